@@ -1,0 +1,22 @@
+"""mcp-background-job: run work in the background, watch it, wait for it, and stop it for certain.
+
+The map of the house, from the street to the cellar; a room imports only rooms below it, never sideways:
+
+* ``__main__``   ``python -m mcp_background_job``
+* ``cli``        way in: the command line (rich lives here)
+* ``server``     way in: MCP over stdio and HTTP (fastmcp lives here)
+* ``app``        puts the parts together
+* ``config``     settings, read from the environment
+* ``jobs``       the use cases: start, tail, wait, interact, kill, restart, list, prune
+* ``executors``  where a job runs: this machine
+* ``processes``  facts about live processes (psutil lives here)
+* ``jobdir``     the disk contract: the files of a job and how to read them; standard library only
+* ``registry``   the index of jobs (sqlite3 lives here)
+* ``core``       the rules: values and pure functions; standard library only
+* ``errors``     every exception, each with a stable code
+
+``runner`` stands apart: one small process per job, launched and never imported, on the standard library, ``core`` and
+``jobdir`` alone.
+"""
+
+__version__ = "1.0.0"

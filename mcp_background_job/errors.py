@@ -1,0 +1,83 @@
+"""Every exception of the project. Each says what happened, to what, and what to do next; its ``code`` never changes."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class BackgroundJobError(Exception):
+    """Base of all errors that are meant to be read by a caller."""
+
+    code: ClassVar[str] = "error"
+
+
+class InvalidRequestError(BackgroundJobError):
+    """An argument cannot be used; nothing was started and nothing was written."""
+
+    code = "invalid_request"
+
+
+class CommandRefusedError(InvalidRequestError):
+    """The command matches none of the patterns in ``MCP_BG_ALLOWED_COMMANDS``."""
+
+    code = "command_refused"
+
+
+class UnknownJobError(BackgroundJobError):
+    """No job has this id or name."""
+
+    code = "unknown_job"
+
+
+class LaunchError(BackgroundJobError):
+    """The job's process could not be started."""
+
+    code = "launch_failed"
+
+
+class JobEndedError(BackgroundJobError):
+    """The request needs a live job, and this one has ended."""
+
+    code = "job_ended"
+
+
+class StdinClosedError(BackgroundJobError):
+    """The job was started without an open stdin."""
+
+    code = "stdin_closed"
+
+
+class RunnerSilentError(BackgroundJobError):
+    """The job's runner is alive and does not answer requests."""
+
+    code = "runner_silent"
+
+
+class SurvivorsError(BackgroundJobError):
+    """Processes of the job are alive after SIGKILL."""
+
+    code = "survivors"
+
+
+class CorruptRecordError(BackgroundJobError):
+    """A file of the job's directory is not what the format says."""
+
+    code = "corrupt_record"
+
+
+class StateDirError(BackgroundJobError):
+    """The state directory cannot be used."""
+
+    code = "state_directory"
+
+
+class RegistryError(BackgroundJobError):
+    """The index of jobs cannot be used; jobs themselves are not affected."""
+
+    code = "registry"
+
+
+class ConfigError(BackgroundJobError):
+    """A setting has a value that cannot be used."""
+
+    code = "bad_setting"

@@ -1,0 +1,1 @@
+"""The disk contract: the files of a job, and how they are written, read and locked. Standard library only."""

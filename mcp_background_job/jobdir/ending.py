@@ -1,0 +1,29 @@
+"""Ends a job that no runner owns: withdrawn from the queue, or never to be started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from mcp_background_job.jobdir import lock, records
+from mcp_background_job.jobdir.layout import JobDir
+from mcp_background_job.jobdir.records import Exit
+
+#: A runner that takes the lock keeps it, so there is nothing to wait for.
+_NO_WAIT_S = 0.0
+
+
+def end_unowned(job: JobDir, record: Exit) -> bool:
+    """Write the exit record of a job unless a runner owns or owned it; returns whether it was written."""
+    with lock.held(job.lock, patience_s=_NO_WAIT_S) as got:
+        if not got or os.path.exists(job.status) or os.path.exists(job.exit):
+            return False
+        publish(job, record)
+        return True
+
+
+def publish(job: JobDir, record: Exit) -> None:
+    """Write the exit record of a job that the caller has the lock of, and take the job off the open ones."""
+    records.write(job.exit, records.encode(record), durable=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(job.state_dir.open_mark(job.job_id))

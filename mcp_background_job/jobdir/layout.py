@@ -1,0 +1,69 @@
+"""Where everything lies in a state directory. ``docs/reference/state-directory.md`` describes each file."""
+
+from __future__ import annotations
+
+import os
+import re
+
+#: Version of all formats in a state directory; readers accept newer ones and ignore fields that they do not know.
+FORMAT = 1
+
+#: Environment variables that every process of a job carries.
+JOB_ID_VARIABLE = "MCP_BG_JOB_ID"
+COOKIE_VARIABLE = "MCP_BG_COOKIE"
+
+_JOB_ID = re.compile(r"j[a-z0-9]{3,11}")
+
+
+def is_job_id(text: str) -> bool:
+    """Tell whether the text has the form of a job id, and so is safe in a path."""
+    return _JOB_ID.fullmatch(text) is not None
+
+
+class StateDir:
+    """Paths in a state directory."""
+
+    def __init__(self, path: str) -> None:
+        """Names the directory; creates nothing."""
+        self.path = path
+        self.jobs = os.path.join(path, "jobs")
+        #: One empty file per job that has not ended: finding those costs what is live, not what was ever run.
+        self.open = os.path.join(path, "open")
+        #: One empty file per job that was not started at once, so that a runner at its end sees if one waits.
+        self.queue = os.path.join(path, "queue")
+        self.index = os.path.join(path, "jobs.sqlite3")
+        self.queue_lock = os.path.join(path, "queue.lock")
+        self.http_token = os.path.join(path, "http-token")
+
+    def job(self, job_id: str) -> JobDir:
+        """Return the paths of one job."""
+        return JobDir(os.path.join(self.jobs, job_id))
+
+    def open_mark(self, job_id: str) -> str:
+        """Return the path of the mark that a job has not ended."""
+        return os.path.join(self.open, job_id)
+
+    def queue_mark(self, job_id: str) -> str:
+        """Return the path of the mark that a job waits for its turn."""
+        return os.path.join(self.queue, job_id)
+
+
+class JobDir:
+    """Paths in one job's directory."""
+
+    def __init__(self, path: str) -> None:
+        """Names the directory; creates nothing."""
+        self.path = path
+        self.job_id = os.path.basename(path)
+        self.spec = os.path.join(path, "spec.json")
+        self.status = os.path.join(path, "status.json")
+        self.exit = os.path.join(path, "exit.json")
+        self.log = os.path.join(path, "output.log")
+        self.index = os.path.join(path, "output.idx")
+        self.lock = os.path.join(path, "runner.lock")
+        self.control = os.path.join(path, "control.sock")
+
+    @property
+    def state_dir(self) -> StateDir:
+        """The state directory that the job belongs to."""
+        return StateDir(os.path.dirname(os.path.dirname(self.path)))

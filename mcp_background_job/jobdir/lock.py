@@ -1,0 +1,110 @@
+"""The lock that means "alive".
+
+A POSIX record lock, for three reasons: the kernel lets go of it when its holder dies, however it dies; children of the
+holder do not inherit it, so a job's process can never pass for its runner; and anybody can ask who holds it without
+taking it (``F_GETLK``), so that a reader never gets into a starting runner's way and learns the holder's pid from the
+kernel instead of from a file that somebody may have forged.
+
+The trap of these locks: a process loses them when it closes *any* descriptor of the file. So the holder opens the file
+once and keeps it, and never asks about its own lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import struct
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+# struct flock: https://man7.org/linux/man-pages/man2/fcntl.2.html and <sys/fcntl.h> of macOS
+_DARWIN = sys.platform == "darwin"
+_FLOCK = struct.Struct("@qqihh" if _DARWIN else "@hhqqi4x")
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock. ``pid`` is ``None`` when the holder lives in another pid namespace."""
+
+    pid: int | None
+
+
+def holder_of(path: str) -> Holder | None:
+    """Return who holds the lock; ``None`` if nobody does, or there is no such file."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        answer = fcntl.fcntl(descriptor, fcntl.F_GETLK, _pack(fcntl.F_WRLCK))
+    finally:
+        os.close(descriptor)
+    kind, pid = _unpack(answer)
+    if kind == fcntl.F_UNLCK:
+        return None
+    return Holder(pid if pid > 0 else None)
+
+
+def try_acquire(path: str) -> int | None:
+    """Take the lock and return the descriptor that keeps it; ``None`` if another process has it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        if error.errno in (errno.EACCES, errno.EAGAIN):
+            return None
+        raise
+    return descriptor
+
+
+@contextlib.contextmanager
+def held(path: str, *, patience_s: float) -> Iterator[bool]:
+    """Hold a lock for a few file operations, waiting for it at most ``patience_s``; yields whether it was got.
+
+    The lock is taken on an open file description where the system has such locks (Linux), so that two threads of one
+    process exclude each other as two processes do.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        yield _acquire_within(descriptor, patience_s)
+    finally:
+        os.close(descriptor)
+
+
+#: Seconds between two attempts to get a lock that is held for milliseconds at a time; the kernel has no wait with a
+#: time limit for it.
+_RETRY_S = 0.005
+
+
+def _acquire_within(descriptor: int, patience_s: float) -> bool:
+    command = getattr(fcntl, "F_OFD_SETLK", fcntl.F_SETLK)
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            fcntl.fcntl(descriptor, command, _pack(fcntl.F_WRLCK))
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EAGAIN):
+                raise
+        else:
+            return True
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_RETRY_S)
+
+
+def _pack(kind: int) -> bytes:
+    # start 0 and length 0: the whole file; whence 0: from its start
+    return _FLOCK.pack(0, 0, 0, kind, 0) if _DARWIN else _FLOCK.pack(kind, 0, 0, 0, 0)
+
+
+def _unpack(answer: bytes) -> tuple[int, int]:
+    if _DARWIN:
+        _, _, pid, kind, _ = _FLOCK.unpack(answer)
+    else:
+        kind, _, _, _, pid = _FLOCK.unpack(answer)
+    return kind, pid

@@ -1,0 +1,106 @@
+"""Looks at a job's directory and says what is true now."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from mcp_background_job.core.recovery import Traces, Verdict, judge
+from mcp_background_job.core.states import Outcome, State
+from mcp_background_job.errors import CorruptRecordError
+from mcp_background_job.jobdir import lock, records
+from mcp_background_job.jobdir.layout import JobDir
+from mcp_background_job.jobdir.records import Exit, Status
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What is true of a job now.
+
+    Attributes:
+        state: where it is in its life.
+        outcome: how it ended, once it has.
+        exit: its exit record; ``None`` for a live job, and for a lost one whose end nobody has recorded yet.
+        status: what its runner published last.
+        runner_pid: its living runner, as the kernel says.
+        sweep: a dead runner's processes may be alive and should be cleared away.
+        trouble: what is wrong with its files.
+    """
+
+    state: State
+    outcome: Outcome | None = None
+    exit: Exit | None = None
+    status: Status | None = None
+    runner_pid: int | None = None
+    sweep: bool = False
+    trouble: str | None = None
+
+
+def observe(job: JobDir, boot_id: str) -> Observation:
+    """Read what there is, in an order that cannot make a job that is just ending look lost."""
+    ended = _ended(job)
+    if ended:
+        return ended
+    holder = lock.holder_of(job.lock)
+    status, trouble = _status(job)
+    if holder is None:
+        # The runner writes the exit record before it lets go of the lock: what was not there before may be now.
+        ended = _ended(job)
+        if ended:
+            return ended
+    verdict = judge(
+        Traces(
+            exited=False,
+            owned=holder is not None,
+            # An unreadable status still proves that a runner was there.
+            reported=State(status.state) if status else State.STARTING if trouble else None,
+            sweeping=status.sweeping if status else False,
+            same_boot=status is None or status.boot_id == boot_id,
+        )
+    )
+    return Observation(
+        state=verdict.state,
+        outcome=Outcome.LOST if verdict.lost else None,
+        exit=_lost_exit(verdict, status),
+        status=status,
+        runner_pid=holder.pid if holder else None,
+        sweep=verdict.sweep,
+        trouble=trouble,
+    )
+
+
+def _ended(job: JobDir) -> Observation | None:
+    try:
+        record = records.read(Exit, job.exit)
+    except CorruptRecordError as error:
+        # The job is over, and how it ended is not known: never a success.
+        record = Exit(outcome=Outcome.LOST.value, ended_at=_modified(job.exit), reason=str(error))
+        return Observation(state=State.EXITED, outcome=Outcome.LOST, exit=record, trouble=str(error))
+    if record is None:
+        return None
+    return Observation(state=State.EXITED, outcome=Outcome(record.outcome), exit=record)
+
+
+def _status(job: JobDir) -> tuple[Status | None, str | None]:
+    try:
+        return records.read(Status, job.status), None
+    except CorruptRecordError as error:
+        return None, str(error)
+
+
+def _lost_exit(verdict: Verdict, status: Status | None) -> Exit | None:
+    if verdict.lost is None:
+        return None
+    return Exit(
+        outcome=Outcome.LOST.value,
+        ended_at=status.started_at if status and status.started_at else 0.0,
+        started_at=status.started_at if status else None,
+        reason=verdict.lost,
+    )
+
+
+def _modified(path: str) -> float:
+    try:
+        return os.stat(path).st_mtime
+    except OSError:
+        return 0.0

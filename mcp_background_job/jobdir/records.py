@@ -1,0 +1,253 @@
+"""The JSON records of a job: what was asked, what the runner publishes, how it ended.
+
+Readers take records of older and newer releases: unknown fields are ignored, missing ones have a default where one is
+possible. What does not fit is a ``CorruptRecordError`` that names the file and the field.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, TypeVar, cast
+
+from mcp_background_job.core.states import Outcome, State
+from mcp_background_job.errors import CorruptRecordError
+from mcp_background_job.jobdir.layout import FORMAT, JobDir
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """What was asked; written once.
+
+    Attributes:
+        job_id: its id, and the name of its directory.
+        command: what the user typed.
+        argv: what is executed: a shell and the command.
+        cwd: working directory.
+        env: the whole environment of the command.
+        created_at: seconds since the epoch.
+        cookie: a secret that only this job's processes carry in their environment.
+        max_output: bytes of output and index kept on disk.
+        max_jobs: how many jobs might run at once when this one was asked for.
+        name: the user's name for it.
+        stdin: ``closed``, ``pipe`` or ``pty``.
+        timeout_s: time limit in seconds.
+        after: ids of jobs that must complete before it starts.
+        client: who asked, for telling them how it ended.
+        restarted_from: id of the job that it repeats.
+    """
+
+    job_id: str
+    command: str
+    argv: list[str]
+    cwd: str
+    env: dict[str, str]
+    created_at: float
+    cookie: str
+    max_output: int
+    max_jobs: int
+    name: str | None = None
+    stdin: str = "closed"
+    timeout_s: float | None = None
+    after: list[str] = field(default_factory=list[str])
+    client: str = ""
+    restarted_from: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopRequest:
+    """The wish that a job stop: when (seconds since the epoch), by whom, why, and how."""
+
+    at: float
+    by: str
+    why: str
+    signal: str
+    grace_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaderExit:
+    """How the command's own process ended; others that it started may live on."""
+
+    at: float
+    exit_code: int | None = None
+    signal: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """What the runner publishes while it lives.
+
+    Attributes:
+        state: ``starting`` or ``running``.
+        boot_id: the boot that the pids belong to.
+        runner_pid: the runner.
+        pid: the command's own process.
+        started_at: seconds since the epoch.
+        sweeping: this runner found a dead runner's job, and clears away what that one left.
+        stop_requested: the wish that the job stop.
+        leader_exit: set when the command itself is over and processes that it left behind are not.
+        lost_bytes: output that could not be written to disk.
+        survivors: processes alive after SIGKILL.
+    """
+
+    state: str
+    boot_id: str
+    runner_pid: int
+    pid: int | None = None
+    started_at: float | None = None
+    sweeping: bool = False
+    stop_requested: StopRequest | None = None
+    leader_exit: LeaderExit | None = None
+    lost_bytes: int = 0
+    survivors: list[int] = field(default_factory=list[int])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exit:
+    """How a job ended; appears once.
+
+    Attributes:
+        outcome: one of ``core.states.Outcome``.
+        exit_code: of the command itself; ``None`` if a signal ended it, or if it is unknown.
+        signal: name of the signal that ended the command itself.
+        reason: in words, why it ended so.
+        started_at: seconds since the epoch; ``None`` if it was never started.
+        ended_at: seconds since the epoch.
+        duration_s: by a clock that does not jump.
+        user_s: CPU seconds of all its processes.
+        system_s: CPU seconds spent by the kernel for them.
+        max_rss: bytes of the largest of its processes.
+        output_bytes: bytes that it ever wrote to the log.
+        dropped_bytes: of those, bytes that retention has removed.
+        lost_bytes: bytes that it wrote and that could not be stored.
+        stop_requested: the wish that the job stop.
+    """
+
+    outcome: str
+    ended_at: float
+    exit_code: int | None = None
+    signal: str | None = None
+    reason: str = ""
+    started_at: float | None = None
+    duration_s: float | None = None
+    user_s: float = 0.0
+    system_s: float = 0.0
+    max_rss: int = 0
+    output_bytes: int = 0
+    dropped_bytes: int = 0
+    lost_bytes: int = 0
+    stop_requested: StopRequest | None = None
+
+
+Record = TypeVar("Record", Spec, Status, Exit)
+
+#: What JSON may hold for an annotation; a record's fields use no others.
+_JSON_TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "str | None": (str, type(None)),
+    "int": (int,),
+    "int | None": (int, type(None)),
+    "bool": (bool,),
+    "float": (float, int),
+    "float | None": (float, int, type(None)),
+    "list[str]": (list,),
+    "list[int]": (list,),
+    "dict[str, str]": (dict,),
+    "StopRequest | None": (dict, type(None)),
+    "LeaderExit | None": (dict, type(None)),
+}
+_NESTED: dict[str, type[StopRequest | LeaderExit]] = {
+    "StopRequest | None": StopRequest,
+    "LeaderExit | None": LeaderExit,
+}
+
+
+def encode(record: Spec | Status | Exit) -> bytes:
+    """Return the record as it stands on disk."""
+    return json.dumps({"version": FORMAT, **asdict(record)}).encode()
+
+
+def decode(kind: type[Record], data: bytes, source: str) -> Record:
+    """Return the record that the bytes hold.
+
+    Raises:
+        CorruptRecordError: the bytes are not such a record; ``source`` is named in the message.
+    """
+    try:
+        raw: object = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise CorruptRecordError(f"{source} is not JSON ({error}); the job's log beside it can still be read") from error
+    record = _build(kind, raw, source)
+    if isinstance(record, Exit) and record.outcome not in {outcome.value for outcome in Outcome}:
+        raise CorruptRecordError(f"{source}: outcome {record.outcome!r} is not known to this release")
+    if isinstance(record, Status) and record.state not in {state.value for state in State}:
+        raise CorruptRecordError(f"{source}: state {record.state!r} is not known to this release")
+    return record
+
+
+def _build(kind: type[Any], raw: object, source: str) -> Any:
+    if not isinstance(raw, dict):
+        raise CorruptRecordError(f"{source} does not hold a JSON object")
+    values: dict[str, object] = {}
+    for item in fields(kind):
+        annotation = str(item.type)
+        if item.name not in raw:
+            continue
+        value = cast("dict[str, object]", raw)[item.name]
+        if not isinstance(value, _JSON_TYPES[annotation]):
+            raise CorruptRecordError(f"{source}: {item.name} is {type(value).__name__}, not {annotation}")
+        nested = _NESTED.get(annotation)
+        values[item.name] = _build(nested, value, source) if nested and value is not None else value
+    try:
+        return kind(**values)
+    except TypeError as error:  # a field without a default is missing
+        raise CorruptRecordError(f"{source}: {error}") from error
+
+
+def read(kind: type[Record], path: str) -> Record | None:
+    """Read a record; ``None`` if the file is not there.
+
+    Raises:
+        CorruptRecordError: the file is there and is not such a record.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise CorruptRecordError(f"{path} cannot be read: {error.strerror}") from error
+    return decode(kind, data, path)
+
+
+def write(path: str, data: bytes, *, durable: bool = False) -> None:
+    """Replace a file at once: a reader sees the old or the new content, never a part. Mode 0600."""
+    temporary = f"{path}.{os.getpid()}.new"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            write_all(descriptor, data)
+            if durable:
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(temporary, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all bytes; a disk that fills up in the middle makes a short write first and an error next."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def write_spec(job: JobDir, spec: Spec) -> None:
+    """Write what was asked."""
+    write(job.spec, encode(spec))

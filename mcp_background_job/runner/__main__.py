@@ -1,0 +1,31 @@
+"""``python -I -S …/runner/__main__.py JOB_DIRECTORY [REPLY_FD [KILLED_BY]]``: one runner, started by exec.
+
+Or ``… --spawner FD``: the process that forks runners. Run by path, without site-packages: what is imported is this
+package and the standard library.
+"""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+
+from mcp_background_job.runner.detach import detach
+from mcp_background_job.runner.main import be_runner
+from mcp_background_job.runner.spawner import serve
+
+
+def main(arguments: list[str]) -> None:
+    """Detach from whoever started this process, and be a runner or the spawner."""
+    if arguments[0] == "--spawner":
+        socket_descriptor = int(arguments[1])
+        detach(keep=[socket_descriptor])
+        serve(socket_descriptor)
+        return
+    directory, reply, killed_by = (*arguments, None, None)[:3]
+    reply_descriptor = None if reply is None else int(reply)
+    detach(keep=[] if reply_descriptor is None else [reply_descriptor])
+    be_runner(str(directory), reply_descriptor, killed_by)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

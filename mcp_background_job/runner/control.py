@@ -1,0 +1,94 @@
+"""The runner's side of ``control.sock``: lines of JSON in, lines of JSON out, and never a wait for a client.
+
+A request is ``{"op": …}``; ``docs/reference/state-directory.md`` lists them. A client that does not read what it asked
+for is dropped, since the job matters more than its watchers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+from typing import cast
+
+#: A request longer than this is not one of ours; input for a job comes in pieces that are smaller by far.
+MAX_REQUEST = 1024 * 1024
+
+#: Watchers are few; more than this at once wait in the kernel.
+_BACKLOG = 64
+
+
+class Connection:
+    """One client.
+
+    Attributes:
+        watching: log offset beyond which it wants to be told, ``None`` if it does not watch.
+        knows_leader_exit: whether it has been told that the command itself is over.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        """Takes over a connected socket."""
+        sock.setblocking(False)
+        self.watching: int | None = None
+        self.knows_leader_exit = False
+        self._sock = sock
+        self._unread = b""
+
+    def fileno(self) -> int:
+        """Return the descriptor to poll."""
+        return self._sock.fileno()
+
+    def read(self) -> list[dict[str, object]] | None:
+        """Return the requests that have arrived whole; ``None`` when the client is gone or talks nonsense."""
+        try:
+            data = self._sock.recv(65536)
+        except BlockingIOError:
+            return []
+        except OSError:
+            return None
+        if not data or len(self._unread) + len(data) > MAX_REQUEST:
+            return None
+        *lines, self._unread = (self._unread + data).split(b"\n")
+        requests: list[dict[str, object]] = []
+        for line in lines:
+            try:
+                request: object = json.loads(line)
+            except (ValueError, RecursionError):
+                return None
+            if not isinstance(request, dict):
+                return None
+            requests.append(cast("dict[str, object]", request))
+        return requests
+
+    def send(self, **answer: object) -> bool:
+        """Send an answer; returns whether the client took it."""
+        data = json.dumps(answer).encode() + b"\n"
+        try:
+            return self._sock.send(data) == len(data)
+        except OSError:  # full, or gone
+            return False
+
+    def close(self) -> None:
+        """Hang up."""
+        self._sock.close()
+
+
+def listen(directory: str, name: str) -> socket.socket:
+    """Listen on a socket file in a directory; its path may be longer than a socket address can hold."""
+    here = os.open(".", os.O_RDONLY | os.O_CLOEXEC)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        os.chdir(directory)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)  # a dead runner's
+        sock.bind(name)
+        sock.listen(_BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    finally:
+        os.fchdir(here)
+        os.close(here)
+    sock.setblocking(False)
+    return sock

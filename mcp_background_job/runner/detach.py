@@ -1,0 +1,25 @@
+"""Gets a process out of reach of whoever started it: no shared session, no parent link, no open file, no terminal."""
+
+from __future__ import annotations
+
+import os
+
+
+def detach(keep: list[int]) -> None:
+    """Become a process of init (or of the nearest subreaper) in a session of its own; keeps only these descriptors.
+
+    MCP clients end a server by signalling its process group, or by walking the tree below it by parent links; from here
+    on neither reaches this process. The caller's process ends inside this call; the one that returns is its child.
+    """
+    if os.fork() != 0:
+        os._exit(0)
+    os.setsid()
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        if standard not in keep:
+            os.dup2(null, standard)
+    if null > 2:
+        os.close(null)
+    for descriptor in keep:
+        os.set_inheritable(descriptor, False)
+    os.chdir("/")

@@ -1,0 +1,63 @@
+"""The exit record, written so that a full disk cannot prevent it.
+
+Its room on disk is taken when the job starts. At the end the bytes go into that room and the file gets its name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from mcp_background_job.jobdir.layout import JobDir
+from mcp_background_job.jobdir.records import Exit, encode, write_all
+
+#: Bytes set aside; the record is about a quarter of it, and its reason is cut to keep it so.
+RESERVE = 4096
+MAX_REASON = 1000
+
+
+class ExitRecord:
+    """The place for one job's exit record."""
+
+    def __init__(self, job: JobDir) -> None:
+        """Sets the room aside.
+
+        Raises:
+            OSError: there is none.
+        """
+        self._job = job
+        self._reserve = f"{job.exit}.new"
+        self._descriptor = os.open(self._reserve, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(self._descriptor, 0, RESERVE)
+        else:
+            write_all(self._descriptor, bytes(RESERVE))
+
+    def publish(self, record: Exit) -> bool:
+        """Make the record visible; returns whether that worked: it cannot where the directory is gone."""
+        data = encode(record)
+        try:
+            os.pwrite(self._descriptor, data, 0)
+            os.ftruncate(self._descriptor, len(data))
+            os.rename(self._reserve, self._job.exit)
+        except OSError:
+            return False
+        return True
+
+    def make_durable(self) -> None:
+        """Bring the published record to the disk.
+
+        After it was published, not before: with gigabytes of output on their way to the disk this can take seconds,
+        for which nobody who waits for the job shall wait. A power failure in between leaves a lost job, said as such.
+        """
+        with contextlib.suppress(OSError):
+            os.fsync(self._descriptor)
+            directory = os.open(self._job.path, os.O_RDONLY | os.O_CLOEXEC)
+            os.fsync(directory)
+            os.close(directory)
+
+    def give_back(self) -> None:
+        """Free the room of a job that was never started."""
+        os.close(self._descriptor)
+        with contextlib.suppress(OSError):
+            os.unlink(self._reserve)

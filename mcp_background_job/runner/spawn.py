@@ -1,0 +1,131 @@
+"""Creates the job's process: its own session, its own streams, and nothing else of ours.
+
+``posix_spawn`` instead of fork and exec: no Python runs in the child, so nothing can go wrong there in ways that cannot
+be reported, and a runner's memory is not copied first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import struct
+import termios
+from dataclasses import dataclass
+
+from mcp_background_job.errors import LaunchError
+from mcp_background_job.jobdir.records import Spec
+from mcp_background_job.jobdir.segments import Stream
+
+#: Size of a job's terminal. Wide, so that programs that fit their lines to the terminal cut little.
+TERMINAL_ROWS = 50
+TERMINAL_COLUMNS = 160
+
+
+@dataclass
+class Child:
+    """A spawned command: its pid, and our ends of its streams (all non-blocking)."""
+
+    pid: int
+    outputs: dict[int, Stream]
+    stdin: int | None
+    is_terminal: bool
+
+
+def spawn(spec: Spec) -> Child:
+    """Start the command of a job.
+
+    Raises:
+        LaunchError: the working directory or the shell cannot be used, or the system has no room for a process.
+    """
+    try:
+        os.chdir(spec.cwd)
+    except OSError as error:
+        raise LaunchError(f"cannot use {spec.cwd} as the working directory: {error.strerror}") from error
+    try:
+        return _spawn_on_terminal(spec) if spec.stdin == "pty" else _spawn_on_pipes(spec)
+    finally:
+        os.chdir("/")  # so that a runner keeps no file system busy
+
+
+def _spawn_on_pipes(spec: Spec) -> Child:
+    theirs: list[int] = []
+    ours: list[int] = []
+
+    def pipe(*, read_is_ours: bool) -> tuple[int, int]:
+        read, write = _pipe()
+        ours.append(read if read_is_ours else write)
+        theirs.append(write if read_is_ours else read)
+        return ours[-1], theirs[-1]
+
+    try:
+        out, out_theirs = pipe(read_is_ours=True)
+        err, err_theirs = pipe(read_is_ours=True)
+        if spec.stdin == "pipe":
+            stdin, stdin_theirs = pipe(read_is_ours=False)
+            actions = [(os.POSIX_SPAWN_DUP2, stdin_theirs, 0)]
+        else:
+            stdin = None
+            actions = [(os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0)]
+        actions += [(os.POSIX_SPAWN_DUP2, out_theirs, 1), (os.POSIX_SPAWN_DUP2, err_theirs, 2)]
+        pid = _posix_spawn(spec, actions)
+    except BaseException:
+        for descriptor in ours:
+            os.close(descriptor)
+        raise
+    finally:
+        for descriptor in theirs:
+            os.close(descriptor)
+    for descriptor in ours:
+        os.set_blocking(descriptor, False)
+    return Child(pid, {out: Stream.STDOUT, err: Stream.STDERR}, stdin, is_terminal=False)
+
+
+def _spawn_on_terminal(spec: Spec) -> Child:
+    try:
+        master, slave = os.openpty()
+    except OSError as error:
+        raise LaunchError(f"cannot get a terminal for the job: {error.strerror}") from error
+    try:
+        with contextlib.suppress(OSError):  # a terminal without a size works too
+            fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", TERMINAL_ROWS, TERMINAL_COLUMNS, 0, 0))
+        # The child leads a new session when it opens the terminal, which makes that its controlling terminal.
+        actions = [
+            (os.POSIX_SPAWN_OPEN, 0, os.ttyname(slave), os.O_RDWR, 0),
+            (os.POSIX_SPAWN_DUP2, 0, 1),
+            (os.POSIX_SPAWN_DUP2, 0, 2),
+        ]
+        pid = _posix_spawn(spec, actions)
+    except BaseException:
+        os.close(master)
+        raise
+    finally:
+        os.close(slave)
+    os.set_blocking(master, False)
+    return Child(pid, {master: Stream.STDOUT}, os.dup(master), is_terminal=True)
+
+
+def _pipe() -> tuple[int, int]:
+    try:
+        return os.pipe()
+    except OSError as error:
+        raise LaunchError(f"cannot make a pipe for the job: {error.strerror}") from error
+
+
+def _posix_spawn(spec: Spec, actions: list[tuple[object, ...]]) -> int:
+    try:
+        return os.posix_spawn(
+            spec.argv[0],
+            spec.argv,
+            spec.env,
+            file_actions=actions,
+            setsid=True,
+            setsigmask=[],
+            # What we ignore would stay ignored in the job: a writer into a closed pipe would never end.
+            setsigdef=[signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD],
+        )
+    except OSError as error:
+        raise LaunchError(f"cannot execute {spec.argv[0]}: {error.strerror}") from error
+    except ValueError as error:  # a NUL in an argument or in the environment
+        raise LaunchError(f"cannot execute {spec.argv[0]}: {error}") from error

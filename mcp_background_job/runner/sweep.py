@@ -1,0 +1,128 @@
+"""Clears away what a dead runner left, and records that its job is lost.
+
+There is no parent any more to ask who belongs to the job, so the cookie tells. The ladder is the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import select
+import signal
+import time
+
+from mcp_background_job.core.ladder import Progress, Step, next_step
+from mcp_background_job.core.recovery import REBOOT, RUNNER_GONE
+from mcp_background_job.core.states import Outcome, State
+from mcp_background_job.errors import CorruptRecordError
+from mcp_background_job.jobdir import records
+from mcp_background_job.jobdir.ending import publish
+from mcp_background_job.jobdir.layout import JobDir
+from mcp_background_job.jobdir.records import Exit, Spec, Status
+from mcp_background_job.jobdir.segments import rotated_segments
+from mcp_background_job.runner import tree
+from mcp_background_job.runner.system import boot_id
+
+#: Nobody reads these processes' output any more, and most have died of that; the others get this long to end politely.
+GRACE_S = 2.0
+
+#: How long to wait for a process where the system has no descriptors of processes to wait on.
+_BLIND_WAIT_S = 0.05
+
+
+def sweep(job: JobDir, spec: Spec, *, killed_by: str | None) -> None:
+    """End every process of the job and write its exit record.
+
+    Args:
+        job: the job; the caller holds its lock.
+        spec: what was asked.
+        killed_by: who wanted the job stopped and found its runner dead or deaf; then it ends as killed, not as lost.
+    """
+    before = _last_status(job)
+    rebooted = before is not None and before.boot_id != boot_id()
+    _announce(job, before)
+    survivors = [] if rebooted else _end_all(spec.cookie)
+    reason = REBOOT if rebooted else RUNNER_GONE
+    if killed_by is not None:
+        reason = f"stopped for {killed_by}, together with its runner, which did not answer"
+    if survivors:
+        reason += f"; still alive after SIGKILL: {', '.join(map(str, survivors))}"
+    publish(
+        job,
+        Exit(
+            outcome=(Outcome.LOST if killed_by is None else Outcome.KILLED).value,
+            ended_at=time.time(),
+            started_at=before.started_at if before else None,
+            reason=reason,
+            output_bytes=_output_bytes(job),
+            stop_requested=before.stop_requested if before else None,
+        ),
+    )
+
+
+def _last_status(job: JobDir) -> Status | None:
+    try:
+        return records.read(Status, job.status)
+    except CorruptRecordError:  # it proves that a runner was there, and no more is needed here
+        return None
+
+
+def _announce(job: JobDir, before: Status | None) -> None:
+    # So that nobody who sees the lock held takes us for the job's runner.
+    status = before or Status(state=State.RUNNING.value, boot_id=boot_id(), runner_pid=os.getpid())
+    status = dataclasses.replace(status, runner_pid=os.getpid(), sweeping=True)
+    with contextlib.suppress(OSError):
+        records.write(job.status, records.encode(status))
+
+
+def _end_all(cookie: str) -> list[int]:
+    """Climb the ladder; returns what survived it."""
+    ladder = Progress(GRACE_S)
+    while True:
+        targets = tree.carriers(cookie)
+        now = time.monotonic()
+        step, due = next_step(ladder, now=now, alive=bool(targets))
+        match step:
+            case Step.DONE:
+                return []
+            case Step.REPORT_SURVIVORS:
+                return [process.pid for process in targets]
+            case Step.SIGNAL:
+                for process in targets:
+                    tree.send(process, signal.SIGTERM)
+                    tree.send(process, signal.SIGCONT)
+                ladder = dataclasses.replace(ladder, signalled_at=now)
+            case Step.KILL:
+                for process in targets:
+                    tree.send(process, signal.SIGKILL)
+                since = now if ladder.killing_since is None else ladder.killing_since
+                ladder = dataclasses.replace(ladder, killing_since=since, killed_at=now)
+            case Step.WAIT:
+                pass
+        _wait_for_any(targets, (due or now) - now)
+
+
+def _wait_for_any(processes: list[tree.Process], timeout_s: float) -> None:
+    """Wait until one of the processes ends, or for the time given."""
+    poll = select.poll()
+    descriptors: list[int] = []
+    try:
+        for process in processes:
+            with contextlib.suppress(OSError, AttributeError):  # it has just ended, or there are no such descriptors
+                descriptors.append(os.pidfd_open(process.pid))
+                poll.register(descriptors[-1], select.POLLIN)
+        if not descriptors:
+            timeout_s = min(timeout_s, _BLIND_WAIT_S)
+        poll.poll(max(0.0, timeout_s) * 1000)
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _output_bytes(job: JobDir) -> int:
+    with contextlib.suppress(OSError):
+        size = os.stat(job.log).st_size
+        full = rotated_segments(job)
+        return size + (full[-1].start + os.stat(full[-1].log).st_size if full else 0)
+    return 0
