@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar, cast
 
 from mcp_background_job.core.states import Outcome, State
@@ -167,7 +167,7 @@ _NESTED: dict[str, type[StopRequest | LeaderExit]] = {
 
 def encode(record: Spec | Status | Exit) -> bytes:
     """Return the record as it stands on disk."""
-    return json.dumps({"version": FORMAT, **asdict(record)}).encode()
+    return json.dumps({"version": FORMAT, **vars(record)}, default=vars).encode()
 
 
 def decode(kind: type[Record], data: bytes, source: str) -> Record:

@@ -15,11 +15,12 @@ from enum import IntEnum
 
 from mcp_background_job.jobdir.layout import JobDir
 
-#: One entry: time (seconds since the epoch, float64), length (uint32), stream (uint8), padding.
-ENTRY = struct.Struct("<dIB3x")
+#: One entry: offset (uint64) and time (seconds since the epoch, float64) of the first byte, length (uint32), stream
+#: (uint8), padding.
+ENTRY = struct.Struct("<QdIB3x")
 
 #: The header: a magic number, and the offset of the segment's first byte. As long as an entry.
-HEADER = struct.Struct("<8sQ")
+HEADER = struct.Struct("<8sQ8x")
 MAGIC = b"MBJIDX1\n"
 
 #: The log is kept in this many segments, so that retention drops at most this fraction of it at once.

@@ -10,7 +10,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
 from mcp_background_job.runner.detach import detach
-from mcp_background_job.runner.main import be_runner
+from mcp_background_job.runner.main import Reply, be_runner
 from mcp_background_job.runner.spawner import serve
 
 
@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> None:
     directory, reply, killed_by = (*arguments, None, None)[:3]
     reply_descriptor = None if reply is None else int(reply)
     detach(keep=[] if reply_descriptor is None else [reply_descriptor])
-    be_runner(str(directory), reply_descriptor, killed_by)
+    be_runner(str(directory), Reply(reply_descriptor), killed_by)
 
 
 if __name__ == "__main__":

@@ -30,9 +30,10 @@ from mcp_background_job.runner.system import become_subreaper, boot_id, name_pro
 class Reply:
     """Tells whoever launched the runner what became of it: one line of JSON, then the end of the pipe."""
 
-    def __init__(self, descriptor: int | None) -> None:
-        """Takes over the writing end of a pipe; ``None`` if nobody listens."""
+    def __init__(self, descriptor: int | None, *, also_close: int | None = None) -> None:
+        """Takes over the writing end of a pipe (``None``: nobody listens), and what to close with it."""
         self._descriptor = descriptor
+        self._also_close = also_close
 
     def send(self, **message: object) -> None:
         """Send the message and hang up; does nothing the second time."""
@@ -42,11 +43,12 @@ class Reply:
             os.write(self._descriptor, json.dumps(message).encode() + b"\n")
         os.close(self._descriptor)
         self._descriptor = None
+        if self._also_close is not None:
+            os.close(self._also_close)
 
 
-def be_runner(directory: str, reply_descriptor: int | None, killed_by: str | None = None) -> None:
+def be_runner(directory: str, reply: Reply, killed_by: str | None = None) -> None:
     """Be the runner of a job, from a fresh process to the job's end and then to that of the queue's next job."""
-    reply = Reply(reply_descriptor)
     job = JobDir(directory)
     try:
         _own(job, reply, killed_by)
@@ -105,7 +107,7 @@ def _fork_runner(job: JobDir) -> None:
         exit_code = 1
         try:
             os.setsid()
-            be_runner(job.path, write)
+            be_runner(job.path, Reply(write))
             exit_code = 0
         finally:
             os._exit(exit_code)

@@ -106,19 +106,21 @@ class Log:
 
     def _entry(self, stream: Stream, count: int) -> None:
         if count:
-            self.end += count
             self._add_entry(stream, count)
+            self.end += count
 
     def _add_entry(self, stream: Stream, count: int) -> None:
         # After the bytes that it describes: a reader in between sees bytes without an entry, never the reverse.
         if stream is Stream.LOST and len(self._unindexed) >= ENTRY.size:
             # The disk is full, so entries pile up here: one entry for the whole loss.
-            at, before, last = ENTRY.unpack_from(self._unindexed, len(self._unindexed) - ENTRY.size)
+            position = len(self._unindexed) - ENTRY.size
+            offset, at, before, last = ENTRY.unpack_from(self._unindexed, position)
             if last == Stream.LOST and before + count <= _MAX_ENTRY:
-                ENTRY.pack_into(self._unindexed, len(self._unindexed) - ENTRY.size, at, before + count, last)
-                return self._flush_index()
-        self._unindexed += ENTRY.pack(time.time(), count, stream)
-        return self._flush_index()
+                ENTRY.pack_into(self._unindexed, position, offset, at, before + count, last)
+                self._flush_index()
+                return
+        self._unindexed += ENTRY.pack(self.end, time.time(), count, stream)
+        self._flush_index()
 
     def _flush_index(self) -> None:
         try:

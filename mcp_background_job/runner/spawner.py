@@ -1,48 +1,112 @@
-"""The spawner: a small warm process of a server that forks runners on request.
+"""The spawner: a small warm process of a server that forks runners, one ahead of time.
 
-An interpreter takes tens of milliseconds to start, a fork of one that is already there less than one. A request is a job
-directory, with the writing end of a pipe on which the new runner itself will answer; the spawner never looks back. Its
-end, when the server closes the socket or dies, hurts nobody: runners do not depend on it.
+An interpreter takes tens of milliseconds to start; a fork of one that is already there takes one, and some more for the
+pages that the new process touches first. So there is always a spare: a fork that has been through the motions once, and
+sleeps until the next request makes it a runner. A request is a job directory, with the writing end of a pipe on which the
+runner itself will answer; the spawner never sees it. Its end, when the server closes the socket or dies, hurts nobody:
+runners do not depend on it.
 """
 
 from __future__ import annotations
 
 import gc
 import os
+import select
 import signal
 import socket
+import tempfile
+import time
 
-from mcp_background_job.runner.main import be_runner
-from mcp_background_job.runner.system import name_process
+from mcp_background_job.core.states import State
+from mcp_background_job.jobdir import lock, records
+from mcp_background_job.jobdir.layout import JobDir
+from mcp_background_job.jobdir.records import Spec, Status
+from mcp_background_job.runner import control
+from mcp_background_job.runner.exit_record import ExitRecord
+from mcp_background_job.runner.main import Reply, be_runner
+from mcp_background_job.runner.output import Log
+from mcp_background_job.runner.system import boot_id, name_process
 
 #: A request is one path; longer ones do not exist (PATH_MAX).
 _MAX_REQUEST = 4096 + 1
 
 
 def serve(descriptor: int) -> None:
-    """Fork a runner for every request until the server is gone."""
+    """Keep a spare runner at hand until the server is gone."""
     requests = socket.socket(fileno=descriptor)
     name_process("mcp-bg spawner")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps; runners end long after we care
+    rehearse()
     gc.collect()
     gc.freeze()  # what runners share stays shared
-    while True:
-        request, descriptors, _, _ = socket.recv_fds(requests, _MAX_REQUEST, 1)
-        if not request:
-            return
+    while not _is_over(requests):
+        taken, spare_is_free = os.pipe()
         if os.fork() == 0:
-            _become_runner(requests, os.fsdecode(request), descriptors[0])
-        os.close(descriptors[0])
+            os.close(taken)
+            _be_spare(requests, spare_is_free)
+        os.close(spare_is_free)
+        os.read(taken, 1)  # returns when the spare has become a runner, or has ended
+        os.close(taken)
 
 
-def _become_runner(requests: socket.socket, directory: str, reply: int) -> None:
+def _is_over(requests: socket.socket) -> bool:
+    """Tell whether the server has hung up and left no request behind."""
+    poll = select.poll()
+    poll.register(requests, select.POLLIN)
+    events = dict(poll.poll(0)).get(requests.fileno(), 0)
+    return bool(events & select.POLLHUP) and not _has_request(requests)
+
+
+def _has_request(requests: socket.socket) -> bool:
+    return bool(requests.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+
+
+def _be_spare(requests: socket.socket, is_free: int) -> None:
     exit_code = 1
     try:
-        requests.close()
         os.setsid()
-        os.set_inheritable(reply, False)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        be_runner(directory, reply)
+        rehearse()
+        request, descriptors, _, _ = socket.recv_fds(requests, _MAX_REQUEST, 1)
+        requests.close()
+        if request:
+            os.set_inheritable(descriptors[0], False)
+            # The next spare is made when this runner has reported, so as not to take the processor away from it.
+            be_runner(os.fsdecode(request), Reply(descriptors[0], also_close=is_free))
         exit_code = 0
     finally:
         os._exit(exit_code)
+
+
+def rehearse() -> None:
+    """Go through what a runner does before it reports, in a directory of its own, so that the pages are there by then."""
+    directory = tempfile.mkdtemp(prefix="mcp-bg-")
+    job = JobDir(directory)
+    try:
+        spec = Spec(
+            job_id="j000",
+            command="true",
+            argv=["/bin/sh"],
+            cwd="/",
+            env={"PATH": os.defpath},
+            created_at=time.time(),
+            cookie="",
+            max_output=4096,
+            max_jobs=1,
+        )
+        records.write_spec(job, spec)
+        records.read(Spec, job.spec)
+        held = lock.try_acquire(job.lock)
+        reserve = ExitRecord(job)
+        log = Log(job, spec.max_output)
+        listener = control.listen(job.path, "control.sock")
+        records.write(job.status, records.encode(Status(state=State.STARTING.value, boot_id=boot_id(), runner_pid=1)))
+        log.close()
+        listener.close()
+        reserve.give_back()
+        if held is not None:
+            os.close(held)
+    finally:
+        for name in os.listdir(directory):
+            os.unlink(os.path.join(directory, name))
+        os.rmdir(directory)

@@ -83,12 +83,14 @@ class Supervisor:
     # -- start -----------------------------------------------------------------------------------------------------
 
     def start(self) -> int:
-        """Spawn the command and publish that it runs; returns its pid.
+        """Spawn the command; returns its pid.
 
         Raises:
             LaunchError: it could not be started; nothing of it is left but its directory.
         """
         try:
+            # From here on the job is never mistaken for one that waits to be started, whenever this process dies.
+            records.write(self._job.status, records.encode(self._status(State.STARTING)))
             self._exit_record = ExitRecord(self._job)
             self._log = Log(self._job, self._spec.max_output)
             self._listener = control.listen(self._job.path, os.path.basename(self._job.control))
@@ -104,7 +106,6 @@ class Supervisor:
         self._watch(self._listener.fileno(), self._on_client)
         for descriptor in self._child.outputs:
             self._watch(descriptor, lambda descriptor=descriptor: self._on_output(descriptor))
-        self._publish()
         return self._child.pid
 
     def _catch_signals(self) -> int:
@@ -121,7 +122,8 @@ class Supervisor:
     # -- the loop --------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Supervise until no process of the job is left, then publish how it ended."""
+        """Publish that the job runs, supervise until no process of it is left, then publish how it ended."""
+        self._publish()
         while True:
             due = self._limit if self._ladder is None else self._climb()
             if self._childless and self._ladder is None:
@@ -403,11 +405,12 @@ class Supervisor:
 
     # -- records ---------------------------------------------------------------------------------------------------
 
+    def _status(self, state: State) -> Status:
+        return Status(state=state.value, boot_id=boot_id(), runner_pid=os.getpid())
+
     def _publish(self) -> None:
-        status = Status(
-            state=State.RUNNING.value,
-            boot_id=boot_id(),
-            runner_pid=os.getpid(),
+        status = dataclasses.replace(
+            self._status(State.RUNNING),
             pid=self._child.pid,
             started_at=self._started_at,
             stop_requested=self._stop,

@@ -1,0 +1,72 @@
+"""The least that a server of background jobs can do: keep them in memory, as most do.
+
+The floor for what durability costs: ``subprocess.Popen`` with pipes and a reading thread each, no record, no runner, no
+shell. ``empty`` as argument gives a server without tools, the floor for a cold start.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+import threading
+import uuid
+from collections import deque
+from typing import IO
+
+from fastmcp import FastMCP
+from pydantic import BaseModel
+
+mcp = FastMCP("floor")
+
+
+class Started(BaseModel):
+    """A started job."""
+
+    job_id: str
+
+
+class Output(BaseModel):
+    """A job's output."""
+
+    stdout: str
+    status: str
+
+
+_jobs: dict[str, tuple[subprocess.Popen[str], deque[str]]] = {}
+
+
+def _read(stream: IO[str], lines: deque[str]) -> None:
+    lines.extend(line.rstrip("\n") for line in stream)
+
+
+async def execute_command(command: str) -> Started:
+    """Start a command."""
+    process = subprocess.Popen(
+        shlex.split(command),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+    )
+    lines: deque[str] = deque(maxlen=100_000)
+    for stream in (process.stdout, process.stderr):
+        assert stream
+        threading.Thread(target=_read, args=(stream, lines), daemon=True).start()
+    job_id = str(uuid.uuid4())
+    _jobs[job_id] = (process, lines)
+    return Started(job_id=job_id)
+
+
+async def get_job_status(job_id: str) -> Output:
+    """Return a job's status."""
+    process, lines = _jobs[job_id]
+    return Output(stdout="\n".join(lines), status="running" if process.poll() is None else "completed")
+
+
+if __name__ == "__main__":
+    if "empty" not in sys.argv:
+        mcp.tool(execute_command)
+        mcp.tool(get_job_status)
+    mcp.run(show_banner=False, log_level="WARNING")

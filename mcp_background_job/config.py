@@ -1,0 +1,121 @@
+"""Settings, read from the environment once, at the edge."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from mcp_background_job.errors import ConfigError
+
+_UNITS = {"": 1, "B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMG]?B?)", re.IGNORECASE)
+
+Toolset = Literal["jobs"]
+TOOLSETS: tuple[Toolset, ...] = ("jobs",)
+
+
+class Settings(BaseSettings):
+    """All settings. Each is read from ``MCP_BG_`` and its name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix="MCP_BG_", extra="ignore", frozen=True)
+
+    state_dir: Annotated[str, Field(description="where jobs are kept", validate_default=True)] = ""
+    max_jobs: Annotated[int, Field(ge=1, le=10_000, description="jobs running at once; more are queued")] = 10
+    max_output_size: Annotated[
+        int, Field(ge=4096, description="log kept per job, in bytes or as 20MB; the oldest output is dropped beyond")
+    ] = 64 * 1024**2
+    job_timeout: Annotated[
+        float | None, Field(gt=0, description="time limit in seconds for jobs that are started without one")
+    ] = None
+    cleanup_interval: Annotated[float, Field(ge=10, description="seconds between two removals of old jobs")] = 3600
+    keep_days: Annotated[float, Field(gt=0, description="days for which ended jobs are kept")] = 14
+    working_dir: Annotated[str, Field(description="directory of jobs that are started without one")] = "."
+    allowed_commands: Annotated[
+        list[str],
+        NoDecode,
+        Field(description="regular expressions, separated by commas, one of which a command must match from its start; "
+              "a guard rail, not a sandbox"),
+    ] = []
+    shell: Annotated[str, Field(description="shell that commands are given to with -c")] = "/bin/sh"
+    toolsets: Annotated[
+        list[Toolset], NoDecode, Field(description="tools that the MCP server offers, separated by commas")
+    ] = list(TOOLSETS)
+    http_token: Annotated[
+        SecretStr | None, Field(description="bearer token of serve --http; without one, one is made and stored")
+    ] = None
+
+    @field_validator("state_dir")
+    @classmethod
+    def _default_state_dir(cls, value: str) -> str:
+        if value:
+            return str(Path(value).expanduser().absolute())
+        base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+        return str(Path(base).expanduser().absolute() / "mcp-background-job")
+
+    @field_validator("max_output_size", mode="before")
+    @classmethod
+    def _bytes(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        match = _SIZE.fullmatch(value.strip())
+        if match is None:
+            raise ValueError("give bytes as a number, or with kB, MB or GB")
+        unit = match[2].upper()
+        return int(float(match[1]) * _UNITS[unit if unit.endswith("B") or not unit else f"{unit}B"])
+
+    @field_validator("allowed_commands", "toolsets", mode="before")
+    @classmethod
+    def _separated(cls, value: object) -> object:
+        if isinstance(value, str):
+            return [part.strip() for part in value.split(",") if part.strip()]
+        return value
+
+    @field_validator("allowed_commands")
+    @classmethod
+    def _patterns(cls, value: list[str]) -> list[str]:
+        for pattern in value:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error
+        return value
+
+    @field_validator("working_dir")
+    @classmethod
+    def _directory(cls, value: str) -> str:
+        path = Path(value).expanduser().absolute()
+        if not path.is_dir():
+            raise ValueError(f"{path} is not a directory")
+        return str(path)
+
+    @field_validator("shell")
+    @classmethod
+    def _executable(cls, value: str) -> str:
+        if not os.path.isabs(value) or not os.access(value, os.X_OK):
+            raise ValueError(f"{value!r} is not the absolute path of an executable")
+        return value
+
+
+def variable_of(setting: str) -> str:
+    """Return the name of the environment variable that a setting is read from."""
+    return f"MCP_BG_{setting.upper()}"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings.
+
+    Raises:
+        ConfigError: a value cannot be used; the message is one line that names it.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        name = variable_of(str(problem["loc"][0]))
+        shown = "" if "token" in name.lower() else f"={problem['input']!r}"
+        raise ConfigError(f"{name}{shown}: {cast('str', problem['msg']).removeprefix('Value error, ')}") from error

@@ -1,0 +1,72 @@
+"""A job as its record in the index has it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from mcp_background_job.core.states import Outcome, State, status_of
+from mcp_background_job.errors import InvalidRequestError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One job, without what only a look at its directory can tell.
+
+    Times are seconds since the epoch.
+
+    Attributes:
+        job_id: its id.
+        command: what was asked for.
+        cwd: where.
+        created_at: when.
+        state: where it is in its life.
+        name: the user's name for it.
+        client: who asked.
+        outcome: how it ended, once it has.
+        started_at: when its process was started.
+        ended_at: when it ended.
+        exit_code: of the command, if it exited.
+        signal: that ended the command, if one did.
+        reason: in words, why it ended so.
+    """
+
+    job_id: str
+    command: str
+    cwd: str
+    created_at: float
+    state: State
+    name: str | None = None
+    client: str = ""
+    outcome: Outcome | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+    exit_code: int | None = None
+    signal: str | None = None
+    reason: str = ""
+
+    @property
+    def status(self) -> str:
+        """The one word that is shown for its state and outcome."""
+        return status_of(self.state, self.outcome)
+
+    @property
+    def label(self) -> str:
+        """How a sentence refers to it: its id, and its name if it has one."""
+        return f"{self.job_id} `{self.name}`" if self.name else self.job_id
+
+
+def check_name(name: str) -> str:
+    """Return the name.
+
+    Raises:
+        InvalidRequestError: it is no name.
+    """
+    if not _NAME.fullmatch(name):
+        raise InvalidRequestError(
+            f"name {name!r} cannot be used: 1 to 64 letters, digits, dots, hyphens and underscores, "
+            "beginning with a letter or digit"
+        )
+    return name

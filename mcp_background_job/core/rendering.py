@@ -1,0 +1,127 @@
+"""Turns bytes of a log into the text of an answer: as a terminal would show it, folded, clamped and within a budget."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from mcp_background_job.core.screen import MAX_LINE, Line, Screen, incomplete_tail
+
+#: A run of identical lines is folded from this length on.
+_FOLD_FROM = 3
+
+#: Share of the budget for the end of the output, when what is in the middle must go.
+TAIL_SHARE = 0.5
+#: Errors come last: a failed job's end says more than its beginning.
+TAIL_SHARE_FAILED = 0.8
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of an answer: its text, and where in the log it begins."""
+
+    text: str
+    offset: int
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of the log: its lines, and how many bytes of the log they account for."""
+
+    rows: list[Row]
+    consumed: int
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What was left out of an answer: how much, and the offset in the log from which to read it."""
+
+    lines: int
+    characters: int
+    offset: int
+
+
+def render(data: bytes, offset: int) -> list[Row]:
+    """Render bytes that begin at an offset of the log."""
+    return render_page(data, offset, budget=None, final=True).rows
+
+
+def render_page(data: bytes, offset: int, *, budget: int | None, final: bool) -> Page:
+    """Render as many bytes as give about ``budget`` characters; ends at the end of a line if it can.
+
+    Args:
+        data: bytes of the log.
+        offset: where they begin.
+        budget: characters; ``None`` for all.
+        final: no bytes will follow these. Otherwise a code point or an escape sequence cut at the end is left over.
+    """
+    stop = len(data) if final else len(data) - incomplete_tail(data)
+    screen = Screen(offset)
+    position = 0
+    while position < stop and (budget is None or screen.size < budget):
+        newline = data.find(b"\n", position, stop)
+        line_end = stop if newline < 0 else newline + 1
+        screen.feed(data[position:line_end].decode("utf-8", "replace"), offset + line_end)
+        position = line_end
+    return Page(fold(screen.lines()), position)
+
+
+def fold(lines: list[Line]) -> list[Row]:
+    """Fold runs of identical lines into one with their number, and clamp long lines."""
+    rows: list[Row] = []
+    index = 0
+    while index < len(lines):
+        line = lines[index]
+        run = 1
+        while index + run < len(lines) and lines[index + run].text == line.text:
+            run += 1
+        text = _clamped(line)
+        if run >= _FOLD_FROM:
+            rows.append(Row(f"{text} (x{run})" if text else f"({run} empty lines)", line.offset))
+        else:
+            rows += [Row(text, lines[index + step].offset) for step in range(run)]
+        index += run
+    return rows
+
+
+def _clamped(line: Line) -> str:
+    if line.width <= MAX_LINE:
+        return line.text.rstrip()
+    return f"{line.text}… (+{line.width - MAX_LINE} characters)"
+
+
+def fit(rows: list[Row], budget: int, *, tail_share: float = TAIL_SHARE) -> tuple[list[Row], list[Row], Cut | None]:
+    """Keep the beginning and the end of the rows within a budget of characters, and say what was cut between them."""
+    if sum(len(row.text) + 1 for row in rows) <= budget:
+        return rows, [], None
+    head = _take(rows, int(budget * (1 - tail_share)))
+    tail = _take(rows[len(head) :][::-1], int(budget * tail_share))[::-1]
+    left_out = rows[len(head) : len(rows) - len(tail)]
+    if not left_out:
+        return rows, [], None
+    characters = sum(len(row.text) + 1 for row in left_out)
+    return head, tail, Cut(len(left_out), characters, left_out[0].offset)
+
+
+def _take(rows: list[Row], budget: int) -> list[Row]:
+    taken: list[Row] = []
+    for row in rows:
+        budget -= len(row.text) + 1
+        if budget < 0:
+            break
+        taken.append(row)
+    return taken
+
+
+def join(rows: list[Row]) -> str:
+    """Return the rows as text."""
+    return "\n".join(row.text for row in rows)
+
+
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+def as_raw_text(data: bytes) -> str:
+    """Return bytes as text without drawing them; what cannot stand in JSON text or a terminal is shown as an escape."""
+    text = data.decode("utf-8", "backslashreplace")
+    return _UNPRINTABLE.sub(lambda match: f"\\x{ord(match[0]):02x}", text)

@@ -1,0 +1,183 @@
+"""What a terminal would show of a program's output: redraws collapse, styles go.
+
+Not an emulator of a screen of a certain size: lines do not wrap and nothing scrolls away, since the reader wants the text.
+Applied are what programs use to draw over what they wrote: carriage return, backspace, cursor movements, erasing.
+Other escape sequences are dropped. A line is kept up to a limit, and what lies beyond is counted, so that a program that
+writes a gigabyte without a newline costs no memory.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+#: Characters of a line that are kept.
+MAX_LINE = 2000
+
+_SPECIAL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x9b\x1b]")
+_TOKEN = re.compile(
+    r"(?P<text>[^\x00-\x08\x0a-\x1f\x7f\x9b]+)"
+    r"|(?:\x1b\[|\x9b)(?P<parameters>[0-?]*)[ -/]*(?P<final>[@-~])"  # CSI: ECMA-48, 5.4
+    r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)"  # OSC and other strings
+    r"|\x1b[ -/]*[0-~]"  # other escape sequences
+    r"|(?P<control>[\x00-\x1f\x7f\x9b])"
+)
+
+#: An escape sequence or a code point that the next bytes may complete is no longer than this.
+_MAX_SEQUENCE = 256
+_OPEN_SEQUENCE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*\x1b?|[ -/]*)?\Z")
+
+
+@dataclass
+class Line:
+    """A line on the screen.
+
+    Attributes:
+        text: its first ``MAX_LINE`` characters.
+        width: how many characters it has.
+        offset: position in the log at which it was begun.
+    """
+
+    text: str
+    width: int
+    offset: int
+
+
+class Screen:
+    """Draws text on lines without end.
+
+    Attributes:
+        size: how many characters are kept, line ends included.
+    """
+
+    def __init__(self, offset: int = 0) -> None:
+        """Begins with one empty line, whose text will come from this position in the log."""
+        self._lines = [Line("", 0, offset)]
+        self._row = 0
+        self._column = 0
+        self._size = 0
+
+    @property
+    def size(self) -> int:
+        """How many characters the lines hold, line ends included."""
+        return self._size + len(self._lines) - 1
+
+    def lines(self) -> list[Line]:
+        """Return the lines; an empty last one, behind a final line end, is not a line."""
+        return self._lines if self._lines[-1].width else self._lines[:-1]
+
+    def feed(self, text: str, next_offset: int) -> None:
+        """Draw one line of output or a part of it. A line that it begins starts at ``next_offset`` in the log."""
+        body, ends = (text[:-1], True) if text.endswith("\n") else (text, False)
+        if not _SPECIAL.search(body) and "\n" not in body:
+            self._write(body)
+        else:
+            for token in _TOKEN.finditer(body):
+                self._draw(token, next_offset)
+        if ends:
+            self._new_line(next_offset)
+
+    def _draw(self, token: re.Match[str], next_offset: int) -> None:
+        if text := token["text"]:
+            self._write(text)
+        elif final := token["final"]:
+            self._control_sequence(final, token["parameters"] or "", next_offset)
+        elif control := token["control"]:
+            if control == "\r":
+                self._column = 0
+            elif control == "\b":
+                self._column = max(0, self._column - 1)
+            elif control == "\n":
+                self._new_line(next_offset)
+
+    def _control_sequence(self, final: str, parameters: str, next_offset: int) -> None:
+        numbers = [int(part) if part.isdecimal() else 0 for part in parameters.split(";")]
+        count = min(max(1, numbers[0]), MAX_LINE)
+        match final:
+            case "A" | "F":
+                self._row = max(0, self._row - count)
+                self._column = 0 if final == "F" else self._column
+            case "B" | "E":
+                self._row = min(len(self._lines) - 1, self._row + count)
+                self._column = 0 if final == "E" else self._column
+            case "C":
+                self._column += count
+            case "D":
+                self._column = max(0, self._column - count)
+            case "G":
+                self._column = count - 1
+            case "K":
+                self._erase_in_line(numbers[0])
+            case "J" if numbers[0] == 0:
+                self._erase_in_line(0)
+                for line in self._lines[self._row + 1 :]:
+                    self._size -= len(line.text)
+                del self._lines[self._row + 1 :]
+            case "J" | "H" | "f":
+                # A new frame of a program that draws whole screens: below the old one, since that is output too.
+                self._row = len(self._lines) - 1
+                if self._lines[-1].width:
+                    self._new_line(next_offset)
+                self._column = 0
+            case _:
+                pass
+
+    def _erase_in_line(self, what: int) -> None:
+        line = self._lines[self._row]
+        if what == 0:
+            self._replace(line, line.text[: self._column], min(line.width, self._column))
+        elif what == 1:
+            self._replace(line, " " * min(self._column + 1, len(line.text)) + line.text[self._column + 1 :], line.width)
+        else:
+            self._replace(line, "", 0)
+
+    def _write(self, text: str) -> None:
+        if not text:
+            return
+        line = self._lines[self._row]
+        column = self._column
+        self._column = column + len(text)
+        width = max(line.width, self._column)
+        if column >= MAX_LINE:
+            line.width = width
+            return
+        text = text[: MAX_LINE - column]
+        if column > len(line.text):
+            text = " " * (column - len(line.text)) + text
+            column = len(line.text)
+        self._replace(line, line.text[:column] + text + line.text[column + len(text) :], width)
+
+    def _replace(self, line: Line, text: str, width: int) -> None:
+        self._size += len(text) - len(line.text)
+        line.text = text
+        line.width = width
+
+    def _new_line(self, offset: int) -> None:
+        self._row += 1
+        self._column = 0
+        if self._row == len(self._lines):
+            self._lines.append(Line("", 0, offset))
+
+
+_STYLE = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]")
+
+
+def plain_lines(text: str) -> str:
+    """Return the text without escape sequences and with every redraw on a line of its own: to search, not to show."""
+    if "\x1b" in text or "\x9b" in text:
+        text = _STYLE.sub("", text)
+    return text.replace("\r", "\n") if "\r" in text else text
+
+
+def incomplete_tail(data: bytes) -> int:
+    """Return how many bytes at the end may be the beginning of a code point or an escape sequence."""
+    end = data[-_MAX_SEQUENCE:]
+    if match := _OPEN_SEQUENCE.search(end):
+        return len(end) - match.start()
+    for length in range(1, min(4, len(end) + 1)):
+        lead = end[-length]
+        if lead & 0b1100_0000 == 0b1000_0000:
+            continue  # a continuation byte: look further back for its lead
+        expected = 2 if lead >> 5 == 0b110 else 3 if lead >> 4 == 0b1110 else 4 if lead >> 3 == 0b11110 else 1
+        return length if expected > length else 0
+    return 0

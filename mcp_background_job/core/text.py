@@ -1,0 +1,32 @@
+"""How numbers read in answers and tables."""
+
+from __future__ import annotations
+
+_STEPS = ((60, "s", 1), (3600, "min", 60), (86400, "h", 3600))
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time in one unit: ``0.3 s``, ``42 s``, ``3 min``, ``2.5 h``, ``4 d``."""
+    if seconds < 10:  # noqa: PLR2004  below ten a decimal matters
+        return f"{max(0.0, seconds):.1f} s"
+    for limit, unit, size in _STEPS:
+        if seconds < limit:
+            value = seconds / size
+            return f"{value:.1f} {unit}" if unit == "h" and value < 10 else f"{value:.0f} {unit}"  # noqa: PLR2004
+    return f"{seconds / 86400:.0f} d"
+
+
+def size(count: int) -> str:
+    """Return a number of bytes in one unit: ``512 B``, ``1.5 MB``."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:  # noqa: PLR2004
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"  # noqa: PLR2004
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def one_line(text: str, limit: int) -> str:
+    """Return the text on one line of at most ``limit`` characters."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= limit else flat[: limit - 1] + "…"

@@ -1,0 +1,111 @@
+"""What a caller waits for, and whether it has come to pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mcp_background_job.errors import InvalidRequestError
+
+#: The longest wait of one call. MCP clients give up on a call after 60 s, and answers need time too.
+MAX_WAIT_S = 50.0
+
+
+class Why(StrEnum):
+    """Why a wait ended."""
+
+    EXIT = "exit"  #: the job is over
+    LEFT_RUNNING = "left_running"  #: the command itself is over; processes that it started are not
+    MATCHED = "matched"  #: ``until`` was found in the output
+    FAILED_MATCH = "failed_match"  #: ``fail_on`` was found in the output
+    PORT = "port"  #: the port is open
+    IDLE = "idle"  #: nothing was written for so long
+    TIMEOUT = "timeout"  #: the wait is over, nothing else is
+
+
+class Kind(StrEnum):
+    """What ``until`` asks for."""
+
+    EXIT = "exit"
+    REGEX = "regex"
+    PORT = "port"
+    IDLE = "idle"
+
+
+@dataclass(frozen=True)
+class Until:
+    """What to wait for, beside the end of the job, which ends every wait."""
+
+    kind: Kind
+    pattern: str = ""
+    port: int = 0
+    idle_s: float = 0.0
+
+
+def parse_until(text: str | None) -> Until:
+    """Read ``exit``, ``port:8080``, ``idle:10`` (seconds), or else a regular expression.
+
+    Raises:
+        InvalidRequestError: not a port, not a time, or empty.
+    """
+    if text is None or text == Kind.EXIT:
+        return Until(Kind.EXIT)
+    kind, _, value = text.partition(":")
+    if kind == Kind.PORT and value.strip().isdecimal():
+        port = int(value)
+        if not 0 < port < 2**16:
+            raise InvalidRequestError(f"until={text!r}: a port is a number from 1 to 65535")
+        return Until(Kind.PORT, port=port)
+    if kind == Kind.IDLE:
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = -1.0
+        if not 0 < seconds <= MAX_WAIT_S:
+            raise InvalidRequestError(
+                f"until={text!r}: idle takes seconds, more than 0 and at most {MAX_WAIT_S:g}, as in idle:10"
+            )
+        return Until(Kind.IDLE, idle_s=seconds)
+    if not text:
+        raise InvalidRequestError('until is empty: give "exit", "port:N", "idle:SECONDS" or a regular expression')
+    return Until(Kind.REGEX, pattern=text)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known at one moment of a wait.
+
+    Attributes:
+        exited: the job is over.
+        left_running: the command itself ended during this wait, and processes that it started live on.
+        matched: ``until`` was found in the output.
+        failed_match: ``fail_on`` was found in the output.
+        port_open: the port accepts connections.
+        idle_for: seconds since the last byte of output.
+        waited: seconds since the wait began.
+    """
+
+    exited: bool = False
+    left_running: bool = False
+    matched: bool = False
+    failed_match: bool = False
+    port_open: bool = False
+    idle_for: float = 0.0
+    waited: float = 0.0
+
+
+def why_over(until: Until, facts: Facts, wait_s: float) -> Why | None:
+    """Return why the wait is over, ``None`` if it goes on. A failure outranks everything: it is what must be seen."""
+    if facts.failed_match:
+        return Why.FAILED_MATCH
+    if facts.matched:
+        return Why.MATCHED
+    if facts.exited:
+        return Why.EXIT
+    if facts.port_open:
+        return Why.PORT
+    if facts.left_running:
+        return Why.LEFT_RUNNING
+    if until.kind is Kind.IDLE and facts.idle_for >= until.idle_s:
+        return Why.IDLE
+    return Why.TIMEOUT if facts.waited >= wait_s else None

@@ -1,0 +1,142 @@
+"""Brings runners into being: forked by the spawner where it is up, else by exec; the runner itself answers either way."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from mcp_background_job.errors import LaunchError
+from mcp_background_job.jobdir.layout import JobDir
+
+_RUNNER = str(Path(__file__).parent.parent / "runner" / "__main__.py")
+
+#: Without site-packages and without the user's variables: a runner must not depend on what an environment brings.
+_INTERPRETER = [sys.executable, "-I", "-S", _RUNNER]
+
+#: Runners get no more of the environment than this; above all not the cookie of a job that this process may run in.
+_ENVIRONMENT = {"PATH": os.defpath}
+
+#: A runner reports within milliseconds; on a machine that is out of memory or frozen it may take seconds.
+REPORT_TIMEOUT_S = 20.0
+
+
+class Launcher:
+    """Launches runners for one process."""
+
+    def __init__(self) -> None:
+        """Starts nothing; a process that launches one job needs no spawner."""
+        self._spawner: socket.socket | None = None
+
+    def start_spawner(self) -> None:
+        """Start the spawner; without it launching works too, slower."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            try:
+                _exec([*_INTERPRETER, "--spawner", str(theirs.fileno())], theirs.fileno())
+            except OSError:
+                ours.close()
+                return
+        ours.setblocking(False)
+        self._spawner = ours
+
+    def close(self) -> None:
+        """Let the spawner end; runners do not notice."""
+        if self._spawner:
+            self._spawner.close()
+            self._spawner = None
+
+    async def launch(self, job: JobDir, *, killed_by: str | None = None) -> dict[str, Any]:
+        """Launch a runner and return its report, once it owns the job or has found that there is nothing to own.
+
+        Raises:
+            LaunchError: the runner says why it could not start the job, or could not itself be started.
+        """
+        read, write = os.pipe()
+        try:
+            try:
+                if killed_by is not None or not self._ask_spawner(job, write):
+                    await asyncio.to_thread(self._exec_runner, job, write, killed_by)
+            finally:
+                os.close(write)
+            return _report(job, await _answer(read))
+        finally:
+            os.close(read)
+
+    def launch_blocking(self, job: JobDir) -> None:
+        """Launch a runner from a thread and return when it owns the job, or has ended it as failed."""
+        read, write = os.pipe()
+        try:
+            try:
+                if not self._ask_spawner(job, write):
+                    self._exec_runner(job, write, None)
+            finally:
+                os.close(write)
+            select.select([read], [], [], REPORT_TIMEOUT_S)
+        finally:
+            os.close(read)
+
+    def _ask_spawner(self, job: JobDir, write: int) -> bool:
+        if self._spawner is None:
+            return False
+        try:
+            socket.send_fds(self._spawner, [os.fsencode(job.path)], [write])
+        except BlockingIOError:  # it has many requests to serve; this one need not wait for them
+            return False
+        except OSError:  # it is dead
+            self.close()
+            return False
+        return True
+
+    def _exec_runner(self, job: JobDir, write: int, killed_by: str | None) -> None:
+        arguments = [] if killed_by is None else [killed_by]
+        try:
+            _exec([*_INTERPRETER, job.path, str(write), *arguments], write)
+        except OSError as error:
+            raise LaunchError(f"cannot start a runner for job {job.job_id}: {error}") from error
+
+
+def _exec(command: list[str], descriptor: int) -> None:
+    """Start a process that detaches itself, and wait for the moment that it has."""
+    subprocess.run(
+        command,
+        pass_fds=[descriptor],
+        env=_ENVIRONMENT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        check=False,
+    )
+
+
+async def _answer(read: int) -> bytes:
+    """Read the runner's line: shorter than a pipe's atomic write, so it comes whole or not at all."""
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(read, lambda: ready.done() or ready.set_result(None))
+    try:
+        async with asyncio.timeout(REPORT_TIMEOUT_S):
+            await ready
+    except TimeoutError:
+        return b""
+    finally:
+        loop.remove_reader(read)
+    return os.read(read, select.PIPE_BUF)
+
+
+def _report(job: JobDir, line: bytes) -> dict[str, Any]:
+    if not line:
+        raise LaunchError(
+            f"the runner of job {job.job_id} ended without a report; {job.path}/runner.crash may say why"
+        )
+    report: dict[str, Any] = json.loads(line)
+    if "error" in report:
+        raise LaunchError(report["error"])
+    return report

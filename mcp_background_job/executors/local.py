@@ -1,0 +1,275 @@
+"""Jobs on this machine: each has a directory, and a runner beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+
+from mcp_background_job.core.states import Outcome, State
+from mcp_background_job.errors import LaunchError, RunnerSilentError, StateDirError
+from mcp_background_job.executors.base import Cancelled, Submitted
+from mcp_background_job.executors.launcher import Launcher
+from mcp_background_job.jobdir import logreader, records
+from mcp_background_job.jobdir.control import NoRunnerError, RunnerClient, RunnerTimeoutError
+from mcp_background_job.jobdir.ending import end_unowned
+from mcp_background_job.jobdir.layout import JobDir, StateDir, is_job_id
+from mcp_background_job.jobdir.logreader import Piece
+from mcp_background_job.jobdir.observe import Observation, observe
+from mcp_background_job.jobdir.queue import open_jobs, serve_queue
+from mcp_background_job.jobdir.records import Exit, Spec, StopRequest
+from mcp_background_job.jobdir.segments import Stream
+from mcp_background_job.processes.system import boot_id
+from mcp_background_job.processes.wrapper import ProcessWrapper
+
+#: After the runner was killed by us, SIGKILL takes effect within this time unless the machine is stuck.
+_KILL_WAIT_S = 5.0
+
+#: How often to ask a runner to stop a job that was just found ending or starting.
+_CANCEL_ATTEMPTS = 50
+_BETWEEN_ATTEMPTS_S = 0.02
+
+
+class LocalExecutor:
+    """Runs jobs on this machine, under one state directory."""
+
+    def __init__(self, state: StateDir) -> None:
+        """Names the state directory; ``prepare`` makes it."""
+        self.state = state
+        self.boot_id = boot_id()
+        self._launcher = Launcher()
+        self._sweeps: set[asyncio.Task[None]] = set()
+        self._swept: set[str] = set()
+
+    def prepare(self) -> None:
+        """Make the state directory, and check that it can be used by us and by nobody else.
+
+        Raises:
+            StateDirError: it cannot.
+        """
+        state = self.state
+        try:
+            os.makedirs(state.path, mode=0o700, exist_ok=True)
+            owner = os.stat(state.path).st_uid
+            if owner != os.geteuid():
+                raise StateDirError(
+                    f"the state directory {state.path} belongs to user {owner}, not to {os.geteuid()}: "
+                    "set MCP_BG_STATE_DIR to a directory of your own"
+                )
+            os.chmod(state.path, 0o700)  # noqa: PTH101  this room has plain paths
+            for directory in (state.jobs, state.open, state.queue):
+                os.makedirs(directory, mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise StateDirError(
+                f"the state directory {state.path} cannot be used: {error.strerror}; set MCP_BG_STATE_DIR to another"
+            ) from error
+
+    def start_spawner(self) -> None:
+        """Get ready to launch many jobs quickly."""
+        self._launcher.start_spawner()
+
+    def close(self) -> None:
+        """Let go of the spawner; jobs run on."""
+        self._launcher.close()
+
+    # -- start -----------------------------------------------------------------------------------------------------
+
+    def claim(self, job_id: str) -> bool:
+        """Take a job id by making its directory; returns whether it was free."""
+        try:
+            os.mkdir(self.state.job(job_id).path, 0o700)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            raise StateDirError(f"cannot make a job directory in {self.state.jobs}: {error.strerror}") from error
+        return True
+
+    async def submit(self, spec: Spec) -> Submitted:
+        job = self.state.job(spec.job_id)
+        self._record(job, spec)
+        # Our mark stands before we count: of two who start jobs at once, the later one counts both.
+        if not spec.after and len(open_jobs(self.state)) <= spec.max_jobs:
+            return await self._launch(job)
+        _touch(self.state.queue_mark(spec.job_id))
+        await self.serve_queue()
+        seen = await asyncio.to_thread(observe, job, self.boot_id)
+        if seen.exit and seen.exit.started_at is None:
+            raise LaunchError(seen.exit.reason)
+        return Submitted(
+            pid=seen.status.pid if seen.status else None,
+            queued=seen.state is State.QUEUED,
+        )
+
+    def _record(self, job: JobDir, spec: Spec) -> None:
+        if os.path.exists(job.spec):
+            return
+        try:
+            os.makedirs(job.path, mode=0o700, exist_ok=True)
+            records.write_spec(job, spec)
+            _touch(self.state.open_mark(spec.job_id))
+        except OSError as error:
+            self._unrecord(job)
+            raise StateDirError(f"cannot record a job in {self.state.path}: {error.strerror}") from error
+
+    def _unrecord(self, job: JobDir) -> None:
+        for path in (self.state.open_mark(job.job_id), job.spec):
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+        with contextlib.suppress(OSError):
+            os.rmdir(job.path)
+
+    async def _launch(self, job: JobDir) -> Submitted:
+        try:
+            report = await self._launcher.launch(job)
+        except LaunchError as error:
+            # Normally the runner has said so in the exit record. If it could not, nobody shall start the job later.
+            end_unowned(job, Exit(outcome=Outcome.FAILED.value, ended_at=time.time(), reason=f"not started: {error}"))
+            raise
+        pid = report.get("pid")
+        if pid is None and report.get("owned"):  # somebody who served the queue was quicker
+            seen = observe(job, self.boot_id)
+            pid = seen.status.pid if seen.status else None
+        return Submitted(pid=pid)
+
+    async def serve_queue(self) -> None:
+        """Start what may start now."""
+        await asyncio.to_thread(serve_queue, self.state, self.boot_id, self._launcher.launch_blocking)
+
+    # -- read ------------------------------------------------------------------------------------------------------
+
+    def spec(self, job_id: str) -> Spec | None:
+        return records.read(Spec, self.state.job(job_id).spec)
+
+    def poll(self, job_ids: list[str]) -> dict[str, Observation]:
+        seen: dict[str, Observation] = {}
+        for job_id in job_ids:
+            job = self.state.job(job_id)
+            if os.path.isdir(job.path):
+                seen[job_id] = observe(job, self.boot_id)
+        return seen
+
+    def read_log(self, job_id: str, offset: int, limit: int, stream: Stream | None = None) -> Piece:
+        return logreader.read(self.state.job(job_id), offset, limit, stream)
+
+    def read_log_tail(self, job_id: str, limit: int, stream: Stream | None = None) -> Piece:
+        """Read the last ``limit`` bytes of the log."""
+        return logreader.read_tail(self.state.job(job_id), limit, stream)
+
+    def last_output_at(self, job_id: str) -> float | None:
+        """Return when the last byte was written (seconds since the epoch), ``None`` if none was."""
+        try:
+            facts = os.stat(self.state.job(job_id).log)
+        except FileNotFoundError:
+            return None
+        return facts.st_mtime
+
+    def log_path(self, job_id: str) -> str:
+        """Return the path of the newest segment of the log."""
+        return self.state.job(job_id).log
+
+    def discover(self) -> set[str]:
+        return set(self._job_ids())
+
+    def jobs_changed_at(self) -> int:
+        """Return a number that changes when a job directory is made or removed."""
+        return os.stat(self.state.jobs).st_mtime_ns
+
+    def _job_ids(self) -> Iterator[str]:
+        with contextlib.suppress(FileNotFoundError):
+            yield from (name for name in os.listdir(self.state.jobs) if is_job_id(name))
+
+    def health(self) -> str | None:
+        if not os.access(self.state.jobs, os.R_OK | os.W_OK | os.X_OK):
+            return f"the state directory {self.state.path} cannot be written"
+        return None
+
+    # -- control ---------------------------------------------------------------------------------------------------
+
+    async def connect(self, job_id: str) -> RunnerClient:
+        """Connect to a job's runner.
+
+        Raises:
+            NoRunnerError: there is none.
+        """
+        return await RunnerClient.connect(self.state.job(job_id))
+
+    async def cancel(self, job_id: str, request: StopRequest) -> Cancelled:
+        job = self.state.job(job_id)
+        for _ in range(_CANCEL_ATTEMPTS):
+            seen = await asyncio.to_thread(observe, job, self.boot_id)
+            if seen.state is State.EXITED:
+                if seen.sweep:
+                    await self.sweep(job_id)
+                return Cancelled(was_live=False)
+            if seen.state is State.QUEUED:
+                if await asyncio.to_thread(end_unowned, job, _withdrawn(request)):
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(self.state.queue_mark(job_id))
+                    return Cancelled(was_live=True)
+                continue  # a runner has just taken it
+            try:
+                return await self._cancel_running(job_id, request)
+            except NoRunnerError:  # it is on its way in or out
+                await asyncio.sleep(_BETWEEN_ATTEMPTS_S)
+            except RunnerTimeoutError:
+                return await self._replace_runner(job, request)
+        return await self._replace_runner(job, request)
+
+    async def _cancel_running(self, job_id: str, request: StopRequest) -> Cancelled:
+        async with await self.connect(job_id) as runner:
+            if not await runner.stop(request):
+                raise NoRunnerError(job_id)
+            return Cancelled(was_live=True, survivors=tuple(await runner.outcome_of_stop()))
+
+    async def _replace_runner(self, job: JobDir, request: StopRequest) -> Cancelled:
+        """The runner is deaf: end it, and have a new one end what it leaves."""
+        seen = await asyncio.to_thread(observe, job, self.boot_id)
+        if seen.state is State.EXITED:
+            return Cancelled(was_live=False)
+        if seen.runner_pid is None:
+            raise RunnerSilentError(
+                f"the runner of job {job.job_id} does not answer, and it lives in another container or namespace: "
+                "stop the job from there"
+            )
+        await asyncio.to_thread(_kill_runner, job, seen.runner_pid, self.boot_id)
+        await self._launcher.launch(job, killed_by=request.by)
+        return Cancelled(was_live=True)
+
+    async def sweep(self, job_id: str) -> None:
+        """Have a new runner clear away what a dead one left, and record that the job is lost; waits for that."""
+        with contextlib.suppress(LaunchError):  # the next look will try again; until then the job shows as lost
+            await self._launcher.launch(self.state.job(job_id))
+
+    def sweep_later(self, job_id: str) -> None:
+        """The same, without waiting, and once."""
+        if job_id in self._swept:
+            return
+        self._swept.add(job_id)
+        task = asyncio.get_running_loop().create_task(self.sweep(job_id))
+        self._sweeps.add(task)
+        task.add_done_callback(self._sweeps.discard)
+
+
+def _kill_runner(job: JobDir, pid: int, boot: str) -> None:
+    # The pid is the kernel's answer to who holds this job's lock. The process is taken hold of first and the kernel
+    # asked again, so that nobody who got the pid in between can be meant.
+    with contextlib.suppress(ProcessLookupError):
+        runner = ProcessWrapper(pid)
+        if observe(job, boot).runner_pid == pid:
+            runner.kill()
+            runner.wait(_KILL_WAIT_S)
+
+
+def _withdrawn(request: StopRequest) -> Exit:
+    return Exit(
+        outcome=Outcome.KILLED.value,
+        ended_at=time.time(),
+        reason=f"withdrawn from the queue: {request.why} (asked by {request.by})",
+        stop_requested=request,
+    )
+
+
+def _touch(path: str) -> None:
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))

@@ -1,0 +1,143 @@
+"""Talks to a runner over its ``control.sock``."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+import os
+import socket
+import sys
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from mcp_background_job.jobdir.layout import JobDir
+from mcp_background_job.jobdir.records import StopRequest
+
+#: A runner answers at once, even while it moves gigabytes; one that is silent for so long is stopped or stuck.
+ANSWER_TIMEOUT_S = 3.0
+
+
+class NoRunnerError(Exception):
+    """Nobody listens on the socket: the job is not running yet, or it has just ended."""
+
+
+class RunnerTimeoutError(Exception):
+    """The runner took the connection and does not answer."""
+
+
+@dataclass(frozen=True)
+class News:
+    """What a watched job has to tell: the size of its log, and whether the command itself is over."""
+
+    size: int
+    leader_exited: bool
+
+
+class RunnerClient:
+    """One connection to a runner. Its end, without an answer, is the end of the job."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Use ``connect``."""
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def connect(cls, job: JobDir) -> Self:
+        """Connect to the job's runner.
+
+        Raises:
+            NoRunnerError: there is none.
+            RunnerTimeoutError: it has more connections waiting than it ever should.
+        """
+        sock = _connected(job)
+        reader, writer = await asyncio.open_unix_connection(sock=sock)
+        return cls(reader, writer)
+
+    async def __aenter__(self) -> Self:
+        """Nothing more to do."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Hang up."""
+        self._writer.close()
+        with contextlib.suppress(OSError):
+            await self._writer.wait_closed()
+
+    async def watch(self, size: int, *, leader_exited: bool) -> News | None:
+        """Wait until the log is larger than ``size`` or the command itself has ended; ``None`` when the job is over."""
+        await self._send({"op": "watch", "size": size, "leader_exited": leader_exited})
+        answer = await self._receive()
+        return None if answer is None else News(int(answer["size"]), bool(answer["leader_exited"]))
+
+    async def stop(self, request: StopRequest) -> bool:
+        """Ask for the job to be stopped; returns whether the runner was there to hear it.
+
+        Raises:
+            RunnerTimeoutError: it did not answer.
+        """
+        return await self._ask({"op": "stop", **vars(request)}) is not None
+
+    async def outcome_of_stop(self) -> list[int]:
+        """Wait for the end of a job that was asked to stop; returns processes that survive SIGKILL, if there are any."""
+        while True:
+            answer = await self._receive()
+            if answer is None:
+                return []
+            if survivors := answer.get("survivors"):
+                return [int(pid) for pid in survivors]
+
+    async def signal(self, number: int) -> bool:
+        """Signal the command's process group, as a terminal would; returns whether the command is still there."""
+        answer = await self._ask({"op": "signal", "number": number})
+        return answer is not None and bool(answer["ok"])
+
+    async def send_input(self, data: bytes, *, eof: bool) -> dict[str, Any] | None:
+        """Write to the job's stdin; returns the runner's answer, ``None`` if the job is over."""
+        return await self._ask({"op": "input", "data": base64.b64encode(data).decode(), "eof": eof})
+
+    async def _ask(self, request: dict[str, object]) -> dict[str, Any] | None:
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                await self._send(request)
+                return await self._receive()
+        except TimeoutError as error:
+            raise RunnerTimeoutError(f"no answer within {ANSWER_TIMEOUT_S:g} s") from error
+
+    async def _send(self, request: dict[str, object]) -> None:
+        self._writer.write(json.dumps(request).encode() + b"\n")
+        with contextlib.suppress(ConnectionError):  # the end of the job, which reading will say
+            await self._writer.drain()
+
+    async def _receive(self) -> dict[str, Any] | None:
+        try:
+            line = await self._reader.readline()
+        except ConnectionError:
+            return None
+        return json.loads(line) if line.endswith(b"\n") else None
+
+
+def _connected(job: JobDir) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.setblocking(False)
+    try:
+        if sys.platform == "linux":
+            # The path may be longer than a socket address can hold (108 bytes); through a descriptor it is short.
+            directory = os.open(job.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                sock.connect(f"/proc/self/fd/{directory}/{os.path.basename(job.control)}")
+            finally:
+                os.close(directory)
+        else:
+            sock.connect(job.control)
+    except BlockingIOError as error:
+        sock.close()
+        raise RunnerTimeoutError("too many connections wait for the runner") from error
+    except OSError as error:
+        sock.close()
+        raise NoRunnerError(f"{job.control}: {error.strerror}") from error
+    return sock

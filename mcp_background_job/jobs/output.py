@@ -1,0 +1,216 @@
+"""Reads a job's log for an answer: rendered, within a budget, and with the way to the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import regex
+
+from mcp_background_job.core import rendering
+from mcp_background_job.core.rendering import Row
+from mcp_background_job.core.screen import incomplete_tail
+from mcp_background_job.core.text import size
+from mcp_background_job.errors import InvalidRequestError
+from mcp_background_job.executors.local import LocalExecutor
+from mcp_background_job.jobdir.logreader import Piece
+from mcp_background_job.jobdir.segments import Stream
+
+#: Characters of output in the answer of a call that is not about output (about 1,500 tokens).
+EXCERPT_BUDGET = 6000
+
+#: Characters that a tail may have at most.
+TAIL_BUDGET = 24_000
+
+#: Bytes of the log that one call reads at most: redraws may make much of little, and reading must end.
+MAX_READ = 4 * 1024 * 1024
+
+#: Bytes that a tail reads first; most lines are short.
+_FIRST_READ = 64 * 1024
+
+#: Of a log larger than MAX_READ an excerpt shows this much of the beginning, and the rest of MAX_READ of the end.
+_HEAD_READ = 64 * 1024
+
+#: A regular expression has this long for one piece of output, so that a pathological one ends.
+REGEX_TIMEOUT_S = 2.0
+
+STREAMS = {"both": None, "stdout": Stream.STDOUT, "stderr": Stream.STDERR}
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """Output for an answer.
+
+    Attributes:
+        text: as it is shown, with a note at its top if something was left out.
+        next: offset in the log behind it.
+        end: offset behind the newest byte of the log.
+    """
+
+    text: str
+    next: int
+    end: int
+
+
+@dataclass(frozen=True)
+class PageOfLog:
+    """A page of the log and where it lies."""
+
+    text: str
+    start: int
+    next: int
+    first: int
+    end: int
+
+
+def excerpt(
+    executor: LocalExecutor, job_id: str, *, since: int = 0, budget: int = EXCERPT_BUDGET, failed: bool = False
+) -> Excerpt:
+    """Return what matters of the output from an offset on: all, or its beginning and its end."""
+    piece = executor.read_log(job_id, since, MAX_READ)
+    if piece.next < piece.end:
+        return _excerpt_of_large(executor, job_id, piece, budget, failed=failed)
+    rows = rendering.render(piece.data, piece.start)
+    text = _fitted(rows, budget, failed=failed)
+    return Excerpt(_with_dropped(text, piece, since), piece.end, piece.end)
+
+
+def _excerpt_of_large(
+    executor: LocalExecutor, job_id: str, head: Piece, budget: int, *, failed: bool
+) -> Excerpt:
+    tail = executor.read_log_tail(job_id, MAX_READ - _HEAD_READ)
+    share = rendering.TAIL_SHARE_FAILED if failed else rendering.TAIL_SHARE
+    first, _, _ = rendering.fit(rendering.render(head.data[:_HEAD_READ], head.start), int(budget * (1 - share)), tail_share=0)
+    newline = tail.data.find(b"\n") + 1  # the first line is most likely a part of one
+    rows = rendering.render(tail.data[newline:], tail.start + newline)
+    _, last, cut = rendering.fit(rows, int(budget * share), tail_share=1)
+    last = last if cut else rows
+    gap_start = first[-1].offset if first else head.start
+    gap_end = last[0].offset if last else tail.end
+    note = (
+        f"[output is {size(tail.end - head.start)}: its beginning and end are shown; "
+        f"left out are about {size(gap_end - gap_start)}, to be read with get_job_output from cursor {gap_start}]"
+    )
+    text = f"{note}\n{rendering.join(first)}\n[… left out …]\n{rendering.join(last)}"
+    return Excerpt(text, tail.end, tail.end)
+
+
+def tail(
+    executor: LocalExecutor, job_id: str, *, lines: int, stream: str, grep: str | None, raw: bool
+) -> Excerpt:
+    """Return the last lines: as many as asked for, from as little of the log as holds them."""
+    which = stream_of(stream)
+    pattern = compile_regex(grep, "grep") if grep else None
+    limit = _FIRST_READ
+    while True:
+        piece = executor.read_log_tail(job_id, limit, which)
+        rows = _tail_rows(piece, raw=raw)
+        if pattern:
+            rows = [row for row in rows if found(pattern, row.text)]
+        whole = piece.start <= piece.first
+        if len(rows) >= lines or whole or limit >= MAX_READ:
+            break
+        limit = min(limit * 8, MAX_READ)
+    shown = rows[-lines:] if lines else []
+    text = _fitted(shown, TAIL_BUDGET, failed=True)
+    if pattern and not whole:
+        text = f"[searched: the last {size(piece.end - piece.start)}]\n{text}"
+    return Excerpt(text, piece.end, piece.end)
+
+
+def _tail_rows(piece: Piece, *, raw: bool) -> list[Row]:
+    data, offset = piece.data, piece.start
+    if piece.start > piece.first and (newline := data.find(b"\n") + 1):
+        data, offset = data[newline:], offset + newline  # the first line is a part of one
+    if not raw:
+        return rendering.render(data, offset)
+    return [Row(line, offset) for line in rendering.as_raw_text(data).removesuffix("\n").split("\n")] if data else []
+
+
+def page(
+    executor: LocalExecutor,
+    job_id: str,
+    *,
+    cursor: int,
+    max_bytes: int,
+    stream: str,
+    raw: bool,
+    ended: bool,
+) -> PageOfLog:
+    """Return a page of the log from a cursor on. Reading on from ``next`` until it is ``end`` gives the whole log."""
+    which = stream_of(stream)
+    if raw:
+        piece = executor.read_log(job_id, cursor, max_bytes, which)
+        cut = 0 if ended and piece.next == piece.end or which else _incomplete_code_point(piece.data)
+        text = rendering.as_raw_text(piece.data[: len(piece.data) - cut])
+        return PageOfLog(text, piece.start, piece.next - cut, piece.first, piece.end)
+    piece = executor.read_log(job_id, cursor, max(MAX_READ, max_bytes), which)
+    final = ended and piece.next == piece.end
+    drawn = rendering.render_page(piece.data, piece.start, budget=max_bytes, final=final)
+    # With one stream of two, a part of the data has no simple place in the log: the page is then the whole piece.
+    if which is not None and drawn.consumed < len(piece.data):
+        piece = executor.read_log(job_id, cursor, max(drawn.consumed, 1), which)
+        drawn = rendering.render_page(piece.data, piece.start, budget=None, final=True)
+        return PageOfLog(rendering.join(drawn.rows), piece.start, piece.next, piece.first, piece.end)
+    after = piece.next if drawn.consumed == len(piece.data) else piece.start + drawn.consumed
+    return PageOfLog(rendering.join(drawn.rows), piece.start, after, piece.first, piece.end)
+
+
+def _incomplete_code_point(data: bytes) -> int:
+    cut = incomplete_tail(data)
+    return cut if cut < 4 and b"\x1b" not in data[-cut:] and cut < len(data) else 0  # noqa: PLR2004  of UTF-8
+
+
+def stream_of(name: str) -> Stream | None:
+    """Return the stream with this name, ``None`` for both.
+
+    Raises:
+        InvalidRequestError: there is no such stream.
+    """
+    if name not in STREAMS:
+        raise InvalidRequestError(f"stream={name!r}: give stdout, stderr or both")
+    return STREAMS[name]
+
+
+def compile_regex(pattern: str, argument: str) -> regex.Pattern[str]:
+    """Compile a caller's regular expression.
+
+    Raises:
+        InvalidRequestError: it is none; ``argument`` is named in the message.
+    """
+    try:
+        return regex.compile(pattern, regex.MULTILINE)
+    except regex.error as error:
+        raise InvalidRequestError(f"{argument}={pattern!r} is not a regular expression: {error}") from error
+
+
+def found(pattern: regex.Pattern[str], text: str) -> regex.Match[str] | None:
+    """Search without holding up other threads.
+
+    Raises:
+        InvalidRequestError: the expression needs too long.
+    """
+    try:
+        return pattern.search(text, timeout=REGEX_TIMEOUT_S, concurrent=True)
+    except TimeoutError as error:
+        raise InvalidRequestError(
+            f"the regular expression {pattern.pattern!r} takes more than {REGEX_TIMEOUT_S:g} s on one piece of output: "
+            "make it simpler"
+        ) from error
+
+
+def _fitted(rows: list[Row], budget: int, *, failed: bool) -> str:
+    share = rendering.TAIL_SHARE_FAILED if failed else rendering.TAIL_SHARE
+    head, last, cut = rendering.fit(rows, budget, tail_share=share)
+    if cut is None:
+        return rendering.join(head)
+    note = (
+        f"[{cut.lines} lines, {cut.characters} characters left out in the middle; "
+        f"read them with get_job_output from cursor {cut.offset}]"
+    )
+    return f"{note}\n{rendering.join(head)}\n[… {cut.lines} lines left out …]\n{rendering.join(last)}"
+
+
+def _with_dropped(text: str, piece: Piece, since: int) -> str:
+    if piece.start <= since:
+        return text
+    return f"[the first {size(piece.start - since)} of this output were dropped by retention]\n{text}"

@@ -1,0 +1,170 @@
+"""What a caller asks for when starting a job, checked before anything is started or written."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import signal
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from mcp_background_job.core.job import check_name
+from mcp_background_job.errors import CommandRefusedError, InvalidRequestError
+from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, JOB_ID_VARIABLE
+from mcp_background_job.jobdir.records import Spec
+
+Stdin = Literal["closed", "pipe", "pty"]
+IfRunning = Literal["return", "restart", "new"]
+
+#: Told to programs that do not write to a terminal: no colours, no pager, no questions, no output held back.
+PLAIN_OUTPUT = {
+    "NO_COLOR": "1",
+    "TERM": "dumb",
+    "PAGER": "cat",
+    "GIT_TERMINAL_PROMPT": "0",
+    "PYTHONUNBUFFERED": "1",
+}
+TERMINAL_OUTPUT = {"TERM": "xterm-256color", "PAGER": "cat", "GIT_TERMINAL_PROMPT": "0"}
+
+#: Letters and digits that cannot be taken for one another.
+_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+_ID_LENGTH = 5
+
+_STOP_SIGNALS = ("TERM", "INT", "HUP", "QUIT", "KILL", "USR1", "USR2", "ABRT")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartRequest:
+    """A job to be started.
+
+    Attributes:
+        command: for the shell.
+        name: the caller's name for it.
+        cwd: working directory; the configured one without it.
+        env: variables to add to the environment.
+        stdin: ``closed``, ``pipe`` or ``pty``.
+        timeout_s: time limit; the configured one without it.
+        after: ids or names of jobs that must complete first.
+        if_running: what to do when a job of this name has not ended.
+        restarted_from: the job that it repeats.
+    """
+
+    command: str
+    name: str | None = None
+    cwd: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
+    stdin: Stdin = "closed"
+    timeout_s: float | None = None
+    after: tuple[str, ...] = ()
+    if_running: IfRunning = "return"
+    restarted_from: str | None = None
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the settings say about starting jobs; see ``config.Settings`` for each."""
+
+    max_jobs: int
+    max_output: int
+    timeout_s: float | None
+    working_dir: str
+    allowed_commands: tuple[str, ...]
+    shell: str
+
+
+def check(request: StartRequest, policy: Policy) -> str:
+    """Check a request; returns the working directory.
+
+    Raises:
+        InvalidRequestError: something in it cannot be used.
+        CommandRefusedError: the command is not among the allowed ones.
+    """
+    if not request.command.strip():
+        raise InvalidRequestError("command is empty: give a command for the shell")
+    if "\0" in request.command:
+        raise InvalidRequestError("command holds a NUL byte, which no command can")
+    if request.name is not None:
+        check_name(request.name)
+    _check_env(request.env)
+    if request.stdin not in get_args(Stdin):
+        raise InvalidRequestError(f"stdin={request.stdin!r}: give closed, pipe or pty")
+    if request.timeout_s is not None and not request.timeout_s > 0:
+        raise InvalidRequestError(f"timeout_s={request.timeout_s:g}: a time limit is more than 0 seconds")
+    if policy.allowed_commands and not any(re.match(pattern, request.command) for pattern in policy.allowed_commands):
+        raise CommandRefusedError(
+            f"{request.command!r} matches none of the patterns in MCP_BG_ALLOWED_COMMANDS: "
+            f"{', '.join(policy.allowed_commands)}"
+        )
+    return _checked_directory(request.cwd, policy.working_dir)
+
+
+def _check_env(env: Mapping[str, str]) -> None:
+    for variable, value in env.items():
+        if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]  callers hand us JSON
+            raise InvalidRequestError(f"env: the value of {variable} is {type(value).__name__}, not a string")
+        if not variable or "=" in variable or "\0" in variable + value:
+            raise InvalidRequestError(f"env: {variable!r} cannot be the name or hold the value of a variable")
+
+
+def _checked_directory(asked: str | None, default: str) -> str:
+    path = os.path.normpath(os.path.join(default, os.path.expanduser(asked))) if asked else default
+    if not os.path.exists(path):
+        raise InvalidRequestError(f"cwd {path} does not exist")
+    if not os.path.isdir(path):
+        raise InvalidRequestError(f"cwd {path} is not a directory")
+    if not os.access(path, os.X_OK):
+        raise InvalidRequestError(f"cwd {path} cannot be entered")
+    return path
+
+
+def spec_of(
+    request: StartRequest,
+    policy: Policy,
+    *,
+    job_id: str,
+    cwd: str,
+    after: list[str],
+    client: str,
+    environment: Mapping[str, str],
+) -> Spec:
+    """Return what the runner needs to know."""
+    cookie = secrets.token_hex(16)
+    defaults = TERMINAL_OUTPUT if request.stdin == "pty" else PLAIN_OUTPUT
+    env = {**environment, **defaults, **request.env, JOB_ID_VARIABLE: job_id, COOKIE_VARIABLE: cookie}
+    return Spec(
+        job_id=job_id,
+        command=request.command,
+        argv=[policy.shell, "-c", request.command],
+        cwd=cwd,
+        env=env,
+        created_at=time.time(),
+        cookie=cookie,
+        max_output=policy.max_output,
+        max_jobs=policy.max_jobs,
+        name=request.name,
+        stdin=request.stdin,
+        timeout_s=request.timeout_s if request.timeout_s is not None else policy.timeout_s,
+        after=after,
+        client=client,
+        restarted_from=request.restarted_from,
+    )
+
+
+def new_job_id() -> str:
+    """Return a job id that is probably free."""
+    return "j" + "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))
+
+
+def stop_signal(name: str) -> str:
+    """Return the full name of a signal that asks a process to end.
+
+    Raises:
+        InvalidRequestError: it is none of those.
+    """
+    short = name.upper().removeprefix("SIG")
+    if short not in _STOP_SIGNALS:
+        raise InvalidRequestError(f"signal {name!r} cannot be used: give one of {', '.join(_STOP_SIGNALS)}")
+    return signal.Signals[f"SIG{short}"].name

@@ -1,0 +1,46 @@
+"""Puts together what the record, the runner and the kernel say of a job."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from mcp_background_job.core.job import Job
+from mcp_background_job.core.states import State
+from mcp_background_job.jobdir.observe import Observation
+from mcp_background_job.jobdir.records import Spec
+
+
+def job_of(spec: Spec) -> Job:
+    """Return the job that a spec asks for, before anything is known of it."""
+    return Job(
+        job_id=spec.job_id,
+        command=spec.command,
+        cwd=spec.cwd,
+        created_at=spec.created_at,
+        state=State.QUEUED,
+        name=spec.name,
+        client=spec.client,
+    )
+
+
+def unrecorded(job_id: str, reason: str) -> Job:
+    """Return a job whose spec cannot be read; it is listed, so that nobody thinks it never was."""
+    return Job(job_id=job_id, command="", cwd="", created_at=0.0, state=State.QUEUED, reason=reason)
+
+
+def observed(job: Job, seen: Observation) -> Job:
+    """Return the job as it is now."""
+    started_at = seen.status.started_at if seen.status else job.started_at
+    if seen.exit is None:
+        return dataclasses.replace(job, state=seen.state, started_at=started_at, reason=seen.trouble or "")
+    end = seen.exit
+    return dataclasses.replace(
+        job,
+        state=State.EXITED,
+        outcome=seen.outcome,
+        started_at=end.started_at if end.started_at is not None else started_at,
+        ended_at=end.ended_at,
+        exit_code=end.exit_code,
+        signal=end.signal,
+        reason=end.reason,
+    )

@@ -1,0 +1,100 @@
+"""A process and its tree, held by identity: pid and start time. A pid that was given to somebody else is not it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import psutil
+
+
+@dataclass(frozen=True)
+class TreeUsage:
+    """What a tree of processes uses.
+
+    Attributes:
+        processes: number of processes.
+        cpu_s: CPU seconds that the living ones have used.
+        memory: bytes resident, shared pages counted once per process.
+        ports: TCP ports that they listen on.
+        commands: pid and command line of each.
+    """
+
+    processes: int = 0
+    cpu_s: float = 0.0
+    memory: int = 0
+    ports: list[int] = field(default_factory=list[int])
+    commands: dict[int, str] = field(default_factory=dict[int, str])
+
+
+class ProcessWrapper:
+    """One process. psutil compares start times before every signal, so a reused pid raises instead of being hit."""
+
+    def __init__(self, pid: int) -> None:
+        """Takes hold of the process that has this pid now.
+
+        Raises:
+            ProcessLookupError: there is none.
+        """
+        try:
+            self._process = psutil.Process(pid)
+        except psutil.NoSuchProcess as error:
+            raise ProcessLookupError(f"there is no process {pid}") from error
+
+    def __repr__(self) -> str:
+        """Shows pid, name and state."""
+        return f"<ProcessWrapper {self._process}>"
+
+    @property
+    def pid(self) -> int:
+        """Its pid."""
+        return self._process.pid
+
+    def is_alive(self) -> bool:
+        """Tell whether this very process runs; a zombie does not."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE
+        return False
+
+    def kill(self) -> None:
+        """Send SIGKILL to this very process; nothing happens if it is gone."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            self._process.kill()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until it is gone; returns whether that came to pass in time. Blocks the thread."""
+        try:
+            self._process.wait(timeout_s)
+        except psutil.TimeoutExpired:
+            return False
+        return True
+
+    def usage_of_descendants(self) -> TreeUsage:
+        """Add up what the processes below this one use; those that end meanwhile are left out."""
+        cpu = 0.0
+        memory = 0
+        ports: set[int] = set()
+        commands: dict[int, str] = {}
+        for process in self._descendants():
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied), process.oneshot():
+                if process.status() == psutil.STATUS_ZOMBIE:
+                    continue
+                times = process.cpu_times()
+                cpu += times.user + times.system
+                memory += process.memory_info().rss
+                commands[process.pid] = " ".join(process.cmdline()) or process.name()
+                ports |= _listening_ports(process)
+        return TreeUsage(len(commands), cpu, memory, sorted(ports), commands)
+
+    def _descendants(self) -> Iterator[psutil.Process]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            yield from self._process.children(recursive=True)
+
+
+def _listening_ports(process: psutil.Process) -> set[int]:
+    try:
+        connections = process.net_connections("tcp")
+    except (psutil.AccessDenied, psutil.NoSuchProcess):
+        return set()
+    return {connection.laddr.port for connection in connections if connection.status == psutil.CONN_LISTEN}
