@@ -1,0 +1,69 @@
+"""Makes the MCP server of a manager."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from fastmcp import FastMCP
+from fastmcp.server.auth import AuthProvider
+
+from mcp_background_job import __version__
+from mcp_background_job.config import Settings
+from mcp_background_job.errors import BackgroundJobError
+from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.server.register import register_job_tools
+from mcp_background_job.server.resources import register_resources
+
+_log = logging.getLogger(__name__)
+
+INSTRUCTIONS = """\
+Run anything that may take longer than a few seconds as a job: execute_command starts it and waits briefly. Jobs go on \
+when this server or session ends; list_jobs shows those of earlier sessions.
+- Wait with wait_for_job, never by repeated tailing: until="exit", a regex such as "Listening on|ready", "port:3000" or \
+"idle:10"; add fail_on="error|FAILED" so that a failure ends the wait. On why="timeout" call it again.
+- Give servers and watchers a name: a second start returns the running one.
+- Output comes as a terminal shows it, cut to what matters; get_job_output pages through all of it, and log_path is the \
+file for grep.
+- Prompts: start with stdin="pty", answer with interact_with_job.
+- kill_job returns when every process of the job is dead. Status "lost" means the outcome is unknown, not success.
+- For long waits without tokens run in your own shell: mcp-background-job wait JOB (exits with the job's exit code)."""
+
+
+def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider | None = None) -> FastMCP[Any]:
+    """Return the server; it prepares and tidies up while it serves."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastMCP[Any]) -> AsyncGenerator[dict[str, Any]]:
+        manager.executor.start_spawner()
+        async with asyncio.TaskGroup() as tasks:
+            housekeeping = tasks.create_task(_keep_house(manager, settings.cleanup_interval))
+            try:
+                yield {}
+            finally:
+                housekeeping.cancel()
+        manager.close()
+
+    mcp: FastMCP[Any] = FastMCP(
+        "mcp-background-job", version=__version__, instructions=INSTRUCTIONS, lifespan=lifespan, auth=auth
+    )
+    if "jobs" in settings.toolsets:
+        register_job_tools(mcp, manager)
+        register_resources(mcp, manager)
+    return mcp
+
+
+async def _keep_house(manager: JobManager, interval_s: float) -> None:
+    """Recover what an earlier server left, and remove old jobs from time to time."""
+    while True:
+        try:
+            await manager.recover()
+            removed = await manager.prune()
+            if removed:
+                _log.info("removed %d old jobs", len(removed))
+        except (BackgroundJobError, OSError) as error:
+            _log.warning("could not tidy up: %s", error)
+        await asyncio.sleep(interval_s)

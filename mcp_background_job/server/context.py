@@ -1,0 +1,43 @@
+"""What a call comes with: who asks, and a way to say that one is still waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from fastmcp.server.context import Context
+from fastmcp.server.dependencies import get_context
+
+Result = TypeVar("Result")
+
+#: Clients that watch for silence allow minutes; a person who looks on likes to see something sooner.
+PROGRESS_INTERVAL_S = 5.0
+
+
+def client_name() -> str:
+    """Return who asks: the client's name and the directory that it works in, so that it is known again after a restart."""
+    parameters = get_context().session.client_params
+    name = parameters.client_info.name if parameters else "unknown"
+    return f"{name}@{os.getcwd()}"  # noqa: PTH109  no path is made of it
+
+
+async def with_progress(work: Awaitable[Result], what: str, limit_s: float) -> Result:
+    """Await something, telling the client meanwhile that it is still under way. If the client cancels, so is the work."""
+    context = get_context()
+    task = asyncio.ensure_future(work)
+    began = time.monotonic()
+    try:
+        while True:
+            done, _ = await asyncio.wait({task}, timeout=PROGRESS_INTERVAL_S)
+            if done:
+                return task.result()
+            await _report(context, time.monotonic() - began, limit_s, what)
+    finally:
+        task.cancel()
+
+
+async def _report(context: Context, waited_s: float, limit_s: float, what: str) -> None:
+    await context.report_progress(waited_s, limit_s, f"{what}, {waited_s:.0f} s")

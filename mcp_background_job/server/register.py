@@ -1,0 +1,115 @@
+"""Makes FastMCP tools of the methods: short schemas, errors as sentences, unseen endings on top of every answer."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+from fastmcp import FastMCP
+from fastmcp.exceptions import ToolError
+from fastmcp.tools.base import ToolResult
+from fastmcp.tools.function_tool import FunctionTool
+from mcp_types import ToolAnnotations
+from pydantic import BaseModel
+
+from mcp_background_job.errors import BackgroundJobError
+from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.server.context import client_name
+from mcp_background_job.server.endings import Endings
+from mcp_background_job.server.results import (
+    JobResult,
+    JobsResult,
+    KillResult,
+    StatusResult,
+    Structured,
+    as_tool_result,
+    schema_of,
+)
+from mcp_background_job.server.tools.control import ControlTools
+from mcp_background_job.server.tools.output import OutputTools
+from mcp_background_job.server.tools.start import StartTools
+from mcp_background_job.server.tools.watch import WatchTools
+
+Method = Callable[..., Awaitable[Structured | str]]
+
+_LOOKS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
+_STARTS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=True)
+_ENDS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False)
+
+
+def register_job_tools(mcp: FastMCP[Any], manager: JobManager) -> None:
+    """Offer the nine job tools."""
+    endings = Endings(manager)
+    start, watch = StartTools(manager, endings), WatchTools(manager)
+    output, control = OutputTools(manager), ControlTools(manager)
+    table: list[tuple[Method, ToolAnnotations, type[BaseModel] | None]] = [
+        (start.execute_command, _STARTS, JobResult),
+        (watch.wait_for_job, _LOOKS, None),  # one job or several: two forms
+        (watch.get_job_status, _LOOKS, StatusResult),
+        (output.tail_job_output, _LOOKS, None),
+        (output.get_job_output, _LOOKS, None),
+        (control.interact_with_job, _STARTS, None),
+        (control.kill_job, _ENDS, KillResult),
+        (start.restart_job, _STARTS, JobResult),
+        (watch.list_jobs, _LOOKS, JobsResult),
+    ]
+    for method, annotations, result in table:
+        mcp.add_tool(_tool(method, annotations, result, endings))
+
+
+def _tool(
+    method: Method, annotations: ToolAnnotations, result: type[BaseModel] | None, endings: Endings
+) -> FunctionTool:
+    tool = FunctionTool.from_function(
+        _answering(method, endings),
+        name=getattr(method, "__name__", ""),
+        annotations=annotations,
+        output_schema=schema_of(result) if result else None,
+    )
+    tool.parameters = shortened(tool.parameters)
+    return tool
+
+
+def _answering(method: Method, endings: Endings) -> Callable[..., Awaitable[ToolResult]]:
+    @functools.wraps(method)
+    async def answer(*args: Any, **kwargs: Any) -> ToolResult:
+        try:
+            result = await method(*args, **kwargs)
+        except BackgroundJobError as error:
+            raise ToolError(str(error)) from error
+        return as_tool_result(result, await endings.of_others(client_name(), _shown(result, kwargs)))
+
+    answer.__annotations__ = {**method.__annotations__, "return": ToolResult}
+    return answer
+
+
+def _shown(result: Structured | str, arguments: dict[str, Any]) -> set[str]:
+    """Return the ids of the jobs whose end the answer itself shows."""
+    if isinstance(result, JobsResult):
+        return {str(row["job_id"]) for row in result.jobs}
+    return {str(arguments.get("job_id"))} if isinstance(result, str) else {result.job_id}
+
+
+def shortened(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema without titles, and with ``null`` left out of what may be left out itself."""
+    short: dict[str, Any] = {}
+    for key, value in schema.items():
+        if key in ("title", "additionalProperties"):
+            continue
+        if key == "default" and value is None:
+            continue
+        if key == "properties":
+            short[key] = {name: shortened(cast("dict[str, Any]", item)) for name, item in value.items()}
+        elif key == "anyOf":
+            short |= _without_null(cast("list[dict[str, Any]]", value))
+        elif isinstance(value, dict):
+            short[key] = shortened(cast("dict[str, Any]", value))
+        else:
+            short[key] = value
+    return short
+
+
+def _without_null(options: list[dict[str, Any]]) -> dict[str, Any]:
+    rest = [shortened(option) for option in options if option.get("type") != "null"]
+    return rest[0] if len(rest) == 1 else {"anyOf": rest}

@@ -1,0 +1,38 @@
+"""Jobs as resources, for clients that show them beside the conversation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastmcp import FastMCP
+from fastmcp.exceptions import ResourceError
+
+from mcp_background_job.core.job import Job
+from mcp_background_job.errors import UnknownJobError
+from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.server.results import status_result
+
+#: Characters of a log in one resource; the rest is for get_job_output.
+_LOG_BUDGET = 40_000
+
+
+def register_resources(mcp: FastMCP[Any], manager: JobManager) -> None:
+    """Offer ``job://{job_id}`` and ``job://{job_id}/log``."""
+
+    async def find(job_id: str) -> Job:
+        try:
+            return await manager.find(job_id)
+        except UnknownJobError as error:
+            raise ResourceError(str(error)) from error
+
+    async def job(job_id: str) -> str:
+        """Status of a job."""
+        details = await manager.details((await find(job_id)).job_id)
+        return status_result(details).model_dump_json(exclude_none=True)
+
+    async def log(job_id: str) -> str:
+        """Output of a job, as a terminal would show it."""
+        return (await manager.excerpt(await find(job_id), budget=_LOG_BUDGET)).text
+
+    mcp.resource("job://{job_id}", name="job", mime_type="application/json")(job)
+    mcp.resource("job://{job_id}/log", name="job log", mime_type="text/plain")(log)

@@ -1,0 +1,250 @@
+"""What tools return: small flat objects for facts, plain text for output.
+
+Fields without a value are left out of an answer; every one of them would cost tokens.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from typing import Any, get_args
+
+from fastmcp.tools.base import ToolResult
+from mcp_types import TextContent
+from pydantic import BaseModel, Field
+
+from mcp_background_job.core.job import Job
+from mcp_background_job.core.states import State
+from mcp_background_job.core.text import duration, one_line, size
+from mcp_background_job.jobs.manager import Details
+
+#: Characters of a command in a list.
+_COMMAND_IN_LIST = 80
+#: Characters of a command line, and number of processes, in a status.
+_COMMAND_IN_STATUS = 120
+_MAX_PROCESSES = 20
+
+
+class JobResult(BaseModel):
+    """One job, after something was done with it."""
+
+    endings: list[str] | None = Field(None, description="other jobs that ended meanwhile")
+    job_id: str
+    name: str | None = None
+    status: str
+    exit_code: int | None = None
+    signal: str | None = None
+    reason: str | None = None
+    why: str | None = Field(None, description="why the wait ended")
+    line: str | None = Field(None, description="the matching line")
+    note: str | None = None
+    pid: int | None = None
+    output: str | None = None
+    next_cursor: int | None = None
+    log_path: str | None = None
+    restarted_from: str | None = None
+
+
+class JobsResult(BaseModel):
+    """Several jobs."""
+
+    endings: list[str] | None = None
+    jobs: list[dict[str, Any]]
+    next_cursor: int | None = None
+    note: str | None = None
+
+
+class StatusResult(BaseModel):
+    """All that is known of a job."""
+
+    endings: list[str] | None = None
+    job_id: str
+    name: str | None = None
+    status: str
+    exit_code: int | None = None
+    signal: str | None = None
+    reason: str | None = None
+    note: str | None = None
+    pid: int | None = None
+    command: str
+    cwd: str
+    created_at: str
+    started_at: str | None = None
+    ended_at: str | None = None
+    duration_s: float | None = None
+    cpu_s: float | None = None
+    memory_mb: float | None = None
+    processes: list[str] | None = None
+    ports: list[int] | None = None
+    output_bytes: int
+    dropped_bytes: int | None = None
+    lost_bytes: int | None = None
+    last_output_s_ago: float | None = None
+    stop_requested: str | None = None
+    log_path: str
+
+
+class KillResult(BaseModel):
+    """What became of a request to kill."""
+
+    endings: list[str] | None = None
+    status: str
+    job_id: str
+    exit_code: int | None = None
+    signal: str | None = None
+    reason: str | None = None
+
+
+Structured = JobResult | JobsResult | StatusResult | KillResult
+
+
+def schema_of(kind: type[BaseModel]) -> dict[str, Any]:
+    """Return a short schema: names and types of the fields. Everything that a model need not read is left out."""
+    properties: dict[str, Any] = {}
+    for name, item in kind.model_fields.items():
+        types = [part for part in get_args(item.annotation) if part is not type(None)] or [item.annotation]
+        properties[name] = {"type": _JSON_TYPES.get(str(types[0]), "array")}
+        if item.description:
+            properties[name]["description"] = item.description
+    required = [name for name, item in kind.model_fields.items() if item.is_required()]
+    return {"type": "object", "properties": properties, "required": required}
+
+
+_JSON_TYPES = {
+    "<class 'str'>": "string",
+    "<class 'int'>": "integer",
+    "<class 'float'>": "number",
+    "<class 'bool'>": "boolean",
+}
+
+
+def as_tool_result(result: Structured | str, endings: list[str]) -> ToolResult:
+    """Return a tool's result, with the endings that the client has not been told of at its top."""
+    if isinstance(result, str):
+        text = "\n".join([*endings, result])
+        return ToolResult(content=[TextContent(type="text", text=text)])
+    if endings:
+        result.endings = endings
+    content = result.model_dump(exclude_none=True)
+    text = TextContent(type="text", text=json.dumps(content, ensure_ascii=False, separators=(",", ":")))
+    return ToolResult(content=[text], structured_content=content)
+
+
+def job_result(job: Job, **values: Any) -> JobResult:
+    """Return a job with what is said beside it."""
+    return JobResult(
+        job_id=job.job_id,
+        name=job.name,
+        status=job.status,
+        exit_code=job.exit_code,
+        signal=job.signal,
+        reason=told_reason(job),
+        **values,
+    )
+
+
+def told_reason(job: Job) -> str | None:
+    """Return a job's reason unless status and exit code say it already."""
+    return None if not job.reason or job.reason.startswith("exit code") else job.reason
+
+
+def list_row(job: Job) -> dict[str, Any]:
+    """Return a job as one compact row."""
+    row: dict[str, Any] = {"job_id": job.job_id, "name": job.name, "status": job.status, "exit_code": job.exit_code}
+    row["age"] = duration(time.time() - job.created_at)
+    row["command"] = one_line(job.command, _COMMAND_IN_LIST)
+    return {key: value for key, value in row.items() if value is not None}
+
+
+def status_result(details: Details) -> StatusResult:
+    """Return all that is known of a job."""
+    job, seen, usage = details.job, details.seen, details.usage
+    end = seen.exit
+    stop = (end.stop_requested if end else seen.status.stop_requested if seen.status else None)
+    lost = end.lost_bytes if end else seen.status.lost_bytes if seen.status else 0
+    return StatusResult(
+        job_id=job.job_id,
+        name=job.name,
+        status=job.status,
+        exit_code=job.exit_code if job.exit_code is not None else _leader_exit_code(details),
+        signal=job.signal,
+        reason=told_reason(job),
+        note=_note(details),
+        pid=seen.status.pid if seen.status and job.state is not State.EXITED else None,
+        command=one_line(job.command, 2000),
+        cwd=job.cwd,
+        created_at=iso(job.created_at) or "",
+        started_at=iso(job.started_at),
+        ended_at=iso(job.ended_at),
+        duration_s=_duration(details),
+        cpu_s=round(usage.cpu_s, 2) if usage else round(end.user_s + end.system_s, 2) if end else None,
+        memory_mb=round((usage.memory if usage else end.max_rss if end else 0) / 1e6, 1),
+        processes=_processes(details),
+        ports=(usage.ports or None) if usage else None,
+        output_bytes=details.output_bytes,
+        dropped_bytes=(end.dropped_bytes or None) if end else None,
+        lost_bytes=lost or None,
+        last_output_s_ago=round(time.time() - details.last_output_at, 1) if details.last_output_at else None,
+        stop_requested=f"{stop.signal} by {stop.by}: {stop.why}" if stop else None,
+        log_path=details.log_path,
+    )
+
+
+def _leader_exit_code(details: Details) -> int | None:
+    status = details.seen.status
+    return status.leader_exit.exit_code if status and status.leader_exit else None
+
+
+def _note(details: Details) -> str | None:
+    status = details.seen.status
+    if details.seen.trouble:
+        return details.seen.trouble
+    if status and status.survivors:
+        return f"processes {', '.join(map(str, status.survivors))} survived SIGKILL"
+    if status and status.leader_exit and details.job.state is not State.EXITED:
+        how = status.leader_exit.signal or status.leader_exit.exit_code
+        alive = details.usage.processes if details.usage else 0
+        return f"shell exited {how}, {alive} background process{'es' if alive != 1 else ''} alive"
+    return None
+
+
+def _duration(details: Details) -> float | None:
+    end, started = details.seen.exit, details.job.started_at
+    if end and end.duration_s is not None:
+        return round(end.duration_s, 3)
+    if started is None or details.job.state is State.EXITED:
+        return None
+    return round(time.time() - started, 1)
+
+
+def _processes(details: Details) -> list[str] | None:
+    if not details.usage:
+        return None
+    lines = [f"{pid} {one_line(command, _COMMAND_IN_STATUS)}" for pid, command in details.usage.commands.items()]
+    more = len(lines) - _MAX_PROCESSES
+    return [*lines[:_MAX_PROCESSES], f"and {more} more"] if more > 0 else lines
+
+
+def headline(job: Job, output_bytes: int) -> str:
+    """Return the one line that stands above a job's output."""
+    if job.state is State.EXITED:
+        end = "" if job.exit_code is None else f", exit {job.exit_code}"
+        reason = told_reason(job)
+        how = f"{job.status}{end}" + (f": {reason}" if reason else "")
+    else:
+        since = job.started_at or job.created_at
+        how = f"{job.status} for {duration(time.time() - since)}"
+    return f"[{job.label} {how}; {size(output_bytes)} of output]"
+
+
+def ending(job: Job) -> str:
+    """Return the sentence in which a client is told that a job has ended."""
+    end = f", exit {job.exit_code}" if job.exit_code else ""
+    ago = duration(time.time() - job.ended_at) if job.ended_at else "some time"
+    return f"{job.label} {job.status}{end}, {ago} ago"
+
+
+def iso(moment: float | None) -> str | None:
+    """Return a moment in UTC, to the second."""
+    return None if moment is None else datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")

@@ -1,0 +1,77 @@
+"""Serves MCP over stdio, and over HTTP with a bearer token."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import os
+import secrets
+import sys
+
+from fastmcp.server.auth import AccessToken, TokenVerifier
+
+from mcp_background_job.app import build
+from mcp_background_job.config import Settings, variable_of
+from mcp_background_job.jobdir.layout import StateDir
+from mcp_background_job.server.build import build_server
+
+_TOKEN_BYTES = 32
+
+
+def serve_stdio(settings: Settings) -> None:
+    """Serve over stdin and stdout until stdin is closed."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    manager = build(settings)
+    build_server(manager, settings).run(show_banner=False, log_level="WARNING")
+
+
+def serve_http(settings: Settings, host: str, port: int) -> None:
+    """Serve over HTTP, to those who know the token, until interrupted. Where the token is, is said on stderr."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    manager = build(settings)
+    token = _token(settings)
+    server = build_server(manager, settings, auth=_BearerToken(token))
+    sys.stderr.write(_how_to_use(settings, host, port))
+    server.run("http", host=host, port=port, show_banner=False, log_level="WARNING", host_origin_protection=True)
+
+
+class _BearerToken(TokenVerifier):
+    """Lets in who knows the one token."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__()
+        self._token = token
+
+    async def verify_token(self, token: str) -> AccessToken | None:
+        if not hmac.compare_digest(token.encode(), self._token.encode()):
+            return None
+        return AccessToken(token=token, client_id="bearer", scopes=[])
+
+
+def _token(settings: Settings) -> str:
+    """Return the configured token, else the stored one, else a new one that is then stored."""
+    if settings.http_token is not None:
+        return settings.http_token.get_secret_value()
+    path = StateDir(settings.state_dir).http_token
+    try:
+        # O_EXCL: of two servers that start at once one makes the token and the other reads it.
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        with open(path) as file:  # noqa: PTH123  a plain path of the state directory
+            return file.read().strip()
+    token = secrets.token_urlsafe(_TOKEN_BYTES)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(token + "\n")
+    return token
+
+
+def _how_to_use(settings: Settings, host: str, port: int) -> str:
+    where = (
+        f"the value of {variable_of('http_token')}"
+        if settings.http_token is not None
+        else f"in {StateDir(settings.state_dir).http_token}"
+    )
+    return (
+        f"mcp-background-job serves MCP at http://{host}:{port}/mcp\n"
+        f"The bearer token is {where}; clients send it as a header: Authorization: Bearer TOKEN\n"
+    )

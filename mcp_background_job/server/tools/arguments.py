@@ -1,0 +1,47 @@
+"""Arguments that several tools share, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import regex
+
+from mcp_background_job.core.waiting import MAX_WAIT_S, Kind, parse_until
+from mcp_background_job.errors import InvalidRequestError
+from mcp_background_job.jobs.output import compile_regex
+from mcp_background_job.jobs.wait import WaitRequest
+
+
+@dataclass(frozen=True)
+class Wait:
+    """A wait to be done, and what to say about its length."""
+
+    request: WaitRequest
+    note: str | None
+
+
+def wait_of(
+    wait_s: float, until: str | None, fail_on: str | None, *, since: int = 0, from_start: bool = False
+) -> Wait:
+    """Read the arguments of a wait.
+
+    Raises:
+        InvalidRequestError: a negative time, or an expression that is none.
+    """
+    if not wait_s >= 0:
+        raise InvalidRequestError(f"wait_s={wait_s:g}: a wait is 0 seconds or more")
+    if since < 0:
+        raise InvalidRequestError(f"cursor={since}: an offset is 0 or more")
+    note = f"wait_s={wait_s:g} was cut to {MAX_WAIT_S:g}, the longest wait of one call" if wait_s > MAX_WAIT_S else None
+    condition = parse_until(until)
+    pattern = compile_regex(condition.pattern, "until") if condition.kind is Kind.REGEX else None
+    failure: regex.Pattern[str] | None = compile_regex(fail_on, "fail_on") if fail_on else None
+    request = WaitRequest(
+        until=condition,
+        wait_s=min(wait_s, MAX_WAIT_S),
+        until_pattern=pattern,
+        fail_on=failure,
+        since=since,
+        from_start=from_start,
+    )
+    return Wait(request, note)
