@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -92,6 +92,21 @@ class Index:
         """Return the job with this id, or else the newest with this name."""
         return await self.call(lambda registry: self._find(registry, reference))
 
+    async def take_endings(self, client: str, ended: set[str], shown: Collection[str]) -> list[Job]:
+        """Return this client's jobs among these whose end it has not been told, and remember that it now is.
+
+        Those that it is shown anyhow are left out.
+        """
+
+        def take(registry: Registry) -> list[Job]:
+            known = [job for job_id in ended if (job := registry.get(job_id))]
+            self._update(registry, known)
+            unseen = [job for job in registry.unseen_endings(client) if job.job_id in ended]
+            registry.mark_seen([job.job_id for job in unseen])
+            return [job for job in unseen if job.job_id not in shown]
+
+        return await self.call(take)
+
     async def near(self, reference: str, limit: int) -> list[str]:
         """Return the newest ids and names, for a caller who got one wrong."""
         newest = await self.call(lambda registry: registry.page(statuses=(), name=None, limit=200, offset=0))
@@ -108,9 +123,11 @@ class Index:
 
     def _sync(self, registry: Registry) -> None:
         self._sync_directories(registry)
-        unended = registry.unended()
-        seen = self._executor.poll([job.job_id for job in unended])
-        now = ((job, observed(job, seen[job.job_id])) for job in unended if job.job_id in seen)
+        self._update(registry, registry.unended())
+
+    def _update(self, registry: Registry, jobs: list[Job]) -> None:
+        seen = self._executor.poll([job.job_id for job in jobs])
+        now = ((job, observed(job, seen[job.job_id])) for job in jobs if job.job_id in seen)
         registry.put([job for before, job in now if job != before])
 
     def _sync_directories(self, registry: Registry) -> None:

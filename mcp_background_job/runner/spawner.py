@@ -14,21 +14,20 @@ import os
 import select
 import signal
 import socket
-import tempfile
 import time
 
 from mcp_background_job.core.states import State
 from mcp_background_job.jobdir import lock, records
-from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import Spec, Status
-from mcp_background_job.runner import control
-from mcp_background_job.runner.exit_record import ExitRecord
+from mcp_background_job.runner import tree
 from mcp_background_job.runner.main import Reply, be_runner
-from mcp_background_job.runner.output import Log
 from mcp_background_job.runner.system import boot_id, name_process
 
 #: A request is one path; longer ones do not exist (PATH_MAX).
 _MAX_REQUEST = 4096 + 1
+
+#: Time after a launch before the next spare is made. A request that comes sooner gets a fork that has not rehearsed.
+_BREATH_S = 0.01
 
 
 def serve(descriptor: int) -> None:
@@ -39,11 +38,15 @@ def serve(descriptor: int) -> None:
     rehearse()
     gc.collect()
     gc.freeze()  # what runners share stays shared
+    poll = select.poll()
+    poll.register(requests, select.POLLIN)
     while not _is_over(requests):
+        # Right after a launch the processor has better things to do than to prepare for the next.
+        is_urgent = bool(poll.poll(_BREATH_S * 1000))
         taken, spare_is_free = os.pipe()
         if os.fork() == 0:
             os.close(taken)
-            _be_spare(requests, spare_is_free)
+            _be_spare(requests, spare_is_free, rehearsed=not is_urgent)
         os.close(spare_is_free)
         os.read(taken, 1)  # returns when the spare has become a runner, or has ended
         os.close(taken)
@@ -61,12 +64,13 @@ def _has_request(requests: socket.socket) -> bool:
     return bool(requests.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
 
 
-def _be_spare(requests: socket.socket, is_free: int) -> None:
+def _be_spare(requests: socket.socket, is_free: int, *, rehearsed: bool) -> None:
     exit_code = 1
     try:
         os.setsid()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        rehearse()
+        if rehearsed:
+            rehearse()
         request, descriptors, _, _ = socket.recv_fds(requests, _MAX_REQUEST, 1)
         requests.close()
         if request:
@@ -79,34 +83,28 @@ def _be_spare(requests: socket.socket, is_free: int) -> None:
 
 
 def rehearse() -> None:
-    """Go through what a runner does before it reports, in a directory of its own, so that the pages are there by then."""
-    directory = tempfile.mkdtemp(prefix="mcp-bg-")
-    job = JobDir(directory)
-    try:
-        spec = Spec(
-            job_id="j000",
-            command="true",
-            argv=["/bin/sh"],
-            cwd="/",
-            env={"PATH": os.defpath},
-            created_at=time.time(),
-            cookie="",
-            max_output=4096,
-            max_jobs=1,
-        )
-        records.write_spec(job, spec)
-        records.read(Spec, job.spec)
-        held = lock.try_acquire(job.lock)
-        reserve = ExitRecord(job)
-        log = Log(job, spec.max_output)
-        listener = control.listen(job.path, "control.sock")
-        records.write(job.status, records.encode(Status(state=State.STARTING.value, boot_id=boot_id(), runner_pid=1)))
-        log.close()
-        listener.close()
-        reserve.give_back()
-        if held is not None:
-            os.close(held)
-    finally:
-        for name in os.listdir(directory):
-            os.unlink(os.path.join(directory, name))
-        os.rmdir(directory)
+    """Go through what a runner does before it reports, so that the pages are there by then.
+
+    All but the files: making and removing some for every launch would slow down everybody's, since ext4 looks for a free
+    inode past all that were freed in the last seconds.
+    """
+    spec = Spec(
+        job_id="j000",
+        command="true",
+        argv=["/bin/sh"],
+        cwd="/",
+        env={"PATH": os.defpath},
+        created_at=time.time(),
+        cookie="",
+        max_output=4096,
+        max_jobs=1,
+    )
+    records.decode(Spec, records.encode(spec), "rehearsal")
+    records.encode(Status(state=State.STARTING.value, boot_id=boot_id(), runner_pid=os.getpid()))
+    lock.holder_of(os.devnull)
+    tree.look_up(os.getpid())
+    os.stat("/")
+    for descriptor in os.pipe():
+        os.set_blocking(descriptor, False)
+        os.close(descriptor)
+    socket.socket(socket.AF_UNIX, socket.SOCK_STREAM).close()

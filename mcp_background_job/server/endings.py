@@ -39,20 +39,15 @@ class Endings:
         if not ended:
             return []
         pending -= ended
-        await self._manager.index.sync()
-        unseen = await self._manager.index.call(lambda registry: registry.unseen_endings(client))
-        news = [job for job in unseen if job.job_id not in shown]
-        told = {job.job_id for job in unseen} & (ended | set(shown))
-        told |= {job.job_id for job in news}
-        await self._manager.index.call(lambda registry: registry.mark_seen(told))
-        return _sentences(news)
+        return _sentences(await self._manager.index.take_endings(client, ended, shown))
 
     async def _left_over(self, client: str) -> set[str]:
         """Jobs of this client that an earlier server has started and whose end nobody has told."""
         await self._manager.index.sync()
-        unseen = await self._manager.index.call(lambda registry: registry.unseen_endings(client))
-        unended = await self._manager.index.call(lambda registry: registry.unended())
-        return {job.job_id for job in unseen} | {job.job_id for job in unended if job.client == client}
+        return await self._manager.index.call(
+            lambda registry: {job.job_id for job in registry.unseen_endings(client)}
+            | {job.job_id for job in registry.unended() if job.client == client}
+        )
 
     def _has_ended(self, job_id: str) -> bool:
         job = self._manager.executor.state.job(job_id)
