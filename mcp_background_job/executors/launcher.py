@@ -26,6 +26,9 @@ _ENVIRONMENT = {"PATH": os.defpath}
 #: A runner reports within milliseconds; on a machine that is out of memory or frozen it may take seconds.
 REPORT_TIMEOUT_S = 20.0
 
+#: Launches at once; more would only wait for the processor, and fill the spawner's socket.
+MAX_UNDER_WAY = 16
+
 
 class Launcher:
     """Launches runners for one process."""
@@ -33,6 +36,7 @@ class Launcher:
     def __init__(self) -> None:
         """Starts nothing; a process that launches one job needs no spawner."""
         self._spawner: socket.socket | None = None
+        self._under_way = asyncio.Semaphore(MAX_UNDER_WAY)
 
     def start_spawner(self) -> None:
         """Start the spawner; without it launching works too, slower."""
@@ -58,6 +62,10 @@ class Launcher:
         Raises:
             LaunchError: the runner says why it could not start the job, or could not itself be started.
         """
+        async with self._under_way:
+            return await self._launch(job, killed_by)
+
+    async def _launch(self, job: JobDir, killed_by: str | None) -> dict[str, Any]:
         read, write = os.pipe()
         try:
             try:

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from typing import Any
 
 from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.errors import LaunchError, RunnerSilentError, StateDirError
@@ -40,7 +41,7 @@ class LocalExecutor:
         self.state = state
         self.boot_id = boot_id()
         self._launcher = Launcher()
-        self._sweeps: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
         self._swept: set[str] = set()
 
     def prepare(self) -> None:
@@ -86,12 +87,16 @@ class LocalExecutor:
             raise StateDirError(f"cannot make a job directory in {self.state.jobs}: {error.strerror}") from error
         return True
 
-    async def submit(self, spec: Spec) -> Submitted:
+    async def submit(self, spec: Spec, *, wait_for_report: bool = True) -> Submitted:
         job = self.state.job(spec.job_id)
         self._record(job, spec)
         # Our mark stands before we count: of two who start jobs at once, the later one counts both.
         if not spec.after and len(open_jobs(self.state)) <= spec.max_jobs:
-            return await self._launch(job)
+            if wait_for_report:
+                return await self._launch(job)
+            # The record is enough for the job to come about, whoever dies now: an unowned job is launched again.
+            self._go_on(self._launch(job))
+            return Submitted()
         _touch(self.state.queue_mark(spec.job_id))
         await self.serve_queue()
         seen = await asyncio.to_thread(observe, job, self.boot_id)
@@ -247,9 +252,18 @@ class LocalExecutor:
         if job_id in self._swept:
             return
         self._swept.add(job_id)
-        task = asyncio.get_running_loop().create_task(self.sweep(job_id))
-        self._sweeps.add(task)
-        task.add_done_callback(self._sweeps.discard)
+        self._go_on(self.sweep(job_id))
+
+    def _go_on(self, work: Coroutine[Any, Any, object]) -> None:
+        """Let something go on while its caller does not; what it finds out is in the job's directory."""
+
+        async def to_the_end() -> None:
+            with contextlib.suppress(LaunchError):  # it stands in the exit record
+                await work
+
+        task = asyncio.get_running_loop().create_task(to_the_end())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
 def _kill_runner(job: JobDir, pid: int, boot: str) -> None:

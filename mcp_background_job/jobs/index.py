@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -80,9 +80,15 @@ class Index:
         if jobs:
             await self.call(lambda registry: registry.put(jobs))
 
-    def put_later(self, jobs: list[Job]) -> None:
-        """Record jobs without waiting for it; whatever is asked of the index next comes after it."""
-        self._thread.submit(self._call, lambda registry: registry.put(jobs))
+    def put_later(self, jobs: list[Job], *, seen: bool = False) -> None:
+        """Record jobs, and that their ends were told, without waiting; whatever is asked next comes after it."""
+
+        def put(registry: Registry) -> None:
+            registry.put(jobs)
+            if seen:
+                registry.mark_seen([job.job_id for job in jobs])
+
+        self._thread.submit(self._call, put)
 
     async def sync(self) -> None:
         """Add what other processes have started since the last look, and bring what had not ended up to date."""
@@ -91,21 +97,6 @@ class Index:
     async def find(self, reference: str) -> Job | None:
         """Return the job with this id, or else the newest with this name."""
         return await self.call(lambda registry: self._find(registry, reference))
-
-    async def take_endings(self, client: str, ended: set[str], shown: Collection[str]) -> list[Job]:
-        """Return this client's jobs among these whose end it has not been told, and remember that it now is.
-
-        Those that it is shown anyhow are left out.
-        """
-
-        def take(registry: Registry) -> list[Job]:
-            known = [job for job_id in ended if (job := registry.get(job_id))]
-            self._update(registry, known)
-            unseen = [job for job in registry.unseen_endings(client) if job.job_id in ended]
-            registry.mark_seen([job.job_id for job in unseen])
-            return [job for job in unseen if job.job_id not in shown]
-
-        return await self.call(take)
 
     async def near(self, reference: str, limit: int) -> list[str]:
         """Return the newest ids and names, for a caller who got one wrong."""

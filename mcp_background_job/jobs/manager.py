@@ -135,8 +135,13 @@ class JobManager:
 
     # -- start -----------------------------------------------------------------------------------------------------
 
-    async def start(self, request: StartRequest, *, client: str = "") -> Started:
+    async def start(
+        self, request: StartRequest, *, client: str = "", wait_for_report: bool = True
+    ) -> Started:
         """Start a job, or return the live one of the same name if that is asked for.
+
+        Without ``wait_for_report`` it returns as soon as the job is recorded: its pid is not known yet, and that it could
+        not be started, if so, is found in its record.
 
         Raises:
             InvalidRequestError: something in the request cannot be used; nothing was started or written.
@@ -159,7 +164,7 @@ class JobManager:
         )
         job = job_of(spec)
         try:
-            submitted = await self.executor.submit(spec)
+            submitted = await self.executor.submit(spec, wait_for_report=wait_for_report)
         finally:
             self.index.put_later([job])
         return Started(replace(job, state=State.QUEUED if submitted.queued else State.RUNNING), submitted.pid)

@@ -12,6 +12,7 @@ from collections.abc import Collection
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
 from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.view import observed
 from mcp_background_job.server.results import ending
 
 #: Endings in one answer; more are summed up.
@@ -24,34 +25,44 @@ class Endings:
     def __init__(self, manager: JobManager) -> None:
         """Knows nothing until a client calls."""
         self._manager = manager
-        self._pending: dict[str, set[str]] = {}
+        self._pending: dict[str, dict[str, Job]] = {}
+        self._started: dict[str, dict[str, Job]] = {}
 
-    def expect(self, client: str, job_id: str) -> None:
+    def expect(self, client: str, job: Job) -> None:
         """Remember to tell the client how this job of its ends."""
-        self._pending.setdefault(client, set()).add(job_id)
+        self._started.setdefault(client, {})[job.job_id] = job
 
     async def of_others(self, client: str, shown: Collection[str]) -> list[str]:
         """Return the endings to tell; those of the jobs that the answer shows anyhow are told with it."""
         pending = self._pending.get(client)
         if pending is None:
             pending = self._pending[client] = await self._left_over(client)
-        ended = {job_id for job_id in pending if self._has_ended(job_id)}
+        pending |= self._started.pop(client, {})
+        ended = [end for job in pending.values() if (end := self._end_of(job))]
         if not ended:
             return []
-        pending -= ended
-        return _sentences(await self._manager.index.take_endings(client, ended, shown))
+        for job in ended:
+            del pending[job.job_id]
+        self._manager.index.put_later(ended, seen=True)
+        return _sentences([job for job in ended if job.job_id not in shown])
 
-    async def _left_over(self, client: str) -> set[str]:
+    async def _left_over(self, client: str) -> dict[str, Job]:
         """Jobs of this client that an earlier server has started and whose end nobody has told."""
         await self._manager.index.sync()
-        return await self._manager.index.call(
-            lambda registry: {job.job_id for job in registry.unseen_endings(client)}
-            | {job.job_id for job in registry.unended() if job.client == client}
+        jobs = await self._manager.index.call(
+            lambda registry: [
+                *registry.unseen_endings(client),
+                *(job for job in registry.unended() if job.client == client),
+            ]
         )
+        return {job.job_id: job for job in jobs}
 
-    def _has_ended(self, job_id: str) -> bool:
-        job = self._manager.executor.state.job(job_id)
-        return os.path.exists(job.exit) or not os.path.exists(job.path)
+    def _end_of(self, job: Job) -> Job | None:
+        directory = self._manager.executor.state.job(job.job_id)
+        if not os.path.exists(directory.exit) and os.path.exists(directory.path):
+            return None
+        seen = self._manager.executor.poll([job.job_id]).get(job.job_id)
+        return observed(job, seen) if seen else job
 
 
 def _sentences(jobs: list[Job]) -> list[str]:

@@ -57,7 +57,8 @@ class StartTools:
             after=tuple(after or ()),
             if_running=if_running,
         )
-        return await self._started(await self._manager.start(request, client=client), wait, client)
+        started = await self._manager.start(request, client=client, wait_for_report=wait.request.wait_s > 0)
+        return await self._started(started, wait, client)
 
     async def restart_job(
         self,
@@ -73,7 +74,7 @@ class StartTools:
         return result
 
     async def _started(self, started: Started, wait: Wait, client: str) -> JobResult:
-        self._endings.expect(client, started.job.job_id)
+        self._endings.expect(client, started.job)
         note = wait.note
         if started.existed:
             note = "a job of this name was running already; nothing was started" + (f"; {note}" if note else "")
@@ -84,7 +85,9 @@ class StartTools:
             self._manager.wait(started.job, wait.request), f"{started.job.label} runs", wait.request.wait_s
         )
         excerpt = await self._manager.excerpt(waited.job)
-        pid = waited.seen.status.pid if waited.seen.status and waited.job.state is not State.EXITED else started.pid
+        pid = None if waited.job.state is State.EXITED else started.pid
+        if pid is None and waited.seen.status and waited.job.state is not State.EXITED:
+            pid = waited.seen.status.pid
         why = waited.why
         return job_result(
             waited.job,
