@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -38,8 +38,10 @@ class Settings(BaseSettings):
     allowed_commands: Annotated[
         list[str],
         NoDecode,
-        Field(description="regular expressions, separated by commas, one of which a command must match from its start; "
-              "a guard rail, not a sandbox"),
+        Field(
+            description="regular expressions, separated by commas, one of which a command must match from its start; "
+            "a guard rail, not a sandbox"
+        ),
     ] = []
     shell: Annotated[str, Field(description="shell that commands are given to with -c")] = "/bin/sh"
     toolsets: Annotated[
@@ -96,7 +98,7 @@ class Settings(BaseSettings):
     @field_validator("shell")
     @classmethod
     def _executable(cls, value: str) -> str:
-        if not os.path.isabs(value) or not os.access(value, os.X_OK):
+        if not Path(value).is_absolute() or not os.access(value, os.X_OK):
             raise ValueError(f"{value!r} is not the absolute path of an executable")
         return value
 
@@ -118,4 +120,4 @@ def load_settings(**overrides: Any) -> Settings:
         problem = error.errors()[0]
         name = variable_of(str(problem["loc"][0]))
         shown = "" if "token" in name.lower() else f"={problem['input']!r}"
-        raise ConfigError(f"{name}{shown}: {cast('str', problem['msg']).removeprefix('Value error, ')}") from error
+        raise ConfigError(f"{name}{shown}: {problem['msg'].removeprefix('Value error, ')}") from error

@@ -15,7 +15,7 @@ from enum import Enum
 #: than it is listed, or that sits in uninterruptible sleep, sees a second round.
 KILL_INTERVAL_S = 0.02
 
-#: Seconds of SIGKILL after which what still lives is called a survivor: nothing but a sleep in the kernel lasts so long.
+#: Seconds of SIGKILL after which what still lives is called a survivor: only a sleep in the kernel lasts so long.
 KILL_PATIENCE_S = 5.0
 
 #: Seconds between rounds once survivors were reported: the kernel may yet let go of them, at its own pace.

@@ -1,9 +1,9 @@
 """What a terminal would show of a program's output: redraws collapse, styles go.
 
-Not an emulator of a screen of a certain size: lines do not wrap and nothing scrolls away, since the reader wants the text.
-Applied are what programs use to draw over what they wrote: carriage return, backspace, cursor movements, erasing.
-Other escape sequences are dropped. A line is kept up to a limit, and what lies beyond is counted, so that a program that
-writes a gigabyte without a newline costs no memory.
+Not an emulator of a screen of a certain size: lines do not wrap and nothing scrolls away, since the reader wants the
+text. Applied is what programs use to draw over what they wrote: carriage return, backspace, cursor movements, erasing.
+Other escape sequences are dropped. A line is kept up to a limit, and what lies beyond is counted, so that a program
+that writes a gigabyte without a newline costs no memory.
 """
 
 from __future__ import annotations
@@ -26,6 +26,11 @@ _TOKEN = re.compile(
 #: An escape sequence or a code point that the next bytes may complete is no longer than this.
 _MAX_SEQUENCE = 256
 _OPEN_SEQUENCE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*\x1b?|[ -/]*)?\Z")
+
+
+#: UTF-8: the first continuation byte, and the first lead byte of sequences of each length (RFC 3629).
+_CONTINUATION = 0x80
+_LEADS = ((0xC0, 2), (0xE0, 3), (0xF0, 4))
 
 
 @dataclass
@@ -93,34 +98,31 @@ class Screen:
     def _control_sequence(self, final: str, parameters: str, next_offset: int) -> None:
         numbers = [int(part) if part.isdecimal() else 0 for part in parameters.split(";")]
         count = min(max(1, numbers[0]), MAX_LINE)
-        match final:
-            case "A" | "F":
-                self._row = max(0, self._row - count)
-                self._column = 0 if final == "F" else self._column
-            case "B" | "E":
-                self._row = min(len(self._lines) - 1, self._row + count)
-                self._column = 0 if final == "E" else self._column
-            case "C":
-                self._column += count
-            case "D":
-                self._column = max(0, self._column - count)
-            case "G":
-                self._column = count - 1
-            case "K":
-                self._erase_in_line(numbers[0])
-            case "J" if numbers[0] == 0:
-                self._erase_in_line(0)
-                for line in self._lines[self._row + 1 :]:
-                    self._size -= len(line.text)
-                del self._lines[self._row + 1 :]
-            case "J" | "H" | "f":
-                # A new frame of a program that draws whole screens: below the old one, since that is output too.
-                self._row = len(self._lines) - 1
-                if self._lines[-1].width:
-                    self._new_line(next_offset)
-                self._column = 0
-            case _:
-                pass
+        if final in "ABEF":
+            step = count if final in "BE" else -count
+            self._row = min(max(0, self._row + step), len(self._lines) - 1)
+            self._column = 0 if final in "EF" else self._column
+        elif final in "CDG":
+            base = 0 if final == "G" else self._column
+            self._column = max(0, base + {"C": count, "D": -count, "G": count - 1}[final])
+        elif final == "K":
+            self._erase_in_line(numbers[0])
+        elif final == "J" and numbers[0] == 0:
+            self._erase_below()
+        elif final in "JHf":
+            self._new_frame(next_offset)
+
+    def _erase_below(self) -> None:
+        self._erase_in_line(0)
+        self._size -= sum(len(line.text) for line in self._lines[self._row + 1 :])
+        del self._lines[self._row + 1 :]
+
+    def _new_frame(self, next_offset: int) -> None:
+        """A program that draws whole screens begins a new one: below the old one, since that is output too."""
+        self._row = len(self._lines) - 1
+        if self._lines[-1].width:
+            self._new_line(next_offset)
+        self._column = 0
 
     def _erase_in_line(self, what: int) -> None:
         line = self._lines[self._row]
@@ -176,8 +178,8 @@ def incomplete_tail(data: bytes) -> int:
         return len(end) - match.start()
     for length in range(1, min(4, len(end) + 1)):
         lead = end[-length]
-        if lead & 0b1100_0000 == 0b1000_0000:
-            continue  # a continuation byte: look further back for its lead
-        expected = 2 if lead >> 5 == 0b110 else 3 if lead >> 4 == 0b1110 else 4 if lead >> 3 == 0b11110 else 1
+        if _CONTINUATION <= lead < _LEADS[0][0]:
+            continue  # look further back for its lead
+        expected = next((size for first, size in reversed(_LEADS) if lead >= first), 1)
         return length if expected > length else 0
     return 0

@@ -96,16 +96,13 @@ class Facts:
 
 def why_over(until: Until, facts: Facts, wait_s: float) -> Why | None:
     """Return why the wait is over, ``None`` if it goes on. A failure outranks everything: it is what must be seen."""
-    if facts.failed_match:
-        return Why.FAILED_MATCH
-    if facts.matched:
-        return Why.MATCHED
-    if facts.exited:
-        return Why.EXIT
-    if facts.port_open:
-        return Why.PORT
-    if facts.left_running:
-        return Why.LEFT_RUNNING
-    if until.kind is Kind.IDLE and facts.idle_for >= until.idle_s:
-        return Why.IDLE
-    return Why.TIMEOUT if facts.waited >= wait_s else None
+    ranked = (
+        (facts.failed_match, Why.FAILED_MATCH),
+        (facts.matched, Why.MATCHED),
+        (facts.exited, Why.EXIT),
+        (facts.port_open, Why.PORT),
+        (facts.left_running, Why.LEFT_RUNNING),
+        (until.kind is Kind.IDLE and facts.idle_for >= until.idle_s, Why.IDLE),
+        (facts.waited >= wait_s, Why.TIMEOUT),
+    )
+    return next((why for is_so, why in ranked if is_so), None)

@@ -38,8 +38,8 @@ class Executor(Protocol):
     async def submit(self, spec: Spec, *, wait_for_report: bool = True) -> Submitted:
         """Record the job, then start it or queue it. Submitting the same id again changes nothing.
 
-        With ``wait_for_report`` it returns when the command runs or cannot be started, else when the job is recorded: then
-        a failure to start is found in the job's exit record.
+        With ``wait_for_report`` it returns when the command runs or cannot be started, else when the job is recorded:
+        then a failure to start is found in the job's exit record.
 
         Raises:
             LaunchError: it was recorded and could not be started.

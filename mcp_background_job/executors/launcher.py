@@ -1,4 +1,4 @@
-"""Brings runners into being: forked by the spawner where it is up, else by exec; the runner itself answers either way."""
+"""Brings runners into being: forked by the spawner where it is up, else by exec. The runner itself answers."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Launcher:
             except OSError:
                 ours.close()
                 return
-        ours.setblocking(False)
+        ours.setblocking(False)  # noqa: FBT003  its only form
         self._spawner = ours
 
     def close(self) -> None:
@@ -141,9 +141,7 @@ async def _answer(read: int) -> bytes:
 
 def _report(job: JobDir, line: bytes) -> dict[str, Any]:
     if not line:
-        raise LaunchError(
-            f"the runner of job {job.job_id} ended without a report; {job.path}/runner.crash may say why"
-        )
+        raise LaunchError(f"the runner of job {job.job_id} ended without a report; {job.path}/runner.crash may say why")
     report: dict[str, Any] = json.loads(line)
     if "error" in report:
         raise LaunchError(report["error"])

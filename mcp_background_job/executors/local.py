@@ -59,7 +59,7 @@ class LocalExecutor:
                     f"the state directory {state.path} belongs to user {owner}, not to {os.geteuid()}: "
                     "set MCP_BG_STATE_DIR to a directory of your own"
                 )
-            os.chmod(state.path, 0o700)  # noqa: PTH101  this room has plain paths
+            os.chmod(state.path, 0o700)
             for directory in (state.jobs, state.open, state.queue):
                 os.makedirs(directory, mode=0o700, exist_ok=True)
         except OSError as error:

@@ -69,7 +69,7 @@ class RunnerClient:
             await self._writer.wait_closed()
 
     async def watch(self, size: int, *, leader_exited: bool) -> News | None:
-        """Wait until the log is larger than ``size`` or the command itself has ended; ``None`` when the job is over."""
+        """Wait until the log is larger than ``size`` or the command has ended; ``None`` when the job is over."""
         await self._send({"op": "watch", "size": size, "leader_exited": leader_exited})
         answer = await self._receive()
         return None if answer is None else News(int(answer["size"]), bool(answer["leader_exited"]))
@@ -83,7 +83,7 @@ class RunnerClient:
         return await self._ask({"op": "stop", **vars(request)}) is not None
 
     async def outcome_of_stop(self) -> list[int]:
-        """Wait for the end of a job that was asked to stop; returns processes that survive SIGKILL, if there are any."""
+        """Wait for the end of a job that was asked to stop; returns processes that survive SIGKILL, if any."""
         while True:
             answer = await self._receive()
             if answer is None:
@@ -123,7 +123,7 @@ class RunnerClient:
 
 def _connected(job: JobDir) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    sock.setblocking(False)
+    sock.setblocking(False)  # noqa: FBT003  its only form
     try:
         if sys.platform == "linux":
             # The path may be longer than a socket address can hold (108 bytes); through a descriptor it is short.

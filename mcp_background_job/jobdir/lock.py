@@ -18,7 +18,7 @@ import os
 import struct
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 # struct flock: https://man7.org/linux/man-pages/man2/fcntl.2.html and <sys/fcntl.h> of macOS
@@ -63,7 +63,7 @@ def try_acquire(path: str) -> int | None:
 
 
 @contextlib.contextmanager
-def held(path: str, *, patience_s: float) -> Iterator[bool]:
+def held(path: str, *, patience_s: float) -> Generator[bool]:
     """Hold a lock for a few file operations, waiting for it at most ``patience_s``; yields whether it was got.
 
     The lock is taken on an open file description where the system has such locks (Linux), so that two threads of one

@@ -1,13 +1,14 @@
 """Reads a job's log while it is being written, rotated and dropped.
 
-Reading costs what is asked: a range is read from where it lies, a tail from the end, and the index is searched by halves.
+Reading costs what is asked: a range is read from where it lies, a tail from the end, and the index is searched by
+halves.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -199,7 +200,7 @@ def _entries_backwards(log: _Log) -> Iterator[tuple[_Open, Entry]]:
 
 
 @contextlib.contextmanager
-def _opened(job: JobDir) -> Iterator[_Log]:
+def _opened(job: JobDir) -> Generator[_Log]:
     """Hold all segments open; a set that belongs together, although the runner may rotate while we open them."""
     with contextlib.ExitStack() as stack:
         for attempt in range(_ATTEMPTS):

@@ -96,9 +96,7 @@ def _waiting(state: StateDir, job: JobDir) -> Waiting | None:
     return Waiting(job.job_id, spec.created_at, spec.max_jobs, tuple(spec.after))
 
 
-def _ended(
-    state: StateDir, queue: list[Waiting], live: set[str], boot_id: str
-) -> dict[str, Outcome | None]:
+def _ended(state: StateDir, queue: list[Waiting], live: set[str], boot_id: str) -> dict[str, Outcome | None]:
     names = {other for job in queue for other in job.after} - live
     ended: dict[str, Outcome | None] = {}
     for name in names:

@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 from dataclasses import dataclass, field, fields
+from enum import StrEnum
 from typing import Any, TypeVar, cast
 
 from mcp_background_job.core.states import Outcome, State
@@ -179,13 +180,18 @@ def decode(kind: type[Record], data: bytes, source: str) -> Record:
     try:
         raw: object = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise CorruptRecordError(f"{source} is not JSON ({error}); the job's log beside it can still be read") from error
+        raise CorruptRecordError(
+            f"{source} is not JSON ({error}); the job's log beside it can still be read"
+        ) from error
     record = _build(kind, raw, source)
-    if isinstance(record, Exit) and record.outcome not in {outcome.value for outcome in Outcome}:
-        raise CorruptRecordError(f"{source}: outcome {record.outcome!r} is not known to this release")
-    if isinstance(record, Status) and record.state not in {state.value for state in State}:
-        raise CorruptRecordError(f"{source}: state {record.state!r} is not known to this release")
+    _check_word(source, "outcome", getattr(record, "outcome", None), Outcome)
+    _check_word(source, "state", getattr(record, "state", None), State)
     return record
+
+
+def _check_word(source: str, field_name: str, word: str | None, known: type[StrEnum]) -> None:
+    if word is not None and word not in {member.value for member in known}:
+        raise CorruptRecordError(f"{source}: {field_name} {word!r} is not known to this release")
 
 
 def _build(kind: type[Any], raw: object, source: str) -> Any:

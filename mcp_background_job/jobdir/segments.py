@@ -1,9 +1,9 @@
 """The log and its index on disk: names of segments, and the form of an index entry.
 
 An index begins with a header that holds the offset of its segment's first byte in all that the job ever wrote; entries
-follow, one for every chunk. The newest segment is ``output.log`` with its index ``output.idx``. When it is full both are renamed to
-``output.log.<start>`` and ``output.idx.<start>``, where ``<start>`` is that offset. So offsets never change, the newest output is always under one name, and retention is the
-removal of the oldest pair.
+follow, one for every chunk. The newest segment is ``output.log`` with its index ``output.idx``. When it is full both
+are renamed to ``output.log.<start>`` and ``output.idx.<start>``, where ``<start>`` is that offset. So offsets never
+change, the newest output is always under one name, and retention is the removal of the oldest pair.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Keeps the index in step with the job directories, from a thread of its own.
 
-The directories are the truth. So an index that is lost, locked or from a newer release costs no job: it is filled again,
-or replaced by one in memory until it can be used.
+The directories are the truth. So an index that is lost, locked or from a newer release costs no job: it is filled
+again, or replaced by one in memory until it can be used.
 """
 
 from __future__ import annotations
@@ -141,7 +141,9 @@ class Index:
             return observed(unrecorded(job_id, str(error)), seen)
         if spec is None:
             # It may be recorded this very moment; one that has run is shown even so.
-            return observed(unrecorded(job_id, "its spec.json is gone"), seen) if seen.state is not State.QUEUED else None
+            return (
+                observed(unrecorded(job_id, "its spec.json is gone"), seen) if seen.state is not State.QUEUED else None
+            )
         return observed(job_of(spec), seen)
 
 

@@ -37,9 +37,7 @@ _ON_PIPE = {"enter": b"\n", "tab": b"\t", "space": b" "}
 _END_OF_INPUT = ("eof", "ctrl-d")
 
 
-async def send(
-    manager: JobManager, job: Job, text: str | None, keys: Sequence[str], *, newline: bool = True
-) -> None:
+async def send(manager: JobManager, job: Job, text: str | None, keys: Sequence[str], *, newline: bool = True) -> None:
     """Send text, then keys, to a job.
 
     Args:

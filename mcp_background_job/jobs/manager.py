@@ -7,7 +7,7 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, replace
 
 from mcp_background_job.core.job import Job
@@ -122,7 +122,7 @@ class JobManager:
         self._waiter = Waiter(executor)
 
     async def recover(self) -> None:
-        """Bring the index up to date, sweep up after dead runners, and serve a queue that nobody else is left to serve."""
+        """Bring the index up to date, sweep up after dead runners, and serve a queue that nobody else serves."""
         await self.index.sync()
         for job in await self.index.call(lambda registry: registry.unended()):
             await self._look(job)
@@ -135,13 +135,11 @@ class JobManager:
 
     # -- start -----------------------------------------------------------------------------------------------------
 
-    async def start(
-        self, request: StartRequest, *, client: str = "", wait_for_report: bool = True
-    ) -> Started:
+    async def start(self, request: StartRequest, *, client: str = "", wait_for_report: bool = True) -> Started:
         """Start a job, or return the live one of the same name if that is asked for.
 
-        Without ``wait_for_report`` it returns as soon as the job is recorded: its pid is not known yet, and that it could
-        not be started, if so, is found in its record.
+        Without ``wait_for_report`` it returns as soon as the job is recorded: its pid is not known yet, and that it
+        could not be started, if so, is found in its record.
 
         Raises:
             InvalidRequestError: something in the request cannot be used; nothing was started or written.
@@ -319,9 +317,7 @@ class JobManager:
         """Wait for all jobs or for any; returns what is true of each in the end."""
         tasks = [asyncio.create_task(self.wait(job, request)) for job in jobs]
         try:
-            await asyncio.wait(
-                tasks, return_when=asyncio.ALL_COMPLETED if for_all else asyncio.FIRST_COMPLETED
-            )
+            await asyncio.wait(tasks, return_when=asyncio.ALL_COMPLETED if for_all else asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
                 task.cancel()
@@ -338,7 +334,7 @@ class JobManager:
         return waited
 
     @contextlib.asynccontextmanager
-    async def _runner_errors(self, job: Job) -> AsyncIterator[None]:
+    async def _runner_errors(self, job: Job) -> AsyncGenerator[None]:
         try:
             yield
         except NoRunnerError as error:
@@ -364,7 +360,7 @@ class JobManager:
             raise JobEndedError(f"job {job.label} ended before the input reached it")
         if answer.get("error") == "closed":
             raise StdinClosedError(
-                f"the stdin of job {job.label} is closed: start the job with stdin=\"pipe\" to send it input, "
+                f'the stdin of job {job.label} is closed: start the job with stdin="pipe" to send it input, '
                 'or with stdin="pty" if it wants a terminal'
             )
         if answer.get("error") == "full":

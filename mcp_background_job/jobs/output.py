@@ -74,12 +74,12 @@ def excerpt(
     return Excerpt(_with_dropped(text, piece, since), piece.end, piece.end)
 
 
-def _excerpt_of_large(
-    executor: LocalExecutor, job_id: str, head: Piece, budget: int, *, failed: bool
-) -> Excerpt:
+def _excerpt_of_large(executor: LocalExecutor, job_id: str, head: Piece, budget: int, *, failed: bool) -> Excerpt:
     tail = executor.read_log_tail(job_id, MAX_READ - _HEAD_READ)
     share = rendering.TAIL_SHARE_FAILED if failed else rendering.TAIL_SHARE
-    first, _, _ = rendering.fit(rendering.render(head.data[:_HEAD_READ], head.start), int(budget * (1 - share)), tail_share=0)
+    first, _, _ = rendering.fit(
+        rendering.render(head.data[:_HEAD_READ], head.start), int(budget * (1 - share)), tail_share=0
+    )
     newline = tail.data.find(b"\n") + 1  # the first line is most likely a part of one
     rows = rendering.render(tail.data[newline:], tail.start + newline)
     _, last, cut = rendering.fit(rows, int(budget * share), tail_share=1)
@@ -94,9 +94,7 @@ def _excerpt_of_large(
     return Excerpt(text, tail.end, tail.end)
 
 
-def tail(
-    executor: LocalExecutor, job_id: str, *, lines: int, stream: str, grep: str | None, raw: bool
-) -> Excerpt:
+def tail(executor: LocalExecutor, job_id: str, *, lines: int, stream: str, grep: str | None, raw: bool) -> Excerpt:
     """Return the last lines: as many as asked for, from as little of the log as holds them."""
     which = stream_of(stream)
     pattern = compile_regex(grep, "grep") if grep else None
@@ -140,7 +138,8 @@ def page(
     which = stream_of(stream)
     if raw:
         piece = executor.read_log(job_id, cursor, max_bytes, which)
-        cut = 0 if ended and piece.next == piece.end or which else _incomplete_code_point(piece.data)
+        is_whole = which is not None or (ended and piece.next == piece.end)
+        cut = 0 if is_whole else _incomplete_code_point(piece.data)
         text = rendering.as_raw_text(piece.data[: len(piece.data) - cut])
         return PageOfLog(text, piece.start, piece.next - cut, piece.first, piece.end)
     piece = executor.read_log(job_id, cursor, max(MAX_READ, max_bytes), which)

@@ -185,7 +185,7 @@ def _idle_for(wait: _Wait, seen: Observation) -> float:
 
 
 async def _is_open(wait: _Wait, port: int, seen: Observation) -> bool:
-    """Tell whether the port accepts connections; one that others held when the wait began counts once it is the job's."""
+    """Tell whether the port accepts connections; one that others held before counts once it is the job's."""
     if not await _accepts(port):
         wait.port_was_foreign = False
         return False

@@ -6,7 +6,7 @@ import contextlib
 import json
 import re
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator
 from importlib import resources
 from typing import Any
 
@@ -119,7 +119,7 @@ class SqliteRegistry:
             return self._db.execute(self._queries[query], values).fetchall()
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self) -> Generator[sqlite3.Connection]:
         with self._translated():
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -130,7 +130,7 @@ class SqliteRegistry:
             self._db.execute("COMMIT")
 
     @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self) -> Generator[None]:
         try:
             yield
         except sqlite3.Error as error:

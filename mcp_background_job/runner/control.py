@@ -29,7 +29,7 @@ class Connection:
 
     def __init__(self, sock: socket.socket) -> None:
         """Takes over a connected socket."""
-        sock.setblocking(False)
+        sock.setblocking(False)  # noqa: FBT003  its only form
         self.watching: int | None = None
         self.knows_leader_exit = False
         self._sock = sock
@@ -90,5 +90,5 @@ def listen(directory: str, name: str) -> socket.socket:
     finally:
         os.fchdir(here)
         os.close(here)
-    sock.setblocking(False)
+    sock.setblocking(False)  # noqa: FBT003  its only form
     return sock

@@ -15,11 +15,11 @@ def detach(keep: list[int]) -> None:
         os._exit(0)
     os.setsid()
     null = os.open(os.devnull, os.O_RDWR)
-    for standard in (0, 1, 2):
-        if standard not in keep:
-            os.dup2(null, standard)
-    if null > 2:
+    standard = {0, 1, 2}
+    for descriptor in standard - set(keep):
+        os.dup2(null, descriptor)
+    if null not in standard:
         os.close(null)
     for descriptor in keep:
-        os.set_inheritable(descriptor, False)
+        os.set_inheritable(descriptor, False)  # noqa: FBT003  its only form
     os.chdir("/")

@@ -12,6 +12,7 @@ import os
 import signal
 import struct
 import termios
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mcp_background_job.errors import LaunchError
@@ -113,7 +114,7 @@ def _pipe() -> tuple[int, int]:
         raise LaunchError(f"cannot make a pipe for the job: {error.strerror}") from error
 
 
-def _posix_spawn(spec: Spec, actions: list[tuple[object, ...]]) -> int:
+def _posix_spawn(spec: Spec, actions: Sequence[tuple[object, ...]]) -> int:
     try:
         return os.posix_spawn(
             spec.argv[0],

@@ -1,10 +1,10 @@
 """The spawner: a small warm process of a server that forks runners, one ahead of time.
 
-An interpreter takes tens of milliseconds to start; a fork of one that is already there takes one, and some more for the
-pages that the new process touches first. So there is always a spare: a fork that has been through the motions once, and
-sleeps until the next request makes it a runner. A request is a job directory, with the writing end of a pipe on which the
-runner itself will answer; the spawner never sees it. Its end, when the server closes the socket or dies, hurts nobody:
-runners do not depend on it.
+An interpreter takes tens of milliseconds to start; a fork of one that is already there takes one, and some more for
+the pages that the new process touches first. So there is always a spare: a fork that has been through the motions once,
+and sleeps until the next request makes it a runner. A request is a job directory, with the writing end of a pipe on
+which the runner itself will answer; the spawner never sees it. Its end, when the server closes the socket or dies,
+hurts nobody: runners do not depend on it.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _be_spare(requests: socket.socket, is_free: int, *, rehearsed: bool) -> None
         request, descriptors, _, _ = socket.recv_fds(requests, _MAX_REQUEST, 1)
         requests.close()
         if request:
-            os.set_inheritable(descriptors[0], False)
+            os.set_inheritable(descriptors[0], False)  # noqa: FBT003  its only form
             # The next spare is made when this runner has reported, so as not to take the processor away from it.
             be_runner(os.fsdecode(request), Reply(descriptors[0], also_close=is_free))
         exit_code = 0
@@ -85,8 +85,8 @@ def _be_spare(requests: socket.socket, is_free: int, *, rehearsed: bool) -> None
 def rehearse() -> None:
     """Go through what a runner does before it reports, so that the pages are there by then.
 
-    All but the files: making and removing some for every launch would slow down everybody's, since ext4 looks for a free
-    inode past all that were freed in the last seconds.
+    All but the files: making and removing some for every launch would slow down everybody's, since ext4 looks for a
+    free inode past all that were freed in the last seconds.
     """
     spec = Spec(
         job_id="j000",

@@ -8,8 +8,8 @@ The supervisor waits on descriptors and one deadline, and does one small thing f
     SIGTERM to us        stop the job as if asked to
     deadline             the time limit, or the next rung of the stop ladder
 
-That the tree is empty is the kernel's word: as a subreaper the runner inherits every orphan below it, so ``waitpid`` says
-"no children" only when no process of the job is left, wherever it may have hidden. Without subreapers (macOS) the
+That the tree is empty is the kernel's word: as a subreaper the runner inherits every orphan below it, so ``waitpid``
+says "no children" only when no process of the job is left, wherever it may have hidden. Without subreapers (macOS) the
 process group has to serve instead.
 """
 

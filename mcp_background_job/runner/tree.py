@@ -5,8 +5,8 @@ reach every one, whatever sessions and groups they made for themselves. When the
 then the cookie in their environment tells them, together with their descendants and the sessions that they lead.
 
 Between reading about a process and signalling it, it may die and its pid be given to somebody else. So a process is
-remembered with its start time, and the signal goes through a descriptor of the process (pidfd) that was opened first and
-checked afterwards: if the start time still matches, the descriptor cannot mean anybody else.
+remembered with its start time, and the signal goes through a descriptor of the process (pidfd) that was opened first
+and checked afterwards: if the start time still matches, the descriptor cannot mean anybody else.
 """
 
 from __future__ import annotations

@@ -21,16 +21,15 @@ from mcp_background_job.server.resources import register_resources
 _log = logging.getLogger(__name__)
 
 INSTRUCTIONS = """\
-Run anything that may take longer than a few seconds as a job: execute_command starts it and waits briefly. Jobs go on \
-when this server or session ends; list_jobs shows those of earlier sessions.
-- Wait with wait_for_job, never by repeated tailing: until="exit", a regex such as "Listening on|ready", "port:3000" or \
-"idle:10"; add fail_on="error|FAILED" so that a failure ends the wait. On why="timeout" call it again.
+Run anything that may take longer than a few seconds as a job: execute_command starts it and waits briefly.
+Jobs go on when this server or session ends; list_jobs shows those of earlier sessions.
+- Wait with wait_for_job, never by repeated tailing: until="exit", a regex such as "Listening on|ready", "port:3000"
+  or "idle:10"; add fail_on="error|FAILED" so that a failure ends the wait. On why="timeout" call it again.
 - Give servers and watchers a name: a second start returns the running one.
-- Output comes as a terminal shows it, cut to what matters; get_job_output pages through all of it, and log_path is the \
-file for grep.
+- Output comes as a terminal shows it, cut to what matters; get_job_output pages through all, log_path is for grep.
 - Prompts: start with stdin="pty", answer with interact_with_job.
-- kill_job returns when every process of the job is dead. Status "lost" means the outcome is unknown, not success.
-- For long waits without tokens run in your own shell: mcp-background-job wait JOB (exits with the job's exit code)."""
+- kill_job returns when every process of the job is dead. Status "lost": the outcome is unknown, not success.
+- To wait long without tokens, run in your own shell: mcp-background-job wait JOB (exits with the job's exit code)."""
 
 
 def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider | None = None) -> FastMCP[Any]:

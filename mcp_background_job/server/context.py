@@ -18,14 +18,14 @@ PROGRESS_INTERVAL_S = 5.0
 
 
 def client_name() -> str:
-    """Return who asks: the client's name and the directory that it works in, so that it is known again after a restart."""
+    """Return who asks: the client's name and where it works, so that it is known again after a restart."""
     parameters = get_context().session.client_params
     name = parameters.client_info.name if parameters else "unknown"
     return f"{name}@{os.getcwd()}"  # noqa: PTH109  no path is made of it
 
 
 async def with_progress(work: Awaitable[Result], what: str, limit_s: float) -> Result:
-    """Await something, telling the client meanwhile that it is still under way. If the client cancels, so is the work."""
+    """Await something, telling the client meanwhile that it is under way. If the client cancels, so is the work."""
     context = get_context()
     task = asyncio.ensure_future(work)
     began = time.monotonic()

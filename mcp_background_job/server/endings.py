@@ -6,8 +6,8 @@ the server may be another by then.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection
+from pathlib import Path
 
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
@@ -59,7 +59,7 @@ class Endings:
 
     def _end_of(self, job: Job) -> Job | None:
         directory = self._manager.executor.state.job(job.job_id)
-        if not os.path.exists(directory.exit) and os.path.exists(directory.path):
+        if not Path(directory.exit).exists() and Path(directory.path).exists():
             return None
         seen = self._manager.executor.poll([job.job_id]).get(job.job_id)
         return observed(job, seen) if seen else job

@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from fastmcp import FastMCP
-from fastmcp.exceptions import ToolError
+from fastmcp.exceptions import ToolError, ValidationError
 from fastmcp.tools.base import ToolResult
 from fastmcp.tools.function_tool import FunctionTool
 from mcp_types import ToolAnnotations
 from pydantic import BaseModel
+from pydantic import ValidationError as PydanticValidationError
 
 from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.jobs.manager import JobManager
@@ -21,6 +22,7 @@ from mcp_background_job.server.results import (
     JobResult,
     JobsResult,
     KillResult,
+    RestartResult,
     StatusResult,
     Structured,
     as_tool_result,
@@ -51,20 +53,39 @@ def register_job_tools(mcp: FastMCP[Any], manager: JobManager) -> None:
         (output.get_job_output, _LOOKS, None),
         (control.interact_with_job, _STARTS, None),
         (control.kill_job, _ENDS, KillResult),
-        (start.restart_job, _STARTS, JobResult),
+        (start.restart_job, _STARTS, RestartResult),
         (watch.list_jobs, _LOOKS, JobsResult),
     ]
-    for method, annotations, result in table:
-        mcp.add_tool(_tool(method, annotations, result, endings))
+    for method, hints, result in table:
+        mcp.add_tool(_tool(method, hints, result, endings))
 
 
-def _tool(
-    method: Method, annotations: ToolAnnotations, result: type[BaseModel] | None, endings: Endings
-) -> FunctionTool:
-    tool = FunctionTool.from_function(
+class _JobTool(FunctionTool):
+    """A tool that says in one sentence what is wrong with its arguments."""
+
+    async def run(self, arguments: dict[str, Any]) -> ToolResult:
+        try:
+            return await super().run(arguments)
+        except ValidationError as error:
+            raise ToolError(_sentence(error)) from error
+
+
+def _sentence(error: ValidationError) -> str:
+    cause = error.__cause__
+    if not isinstance(cause, PydanticValidationError):
+        return str(error)
+    problems = (
+        f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}, not {problem['input']!r:.100}"
+        for problem in cause.errors()
+    )
+    return "bad arguments: " + "; ".join(problems)
+
+
+def _tool(method: Method, hints: ToolAnnotations, result: type[BaseModel] | None, endings: Endings) -> FunctionTool:
+    tool = _JobTool.from_function(
         _answering(method, endings),
         name=getattr(method, "__name__", ""),
-        annotations=annotations,
+        annotations=hints,
         output_schema=schema_of(result) if result else None,
     )
     tool.parameters = shortened(tool.parameters)
@@ -88,7 +109,9 @@ def _shown(result: Structured | str, arguments: dict[str, Any]) -> set[str]:
     """Return the ids of the jobs whose end the answer itself shows."""
     if isinstance(result, JobsResult):
         return {str(row["job_id"]) for row in result.jobs}
-    return {str(arguments.get("job_id"))} if isinstance(result, str) else {result.job_id}
+    if isinstance(result, str):
+        return {str(arguments.get("job_id"))}
+    return {result.job_id, getattr(result, "restarted_from", None) or result.job_id}
 
 
 def shortened(schema: dict[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,14 @@ _COMMAND_IN_STATUS = 120
 _MAX_PROCESSES = 20
 
 
+class RestartResult(BaseModel):
+    """What ``restart_job`` surely returns; the rest is as in ``JobResult``."""
+
+    job_id: str
+    status: str
+    restarted_from: str
+
+
 class JobResult(BaseModel):
     """One job, after something was done with it."""
 
@@ -33,16 +41,18 @@ class JobResult(BaseModel):
     job_id: str
     name: str | None = None
     status: str
-    exit_code: int | None = None
+    exit_code: int | None = Field(None, description="once it ended")
     signal: str | None = None
     reason: str | None = None
-    why: str | None = Field(None, description="why the wait ended")
-    line: str | None = Field(None, description="the matching line")
+    why: str | None = Field(
+        None, description="why the wait ended: exit, left_running, matched, failed_match, port, idle, timeout"
+    )
+    line: str | None = None
     note: str | None = None
-    pid: int | None = None
-    output: str | None = None
+    pid: int | None = Field(None, description="of the command")
+    output: str | None = Field(None, description="rendered, cut in the middle if long")
     next_cursor: int | None = None
-    log_path: str | None = None
+    log_path: str | None = Field(None, description="all output, for grep")
     restarted_from: str | None = None
 
 
@@ -89,7 +99,7 @@ class KillResult(BaseModel):
     """What became of a request to kill."""
 
     endings: list[str] | None = None
-    status: str
+    status: str = Field(description="killed, already_terminated or not_found")
     job_id: str
     exit_code: int | None = None
     signal: str | None = None
@@ -100,9 +110,14 @@ Structured = JobResult | JobsResult | StatusResult | KillResult
 
 
 def schema_of(kind: type[BaseModel]) -> dict[str, Any]:
-    """Return a short schema: names and types of the fields. Everything that a model need not read is left out."""
+    """Return a short schema: the fields that are always there and those that need a word.
+
+    Other fields explain themselves when they come; in the list of tools each would cost every conversation tokens.
+    """
     properties: dict[str, Any] = {}
     for name, item in kind.model_fields.items():
+        if not item.is_required() and not item.description:
+            continue
         types = [part for part in get_args(item.annotation) if part is not type(None)] or [item.annotation]
         properties[name] = {"type": _JSON_TYPES.get(str(types[0]), "array")}
         if item.description:
@@ -161,7 +176,7 @@ def status_result(details: Details) -> StatusResult:
     """Return all that is known of a job."""
     job, seen, usage = details.job, details.seen, details.usage
     end = seen.exit
-    stop = (end.stop_requested if end else seen.status.stop_requested if seen.status else None)
+    stop = end.stop_requested if end else seen.status.stop_requested if seen.status else None
     lost = end.lost_bytes if end else seen.status.lost_bytes if seen.status else 0
     return StatusResult(
         job_id=job.job_id,

@@ -20,9 +20,7 @@ class Wait:
     note: str | None
 
 
-def wait_of(
-    wait_s: float, until: str | None, fail_on: str | None, *, since: int = 0, from_start: bool = False
-) -> Wait:
+def wait_of(wait_s: float, until: str | None, fail_on: str | None, *, since: int = 0, from_start: bool = False) -> Wait:
     """Read the arguments of a wait.
 
     Raises:

@@ -33,7 +33,9 @@ class ControlTools:
         self,
         job_id: str,
         input: Annotated[str | None, Field(description="a line for its stdin")] = None,  # noqa: A002  its users' name
-        keys: Annotated[list[str] | None, Field(description="then keys: ctrl-c, enter, eof, up …")] = None,
+        keys: Annotated[
+            list[str] | None, Field(description="then keys: ctrl-c, eof, enter, tab, escape, up, down …")
+        ] = None,
         wait_s: Annotated[float, Field(description="for what comes back")] = 2,
     ) -> str:
         """Send input to a job started with stdin="pipe" or "pty" and return what it printed in answer."""
@@ -59,10 +61,7 @@ class ControlTools:
         signal: str = "TERM",
         grace_s: Annotated[float, Field(description="until SIGKILL")] = 5,
     ) -> KillResult:
-        """Stop a job and every process that it started. Returns when all are dead.
-
-        status: killed, already_terminated or not_found.
-        """
+        """Stop a job and every process that it started, those in the background too. Returns when all are dead."""
         killed = await with_progress(
             self._manager.kill(job_id, by=client_name(), signal=signal, grace_s=grace_s), f"stopping {job_id}", grace_s
         )

@@ -30,6 +30,7 @@ class OutputTools:
     async def tail_job_output(
         self,
         job_id: str,
+        *,
         lines: int = 50,
         stream: StreamName = "both",
         grep: Annotated[str | None, Field(description="only lines with this regex")] = None,
@@ -45,18 +46,19 @@ class OutputTools:
     async def get_job_output(
         self,
         job_id: str,
+        *,
         cursor: Annotated[int, Field(description="byte offset: 0, or a next cursor")] = 0,
         max_bytes: int = 16_000,
         stream: StreamName = "both",
         raw: bool = False,
     ) -> str:
         """A page of a job's output. Read on from "next cursor"; the whole log is kept and can be read again."""
-        if cursor < 0 or not 0 < max_bytes:
-            raise InvalidRequestError(f"cursor={cursor}, max_bytes={max_bytes}: cursor is 0 or more, max_bytes 1 or more")
+        if cursor < 0 or max_bytes < 1:
+            raise InvalidRequestError(
+                f"cursor={cursor}, max_bytes={max_bytes}: cursor is 0 or more, max_bytes 1 or more"
+            )
         job = await self._manager.find(job_id)
-        page = await self._manager.page(
-            job, cursor=cursor, max_bytes=min(max_bytes, _MAX_PAGE), stream=stream, raw=raw
-        )
+        page = await self._manager.page(job, cursor=cursor, max_bytes=min(max_bytes, _MAX_PAGE), stream=stream, raw=raw)
         over = job.state is State.EXITED and page.next >= page.end
         return f"{headline(job, page.end)} {_place(page, cursor, over=over)}\n{page.text}"
 
@@ -65,4 +67,4 @@ def _place(page: PageOfLog, asked: int, *, over: bool) -> str:
     dropped = page.start - asked
     note = f"{size(dropped)} before that were dropped by retention; " if dropped > 0 else ""
     end = ", the end" if over else ""
-    return f"bytes {page.start}–{page.next} of {page.end}, {note}next cursor {page.next}{end}"
+    return f"bytes {page.start}-{page.next} of {page.end}, {note}next cursor {page.next}{end}"

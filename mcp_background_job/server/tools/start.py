@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -10,6 +10,7 @@ from mcp_background_job.core.states import State
 from mcp_background_job.core.waiting import Kind, Why
 from mcp_background_job.jobs.manager import JobManager, Started
 from mcp_background_job.jobs.request import StartRequest
+from mcp_background_job.jobs.wait import Waited
 from mcp_background_job.server.context import client_name, with_progress
 from mcp_background_job.server.endings import Endings
 from mcp_background_job.server.results import JobResult, job_result
@@ -27,12 +28,15 @@ class StartTools:
     async def execute_command(
         self,
         command: Annotated[str, Field(description="for the shell")],
+        *,
         name: str | None = None,
         cwd: str | None = None,
-        env: dict[str, str] | None = None,
+        env: dict[str, Any] | None = None,
         stdin: Literal["closed", "pipe", "pty"] = "closed",
         wait_s: Annotated[float, Field(description="wait this long for the end (max 50)")] = 2,
-        until: Annotated[str | None, Field(description="stop waiting at a regex in the output, port:N or idle:S")] = None,
+        until: Annotated[
+            str | None, Field(description="stop waiting at a regex in the output, port:N or idle:S")
+        ] = None,
         fail_on: Annotated[str | None, Field(description="regex that ends the wait as failed")] = None,
         timeout_s: Annotated[float | None, Field(description="kill it after")] = None,
         after: Annotated[list[str] | None, Field(description="jobs that must complete first")] = None,
@@ -40,10 +44,10 @@ class StartTools:
             Literal["return", "restart", "new"], Field(description="when a job of this name runs")
         ] = "return",
     ) -> JobResult:
-        """Run a shell command as a job that outlives this server, and wait briefly for it.
+        """Run a shell command as a background job that outlives this server, and wait briefly for it.
 
-        For anything longer than seconds: builds, tests, servers, training. Ended in time: exit code and output are in the
-        answer. Else follow with wait_for_job; kill_job stops it.
+        For anything longer than seconds: builds, tests, servers, training. If it ends in time the answer has exit code
+        and output; else go on with wait_for_job (until it ends), tail_job_output, kill_job.
         """
         wait = wait_of(wait_s, until, fail_on, from_start=True)
         client = client_name()
@@ -94,15 +98,17 @@ class StartTools:
             pid=pid,
             why=None if why is Why.EXIT and wait.request.until.kind is Kind.EXIT else why,
             line=waited.line,
-            note=note or note_of(why),
+            note=note or note_of(waited),
             output=excerpt.text,
             next_cursor=excerpt.next,
             log_path=log_path,
         )
 
 
-def note_of(why: Why | None) -> str | None:
+def note_of(waited: Waited) -> str | None:
     """Return what a caller may not expect of the way in which a wait ended."""
-    if why is Why.LEFT_RUNNING:
-        return "the command itself has ended, processes that it left in the background run on (get_job_status)"
-    return None
+    status = waited.seen.status
+    if waited.why is not Why.LEFT_RUNNING or status is None or status.leader_exit is None:
+        return None
+    how = status.leader_exit.signal or status.leader_exit.exit_code
+    return f"shell exited {how}; processes that it left in the background run on (get_job_status lists them)"

@@ -38,7 +38,10 @@ class WatchTools:
     async def wait_for_job(
         self,
         job_id: Annotated[str | list[str], Field(description="id or name, or several")],
-        until: Annotated[str, Field(description='"exit", a regex in the output, "port:8080" or "idle:10" (s)')] = "exit",
+        *,
+        until: Annotated[
+            str, Field(description='"exit", a regex in the output, "port:8080" or "idle:10" (s)')
+        ] = "exit",
         fail_on: Annotated[str | None, Field(description="regex that ends the wait as failed")] = None,
         wait_s: Annotated[float, Field(description="max 50")] = 25,
         mode: Annotated[Literal["all", "any"], Field(description="of several jobs")] = "all",
@@ -81,14 +84,14 @@ class WatchTools:
             job,
             why=waited.why,
             line=waited.line,
-            note=note or note_of(waited.why),
+            note=note or note_of(waited),
             output=excerpt.text,
             next_cursor=excerpt.next,
             log_path=self._manager.executor.log_path(job.job_id),
         )
 
     async def get_job_status(self, job_id: str) -> StatusResult:
-        """Status of a job now: exit code or why it ended, pid, CPU, memory, processes, ports, size and age of output."""
+        """Status of a job now: exit code and reason, pid, CPU, memory, processes, ports, size and age of output."""
         return status_result(await self._manager.details(job_id))
 
     async def list_jobs(
@@ -100,7 +103,7 @@ class WatchTools:
     ) -> JobsResult:
         """List jobs, newest first, those of earlier sessions too."""
         if not 0 < limit <= _MAX_LIMIT or cursor < 0:
-            raise InvalidRequestError(f"limit={limit}, cursor={cursor}: limit is 1 to {_MAX_LIMIT}, cursor 0 or more")
+            raise InvalidRequestError(f"limit={limit}, cursor={cursor}: limit is 1 to {_MAX_LIMIT}, cursor from 0")
         statuses = tuple(part.strip() for part in (status or "").split(",") if part.strip())
         jobs = await self._manager.list(statuses=statuses, name=name, limit=limit + 1, offset=cursor)
         more = len(jobs) > limit

@@ -1,0 +1,50 @@
+# Everything sets itself up: it needs make and a Python of at least 3.11, nothing else.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test check nightly bench format lock clean
+
+demo: $(READY)  ## see it work: about half a minute
+	$(BIN)/mcp-background-job demo
+
+test: check  ## everything that must hold: rules, types, rooms, tests
+	$(BIN)/python -m pytest -n 2 -m "not nightly"
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+
+nightly: $(READY)  ## the tests that take minutes
+	$(BIN)/python -m pytest -m nightly --timeout 1800
+
+coverage: $(READY)  ## with branches, processes that the tests start included
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -m "not nightly" --timeout 300
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report --skip-covered --show-missing
+
+bench: $(READY)  ## measure against the bars, and write docs/benchmarks.md
+	$(BIN)/python -m bench --write $(if $(PEER),--peer "$(PEER)")
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(READY)  ## pin the newest versions that fit
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --no-header --no-annotate -o requirements.lock
+
+$(READY): pyproject.toml requirements.lock
+	@test -n "$(PYTHON)" || { echo "mcp-background-job needs Python 3.11 or newer on the PATH" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,151 @@
+"""What ``doctor`` finds out: the settings in force, the state directory, the machine, and what is wrong with them."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import stat
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from pydantic import SecretStr
+
+from mcp_background_job import __version__
+from mcp_background_job.cli import kernel
+from mcp_background_job.config import Settings, variable_of
+from mcp_background_job.core.states import State
+from mcp_background_job.core.text import size
+from mcp_background_job.errors import BackgroundJobError
+from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, JOB_ID_VARIABLE
+from mcp_background_job.jobs.manager import JobManager
+
+_PREFIX = variable_of("")
+_NOT_SETTINGS = {JOB_ID_VARIABLE, COOKIE_VARIABLE}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting in force, and where it comes from."""
+
+    variable: str
+    value: str
+    source: str
+
+
+@dataclass
+class Findings:
+    """What was found.
+
+    Attributes:
+        version: of this package.
+        python: its version.
+        system: kernel and machine.
+        settings: all that there are.
+        state_dir: facts about the state directory.
+        jobs: how many are live, and how many there are.
+        kernel: what the kernel offers.
+        warnings: what could be better.
+        problems: what is wrong.
+    """
+
+    version: str = __version__
+    python: str = field(default_factory=platform.python_version)
+    system: str = field(default_factory=platform.platform)
+    settings: list[Setting] = field(default_factory=list[Setting])
+    state_dir: dict[str, Any] = field(default_factory=dict[str, Any])
+    jobs: dict[str, int] = field(default_factory=dict[str, int])
+    kernel: dict[str, bool] = field(default_factory=kernel.offers)
+    warnings: list[str] = field(default_factory=list[str])
+    problems: list[str] = field(default_factory=list[str])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return them for JSON."""
+        return asdict(self)
+
+
+def examine(settings: Settings) -> Findings:
+    """Look at what is there before a manager has touched it."""
+    findings = Findings(settings=_settings(settings), state_dir=_state_dir(settings.state_dir))
+    findings.warnings += _unknown_variables()
+    findings.warnings += [
+        f"this system has no {name}: {kernel.CONSEQUENCES[name]}"
+        for name, there in findings.kernel.items()
+        if not there
+    ]
+    _judge_state_dir(findings, settings)
+    return findings
+
+
+async def examine_jobs(manager: JobManager, findings: Findings) -> None:
+    """Look at the jobs, and whether their index can be used."""
+    await manager.recover()
+    jobs = await manager.index.call(lambda registry: registry.ids())
+    unended = await manager.index.call(lambda registry: registry.unended())
+    queued = sum(job.state is State.QUEUED for job in unended)
+    findings.jobs = {"live": len(unended) - queued, "queued": queued, "total": len(jobs)}
+    if manager.index.trouble:
+        findings.problems.append(manager.index.trouble)
+    if trouble := manager.executor.health():
+        findings.problems.append(trouble)
+
+
+def blame(findings: Findings, error: BackgroundJobError) -> None:
+    """Add an error that kept the manager from working."""
+    findings.problems.append(str(error))
+
+
+def _settings(settings: Settings) -> list[Setting]:
+    return [_setting(name, getattr(settings, name)) for name in Settings.model_fields]
+
+
+def _setting(name: str, value: object) -> Setting:
+    variable = variable_of(name)
+    given = any(key.upper() == variable for key in os.environ)  # names are read without regard to case
+    source = "environment" if given else "default"
+    if name == "state_dir" and not given and os.environ.get("XDG_STATE_HOME"):
+        source = "XDG_STATE_HOME"
+    return Setting(variable, _shown(value), source)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return "(set)"
+    if isinstance(value, list):
+        return ",".join(str(part) for part in value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    return "" if value is None else str(value)
+
+
+def _unknown_variables() -> list[str]:
+    known = {variable_of(name) for name in Settings.model_fields} | _NOT_SETTINGS
+    unknown = sorted(key for key in os.environ if key.upper().startswith(_PREFIX) and key.upper() not in known)
+    return [f"{key} is set, and is no setting: see the list for what there is" for key in unknown]
+
+
+def _state_dir(path: str) -> dict[str, Any]:
+    try:
+        facts = os.stat(path)  # noqa: PTH116  a plain path, as everywhere below
+    except OSError:
+        return {"path": path, "exists": False}
+    return {
+        "path": path,
+        "exists": True,
+        "owner": facts.st_uid,
+        "mode": f"{stat.S_IMODE(facts.st_mode):04o}",
+        "free": shutil.disk_usage(path).free,
+    }
+
+
+def _judge_state_dir(findings: Findings, settings: Settings) -> None:
+    known = findings.state_dir
+    if not known["exists"]:
+        return
+    if int(known["mode"], 8) & 0o077 and known["owner"] == os.geteuid():
+        findings.warnings.append(
+            f"the state directory {known['path']} was open to others (mode {known['mode']}); it is now 0700"
+        )
+    if known["free"] < settings.max_output_size:
+        findings.problems.append(
+            f"the disk of {known['path']} has {size(known['free'])} left, less than one job may write "
+            f"({size(settings.max_output_size)}): prune old jobs, or set MCP_BG_MAX_OUTPUT_SIZE lower"
+        )

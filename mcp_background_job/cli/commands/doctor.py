@@ -1,0 +1,75 @@
+"""``doctor``: the settings in force, and what is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from mcp_background_job.app import build
+from mcp_background_job.cli import exit_codes, terminal
+from mcp_background_job.cli.arguments import AsJson
+from mcp_background_job.cli.checkup import Findings, blame, examine, examine_jobs
+from mcp_background_job.config import Settings, load_settings
+from mcp_background_job.core.text import size
+from mcp_background_job.errors import BackgroundJobError
+
+
+def doctor(*, as_json: AsJson = False) -> int:
+    """Show the settings in force and where each comes from, the state directory, the machine, and what is wrong.
+
+    Args:
+        as_json: Print JSON, with the same field names everywhere.
+    """
+    settings = load_settings()
+    findings = examine(settings)
+    try:
+        _look_at_jobs(settings, findings)
+    except BackgroundJobError as error:
+        blame(findings, error)
+    if as_json:
+        terminal.as_json(findings.as_dict())
+    else:
+        _write(findings)
+    return exit_codes.UNMET if findings.problems else exit_codes.OK
+
+
+def _look_at_jobs(settings: Settings, findings: Findings) -> None:
+    manager = build(settings)
+    try:
+        asyncio.run(examine_jobs(manager, findings))
+    finally:
+        manager.close()
+
+
+def _write(findings: Findings) -> None:
+    terminal.line(f"mcp-background-job {findings.version}, Python {findings.python}, {findings.system}")
+    _section("settings", ((item.variable, f"{item.value or '-'}  ({item.source})") for item in findings.settings))
+    _section("state directory", _state_dir(findings))
+    _section("jobs", ((name, str(count)) for name, count in findings.jobs.items()))
+    _section("kernel", ((name, "yes" if there else "no") for name, there in findings.kernel.items()))
+    _section("warnings", ((text, "") for text in findings.warnings))
+    _section("problems", ((text, "") for text in findings.problems))
+    if not findings.problems:
+        terminal.line("\nnothing is wrong")
+
+
+def _section(title: str, pairs: Iterable[tuple[str, str]]) -> None:
+    pairs = list(pairs)
+    if not pairs:
+        return
+    width = max(len(name) for name, _ in pairs)
+    terminal.line(f"\n{title}")
+    for name, value in pairs:
+        terminal.line(f"  {name:{width}}  {value}".rstrip())
+
+
+def _state_dir(findings: Findings) -> list[tuple[str, str]]:
+    known = findings.state_dir
+    if not known["exists"]:
+        return [("path", f"{known['path']} (made when it is first needed)")]
+    return [
+        ("path", known["path"]),
+        ("owner", f"user {known['owner']}"),
+        ("mode", known["mode"]),
+        ("free", size(known["free"])),
+    ]

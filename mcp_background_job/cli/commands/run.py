@@ -1,0 +1,92 @@
+"""``run``: start a command in the background."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from mcp_background_job.cli import exit_codes, started, terminal
+from mcp_background_job.cli.arguments import AsJson, OptionalSeconds, separated
+from mcp_background_job.cli.follow import Follower
+from mcp_background_job.cli.session import CLIENT, with_manager
+from mcp_background_job.cli.terminal import PROGRAM
+from mcp_background_job.core.job import Job
+from mcp_background_job.errors import InvalidRequestError
+from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.request import IfRunning, StartRequest, Stdin
+
+
+def run(
+    *command: str,
+    name: str | None = None,
+    cwd: str | None = None,
+    env: list[str] | None = None,
+    stdin: Stdin = "closed",
+    timeout: OptionalSeconds = None,
+    after: list[str] | None = None,
+    if_running: IfRunning = "return",
+    follow: Annotated[bool, Parameter(name=["--follow", "-f"])] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Start a command in the background; prints the job's id.
+
+    One argument after -- is given to the shell as it is; several are quoted and joined, so that each stays one:
+    run -- 'make 2>&1 | tee log', run -- make -j 8.
+
+    Args:
+        command: What to run, after --.
+        name: A name for it; it then works wherever the id does.
+        cwd: Working directory.
+        env: A variable for its environment, as NAME=VALUE; may be repeated.
+        stdin: What it reads: nothing, what send sends, or a terminal of its own.
+        timeout: Stop it after this time, in seconds or as 5m, 2h.
+        after: Start it when this job has completed; may be repeated.
+        if_running: What to do when a job of this name runs: return that one, restart it, or start a new one beside it.
+        follow: Print its output until it is over, and exit as it did. Ctrl-C leaves it running.
+        as_json: Print JSON, with the same field names everywhere.
+    """
+    if follow and as_json:
+        raise InvalidRequestError(
+            "--follow prints the job's output: leave out --json, and use status --json afterwards"
+        )
+    request = StartRequest(
+        command=command[0] if len(command) == 1 else shlex.join(command),
+        name=name,
+        cwd=str(Path(cwd).expanduser().absolute()) if cwd else None,
+        env=_variables(env or []),
+        stdin=stdin,
+        timeout_s=timeout,
+        after=tuple(separated(after)),
+        if_running=if_running,
+    )
+    return with_manager(lambda manager: _run(manager, request, follow=follow, as_json=as_json))
+
+
+async def _run(manager: JobManager, request: StartRequest, *, follow: bool, as_json: bool) -> int:
+    job = await manager.start(request, client=CLIENT)
+    if follow:
+        terminal.say(started.sentence(job))
+        return await _follow(manager, job.job)
+    await started.report(manager, job, as_json=as_json)
+    return exit_codes.OK
+
+
+async def _follow(manager: JobManager, job: Job) -> int:
+    try:
+        async for piece in Follower(manager, job, 0).pieces():
+            terminal.data(piece.data)
+    except asyncio.CancelledError:  # Ctrl-C
+        terminal.say(f"job {job.label} runs on; {PROGRAM} kill {job.job_id} stops it, logs -f shows its output")
+        raise
+    return exit_codes.of_job(await manager.find(job.job_id))
+
+
+def _variables(pairs: list[str]) -> dict[str, str]:
+    for pair in pairs:
+        if "=" not in pair:
+            raise InvalidRequestError(f"--env {pair!r}: give NAME=VALUE")
+    return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}

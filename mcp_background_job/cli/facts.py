@@ -1,0 +1,127 @@
+"""What is known of jobs under stable field names: what ``--json`` prints."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from mcp_background_job.core.job import Job
+from mcp_background_job.core.states import State
+from mcp_background_job.jobdir.records import StopRequest
+from mcp_background_job.jobs.manager import Details, JobManager
+
+
+def iso(moment: float | None) -> str | None:
+    """Return a moment in UTC."""
+    return None if moment is None else datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+
+
+def job_facts(job: Job, *, pid: int | None, log_path: str) -> dict[str, Any]:
+    """Return what every command says of a job."""
+    return {
+        "job_id": job.job_id,
+        "name": job.name,
+        "status": job.status,
+        "exit_code": job.exit_code,
+        "signal": job.signal,
+        "reason": job.reason or None,
+        "pid": pid,
+        "command": job.command,
+        "cwd": job.cwd,
+        "created_at": iso(job.created_at),
+        "started_at": iso(job.started_at),
+        "ended_at": iso(job.ended_at),
+        "log_path": log_path,
+    }
+
+
+async def several(manager: JobManager, jobs: list[Job]) -> list[dict[str, Any]]:
+    """Return the facts of several jobs; the directories of live ones are looked at for their pids."""
+    live = [job.job_id for job in jobs if job.state is not State.EXITED]
+    seen = await asyncio.to_thread(manager.executor.poll, live)
+    pids = {job_id: found.status.pid for job_id, found in seen.items() if found.status}
+    return [job_facts(job, pid=pids.get(job.job_id), log_path=manager.executor.log_path(job.job_id)) for job in jobs]
+
+
+async def one(manager: JobManager, job: Job) -> dict[str, Any]:
+    """Return the facts of one job."""
+    return (await several(manager, [job]))[0]
+
+
+def details_facts(details: Details) -> dict[str, Any]:
+    """Return all that is known of a job."""
+    job, status = details.job, details.seen.status
+    pid = status.pid if status and job.state is not State.EXITED else None
+    return {
+        **job_facts(job, pid=pid, log_path=details.log_path),
+        "note": _note(details),
+        "stop_requested": _stop(details),
+        "duration_s": duration_of(job, time.time()),
+        **_asked(details),
+        **_used(details),
+        **_written(details),
+    }
+
+
+def duration_of(job: Job, now: float) -> float | None:
+    """Return for how long a job has run or did run, ``None`` if it never did."""
+    if job.started_at is None or (job.state is State.EXITED and job.ended_at is None):
+        return None
+    return round(max(0.0, (job.ended_at or now) - job.started_at), 3)
+
+
+def _asked(details: Details) -> dict[str, Any]:
+    spec = details.spec
+    return {
+        "stdin": spec.stdin if spec else None,
+        "timeout_s": spec.timeout_s if spec else None,
+        "after": spec.after if spec else [],
+        "client": details.job.client or None,
+        "restarted_from": spec.restarted_from if spec else None,
+    }
+
+
+def _used(details: Details) -> dict[str, Any]:
+    usage, end = details.usage, details.seen.exit
+    if usage:
+        processes = [{"pid": pid, "command": command} for pid, command in usage.commands.items()]
+        return {"cpu_s": usage.cpu_s, "memory": usage.memory, "ports": usage.ports, "processes": processes}
+    return {
+        "cpu_s": end.user_s + end.system_s if end else None,
+        "memory": end.max_rss if end else None,
+        "ports": [],
+        "processes": [],
+    }
+
+
+def _written(details: Details) -> dict[str, Any]:
+    end, status = details.seen.exit, details.seen.status
+    return {
+        "output_bytes": details.output_bytes,
+        "dropped_bytes": end.dropped_bytes if end else None,
+        "lost_bytes": end.lost_bytes if end else status.lost_bytes if status else 0,
+        "last_output_at": iso(details.last_output_at),
+    }
+
+
+def _stop(details: Details) -> str | None:
+    end, status = details.seen.exit, details.seen.status
+    stop: StopRequest | None = end.stop_requested if end else status.stop_requested if status else None
+    return f"{stop.signal} by {stop.by}: {stop.why}" if stop else None
+
+
+def _note(details: Details) -> str | None:
+    status = details.seen.status
+    if details.seen.trouble:
+        return details.seen.trouble
+    if status is None or details.job.state is State.EXITED:
+        return None
+    if status.survivors:
+        return f"processes {', '.join(map(str, status.survivors))} survived SIGKILL"
+    if status.leader_exit is None:
+        return None
+    how = status.leader_exit.signal or status.leader_exit.exit_code
+    alive = details.usage.processes if details.usage else 0
+    return f"shell exited {how}, {alive} background process{'' if alive == 1 else 'es'} alive"

@@ -1,0 +1,95 @@
+"""Reads a job's log from an offset on, as it is written, until the job is over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from mcp_background_job.cli import terminal
+from mcp_background_job.core.job import Job
+from mcp_background_job.core.states import State
+from mcp_background_job.core.text import size
+from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError
+from mcp_background_job.jobdir.logreader import Piece
+from mcp_background_job.jobdir.segments import Stream
+from mcp_background_job.jobs.manager import JobManager
+
+#: Bytes read at once.
+_PIECE = 1024 * 1024
+
+#: After news of output, more of it is let come in before it is read: one read for a burst.
+_GATHER_S = 0.02
+
+#: A queued job, and one whose runner is just coming or going, has no socket to listen on: look again after this time.
+_LOOK_AGAIN_S = 0.05
+
+#: News that never come, since a runner may be stopped or stuck, are not waited for longer than this.
+_PATIENCE_S = 5.0
+
+
+class Follower:
+    """Follows one job's log."""
+
+    def __init__(self, manager: JobManager, job: Job, offset: int, stream: Stream | None = None) -> None:
+        """Begins at an offset; both streams unless one is named."""
+        self._manager = manager
+        self._job_id = job.job_id
+        self._offset = offset
+        self._stream = stream
+        self._knows_leader_exit = False
+
+    async def pieces(self) -> AsyncIterator[Piece]:
+        """Yield what is there and what comes, until the job is over."""
+        while True:
+            # The job is looked at first and its log read afterwards: what an ended job wrote is then all there.
+            job = await self._manager.find(self._job_id)
+            piece = await self._read()
+            if piece is not None:
+                yield piece
+            elif job.state is State.EXITED:
+                return
+            else:
+                await self._news()
+
+    async def pieces_so_far(self) -> AsyncIterator[Piece]:
+        """Yield what is there, up to where the log ends now."""
+        end = (await asyncio.to_thread(self._manager.executor.read_log, self._job_id, 0, 0)).end
+        while self._offset < end:
+            piece = await self._read()
+            if piece is None:
+                return
+            yield piece
+
+    async def _read(self) -> Piece | None:
+        piece = await asyncio.to_thread(
+            self._manager.executor.read_log, self._job_id, self._offset, _PIECE, self._stream
+        )
+        if piece.start > self._offset:
+            terminal.say(f"{size(piece.start - self._offset)} of this output were dropped by retention")
+        elif piece.next == self._offset:
+            return None
+        self._offset = piece.next
+        return piece
+
+    async def _news(self) -> None:
+        try:
+            async with asyncio.timeout(_PATIENCE_S), await self._manager.executor.connect(self._job_id) as runner:
+                news = await runner.watch(self._offset, leader_exited=self._knows_leader_exit)
+        except TimeoutError:
+            return
+        except (NoRunnerError, RunnerTimeoutError):
+            await asyncio.sleep(_LOOK_AGAIN_S)
+            return
+        if news and news.leader_exited and not self._knows_leader_exit:
+            self._knows_leader_exit = True
+            terminal.say(left_running(self._job_id))
+        elif news:
+            await asyncio.sleep(_GATHER_S)
+
+
+def left_running(label: str) -> str:
+    """Return what is said when a command is over and processes that it started are not."""
+    return (
+        f"the command of job {label} is over; processes that it left in the background run on, "
+        "and the job with them: kill ends them"
+    )

@@ -1,0 +1,77 @@
+"""The command line: which commands there are, and how errors become exit codes."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+from cyclopts import App, CycloptsError, Parameter
+
+from mcp_background_job import __version__
+from mcp_background_job.cli import exit_codes, terminal
+from mcp_background_job.errors import BackgroundJobError
+
+_HELP = """\
+Runs commands in the background, watches them, waits for them, and really kills them.
+
+Without a command it serves MCP over stdio. A job's name works wherever its id does.
+"""
+
+#: Each command: its name, its module below ``commands``, and what the list of commands says. A module is imported only
+#: when its command is run, so that a quick command does not pay for the others.
+_COMMANDS = (
+    ("run", "mcp_background_job.cli.commands.run:run", "Start a command in the background."),
+    ("list", "mcp_background_job.cli.commands.listing:list_jobs", "List jobs, newest first."),
+    ("status", "mcp_background_job.cli.commands.status:status", "Show all that is known of a job."),
+    ("logs", "mcp_background_job.cli.commands.logs:logs", "Print a job's output."),
+    ("wait", "mcp_background_job.cli.commands.wait:wait", "Wait for jobs, and exit as they did."),
+    ("send", "mcp_background_job.cli.commands.send:send", "Send text or keys to a job's stdin."),
+    ("kill", "mcp_background_job.cli.commands.kill:kill", "Stop jobs and everything that they started."),
+    ("restart", "mcp_background_job.cli.commands.restart:restart", "Start a job's command again."),
+    ("prune", "mcp_background_job.cli.commands.prune:prune", "Remove ended jobs and their output."),
+    ("serve", "mcp_background_job.cli.commands.serve:serve", "Serve MCP over stdio or HTTP."),
+    ("doctor", "mcp_background_job.cli.commands.doctor:doctor", "Show the settings in force, and what is wrong."),
+    ("demo", "mcp_background_job.cli.demo:main", "Show what it can do, in a minute."),
+    ("completion", "mcp_background_job.cli.commands.completion:completion", "Print or install shell completion."),
+)
+
+
+def build_app() -> App:
+    """Return the command line."""
+    app = App(
+        name=terminal.PROGRAM,
+        help=_HELP,
+        help_epilogue=exit_codes.TABLE,
+        version=__version__,
+        default_parameter=Parameter(negative=()),
+        help_formatter="default" if terminal.for_people() else "plain",
+        result_action="return_value",
+        suppress_keyboard_interrupt=False,
+    )
+    for name, path, text in _COMMANDS:
+        app.command(path, name=name, help=text)
+    return app
+
+
+def run() -> NoReturn:
+    """Run the command that the arguments name, and exit."""
+    terminal.prepare()
+    sys.exit(_exit_code(sys.argv[1:] or ["serve"]))
+
+
+def _exit_code(tokens: list[str]) -> int:
+    try:
+        code = build_app()(tokens, exit_on_error=False, print_error=False)
+        terminal.flush()
+    except BackgroundJobError as error:
+        terminal.say(str(error))
+        return exit_codes.of_error(error)
+    except CycloptsError as error:
+        terminal.say(f"{error} (--help shows what can be given)")
+        return exit_codes.USAGE
+    except KeyboardInterrupt:
+        return exit_codes.INTERRUPTED
+    except BrokenPipeError:
+        terminal.forget_stdout()
+        return exit_codes.OUTPUT_CLOSED
+    return code or exit_codes.OK

@@ -1,0 +1,28 @@
+"""How a job that was just started is reported."""
+
+from __future__ import annotations
+
+from mcp_background_job.cli import facts, terminal
+from mcp_background_job.cli.terminal import PROGRAM
+from mcp_background_job.core.states import State
+from mcp_background_job.jobs.manager import JobManager, Started
+
+
+async def report(manager: JobManager, started: Started, *, as_json: bool) -> None:
+    """Write the id alone for a pipe, a sentence for people, or the facts as JSON."""
+    if as_json:
+        job = await manager.find(started.job.job_id)
+        terminal.as_json({**await facts.one(manager, job), "existed": started.existed})
+    elif terminal.for_people():
+        terminal.line(f"{sentence(started)}; see: {PROGRAM} logs -f {started.job.job_id}")
+    else:
+        terminal.line(started.job.job_id)
+
+
+def sentence(started: Started) -> str:
+    """Return what became of the request to start a job."""
+    job = started.job
+    pid = "" if started.pid is None else f" (pid {started.pid})"
+    if started.existed:
+        return f"job {job.label} {job.status} already{pid}"
+    return f"job {job.label} is queued" if job.state is State.QUEUED else f"job {job.label} started{pid}"
