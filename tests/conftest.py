@@ -1,0 +1,288 @@
+"""Fixtures of all test folders: a private state directory, a manager, proof of life by the kernel, and a leak check."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import sys
+import time
+from collections.abc import AsyncGenerator, Generator
+from pathlib import Path
+
+import pytest
+
+from mcp_background_job.app import build
+from mcp_background_job.config import load_settings
+from mcp_background_job.jobs.manager import JobManager
+
+# Behind everything else, so that an installed package is the one that is tested: for `tests.…` and `bench.…`.
+sys.path.append(str(Path(__file__).parent.parent))
+
+#: Nothing that a test waits for may take longer.
+PATIENCE_S = 10.0
+
+#: A helper process ends by itself after this time, whatever went wrong in the test.
+HELPER_LIFE_S = 100
+
+_HELPER = """\
+import os, signal, socket, sys, time
+
+_connections = []
+
+
+def connect(name):
+    \"\"\"Show to the test that this process is alive, until the kernel closes the socket.\"\"\"
+    signal.alarm({life})
+    sock = socket.socket(socket.AF_UNIX)
+    sock.connect({path!r})
+    sock.sendall(name.encode() + b"\\n")
+    _connections.append(sock)
+    return sock
+
+
+def disconnect():
+    \"\"\"Let go of what was inherited by fork, so that it speaks for the parent alone.\"\"\"
+    while _connections:
+        _connections.pop().close()
+
+
+def hang():
+    while True:
+        signal.pause()
+
+
+def ignore(*numbers):
+    for number in numbers or (signal.SIGTERM,):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def fork_into(*functions):
+    \"\"\"Run functions in a child that hangs afterwards; returns the child's pid to the parent.\"\"\"
+    pid = os.fork()
+    if pid == 0:
+        try:
+            disconnect()
+            for function in functions:
+                function()
+            hang()
+        finally:
+            os._exit(99)
+    return pid
+
+
+def daemon(*functions):
+    \"\"\"Run functions in an orphan in a session of its own, which hangs afterwards.\"\"\"
+    pid = os.fork()
+    if pid == 0:
+        os.setsid()
+        fork_into(*functions)
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+
+def bare(name):
+    \"\"\"Go on as a process without any environment.\"\"\"
+    os.execve(sys.executable, [sys.executable, "-I", "-S", "-c", _HEADER + f"connect({{name!r}})\\nhang()\\n"], {{}})
+
+
+_HEADER = {header!r}
+"""
+
+
+class Liveness:
+    """Listens for processes that connect: alive once accepted, dead when the kernel has closed their end."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        # A path of its own: pytest's may be longer than a socket address can hold.
+        self._socket_path = f"/tmp/alive-{os.getpid()}-{time.monotonic_ns()}"
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(self._socket_path)
+        self._listener.listen(1024)
+        self._alive: dict[str, list[socket.socket]] = {}
+        self._received: dict[str, bytes] = {}
+        self._header = f"import sys\nsys.path.insert(0, {str(directory)!r})\nfrom alive import *\n"
+        helper = _HELPER.format(path=self._socket_path, life=HELPER_LIFE_S, header=self._header)
+        (directory / "alive.py").write_text(helper)
+
+    def script(self, name: str, body: str) -> str:
+        """Return a shell command that runs this Python code, in which ``connect(name)`` shows that it is alive."""
+        path = self._directory / f"{name}.py"
+        path.write_text(self._header + body)
+        return f"{sys.executable} -I -S {path}"
+
+    def holder(self, name: str) -> str:
+        """Return a shell command for a process that connects and hangs."""
+        return self.script(name, f"connect({name!r})\nhang()\n")
+
+    def expect(self, *names: str) -> None:
+        """Wait until a process has connected under each of these names."""
+        deadline = time.monotonic() + PATIENCE_S
+        while missing := [name for name in names if name not in self._alive]:
+            self._accept(deadline, f"no sign of life from {', '.join(missing)}")
+
+    def expect_many(self, name: str, count: int) -> None:
+        """Wait until this many processes have connected under one name."""
+        deadline = time.monotonic() + PATIENCE_S
+        while len(self._alive.get(name, [])) < count:
+            self._accept(deadline, f"only {len(self._alive.get(name, []))} of {count} {name}")
+
+    def count(self, name: str) -> int:
+        """Return how many processes have connected under a name, those in the backlog too."""
+        while select.select([self._listener], [], [], 0)[0]:
+            self._accept(time.monotonic() + PATIENCE_S, "lost a connection")
+        return len(self._alive.get(name, []))
+
+    def is_alive(self, name: str) -> bool:
+        """Tell whether any process that connected under the name is alive at this moment."""
+        return any([not self._is_closed(name, sock) for sock in self._alive[name]])  # noqa: C419  all are read
+
+    def assert_dead(self, *names: str) -> None:
+        """Fail unless all that ever connected, under these names or (without names) any, are dead now."""
+        self.count("")
+        living = [name for name in names or self._alive if self.is_alive(name)]
+        assert not living, f"still alive: {living}"
+
+    def assert_alive(self, *names: str) -> None:
+        """Fail if any of these is dead."""
+        dead = [name for name in names if not self.is_alive(name)]
+        assert not dead, f"dead: {dead}"
+
+    def wait_dead(self, *names: str) -> None:
+        """Wait until the kernel has closed the sockets of all of these."""
+        deadline = time.monotonic() + PATIENCE_S
+        for name in names:
+            for sock in self._alive[name]:
+                while not self._is_closed(name, sock, deadline - time.monotonic()):
+                    assert time.monotonic() < deadline, f"{name} is still alive"
+
+    def wait_received(self, name: str, expected: bytes) -> None:
+        """Wait until a process has written this to its socket."""
+        deadline = time.monotonic() + PATIENCE_S
+        while expected not in self._received.get(name, b""):
+            assert time.monotonic() < deadline, f"{name} sent only {self._received.get(name)!r}"
+            assert not self._is_closed(name, self._alive[name][0], deadline - time.monotonic()), f"{name} died"
+
+    def received(self, name: str) -> bytes:
+        """Return what a process has written to its socket after its name."""
+        self.is_alive(name)
+        return self._received.get(name, b"")
+
+    def close(self) -> None:
+        """Stop listening."""
+        for socks in self._alive.values():
+            for sock in socks:
+                sock.close()
+        self._listener.close()
+        os.unlink(self._socket_path)
+
+    def _accept(self, deadline: float, complaint: str) -> None:
+        self._await(self._listener, deadline, complaint)
+        sock, _ = self._listener.accept()
+        name = b""
+        while not name.endswith(b"\n"):
+            self._await(sock, deadline, "a process that connected does not say its name")
+            byte = sock.recv(1)
+            if not byte:
+                sock.close()  # killed between connecting and speaking
+                return
+            name += byte
+        self._alive.setdefault(name.decode().strip(), []).append(sock)
+
+    @staticmethod
+    def _await(sock: socket.socket, deadline: float, complaint: str) -> None:
+        if not select.select([sock], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            pytest.fail(complaint)
+
+    def _is_closed(self, name: str, sock: socket.socket, patience_s: float = 0.0) -> bool:
+        while select.select([sock], [], [], max(0.0, patience_s))[0]:
+            try:
+                data = sock.recv(65536)
+            except ConnectionResetError:
+                return True
+            if not data:
+                return True
+            self._received[name] = self._received.get(name, b"") + data
+            patience_s = 0.0
+        return False
+
+
+def processes_of(directory: str) -> dict[int, str]:
+    """Return the processes that carry a directory in their environment or arguments, or hold a file in it open.
+
+    Jobs inherit the variable that names the state directory; runners hold files of their jobs.
+    """
+    marker = os.fsencode(directory)
+    found: dict[int, str] = {}
+    for pid in (int(name) for name in os.listdir("/proc") if name.isdecimal()):
+        if pid == os.getpid():
+            continue
+        with contextlib.suppress(OSError):
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+            if marker in command or marker in Path(f"/proc/{pid}/environ").read_bytes() or _holds(pid, directory):
+                found[pid] = command.replace(b"\0", b" ").decode(errors="replace").strip()
+    return found
+
+
+def _holds(pid: int, directory: str) -> bool:
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(OSError):
+            if os.readlink(f"/proc/{pid}/fd/{name}").startswith(directory):
+                return True
+    return False
+
+
+def wait_for_end_of(processes: dict[int, str]) -> dict[int, str]:
+    """Give processes that are about to end the time for it; returns those that have not."""
+    deadline = time.monotonic() + PATIENCE_S / 2
+    left: dict[int, str] = {}
+    for pid, command in processes.items():
+        try:
+            descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+        try:
+            if not select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                left[pid] = command
+        finally:
+            os.close(descriptor)
+    return left
+
+
+@pytest.fixture
+def state_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[str]:
+    """A state directory of the test's own; afterwards no process of it may be left."""
+    for variable in [name for name in os.environ if name.startswith("MCP_BG_")]:
+        monkeypatch.delenv(variable)
+    path = str(tmp_path / "state")
+    monkeypatch.setenv("MCP_BG_STATE_DIR", path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "xdg"))
+    yield path
+    left: dict[int, str] = {}
+    # A runner at its end may just have started another: look again until nothing changes.
+    while (now := wait_for_end_of(processes_of(str(tmp_path)))) and now.keys() - left.keys():
+        left |= now
+        for pid in now:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, 9)
+    assert not left, f"processes were left behind, and have been killed: {left}"
+
+
+@pytest.fixture
+async def manager(state_dir: str) -> AsyncGenerator[JobManager]:
+    """A manager in this process, with its spawner."""
+    manager = build(load_settings(state_dir=state_dir))
+    manager.executor.start_spawner()
+    yield manager
+    manager.close()
+
+
+@pytest.fixture
+def liveness(tmp_path: Path) -> Generator[Liveness]:
+    """Proof of life and death of processes, by the kernel."""
+    liveness = Liveness(tmp_path)
+    yield liveness
+    liveness.close()

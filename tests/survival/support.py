@@ -1,0 +1,257 @@
+"""What these tests share: short ways to start jobs and wait for them, and a server that can be killed at any moment."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from mcp_background_job.app import build
+from mcp_background_job.config import load_settings
+from mcp_background_job.core.job import Job
+from mcp_background_job.core.waiting import Kind, Until
+from mcp_background_job.jobdir import lock, records
+from mcp_background_job.jobdir.layout import JobDir, StateDir
+from mcp_background_job.jobdir.records import Exit, Status
+from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.output import compile_regex
+from mcp_background_job.jobs.request import StartRequest
+from mcp_background_job.jobs.wait import Waited, WaitRequest
+
+#: Nothing that a test waits for may take longer.
+PATIENCE_S = 10.0
+
+#: Time after which a condition that nobody announces is looked at again.
+_LOOK_AGAIN_S = 0.01
+
+#: Serves MCP on stdio.
+SERVE = [sys.executable, "-m", "mcp_background_job"]
+
+
+async def start(manager: JobManager, command: str, **values: Any) -> Job:
+    """Start a job and return when its process is there."""
+    return (await manager.start(StartRequest(command=command, **values), client="test")).job
+
+
+async def ended(manager: JobManager, job: Job | str, patience_s: float = PATIENCE_S) -> Job:
+    """Wait for the end of a job."""
+    job = await manager.find(job) if isinstance(job, str) else job
+    waited = await manager.wait(job, WaitRequest(until=Until(Kind.EXIT), wait_s=patience_s))
+    if waited.why == "left_running":
+        waited = await manager.wait(job, WaitRequest(until=Until(Kind.EXIT), wait_s=patience_s))
+    assert waited.why == "exit", f"{job.label} is still {waited.job.status}"
+    return waited.job
+
+
+async def printed(manager: JobManager, job: Job, pattern: str) -> Waited:
+    """Wait until a job's output matches."""
+    request = WaitRequest(
+        until=Until(Kind.REGEX), until_pattern=compile_regex(pattern, "until"), wait_s=PATIENCE_S, from_start=True
+    )
+    waited = await manager.wait(job, request)
+    assert waited.why == "matched", f"{job.label} did not print {pattern!r}: {waited}"
+    return waited
+
+
+def output_of(manager: JobManager, job_id: str) -> bytes:
+    """Return the whole log, as it is on disk."""
+    return manager.executor.read_log(job_id, 0, 2**40).data
+
+
+def directory_of(state_dir: str, job_id: str) -> JobDir:
+    """Return the paths of a job."""
+    return StateDir(state_dir).job(job_id)
+
+
+def exit_of(state_dir: str, job_id: str) -> Exit:
+    """Return a job's exit record, which must be there."""
+    record = records.read(Exit, directory_of(state_dir, job_id).exit)
+    assert record is not None, f"{job_id} has no exit record"
+    return record
+
+
+def status_of(state_dir: str, job_id: str) -> Status:
+    """Return what a job's runner has published."""
+    record = records.read(Status, directory_of(state_dir, job_id).status)
+    assert record is not None, f"{job_id} has no status"
+    return record
+
+
+def runner_of(state_dir: str, job_id: str) -> int:
+    """Return the pid of a job's living runner: the kernel's answer to who holds its lock."""
+    holder = lock.holder_of(directory_of(state_dir, job_id).lock)
+    assert holder is not None, f"{job_id} has no runner"
+    assert holder.pid is not None
+    return holder.pid
+
+
+def kill_and_wait(pid: int) -> None:
+    """End a process that the test started, as a crash would; returns when it is gone."""
+    descriptor = os.pidfd_open(pid)
+    try:
+        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        assert select.select([descriptor], [], [], PATIENCE_S)[0], f"{pid} survives SIGKILL"
+    finally:
+        os.close(descriptor)
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for what nobody announces."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {PATIENCE_S:g} s: {what}"
+        select.select([], [], [], _LOOK_AGAIN_S)
+
+
+@contextlib.contextmanager
+def another_manager(state_dir: str, **settings: Any) -> Generator[JobManager]:
+    """A further manager on the same state directory, as a command line would be."""
+    manager = build(load_settings(state_dir=state_dir, **settings))
+    try:
+        yield manager
+    finally:
+        manager.close()
+
+
+def tree_of(directory: str) -> dict[str, tuple[int, bytes]]:
+    """Return everything below a directory: for a check that nothing was written."""
+    found: dict[str, tuple[int, bytes]] = {}
+    for folder, _, files in os.walk(directory):
+        found[folder] = (0, b"")
+        for name in files:
+            if not name.startswith("jobs.sqlite3"):  # the index is opened by looking for a job
+                path = os.path.join(folder, name)
+                with open(path, "rb") as file:
+                    found[path] = (os.stat(path).st_mode, file.read())
+    return found
+
+
+class ServerDiedError(Exception):
+    """The server's answers have ended."""
+
+
+class Server:
+    """A server process behind a plain JSON-RPC client; every wait is bounded."""
+
+    def __init__(self, *arguments: str, **environment: str) -> None:
+        self.process = subprocess.Popen(
+            [*SERVE, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **environment},
+            start_new_session=True,
+        )
+        self._id = 0
+        self._unread = b""
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def __enter__(self) -> Self:
+        self.initialize()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def initialize(self) -> None:
+        hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+        self.request("initialize", hello)
+        self.notify("notifications/initialized")
+
+    def request(self, method: str, params: Mapping[str, Any], patience_s: float = 2 * PATIENCE_S) -> dict[str, Any]:
+        """Send a request and wait for its result."""
+        number = self.send(method, params)
+        deadline = time.monotonic() + patience_s
+        while True:
+            message = self._receive(deadline)
+            if message.get("id") == number:
+                assert "error" not in message, message
+                return message["result"]
+
+    def send(self, method: str, params: Mapping[str, Any]) -> int:
+        """Send a request and return its number; the answer may be read later or never."""
+        self._id += 1
+        self._write({"jsonrpc": "2.0", "id": self._id, "method": method, "params": params})
+        return self._id
+
+    def notify(self, method: str) -> None:
+        self._write({"jsonrpc": "2.0", "method": method})
+
+    def send_call(self, tool: str, **arguments: Any) -> int:
+        """Call a tool without waiting for the answer."""
+        return self.send("tools/call", {"name": tool, "arguments": arguments})
+
+    def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        """Call a tool and return its structured result."""
+        result = self._called(tool, arguments)
+        assert not result.get("isError"), result
+        return result["structuredContent"]
+
+    def text(self, tool: str, **arguments: Any) -> str:
+        """Call a tool and return its text."""
+        result = self._called(tool, arguments)
+        assert not result.get("isError"), result
+        return "\n".join(part["text"] for part in result["content"])
+
+    def error(self, tool: str, **arguments: Any) -> str:
+        """Call a tool that must fail and return the sentence in which it says why."""
+        result = self._called(tool, arguments)
+        assert result.get("isError"), result
+        return "\n".join(part["text"] for part in result["content"])
+
+    def _called(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        return self.request("tools/call", {"name": tool, "arguments": arguments}, patience_s=60)
+
+    def kill(self) -> None:
+        """End the server as a crash would."""
+        self.process.kill()
+        self._end()
+
+    def close(self) -> None:
+        """Close its stdin, and wait for its end."""
+        self._end()
+
+    def _end(self) -> None:
+        assert self.process.stdin
+        assert self.process.stdout
+        assert self.process.stderr
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        try:
+            self.process.wait(PATIENCE_S)
+        finally:
+            self.process.kill()
+            self.process.wait(PATIENCE_S)
+            self.process.stdout.close()
+            self.process.stderr.close()
+
+    def _write(self, message: dict[str, Any]) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(json.dumps(message).encode() + b"\n")
+        self.process.stdin.flush()
+
+    def _receive(self, deadline: float) -> dict[str, Any]:
+        assert self.process.stdout
+        while b"\n" not in self._unread:
+            descriptor = self.process.stdout.fileno()
+            ready = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]
+            assert ready, "no answer from the server"
+            data = os.read(descriptor, 65536)
+            if not data:
+                raise ServerDiedError
+            self._unread += data
+        line, _, self._unread = self._unread.partition(b"\n")
+        return json.loads(line)
