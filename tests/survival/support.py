@@ -220,6 +220,16 @@ class Server:
         self.process.kill()
         self._end()
 
+    def kill_and_read(self) -> dict[int, dict[str, Any]]:
+        """End the server as a crash would; returns the results that it had sent by then, by number of request."""
+        assert self.process.stdout
+        self.process.kill()
+        data = self._unread + self.process.stdout.read()
+        self._end()
+        lines = data.split(b"\n")[:-1]
+        answers = [message for message in map(json.loads, lines) if "result" in message]
+        return {answer["id"]: answer["result"] for answer in answers}
+
     def close(self) -> None:
         """Close its stdin, and wait for its end."""
         self._end()
