@@ -1,0 +1,116 @@
+"""The queue's decisions: limits, order, dependencies."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mcp_background_job.core.schedule import Decision, Waiting, decide
+from mcp_background_job.core.states import Outcome
+
+IDS = [f"j{number:03d}" for number in range(12)]
+
+
+@st.composite
+def queues(draw: st.DrawFn) -> list[Waiting]:
+    ids = draw(st.lists(st.sampled_from(IDS), unique=True, max_size=8))
+    return [
+        Waiting(
+            job_id,
+            created_at=draw(st.sampled_from([1.0, 2.0, 3.0])),
+            max_jobs=draw(st.integers(min_value=1, max_value=5)),
+            after=tuple(draw(st.lists(st.sampled_from(IDS), max_size=3))),
+        )
+        for job_id in ids
+    ]
+
+
+ENDED = st.dictionaries(st.sampled_from(IDS), st.sampled_from([None, *Outcome]))
+
+
+@settings(max_examples=300, deadline=None)
+@given(queue=queues(), running=st.integers(min_value=0, max_value=6), ended=ENDED)
+def test_no_limit_is_exceeded_and_nobody_starts_before_what_it_waits_for(
+    queue: list[Waiting], running: int, ended: dict[str, Outcome | None]
+) -> None:
+    jobs = {job.job_id: job for job in queue}
+    decision = decide(queue, running, ended)
+
+    assert len(set(decision.launch)) == len(decision.launch)
+    assert not set(decision.launch) & set(decision.fail)
+    assert {*decision.launch, *decision.fail} <= set(jobs)
+    for number, job_id in enumerate(decision.launch):
+        assert running + number < jobs[job_id].max_jobs
+        assert all(ended.get(other) is Outcome.COMPLETED for other in jobs[job_id].after)
+    for job in queue:
+        broken = any(other in ended and ended[other] is not Outcome.COMPLETED for other in job.after)
+        assert (job.job_id in decision.fail) == broken
+        ready = all(ended.get(other) is Outcome.COMPLETED for other in job.after)
+        if ready and job.job_id not in decision.launch:
+            assert running + len(decision.launch) >= job.max_jobs, "a job that could start was left waiting"
+    order = [(jobs[job_id].created_at, job_id) for job_id in decision.launch]
+    assert order == sorted(order)
+
+
+@settings(max_examples=100, deadline=None)
+@given(queue=queues(), ended=ENDED, data=st.data())
+def test_the_order_in_which_the_directory_lists_jobs_does_not_matter(
+    queue: list[Waiting], ended: dict[str, Outcome | None], data: st.DataObject
+) -> None:
+    shuffled = data.draw(st.permutations(queue))
+
+    assert decide(shuffled, 0, ended) == decide(queue, 0, ended)
+
+
+def test_the_oldest_jobs_get_the_free_places() -> None:
+    queue = [Waiting("jnew", 3.0, 3), Waiting("jold", 1.0, 3), Waiting("jmid", 2.0, 3)]
+
+    assert decide(queue, 1, {}).launch == ["jold", "jmid"]
+
+
+def test_jobs_of_the_same_moment_start_in_the_order_of_their_ids() -> None:
+    assert decide([Waiting("jb", 1.0, 9), Waiting("ja", 1.0, 9)], 0, {}).launch == ["ja", "jb"]
+
+
+def test_nothing_starts_when_all_places_are_taken() -> None:
+    assert decide([Waiting("ja", 1.0, 2)], 2, {}) == Decision()
+
+
+def test_a_job_waits_while_what_it_runs_after_is_live() -> None:
+    assert decide([Waiting("jb", 1.0, 9, after=("ja",))], 1, {}) == Decision()
+
+
+def test_a_job_starts_when_all_that_it_runs_after_completed() -> None:
+    ended: dict[str, Outcome | None] = {"ja": Outcome.COMPLETED, "jb": Outcome.COMPLETED}
+
+    assert decide([Waiting("jc", 1.0, 9, after=("ja", "jb"))], 0, ended).launch == ["jc"]
+
+
+@pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if outcome is not Outcome.COMPLETED])
+def test_a_job_fails_when_what_it_runs_after_did_not_complete(outcome: Outcome) -> None:
+    ended: dict[str, Outcome | None] = {"ja": Outcome.COMPLETED, "jb": outcome}
+    decision = decide([Waiting("jc", 1.0, 9, after=("ja", "jb"))], 99, ended)
+
+    assert not decision.launch
+    assert "jb" in decision.fail["jc"]
+    assert outcome.value in decision.fail["jc"]
+
+
+def test_a_job_fails_without_waiting_for_the_rest_of_what_it_runs_after() -> None:
+    decision = decide([Waiting("jc", 1.0, 9, after=("jlive", "jb"))], 0, {"jb": Outcome.FAILED})
+
+    assert list(decision.fail) == ["jc"]
+
+
+def test_a_job_fails_when_what_it_runs_after_no_longer_exists() -> None:
+    decision = decide([Waiting("jc", 1.0, 9, after=("jgone",))], 0, {"jgone": None})
+
+    assert "jgone" in decision.fail["jc"]
+    assert "no longer exists" in decision.fail["jc"]
+
+
+def test_a_blocked_job_does_not_hold_up_those_behind_it() -> None:
+    queue = [Waiting("ja", 1.0, 9, after=("jlive",)), Waiting("jb", 2.0, 9)]
+
+    assert decide(queue, 1, {}).launch == ["jb"]

@@ -1,0 +1,90 @@
+"""Job directories to test in, and small disks that can be filled."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mcp_background_job.jobdir.layout import JobDir, StateDir
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> StateDir:
+    """An empty state directory."""
+    state = StateDir(str(tmp_path / "state"))
+    for directory in (state.jobs, state.open, state.queue):
+        os.makedirs(directory, mode=0o700)
+    return state
+
+
+@pytest.fixture
+def job(state: StateDir) -> JobDir:
+    """An empty job directory."""
+    job = state.job("j4k2")
+    os.mkdir(job.path, 0o700)
+    return job
+
+
+_HOLDER = """
+import sys
+from mcp_background_job.jobdir.lock import try_acquire
+assert try_acquire(sys.argv[1]) is not None
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+#: Seconds that a process may take to say that it has the lock; it needs milliseconds.
+_PATIENCE_S = 20.0
+
+
+@pytest.fixture
+def runner_of() -> Iterator[Callable[[JobDir], int]]:
+    """Starts processes that hold jobs' locks, as runners do; returns the pid."""
+    with contextlib.ExitStack() as stack:
+
+        def hold(job: JobDir) -> int:
+            child = subprocess.Popen(
+                [sys.executable, "-c", _HOLDER, job.lock], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            )
+            stack.enter_context(child)
+            stack.callback(child.kill)
+            assert child.stdout is not None
+            ready, _, _ = select.select([child.stdout], [], [], _PATIENCE_S)
+            assert ready, "the process is stuck"
+            assert child.stdout.readline() == b"held\n"
+            return child.pid
+
+        yield hold
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[..., JobDir]]:
+    """Makes job directories on disks of a given size, in kB, and a given number of files."""
+    mount, umount = shutil.which("mount"), shutil.which("umount")
+    with contextlib.ExitStack() as stack:
+
+        def make(*, kilobytes: int, files: int = 0) -> JobDir:
+            disk = tmp_path / "disk"
+            disk.mkdir()
+            options = f"size={kilobytes}k,nr_inodes={files},mode=700"
+            command = [mount or "mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk)]
+            try:
+                done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=10)
+            except OSError as error:
+                pytest.skip(f"there is no mount command: {error}")
+            if done.returncode != 0:
+                pytest.skip(f"needs the right to mount a disk that is small enough to fill: {done.stderr.strip()}")
+            stack.callback(subprocess.run, [umount or "umount", "-l", str(disk)], check=True, timeout=10)
+            job = StateDir(str(disk)).job("j4k2")
+            os.makedirs(job.path, 0o700)
+            return job
+
+        yield make

@@ -1,0 +1,328 @@
+"""What an index of jobs promises, asked of both kinds."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mcp_background_job.core.job import Job
+from mcp_background_job.core.states import STATUSES, TRANSITIONS, Outcome, State, may_follow
+from mcp_background_job.registry.base import Registry
+from mcp_background_job.registry.memory import MemoryRegistry
+from mcp_background_job.registry.sqlite import SqliteRegistry
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Registry]:
+    registry: Registry = (
+        MemoryRegistry() if request.param == "memory" else SqliteRegistry(str(tmp_path / "jobs.sqlite3"))
+    )
+    yield registry
+    registry.close()
+
+
+def a_job(job_id: str, **values: Any) -> Job:
+    values = {"command": f"run {job_id}", "cwd": "/", "created_at": 1.0, "state": State.QUEUED, **values}
+    return Job(job_id=job_id, **values)
+
+
+def ended(job_id: str, **values: Any) -> Job:
+    return a_job(job_id, **{"state": State.EXITED, "outcome": Outcome.COMPLETED, "ended_at": 2.0, **values})
+
+
+def ids(jobs: list[Job]) -> list[str]:
+    return [job.job_id for job in jobs]
+
+
+# -- put and get -------------------------------------------------------------------------------------------------------
+
+
+def test_an_empty_index_knows_no_job(registry: Registry) -> None:
+    assert registry.get("jone") is None
+    assert registry.newest_named("train") is None
+    assert registry.page(statuses=(), name=None, limit=10, offset=0) == []
+    assert registry.unended() == []
+    assert registry.ids() == set()
+    assert registry.ended_before(1e12) == []
+    assert registry.unseen_endings("") == []
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        a_job("jone"),
+        a_job("jone", name="train", client="claude", state=State.RUNNING, started_at=1.25),
+        ended("jone", outcome=Outcome.FAILED, exit_code=255, reason="exit code 255", started_at=1.5, ended_at=1.75),
+        ended("jone", outcome=Outcome.KILLED, signal="SIGTERM", exit_code=None, reason="asked to"),
+        ended("jone", outcome=Outcome.LOST, exit_code=None, ended_at=None),
+        a_job("jone", command="echo 'a\nb' \"c\" ; \N{GRINNING FACE} \0", cwd="/tmp/with space"),
+    ],
+)
+def test_a_job_comes_back_as_it_was_put(registry: Registry, job: Job) -> None:
+    registry.put([job])
+
+    assert registry.get("jone") == job
+    assert registry.ids() == {"jone"}
+
+
+@pytest.mark.parametrize("field", ["command", "cwd", "client", "reason"])
+def test_a_job_with_bytes_that_are_no_text_does_not_keep_others_out(registry: Registry, field: str) -> None:
+    # Arguments, paths and environments are bytes; those that are no UTF-8 come into Python as lone surrogates.
+    registry.put([a_job("jone"), a_job("jodd", **{field: "caf\udce9"}), a_job("jtwo")])
+
+    assert registry.ids() == {"jone", "jodd", "jtwo"}
+    odd = registry.get("jodd")
+    assert odd is not None
+    assert "caf" in getattr(odd, field)
+
+
+def test_putting_nothing_changes_nothing(registry: Registry) -> None:
+    registry.put([])
+
+    assert registry.ids() == set()
+
+
+def test_putting_a_job_again_brings_it_up_to_date(registry: Registry) -> None:
+    registry.put([a_job("jone"), a_job("jtwo")])
+    now = ended("jone", outcome=Outcome.FAILED, exit_code=1, reason="exit code 1", started_at=1.0)
+    registry.put([now])
+
+    assert registry.get("jone") == now
+    assert registry.get("jtwo") == a_job("jtwo")
+
+
+def test_a_later_fact_of_the_same_state_is_kept(registry: Registry) -> None:
+    registry.put([ended("jone", outcome=Outcome.LOST, ended_at=1.0)])
+    registry.put([ended("jone", outcome=Outcome.KILLED, ended_at=3.0)])
+
+    assert registry.get("jone") == ended("jone", outcome=Outcome.KILLED, ended_at=3.0)
+
+
+@pytest.mark.parametrize("new", State)
+@pytest.mark.parametrize("old", State)
+def test_a_job_never_goes_back_in_its_life(registry: Registry, old: State, new: State) -> None:
+    before, after = a_job("jone", state=old, reason="before"), a_job("jone", state=new, reason="after")
+    registry.put([before])
+    registry.put([after])
+
+    assert registry.get("jone") == (after if may_follow(old, new) else before)
+    assert may_follow(old, new) == (new is old or new in TRANSITIONS[old])
+
+
+def test_of_two_reports_in_one_go_the_later_one_counts_unless_it_goes_back(registry: Registry) -> None:
+    registry.put([a_job("jone", state=State.RUNNING), ended("jone"), a_job("jone", state=State.STARTING)])
+
+    assert registry.get("jone") == ended("jone")
+
+
+# -- names -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_name_means_the_job_that_got_it_last(registry: Registry) -> None:
+    registry.put([a_job("jb", name="train", created_at=2.0), a_job("ja", name="train", created_at=1.0)])
+    registry.put([a_job("jc", name="other", created_at=3.0), a_job("jd", created_at=4.0)])
+
+    found = registry.newest_named("train")
+    assert found is not None
+    assert found.job_id == "jb"
+    assert registry.newest_named("TRAIN") is None
+    assert registry.newest_named("trai%") is None
+
+
+def test_of_two_jobs_of_one_moment_with_one_name_one_is_always_meant(registry: Registry) -> None:
+    registry.put([a_job("ja", name="train"), a_job("jb", name="train")])
+
+    found = registry.newest_named("train")
+    assert found is not None
+    assert found.job_id == "jb"
+
+
+# -- pages -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def seven(registry: Registry) -> Registry:
+    registry.put(
+        [
+            a_job("jqueued", created_at=1.0),
+            a_job("jstart", created_at=2.0, state=State.STARTING, name="web"),
+            a_job("jrun", created_at=3.0, state=State.RUNNING, name="web"),
+            ended("jdone", created_at=4.0, name="web"),
+            ended("jfail", created_at=5.0, outcome=Outcome.FAILED),
+            ended("jlost", created_at=6.0, outcome=Outcome.LOST),
+            ended("jkill", created_at=6.0, outcome=Outcome.KILLED),
+        ]
+    )
+    return registry
+
+
+@pytest.mark.parametrize(
+    ("statuses", "name", "found"),
+    [
+        ((), None, ["jlost", "jkill", "jfail", "jdone", "jrun", "jstart", "jqueued"]),
+        (("running",), None, ["jrun", "jstart"]),
+        (("queued",), None, ["jqueued"]),
+        (("failed", "lost"), None, ["jlost", "jfail"]),
+        (["completed", "killed"], None, ["jkill", "jdone"]),
+        ({"timed_out"}, None, []),
+        ((), "web", ["jdone", "jrun", "jstart"]),
+        (("running",), "web", ["jrun", "jstart"]),
+        ((), "nobody", []),
+    ],
+)
+def test_a_list_has_what_was_asked_for_newest_first(
+    seven: Registry, statuses: list[str], name: str | None, found: list[str]
+) -> None:
+    assert ids(seven.page(statuses=statuses, name=name, limit=100, offset=0)) == found
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 8])
+def test_pages_put_together_are_the_list(seven: Registry, size: int) -> None:
+    whole = seven.page(statuses=(), name=None, limit=100, offset=0)
+    pages = [seven.page(statuses=(), name=None, limit=size, offset=offset) for offset in range(0, 10, size)]
+
+    assert [job for page in pages for job in page] == whole
+    assert all(len(page) <= size for page in pages)
+
+
+def test_unended_jobs_come_oldest_first(seven: Registry) -> None:
+    assert ids(seven.unended()) == ["jqueued", "jstart", "jrun"]
+
+
+# -- endings -----------------------------------------------------------------------------------------------------------
+
+
+def test_only_jobs_that_ended_before_the_moment_are_old(registry: Registry) -> None:
+    registry.put([ended("ja", ended_at=1.0), ended("jb", ended_at=2.0), ended("jc", ended_at=3.0), a_job("jd")])
+
+    assert sorted(registry.ended_before(2.0)) == ["ja"]
+    assert sorted(registry.ended_before(2.5)) == ["ja", "jb"]
+
+
+def test_a_client_is_told_of_its_own_jobs_in_the_order_of_their_ends(registry: Registry) -> None:
+    registry.put([ended("ja", client="me", ended_at=3.0), ended("jb", client="me", ended_at=1.0)])
+    registry.put([ended("jc", client="you", ended_at=2.0), a_job("jd", client="me")])
+
+    assert ids(registry.unseen_endings("me")) == ["jb", "ja"]
+    assert ids(registry.unseen_endings("you")) == ["jc"]
+    assert registry.unseen_endings("nobody") == []
+
+
+def test_an_end_is_told_once(registry: Registry) -> None:
+    registry.put([ended("ja", client="me"), ended("jb", client="me")])
+    registry.mark_seen(["ja"])
+    registry.put([ended("ja", client="me", reason="more is known")])
+
+    assert ids(registry.unseen_endings("me")) == ["jb"]
+    registry.mark_seen([])
+    assert ids(registry.unseen_endings("me")) == ["jb"]
+
+
+def test_marking_a_job_that_is_not_known_says_nothing_about_a_later_one(registry: Registry) -> None:
+    registry.mark_seen(["jone"])
+    registry.put([ended("jone", client="me")])
+
+    assert ids(registry.unseen_endings("me")) == ["jone"]
+
+
+def test_a_forgotten_job_is_gone_and_comes_back_as_new(registry: Registry) -> None:
+    registry.put([ended("ja", client="me", name="train"), a_job("jb")])
+    registry.mark_seen(["ja"])
+    registry.forget(["ja", "jnobody"])
+
+    assert registry.get("ja") is None
+    assert registry.newest_named("train") is None
+    assert registry.ids() == {"jb"}
+    registry.put([a_job("ja", client="me")])
+    assert registry.get("ja") == a_job("ja", client="me"), "nothing is left of its life"
+    registry.put([ended("ja", client="me")])
+    assert ids(registry.unseen_endings("me")) == ["ja"]
+
+
+# -- both are the same -------------------------------------------------------------------------------------------------
+
+IDS = ["ja", "jb", "jc", "jd", "je"]
+MOMENTS = [1.0, 2.0, 3.0]
+
+
+@st.composite
+def looks(draw: st.DrawFn) -> Job:
+    """What somebody found out about one of a few jobs; what was asked of it never changes."""
+    number = draw(st.integers(0, len(IDS) - 1))
+    state = draw(st.sampled_from(State))
+    is_over = state is State.EXITED
+    return a_job(
+        IDS[number],
+        name=[None, "train", "train", "web", None][number],
+        client=["me", "me", "you", "you", "me"][number],
+        created_at=[2.0, 1.0, 2.0, 3.0, 3.0][number],
+        state=state,
+        outcome=draw(st.sampled_from(Outcome)) if is_over else None,
+        ended_at=draw(st.sampled_from(MOMENTS)) if is_over else None,
+        started_at=draw(st.sampled_from([None, *MOMENTS])),
+        exit_code=draw(st.none() | st.integers(0, 255)) if is_over else None,
+        signal=draw(st.sampled_from([None, "SIGKILL"])) if is_over else None,
+        reason=draw(st.sampled_from(["", "because"])),
+    )
+
+
+SOME_IDS = st.lists(st.sampled_from(IDS), max_size=3)
+OPERATIONS = st.lists(
+    st.one_of(
+        st.tuples(st.just("put"), st.lists(looks(), max_size=4)),
+        st.tuples(st.just("mark_seen"), SOME_IDS),
+        st.tuples(st.just("forget"), SOME_IDS),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    operations=OPERATIONS,
+    statuses=st.sets(st.sampled_from(STATUSES), max_size=3),
+    name=st.sampled_from([None, "train", "web"]),
+    rows=st.tuples(st.integers(0, 5), st.integers(0, 5)),
+    moment=st.sampled_from([*MOMENTS, 2.5, 9.0]),
+)
+def test_both_indexes_say_the_same_whatever_was_done(
+    operations: list[tuple[str, list[Any]]],
+    statuses: set[str],
+    name: str | None,
+    rows: tuple[int, int],
+    moment: float,
+) -> None:
+    def answers(registry: Registry) -> list[object]:
+        return [
+            registry.ids(),
+            [registry.get(job_id) for job_id in IDS],
+            [registry.newest_named(word) for word in ("train", "web", "")],
+            registry.page(statuses=statuses, name=name, limit=rows[0], offset=rows[1]),
+            registry.unended(),
+            sorted(registry.ended_before(moment)),
+            [registry.unseen_endings(client) for client in ("me", "you", "")],
+        ]
+
+    memory, sqlite = MemoryRegistry(), SqliteRegistry(":memory:")
+    try:
+        for operation, argument in operations:
+            getattr(memory, operation)(argument)
+            getattr(sqlite, operation)(argument)
+            assert answers(memory) == answers(sqlite), operation
+    finally:
+        sqlite.close()
+
+
+def test_what_was_asked_of_a_job_does_not_change_when_it_is_put_again(registry: Registry) -> None:
+    # A job whose spec can no longer be read is looked at again; what is known of it stays.
+    job = a_job("jone", name="train", client="me")
+    registry.put([job])
+    registry.put([dataclasses.replace(job, command="", name=None, state=State.RUNNING)])
+
+    assert registry.get("jone") == dataclasses.replace(job, state=State.RUNNING)

@@ -1,0 +1,228 @@
+"""The index's database file: shared, migrated, locked, broken, from the future."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from mcp_background_job.core.job import Job
+from mcp_background_job.core.states import Outcome, State
+from mcp_background_job.errors import RegistryError
+from mcp_background_job.registry import sqlite
+from mcp_background_job.registry.sqlite import SqliteRegistry
+
+JOB = Job(
+    job_id="jone",
+    command="make",
+    cwd="/",
+    created_at=1.0,
+    state=State.EXITED,
+    outcome=Outcome.FAILED,
+    ended_at=2.0,
+    exit_code=2,
+    name="build",
+    client="me",
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    return str(tmp_path / "jobs.sqlite3")
+
+
+@contextlib.contextmanager
+def opened(path: str) -> Generator[SqliteRegistry]:
+    registry = SqliteRegistry(path)
+    try:
+        yield registry
+    finally:
+        registry.close()
+
+
+@contextlib.contextmanager
+def plain(path: str) -> Generator[sqlite3.Connection]:
+    """The database as somebody else has it open."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        yield connection
+
+
+def test_what_was_put_is_there_after_reopening(path: str) -> None:
+    with opened(path) as registry:
+        registry.put([JOB])
+        registry.mark_seen(["jone"])
+    with opened(path) as registry:
+        assert registry.get("jone") == JOB
+        assert registry.unseen_endings("me") == []
+
+
+def test_two_servers_see_what_the_other_puts(path: str) -> None:
+    with opened(path) as one, opened(path) as other:
+        one.put([JOB])
+        assert other.get("jone") == JOB
+        other.forget(["jone"])
+        assert one.ids() == set()
+
+
+def test_readers_do_not_wait_for_a_writer(path: str) -> None:
+    with opened(path) as registry, plain(path) as writer:
+        registry.put([JOB])
+        writer.execute("BEGIN IMMEDIATE")
+        writer.execute("DELETE FROM jobs")
+        assert registry.get("jone") == JOB
+        writer.execute("ROLLBACK")
+
+
+def test_a_database_of_a_newer_release_is_refused_by_a_sentence_that_says_so_and_left_as_it_is(path: str) -> None:
+    with opened(path) as registry:
+        registry.put([JOB])
+    with plain(path) as connection:
+        connection.execute("PRAGMA user_version = 999")
+
+    with pytest.raises(RegistryError, match="newer release") as refusal:
+        SqliteRegistry(path)
+
+    assert path in str(refusal.value)
+    assert "999" in str(refusal.value)
+    with plain(path) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (999,)
+        assert connection.execute("SELECT job_id FROM jobs").fetchall() == [("jone",)]
+
+
+@pytest.mark.parametrize("content", [b"this is no database" * 100, b"SQLite format 3\0" + b"\xff" * 4080])
+def test_a_file_that_is_no_database_is_named_and_left_as_it_is(path: str, content: bytes) -> None:
+    Path(path).write_bytes(content)
+
+    with pytest.raises(RegistryError, match=r"jobs\.sqlite3"):
+        SqliteRegistry(path)
+
+    assert Path(path).read_bytes() == content
+
+
+def test_a_database_that_breaks_while_it_is_used_is_an_error_of_ours(path: str) -> None:
+    with opened(path) as registry:
+        registry.put([JOB])
+        with plain(path) as connection:
+            connection.execute("DROP TABLE jobs")
+        with pytest.raises(RegistryError, match="no such table"):
+            registry.get("jone")
+        with pytest.raises(RegistryError, match="no such table"):
+            registry.put([JOB])
+
+
+@pytest.mark.parametrize("where", ["", "gone/jobs.sqlite3"])
+def test_a_place_that_cannot_hold_a_database_is_an_error_of_ours(tmp_path: Path, where: str) -> None:
+    with pytest.raises(RegistryError, match="cannot be used"):
+        SqliteRegistry(str(tmp_path / where))
+
+
+def test_a_locked_database_is_an_error_and_not_a_hang(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_S", 0.05)
+    with opened(path) as registry, plain(path) as other:
+        registry.put([JOB])
+        other.execute("BEGIN EXCLUSIVE")
+        for write in (
+            lambda: registry.put([JOB]),
+            lambda: registry.mark_seen(["jone"]),
+            lambda: registry.forget(["jone"]),
+        ):
+            with pytest.raises(RegistryError, match="locked"):
+                write()
+        other.execute("ROLLBACK")
+
+        registry.put([JOB])
+        assert registry.get("jone") == JOB, "the connection is as good as before"
+
+
+def test_a_database_that_is_locked_when_it_is_opened_is_an_error_and_not_a_hang(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_S", 0.05)
+    with plain(path) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        other.execute("CREATE TABLE theirs (x)")
+        with pytest.raises(RegistryError, match="locked"):
+            SqliteRegistry(path)
+        other.execute("ROLLBACK")
+
+
+def test_what_fails_half_way_is_undone(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> list[tuple[int, str]]:
+        return [(1, "CREATE TABLE jobs (x);\nCREATE TABLE jobs (y);\n")]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite, "_migrations", broken)
+        with pytest.raises(RegistryError, match="already exists"):
+            SqliteRegistry(path)
+    with opened(path) as registry:
+        registry.put([JOB])
+        assert registry.ids() == {"jone"}
+
+
+def test_a_migration_runs_once_and_keeps_what_was_there(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with opened(path) as registry:
+        registry.put([JOB])
+    known = sqlite._migrations()
+    number = known[-1][0] + 1
+
+    def with_one_more() -> list[tuple[int, str]]:
+        return [*known, (number, "-- a comment; with a semicolon\nALTER TABLE jobs ADD COLUMN colour TEXT;\n")]
+
+    monkeypatch.setattr(sqlite, "_migrations", with_one_more)
+    for _ in range(2):
+        with opened(path) as registry:
+            assert registry.get("jone") == JOB
+    with plain(path) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (number,)
+
+
+def test_migrations_are_numbered_without_gaps() -> None:
+    numbers = [number for number, _ in sqlite._migrations()]
+
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+_OPEN_TOGETHER = """
+import sys
+from mcp_background_job.registry.sqlite import SqliteRegistry
+print("ready", flush=True)
+sys.stdin.readline()
+SqliteRegistry(sys.argv[1]).close()
+"""
+
+
+@pytest.mark.real_process
+def test_processes_that_make_the_database_at_the_same_moment_all_succeed(tmp_path: Path) -> None:
+    rounds = 5
+    for turn in range(rounds):
+        path = str(tmp_path / f"jobs{turn}.sqlite3")
+        with contextlib.ExitStack() as stack:
+            children = [
+                subprocess.Popen(
+                    [sys.executable, "-c", _OPEN_TOGETHER, path],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                )
+                for _ in range(4)
+            ]
+            for child in children:
+                stack.enter_context(child)
+                stack.callback(child.kill)
+            for child in children:
+                assert child.stdout is not None
+                assert child.stdout.readline() == "ready\n"
+            for child in children:
+                assert child.stdin is not None
+                child.stdin.write("\n")
+                child.stdin.flush()
+            errors = [child.communicate(timeout=20)[1] for child in children]
+            assert errors == [""] * len(children)
+            assert [child.returncode for child in children] == [0] * len(children)
