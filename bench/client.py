@@ -3,20 +3,47 @@
 from __future__ import annotations
 
 import json
+import os
+import select
 import subprocess
+import time
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
+
+#: A server that says nothing for so long has failed; no answer that is measured takes nearly as long.
+ANSWER_TIMEOUT_S = 120.0
+
+#: Time for a server to end after its stdin was closed.
+_END_TIMEOUT_S = 20.0
+
+#: Requests that are sent before an answer has come, when many are made at once.
+_MAX_UNANSWERED = 16
+
+_READ_SIZE = 1024 * 1024
 
 
 class ServerProcess:
-    """A server under measurement."""
+    """A server under measurement.
 
-    def __init__(self, command: list[str], env: dict[str, str]) -> None:
+    Attributes:
+        name: its name and version, as it says itself; empty before the handshake.
+    """
+
+    def __init__(self, command: Sequence[str], env: dict[str, str], cwd: str) -> None:
         """Starts the server; ``initialize`` makes it ready."""
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=env,
+            cwd=cwd,
+            bufsize=0,
         )
         self._id = 0
+        self._unread = b""
+        self.name = ""
 
     @property
     def pid(self) -> int:
@@ -37,32 +64,40 @@ class ServerProcess:
     def initialize(self) -> None:
         """Shake hands as clients of the widespread protocol version do."""
         hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "bench", "version": "1"}}
-        self.request("initialize", hello)
+        server = self.request("initialize", hello).get("serverInfo", {})
+        self.name = f"{server.get('name', 'unnamed')} {server.get('version', '')}".strip()
         self._send({"jsonrpc": "2.0", "method": "notifications/initialized"})
 
     def request(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         """Send a request and return its result."""
-        self._id += 1
-        self._send({"jsonrpc": "2.0", "id": self._id, "method": method, "params": params})
-        while True:
-            message = self._receive()
-            if message.get("id") == self._id:
-                if "error" in message:
-                    raise RuntimeError(message["error"])
-                return message["result"]
+        return self._result_of(self._ask(method, params))
 
     def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """Call a tool and return its result."""
-        result = self.request("tools/call", {"name": tool, "arguments": arguments})
-        if result.get("isError"):
-            raise RuntimeError(result["content"][0]["text"])
-        return result
+        return _checked(self.request("tools/call", {"name": tool, "arguments": arguments}))
+
+    def call_many(self, tool: str, calls: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Call a tool many times, several calls at once; returns the results in the order of the calls."""
+        results: dict[int, dict[str, Any]] = {}
+        ids: list[int] = []
+        for arguments in calls:
+            ids.append(self._ask("tools/call", {"name": tool, "arguments": arguments}))
+            while len(ids) - len(results) >= _MAX_UNANSWERED:
+                self._collect(results)
+        while len(results) < len(ids):
+            self._collect(results)
+        return [_checked(results[request_id]) for request_id in ids]
 
     def close(self) -> None:
         """Close the server's stdin and wait for its end."""
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin
+        assert self._process.stdout
         self._process.stdin.close()
-        self._process.wait(20)
+        try:
+            self._process.wait(_END_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         self._process.stdout.close()
 
     def kill(self) -> None:
@@ -70,19 +105,62 @@ class ServerProcess:
         self._process.kill()
         self.close()
 
+    def _ask(self, method: str, params: dict[str, Any]) -> int:
+        self._id += 1
+        self._send({"jsonrpc": "2.0", "id": self._id, "method": method, "params": params})
+        return self._id
+
+    def _result_of(self, request_id: int) -> dict[str, Any]:
+        results: dict[int, dict[str, Any]] = {}
+        while request_id not in results:
+            self._collect(results)
+        return results[request_id]
+
+    def _collect(self, results: dict[int, dict[str, Any]]) -> None:
+        message = self._receive()
+        if "error" in message:
+            raise RuntimeError(message["error"])
+        if "result" in message:
+            results[message["id"]] = message["result"]
+
     def _send(self, message: dict[str, Any]) -> None:
         assert self._process.stdin
         self._process.stdin.write(json.dumps(message).encode() + b"\n")
-        self._process.stdin.flush()
 
     def _receive(self) -> dict[str, Any]:
         assert self._process.stdout
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"the server ended with {self._process.wait(5)}")
+        descriptor = self._process.stdout.fileno()
+        deadline = time.monotonic() + ANSWER_TIMEOUT_S
+        # Only what has just come is searched for the line's end: an answer may come in many parts.
+        searched = 0
+        while (end := self._unread.find(b"\n", searched)) < 0:
+            searched = len(self._unread)
+            readable, _, _ = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
+            if not readable:
+                raise TimeoutError(f"no answer within {ANSWER_TIMEOUT_S:g} s")
+            data = os.read(descriptor, _READ_SIZE)
+            if not data:
+                raise RuntimeError(f"the server ended with {self._process.wait(_END_TIMEOUT_S)}")
+            self._unread += data
+        line, self._unread = self._unread[:end], self._unread[end + 1 :]
         return json.loads(line)
+
+
+def _checked(result: dict[str, Any]) -> dict[str, Any]:
+    if result.get("isError"):
+        raise RuntimeError(text_of(result))
+    return result
 
 
 def text_of(result: dict[str, Any]) -> str:
     """Return the text of a tool's result."""
     return "\n".join(part["text"] for part in result["content"] if part["type"] == "text")
+
+
+def facts_of(result: dict[str, Any]) -> dict[str, Any]:
+    """Return the structured part of a tool's result; servers that have none put JSON into the text."""
+    facts: Any = result.get("structuredContent")
+    if facts is None:
+        facts = json.loads(text_of(result))
+    facts = cast("dict[str, Any]", facts)
+    return facts["result"] if set(facts) == {"result"} else facts

@@ -42,7 +42,7 @@ def _read(stream: IO[str], lines: deque[str]) -> None:
 
 async def execute_command(command: str) -> Started:
     """Start a command."""
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: ASYNC220  as such servers do
         shlex.split(command),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -1,0 +1,72 @@
+"""``python -m bench``: measure, print a table, and with ``--write`` write ``docs/benchmarks.md``."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Callable
+
+from bench import report
+from bench.figures import Figure
+from bench.measurements.cold_start import measure_cold_start
+from bench.measurements.history import measure_crash, measure_history
+from bench.measurements.many import measure_idle, measure_many
+from bench.measurements.start import measure_start
+from bench.measurements.tail import measure_tail
+from bench.measurements.throughput import measure_throughput
+from bench.measurements.tokens import measure_progress_bar, measure_tools
+from bench.measurements.waiting import measure_waiting
+from bench.plan import Plan
+from bench.workspace import Workspace
+
+#: Those that write much to the disk, or many files, come last, so that they do not burden the others.
+MEASUREMENTS: dict[str, Callable[[Plan], list[Figure]]] = {
+    "start": measure_start,
+    "waiting": measure_waiting,
+    "cold-start": measure_cold_start,
+    "tools": measure_tools,
+    "progress-bar": measure_progress_bar,
+    "many": measure_many,
+    "idle": measure_idle,
+    "crash": measure_crash,
+    "tail": measure_tail,
+    "throughput": measure_throughput,
+    "history": measure_history,
+}
+
+
+def main() -> int:
+    """Measure; returns 1 if a bar is missed."""
+    arguments = _arguments()
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(128 + signal.SIGTERM))  # tidy up then too
+    began = time.monotonic()
+    figures: list[Figure] = []
+    with Workspace() as space:
+        plan = Plan(space, quick=arguments.quick, peer=arguments.peer)
+        for name in arguments.only or MEASUREMENTS:
+            print(f"{time.monotonic() - began:5.0f} s  {name} …", file=sys.stderr, flush=True)
+            figures += MEASUREMENTS[name](plan)
+    print(report.as_text(figures))
+    print(f"\n{'; '.join(f'{name}: {value}' for name, value in report.machine().items())}")
+    print(f"took {time.monotonic() - began:.0f} s")
+    if arguments.write:
+        print(f"wrote {report.write_document(figures, peer=arguments.peer is not None)}")
+    return int(any(figure.kept is False for figure in figures))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure this project against the floor.")
+    parser.add_argument("--peer", metavar="CMD", help="a stdio MCP server to measure against instead of the floor one")
+    parser.add_argument("--only", metavar="NAME", action="append", choices=MEASUREMENTS, help=", ".join(MEASUREMENTS))
+    parser.add_argument("--quick", action="store_true", help="fewer samples and smaller sizes: a trial, no record")
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
+    arguments = parser.parse_args()
+    if arguments.write and (arguments.quick or arguments.only):
+        parser.error("--write takes a whole run: leave out --quick and --only")
+    return arguments
+
+
+if __name__ == "__main__":
+    sys.exit(main())

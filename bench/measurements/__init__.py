@@ -1,0 +1,1 @@
+"""The measurements. Each checks that it has measured what it says."""

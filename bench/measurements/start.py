@@ -1,0 +1,107 @@
+"""From the call that starts a job to its id, and the call that asks for its status."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from bench.client import ServerProcess, facts_of
+from bench.figures import Figure, ratio
+from bench.plan import Plan
+from bench.workspace import wait_until
+
+#: Longer than the run; every one of these is killed.
+_COMMAND = "sleep 1800"
+
+#: Pause after a start when starts are measured one by one: what a server does after its answer is over by then.
+_PAUSE_S = 0.02
+
+#: Starts in a row, back to back; then a pause, so that the one server's late work is not charged to the other.
+_BATCH = 10
+_PAUSE_AFTER_BATCH_S = 0.4
+
+_WARM_UPS = 3
+_BAR = 1.2
+
+
+def measure_start(plan: Plan) -> list[Figure]:
+    """Start to id one by one and back to back, and the status call."""
+    space = plan.workspace
+    state = space.state_dir()
+    with space.ours(state) as ours, space.peer(plan.peer) if plan.peer else space.floor() as other:
+        sides = [_Side(ours, wait_s=0), _Side(other)]
+        for side in sides:
+            for _ in range(_WARM_UPS):
+                side.start()
+        one_by_one = _one_by_one(sides, plan.count(60, 15))
+        in_batches = _in_batches(sides, plan.count(8, 2))
+        for side in sides:
+            side.check(len(space.sleepers_of(side.server)))
+            started = len(side.job_ids)
+            wait_until(
+                lambda side=side, started=started: len(space.sleepers_of(side.server)) == started, "all jobs run"
+            )
+        statuses = _statuses(sides, plan.count(100, 30))
+        killed = ours.call_many("kill_job", [{"job_id": job_id} for job_id in sides[0].job_ids])
+        assert all(facts_of(result)["status"] == "killed" for result in killed)
+        for process in space.started_by(other):
+            process.kill()
+    against = f"peer {other.name}" if plan.peer else "the floor server"
+    return [
+        ratio(f"start to id, one by one, against {against}", *one_by_one, bar=_BAR),
+        ratio(f"start to id, back to back, against {against}", *in_batches, bar=_BAR),
+        ratio(f"status call, against {against}", *statuses),
+    ]
+
+
+class _Side:
+    """One of the two servers that are measured in turns."""
+
+    def __init__(self, server: ServerProcess, **arguments: Any) -> None:
+        self.server = server
+        self.job_ids: list[str] = []
+        self._arguments = arguments
+
+    def start(self) -> float:
+        began = time.perf_counter()
+        result = self.server.call("execute_command", command=_COMMAND, **self._arguments)
+        took = time.perf_counter() - began
+        self.job_ids.append(facts_of(result)["job_id"])
+        return took
+
+    def status(self) -> float:
+        began = time.perf_counter()
+        result = self.server.call("get_job_status", job_id=self.job_ids[-1])
+        took = time.perf_counter() - began
+        assert facts_of(result)["status"] == "running"
+        return took
+
+    def check(self, running: int) -> None:
+        assert len(set(self.job_ids)) == len(self.job_ids), "an id was given twice"
+        assert running <= len(self.job_ids), f"{running} run of {len(self.job_ids)}"
+
+
+def _one_by_one(sides: list[_Side], count: int) -> tuple[list[float], list[float]]:
+    samples: tuple[list[float], list[float]] = ([], [])
+    for _ in range(count):
+        for side, taken in zip(sides, samples, strict=True):
+            taken.append(side.start())
+            time.sleep(_PAUSE_S)
+    return samples
+
+
+def _in_batches(sides: list[_Side], count: int) -> tuple[list[float], list[float]]:
+    samples: tuple[list[float], list[float]] = ([], [])
+    for _ in range(count):
+        for side, taken in zip(sides, samples, strict=True):
+            taken += [side.start() for _ in range(_BATCH)]
+            time.sleep(_PAUSE_AFTER_BATCH_S)
+    return samples
+
+
+def _statuses(sides: list[_Side], count: int) -> tuple[list[float], list[float]]:
+    samples: tuple[list[float], list[float]] = ([], [])
+    for _ in range(count):
+        for side, taken in zip(sides, samples, strict=True):
+            taken.append(side.status())
+    return samples

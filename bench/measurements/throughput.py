@@ -1,0 +1,113 @@
+"""A gigabyte of output: what a job's log costs against a file that the shell redirects to."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import time
+
+from bench.client import ServerProcess, facts_of
+from bench.figures import KIB_PER_MIB, Figure, at_most, ratio
+from bench.plan import Plan
+from bench.workspace import await_runner_end
+from mcp_background_job.jobdir.layout import StateDir
+
+_COMMANDS = {
+    "bytes": "head -c {size} /dev/zero",
+    "lines": "yes 'a line of output such as a build or a training run prints it: step, loss, time' | head -c {size}",
+    "short lines": "yes | head -c {size}",
+}
+_DEFAULT_RETENTION = 64 * 1024**2
+_BAR = 1.15
+_MEMORY_BAR_MB = 8.0
+
+
+def measure_throughput(plan: Plan) -> list[Figure]:
+    """Job start to exit seen, for two retentions and several kinds of output; and what it costs the server."""
+    figures: list[Figure] = []
+    growth: list[float] = []
+    for settings, retention in (({}, "default retention"), ({"max_output_size": "2GB"}, "all kept")):
+        state = plan.workspace.state_dir()
+        with plan.workspace.ours(state, **settings) as server:
+            run = _Run(plan, state, server, keeps_all=bool(settings))
+            run.warm_up()
+            for kind, command in _COMMANDS.items():
+                ours: list[float] = []
+                floor: list[float] = []
+                for _ in range(plan.count(3, 2)):
+                    before = _reset_peak(server.pid)
+                    ours.append(run.job(command))
+                    growth.append((_memory(server.pid, "VmHWM") - before) / KIB_PER_MIB)
+                    floor.append(run.redirected(command))
+                what = f"{run.size // 2**20:,} MiB of {kind}, {retention}, against `> file`"
+                figures.append(ratio(what, ours, floor, bar=_BAR))
+    what = f"memory growth of the server meanwhile, worst of {len(growth)}"
+    return [*figures, at_most(what, max(growth), "MiB", bar=_MEMORY_BAR_MB, digits=1)]
+
+
+class _Run:
+    """Runs a command as a job and as the shell's, with fresh files for each."""
+
+    def __init__(self, plan: Plan, state: StateDir, server: ServerProcess, *, keeps_all: bool) -> None:
+        self.size = plan.count(2**30, 2**27)
+        self._state = state
+        self._server = server
+        self._keeps_all = keeps_all
+        self._file = plan.workspace.file("redirected")
+
+    def warm_up(self) -> None:
+        job_id = facts_of(self._server.call("execute_command", command="echo warm", wait_s=5))["job_id"]
+        self._server.call("wait_for_job", job_id=job_id)
+        self._server.call("get_job_status", job_id=job_id)
+        await_runner_end(self._state, job_id)
+
+    def job(self, command: str) -> float:
+        began = time.perf_counter()
+        started = self._server.call("execute_command", command=command.format(size=self.size), wait_s=0)
+        job_id = facts_of(started)["job_id"]
+        waited = facts_of(self._server.call("wait_for_job", job_id=job_id, wait_s=50))
+        took = time.perf_counter() - began
+        assert (waited["status"], waited["exit_code"]) == ("completed", 0), waited
+        self._check(job_id)
+        await_runner_end(self._state, job_id)
+        self._remove(job_id)
+        return took
+
+    def redirected(self, command: str) -> float:
+        began = time.perf_counter()
+        subprocess.run(["/bin/sh", "-c", f"{command.format(size=self.size)} > {self._file}"], check=True)
+        took = time.perf_counter() - began
+        assert os.stat(self._file).st_size == self.size
+        os.unlink(self._file)
+        return took
+
+    def _check(self, job_id: str) -> None:
+        status = facts_of(self._server.call("get_job_status", job_id=job_id))
+        assert status["output_bytes"] == self.size, status
+        assert "lost_bytes" not in status, status
+        kept = sum(os.stat(path).st_size for path in self._logs(job_id))
+        dropped = status.get("dropped_bytes", 0)
+        assert kept + dropped == self.size, f"{kept} kept, {dropped} dropped"
+        assert not dropped if self._keeps_all else kept <= _DEFAULT_RETENTION, f"{kept} kept, {dropped} dropped"
+
+    def _remove(self, job_id: str) -> None:
+        # Before they are written back: the disk shall not be busy with them during the next measurement.
+        for path in self._logs(job_id):
+            os.unlink(path)
+
+    def _logs(self, job_id: str) -> list[str]:
+        directory = self._state.job(job_id).path
+        return [os.path.join(directory, name) for name in os.listdir(directory) if name.startswith("output.log")]
+
+
+def _reset_peak(pid: int) -> float:
+    """Have the kernel forget a process's largest size so far, where it can; returns the present one in KiB."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/clear_refs", "w") as file:
+        file.write("5")  # proc(5): reset the peak resident set size
+    return _memory(pid, "VmRSS")
+
+
+def _memory(pid: int, field: str) -> float:
+    with open(f"/proc/{pid}/status") as file:
+        return next(float(line.split()[1]) for line in file if line.startswith(f"{field}:"))

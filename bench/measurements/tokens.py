@@ -1,0 +1,77 @@
+"""What a model has to read: the list of tools, and a progress bar that was redrawn ten thousand times."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+
+from bench.client import facts_of, text_of
+from bench.figures import Figure, at_most
+from bench.plan import Plan
+
+#: A token is taken to be four characters.
+_CHARACTERS_PER_TOKEN = 4
+_TOOLS = {
+    "execute_command",
+    "wait_for_job",
+    "get_job_status",
+    "tail_job_output",
+    "get_job_output",
+    "interact_with_job",
+    "kill_job",
+    "restart_job",
+    "list_jobs",
+}
+_TOOLS_BAR = 2200
+_BAR_BAR = 400
+
+_FRAMES = 10_000
+_PROGRAM = f"""\
+import sys
+for i in range(1, {_FRAMES} + 1):
+    done = "#" * (i * 40 // {_FRAMES})
+    sys.stdout.write("\\r%5.1f%%|%-40s| %d/{_FRAMES} [99.5 it/s]" % (i / {_FRAMES // 100}, done, i))
+    sys.stdout.flush()
+print()
+"""
+_MAX_PAGES = 1000
+
+
+def measure_tools(plan: Plan) -> list[Figure]:
+    """The nine job tools as they are sent."""
+    with plan.workspace.ours(plan.workspace.state_dir()) as server:
+        tools = server.request("tools/list", {})["tools"]
+    assert {tool["name"] for tool in tools} == _TOOLS, [tool["name"] for tool in tools]
+    characters = sum(len(json.dumps(tool, ensure_ascii=False, separators=(",", ":"))) for tool in tools)
+    what = f"tools/list: {len(tools)} tools, characters / {_CHARACTERS_PER_TOKEN}"
+    return [at_most(what, characters / _CHARACTERS_PER_TOKEN, "tokens", bar=_TOOLS_BAR, digits=0)]
+
+
+def measure_progress_bar(plan: Plan) -> list[Figure]:
+    """A progress bar, read from the beginning to "the end" page by page."""
+    program = plan.workspace.file("progress.py")
+    with open(program, "w") as file:
+        file.write(_PROGRAM)
+    with plan.workspace.ours(plan.workspace.state_dir()) as server:
+        command = f"{sys.executable} {program}"
+        started = facts_of(server.call("execute_command", command=command, wait_s=0))
+        ended = facts_of(server.call("wait_for_job", job_id=started["job_id"], wait_s=50))
+        assert (ended["status"], ended["exit_code"]) == ("completed", 0), ended
+        pages: list[str] = []
+        cursor = 0
+        while True:
+            pages.append(text_of(server.call("get_job_output", job_id=started["job_id"], cursor=cursor)))
+            head = pages[-1].splitlines()[0]
+            place = re.search(r"bytes (\d+)-(\d+) of (\d+), next cursor (\d+)(, the end)?", head)
+            assert place, head
+            assert int(place[1]) == cursor, head
+            cursor = int(place[4])
+            if place[5]:
+                break
+            assert len(pages) < _MAX_PAGES, head
+        size = facts_of(server.call("get_job_status", job_id=started["job_id"]))["output_bytes"]
+    assert cursor == size > _FRAMES * 40, f"{cursor} of {size} bytes were read"
+    assert f"{_FRAMES}/{_FRAMES}" in pages[-1], pages[-1]
+    what = f"a progress bar of {_FRAMES:,} redraws ({size:,} bytes), read to its end in {len(pages)} page(s)"
+    return [at_most(what, sum(map(len, pages)) / _CHARACTERS_PER_TOKEN, "tokens", bar=_BAR_BAR, digits=0)]

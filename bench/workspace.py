@@ -1,0 +1,156 @@
+"""Where measurements take place: servers, state directories, and the certainty that nothing of them is left.
+
+State directories stay until the end of the run: for some seconds after files are removed ext4 takes longer to find a
+free inode, which would burden whatever is measured next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shlex
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+from bench.client import ServerProcess
+from mcp_background_job.jobdir.layout import StateDir, is_job_id
+from mcp_background_job.jobdir.lock import holder_of
+
+_ROOT = str(Path(__file__).parent.parent)
+
+#: A variable that every process has that a server under measurement starts: by it they are found and counted.
+_MARK = "BENCH_MARK"
+
+#: A runner that is told to end stops its job, and needs at most its grace period for that.
+_RUNNER_END_S = 20.0
+
+_LOOK_AGAIN_S = 0.005
+
+
+class Workspace:
+    """A directory for one run, with everything that was started for it."""
+
+    def __init__(self) -> None:
+        """Makes the directory."""
+        self.path = tempfile.mkdtemp(prefix="mcp-bg-bench-")
+        self._token = secrets.token_hex(8)
+        self._servers: list[ServerProcess] = []
+        self._states: list[StateDir] = []
+
+    def __enter__(self) -> Self:
+        """Nothing more to do."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Ends what is still there, by pid, and removes all files."""
+        for server in self._servers:
+            server.close()
+        for state in self._states:
+            end_jobs(state)
+        for process in self._marked(self._token):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        shutil.rmtree(self.path)
+
+    def file(self, name: str) -> str:
+        """Return a path for a new file, on the same file system as the state directories."""
+        return os.path.join(self.path, name)
+
+    def state_dir(self) -> StateDir:
+        """Return a state directory that does not exist yet."""
+        state = StateDir(self.file(f"state-{len(self._states)}"))
+        self._states.append(state)
+        return state
+
+    def ours(self, state: StateDir, **settings: str) -> ServerProcess:
+        """Start the server of this project, with settings by their short names."""
+        values = {"state_dir": state.path, "max_jobs": "1000", "working_dir": self.path, **settings}
+        variables = {f"MCP_BG_{name.upper()}": value for name, value in values.items()}
+        return self._start([sys.executable, "-m", "mcp_background_job"], variables)
+
+    def floor(self, *arguments: str) -> ServerProcess:
+        """Start the floor server."""
+        return self._start([sys.executable, "-m", "bench.floor_server", *arguments], {})
+
+    def peer(self, command: str) -> ServerProcess:
+        """Start a peer, in the environment of this program."""
+        inherited = {key: value for key, value in os.environ.items() if key.startswith("MCP_BG_")}
+        return self._start(shlex.split(command), {"MCP_BG_MAX_JOBS": "1000", **inherited})
+
+    def _start(self, command: list[str], variables: dict[str, str]) -> ServerProcess:
+        # Without PYTHONDONTWRITEBYTECODE, so that every server starts from its bytecode, as an installed one does.
+        left_out = ("MCP_BG_", "PYTHONDONTWRITEBYTECODE", "COVERAGE_")
+        env = {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
+        env |= {_MARK: f"{self._token}-{len(self._servers)}"}
+        server = ServerProcess(command, env | variables, _ROOT)
+        self._servers.append(server)
+        return server
+
+    def started_by(self, server: ServerProcess) -> list[psutil.Process]:
+        """Return the living processes that a server has started, wherever they are in the tree of processes."""
+        mark = f"{self._token}-{self._servers.index(server)}"
+        return [process for process in self._marked(mark) if process.pid != server.pid]
+
+    def sleepers_of(self, server: ServerProcess) -> list[psutil.Process]:
+        """Return those of them that are ``sleep`` itself, not a shell around it."""
+        found: list[psutil.Process] = []
+        for process in self.started_by(server):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if process.name() == "sleep":
+                    found.append(process)
+        return found
+
+    @staticmethod
+    def _marked(mark: str) -> list[psutil.Process]:
+        found: list[psutil.Process] = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                value = process.environ().get(_MARK, "")
+                if value == mark or value.startswith(f"{mark}-"):
+                    found.append(process)
+        return found
+
+
+def wait_until(condition: Callable[[], bool], what: str, limit_s: float = 30.0) -> None:
+    """Wait for something outside of what is measured."""
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {limit_s:g} s: {what}")
+        time.sleep(_LOOK_AGAIN_S)
+
+
+def runner_pid(state: StateDir, job_id: str) -> int | None:
+    """Return the pid of a job's runner, as the kernel says; ``None`` if it is gone."""
+    holder = holder_of(state.job(job_id).lock)
+    return holder.pid if holder else None
+
+
+def await_runner_end(state: StateDir, job_id: str) -> None:
+    """Wait until a job's runner is gone: after the job's end it still brings the exit record to the disk."""
+    wait_until(lambda: runner_pid(state, job_id) is None, f"the runner of {job_id} is gone")
+
+
+def end_jobs(state: StateDir) -> None:
+    """Have every runner end its job, and see it go."""
+    with contextlib.suppress(FileNotFoundError):
+        for job_id in filter(is_job_id, os.listdir(state.jobs)):
+            if pid := runner_pid(state, job_id):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
+        for job_id in filter(is_job_id, os.listdir(state.open)):
+            wait_until(
+                lambda job_id=job_id: runner_pid(state, job_id) is None, f"{job_id} is over", limit_s=_RUNNER_END_S
+            )
