@@ -39,7 +39,9 @@ class Launcher:
         self._under_way = asyncio.Semaphore(MAX_UNDER_WAY)
 
     def start_spawner(self) -> None:
-        """Start the spawner; without it launching works too, slower."""
+        """Start the spawner unless there is one; without it launching works too, slower."""
+        if self._spawner is not None:
+            return
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             try:

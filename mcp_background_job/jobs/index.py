@@ -39,6 +39,7 @@ class Index:
         self._registry: Registry | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="index")
         self._synced_stamp = -1
+        self._is_closed = False
         self.trouble: str | None = None
 
     async def call(self, function: Callable[[Registry], Result]) -> Result:
@@ -46,9 +47,11 @@ class Index:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._call, function)
 
     def close(self) -> None:
-        """Close the registry and end the thread."""
-        self._thread.submit(self._close).result()
-        self._thread.shutdown()
+        """Close the registry and end the thread; does nothing the second time."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._thread.submit(self._close).result()
+            self._thread.shutdown()
 
     def _close(self) -> None:
         if self._registry:

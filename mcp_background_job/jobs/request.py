@@ -27,7 +27,7 @@ PLAIN_OUTPUT = {
     "GIT_TERMINAL_PROMPT": "0",
     "PYTHONUNBUFFERED": "1",
 }
-TERMINAL_OUTPUT = {"TERM": "xterm-256color", "PAGER": "cat", "GIT_TERMINAL_PROMPT": "0"}
+TERMINAL_OUTPUT = {"TERM": "xterm-256color"}
 
 #: Letters and digits that cannot be taken for one another.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"

@@ -1,0 +1,338 @@
+"""The nine tools at work, through a client in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import socket
+import sys
+
+import pytest
+
+from mcp_background_job.core.waiting import Kind, Until
+from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.wait import WaitRequest
+from tests.server.calls import Caller
+
+pytestmark = pytest.mark.real_process
+
+_UNTIL_EXIT = WaitRequest(until=Until(Kind.EXIT), wait_s=10)
+
+
+async def test_a_command_that_ends_in_time_needs_no_second_call(client: Caller) -> None:
+    job = await client.facts("execute_command", command="echo out; echo err >&2; exit 3", wait_s=20)
+    assert (job["status"], job["exit_code"]) == ("failed", 3)
+    assert sorted(job["output"].split()) == ["err", "out"]
+    assert "pid" not in job
+
+
+async def test_a_longer_command_comes_back_as_a_running_job(client: Caller) -> None:
+    job = await client.facts("execute_command", command="echo up; sleep 60", until="up", wait_s=20)
+    assert (job["status"], job["why"], job["line"]) == ("running", "matched", "up")
+    status = await client.facts("get_job_status", job_id=job["job_id"])
+    assert status["pid"] == job["pid"]
+    assert any("sleep 60" in process for process in status["processes"])
+    await client.facts("kill_job", job_id=job["job_id"])
+
+
+@pytest.mark.requirement("shell.real")
+async def test_the_shell_is_a_real_one(client: Caller) -> None:
+    command = "cd / && pwd | tr / x; A=1 sh -c 'echo $A'; echo hidden > /dev/null"
+    job = await client.facts("execute_command", command=command, wait_s=20)
+    assert job["output"] == "x\n1"
+
+
+async def test_cwd_and_env_are_applied(client: Caller, tmp_path: object) -> None:
+    job = await client.facts(
+        "execute_command", command="pwd; echo $GREETING $PAGER", cwd=str(tmp_path), env={"GREETING": "hi"}, wait_s=20
+    )
+    assert job["output"] == f"{tmp_path}\nhi cat"
+
+
+async def test_a_failure_in_the_output_ends_the_wait(client: Caller) -> None:
+    job = await client.facts(
+        "execute_command", command="echo fine; echo 'ERROR: no'; sleep 60", until="never", fail_on="ERROR", wait_s=20
+    )
+    assert (job["why"], job["line"]) == ("failed_match", "ERROR: no")
+    await client.facts("kill_job", job_id=job["job_id"])
+
+
+async def test_a_wait_ends_when_a_port_opens(client: Caller) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = f"{sys.executable} -m http.server {port} --bind 127.0.0.1"
+    job = await client.facts("execute_command", command=command, until=f"port:{port}", wait_s=30)
+    assert job["why"] == "port"
+    assert port in (await client.facts("get_job_status", job_id=job["job_id"]))["ports"]
+    await client.facts("kill_job", job_id=job["job_id"])
+
+
+async def test_a_port_that_somebody_else_has_does_not_count(client: Caller) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        job = await client.facts("execute_command", command="sleep 60", until=f"port:{port}", wait_s=1)
+    assert job["why"] == "timeout"
+    assert "not by this job" in job["line"]
+    await client.facts("kill_job", job_id=job["job_id"])
+
+
+async def test_a_wait_ends_in_silence(client: Caller) -> None:
+    job = await client.facts("execute_command", command="echo once; sleep 60", until="idle:0.5", wait_s=20)
+    assert job["why"] == "idle"
+    await client.facts("kill_job", job_id=job["job_id"])
+
+
+@pytest.mark.requirement("states.left_running")
+async def test_a_command_that_leaves_processes_behind_is_said_to_run(client: Caller) -> None:
+    job = await client.facts("execute_command", command="sleep 60 & exit 3", wait_s=20)
+    assert (job["status"], job["why"]) == ("running", "left_running")
+    assert "shell exited 3" in job["note"]
+    status = await client.facts("get_job_status", job_id=job["job_id"])
+    assert status["note"] == "shell exited 3, 1 background process alive"
+    killed = await client.facts("kill_job", job_id=job["job_id"])
+    assert (killed["status"], killed["exit_code"]) == ("killed", 3)
+
+
+async def test_an_expression_that_was_printed_before_the_wait_is_found(client: Caller) -> None:
+    job = await client.facts("execute_command", command="echo ready; sleep 60", until="ready", wait_s=20)
+    again = await client.facts("wait_for_job", job_id=job["job_id"], until="^ready$")
+    later = await client.facts(
+        "wait_for_job", job_id=job["job_id"], until="ready", cursor=again["next_cursor"], wait_s=0.2
+    )
+    assert (again["why"], later["why"]) == ("matched", "timeout")
+    await client.facts("kill_job", job_id=job["job_id"])
+
+
+async def test_several_jobs_are_waited_for_together(client: Caller) -> None:
+    quick = await client.facts("execute_command", command="exit 4", wait_s=0)
+    slow = await client.facts("execute_command", command="sleep 60", wait_s=0)
+    both = [quick["job_id"], slow["job_id"]]
+    answer = await client.facts("wait_for_job", job_id=both, mode="any", wait_s=20)
+    assert [job["status"] for job in answer["jobs"]] == ["failed", "running"]
+    await client.facts("kill_job", job_id=slow["job_id"])
+    answer = await client.facts("wait_for_job", job_id=both, mode="all", wait_s=20)
+    assert [job["status"] for job in answer["jobs"]] == ["failed", "killed"]
+
+
+async def test_an_overlong_wait_is_cut_and_that_is_said(client: Caller) -> None:
+    job = await client.facts("execute_command", command="true", wait_s=1000)
+    assert "cut to 50" in job["note"]
+
+
+async def test_a_name_works_wherever_an_id_does(client: Caller) -> None:
+    first = await client.facts("execute_command", command="sleep 60", name="web", wait_s=0)
+    second = await client.facts("execute_command", command="sleep 60", name="web", wait_s=0)
+    assert second["job_id"] == first["job_id"]
+    assert "nothing was started" in second["note"]
+    third = await client.facts("execute_command", command="sleep 60", name="web", if_running="restart", wait_s=0.1)
+    assert third["job_id"] != first["job_id"]
+    assert (await client.facts("get_job_status", job_id="web"))["job_id"] == third["job_id"]
+    assert (await client.facts("get_job_status", job_id=first["job_id"]))["status"] == "killed"
+    assert (await client.facts("kill_job", job_id="web"))["status"] == "killed"
+
+
+async def test_a_restarted_job_is_the_same_command_again(client: Caller) -> None:
+    first = await client.facts(
+        "execute_command", command="echo $WHO; exit 5", env={"WHO": "me"}, name="again", wait_s=20
+    )
+    second = await client.facts("restart_job", job_id="again", wait_s=20)
+    assert second["restarted_from"] == first["job_id"]
+    assert (second["name"], second["output"], second["exit_code"]) == ("again", "me", 5)
+
+
+async def test_kill_says_what_was_the_case(client: Caller) -> None:
+    job = await client.facts("execute_command", command="sleep 60", wait_s=0)
+    assert (await client.facts("kill_job", job_id=job["job_id"]))["status"] == "killed"
+    assert (await client.facts("kill_job", job_id=job["job_id"]))["status"] == "already_terminated"
+    assert (await client.facts("kill_job", job_id="jnever"))["status"] == "not_found"
+
+
+async def test_a_job_is_talked_to_on_a_terminal(client: Caller) -> None:
+    job = await client.facts("execute_command", command="read name; echo hello $name; cat", stdin="pty", wait_s=0.1)
+    answer = await client.text("interact_with_job", job_id=job["job_id"], input="you")
+    assert "hello you" in answer
+    ended = await client.text("interact_with_job", job_id=job["job_id"], keys=["ctrl-d"])
+    assert "completed" in ended.splitlines()[0]
+
+
+async def test_a_job_without_stdin_says_how_to_start_one_with_it(client: Caller) -> None:
+    job = await client.facts("execute_command", command="sleep 60", wait_s=0.1)
+    assert 'stdin="pipe"' in await client.error("interact_with_job", job_id=job["job_id"], input="x")
+    await client.facts("kill_job", job_id=job["job_id"])
+
+
+@pytest.mark.requirement("rendering.redraws")
+async def test_ten_thousand_redraws_read_to_the_end_cost_at_most_400_tokens(client: Caller) -> None:
+    bar = (
+        "import sys\n"
+        "for n in range(10001): sys.stdout.write(f'\\rprogress {n:5d}/10000 [' + '#' * (n // 200) + ']')\n"
+        "print('\\ndone')"
+    )
+    command = f'{sys.executable} -c "{bar}"'
+    job = await client.facts("execute_command", command=command, wait_s=0)
+    await client.facts("wait_for_job", job_id=job["job_id"], wait_s=50)
+    cost, cursor, answer = 0, 0, ""
+    while "the end" not in answer:
+        answer = await client.text("get_job_output", job_id=job["job_id"], cursor=cursor)
+        cost += len(answer)
+        match = re.search(r"next cursor (\d+)", answer)
+        assert match
+        cursor = int(match[1])
+    assert "10000/10000" in answer
+    assert cost / 4 <= 400
+
+
+async def test_pages_read_on_give_the_whole_log_once(client: Caller) -> None:
+    job = await client.facts("execute_command", command="seq 1 30000", wait_s=30)
+    cursor, numbers, answer = 0, list[str](), ""
+    while "the end" not in answer:
+        answer = await client.text("get_job_output", job_id=job["job_id"], cursor=cursor, max_bytes=5000)
+        head, _, body = answer.partition("\n")
+        numbers += body.split()
+        cursor = int(re.findall(r"next cursor (\d+)", head)[0])
+    assert numbers == [str(number) for number in range(1, 30001)]
+
+
+async def test_a_long_output_is_cut_in_the_middle_with_the_way_to_the_rest(client: Caller) -> None:
+    job = await client.facts("execute_command", command="seq 1 100000", wait_s=30)
+    lines = job["output"].splitlines()
+    assert "left out" in lines[0]
+    assert lines[1] == "1"
+    assert lines[-1] == "100000"
+    cursor = int(re.findall(r"cursor (\d+)", lines[0])[0])
+    rest = await client.text("get_job_output", job_id=job["job_id"], cursor=cursor, max_bytes=100)
+    position = lines.index(next(line for line in lines if line.startswith("[…")))
+    assert rest.splitlines()[1] == str(int(lines[position - 1]) + 1)
+
+
+async def test_one_stream_can_be_read_alone(client: Caller) -> None:
+    job = await client.facts("execute_command", command="echo a; sleep 0.1; echo b >&2; sleep 0.1; echo c", wait_s=20)
+    out = await client.text("tail_job_output", job_id=job["job_id"], stream="stdout")
+    err = await client.text("get_job_output", job_id=job["job_id"], stream="stderr")
+    assert (out.splitlines()[1:], err.splitlines()[1:]) == (["a", "c"], ["b"])
+
+
+async def test_a_tail_greps(client: Caller) -> None:
+    job = await client.facts("execute_command", command="seq 1 1000", wait_s=20)
+    answer = await client.text("tail_job_output", job_id=job["job_id"], grep="^9.9$", lines=3)
+    assert answer.splitlines()[1:] == ["979", "989", "999"]
+
+
+async def test_raw_output_shows_what_was_written(client: Caller) -> None:
+    job = await client.facts("execute_command", command=r"printf '\033[31mred\033[0m\rre\377'", wait_s=20)
+    assert job["output"] == "re�"
+    raw = await client.text("tail_job_output", job_id=job["job_id"], raw=True)
+    assert raw.splitlines()[1].startswith("\\x1b[31mred")
+    assert raw.endswith("\\xff")
+
+
+@pytest.mark.requirement("endings.told_once")
+async def test_the_end_of_a_job_is_told_once_with_the_next_answer(client: Caller, manager: JobManager) -> None:
+    job = await client.facts("execute_command", command="sleep 0.2; exit 6", name="train", wait_s=0)
+    await manager.wait(await manager.find(job["job_id"]), _UNTIL_EXIT)
+    told = await client.facts("list_jobs", status="running")
+    assert len(told["endings"]) == 1
+    assert re.fullmatch(rf"{job['job_id']} `train` failed, exit 6, .* ago", told["endings"][0])
+    assert "endings" not in await client.facts("list_jobs", status="running")
+
+
+async def test_the_end_of_a_job_stands_above_text_too(client: Caller, manager: JobManager) -> None:
+    other = await client.facts("execute_command", command="echo x", wait_s=20)
+    job = await client.facts("execute_command", command="sleep 0.2", wait_s=0)
+    await manager.wait(await manager.find(job["job_id"]), _UNTIL_EXIT)
+    answer = await client.text("tail_job_output", job_id=other["job_id"])
+    assert answer.splitlines()[0].startswith(f"{job['job_id']} completed")
+
+
+@pytest.mark.requirement("server.never_stalls")
+async def test_a_wait_holds_up_nobody_else(client: Caller) -> None:
+    job = await client.facts("execute_command", command="sleep 60", wait_s=0)
+    waiting = asyncio.create_task(client.facts("wait_for_job", job_id=job["job_id"], wait_s=50))
+    async with asyncio.timeout(10):
+        assert (await client.facts("get_job_status", job_id=job["job_id"]))["status"] == "running"
+        await client.facts("kill_job", job_id=job["job_id"])
+        assert (await waiting)["status"] == "killed"
+
+
+@pytest.mark.requirement("wait.cancel")
+async def test_a_cancelled_wait_leaves_the_job_alone(client: Caller) -> None:
+    job = await client.facts("execute_command", command="sleep 60", wait_s=0.1)
+    waiting = asyncio.create_task(client.facts("wait_for_job", job_id=job["job_id"], wait_s=50))
+    status = await client.facts("get_job_status", job_id=job["job_id"])
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    again = await client.facts("get_job_status", job_id=job["job_id"])
+    assert (status["pid"], again["pid"], again["status"]) == (job["pid"], job["pid"], "running")
+    await client.facts("kill_job", job_id=job["job_id"])
+
+
+async def test_a_catastrophic_expression_stalls_nothing(client: Caller) -> None:
+    job = await client.facts(
+        "execute_command", command="printf 'a%.0s' $(seq 1 40); echo; sleep 60", until="a", wait_s=20
+    )
+    waiting = asyncio.create_task(client.error("wait_for_job", job_id=job["job_id"], until="(a|a)*b(?<=x)$", wait_s=20))
+    async with asyncio.timeout(10):
+        assert (await client.facts("get_job_status", job_id=job["job_id"]))["status"] == "running"
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+    await client.facts("kill_job", job_id=job["job_id"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"command": "  "}, "command is empty"),
+        ({"command": "x", "until": "("}, "until='(' is not a regular expression"),
+        ({"command": "x", "fail_on": "["}, "fail_on='[' is not a regular expression"),
+        ({"command": "x", "until": "port:99999"}, "a port is a number from 1 to 65535"),
+        ({"command": "x", "wait_s": -1}, "a wait is 0 seconds or more"),
+        ({"command": "x", "timeout_s": -5}, "a time limit is more than 0 seconds"),
+        ({"command": "x", "cwd": "/dev/null"}, "is not a directory"),
+        ({"command": "x", "cwd": "/nonexistent"}, "does not exist"),
+        ({"command": "x", "env": {"A": 1}}, "the value of A is int, not a string"),
+        ({"command": "x", "name": "../up"}, "name '../up' cannot be used"),
+        ({"command": "x", "after": ["jnever"]}, "there is no job 'jnever'"),
+        ({"command": "x", "wait_s": "soon"}, "bad arguments: wait_s"),
+        ({"command": "x", "colour": "red"}, "bad arguments: colour"),
+        ({}, "bad arguments: command"),
+    ],
+)
+@pytest.mark.requirement("errors.nothing_written")
+async def test_bad_input_is_refused_in_one_sentence_and_nothing_is_written(
+    client: Caller, manager: JobManager, arguments: dict[str, object], words: str
+) -> None:
+    message = await client.error("execute_command", **arguments)
+    assert words in message
+    assert "\n" not in message
+    assert manager.executor.discover() == set()
+
+
+async def test_an_unknown_job_is_named_with_the_nearest(client: Caller) -> None:
+    await client.facts("execute_command", command="true", name="training", wait_s=20)
+    message = await client.error("get_job_status", job_id="trainning")
+    assert "there is no job 'trainning'" in message
+    assert "training" in message.split("nearest:")[1]
+
+
+async def test_jobs_are_resources(client: Caller) -> None:
+    job = await client.facts("execute_command", command="echo hello", wait_s=20)
+    (facts,) = await client.client.read_resource(f"job://{job['job_id']}")
+    (log,) = await client.client.read_resource(f"job://{job['job_id']}/log")
+    assert json.loads(getattr(facts, "text", ""))["exit_code"] == 0
+    assert getattr(log, "text", "") == "hello"
+
+
+async def test_progress_is_reported_while_waiting(client: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mcp_background_job.server.context.PROGRESS_INTERVAL_S", 0.05)
+    heard: list[str] = []
+
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
+        assert progress <= (total or 0)
+        heard.append(message or "")
+
+    job = await client.facts("execute_command", command="sleep 60", wait_s=0)
+    await client.client.call_tool("wait_for_job", {"job_id": job["job_id"], "wait_s": 1}, progress_handler=hear)
+    assert any(job["job_id"] in message for message in heard)
+    await client.facts("kill_job", job_id=job["job_id"])

@@ -1,0 +1,62 @@
+"""What a client learns before it calls anything."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mcp_background_job.server.build import INSTRUCTIONS
+from tests.server.calls import Caller
+
+TOOLS = [
+    "execute_command",
+    "get_job_output",
+    "get_job_status",
+    "interact_with_job",
+    "kill_job",
+    "list_jobs",
+    "restart_job",
+    "tail_job_output",
+    "wait_for_job",
+]
+
+
+async def test_the_nine_tools_are_offered(client: Caller) -> None:
+    assert sorted(tool.name for tool in await client.client.list_tools()) == TOOLS
+
+
+async def test_every_tool_says_what_it_does_to_the_world(client: Caller) -> None:
+    for tool in await client.client.list_tools():
+        assert tool.description
+        assert tool.annotations is not None
+        assert tool.annotations.read_only_hint is not None
+
+
+async def test_only_tools_that_look_are_marked_read_only(client: Caller) -> None:
+    looking = {
+        tool.name for tool in await client.client.list_tools() if tool.annotations and tool.annotations.read_only_hint
+    }
+    assert looking == {"get_job_output", "get_job_status", "list_jobs", "tail_job_output", "wait_for_job"}
+
+
+@pytest.mark.requirement("tools.cheap")
+async def test_the_list_of_tools_is_within_its_budget(client: Caller) -> None:
+    tools = await client.client.list_tools()
+    size = sum(len(json.dumps(tool.model_dump(mode="json", by_alias=True, exclude_none=True))) for tool in tools)
+    assert size / 4 <= 2200
+
+
+async def test_log_tools_return_text_alone(client: Caller) -> None:
+    tools = {tool.name: tool for tool in await client.client.list_tools()}
+    for name in ("tail_job_output", "get_job_output", "interact_with_job"):
+        assert tools[name].output_schema is None
+
+
+def test_the_instructions_take_at_most_150_words() -> None:
+    assert len(INSTRUCTIONS.split()) <= 150
+
+
+def test_the_instructions_name_only_tools_that_exist() -> None:
+    named = {word.strip(".,;:()") for word in INSTRUCTIONS.split() if word.strip(".,;:()") in TOOLS}
+    assert {"execute_command", "wait_for_job", "list_jobs", "get_job_output", "interact_with_job", "kill_job"} <= named

@@ -1,0 +1,162 @@
+"""A real server process: over stdio and over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import select
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import pytest
+from fastmcp import Client
+from fastmcp.client.transports import StreamableHttpTransport
+
+from tests.server.calls import Caller
+
+pytestmark = pytest.mark.real_process
+
+_PATIENCE_S = 20
+
+
+async def test_a_job_runs_over_stdio(stdio_client: Caller) -> None:
+    job = await stdio_client.facts("execute_command", command="echo hi; exit 3", wait_s=20)
+    assert (job["output"], job["exit_code"]) == ("hi", 3)
+
+
+async def test_the_command_is_a_child_of_its_runner_and_no_descendant_of_the_server(stdio_client: Caller) -> None:
+    job = await stdio_client.facts("execute_command", command="sleep 60", wait_s=0.2)
+    runner = _parent(job["pid"])
+    assert _name(runner).startswith("mcp-bg")
+    ancestors = [runner]
+    while ancestors[-1] > 1:
+        ancestors.append(_parent(ancestors[-1]))
+    assert os.getpid() not in ancestors
+    assert os.getsid(job["pid"]) == job["pid"]
+    await stdio_client.facts("kill_job", job_id=job["job_id"])
+
+
+async def test_calls_of_one_client_run_side_by_side(stdio_client: Caller) -> None:
+    commands = [f"sleep 0.2; exit {code}" for code in range(8)]
+    async with asyncio.timeout(_PATIENCE_S):
+        jobs = await asyncio.gather(
+            *(stdio_client.facts("execute_command", command=command, wait_s=20) for command in commands)
+        )
+    assert [job["exit_code"] for job in jobs] == list(range(8))
+
+
+def test_a_bad_setting_stops_the_server_with_one_line_that_names_it(state_dir: str) -> None:
+    environment = {**os.environ, "MCP_BG_STATE_DIR": state_dir, "MCP_BG_MAX_JOBS": "many"}
+    ended = subprocess.run(
+        [sys.executable, "-m", "mcp_background_job"],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=_PATIENCE_S,
+        check=False,
+    )
+    assert ended.returncode != 0
+    (line,) = ended.stderr.splitlines()
+    assert "MCP_BG_MAX_JOBS='many'" in line
+
+
+@dataclass
+class HttpServer:
+    """A server process that listens."""
+
+    url: str
+    token: str
+    said: str
+
+
+@pytest.fixture
+def http_server(state_dir: str) -> Generator[HttpServer]:
+    """``serve --http`` on a free port of the loopback interface."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mcp_background_job", "serve", "--http", "--port", str(port)],
+        env={**os.environ, "MCP_BG_STATE_DIR": state_dir},
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr
+    try:
+        said = process.stderr.readline() + process.stderr.readline()
+        _await_port(port, process)
+        token = (Path(state_dir) / "http-token").read_text().strip()
+        yield HttpServer(f"http://127.0.0.1:{port}/mcp", token, said)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(_PATIENCE_S)
+        process.stderr.close()
+
+
+async def test_a_job_runs_over_http(http_server: HttpServer) -> None:
+    transport = StreamableHttpTransport(http_server.url, auth=http_server.token)
+    async with Client(transport) as client:
+        job = await Caller(client).facts("execute_command", command="echo hi; exit 3", wait_s=20)
+    assert (job["output"], job["exit_code"]) == ("hi", 3)
+
+
+@pytest.mark.requirement("http.closed")
+def test_http_is_closed_without_the_token(http_server: HttpServer) -> None:
+    assert _post(http_server.url).status_code == 401
+    assert _post(http_server.url, Authorization="Bearer wrong").status_code == 401
+    assert _post(http_server.url, Authorization=f"Bearer {http_server.token}").status_code == 200
+
+
+@pytest.mark.requirement("http.closed")
+def test_http_refuses_foreign_hosts_and_origins(http_server: HttpServer) -> None:
+    token = {"Authorization": f"Bearer {http_server.token}"}
+    assert _post(http_server.url, **token, Host="evil.example").status_code == 421
+    assert _post(http_server.url, **token, Origin="http://evil.example").status_code == 403
+
+
+def test_the_token_is_stored_for_its_user_alone_and_its_place_is_said(http_server: HttpServer, state_dir: str) -> None:
+    path = Path(state_dir) / "http-token"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert str(path) in http_server.said
+    assert http_server.token not in http_server.said
+    assert re.fullmatch(r"[\w-]{40,}", http_server.token)
+
+
+def _post(url: str, **headers: str) -> httpx2.Response:
+    hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+    request = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}
+    accept = {"Accept": "application/json, text/event-stream"}
+    return httpx2.post(url, json=request, headers={**accept, **headers}, timeout=_PATIENCE_S)
+
+
+def _await_port(port: int, process: subprocess.Popen[str]) -> None:
+    # The kernel has no event for "somebody listens"; the server's end is one.
+    descriptor = os.pidfd_open(process.pid)
+    try:
+        for _ in range(_PATIENCE_S * 20):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    return
+            ended = select.select([descriptor], [], [], 0.05)[0]
+            assert not ended, f"the server ended with {process.wait()}"
+    finally:
+        os.close(descriptor)
+    pytest.fail("the server does not listen")
+
+
+def _name(pid: int) -> str:
+    return Path(f"/proc/{pid}/comm").read_text()
+
+
+def _parent(pid: int) -> int:
+    stat_line = Path(f"/proc/{pid}/stat").read_text()
+    return int(stat_line.rpartition(")")[2].split()[1])
