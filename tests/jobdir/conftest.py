@@ -34,10 +34,10 @@ def job(state: StateDir) -> JobDir:
 
 
 _HOLDER = """
-import sys
+import os, sys
 from mcp_background_job.jobdir.lock import try_acquire
 assert try_acquire(sys.argv[1]) is not None
-print("held", flush=True)
+os.write(1, b"held\\n")
 sys.stdin.read()
 """
 

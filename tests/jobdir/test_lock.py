@@ -21,10 +21,10 @@ from mcp_background_job.jobdir.lock import Holder, held, holder_of, try_acquire
 PATIENCE_S = 20.0
 
 _HOLDER = """
-import sys
+import os, sys
 from mcp_background_job.jobdir.lock import try_acquire
 assert try_acquire(sys.argv[1]) is not None
-print("held", flush=True)
+os.write(1, b"held\\n")
 sys.stdin.read()
 """
 
@@ -33,7 +33,7 @@ import os, sys
 from mcp_background_job.jobdir.lock import try_acquire
 assert try_acquire(sys.argv[1]) is not None
 if os.fork() == 0:
-    print("held", flush=True)
+    os.write(1, b"held\\n")
 sys.stdin.read()
 """
 
