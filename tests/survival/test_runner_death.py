@@ -1,0 +1,218 @@
+"""A runner that dies or falls silent: its job is lost, said as such, and nothing of it is left."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+from pathlib import Path
+
+import pytest
+
+from mcp_background_job.core.waiting import Kind, Until
+from mcp_background_job.errors import RunnerSilentError
+from mcp_background_job.jobdir import lock
+from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.request import StartRequest
+from mcp_background_job.jobs.wait import WaitRequest
+from tests.conftest import Liveness
+from tests.survival.support import (
+    Server,
+    another_manager,
+    directory_of,
+    ended,
+    exit_of,
+    kill_and_wait,
+    output_of,
+    runner_of,
+    start,
+    wait_until,
+)
+
+pytestmark = pytest.mark.real_process
+
+_TREE = """
+ignore()
+connect("leader")
+fork_into(os.setsid, lambda: connect("child"))
+daemon(lambda: connect("daemon"))
+print("before", flush=True)
+hang()
+"""
+_NAMES = ("leader", "child", "daemon")
+
+
+@pytest.mark.requirement("lost-is-said-and-swept")
+async def test_the_job_of_a_killed_runner_is_lost_and_its_tree_is_swept(
+    manager: JobManager, state_dir: str, liveness: Liveness
+) -> None:
+    job = await start(manager, "exec " + liveness.script("tree", _TREE))
+    liveness.expect(*_NAMES)
+
+    kill_and_wait(runner_of(state_dir, job.job_id))
+
+    now = await ended(manager, job)
+    assert (now.status, now.exit_code) == ("lost", None)
+    assert "runner was killed" in now.reason
+    liveness.wait_dead(*_NAMES)
+    wait_until(lambda: os.path.exists(directory_of(state_dir, job.job_id).exit), "an exit record")
+    assert exit_of(state_dir, job.job_id).outcome == "lost"
+    assert (await manager.find(job.job_id)).status == "lost"
+    assert output_of(manager, job.job_id) == b"before\n"
+
+
+@pytest.mark.requirement("lost-is-said-and-swept")
+def test_a_server_started_after_the_runner_died_says_lost_and_sweeps(state_dir: str, liveness: Liveness) -> None:
+    with another_manager(state_dir) as manager:
+        job = asyncio.run(start(manager, "exec " + liveness.script("tree", _TREE)))
+        liveness.expect(*_NAMES)
+    kill_and_wait(runner_of(state_dir, job.job_id))
+    with Server() as server:
+        waited = server.call("wait_for_job", job_id=job.job_id, wait_s=20)
+        assert (waited["status"], waited.get("exit_code")) == ("lost", None)
+        assert "unknown" in waited["reason"]
+        liveness.wait_dead(*_NAMES)
+
+
+@pytest.mark.requirement("lost-is-said-and-swept")
+@pytest.mark.parametrize("is_indexed", [True, False])
+async def test_recovery_sweeps_without_anybody_asking_about_the_job(
+    state_dir: str, liveness: Liveness, *, is_indexed: bool
+) -> None:
+    with another_manager(state_dir) as manager:
+        job = await start(manager, "exec " + liveness.script("tree", _TREE))
+        liveness.expect(*_NAMES)
+        if is_indexed:
+            await manager.list()
+    if not is_indexed:
+        os.unlink(f"{state_dir}/jobs.sqlite3")
+    kill_and_wait(runner_of(state_dir, job.job_id))
+    try:
+        with another_manager(state_dir) as later:
+            await later.recover()
+            await asyncio.to_thread(liveness.wait_dead, *_NAMES)
+            path = directory_of(state_dir, job.job_id)
+            await asyncio.to_thread(wait_until, lambda: os.path.exists(path.exit), "an exit record")
+    finally:
+        liveness.end_all()
+
+
+@pytest.mark.requirement("kill-reaches-what-a-dead-runner-left")
+async def test_killing_a_lost_job_is_answered_when_its_tree_is_dead(
+    manager: JobManager, state_dir: str, liveness: Liveness
+) -> None:
+    job = await start(manager, "exec " + liveness.script("tree", _TREE))
+    liveness.expect(*_NAMES)
+    kill_and_wait(runner_of(state_dir, job.job_id))
+
+    killed = await manager.kill(job.job_id, by="test")
+
+    liveness.assert_dead(*_NAMES)
+    assert killed.status == "already_terminated"
+
+
+@pytest.mark.requirement("kill-reaches-what-a-dead-runner-left")
+async def test_killing_a_lost_job_that_is_being_swept_waits_for_the_sweep(
+    manager: JobManager, state_dir: str, liveness: Liveness
+) -> None:
+    job = await start(manager, "exec " + liveness.script("tree", _TREE))
+    liveness.expect(*_NAMES)
+    runner = runner_of(state_dir, job.job_id)
+    kill_and_wait(runner)
+    assert (await manager.find(job.job_id)).status == "lost"  # which begins the sweep
+    path = directory_of(state_dir, job.job_id)
+    await asyncio.to_thread(wait_until, lambda: lock.holder_of(path.lock) is not None, "a sweeper")
+
+    await manager.kill(job.job_id, by="test")
+
+    liveness.assert_dead(*_NAMES)
+
+
+@pytest.mark.requirement("kill-reaches-what-a-dead-runner-left")
+@pytest.mark.parametrize("form", ["tree", "orphan without the environment"])
+async def test_a_deaf_runner_is_killed_with_its_job(
+    manager: JobManager, state_dir: str, liveness: Liveness, form: str
+) -> None:
+    body = _TREE if form == "tree" else "ignore()\nconnect('leader')\ndaemon(lambda: bare('daemon'))\nhang()\n"
+    names = _NAMES if form == "tree" else ("leader", "daemon")
+    job = await start(manager, "exec " + liveness.script("tree", body))
+    liveness.expect(*names)
+    runner = runner_of(state_dir, job.job_id)
+    os.kill(runner, signal.SIGSTOP)
+
+    async with asyncio.timeout(20):
+        killed = await manager.kill(job.job_id, by="test", grace_s=0.1)
+
+    try:
+        liveness.assert_dead(*names)
+    finally:
+        liveness.end_all()
+    assert killed.status == "killed"
+    assert not os.path.exists(f"/proc/{runner}")  # noqa: ASYNC240  a look into the kernel
+    now = await manager.find(job.job_id)
+    assert (now.status, now.exit_code) == ("killed", None)
+    assert "did not answer" in now.reason
+
+
+@pytest.mark.requirement("silent-runner-is-an-error")
+async def test_input_for_a_deaf_runner_is_an_error_that_says_what_helps(
+    manager: JobManager, state_dir: str, liveness: Liveness
+) -> None:
+    job = await start(manager, liveness.holder("leader"), stdin="pipe")
+    liveness.expect("leader")
+    runner = runner_of(state_dir, job.job_id)
+    os.kill(runner, signal.SIGSTOP)
+    try:
+        with pytest.raises(RunnerSilentError, match=r"does not answer; kill_job stops both"):
+            await manager.send_input(job, b"hello\n")
+        assert (await manager.find(job.job_id)).status == "running"  # and not lost: it may wake up
+    finally:
+        os.kill(runner, signal.SIGCONT)
+    assert (await manager.kill(job.job_id, by="test")).status == "killed"
+
+
+@pytest.mark.requirement("lost-is-said-and-swept")
+@pytest.mark.requirement("job-starts-exactly-once")
+async def test_whenever_a_runner_is_killed_its_job_ran_at_most_once_and_is_never_called_completed(
+    manager: JobManager, state_dir: str, tmp_path: Path
+) -> None:
+    generator = random.Random(20261121)  # noqa: S311  not for secrets
+    for number in range(30):
+        effect = tmp_path / f"effect{number}"
+        request = StartRequest(command=f"echo ran >> {effect}; sleep 60; exit 0")
+        job = (await manager.start(request, wait_for_report=False)).job
+        path = directory_of(state_dir, job.job_id)
+        await asyncio.to_thread(wait_until, lambda path=path: lock.holder_of(path.lock) is not None, "a runner")
+        await asyncio.sleep(generator.random() * 0.004)  # the random moment
+        kill_and_wait(runner_of(state_dir, job.job_id))
+        now = await manager.find(job.job_id)
+        if now.status == "queued" or not os.path.exists(path.status):  # noqa: ASYNC240
+            assert not effect.exists()
+            await manager.kill(job.job_id, by="test")
+            continue
+        assert (now.status, now.exit_code) == ("lost", None)
+        await asyncio.to_thread(wait_until, lambda path=path: os.path.exists(path.exit), "an exit record")
+        assert not effect.exists() or effect.read_text() == "ran\n"
+
+
+@pytest.mark.requirement("queue-survives-a-runner")
+async def test_a_job_that_waits_for_one_whose_runner_was_killed_gets_its_turn_or_its_reason(
+    state_dir: str, liveness: Liveness
+) -> None:
+    with another_manager(state_dir, max_jobs=1) as manager:
+        first = await start(manager, liveness.holder("first"))
+        liveness.expect("first")
+        queued = await start(manager, "echo my turn")
+        dependent = await start(manager, "echo never", after=(first.job_id,))
+        kill_and_wait(runner_of(state_dir, first.job_id))
+        try:
+            # Nobody asks about the first job: those who wait for the others must come to know.
+            request = WaitRequest(until=Until(Kind.EXIT), wait_s=10)
+            waited = await manager.wait_for_several([queued, dependent], request, for_all=True)
+            assert [each.job.status for each in waited] == ["completed", "failed"]
+            assert "ended as lost" in waited[1].job.reason
+        finally:
+            for job in (first, queued, dependent):
+                await manager.kill(job.job_id, by="test")
+    liveness.assert_dead("first")

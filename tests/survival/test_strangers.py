@@ -1,0 +1,188 @@
+"""No stranger is ever signalled, whatever the files of a job claim."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from mcp_background_job.core.recovery import REBOOT
+from mcp_background_job.jobdir import records
+from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, StateDir
+from mcp_background_job.jobdir.records import Spec, Status
+from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.processes.system import boot_id
+from tests.conftest import Liveness
+from tests.survival.support import (
+    Server,
+    another_manager,
+    directory_of,
+    ended,
+    exit_of,
+    start,
+    status_of,
+    wait_until,
+)
+
+pytestmark = pytest.mark.real_process
+
+COOKIE = "c" * 32
+
+#: Tells of every signal that a process can be told of; SIGKILL and SIGSTOP would show in other ways.
+_COUNTER = """
+sock = connect("stranger")
+for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP, signal.SIGALRM}:
+    signal.signal(number, lambda number, frame: sock.sendall(b"%d " % number))
+sock.sendall(b"ready ")
+hang()
+"""
+
+
+@pytest.fixture
+def stranger(liveness: Liveness) -> Generator[int]:
+    """A process of this user that belongs to no job, although its environment says so."""
+    process = subprocess.Popen(
+        liveness.script("stranger", _COUNTER).split(), env={COOKIE_VARIABLE: COOKIE}, start_new_session=True
+    )
+    try:
+        liveness.expect("stranger")
+        liveness.wait_received("stranger", b"ready ")
+        yield process.pid
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def _assert_untouched(liveness: Liveness) -> None:
+    liveness.assert_alive("stranger")
+    assert liveness.received("stranger") == b"ready "
+
+
+def _forge(state_dir: str, job_id: str, *, cookie: str = "0" * 32, **status: Any) -> None:
+    job = StateDir(state_dir).job(job_id)
+    os.makedirs(job.path)
+    os.makedirs(job.state_dir.open, exist_ok=True)
+    spec = Spec(
+        job_id=job_id,
+        command="sleep 60",
+        argv=["/bin/sh", "-c", "sleep 60"],
+        cwd="/",
+        env={},
+        created_at=time.time(),
+        cookie=cookie,
+        max_output=2**20,
+        max_jobs=10,
+    )
+    records.write_spec(job, spec)
+    records.write(job.status, records.encode(Status(started_at=time.time(), state="running", **status)))
+    open(job.lock, "w").close()
+    open(job.log, "w").close()
+    open(job.state_dir.open_mark(job_id), "w").close()
+
+
+@pytest.mark.requirement("no-stranger-is-signalled")
+async def test_a_status_file_that_names_a_strangers_pid_makes_nobody_signal_it(
+    manager: JobManager, state_dir: str, liveness: Liveness, stranger: int
+) -> None:
+    _forge(state_dir, "jforged", boot_id=boot_id(), runner_pid=stranger, pid=stranger, survivors=[stranger])
+
+    await manager.recover()
+    killed = await manager.kill("jforged", by="test", signal="KILL")
+
+    assert killed.status == "already_terminated"
+    now = await ended(manager, "jforged")
+    assert now.status == "lost"
+    await asyncio.to_thread(wait_until, lambda: os.path.exists(f"{state_dir}/jobs/jforged/exit.json"), "a sweep")
+    _assert_untouched(liveness)
+
+
+@pytest.mark.requirement("no-stranger-is-signalled")
+async def test_a_live_jobs_status_file_may_lie_and_still_only_the_job_is_killed(
+    manager: JobManager, state_dir: str, liveness: Liveness, stranger: int
+) -> None:
+    job = await start(manager, liveness.holder("leader"))
+    liveness.expect("leader")
+    lie = dataclasses.replace(status_of(state_dir, job.job_id), runner_pid=stranger, pid=stranger)
+    records.write(directory_of(state_dir, job.job_id).status, records.encode(lie))
+
+    assert (await manager.kill(job.job_id, by="test")).status == "killed"
+
+    liveness.assert_dead("leader")
+    _assert_untouched(liveness)
+
+
+@pytest.mark.requirement("reboot-is-lost-and-signals-nobody")
+@pytest.mark.parametrize("by", ["recovery", "kill", "server"])
+async def test_records_of_the_last_boot_are_lost_and_nothing_is_signalled(
+    manager: JobManager, state_dir: str, liveness: Liveness, stranger: int, by: str
+) -> None:
+    # Even the cookie matches: before a restart of the machine it proves nothing.
+    _forge(state_dir, "jold", cookie=COOKIE, boot_id="of-another-boot", runner_pid=stranger, pid=stranger)
+
+    if by == "kill":
+        assert (await manager.kill("jold", by="test")).status == "already_terminated"
+    elif by == "server":
+        with Server() as server:
+            status = await asyncio.to_thread(server.call, "get_job_status", job_id="jold")
+            assert (status["status"], status["reason"]) == ("lost", REBOOT)
+    else:
+        await manager.recover()
+
+    await asyncio.to_thread(wait_until, lambda: os.path.exists(f"{state_dir}/jobs/jold/exit.json"), "a sweep")
+    record = exit_of(state_dir, "jold")
+    assert (record.outcome, record.reason, record.exit_code) == ("lost", REBOOT, None)
+    _assert_untouched(liveness)
+
+
+@pytest.mark.requirement("copies-are-not-the-job")
+@pytest.mark.parametrize("what", ["the job's directory", "the state directory"])
+async def test_a_copy_of_a_live_jobs_files_does_not_get_the_job_killed(
+    manager: JobManager, state_dir: str, liveness: Liveness, what: str
+) -> None:
+    job = await start(manager, liveness.holder("leader"))
+    liveness.expect("leader")
+    path = directory_of(state_dir, job.job_id)
+
+    def without_sockets(_: str, names: list[str]) -> list[str]:
+        return [name for name in names if name == "control.sock"]
+
+    if what == "the job's directory":
+        copy, copied_id = state_dir, "jcopy"
+        shutil.copytree(path.path, f"{state_dir}/jobs/{copied_id}", ignore=without_sockets)
+    else:
+        copy, copied_id = f"{state_dir}-copy", job.job_id
+        shutil.copytree(state_dir, copy, ignore=without_sockets)
+    with another_manager(copy) as other:
+        await other.recover()
+        assert (await other.find(copied_id)).status == "lost"
+        await other.kill(copied_id, by="test")
+        await asyncio.to_thread(wait_until, lambda: os.path.exists(f"{copy}/jobs/{copied_id}/exit.json"), "a sweep")
+
+    try:
+        liveness.assert_alive("leader")
+        assert (await manager.find(job.job_id)).status == "running"
+    finally:
+        await manager.kill(job.job_id, by="test", signal="KILL")
+    liveness.assert_dead("leader")
+
+
+@pytest.mark.requirement("no-stranger-is-signalled")
+async def test_killing_a_job_leaves_other_jobs_and_their_runners_alone(manager: JobManager, liveness: Liveness) -> None:
+    jobs = [await start(manager, liveness.holder(name)) for name in ("one", "two", "three")]
+    liveness.expect("one", "two", "three")
+
+    assert (await manager.kill(jobs[1].job_id, by="test")).status == "killed"
+
+    liveness.assert_dead("two")
+    liveness.assert_alive("one", "three")
+    assert [(await manager.find(job.job_id)).status for job in jobs] == ["running", "killed", "running"]
+    for job in (jobs[0], jobs[2]):
+        assert (await manager.kill(job.job_id, by="test")).status == "killed"
+    liveness.assert_dead("one", "three")
