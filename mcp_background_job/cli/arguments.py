@@ -15,10 +15,9 @@ def _seconds(_kind: Any, tokens: Sequence[Token]) -> float:
 
 
 AsJson = Annotated[bool, Parameter(name="--json")]
-JobIds = Annotated[str, Parameter(required=True)]
+JobIds = Annotated[str, Parameter(required=True, help="Ids or names of jobs.")]
 Seconds = Annotated[float, Parameter(converter=_seconds)]
-OptionalJobIds = Annotated[str, Parameter(required=True)]
-Seconds = Annotated[float | None, Parameter(converter=_seconds)]
+OptionalSeconds = Annotated[float | None, Parameter(converter=_seconds)]
 
 
 def separated(values: Sequence[str] | None) -> list[str]:

@@ -87,10 +87,10 @@ def _used(details: Details) -> dict[str, Any]:
     usage, end = details.usage, details.seen.exit
     if usage:
         processes = [{"pid": pid, "command": command} for pid, command in usage.commands.items()]
-        return {"cpu_s": usage.cpu_s, "memory": usage.memory, "ports": usage.ports, "processes": processes}
+        return {"cpu_s": usage.cpu_s, "memory_bytes": usage.memory, "ports": usage.ports, "processes": processes}
     return {
         "cpu_s": end.user_s + end.system_s if end else None,
-        "memory": end.max_rss if end else None,
+        "memory_bytes": end.max_rss if end else None,
         "ports": [],
         "processes": [],
     }

@@ -82,9 +82,16 @@ class Follower:
             return
         if news and news.leader_exited and not self._knows_leader_exit:
             self._knows_leader_exit = True
-            terminal.say(left_running(self._job_id))
+            await self._tell_if_left_running()
         elif news:
             await asyncio.sleep(_GATHER_S)
+
+    async def _tell_if_left_running(self) -> None:
+        # The runner's news say that the command is over, also while it reads the last output of a job that is over
+        # altogether; what it publishes says so only if processes were left.
+        seen = (await asyncio.to_thread(self._manager.executor.poll, [self._job_id])).get(self._job_id)
+        if seen and seen.exit is None and seen.status and seen.status.leader_exit:
+            terminal.say(left_running(self._job_id))
 
 
 def left_running(label: str) -> str:

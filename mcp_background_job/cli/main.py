@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from typing import NoReturn
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, UnknownCommandError
 
 from mcp_background_job import __version__
 from mcp_background_job.cli import exit_codes, terminal
@@ -67,7 +68,7 @@ def _exit_code(tokens: list[str]) -> int:
         terminal.say(str(error))
         return exit_codes.of_error(error)
     except CycloptsError as error:
-        terminal.say(f"{error} (--help shows what can be given)")
+        terminal.say(_wrong_usage(error))
         return exit_codes.USAGE
     except KeyboardInterrupt:
         return exit_codes.INTERRUPTED
@@ -75,3 +76,14 @@ def _exit_code(tokens: list[str]) -> int:
         terminal.forget_stdout()
         return exit_codes.OUTPUT_CLOSED
     return code or exit_codes.OK
+
+
+def _wrong_usage(error: CycloptsError) -> str:
+    if not isinstance(error, UnknownCommandError):
+        return f"{error} (--help shows what can be given)"
+    # The text of this one would import every command.
+    names = [name for name, _, _ in _COMMANDS]
+    asked = (error.unused_tokens or [""])[0]
+    near = difflib.get_close_matches(asked, names, 1)
+    hint = f"do you mean {near[0]}?" if near else f"give one of {', '.join(names)}"
+    return f"there is no command {asked!r}: {hint}"

@@ -33,7 +33,7 @@ def prune(
 
 
 async def _prune(manager: JobManager, older_than_s: float | None, *, as_json: bool) -> int:
-    removed = await manager.prune(older_than_s=older_than_s)
+    removed = list(dict.fromkeys(await manager.prune(older_than_s=older_than_s)))
     if as_json:
         terminal.as_json({"removed": removed})
     elif terminal.for_people():

@@ -21,7 +21,7 @@ from mcp_background_job.jobs.request import IfRunning, StartRequest, Stdin
 
 
 def run(
-    *command: str,
+    *command: Annotated[str, Parameter(required=True, help="What to run, after --.")],
     name: str | None = None,
     cwd: str | None = None,
     env: list[str] | None = None,
@@ -38,7 +38,7 @@ def run(
     run -- 'make 2>&1 | tee log', run -- make -j 8.
 
     Args:
-        command: What to run, after --.
+        *command: What to run, after --.
         name: A name for it; it then works wherever the id does.
         cwd: Working directory.
         env: A variable for its environment, as NAME=VALUE; may be repeated.

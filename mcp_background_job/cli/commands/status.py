@@ -16,7 +16,7 @@ from mcp_background_job.core.text import duration, size
 from mcp_background_job.jobs.manager import JobManager
 
 _TIMES = ("created_at", "started_at", "ended_at", "last_output_at")
-_SIZES = ("memory", "output_bytes", "dropped_bytes", "lost_bytes")
+_SIZES = ("memory_bytes", "output_bytes", "dropped_bytes", "lost_bytes")
 _DURATIONS = ("duration_s", "cpu_s", "timeout_s")
 _LABEL_WIDTH = 16
 

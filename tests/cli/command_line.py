@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, cast
+
+#: Seconds after which a command that has not ended is a failure.
+LIMIT_S = 30
+
+
+class CommandLine:
+    """Runs the command line as a user would, on a state directory of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self.state_dir = directory / "state"
+        home = directory / "home"
+        home.mkdir()
+        self.environment = {key: value for key, value in os.environ.items() if not key.startswith("MCP_BG_")}
+        self.environment |= {"HOME": str(home), "MCP_BG_STATE_DIR": str(self.state_dir)}
+        self.children: list[subprocess.Popen[bytes]] = []
+
+    def argv(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "mcp_background_job", *arguments]
+
+    def __call__(
+        self, *arguments: str, stdin: bytes = b"", env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            self.argv(*arguments),
+            input=stdin,
+            capture_output=True,
+            env={**self.environment, **(env or {})},
+            timeout=LIMIT_S,
+            check=False,
+        )
+
+    def ok(self, *arguments: str, stdin: bytes = b"") -> str:
+        done = self(*arguments, stdin=stdin)
+        assert done.returncode == 0, (arguments, done)
+        return done.stdout.decode()
+
+    def start(self, *arguments: str) -> str:
+        """Start a job; returns its id."""
+        return self.ok("run", *arguments).strip()
+
+    def json(self, *arguments: str) -> Any:
+        command, *others = arguments
+        return json.loads(self.ok(command, "--json", *others))
+
+    def status(self, job_id: str) -> dict[str, Any]:
+        return cast("dict[str, Any]", self.json("status", job_id))
+
+    def open(
+        self, *arguments: str, stdin: Any = subprocess.PIPE, stdout: Any = subprocess.PIPE, cwd: Path | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Start a command that is talked to while it runs."""
+        child = subprocess.Popen(
+            self.argv(*arguments), env=self.environment, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, cwd=cwd
+        )
+        self.children.append(child)
+        return child
+
+    def tidy_up(self) -> None:
+        for child in self.children:
+            child.kill()
+            child.communicate(timeout=LIMIT_S)
+        if self.state_dir.exists():
+            live = json.loads(self("list", "--all", "--status", "running,queued", "--json").stdout)
+            if live:
+                self.ok("kill", *(job["job_id"] for job in live), "--grace", "0")
+
+
+def end_of(child: subprocess.Popen[bytes]) -> tuple[int, bytes, bytes]:
+    """Wait for a command; returns its exit code and what it wrote."""
+    out, err = child.communicate(timeout=LIMIT_S)
+    return child.returncode, out, err
+
+
+def line_of(stream: Any) -> bytes:
+    """Read a line; the time limit of the test bounds it."""
+    return cast("bytes", stream.readline())

@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+from typing import Any
+
+import pytest
+
+from tests.cli.command_line import CommandLine, end_of
+
+pytestmark = pytest.mark.real_process
+
+FIELDS = {
+    "job_id",
+    "name",
+    "status",
+    "exit_code",
+    "signal",
+    "reason",
+    "pid",
+    "command",
+    "cwd",
+    "created_at",
+    "started_at",
+    "ended_at",
+    "log_path",
+}
+
+
+def on_terminal(cli: CommandLine, *arguments: str) -> tuple[Any, int]:
+    """Start a command whose stdout is a terminal; returns it and our end of the terminal."""
+    ours, theirs = pty.openpty()
+    cli.environment |= {"TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"}
+    cli.environment.pop("NO_COLOR", None)
+    child = cli.open(*arguments, stdout=theirs)
+    os.close(theirs)
+    return child, ours
+
+
+def read_until(descriptor: int, wanted: bytes) -> bytes:
+    seen = b""
+    while wanted not in seen:
+        seen += os.read(descriptor, 65536)
+    return seen
+
+
+def test_json_has_the_same_fields_everywhere(cli: CommandLine) -> None:
+    started = cli.json("run", "--name", "one", "--", "sleep", "60")
+    listed = cli.json("list")
+    status = cli.json("status", "one")
+    assert set(started) - {"existed"} == FIELDS
+    assert [set(row) for row in listed] == [FIELDS]
+    assert set(status) > FIELDS
+    for facts in (started, listed[0], status):
+        assert (facts["job_id"], facts["name"], facts["status"]) == (started["job_id"], "one", "running")
+        assert facts["pid"] == started["pid"] > 0
+    os.kill(started["pid"], 0)
+    killed = cli.json("kill", "one")
+    assert set(killed) == FIELDS | {"result"}
+    assert killed["ended_at"] >= killed["started_at"] >= killed["created_at"]
+
+
+def test_list_is_newest_first_and_filtered(cli: CommandLine) -> None:
+    ids = [cli.start("--name", name, "--", command) for name, command in (("a", "true"), ("b", "false"), ("a", "true"))]
+    cli("wait", *ids)
+    assert [row["job_id"] for row in cli.json("list")] == ids[::-1]
+    assert [row["job_id"] for row in cli.json("list", "--limit", "1")] == ids[2:]
+    assert [row["job_id"] for row in cli.json("list", "--status", "failed")] == [ids[1]]
+    assert [row["job_id"] for row in cli.json("list", "--name", "a", "--status", "failed,completed")] == [
+        ids[2],
+        ids[0],
+    ]
+    assert cli.json("list", "--name", "nobody") == []
+
+
+def test_all_lifts_the_limit(cli: CommandLine) -> None:
+    ids = {cli.start("--", "true") for _ in range(3)}
+    assert {row["job_id"] for row in cli.json("list", "--limit", "2", "--all")} == ids
+
+
+def test_a_piped_list_is_tab_separated_and_plain(cli: CommandLine) -> None:
+    job_id = cli.start("--name", "x", "--", "printf '\033[31m'\nexit 3")
+    cli("wait", job_id)
+    head, row = cli.ok("list").splitlines()
+    assert head.split("\t") == ["JOB", "NAME", "STATUS", "EXIT", "AGE", "TOOK", "COMMAND"]
+    cells = row.split("\t")
+    assert cells[:4] == [job_id, "x", "failed", "3"]
+    assert cells[6] == "printf '\\x1b[31m' exit 3"
+
+
+def test_people_get_a_table_in_colours(cli: CommandLine) -> None:
+    cli.ok("wait", cli.start("--", "true"))
+    child, terminal = on_terminal(cli, "list")
+    text = read_until(terminal, b"true").decode()
+    assert end_of(child)[0] == 0
+    os.close(terminal)
+    assert "\x1b[32mcompleted" in text
+    assert "\t" not in text
+
+
+def test_people_get_a_sentence_when_a_job_is_started(cli: CommandLine) -> None:
+    child, terminal = on_terminal(cli, "run", "--name", "nice", "--", "true")
+    text = read_until(terminal, b"\n").decode()
+    assert end_of(child)[0] == 0
+    os.close(terminal)
+    assert "`nice` started (pid " in text
+
+
+def test_the_live_view_shows_changes_until_it_is_interrupted(cli: CommandLine) -> None:
+    job_id = cli.start("--", "sleep", "60")
+    child, terminal = on_terminal(cli, "list", "--watch")
+    read_until(terminal, b"running")
+    cli.ok("kill", job_id)
+    read_until(terminal, b"killed")
+    child.send_signal(signal.SIGINT)
+    read_until(terminal, b"\x1b[?1049l")
+    assert end_of(child)[0] == 130
+    os.close(terminal)
+
+
+def test_the_live_view_needs_a_terminal(cli: CommandLine) -> None:
+    done = cli("list", "--watch")
+    assert done.returncode == 2
+    assert b"--watch" in done.stderr
+
+
+def test_status_tells_what_a_job_does_now(cli: CommandLine) -> None:
+    job_id = cli.start("--", "sleep 60 & exit 4")
+    cli("wait", job_id, "--timeout", "5", "--until", "idle:0.1")
+    status = cli.status(job_id)
+    assert status["status"] == "running"
+    assert status["note"] == "shell exited 4, 1 background process alive"
+    assert [process["command"] for process in status["processes"]] == ["sleep 60"]
+
+
+def test_status_for_a_pipe_is_aligned_text(cli: CommandLine) -> None:
+    job_id = cli.start("--", "exit 3")
+    cli("wait", job_id)
+    lines = dict(line.split(maxsplit=1) for line in cli.ok("status", job_id).splitlines())
+    assert lines["job_id"] == job_id
+    assert lines["status"] == "failed"
+    assert lines["exit_code"] == "3"
+
+
+def test_the_doctor_shows_settings_and_where_they_come_from(cli: CommandLine) -> None:
+    cli.environment |= {"MCP_BG_MAX_JOBS": "3", "MCP_BG_MAXJOBS": "4"}
+    cli.ok("wait", cli.start("--", "true"))
+    found = cli.json("doctor")
+    settings = {item["variable"]: (item["value"], item["source"]) for item in found["settings"]}
+    assert settings["MCP_BG_MAX_JOBS"] == ("3", "environment")
+    assert settings["MCP_BG_SHELL"] == ("/bin/sh", "default")
+    assert found["state_dir"]["mode"] == "0700"
+    assert found["jobs"] == {"live": 0, "queued": 0, "total": 1}
+    assert [text.split()[0] for text in found["warnings"]] == ["MCP_BG_MAXJOBS"]
+    assert found["problems"] == []
+    assert "nothing is wrong" in cli.ok("doctor")
+
+
+def test_the_doctor_tells_no_secrets(cli: CommandLine) -> None:
+    cli.environment["MCP_BG_HTTP_TOKEN"] = "hush"
+    assert "hush" not in cli.ok("doctor")
+    assert "hush" not in cli.ok("doctor", "--json")
+
+
+def test_the_doctor_finds_a_state_directory_that_cannot_be_used(cli: CommandLine) -> None:
+    cli.state_dir.write_text("a file")
+    done = cli("doctor", "--json")
+    assert done.returncode == 1
+    assert "cannot be used" in json.loads(done.stdout)["problems"][0]
+    cli.state_dir.unlink()
+
+
+def test_the_doctor_finds_an_index_that_cannot_be_used(cli: CommandLine) -> None:
+    job_id = cli.start("--", "true")
+    cli.ok("wait", job_id)
+    for path in cli.state_dir.glob("jobs.sqlite3*"):
+        path.unlink()
+    (cli.state_dir / "jobs.sqlite3").mkdir()
+    done = cli("doctor", "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["jobs"]["total"] == 1
+    assert [row["job_id"] for row in cli.json("list")] == [job_id]

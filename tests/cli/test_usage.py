@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mcp_background_job import __version__
+from tests.cli.command_line import CommandLine, end_of, line_of
+
+pytestmark = pytest.mark.real_process
+
+COMMANDS = [
+    "run",
+    "list",
+    "status",
+    "logs",
+    "wait",
+    "send",
+    "kill",
+    "restart",
+    "prune",
+    "serve",
+    "doctor",
+    "demo",
+    "completion",
+]
+
+
+def only_line(text: bytes) -> str:
+    lines = text.decode().splitlines()
+    assert len(lines) == 1, text
+    assert lines[0].startswith("mcp-background-job: ")
+    return lines[0]
+
+
+def test_an_unknown_job_is_told_in_one_line_with_the_nearest(cli: CommandLine) -> None:
+    cli.ok("wait", cli.start("--name", "train", "--", "true"))
+    for command in ("status", "logs", "wait", "restart", "kill"):
+        done = cli(command, "trian")
+        assert done.returncode == 125
+        assert "no job 'trian'" in only_line(done.stderr)
+        assert "train" in only_line(done.stderr)
+
+
+def test_a_bad_setting_is_told_in_one_line(cli: CommandLine) -> None:
+    for command in (["list"], ["doctor"], ["run", "--", "true"], ["serve"], []):
+        done = cli(*command, env={"MCP_BG_MAX_JOBS": "many"})
+        assert done.returncode == 2
+        assert "MCP_BG_MAX_JOBS='many'" in only_line(done.stderr)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["no-such-command"],
+        ["list", "--no-such-option"],
+        ["list", "--limit", "few"],
+        ["list", "--limit", "0"],
+        ["list", "--status", "happy"],
+        ["kill"],
+        ["run"],
+        ["run", "--"],
+        ["run", "--env", "NOVALUE", "--", "true"],
+        ["run", "--name", "no spaces", "--", "true"],
+        ["run", "--timeout", "soon", "--", "true"],
+        ["run", "--cwd", "/no/such/place", "--", "true"],
+        ["run", "--follow", "--json", "--", "true"],
+        ["wait", "x", "--until", "("],
+        ["wait", "x", "--until", "idle:never"],
+        ["wait", "x", "--timeout=-1"],
+        ["logs", "x", "--raw", "--grep", "a"],
+        ["logs", "x", "--grep", "("],
+        ["logs", "x", "--lines=-1"],
+        ["prune", "--all", "--older-than", "1d"],
+        ["completion", "--shell", "tcsh"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_told_in_one_line(cli: CommandLine, arguments: list[str]) -> None:
+    done = cli(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == b""
+    only_line(done.stderr)
+
+
+def test_a_mistyped_command_is_recognised(cli: CommandLine) -> None:
+    assert "do you mean prune?" in only_line(cli("prun").stderr)
+
+
+def test_help_names_every_command_and_exit_code_in_plain_text(cli: CommandLine) -> None:
+    text = cli.ok("--help")
+    for command in COMMANDS:
+        assert f"  {command}: " in text
+    for code in ("0:", "1:", "2:", "124:", "125:", "128+n:"):
+        assert code in text
+    assert "\x1b" not in text
+    assert "╭" not in text
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "demo"])
+def test_every_command_has_help_for_every_option(cli: CommandLine, command: str) -> None:
+    text = cli.ok(command, "--help")
+    assert text.startswith(f"Usage: mcp-background-job {command}")
+    options = [line for line in text.splitlines() if line.startswith("  --")]
+    assert all(": " in line and ": [default" not in line for line in options)
+
+
+def test_the_version_is_told(cli: CommandLine) -> None:
+    assert cli.ok("--version").strip() == __version__
+
+
+@pytest.mark.parametrize("arguments", [[], ["serve"]])
+def test_it_speaks_mcp_until_stdin_is_closed(cli: CommandLine, arguments: list[str]) -> None:
+    child = cli.open(*arguments)
+    parameters = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    request = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": parameters}
+    assert child.stdin
+    child.stdin.write(json.dumps(request).encode() + b"\n")
+    child.stdin.flush()
+    assert "serverInfo" in json.loads(line_of(child.stdout))["result"]
+    assert end_of(child)[0] == 0
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_there_is_completion(cli: CommandLine, shell: str) -> None:
+    text = cli.ok("completion", "--shell", shell)
+    assert "restart" in text
+    assert "mcp-background-job" in text
