@@ -196,23 +196,24 @@ class Server:
 
     def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """Call a tool and return its structured result."""
-        result = self._called(tool, arguments)
+        result = self.answer(tool, **arguments)
         assert not result.get("isError"), result
         return result["structuredContent"]
 
     def text(self, tool: str, **arguments: Any) -> str:
         """Call a tool and return its text."""
-        result = self._called(tool, arguments)
+        result = self.answer(tool, **arguments)
         assert not result.get("isError"), result
         return "\n".join(part["text"] for part in result["content"])
 
     def error(self, tool: str, **arguments: Any) -> str:
         """Call a tool that must fail and return the sentence in which it says why."""
-        result = self._called(tool, arguments)
+        result = self.answer(tool, **arguments)
         assert result.get("isError"), result
         return "\n".join(part["text"] for part in result["content"])
 
-    def _called(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        """Call a tool and return its result as it came."""
         return self.request("tools/call", {"name": tool, "arguments": arguments}, patience_s=60)
 
     def kill(self) -> None:

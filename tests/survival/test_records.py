@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from mcp_background_job.app import build
+from mcp_background_job.config import load_settings
 from mcp_background_job.errors import BackgroundJobError, StateDirError, UnknownJobError
 from mcp_background_job.jobs.manager import JobManager
 from tests.conftest import Liveness
@@ -35,7 +37,7 @@ def _damage(path: str, data: bytes) -> None:
         file.write(data)
 
 
-@pytest.mark.requirement("damaged-records-are-reported")
+@pytest.mark.requirement("records.damaged")
 @pytest.mark.parametrize(
     "data",
     [
@@ -65,7 +67,7 @@ async def test_a_live_job_with_a_damaged_status_file_is_running_and_can_be_kille
     liveness.assert_dead("leader")
 
 
-@pytest.mark.requirement("damaged-records-are-reported")
+@pytest.mark.requirement("records.damaged")
 @pytest.mark.parametrize(
     "data", [b"", b'{"version": 1, "outcome": "comple', b'{"outcome": "great", "ended_at": 1}', b"7"]
 )
@@ -87,7 +89,7 @@ async def _run(manager: JobManager, command: str) -> str:
     return (await ended(manager, await start(manager, command))).job_id
 
 
-@pytest.mark.requirement("damaged-records-are-reported")
+@pytest.mark.requirement("records.damaged")
 @pytest.mark.parametrize("spec", [None, b"", b'{"job_id": 5}', b"\xff\xfe"])
 def test_a_job_directory_without_a_readable_spec_is_listed_and_harms_nobody(state_dir: str, spec: bytes | None) -> None:
     with another_manager(state_dir) as manager:
@@ -107,7 +109,7 @@ def test_a_job_directory_without_a_readable_spec_is_listed_and_harms_nobody(stat
         assert server.call("execute_command", command="echo new")["status"] == "completed"
 
 
-@pytest.mark.requirement("damaged-records-are-reported")
+@pytest.mark.requirement("records.damaged")
 async def test_a_queued_job_with_a_damaged_spec_says_so_and_can_be_withdrawn(state_dir: str) -> None:
     with another_manager(state_dir, max_jobs=1) as manager:
         first = await start(manager, "read line", stdin="pipe")
@@ -126,7 +128,7 @@ async def test_a_queued_job_with_a_damaged_spec_says_so_and_can_be_withdrawn(sta
         assert (await later.find(second.job_id)).status == "killed"
 
 
-@pytest.mark.requirement("recorded-job-is-started")
+@pytest.mark.requirement("start.recorded")
 async def test_a_job_whose_server_was_killed_between_two_files_is_started_by_the_next(
     manager: JobManager, state_dir: str
 ) -> None:
@@ -155,15 +157,14 @@ def foreign_state_dir(state_dir: str) -> str:
     return state_dir
 
 
-@pytest.mark.requirement("state-directory-is-private")
+@pytest.mark.requirement("state_dir.private")
 def test_a_state_directory_of_somebody_else_is_refused_in_one_sentence(foreign_state_dir: str) -> None:
     with pytest.raises(StateDirError, match=r"belongs to user 65534, not to 0: set MCP_BG_STATE_DIR"):
-        with another_manager(foreign_state_dir):
-            pass
+        build(load_settings(state_dir=foreign_state_dir))
     assert os.listdir(foreign_state_dir) == []
 
 
-@pytest.mark.requirement("state-directory-is-private")
+@pytest.mark.requirement("state_dir.private")
 @pytest.mark.parametrize("what", ["foreign", "a file", "cannot be made"])
 def test_a_server_that_cannot_use_its_state_directory_ends_with_one_sentence(
     state_dir: str, request: pytest.FixtureRequest, what: str
@@ -190,7 +191,7 @@ def test_a_server_that_cannot_use_its_state_directory_ends_with_one_sentence(
     assert len(message.splitlines()) <= 3
 
 
-@pytest.mark.requirement("state-directory-is-private")
+@pytest.mark.requirement("state_dir.private")
 def test_everything_in_the_state_directory_is_for_its_owner_alone(state_dir: str) -> None:
     os.umask(os.umask(0))
     before = os.umask(0o000)
@@ -231,7 +232,7 @@ def _directory(path: str) -> None:
     os.mkdir(path)
 
 
-@pytest.mark.requirement("index-trouble-costs-no-job")
+@pytest.mark.requirement("index.trouble")
 @pytest.mark.parametrize("spoil", [_newer, _garbage, _directory])
 def test_an_index_that_cannot_be_used_costs_no_job(state_dir: str, spoil: Callable[[str], None]) -> None:
     with another_manager(state_dir) as manager:
@@ -246,7 +247,7 @@ def test_an_index_that_cannot_be_used_costs_no_job(state_dir: str, spoil: Callab
         assert [row["exit_code"] for row in server.call("list_jobs")["jobs"]] == [4, 3]
 
 
-@pytest.mark.requirement("index-trouble-costs-no-job")
+@pytest.mark.requirement("index.trouble")
 @pytest.mark.usefixtures("locked")
 def test_a_locked_index_costs_no_job() -> None:
     with Server() as server:
@@ -256,7 +257,7 @@ def test_a_locked_index_costs_no_job() -> None:
         assert [row["exit_code"] for row in server.call("list_jobs")["jobs"]] == [4]
 
 
-@pytest.mark.requirement("index-trouble-costs-no-job")
+@pytest.mark.requirement("index.trouble")
 def test_a_removed_index_is_made_again_from_the_directories(state_dir: str) -> None:
     with another_manager(state_dir) as manager:
         codes = {asyncio.run(_run(manager, f"exit {code}")): code for code in range(5)}
@@ -267,7 +268,7 @@ def test_a_removed_index_is_made_again_from_the_directories(state_dir: str) -> N
         assert {job.job_id: job.exit_code for job in asyncio.run(later.list())} == codes
 
 
-@pytest.mark.requirement("vanished-state-directory")
+@pytest.mark.requirement("state_dir.vanished")
 async def test_when_the_state_directory_vanishes_the_job_runs_on_and_questions_get_an_answer(
     manager: JobManager, state_dir: str, tmp_path: Path, liveness: Liveness
 ) -> None:
@@ -279,7 +280,7 @@ async def test_when_the_state_directory_vanishes_the_job_runs_on_and_questions_g
         shutil.rmtree(state_dir)
         assert await runner.send_input(b"go\n", eof=False)
     await asyncio.to_thread(liveness.wait_dead, "leader")
-    await asyncio.to_thread(wait_until, lambda: (tmp_path / "proof").exists(), "the job's end")
+    await asyncio.to_thread(wait_until, (tmp_path / "proof").exists, "the job's end")
 
     for question in (
         manager.find(job.job_id),
@@ -293,7 +294,7 @@ async def test_when_the_state_directory_vanishes_the_job_runs_on_and_questions_g
     assert (await manager.kill(job.job_id, by="test")).status == "not_found"
 
 
-@pytest.mark.requirement("vanished-state-directory")
+@pytest.mark.requirement("state_dir.vanished")
 async def test_when_one_jobs_directory_vanishes_the_others_are_not_touched(
     manager: JobManager, state_dir: str, liveness: Liveness
 ) -> None:
@@ -303,7 +304,7 @@ async def test_when_one_jobs_directory_vanishes_the_others_are_not_touched(
     await printed(manager, other, "other")
     shutil.rmtree(directory_of(state_dir, gone.job_id).path)
 
-    with pytest.raises(UnknownJobError, match="directory was removed|there is no job"):
+    with pytest.raises(UnknownJobError, match=r"directory was removed|there is no job"):
         await manager.find(gone.job_id)
     assert [job.job_id for job in await manager.list()] == [other.job_id]
     await manager.send_input(other, b"", eof=True)

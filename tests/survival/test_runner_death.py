@@ -43,7 +43,7 @@ hang()
 _NAMES = ("leader", "child", "daemon")
 
 
-@pytest.mark.requirement("lost-is-said-and-swept")
+@pytest.mark.requirement("lost.swept")
 async def test_the_job_of_a_killed_runner_is_lost_and_its_tree_is_swept(
     manager: JobManager, state_dir: str, liveness: Liveness
 ) -> None:
@@ -62,7 +62,7 @@ async def test_the_job_of_a_killed_runner_is_lost_and_its_tree_is_swept(
     assert output_of(manager, job.job_id) == b"before\n"
 
 
-@pytest.mark.requirement("lost-is-said-and-swept")
+@pytest.mark.requirement("lost.swept")
 def test_a_server_started_after_the_runner_died_says_lost_and_sweeps(state_dir: str, liveness: Liveness) -> None:
     with another_manager(state_dir) as manager:
         job = asyncio.run(start(manager, "exec " + liveness.script("tree", _TREE)))
@@ -75,7 +75,7 @@ def test_a_server_started_after_the_runner_died_says_lost_and_sweeps(state_dir: 
         liveness.wait_dead(*_NAMES)
 
 
-@pytest.mark.requirement("lost-is-said-and-swept")
+@pytest.mark.requirement("lost.swept")
 @pytest.mark.parametrize("is_indexed", [True, False])
 async def test_recovery_sweeps_without_anybody_asking_about_the_job(
     state_dir: str, liveness: Liveness, *, is_indexed: bool
@@ -98,7 +98,7 @@ async def test_recovery_sweeps_without_anybody_asking_about_the_job(
         liveness.end_all()
 
 
-@pytest.mark.requirement("kill-reaches-what-a-dead-runner-left")
+@pytest.mark.requirement("kill.without_runner")
 async def test_killing_a_lost_job_is_answered_when_its_tree_is_dead(
     manager: JobManager, state_dir: str, liveness: Liveness
 ) -> None:
@@ -112,7 +112,7 @@ async def test_killing_a_lost_job_is_answered_when_its_tree_is_dead(
     assert killed.status == "already_terminated"
 
 
-@pytest.mark.requirement("kill-reaches-what-a-dead-runner-left")
+@pytest.mark.requirement("kill.without_runner")
 async def test_killing_a_lost_job_that_is_being_swept_waits_for_the_sweep(
     manager: JobManager, state_dir: str, liveness: Liveness
 ) -> None:
@@ -129,7 +129,7 @@ async def test_killing_a_lost_job_that_is_being_swept_waits_for_the_sweep(
     liveness.assert_dead(*_NAMES)
 
 
-@pytest.mark.requirement("kill-reaches-what-a-dead-runner-left")
+@pytest.mark.requirement("kill.without_runner")
 @pytest.mark.parametrize("form", ["tree", "orphan without the environment"])
 async def test_a_deaf_runner_is_killed_with_its_job(
     manager: JobManager, state_dir: str, liveness: Liveness, form: str
@@ -155,7 +155,7 @@ async def test_a_deaf_runner_is_killed_with_its_job(
     assert "did not answer" in now.reason
 
 
-@pytest.mark.requirement("silent-runner-is-an-error")
+@pytest.mark.requirement("runner.silent")
 async def test_input_for_a_deaf_runner_is_an_error_that_says_what_helps(
     manager: JobManager, state_dir: str, liveness: Liveness
 ) -> None:
@@ -172,8 +172,8 @@ async def test_input_for_a_deaf_runner_is_an_error_that_says_what_helps(
     assert (await manager.kill(job.job_id, by="test")).status == "killed"
 
 
-@pytest.mark.requirement("lost-is-said-and-swept")
-@pytest.mark.requirement("job-starts-exactly-once")
+@pytest.mark.requirement("lost.swept")
+@pytest.mark.requirement("start.once")
 async def test_whenever_a_runner_is_killed_its_job_ran_at_most_once_and_is_never_called_completed(
     manager: JobManager, state_dir: str, tmp_path: Path
 ) -> None:
@@ -196,7 +196,7 @@ async def test_whenever_a_runner_is_killed_its_job_ran_at_most_once_and_is_never
         assert not effect.exists() or effect.read_text() == "ran\n"
 
 
-@pytest.mark.requirement("queue-survives-a-runner")
+@pytest.mark.requirement("queue.runner_killed")
 async def test_a_job_that_waits_for_one_whose_runner_was_killed_gets_its_turn_or_its_reason(
     state_dir: str, liveness: Liveness
 ) -> None:

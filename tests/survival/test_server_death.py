@@ -94,8 +94,8 @@ async def _assaulted(directory: Path, state_dir: str, kills: int, seed: int) -> 
         assert answered.items() <= {(job.name, job.job_id) for job in jobs}
 
 
-@pytest.mark.requirement("server-kill-loses-nothing")
-@pytest.mark.requirement("job-starts-exactly-once")
+@pytest.mark.requirement("server.killed")
+@pytest.mark.requirement("start.once")
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("part", range(6))
 async def test_whenever_the_server_is_killed_every_job_ran_once_and_every_byte_and_exit_code_is_there(
@@ -105,14 +105,14 @@ async def test_whenever_the_server_is_killed_every_job_ran_once_and_every_byte_a
 
 
 @pytest.mark.nightly
-@pytest.mark.requirement("server-kill-loses-nothing")
+@pytest.mark.requirement("server.killed")
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("part", range(20))
 async def test_two_hundred_kills_of_the_server_lose_nothing(tmp_path: Path, state_dir: str, part: int) -> None:
     await _assaulted(tmp_path, state_dir, 10, SEED + 1000 + part)
 
 
-@pytest.mark.requirement("jobs-outlive-their-server")
+@pytest.mark.requirement("server.outlived")
 @pytest.mark.parametrize("way", ["stdin closed", "TERM to its group", "KILL to its group", "KILL to its tree"])
 async def test_a_job_outlives_each_way_in_which_clients_end_servers(
     state_dir: str, liveness: Liveness, way: str
@@ -146,7 +146,7 @@ async def test_a_job_outlives_each_way_in_which_clients_end_servers(
         assert output_of(manager, now.job_id) == b"still here\n"
 
 
-@pytest.mark.requirement("any-server-knows-every-job")
+@pytest.mark.requirement("server.any")
 def test_a_second_server_sees_controls_and_ends_what_the_first_has_started(state_dir: str, liveness: Liveness) -> None:
     with Server() as first, Server() as second:
         job = first.call("execute_command", command=liveness.holder("job"), name="web", wait_s=0)
@@ -159,7 +159,7 @@ def test_a_second_server_sees_controls_and_ends_what_the_first_has_started(state
     assert os.path.exists(state_dir)
 
 
-@pytest.mark.requirement("server-ends-cleanly")
+@pytest.mark.requirement("server.ends")
 def test_a_server_whose_stdin_is_closed_ends_at_once_although_a_call_waits(state_dir: str) -> None:
     server = Server()
     server.initialize()
@@ -171,7 +171,7 @@ def test_a_server_whose_stdin_is_closed_ends_at_once_although_a_call_waits(state
     assert os.path.isdir(state_dir)
 
 
-@pytest.mark.requirement("spawner-death-hurts-nobody")
+@pytest.mark.requirement("spawner.killed")
 async def test_when_the_spawner_is_killed_jobs_run_on_and_new_ones_start(
     manager: JobManager, state_dir: str, liveness: Liveness
 ) -> None:
@@ -191,7 +191,7 @@ async def test_when_the_spawner_is_killed_jobs_run_on_and_new_ones_start(
     liveness.assert_dead("before")
 
 
-@pytest.mark.requirement("spawner-death-hurts-nobody")
+@pytest.mark.requirement("spawner.killed")
 def test_the_spawner_ends_with_its_server(state_dir: str) -> None:
     server = Server()
     server.initialize()

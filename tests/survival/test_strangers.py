@@ -87,7 +87,7 @@ def _forge(state_dir: str, job_id: str, *, cookie: str = "0" * 32, **status: Any
     open(job.state_dir.open_mark(job_id), "w").close()
 
 
-@pytest.mark.requirement("no-stranger-is-signalled")
+@pytest.mark.requirement("strangers.spared")
 async def test_a_status_file_that_names_a_strangers_pid_makes_nobody_signal_it(
     manager: JobManager, state_dir: str, liveness: Liveness, stranger: int
 ) -> None:
@@ -103,7 +103,7 @@ async def test_a_status_file_that_names_a_strangers_pid_makes_nobody_signal_it(
     _assert_untouched(liveness)
 
 
-@pytest.mark.requirement("no-stranger-is-signalled")
+@pytest.mark.requirement("strangers.spared")
 async def test_a_live_jobs_status_file_may_lie_and_still_only_the_job_is_killed(
     manager: JobManager, state_dir: str, liveness: Liveness, stranger: int
 ) -> None:
@@ -118,7 +118,7 @@ async def test_a_live_jobs_status_file_may_lie_and_still_only_the_job_is_killed(
     _assert_untouched(liveness)
 
 
-@pytest.mark.requirement("reboot-is-lost-and-signals-nobody")
+@pytest.mark.requirement("strangers.reboot")
 @pytest.mark.parametrize("by", ["recovery", "kill", "server"])
 async def test_records_of_the_last_boot_are_lost_and_nothing_is_signalled(
     manager: JobManager, state_dir: str, liveness: Liveness, stranger: int, by: str
@@ -141,7 +141,7 @@ async def test_records_of_the_last_boot_are_lost_and_nothing_is_signalled(
     _assert_untouched(liveness)
 
 
-@pytest.mark.requirement("copies-are-not-the-job")
+@pytest.mark.requirement("strangers.copies")
 @pytest.mark.parametrize("what", ["the job's directory", "the state directory"])
 async def test_a_copy_of_a_live_jobs_files_does_not_get_the_job_killed(
     manager: JobManager, state_dir: str, liveness: Liveness, what: str
@@ -173,7 +173,7 @@ async def test_a_copy_of_a_live_jobs_files_does_not_get_the_job_killed(
     liveness.assert_dead("leader")
 
 
-@pytest.mark.requirement("no-stranger-is-signalled")
+@pytest.mark.requirement("strangers.spared")
 async def test_killing_a_job_leaves_other_jobs_and_their_runners_alone(manager: JobManager, liveness: Liveness) -> None:
     jobs = [await start(manager, liveness.holder(name)) for name in ("one", "two", "three")]
     liveness.expect("one", "two", "three")

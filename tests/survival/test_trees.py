@@ -31,7 +31,7 @@ FORMS = {
 }
 
 
-@pytest.mark.requirement("kill-reaches-every-descendant")
+@pytest.mark.requirement("kill.every_descendant")
 @pytest.mark.parametrize("form", FORMS)
 async def test_a_kill_is_answered_when_every_process_is_dead(
     manager: JobManager, liveness: Liveness, form: str
@@ -47,8 +47,8 @@ async def test_a_kill_is_answered_when_every_process_is_dead(
     assert killed.job.status == "killed"
 
 
-@pytest.mark.requirement("kill-reaches-every-descendant")
-@pytest.mark.requirement("left-running-is-said")
+@pytest.mark.requirement("kill.every_descendant")
+@pytest.mark.requirement("states.left_running")
 @pytest.mark.parametrize("left", ["{} &", "setsid {} &", "(setsid {} &) ;"])
 async def test_what_the_shell_left_behind_is_still_the_job_and_dies_with_it(
     manager: JobManager, liveness: Liveness, left: str
@@ -70,7 +70,7 @@ async def test_what_the_shell_left_behind_is_still_the_job_and_dies_with_it(
     assert (await manager.find(job.job_id)).exit_code == 7
 
 
-@pytest.mark.requirement("left-running-is-said")
+@pytest.mark.requirement("states.left_running")
 async def test_a_job_is_over_when_the_last_process_it_left_behind_is(manager: JobManager, liveness: Liveness) -> None:
     job = await start(
         manager, liveness.script("left", "connect('left')\nsys.stdin.readline()\n") + " <&0 & exit 3", stdin="pipe"
@@ -85,7 +85,7 @@ async def test_a_job_is_over_when_the_last_process_it_left_behind_is(manager: Jo
     liveness.assert_dead("left")
 
 
-@pytest.mark.requirement("kill-relists-while-they-fork")
+@pytest.mark.requirement("kill.forking")
 async def test_a_process_that_forks_a_successor_when_it_is_told_to_end_does_not_escape(
     manager: JobManager, liveness: Liveness
 ) -> None:
@@ -115,7 +115,7 @@ hang()
     assert killed.status == "killed"
 
 
-@pytest.mark.requirement("kill-relists-while-they-fork")
+@pytest.mark.requirement("kill.forking")
 async def test_a_chain_of_forks_in_ever_new_sessions_does_not_escape(manager: JobManager, liveness: Liveness) -> None:
     # Each process leaves a child in a new session and ends: there is never one to be caught twice. At most 20,000.
     body = """
@@ -139,7 +139,7 @@ for step in range(20000):
     assert killed.status == "killed"
 
 
-@pytest.mark.requirement("kill-relists-while-they-fork")
+@pytest.mark.requirement("kill.forking")
 async def test_a_small_swarm_of_forkers_does_not_escape(manager: JobManager, liveness: Liveness) -> None:
     # Sixteen processes keep replacing themselves: at most 16 x 2,000 forks, 32 alive at once.
     body = """
@@ -166,7 +166,7 @@ hang()
     assert killed.status == "killed"
 
 
-@pytest.mark.requirement("kill-sends-the-chosen-signal")
+@pytest.mark.requirement("kill.signal")
 @pytest.mark.parametrize(("name", "code"), [("INT", 42), ("USR1", 43), ("HUP", 44)])
 async def test_a_trap_for_the_chosen_signal_is_honoured_and_its_exit_code_kept(
     manager: JobManager, liveness: Liveness, name: str, code: int
@@ -186,7 +186,7 @@ async def test_a_trap_for_the_chosen_signal_is_honoured_and_its_exit_code_kept(
     assert manager.executor.read_log(job.job_id, 0, 100).data == b"cleaned up\n"
 
 
-@pytest.mark.requirement("kill-respects-the-grace-period")
+@pytest.mark.requirement("kill.grace")
 async def test_a_process_that_needs_its_grace_period_gets_it(manager: JobManager, liveness: Liveness) -> None:
     body = (
         "def end(*_):\n    time.sleep(0.5)\n    os._exit(9)\nsignal.signal(signal.SIGTERM, end)\n"
@@ -202,7 +202,7 @@ async def test_a_process_that_needs_its_grace_period_gets_it(manager: JobManager
     liveness.assert_dead("leader")
 
 
-@pytest.mark.requirement("kill-respects-the-grace-period")
+@pytest.mark.requirement("kill.grace")
 async def test_one_that_ignores_the_signal_gets_sigkill_when_the_grace_period_is_over(
     manager: JobManager, liveness: Liveness, state_dir: str
 ) -> None:
@@ -219,7 +219,7 @@ async def test_one_that_ignores_the_signal_gets_sigkill_when_the_grace_period_is
     assert 0.7 <= record.ended_at - record.stop_requested.at < 5
 
 
-@pytest.mark.requirement("kill-respects-the-grace-period")
+@pytest.mark.requirement("kill.grace")
 async def test_a_second_kill_can_shorten_the_grace_period_and_both_are_answered(
     manager: JobManager, liveness: Liveness
 ) -> None:
@@ -244,7 +244,7 @@ async def test_a_second_kill_can_shorten_the_grace_period_and_both_are_answered(
         assert (await first).status == "killed"
 
 
-@pytest.mark.requirement("kill-answers-already-terminated")
+@pytest.mark.requirement("kill.already_terminated")
 async def test_killing_an_ended_job_says_so_and_changes_nothing(manager: JobManager) -> None:
     job = await ended(manager, await start(manager, "exit 5"))
 
@@ -253,12 +253,12 @@ async def test_killing_an_ended_job_says_so_and_changes_nothing(manager: JobMana
     assert (again.status, again.job) == ("already_terminated", job)
 
 
-@pytest.mark.requirement("kill-answers-not-found")
+@pytest.mark.requirement("kill.not_found")
 async def test_killing_an_unknown_job_says_not_found(manager: JobManager) -> None:
     assert (await manager.kill("jnope", by="test")).status == "not_found"
 
 
-@pytest.mark.requirement("kill-withdraws-a-queued-job")
+@pytest.mark.requirement("kill.queued")
 async def test_a_queued_job_is_withdrawn_and_never_runs(state_dir: str, liveness: Liveness) -> None:
     with another_manager(state_dir, max_jobs=1) as manager:
         first = await start(manager, liveness.holder("first"))
@@ -276,7 +276,7 @@ async def test_a_queued_job_is_withdrawn_and_never_runs(state_dir: str, liveness
         assert "it-ran" not in os.listdir(state_dir)
 
 
-@pytest.mark.requirement("kill-by-many-at-once")
+@pytest.mark.requirement("kill.many_at_once")
 async def test_many_kill_and_restart_the_same_job_at_once_and_nothing_is_left(
     manager: JobManager, state_dir: str, liveness: Liveness
 ) -> None:
@@ -300,7 +300,7 @@ async def test_many_kill_and_restart_the_same_job_at_once_and_nothing_is_left(
     liveness.assert_dead()
 
 
-@pytest.mark.requirement("name-means-one-job")
+@pytest.mark.requirement("start.name")
 async def test_of_two_starts_of_one_name_at_once_one_starts_and_the_other_returns_it(
     manager: JobManager, state_dir: str, liveness: Liveness
 ) -> None:
@@ -315,7 +315,7 @@ async def test_of_two_starts_of_one_name_at_once_one_starts_and_the_other_return
         assert {job.job_id for job in started} == {running[0].job_id}
 
 
-@pytest.mark.requirement("time-limit-without-a-server")
+@pytest.mark.requirement("timeout.no_server")
 async def test_the_runner_keeps_the_time_limit_when_no_server_is_left(state_dir: str, liveness: Liveness) -> None:
     with another_manager(state_dir) as manager:
         job = await start(
@@ -331,7 +331,7 @@ async def test_the_runner_keeps_the_time_limit_when_no_server_is_left(state_dir:
         assert "time limit of 1 s" in now.reason
 
 
-@pytest.mark.requirement("killed-only-if-it-was")
+@pytest.mark.requirement("kill.truth")
 async def test_a_job_that_ended_by_itself_is_not_called_killed(manager: JobManager) -> None:
     for _ in range(10):
         job = await start(manager, "exit 0")
@@ -341,7 +341,7 @@ async def test_a_job_that_ended_by_itself_is_not_called_killed(manager: JobManag
         assert killed.job.status in ("completed", "killed")
 
 
-@pytest.mark.requirement("signal-must-exist")
+@pytest.mark.requirement("kill.bad_signal")
 async def test_a_signal_that_does_not_end_anything_is_refused(manager: JobManager, liveness: Liveness) -> None:
     job = await start(manager, liveness.holder("leader"))
     liveness.expect("leader")

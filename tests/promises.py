@@ -1,0 +1,147 @@
+"""The promises, as data: what is promised, where, and under which id the tests that hold it are marked.
+
+``tests/survival/test_promises.py`` fails when a promise has no test, and when a mark names no promise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Promise:
+    """One promise.
+
+    Attributes:
+        id: what tests name in ``@pytest.mark.requirement(id)``.
+        source: where it is made.
+        behaviour: what a user can rely on, in a sentence.
+    """
+
+    id: str
+    source: str
+    behaviour: str
+
+
+_OUTLIVES = "promise 1: a job outlives everything but its machine"
+_KILLED = 'promise 2: "killed" is true'
+_UNKNOWN = "promise 3: unknown is never reported as success"
+_STRANGER = "promise 4: no stranger is ever signalled"
+_BYTES = "promise 5: no byte is lost silently"
+_STALLS = "promise 6: the server never stalls"
+_CHEAP = "promise 7: answers are cheap"
+_SAFE = "promise 8: the safe choice is the default"
+_DISK = "the disk contract"
+_LIFE = "life of a job"
+_STOPPING = "stopping"
+
+PROMISES: tuple[Promise, ...] = (
+    # A job outlives everything but its machine
+    Promise(
+        "server.outlived",
+        _OUTLIVES,
+        "A job goes on when its server's stdin is closed, its process group is signalled or its tree is killed.",
+    ),
+    Promise(
+        "server.killed",
+        _OUTLIVES,
+        "After a kill -9 of the server at any moment, every job's whole output and exit code are known.",
+    ),
+    Promise("server.any", _OUTLIVES, "Any server on the state directory sees, controls and ends any job."),
+    Promise("server.ends", _SAFE, "A server ends promptly when its stdin is closed, even while calls wait."),
+    Promise(
+        "start.once",
+        _OUTLIVES,
+        "A job whose start was interrupted, at whatever point, either never was or runs exactly once.",
+    ),
+    Promise(
+        "start.recorded", _OUTLIVES, "A job that is on record and was never started is started by the next server."
+    ),
+    Promise("start.many", _STALLS, "A hundred jobs at once all end with their own exit code and output."),
+    Promise(
+        "start.name", "execute_command: if_running", "Of starts of one name at once one starts, the rest return it."
+    ),
+    Promise("spawner.killed", _OUTLIVES, "The spawner's death ends no job and prevents none; it ends with its server."),
+    Promise("timeout.no_server", _OUTLIVES, "A time limit is kept by the runner, with no server alive."),
+    Promise("shell.real", "execute_command: command", "A command is given to a real shell."),
+    # The queue
+    Promise("queue.no_server", _LIFE, "Queued jobs run in order, each in its turn, with no server alive."),
+    Promise("queue.limit", "MCP_BG_MAX_JOBS", "Never more jobs run at once than allowed, whoever starts them."),
+    Promise("queue.runner_killed", _LIFE, "A killed runner does not hold up the jobs that wait behind it."),
+    Promise("after.success", "execute_command: after", "A job starts when all that it is to run after have completed."),
+    Promise(
+        "after.failure",
+        "execute_command: after",
+        "It fails with the reason, unstarted, when one of those did not complete; an unknown one is refused.",
+    ),
+    # "Killed" is true
+    Promise(
+        "kill.every_descendant",
+        _KILLED,
+        "A kill is answered when no process of the job is left: new sessions, double forks, ignored signals, "
+        "stopped processes, processes without their environment.",
+    ),
+    Promise("kill.forking", _STOPPING, "Processes that fork while they are being killed do not escape."),
+    Promise(
+        "kill.grace", _STOPPING, "The chosen signal, then the grace period, then SIGKILL; a second kill can shorten it."
+    ),
+    Promise("kill.signal", "kill_job: signal", "The chosen signal is what is sent; a trap's exit code is kept."),
+    Promise("kill.bad_signal", "kill_job: signal", "A signal that does not end processes is refused."),
+    Promise("kill.queued", _STOPPING, "A queued job is withdrawn and never runs."),
+    Promise("kill.already_terminated", "kill_job", "Killing an ended job says already_terminated and changes nothing."),
+    Promise("kill.not_found", "kill_job", "Killing an unknown job says not_found."),
+    Promise("kill.many_at_once", _KILLED, "Several who kill and restart one job at once all get true answers."),
+    Promise("kill.truth", _KILLED, "A job that ended by itself before the signal is not called killed."),
+    Promise(
+        "kill.without_runner",
+        _KILLED,
+        "With its runner dead or deaf, a job's processes are ended all the same before the kill is answered.",
+    ),
+    # Unknown is never reported as success
+    Promise(
+        "lost.swept",
+        _UNKNOWN,
+        "The job of a killed runner is lost, with the reason, never running or completed; what it left is ended.",
+    ),
+    Promise("runner.silent", _UNKNOWN, "A runner that does not answer is an error that says what helps."),
+    Promise("states.left_running", _LIFE, "With its shell over and processes left, a job runs, and both are said."),
+    # No stranger is ever signalled
+    Promise("strangers.spared", _STRANGER, "Pids in files are never believed: nobody but the job is signalled."),
+    Promise(
+        "strangers.reboot", _STRANGER, "Jobs of an earlier boot are lost with that reason, and nothing is signalled."
+    ),
+    Promise("strangers.copies", _STRANGER, "A copy of a job's files, or of the state directory, is not the job."),
+    # No byte is lost silently
+    Promise("log.whole", _BYTES, "The log is what the program wrote: any bytes, any length, read at any page size."),
+    Promise("log.bounded", _BYTES, "A job's disk use is bounded; what retention drops is counted and said."),
+    Promise("log.streams", _DISK, "stdout and stderr lie in order of arrival and can be told apart."),
+    Promise("disk_full.running", _BYTES, "A full disk stops no job; the loss is counted and the exit code right."),
+    Promise("disk_full.start", _BYTES, "A start on a full disk is a clear error, and nothing of it runs later."),
+    # The server never stalls
+    Promise("server.never_stalls", _STALLS, "A call that waits holds up no other."),
+    Promise("wait.cancel", _STALLS, "A wait that the client cancels ends, and the job goes on."),
+    # Answers are cheap
+    Promise("rendering.cheap", _CHEAP, "Ten thousand redraws cost at most 400 tokens, whatever tool shows them."),
+    Promise("rendering.redraws", _CHEAP, "Redraws are shown as a terminal would show them in the end."),
+    Promise("tools.cheap", _CHEAP, "The list of tools stays within its budget of tokens."),
+    Promise("endings.told_once", _CHEAP, "Each client is told once of each ending of its jobs."),
+    # The safe choice is the default
+    Promise("stdin.closed", _SAFE, "Without more stdin is closed; input for it is refused with what to do instead."),
+    Promise("stdin.pipe", "execute_command: stdin", "A pipe takes any bytes and the end of input, within bounds."),
+    Promise("stdin.pty", "execute_command: stdin", "A terminal echoes, has a size and takes the end of input."),
+    Promise("stdin.ctrl_c", "interact_with_job: keys", "ctrl-c interrupts the foreground, on a terminal or without."),
+    Promise(
+        "state_dir.private", _SAFE, "The state directory is its owner's alone; another's is refused in a sentence."
+    ),
+    Promise("http.closed", _SAFE, "HTTP is closed to those without the token."),
+    # Errors and damage
+    Promise(
+        "errors.nothing_written",
+        "errors",
+        "What cannot be done is refused in a sentence that names the argument; nothing is started or written.",
+    ),
+    Promise("settings.named", "settings", "A setting that cannot be used is named in one line."),
+    Promise("records.damaged", _DISK, "Damaged or missing files of a job are reported and worked around."),
+    Promise("index.trouble", _DISK, "A lost, damaged, locked or newer index costs no job."),
+    Promise("state_dir.vanished", _DISK, "If the state directory vanishes jobs run on, and questions get an answer."),
+)
