@@ -11,7 +11,9 @@ from bench.client import ServerProcess, facts_of
 from bench.figures import KIB_PER_MIB, Figure, at_most, ratio
 from bench.plan import Plan
 from bench.workspace import await_runner_end
+from mcp_background_job.jobdir import records
 from mcp_background_job.jobdir.layout import StateDir
+from mcp_background_job.jobdir.records import Exit
 
 _COMMANDS = {
     "bytes": "head -c {size} /dev/zero",
@@ -34,14 +36,18 @@ def measure_throughput(plan: Plan) -> list[Figure]:
             run.warm_up()
             for kind, command in _COMMANDS.items():
                 ours: list[float] = []
+                recorded: list[float] = []
                 floor: list[float] = []
-                for _ in range(plan.count(3, 2)):
+                for _ in range(plan.count(5, 1)):
                     before = _reset_peak(server.pid)
-                    ours.append(run.job(command))
+                    seen, noted = run.job(command)
+                    ours.append(seen)
+                    recorded.append(noted)
                     growth.append((_memory(server.pid, "VmHWM") - before) / KIB_PER_MIB)
                     floor.append(run.redirected(command))
                 what = f"{run.size // 2**20:,} MiB of {kind}, {retention}, against `> file`"
                 figures.append(ratio(what, ours, floor, bar=_BAR))
+                figures.append(ratio("of that until the runner has noted the end", recorded, floor))
     what = f"memory growth of the server meanwhile, worst of {len(growth)}"
     return [*figures, at_most(what, max(growth), "MiB", bar=_MEMORY_BAR_MB, digits=1)]
 
@@ -50,7 +56,7 @@ class _Run:
     """Runs a command as a job and as the shell's, with fresh files for each."""
 
     def __init__(self, plan: Plan, state: StateDir, server: ServerProcess, *, keeps_all: bool) -> None:
-        self.size = plan.count(2**30, 2**27)
+        self.size = plan.count(2**30, 2**26)
         self._state = state
         self._server = server
         self._keeps_all = keeps_all
@@ -62,17 +68,19 @@ class _Run:
         self._server.call("get_job_status", job_id=job_id)
         await_runner_end(self._state, job_id)
 
-    def job(self, command: str) -> float:
+    def job(self, command: str) -> tuple[float, float]:
+        """Return the seconds from the call that starts it until its exit is seen, and until its runner has noted it."""
+        began_at = time.time()
         began = time.perf_counter()
         started = self._server.call("execute_command", command=command.format(size=self.size), wait_s=0)
         job_id = facts_of(started)["job_id"]
         waited = facts_of(self._server.call("wait_for_job", job_id=job_id, wait_s=50))
         took = time.perf_counter() - began
         assert (waited["status"], waited["exit_code"]) == ("completed", 0), waited
-        self._check(job_id)
+        noted = self._check(job_id)
         await_runner_end(self._state, job_id)
         self._remove(job_id)
-        return took
+        return took, noted - began_at
 
     def redirected(self, command: str) -> float:
         began = time.perf_counter()
@@ -82,7 +90,8 @@ class _Run:
         os.unlink(self._file)
         return took
 
-    def _check(self, job_id: str) -> None:
+    def _check(self, job_id: str) -> float:
+        """Check that the log is whole; returns when the runner noted the end."""
         status = facts_of(self._server.call("get_job_status", job_id=job_id))
         assert status["output_bytes"] == self.size, status
         assert "lost_bytes" not in status, status
@@ -90,6 +99,9 @@ class _Run:
         dropped = status.get("dropped_bytes", 0)
         assert kept + dropped == self.size, f"{kept} kept, {dropped} dropped"
         assert not dropped if self._keeps_all else kept <= _DEFAULT_RETENTION, f"{kept} kept, {dropped} dropped"
+        record = records.read(Exit, self._state.job(job_id).exit)
+        assert record, f"{job_id} has no exit record"
+        return record.ended_at
 
     def _remove(self, job_id: str) -> None:
         # Before they are written back: the disk shall not be busy with them during the next measurement.
