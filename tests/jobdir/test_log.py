@@ -431,6 +431,27 @@ def test_a_reader_racing_the_writer_sees_every_byte_once_or_is_told_what_was_dro
     assert seen + dropped == len(CONTENT)
 
 
+def test_a_full_segment_has_its_index_at_every_moment_of_a_rotation(
+    job: JobDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = os.rename
+    moments = 0
+
+    def rename_and_look(old: str, new: str) -> None:
+        nonlocal moments
+        rename(old, new)
+        moments += 1
+        assert all(os.path.exists(segment.index) for segment in rotated_segments(job))
+        assert len(logreader.read(job, 0, EVERYTHING).data) == writer.log.end
+
+    with writing(job, 10_000) as writer:
+        monkeypatch.setattr(os, "rename", rename_and_look)
+        for _ in range(30):
+            writer.write(Stream.STDOUT, b"x" * 100)
+        monkeypatch.undo()
+    assert moments == 2
+
+
 def test_a_reader_that_finds_no_quiet_moment_does_not_take_the_log_for_empty(
     job: JobDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:

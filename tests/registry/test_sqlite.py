@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import sqlite3
 import subprocess
 import sys
@@ -152,7 +153,17 @@ def test_a_database_that_is_locked_when_it_is_opened_is_an_error_and_not_a_hang(
         other.execute("ROLLBACK")
 
 
-def test_what_fails_half_way_is_undone(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_put_that_fails_half_way_changes_nothing_and_the_next_one_works(path: str) -> None:
+    unstorable = dataclasses.replace(JOB, job_id="jbad", exit_code=2**70)
+    with opened(path) as registry:
+        with pytest.raises((RegistryError, OverflowError)):
+            registry.put([dataclasses.replace(JOB, job_id="jgood"), unstorable])
+        assert registry.ids() == set()
+        registry.put([JOB])
+        assert registry.ids() == {"jone"}
+
+
+def test_a_migration_that_fails_half_way_is_undone(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken() -> list[tuple[int, str]]:
         return [(1, "CREATE TABLE jobs (x);\nCREATE TABLE jobs (y);\n")]
 
