@@ -17,7 +17,7 @@ def measure_cold_start(plan: Plan) -> list[Figure]:
     space, state = plan.workspace, plan.workspace.state_dir()
     ours: list[float] = []
     floor: list[float] = []
-    for round_number in range(plan.count(20, 5) + 1):
+    for round_number in range(plan.count(15, 3) + 1):
         took = (time_start(lambda: space.ours(state)), time_start(lambda: space.floor("empty")))
         if round_number:  # the first fills the caches, of bytecode and of the kernel
             ours.append(took[0])

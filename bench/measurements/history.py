@@ -74,7 +74,7 @@ def _ended(state: StateDir, job_ids: dict[str, Any]) -> int:
 def measure_history(plan: Plan) -> list[Figure]:
     """A start with many ended jobs, with and without an index of them, against one with none."""
     space = plan.workspace
-    jobs = plan.count(10_000, 1000)
+    jobs = plan.count(10_000, 500)
     empty, full = space.state_dir(), space.state_dir()
     newest = _write_history(full, jobs)
     first = _start_and_list(space, full, jobs, newest)
@@ -90,7 +90,7 @@ def measure_history(plan: Plan) -> list[Figure]:
     ]
     starts: tuple[list[float], list[float]] = ([], [])
     lists: tuple[list[float], list[float]] = ([], [])
-    for _ in range(plan.count(7, 3)):
+    for _ in range(plan.count(7, 1)):
         for side, (state, count, last) in enumerate(((full, jobs, newest), (empty, 0, ""))):
             start, listing = _start_and_list(space, state, count, last)
             starts[side].append(start)

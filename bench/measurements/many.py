@@ -22,7 +22,7 @@ _IDLE_JOBS = 100
 _PAGE = 200
 
 #: Housekeeping of a start is over by then.
-_SETTLE_S = 2.0
+_SETTLE_S = 1.0
 
 
 def measure_many(plan: Plan) -> list[Figure]:
@@ -31,7 +31,7 @@ def measure_many(plan: Plan) -> list[Figure]:
     figures: list[Figure] = []
     job_ids: list[str] = []
     with space.ours(state) as server:
-        for number in (1, 100, 200 if plan.quick else 500):
+        for number in (1, 100, 120 if plan.quick else 500):
             began = time.perf_counter()
             fresh = _start(server, number - len(job_ids))
             job_ids += fresh
@@ -57,7 +57,7 @@ def measure_idle(plan: Plan) -> list[Figure]:
         _check_running(space, server, job_ids)
         time.sleep(_SETTLE_S)
         processes = [psutil.Process(server.pid), *_spawner_and_runners(state, job_ids)]
-        window = plan.count(20, 5)
+        window = plan.count(20, 3)
         before = sum(map(_processor_time, processes))
         began = time.perf_counter()
         time.sleep(window)

@@ -18,7 +18,7 @@ _BAR = 1.5
 
 def measure_tail(plan: Plan) -> list[Figure]:
     """``tail_job_output`` of 50 lines."""
-    large = plan.count(10**9, 10**8)
+    large = plan.count(10**9, 2 * 10**7)
     with plan.workspace.ours(plan.workspace.state_dir(), max_output_size="2GB") as server:
         logs = {size: _job_with_log(server, size) for size in (large, _SMALL)}
         samples: dict[int, list[float]] = {size: [] for size in logs}

@@ -47,7 +47,7 @@ def measure_throughput(plan: Plan) -> list[Figure]:
                     floor.append(run.redirected(command))
                 what = f"{run.size // 2**20:,} MiB of {kind}, {retention}, against `> file`"
                 figures.append(ratio(what, ours, floor, bar=_BAR))
-                figures.append(ratio("of that until the runner has noted the end", recorded, floor))
+                figures.append(ratio("the same, until the runner has noted the end", recorded, floor))
     what = f"memory growth of the server meanwhile, worst of {len(growth)}"
     return [*figures, at_most(what, max(growth), "MiB", bar=_MEMORY_BAR_MB, digits=1)]
 
@@ -56,7 +56,7 @@ class _Run:
     """Runs a command as a job and as the shell's, with fresh files for each."""
 
     def __init__(self, plan: Plan, state: StateDir, server: ServerProcess, *, keeps_all: bool) -> None:
-        self.size = plan.count(2**30, 2**26)
+        self.size = plan.count(2**30, 3 * 2**25)
         self._state = state
         self._server = server
         self._keeps_all = keeps_all

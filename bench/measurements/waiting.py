@@ -22,7 +22,7 @@ def measure_waiting(plan: Plan) -> list[Figure]:
     until_answer: list[float] = []
     until_recorded: list[float] = []
     with plan.workspace.ours(state) as server:
-        for _ in range(plan.count(120, 20)):
+        for _ in range(plan.count(120, 10)):
             job_id = facts_of(server.call("execute_command", command=_COMMAND, wait_s=0))["job_id"]
             waited = facts_of(server.call("wait_for_job", job_id=job_id, wait_s=30))
             answered = time.time()
