@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
+import signal
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import AsyncGenerator, Coroutine, Iterator
 from typing import Any
 
+from mcp_background_job.core.ladder import KILL_PATIENCE_S
 from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.errors import LaunchError, RunnerSilentError, StateDirError
 from mcp_background_job.executors.base import Cancelled, Submitted
 from mcp_background_job.executors.launcher import Launcher
-from mcp_background_job.jobdir import logreader, records
+from mcp_background_job.jobdir import lock, logreader, records
 from mcp_background_job.jobdir.control import NoRunnerError, RunnerClient, RunnerTimeoutError
 from mcp_background_job.jobdir.ending import end_unowned
 from mcp_background_job.jobdir.layout import JobDir, StateDir, is_job_id
@@ -27,6 +30,12 @@ from mcp_background_job.processes.wrapper import ProcessWrapper
 
 #: After the runner was killed by us, SIGKILL takes effect within this time unless the machine is stuck.
 _KILL_WAIT_S = 5.0
+
+#: A restart under a name lasts as long as the old job takes to die.
+_NAMES_PATIENCE_S = 15.0
+
+#: A sweep takes the grace period of the sweeper, and SIGKILL's patience where something survives; and some more.
+_SWEEP_PATIENCE_S = 20.0
 
 #: How often to ask a runner to stop a job that was just found ending or starting.
 _CANCEL_ATTEMPTS = 50
@@ -42,7 +51,7 @@ class LocalExecutor:
         self.boot_id = boot_id()
         self._launcher = Launcher()
         self._tasks: set[asyncio.Task[object]] = set()
-        self._swept: set[str] = set()
+        self._sweeping: set[str] = set()
 
     def prepare(self) -> None:
         """Make the state directory, and check that it can be used by us and by nobody else.
@@ -76,6 +85,20 @@ class LocalExecutor:
         self._launcher.close()
 
     # -- start -----------------------------------------------------------------------------------------------------
+
+    @contextlib.asynccontextmanager
+    async def names_locked(self) -> AsyncGenerator[None]:
+        """Keep others from starting jobs under a name; if somebody is stuck while holding this, go on without."""
+        descriptor = await asyncio.to_thread(lock.acquire, self.state.names_lock, patience_s=_NAMES_PATIENCE_S)
+        try:
+            yield
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def identity_of(self, job_id: str) -> str:
+        """Return what tells a job's directory from copies of it."""
+        return self.state.job(job_id).identity()
 
     def claim(self, job_id: str) -> bool:
         """Take a job id by making its directory; returns whether it was free."""
@@ -119,18 +142,20 @@ class LocalExecutor:
             raise StateDirError(f"cannot record a job in {self.state.path}: {error.strerror}") from error
 
     def _unrecord(self, job: JobDir) -> None:
-        for path in (self.state.open_mark(job.job_id), job.spec):
-            with contextlib.suppress(OSError):
-                os.unlink(path)
         with contextlib.suppress(OSError):
-            os.rmdir(job.path)
+            os.unlink(self.state.open_mark(job.job_id))
+        shutil.rmtree(job.path, ignore_errors=True)
 
     async def _launch(self, job: JobDir) -> Submitted:
         try:
             report = await self._launcher.launch(job)
         except LaunchError as error:
             # Normally the runner has said so in the exit record. If it could not, nobody shall start the job later.
-            end_unowned(job, Exit(outcome=Outcome.FAILED.value, ended_at=time.time(), reason=f"not started: {error}"))
+            record = Exit(outcome=Outcome.FAILED.value, ended_at=time.time(), reason=f"not started: {error}")
+            try:
+                end_unowned(job, record)
+            except OSError:  # the disk is full: then nothing of the job shall be left
+                self._unrecord(job)
             raise
         pid = report.get("pid")
         if pid is None and report.get("owned"):  # somebody who served the queue was quicker
@@ -174,12 +199,25 @@ class LocalExecutor:
         """Return the path of the newest segment of the log."""
         return self.state.job(job_id).log
 
+    def mark_open(self, job_id: str) -> None:
+        """Mark that a job has not ended, unless it is marked."""
+        _touch(self.state.open_mark(job_id))
+
     def discover(self) -> set[str]:
         return set(self._job_ids())
 
     def jobs_changed_at(self) -> int:
-        """Return a number that changes when a job directory is made or removed."""
-        return os.stat(self.state.jobs).st_mtime_ns
+        """Return a number that changes when a job directory is made or removed.
+
+        Raises:
+            StateDirError: the state directory is gone.
+        """
+        try:
+            return os.stat(self.state.jobs).st_mtime_ns
+        except OSError as error:
+            raise StateDirError(
+                f"the state directory {self.state.path} is no longer there ({error.strerror}), and its jobs with it"
+            ) from error
 
     def _job_ids(self) -> Iterator[str]:
         with contextlib.suppress(FileNotFoundError):
@@ -205,8 +243,7 @@ class LocalExecutor:
         for _ in range(_CANCEL_ATTEMPTS):
             seen = await asyncio.to_thread(observe, job, self.boot_id)
             if seen.state is State.EXITED:
-                if seen.sweep:
-                    await self.sweep(job_id)
+                await self._swept(job)
                 return Cancelled(was_live=False)
             if seen.state is State.QUEUED:
                 if await asyncio.to_thread(end_unowned, job, _withdrawn(request)):
@@ -238,9 +275,29 @@ class LocalExecutor:
                 f"the runner of job {job.job_id} does not answer, and it lives in another container or namespace: "
                 "stop the job from there"
             )
-        await asyncio.to_thread(_kill_runner, job, seen.runner_pid, self.boot_id)
+        survivors = await asyncio.to_thread(_end_with_tree, job, seen.runner_pid, self.boot_id, request)
+        if survivors:
+            return Cancelled(was_live=True, survivors=tuple(survivors))
         await self._launcher.launch(job, killed_by=request.by)
         return Cancelled(was_live=True)
+
+    async def _swept(self, job: JobDir) -> None:
+        """Return when a job that is over has its exit record, and so nothing of it is left; a lost one begins without."""
+        deadline = time.monotonic() + _SWEEP_PATIENCE_S
+        while not await asyncio.to_thread(os.path.exists, job.exit):
+            await self.sweep(job.job_id)  # no harm if another is at it already
+            if time.monotonic() > deadline:
+                raise RunnerSilentError(
+                    f"processes of job {job.job_id}, whose runner is dead, may be alive: "
+                    f"nobody has cleared them away within {_SWEEP_PATIENCE_S:g} s; {job.path}/runner.crash may say why"
+                )
+            await asyncio.sleep(_BETWEEN_ATTEMPTS_S)
+
+    def sweep_the_dead(self) -> None:
+        """Sweep, without waiting, after every dead runner of a job that is not known to have ended."""
+        for job_id, seen in self.poll(open_jobs(self.state)).items():
+            if seen.sweep:
+                self.sweep_later(job_id)
 
     async def sweep(self, job_id: str) -> None:
         """Have a new runner clear away what a dead one left, and record that the job is lost; waits for that."""
@@ -248,11 +305,18 @@ class LocalExecutor:
             await self._launcher.launch(self.state.job(job_id))
 
     def sweep_later(self, job_id: str) -> None:
-        """The same, without waiting, and once."""
-        if job_id in self._swept:
+        """The same, without waiting, and once at a time."""
+        if job_id in self._sweeping:
             return
-        self._swept.add(job_id)
-        self._go_on(self.sweep(job_id))
+        self._sweeping.add(job_id)
+
+        async def sweep() -> None:
+            try:
+                await self.sweep(job_id)
+            finally:
+                self._sweeping.discard(job_id)
+
+        self._go_on(sweep())
 
     def _go_on(self, work: Coroutine[Any, Any, object]) -> None:
         """Let something go on while its caller does not; what it finds out is in the job's directory."""
@@ -266,14 +330,25 @@ class LocalExecutor:
         task.add_done_callback(self._tasks.discard)
 
 
-def _kill_runner(job: JobDir, pid: int, boot: str) -> None:
-    # The pid is the kernel's answer to who holds this job's lock. The process is taken hold of first and the kernel
-    # asked again, so that nobody who got the pid in between can be meant.
-    with contextlib.suppress(ProcessLookupError):
+def _end_with_tree(job: JobDir, pid: int, boot: str, request: StopRequest) -> list[int]:
+    """End what descends from a runner, then the runner; returns what SIGKILL did not end, and then leaves the runner.
+
+    In this order, because as a subreaper it keeps its hold on every orphan for as long as it lives.
+    """
+    try:
         runner = ProcessWrapper(pid)
-        if observe(job, boot).runner_pid == pid:
-            runner.kill()
-            runner.wait(_KILL_WAIT_S)
+    except ProcessLookupError:
+        return []
+    # The pid is the kernel's answer to who holds this job's lock. The process was taken hold of first and the kernel is
+    # asked again, so that nobody who got the pid in between can be meant.
+    if observe(job, boot).runner_pid != pid:
+        return []
+    number = signal.Signals[request.signal]
+    survivors = runner.end_descendants(number, grace_s=request.grace_s, patience_s=KILL_PATIENCE_S)
+    if not survivors:
+        runner.kill()
+        runner.wait(_KILL_WAIT_S)
+    return survivors
 
 
 def _withdrawn(request: StopRequest) -> Exit:

@@ -33,6 +33,8 @@ class StateDir:
         self.queue = os.path.join(path, "queue")
         self.index = os.path.join(path, "jobs.sqlite3")
         self.queue_lock = os.path.join(path, "queue.lock")
+        #: Held while a job is started under a name, so that of two who do so at once one finds the other's.
+        self.names_lock = os.path.join(path, "names.lock")
         self.http_token = os.path.join(path, "http-token")
 
     def job(self, job_id: str) -> JobDir:
@@ -62,6 +64,15 @@ class JobDir:
         self.index = os.path.join(path, "output.idx")
         self.lock = os.path.join(path, "runner.lock")
         self.control = os.path.join(path, "control.sock")
+
+    def identity(self) -> str:
+        """Return what tells this directory from a copy of it; ``spec.json`` has it at the head of the cookie.
+
+        Raises:
+            OSError: there is no such directory.
+        """
+        facts = os.stat(self.path)
+        return f"{facts.st_dev:x}-{facts.st_ino:x}"
 
     @property
     def state_dir(self) -> StateDir:

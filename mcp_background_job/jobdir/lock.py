@@ -69,11 +69,26 @@ def held(path: str, *, patience_s: float) -> Generator[bool]:
     The lock is taken on an open file description where the system has such locks (Linux), so that two threads of one
     process exclude each other as two processes do.
     """
+    descriptor = acquire(path, patience_s=patience_s)
+    try:
+        yield descriptor is not None
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def acquire(path: str, *, patience_s: float) -> int | None:
+    """Take such a lock, to be let go by closing the descriptor; ``None`` if others held it all the time."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        yield _acquire_within(descriptor, patience_s)
-    finally:
+        got = _acquire_within(descriptor, patience_s)
+    except BaseException:
         os.close(descriptor)
+        raise
+    if not got:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 #: Seconds between two attempts to get a lock that is held for milliseconds at a time; the kernel has no wait with a

@@ -147,6 +147,10 @@ class Index:
             return (
                 observed(unrecorded(job_id, "its spec.json is gone"), seen) if seen.state is not State.QUEUED else None
             )
+        if spec.job_id != job_id:
+            return observed(unrecorded(job_id, f"its spec.json is that of job {spec.job_id}"), seen)
+        if seen.state is State.QUEUED:
+            self._executor.mark_open(job_id)  # whoever recorded it may have died before
         return observed(job_of(spec), seen)
 
 

@@ -124,8 +124,7 @@ class JobManager:
     async def recover(self) -> None:
         """Bring the index up to date, sweep up after dead runners, and serve a queue that nobody else serves."""
         await self.index.sync()
-        for job in await self.index.call(lambda registry: registry.unended()):
-            await self._look(job)
+        self.executor.sweep_the_dead()
         await self.executor.serve_queue()
 
     def close(self) -> None:
@@ -147,25 +146,36 @@ class JobManager:
         """
         cwd = check(request, self._policy)
         after = [(await self.find(other)).job_id for other in request.after]
-        if request.name and request.if_running != "new" and (live := await self._live_named(request.name)):
-            if request.if_running == "return":
-                return live
-            await self.kill(live.job.job_id, by=client or "restart", why=f"restart of {request.name}")
+        if request.name is None or request.if_running == "new":
+            started = await self._start(request, cwd, after, client, wait_for_report=wait_for_report)
+            self.index.put_later([started.job])
+            return started
+        async with self.executor.names_locked():
+            if live := await self._live_named(request.name):
+                if request.if_running == "return":
+                    return live
+                await self.kill(live.job.job_id, by=client or "restart", why=f"restart of {request.name}")
+            started = await self._start(request, cwd, after, client, wait_for_report=wait_for_report)
+            await self.index.put([started.job])
+            return started
+
+    async def _start(
+        self, request: StartRequest, cwd: str, after: list[str], client: str, *, wait_for_report: bool
+    ) -> Started:
+        job_id = self._claim_id()
         spec = spec_of(
             request,
             self._policy,
-            job_id=self._claim_id(),
+            job_id=job_id,
+            identity=self.executor.identity_of(job_id),
             cwd=cwd,
             after=after,
             client=client,
             environment=self._environment,
         )
-        job = job_of(spec)
-        try:
-            submitted = await self.executor.submit(spec, wait_for_report=wait_for_report)
-        finally:
-            self.index.put_later([job])
-        return Started(replace(job, state=State.QUEUED if submitted.queued else State.RUNNING), submitted.pid)
+        submitted = await self.executor.submit(spec, wait_for_report=wait_for_report)
+        state = State.QUEUED if submitted.queued else State.RUNNING
+        return Started(replace(job_of(spec), state=state), submitted.pid)
 
     async def restart(self, reference: str, *, client: str = "") -> Started:
         """Start the same command again, under the same name; a job that still runs is stopped first."""
@@ -394,7 +404,7 @@ class JobManager:
         request = StopRequest(at=time.time(), by=by, why=why, signal=stop_signal(signal), grace_s=grace_s)
         try:
             job = await self.find(reference)
-        except UnknownJobError:
+        except (UnknownJobError, StateDirError):
             return Killed("not_found", None)
         if job.state is State.EXITED and job.outcome is not Outcome.LOST:
             return Killed("already_terminated", job)

@@ -125,13 +125,14 @@ def spec_of(
     policy: Policy,
     *,
     job_id: str,
+    identity: str,
     cwd: str,
     after: list[str],
     client: str,
     environment: Mapping[str, str],
 ) -> Spec:
-    """Return what the runner needs to know."""
-    cookie = secrets.token_hex(16)
+    """Return what the runner needs to know; ``identity`` is that of the job's directory."""
+    cookie = f"{identity}-{secrets.token_hex(16)}"
     defaults = TERMINAL_OUTPUT if request.stdin == "pty" else PLAIN_OUTPUT
     env = {**environment, **defaults, **request.env, JOB_ID_VARIABLE: job_id, COOKIE_VARIABLE: cookie}
     return Spec(

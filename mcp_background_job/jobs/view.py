@@ -32,7 +32,7 @@ def observed(job: Job, seen: Observation) -> Job:
     """Return the job as it is now."""
     started_at = seen.status.started_at if seen.status else job.started_at
     if seen.exit is None:
-        return dataclasses.replace(job, state=seen.state, started_at=started_at, reason=seen.trouble or "")
+        return dataclasses.replace(job, state=seen.state, started_at=started_at, reason=seen.trouble or job.reason)
     end = seen.exit
     return dataclasses.replace(
         job,

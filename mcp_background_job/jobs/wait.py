@@ -21,6 +21,9 @@ from mcp_background_job.processes.wrapper import ProcessWrapper
 #: A queued job, and one whose runner is just coming or going, has no socket to listen on: look again after this time.
 _LOOK_AGAIN_S = 0.05
 
+#: While a queued job is waited for, how often to look after dead runners.
+_CARE_S = 0.5
+
 #: A port says nothing when it opens: try it this often.
 _TRY_PORT_S = 0.1
 
@@ -80,12 +83,19 @@ class _Wait:
     knew_leader_exit: bool | None = None
     runner: RunnerClient | None = None
     known_size: int = 0
+    next_care: float = 0.0
     port_was_foreign: bool | None = None
 
     def __post_init__(self) -> None:
         self.scanner = Scanner(self.request.until_pattern, self.request.fail_on, self.request.since)
         if self.request.from_start:
             self.knew_leader_exit = False
+
+    def care_for_the_queue(self) -> None:
+        """What a queued job waits for may have died with its runner: then nobody else would ever notice."""
+        if time.monotonic() >= self.next_care:
+            self.next_care = time.monotonic() + _CARE_S
+            self.executor.sweep_the_dead()
 
     @property
     def waited(self) -> float:
@@ -151,6 +161,7 @@ async def _news(wait: _Wait) -> None:
                 try:
                     wait.runner = await wait.executor.connect(wait.job_id)
                 except (NoRunnerError, RunnerTimeoutError):
+                    wait.care_for_the_queue()
                     await asyncio.sleep(_LOOK_AGAIN_S)
                     return
             watches_output = wait.scanner.is_needed or wait.request.until.kind is Kind.IDLE

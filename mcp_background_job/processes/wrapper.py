@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import signal
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import psutil
+
+
+#: Time between two rounds of SIGKILL; zombies that nobody reaps are not waited for longer.
+_KILL_ROUND_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,32 @@ class ProcessWrapper:
             return False
         return True
 
+    def end_descendants(self, number: int, *, grace_s: float, patience_s: float) -> list[int]:
+        """Signal all processes below this one, and kill what is left after the grace period; blocks the thread.
+
+        Returns the pids of those that SIGKILL did not end within ``patience_s``.
+        """
+        if grace_s > 0 and number != signal.SIGKILL:
+            polite = self._living_descendants()
+            for process in polite:
+                _send(process, number)
+                _send(process, signal.SIGCONT)  # the suspended would not see the signal
+            psutil.wait_procs(polite, timeout=grace_s)
+        deadline = time.monotonic() + patience_s
+        while (left := self._living_descendants()) and time.monotonic() < deadline:
+            for process in left:
+                _send(process, signal.SIGKILL)
+            psutil.wait_procs(left, timeout=_KILL_ROUND_S)
+        return [process.pid for process in left]
+
+    def _living_descendants(self) -> list[psutil.Process]:
+        living: list[psutil.Process] = []
+        for process in self._descendants():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if process.status() != psutil.STATUS_ZOMBIE:
+                    living.append(process)
+        return living
+
     def usage_of_descendants(self) -> TreeUsage:
         """Add up what the processes below this one use; those that end meanwhile are left out."""
         cpu = 0.0
@@ -90,6 +122,11 @@ class ProcessWrapper:
     def _descendants(self) -> Iterator[psutil.Process]:
         with contextlib.suppress(psutil.NoSuchProcess):
             yield from self._process.children(recursive=True)
+
+
+def _send(process: psutil.Process, number: int) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):  # gone, or shown as a survivor
+        process.send_signal(number)
 
 
 def _listening_ports(process: psutil.Process) -> set[int]:

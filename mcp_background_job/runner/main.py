@@ -11,16 +11,13 @@ import contextlib
 import gc
 import json
 import os
-import time
 import traceback
 
-from mcp_background_job.core.states import Outcome
 from mcp_background_job.errors import BackgroundJobError, CorruptRecordError, LaunchError
 from mcp_background_job.jobdir import lock, records
-from mcp_background_job.jobdir.ending import publish
 from mcp_background_job.jobdir.layout import JobDir, StateDir
 from mcp_background_job.jobdir.queue import queued_jobs, serve_queue
-from mcp_background_job.jobdir.records import Exit, Spec
+from mcp_background_job.jobdir.records import Spec
 from mcp_background_job.runner.exit_record import MAX_REASON
 from mcp_background_job.runner.supervisor import Supervisor
 from mcp_background_job.runner.sweep import sweep
@@ -86,7 +83,7 @@ def _run(job: JobDir, spec: Spec, reply: Reply) -> None:
     try:
         pid = supervisor.start()
     except LaunchError as error:
-        publish(job, Exit(outcome=Outcome.FAILED.value, ended_at=time.time(), reason=f"not started: {error}"))
+        supervisor.give_up(f"not started: {error}")
         raise
     reply.send(pid=pid, runner_pid=os.getpid())
     gc.disable()  # nothing here makes cycles, and a collection would touch, and so copy, all memory of the spawner
@@ -103,9 +100,11 @@ def _fork_runner(job: JobDir) -> None:
     """Launch another job's runner from this one, which is at its end; returns when it owns the job."""
     read, write = os.pipe()
     if os.fork() == 0:
-        os.close(read)
         exit_code = 1
         try:
+            # Nothing of the job that has ended: down a long queue it would add up.
+            os.closerange(3, write)
+            os.closerange(write + 1, os.sysconf("SC_OPEN_MAX"))
             os.setsid()
             be_runner(job.path, Reply(write))
             exit_code = 0

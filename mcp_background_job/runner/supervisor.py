@@ -26,16 +26,18 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from mcp_background_job.core.ladder import Progress, Step, next_step
+from mcp_background_job.core.ladder import Step
 from mcp_background_job.core.states import Outcome, State, outcome_of
 from mcp_background_job.errors import LaunchError
 from mcp_background_job.jobdir import records
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import Exit, LeaderExit, Spec, Status, StopRequest
 from mcp_background_job.runner import control, tree
+from mcp_background_job.runner.climber import Climber, send_to_each
 from mcp_background_job.runner.exit_record import MAX_REASON, ExitRecord
 from mcp_background_job.runner.output import BUSY_READS, PIPE_SIZE, Log, enlarge_pipe
 from mcp_background_job.runner.spawn import Child, spawn
+from mcp_background_job.runner.stdin import Stdin
 from mcp_background_job.runner.system import boot_id
 
 #: Time between the polite signal and SIGKILL when the runner itself stops the job.
@@ -44,9 +46,6 @@ OWN_GRACE_S = 5.0
 #: While it is being stopped, how often to look for processes of the job that are not our descendants: their end is
 #: not reported to us.
 STRAY_CHECK_S = 0.1
-
-#: Input that the job has not read yet; more than this is refused, so that memory stays bounded.
-MAX_UNREAD_INPUT = 1024 * 1024
 
 #: Moves between two looks at everything else, so that a job that floods its output can still be stopped.
 MOVES_PER_TURN = 16
@@ -64,21 +63,19 @@ class Supervisor:
         self._job = job
         self._spec = spec
         self._has_subreaper = has_subreaper
+        self._exit_record: ExitRecord | None = None
         self._poll = select.poll()
         self._handlers: dict[int, Callable[[], None]] = {}
         self._connections: list[control.Connection] = []
         self._stoppers: list[control.Connection] = []
         self._full_reads: dict[int, int] = {}
-        self._unread_input = bytearray()
-        self._close_stdin = False
         self._leader_exit: LeaderExit | None = None
         self._childless = False
-        self._ladder: Progress | None = None
+        self._climber: Climber | None = None
         self._stop: StopRequest | None = None
         self._stop_outcome: Outcome | None = None
         self._stopped_as: Outcome | None = None  # set when a signal was sent: what ends before ended by itself
         self._survivors: list[int] = []
-        self._last_published = b""
 
     # -- start -----------------------------------------------------------------------------------------------------
 
@@ -89,9 +86,9 @@ class Supervisor:
             LaunchError: it could not be started; nothing of it is left but its directory.
         """
         try:
+            self._exit_record = ExitRecord(self._job)
             # From here on the job is never mistaken for one that waits to be started, whenever this process dies.
             records.write(self._job.status, records.encode(self._status(State.STARTING)))
-            self._exit_record = ExitRecord(self._job)
             self._log = Log(self._job, self._spec.max_output)
             self._listener = control.listen(self._job.path, os.path.basename(self._job.control))
         except OSError as error:
@@ -100,6 +97,7 @@ class Supervisor:
         self._started_at = time.time()
         self._started = time.monotonic()
         self._child: Child = spawn(self._spec)
+        self._stdin = Stdin(self._child.stdin, is_terminal=self._child.is_terminal)
         limit = self._spec.timeout_s
         self._limit = self._started + limit if limit is not None else None
         self._watch(self._wake_up, self._on_signal)
@@ -107,6 +105,19 @@ class Supervisor:
         for descriptor in self._child.outputs:
             self._watch(descriptor, lambda descriptor=descriptor: self._on_output(descriptor))
         return self._child.pid
+
+    def give_up(self, reason: str) -> None:
+        """Record that the job could not be started. Where that is impossible too, whoever launched it cleans up."""
+        if self._exit_record is None:
+            return
+        record = Exit(outcome=Outcome.FAILED.value, ended_at=time.time(), reason=reason[:MAX_REASON])
+        if self._exit_record.publish(record):
+            self._close_mark()
+            self._exit_record.make_durable()
+
+    def _close_mark(self) -> None:
+        with contextlib.suppress(OSError):  # it is gone, or all is
+            os.unlink(self._job.state_dir.open_mark(self._job.job_id))
 
     def _catch_signals(self) -> int:
         read, write = os.pipe()
@@ -125,8 +136,8 @@ class Supervisor:
         """Publish that the job runs, supervise until no process of it is left, then publish how it ended."""
         self._publish()
         while True:
-            due = self._limit if self._ladder is None else self._climb()
-            if self._childless and self._ladder is None:
+            due = self._limit if self._climber is None else self._climb()
+            if self._childless and self._climber is None:
                 break
             timeout = None if due is None else max(0.0, due - time.monotonic()) * 1000
             for descriptor, _ in self._poll.poll(timeout):
@@ -246,49 +257,31 @@ class Supervisor:
                     self._hang_up(connection)
 
     def _take_input(self, data: bytes, *, eof: bool) -> dict[str, object]:
-        stdin = self._child.stdin
-        if stdin is None:
-            return {"error": "closed"}
-        if len(self._unread_input) + len(data) > MAX_UNREAD_INPUT:
-            return {"error": "full", "unread": len(self._unread_input)}
-        if eof and self._child.is_terminal:
-            data += b"\x04"  # a terminal's way to say that the input ends: termios(3), VEOF
-        self._unread_input += data
-        self._close_stdin = self._close_stdin or (eof and not self._child.is_terminal)
-        self._write_input()
-        return {"ok": True, "unread": len(self._unread_input)}
+        answer = self._stdin.take(data, eof=eof)
+        self._watch_stdin()
+        return answer
 
-    def _write_input(self) -> None:
-        stdin = self._child.stdin
-        if stdin is None:
-            return
-        try:
-            while self._unread_input:
-                del self._unread_input[: os.write(stdin, self._unread_input)]
-        except BlockingIOError:
-            self._watch(stdin, self._write_input, select.POLLOUT)
-            return
-        except OSError:  # nobody reads it any more
-            self._unread_input.clear()
-            self._close_stdin = True
-        self._unwatch(stdin)
-        if self._close_stdin:
-            os.close(stdin)
-            self._child.stdin = None
+    def _watch_stdin(self) -> None:
+        descriptor = self._stdin.descriptor
+        if self._stdin.unread and descriptor is not None:
+            self._watch(descriptor, self._on_stdin_ready, select.POLLOUT)
+
+    def _on_stdin_ready(self) -> None:
+        if self._stdin.descriptor is not None:
+            self._unwatch(self._stdin.descriptor)
+        self._stdin.write()
+        self._watch_stdin()
 
     # -- stopping --------------------------------------------------------------------------------------------------
 
     def _request_stop(self, request: StopRequest, stopped_as: Outcome) -> None:
         """Begin to stop, or, if that is under way, stop sooner or with SIGKILL if the new request says so."""
-        ladder = self._ladder
-        now = time.monotonic()
-        if self._stop is None or ladder is None:
+        number = getattr(signal, request.signal)
+        if self._climber is None:
             self._stop, self._stop_outcome = request, stopped_as
-            self._ladder = Progress(0.0 if request.signal == "SIGKILL" else request.grace_s)
-        elif ladder.killing_since is None:
-            elapsed = now - ladder.signalled_at if ladder.signalled_at is not None else 0.0
-            remaining = 0.0 if request.signal == "SIGKILL" else request.grace_s
-            self._ladder = dataclasses.replace(ladder, grace_s=min(ladder.grace_s, elapsed + remaining))
+            self._climber = Climber(number, request.grace_s, self._signal_all)
+        else:
+            self._climber.hurry(number, request.grace_s)
         self._limit = None
         self._publish()
 
@@ -299,50 +292,38 @@ class Supervisor:
         )
 
     def _climb(self) -> float | None:
-        """Carry out what the ladder says is due; returns when to ask it again."""
-        ladder, request = self._ladder, self._stop
-        if ladder is None or request is None:
+        """Carry out what the ladder says is due; returns when to ask it again, ``None`` when it is at its top."""
+        climber = self._climber
+        if climber is None:
             return None
-        targets = self._targets()
-        now = time.monotonic()
-        step, due = next_step(ladder, now=now, alive=bool(targets) or not self._childless)
-        match step:
-            case Step.SIGNAL:
-                self._signal_all(targets, getattr(signal, request.signal))
-                self._stopped_as = self._stop_outcome
-                self._ladder = dataclasses.replace(ladder, signalled_at=now)
-            case Step.KILL:
-                self._signal_all(targets, signal.SIGKILL)
-                self._stopped_as = self._stop_outcome
-                since = now if ladder.killing_since is None else ladder.killing_since
-                self._ladder = dataclasses.replace(ladder, killing_since=since, killed_at=now)
-            case Step.REPORT_SURVIVORS:
-                self._ladder = dataclasses.replace(ladder, reported=True)
-                self._report_survivors([process.pid for process in targets])
-            case Step.DONE:
-                self._ladder = None
-            case Step.WAIT:
-                pass
-        return min(due, now + STRAY_CHECK_S) if due is not None and self._childless else due
+        targets = self._targets(climber)
+        step, due = climber.climb(targets, alive=bool(targets) or not self._childless)
+        if step is Step.REPORT_SURVIVORS:
+            self._report_survivors([process.pid for process in targets])
+        if step is Step.DONE:
+            self._climber = None
+            return None
+        if climber.has_signalled:
+            self._stopped_as = self._stop_outcome
+        return min(due or 0.0, time.monotonic() + STRAY_CHECK_S) if self._childless else due
 
-    def _targets(self) -> list[tree.Process]:
+    def _targets(self, climber: Climber) -> list[tree.Process]:
         """The living processes of the job: all that descend from us, and those elsewhere that carry its cookie."""
         mine = tree.descendants(os.getpid())
+        if climber.has_signalled and mine and not self._childless:
+            return mine  # the scan of all processes takes milliseconds: at the first step, and before we call it done
         pids = {process.pid for process in mine}
-        if self._ladder is not None and (self._ladder.signalled_at is None or self._childless or not mine):
-            # The scan of all processes takes milliseconds: at the first step, and before we call it done.
-            mine += [process for process in tree.carriers(self._spec.cookie) if process.pid not in pids]
-        return mine
+        return mine + [process for process in tree.carriers(self._spec.cookie) if process.pid not in pids]
 
     def _signal_all(self, targets: list[tree.Process], number: int) -> None:
         self._signal_group(number)
-        group_is_ours = self._leader_exit is None
-        for process in targets:
-            in_group = group_is_ours and _group_of(process.pid) == self._child.pid
-            if not in_group or number == signal.SIGKILL:
-                tree.send(process, number)
-            if number != signal.SIGKILL:
-                tree.send(process, signal.SIGCONT)  # a suspended process would not see the signal
+        group_was_told = self._leader_exit is None and number != signal.SIGKILL
+        send_to_each(
+            [process for process in targets if not (group_was_told and _group_of(process.pid) == self._child.pid)],
+            number,
+        )
+        if group_was_told:
+            self._signal_group(signal.SIGCONT)
 
     def _signal_group(self, number: int) -> None:
         # Only while the leader is not reaped: until then nobody else can get its number. The kernel signals a group
@@ -424,15 +405,17 @@ class Supervisor:
     def _finish(self) -> None:
         self._drain()
         self._log.close()
-        self._exit_record.publish(self._exit())
-        with contextlib.suppress(OSError):
-            os.unlink(self._job.state_dir.open_mark(self._job.job_id))
+        exit_record = self._exit_record
+        if exit_record is not None:
+            exit_record.publish(self._exit())
+        self._close_mark()
         for connection in self._connections:
             connection.close()
         self._listener.close()
         with contextlib.suppress(OSError):
             os.unlink(self._job.control)
-        self._exit_record.make_durable()
+        if exit_record is not None:
+            exit_record.make_durable()
 
     def _exit(self) -> Exit:
         leader = self._leader_exit or LeaderExit(at=time.time())

@@ -12,7 +12,7 @@ import select
 import signal
 import time
 
-from mcp_background_job.core.ladder import Progress, Step, next_step
+from mcp_background_job.core.ladder import Step
 from mcp_background_job.core.recovery import REBOOT, RUNNER_GONE
 from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.errors import CorruptRecordError
@@ -22,6 +22,7 @@ from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import Exit, Spec, Status
 from mcp_background_job.jobdir.segments import rotated_segments
 from mcp_background_job.runner import tree
+from mcp_background_job.runner.climber import Climber, send_to_each
 from mcp_background_job.runner.system import boot_id
 
 #: Nobody reads these processes' output any more, and most have died of that; the others get this long to end politely.
@@ -42,7 +43,9 @@ def sweep(job: JobDir, spec: Spec, *, killed_by: str | None) -> None:
     before = _last_status(job)
     rebooted = before is not None and before.boot_id != boot_id()
     _announce(job, before)
-    survivors = [] if rebooted else _end_all(spec.cookie)
+    # The cookie names the directory that it was made for: a copy, in a backup say, must not end the original's job.
+    is_ours = spec.cookie.startswith(f"{job.identity()}-")
+    survivors = [] if rebooted or not is_ours else _end_all(spec.cookie)
     reason = REBOOT if rebooted else RUNNER_GONE
     if killed_by is not None:
         reason = f"stopped for {killed_by}, together with its runner, which did not answer"
@@ -78,29 +81,15 @@ def _announce(job: JobDir, before: Status | None) -> None:
 
 def _end_all(cookie: str) -> list[int]:
     """Climb the ladder; returns what survived it."""
-    ladder = Progress(GRACE_S)
+    climber = Climber(signal.SIGTERM, GRACE_S, send_to_each)
     while True:
         targets = tree.carriers(cookie)
-        now = time.monotonic()
-        step, due = next_step(ladder, now=now, alive=bool(targets))
-        match step:
-            case Step.DONE:
-                return []
-            case Step.REPORT_SURVIVORS:
-                return [process.pid for process in targets]
-            case Step.SIGNAL:
-                for process in targets:
-                    tree.send(process, signal.SIGTERM)
-                    tree.send(process, signal.SIGCONT)
-                ladder = dataclasses.replace(ladder, signalled_at=now)
-            case Step.KILL:
-                for process in targets:
-                    tree.send(process, signal.SIGKILL)
-                since = now if ladder.killing_since is None else ladder.killing_since
-                ladder = dataclasses.replace(ladder, killing_since=since, killed_at=now)
-            case Step.WAIT:
-                pass
-        _wait_for_any(targets, (due or now) - now)
+        step, due = climber.climb(targets, alive=bool(targets))
+        if step is Step.DONE:
+            return []
+        if step is Step.REPORT_SURVIVORS:
+            return [process.pid for process in targets]
+        _wait_for_any(targets, (due or 0.0) - time.monotonic())
 
 
 def _wait_for_any(processes: list[tree.Process], timeout_s: float) -> None:

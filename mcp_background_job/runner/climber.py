@@ -1,0 +1,70 @@
+"""Climbs the stop ladder: asks the plan which step is due, and carries it out on the processes it is given."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import time
+from collections.abc import Callable
+
+from mcp_background_job.core.ladder import Progress, Step, next_step
+from mcp_background_job.runner import tree
+
+SignalAll = Callable[[list[tree.Process], int], None]
+
+
+class Climber:
+    """One climb, from the polite signal to the end of the last process.
+
+    Attributes:
+        has_signalled: whether a signal was sent.
+    """
+
+    def __init__(self, number: int, grace_s: float, signal_all: SignalAll) -> None:
+        """Begins at the bottom; ``signal_all`` sends a signal to processes, and to whatever else belongs to them."""
+        self.has_signalled = False
+        self._number = number
+        self._progress: Progress = Progress(_grace(number, grace_s))
+        self._signal_all = signal_all
+
+    def hurry(self, number: int, grace_s: float) -> None:
+        """Take a second wish into account: it can shorten the grace period, and never lengthens it."""
+        progress = self._progress
+        elapsed = time.monotonic() - progress.signalled_at if progress.signalled_at is not None else 0.0
+        grace = min(progress.grace_s, elapsed + _grace(number, grace_s))
+        self._progress = dataclasses.replace(progress, grace_s=grace)
+
+    def climb(self, targets: list[tree.Process], *, alive: bool) -> tuple[Step, float | None]:
+        """Carry out what is due; returns the step, and when (monotonic seconds) to ask again."""
+        now = time.monotonic()
+        progress = self._progress
+        step, due = next_step(progress, now=now, alive=alive)
+        match step:
+            case Step.SIGNAL:
+                self._send(targets, self._number)
+                self._progress = dataclasses.replace(progress, signalled_at=now)
+            case Step.KILL:
+                self._send(targets, signal.SIGKILL)
+                since = now if progress.killing_since is None else progress.killing_since
+                self._progress = dataclasses.replace(progress, killing_since=since, killed_at=now)
+            case Step.REPORT_SURVIVORS:
+                self._progress = dataclasses.replace(progress, reported=True)
+            case Step.WAIT | Step.DONE:
+                pass
+        return step, due
+
+    def _send(self, targets: list[tree.Process], number: int) -> None:
+        self.has_signalled = True
+        self._signal_all(targets, number)
+
+
+def send_to_each(targets: list[tree.Process], number: int) -> None:
+    """Signal each of these processes, and wake the suspended: they would not see it."""
+    for process in targets:
+        tree.send(process, number)
+        if number != signal.SIGKILL:
+            tree.send(process, signal.SIGCONT)
+
+
+def _grace(number: int, grace_s: float) -> float:
+    return 0.0 if number == signal.SIGKILL else grace_s
