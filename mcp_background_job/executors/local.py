@@ -282,7 +282,7 @@ class LocalExecutor:
         return Cancelled(was_live=True)
 
     async def _swept(self, job: JobDir) -> None:
-        """Return when a job that is over has its exit record, and so nothing of it is left; a lost one begins without."""
+        """Return when a job that is over has its exit record: a lost one gets it when nothing of it is left."""
         deadline = time.monotonic() + _SWEEP_PATIENCE_S
         while not await asyncio.to_thread(os.path.exists, job.exit):
             await self.sweep(job.job_id)  # no harm if another is at it already

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 import psutil
 
-
 #: Time between two rounds of SIGKILL; zombies that nobody reaps are not waited for longer.
 _KILL_ROUND_S = 0.05
 

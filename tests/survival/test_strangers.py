@@ -33,8 +33,6 @@ from tests.survival.support import (
 
 pytestmark = pytest.mark.real_process
 
-COOKIE = "c" * 32
-
 #: Tells of every signal that a process can be told of; SIGKILL and SIGSTOP would show in other ways.
 _COUNTER = """
 sock = connect("stranger")
@@ -45,11 +43,21 @@ hang()
 """
 
 
+def _cookie_for(state_dir: str) -> str:
+    """Return a cookie as the job ``jold`` would have it: made for that very directory."""
+    path = StateDir(state_dir).job("jold").path
+    os.makedirs(path, exist_ok=True)
+    facts = os.stat(path)
+    return f"{facts.st_dev:x}-{facts.st_ino:x}-{'c' * 32}"
+
+
 @pytest.fixture
-def stranger(liveness: Liveness) -> Generator[int]:
+def stranger(state_dir: str, liveness: Liveness) -> Generator[int]:
     """A process of this user that belongs to no job, although its environment says so."""
     process = subprocess.Popen(
-        liveness.script("stranger", _COUNTER).split(), env={COOKIE_VARIABLE: COOKIE}, start_new_session=True
+        liveness.script("stranger", _COUNTER).split(),
+        env={COOKIE_VARIABLE: _cookie_for(state_dir)},
+        start_new_session=True,
     )
     try:
         liveness.expect("stranger")
@@ -67,7 +75,7 @@ def _assert_untouched(liveness: Liveness) -> None:
 
 def _forge(state_dir: str, job_id: str, *, cookie: str = "0" * 32, **status: Any) -> None:
     job = StateDir(state_dir).job(job_id)
-    os.makedirs(job.path)
+    os.makedirs(job.path, exist_ok=True)
     os.makedirs(job.state_dir.open, exist_ok=True)
     spec = Spec(
         job_id=job_id,
@@ -124,7 +132,9 @@ async def test_records_of_the_last_boot_are_lost_and_nothing_is_signalled(
     manager: JobManager, state_dir: str, liveness: Liveness, stranger: int, by: str
 ) -> None:
     # Even the cookie matches: before a restart of the machine it proves nothing.
-    _forge(state_dir, "jold", cookie=COOKIE, boot_id="of-another-boot", runner_pid=stranger, pid=stranger)
+    _forge(
+        state_dir, "jold", cookie=_cookie_for(state_dir), boot_id="of-another-boot", runner_pid=stranger, pid=stranger
+    )
 
     if by == "kill":
         assert (await manager.kill("jold", by="test")).status == "already_terminated"

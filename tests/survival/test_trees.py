@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -71,14 +72,17 @@ async def test_what_the_shell_left_behind_is_still_the_job_and_dies_with_it(
 
 
 @pytest.mark.requirement("states.left_running")
-async def test_a_job_is_over_when_the_last_process_it_left_behind_is(manager: JobManager, liveness: Liveness) -> None:
-    job = await start(
-        manager, liveness.script("left", "connect('left')\nsys.stdin.readline()\n") + " <&0 & exit 3", stdin="pipe"
-    )
+async def test_a_job_is_over_when_the_last_process_it_left_behind_is(
+    manager: JobManager, liveness: Liveness, tmp_path: Path
+) -> None:
+    fifo = tmp_path / "go"
+    os.mkfifo(fifo)
+    body = f"connect('left')\nopen({str(fifo)!r}).read()\n"
+    job = await start(manager, liveness.script("left", body) + " & exit 3")
     liveness.expect("left")
     assert (await manager.find(job.job_id)).status == "running"
 
-    await manager.send_input(job, b"go\n")
+    await asyncio.to_thread(fifo.write_text, "go\n")
 
     now = await ended(manager, job)
     assert (now.status, now.exit_code) == ("failed", 3)
@@ -306,7 +310,7 @@ async def test_of_two_starts_of_one_name_at_once_one_starts_and_the_other_return
 ) -> None:
     with another_manager(state_dir) as second:
         started = await asyncio.gather(
-            *(start(either, liveness.holder("dev"), name="dev-server") for either in (manager, second, manager, second))
+            *(start(either, liveness.holder("dev"), name="dev-server") for either in (manager, second) * 4)
         )
         running = await second.list(statuses=("running",))
         for job in running:
