@@ -18,6 +18,9 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMG]?B?)", re.IGNORECASE)
 Toolset = Literal["jobs"]
 TOOLSETS: tuple[Toolset, ...] = ("jobs",)
 
+#: No disk needs more; what is longer would not fit a float.
+_MAX_SIZE_DIGITS = 18
+
 
 class Settings(BaseSettings):
     """All settings. Each is read from ``MCP_BG_`` and its name in capitals."""
@@ -30,7 +33,8 @@ class Settings(BaseSettings):
         int, Field(ge=4096, description="log kept per job, in bytes or as 20MB; the oldest output is dropped beyond")
     ] = 64 * 1024**2
     job_timeout: Annotated[
-        float | None, Field(gt=0, description="time limit in seconds for jobs that are started without one")
+        float | None,
+        Field(gt=0, allow_inf_nan=False, description="time limit in seconds for jobs that are started without one"),
     ] = None
     cleanup_interval: Annotated[float, Field(ge=10, description="seconds between two removals of old jobs")] = 3600
     keep_days: Annotated[float, Field(gt=0, description="days for which ended jobs are kept")] = 14
@@ -55,7 +59,7 @@ class Settings(BaseSettings):
     @classmethod
     def _default_state_dir(cls, value: str) -> str:
         if value:
-            return str(Path(value).expanduser().absolute())
+            return str(_absolute(value))
         base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
         return str(Path(base).expanduser().absolute() / "mcp-background-job")
 
@@ -65,10 +69,15 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         match = _SIZE.fullmatch(value.strip())
-        if match is None:
+        if match is None or len(match[1]) > _MAX_SIZE_DIGITS:
             raise ValueError("give bytes as a number, or with kB, MB or GB")
         unit = match[2].upper()
         return int(float(match[1]) * _UNITS[unit if unit.endswith("B") or not unit else f"{unit}B"])
+
+    @field_validator("http_token")
+    @classmethod
+    def _token(cls, value: SecretStr | None) -> SecretStr | None:
+        return value if value and value.get_secret_value().strip() else None
 
     @field_validator("allowed_commands", "toolsets", mode="before")
     @classmethod
@@ -90,7 +99,7 @@ class Settings(BaseSettings):
     @field_validator("working_dir")
     @classmethod
     def _directory(cls, value: str) -> str:
-        path = Path(value).expanduser().absolute()
+        path = _absolute(value)
         if not path.is_dir():
             raise ValueError(f"{path} is not a directory")
         return str(path)
@@ -98,14 +107,26 @@ class Settings(BaseSettings):
     @field_validator("shell")
     @classmethod
     def _executable(cls, value: str) -> str:
-        if not Path(value).is_absolute() or not os.access(value, os.X_OK):
+        if not Path(value).is_absolute() or not Path(value).is_file() or not os.access(value, os.X_OK):
             raise ValueError(f"{value!r} is not the absolute path of an executable")
         return value
+
+
+def _absolute(value: str) -> Path:
+    try:
+        return Path(value).expanduser().absolute()
+    except RuntimeError as error:  # there is no such user
+        raise ValueError(f"{value}: {error}") from error
 
 
 def variable_of(setting: str) -> str:
     """Return the name of the environment variable that a setting is read from."""
     return f"MCP_BG_{setting.upper()}"
+
+
+def _given(problem: Any, name: str) -> Any:
+    # For a setting that was converted before it was checked, pydantic reports the converted value.
+    return os.environ.get(name, problem["input"]) if isinstance(problem["input"], int) else problem["input"]
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -119,5 +140,5 @@ def load_settings(**overrides: Any) -> Settings:
     except ValidationError as error:
         problem = error.errors()[0]
         name = variable_of(str(problem["loc"][0]))
-        shown = "" if "token" in name.lower() else f"={problem['input']!r}"
+        shown = "" if "token" in name.lower() else f"={_given(problem, name)!r}"
         raise ConfigError(f"{name}{shown}: {problem['msg'].removeprefix('Value error, ')}") from error

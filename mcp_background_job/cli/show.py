@@ -57,11 +57,13 @@ def table(jobs: list[Job]) -> Table:
     now = time.time()
     result = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in _COLUMNS:
-        result.add_column(column, no_wrap=True, overflow="ellipsis")
+        result.add_column(column, no_wrap=column != "COMMAND")  # what may wrap is what gives way in a narrow window
     for job in jobs:
         cells = _cells(job, now)
         styles = ["bold", "", style_of(job), "", "dim", "dim", ""]
-        result.add_row(*(Text(cell, style) for cell, style in zip(cells, styles, strict=True)))
+        result.add_row(
+            *(Text(cell, style, no_wrap=True, overflow="ellipsis") for cell, style in zip(cells, styles, strict=True))
+        )
     return result
 
 

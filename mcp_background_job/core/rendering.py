@@ -16,7 +16,7 @@ TAIL_SHARE = 0.5
 TAIL_SHARE_FAILED = 0.8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """One line of an answer: its text, and where in the log it begins."""
 
@@ -57,31 +57,46 @@ def render_page(data: bytes, offset: int, *, budget: int | None, final: bool) ->
     """
     stop = len(data) if final else len(data) - incomplete_tail(data)
     screen = Screen(offset)
+    rows = _Rows()
     position = 0
     while position < stop and (budget is None or screen.size < budget):
         newline = data.find(b"\n", position, stop)
         line_end = stop if newline < 0 else newline + 1
         screen.feed(data[position:line_end].decode("utf-8", "replace"), offset + line_end)
         position = line_end
-    return Page(fold(screen.lines()), position)
+        rows.add(screen.take_settled())
+    rows.add(screen.lines())
+    return Page(rows.finished(), position)
 
 
-def fold(lines: list[Line]) -> list[Row]:
-    """Fold runs of identical lines into one with their number, and clamp long lines."""
-    rows: list[Row] = []
-    index = 0
-    while index < len(lines):
-        line = lines[index]
-        run = 1
-        while index + run < len(lines) and lines[index + run].text == line.text:
-            run += 1
-        text = _clamped(line)
-        if run >= _FOLD_FROM:
-            rows.append(Row(f"{text} (x{run})" if text else f"({run} empty lines)", line.offset))
+class _Rows:
+    """Folds runs of identical lines into one with their number, and clamps long lines."""
+
+    def __init__(self) -> None:
+        self._rows: list[Row] = []
+        self._run: list[Line] = []  # the first lines of the run that may go on
+        self._length = 0
+
+    def add(self, lines: list[Line]) -> None:
+        for line in lines:
+            if self._run and line.text != self._run[0].text:
+                self._end_run()
+            if self._length < _FOLD_FROM:
+                self._run.append(line)
+            self._length += 1
+
+    def finished(self) -> list[Row]:
+        self._end_run()
+        return self._rows
+
+    def _end_run(self) -> None:
+        if self._length >= _FOLD_FROM:
+            text = _clamped(self._run[0])
+            text = f"{text} (x{self._length})" if text else f"({self._length} empty lines)"
+            self._rows.append(Row(text, self._run[0].offset))
         else:
-            rows += [Row(text, lines[index + step].offset) for step in range(run)]
-        index += run
-    return rows
+            self._rows += [Row(_clamped(line), line.offset) for line in self._run]
+        self._run, self._length = [], 0
 
 
 def _clamped(line: Line) -> str:
@@ -118,7 +133,7 @@ def join(rows: list[Row]) -> str:
     return "\n".join(row.text for row in rows)
 
 
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 def as_raw_text(data: bytes) -> str:

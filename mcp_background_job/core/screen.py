@@ -14,26 +14,32 @@ from dataclasses import dataclass
 #: Characters of a line that are kept.
 MAX_LINE = 2000
 
-_SPECIAL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x9b\x1b]")
+#: Lines above the cursor that may still be drawn on: more than any terminal is high.
+_LIVE_LINES = 500
+
+#: No position on a line has more digits; a hostile number could have thousands, which int() refuses.
+_MAX_DIGITS = 9
+
+_SPECIAL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _TOKEN = re.compile(
-    r"(?P<text>[^\x00-\x08\x0a-\x1f\x7f\x9b]+)"
+    r"(?P<text>[^\x00-\x08\x0a-\x1f\x7f-\x9f]+)"
     r"|(?:\x1b\[|\x9b)(?P<parameters>[0-?]*)[ -/]*(?P<final>[@-~])"  # CSI: ECMA-48, 5.4
     r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)"  # OSC and other strings
     r"|\x1b[ -/]*[0-~]"  # other escape sequences
-    r"|(?P<control>[\x00-\x1f\x7f\x9b])"
+    r"|(?P<control>[\x00-\x1f\x7f-\x9f])"
 )
 
 #: An escape sequence or a code point that the next bytes may complete is no longer than this.
 _MAX_SEQUENCE = 256
-_OPEN_SEQUENCE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*\x1b?|[ -/]*)?\Z")
+_OPEN_SEQUENCE = re.compile(rb"(?:\xc2\x9b[0-?]*[ -/]*|\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*\x1b?|[ -/]*)?)\Z")
 
 
 #: UTF-8: the first continuation byte, and the first lead byte of sequences of each length (RFC 3629).
 _CONTINUATION = 0x80
-_LEADS = ((0xC0, 2), (0xE0, 3), (0xF0, 4))
+_LEADS = ((0xC0, 2), (0xE0, 3), (0xF0, 4), (0xF8, 1))
 
 
-@dataclass
+@dataclass(slots=True)
 class Line:
     """A line on the screen.
 
@@ -71,6 +77,17 @@ class Screen:
         """Return the lines; an empty last one, behind a final line end, is not a line."""
         return self._lines if self._lines[-1].width else self._lines[:-1]
 
+    def take_settled(self) -> list[Line]:
+        """Take away the lines so far above the cursor that no program draws on them any more."""
+        count = self._row - _LIVE_LINES
+        if count < _LIVE_LINES:
+            return []
+        settled = self._lines[:count]
+        del self._lines[:count]
+        self._row -= count
+        self._size += len(settled)  # their line ends
+        return settled
+
     def feed(self, text: str, next_offset: int) -> None:
         """Draw one line of output or a part of it. A line that it begins starts at ``next_offset`` in the log."""
         body, ends = (text[:-1], True) if text.endswith("\n") else (text, False)
@@ -96,7 +113,7 @@ class Screen:
                 self._new_line(next_offset)
 
     def _control_sequence(self, final: str, parameters: str, next_offset: int) -> None:
-        numbers = [int(part) if part.isdecimal() else 0 for part in parameters.split(";")]
+        numbers = [int(part[:_MAX_DIGITS]) if part.isdecimal() else 0 for part in parameters.split(";")]
         count = min(max(1, numbers[0]), MAX_LINE)
         if final in "ABEF":
             step = count if final in "BE" else -count

@@ -10,6 +10,9 @@ from mcp_background_job.errors import InvalidRequestError
 #: The longest wait of one call. MCP clients give up on a call after 60 s, and answers need time too.
 MAX_WAIT_S = 50.0
 
+#: No port has more; a hostile number could have thousands of digits, which int() refuses.
+_MAX_PORT_DIGITS = 5
+
 
 class Why(StrEnum):
     """Why a wait ended."""
@@ -52,7 +55,8 @@ def parse_until(text: str | None) -> Until:
         return Until(Kind.EXIT)
     kind, _, value = text.partition(":")
     if kind == Kind.PORT and value.strip().isdecimal():
-        port = int(value)
+        digits = value.strip().lstrip("0")
+        port = int(digits) if 0 < len(digits) <= _MAX_PORT_DIGITS else 0
         if not 0 < port < 2**16:
             raise InvalidRequestError(f"until={text!r}: a port is a number from 1 to 65535")
         return Until(Kind.PORT, port=port)

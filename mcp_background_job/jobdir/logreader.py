@@ -72,6 +72,16 @@ class _Open:
             return 0
         return max(0, os.fstat(self.index).st_size - HEADER.size) // ENTRY.size
 
+    def raw_entry(self, number: int) -> tuple[int, float, int, int]:
+        """Return offset, time, length and stream of one entry that is there, of whatever release."""
+        descriptor = -1 if self.index is None else self.index
+        return ENTRY.unpack(os.pread(descriptor, ENTRY.size, HEADER.size + number * ENTRY.size))
+
+    def ends_by(self, number: int, offset: int) -> bool:
+        """Tell whether an entry lies before an offset; a loss lies at one point."""
+        begin, _, length, stream = self.raw_entry(number)
+        return begin < offset if stream == Stream.LOST else begin + length <= offset
+
     def entries(self, first: int, count: int) -> list[Entry]:
         if self.index is None or count <= 0:
             return []
@@ -145,7 +155,9 @@ def read_tail(job: JobDir, limit: int, stream: Stream | None = None) -> Piece:
                 start = max(entry.offset, entry.end - limit)
                 parts.append(segment.read(start, entry.end))
                 limit -= entry.end - start
-        return Piece(b"".join(reversed(parts)), start if limit <= 0 else log.first, log.end, log.first, log.end)
+        # Behind the last entry there may be bytes whose entry is yet to come.
+        after = next((entry.end for _, entry in _entries_backwards(log)), log.first)
+        return Piece(b"".join(reversed(parts)), start if limit <= 0 else log.first, after, log.first, log.end)
 
 
 def offset_at(job: JobDir, moment: float) -> int:
@@ -155,13 +167,12 @@ def offset_at(job: JobDir, moment: float) -> int:
             low, high = 0, segment.entry_count()
             while low < high:
                 middle = (low + high) // 2
-                batch = segment.entries(middle, 1)
-                if batch and batch[0].at < moment:
+                if segment.raw_entry(middle)[1] < moment:
                     low = middle + 1
                 else:
                     high = middle
-            if found := segment.entries(low, 1):
-                return found[0].offset
+            if low < segment.entry_count():
+                return segment.raw_entry(low)[0]
         return log.end
 
 
@@ -178,13 +189,13 @@ def _entries_from(log: _Log, start: int) -> Iterator[tuple[_Open, Entry]]:
         low, high = 0, segment.entry_count()
         while low < high:  # the first entry that ends behind the start
             middle = (low + high) // 2
-            batch = segment.entries(middle, 1)
-            if batch and batch[0].offset + batch[0].length <= start:
+            if segment.ends_by(middle, start):
                 low = middle + 1
             else:
                 high = middle
-        while batch := segment.entries(low, _BATCH):
-            for entry in batch:
+        count = segment.entry_count()
+        while low < count:
+            for entry in segment.entries(low, _BATCH):
                 yield segment, entry
             low += _BATCH
 
@@ -214,8 +225,15 @@ def _opened(job: JobDir) -> Generator[_Log]:
             if newest:
                 log.segments.append(newest)
             # If the listing is the same afterwards, ``output.log`` was not renamed in between: its start is right.
-            if rotated_segments(job) == before and (newest or not before or attempt == _ATTEMPTS - 1):
+            try:
+                is_quiet = rotated_segments(job) == before
+            except (FileNotFoundError, NotADirectoryError):
+                break
+            if is_quiet and (newest or not before):
                 yield log
+                return
+            if attempt == _ATTEMPTS - 1:  # of a log that turns over so quickly, what was full when we looked is certain
+                yield _Log([part for part in log.segments if part is not newest])
                 return
         yield _Log()
 
@@ -224,7 +242,9 @@ def _open(stack: contextlib.ExitStack, segment: Segment) -> _Open:
     log = _open_file(stack, segment.log)
     index = _open_file(stack, segment.index)
     if log is None:
-        return _Open(os.open(os.devnull, os.O_RDONLY), None, segment.start, segment.start)
+        log = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        stack.callback(os.close, log)
+        return _Open(log, None, segment.start, segment.start)
     return _Open(log, index, segment.start, segment.start + os.fstat(log).st_size)
 
 

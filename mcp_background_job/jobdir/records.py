@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, TypeVar, cast
@@ -166,6 +167,13 @@ _NESTED: dict[str, type[StopRequest | LeaderExit]] = {
 }
 
 
+#: States that a runner publishes; the others are those of jobs without one.
+_PUBLISHED = (State.STARTING, State.RUNNING)
+
+#: Of what the items of a list, or the values of an object, are.
+_ITEMS: dict[str, type] = {"list[str]": str, "list[int]": int, "dict[str, str]": str}
+
+
 def encode(record: Spec | Status | Exit) -> bytes:
     """Return the record as it stands on disk."""
     return json.dumps({"version": FORMAT, **vars(record)}, default=vars).encode()
@@ -185,13 +193,20 @@ def decode(kind: type[Record], data: bytes, source: str) -> Record:
         ) from error
     record = _build(kind, raw, source)
     _check_word(source, "outcome", getattr(record, "outcome", None), Outcome)
-    _check_word(source, "state", getattr(record, "state", None), State)
+    _check_word(source, "state", getattr(record, "state", None), _PUBLISHED)
     return record
 
 
-def _check_word(source: str, field_name: str, word: str | None, known: type[StrEnum]) -> None:
+def _check_word(source: str, field_name: str, word: str | None, known: Iterable[StrEnum]) -> None:
     if word is not None and word not in {member.value for member in known}:
         raise CorruptRecordError(f"{source}: {field_name} {word!r} is not known to this release")
+
+
+def _holds_only(kind: type, value: object) -> bool:
+    """Tell whether a list, or the values of an object, are all of one type."""
+    if isinstance(value, dict):
+        return all(isinstance(part, kind) for part in cast("dict[str, object]", value).values())
+    return all(isinstance(part, kind) for part in cast("list[object]", value))
 
 
 def _build(kind: type[Any], raw: object, source: str) -> Any:
@@ -202,9 +217,12 @@ def _build(kind: type[Any], raw: object, source: str) -> Any:
         annotation = str(item.type)
         if item.name not in raw:
             continue
-        value = cast("dict[str, object]", raw)[item.name]
+        value: Any = cast("dict[str, Any]", raw)[item.name]
         if not isinstance(value, _JSON_TYPES[annotation]):
             raise CorruptRecordError(f"{source}: {item.name} is {type(value).__name__}, not {annotation}")
+        item_type = _ITEMS.get(annotation)
+        if item_type and not _holds_only(item_type, value):
+            raise CorruptRecordError(f"{source}: {item.name} holds something else than {annotation} says")
         nested = _NESTED.get(annotation)
         values[item.name] = _build(nested, value, source) if nested and value is not None else value
     try:

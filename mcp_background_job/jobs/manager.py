@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import shutil
 import time
@@ -399,8 +400,8 @@ class JobManager:
             SurvivorsError: SIGKILL did not end all of it; they are named.
             RunnerSilentError: it cannot be stopped from here.
         """
-        if not grace_s >= 0:
-            raise InvalidRequestError(f"grace_s={grace_s:g}: a grace period is 0 seconds or more")
+        if not 0 <= grace_s < math.inf:
+            raise InvalidRequestError(f"grace_s={grace_s:g}: a grace period is 0 seconds or more, and finite")
         request = StopRequest(at=time.time(), by=by, why=why, signal=stop_signal(signal), grace_s=grace_s)
         try:
             job = await self.find(reference)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import secrets
@@ -91,8 +92,8 @@ def check(request: StartRequest, policy: Policy) -> str:
     _check_env(request.env)
     if request.stdin not in get_args(Stdin):
         raise InvalidRequestError(f"stdin={request.stdin!r}: give closed, pipe or pty")
-    if request.timeout_s is not None and not request.timeout_s > 0:
-        raise InvalidRequestError(f"timeout_s={request.timeout_s:g}: a time limit is more than 0 seconds")
+    if request.timeout_s is not None and not 0 < request.timeout_s < math.inf:
+        raise InvalidRequestError(f"timeout_s={request.timeout_s:g}: a time limit is more than 0 seconds, and finite")
     if policy.allowed_commands and not any(re.match(pattern, request.command) for pattern in policy.allowed_commands):
         raise CommandRefusedError(
             f"{request.command!r} matches none of the patterns in MCP_BG_ALLOWED_COMMANDS: "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Iterable
 
 from mcp_background_job.core.job import Job
@@ -19,8 +20,12 @@ class MemoryRegistry:
     def put(self, jobs: Iterable[Job]) -> None:
         for job in jobs:
             known = self._jobs.get(job.job_id)
-            if known is None or may_follow(known.state, job.state):
+            if known is None:
                 self._jobs[job.job_id] = job
+            elif may_follow(known.state, job.state):
+                # What was asked never changes.
+                asked = {field: getattr(known, field) for field in ("name", "command", "cwd", "client", "created_at")}
+                self._jobs[job.job_id] = dataclasses.replace(job, **asked)
 
     def get(self, job_id: str) -> Job | None:
         return self._jobs.get(job_id)
@@ -54,7 +59,7 @@ class MemoryRegistry:
         return sorted(ended, key=lambda job: (job.ended_at or 0.0, job.job_id))
 
     def mark_seen(self, job_ids: Collection[str]) -> None:
-        self._seen.update(job_ids)
+        self._seen.update(job_id for job_id in job_ids if job_id in self._jobs)
 
     def forget(self, job_ids: Collection[str]) -> None:
         for job_id in job_ids:

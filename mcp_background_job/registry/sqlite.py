@@ -6,6 +6,8 @@ import contextlib
 import json
 import re
 import sqlite3
+import threading
+import time
 from collections.abc import Collection, Generator, Iterable, Iterator
 from importlib import resources
 from typing import Any
@@ -16,6 +18,9 @@ from mcp_background_job.errors import RegistryError
 
 #: Seconds that a statement waits for another process's transaction; all of ours take milliseconds.
 BUSY_TIMEOUT_S = 2.0
+
+#: Seconds between two attempts at what SQLite does not wait for by itself.
+_RETRY_S = 0.01
 
 _PACKAGE = "mcp_background_job.registry"
 _TRANSITIONS = json.dumps([f"{old}>{new}" for old, following in TRANSITIONS.items() for new in following])
@@ -88,7 +93,7 @@ class SqliteRegistry:
 
     def _prepare(self) -> None:
         self._db.row_factory = sqlite3.Row
-        self._db.execute("PRAGMA journal_mode = WAL")
+        self._use_wal()
         # Without a sync per transaction: what a power failure takes from the index comes back from the directories.
         self._db.execute("PRAGMA synchronous = NORMAL")
         migrations = _migrations()
@@ -107,6 +112,20 @@ class SqliteRegistry:
                     for statement in _statements(script):
                         db.execute(statement)
             db.execute(f"PRAGMA user_version = {newest:d}")
+
+    def _use_wal(self) -> None:
+        # SQLite does not wait for this: where waiting might be a deadlock it says "locked" at once. Two processes that
+        # make the database together meet that.
+        deadline = time.monotonic() + BUSY_TIMEOUT_S
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                    raise
+                threading.Event().wait(_RETRY_S)
+            else:
+                return
 
     def _version(self) -> int:
         return int(self._db.execute("PRAGMA user_version").fetchone()[0])
@@ -147,7 +166,13 @@ def _statements(script: str) -> Iterator[str]:
 
 
 def _row_of(job: Job) -> dict[str, Any]:
-    return {**vars(job), "status": job.status, "transitions": _TRANSITIONS}
+    values = {name: _storable(value) for name, value in vars(job).items()}
+    return {**values, "status": job.status, "transitions": _TRANSITIONS}
+
+
+def _storable(value: object) -> object:
+    # Bytes that are no UTF-8 come as lone surrogates, which SQLite cannot hold.
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
 def _job_of(row: sqlite3.Row) -> Job:

@@ -12,7 +12,7 @@ from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import Exit, encode, write_all
 
 #: Bytes set aside; the record is about a quarter of it, and its reason is cut to keep it so.
-RESERVE = 4096
+RESERVE = 24 * 1024
 MAX_REASON = 1000
 
 
@@ -28,16 +28,21 @@ class ExitRecord:
         self._job = job
         self._reserve = f"{job.exit}.new"
         self._descriptor = os.open(self._reserve, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(self._descriptor, 0, RESERVE)
-        else:
-            write_all(self._descriptor, bytes(RESERVE))
+        try:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(self._descriptor, 0, RESERVE)
+            else:
+                write_all(self._descriptor, bytes(RESERVE))
+        except OSError:
+            self.give_back()
+            raise
 
     def publish(self, record: Exit) -> bool:
         """Make the record visible; returns whether that worked: it cannot where the directory is gone."""
         data = encode(record)
         try:
-            os.pwrite(self._descriptor, data, 0)
+            os.lseek(self._descriptor, 0, os.SEEK_SET)
+            write_all(self._descriptor, data)  # a write that does not fit is short first and an error next
             os.ftruncate(self._descriptor, len(data))
             os.rename(self._reserve, self._job.exit)
         except OSError:

@@ -49,6 +49,7 @@ class Log:
         self._start = 0
         self._full: list[tuple[int, int]] = []  # start and length of each full segment, oldest first
         self._unindexed = bytearray()
+        self._loss = 0  # bytes lost since the last byte that was stored
         self._can_splice = hasattr(os, "splice")
         self._log = self._index = -1
         self._open()
@@ -76,6 +77,7 @@ class Log:
 
     def close(self) -> None:
         """Write what of the index is still in memory, and let go of the files."""
+        self._end_loss()
         self._flush_index()
         os.close(self._log)
         os.close(self._index)
@@ -100,25 +102,23 @@ class Log:
 
     def _lose(self, count: int) -> None:
         self.lost += count
-        while count > 0:
-            self._add_entry(Stream.LOST, min(count, _MAX_ENTRY))
-            count -= _MAX_ENTRY
+        self._loss += count
+
+    def _end_loss(self) -> None:
+        # One entry for the whole loss, written when it is over.
+        while self._loss > 0:
+            self._add_entry(Stream.LOST, min(self._loss, _MAX_ENTRY))
+            self._loss -= _MAX_ENTRY
+        self._loss = 0
 
     def _entry(self, stream: Stream, count: int) -> None:
         if count:
+            self._end_loss()
             self._add_entry(stream, count)
             self.end += count
 
     def _add_entry(self, stream: Stream, count: int) -> None:
         # After the bytes that it describes: a reader in between sees bytes without an entry, never the reverse.
-        if stream is Stream.LOST and len(self._unindexed) >= ENTRY.size:
-            # The disk is full, so entries pile up here: one entry for the whole loss.
-            position = len(self._unindexed) - ENTRY.size
-            offset, at, before, last = ENTRY.unpack_from(self._unindexed, position)
-            if last == Stream.LOST and before + count <= _MAX_ENTRY:
-                ENTRY.pack_into(self._unindexed, position, offset, at, before + count, last)
-                self._flush_index()
-                return
         self._unindexed += ENTRY.pack(self.end, time.time(), count, stream)
         self._flush_index()
 
@@ -162,6 +162,10 @@ class Log:
             for path in moved:
                 with contextlib.suppress(OSError):
                     os.rename(rotated_name(path, start), path)
+            if self._full:  # what is kept is always the newest part; and dropping the oldest makes room
+                self._drop_oldest()
+                self._rotate()
+                return
             self._begin_again(length)
             return
         os.close(old_log)

@@ -47,6 +47,9 @@ OWN_GRACE_S = 5.0
 #: not reported to us.
 STRAY_CHECK_S = 0.1
 
+#: poll(2) takes its time in milliseconds as a 32-bit number; the loop asks again anyhow.
+LONGEST_POLL_S = 86_400.0
+
 #: Moves between two looks at everything else, so that a job that floods its output can still be stopped.
 MOVES_PER_TURN = 16
 
@@ -139,7 +142,7 @@ class Supervisor:
             due = self._limit if self._climber is None else self._climb()
             if self._childless and self._climber is None:
                 break
-            timeout = None if due is None else max(0.0, due - time.monotonic()) * 1000
+            timeout = None if due is None else min(max(0.0, due - time.monotonic()), LONGEST_POLL_S) * 1000
             for descriptor, _ in self._poll.poll(timeout):
                 handler = self._handlers.get(descriptor)
                 if handler:  # an earlier handler of this turn may have closed it
