@@ -25,6 +25,7 @@ from tests.survival.support import (
     exit_of,
     kill_and_wait,
     output_of,
+    printed,
     runner_of,
     start,
     wait_until,
@@ -49,6 +50,7 @@ async def test_the_job_of_a_killed_runner_is_lost_and_its_tree_is_swept(
 ) -> None:
     job = await start(manager, "exec " + liveness.script("tree", _TREE))
     liveness.expect(*_NAMES)
+    await printed(manager, job, "before")
 
     kill_and_wait(runner_of(state_dir, job.job_id))
 
