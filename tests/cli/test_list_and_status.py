@@ -91,11 +91,13 @@ def test_a_piped_list_is_tab_separated_and_plain(cli: CommandLine) -> None:
 
 
 def test_people_get_a_table_in_colours(cli: CommandLine) -> None:
-    cli.ok("wait", cli.start("--", "true"))
+    job_id = cli.start("--", "true " + "long " * 100)
+    cli.ok("wait", job_id)
     child, terminal = on_terminal(cli, "list")
-    text = read_until(terminal, b"true").decode()
+    text = read_until(terminal, b"true long").decode()
     assert end_of(child)[0] == 0
     os.close(terminal)
+    assert job_id in text  # it is the command that gives way
     assert "\x1b[32mcompleted" in text
     assert "\t" not in text
 

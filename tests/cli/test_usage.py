@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 
 import pytest
 
@@ -112,13 +114,24 @@ def test_the_version_is_told(cli: CommandLine) -> None:
 @pytest.mark.parametrize("arguments", [[], ["serve"]])
 def test_it_speaks_mcp_until_stdin_is_closed(cli: CommandLine, arguments: list[str]) -> None:
     child = cli.open(*arguments)
+    initialize(child)
+    assert end_of(child)[0] == 0
+
+
+def test_ctrl_c_ends_a_server_that_reads_stdin(cli: CommandLine) -> None:
+    child = cli.open("serve")
+    initialize(child)
+    child.send_signal(signal.SIGINT)
+    assert child.wait(timeout=10) == -signal.SIGINT
+
+
+def initialize(child: subprocess.Popen[bytes]) -> None:
     parameters = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
     request = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": parameters}
     assert child.stdin
     child.stdin.write(json.dumps(request).encode() + b"\n")
     child.stdin.flush()
     assert "serverInfo" in json.loads(line_of(child.stdout))["result"]
-    assert end_of(child)[0] == 0
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

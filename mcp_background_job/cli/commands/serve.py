@@ -25,8 +25,8 @@ def serve(*, http: bool = False, host: str = "127.0.0.1", port: int = 8000) -> i
     if http:
         serve_http(settings, host, port)
     else:
-        # The thread that reads stdin cannot be interrupted, and Python's own handling of Ctrl-C would wait for it. There
-        # is nothing to tidy up that a server must not be able to leave behind.
+        # The thread that reads stdin cannot be interrupted, and Python's own handling of Ctrl-C would wait for it.
+        # There is nothing to tidy up that a server must not be able to leave behind.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         serve_stdio(settings)
     return exit_codes.OK
