@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
+from mcp_background_job.core.job import Job
 from mcp_background_job.jobs.manager import JobManager
 from tests.conftest import Liveness
 from tests.survival.support import another_manager, ended, exit_of, start
@@ -306,11 +308,20 @@ async def test_many_kill_and_restart_the_same_job_at_once_and_nothing_is_left(
 
 @pytest.mark.requirement("start.name")
 async def test_of_two_starts_of_one_name_at_once_one_starts_and_the_other_returns_it(
-    manager: JobManager, state_dir: str, liveness: Liveness
+    manager: JobManager, state_dir: str, liveness: Liveness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with another_manager(state_dir) as second:
+        for each in (manager, second):
+            find = each.index.find
+
+            async def find_slowly(reference: str, find: Callable[[str], Awaitable[Job | None]] = find) -> Job | None:
+                found = await find(reference)
+                await asyncio.sleep(0.2)  # the time in which somebody else might start what was not found
+                return found
+
+            monkeypatch.setattr(each.index, "find", find_slowly)
         started = await asyncio.gather(
-            *(start(either, liveness.holder("dev"), name="dev-server") for either in (manager, second) * 4)
+            *(start(either, liveness.holder("dev"), name="dev-server") for either in (manager, second) * 2)
         )
         running = await second.list(statuses=("running",))
         for job in running:
