@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+
 
 def main() -> None:
     """Run the command line; without arguments, serve MCP over stdio."""
-    from mcp_background_job.cli.main import run  # noqa: PLC0415  pyright and tests import this module
+    if len(sys.argv) == 1:
+        # Clients wait for this one, so it does not pay for the parsing of arguments that it has not got.
+        from mcp_background_job.cli.stdio import run  # noqa: PLC0415
 
-    run()
+        run()
+    else:
+        from mcp_background_job.cli.main import run as run_command  # noqa: PLC0415
+
+        run_command()
 
 
 if __name__ == "__main__":

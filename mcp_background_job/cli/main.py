@@ -57,7 +57,7 @@ def build_app() -> App:
 def run() -> NoReturn:
     """Run the command that the arguments name, and exit."""
     terminal.prepare()
-    sys.exit(_exit_code(sys.argv[1:] or ["serve"]))
+    sys.exit(_exit_code(sys.argv[1:]))
 
 
 def _exit_code(tokens: list[str]) -> int:

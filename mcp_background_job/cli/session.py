@@ -17,7 +17,14 @@ CLIENT = "cli"
 def with_manager(use: Callable[[JobManager], Coroutine[Any, Any, int]]) -> int:
     """Run a coroutine function on the manager of the configured state directory; returns the exit code it returns."""
     manager = build(load_settings())
+
+    async def to_the_end() -> int:
+        try:
+            return await use(manager)
+        finally:
+            await manager.executor.finish()  # a sweep that was begun on the way
+
     try:
-        return asyncio.run(use(manager))
+        return asyncio.run(to_the_end())
     finally:
         manager.close()

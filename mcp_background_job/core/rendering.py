@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 
-from mcp_background_job.core.screen import MAX_LINE, Line, Screen, incomplete_tail
+from mcp_background_job.core.screen import MAX_LINE, Line, Screen, incomplete_tail, next_drawing
 
 #: A run of identical lines is folded from this length on.
 _FOLD_FROM = 3
+
+#: So many bytes of text without anything that draws go by the screen, line by line as they are; half of them are left
+#: to it, since what follows may move up and draw over them.
+_PLAIN_FROM = 64 * 1024
 
 #: Share of the budget for the end of the output, when what is in the middle must go.
 TAIL_SHARE = 0.5
@@ -58,8 +63,18 @@ def render_page(data: bytes, offset: int, *, budget: int | None, final: bool) ->
     stop = len(data) if final else len(data) - incomplete_tail(data)
     screen = Screen(offset)
     rows = _Rows()
-    position = 0
-    while position < stop and (budget is None or screen.size < budget):
+    position = plain_size = drawing = 0
+    while position < stop and (budget is None or screen.size + plain_size < budget):
+        if drawing <= position:
+            drawing = next_drawing(data, position, stop)
+        if drawing - position > _PLAIN_FROM and screen.is_at_fresh_line:
+            end = _plain_end(data, position, drawing, None if budget is None else budget - screen.size - plain_size)
+            if end > position:
+                rows.add(screen.take_all(offset + end))
+                rows.add_plain(data[position:end], offset + position)
+                plain_size += end - position
+                position = end
+                continue
         newline = data.find(b"\n", position, stop)
         line_end = stop if newline < 0 else newline + 1
         screen.feed(data[position:line_end].decode("utf-8", "replace"), offset + line_end)
@@ -67,6 +82,14 @@ def render_page(data: bytes, offset: int, *, budget: int | None, final: bool) ->
         rows.add(screen.take_settled())
     rows.add(screen.lines())
     return Page(rows.finished(), position)
+
+
+def _plain_end(data: bytes, start: int, drawing: int, budget: int | None) -> int:
+    """Return the end of the whole lines that go by the screen: all but the last, which may yet be drawn over."""
+    end = drawing - _PLAIN_FROM // 2
+    if budget is not None:
+        end = min(end, start + budget)
+    return data.rfind(b"\n", start, end) + 1
 
 
 class _Rows:
@@ -79,15 +102,28 @@ class _Rows:
 
     def add(self, lines: list[Line]) -> None:
         for line in lines:
-            if self._run and line.text != self._run[0].text:
-                self._end_run()
-            if self._length < _FOLD_FROM:
-                self._run.append(line)
-            self._length += 1
+            self._add_one(line)
+
+    def add_plain(self, data: bytes, offset: int) -> None:
+        """Add whole lines of text, without a look at each of those that repeat."""
+        for raw, repeats in itertools.groupby(data.split(b"\n")[:-1]):
+            count = sum(1 for _ in repeats)
+            text = raw.decode("utf-8", "replace")
+            for step in range(min(count, _FOLD_FROM)):
+                self._add_one(Line(text[:MAX_LINE], len(text), offset + step * (len(raw) + 1)))
+            self._length += max(0, count - _FOLD_FROM)
+            offset += count * (len(raw) + 1)
 
     def finished(self) -> list[Row]:
         self._end_run()
         return self._rows
+
+    def _add_one(self, line: Line) -> None:
+        if self._run and line.text != self._run[0].text:
+            self._end_run()
+        if self._length < _FOLD_FROM:
+            self._run.append(line)
+        self._length += 1
 
     def _end_run(self) -> None:
         if self._length >= _FOLD_FROM:

@@ -26,7 +26,8 @@ _TOKEN = re.compile(
     r"|(?:\x1b\[|\x9b)(?P<parameters>[0-?]*)[ -/]*(?P<final>[@-~])"  # CSI: ECMA-48, 5.4
     r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)"  # OSC and other strings
     r"|\x1b[ -/]*[0-~]"  # other escape sequences
-    r"|(?P<control>[\x00-\x1f\x7f-\x9f])"
+    r"|(?P<control>[\r\n\x08])"
+    r"|[\x00-\x07\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9a\x9c-\x9f]+|[\x1b\x9b]"  # says nothing
 )
 
 #: An escape sequence or a code point that the next bytes may complete is no longer than this.
@@ -37,6 +38,16 @@ _OPEN_SEQUENCE = re.compile(rb"(?:\xc2\x9b[0-?]*[ -/]*|\x1b(?:\[[0-?]*[ -/]*|[\]
 #: UTF-8: the first continuation byte, and the first lead byte of sequences of each length (RFC 3629).
 _CONTINUATION = 0x80
 _LEADS = ((0xC0, 2), (0xE0, 3), (0xF0, 4), (0xF8, 1))
+
+
+#: Bytes that may draw over what was written: controls but for tab and line end, and the C1 controls in UTF-8.
+_DRAWING = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]")
+
+
+def next_drawing(data: bytes, start: int, end: int) -> int:
+    """Return where the text ends that nothing is drawn over."""
+    match = _DRAWING.search(data, start, end)
+    return match.start() if match else end
 
 
 @dataclass(slots=True)
@@ -76,6 +87,19 @@ class Screen:
     def lines(self) -> list[Line]:
         """Return the lines; an empty last one, behind a final line end, is not a line."""
         return self._lines if self._lines[-1].width else self._lines[:-1]
+
+    @property
+    def is_at_fresh_line(self) -> bool:
+        """Whether the next character would be the first of the last line."""
+        return self._row == len(self._lines) - 1 and self._column == 0 and not self._lines[-1].width
+
+    def take_all(self, offset: int) -> list[Line]:
+        """Take away all lines, and begin anew with one that comes from this position in the log."""
+        taken = self.lines()
+        self._lines = [Line("", 0, offset)]
+        self._row = self._column = 0
+        self._size += len(taken)  # their line ends
+        return taken
 
     def take_settled(self) -> list[Line]:
         """Take away the lines so far above the cursor that no program draws on them any more."""

@@ -80,6 +80,10 @@ class LocalExecutor:
         """Get ready to launch many jobs quickly."""
         self._launcher.start_spawner()
 
+    async def finish(self) -> None:
+        """Wait for what was begun without waiting for it."""
+        await asyncio.gather(*self._tasks)
+
     def close(self) -> None:
         """Let go of the spawner; jobs run on."""
         self._launcher.close()

@@ -222,17 +222,19 @@ class JobManager:
         Raises:
             UnknownJobError: there is none; the message names the nearest.
         """
+        return (await self._find(reference))[0]
+
+    async def _find(self, reference: str) -> tuple[Job, Observation]:
         job = await self.index.find(reference)
         if job is None:
             near = ", ".join(await self.index.near(reference, _SUGGESTIONS))
             hint = f"; nearest: {near}" if near else "; there are no jobs yet"
             raise UnknownJobError(f"there is no job {reference!r}{hint}")
-        return (await self._look(job))[0]
+        return await self._look(job)
 
     async def details(self, reference: str) -> Details:
         """Return all that is known of a job."""
-        found = await self.find(reference)
-        job, seen = await self._look(found)
+        job, seen = await self._find(reference)
         return await asyncio.to_thread(self._details, job, seen)
 
     async def list(
@@ -435,12 +437,10 @@ class JobManager:
         return removed
 
     def _remove_directories(self, job_ids: list[str]) -> list[str]:
-        removed: list[str] = []
         for job_id, seen in self.executor.poll(job_ids).items():
             if seen.state is State.EXITED and not seen.sweep:
                 shutil.rmtree(self.executor.state.job(job_id).path, ignore_errors=True)
-                removed.append(job_id)
-        return removed + [job_id for job_id in job_ids if not os.path.exists(self.executor.state.job(job_id).path)]
+        return [job_id for job_id in job_ids if not os.path.exists(self.executor.state.job(job_id).path)]
 
     async def _spec(self, job: Job) -> Spec:
         spec = await asyncio.to_thread(self.executor.spec, job.job_id)

@@ -25,10 +25,12 @@ TAIL_BUDGET = 24_000
 MAX_READ = 4 * 1024 * 1024
 
 #: Bytes that a tail reads first; most lines are short.
-_FIRST_READ = 64 * 1024
+_FIRST_READ = 32 * 1024
 
-#: Of a log larger than MAX_READ an excerpt shows this much of the beginning, and the rest of MAX_READ of the end.
+#: A log up to this size is read whole for an excerpt; of a larger one so much of its beginning and its end.
+_WHOLE = 1024 * 1024
 _HEAD_READ = 64 * 1024
+_END_READ = 256 * 1024
 
 #: A regular expression has this long for one piece of output, so that a pathological one ends.
 REGEX_TIMEOUT_S = 2.0
@@ -66,7 +68,7 @@ def excerpt(
     executor: LocalExecutor, job_id: str, *, since: int = 0, budget: int = EXCERPT_BUDGET, failed: bool = False
 ) -> Excerpt:
     """Return what matters of the output from an offset on: all, or its beginning and its end."""
-    piece = executor.read_log(job_id, since, MAX_READ)
+    piece = executor.read_log(job_id, since, _WHOLE)
     if piece.next < piece.end:
         return _excerpt_of_large(executor, job_id, piece, budget, failed=failed)
     rows = rendering.render(piece.data, piece.start)
@@ -75,7 +77,7 @@ def excerpt(
 
 
 def _excerpt_of_large(executor: LocalExecutor, job_id: str, head: Piece, budget: int, *, failed: bool) -> Excerpt:
-    tail = executor.read_log_tail(job_id, MAX_READ - _HEAD_READ)
+    tail = executor.read_log_tail(job_id, _END_READ)
     share = rendering.TAIL_SHARE_FAILED if failed else rendering.TAIL_SHARE
     first, _, _ = rendering.fit(
         rendering.render(head.data[:_HEAD_READ], head.start), int(budget * (1 - share)), tail_share=0

@@ -315,8 +315,7 @@ class Supervisor:
         mine = tree.descendants(os.getpid())
         if climber.has_signalled and mine and not self._childless:
             return mine  # the scan of all processes takes milliseconds: at the first step, and before we call it done
-        pids = {process.pid for process in mine}
-        return mine + [process for process in tree.carriers(self._spec.cookie) if process.pid not in pids]
+        return mine + tree.carriers(self._spec.cookie, known={process.pid for process in mine})
 
     def _signal_all(self, targets: list[tree.Process], number: int) -> None:
         self._signal_group(number)

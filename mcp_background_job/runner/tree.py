@@ -15,6 +15,7 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Collection
 from typing import NamedTuple
 
 from mcp_background_job.jobdir.layout import COOKIE_VARIABLE
@@ -48,23 +49,23 @@ def descendants(root: int) -> list[Process]:
     return found
 
 
-def carriers(cookie: str) -> list[Process]:
+def carriers(cookie: str, known: Collection[int] = ()) -> list[Process]:
     """Return all living processes of this user that carry the cookie, with their descendants and session mates.
 
-    This process is left out.
+    This process is left out, and so are those that the caller knows already.
     """
-    everyone = _all_processes()
     marker = f"{COOKIE_VARIABLE}={cookie}".encode()
-    known = {process.pid for process in everyone if _carries(process.pid, marker)}
+    passed_over = {os.getpid(), *known}
+    found = {pid for pid in _all_pids() if pid not in passed_over and _carries(pid, marker)}
+    if not found:
+        return []
+    everyone = _all_processes()
     # Sessions are made by their leader alone and are never joined from outside, so a session that a process of the
-    # job is in, other than the one that it might have been born into, holds nobody but the job's own.
-    sessions = {process.session for process in everyone if process.pid in known and process.session in known}
-    while True:
-        more = {p.pid for p in everyone if p.pid not in known and (p.parent in known or p.session in sessions)}
-        if not more:
-            break
-        known |= more
-    return [p for p in everyone if p.pid in known and p.is_alive and p.pid != os.getpid()]
+    # job leads holds nobody but the job's own.
+    sessions = {process.session for process in everyone if process.pid in found and process.session in found}
+    while more := {p.pid for p in everyone if p.pid not in found and (p.parent in found or p.session in sessions)}:
+        found |= more
+    return [p for p in everyone if p.pid in found and p.is_alive and p.pid not in passed_over]
 
 
 def send(process: Process, number: int) -> bool:
@@ -132,11 +133,16 @@ def _children(pid: int) -> list[int]:
     return children
 
 
+def _all_pids() -> list[int]:
+    if sys.platform != "linux":
+        return [process.pid for process in _ps()]
+    return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+
+
 def _all_processes() -> list[Process]:
     if sys.platform != "linux":
         return _ps()
-    found = (look_up(int(name)) for name in os.listdir("/proc") if name.isdecimal())
-    return [process for process in found if process]
+    return [process for pid in _all_pids() if (process := look_up(pid))]
 
 
 def _carries(pid: int, marker: bytes) -> bool:

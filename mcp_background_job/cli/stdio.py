@@ -1,0 +1,39 @@
+"""``mcp-background-job`` without arguments: serves MCP over stdio."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import NoReturn
+
+from mcp_background_job.cli import exit_codes, terminal
+from mcp_background_job.config import load_settings
+from mcp_background_job.errors import BackgroundJobError
+
+
+def run() -> NoReturn:
+    """Serve until stdin is closed, and exit."""
+    terminal.prepare()
+    try:
+        serve()
+    except BackgroundJobError as error:
+        terminal.say(str(error))
+        sys.exit(exit_codes.of_error(error))
+    sys.exit(exit_codes.OK)
+
+
+def serve() -> None:
+    """Serve until stdin is closed.
+
+    Raises:
+        BackgroundJobError: a setting or the state directory cannot be used.
+    """
+    settings = load_settings()  # before the second that the next import takes: a bad setting is told at once
+    if sys.stdin.isatty():
+        terminal.say("serving MCP over stdio, for a client that speaks it; Ctrl-C ends this, --help shows the commands")
+    from mcp_background_job.server.serve import serve_stdio  # noqa: PLC0415  only a server needs it
+
+    # The thread that reads stdin cannot be interrupted, and Python's own handling of Ctrl-C would wait for it. There
+    # is nothing to tidy up that a server must not be able to leave behind.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    serve_stdio(settings)
