@@ -9,6 +9,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
+from mcp_background_job.runner import signals
 from mcp_background_job.runner.detach import detach
 from mcp_background_job.runner.main import Reply, be_runner
 from mcp_background_job.runner.spawner import serve
@@ -16,6 +17,7 @@ from mcp_background_job.runner.spawner import serve
 
 def main(arguments: list[str]) -> None:
     """Detach from whoever started this process, and be a runner or the spawner."""
+    signals.settle()
     if arguments[0] == "--spawner":
         socket_descriptor = int(arguments[1])
         detach(keep=[socket_descriptor])

@@ -8,7 +8,6 @@ whether a job is cared for simply launches another.
 from __future__ import annotations
 
 import contextlib
-import gc
 import json
 import os
 import traceback
@@ -86,7 +85,6 @@ def _run(job: JobDir, spec: Spec, reply: Reply) -> None:
         supervisor.give_up(f"not started: {error}")
         raise
     reply.send(pid=pid, runner_pid=os.getpid())
-    gc.disable()  # nothing here makes cycles, and a collection would touch, and so copy, all memory of the spawner
     supervisor.run()
 
 

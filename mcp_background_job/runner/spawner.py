@@ -17,9 +17,8 @@ import socket
 import time
 
 from mcp_background_job.core.states import State
-from mcp_background_job.jobdir import lock, records
+from mcp_background_job.jobdir import records
 from mcp_background_job.jobdir.records import Spec, Status
-from mcp_background_job.runner import tree
 from mcp_background_job.runner.main import Reply, be_runner
 from mcp_background_job.runner.system import boot_id, name_process
 
@@ -37,7 +36,8 @@ def serve(descriptor: int) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps; runners end long after we care
     rehearse()
     gc.collect()
-    gc.freeze()  # what runners share stays shared
+    gc.freeze()  # what runners share stays shared,
+    gc.disable()  # and nothing here makes cycles
     poll = select.poll()
     poll.register(requests, select.POLLIN)
     while not _is_over(requests):
@@ -101,9 +101,6 @@ def rehearse() -> None:
     )
     records.decode(Spec, records.encode(spec), "rehearsal")
     records.encode(Status(state=State.STARTING.value, boot_id=boot_id(), runner_pid=os.getpid()))
-    lock.holder_of(os.devnull)
-    tree.look_up(os.getpid())
-    os.stat("/")
     for descriptor in os.pipe():
         os.set_blocking(descriptor, False)
         os.close(descriptor)

@@ -32,7 +32,7 @@ from mcp_background_job.errors import LaunchError
 from mcp_background_job.jobdir import records
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import Exit, LeaderExit, Spec, Status, StopRequest
-from mcp_background_job.runner import control, tree
+from mcp_background_job.runner import control, signals, tree
 from mcp_background_job.runner.climber import Climber, send_to_each
 from mcp_background_job.runner.exit_record import MAX_REASON, ExitRecord
 from mcp_background_job.runner.output import BUSY_READS, PIPE_SIZE, Log, enlarge_pipe
@@ -127,10 +127,7 @@ class Supervisor:
         os.set_blocking(read, False)
         os.set_blocking(write, False)
         signal.set_wakeup_fd(write, warn_on_full_buffer=False)
-        for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda _number, _frame: None)  # the wake-up descriptor carries the number
-        for number in (signal.SIGHUP, signal.SIGPIPE):
-            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, signals.take_notice)
         return read
 
     # -- the loop --------------------------------------------------------------------------------------------------
