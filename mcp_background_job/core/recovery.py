@@ -46,10 +46,11 @@ def judge(traces: Traces) -> Verdict:
     """Return what the traces prove. The exit record outranks the lock, and the lock outranks the status file."""
     if traces.exited:
         return Verdict(State.EXITED)
+    lost = RUNNER_GONE if traces.same_boot else REBOOT
     if traces.sweeping:
-        return Verdict(State.EXITED, lost=RUNNER_GONE, sweep=not traces.owned)
+        return Verdict(State.EXITED, lost=lost, sweep=not traces.owned)
     if traces.owned:
         return Verdict(traces.reported or State.STARTING)
     if traces.reported is None:
         return Verdict(State.QUEUED)
-    return Verdict(State.EXITED, lost=RUNNER_GONE if traces.same_boot else REBOOT, sweep=True)
+    return Verdict(State.EXITED, lost=lost, sweep=True)

@@ -155,17 +155,26 @@ class LocalExecutor:
             report = await self._launcher.launch(job)
         except LaunchError as error:
             # Normally the runner has said so in the exit record. If it could not, nobody shall start the job later.
-            record = Exit(outcome=Outcome.FAILED.value, ended_at=time.time(), reason=f"not started: {error}")
-            try:
-                end_unowned(job, record)
-            except OSError:  # the disk is full: then nothing of the job shall be left
-                self._unrecord(job)
+            await self._end_failed(job, f"not started: {error}")
             raise
         pid = report.get("pid")
         if pid is None and report.get("owned"):  # somebody who served the queue was quicker
             seen = observe(job, self.boot_id)
             pid = seen.status.pid if seen.status else None
         return Submitted(pid=pid)
+
+    async def _end_failed(self, job: JobDir, reason: str) -> None:
+        """See to it that a job that could not be started is recorded as that, or, on a full disk, not at all."""
+        record = Exit(outcome=Outcome.FAILED.value, ended_at=time.time(), reason=reason)
+        for _ in range(_CANCEL_ATTEMPTS):  # its runner has said why, and is about to let go of it
+            if not await asyncio.to_thread(lock.holder_of, job.lock):
+                break
+            await asyncio.sleep(_BETWEEN_ATTEMPTS_S)
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(end_unowned, job, record)
+        seen = await asyncio.to_thread(observe, job, self.boot_id)
+        if seen.state is State.QUEUED:
+            await asyncio.to_thread(self._unrecord, job)
 
     async def serve_queue(self) -> None:
         """Start what may start now."""

@@ -110,13 +110,14 @@ class Supervisor:
         return self._child.pid
 
     def give_up(self, reason: str) -> None:
-        """Record that the job could not be started. Where that is impossible too, whoever launched it cleans up."""
-        if self._exit_record is None:
-            return
+        """Record that the job could not be started; where that is impossible, forget it: nobody shall start it later."""
         record = Exit(outcome=Outcome.FAILED.value, ended_at=time.time(), reason=reason[:MAX_REASON])
-        if self._exit_record.publish(record):
-            self._close_mark()
+        if self._exit_record is not None and self._exit_record.publish(record):
             self._exit_record.make_durable()
+        else:
+            with contextlib.suppress(OSError):
+                os.unlink(self._job.spec)
+        self._close_mark()
 
     def _close_mark(self) -> None:
         with contextlib.suppress(OSError):  # it is gone, or all is
