@@ -110,7 +110,7 @@ class Supervisor:
         return self._child.pid
 
     def give_up(self, reason: str) -> None:
-        """Record that the job could not be started; where that is impossible, forget it: nobody shall start it later."""
+        """Record that the job could not be started; or else forget it: nobody shall start it later."""
         record = Exit(outcome=Outcome.FAILED.value, ended_at=time.time(), reason=reason[:MAX_REASON])
         if self._exit_record is not None and self._exit_record.publish(record):
             self._exit_record.make_durable()
