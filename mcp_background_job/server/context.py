@@ -17,11 +17,15 @@ Result = TypeVar("Result")
 PROGRESS_INTERVAL_S = 5.0
 
 
+#: Where this server was started; its directory may be gone by the time somebody asks.
+_WHERE = os.environ.get("PWD", "")
+
+
 def client_name() -> str:
     """Return who asks: the client's name and where it works, so that it is known again after a restart."""
     parameters = get_context().session.client_params
     name = parameters.client_info.name if parameters else "unknown"
-    return f"{name}@{os.getcwd()}"  # noqa: PTH109  no path is made of it
+    return f"{name}@{_WHERE}"
 
 
 async def with_progress(work: Awaitable[Result], what: str, limit_s: float) -> Result:
