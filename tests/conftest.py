@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
 import socket
 import sys
 import time
@@ -19,6 +20,9 @@ from mcp_background_job.jobs.manager import JobManager
 
 # Behind everything else, so that an installed package is the one that is tested: for `tests.…` and `bench.…`.
 sys.path.append(str(Path(__file__).parent.parent))
+
+# Whoever runs tests in the background of a shell has them ignore SIGINT, and all processes that they start with them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Nothing that a test waits for may take longer.
 PATIENCE_S = 10.0

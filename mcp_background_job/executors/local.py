@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import shutil
 import signal
@@ -190,7 +191,13 @@ class LocalExecutor:
         for job_id in job_ids:
             job = self.state.job(job_id)
             if os.path.isdir(job.path):
-                seen[job_id] = observe(job, self.boot_id)
+                seen[job_id] = self._with_launch(job, observe(job, self.boot_id))
+        return seen
+
+    def _with_launch(self, job: JobDir, seen: Observation) -> Observation:
+        # A job that nobody put in the queue is on its way to its runner, or will be when the queue is served next.
+        if seen.state is State.QUEUED and not os.path.exists(self.state.queue_mark(job.job_id)):
+            return dataclasses.replace(seen, state=State.STARTING)
         return seen
 
     def read_log(self, job_id: str, offset: int, limit: int, stream: Stream | None = None) -> Piece:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from mcp_background_job.core.schedule import Waiting, decide
 from mcp_background_job.core.states import Outcome, State
@@ -52,10 +53,31 @@ def serve_queue(state: StateDir, boot_id: str, launch: Callable[[JobDir], None])
             pass  # an end may be what another job waits for
 
 
+@dataclass
+class _Survey:
+    """What the marks of open jobs lead to."""
+
+    queue: list[Waiting] = field(default_factory=list[Waiting])
+    running: int = 0
+    live: set[str] = field(default_factory=set[str])
+
+
 def _serve_once(state: StateDir, boot_id: str, launch: Callable[[JobDir], None]) -> bool:
-    queue: list[Waiting] = []
-    running = 0
-    live: set[str] = set()
+    survey = _survey(state, boot_id)
+    for job_id in set(queued_jobs(state)) - {job.job_id for job in survey.queue}:
+        _unlink(state.queue_mark(job_id))
+    decision = decide(survey.queue, survey.running, _ended(state, survey.queue, survey.live, boot_id))
+    for job_id, reason in decision.fail.items():
+        end_unowned(state.job(job_id), Exit(outcome=Outcome.FAILED.value, ended_at=time.time(), reason=reason))
+    for job_id in decision.launch:
+        launch(state.job(job_id))
+    for job_id in {job.job_id for job in survey.queue} - {*decision.launch, *decision.fail}:
+        _touch(state.queue_mark(job_id))  # whoever recorded it may have died before
+    return bool(decision.fail)
+
+
+def _survey(state: StateDir, boot_id: str) -> _Survey:
+    survey = _Survey()
     for job_id in open_jobs(state):
         job = state.job(job_id)
         seen = observe(job, boot_id)
@@ -64,19 +86,12 @@ def _serve_once(state: StateDir, boot_id: str, launch: Callable[[JobDir], None])
                 _unlink(state.open_mark(job_id))
             continue
         if seen.state is not State.QUEUED:
-            running += 1
-            live.add(job_id)
+            survey.running += 1
+            survey.live.add(job_id)
         elif waiting := _waiting(state, job):
-            queue.append(waiting)
-            live.add(job_id)
-    for job_id in set(queued_jobs(state)) - {job.job_id for job in queue}:
-        _unlink(state.queue_mark(job_id))
-    decision = decide(queue, running, _ended(state, queue, live, boot_id))
-    for job_id, reason in decision.fail.items():
-        end_unowned(state.job(job_id), Exit(outcome=Outcome.FAILED.value, ended_at=time.time(), reason=reason))
-    for job_id in decision.launch:
-        launch(state.job(job_id))
-    return bool(decision.fail)
+            survey.queue.append(waiting)
+            survey.live.add(job_id)
+    return survey
 
 
 def _waiting(state: StateDir, job: JobDir) -> Waiting | None:
@@ -103,6 +118,10 @@ def _ended(state: StateDir, queue: list[Waiting], live: set[str], boot_id: str) 
         job = state.job(name)
         ended[name] = observe(job, boot_id).outcome if os.path.exists(job.spec) else None
     return ended
+
+
+def _touch(path: str) -> None:
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 def _unlink(path: str) -> None:

@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from mcp_background_job.core.job import Job
-from mcp_background_job.core.states import State
 from mcp_background_job.errors import CorruptRecordError, RegistryError
 from mcp_background_job.executors.local import LocalExecutor
 from mcp_background_job.jobs.view import job_of, observed, unrecorded
@@ -142,14 +141,13 @@ class Index:
             spec = self._executor.spec(job_id)
         except CorruptRecordError as error:
             return observed(unrecorded(job_id, str(error)), seen)
+        untouched = seen.status is None and seen.exit is None  # no runner was ever there
         if spec is None:
             # It may be recorded this very moment; one that has run is shown even so.
-            return (
-                observed(unrecorded(job_id, "its spec.json is gone"), seen) if seen.state is not State.QUEUED else None
-            )
+            return None if untouched else observed(unrecorded(job_id, "its spec.json is gone"), seen)
         if spec.job_id != job_id:
             return observed(unrecorded(job_id, f"its spec.json is that of job {spec.job_id}"), seen)
-        if seen.state is State.QUEUED:
+        if untouched:
             self._executor.mark_open(job_id)  # whoever recorded it may have died before
         return observed(job_of(spec), seen)
 

@@ -83,7 +83,7 @@ class Supervisor:
     # -- start -----------------------------------------------------------------------------------------------------
 
     def start(self) -> int:
-        """Spawn the command; returns its pid.
+        """Spawn the command and publish that it runs; returns its pid.
 
         Raises:
             LaunchError: it could not be started; nothing of it is left but its directory.
@@ -107,6 +107,7 @@ class Supervisor:
         self._watch(self._listener.fileno(), self._on_client)
         for descriptor in self._child.outputs:
             self._watch(descriptor, lambda descriptor=descriptor: self._on_output(descriptor))
+        self._publish()  # before anybody is told: who then looks finds the pid
         return self._child.pid
 
     def give_up(self, reason: str) -> None:
@@ -134,8 +135,7 @@ class Supervisor:
     # -- the loop --------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Publish that the job runs, supervise until no process of it is left, then publish how it ended."""
-        self._publish()
+        """Supervise until no process of the job is left, then publish how it ended."""
         while True:
             due = self._limit if self._climber is None else self._climb()
             if self._childless and self._climber is None:
