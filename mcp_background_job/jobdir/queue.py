@@ -60,11 +60,12 @@ class _Survey:
     queue: list[Waiting] = field(default_factory=list[Waiting])
     running: int = 0
     live: set[str] = field(default_factory=set[str])
+    unowned: set[str] = field(default_factory=set[str])  # queued, whether or not their spec can be read
 
 
 def _serve_once(state: StateDir, boot_id: str, launch: Callable[[JobDir], None]) -> bool:
     survey = _survey(state, boot_id)
-    for job_id in set(queued_jobs(state)) - {job.job_id for job in survey.queue}:
+    for job_id in set(queued_jobs(state)) - survey.unowned:
         _unlink(state.queue_mark(job_id))
     decision = decide(survey.queue, survey.running, _ended(state, survey.queue, survey.live, boot_id))
     for job_id, reason in decision.fail.items():
@@ -88,7 +89,9 @@ def _survey(state: StateDir, boot_id: str) -> _Survey:
         if seen.state is not State.QUEUED:
             survey.running += 1
             survey.live.add(job_id)
-        elif waiting := _waiting(state, job):
+            continue
+        survey.unowned.add(job_id)
+        if waiting := _waiting(state, job):
             survey.queue.append(waiting)
             survey.live.add(job_id)
     return survey

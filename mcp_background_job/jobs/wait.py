@@ -24,6 +24,9 @@ _LOOK_AGAIN_S = 0.05
 #: While a queued job is waited for, how often to look after dead runners.
 _CARE_S = 0.5
 
+#: Between the end of the command itself and the look that decides whether it left anything behind.
+_SETTLE_S = 0.05
+
 #: A port says nothing when it opens: try it this often.
 _TRY_PORT_S = 0.1
 
@@ -81,6 +84,7 @@ class _Wait:
     request: WaitRequest
     began: float = field(default_factory=time.monotonic)
     knew_leader_exit: bool | None = None
+    sees_leader_exit: bool = False
     runner: RunnerClient | None = None
     known_size: int = 0
     next_care: float = 0.0
@@ -130,20 +134,22 @@ _NOBODY = Job(job_id="", command="", cwd="", created_at=0.0, state=State.QUEUED)
 
 async def _evaluate(wait: _Wait) -> tuple[Observation, Why | None]:
     # The job is looked at first and its output read afterwards: what an ended job wrote is then all there.
-    seen = (await asyncio.to_thread(wait.executor.poll, [wait.job_id])).get(wait.job_id)
-    if seen is None:
-        seen = Observation(state=State.EXITED)
+    seen = await _look(wait)
+    if _left_running(wait, seen):
+        # What was signalled together with the command itself dies with it, but not in the same instant.
+        await asyncio.sleep(_SETTLE_S)
+        seen = await _look(wait)
     if wait.scanner.is_needed:
         wait.known_size = await asyncio.to_thread(wait.scanner.scan, wait.executor, wait.job_id)
     elif wait.request.until.kind is Kind.IDLE:
         wait.known_size = (await asyncio.to_thread(wait.executor.read_log, wait.job_id, 0, 0)).end
-    leader_exited = seen.status is not None and seen.status.leader_exit is not None
+    wait.sees_leader_exit = _leader_exited(seen)
     if wait.knew_leader_exit is None:
-        wait.knew_leader_exit = leader_exited
+        wait.knew_leader_exit = _leader_exited(seen)
     until = wait.request.until
     facts = Facts(
         exited=seen.state is State.EXITED,
-        left_running=leader_exited and not wait.knew_leader_exit,
+        left_running=_left_running(wait, seen),
         matched=wait.scanner.matched is not None,
         failed_match=wait.scanner.failed is not None,
         port_open=until.kind is Kind.PORT and await _is_open(wait, until.port, seen),
@@ -151,6 +157,21 @@ async def _evaluate(wait: _Wait) -> tuple[Observation, Why | None]:
         waited=wait.waited,
     )
     return seen, why_over(until, facts, wait.request.wait_s)
+
+
+async def _look(wait: _Wait) -> Observation:
+    seen = (await asyncio.to_thread(wait.executor.poll, [wait.job_id])).get(wait.job_id)
+    return seen or Observation(state=State.EXITED)
+
+
+def _leader_exited(seen: Observation) -> bool:
+    return seen.status is not None and seen.status.leader_exit is not None
+
+
+def _left_running(wait: _Wait, seen: Observation) -> bool:
+    """Tell whether the command itself has ended since the wait began, and what it started is not being stopped."""
+    is_being_stopped = seen.status is not None and seen.status.stop_requested is not None
+    return wait.knew_leader_exit is False and _leader_exited(seen) and not is_being_stopped
 
 
 async def _news(wait: _Wait) -> None:
@@ -166,7 +187,7 @@ async def _news(wait: _Wait) -> None:
                     return
             watches_output = wait.scanner.is_needed or wait.request.until.kind is Kind.IDLE
             size = wait.known_size if watches_output else _NEVER
-            news: News | None = await wait.runner.watch(size, leader_exited=bool(wait.knew_leader_exit))
+            news: News | None = await wait.runner.watch(size, leader_exited=wait.sees_leader_exit)
             if news is None:
                 await _hang_up(wait)
             elif watches_output:
