@@ -20,6 +20,9 @@ from mcp_background_job.server.resources import register_resources
 
 _log = logging.getLogger(__name__)
 
+#: The client is waiting for the handshake, and nobody for the housekeeping: whatever asks about a job looks for itself.
+_AFTER_HANDSHAKE_S = 0.5
+
 INSTRUCTIONS = """\
 Run anything that may take longer than a few seconds as a job: execute_command starts it and waits briefly.
 Jobs go on when this server or session ends; list_jobs shows those of earlier sessions.
@@ -37,8 +40,8 @@ def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider 
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastMCP[Any]) -> AsyncGenerator[dict[str, Any]]:
-        manager.executor.start_spawner()
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(asyncio.to_thread(manager.executor.start_spawner))
             housekeeping = tasks.create_task(_keep_house(manager, settings.cleanup_interval))
             try:
                 yield {}
@@ -57,6 +60,7 @@ def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider 
 
 async def _keep_house(manager: JobManager, interval_s: float) -> None:
     """Recover what an earlier server left, and remove old jobs from time to time."""
+    await asyncio.sleep(_AFTER_HANDSHAKE_S)
     while True:
         try:
             await manager.recover()

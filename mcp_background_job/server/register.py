@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import functools
+import inspect
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import Any, cast, get_type_hints
 
 from fastmcp import FastMCP
 from fastmcp.exceptions import ToolError, ValidationError
@@ -85,6 +85,7 @@ def _tool(method: Method, hints: ToolAnnotations, result: type[BaseModel] | None
     tool = _JobTool.from_function(
         _answering(method, endings),
         name=getattr(method, "__name__", ""),
+        description=inspect.getdoc(method),
         annotations=hints,
         output_schema=schema_of(result) if result else None,
     )
@@ -93,7 +94,6 @@ def _tool(method: Method, hints: ToolAnnotations, result: type[BaseModel] | None
 
 
 def _answering(method: Method, endings: Endings) -> Callable[..., Awaitable[ToolResult]]:
-    @functools.wraps(method)
     async def answer(*args: Any, **kwargs: Any) -> ToolResult:
         try:
             result = await method(*args, **kwargs)
@@ -101,7 +101,13 @@ def _answering(method: Method, endings: Endings) -> Callable[..., Awaitable[Tool
             raise ToolError(str(error)) from error
         return as_tool_result(result, await endings.of_others(client_name(), _shown(result, kwargs)))
 
-    answer.__annotations__ = {**method.__annotations__, "return": ToolResult}
+    # Like the method, but without its docstring, which is given separately: FastMCP would load a parser of docstrings.
+    hints = {**get_type_hints(method, include_extras=True), "return": ToolResult}
+    signature = inspect.signature(method)
+    parameters = [item.replace(annotation=hints[name]) for name, item in signature.parameters.items()]
+    vars(answer)["__signature__"] = signature.replace(parameters=parameters, return_annotation=ToolResult)
+    answer.__annotations__ = hints
+    answer.__name__ = getattr(method, "__name__", "")
     return answer
 
 
