@@ -27,7 +27,6 @@ from mcp_background_job.jobdir.queue import open_jobs, serve_queue
 from mcp_background_job.jobdir.records import Exit, Spec, StopRequest
 from mcp_background_job.jobdir.segments import Stream
 from mcp_background_job.processes.system import boot_id
-from mcp_background_job.processes.wrapper import ProcessWrapper
 
 #: After the runner was killed by us, SIGKILL takes effect within this time unless the machine is stuck.
 _KILL_WAIT_S = 5.0
@@ -355,6 +354,8 @@ def _end_with_tree(job: JobDir, pid: int, boot: str, request: StopRequest) -> li
 
     In this order, because as a subreaper it keeps its hold on every orphan for as long as it lives.
     """
+    from mcp_background_job.processes.wrapper import ProcessWrapper  # noqa: PLC0415  psutil: 70 ms that not every server needs
+
     try:
         runner = ProcessWrapper(pid)
     except ProcessLookupError:

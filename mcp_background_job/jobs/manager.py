@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import STATUSES, Outcome, State
@@ -42,7 +43,9 @@ from mcp_background_job.jobs.request import (
 )
 from mcp_background_job.jobs.view import job_of, observed
 from mcp_background_job.jobs.wait import Waited, Waiter, WaitRequest
-from mcp_background_job.processes.wrapper import ProcessWrapper, TreeUsage
+
+if TYPE_CHECKING:
+    from mcp_background_job.processes.wrapper import TreeUsage
 
 #: Names offered to a caller who mistyped one.
 _SUGGESTIONS = 5
@@ -267,10 +270,7 @@ class JobManager:
         return self._details_with(job, None, seen)
 
     def _details_with(self, job: Job, spec: Spec | None, seen: Observation) -> Details:
-        usage = None
-        if seen.runner_pid is not None:
-            with contextlib.suppress(ProcessLookupError):
-                usage = ProcessWrapper(seen.runner_pid).usage_of_descendants()
+        usage = _usage(seen.runner_pid) if seen.runner_pid is not None else None
         end = self.executor.read_log(job.job_id, 0, 0).end
         return Details(
             job=job,
@@ -447,3 +447,12 @@ class JobManager:
         if spec is None:
             raise UnknownJobError(f"what job {job.label} was asked to do is no longer on record")
         return spec
+
+
+def _usage(runner_pid: int) -> TreeUsage | None:
+    from mcp_background_job.processes.wrapper import ProcessWrapper  # noqa: PLC0415  psutil: 70 ms that not every server needs
+
+    try:
+        return ProcessWrapper(runner_pid).usage_of_descendants()
+    except ProcessLookupError:
+        return None

@@ -16,7 +16,6 @@ from mcp_background_job.executors.local import LocalExecutor
 from mcp_background_job.jobdir.control import News, NoRunnerError, RunnerClient, RunnerTimeoutError
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobs.scan import Scanner
-from mcp_background_job.processes.wrapper import ProcessWrapper
 
 #: A queued job, and one whose runner is just coming or going, has no socket to listen on: look again after this time.
 _LOOK_AGAIN_S = 0.05
@@ -241,6 +240,8 @@ async def _accepts(port: int) -> bool:
 def _ports_of(seen: Observation) -> list[int]:
     if seen.runner_pid is None:
         return []
+    from mcp_background_job.processes.wrapper import ProcessWrapper  # noqa: PLC0415  psutil: 70 ms that not every server needs
+
     try:
         return ProcessWrapper(seen.runner_pid).usage_of_descendants().ports
     except ProcessLookupError:
