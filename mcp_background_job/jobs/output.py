@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import regex
+from typing import TYPE_CHECKING
 
 from mcp_background_job.core import rendering
 from mcp_background_job.core.rendering import Row
@@ -14,6 +13,9 @@ from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.executors.local import LocalExecutor
 from mcp_background_job.jobdir.logreader import Piece
 from mcp_background_job.jobdir.segments import Stream
+
+if TYPE_CHECKING:
+    import regex
 
 #: Characters of output in the answer of a call that is not about output (about 1,500 tokens).
 EXCERPT_BUDGET = 6000
@@ -178,6 +180,8 @@ def compile_regex(pattern: str, argument: str) -> regex.Pattern[str]:
     Raises:
         InvalidRequestError: it is none; ``argument`` is named in the message.
     """
+    import regex  # noqa: PLC0415  many a session needs none
+
     try:
         return regex.compile(pattern, regex.MULTILINE)
     except regex.error as error:

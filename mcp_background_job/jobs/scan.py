@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import regex
+from typing import TYPE_CHECKING
 
 from mcp_background_job.core.screen import plain_lines
 from mcp_background_job.core.text import one_line
 from mcp_background_job.executors.local import LocalExecutor
 from mcp_background_job.jobs.output import found
+
+if TYPE_CHECKING:
+    import regex
 
 #: Bytes searched at once: a piece takes milliseconds, and a long log does not come into memory whole.
 PIECE = 1024 * 1024

@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 import time
 from dataclasses import dataclass, field
-
-import regex
+from typing import TYPE_CHECKING
 
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
@@ -16,6 +15,9 @@ from mcp_background_job.executors.local import LocalExecutor
 from mcp_background_job.jobdir.control import News, NoRunnerError, RunnerClient, RunnerTimeoutError
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobs.scan import Scanner
+
+if TYPE_CHECKING:
+    import regex
 
 #: A queued job, and one whose runner is just coming or going, has no socket to listen on: look again after this time.
 _LOOK_AGAIN_S = 0.05

@@ -20,8 +20,9 @@ from mcp_background_job.server.resources import register_resources
 
 _log = logging.getLogger(__name__)
 
-#: The client is waiting for the handshake, and nobody for the housekeeping: whatever asks about a job looks for itself.
-_AFTER_HANDSHAKE_S = 0.5
+#: The client is waiting for the handshake, and nobody for this: a job that is started sooner gets its runner by exec,
+#: and whatever asks about a job looks for itself.
+_AFTER_HANDSHAKE_S = 0.2
 
 INSTRUCTIONS = """\
 Run anything that may take longer than a few seconds as a job: execute_command starts it and waits briefly.
@@ -41,7 +42,6 @@ def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastMCP[Any]) -> AsyncGenerator[dict[str, Any]]:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(asyncio.to_thread(manager.executor.start_spawner))
             housekeeping = tasks.create_task(_keep_house(manager, settings.cleanup_interval))
             try:
                 yield {}
@@ -59,8 +59,9 @@ def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider 
 
 
 async def _keep_house(manager: JobManager, interval_s: float) -> None:
-    """Recover what an earlier server left, and remove old jobs from time to time."""
+    """Start the spawner, recover what an earlier server left, and remove old jobs from time to time."""
     await asyncio.sleep(_AFTER_HANDSHAKE_S)
+    await asyncio.to_thread(manager.executor.start_spawner)
     while True:
         try:
             await manager.recover()

@@ -19,7 +19,7 @@ from mcp_background_job.server.tools.arguments import wait_of
 #: After input, an answer is taken to be complete when nothing has come for this long.
 _ANSWER_PAUSE_S = 0.3
 
-_ANYTHING = compile_regex("(?s).", "until")
+_ANYTHING = "(?s)."
 
 
 class ControlTools:
@@ -46,7 +46,10 @@ class ControlTools:
         before = (await self._manager.page(job, cursor=2**62, max_bytes=1)).end
         await keyboard.send(self._manager, job, input, keys or [])
         answered = await self._manager.wait(
-            job, WaitRequest(until=Until(Kind.REGEX), until_pattern=_ANYTHING, wait_s=wait_s, since=before)
+            job,
+            WaitRequest(
+                until=Until(Kind.REGEX), until_pattern=compile_regex(_ANYTHING, "until"), wait_s=wait_s, since=before
+            ),
         )
         if answered.line is not None:
             pause = min(_ANSWER_PAUSE_S, wait_s)
