@@ -36,6 +36,7 @@ class Launcher:
     def __init__(self) -> None:
         """Starts nothing; a process that launches one job needs no spawner."""
         self._spawner: socket.socket | None = None
+        self._starting: asyncio.Task[None] | None = None
         self._under_way = asyncio.Semaphore(MAX_UNDER_WAY)
 
     def start_spawner(self) -> None:
@@ -52,6 +53,11 @@ class Launcher:
         ours.setblocking(False)  # noqa: FBT003  its only form
         self._spawner = ours
 
+    def start_spawner_soon(self) -> asyncio.Task[None]:
+        """Start the spawner beside what else there is to do; a launch meanwhile waits for it."""
+        self._starting = asyncio.create_task(asyncio.to_thread(self.start_spawner))
+        return self._starting
+
     def close(self) -> None:
         """Let the spawner end; runners do not notice."""
         if self._spawner:
@@ -65,6 +71,8 @@ class Launcher:
             LaunchError: the runner says why it could not start the job, or could not itself be started.
         """
         async with self._under_way:
+            if self._starting is not None:
+                await self._starting  # takes less time than a runner by exec
             return await self._launch(job, killed_by)
 
     async def _launch(self, job: JobDir, killed_by: str | None) -> dict[str, Any]:

@@ -71,6 +71,8 @@ class LocalExecutor:
             os.chmod(state.path, 0o700)
             for directory in (state.jobs, state.open, state.queue):
                 os.makedirs(directory, mode=0o700, exist_ok=True)
+            for path in (state.queue_lock, state.names_lock):
+                _touch(path)
         except OSError as error:
             raise StateDirError(
                 f"the state directory {state.path} cannot be used: {error.strerror}; set MCP_BG_STATE_DIR to another"
@@ -79,6 +81,10 @@ class LocalExecutor:
     def start_spawner(self) -> None:
         """Get ready to launch many jobs quickly."""
         self._launcher.start_spawner()
+
+    def start_spawner_soon(self) -> asyncio.Task[None]:
+        """The same, beside what else there is to do."""
+        return self._launcher.start_spawner_soon()
 
     async def finish(self) -> None:
         """Wait for what was begun without waiting for it."""

@@ -20,8 +20,7 @@ from mcp_background_job.server.resources import register_resources
 
 _log = logging.getLogger(__name__)
 
-#: The client is waiting for the handshake, and nobody for this: a job that is started sooner gets its runner by exec,
-#: and whatever asks about a job looks for itself.
+#: The client is waiting for the handshake, and nobody for the housekeeping: whatever asks about a job looks for itself.
 _AFTER_HANDSHAKE_S = 0.2
 
 INSTRUCTIONS = """\
@@ -41,12 +40,14 @@ def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider 
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastMCP[Any]) -> AsyncGenerator[dict[str, Any]]:
+        starting = manager.executor.start_spawner_soon()
         async with asyncio.TaskGroup() as tasks:
             housekeeping = tasks.create_task(_keep_house(manager, settings.cleanup_interval))
             try:
                 yield {}
             finally:
                 housekeeping.cancel()
+                await starting
         manager.close()
 
     mcp: FastMCP[Any] = FastMCP(
@@ -59,9 +60,8 @@ def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider 
 
 
 async def _keep_house(manager: JobManager, interval_s: float) -> None:
-    """Start the spawner, recover what an earlier server left, and remove old jobs from time to time."""
+    """Recover what an earlier server left, and remove old jobs from time to time."""
     await asyncio.sleep(_AFTER_HANDSHAKE_S)
-    await asyncio.to_thread(manager.executor.start_spawner)
     while True:
         try:
             await manager.recover()
