@@ -11,8 +11,8 @@ from mcp_background_job.core.screen import MAX_LINE, Line, Screen, incomplete_ta
 #: A run of identical lines is folded from this length on.
 _FOLD_FROM = 3
 
-#: So many bytes of text without anything that draws go by the screen, line by line as they are; half of them are left
-#: to it, since what follows may move up and draw over them.
+#: So many bytes of text without anything that draws go by the screen, line by line as they are. Half of them are left
+#: to it when something that draws follows.
 _PLAIN_FROM = 64 * 1024
 
 #: Share of the budget for the end of the output, when what is in the middle must go.
@@ -67,8 +67,13 @@ def render_page(data: bytes, offset: int, *, budget: int | None, final: bool) ->
     while position < stop and (budget is None or screen.size + plain_size < budget):
         if drawing <= position:
             drawing = next_drawing(data, position, stop)
-        if drawing - position > _PLAIN_FROM and screen.is_at_fresh_line:
-            end = _plain_end(data, position, drawing, None if budget is None else budget - screen.size - plain_size)
+        nothing_follows = final and drawing == stop
+        if (nothing_follows or drawing - position > _PLAIN_FROM) and screen.is_at_fresh_line:
+            # what follows may move up and draw over the last of it
+            end = drawing if nothing_follows else drawing - _PLAIN_FROM // 2
+            if budget is not None:
+                end = min(end, position + budget - screen.size - plain_size)
+            end = data.rfind(b"\n", position, end) + 1
             if end > position:
                 rows.add(screen.take_all(offset + end))
                 rows.add_plain(data[position:end], offset + position)
@@ -82,14 +87,6 @@ def render_page(data: bytes, offset: int, *, budget: int | None, final: bool) ->
         rows.add(screen.take_settled())
     rows.add(screen.lines())
     return Page(rows.finished(), position)
-
-
-def _plain_end(data: bytes, start: int, drawing: int, budget: int | None) -> int:
-    """Return the end of the whole lines that go by the screen: all but the last, which may yet be drawn over."""
-    end = drawing - _PLAIN_FROM // 2
-    if budget is not None:
-        end = min(end, start + budget)
-    return data.rfind(b"\n", start, end) + 1
 
 
 class _Rows:
