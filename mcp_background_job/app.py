@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mcp_background_job.config import Settings
+from mcp_background_job.config import ComfyUISettings, Settings
 from mcp_background_job.executors.local import LocalExecutor
 from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, JOB_ID_VARIABLE, StateDir
 from mcp_background_job.jobs.index import Index
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import Policy
 from mcp_background_job.registry.base import Registry
+
+if TYPE_CHECKING:
+    from mcp_background_job.comfyui.control import ComfyUI
 
 _SECONDS_PER_DAY = 86_400
 
@@ -30,6 +35,26 @@ def build(settings: Settings) -> JobManager:
         environment=_environment(),
         keep_s=settings.keep_days * _SECONDS_PER_DAY,
     )
+
+
+def build_comfyui(manager: JobManager, settings: ComfyUISettings) -> ComfyUI:
+    """Return the control of the ComfyUI that the settings name; it keeps what it knows in the manager's directory.
+
+    Raises:
+        ConfigError: the settings do not name one.
+        RegistryError: the journal of submissions cannot be used.
+    """
+    from mcp_background_job.comfyui.control import ComfyUI  # noqa: PLC0415  many a session needs none
+    from mcp_background_job.comfyui.endpoint import endpoint_of  # noqa: PLC0415
+    from mcp_background_job.comfyui.startup import Settings as Startup  # noqa: PLC0415
+    from mcp_background_job.registry.journal import SqliteJournal  # noqa: PLC0415
+
+    endpoint = endpoint_of(settings.url, settings.host, settings.port)
+    state = manager.executor.state
+    directory = Path(state.comfyui)
+    directory.mkdir(mode=0o700, exist_ok=True)
+    how = Startup(settings.dir, settings.command, settings.restart_command)
+    return ComfyUI(endpoint, SqliteJournal(state.comfyui_journal), manager, directory, how)
 
 
 def policy_of(settings: Settings) -> Policy:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -15,8 +15,8 @@ from mcp_background_job.errors import ConfigError
 _UNITS = {"": 1, "B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMG]?B?)", re.IGNORECASE)
 
-Toolset = Literal["jobs"]
-TOOLSETS: tuple[Toolset, ...] = ("jobs",)
+Toolset = Literal["jobs", "comfyui"]
+TOOLSETS: tuple[Toolset, ...] = ("jobs", "comfyui")
 
 #: No disk needs more; what is longer would not fit a float.
 _MAX_SIZE_DIGITS = 18
@@ -112,6 +112,21 @@ class Settings(BaseSettings):
         return value
 
 
+class ComfyUISettings(BaseSettings):
+    """Where ComfyUI is and how it is run. Each is read from ``COMFYUI_`` and its name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix="COMFYUI_", extra="ignore", frozen=True, env_ignore_empty=True)
+
+    url: Annotated[str | None, Field(description="URL of ComfyUI, instead of host and port")] = None
+    host: Annotated[str, Field(description="host that ComfyUI listens on")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535, description="port that ComfyUI listens on")] = 8188
+    dir: Annotated[str | None, Field(description="directory of ComfyUI, with main.py, to start it from")] = None
+    command: Annotated[str | None, Field(description="command that starts ComfyUI, for the shell")] = None
+    restart_command: Annotated[
+        str | None, Field(description="command that restarts a ComfyUI that something else supervises")
+    ] = None
+
+
 def _absolute(value: str) -> Path:
     try:
         return Path(value).expanduser().absolute()
@@ -119,9 +134,9 @@ def _absolute(value: str) -> Path:
         raise ValueError(f"{value}: {error}") from error
 
 
-def variable_of(setting: str) -> str:
+def variable_of(setting: str, settings: type[BaseSettings] = Settings) -> str:
     """Return the name of the environment variable that a setting is read from."""
-    return f"MCP_BG_{setting.upper()}"
+    return f"{settings.model_config.get('env_prefix', '')}{setting.upper()}"
 
 
 def _given(problem: Any, name: str) -> Any:
@@ -135,10 +150,26 @@ def load_settings(**overrides: Any) -> Settings:
     Raises:
         ConfigError: a value cannot be used; the message is one line that names it.
     """
+    return _load(Settings, overrides)
+
+
+def load_comfyui_settings(**overrides: Any) -> ComfyUISettings:
+    """Read the settings for ComfyUI.
+
+    Raises:
+        ConfigError: see ``load_settings``.
+    """
+    return _load(ComfyUISettings, overrides)
+
+
+_Settings = TypeVar("_Settings", bound=BaseSettings)
+
+
+def _load(kind: type[_Settings], overrides: dict[str, Any]) -> _Settings:
     try:
-        return Settings(**overrides)
+        return kind(**overrides)
     except ValidationError as error:
         problem = error.errors()[0]
-        name = variable_of(str(problem["loc"][0]))
+        name = variable_of(str(problem["loc"][0]), kind)
         shown = "" if "token" in name.lower() else f"={_given(problem, name)!r}"
         raise ConfigError(f"{name}{shown}: {problem['msg'].removeprefix('Value error, ')}") from error

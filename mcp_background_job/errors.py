@@ -81,3 +81,26 @@ class ConfigError(BackgroundJobError):
     """A setting has a value that cannot be used."""
 
     code = "bad_setting"
+
+
+class WorkflowError(InvalidRequestError):
+    """The workflow cannot be submitted as it is; nothing was sent."""
+
+    code = "bad_workflow"
+
+
+class UnreachableError(BackgroundJobError):
+    """ComfyUI gives no answer that can be used, so nothing is known of its queue; ``trouble`` is the word for why."""
+
+    code = "unreachable"
+
+    def __init__(self, message: str, *, trouble: str) -> None:
+        """Takes the sentence and the word."""
+        super().__init__(message)
+        self.trouble = trouble
+
+
+class LifecycleError(BackgroundJobError):
+    """ComfyUI cannot be started, stopped or restarted in this way; nothing was ended."""
+
+    code = "lifecycle"

@@ -51,6 +51,9 @@ class StartRequest:
         after: ids or names of jobs that must complete first.
         if_running: what to do when a job of this name has not ended.
         restarted_from: the job that it repeats.
+        environment: the whole environment, instead of ours.
+        is_own: the command is this program's own and not a caller's: neither the patterns for commands nor the
+            configured time limit are meant for it.
     """
 
     command: str
@@ -62,6 +65,8 @@ class StartRequest:
     after: tuple[str, ...] = ()
     if_running: IfRunning = "return"
     restarted_from: str | None = None
+    environment: Mapping[str, str] | None = None
+    is_own: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,12 +99,16 @@ def check(request: StartRequest, policy: Policy) -> str:
         raise InvalidRequestError(f"stdin={request.stdin!r}: give closed, pipe or pty")
     if request.timeout_s is not None and not 0 < request.timeout_s < math.inf:
         raise InvalidRequestError(f"timeout_s={request.timeout_s:g}: a time limit is more than 0 seconds, and finite")
-    if policy.allowed_commands and not any(re.match(pattern, request.command) for pattern in policy.allowed_commands):
+    if not request.is_own and not _is_allowed(request.command, policy):
         raise CommandRefusedError(
             f"{request.command!r} matches none of the patterns in MCP_BG_ALLOWED_COMMANDS: "
             f"{', '.join(policy.allowed_commands)}"
         )
     return _checked_directory(request.cwd, policy.working_dir)
+
+
+def _is_allowed(command: str, policy: Policy) -> bool:
+    return not policy.allowed_commands or any(re.match(pattern, command) for pattern in policy.allowed_commands)
 
 
 def _check_env(env: Mapping[str, str]) -> None:
@@ -135,7 +144,9 @@ def spec_of(
     """Return what the runner needs to know; ``identity`` is that of the job's directory."""
     cookie = f"{identity}-{secrets.token_hex(16)}"
     defaults = TERMINAL_OUTPUT if request.stdin == "pty" else PLAIN_OUTPUT
-    env = {**environment, **defaults, **request.env, JOB_ID_VARIABLE: job_id, COOKIE_VARIABLE: cookie}
+    inherited = {**environment, **defaults} if request.environment is None else request.environment
+    env = {**inherited, **request.env, JOB_ID_VARIABLE: job_id, COOKIE_VARIABLE: cookie}
+    limit = None if request.is_own else policy.timeout_s
     return Spec(
         job_id=job_id,
         command=request.command,
@@ -148,7 +159,7 @@ def spec_of(
         max_jobs=policy.max_jobs,
         name=request.name,
         stdin=request.stdin,
-        timeout_s=request.timeout_s if request.timeout_s is not None else policy.timeout_s,
+        timeout_s=request.timeout_s if request.timeout_s is not None else limit,
         after=after,
         client=client,
         restarted_from=request.restarted_from,

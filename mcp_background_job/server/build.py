@@ -12,11 +12,14 @@ from fastmcp import FastMCP
 from fastmcp.server.auth import AuthProvider
 
 from mcp_background_job import __version__
-from mcp_background_job.config import Settings
+from mcp_background_job.app import build_comfyui
+from mcp_background_job.config import Settings, load_comfyui_settings
 from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.server.register import register_job_tools
+from mcp_background_job.server.endings import Endings
+from mcp_background_job.server.register import register_comfyui_tools, register_job_tools
 from mcp_background_job.server.resources import register_resources
+from mcp_background_job.server.tools.comfyui import ComfyUIDoor
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +40,7 @@ Jobs go on when this server or session ends; list_jobs shows those of earlier se
 
 def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider | None = None) -> FastMCP[Any]:
     """Return the server; it prepares and tidies up while it serves."""
+    comfyui = ComfyUIDoor(lambda: build_comfyui(manager, load_comfyui_settings()))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastMCP[Any]) -> AsyncGenerator[dict[str, Any]]:
@@ -48,14 +52,18 @@ def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider 
             finally:
                 housekeeping.cancel()
                 await starting
+        await comfyui.close()
         manager.close()
 
     mcp: FastMCP[Any] = FastMCP(
         "mcp-background-job", version=__version__, instructions=INSTRUCTIONS, lifespan=lifespan, auth=auth
     )
+    endings = Endings(manager)
     if "jobs" in settings.toolsets:
-        register_job_tools(mcp, manager)
+        register_job_tools(mcp, manager, endings)
         register_resources(mcp, manager)
+    if "comfyui" in settings.toolsets:
+        register_comfyui_tools(mcp, comfyui, endings)
     return mcp
 
 

@@ -28,21 +28,22 @@ from mcp_background_job.server.results import (
     as_tool_result,
     schema_of,
 )
+from mcp_background_job.server.comfyui_results import ComfyUIResult
+from mcp_background_job.server.tools.comfyui import ComfyUIDoor, LifecycleTools, RenderTools
 from mcp_background_job.server.tools.control import ControlTools
 from mcp_background_job.server.tools.output import OutputTools
 from mcp_background_job.server.tools.start import StartTools
 from mcp_background_job.server.tools.watch import WatchTools
 
-Method = Callable[..., Awaitable[Structured | str]]
+Method = Callable[..., Awaitable[Structured | ComfyUIResult | str]]
 
 _LOOKS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 _STARTS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=True)
 _ENDS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False)
 
 
-def register_job_tools(mcp: FastMCP[Any], manager: JobManager) -> None:
+def register_job_tools(mcp: FastMCP[Any], manager: JobManager, endings: Endings) -> None:
     """Offer the nine job tools."""
-    endings = Endings(manager)
     start, watch = StartTools(manager, endings), WatchTools(manager)
     output, control = OutputTools(manager), ControlTools(manager)
     table: list[tuple[Method, ToolAnnotations, type[BaseModel] | None]] = [
@@ -58,6 +59,23 @@ def register_job_tools(mcp: FastMCP[Any], manager: JobManager) -> None:
     ]
     for method, hints, result in table:
         mcp.add_tool(_tool(method, hints, result, endings))
+
+
+def register_comfyui_tools(mcp: FastMCP[Any], comfyui: ComfyUIDoor, endings: Endings) -> None:
+    """Offer the tools that control ComfyUI."""
+    renders, lifecycle = RenderTools(comfyui), LifecycleTools(comfyui)
+    table: list[tuple[Method, ToolAnnotations]] = [
+        (renders.comfyui_status, _LOOKS),
+        (renders.comfyui_submit, _STARTS),
+        (renders.comfyui_job, _LOOKS),
+        (renders.comfyui_cancel_job, _ENDS),
+        (renders.comfyui_cancel_queued_job, _ENDS),
+        (lifecycle.start_comfyui, _STARTS),
+        (lifecycle.stop_comfyui, _ENDS),
+        (lifecycle.restart_comfyui, _STARTS),
+    ]
+    for method, hints in table:
+        mcp.add_tool(_tool(method, hints, None, endings))
 
 
 class _JobTool(FunctionTool):
@@ -111,12 +129,14 @@ def _answering(method: Method, endings: Endings) -> Callable[..., Awaitable[Tool
     return answer
 
 
-def _shown(result: Structured | str, arguments: dict[str, Any]) -> set[str]:
+def _shown(result: Structured | ComfyUIResult | str, arguments: dict[str, Any]) -> set[str]:
     """Return the ids of the jobs whose end the answer itself shows."""
     if isinstance(result, JobsResult):
         return {str(row["job_id"]) for row in result.jobs}
     if isinstance(result, str):
         return {str(arguments.get("job_id"))}
+    if isinstance(result, ComfyUIResult):
+        return set()
     return {result.job_id, getattr(result, "restarted_from", None) or result.job_id}
 
 

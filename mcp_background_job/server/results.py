@@ -26,6 +26,12 @@ _COMMAND_IN_STATUS = 120
 _MAX_PROCESSES = 20
 
 
+class Answer(BaseModel):
+    """An answer with facts in it."""
+
+    endings: list[str] | None = Field(None, description="other jobs that ended meanwhile")
+
+
 class RestartResult(BaseModel):
     """What ``restart_job`` surely returns; the rest is as in ``JobResult``."""
 
@@ -34,10 +40,9 @@ class RestartResult(BaseModel):
     restarted_from: str
 
 
-class JobResult(BaseModel):
+class JobResult(Answer):
     """One job, after something was done with it."""
 
-    endings: list[str] | None = Field(None, description="other jobs that ended meanwhile")
     job_id: str
     name: str | None = None
     status: str
@@ -56,19 +61,17 @@ class JobResult(BaseModel):
     restarted_from: str | None = None
 
 
-class JobsResult(BaseModel):
+class JobsResult(Answer):
     """Several jobs."""
 
-    endings: list[str] | None = None
     jobs: list[dict[str, Any]]
     next_cursor: int | None = None
     note: str | None = None
 
 
-class StatusResult(BaseModel):
+class StatusResult(Answer):
     """All that is known of a job."""
 
-    endings: list[str] | None = None
     job_id: str
     name: str | None = None
     status: str
@@ -95,10 +98,9 @@ class StatusResult(BaseModel):
     log_path: str
 
 
-class KillResult(BaseModel):
+class KillResult(Answer):
     """What became of a request to kill."""
 
-    endings: list[str] | None = None
     status: str = Field(description="killed, already_terminated or not_found")
     job_id: str
     exit_code: int | None = None
@@ -134,7 +136,7 @@ _JSON_TYPES = {
 }
 
 
-def as_tool_result(result: Structured | str, endings: list[str]) -> ToolResult:
+def as_tool_result(result: Answer | str, endings: list[str]) -> ToolResult:
     """Return a tool's result, with the endings that the client has not been told of at its top."""
     if isinstance(result, str):
         text = "\n".join([*endings, result])

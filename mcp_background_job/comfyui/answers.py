@@ -1,0 +1,373 @@
+"""Reads what ComfyUI answers. Pure; whatever a server sends becomes a value or a ``ValueError`` that says what is odd.
+
+The forms were measured on 0.3.64 and 0.33.0; ``tests/comfyui/recordings`` holds them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from mcp_background_job.core.submission import End
+
+_MS = 1000.0
+
+#: An item of the queue is a list: number, prompt id, graph, extra data, outputs to execute.
+_ITEM_LENGTH = 4
+
+
+def decode(text: str) -> Any:
+    """Read JSON as ComfyUI writes it: ``NaN`` and infinities, which are none, become their names.
+
+    Raises:
+        ValueError: it is not JSON.
+    """
+    return json.loads(text, parse_constant=str)
+
+
+@dataclass(frozen=True)
+class QueueItem:
+    """A prompt in the queue.
+
+    Attributes:
+        number: its place; lower ones come first.
+        prompt_id: its id.
+        graph: the workflow in API format.
+        extra_data: what was sent with it.
+        created_at: when it was submitted (seconds since the epoch), as far as the server says.
+    """
+
+    number: float
+    prompt_id: str
+    graph: Mapping[str, Any]
+    extra_data: Mapping[str, Any]
+    created_at: float | None
+
+
+@dataclass(frozen=True)
+class Queue:
+    """What runs, and what waits in the order in which it will run."""
+
+    running: tuple[QueueItem, ...]
+    pending: tuple[QueueItem, ...]
+
+    def is_running(self, prompt_id: str) -> bool:
+        """Tell whether this prompt runs."""
+        return any(item.prompt_id == prompt_id for item in self.running)
+
+    def position(self, prompt_id: str) -> int | None:
+        """Return how many prompts run before this pending one; ``None`` if it does not wait."""
+        ids = [item.prompt_id for item in self.pending]
+        return ids.index(prompt_id) + len(self.running) if prompt_id in ids else None
+
+    def find(self, prompt_id: str) -> QueueItem | None:
+        """Return the prompt with this id, running or pending."""
+        return next((item for item in (*self.running, *self.pending) if item.prompt_id == prompt_id), None)
+
+
+@dataclass(frozen=True)
+class OutputFile:
+    """A file that a prompt made, as ``/view`` names it."""
+
+    node_id: str
+    kind: str
+    filename: str
+    subfolder: str
+    type: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The exception that ended a prompt."""
+
+    node_id: str
+    node_type: str
+    exception_type: str
+    message: str
+    traceback: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A prompt that is over, as the history has it; times are seconds since the epoch."""
+
+    prompt_id: str
+    end: End
+    outputs: tuple[OutputFile, ...] = ()
+    failure: Failure | None = None
+    interrupted_at: str | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device of the server; memory in bytes."""
+
+    name: str
+    type: str
+    vram_total: int
+    vram_free: int
+
+
+@dataclass(frozen=True)
+class SystemStats:
+    """What ``/system_stats`` says; memory in bytes."""
+
+    version: str
+    python: str
+    pytorch: str
+    argv: tuple[str, ...]
+    ram_total: int
+    ram_free: int
+    devices: tuple[Device, ...]
+
+
+@dataclass(frozen=True)
+class NodeError:
+    """What validation found wrong with a node."""
+
+    node_id: str
+    class_type: str
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The prompt is in the queue; ``node_errors`` are of branches that will silently not run."""
+
+    prompt_id: str
+    number: float | None
+    node_errors: tuple[NodeError, ...]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The prompt is not in the queue, and why."""
+
+    message: str
+    node_errors: tuple[NodeError, ...]
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """A line of the server's log, and when it was written (as the server says it)."""
+
+    at: str
+    text: str
+
+
+def queue_of(answer: Any) -> Queue:
+    """Read ``GET /queue``."""
+    body = _object(answer, "/queue")
+    if "queue_running" not in body or "queue_pending" not in body:
+        raise ValueError("/queue without queue_running and queue_pending")
+    pending = _items(body["queue_pending"])
+    # The server sends its heap as it lies in memory, which is not the order of execution.
+    return Queue(tuple(_items(body["queue_running"])), tuple(sorted(pending, key=lambda i: (i.number, i.prompt_id))))
+
+
+def _items(answer: Any) -> list[QueueItem]:
+    if not isinstance(answer, list):
+        raise ValueError(f"a queue that is no list: {answer!r:.80}")  # noqa: TRY004  what is odd is data
+    return [_item(item) for item in cast("list[Any]", answer)]
+
+
+def _item(answer: Any) -> QueueItem:
+    item = cast("list[Any]", answer)
+    if not isinstance(answer, list) or len(item) < _ITEM_LENGTH:
+        raise ValueError(f"an item of the queue that is none: {answer!r:.80}")
+    extra = _mapping(item[3])
+    return QueueItem(
+        number=_number(item[0]) or 0.0,
+        prompt_id=str(item[1]),
+        graph=_mapping(item[2]),
+        extra_data=extra,
+        created_at=_seconds(extra.get("create_time")),
+    )
+
+
+def finished_of(answer: Any, prompt_id: str) -> Finished | None:
+    """Read ``GET /history/{id}``; ``None`` when the prompt is not in the history."""
+    entry = _object(answer, "/history").get(prompt_id)
+    return None if entry is None else _finished(prompt_id, _object(entry, "an entry of the history"))
+
+
+def history_of(answer: Any) -> list[Finished]:
+    """Read ``GET /history``, in its order: oldest first."""
+    return [
+        _finished(prompt_id, _object(entry, "an entry of the history"))
+        for prompt_id, entry in _object(answer, "/history").items()
+    ]
+
+
+def finished_of_job(answer: Any) -> Finished | None:
+    """Read ``GET /api/jobs/{id}``; ``None`` while the prompt is not over."""
+    body = _object(answer, "/api/jobs")
+    ends = {"completed": End.COMPLETED, "failed": End.FAILED, "cancelled": End.CANCELLED}
+    end = ends.get(str(body.get("status")))
+    if end is None:
+        return None
+    error = body.get("execution_error")
+    return Finished(
+        prompt_id=str(body.get("id")),
+        end=end,
+        outputs=tuple(_output_files(_mapping(body.get("outputs")))),
+        failure=_failure(_mapping(error)) if error and end is End.FAILED else None,
+        interrupted_at=str(_mapping(error).get("node_id")) if error and end is End.CANCELLED else None,
+        started_at=_seconds(body.get("execution_start_time")),
+        ended_at=_seconds(body.get("execution_end_time")),
+    )
+
+
+def _finished(prompt_id: str, entry: Mapping[str, Any]) -> Finished:
+    status = _mapping(entry.get("status"))
+    messages = dict(_messages(status.get("messages")))
+    moments = [moment for _, data in messages.items() if (moment := _seconds(data.get("timestamp"))) is not None]
+    interrupted = messages.get("execution_interrupted")
+    error = messages.get("execution_error")
+    # Oddly an interrupted prompt counts as an error there; only the message tells the two apart.
+    end = End.COMPLETED if status.get("status_str") == "success" else End.CANCELLED if interrupted else End.FAILED
+    return Finished(
+        prompt_id=prompt_id,
+        end=end,
+        outputs=tuple(_output_files(_mapping(entry.get("outputs")))),
+        failure=_failure(error or {}) if end is End.FAILED else None,
+        interrupted_at=str(interrupted.get("node_id")) if interrupted else None,
+        started_at=_seconds(messages.get("execution_start", {}).get("timestamp")),
+        ended_at=max(moments) if moments else None,
+    )
+
+
+def _messages(answer: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for message in _list(answer):
+        parts = _list(message)
+        if len(parts) > 1:
+            yield str(parts[0]), _mapping(parts[1])
+
+
+def _failure(data: Mapping[str, Any]) -> Failure:
+    return Failure(
+        node_id=str(data.get("node_id", "")),
+        node_type=str(data.get("node_type", "")),
+        exception_type=str(data.get("exception_type", "unknown")),
+        message=str(data.get("exception_message", "the server gives no reason")).strip(),
+        traceback=tuple(str(line) for line in _list(data.get("traceback"))),
+    )
+
+
+def _output_files(outputs: Mapping[str, Any]) -> Iterator[OutputFile]:
+    for node_id, kinds in outputs.items():
+        for kind, files in _mapping(kinds).items():
+            for file in _list(files):
+                facts = _mapping(file)
+                if facts.get("filename"):
+                    yield OutputFile(
+                        node_id=node_id,
+                        kind=kind,
+                        filename=str(facts["filename"]),
+                        subfolder=str(facts.get("subfolder") or ""),
+                        type=str(facts.get("type") or "output"),
+                    )
+
+
+def accepted_of(answer: Any) -> Accepted:
+    """Read the 200 of ``POST /prompt``."""
+    body = _object(answer, "/prompt")
+    if not body.get("prompt_id"):
+        raise ValueError("/prompt answered without a prompt_id")
+    return Accepted(str(body["prompt_id"]), _number(body.get("number")), node_errors_of(body.get("node_errors")))
+
+
+def refused_of(answer: Any) -> Refused:
+    """Read the 400 of ``POST /prompt``."""
+    body = _object(answer, "/prompt")
+    error = body.get("error")
+    if isinstance(error, Mapping):
+        facts = _mapping(cast("Any", error))
+        message = ": ".join(str(facts[key]) for key in ("message", "details") if facts.get(key))
+    else:
+        message = str(error or "the server gives no reason")
+    return Refused(message, node_errors_of(body.get("node_errors")))
+
+
+def node_errors_of(answer: Any) -> tuple[NodeError, ...]:
+    """Read ``node_errors``; an empty list stands there as well as an empty object."""
+    return tuple(
+        NodeError(node_id, str(facts.get("class_type", "")), str(error.get("type", "")), _told(error))
+        for node_id, node in _mapping(answer).items()
+        for facts in [_mapping(node)]
+        for error in map(_mapping, _list(facts.get("errors")))
+    )
+
+
+def _told(error: Mapping[str, Any]) -> str:
+    message = ": ".join(str(error[key]) for key in ("message", "details") if error.get(key))
+    extra = _mapping(error.get("extra_info"))
+    if "received_value" in extra and str(extra["received_value"]) not in message:
+        message += f" (got {extra['received_value']!r:.80})"
+    return message
+
+
+def stats_of(answer: Any) -> SystemStats:
+    """Read ``GET /system_stats``."""
+    body = _object(answer, "/system_stats")
+    system = body.get("system")
+    if not isinstance(system, Mapping) or "devices" not in body:
+        raise ValueError("/system_stats without system and devices")
+    facts = _mapping(cast("Any", system))
+    return SystemStats(
+        version=str(facts.get("comfyui_version", "unknown")),
+        python=str(facts.get("python_version", "")).split(" ")[0],
+        pytorch=str(facts.get("pytorch_version", "")),
+        argv=tuple(str(part) for part in _list(facts.get("argv"))),
+        ram_total=int(_number(facts.get("ram_total")) or 0),
+        ram_free=int(_number(facts.get("ram_free")) or 0),
+        devices=tuple(_device(_mapping(device)) for device in _list(body["devices"])),
+    )
+
+
+def _device(facts: Mapping[str, Any]) -> Device:
+    return Device(
+        name=str(facts.get("name", "")),
+        type=str(facts.get("type", "")),
+        vram_total=int(_number(facts.get("vram_total")) or 0),
+        vram_free=int(_number(facts.get("vram_free")) or 0),
+    )
+
+
+def log_of(answer: Any) -> list[LogEntry]:
+    """Read ``GET /internal/logs/raw``."""
+    return [
+        LogEntry(str(facts.get("t", "")), str(facts.get("m", "")))
+        for facts in map(_mapping, _list(_object(answer, "/internal/logs/raw").get("entries")))
+    ]
+
+
+def _object(answer: Any, what: str) -> Mapping[str, Any]:
+    if not isinstance(answer, dict):
+        raise ValueError(f"{what} that is no JSON object: {answer!r:.80}")  # noqa: TRY004  what is odd is data
+    return cast("dict[str, Any]", answer)
+
+
+def _mapping(answer: Any) -> Mapping[str, Any]:
+    return cast("dict[str, Any]", answer) if isinstance(answer, dict) else {}
+
+
+def _list(answer: Any) -> list[Any]:
+    return cast("list[Any]", answer) if isinstance(answer, list) else []
+
+
+def _number(answer: Any) -> float | None:
+    if isinstance(answer, bool) or not isinstance(answer, int | float):
+        return None
+    return float(answer) if abs(answer) < 2**53 and math.isfinite(answer) else None
+
+
+def _seconds(answer: Any) -> float | None:
+    moment = _number(answer)
+    return None if moment is None else moment / _MS

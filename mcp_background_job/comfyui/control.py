@@ -1,0 +1,57 @@
+"""The parts of the control of one ComfyUI, put together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mcp_background_job.comfyui.cancel import Canceller
+from mcp_background_job.comfyui.client import Client
+from mcp_background_job.comfyui.endpoint import Endpoint
+from mcp_background_job.comfyui.events import EventStream
+from mcp_background_job.comfyui.lifecycle import Lifecycle
+from mcp_background_job.comfyui.process import Baselines
+from mcp_background_job.comfyui.prompts import Prompts
+from mcp_background_job.comfyui.server_record import ServerRecords
+from mcp_background_job.comfyui.startup import Settings
+from mcp_background_job.comfyui.status import Status, status_of
+from mcp_background_job.comfyui.submit import Submitter
+from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.registry.journal_base import Journal
+
+
+class ComfyUI:
+    """One server: what it does, its prompts, and its process."""
+
+    def __init__(
+        self, endpoint: Endpoint, journal: Journal, manager: JobManager, directory: Path, settings: Settings
+    ) -> None:
+        """Takes its parts; see ``app.build_comfyui``. Files about the server's process are kept in the directory."""
+        self.endpoint = endpoint
+        self._client = Client(endpoint)
+        self._journal = journal
+        self._events = EventStream(endpoint)
+        self._baselines = Baselines(directory)
+        self.prompts = Prompts(self._client, journal, self._events)
+        self.submitter = Submitter(self._client, journal, self._events, self.prompts, self._baselines)
+        self.canceller = Canceller(self._client, journal, self._events, self.prompts, self._baselines)
+        self.lifecycle = Lifecycle(
+            self._client,
+            journal,
+            self.submitter,
+            manager,
+            ServerRecords(directory),
+            settings,
+            lock_path=str(directory / f"lifecycle-{endpoint.port}.lock"),
+        )
+
+    async def status(self) -> Status:
+        """Look at the server; prompts that an earlier restart left to be submitted again are submitted."""
+        await self.lifecycle.resume_requeue()
+        return await status_of(self._client, self._journal, self.prompts, self._baselines)
+
+    async def close(self) -> None:
+        """Let go of all connections and of the journal; server and prompts go on."""
+        await self.lifecycle.close()
+        await self._events.close()
+        await self._client.close()
+        self._journal.close()

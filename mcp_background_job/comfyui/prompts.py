@@ -1,0 +1,245 @@
+"""Where a prompt is and what is known of it, from the server and the journal together."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from mcp_background_job.comfyui import progress
+from mcp_background_job.comfyui.answers import Finished, LogEntry, Queue, QueueItem, decode
+from mcp_background_job.comfyui.cancel_plan import Place
+from mcp_background_job.comfyui.client import READ_S, Client
+from mcp_background_job.comfyui.events import EventStream
+from mcp_background_job.comfyui.process import ServerProcess
+from mcp_background_job.comfyui.progress import Progress
+from mcp_background_job.comfyui.workflow import class_of
+from mcp_background_job.core.submission import End, Submission
+from mcp_background_job.errors import InvalidRequestError, UnreachableError
+from mcp_background_job.jobdir.layout import is_job_id
+from mcp_background_job.registry.journal_base import Journal
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+#: The server keeps so many lines of its log; with fewer the first is from its start.
+_LOG_RING = 300
+
+
+def check_prompt_id(prompt_id: str) -> str:
+    """Return the id.
+
+    Raises:
+        InvalidRequestError: it is the id of a background job, or empty.
+    """
+    if not prompt_id.strip():
+        raise InvalidRequestError("prompt_id is empty: comfyui_submit returns it, comfyui_status lists those queued")
+    if is_job_id(prompt_id):
+        raise InvalidRequestError(
+            f"{prompt_id} is the id of a background job, which get_job_status and kill_job take; "
+            "prompts of ComfyUI have UUIDs, which comfyui_submit returns and comfyui_status lists"
+        )
+    return prompt_id
+
+
+def is_uuid(prompt_id: str) -> bool:
+    """Tell whether it has the form that newer servers ask for."""
+    return _UUID.fullmatch(prompt_id) is not None
+
+
+@dataclass(frozen=True)
+class Located:
+    """Where a prompt is, with what was read on the way."""
+
+    place: Place
+    queue: Queue | None = None
+    finished: Finished | None = None
+
+
+async def locate(client: Client, prompt_id: str, *, read_s: float = READ_S) -> Located:
+    """Find a prompt on its server.
+
+    Raises:
+        UnreachableError: the server gives no answer that can be used.
+    """
+    queue = await client.queue(read_s=read_s)
+    if queue.is_running(prompt_id):
+        return Located(Place.RUNNING, queue)
+    if queue.position(prompt_id) is not None:
+        return Located(Place.PENDING, queue)
+    # After the queue and not before: a prompt that ends in between is in the history by now.
+    finished = await client.finished(prompt_id, read_s=read_s)
+    return Located(Place.ENDED if finished else Place.ABSENT, queue, finished)
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What is known of a prompt.
+
+    Attributes:
+        prompt_id: its id.
+        status: pending, in_progress, completed, failed, cancelled, lost_to_restart or unknown.
+        reason: for what the status alone does not say.
+        position: how many prompts run before it, while it is pending.
+        finished: how it ended, if the history has it.
+        progress: how far it is, while it runs.
+        node_class: of the node that runs or failed.
+        nodes: how many the graph has, if it is known.
+        submission: what the journal has of it.
+        submitted_at: when it was put into the queue (seconds since the epoch), as far as known.
+    """
+
+    prompt_id: str
+    status: str
+    reason: str = ""
+    position: int | None = None
+    finished: Finished | None = None
+    progress: Progress | None = None
+    node_class: str = ""
+    nodes: int | None = None
+    submission: Submission | None = None
+    submitted_at: float | None = None
+
+
+class Prompts:
+    """Answers questions about prompts."""
+
+    def __init__(self, client: Client, journal: Journal, events: EventStream) -> None:
+        """Takes what it looks at."""
+        self._client = client
+        self._journal = journal
+        self._events = events
+
+    async def get(self, prompt_id: str) -> Prompt:
+        """Return what is known of a prompt. A server that gives no answer makes it ``unknown``, not an error."""
+        check_prompt_id(prompt_id)
+        submission = await asyncio.to_thread(self._journal.get, prompt_id)
+        try:
+            located = await locate(self._client, prompt_id)
+        except UnreachableError as error:
+            return _without_server(prompt_id, submission, str(error))
+        if located.place is Place.ENDED and located.finished:
+            await self.note_end(located.finished)
+            return ended(prompt_id, located.finished, submission)
+        if located.place is Place.ABSENT:
+            return await self._absent(prompt_id, submission)
+        assert located.queue is not None  # noqa: S101  for the type checker: it is always read
+        return await self.queued(located.queue, prompt_id, submission)
+
+    async def queued(self, queue: Queue, prompt_id: str, submission: Submission | None) -> Prompt:
+        """Return a prompt that runs or waits."""
+        item = queue.find(prompt_id)
+        position = queue.position(prompt_id)
+        heard = await self.progress_of(queue, prompt_id) if position is None else None
+        return Prompt(
+            prompt_id,
+            "in_progress" if position is None else "pending",
+            position=position,
+            progress=heard,
+            node_class=class_of(item.graph, heard.node_id) if item and heard else "",
+            nodes=len(item.graph) if item else None,
+            submission=submission,
+            submitted_at=submitted_at(item, submission),
+        )
+
+    async def progress_of(self, queue: Queue, prompt_id: str) -> Progress | None:
+        """Return how far the running prompt is: as the websocket has it, or as the log shows it."""
+        heard = self._events.progress_of(prompt_id)
+        if heard:
+            return heard
+        if not any(item.prompt_id == prompt_id for item in queue.running[:1]):
+            return None
+        try:
+            return progress.of_log(await self._client.log())
+        except UnreachableError:  # a server may go without a log; the prompt's place is known all the same
+            return None
+
+    async def note_end(self, finished: Finished) -> None:
+        """Journal how a prompt ended, and follow it no longer."""
+        await asyncio.to_thread(
+            self._journal.ended, [finished.prompt_id], finished.end, at=finished.ended_at or time.time()
+        )
+        await self._events.forget(finished.prompt_id)
+
+    async def _absent(self, prompt_id: str, submission: Submission | None) -> Prompt:
+        if submission is None:
+            hint = "" if is_uuid(prompt_id) else " (ComfyUI's ids are UUIDs)"
+            return Prompt(prompt_id, "unknown", f"neither the server nor the journal knows this id{hint}")
+        if submission.end is not None or not submission.is_open:
+            return of_journal(submission)
+        began = await self._server_began()
+        if began is not None and began > submission.submitted_at:
+            reason = "the server was restarted after it was submitted, and keeps no queue over a restart"
+            await asyncio.to_thread(self._journal.ended, [prompt_id], End.LOST, at=began, reason=reason)
+            await self._events.forget(prompt_id)
+            return Prompt(
+                prompt_id, End.LOST, reason, submission=submission, submitted_at=submission.submitted_at
+            )
+        reason = "it is neither in the queue nor in the history: somebody deleted it, or the history was cleared"
+        return Prompt(prompt_id, "unknown", reason, submission=submission, submitted_at=submission.submitted_at)
+
+    async def _server_began(self) -> float | None:
+        """Return when the server was started (seconds since the epoch); ``None`` if that cannot be known."""
+        if not self._client.endpoint.is_local:
+            return None
+        process = await asyncio.to_thread(ServerProcess.find, self._client.endpoint)
+        try:
+            entries = await self._client.log()
+        except UnreachableError:
+            entries = []
+        # A restart in place keeps the process and its start time, but begins a new log.
+        moments = [process.started_at if process else None, _first_moment(entries)]
+        return max((moment for moment in moments if moment is not None), default=None)
+
+
+def _first_moment(entries: list[LogEntry]) -> float | None:
+    if not 0 < len(entries) < _LOG_RING:
+        return None
+    try:
+        return datetime.fromisoformat(entries[0].at).timestamp()
+    except ValueError:
+        return None
+
+
+def ended(prompt_id: str, finished: Finished, submission: Submission | None) -> Prompt:
+    """Return a prompt that is over, as the history has it."""
+    return Prompt(
+        prompt_id,
+        str(finished.end),
+        finished=finished,
+        node_class=finished.failure.node_type if finished.failure else "",
+        submission=submission,
+        submitted_at=submission.submitted_at if submission else None,
+    )
+
+
+def of_journal(submission: Submission) -> Prompt:
+    """Return a prompt that only the journal knows."""
+    status = str(submission.end) if submission.end else "unknown"
+    reason = submission.reason or ("the server refused it" if not submission.end else "")
+    return Prompt(
+        submission.prompt_id, status, reason, submission=submission, submitted_at=submission.submitted_at
+    )
+
+
+def _without_server(prompt_id: str, submission: Submission | None, why: str) -> Prompt:
+    if submission and submission.end is not None:
+        return of_journal(submission)
+    at = submission.submitted_at if submission else None
+    return Prompt(prompt_id, "unknown", f"unreachable: {why}", submission=submission, submitted_at=at)
+
+
+def submitted_at(item: QueueItem | None, submission: Submission | None) -> float | None:
+    """Return when a prompt was submitted, as far as the server or the journal says."""
+    if item is not None and item.created_at is not None:
+        return item.created_at
+    return submission.submitted_at if submission else None
+
+
+def graph_of(submission: Submission) -> Mapping[str, Any]:
+    """Return the journalled graph."""
+    content = decode(submission.graph) if submission.graph else {}
+    return content if isinstance(content, dict) else {}

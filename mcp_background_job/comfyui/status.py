@@ -1,0 +1,63 @@
+"""What a server does now."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from mcp_background_job.comfyui.answers import Queue, SystemStats
+from mcp_background_job.comfyui.client import Client
+from mcp_background_job.comfyui.process import Baselines, ServerProcess
+from mcp_background_job.comfyui.prompts import Prompt, Prompts
+from mcp_background_job.core.submission import Submission
+from mcp_background_job.errors import UnreachableError
+from mcp_background_job.registry.journal_base import Journal
+
+
+@dataclass(frozen=True)
+class Status:
+    """What is known of a server.
+
+    Attributes:
+        url: of the server.
+        trouble: why it gives no answer; the queue is then unknown, not empty.
+        stats: version, memory, devices.
+        running: what it runs.
+        pending: what waits, in the order in which it will run.
+        unfinished: journalled prompts that had not ended, if the server gives no answer.
+        process: the process behind it, if it is on this machine.
+        at: when all this was so (seconds since the epoch).
+    """
+
+    url: str
+    trouble: UnreachableError | None = None
+    stats: SystemStats | None = None
+    running: tuple[Prompt, ...] = ()
+    pending: tuple[Prompt, ...] = ()
+    unfinished: tuple[Submission, ...] = ()
+    process: ServerProcess | None = None
+    at: float = 0.0
+
+
+async def status_of(client: Client, journal: Journal, prompts: Prompts, baselines: Baselines) -> Status:
+    """Look at a server."""
+    endpoint = client.endpoint
+    process = await asyncio.to_thread(ServerProcess.find, endpoint)
+    if process:
+        await asyncio.to_thread(baselines.take, process, endpoint.port)
+    try:
+        queue, stats = await asyncio.gather(client.queue(), client.stats())
+    except UnreachableError as error:
+        unfinished = await asyncio.to_thread(journal.open_on, endpoint.url)
+        return Status(endpoint.url, error, unfinished=tuple(unfinished), process=process, at=time.time())
+    running = [await _prompt(queue, item.prompt_id, journal, prompts) for item in queue.running]
+    pending = [await _prompt(queue, item.prompt_id, journal, prompts) for item in queue.pending]
+    return Status(
+        endpoint.url, stats=stats, running=tuple(running), pending=tuple(pending), process=process, at=time.time()
+    )
+
+
+async def _prompt(queue: Queue, prompt_id: str, journal: Journal, prompts: Prompts) -> Prompt:
+    submission = await asyncio.to_thread(journal.get, prompt_id)
+    return await prompts.queued(queue, prompt_id, submission)

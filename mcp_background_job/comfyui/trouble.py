@@ -1,0 +1,31 @@
+"""The ways in which a server does not answer, told apart: none of them is an empty queue."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Trouble(StrEnum):
+    """Why there is no answer."""
+
+    REFUSED = "refused"  #: nobody listens on the port
+    UNREACHABLE = "no_route"  #: the host cannot be reached or resolved
+    SILENT = "silent"  #: connections are taken, requests are not answered in time
+    DROPPED = "dropped"  #: the connection was closed in the middle of a request
+    FORBIDDEN = "forbidden"  #: 401 or 403
+    BROKEN = "broken"  #: a 5xx, or an answer that makes no sense
+    NOT_COMFYUI = "not_comfyui"  #: something else answers there
+
+
+#: In words, and what to do next.
+ADVICE = {
+    Trouble.REFUSED: "nothing listens there: ComfyUI is down, still starting, or on another port (start_comfyui, "
+    "COMFYUI_URL)",
+    Trouble.UNREACHABLE: "the host cannot be reached: check COMFYUI_URL and the network",
+    Trouble.SILENT: "it takes connections and does not answer: its interpreter is held or stopped, and only "
+    "restart_comfyui helps if that lasts",
+    Trouble.DROPPED: "it closed the connection in the middle of a request: it may have just died or be restarting",
+    Trouble.FORBIDDEN: "it refuses access: a proxy or a login stands before it",
+    Trouble.BROKEN: "it answers with an error of its own",
+    Trouble.NOT_COMFYUI: "what answers there is not ComfyUI: check COMFYUI_URL",
+}

@@ -1,0 +1,91 @@
+"""Reads a workflow that is to be submitted, and says what is wrong with it before a server does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from mcp_background_job.errors import WorkflowError
+
+#: The largest workflows of people are a few megabytes; what is larger is another kind of file.
+MAX_BYTES = 20 * 1024**2
+
+_UI_FORMAT = (
+    "is in the format of ComfyUI's editor, which its server cannot run: export it with Workflow > Export (API) "
+    "(older versions: enable dev mode in the settings, then Save (API Format))"
+)
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """A workflow in API format, and what goes with it."""
+
+    graph: Mapping[str, Any]
+    extra_data: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+def load(path: str, working_dir: str = ".") -> Workflow:
+    """Read a workflow from a file; a relative path begins in the working directory.
+
+    Raises:
+        WorkflowError: there is no such file, or no workflow in it.
+    """
+    file = Path(working_dir, Path(path).expanduser())
+    try:
+        size = file.stat().st_size
+        if size > MAX_BYTES:
+            raise WorkflowError(f"{file} has {size:,} bytes; a workflow has at most {MAX_BYTES:,}")
+        text = file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise WorkflowError(f"the workflow {file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise WorkflowError(f"{file} is not JSON but binary: give a workflow exported with Export (API)") from error
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise WorkflowError(f"{file} is not JSON: {error}") from error
+    return check(content, str(file))
+
+
+def check(content: Any, name: str = "workflow") -> Workflow:
+    """Return a workflow given as an object: a graph in API format, alone or as the body of a request to ``/prompt``.
+
+    Raises:
+        WorkflowError: it is not one; the message says what it is and how to get one.
+    """
+    if not isinstance(content, dict):
+        raise WorkflowError(f"{name} is no JSON object but {type(content).__name__}: give nodes by their ids")
+    body = cast("dict[str, Any]", content)
+    if isinstance(body.get("nodes"), list):
+        raise WorkflowError(f"{name} {_UI_FORMAT}")
+    prompt = body.get("prompt")
+    if isinstance(prompt, dict) and "class_type" not in prompt:
+        extra = body.get("extra_data")
+        return Workflow(_graph(cast("dict[str, Any]", prompt), name), _extra(extra))
+    return Workflow(_graph(body, name))
+
+
+def _extra(extra: Any) -> Mapping[str, Any]:
+    return cast("dict[str, Any]", extra) if isinstance(extra, dict) else {}
+
+
+def _graph(graph: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    if not graph:
+        raise WorkflowError(f"{name} has no nodes")
+    for node_id, node in graph.items():
+        if not isinstance(node, dict) or not isinstance(node.get("class_type"), str):  # pyright: ignore[reportUnknownMemberType]
+            raise WorkflowError(
+                f"{name}: node {node_id!r} has no class_type, so this is not a workflow in API format "
+                '(like {"3": {"class_type": "KSampler", "inputs": {…}}, …})'
+            )
+    return graph
+
+
+def class_of(graph: Mapping[str, Any], node_id: str) -> str:
+    """Return the class of a node, empty if the graph does not have it."""
+    # the id of a node that another expanded into begins with that one's
+    node = graph.get(node_id) or graph.get(node_id.split(".", maxsplit=1)[0])
+    return str(cast("dict[str, Any]", node).get("class_type", "")) if isinstance(node, dict) else ""
