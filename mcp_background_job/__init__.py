@@ -11,7 +11,7 @@ The map of the house, from the street to the cellar; a room imports only rooms b
 * ``executors``  where a job runs: this machine
 * ``processes``  facts about live processes (psutil lives here)
 * ``jobdir``     the disk contract: the files of a job and how to read them; standard library only
-* ``registry``   the index of jobs (sqlite3 lives here)
+* ``registry``   the index of jobs, the journal of ComfyUI submissions (sqlite3 lives here)
 * ``core``       the rules: values and pure functions; standard library only
 * ``errors``     every exception, each with a stable code
 

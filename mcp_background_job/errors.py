@@ -72,7 +72,7 @@ class StateDirError(BackgroundJobError):
 
 
 class RegistryError(BackgroundJobError):
-    """The index of jobs cannot be used; jobs themselves are not affected."""
+    """The index of jobs or the journal of submissions cannot be used; jobs themselves are not affected."""
 
     code = "registry"
 

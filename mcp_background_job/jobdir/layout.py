@@ -32,6 +32,8 @@ class StateDir:
         #: One empty file per job that was not started at once, so that a runner at its end sees if one waits.
         self.queue = os.path.join(path, "queue")
         self.index = os.path.join(path, "jobs.sqlite3")
+        #: What was submitted to ComfyUI; unlike the index, it is the only copy.
+        self.comfyui_journal = os.path.join(path, "comfyui.sqlite3")
         self.queue_lock = os.path.join(path, "queue.lock")
         #: Held while a job is started under a name, so that of two who do so at once one finds the other's.
         self.names_lock = os.path.join(path, "names.lock")

@@ -12,7 +12,8 @@ import pytest
 
 from mcp_background_job.config import Settings, variable_of
 from mcp_background_job.core.states import STATUSES
-from mcp_background_job.jobdir.layout import JobDir
+from mcp_background_job.core.submission import End, Stage, Submission
+from mcp_background_job.jobdir.layout import JobDir, StateDir
 from mcp_background_job.jobdir.records import Exit, Spec, Status
 from tests.server.test_tool_list import TOOLS
 
@@ -61,6 +62,15 @@ def test_the_format_describes_every_file_of_a_job() -> None:
         assert f"    {Path(path).name} " in FORMAT
     for name in ("jobs.sqlite3", "queue.lock", "names.lock", "http-token", "open/<job_id>", "queue/<job_id>"):
         assert name in FORMAT
+
+
+def test_the_format_describes_the_journal_of_submissions() -> None:
+    assert f"  {Path(StateDir('/state').comfyui_journal).name} " in FORMAT
+    for field in dataclasses.fields(Submission):
+        name = "ending" if field.name == "end" else field.name
+        assert f"`{name}`" in FORMAT.split("## comfyui.sqlite3")[1], name
+    for word in [*Stage, *End]:
+        assert f"`{word}`" in FORMAT
 
 
 def test_links_of_the_readme_lead_somewhere() -> None:

@@ -37,3 +37,8 @@ def test_a_job_directory_knows_its_job_and_its_state_directory() -> None:
     assert job.state_dir.path == "/state"
     assert job.state_dir.open_mark(job.job_id) == "/state/open/j4k2"
     assert job.state_dir.queue_mark(job.job_id) == "/state/queue/j4k2"
+
+
+def test_both_databases_stand_at_the_top_of_the_state_directory() -> None:
+    assert StateDir("/state").index == "/state/jobs.sqlite3"
+    assert StateDir("/state").comfyui_journal == "/state/comfyui.sqlite3"

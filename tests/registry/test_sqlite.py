@@ -15,7 +15,7 @@ import pytest
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.errors import RegistryError
-from mcp_background_job.registry import sqlite
+from mcp_background_job.registry import database, sqlite
 from mcp_background_job.registry.sqlite import SqliteRegistry
 
 JOB = Job(
@@ -123,7 +123,7 @@ def test_a_place_that_cannot_hold_a_database_is_an_error_of_ours(tmp_path: Path,
 
 
 def test_a_locked_database_is_an_error_and_not_a_hang(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(sqlite, "INDEX", dataclasses.replace(sqlite.INDEX, busy_timeout_s=0.05))
     with opened(path) as registry, plain(path) as other:
         registry.put([JOB])
         other.execute("BEGIN EXCLUSIVE")
@@ -143,7 +143,7 @@ def test_a_locked_database_is_an_error_and_not_a_hang(path: str, monkeypatch: py
 def test_a_database_that_is_locked_when_it_is_opened_is_an_error_and_not_a_hang(
     path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(sqlite, "INDEX", dataclasses.replace(sqlite.INDEX, busy_timeout_s=0.05))
     with plain(path) as other:
         other.execute("PRAGMA locking_mode = EXCLUSIVE")
         other.execute("BEGIN EXCLUSIVE")
@@ -164,11 +164,11 @@ def test_a_put_that_fails_half_way_changes_nothing_and_the_next_one_works(path: 
 
 
 def test_a_migration_that_fails_half_way_is_undone(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken() -> list[tuple[int, str]]:
+    def broken(_folder: str) -> list[tuple[int, str]]:
         return [(1, "CREATE TABLE jobs (x);\nCREATE TABLE jobs (y);\n")]
 
     with monkeypatch.context() as patch:
-        patch.setattr(sqlite, "_migrations", broken)
+        patch.setattr(database, "migrations", broken)
         with pytest.raises(RegistryError, match="already exists"):
             SqliteRegistry(path)
     with opened(path) as registry:
@@ -179,13 +179,13 @@ def test_a_migration_that_fails_half_way_is_undone(path: str, monkeypatch: pytes
 def test_a_migration_runs_once_and_keeps_what_was_there(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with opened(path) as registry:
         registry.put([JOB])
-    known = sqlite._migrations()
+    known = database.migrations("jobs")
     number = known[-1][0] + 1
 
-    def with_one_more() -> list[tuple[int, str]]:
+    def with_one_more(_folder: str) -> list[tuple[int, str]]:
         return [*known, (number, "-- a comment; with a semicolon\nALTER TABLE jobs ADD COLUMN colour TEXT;\n")]
 
-    monkeypatch.setattr(sqlite, "_migrations", with_one_more)
+    monkeypatch.setattr(database, "migrations", with_one_more)
     for _ in range(2):
         with opened(path) as registry:
             assert registry.get("jone") == JOB
@@ -193,8 +193,9 @@ def test_a_migration_runs_once_and_keeps_what_was_there(path: str, monkeypatch: 
         assert connection.execute("PRAGMA user_version").fetchone() == (number,)
 
 
-def test_migrations_are_numbered_without_gaps() -> None:
-    numbers = [number for number, _ in sqlite._migrations()]
+@pytest.mark.parametrize("folder", ["jobs", "comfyui"])
+def test_migrations_are_numbered_without_gaps(folder: str) -> None:
+    numbers = [number for number, _ in database.migrations(folder)]
 
     assert numbers == list(range(1, len(numbers) + 1))
 

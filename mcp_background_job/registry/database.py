@@ -1,0 +1,183 @@
+"""A database file that several processes share: opened, brought to this release's form, and asked by named queries.
+
+Each kind of database has a folder in this room: ``queries.sql`` with all its statements, and ``migrations``, whose
+numbers are counted by SQLite's ``user_version``. Every sqlite3.Error leaves here as a RegistryError that names the
+file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, TypeAlias
+
+from mcp_background_job.errors import RegistryError
+
+#: Seconds between two attempts at what SQLite does not wait for by itself.
+_RETRY_S = 0.01
+
+_PACKAGE = "mcp_background_job.registry"
+
+#: Runs the query of a name, once for each set of values.
+Write: TypeAlias = Callable[[str, Sequence[Mapping[str, Any]]], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """What tells one kind of database from another.
+
+    Attributes:
+        folder: of its queries and migrations, in this room.
+        noun: what messages call it.
+        if_newer: what a message advises, or comforts with, where a newer release has written the file.
+        pragmas: how each connection is set up.
+        busy_timeout_s: how long a statement waits for another process's transaction.
+        any_thread: whether it may be used from any thread, one at a time, or from the one alone that opened it.
+    """
+
+    folder: str
+    noun: str
+    if_newer: str
+    pragmas: tuple[str, ...]
+    busy_timeout_s: float
+    any_thread: bool = False
+
+
+class Database:
+    """An open database file."""
+
+    def __init__(self, path: str, kind: Kind) -> None:
+        """Opens the database, and makes it or brings it to this release's form where needed.
+
+        Raises:
+            RegistryError: it cannot be used; the message says why and what helps.
+        """
+        self.path = path
+        self._kind = kind
+        self._queries = queries(kind.folder)
+        # sqlite3 lets threads share a connection and mixes their transactions: one at a time is ours to see to.
+        self._lock = threading.RLock()
+        with self._in_use():
+            self._db = sqlite3.connect(
+                path, timeout=kind.busy_timeout_s, isolation_level=None, check_same_thread=not kind.any_thread
+            )
+            try:
+                self._prepare()
+            except BaseException:
+                self._db.close()
+                raise
+
+    def rows(self, query: str, **values: object) -> list[sqlite3.Row]:
+        """Run one query in a transaction of its own.
+
+        Raises:
+            RegistryError: the database cannot be used.
+        """
+        with self._in_use():
+            return self._db.execute(self._queries[query], values).fetchall()
+
+    @contextlib.contextmanager
+    def writing(self) -> Generator[Write]:
+        """Give out what runs queries in one transaction: all of it counts when the block is left, or none.
+
+        Raises:
+            RegistryError: the database cannot be used.
+        """
+        with self._transaction() as db:
+
+            def write(query: str, values: Sequence[Mapping[str, Any]]) -> None:
+                db.executemany(self._queries[query], values)
+
+            yield write
+
+    def close(self) -> None:
+        """Let go of the file, when whoever uses it is done."""
+        with self._lock:
+            self._db.close()
+
+    def _prepare(self) -> None:
+        self._db.row_factory = sqlite3.Row
+        self._use_wal()
+        for pragma in self._kind.pragmas:
+            self._db.execute(f"PRAGMA {pragma}")
+        known = migrations(self._kind.folder)
+        newest = known[-1][0]
+        if self._version() == newest:
+            return
+        with self._transaction() as db:  # holds the write lock, so that two servers do not both migrate
+            version = self._version()
+            if version > newest:
+                raise RegistryError(
+                    f"{self.path} was written by a newer release (format {version}, this one knows {newest}): "
+                    f"{self._kind.if_newer}"
+                )
+            for number, script in known:
+                if number > version:
+                    for statement in _statements(script):
+                        db.execute(statement)
+            db.execute(f"PRAGMA user_version = {newest:d}")
+
+    def _use_wal(self) -> None:
+        # SQLite does not wait for this: where waiting might be a deadlock it says "locked" at once. Two processes that
+        # make the database together meet that.
+        deadline = time.monotonic() + self._kind.busy_timeout_s
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                    raise
+                threading.Event().wait(_RETRY_S)
+            else:
+                return
+
+    def _version(self) -> int:
+        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Generator[sqlite3.Connection]:
+        with self._in_use():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:  # a full disk ends the transaction before we do
+                    self._db.execute("ROLLBACK")
+                raise
+
+    @contextlib.contextmanager
+    def _in_use(self) -> Generator[None]:
+        try:
+            with self._lock:
+                yield
+        except sqlite3.Error as error:
+            raise RegistryError(f"the {self._kind.noun} {self.path} cannot be used: {error}") from error
+
+
+def queries(folder: str) -> dict[str, str]:
+    """Return the statements of a kind of database by their names."""
+    text = resources.files(_PACKAGE).joinpath(folder, "queries.sql").read_text()
+    parts = re.split(r"^-- (\w+) --$", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def migrations(folder: str) -> list[tuple[int, str]]:
+    """Return all migrations of a kind of database with their numbers, in order."""
+    files = resources.files(_PACKAGE).joinpath(folder, "migrations").iterdir()
+    return sorted((int(file.name[:4]), file.read_text()) for file in files if file.name.endswith(".sql"))
+
+
+def _statements(script: str) -> Iterator[str]:
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

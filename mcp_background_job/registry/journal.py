@@ -1,0 +1,120 @@
+"""The journal in SQLite: the only memory of what was submitted to ComfyUI, shared by all processes."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+from mcp_background_job.core.submission import End, Stage, Submission
+from mcp_background_job.errors import RegistryError
+from mcp_background_job.registry.database import Database, Kind
+from mcp_background_job.registry.journal_base import kept, placed
+from mcp_background_job.registry.text import storable
+
+JOURNAL = Kind(
+    folder="comfyui",
+    noun="journal",
+    if_newer="update mcp-background-job",
+    # What is in the journal is sent next, and must be known after a power failure: a sync per transaction. The second
+    # one asks macOS for what others understand by it.
+    pragmas=("synchronous = FULL", "fullfsync = ON"),
+    busy_timeout_s=10.0,  # another process may be writing a queue full of graphs of many megabytes to a slow disk
+    any_thread=True,  # its writes wait for the disk, so callers are in whatever thread asyncio.to_thread gives them
+)
+
+_making_file = threading.Lock()
+
+
+class SqliteJournal:
+    """A journal in a database file that only its user can read. Any thread may use it; they take turns."""
+
+    def __init__(self, path: str) -> None:
+        """Opens the database, and makes it or brings it to this release's form where needed.
+
+        Raises:
+            RegistryError: it cannot be used; the message says why and what helps.
+        """
+        _make_file(path)
+        self._database = Database(path, JOURNAL)
+
+    def record(self, submissions: Iterable[Submission]) -> None:
+        rows = [vars(kept(submission)) for submission in submissions]
+        with self._database.writing() as write:
+            write("record", rows)
+            write("record_graph", rows)
+
+    def get(self, prompt_id: str) -> Submission | None:
+        return next(iter(self._submissions("get", prompt_id=storable(prompt_id))), None)
+
+    def answered(self, prompt_id: str, stage: Stage, number: float | None) -> None:
+        self._change("answered", [prompt_id], stage=stage, number=placed(number))
+
+    def ended(self, prompt_ids: Iterable[str], end: End, *, at: float, reason: str = "") -> None:
+        self._change("ended", prompt_ids, end=end, at=at, reason=storable(reason))
+
+    def want_requeue(self, prompt_ids: Iterable[str]) -> None:
+        self._change("want_requeue", prompt_ids)
+
+    def resubmitted(self, prompt_id: str, *, number: float | None, at: float) -> None:
+        self._change("resubmitted", [prompt_id], number=placed(number), at=at)
+
+    def open_on(self, server: str) -> list[Submission]:
+        return self._submissions("open_on", server=storable(server))
+
+    def to_requeue(self, server: str) -> list[Submission]:
+        return self._submissions("to_requeue", server=storable(server))
+
+    def newest(self, server: str, limit: int) -> list[Submission]:
+        return self._submissions("newest", server=storable(server), limit=limit)
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _change(self, query: str, prompt_ids: Iterable[str], **values: object) -> None:
+        # Each id by itself: a JSON list of them, as the index has it, would end in SQLite at a NUL inside an id.
+        rows = [{"prompt_id": storable(prompt_id), **values} for prompt_id in prompt_ids]
+        with self._database.writing() as write:
+            write(query, rows)
+
+    def _submissions(self, query: str, **values: object) -> list[Submission]:
+        try:
+            return [_submission_of(row) for row in self._database.rows(query, **values)]
+        except ValueError as error:
+            raise RegistryError(f"the journal {self._database.path} has a row that cannot be read: {error}") from error
+
+
+def _make_file(path: str) -> None:
+    """Make an empty file, if there is none, with the mode that SQLite will give to those beside it as well.
+
+    One that is there is not touched: to open and close a database would drop the locks of every connection that this
+    process has to it. The lock keeps a second thread from having one before the first has closed the new file.
+    """
+    try:
+        with _making_file:
+            Path(path).touch(mode=0o600, exist_ok=False)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise RegistryError(f"the journal {path} cannot be used: {error.strerror}") from error
+
+
+def _submission_of(row: sqlite3.Row) -> Submission:
+    return Submission(
+        prompt_id=row["prompt_id"],
+        server=row["server"],
+        submitted_at=row["submitted_at"],
+        graph=row["graph"],
+        extra_data=row["extra_data"],
+        note=row["note"],
+        client=row["client"],
+        front=bool(row["front"]),
+        number=row["number"],
+        stage=Stage(row["stage"]),
+        end=End(row["ending"]) if row["ending"] is not None else None,
+        ended_at=row["ended_at"],
+        reason=row["reason"],
+        is_ours=bool(row["is_ours"]),
+        requeue=bool(row["requeue"]),
+    )
