@@ -83,6 +83,12 @@ class ConfigError(BackgroundJobError):
     code = "bad_setting"
 
 
+class RelaunchError(BackgroundJobError):
+    """A process cannot be started again as it was, since something that this takes is unknown or gone."""
+
+    code = "cannot_relaunch"
+
+
 class WorkflowError(InvalidRequestError):
     """The workflow cannot be submitted as it is; nothing was sent."""
 

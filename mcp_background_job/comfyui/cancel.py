@@ -234,9 +234,7 @@ class Canceller:
     async def _remember(self, items: Sequence[QueueItem]) -> None:
         """Journal prompts that somebody else submitted: the server forgets what is taken out of its queue."""
         known = await asyncio.to_thread(lambda: {item.prompt_id: self._journal.get(item.prompt_id) for item in items})
-        strangers = [
-            stranger_of(item, self._client.endpoint.url) for item in items if known[item.prompt_id] is None
-        ]
+        strangers = [stranger_of(item, self._client.endpoint.url) for item in items if known[item.prompt_id] is None]
         await asyncio.to_thread(self._journal.record, strangers)
 
 
@@ -252,10 +250,6 @@ def stranger_of(item: QueueItem, server: str) -> Submission:
         stage=Stage.ACCEPTED,
         is_ours=False,
     )
-
-
-def _unreachable(error: UnreachableError, began: float) -> Cancelled:
-    return Cancelled(Verdict.UNREACHABLE, took_s=time.monotonic() - began, detail=str(error))
 
 
 class _Walk:

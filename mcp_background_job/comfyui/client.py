@@ -208,6 +208,6 @@ def _is_refusal(error: BaseException) -> bool:
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, ConnectionRefusedError):
         if isinstance(cause, BaseExceptionGroup):
-            return any(map(_is_refusal, cast("tuple[BaseException, ...]", cause.exceptions)))
+            return any(map(_is_refusal, cast("BaseExceptionGroup[BaseException]", cause).exceptions))
         cause = cause.__cause__ or cause.__context__
     return cause is not None

@@ -39,8 +39,8 @@ class ComfyUI:
             journal,
             self.submitter,
             manager,
-            ServerRecords(directory),
-            settings,
+            records=ServerRecords(directory),
+            settings=settings,
             lock_path=str(directory / f"lifecycle-{endpoint.port}.lock"),
         )
 

@@ -103,9 +103,9 @@ class Lifecycle:
         journal: Journal,
         submitter: Submitter,
         manager: JobManager,
+        *,
         records: ServerRecords,
         settings: Settings,
-        *,
         lock_path: str,
     ) -> None:
         """Takes what it works on; ``lock_path`` is shared by all who act on the same server."""
@@ -183,7 +183,9 @@ class Lifecycle:
                 luggage = await self._look_before(process, force=force)
                 supervisor = who_supervises(process.portrait, my_uid=os.getuid())
                 if supervisor or self._settings.restart_command:
-                    return await self._restart_by_others(supervisor, luggage, requeue, client, began, deadline)
+                    return await self._restart_by_others(
+                        supervisor, luggage, requeue, client=client, began=began, deadline=deadline
+                    )
                 await asyncio.to_thread(self._records.save, self._endpoint.port, process.portrait)
                 startup = await self._startup()
                 ended = await self._end(process, client, "restart_comfyui")
@@ -302,7 +304,7 @@ class Lifecycle:
         if luggage.all:
             raise LifecycleError(
                 f"ComfyUI is busy: {len(luggage.running)} running{_listed(luggage.running)}, {len(luggage.pending)} "
-                f"pending{_listed(luggage.pending)} would be lost. force=true goes ahead; requeue=\"pending\" submits "
+                f'pending{_listed(luggage.pending)} would be lost. force=true goes ahead; requeue="pending" submits '
                 'the pending ones again, "all" the running one too'
             )
         return luggage
@@ -351,8 +353,8 @@ class Lifecycle:
                     raise
         if configured is None:
             raise LifecycleError(
-                f"nothing says how to start ComfyUI on port {self._endpoint.port}: set COMFYUI_DIR to its directory, or "
-                "COMFYUI_COMMAND to the command that starts it"
+                f"nothing says how to start ComfyUI on port {self._endpoint.port}: set COMFYUI_DIR to its directory, "
+                "or COMFYUI_COMMAND to the command that starts it"
             )
         return configured
 
@@ -378,7 +380,7 @@ class Lifecycle:
         wait_s = max(0.0, deadline - time.monotonic())
         waited = await self._manager.wait(job, WaitRequest(until=until, wait_s=wait_s, from_start=True))
         if waited.why is Why.TIMEOUT:
-            detail = f"it is still starting: wait_for_job(\"{job.job_id}\", until=\"port:{self._endpoint.port}\")"
+            detail = f'it is still starting: wait_for_job("{job.job_id}", until="port:{self._endpoint.port}")'
             return Outcome("starting", job_id=job.job_id, detail=detail)
         pid = waited.seen.status.pid if waited.seen.status else None
         if waited.why is not Why.PORT:
@@ -388,7 +390,9 @@ class Lifecycle:
         try:
             await self._client.stats()
         except UnreachableError as error:
-            return Outcome("starting", job_id=job.job_id, pid=pid, detail=f"it listens and does not answer yet: {error}")
+            return Outcome(
+                "starting", job_id=job.job_id, pid=pid, detail=f"it listens and does not answer yet: {error}"
+            )
         process = await asyncio.to_thread(ServerProcess.find, self._endpoint)
         if process:
             await asyncio.to_thread(self._records.save, self._endpoint.port, process.portrait)
@@ -435,6 +439,7 @@ class Lifecycle:
         supervisor: Supervisor | None,
         luggage: Luggage,
         requeue: Requeue,
+        *,
         client: str,
         began: float,
         deadline: float,

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from mcp_background_job.comfyui import progress
 from mcp_background_job.comfyui.answers import Finished, LogEntry, Queue, QueueItem, decode
@@ -175,9 +175,7 @@ class Prompts:
             reason = "the server was restarted after it was submitted, and keeps no queue over a restart"
             await asyncio.to_thread(self._journal.ended, [prompt_id], End.LOST, at=began, reason=reason)
             await self._events.forget(prompt_id)
-            return Prompt(
-                prompt_id, End.LOST, reason, submission=submission, submitted_at=submission.submitted_at
-            )
+            return Prompt(prompt_id, End.LOST, reason, submission=submission, submitted_at=submission.submitted_at)
         reason = "it is neither in the queue nor in the history: somebody deleted it, or the history was cleared"
         return Prompt(prompt_id, "unknown", reason, submission=submission, submitted_at=submission.submitted_at)
 
@@ -220,9 +218,7 @@ def of_journal(submission: Submission) -> Prompt:
     """Return a prompt that only the journal knows."""
     status = str(submission.end) if submission.end else "unknown"
     reason = submission.reason or ("the server refused it" if not submission.end else "")
-    return Prompt(
-        submission.prompt_id, status, reason, submission=submission, submitted_at=submission.submitted_at
-    )
+    return Prompt(submission.prompt_id, status, reason, submission=submission, submitted_at=submission.submitted_at)
 
 
 def _without_server(prompt_id: str, submission: Submission | None, why: str) -> Prompt:
@@ -241,5 +237,4 @@ def submitted_at(item: QueueItem | None, submission: Submission | None) -> float
 
 def graph_of(submission: Submission) -> Mapping[str, Any]:
     """Return the journalled graph."""
-    content = decode(submission.graph) if submission.graph else {}
-    return content if isinstance(content, dict) else {}
+    return cast("dict[str, Any]", decode(submission.graph)) if submission.graph else {}

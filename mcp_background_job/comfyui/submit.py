@@ -6,7 +6,6 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mcp_background_job.comfyui.answers import Accepted, NodeError, Refused
@@ -101,7 +100,7 @@ class Submitter:
                 graph_of(submission),
                 prompt_id=submission.prompt_id,
                 client_id=client_id,
-                extra_data=_extra_of(submission),
+                extra_data=json.loads(submission.extra_data),
                 front=submission.front,
             )
         except UnreachableError as error:
@@ -150,8 +149,3 @@ class Submitter:
         process = await asyncio.to_thread(ServerProcess.find, self._client.endpoint)
         if process:
             await asyncio.to_thread(self._baselines.take, process, self._client.endpoint.port)
-
-
-def _extra_of(submission: Submission) -> Mapping[str, object]:
-    content = json.loads(submission.extra_data)
-    return content if isinstance(content, dict) else {}

@@ -33,6 +33,8 @@ class StateDir:
         self.queue = os.path.join(path, "queue")
         self.index = os.path.join(path, "jobs.sqlite3")
         #: What was submitted to ComfyUI; unlike the index, it is the only copy.
+        #: What is known of ComfyUI's process.
+        self.comfyui = os.path.join(path, "comfyui")
         self.comfyui_journal = os.path.join(path, "comfyui.sqlite3")
         self.queue_lock = os.path.join(path, "queue.lock")
         #: Held while a job is started under a name, so that of two who do so at once one finds the other's.

@@ -6,6 +6,8 @@ import os
 import time
 from typing import Any
 
+from pydantic import ConfigDict
+
 from mcp_background_job.comfyui.answers import Finished, NodeError, SystemStats
 from mcp_background_job.comfyui.cancel import Cancelled
 from mcp_background_job.comfyui.cancel_plan import Verdict
@@ -38,7 +40,7 @@ _GB = 1024**3
 class ComfyUIResult(Answer):
     """Anything about ComfyUI; the fields depend on the tool."""
 
-    model_config = {"extra": "allow"}
+    model_config = ConfigDict(extra="allow")
 
 
 def status_result(status: Status, job: Job | None) -> ComfyUIResult:
@@ -150,8 +152,12 @@ def _finished(finished: Finished) -> dict[str, Any]:
         "duration_s": round(ended - began, 2) if began is not None and ended is not None else None,
         "interrupted_at_node": finished.interrupted_at,
         "outputs": [
-            {"node": file.node_id, "kind": file.kind, "file": "/".join(filter(None, [file.subfolder, file.filename])),
-             "type": file.type}
+            {
+                "node": file.node_id,
+                "kind": file.kind,
+                "file": "/".join(filter(None, [file.subfolder, file.filename])),
+                "type": file.type,
+            }
             for file in finished.outputs
         ]
         or None,
@@ -176,7 +182,10 @@ def submit_result(submitted: Submitted) -> ComfyUIResult:
     result = job_result(submitted.prompt)
     extra = {"number": submitted.number}
     if errors:
-        extra |= {"warning": "only a part of the graph runs: these nodes are invalid and left out", "node_errors": errors}
+        extra |= {
+            "warning": "only a part of the graph runs: these nodes are invalid and left out",
+            "node_errors": errors,
+        }
     return _result(**{**result.model_dump(exclude_none=True), **extra})
 
 

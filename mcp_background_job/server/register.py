@@ -16,6 +16,7 @@ from pydantic import ValidationError as PydanticValidationError
 
 from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.server.comfyui_results import ComfyUIResult
 from mcp_background_job.server.context import client_name
 from mcp_background_job.server.endings import Endings
 from mcp_background_job.server.results import (
@@ -28,7 +29,6 @@ from mcp_background_job.server.results import (
     as_tool_result,
     schema_of,
 )
-from mcp_background_job.server.comfyui_results import ComfyUIResult
 from mcp_background_job.server.tools.comfyui import ComfyUIDoor, LifecycleTools, RenderTools
 from mcp_background_job.server.tools.control import ControlTools
 from mcp_background_job.server.tools.output import OutputTools

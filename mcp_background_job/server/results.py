@@ -29,7 +29,7 @@ _MAX_PROCESSES = 20
 class Answer(BaseModel):
     """An answer with facts in it."""
 
-    endings: list[str] | None = Field(None, description="other jobs that ended meanwhile")
+    endings: list[str] | None = None
 
 
 class RestartResult(BaseModel):
@@ -43,6 +43,7 @@ class RestartResult(BaseModel):
 class JobResult(Answer):
     """One job, after something was done with it."""
 
+    endings: list[str] | None = Field(None, description="other jobs that ended meanwhile")
     job_id: str
     name: str | None = None
     status: str
