@@ -101,10 +101,11 @@ class PromptRun:
     def _sign(self, node_id: str) -> str:
         """Name a node by its class, its values and the nodes it is linked to: equal names have equal results."""
         if node_id not in self.signatures:
-            node = self._graph[node_id]
+            # A bad branch of the graph may be linked to nothing.
+            node = self._graph.get(node_id, {"class_type": None})
             inputs: dict[str, Any] = {
                 name: [self._sign(value[0]), value[1]] if _is_link(value) else value
-                for name, value in sorted(node["inputs"].items())
+                for name, value in sorted(node.get("inputs", {}).items())
             }
             self.signatures[node_id] = json.dumps([node["class_type"], inputs])
         return self.signatures[node_id]

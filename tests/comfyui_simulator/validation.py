@@ -146,7 +146,9 @@ class _Validator:
             message = "Bad linked input, must be a length-2 list of [node_id, slot_index]"
             errors.append(problem("bad_linked_input", message, name, extra_info))
             return True
-        received: str = CATALOGUE[self._graph[link[0]]["class_type"]].returns[link[1]]
+        source, slot = link
+        returns: tuple[str, ...] = CATALOGUE[self._graph[source]["class_type"]].returns
+        received = returns[slot]
         if "*" not in {spec[0], received} and received != spec[0]:
             details = f"{name}, received_type({received}) mismatch input_type({spec[0]})"
             extra_info: dict[str, Any] = {
