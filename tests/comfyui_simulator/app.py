@@ -60,7 +60,7 @@ async def _serve(flags: Flags, ring: logs.LogRing) -> None:
     publisher = Publisher(queue, stats.features(new=flags.new))
     publisher.bind(asyncio.get_running_loop())
     queue.on_change = publisher.queue_changed
-    application = web.Application(middlewares=[faults(flags), refuse_foreign_origin])
+    application = web.Application(client_max_size=stats.MAX_UPLOAD, middlewares=[faults(flags), refuse_foreign_origin])
     PromptRoutes(flags, queue, flag, publisher).register(application.router)
     InfoRoutes(flags, ring, publisher).register(application.router)
     FileRoutes(flags.output_directory, new=flags.new).register(application.router)

@@ -1,6 +1,7 @@
 """Start simulators as processes of their own, and leave nothing of them behind."""
 
 import contextlib
+import http.client
 import os
 import random
 import select
@@ -81,7 +82,6 @@ class Simulator:
         env |= {
             PARENT_VARIABLE: f"{os.getpid()}:{announce}",
             children.CHILDREN_VARIABLE: str(directory / "children"),
-            "PYTHONDONTWRITEBYTECODE": "1",
         }
         log = (directory / "log").open("ab")
         leader, follower = os.openpty() if pty else (None, log.fileno())
@@ -142,15 +142,25 @@ class Simulator:
             line += read
         self.port = int(line)
 
-    def wait_until_connectable(self, patience_s: float = PATIENCE_S) -> None:
-        """Wait until somebody listens on the port: for a server that was restarted, which tells nobody."""
+    def wait_until_answering(self, patience_s: float = PATIENCE_S) -> None:
+        """Wait until requests are answered: for a server that was restarted, which tells nobody."""
         deadline = time.monotonic() + patience_s
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
-                return
-            assert time.monotonic() < deadline, f"nobody listens on port {self.port}"
+        while not self._answers():
+            assert time.monotonic() < deadline, f"nobody answers on port {self.port}"
             # Nothing can be waited for: a port that is not bound has no event.
             select.select([], [], [], 0.02)
+
+    def _answers(self) -> bool:
+        # A connection alone proves nothing: the listener of a process that executes itself anew may take one more.
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=1)
+        try:
+            connection.request("GET", "/prompt")
+            connection.getresponse().read()
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+        return True
 
     def signal(self, number: int) -> None:
         self.process.send_signal(number)

@@ -20,6 +20,9 @@ _STRING: InputSpec = ["STRING", {"default": ""}]
 _BOOLEAN: InputSpec = ["BOOLEAN", {"default": False}]
 _SIG_IGN = 1
 
+#: What ends or stops the process waits so long, or the answer to the submission would be lost with it.
+_HEAD_START_S = 0.15
+
 
 def _sleep(seconds: float) -> None:
     threading.Event().wait(seconds)
@@ -51,6 +54,7 @@ def _busy(_context: Context, inputs: dict[str, Any]) -> Result:
 
 
 def _gil_held(_context: Context, inputs: dict[str, Any]) -> Result:
+    _sleep(_HEAD_START_S)
     # PyDLL, unlike CDLL, keeps the interpreter's lock: no Python code of this process runs meanwhile.
     ctypes.PyDLL(None).usleep(ctypes.c_uint(int(inputs["seconds"] * 1_000_000)))
     return said("held")
@@ -66,10 +70,12 @@ def _system_exit(_context: Context, _inputs: dict[str, Any]) -> Result:
 
 
 def _os_exit(_context: Context, inputs: dict[str, Any]) -> Result:
+    _sleep(_HEAD_START_S)
     os._exit(inputs["code"])
 
 
 def _signalled(_context: Context, inputs: dict[str, Any]) -> Result:
+    _sleep(_HEAD_START_S)
     os.kill(os.getpid(), inputs["number"])
     return said("still alive")
 

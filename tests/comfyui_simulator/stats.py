@@ -4,7 +4,7 @@ import sys
 from typing import Any
 
 _GIB = 1024**3
-_MAX_UPLOAD = 104_857_600
+MAX_UPLOAD = 104_857_600
 
 
 def system_stats(*, new: bool) -> dict[str, Any]:
@@ -40,11 +40,11 @@ def _device() -> dict[str, Any]:
 
 def features(*, new: bool) -> dict[str, Any]:
     if not new:
-        return {"supports_preview_metadata": True, "max_upload_size": _MAX_UPLOAD}
+        return {"supports_preview_metadata": True, "max_upload_size": MAX_UPLOAD}
     return {
         "supports_preview_metadata": True,
         "supports_model_type_tags": True,
-        "max_upload_size": _MAX_UPLOAD,
+        "max_upload_size": MAX_UPLOAD,
         "extension": {"manager": {"supports_v4": True}},
         "node_replacements": True,
         "assets": False,

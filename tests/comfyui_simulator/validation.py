@@ -148,7 +148,7 @@ class _Validator:
             return True
         source, slot = link
         returns: tuple[str, ...] = CATALOGUE[self._graph[source]["class_type"]].returns
-        received = returns[slot]
+        received = returns[int(slot)]
         if "*" not in {spec[0], received} and received != spec[0]:
             details = f"{name}, received_type({received}) mismatch input_type({spec[0]})"
             extra_info: dict[str, Any] = {
