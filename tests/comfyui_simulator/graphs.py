@@ -1,0 +1,96 @@
+"""Graphs in the form that /prompt takes, one function for each way to behave."""
+
+import itertools
+from typing import Any
+
+Graph = dict[str, dict[str, Any]]
+
+_seeds = itertools.count(1)
+
+
+def node(class_type: str, **inputs: Any) -> dict[str, Any]:
+    """Return one node; a fresh seed, unless given, keeps it from being taken from the cache."""
+    return {"class_type": class_type, "inputs": {"seed": next(_seeds)} | inputs}
+
+
+def single(class_type: str, **inputs: Any) -> Graph:
+    return {"1": node(class_type, **inputs)}
+
+
+def chain(*graphs: Graph) -> Graph:
+    """Let one-node graphs run one after another, as nodes 1, 2, 3…"""
+    nodes = [node for graph in graphs for node in graph.values()]
+    for index, later in enumerate(nodes[1:], start=1):
+        later["inputs"]["after"] = [str(index), 0]
+    return {str(index): node for index, node in enumerate(nodes, start=1)}
+
+
+def with_output(graph: Graph, filename_prefix: str = "simulated", text: str = "done") -> Graph:
+    """Add a node that writes a picture after all others, as node 9."""
+    last = list(graph)[-1]
+    return graph | {"9": node("SimOutput", text=text, filename_prefix=filename_prefix, after=[last, 0])}
+
+
+def stepped(steps: int = 10, seconds: float = 0.1) -> Graph:
+    return single("SimStepped", steps=steps, seconds=seconds)
+
+
+def sleeping(seconds: float) -> Graph:
+    return single("SimSleep", seconds=seconds)
+
+
+def busy(seconds: float) -> Graph:
+    return single("SimBusy", seconds=seconds)
+
+
+def gil_hold(seconds: float) -> Graph:
+    return single("SimGilHold", seconds=seconds)
+
+
+def raising(message: str = "deliberate failure", exception_type: str = "RuntimeError") -> Graph:
+    return single("SimRaise", message=message, exception_type=exception_type)
+
+
+def out_of_memory() -> Graph:
+    return raising("simulated CUDA out of memory", "torch.OutOfMemoryError")
+
+
+def sys_exit() -> Graph:
+    return single("SimSysExit")
+
+
+def os_exit(code: int = 42) -> Graph:
+    return single("SimOsExit", code=code)
+
+
+def self_signal(number: int) -> Graph:
+    return single("SimSelfSignal", number=number)
+
+
+def ignore_sigterm() -> Graph:
+    return single("SimIgnoreSigterm")
+
+
+def swallow_interrupt(steps: int = 10, seconds: float = 0.1) -> Graph:
+    return single("SimSwallowInterrupt", steps=steps, seconds=seconds)
+
+
+def spawn_child(*, ignore_sigterm: bool = False, new_session: bool = False, seconds: float = 60.0) -> Graph:
+    return single("SimSpawnChild", ignore_sigterm=ignore_sigterm, new_session=new_session, seconds=seconds)
+
+
+def bad_ui() -> Graph:
+    return single("SimBadUi")
+
+
+def nan_ui() -> Graph:
+    return single("SimNanUi")
+
+
+def output(text: str = "done", filename_prefix: str = "simulated") -> Graph:
+    return {"9": node("SimOutput", text=text, filename_prefix=filename_prefix)}
+
+
+def load_checkpoint(ckpt_name: str = "simulated.safetensors") -> Graph:
+    """Return a graph that is refused unless the checkpoint exists."""
+    return with_output(single("SimLoadCheckpoint", ckpt_name=ckpt_name))

@@ -1,0 +1,13 @@
+"""Start with ``python main.py`` in this folder, as one starts ComfyUI in its checkout."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+# This folder would otherwise come first, and hide modules behind files that are named alike.
+sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).resolve().parent]
+
+from tests.comfyui_simulator.app import main  # noqa: E402  the path must be right first
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""What a node class is to validation and execution, and what a node may do while it runs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+#: A type name or the list of allowed values, and options.
+InputSpec = list[Any]
+
+
+class Context(Protocol):
+    """The server, as seen by a running node."""
+
+    @property
+    def output_directory(self) -> Path: ...
+
+    def progress(self, value: int, maximum: int) -> None:
+        """Report a step; raises if the prompt was interrupted."""
+        ...
+
+    def print_progress(self, value: int, maximum: int, seconds: float) -> None:
+        """Print a progress bar."""
+        ...
+
+
+@dataclass(frozen=True)
+class Result:
+    outputs: tuple[Any, ...] = ()
+    ui: dict[str, list[Any]] | None = None
+
+
+@dataclass(frozen=True)
+class NodeClass:
+    name: str
+    run: Callable[[Context, dict[str, Any]], Result]
+    required: dict[str, InputSpec] = field(default_factory=dict[str, InputSpec])
+    optional: dict[str, InputSpec] = field(default_factory=dict[str, InputSpec])
+    returns: tuple[str, ...] = ()
+    is_output: bool = True
+    description: str = ""
+
+    @property
+    def inputs(self) -> dict[str, InputSpec]:
+        return self.required | self.optional
+
+
+def said(text: str) -> Result:
+    return Result((0,), {"text": [text]})

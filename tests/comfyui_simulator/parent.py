@@ -1,0 +1,45 @@
+"""The tie to a test that started this process: it is told when the port is bound, and takes us with it.
+
+A restarted simulator inherits the variable but not the parent, and is then on its own.
+"""
+
+import ctypes
+import os
+import signal
+
+#: ``<pid of the parent>:<descriptor to write the port to>``
+PARENT_VARIABLE = "SIMULATOR_PARENT"
+
+#: Every simulator ends by itself after this time, also with the interpreter's lock held.
+LIFE_S = 300
+
+_PR_SET_PDEATHSIG = 1
+
+
+def limit_life() -> None:
+    """Let the kernel end this process, since no Python code may be able to."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, LIFE_S)
+
+
+def tie() -> None:
+    """Die with the test, even when stopped."""
+    if _descriptor() is not None:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+
+
+def announce(port: int) -> None:
+    """Say that the port is bound."""
+    descriptor = _descriptor()
+    if descriptor is None:
+        return
+    try:
+        os.write(descriptor, f"{port}\n".encode())
+        os.close(descriptor)
+    except OSError:
+        return  # told before: this is the same process after an exec
+
+
+def _descriptor() -> int | None:
+    pid, _, descriptor = os.environ.get(PARENT_VARIABLE, "").partition(":")
+    return int(descriptor) if pid == str(os.getppid()) else None

@@ -1,0 +1,90 @@
+"""The websockets: one queue of messages, sent one after another by one loop."""
+
+import asyncio
+import json
+import uuid
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+from tests.comfyui_simulator.prompt_queue import PromptQueue
+
+#: event, data, and the client that it is for; None for all
+Message = tuple[str, Any, str | None]
+
+
+class Publisher:
+    def __init__(self, queue: PromptQueue, features: dict[str, Any]) -> None:
+        self._queue = queue
+        self._features = features
+        self._messages: asyncio.Queue[Message] = asyncio.Queue()
+        self._sockets: dict[str, web.WebSocketResponse] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        #: Of the prompt that runs, or ran last.
+        self.client_id: str | None = None
+        self.last_node_id: str | None = None
+
+    def bind(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def status(self) -> dict[str, Any]:
+        return {"exec_info": {"queue_remaining": self._queue.remaining()}}
+
+    def queue_changed(self) -> None:
+        self.send("status", {"status": self.status()}, None)
+
+    def send(self, event: str, data: Any, client_id: str | None) -> None:
+        """Hand over a message, from any thread."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._messages.put_nowait, (event, data, client_id))
+
+    def send_to_owner(self, event: str, data: Any) -> None:
+        """Send what nobody sees when the prompt was submitted without a client_id."""
+        if self.client_id is not None:
+            self.send(event, data, self.client_id)
+
+    async def publish(self) -> None:
+        """Send for ever. A message that is no JSON ends the process; a client that does not read stops all others."""
+        while True:
+            await self._send_now(*await self._messages.get())
+
+    async def serve(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        sid = request.rel_url.query.get("clientId", "") or uuid.uuid4().hex
+        self._sockets[sid] = socket
+        try:
+            await self._greet(sid)
+            await self._listen(socket, sid)
+        finally:
+            # By name, not by socket: an older connection takes a newer one of the same name with it.
+            self._sockets.pop(sid, None)
+        return socket
+
+    async def _greet(self, sid: str) -> None:
+        await self._send_now("status", {"status": self.status(), "sid": sid}, sid)
+        if self.client_id == sid and self.last_node_id is not None:
+            await self._send_now("executing", {"node": self.last_node_id}, sid)
+
+    async def _listen(self, socket: web.WebSocketResponse, sid: str) -> None:
+        first = True
+        async for message in socket:
+            if message.type is WSMsgType.TEXT and first and _is_feature_flags(message.data):
+                await self._send_now("feature_flags", self._features, sid)
+            first = False
+
+    async def _send_now(self, event: str, data: Any, sid: str | None) -> None:
+        message = {"type": event, "data": data}
+        sockets = list(self._sockets.values()) if sid is None else [self._sockets[sid]] if sid in self._sockets else []
+        for socket in sockets:
+            try:
+                await socket.send_json(message)
+            except ConnectionError:
+                continue
+
+
+def _is_feature_flags(text: str) -> bool:
+    try:
+        return json.loads(text).get("type") == "feature_flags"
+    except (ValueError, AttributeError):
+        return False

@@ -1,0 +1,37 @@
+"""The one thread that runs prompts. When a node kills it, nothing runs any more and nobody is told."""
+
+import threading
+import time
+
+from tests.comfyui_simulator.executor import Executor
+from tests.comfyui_simulator.logs import log
+from tests.comfyui_simulator.prompt_queue import Item, PromptQueue
+from tests.comfyui_simulator.publisher import Publisher
+
+
+class Worker:
+    def __init__(self, queue: PromptQueue, executor: Executor, publisher: Publisher, history_gap_s: float) -> None:
+        self._queue = queue
+        self._executor = executor
+        self._publisher = publisher
+        self._history_gap_s = history_gap_s
+
+    def start(self) -> None:
+        threading.Thread(target=self._work, name="prompt_worker", daemon=True).start()
+
+    def _work(self) -> None:
+        while True:
+            found = self._queue.get()
+            if found is not None:
+                self._run(*found)
+            if self._queue.take_flags().get("free_memory"):
+                self._executor.free()
+
+    def _run(self, key: int, item: Item) -> None:
+        began = time.perf_counter()
+        result, status = self._executor.execute(item)
+        # execution_success has been sent, and the prompt still stands in queue_running.
+        threading.Event().wait(self._history_gap_s)
+        self._queue.finish(key, result, status)
+        self._publisher.send_to_owner("executing", {"node": None, "prompt_id": item[1]})
+        log.info("Prompt executed in %.2f seconds", time.perf_counter() - began)
