@@ -81,3 +81,9 @@ class ConfigError(BackgroundJobError):
     """A setting has a value that cannot be used."""
 
     code = "bad_setting"
+
+
+class RelaunchError(BackgroundJobError):
+    """A process cannot be started again as it was, since something that this takes is unknown or gone."""
+
+    code = "cannot_relaunch"
