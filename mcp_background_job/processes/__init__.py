@@ -1,1 +1,1 @@
-"""Facts about live processes, and the one signal that does not go through a runner. psutil lives here."""
+"""Facts about live processes, and the signals that do not go through a runner. psutil lives here."""

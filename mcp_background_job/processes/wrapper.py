@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 
 import psutil
 
+from mcp_background_job.processes import census
+from mcp_background_job.processes.census import Seen
+
 #: Time between two rounds of SIGKILL; zombies that nobody reaps are not waited for longer.
 _KILL_ROUND_S = 0.05
 
@@ -55,6 +58,12 @@ class ProcessWrapper:
     def pid(self) -> int:
         """Its pid."""
         return self._process.pid
+
+    def look(self) -> Seen | None:
+        """Return how this very process stands in the list of all; ``None`` if it is gone."""
+        seen = census.look_up(self.pid)
+        # Asked afterwards: who is this very process now was it when its line was read.
+        return seen if seen is not None and self._process.is_running() else None
 
     def is_alive(self) -> bool:
         """Tell whether this very process runs; a zombie does not."""

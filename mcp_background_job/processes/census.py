@@ -1,0 +1,172 @@
+"""Every process of this machine at a glance, and a signal that reaches exactly the one that was seen.
+
+Between looking at a process and signalling it, it may die and its pid be given to somebody else. So a process is held
+by pid and start time (to the hundredth of a second, in which no pid comes round again by itself), and the signal goes
+through a descriptor of the process (pidfd) that was opened first and checked afterwards: if the start time still
+matches, the descriptor cannot mean anybody else.
+
+On Linux one short file is read per process, which matters to whoever races processes that fork; elsewhere psutil tells.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import psutil
+
+#: How long to wait for a process where the system has no descriptors of processes to wait on.
+_BLIND_WAIT_S = 0.05
+
+#: How often pids that have come during a listing are read. One round takes a tenth of a millisecond, a fork longer, so
+#: a few are enough; a machine on which processes end all the time runs this out.
+_CHASES = 50
+
+
+class Seen(NamedTuple):
+    """A process as it was when it was looked at.
+
+    Attributes:
+        pid: its pid.
+        birth: when it started, which with the pid tells it from all others: clock ticks since boot on Linux, which no
+            change of the clock moves; seconds since the epoch elsewhere.
+        parent: pid of its parent.
+        group: number of its process group; a group's leader has it as its pid.
+        session: number of its session, likewise.
+        alive: whether it is more than an exit status that nobody has collected.
+    """
+
+    pid: int
+    birth: float
+    parent: int
+    group: int
+    session: int
+    alive: bool
+
+
+def everyone() -> list[Seen]:
+    """Return all processes, the dead whose status nobody has collected too.
+
+    The list is made of pids first, and what is true of each is read afterwards. A process that forks and ends in
+    between is met neither way: it is gone, and its child was not there. So where somebody is gone, or dead, the pids
+    that came since are read at once, until one is met alive.
+    """
+    met: dict[int, Seen] = {}
+    for _ in range(_CHASES):
+        fresh = [pid for pid in psutil.pids() if pid not in met]
+        alive = True
+        for pid in fresh:
+            seen = look_up(pid)
+            alive = alive and seen is not None and seen.alive
+            if seen:
+                met[pid] = seen
+        if alive:
+            break
+    return list(met.values())
+
+
+def look_up(pid: int) -> Seen | None:
+    """Return the process that has this pid now; ``None`` if there is none."""
+    if sys.platform != "linux":
+        return _look_up_by_psutil(pid)
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123  pathlib would double the time of a listing
+            stat = file.read()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # The name stands in parentheses and may itself hold spaces and parentheses: proc(5)
+    rest = stat[stat.rindex(b")") + 2 :].split()
+    # A main thread that has ended is a zombie while other threads of the process go on.
+    alive = rest[0] not in (b"Z", b"X") or int(rest[17]) > 1
+    return Seen(pid, int(rest[19]), int(rest[1]), int(rest[2]), int(rest[3]), alive)
+
+
+def _look_up_by_psutil(pid: int) -> Seen | None:
+    # The process first, what is true of it afterwards: psutil raises if the pid went to another in between.
+    with contextlib.suppress(psutil.Error, ProcessLookupError, PermissionError):
+        process = psutil.Process(pid)
+        group, session = os.getpgid(pid), os.getsid(pid)
+        alive = process.status() != psutil.STATUS_ZOMBIE
+        return Seen(pid, process.create_time(), process.ppid(), group, session, alive)
+    return None
+
+
+def real_user(seen: Seen) -> int | None:
+    """Return the real user id of a process; ``None`` if it is gone."""
+    try:
+        return psutil.Process(seen.pid).uids().real
+    except psutil.Error:
+        return None
+
+
+def send(seen: Seen, number: int) -> bool:
+    """Signal exactly this process; returns whether it was there, and this process allowed, to be signalled."""
+    try:
+        if not hasattr(os, "pidfd_open"):
+            return _send_by_pid(seen, number)
+        descriptor = os.pidfd_open(seen.pid)
+    except ProcessLookupError:
+        return False
+    except OSError:  # an old kernel, or a sandbox that forbids pidfd_open
+        return _send_by_pid(seen, number)
+    try:
+        if not _is_still(seen):
+            return False
+        signal.pidfd_send_signal(descriptor, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _is_still(seen: Seen) -> bool:
+    now = look_up(seen.pid)
+    return now is not None and now.birth == seen.birth
+
+
+def _send_by_pid(seen: Seen, number: int) -> bool:
+    try:
+        # psutil's object holds the start time too, and is compared with the pid's owner once more before the signal.
+        process = psutil.Process(seen.pid)
+        if not _is_still(seen):
+            return False
+        process.send_signal(number)
+    except psutil.Error:
+        return False
+    return True
+
+
+def wait_for_any(processes: Iterable[Seen], timeout_s: float) -> None:
+    """Return when one of these processes ends or has ended, or after ``timeout_s``. Blocks the thread."""
+    poll = select.poll()
+    descriptors: list[int] = []
+    try:
+        for seen in processes:
+            if hasattr(os, "pidfd_open"):
+                with contextlib.suppress(OSError):  # gone: the next look shows it
+                    descriptors.append(os.pidfd_open(seen.pid))
+                    poll.register(descriptors[-1], select.POLLIN)
+        if not descriptors:
+            timeout_s = min(timeout_s, _BLIND_WAIT_S)
+        poll.poll(max(0.0, timeout_s) * 1000)
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def wait_for_all(processes: Iterable[Seen], timeout_s: float) -> None:
+    """Return when all of these processes have ended, or after ``timeout_s``. Blocks the thread."""
+    deadline = time.monotonic() + timeout_s
+    left = list(processes)
+    while True:
+        left = [now for seen in left if (now := look_up(seen.pid)) and now.birth == seen.birth and now.alive]
+        if not left or (remaining := deadline - time.monotonic()) <= 0:
+            return
+        wait_for_any(left, remaining)

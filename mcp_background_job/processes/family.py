@@ -1,0 +1,211 @@
+"""Ends a process that somebody else started, together with everything that it started.
+
+There is no subreaper here whose ``waitpid`` would tell that nobody is left, and no cookie in the environment. What
+tells who belongs, in this order:
+
+* parent links: the descendants of whoever belongs;
+* sessions and process groups that a process of the family leads. A session is made by its leader and never joined from
+  outside; a group is joined only by what its members or their parents put there. So orphans that were given to init
+  long ago are found, as long as they stayed in the session.
+
+Parent links end with the parent. So everybody is collected before the first signal and followed by identity (pid and
+start time); and before each round of SIGKILL all are suspended until nobody new turns up: who is suspended neither
+forks nor ends and leaves orphans. What is not found: a daemon that had left both its parents and the family's sessions
+before the first look. Nothing tells it from a stranger.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mcp_background_job.processes import census
+from mcp_background_job.processes.census import Seen
+from mcp_background_job.processes.wrapper import ProcessWrapper
+
+#: While the polite signal works, the family is listed this often: whoever lives longer than this before its parent
+#: ends is known by then. A listing takes a few milliseconds.
+_LOOK_AGAIN_S = 0.1
+
+#: Time between two rounds of SIGKILL. A killed process is gone within microseconds; one in uninterruptible sleep is
+#: what runs this out.
+_KILL_ROUND_S = 0.05
+
+#: How long the number of a session or group is trusted after a member was last seen in it. The kernel gives a number
+#: away only when its last member is gone, and then only after all other pids: minutes at usual rates, and more than
+#: this at any. A process that is stopped for long between two looks runs this out.
+_TRUST_S = 0.5
+
+#: The kernel, and init: nobody's family.
+_SPARED_ALWAYS = frozenset({0, 1})
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What became of a family.
+
+    Attributes:
+        stopped: pids that belonged to it and are dead, in the order in which they were found.
+        survivors: pids that belong to it and are alive: SIGKILL did not end them in time, or they are another user's.
+    """
+
+    stopped: tuple[int, ...]
+    survivors: tuple[int, ...]
+
+
+def end_family(process: ProcessWrapper, *, grace_s: float, patience_s: float) -> Ended:
+    """End a process and everything it started; blocks the thread for at most about ``grace_s + patience_s``.
+
+    Args:
+        process: the head of the family. If it has ended, nobody is signalled: what it left cannot be told from others.
+        grace_s: seconds between SIGTERM (with SIGCONT, for the suspended) and the first SIGKILL; 0 or less skips
+            SIGTERM.
+        patience_s: seconds of SIGKILL after which whoever lives is a survivor.
+
+    Returns:
+        Who is dead, verified, and who is not. Processes of other users are named and never signalled.
+
+    Raises:
+        PermissionError: the process is this one or an ancestor of it, is pid 1, or belongs to another user.
+    """
+    head = process.look()
+    if head is None:
+        return Ended((), ())
+    family = _Family(head)
+    living = family.look()
+    if grace_s > 0:
+        for seen in living:
+            census.send(seen, signal.SIGTERM)
+            census.send(seen, signal.SIGCONT)  # the suspended would not see the signal
+        living = _wait_out(family, living, time.monotonic() + grace_s)
+    deadline = time.monotonic() + patience_s
+    while living and time.monotonic() < deadline:
+        for seen in _freeze(family, living, deadline):
+            census.send(seen, signal.SIGKILL)
+        census.wait_for_all(living, _KILL_ROUND_S)
+        living = family.look()
+    return family.result()
+
+
+def _wait_out(family: _Family, living: list[Seen], deadline: float) -> list[Seen]:
+    while living and (left := deadline - time.monotonic()) > 0:
+        census.wait_for_any(living, min(left, _LOOK_AGAIN_S))
+        living = family.look()
+    return living
+
+
+def _freeze(family: _Family, living: list[Seen], deadline: float) -> list[Seen]:
+    """Suspend all until a look shows nobody new: a child's parent is then alive, and tells whose child it is."""
+    frozen: set[tuple[int, float]] = set()
+    while (new := [seen for seen in living if seen[:2] not in frozen]) and time.monotonic() < deadline:
+        for seen in new:
+            census.send(seen, signal.SIGSTOP)
+            frozen.add(seen[:2])
+        living = family.look()
+    return living
+
+
+class _Family:
+    """Who belongs, kept up to date by looking again."""
+
+    def __init__(self, head: Seen) -> None:
+        spared = _spared({seen.pid: seen for seen in census.everyone()})
+        if head.pid in spared:
+            raise PermissionError(f"process {head.pid} is init, this process or one that it descends from")
+        if census.real_user(head) not in (os.getuid(), None):
+            raise PermissionError(f"process {head.pid} belongs to another user, and is not signalled")
+        self._members: dict[tuple[int, float], Seen] = {head[:2]: head}
+        self._foreign: set[tuple[int, float]] = set()
+        #: Numbers of sessions and groups that a member leads or led, and when somebody was last seen in them.
+        self._sessions: dict[int, float] = {}
+        self._groups: dict[int, float] = {}
+
+    def look(self) -> list[Seen]:
+        """Look for members, new ones too; returns those that are alive and may be signalled."""
+        now = time.monotonic()
+        everyone = {seen.pid: seen for seen in census.everyone()}
+        spared = _spared(everyone)
+        known = {seen.pid for seen in everyone.values() if seen[:2] in self._members}
+        sessions = self._trusted(self._sessions, _session_of, everyone, known, now)
+        groups = self._trusted(self._groups, _group_of, everyone, known, now)
+        found = set(known)
+        while True:
+            # What this process itself lives in is not the family's alone.
+            sessions |= {pid for pid in found if everyone[pid].session == pid} - {os.getsid(0)}
+            groups |= {pid for pid in found if everyone[pid].group == pid} - {os.getpgrp()}
+            more = {
+                seen.pid
+                for seen in everyone.values()
+                if seen.pid not in found
+                and seen.pid not in spared
+                and (seen.parent in found or seen.session in sessions or seen.group in groups)
+            }
+            if not more:
+                break
+            found |= more
+        self._sessions.update(dict.fromkeys(sessions & {everyone[pid].session for pid in found}, now))
+        self._groups.update(dict.fromkeys(groups & {everyone[pid].group for pid in found}, now))
+        for pid in sorted(found - known):
+            self._admit(everyone[pid])
+        return [everyone[pid] for pid in sorted(found) if self._may_be_ended(everyone[pid])]
+
+    def result(self) -> Ended:
+        """Tell the dead from the living, by a last look at each."""
+        stopped: list[int] = []
+        survivors: list[int] = []
+        for pid, birth in self._members:
+            now = census.look_up(pid)
+            lives = now is not None and now.birth == birth and now.alive
+            (survivors if lives else stopped).append(pid)
+        return Ended(tuple(stopped), tuple(survivors))
+
+    def _admit(self, seen: Seen) -> None:
+        self._members[seen[:2]] = seen
+        if census.real_user(seen) not in (os.getuid(), None):
+            self._foreign.add(seen[:2])
+
+    def _may_be_ended(self, seen: Seen) -> bool:
+        return seen.alive and seen[:2] not in self._foreign
+
+    @staticmethod
+    def _trusted(
+        numbers: dict[int, float],
+        number_of: Callable[[Seen], int],
+        everyone: dict[int, Seen],
+        known: set[int],
+        now: float,
+    ) -> set[int]:
+        """Return the numbers that are still the family's.
+
+        A number is the family's for as long as a member is in it. Members that fork and end may all be new at each
+        look, so it stays trusted for a moment, unless a process bears it that is not known: then the session was empty
+        in between, and the number is another's.
+        """
+        held = {number_of(everyone[pid]) for pid in known}
+        return {
+            number
+            for number, seen_at in numbers.items()
+            if number in held or (number not in everyone and now - seen_at < _TRUST_S)
+        }
+
+
+def _session_of(seen: Seen) -> int:
+    return seen.session
+
+
+def _group_of(seen: Seen) -> int:
+    return seen.group
+
+
+def _spared(everyone: dict[int, Seen]) -> frozenset[int]:
+    """Return the pids that are never signalled: this process, its ancestors, and init."""
+    spared = set(_SPARED_ALWAYS)
+    pid = os.getpid()
+    while pid not in spared:
+        spared.add(pid)
+        seen = everyone.get(pid) or census.look_up(pid)
+        pid = seen.parent if seen else 0
+    return frozenset(spared)

@@ -1,0 +1,134 @@
+"""Evidence about the threads of a process, for telling a worker thread that has died from one that is busy. Linux only.
+
+A dead thread is not in the list any more; a busy one uses CPU, or waits in the kernel for something else than a lock.
+All of it is evidence, not proof: a thread may also wait for a lock that somebody will release.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+#: Fields of /proc/PID/stat behind the name, counted from the state: proc(5)
+_STATE, _USER_TICKS, _SYSTEM_TICKS = 0, 11, 12
+
+#: States in which a thread is at work: running, and in a sleep of the kernel that nothing interrupts (disk, driver).
+_AT_WORK = frozenset("RD")
+
+#: Threads that a graphics driver keeps waiting for events, by the beginning of their names; they never run a job.
+_DRIVER_THREADS = ("cuda-", "cuda0")
+
+
+@dataclass(frozen=True)
+class ThreadState:
+    """One thread at one moment.
+
+    Attributes:
+        state: the kernel's letter: R running, S sleeping, D in uninterruptible sleep, T stopped, Z ended.
+        cpu_s: CPU seconds that it has used: in nanoseconds where the kernel counts so, else in clock ticks (10 ms).
+        wait_channel: name of the kernel function that it waits in; ``None`` if it does not wait or we may not know.
+        name: its name, which is the program's unless it was given one; at most 15 bytes.
+    """
+
+    state: str
+    cpu_s: float
+    wait_channel: str | None
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Activity:
+    """A process and its threads at one moment.
+
+    Attributes:
+        pid: its pid, which is also the id of its main thread.
+        state: the letter of the process, which is that of its main thread; empty if it is gone or nothing is known.
+        cpu_s: CPU seconds that the threads in ``threads`` have used.
+        threads: its threads by kernel thread id; empty where nothing is known.
+    """
+
+    pid: int
+    state: str = ""
+    cpu_s: float = 0.0
+    threads: Mapping[int, ThreadState] = field(default_factory=dict[int, ThreadState])
+
+
+def threads_of(pid: int) -> frozenset[int]:
+    """Return the kernel ids of a process's threads; empty if it is gone, and where there is no /proc."""
+    with contextlib.suppress(OSError):
+        return frozenset(int(path.name) for path in Path(f"/proc/{pid}/task").iterdir())
+    return frozenset()
+
+
+def activity_of(pid: int) -> Activity:
+    """Return what the threads of a process do at this moment; without threads where nothing is known.
+
+    Two samples belong to one process only if the caller holds it, by ``ProcessWrapper``, from before the first until
+    after the second.
+    """
+    threads: dict[int, ThreadState] = {}
+    for thread in threads_of(pid):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+            threads[thread] = _look_at(Path(f"/proc/{pid}/task/{thread}"))
+    main = threads.get(pid)
+    return Activity(pid, main.state if main else "", sum(thread.cpu_s for thread in threads.values()), threads)
+
+
+def all_idle(before: Activity, after: Activity) -> bool | None:
+    """Tell whether a process did nothing between two samples, and waits for nothing but requests and locks.
+
+    True if the threads are the same, none has used CPU, none is at work, the main thread waits for events (epoll), and
+    every other one for a lock (futex) or, if a graphics driver's own, for events. The process is to be left alone
+    between the samples: a request costs it CPU.
+
+    Returns:
+        ``None`` if nothing is known, or nothing speaks against it and some wait for what cannot be read.
+    """
+    if after.pid not in after.threads:
+        return None  # nothing is known
+    if before.pid != after.pid or before.threads.keys() != after.threads.keys():
+        return False
+    if any(after.threads[thread].cpu_s > before.threads[thread].cpu_s for thread in after.threads):
+        return False
+    verdicts: list[bool | None] = []
+    for sample in (before, after):
+        verdicts += [_waits_idly(state, is_main=thread == sample.pid) for thread, state in sample.threads.items()]
+    if False in verdicts:
+        return False
+    return None if None in verdicts else True
+
+
+def _waits_idly(thread: ThreadState, *, is_main: bool) -> bool | None:
+    if thread.state in _AT_WORK:
+        return False
+    if thread.wait_channel is None:
+        return None
+    if is_main:
+        return "ep_poll" in thread.wait_channel or "epoll" in thread.wait_channel
+    return "futex" in thread.wait_channel or (thread.name.startswith(_DRIVER_THREADS) and "poll" in thread.wait_channel)
+
+
+def _look_at(directory: Path) -> ThreadState:
+    stat = (directory / "stat").read_bytes()
+    # The name stands in parentheses and may itself hold spaces and parentheses.
+    name = stat[stat.index(b"(") + 1 : stat.rindex(b")")].decode(errors="replace")
+    rest = stat[stat.rindex(b")") + 2 :].split()
+    ticks = int(rest[_USER_TICKS]) + int(rest[_SYSTEM_TICKS])
+    return ThreadState(rest[_STATE].decode(), _cpu_s(directory, ticks), _wait_channel(directory), name)
+
+
+def _cpu_s(directory: Path, ticks: int) -> float:
+    # Ticks miss a thread that works for a millisecond at a time. A kernel may be built without the finer count.
+    with contextlib.suppress(FileNotFoundError, PermissionError):
+        return int((directory / "schedstat").read_bytes().split()[0]) / 1e9
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _wait_channel(directory: Path) -> str | None:
+    with contextlib.suppress(FileNotFoundError, PermissionError):
+        name = (directory / "wchan").read_text().strip()
+        return name if name not in ("", "0") else None
+    return None

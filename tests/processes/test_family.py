@@ -1,0 +1,431 @@
+"""Ending what somebody else started: all of it is dead when the answer comes, and nobody else has felt anything."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator
+
+import pytest
+
+from mcp_background_job.processes import census
+from mcp_background_job.processes.family import Ended, end_family
+from mcp_background_job.processes.wrapper import ProcessWrapper
+from tests.conftest import HELPER_LIFE_S, PATIENCE_S, Liveness
+
+pytestmark = pytest.mark.real_process
+
+#: Starts a Python script in a session of its own, and says its pid.
+Start = Callable[..., int]
+
+_NOBODY = 65534
+
+
+@pytest.fixture
+def start(liveness: Liveness) -> Generator[Start]:
+    """Start scripts; those that are alive after the test are asked to end, and collected."""
+    children: list[subprocess.Popen[bytes]] = []
+
+    def start(name: str, body: str, **options: bool | int) -> int:
+        child = subprocess.Popen(liveness.script(name, body).split(), **({"start_new_session": True} | options))  # pyright: ignore[reportArgumentType, reportCallIssue]
+        children.append(child)
+        return child.pid
+
+    yield start
+    liveness.end_all()
+    for child in children:
+        child.send_signal(signal.SIGCONT)
+        try:
+            child.wait(PATIENCE_S)
+        finally:
+            child.kill()
+
+
+def _end(pid: int, *, grace_s: float = 0.2, patience_s: float = PATIENCE_S) -> Ended:
+    return end_family(ProcessWrapper(pid), grace_s=grace_s, patience_s=patience_s)
+
+
+#: Tells of every signal that a process can be told of; SIGKILL and SIGSTOP would show in other ways.
+_COUNTER = """
+sock = connect("stranger")
+for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP, signal.SIGALRM}:
+    signal.signal(number, lambda number, frame: sock.sendall(b"%d " % number))
+sock.sendall(b"ready ")
+hang()
+"""
+
+
+@pytest.fixture
+def stranger(start: Start, liveness: Liveness) -> int:
+    """A process of this user in a session of its own."""
+    pid = start("stranger", _COUNTER)
+    liveness.expect("stranger")
+    liveness.wait_received("stranger", b"ready ")
+    return pid
+
+
+def _assert_untouched(liveness: Liveness) -> None:
+    liveness.assert_alive("stranger")
+    assert liveness.received("stranger") == b"ready "
+
+
+#: An orphan of the session: its parent ends at once.
+_ORPHAN = """
+def orphan(*functions):
+    pid = os.fork()
+    if pid == 0:
+        fork_into(*functions)
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+"""
+
+FORMS = {
+    "child": "fork_into(lambda: connect('child'))",
+    "child in its own session": "fork_into(os.setsid, lambda: connect('child'))",
+    "child in another group": "fork_into(lambda: os.setpgid(0, 0), lambda: connect('child'))",
+    "child that ignores TERM": "fork_into(ignore, lambda: connect('child'))",
+    "everybody ignores what can be ignored": "ignore(1, 2, 3, 15)\nfork_into(os.setsid, lambda: connect('child'))",
+    "grandchild in its own session": (
+        "fork_into(lambda: connect('middle'), ignore, lambda: fork_into(os.setsid, ignore, lambda: connect('child')))"
+    ),
+    "orphan in the session": "orphan(ignore, lambda: connect('child'))",
+    "orphan in the session, in another group": "orphan(lambda: os.setpgid(0, 0), ignore, lambda: connect('child'))",
+    "child of an orphan, in its own session": (
+        "orphan(lambda: connect('middle'), lambda: fork_into(os.setsid, ignore, lambda: connect('child')))"
+    ),
+    "orphan in a session that a child leads": (
+        "fork_into(os.setsid, lambda: connect('middle'), lambda: orphan(ignore, lambda: connect('child')))"
+    ),
+    "stopped child": (
+        "fork_into(lambda: connect('child'), lambda: os.kill(os.getpid(), signal.SIGSTOP))\n"
+        "os.waitpid(-1, os.WUNTRACED)"
+    ),
+    "stopped leader": "fork_into(lambda: connect('child'))\nos.kill(os.getpid(), signal.SIGSTOP)",
+    "leader with another thread in charge": (
+        "import threading\n"
+        "fork_into(ignore, lambda: connect('child'))\n"
+        "threading.Thread(target=hang).start()\n"
+        "import ctypes\n"
+        "ctypes.CDLL(None).pthread_exit(None)"
+    ),
+}
+
+
+@pytest.mark.parametrize("grace_s", [0.0, 0.2])
+@pytest.mark.parametrize("form", FORMS)
+def test_the_answer_comes_when_every_process_of_the_family_is_dead(
+    start: Start, liveness: Liveness, stranger: int, form: str, grace_s: float
+) -> None:
+    leader = start("tree", f"{_ORPHAN}ignore()\nconnect('leader')\n{FORMS[form]}\nhang()\n")
+    liveness.expect("leader", "child")
+
+    ended = _end(leader, grace_s=grace_s)
+
+    liveness.assert_dead(*({"leader", "middle", "child"} & set(liveness._alive)))
+    assert ended.survivors == ()
+    assert leader in ended.stopped
+    assert len(ended.stopped) >= 2
+    assert stranger not in ended.stopped
+    _assert_untouched(liveness)
+
+
+def test_a_family_that_is_nobodys_child_is_ended(start: Start, liveness: Liveness) -> None:
+    body = "import os\ndaemon(os.setsid, lambda: connect('leader').sendall(b'%d\\n' % os.getpid()), lambda: fork_into("
+    start("launcher", body + "ignore, lambda: connect('child')))\n")
+    liveness.expect("leader", "child")
+    liveness.wait_received("leader", b"\n")
+
+    ended = _end(int(liveness.received("leader")))
+
+    liveness.assert_dead("leader", "child")
+    assert ended.survivors == ()
+
+
+def test_who_ends_at_the_polite_signal_is_not_killed_and_nobody_waits_longer(start: Start, liveness: Liveness) -> None:
+    body = (
+        "sock = connect('leader')\n"
+        "def bye(*_): sock.sendall(b'bye'); os._exit(0)\n"
+        "signal.signal(signal.SIGTERM, bye)\n"
+        "sock.sendall(b'ready ')\n"
+        "hang()\n"
+    )
+    leader = start("polite", body)
+    liveness.expect("leader")
+    liveness.wait_received("leader", b"ready ")
+
+    began = time.monotonic()
+    ended = _end(leader, grace_s=HELPER_LIFE_S)
+
+    assert time.monotonic() - began < PATIENCE_S
+    assert liveness.received("leader") == b"ready bye"
+    assert ended == Ended((leader,), ())
+
+
+def test_the_suspended_see_the_polite_signal(start: Start, liveness: Liveness) -> None:
+    body = (
+        "sock = connect('leader')\n"
+        "def bye(*_): sock.sendall(b'bye'); os._exit(0)\n"
+        "signal.signal(signal.SIGTERM, bye)\n"
+        "sock.sendall(b'ready ')\n"
+        "os.kill(os.getpid(), signal.SIGSTOP)\n"
+        "hang()\n"
+    )
+    leader = start("suspended", body)
+    liveness.expect("leader")
+    os.waitid(os.P_PID, leader, os.WSTOPPED | os.WNOWAIT)
+
+    _end(leader, grace_s=PATIENCE_S)
+
+    assert liveness.received("leader") == b"ready bye"
+
+
+#: Lives on by forking: no process of it lives longer than a moment. Ends when the test hangs up, or in the end.
+_CHAIN = """
+import select
+ignore()
+sock = connect("chain")
+end = time.monotonic() + 20
+while time.monotonic() < end and not select.select([sock], [], [], 0)[0]:
+    if os.fork():
+        os._exit(0)
+"""
+
+#: Forks children in sessions of their own, until the test hangs up; they share its connection.
+_SPRINKLER = """
+import select
+ignore()
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+sock = connect("sprinkler")
+for _ in range(2000):
+    if select.select([sock], [], [], 0.001)[0]:
+        break
+    if os.fork() == 0:
+        os.setsid()
+        hang()
+hang()
+"""
+
+
+def test_who_forks_while_being_killed_does_not_get_away(start: Start, liveness: Liveness, stranger: int) -> None:
+    leader = start("sprinkler", _SPRINKLER)
+    liveness.expect("sprinkler")
+
+    ended = _end(leader, grace_s=0.1)
+
+    assert ended.survivors == ()
+    assert len(ended.stopped) > 1
+    assert stranger not in ended.stopped
+    liveness.assert_dead("sprinkler")
+    _assert_untouched(liveness)
+
+
+def test_a_session_whose_processes_live_only_to_fork_is_ended(start: Start, liveness: Liveness, stranger: int) -> None:
+    leader = start("chain", f"{_ORPHAN}connect('leader')\norphan(lambda: exec({_CHAIN!r}, globals()))\nhang()\n")
+    liveness.expect("leader", "chain")
+
+    ended = _end(leader, grace_s=0.1)
+
+    assert ended.survivors == ()
+    assert stranger not in ended.stopped
+    liveness.assert_dead("leader", "chain")
+    _assert_untouched(liveness)
+
+
+def _in_one_session(liveness: Liveness, start: Start, target: str) -> int:
+    """Start a session in which a target with a child and an orphan lives beside others; returns the target's pid."""
+    body = (
+        f"{_ORPHAN}connect('shell')\n"
+        "def target():\n"
+        f"    {target}\n"
+        "    sock = connect('target')\n"
+        "    fork_into(lambda: connect('child'))\n"
+        "    orphan(lambda: connect('orphan'))\n"
+        "    sock.sendall(b'%d\\n' % os.getpid())\n"
+        "fork_into(target)\n"
+        "fork_into(lambda: os.setpgid(0, 0), lambda: connect('sibling'))\n"
+        "hang()\n"
+    )
+    start("shell", body)
+    liveness.expect("shell", "target", "child", "orphan", "sibling")
+    liveness.wait_received("target", b"\n")
+    return int(liveness.received("target"))
+
+
+def test_who_leads_its_group_takes_the_groups_orphans_along_and_not_the_session(
+    start: Start, liveness: Liveness
+) -> None:
+    ended = _end(_in_one_session(liveness, start, "os.setpgid(0, 0)"))
+
+    liveness.assert_dead("target", "child", "orphan")
+    liveness.assert_alive("shell", "sibling")
+    assert (len(ended.stopped), ended.survivors) == (3, ())
+
+
+def test_who_leads_nothing_takes_its_descendants_along_and_nobody_else(start: Start, liveness: Liveness) -> None:
+    ended = _end(_in_one_session(liveness, start, "pass"))
+
+    liveness.assert_dead("target", "child")
+    liveness.assert_alive("shell", "sibling", "orphan")
+    assert (len(ended.stopped), ended.survivors) == (2, ())
+
+
+def test_survivors_are_named(start: Start, liveness: Liveness) -> None:
+    leader = start("stubborn", "ignore()\nconnect('leader')\nfork_into(ignore, lambda: connect('child'))\nhang()\n")
+    liveness.expect("leader", "child")
+
+    ended = _end(leader, grace_s=0.05, patience_s=0)
+
+    assert ended.stopped == ()
+    assert ended.survivors[0] == leader
+    assert len(ended.survivors) == 2
+    liveness.assert_alive("leader", "child")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can start another user's processes")
+def test_another_users_process_is_named_and_not_signalled(start: Start, liveness: Liveness) -> None:
+    body = (
+        "connect('leader')\n"
+        "def other():\n"
+        "    sock = connect('stranger')\n"
+        f"    os.setresuid({_NOBODY}, {_NOBODY}, {_NOBODY})\n"
+        "    for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP, signal.SIGALRM}:\n"
+        "        signal.signal(number, lambda number, frame: sock.sendall(b'%d ' % number))\n"
+        "    sock.sendall(b'ready ')\n"
+        "fork_into(other)\n"
+        "hang()\n"
+    )
+    leader = start("mixed", body)
+    liveness.expect("leader", "stranger")
+    liveness.wait_received("stranger", b"ready ")
+
+    ended = _end(leader)
+
+    assert ended.stopped == (leader,)
+    assert len(ended.survivors) == 1
+    _assert_untouched(liveness)
+    with pytest.raises(PermissionError, match="another user"):
+        _end(ended.survivors[0])
+    _assert_untouched(liveness)
+
+
+@pytest.mark.parametrize("who", ["init", "this process", "its parent"])
+def test_init_this_process_and_its_ancestors_are_refused(who: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[int] = []
+
+    def send(seen: census.Seen, _: int) -> bool:
+        sent.append(seen.pid)
+        return True
+
+    monkeypatch.setattr(census, "send", send)
+    pid = {"init": 1, "this process": os.getpid(), "its parent": os.getppid()}[who]
+    with pytest.raises(PermissionError):
+        _end(pid)
+    assert sent == []
+
+
+#: The one that ends the family lives, as an orphan, in the session that the family's head leads.
+_INSIDER = """
+import os, signal
+signal.alarm(60)
+head = os.getpid()
+child = os.fork()
+if child:
+    os.waitpid(child, 0)
+    signal.pause()
+if os.fork():
+    os._exit(0)
+mate = os.fork()
+if mate == 0:
+    signal.alarm(60)
+    signal.pause()
+from mcp_background_job.processes.family import end_family
+from mcp_background_job.processes.wrapper import ProcessWrapper
+ended = end_family(ProcessWrapper(head), grace_s=0.1, patience_s=5)
+alive = ProcessWrapper(mate).is_alive()
+os.kill(mate, 9)
+os.waitpid(mate, 0)
+print(ended.stopped == (head,), ended.survivors, alive)
+"""
+
+
+def test_who_lives_in_the_session_of_the_family_ends_neither_itself_nor_its_own_children() -> None:
+    child = subprocess.Popen([sys.executable, "-c", _INSIDER], stdout=subprocess.PIPE, start_new_session=True)
+    try:
+        output, _ = child.communicate(timeout=3 * PATIENCE_S)
+    finally:
+        child.kill()
+    assert output.decode().strip() == "True () True"
+
+
+def test_a_wrapper_of_an_ended_process_signals_nobody(liveness: Liveness) -> None:
+    child = subprocess.Popen(liveness.holder("gone").split(), start_new_session=True)
+    process = ProcessWrapper(child.pid)
+    child.kill()
+    child.wait(PATIENCE_S)
+
+    assert end_family(process, grace_s=0.1, patience_s=1) == Ended((), ())
+
+
+def _reuse(pid: int) -> subprocess.Popen[bytes] | None:
+    """Have the kernel give this pid to a new process; ``None`` where that is not allowed."""
+    with contextlib.suppress(OSError):
+        for _ in range(20):  # somebody else may start a process in between
+            with open("/proc/sys/kernel/ns_last_pid", "w") as file:
+                file.write(str(pid - 1))
+            child = subprocess.Popen(["/bin/sleep", str(HELPER_LIFE_S)], start_new_session=True)
+            if child.pid == pid:
+                return child
+            child.kill()
+            child.wait(PATIENCE_S)
+    return None
+
+
+def test_a_pid_that_was_given_to_somebody_else_is_not_signalled(liveness: Liveness) -> None:
+    child = subprocess.Popen(liveness.holder("gone").split(), start_new_session=True)
+    liveness.expect("gone")  # takes an interpreter longer than the hundredth of a second that tells start times apart
+    process = ProcessWrapper(child.pid)
+    seen = process.look()
+    assert seen
+    child.kill()
+    child.wait(PATIENCE_S)
+    heir = _reuse(child.pid)
+    if heir is None:
+        pytest.skip("this system does not let us choose a pid")
+    try:
+        assert end_family(process, grace_s=0.1, patience_s=1) == Ended((), ())
+        assert not census.send(seen, signal.SIGKILL)
+        assert not census._send_by_pid(seen, signal.SIGKILL)
+        assert heir.poll() is None
+    finally:
+        heir.kill()
+        heir.wait(PATIENCE_S)
+
+
+@pytest.mark.parametrize("way", [census.send, census._send_by_pid])
+def test_a_process_that_started_at_another_time_is_not_signalled(
+    liveness: Liveness, stranger: int, way: Callable[[census.Seen, int], bool]
+) -> None:
+    seen = census.look_up(stranger)
+    assert seen
+    assert not way(seen._replace(birth=seen.birth - 1), signal.SIGTERM)
+    _assert_untouched(liveness)
+    assert way(seen, signal.SIGUSR1)
+    liveness.wait_received("stranger", b"ready %d " % signal.SIGUSR1)
+
+
+def test_without_descriptors_of_processes_a_family_is_ended_all_the_same(
+    start: Start, liveness: Liveness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leader = start("tree", "ignore()\nconnect('leader')\nfork_into(os.setsid, lambda: connect('child'))\nhang()\n")
+    liveness.expect("leader", "child")
+    monkeypatch.delattr(os, "pidfd_open")
+    monkeypatch.setattr(census, "look_up", census._look_up_by_psutil)
+
+    assert len(_end(leader).stopped) == 2
+
+    liveness.assert_dead("leader", "child")
