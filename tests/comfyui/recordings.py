@@ -22,6 +22,13 @@ NOT_IMITATED = {
     "search_aliases": "a list of words",
 }
 
+#: Scalars whose very value is compared.
+EXACT = {
+    *("status", "status_str", "completed", "priority", "outputs_count", "previewable_outputs_count", "os"),
+    *("filename", "subfolder", "type", "mediaType", "nodeId", "node_id", "exception_type", "workflow_id"),
+    *("comfyui_version", "client_id", "offset", "limit", "total", "has_more", "queue_remaining"),
+}
+
 #: Recordings that are not replayed, and why. Those of the last kind are of processes and hold no request.
 NOT_REPLAYED = {
     "get_extensions": "hundreds of names of scripts",
@@ -100,8 +107,14 @@ def shape(value: Any) -> Any:
     """Return keys and types of an answer. Ids are keys too: the tests submit under the recorded ones."""
     if isinstance(value, dict):
         items = cast("dict[str, Any]", value)
-        return {key: "free" if key in NOT_IMITATED else shape(item) for key, item in items.items()}
+        return {key: _shape_of_item(key, item) for key, item in items.items()}
     if isinstance(value, list):
         shapes = [shape(item) for item in cast("list[Any]", value)]
         return shapes if any(isinstance(one, dict | list) for one in shapes) else sorted(set(shapes))
     return type(value).__name__
+
+
+def _shape_of_item(key: str, item: Any) -> Any:
+    if key in NOT_IMITATED:
+        return "free"
+    return item if key in EXACT and not isinstance(item, dict | list) else shape(item)

@@ -61,6 +61,12 @@ def submit(simulator: Simulator, graph: Any, **fields: Any) -> str:
     return answer.json["prompt_id"]
 
 
+def skip_numbers(simulator: Simulator, count: int) -> None:
+    """Let the next prompt have this number: a refused submission uses one up, too."""
+    for _ in range(count):
+        ask(simulator, "POST", "/prompt", {})
+
+
 def entry(simulator: Simulator, prompt_id: str) -> Any:
     """Return the history entry of a prompt, or None."""
     return ask(simulator, "GET", f"/history/{prompt_id}").json.get(prompt_id)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.comfyui.recordings import FOLDER, NOT_REPLAYED, VERSIONS, load, replay, translate
-from tests.comfyui.talk import Listener, ask, entry, is_end, is_status, is_type, run, running, submit
+from tests.comfyui.talk import Listener, ask, entry, is_end, is_status, is_type, run, running, skip_numbers, submit
 from tests.comfyui_simulator import graphs
 from tests.comfyui_simulator.process import Simulator
 
@@ -86,8 +86,7 @@ def test_a_prompt_that_has_ended_is_told_of_as_recorded(end: str, names: list[st
         extra_data = {key: value for key, value in extra_data.items() if key != "create_time"}
         with Listener(simulator, extra_data["client_id"]) as listener:
             submitted = {"prompt_id": prompt_id, "extra_data": extra_data}
-            for _ in range(number):
-                ask(simulator, "POST", "/prompt", {})  # uses up a number
+            skip_numbers(simulator, number)
             submit(simulator, translate(graph), **submitted)
             if end == "history_interrupted":
                 listener.until(is_type("progress"))

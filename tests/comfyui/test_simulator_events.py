@@ -1,7 +1,7 @@
 """The simulator's websockets say the same, in the same order and to the same clients, as the recorded servers' did."""
 
 from collections.abc import Generator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -27,7 +27,9 @@ def _told(events: list[Event]) -> list[Any]:
 def _values(data: Any) -> Any:
     nodes: Any = data.get("nodes", [])
     # A list of names in execution_cached, a table of states in progress_state.
-    states: Any = nodes if isinstance(nodes, list) else [(node["value"], node["max"]) for node in nodes.values()]
+    states: Any = nodes
+    if isinstance(nodes, dict):
+        states = [(node["value"], node["max"], node["state"]) for node in cast("dict[str, Any]", nodes).values()]
     return [data.get("node"), data.get("executed"), data.get("node_id"), data.get("value"), data.get("status"), states]
 
 
