@@ -87,7 +87,8 @@ class Canceller:
             if not queue.running:
                 detail = "" if dropped or not queue.pending else f"{len(queue.pending)} wait in the queue"
                 return Cancelled(Verdict.NOTHING_RUNNING, dropped=dropped, kept=kept, detail=detail)
-            walk.about(queue.running[0].prompt_id)
+            walk.prompt_id = queue.running[0].prompt_id
+            await self._recall(walk)
         if walk.prompt_id in dropped:
             return Cancelled(Verdict.CANCELLED, walk.prompt_id, dropped=dropped, kept=kept)
         return replace(await self._go(walk), dropped=dropped, kept=kept)
@@ -99,10 +100,14 @@ class Canceller:
     # -- one prompt ------------------------------------------------------------------------------------------------
 
     async def _begin(self, prompt_id: str | None, plan: CancelPlan) -> _Walk:
-        submission = await asyncio.to_thread(self._journal.get, prompt_id) if prompt_id else None
-        watch = Watch(self._client, self._baselines, self._events)
-        await watch.begin(submission.submitted_at if submission else None)
-        return _Walk(prompt_id or "", plan, watch, time.monotonic())
+        walk = _Walk(prompt_id or "", plan, Watch(self._client, self._baselines, self._events), time.monotonic())
+        await self._recall(walk)
+        await walk.watch.begin()
+        return walk
+
+    async def _recall(self, walk: _Walk) -> None:
+        submission = await asyncio.to_thread(self._journal.get, walk.prompt_id)
+        walk.watch.submitted_at = submission.submitted_at if submission else None
 
     async def _first_queue(self, walk: _Walk) -> Queue | Cancelled:
         """Return the queue as it is at the beginning, or what became of the request if there is no answer."""
@@ -252,14 +257,11 @@ def stranger_of(item: QueueItem, server: str) -> Submission:
     )
 
 
+@dataclass
 class _Walk:
     """One cancelling under way."""
 
-    def __init__(self, prompt_id: str, plan: CancelPlan, watch: Watch, began: float) -> None:
-        self.prompt_id = prompt_id
-        self.plan = plan
-        self.watch = watch
-        self.began = began
-
-    def about(self, prompt_id: str) -> None:
-        self.prompt_id = prompt_id
+    prompt_id: str
+    plan: CancelPlan
+    watch: Watch
+    began: float

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from mcp_background_job.comfyui import carry_over
 from mcp_background_job.comfyui.answers import Queue
 from mcp_background_job.comfyui.carry_over import Carried, Luggage, Requeue
-from mcp_background_job.comfyui.client import Client
+from mcp_background_job.comfyui.client import READ_S, Client
 from mcp_background_job.comfyui.process import ServerProcess
 from mcp_background_job.comfyui.server_record import ServerRecords
 from mcp_background_job.comfyui.startup import (
@@ -40,7 +40,10 @@ from mcp_background_job.processes.listeners import listener_on
 from mcp_background_job.registry.journal_base import Journal
 
 #: ComfyUI has no handler for SIGTERM and ends at once; what ignores it is a child that holds video memory.
-GRACE_S = 1.5
+GRACE_S = 1.0
+
+#: Who forces a restart knows that something is wrong; a server that is not wedged tells its queue in milliseconds.
+_FORCED_LOOK_S = 0.8
 
 #: After SIGKILL a process that sits in a driver may take some seconds to let go.
 PATIENCE_S = 5.0
@@ -289,7 +292,7 @@ class Lifecycle:
         queue: Queue | None = None
         trouble: UnreachableError | None = None
         try:
-            queue = await self._client.queue()
+            queue = await self._client.queue(read_s=_FORCED_LOOK_S if force else READ_S)
         except UnreachableError as error:
             self._check_is_comfyui(process, error)
             trouble = error

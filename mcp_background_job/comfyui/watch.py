@@ -35,14 +35,14 @@ class Watch:
         self._process: ServerProcess | None = None
         self._began = 0.0
         self._first: Activity | None = None
-        self._submitted_at: float | None = None
         self._first_step: tuple[float, int] | None = None
         self._looked_at = 0.0
+        #: When the prompt was submitted, as far as the journal knows: old servers do not tell.
+        self.submitted_at: float | None = None
         self.evidence = Evidence(watched_s=0.0)
 
-    async def begin(self, submitted_at: float | None) -> None:
-        """Find the process; ``submitted_at`` is when the prompt was, as far as the journal knows."""
-        self._submitted_at = submitted_at
+    async def begin(self) -> None:
+        """Find the process, and take the first look at it."""
         self._process = await asyncio.to_thread(ServerProcess.find, self._client.endpoint)
         self._began = time.monotonic()
         self._first = await self._activity()
@@ -86,7 +86,7 @@ class Watch:
         if self._process is None or located is None or located.queue is None:
             return None
         item = located.queue.find(prompt_id)
-        since = (item.created_at if item else None) or self._submitted_at
+        since = (item.created_at if item else None) or self.submitted_at
         baseline = self._baselines.get(self._client.endpoint.port)
         return worker_gone(self._process, baseline, running_since=since, idle=idle)
 

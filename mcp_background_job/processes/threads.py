@@ -78,36 +78,36 @@ def activity_of(pid: int) -> Activity:
 
 
 def all_idle(before: Activity, after: Activity) -> bool | None:
-    """Tell whether a process did nothing between two samples, and waits for nothing but requests and locks.
+    """Tell whether the threads of a process did nothing between two samples, and wait for nothing but locks.
 
-    True if the threads are the same, none has used CPU, none is at work, the main thread waits for events (epoll), and
-    every other one for a lock (futex) or, if a graphics driver's own, for events. The process is to be left alone
-    between the samples: a request costs it CPU.
+    The main thread is left out: it serves requests, those of whoever watches too. True if the others are the same, none
+    has used CPU, none is at work, and every one waits for a lock (futex) or, if a graphics driver's own, for events.
 
     Returns:
         ``None`` if nothing is known, or nothing speaks against it and some wait for what cannot be read.
     """
     if after.pid not in after.threads:
         return None  # nothing is known
-    if before.pid != after.pid or before.threads.keys() != after.threads.keys():
+    earlier, later = _but_main(before), _but_main(after)
+    if before.pid != after.pid or earlier.keys() != later.keys():
         return False
-    if any(after.threads[thread].cpu_s > before.threads[thread].cpu_s for thread in after.threads):
+    if any(later[thread].cpu_s > earlier[thread].cpu_s for thread in later):
         return False
-    verdicts: list[bool | None] = []
-    for sample in (before, after):
-        verdicts += [_waits_idly(state, is_main=thread == sample.pid) for thread, state in sample.threads.items()]
+    verdicts = {_waits_idly(state) for state in (*earlier.values(), *later.values())}
     if False in verdicts:
         return False
     return None if None in verdicts else True
 
 
-def _waits_idly(thread: ThreadState, *, is_main: bool) -> bool | None:
+def _but_main(sample: Activity) -> dict[int, ThreadState]:
+    return {thread: state for thread, state in sample.threads.items() if thread != sample.pid}
+
+
+def _waits_idly(thread: ThreadState) -> bool | None:
     if thread.state in _AT_WORK:
         return False
     if thread.wait_channel is None:
         return None
-    if is_main:
-        return "ep_poll" in thread.wait_channel or "epoll" in thread.wait_channel
     return "futex" in thread.wait_channel or (thread.name.startswith(_DRIVER_THREADS) and "poll" in thread.wait_channel)
 
 
