@@ -68,6 +68,7 @@ class Submitter:
         Raises:
             UnreachableError: whether it was taken is not known, or surely not; the message says which.
         """
+        await self._note_threads()  # before the time of submission is taken, see process.worker_gone
         submission = Submission(
             prompt_id=str(uuid.uuid4()),
             server=self._client.endpoint.url,
@@ -79,7 +80,6 @@ class Submitter:
             front=front,
             stage=Stage.SENDING,
         )
-        await self._note_threads()
         await asyncio.to_thread(self._journal.record, [submission])
         answer = await self.send(submission)
         if isinstance(answer, Refused):
