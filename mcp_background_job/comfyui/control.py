@@ -40,6 +40,7 @@ class ComfyUI:
             self.submitter,
             manager,
             records=ServerRecords(directory),
+            baselines=self._baselines,
             settings=settings,
             lock_path=str(directory / f"lifecycle-{endpoint.port}.lock"),
         )

@@ -13,7 +13,7 @@ from mcp_background_job.comfyui import carry_over
 from mcp_background_job.comfyui.answers import Queue
 from mcp_background_job.comfyui.carry_over import Carried, Luggage, Requeue
 from mcp_background_job.comfyui.client import READ_S, Client
-from mcp_background_job.comfyui.process import ServerProcess
+from mcp_background_job.comfyui.process import Baselines, ServerProcess
 from mcp_background_job.comfyui.server_record import ServerRecords
 from mcp_background_job.comfyui.startup import (
     Settings,
@@ -108,6 +108,7 @@ class Lifecycle:
         manager: JobManager,
         *,
         records: ServerRecords,
+        baselines: Baselines,
         settings: Settings,
         lock_path: str,
     ) -> None:
@@ -117,6 +118,7 @@ class Lifecycle:
         self._submitter = submitter
         self._manager = manager
         self._records = records
+        self._baselines = baselines
         self._settings = settings
         self._lock_path = lock_path
         self._endpoint = client.endpoint
@@ -399,6 +401,7 @@ class Lifecycle:
         process = await asyncio.to_thread(ServerProcess.find, self._endpoint)
         if process:
             await asyncio.to_thread(self._records.save, self._endpoint.port, process.portrait)
+            await asyncio.to_thread(self._baselines.take, process, self._endpoint.port)
             pid = process.pid
         return Outcome("started", job_id=job.job_id, pid=pid)
 
