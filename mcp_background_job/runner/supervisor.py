@@ -30,6 +30,7 @@ from mcp_background_job.core.ladder import Step
 from mcp_background_job.core.states import Outcome, State, outcome_of
 from mcp_background_job.errors import LaunchError
 from mcp_background_job.jobdir import records
+from mcp_background_job.jobdir.boot import boot_id
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import Exit, LeaderExit, Spec, Status, StopRequest
 from mcp_background_job.runner import control, signals, tree
@@ -38,7 +39,6 @@ from mcp_background_job.runner.exit_record import MAX_REASON, ExitRecord
 from mcp_background_job.runner.output import BUSY_READS, PIPE_SIZE, Log, enlarge_pipe
 from mcp_background_job.runner.spawn import Child, spawn
 from mcp_background_job.runner.stdin import Stdin
-from mcp_background_job.runner.system import boot_id
 
 #: Time between the polite signal and SIGKILL when the runner itself stops the job.
 OWN_GRACE_S = 5.0

@@ -15,10 +15,10 @@ import pytest
 
 from mcp_background_job.core.recovery import REBOOT
 from mcp_background_job.jobdir import records
+from mcp_background_job.jobdir.boot import boot_id
 from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, StateDir
 from mcp_background_job.jobdir.records import Spec, Status
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.processes.system import boot_id
 from tests.conftest import Liveness
 from tests.survival.support import (
     Server,
