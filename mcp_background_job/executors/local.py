@@ -300,6 +300,13 @@ class LocalExecutor:
                 f"the runner of job {job.job_id} does not answer, and it lives in another container or namespace: "
                 "stop the job from there"
             )
+        # Anybody who can open the lock can hold it. Only who is also named in the status file is taken for the runner;
+        # a suspended runner that has not written one yet has not started the command either.
+        if seen.status is None or seen.status.runner_pid != seen.runner_pid:
+            raise RunnerSilentError(
+                f"process {seen.runner_pid} holds {job.lock} and is not known as the runner of job {job.job_id}: "
+                "when it is gone, the job can be stopped"
+            )
         survivors = await asyncio.to_thread(_end_with_tree, job, seen.runner_pid, self.boot_id, request)
         if survivors:
             return Cancelled(was_live=True, survivors=tuple(survivors))
