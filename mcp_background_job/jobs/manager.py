@@ -228,12 +228,16 @@ class JobManager:
         seen = (await asyncio.to_thread(self.executor.poll, [job.job_id])).get(job.job_id)
         if seen is None:
             raise UnknownJobError(f"job {job.label} is no longer there: its directory was removed")
+        return await self._noted(job, seen), seen
+
+    async def _noted(self, job: Job, seen: Observation) -> Job:
+        """Draw the consequences of what was just seen; returns the job as it is now."""
         if seen.sweep:
             self.executor.sweep_later(job.job_id)
         now = observed(job, seen)
         if now != job:
             await self.index.put([now])
-        return now, seen
+        return now
 
     # -- output ----------------------------------------------------------------------------------------------------
 
@@ -272,12 +276,7 @@ class JobManager:
     async def wait(self, job: Job, request: WaitRequest) -> Waited:
         """Wait for what is asked for, or for the end of the job."""
         waited = await self._waiter.wait(job.job_id, request)
-        if waited.seen.sweep:
-            self.executor.sweep_later(job.job_id)
-        now = observed(job, waited.seen)
-        if now != job:
-            await self.index.put([now])
-        return replace(waited, job=now)
+        return replace(waited, job=await self._noted(job, waited.seen))
 
     async def wait_for_several(self, jobs: list[Job], request: WaitRequest, *, for_all: bool) -> list[Waited]:
         """Wait for all jobs or for any; returns what is true of each in the end."""
