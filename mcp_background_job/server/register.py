@@ -16,10 +16,10 @@ from pydantic import ValidationError as PydanticValidationError
 
 from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.server.comfyui_results import ComfyUIResult
 from mcp_background_job.server.context import client_name
 from mcp_background_job.server.endings import Endings
 from mcp_background_job.server.results import (
+    ComfyUIResult,
     JobResult,
     JobsResult,
     KillResult,
@@ -35,7 +35,7 @@ from mcp_background_job.server.tools.output import OutputTools
 from mcp_background_job.server.tools.start import StartTools
 from mcp_background_job.server.tools.watch import WatchTools
 
-Method = Callable[..., Awaitable[Structured | ComfyUIResult | str]]
+Method = Callable[..., Awaitable[Structured | str]]
 
 _LOOKS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 _STARTS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=True)
@@ -129,7 +129,7 @@ def _answering(method: Method, endings: Endings) -> Callable[..., Awaitable[Tool
     return answer
 
 
-def _shown(result: Structured | ComfyUIResult | str, arguments: dict[str, Any]) -> set[str]:
+def _shown(result: Structured | str, arguments: dict[str, Any]) -> set[str]:
     """Return the ids of the jobs whose end the answer itself shows."""
     if isinstance(result, JobsResult):
         return {str(row["job_id"]) for row in result.jobs}

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 from fastmcp.tools.base import ToolResult
 from mcp_types import TextContent
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
@@ -29,6 +29,12 @@ class Answer(BaseModel):
     """An answer with facts in it."""
 
     endings: list[str] | None = None
+
+
+class ComfyUIResult(Answer):
+    """A report about ComfyUI; which fields it has depends on the tool."""
+
+    model_config = ConfigDict(extra="allow")
 
 
 class RestartResult(BaseModel):
@@ -108,7 +114,7 @@ class KillResult(Answer):
     reason: str | None = None
 
 
-Structured = JobResult | JobsResult | StatusResult | KillResult
+Structured = JobResult | JobsResult | StatusResult | KillResult | ComfyUIResult
 
 
 def schema_of(kind: type[BaseModel]) -> dict[str, Any]:
