@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, cast, get_type_hints
 
-from fastmcp import FastMCP
 from fastmcp.exceptions import ToolError, ValidationError
 from fastmcp.tools.base import ToolResult
 from fastmcp.tools.function_tool import FunctionTool
@@ -42,8 +41,8 @@ _STARTS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempoten
 _ENDS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False)
 
 
-def register_job_tools(mcp: FastMCP[Any], manager: JobManager, endings: Endings) -> None:
-    """Offer the nine job tools."""
+def job_tools(manager: JobManager, endings: Endings) -> list[FunctionTool]:
+    """Return the nine job tools."""
     start, watch = StartTools(manager, endings), WatchTools(manager)
     output, control = OutputTools(manager), ControlTools(manager)
     table: list[tuple[Method, ToolAnnotations, type[BaseModel] | None]] = [
@@ -57,12 +56,11 @@ def register_job_tools(mcp: FastMCP[Any], manager: JobManager, endings: Endings)
         (start.restart_job, _STARTS, RestartResult),
         (watch.list_jobs, _LOOKS, JobsResult),
     ]
-    for method, hints, result in table:
-        mcp.add_tool(_tool(method, hints, result, endings))
+    return [_tool(method, hints, result, endings) for method, hints, result in table]
 
 
-def register_comfyui_tools(mcp: FastMCP[Any], comfyui: ComfyUIDoor, endings: Endings) -> None:
-    """Offer the tools that control ComfyUI."""
+def comfyui_tools(comfyui: ComfyUIDoor, endings: Endings) -> list[FunctionTool]:
+    """Return the tools that control ComfyUI."""
     renders, lifecycle = RenderTools(comfyui), LifecycleTools(comfyui)
     table: list[tuple[Method, ToolAnnotations]] = [
         (renders.comfyui_status, _LOOKS),
@@ -74,8 +72,7 @@ def register_comfyui_tools(mcp: FastMCP[Any], comfyui: ComfyUIDoor, endings: End
         (lifecycle.stop_comfyui, _ENDS),
         (lifecycle.restart_comfyui, _STARTS),
     ]
-    for method, hints in table:
-        mcp.add_tool(_tool(method, hints, None, endings))
+    return [_tool(method, hints, None, endings) for method, hints in table]
 
 
 class _JobTool(FunctionTool):
