@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from fastmcp.server.providers import Provider
 from fastmcp.tools.base import Tool
+from fastmcp.utilities.components import FastMCPComponent
 from fastmcp.utilities.versions import VersionSpec
 
 
@@ -17,6 +18,9 @@ class Toolbox(Provider):
         super().__init__()
         self._make = make
         self._tools: dict[str, Tool] | None = None
+
+    async def get_tasks(self) -> Sequence[FastMCPComponent]:
+        return []  # none of them; to find out FastMCP would list them before the handshake
 
     async def _list_tools(self) -> Sequence[Tool]:
         return list(self._made().values())
