@@ -328,9 +328,10 @@ def test_init_this_process_and_its_ancestors_are_refused(who: str, monkeypatch: 
     assert sent == []
 
 
-#: The one that ends the family lives, as an orphan, in the session that the family's head leads.
+#: An orphan lives, with a child of its own, in the session that the family's head leads. It, or a child of it that has
+#: gone to another session, ends the family, and says who lives on.
 _INSIDER = """
-import os, signal
+import os, signal, sys
 signal.alarm(60)
 head = os.getpid()
 child = os.fork()
@@ -339,27 +340,50 @@ if child:
     signal.pause()
 if os.fork():
     os._exit(0)
+signal.alarm(60)
+orphan = os.getpid()
 mate = os.fork()
 if mate == 0:
     signal.alarm(60)
     signal.pause()
+if sys.argv[1] == "another session" and (child := os.fork()):
+    os.waitpid(child, 0)
+    os.kill(mate, 9)
+    os._exit(0)
+if os.getpid() != orphan:
+    os.setsid()
 from mcp_background_job.processes.family import end_family
 from mcp_background_job.processes.wrapper import ProcessWrapper
 ended = end_family(ProcessWrapper(head), grace_s=0.1, patience_s=5)
-alive = ProcessWrapper(mate).is_alive()
+print(head in ended.stopped, ended.survivors, ProcessWrapper(orphan).is_alive(), mate in ended.stopped)
 os.kill(mate, 9)
-os.waitpid(mate, 0)
-print(ended.stopped == (head,), ended.survivors, alive)
 """
 
 
-def test_who_lives_in_the_session_of_the_family_ends_neither_itself_nor_its_own_children() -> None:
-    child = subprocess.Popen([sys.executable, "-c", _INSIDER], stdout=subprocess.PIPE, start_new_session=True)
+@pytest.mark.parametrize("place", ["the session", "another session"])
+def test_who_lives_in_the_familys_session_or_below_one_who_does_is_spared_with_its_ancestors(place: str) -> None:
+    child = subprocess.Popen([sys.executable, "-c", _INSIDER, place], stdout=subprocess.PIPE, start_new_session=True)
     try:
         output, _ = child.communicate(timeout=3 * PATIENCE_S)
     finally:
         child.kill()
-    assert output.decode().strip() == "True () True"
+    # From another session, the mate is one of the family's session like any other.
+    assert output.decode().strip() == f"True () True {place == 'another session'}"
+
+
+def test_sigkill_comes_again_until_nobody_is_left(
+    start: Start, liveness: Liveness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leader = start("stubborn", "ignore()\nconnect('leader')\nfork_into(ignore, lambda: connect('child'))\nhang()\n")
+    liveness.expect("leader", "child")
+    send, misses = census.send, iter(range(3))
+
+    def miss_at_first(seen: census.Seen, number: int) -> bool:
+        return (number != signal.SIGKILL or next(misses, None) is None) and send(seen, number)
+
+    monkeypatch.setattr(census, "send", miss_at_first)
+    assert (len(_end(leader, grace_s=0).stopped), next(misses, None)) == (2, None)
+    liveness.assert_dead("leader", "child")
 
 
 def test_a_wrapper_of_an_ended_process_signals_nobody(liveness: Liveness) -> None:
