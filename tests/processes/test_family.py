@@ -230,10 +230,21 @@ def test_a_session_whose_processes_live_only_to_fork_is_ended(start: Start, live
 
     ended = _end(leader, grace_s=0.1)
 
-    assert ended.survivors == ()
+    assert (ended.survivors, ended.certain) == ((), True)
     assert stranger not in ended.stopped
     liveness.assert_dead("leader", "chain")
     _assert_untouched(liveness)
+
+
+def test_where_members_may_have_been_missed_it_is_said(
+    start: Start, liveness: Liveness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leader = start("leader", "connect('leader')\nhang()\n")
+    liveness.expect("leader")
+    everyone = census.everyone
+    monkeypatch.setattr(census, "everyone", lambda: everyone()._replace(settled=False))
+
+    assert _end(leader, grace_s=0, patience_s=0.2) == Ended((leader,), (), certain=False)
 
 
 def _in_one_session(liveness: Liveness, start: Start, target: str) -> int:

@@ -131,8 +131,14 @@ def test_a_program_and_a_directory_that_are_gone_are_named_as_they_were(tmp_path
     shutil.copy("/bin/cat", program)
     cwd = tmp_path / "gone"
     cwd.mkdir()
-    child = subprocess.Popen([program], stdin=subprocess.PIPE, cwd=cwd)
+    child = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=cwd)
+    assert child.stdin
+    assert child.stdout
     try:
+        # Popen returns in the middle of exec, when the new arguments are not in their place yet.
+        child.stdin.write(b"\n")
+        child.stdin.flush()
+        assert child.stdout.read(1) == b"\n"
         assert portrait_of(ProcessWrapper(child.pid)).exe == str(program)
         program.unlink()
         cwd.rmdir()
