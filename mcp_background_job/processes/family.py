@@ -112,7 +112,7 @@ def _freeze(family: _Family, living: list[Seen], deadline: float) -> list[Seen]:
             census.send(seen, signal.SIGSTOP)
             frozen.add(seen[:2])
         living = family.look()
-    return living or family.look()
+    return living
 
 
 class _Family:

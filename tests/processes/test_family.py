@@ -9,11 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator
+from pathlib import Path
 
+import psutil
 import pytest
 
 from mcp_background_job.processes import census
-from mcp_background_job.processes.family import Ended, end_family
+from mcp_background_job.processes.family import Ended, _Family, end_family
 from mcp_background_job.processes.wrapper import ProcessWrapper
 from tests.conftest import HELPER_LIFE_S, PATIENCE_S, Liveness
 
@@ -236,6 +238,38 @@ def test_a_session_whose_processes_live_only_to_fork_is_ended(start: Start, live
     _assert_untouched(liveness)
 
 
+def test_who_can_never_be_listed_is_caught_with_its_group(
+    start: Start, liveness: Liveness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = (
+        f"{_ORPHAN}"
+        "def leader():\n"
+        "    orphan(ignore, lambda: connect('evader').sendall(b'%d\\n' % os.getpid()))\n"
+        "    connect('leader').sendall(b'%d\\n' % os.getpid())\n"
+        "daemon(os.setsid, leader)\n"
+    )
+    start("launcher", body)
+    liveness.expect("leader", "evader")
+    liveness.wait_received("leader", b"\n")
+    liveness.wait_received("evader", b"\n")
+    leader, evader = (int(liveness.received(name)) for name in ("leader", "evader"))
+    everyone = census.everyone
+
+    def everyone_but_the_evader() -> census.Census:
+        """Stand in for a process that is another one at every look, unless it is suspended."""
+        processes, settled = everyone()
+        if evader in processes and "State:\tT" not in Path(f"/proc/{evader}/status").read_text():
+            del processes[evader]
+            settled = False
+        return census.Census(processes, settled)
+
+    monkeypatch.setattr(census, "everyone", everyone_but_the_evader)
+    ended = _end(leader, grace_s=0.3)
+
+    assert ended == Ended((leader, evader), ())
+    liveness.assert_dead("leader", "evader")
+
+
 def test_where_members_may_have_been_missed_it_is_said(
     start: Start, liveness: Liveness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -344,6 +378,7 @@ def test_init_this_process_and_its_ancestors_are_refused(who: str, monkeypatch: 
 _INSIDER = """
 import os, signal, sys
 signal.alarm(60)
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
 head = os.getpid()
 child = os.fork()
 if child:
@@ -436,6 +471,28 @@ def test_a_pid_that_was_given_to_somebody_else_is_not_signalled(liveness: Livene
         assert not census.send(seen, signal.SIGKILL)
         assert not census._send_by_pid(seen, signal.SIGKILL)
         assert heir.poll() is None
+    finally:
+        heir.kill()
+        heir.wait(PATIENCE_S)
+
+
+def test_a_session_whose_number_was_given_to_somebody_else_is_not_the_familys(liveness: Liveness) -> None:
+    child = subprocess.Popen(liveness.holder("gone").split(), start_new_session=True)
+    liveness.expect("gone")
+    seen = ProcessWrapper(child.pid).look()
+    assert seen
+    family = _Family(seen)
+    assert family.look() == [seen]
+    child.kill()
+    child.wait(PATIENCE_S)
+    heir = _reuse(child.pid)
+    if heir is None:
+        pytest.skip("this system does not let us choose a pid")
+    try:
+        assert family.look() == []
+        family.suspend_groups()
+        assert family.result() == Ended((child.pid,), ())
+        assert psutil.Process(heir.pid).status() != psutil.STATUS_STOPPED
     finally:
         heir.kill()
         heir.wait(PATIENCE_S)
