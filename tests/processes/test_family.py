@@ -258,9 +258,10 @@ def test_who_can_never_be_listed_is_caught_with_its_group(
     def everyone_but_the_evader() -> census.Census:
         """Stand in for a process that is another one at every look, unless it is suspended."""
         processes, settled = everyone()
-        if evader in processes and "State:\tT" not in Path(f"/proc/{evader}/status").read_text():
-            del processes[evader]
-            settled = False
+        with contextlib.suppress(OSError):  # it has ended since it was listed
+            if evader in processes and "State:\tT" not in Path(f"/proc/{evader}/status").read_text():
+                del processes[evader]
+                settled = False
         return census.Census(processes, settled)
 
     monkeypatch.setattr(census, "everyone", everyone_but_the_evader)
@@ -444,7 +445,7 @@ def test_a_wrapper_of_an_ended_process_signals_nobody(liveness: Liveness) -> Non
 def _reuse(pid: int) -> subprocess.Popen[bytes] | None:
     """Have the kernel give this pid to a new process; ``None`` where that is not allowed."""
     with contextlib.suppress(OSError):
-        for _ in range(20):  # somebody else may start a process in between
+        for _ in range(200):  # somebody else may start a process in between
             with open("/proc/sys/kernel/ns_last_pid", "w") as file:
                 file.write(str(pid - 1))
             child = subprocess.Popen(["/bin/sleep", str(HELPER_LIFE_S)], start_new_session=True)
