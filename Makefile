@@ -5,10 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check nightly bench format lock clean
+.PHONY: demo demo-comfyui test check nightly bench format lock clean
 
 demo: $(READY)  ## see it work: about half a minute
 	$(BIN)/mcp-background-job demo
+
+demo-comfyui: $(READY)  ## see a simulated ComfyUI watched, cancelled, wedged and restarted: about half a minute
+	$(BIN)/python -m tests.comfyui_simulator.demo
 
 test: check  ## everything that must hold: rules, types, rooms, tests
 	$(BIN)/python -m pytest -n 2 -m "not nightly"

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from bench import report
 from bench.figures import Figure
 from bench.measurements.cold_start import measure_cold_start
+from bench.measurements.comfyui import measure_comfyui_cancel, measure_comfyui_restart
 from bench.measurements.history import measure_crash, measure_history
 from bench.measurements.many import measure_idle, measure_many
 from bench.measurements.start import measure_start
@@ -28,6 +29,8 @@ MEASUREMENTS: dict[str, Callable[[Plan], list[Figure]]] = {
     "cold-start": measure_cold_start,
     "tools": measure_tools,
     "progress-bar": measure_progress_bar,
+    "comfyui-cancel": measure_comfyui_cancel,
+    "comfyui-restart": measure_comfyui_restart,
     "many": measure_many,
     "idle": measure_idle,
     "crash": measure_crash,

@@ -24,13 +24,20 @@ _READ_SIZE = 1024 * 1024
 
 
 class ServerProcess:
-    """A server under measurement.
+    """A server under measurement, or under test; every wait for it is bounded.
 
     Attributes:
         name: its name and version, as it says itself; empty before the handshake.
     """
 
-    def __init__(self, command: Sequence[str], env: dict[str, str], cwd: str) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        env: dict[str, str],
+        cwd: str | None = None,
+        *,
+        answer_timeout_s: float = ANSWER_TIMEOUT_S,
+    ) -> None:
         """Starts the server; ``initialize`` makes it ready."""
         self._process = subprocess.Popen(
             command,
@@ -40,7 +47,9 @@ class ServerProcess:
             env=env,
             cwd=cwd,
             bufsize=0,
+            start_new_session=True,  # a signal for its group is not one for us, nor the reverse
         )
+        self._answer_timeout_s = answer_timeout_s
         self._id = 0
         self._unread = b""
         self.name = ""
@@ -89,21 +98,28 @@ class ServerProcess:
         return [_checked(results[request_id]) for request_id in ids]
 
     def close(self) -> None:
-        """Close the server's stdin and wait for its end."""
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.close()
-        try:
-            self._process.wait(_END_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()
+        """Close the server's stdin and wait for its end; what does not end in time is killed."""
+        self._end(_END_TIMEOUT_S)
 
     def kill(self) -> None:
         """End the server as a crash would."""
         self._process.kill()
         self.close()
+
+    def _end(self, patience_s: float) -> bool:
+        """Returns whether the server ended by itself."""
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.close()
+        try:
+            self._process.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            return False
+        finally:
+            self._process.stdout.close()
+        return True
 
     def _ask(self, method: str, params: dict[str, Any]) -> int:
         self._id += 1
@@ -130,14 +146,14 @@ class ServerProcess:
     def _receive(self) -> dict[str, Any]:
         assert self._process.stdout
         descriptor = self._process.stdout.fileno()
-        deadline = time.monotonic() + ANSWER_TIMEOUT_S
+        deadline = time.monotonic() + self._answer_timeout_s
         # Only what has just come is searched for the line's end: an answer may come in many parts.
         searched = 0
         while (end := self._unread.find(b"\n", searched)) < 0:
             searched = len(self._unread)
             readable, _, _ = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
             if not readable:
-                raise TimeoutError(f"no answer within {ANSWER_TIMEOUT_S:g} s")
+                raise TimeoutError(f"no answer within {self._answer_timeout_s:g} s")
             data = os.read(descriptor, _READ_SIZE)
             if not data:
                 raise RuntimeError(f"the server ended with {self._process.wait(_END_TIMEOUT_S)}")

@@ -74,10 +74,12 @@ class Workspace:
         self._states.append(state)
         return state
 
-    def ours(self, state: StateDir, **settings: str) -> ServerProcess:
+    def ours(self, state: StateDir, *, comfyui_port: str = "", **settings: str) -> ServerProcess:
         """Start the server of this project, with settings by their short names."""
         values = {"state_dir": state.path, "max_jobs": "1000", "working_dir": self.path, **settings}
         variables = {f"MCP_BG_{name.upper()}": value for name, value in values.items()}
+        if comfyui_port:
+            variables["COMFYUI_PORT"] = comfyui_port
         return self._start([sys.executable, "-m", "mcp_background_job"], variables)
 
     def floor(self, *arguments: str) -> ServerProcess:

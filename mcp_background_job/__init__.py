@@ -7,7 +7,7 @@ The map of the house, from the street to the cellar; a room imports only rooms b
 * ``server``     way in: MCP over stdio and HTTP (fastmcp lives here)
 * ``app``        puts the parts together
 * ``config``     settings, read from the environment
-* ``comfyui``    the rules about a ComfyUI that somebody else started
+* ``comfyui``    control of a ComfyUI: its prompts, and its process whoever started it
 * ``jobs``       the use cases: start, tail, wait, interact, kill, restart, list, prune
 * ``executors``  where a job runs: this machine
 * ``processes``  facts about live processes (psutil lives here)

@@ -62,6 +62,7 @@ PROMISES: tuple[Promise, ...] = (
         "start.name", "execute_command: if_running", "Of starts of one name at once one starts, the rest return it."
     ),
     Promise("spawner.killed", _OUTLIVES, "The spawner's death ends no job and prevents none; it ends with its server."),
+    Promise("spawner.suspended", _STALLS, "While the spawner is suspended, starts take seconds at most, and succeed."),
     Promise("timeout.no_server", _OUTLIVES, "A time limit is kept by the runner, with no server alive."),
     Promise("shell.real", "execute_command: command", "A command is given to a real shell."),
     # The queue

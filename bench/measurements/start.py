@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from bench.client import ServerProcess, facts_of
@@ -33,15 +34,15 @@ def measure_start(plan: Plan) -> list[Figure]:
         for side in sides:
             for _ in range(_WARM_UPS):
                 side.start()
-        one_by_one = _one_by_one(sides, plan.count(60, 15))
-        in_batches = _in_batches(sides, plan.count(8, 2))
+        one_by_one = _in_turns(sides, plan.count(60, 15), lambda side: [side.start()], _PAUSE_S)
+        in_batches = _in_turns(sides, plan.count(8, 2), _start_batch, _PAUSE_AFTER_BATCH_S)
         for side in sides:
             side.check(len(space.sleepers_of(side.server)))
             started = len(side.job_ids)
             wait_until(
                 lambda side=side, started=started: len(space.sleepers_of(side.server)) == started, "all jobs run"
             )
-        statuses = _statuses(sides, plan.count(100, 30))
+        statuses = _in_turns(sides, plan.count(100, 30), lambda side: [side.status()], 0.0)
         killed = ours.call_many("kill_job", [{"job_id": job_id} for job_id in sides[0].job_ids])
         assert all(facts_of(result)["status"] == "killed" for result in killed)
         for process in space.started_by(other):
@@ -81,27 +82,17 @@ class _Side:
         assert running <= len(self.job_ids), f"{running} run of {len(self.job_ids)}"
 
 
-def _one_by_one(sides: list[_Side], count: int) -> tuple[list[float], list[float]]:
+def _in_turns(
+    sides: list[_Side], count: int, measure: Callable[[_Side], list[float]], pause_s: float
+) -> tuple[list[float], list[float]]:
     samples: tuple[list[float], list[float]] = ([], [])
     for _ in range(count):
         for side, taken in zip(sides, samples, strict=True):
-            taken.append(side.start())
-            time.sleep(_PAUSE_S)
+            taken.extend(measure(side))
+            if pause_s:
+                time.sleep(pause_s)
     return samples
 
 
-def _in_batches(sides: list[_Side], count: int) -> tuple[list[float], list[float]]:
-    samples: tuple[list[float], list[float]] = ([], [])
-    for _ in range(count):
-        for side, taken in zip(sides, samples, strict=True):
-            taken += [side.start() for _ in range(_BATCH)]
-            time.sleep(_PAUSE_AFTER_BATCH_S)
-    return samples
-
-
-def _statuses(sides: list[_Side], count: int) -> tuple[list[float], list[float]]:
-    samples: tuple[list[float], list[float]] = ([], [])
-    for _ in range(count):
-        for side, taken in zip(sides, samples, strict=True):
-            taken.append(side.status())
-    return samples
+def _start_batch(side: _Side) -> list[float]:
+    return [side.start() for _ in range(_BATCH)]

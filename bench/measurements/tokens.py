@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from typing import Any
 
 from bench.client import facts_of, text_of
 from bench.figures import Figure, at_most
@@ -12,7 +13,7 @@ from bench.plan import Plan
 
 #: A token is taken to be four characters.
 _CHARACTERS_PER_TOKEN = 4
-_TOOLS = {
+_JOB_TOOLS = {
     "execute_command",
     "wait_for_job",
     "get_job_status",
@@ -23,7 +24,17 @@ _TOOLS = {
     "restart_job",
     "list_jobs",
 }
-_TOOLS_BAR = 2200
+_COMFYUI_TOOLS = {
+    "comfyui_status",
+    "comfyui_submit",
+    "comfyui_job",
+    "comfyui_cancel_job",
+    "comfyui_cancel_queued_job",
+    "start_comfyui",
+    "stop_comfyui",
+    "restart_comfyui",
+}
+_TOOLSETS = (("job", _JOB_TOOLS, 2200), ("ComfyUI", _COMFYUI_TOOLS, 2600))
 _BAR_BAR = 400
 
 _FRAMES = 10_000
@@ -39,13 +50,17 @@ _MAX_PAGES = 1000
 
 
 def measure_tools(plan: Plan) -> list[Figure]:
-    """The nine job tools as they are sent."""
+    """The tools as they are sent, by toolset."""
     with plan.workspace.ours(plan.workspace.state_dir()) as server:
-        tools = server.request("tools/list", {})["tools"]
-    assert {tool["name"] for tool in tools} == _TOOLS, [tool["name"] for tool in tools]
+        tools = {tool["name"]: tool for tool in server.request("tools/list", {})["tools"]}
+    assert set(tools) == _JOB_TOOLS | _COMFYUI_TOOLS, sorted(tools)
+    return [_cost(what, [tools[name] for name in names], bar) for what, names, bar in _TOOLSETS]
+
+
+def _cost(what: str, tools: list[dict[str, Any]], bar: int) -> Figure:
     characters = sum(len(json.dumps(tool, ensure_ascii=False, separators=(",", ":"))) for tool in tools)
-    what = f"tools/list: {len(tools)} tools, characters / {_CHARACTERS_PER_TOKEN}"
-    return [at_most(what, characters / _CHARACTERS_PER_TOKEN, "tokens", bar=_TOOLS_BAR, digits=0)]
+    label = f"tools/list: {len(tools)} {what} tools, characters / {_CHARACTERS_PER_TOKEN}"
+    return at_most(label, characters / _CHARACTERS_PER_TOKEN, "tokens", bar=bar, digits=0)
 
 
 def measure_progress_bar(plan: Plan) -> list[Figure]:

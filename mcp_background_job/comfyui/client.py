@@ -29,7 +29,7 @@ REQUEST_S = 20.0
 
 #: From an HTTP status on the server itself is at fault.
 _SERVER_ERROR = 500
-_OK, _BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 200, 400, 401, 403, 404
+_OK, _BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _NOT_ALLOWED = 200, 400, 401, 403, 404, 405
 
 
 class Client:
@@ -182,7 +182,7 @@ class Client:
             return
         if status in (_UNAUTHORIZED, _FORBIDDEN):
             raise self._unreachable(Trouble.FORBIDDEN, f"{what} answered {status}")
-        trouble = Trouble.BROKEN if status >= _SERVER_ERROR else Trouble.NOT_COMFYUI
+        trouble = Trouble.NOT_COMFYUI if status in (_NOT_FOUND, _NOT_ALLOWED) else Trouble.BROKEN
         raise self._unreachable(trouble, f"{what} answered {status}")
 
     def _decoded(self, response: httpx2.Response, what: str) -> Any:

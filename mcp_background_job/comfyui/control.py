@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from mcp_background_job.comfyui.cancel import Canceller
@@ -32,6 +33,7 @@ class ComfyUI:
         self._events = EventStream(endpoint)
         self._baselines = Baselines(directory)
         self.prompts = Prompts(self._client, journal, self._events)
+        self._events.when_over(self.prompts.get)
         self.submitter = Submitter(self._client, journal, self._events, self.prompts, self._baselines)
         self.canceller = Canceller(self._client, journal, self._events, self.prompts, self._baselines)
         self.lifecycle = Lifecycle(
@@ -47,7 +49,12 @@ class ComfyUI:
 
     async def status(self) -> Status:
         """Look at the server; prompts that an earlier restart left to be submitted again are submitted."""
-        await self.lifecycle.resume_requeue()
+        status = await self._look()
+        if status.trouble is None and await self.lifecycle.resume_requeue():
+            status = await self._look()
+        return replace(status, job=await self.lifecycle.last_job(status.process))
+
+    async def _look(self) -> Status:
         return await status_of(self._client, self._journal, self.prompts, self._baselines)
 
     async def close(self) -> None:

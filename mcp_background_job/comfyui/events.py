@@ -12,6 +12,7 @@ import contextlib
 import logging
 import time
 import uuid
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from mcp_background_job.comfyui import progress
@@ -42,13 +43,21 @@ class EventStream:
         self._followed: dict[str, Progress | None] = {}
         self._client_id = ""
         self._reader: asyncio.Task[None] | None = None
+        self._connecting = asyncio.Lock()
         self._moved = asyncio.Event()
+        self._settle: Callable[[str], Awaitable[object]] | None = None
+        self._settling: set[asyncio.Future[object]] = set()
+
+    def when_over(self, settle: Callable[[str], Awaitable[object]]) -> None:
+        """Have this done with the id of each followed prompt that is over, whether somebody waits for it or not."""
+        self._settle = settle
 
     async def client_id(self) -> str:
         """Return the id to submit with: of a connection that is open, if one can be had."""
-        if self._reader is None or self._reader.done():
-            await self._connect()
-        return self._client_id
+        async with self._connecting:  # of two submissions at once the second uses the connection of the first
+            if self._reader is None or self._reader.done():
+                await self._connect()
+            return self._client_id
 
     def follow(self, prompt_id: str) -> None:
         """Keep what is heard of a prompt."""
@@ -74,7 +83,7 @@ class EventStream:
         reader, self._reader = self._reader, None
         if reader:
             reader.cancel()
-            await asyncio.gather(reader, return_exceptions=True)
+            await asyncio.wait({reader})
 
     async def _connect(self) -> None:
         from websockets.asyncio.client import connect  # noqa: PLC0415  a server without ComfyUI does not pay for it
@@ -114,6 +123,14 @@ class EventStream:
         self._followed[frame.prompt_id] = progress.after(known, frame, time.monotonic())
         if progress.is_final(frame):
             self._tell()
+            self._settle_later(frame.prompt_id)
+
+    def _settle_later(self, prompt_id: str) -> None:
+        # In a task of its own: the reader must not wait for anything but the next frame.
+        if self._settle:
+            task = asyncio.ensure_future(self._settle(prompt_id))
+            self._settling.add(task)
+            task.add_done_callback(self._settling.discard)
 
     def _tell(self) -> None:
         moved, self._moved = self._moved, asyncio.Event()

@@ -160,7 +160,7 @@ class Lifecycle:
             process = await self._process()
             if process is None:
                 await self._check_nobody_else_listens()
-                return Outcome("not_running", detail=f"nothing listens on port {self._endpoint.port}")
+                return replace(await self._stop_without_port(client), took_s=time.monotonic() - began)
             luggage = await self._look_before(process, force=force)
             supervisor = who_supervises(process.portrait, my_uid=os.getuid())
             if supervisor:
@@ -200,7 +200,7 @@ class Lifecycle:
                 again = await carry_over.wish(self._journal, luggage, requeue)
                 ended = await self._end(process, client, "restart_comfyui")
             await carry_over.leave_behind(self._journal, luggage)
-            outcome = await self._launch(startup, client, deadline)
+            outcome = await self._launch(startup, client, deadline, afresh=True)
             outcome = await self._carry(outcome, luggage, again)
         status = "restarted" if process and outcome.status == "started" else outcome.status
         return replace(
@@ -221,6 +221,20 @@ class Lifecycle:
                 return await carry_over.requeue_wanted(self._journal, self._submitter, self._client)
         except (LifecycleError, UnreachableError):
             return None
+
+    async def last_job(self, process: ServerProcess | None) -> Job | None:
+        """Return the job that a process is part of; without a process, the job that ran ComfyUI here last."""
+        return await self.job_of(process) if process else await self._named_job()
+
+    async def _named_job(self) -> Job | None:
+        try:
+            return await self._manager.find(self._name)
+        except UnknownJobError:
+            return None
+
+    @property
+    def _name(self) -> str:
+        return f"comfyui-{self._endpoint.port}"
 
     async def job_of(self, process: ServerProcess) -> Job | None:
         """Return the job that a process is part of; ``None`` if it was not started by us."""
@@ -355,6 +369,14 @@ class Lifecycle:
         await self._await_free_port()
         return Outcome("stopped", job_id=job.job_id if job else None, old_pid=process.pid, stopped=members)
 
+    async def _stop_without_port(self, client: str) -> Outcome:
+        """End a ComfyUI of ours that does not listen: it is starting, or what it left behind lives on."""
+        job = await self._named_job()
+        if job is None or job.state is State.EXITED:
+            return Outcome("not_running", detail=f"nothing listens on port {self._endpoint.port}")
+        await self._manager.kill(job.job_id, by=client or "stop_comfyui", why="stop_comfyui", grace_s=GRACE_S)
+        return Outcome("stopped", job_id=job.job_id, detail="it did not listen on its port")
+
     async def _await_free_port(self) -> None:
         deadline = time.monotonic() + PORT_FREE_S
         while (listener := await asyncio.to_thread(listener_on, self._endpoint.port)) is not None:
@@ -386,14 +408,16 @@ class Lifecycle:
             )
         return configured
 
-    async def _launch(self, startup: Startup, client: str, deadline: float) -> Outcome:
+    async def _launch(self, startup: Startup, client: str, deadline: float, *, afresh: bool = False) -> Outcome:
         request = StartRequest(
             command=startup.command,
-            name=f"comfyui-{self._endpoint.port}",
+            name=self._name,
             cwd=startup.cwd,
             environment=startup.environment,
             # ComfyUI wraps its streams: without a terminal the prints of nodes stay in a buffer (measured).
             stdin="pty",
+            # One that was started and does not listen is starting: two would fight for the port.
+            if_running="restart" if afresh else "return",
             is_own=True,
         )
         started = await self._manager.start(request, client=client)

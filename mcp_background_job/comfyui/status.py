@@ -6,10 +6,11 @@ import asyncio
 import time
 from dataclasses import dataclass
 
-from mcp_background_job.comfyui.answers import Queue, SystemStats
+from mcp_background_job.comfyui.answers import SystemStats
 from mcp_background_job.comfyui.client import Client
 from mcp_background_job.comfyui.process import Baselines, ServerProcess
 from mcp_background_job.comfyui.prompts import Prompt, Prompts
+from mcp_background_job.core.job import Job
 from mcp_background_job.core.submission import Submission
 from mcp_background_job.errors import UnreachableError
 from mcp_background_job.registry.journal_base import Journal
@@ -27,6 +28,7 @@ class Status:
         pending: what waits, in the order in which it will run.
         unfinished: journalled prompts that had not ended, if the server gives no answer.
         process: the process behind it, if it is on this machine.
+        job: the job that it runs as, or ran as last, if it was started here.
         at: when all this was so (seconds since the epoch).
     """
 
@@ -37,6 +39,7 @@ class Status:
     pending: tuple[Prompt, ...] = ()
     unfinished: tuple[Submission, ...] = ()
     process: ServerProcess | None = None
+    job: Job | None = None
     at: float = 0.0
 
 
@@ -51,13 +54,10 @@ async def status_of(client: Client, journal: Journal, prompts: Prompts, baseline
     except UnreachableError as error:
         unfinished = await asyncio.to_thread(journal.open_on, endpoint.url)
         return Status(endpoint.url, error, unfinished=tuple(unfinished), process=process, at=time.time())
-    running = [await _prompt(queue, item.prompt_id, journal, prompts) for item in queue.running]
-    pending = [await _prompt(queue, item.prompt_id, journal, prompts) for item in queue.pending]
+    ids = [item.prompt_id for item in (*queue.running, *queue.pending)]
+    known = await asyncio.to_thread(lambda: {prompt_id: journal.get(prompt_id) for prompt_id in ids})
+    running = [await prompts.queued(queue, item.prompt_id, known[item.prompt_id]) for item in queue.running]
+    pending = [await prompts.queued(queue, item.prompt_id, known[item.prompt_id]) for item in queue.pending]
     return Status(
         endpoint.url, stats=stats, running=tuple(running), pending=tuple(pending), process=process, at=time.time()
     )
-
-
-async def _prompt(queue: Queue, prompt_id: str, journal: Journal, prompts: Prompts) -> Prompt:
-    submission = await asyncio.to_thread(journal.get, prompt_id)
-    return await prompts.queued(queue, prompt_id, submission)

@@ -81,6 +81,10 @@ def _graph(graph: Mapping[str, Any], name: str) -> Mapping[str, Any]:
                 f"{name}: node {node_id!r} has no class_type, so this is not a workflow in API format "
                 '(like {"3": {"class_type": "KSampler", "inputs": {…}}, …})'
             )
+    try:
+        json.dumps(graph, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise WorkflowError(f"{name} cannot be sent as JSON: {error}") from error
     return graph
 
 

@@ -26,6 +26,9 @@ _ENVIRONMENT = {"PATH": os.defpath}
 #: A runner reports within milliseconds; on a machine that is out of memory or frozen it may take seconds.
 REPORT_TIMEOUT_S = 20.0
 
+#: A spawner whose runner has not reported by then is suspended, or as good as that, and is done without.
+SPAWNER_TIMEOUT_S = 10.0
+
 #: Launches at once; more would only wait for the processor, and fill the spawner's socket.
 MAX_UNDER_WAY = 16
 
@@ -60,9 +63,9 @@ class Launcher:
 
     def close(self) -> None:
         """Let the spawner end; runners do not notice."""
-        if self._spawner:
-            self._spawner.close()
-            self._spawner = None
+        spawner, self._spawner = self._spawner, None
+        if spawner:
+            spawner.close()
 
     async def launch(self, job: JobDir, *, killed_by: str | None = None) -> dict[str, Any]:
         """Launch a runner and return its report, once it owns the job or has found that there is nothing to own.
@@ -79,32 +82,42 @@ class Launcher:
         read, write = os.pipe()
         try:
             try:
-                if killed_by is not None or not self._ask_spawner(job, write):
+                is_forked = killed_by is None and self._ask_spawner(job, write)
+                if not is_forked:
                     await asyncio.to_thread(self._exec_runner, job, write, killed_by)
             finally:
                 os.close(write)
-            return _report(job, await _answer(read))
+            line = await _answer(read, SPAWNER_TIMEOUT_S if is_forked else REPORT_TIMEOUT_S)
         finally:
             os.close(read)
+        if line is None and is_forked:
+            self.close()
+            return await self._launch(job, killed_by)  # a second runner does no harm if the first comes after all
+        return _report(job, line)
 
     def launch_blocking(self, job: JobDir) -> None:
         """Launch a runner from a thread and return when it owns the job, or has ended it as failed."""
         read, write = os.pipe()
         try:
             try:
-                if not self._ask_spawner(job, write):
+                is_forked = self._ask_spawner(job, write)
+                if not is_forked:
                     self._exec_runner(job, write, None)
             finally:
                 os.close(write)
-            select.select([read], [], [], REPORT_TIMEOUT_S)
+            reported = select.select([read], [], [], SPAWNER_TIMEOUT_S if is_forked else REPORT_TIMEOUT_S)[0]
         finally:
             os.close(read)
+        if is_forked and not reported:
+            self.close()
+            self.launch_blocking(job)
 
     def _ask_spawner(self, job: JobDir, write: int) -> bool:
-        if self._spawner is None:
+        spawner = self._spawner  # another thread may find that it is dead
+        if spawner is None:
             return False
         try:
-            socket.send_fds(self._spawner, [os.fsencode(job.path)], [write])
+            socket.send_fds(spawner, [os.fsencode(job.path)], [write])
         except BlockingIOError:  # it has many requests to serve; this one need not wait for them
             return False
         except OSError:  # it is dead
@@ -134,22 +147,27 @@ def _exec(command: list[str], descriptor: int) -> None:
     )
 
 
-async def _answer(read: int) -> bytes:
-    """Read the runner's line: shorter than a pipe's atomic write, so it comes whole or not at all."""
+async def _answer(read: int, timeout_s: float) -> bytes | None:
+    """Read the runner's line: shorter than a pipe's atomic write, so it comes whole or not at all.
+
+    Returns nothing at all (``None``) when the time is over, and an empty line when the runner ended without one.
+    """
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()
     loop.add_reader(read, lambda: ready.done() or ready.set_result(None))
     try:
-        async with asyncio.timeout(REPORT_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             await ready
     except TimeoutError:
-        return b""
+        return None
     finally:
         loop.remove_reader(read)
     return os.read(read, select.PIPE_BUF)
 
 
-def _report(job: JobDir, line: bytes) -> dict[str, Any]:
+def _report(job: JobDir, line: bytes | None) -> dict[str, Any]:
+    if line is None:
+        raise LaunchError(f"the runner of job {job.job_id} has not reported within {REPORT_TIMEOUT_S:g} s")
     if not line:
         raise LaunchError(f"the runner of job {job.job_id} ended without a report; {job.path}/runner.crash may say why")
     report: dict[str, Any] = json.loads(line)

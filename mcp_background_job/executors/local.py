@@ -18,6 +18,7 @@ from mcp_background_job.errors import LaunchError, RunnerSilentError, StateDirEr
 from mcp_background_job.executors.base import Cancelled, Submitted
 from mcp_background_job.executors.launcher import Launcher
 from mcp_background_job.jobdir import lock, logreader, records
+from mcp_background_job.jobdir.boot import boot_id
 from mcp_background_job.jobdir.control import NoRunnerError, RunnerClient, RunnerTimeoutError
 from mcp_background_job.jobdir.ending import end_unowned
 from mcp_background_job.jobdir.layout import JobDir, StateDir, is_job_id
@@ -26,7 +27,6 @@ from mcp_background_job.jobdir.observe import Observation, observe
 from mcp_background_job.jobdir.queue import open_jobs, serve_queue
 from mcp_background_job.jobdir.records import Exit, Spec, StopRequest
 from mcp_background_job.jobdir.segments import Stream
-from mcp_background_job.processes.system import boot_id
 
 #: After the runner was killed by us, SIGKILL takes effect within this time unless the machine is stuck.
 _KILL_WAIT_S = 5.0
@@ -72,7 +72,7 @@ class LocalExecutor:
             for directory in (state.jobs, state.open, state.queue):
                 os.makedirs(directory, mode=0o700, exist_ok=True)
             for path in (state.queue_lock, state.names_lock):
-                _touch(path)
+                records.touch(path)
         except OSError as error:
             raise StateDirError(
                 f"the state directory {state.path} cannot be used: {error.strerror}; set MCP_BG_STATE_DIR to another"
@@ -130,7 +130,7 @@ class LocalExecutor:
             # The record is enough for the job to come about, whoever dies now: an unowned job is launched again.
             self._go_on(self._launch(job))
             return Submitted()
-        _touch(self.state.queue_mark(spec.job_id))
+        records.touch(self.state.queue_mark(spec.job_id))
         await self.serve_queue()
         seen = await asyncio.to_thread(observe, job, self.boot_id)
         if seen.exit and seen.exit.started_at is None:
@@ -146,7 +146,7 @@ class LocalExecutor:
         try:
             os.makedirs(job.path, mode=0o700, exist_ok=True)
             records.write_spec(job, spec)
-            _touch(self.state.open_mark(spec.job_id))
+            records.touch(self.state.open_mark(spec.job_id))
         except OSError as error:
             self._unrecord(job)
             raise StateDirError(f"cannot record a job in {self.state.path}: {error.strerror}") from error
@@ -226,7 +226,7 @@ class LocalExecutor:
 
     def mark_open(self, job_id: str) -> None:
         """Mark that a job has not ended, unless it is marked."""
-        _touch(self.state.open_mark(job_id))
+        records.touch(self.state.open_mark(job_id))
 
     def discover(self) -> set[str]:
         return set(self._job_ids())
@@ -299,6 +299,13 @@ class LocalExecutor:
             raise RunnerSilentError(
                 f"the runner of job {job.job_id} does not answer, and it lives in another container or namespace: "
                 "stop the job from there"
+            )
+        # Anybody who can open the lock can hold it. Only who is also named in the status file is taken for the runner;
+        # a suspended runner that has not written one yet has not started the command either.
+        if seen.status is None or seen.status.runner_pid != seen.runner_pid:
+            raise RunnerSilentError(
+                f"process {seen.runner_pid} holds {job.lock} and is not known as the runner of job {job.job_id}: "
+                "when it is gone, the job can be stopped"
             )
         survivors = await asyncio.to_thread(_end_with_tree, job, seen.runner_pid, self.boot_id, request)
         if survivors:
@@ -385,7 +392,3 @@ def _withdrawn(request: StopRequest) -> Exit:
         reason=f"withdrawn from the queue: {request.why} (asked by {request.by})",
         stop_requested=request,
     )
-
-
-def _touch(path: str) -> None:
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))

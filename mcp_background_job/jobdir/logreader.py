@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Generator, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -164,15 +165,9 @@ def offset_at(job: JobDir, moment: float) -> int:
     """Return the offset of the first byte written at or after a moment (seconds since the epoch)."""
     with _opened(job) as log:
         for segment in log.segments:
-            low, high = 0, segment.entry_count()
-            while low < high:
-                middle = (low + high) // 2
-                if segment.raw_entry(middle)[1] < moment:
-                    low = middle + 1
-                else:
-                    high = middle
-            if low < segment.entry_count():
-                return segment.raw_entry(low)[0]
+            number = _first_entry(segment, lambda number, of=segment: of.raw_entry(number)[1] >= moment)
+            if number < segment.entry_count():
+                return segment.raw_entry(number)[0]
         return log.end
 
 
@@ -182,22 +177,21 @@ def entries(job: JobDir, start: int) -> list[Entry]:
         return [entry for _, entry in _entries_from(log, start)]
 
 
+def _first_entry(segment: _Open, holds: Callable[[int], bool]) -> int:
+    """Return the number of the first entry from which on this holds, their count if there is none."""
+    return bisect_left(range(segment.entry_count()), x=True, key=holds)
+
+
 def _entries_from(log: _Log, start: int) -> Iterator[tuple[_Open, Entry]]:
     for segment in log.segments:
         if segment.end < start:
             continue
-        low, high = 0, segment.entry_count()
-        while low < high:  # the first entry that ends behind the start
-            middle = (low + high) // 2
-            if segment.ends_by(middle, start):
-                low = middle + 1
-            else:
-                high = middle
+        number = _first_entry(segment, lambda number, of=segment: not of.ends_by(number, start))
         count = segment.entry_count()
-        while low < count:
-            for entry in segment.entries(low, _BATCH):
+        while number < count:
+            for entry in segment.entries(number, _BATCH):
                 yield segment, entry
-            low += _BATCH
+            number += _BATCH
 
 
 def _entries_backwards(log: _Log) -> Iterator[tuple[_Open, Entry]]:

@@ -73,7 +73,7 @@ def _serve_once(state: StateDir, boot_id: str, launch: Callable[[JobDir], None])
     for job_id in decision.launch:
         launch(state.job(job_id))
     for job_id in {job.job_id for job in survey.queue} - {*decision.launch, *decision.fail}:
-        _touch(state.queue_mark(job_id))  # whoever recorded it may have died before
+        records.touch(state.queue_mark(job_id))  # whoever recorded it may have died before
     return bool(decision.fail)
 
 
@@ -121,10 +121,6 @@ def _ended(state: StateDir, queue: list[Waiting], live: set[str], boot_id: str) 
         job = state.job(name)
         ended[name] = observe(job, boot_id).outcome if os.path.exists(job.spec) else None
     return ended
-
-
-def _touch(path: str) -> None:
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 def _unlink(path: str) -> None:

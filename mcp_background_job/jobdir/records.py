@@ -272,6 +272,11 @@ def write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
+def touch(path: str) -> None:
+    """Make sure that there is such a file: a mark or a lock, whose content says nothing."""
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
 def write_spec(job: JobDir, spec: Spec) -> None:
     """Write what was asked."""
     write(job.spec, encode(spec))

@@ -5,17 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-import os
-import shutil
 import time
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import STATUSES, Outcome, State
 from mcp_background_job.errors import (
-    CorruptRecordError,
     InvalidRequestError,
     JobEndedError,
     RunnerSilentError,
@@ -29,6 +25,7 @@ from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import Spec, StopRequest
 from mcp_background_job.jobs import output
+from mcp_background_job.jobs.details import Details, details_of
 from mcp_background_job.jobs.index import Index
 from mcp_background_job.jobs.output import Excerpt, PageOfLog
 from mcp_background_job.jobs.request import (
@@ -41,11 +38,9 @@ from mcp_background_job.jobs.request import (
     spec_of,
     stop_signal,
 )
+from mcp_background_job.jobs.tidying import Tidier
 from mcp_background_job.jobs.view import job_of, observed
 from mcp_background_job.jobs.wait import Waited, Waiter, WaitRequest
-
-if TYPE_CHECKING:
-    from mcp_background_job.processes.wrapper import TreeUsage
 
 #: Names offered to a caller who mistyped one.
 _SUGGESTIONS = 5
@@ -53,7 +48,7 @@ _SUGGESTIONS = 5
 #: Attempts to find a free id: in a directory with a million jobs one in thirty is taken.
 _ID_ATTEMPTS = 20
 
-#: A restart waits so much longer than the grace period for the old job to be gone.
+#: Time between the signal and SIGKILL when a caller does not say.
 GRACE_S = 5.0
 
 
@@ -80,29 +75,6 @@ class Killed:
     job: Job | None
 
 
-@dataclass(frozen=True)
-class Details:
-    """All that is known of one job.
-
-    Attributes:
-        job: its record.
-        spec: what was asked; ``None`` if it cannot be read.
-        seen: what its directory says.
-        usage: what its processes use now, if it runs.
-        output_bytes: bytes ever written.
-        last_output_at: when the last byte was written (seconds since the epoch).
-        log_path: the newest segment of its log.
-    """
-
-    job: Job
-    spec: Spec | None
-    seen: Observation
-    usage: TreeUsage | None
-    output_bytes: int
-    last_output_at: float | None
-    log_path: str
-
-
 class JobManager:
     """Starts, watches, waits for, interacts with, stops, restarts, lists and prunes jobs."""
 
@@ -122,14 +94,8 @@ class JobManager:
         self.index = index
         self._policy = policy
         self._environment = environment
-        self._keep_s = keep_s
+        self._tidier = Tidier(executor, index, keep_s=keep_s)
         self._waiter = Waiter(executor)
-
-    async def recover(self) -> None:
-        """Bring the index up to date, sweep up after dead runners, and serve a queue that nobody else serves."""
-        await self.index.sync()
-        self.executor.sweep_the_dead()
-        await self.executor.serve_queue()
 
     def close(self) -> None:
         """Let go of index and spawner; jobs run on."""
@@ -201,6 +167,12 @@ class JobManager:
         )
         return await self.start(request, client=client)
 
+    async def _spec(self, job: Job) -> Spec:
+        spec = await asyncio.to_thread(self.executor.spec, job.job_id)
+        if spec is None:
+            raise UnknownJobError(f"what job {job.label} was asked to do is no longer on record")
+        return spec
+
     def _claim_id(self) -> str:
         for _ in range(_ID_ATTEMPTS):
             job_id = new_job_id()
@@ -238,7 +210,7 @@ class JobManager:
     async def details(self, reference: str) -> Details:
         """Return all that is known of a job."""
         job, seen = await self._find(reference)
-        return await asyncio.to_thread(self._details, job, seen)
+        return await asyncio.to_thread(details_of, self.executor, job, seen)
 
     async def list(
         self, *, statuses: tuple[str, ...] = (), name: str | None = None, limit: int = 20, offset: int = 0
@@ -256,31 +228,16 @@ class JobManager:
         seen = (await asyncio.to_thread(self.executor.poll, [job.job_id])).get(job.job_id)
         if seen is None:
             raise UnknownJobError(f"job {job.label} is no longer there: its directory was removed")
+        return await self._noted(job, seen), seen
+
+    async def _noted(self, job: Job, seen: Observation) -> Job:
+        """Draw the consequences of what was just seen; returns the job as it is now."""
         if seen.sweep:
             self.executor.sweep_later(job.job_id)
         now = observed(job, seen)
         if now != job:
             await self.index.put([now])
-        return now, seen
-
-    def _details(self, job: Job, seen: Observation) -> Details:
-        with contextlib.suppress(CorruptRecordError):
-            spec = self.executor.spec(job.job_id)
-            return self._details_with(job, spec, seen)
-        return self._details_with(job, None, seen)
-
-    def _details_with(self, job: Job, spec: Spec | None, seen: Observation) -> Details:
-        usage = _usage(seen.runner_pid) if seen.runner_pid is not None else None
-        end = self.executor.read_log(job.job_id, 0, 0).end
-        return Details(
-            job=job,
-            spec=spec,
-            seen=seen,
-            usage=usage,
-            output_bytes=max(end, seen.exit.output_bytes if seen.exit else 0),
-            last_output_at=self.executor.last_output_at(job.job_id) if end else None,
-            log_path=self.executor.log_path(job.job_id),
-        )
+        return now
 
     # -- output ----------------------------------------------------------------------------------------------------
 
@@ -319,12 +276,7 @@ class JobManager:
     async def wait(self, job: Job, request: WaitRequest) -> Waited:
         """Wait for what is asked for, or for the end of the job."""
         waited = await self._waiter.wait(job.job_id, request)
-        if waited.seen.sweep:
-            self.executor.sweep_later(job.job_id)
-        now = observed(job, waited.seen)
-        if now != job:
-            await self.index.put([now])
-        return replace(waited, job=now)
+        return replace(waited, job=await self._noted(job, waited.seen))
 
     async def wait_for_several(self, jobs: list[Job], request: WaitRequest, *, for_all: bool) -> list[Waited]:
         """Wait for all jobs or for any; returns what is true of each in the end."""
@@ -424,35 +376,10 @@ class JobManager:
 
     # -- tidy up ---------------------------------------------------------------------------------------------------
 
+    async def recover(self) -> None:
+        """Bring the index up to date, sweep up after dead runners, and serve a queue that nobody else serves."""
+        await self._tidier.recover()
+
     async def prune(self, *, older_than_s: float | None = None) -> list[str]:
         """Remove ended jobs, their output with them, that ended long enough ago; returns their ids."""
-        await self.index.sync()
-        before = time.time() - (self._keep_s if older_than_s is None else older_than_s)
-        old = await self.index.call(lambda registry: registry.ended_before(before))
-        return await self._remove(old)
-
-    async def _remove(self, job_ids: list[str]) -> list[str]:
-        removed = await asyncio.to_thread(self._remove_directories, job_ids)
-        await self.index.call(lambda registry: registry.forget(removed))
-        return removed
-
-    def _remove_directories(self, job_ids: list[str]) -> list[str]:
-        for job_id, seen in self.executor.poll(job_ids).items():
-            if seen.state is State.EXITED and not seen.sweep:
-                shutil.rmtree(self.executor.state.job(job_id).path, ignore_errors=True)
-        return [job_id for job_id in job_ids if not os.path.exists(self.executor.state.job(job_id).path)]
-
-    async def _spec(self, job: Job) -> Spec:
-        spec = await asyncio.to_thread(self.executor.spec, job.job_id)
-        if spec is None:
-            raise UnknownJobError(f"what job {job.label} was asked to do is no longer on record")
-        return spec
-
-
-def _usage(runner_pid: int) -> TreeUsage | None:
-    from mcp_background_job.processes.wrapper import ProcessWrapper  # noqa: PLC0415  psutil: 70 ms that not every server needs
-
-    try:
-        return ProcessWrapper(runner_pid).usage_of_descendants()
-    except ProcessLookupError:
-        return None
+        return await self._tidier.prune(older_than_s=older_than_s)

@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 import psutil
 
 from mcp_background_job.errors import CorruptRecordError
-from mcp_background_job.processes.system import boot_id
+from mcp_background_job.jobdir.boot import boot_id
 from mcp_background_job.processes.wrapper import ProcessWrapper
 
 #: Version of the JSON form; readers accept newer ones and ignore fields that they do not know.

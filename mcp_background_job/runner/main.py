@@ -14,13 +14,14 @@ import traceback
 
 from mcp_background_job.errors import BackgroundJobError, CorruptRecordError, LaunchError
 from mcp_background_job.jobdir import lock, records
+from mcp_background_job.jobdir.boot import boot_id
 from mcp_background_job.jobdir.layout import JobDir, StateDir
 from mcp_background_job.jobdir.queue import queued_jobs, serve_queue
 from mcp_background_job.jobdir.records import Spec
 from mcp_background_job.runner.exit_record import MAX_REASON
 from mcp_background_job.runner.supervisor import Supervisor
 from mcp_background_job.runner.sweep import sweep
-from mcp_background_job.runner.system import become_subreaper, boot_id, name_process
+from mcp_background_job.runner.system import become_subreaper, name_process
 
 
 class Reply:

@@ -18,9 +18,10 @@ import time
 
 from mcp_background_job.core.states import State
 from mcp_background_job.jobdir import records
+from mcp_background_job.jobdir.boot import boot_id
 from mcp_background_job.jobdir.records import Spec, Status
 from mcp_background_job.runner.main import Reply, be_runner
-from mcp_background_job.runner.system import boot_id, name_process
+from mcp_background_job.runner.system import name_process
 
 #: A request is one path; longer ones do not exist (PATH_MAX).
 _MAX_REQUEST = 4096 + 1

@@ -17,13 +17,13 @@ from mcp_background_job.core.recovery import REBOOT, RUNNER_GONE
 from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.errors import CorruptRecordError
 from mcp_background_job.jobdir import records
+from mcp_background_job.jobdir.boot import boot_id
 from mcp_background_job.jobdir.ending import publish
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import Exit, Spec, Status
 from mcp_background_job.jobdir.segments import rotated_segments
 from mcp_background_job.runner import tree
 from mcp_background_job.runner.climber import Climber, send_to_each
-from mcp_background_job.runner.system import boot_id
 
 #: Nobody reads these processes' output any more, and most have died of that; the others get this long to end politely.
 GRACE_S = 2.0

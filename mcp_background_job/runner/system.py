@@ -1,9 +1,8 @@
-"""The two facts about this machine that the standard library does not offer."""
+"""What Linux offers a process and the standard library does not."""
 
 from __future__ import annotations
 
 import ctypes
-import os
 import sys
 from collections.abc import Callable
 
@@ -24,15 +23,3 @@ def name_process(name: str) -> None:
     """Show this name in ``ps`` and ``top`` (its first 15 bytes) instead of the interpreter's."""
     if _prctl is not None:
         _prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
-
-
-def boot_id() -> str:
-    """Return what tells this boot from others; empty where the system does not say."""
-    try:
-        descriptor = os.open("/proc/sys/kernel/random/boot_id", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return ""
-    try:
-        return os.read(descriptor, 64).decode().strip()
-    finally:
-        os.close(descriptor)

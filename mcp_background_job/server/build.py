@@ -37,6 +37,11 @@ Jobs go on when this server or session ends; list_jobs shows those of earlier se
 - kill_job returns when every process of the job is dead. Status "lost": the outcome is unknown, not success.
 - To wait long without tokens, run in your own shell: mcp-background-job wait JOB (exits with the job's exit code)."""
 
+COMFYUI_INSTRUCTIONS = """\
+ComfyUI: comfyui_submit queues a render, comfyui_job(wait_s=50) waits for it, comfyui_cancel_job stops it and says
+what is true. "wedged" means that no HTTP call can stop it: ask the user, then
+restart_comfyui(force=true, requeue="pending"). "unreachable" never means that nothing runs."""
+
 
 def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider | None = None) -> FastMCP[Any]:
     """Return the server; it prepares and tidies up while it serves."""
@@ -55,8 +60,13 @@ def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider 
         await comfyui.close()
         manager.close()
 
+    instructions = {"jobs": INSTRUCTIONS, "comfyui": COMFYUI_INSTRUCTIONS}
     mcp: FastMCP[Any] = FastMCP(
-        "mcp-background-job", version=__version__, instructions=INSTRUCTIONS, lifespan=lifespan, auth=auth
+        "mcp-background-job",
+        version=__version__,
+        instructions="\n".join(instructions[toolset] for toolset in settings.toolsets),
+        lifespan=lifespan,
+        auth=auth,
     )
     endings = Endings(manager)
     if "jobs" in settings.toolsets:

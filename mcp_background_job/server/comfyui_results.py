@@ -19,8 +19,9 @@ from mcp_background_job.comfyui.status import Status
 from mcp_background_job.comfyui.submit import Submitted
 from mcp_background_job.comfyui.wedge import Wedge
 from mcp_background_job.core.job import Job
+from mcp_background_job.core.states import State
 from mcp_background_job.core.text import duration, one_line
-from mcp_background_job.server.results import Answer, iso
+from mcp_background_job.server.results import Answer, ending, iso
 
 #: Prompts of a queue that are listed one by one.
 _MAX_LISTED = 20
@@ -43,8 +44,9 @@ class ComfyUIResult(Answer):
     model_config = ConfigDict(extra="allow")
 
 
-def status_result(status: Status, job: Job | None) -> ComfyUIResult:
+def status_result(status: Status) -> ComfyUIResult:
     """Return what a server does now."""
+    job = status.job
     process = _process(status.process, job) if status.process else None
     if status.trouble is not None or status.stats is None:
         trouble = status.trouble
@@ -54,6 +56,7 @@ def status_result(status: Status, job: Job | None) -> ComfyUIResult:
             detail=str(trouble),
             queue="unknown, not empty",
             process=process,
+            job=_without_port(job) if job and process is None else None,
             unfinished_prompts=[entry.prompt_id for entry in status.unfinished[:_MAX_LISTED]] or None,
         )
     more = len(status.pending) - _MAX_LISTED
@@ -67,6 +70,13 @@ def status_result(status: Status, job: Job | None) -> ComfyUIResult:
         **_memory(status.stats),
         process=process,
     )
+
+
+def _without_port(job: Job) -> str:
+    """Tell of the job that is, or was, ComfyUI while nothing listens on its port."""
+    if job.state is not State.EXITED:
+        return f"{job.label} runs and does not listen yet: it is starting (wait_for_job, tail_job_output)"
+    return f"ComfyUI ran as {ending(job)}"
 
 
 def _memory(stats: SystemStats) -> dict[str, Any]:

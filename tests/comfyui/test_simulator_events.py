@@ -42,7 +42,6 @@ def _assert_as_recorded(listener: Listener, version: str, name: str) -> None:
 
 def test_a_success_and_its_repetition_from_the_cache(server: Server) -> None:
     version, simulator = server
-    ask(simulator, "POST", "/free", {"free_memory": True})
     recorded = next(iter(load(version, "history_id_success")["response"]["json"].values()))
     for name in ("success", "cached"):
         with Listener(simulator, "owner") as listener:
@@ -131,7 +130,7 @@ def test_feature_flags_are_exchanged(server: Server) -> None:
 def test_an_interrupt_that_a_node_does_not_see_stops_the_next_one(server: Server) -> None:
     version, simulator = server
     with Listener(simulator, "ds") as listener:
-        prompt_id = submit(simulator, graphs.chain(graphs.sleeping(0.3), graphs.sleeping(0)), client_id="ds")
+        prompt_id = submit(simulator, graphs.chain(graphs.sleeping(0.8), graphs.sleeping(0)), client_id="ds")
         listener.until(is_type("executing"))
         ask(simulator, "POST", "/interrupt", {"prompt_id": prompt_id})
         listener.until(is_end)
@@ -141,7 +140,7 @@ def test_an_interrupt_that_a_node_does_not_see_stops_the_next_one(server: Server
 def test_a_last_node_that_does_not_see_the_interrupt_succeeds(server: Server) -> None:
     _, simulator = server
     with Listener(simulator, "owner") as listener:
-        prompt_id = submit(simulator, graphs.sleeping(0.3), client_id="owner")
+        prompt_id = submit(simulator, graphs.sleeping(0.8), client_id="owner")
         listener.until(is_type("executing"))
         ask(simulator, "POST", "/interrupt", {"prompt_id": prompt_id})
         listener.until(is_end)

@@ -45,7 +45,7 @@ def simulator() -> Generator[Simulator]:
 
 @pytest.mark.parametrize("version", ["new", "old"])
 def test_an_interrupt_between_queue_running_and_the_start_is_lost(version: str) -> None:
-    flags = ("--version", version, "--start-gap", "0.4")
+    flags = ("--version", version, "--start-gap", "0.8")
     with Simulator.start(*QUICK, *flags) as simulator, Listener(simulator, "owner") as listener:
         prompt_id = submit(simulator, graphs.stepped(2, 0.05), client_id="owner")
         listener.until(is_status(1))
@@ -60,7 +60,7 @@ def test_an_interrupt_between_queue_running_and_the_start_is_lost(version: str) 
 
 
 def test_execution_success_comes_before_the_history() -> None:
-    with Simulator.start(*QUICK, "--history-gap", "0.4") as simulator, Listener(simulator, "owner") as listener:
+    with Simulator.start(*QUICK, "--history-gap", "0.8") as simulator, Listener(simulator, "owner") as listener:
         prompt_id = submit(simulator, graphs.sleeping(0), client_id="owner")
         listener.until(is_type("execution_success"))
         assert entry(simulator, prompt_id) is None

@@ -15,7 +15,7 @@ from mcp_background_job.core.states import STATUSES
 from mcp_background_job.core.submission import End, Stage, Submission
 from mcp_background_job.jobdir.layout import JobDir, StateDir
 from mcp_background_job.jobdir.records import Exit, Spec, Status
-from tests.server.test_tool_list import TOOLS
+from tests.server.test_tool_list import COMFYUI_TOOLS, JOB_TOOLS
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
@@ -28,7 +28,7 @@ def _first_column(section: str) -> list[str]:
 
 
 def test_the_readme_lists_exactly_the_tools_that_there_are() -> None:
-    assert sorted(_first_column("Tools")) == TOOLS
+    assert sorted(_first_column("Tools")) == sorted(JOB_TOOLS + COMFYUI_TOOLS)
 
 
 def test_the_readme_lists_exactly_the_settings_that_there_are() -> None:
@@ -61,6 +61,8 @@ def test_the_format_describes_every_file_of_a_job() -> None:
     for path in (job.spec, job.status, job.exit, job.log, job.index, job.lock, job.control):
         assert f"    {Path(path).name} " in FORMAT
     for name in ("jobs.sqlite3", "queue.lock", "names.lock", "http-token", "open/<job_id>", "queue/<job_id>"):
+        assert name in FORMAT
+    for name in ("comfyui/process-<port>.json", "comfyui/threads-<port>.json", "comfyui/lifecycle-<port>.lock"):
         assert name in FORMAT
 
 

@@ -18,8 +18,8 @@ import psutil
 import pytest
 
 from mcp_background_job.errors import CorruptRecordError
+from mcp_background_job.jobdir.boot import boot_id
 from mcp_background_job.processes.portrait import Portrait, arguments, portrait_of, variables
-from mcp_background_job.processes.system import boot_id
 from mcp_background_job.processes.wrapper import ProcessWrapper
 from tests.conftest import PATIENCE_S, Liveness
 

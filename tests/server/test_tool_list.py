@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
+from typing import Any
 
 import pytest
 
-from mcp_background_job.server.build import INSTRUCTIONS
+from mcp_background_job.server.build import COMFYUI_INSTRUCTIONS, INSTRUCTIONS
 from tests.server.calls import Caller
 
-TOOLS = [
+JOB_TOOLS = [
     "execute_command",
     "get_job_output",
     "get_job_status",
@@ -20,10 +22,20 @@ TOOLS = [
     "tail_job_output",
     "wait_for_job",
 ]
+COMFYUI_TOOLS = [
+    "comfyui_cancel_job",
+    "comfyui_cancel_queued_job",
+    "comfyui_job",
+    "comfyui_status",
+    "comfyui_submit",
+    "restart_comfyui",
+    "start_comfyui",
+    "stop_comfyui",
+]
 
 
-async def test_the_nine_tools_are_offered(client: Caller) -> None:
-    assert sorted(tool.name for tool in await client.client.list_tools()) == TOOLS
+async def test_the_tools_are_offered(client: Caller) -> None:
+    assert sorted(tool.name for tool in await client.client.list_tools()) == sorted(JOB_TOOLS + COMFYUI_TOOLS)
 
 
 async def test_every_tool_says_what_it_does_to_the_world(client: Caller) -> None:
@@ -37,14 +49,26 @@ async def test_only_tools_that_look_are_marked_read_only(client: Caller) -> None
     looking = {
         tool.name for tool in await client.client.list_tools() if tool.annotations and tool.annotations.read_only_hint
     }
-    assert looking == {"get_job_output", "get_job_status", "list_jobs", "tail_job_output", "wait_for_job"}
+    assert looking == {
+        "comfyui_job",
+        "comfyui_status",
+        "get_job_output",
+        "get_job_status",
+        "list_jobs",
+        "tail_job_output",
+        "wait_for_job",
+    }
 
 
 @pytest.mark.requirement("tools.cheap")
-async def test_the_list_of_tools_is_within_its_budget(client: Caller) -> None:
-    tools = await client.client.list_tools()
-    size = sum(len(json.dumps(tool.model_dump(mode="json", by_alias=True, exclude_none=True))) for tool in tools)
-    assert size / 4 <= 2200
+@pytest.mark.parametrize(("names", "tokens"), [(JOB_TOOLS, 2200), (COMFYUI_TOOLS, 2600)])
+async def test_the_list_of_tools_is_within_its_budget(client: Caller, names: Collection[str], tokens: int) -> None:
+    tools = [tool for tool in await client.client.list_tools() if tool.name in names]
+    assert sum(map(_size, tools)) / 4 <= tokens
+
+
+def _size(tool: Any) -> int:
+    return len(json.dumps(tool.model_dump(mode="json", by_alias=True, exclude_none=True)))
 
 
 async def test_log_tools_return_text_alone(client: Caller) -> None:
@@ -55,8 +79,9 @@ async def test_log_tools_return_text_alone(client: Caller) -> None:
 
 def test_the_instructions_take_at_most_150_words() -> None:
     assert len(INSTRUCTIONS.split()) <= 150
+    assert len(COMFYUI_INSTRUCTIONS.split()) <= 60
 
 
 def test_the_instructions_name_only_tools_that_exist() -> None:
-    named = {word.strip(".,;:()") for word in INSTRUCTIONS.split() if word.strip(".,;:()") in TOOLS}
+    named = {word.strip(".,;:()") for word in INSTRUCTIONS.split() if word.strip(".,;:()") in JOB_TOOLS}
     assert {"execute_command", "wait_for_job", "list_jobs", "get_job_output", "interact_with_job", "kill_job"} <= named

@@ -7,13 +7,12 @@ import json
 import os
 import select
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator, Mapping
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Callable, Generator
+from typing import Any
 
+from bench.client import ServerProcess, facts_of, text_of
 from mcp_background_job.app import build
 from mcp_background_job.config import load_settings
 from mcp_background_job.core.job import Job
@@ -31,6 +30,9 @@ PATIENCE_S = 10.0
 
 #: Time after which a condition that nobody announces is looked at again.
 _LOOK_AGAIN_S = 0.01
+
+#: The longest that a call may wait for its job, and some more.
+_ANSWER_PATIENCE_S = 60.0
 
 #: Serves MCP on stdio.
 SERVE = [sys.executable, "-m", "mcp_background_job"]
@@ -134,135 +136,43 @@ def tree_of(directory: str) -> dict[str, tuple[int, bytes]]:
     return found
 
 
-class ServerDiedError(Exception):
-    """The server's answers have ended."""
-
-
-class Server:
-    """A server process behind a plain JSON-RPC client; every wait is bounded."""
+class Server(ServerProcess):
+    """A server of this project, as the tests' settings make it."""
 
     def __init__(self, *arguments: str, **environment: str) -> None:
-        self.process = subprocess.Popen(
-            [*SERVE, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, **environment},
-            start_new_session=True,
-        )
-        self._id = 0
-        self._unread = b""
-
-    @property
-    def pid(self) -> int:
-        return self.process.pid
-
-    def __enter__(self) -> Self:
-        self.initialize()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def initialize(self) -> None:
-        hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
-        self.request("initialize", hello)
-        self.notify("notifications/initialized")
-
-    def request(self, method: str, params: Mapping[str, Any], patience_s: float = 2 * PATIENCE_S) -> dict[str, Any]:
-        """Send a request and wait for its result."""
-        number = self.send(method, params)
-        deadline = time.monotonic() + patience_s
-        while True:
-            message = self._receive(deadline)
-            if message.get("id") == number:
-                assert "error" not in message, message
-                return message["result"]
-
-    def send(self, method: str, params: Mapping[str, Any]) -> int:
-        """Send a request and return its number; the answer may be read later or never."""
-        self._id += 1
-        self._write({"jsonrpc": "2.0", "id": self._id, "method": method, "params": params})
-        return self._id
-
-    def notify(self, method: str) -> None:
-        self._write({"jsonrpc": "2.0", "method": method})
+        super().__init__([*SERVE, *arguments], {**os.environ, **environment}, answer_timeout_s=_ANSWER_PATIENCE_S)
 
     def send_call(self, tool: str, **arguments: Any) -> int:
-        """Call a tool without waiting for the answer."""
-        return self.send("tools/call", {"name": tool, "arguments": arguments})
+        """Call a tool without waiting for the answer; returns the number of the request."""
+        return self._ask("tools/call", {"name": tool, "arguments": arguments})
 
     def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
-        """Call a tool and return its structured result."""
-        result = self.answer(tool, **arguments)
-        assert not result.get("isError"), result
-        return result["structuredContent"]
+        """Call a tool and return the structured part of its result."""
+        return facts_of(super().call(tool, **arguments))
 
     def text(self, tool: str, **arguments: Any) -> str:
         """Call a tool and return its text."""
-        result = self.answer(tool, **arguments)
-        assert not result.get("isError"), result
-        return "\n".join(part["text"] for part in result["content"])
+        return text_of(super().call(tool, **arguments))
 
     def error(self, tool: str, **arguments: Any) -> str:
         """Call a tool that must fail and return the sentence in which it says why."""
         result = self.answer(tool, **arguments)
         assert result.get("isError"), result
-        return "\n".join(part["text"] for part in result["content"])
+        return text_of(result)
 
     def answer(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """Call a tool and return its result as it came."""
-        return self.request("tools/call", {"name": tool, "arguments": arguments}, patience_s=60)
-
-    def kill(self) -> None:
-        """End the server as a crash would."""
-        self.process.kill()
-        self._end()
+        return self.request("tools/call", {"name": tool, "arguments": arguments})
 
     def kill_and_read(self) -> dict[int, dict[str, Any]]:
         """End the server as a crash would; returns the results that it had sent by then, by number of request."""
-        assert self.process.stdout
-        self.process.kill()
-        data = self._unread + self.process.stdout.read()
-        self._end()
-        lines = data.split(b"\n")[:-1]
+        assert self._process.stdout
+        self._process.kill()
+        lines = (self._unread + self._process.stdout.read()).split(b"\n")[:-1]
+        self.close()
         answers = [message for message in map(json.loads, lines) if "result" in message]
         return {answer["id"]: answer["result"] for answer in answers}
 
     def close(self) -> None:
-        """Close its stdin, and wait for its end."""
-        self._end()
-
-    def _end(self) -> None:
-        assert self.process.stdin
-        assert self.process.stdout
-        assert self.process.stderr
-        with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.close()
-        try:
-            self.process.wait(PATIENCE_S)
-        finally:
-            self.process.kill()
-            self.process.wait(PATIENCE_S)
-            self.process.stdout.close()
-            self.process.stderr.close()
-
-    def _write(self, message: dict[str, Any]) -> None:
-        assert self.process.stdin
-        self.process.stdin.write(json.dumps(message).encode() + b"\n")
-        self.process.stdin.flush()
-
-    def _receive(self, deadline: float) -> dict[str, Any]:
-        assert self.process.stdout
-        while b"\n" not in self._unread:
-            descriptor = self.process.stdout.fileno()
-            ready = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]
-            assert ready, "no answer from the server"
-            data = os.read(descriptor, 65536)
-            if not data:
-                raise ServerDiedError
-            self._unread += data
-        line, _, self._unread = self._unread.partition(b"\n")
-        return json.loads(line)
+        """Close its stdin, and wait for its end, which may take no longer than a client's patience."""
+        assert self._end(PATIENCE_S), "the server does not end"

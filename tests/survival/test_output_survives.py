@@ -39,7 +39,8 @@ async def test_bytes_that_are_no_text_arrive_as_they_are(manager: JobManager, tm
     await ended(manager, job)
 
     assert output_of(manager, job.job_id) == ODD * 3
-    assert Path(manager.executor.log_path(job.job_id)).read_bytes() == ODD * 3
+    with open(manager.executor.log_path(job.job_id), "rb") as log:
+        assert log.read() == ODD * 3
 
 
 @pytest.mark.requirement("log.whole")

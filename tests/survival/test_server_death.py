@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import select
@@ -12,9 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from mcp_background_job.executors import launcher
 from mcp_background_job.jobs.manager import JobManager
 from tests.conftest import Liveness
 from tests.survival.support import (
+    PATIENCE_S,
     Server,
     another_manager,
     ended,
@@ -189,6 +192,34 @@ async def test_when_the_spawner_is_killed_jobs_run_on_and_new_ones_start(
     liveness.assert_alive("before")
     assert (await manager.kill(before.job_id, by="test")).status == "killed"
     liveness.assert_dead("before")
+
+
+@pytest.mark.requirement("spawner.suspended")
+@pytest.mark.requirement("start.once")
+@pytest.mark.parametrize("way", ["at once", "from the queue"])
+async def test_while_the_spawner_is_suspended_jobs_start_without_it_and_once(
+    manager: JobManager, state_dir: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    monkeypatch.setattr(launcher, "SPAWNER_TIMEOUT_S", 1.0)
+    effects = tmp_path / "effects"
+    effects.touch()
+    first = await start(manager, f"read line; echo ran >> {effects}", stdin="pipe")
+    spawner = psutil.Process(psutil.Process(runner_of(state_dir, first.job_id)).ppid())
+    await manager.send_input(first, b"\n")
+    await ended(manager, first)
+
+    spawner.suspend()
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            for _ in range(3):  # the first may find the spare that is ready
+                after = (first.job_id,) if way == "from the queue" else ()
+                job = await start(manager, f"echo ran >> {effects}", after=after)
+                assert (await ended(manager, job)).status == "completed"
+    finally:
+        spawner.resume()
+
+    await asyncio.to_thread(spawner.wait, PATIENCE_S)  # it has carried out what it was asked for before, and ends
+    assert effects.read_text() == 4 * "ran\n"
 
 
 @pytest.mark.requirement("spawner.killed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import os
 import shutil
@@ -14,11 +15,12 @@ from typing import Any
 import pytest
 
 from mcp_background_job.core.recovery import REBOOT
+from mcp_background_job.errors import RunnerSilentError
 from mcp_background_job.jobdir import records
+from mcp_background_job.jobdir.boot import boot_id
 from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, StateDir
 from mcp_background_job.jobdir.records import Spec, Status
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.processes.system import boot_id
 from tests.conftest import Liveness
 from tests.survival.support import (
     Server,
@@ -43,6 +45,10 @@ hang()
 """
 
 
+#: Larger than any pid: proc(5), pid_max.
+_NOBODY = 2**22
+
+
 def _cookie_for(state_dir: str) -> str:
     """Return a cookie as the job ``jold`` would have it: made for that very directory."""
     path = StateDir(state_dir).job("jold").path
@@ -63,6 +69,28 @@ def stranger(state_dir: str, liveness: Liveness) -> Generator[int]:
         liveness.expect("stranger")
         liveness.wait_received("stranger", b"ready ")
         yield process.pid
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+#: The two kinds of lock that one process can hold on a file for itself.
+_LOCKS = {
+    "of the process": "fcntl.lockf(file, fcntl.LOCK_EX)",
+    "of the open file": "fcntl.fcntl(file, fcntl.F_OFD_SETLK, struct.pack('@hhqqi4x', fcntl.F_WRLCK, 0, 0, 0, 0))",
+}
+
+
+@contextlib.contextmanager
+def _lock_held_by_stranger(state_dir: str, liveness: Liveness, job_id: str, kind: str) -> Generator[None]:
+    """A process that runs no job, and holds the lock of one."""
+    path = directory_of(state_dir, job_id).lock
+    take = f"import fcntl, struct\nfile = open({path!r}, 'r+')\n{_LOCKS[kind]}\n"
+    process = subprocess.Popen(liveness.script("stranger", take + _COUNTER).split(), start_new_session=True)
+    try:
+        liveness.expect("stranger")
+        liveness.wait_received("stranger", b"ready ")
+        yield
     finally:
         process.kill()
         process.wait(10)
@@ -124,6 +152,28 @@ async def test_a_live_jobs_status_file_may_lie_and_still_only_the_job_is_killed(
 
     liveness.assert_dead("leader")
     _assert_untouched(liveness)
+
+
+@pytest.mark.requirement("strangers.spared")
+@pytest.mark.parametrize("kind", _LOCKS)
+@pytest.mark.parametrize("has_status", [True, False])
+async def test_whoever_holds_a_jobs_lock_is_not_taken_for_its_runner(
+    manager: JobManager, state_dir: str, liveness: Liveness, kind: str, *, has_status: bool
+) -> None:
+    _forge(state_dir, "jlocked", boot_id=boot_id(), runner_pid=_NOBODY, pid=_NOBODY)
+    if not has_status:
+        os.unlink(directory_of(state_dir, "jlocked").status)
+
+    with _lock_held_by_stranger(state_dir, liveness, "jlocked", kind):
+        await manager.recover()
+        with pytest.raises(RunnerSilentError, match="jlocked"):
+            await manager.kill("jlocked", by="test", signal="KILL")
+        assert not os.path.exists(directory_of(state_dir, "jlocked").exit)  # noqa: ASYNC240
+        _assert_untouched(liveness)
+
+    killed = await manager.kill("jlocked", by="test")  # now that nobody is in the way
+    assert killed.status == ("already_terminated" if has_status else "killed")
+    assert exit_of(state_dir, "jlocked").outcome == ("lost" if has_status else "killed")
 
 
 @pytest.mark.requirement("strangers.reboot")

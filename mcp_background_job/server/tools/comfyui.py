@@ -65,10 +65,7 @@ class RenderTools:
 
         reachable=false means that the queue is unknown, not empty.
         """
-        comfyui = self._door.open()
-        status = await comfyui.status()
-        job = await comfyui.lifecycle.job_of(status.process) if status.process else None
-        return status_result(status, job)
+        return status_result(await self._door.open().status())
 
     async def comfyui_submit(
         self,

@@ -1,0 +1,68 @@
+"""Everything that is known of one job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mcp_background_job.core.job import Job
+from mcp_background_job.errors import CorruptRecordError
+from mcp_background_job.executors.local import LocalExecutor
+from mcp_background_job.jobdir.observe import Observation
+from mcp_background_job.jobdir.records import Spec
+
+if TYPE_CHECKING:
+    from mcp_background_job.processes.wrapper import TreeUsage
+
+
+@dataclass(frozen=True)
+class Details:
+    """All that is known of one job.
+
+    Attributes:
+        job: its record.
+        spec: what was asked; ``None`` if it cannot be read.
+        seen: what its directory says.
+        usage: what its processes use now, if it runs.
+        output_bytes: bytes ever written.
+        last_output_at: when the last byte was written (seconds since the epoch).
+        log_path: the newest segment of its log.
+    """
+
+    job: Job
+    spec: Spec | None
+    seen: Observation
+    usage: TreeUsage | None
+    output_bytes: int
+    last_output_at: float | None
+    log_path: str
+
+
+def details_of(executor: LocalExecutor, job: Job, seen: Observation) -> Details:
+    """Gather what is known of a job that was just looked at; reads files, so call it in a thread."""
+    end = executor.read_log(job.job_id, 0, 0).end
+    return Details(
+        job=job,
+        spec=_spec(executor, job.job_id),
+        seen=seen,
+        usage=_usage(seen.runner_pid) if seen.runner_pid is not None else None,
+        output_bytes=max(end, seen.exit.output_bytes if seen.exit else 0),
+        last_output_at=executor.last_output_at(job.job_id) if end else None,
+        log_path=executor.log_path(job.job_id),
+    )
+
+
+def _spec(executor: LocalExecutor, job_id: str) -> Spec | None:
+    try:
+        return executor.spec(job_id)
+    except CorruptRecordError:
+        return None
+
+
+def _usage(runner_pid: int) -> TreeUsage | None:
+    from mcp_background_job.processes.wrapper import ProcessWrapper  # noqa: PLC0415  psutil: 70 ms that not every server needs
+
+    try:
+        return ProcessWrapper(runner_pid).usage_of_descendants()
+    except ProcessLookupError:
+        return None

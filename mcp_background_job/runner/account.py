@@ -1,0 +1,121 @@
+"""The account that a runner gives of its job: the status file while it lives, the exit record at its end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import time
+
+from mcp_background_job.core.states import Outcome, State, outcome_of
+from mcp_background_job.jobdir import records
+from mcp_background_job.jobdir.boot import boot_id
+from mcp_background_job.jobdir.layout import JobDir
+from mcp_background_job.jobdir.records import Exit, LeaderExit, Status, StopRequest
+from mcp_background_job.runner.exit_record import MAX_REASON, ExitRecord
+from mcp_background_job.runner.family import Family
+from mcp_background_job.runner.output import Log
+
+
+class Account:
+    """What is to be said of a job, beside what its processes and its log know, and the files that say it.
+
+    Attributes:
+        started: when its clock was started, in monotonic seconds.
+        stop: the request to stop it.
+        stopped_as: how it ends because of that; set when a signal was sent: what ends before ended by itself.
+        survivors: processes that SIGKILL has not ended.
+    """
+
+    def __init__(self, job: JobDir) -> None:
+        """Prepares; touches nothing."""
+        self.stop: StopRequest | None = None
+        self.stopped_as: Outcome | None = None
+        self.survivors: list[int] = []
+        self._job = job
+        self._exit_record: ExitRecord | None = None
+
+    def open(self) -> None:
+        """Set aside the room for the exit record, and say that the job is starting.
+
+        Raises:
+            OSError: there is no room.
+        """
+        self._exit_record = ExitRecord(self._job)
+        # From here on the job is never mistaken for one that waits to be started, whenever this process dies.
+        starting = Status(state=State.STARTING.value, boot_id=boot_id(), runner_pid=os.getpid())
+        records.write(self._job.status, records.encode(starting))
+
+    def start_clock(self) -> None:
+        """Begin to count the job's time."""
+        self._started_at = time.time()
+        self.started = time.monotonic()
+
+    def give_up(self, reason: str) -> None:
+        """Record that the job could not be started; or else forget it: nobody shall start it later."""
+        record = Exit(outcome=Outcome.FAILED.value, ended_at=time.time(), reason=reason[:MAX_REASON])
+        if self._exit_record is not None and self._exit_record.publish(record):
+            self._exit_record.make_durable()
+        else:
+            with contextlib.suppress(OSError):
+                os.unlink(self._job.spec)
+        self._close_mark()
+
+    def publish(self, family: Family, log: Log) -> None:
+        """Say what is true now."""
+        status = Status(
+            state=State.RUNNING.value,
+            boot_id=boot_id(),
+            runner_pid=os.getpid(),
+            pid=family.pid,
+            started_at=self._started_at,
+            stop_requested=self.stop,
+            leader_exit=family.leader_exit,
+            lost_bytes=log.lost,
+            survivors=self.survivors,
+        )
+        with contextlib.suppress(OSError):  # full disk, no directory: the exit record has its own room, and tells
+            records.write(self._job.status, records.encode(status))
+
+    def publish_end(self, family: Family, log: Log) -> None:
+        """Say how it ended."""
+        if self._exit_record is not None:
+            self._exit_record.publish(self._exit(family.leader_exit or LeaderExit(at=time.time()), log))
+        self._close_mark()
+
+    def make_durable(self) -> None:
+        """Bring that to the disk: when nobody waits any more."""
+        if self._exit_record is not None:
+            self._exit_record.make_durable()
+
+    def _close_mark(self) -> None:
+        with contextlib.suppress(OSError):  # it is gone, or all is
+            os.unlink(self._job.state_dir.open_mark(self._job.job_id))
+
+    def _exit(self, leader: LeaderExit, log: Log) -> Exit:
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return Exit(
+            outcome=outcome_of(leader.exit_code, self.stopped_as).value,
+            exit_code=leader.exit_code,
+            signal=leader.signal,
+            reason=self._reason(leader)[:MAX_REASON],
+            started_at=self._started_at,
+            ended_at=time.time(),
+            duration_s=time.monotonic() - self.started,
+            user_s=usage.ru_utime,
+            system_s=usage.ru_stime,
+            max_rss=usage.ru_maxrss * 1024,
+            output_bytes=log.end,
+            dropped_bytes=log.dropped,
+            lost_bytes=log.lost,
+            stop_requested=self.stop,
+        )
+
+    def _reason(self, leader: LeaderExit) -> str:
+        if self.stop is not None:
+            return f"{self.stop.why} ({self.stop.signal}, asked by {self.stop.by})"
+        if leader.signal == "SIGKILL":
+            return "ended by SIGKILL, which nobody here sent: perhaps the kernel was out of memory"
+        if leader.signal:
+            return f"ended by {leader.signal}"
+        return f"exit code {leader.exit_code}"

@@ -1,0 +1,115 @@
+"""The job's processes, as their parent sees them: reaped here, and signalled all together.
+
+That the tree is empty is the kernel's word: as a subreaper the runner inherits every orphan below it, so ``waitpid``
+says "no children" only when no process of the job is left, wherever it may have hidden. Without subreapers (macOS) the
+process group has to serve instead.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+
+from mcp_background_job.jobdir.records import LeaderExit
+from mcp_background_job.runner import tree
+from mcp_background_job.runner.climber import send_to_each
+
+
+class Family:
+    """The command, which leads a group, and all that it started.
+
+    Attributes:
+        pid: of the command, and so the number of its group.
+        leader_exit: how the command itself ended, once it has.
+        childless: there is no descendant any more; what carries the job's cookie elsewhere does not count.
+    """
+
+    def __init__(self, pid: int, cookie: str, *, has_subreaper: bool) -> None:
+        """Takes charge of a spawned command."""
+        self.pid = pid
+        self.leader_exit: LeaderExit | None = None
+        self.childless = False
+        self._cookie = cookie
+        self._has_subreaper = has_subreaper
+
+    def reap(self) -> None:
+        """Collect the exit statuses of those that have ended."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                self.childless = self._has_subreaper or not self._group_lives()
+                break
+            if pid == 0:
+                break
+            if pid == self.pid:
+                self.leader_exit = _leader_exit(status)
+
+    def living(self, *, quick: bool) -> list[tree.Process]:
+        """The living processes of the job: all that descend from us, and those elsewhere that carry its cookie.
+
+        The scan for the latter takes milliseconds; it is left out where the answer may be ``quick`` and some of the
+        former are there.
+        """
+        mine = tree.descendants(os.getpid())
+        if quick and mine and not self.childless:
+            return mine
+        return mine + tree.carriers(self._cookie, known={process.pid for process in mine})
+
+    def signal_all(self, targets: list[tree.Process], number: int) -> None:
+        """Signal the group at once, and each of the others."""
+        self._signal_group(number)
+        group_was_told = self.leader_exit is None and number != signal.SIGKILL
+        send_to_each(
+            [process for process in targets if not (group_was_told and _group_of(process.pid) == self.pid)],
+            number,
+        )
+        if group_was_told:
+            self._signal_group(signal.SIGCONT)
+
+    def signal_foreground(self, number: int) -> bool:
+        """Signal the command's group, unless the command is over; returns whether that was done."""
+        if self.leader_exit is not None:
+            return False
+        self._signal_group(number)
+        return True
+
+    def _signal_group(self, number: int) -> None:
+        # Only while the leader is not reaped: until then nobody else can get its number. The kernel signals a group
+        # at once, so that a member that is forking right now cannot leave a child behind.
+        if self.leader_exit is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, number)
+
+    def _group_lives(self) -> bool:
+        # Without a subreaper: processes left behind in the job's group. Its number is not given away while they live.
+        try:
+            os.killpg(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        return True
+
+
+def _leader_exit(status: int) -> LeaderExit:
+    code = os.waitstatus_to_exitcode(status)
+    if code < 0:
+        return LeaderExit(at=time.time(), signal=_signal_name(-code))
+    return LeaderExit(at=time.time(), exit_code=code)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # real-time signals have none
+        return f"signal {number}"
+
+
+def _group_of(pid: int) -> int:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return -1
