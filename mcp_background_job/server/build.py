@@ -10,15 +10,15 @@ from typing import Any
 
 from fastmcp import FastMCP
 from fastmcp.server.auth import AuthProvider
+from fastmcp.tools.function_tool import FunctionTool
 
 from mcp_background_job import __version__
 from mcp_background_job.app import build_comfyui
 from mcp_background_job.config import Settings, load_comfyui_settings
 from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.server.endings import Endings
-from mcp_background_job.server.register import register_comfyui_tools, register_job_tools
 from mcp_background_job.server.resources import register_resources
+from mcp_background_job.server.toolbox import Toolbox
 from mcp_background_job.server.tools.comfyui import ComfyUIDoor
 
 _log = logging.getLogger(__name__)
@@ -68,13 +68,19 @@ def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider 
         lifespan=lifespan,
         auth=auth,
     )
-    endings = Endings(manager)
+    mcp.add_provider(Toolbox(lambda: _tools(settings, manager, comfyui)))
     if "jobs" in settings.toolsets:
-        register_job_tools(mcp, manager, endings)
         register_resources(mcp, manager)
-    if "comfyui" in settings.toolsets:
-        register_comfyui_tools(mcp, comfyui, endings)
     return mcp
+
+
+def _tools(settings: Settings, manager: JobManager, comfyui: ComfyUIDoor) -> list[FunctionTool]:
+    from mcp_background_job.server.endings import Endings  # noqa: PLC0415  see Toolbox
+    from mcp_background_job.server.register import comfyui_tools, job_tools  # noqa: PLC0415
+
+    endings = Endings(manager)
+    tools = job_tools(manager, endings) if "jobs" in settings.toolsets else []
+    return tools + (comfyui_tools(comfyui, endings) if "comfyui" in settings.toolsets else [])
 
 
 async def _keep_house(manager: JobManager, interval_s: float) -> None:

@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, cast, get_type_hints
 
-from fastmcp import FastMCP
 from fastmcp.exceptions import ToolError, ValidationError
 from fastmcp.tools.base import ToolResult
 from fastmcp.tools.function_tool import FunctionTool
@@ -16,10 +15,10 @@ from pydantic import ValidationError as PydanticValidationError
 
 from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.server.comfyui_results import ComfyUIResult
 from mcp_background_job.server.context import client_name
 from mcp_background_job.server.endings import Endings
 from mcp_background_job.server.results import (
+    ComfyUIResult,
     JobResult,
     JobsResult,
     KillResult,
@@ -35,15 +34,15 @@ from mcp_background_job.server.tools.output import OutputTools
 from mcp_background_job.server.tools.start import StartTools
 from mcp_background_job.server.tools.watch import WatchTools
 
-Method = Callable[..., Awaitable[Structured | ComfyUIResult | str]]
+Method = Callable[..., Awaitable[Structured | str]]
 
 _LOOKS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 _STARTS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=True)
 _ENDS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False)
 
 
-def register_job_tools(mcp: FastMCP[Any], manager: JobManager, endings: Endings) -> None:
-    """Offer the nine job tools."""
+def job_tools(manager: JobManager, endings: Endings) -> list[FunctionTool]:
+    """Return the nine job tools."""
     start, watch = StartTools(manager, endings), WatchTools(manager)
     output, control = OutputTools(manager), ControlTools(manager)
     table: list[tuple[Method, ToolAnnotations, type[BaseModel] | None]] = [
@@ -57,12 +56,11 @@ def register_job_tools(mcp: FastMCP[Any], manager: JobManager, endings: Endings)
         (start.restart_job, _STARTS, RestartResult),
         (watch.list_jobs, _LOOKS, JobsResult),
     ]
-    for method, hints, result in table:
-        mcp.add_tool(_tool(method, hints, result, endings))
+    return [_tool(method, hints, result, endings) for method, hints, result in table]
 
 
-def register_comfyui_tools(mcp: FastMCP[Any], comfyui: ComfyUIDoor, endings: Endings) -> None:
-    """Offer the tools that control ComfyUI."""
+def comfyui_tools(comfyui: ComfyUIDoor, endings: Endings) -> list[FunctionTool]:
+    """Return the tools that control ComfyUI."""
     renders, lifecycle = RenderTools(comfyui), LifecycleTools(comfyui)
     table: list[tuple[Method, ToolAnnotations]] = [
         (renders.comfyui_status, _LOOKS),
@@ -74,8 +72,7 @@ def register_comfyui_tools(mcp: FastMCP[Any], comfyui: ComfyUIDoor, endings: End
         (lifecycle.stop_comfyui, _ENDS),
         (lifecycle.restart_comfyui, _STARTS),
     ]
-    for method, hints in table:
-        mcp.add_tool(_tool(method, hints, None, endings))
+    return [_tool(method, hints, None, endings) for method, hints in table]
 
 
 class _JobTool(FunctionTool):
@@ -129,7 +126,7 @@ def _answering(method: Method, endings: Endings) -> Callable[..., Awaitable[Tool
     return answer
 
 
-def _shown(result: Structured | ComfyUIResult | str, arguments: dict[str, Any]) -> set[str]:
+def _shown(result: Structured | str, arguments: dict[str, Any]) -> set[str]:
     """Return the ids of the jobs whose end the answer itself shows."""
     if isinstance(result, JobsResult):
         return {str(row["job_id"]) for row in result.jobs}

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import UTC, datetime
 from typing import Any, get_args
 
 from fastmcp.tools.base import ToolResult
 from mcp_types import TextContent
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
-from mcp_background_job.core.text import duration, one_line, size
+from mcp_background_job.core.text import duration, iso, one_line, size
 from mcp_background_job.jobs.manager import Details
 
 #: Characters of a command in a list.
@@ -30,6 +29,12 @@ class Answer(BaseModel):
     """An answer with facts in it."""
 
     endings: list[str] | None = None
+
+
+class ComfyUIResult(Answer):
+    """A report about ComfyUI; which fields it has depends on the tool."""
+
+    model_config = ConfigDict(extra="allow")
 
 
 class RestartResult(BaseModel):
@@ -109,7 +114,7 @@ class KillResult(Answer):
     reason: str | None = None
 
 
-Structured = JobResult | JobsResult | StatusResult | KillResult
+Structured = JobResult | JobsResult | StatusResult | KillResult | ComfyUIResult
 
 
 def schema_of(kind: type[BaseModel]) -> dict[str, Any]:
@@ -254,15 +259,3 @@ def headline(job: Job, output_bytes: int) -> str:
         since = job.started_at or job.created_at
         how = f"{job.status} for {duration(time.time() - since)}"
     return f"[{job.label} {how}; {size(output_bytes)} of output]"
-
-
-def ending(job: Job) -> str:
-    """Return the sentence in which a client is told that a job has ended."""
-    end = f", exit {job.exit_code}" if job.exit_code else ""
-    ago = duration(time.time() - job.ended_at) if job.ended_at else "some time"
-    return f"{job.label} {job.status}{end}, {ago} ago"
-
-
-def iso(moment: float | None) -> str | None:
-    """Return a moment in UTC, to the second."""
-    return None if moment is None else datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")

@@ -56,7 +56,7 @@ def test_what_a_process_was_started_with_is_read(liveness: Liveness, tmp_path: P
     # The start is known to the hundredth of a second, and the boot to which it is added to the second.
     assert abs(portrait.started_at - before) < 2 + PATIENCE_S
     assert (portrait.session_id, portrait.process_group, portrait.parent_pid) == (pid, pid, os.getpid())
-    assert "pytest" in portrait.parent_command
+    assert portrait.parent_command == " ".join(psutil.Process().cmdline())
     assert (portrait.uid, portrait.user) == (os.getuid(), psutil.Process().username())
     assert portrait.control_group == portrait.own_control_group == Path("/proc/self/cgroup").read_text()
     assert portrait.pid_namespace_differs is False

@@ -156,7 +156,7 @@ def test_two_processes_see_what_the_other_records(path: str) -> None:
 def test_readers_do_not_wait_for_a_writer(path: str) -> None:
     with opened(path) as journal, plain(path) as writer:
         journal.record([ONE])
-        writer.execute("BEGIN IMMEDIATE")
+        writer.execute("BEGIN EXCLUSIVE")
         writer.execute("DELETE FROM submissions")
         assert journal.get("one") == ONE
         writer.execute("ROLLBACK")
@@ -372,6 +372,18 @@ def test_a_full_disk_is_said_and_what_was_known_before_is_known_after(path: str)
         assert journal.newest(HERE, 10) == [ONE]
         journal.record([dataclasses.replace(ONE, prompt_id="three")])
         assert journal.get("three")
+
+
+def test_an_error_with_which_sqlite_itself_ends_the_transaction_is_said(path: str) -> None:
+    def fail(journal: SqliteJournal) -> None:
+        with journal._database.writing():
+            journal._database._db.execute("ROLLBACK")
+            raise sqlite3.OperationalError("disk I/O error")
+
+    with opened(path) as journal:
+        with pytest.raises(RegistryError, match="disk I/O error"):
+            fail(journal)
+        journal.record([ONE])
 
 
 def test_a_record_that_fails_half_way_changes_nothing_and_the_next_one_works(path: str) -> None:

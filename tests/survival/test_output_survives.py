@@ -32,6 +32,10 @@ def _python(tmp_path: Path, body: str) -> str:
     return f"{sys.executable} -I -S {path}"
 
 
+def _content(path: str) -> bytes:
+    return Path(path).read_bytes()
+
+
 @pytest.mark.requirement("log.whole")
 async def test_bytes_that_are_no_text_arrive_as_they_are(manager: JobManager, tmp_path: Path) -> None:
     job = await start(manager, _python(tmp_path, f"os.write(1, {ODD!r} * 3)\n"))
@@ -39,8 +43,7 @@ async def test_bytes_that_are_no_text_arrive_as_they_are(manager: JobManager, tm
     await ended(manager, job)
 
     assert output_of(manager, job.job_id) == ODD * 3
-    with open(manager.executor.log_path(job.job_id), "rb") as log:
-        assert log.read() == ODD * 3
+    assert _content(manager.executor.log_path(job.job_id)) == ODD * 3
 
 
 @pytest.mark.requirement("log.whole")

@@ -9,15 +9,8 @@ from pydantic import Field
 
 from mcp_background_job.core.waiting import MAX_WAIT_S
 from mcp_background_job.errors import InvalidRequestError
-from mcp_background_job.server.comfyui_results import (
-    ComfyUIResult,
-    cancel_result,
-    job_result,
-    lifecycle_result,
-    status_result,
-    submit_result,
-)
 from mcp_background_job.server.context import client_name, with_progress
+from mcp_background_job.server.results import ComfyUIResult
 
 if TYPE_CHECKING:
     from mcp_background_job.comfyui.control import ComfyUI
@@ -30,7 +23,7 @@ _START_S = 40.0
 
 
 class ComfyUIDoor:
-    """The control of ComfyUI, made when it is first asked for: its libraries take a third of a second to load."""
+    """The control of ComfyUI, made when it is first asked for: its libraries take half a second to load."""
 
     def __init__(self, make: Callable[[], ComfyUI]) -> None:
         """Takes what makes it."""
@@ -65,7 +58,9 @@ class RenderTools:
 
         reachable=false means that the queue is unknown, not empty.
         """
-        return status_result(await self._door.open().status())
+        from mcp_background_job.comfyui import report
+
+        return ComfyUIResult(**report.of_status(await self._door.open().status()))
 
     async def comfyui_submit(
         self,
@@ -80,7 +75,7 @@ class RenderTools:
 
         Invalid nodes are listed; a warning says when only a part of the graph runs.
         """
-        from mcp_background_job.comfyui import workflow as workflows  # noqa: PLC0415  loaded with the rest
+        from mcp_background_job.comfyui import workflow as workflows
 
         comfyui = self._door.open()
         if (workflow is None) == (workflow_path is None):
@@ -91,7 +86,11 @@ class RenderTools:
         submitting = comfyui.submitter.submit(
             loaded, note=note, client=client_name(), front=front, wait_s=min(wait_s, MAX_WAIT_S)
         )
-        return submit_result(await with_progress(submitting, "ComfyUI renders", min(wait_s, MAX_WAIT_S)))
+        from mcp_background_job.comfyui import report
+
+        return ComfyUIResult(
+            **report.of_submission(await with_progress(submitting, "ComfyUI renders", min(wait_s, MAX_WAIT_S)))
+        )
 
     async def comfyui_job(
         self, prompt_id: str, wait_s: Annotated[float, Field(description="for its end (max 50)")] = 0
@@ -102,7 +101,11 @@ class RenderTools:
         if not wait_s >= 0:
             raise InvalidRequestError(f"wait_s={wait_s:g}: a wait is 0 seconds or more")
         waiting = comfyui.submitter.wait(prompt_id, min(wait_s, MAX_WAIT_S))
-        return job_result(await with_progress(waiting, "ComfyUI renders", min(wait_s, MAX_WAIT_S)))
+        from mcp_background_job.comfyui import report
+
+        return ComfyUIResult(
+            **report.of_prompt(await with_progress(waiting, "ComfyUI renders", min(wait_s, MAX_WAIT_S)))
+        )
 
     async def comfyui_cancel_job(
         self,
@@ -117,13 +120,17 @@ class RenderTools:
         """
         comfyui = self._door.open()
         cancelling = comfyui.canceller.cancel(prompt_id, clear_pending=clear_pending)
-        return cancel_result(await with_progress(cancelling, "cancelling", _CANCEL_S))
+        from mcp_background_job.comfyui import report
+
+        return ComfyUIResult(**report.of_cancel(await with_progress(cancelling, "cancelling", _CANCEL_S)))
 
     async def comfyui_cancel_queued_job(self, prompt_id: str) -> ComfyUIResult:
         """Take one pending prompt out of the queue, verified. One that already runs is left alone and said."""
         comfyui = self._door.open()
         cancelling = comfyui.canceller.cancel_pending(prompt_id)
-        return cancel_result(await with_progress(cancelling, "cancelling", _CANCEL_S))
+        from mcp_background_job.comfyui import report
+
+        return ComfyUIResult(**report.of_cancel(await with_progress(cancelling, "cancelling", _CANCEL_S)))
 
 
 class LifecycleTools:
@@ -136,14 +143,18 @@ class LifecycleTools:
     async def start_comfyui(self) -> ComfyUIResult:
         """Start ComfyUI as a background job and wait until it answers. "starting": watch the job with wait_for_job."""
         starting = self._door.open().lifecycle.start(client=client_name(), wait_s=_START_S)
-        return lifecycle_result(await with_progress(starting, "ComfyUI starts", _START_S))
+        from mcp_background_job.comfyui import report
+
+        return ComfyUIResult(**report.of_lifecycle(await with_progress(starting, "ComfyUI starts", _START_S)))
 
     async def stop_comfyui(
         self, *, force: Annotated[bool, Field(description="even if prompts are lost")] = False
     ) -> ComfyUIResult:
         """End ComfyUI and every process that it started, whoever started it on this machine."""
         stopping = self._door.open().lifecycle.stop(client=client_name(), force=force)
-        return lifecycle_result(await with_progress(stopping, "ComfyUI stops", _CANCEL_S))
+        from mcp_background_job.comfyui import report
+
+        return ComfyUIResult(**report.of_lifecycle(await with_progress(stopping, "ComfyUI stops", _CANCEL_S)))
 
     async def restart_comfyui(
         self,
@@ -160,4 +171,6 @@ class LifecycleTools:
         restarting = self._door.open().lifecycle.restart(
             client=client_name(), force=force, requeue=requeue, wait_s=_START_S
         )
-        return lifecycle_result(await with_progress(restarting, "ComfyUI restarts", _START_S))
+        from mcp_background_job.comfyui import report
+
+        return ComfyUIResult(**report.of_lifecycle(await with_progress(restarting, "ComfyUI restarts", _START_S)))

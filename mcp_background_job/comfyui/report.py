@@ -1,12 +1,10 @@
-"""What the tools for ComfyUI return: small flat objects; fields without a value are left out."""
+"""What is told of ComfyUI, over MCP and at the terminal: small flat objects; fields without a value are left out."""
 
 from __future__ import annotations
 
 import os
 import time
 from typing import Any
-
-from pydantic import ConfigDict
 
 from mcp_background_job.comfyui.answers import Finished, NodeError, SystemStats
 from mcp_background_job.comfyui.cancel import Cancelled
@@ -18,10 +16,9 @@ from mcp_background_job.comfyui.prompts import Prompt
 from mcp_background_job.comfyui.status import Status
 from mcp_background_job.comfyui.submit import Submitted
 from mcp_background_job.comfyui.wedge import Wedge
-from mcp_background_job.core.job import Job
+from mcp_background_job.core.job import Job, ending
 from mcp_background_job.core.states import State
-from mcp_background_job.core.text import duration, one_line
-from mcp_background_job.server.results import Answer, ending, iso
+from mcp_background_job.core.text import duration, iso, one_line
 
 #: Prompts of a queue that are listed one by one.
 _MAX_LISTED = 20
@@ -37,20 +34,16 @@ _MAX_NODE_ERRORS = 20
 
 _GB = 1024**3
 
-
-class ComfyUIResult(Answer):
-    """Anything about ComfyUI; the fields depend on the tool."""
-
-    model_config = ConfigDict(extra="allow")
+Report = dict[str, Any]
 
 
-def status_result(status: Status) -> ComfyUIResult:
+def of_status(status: Status) -> Report:
     """Return what a server does now."""
     job = status.job
     process = _process(status.process, job) if status.process else None
     if status.trouble is not None or status.stats is None:
         trouble = status.trouble
-        return _result(
+        return _report(
             reachable=False,
             why=trouble.trouble if trouble else None,
             detail=str(trouble),
@@ -60,7 +53,7 @@ def status_result(status: Status) -> ComfyUIResult:
             unfinished_prompts=[entry.prompt_id for entry in status.unfinished[:_MAX_LISTED]] or None,
         )
     more = len(status.pending) - _MAX_LISTED
-    return _result(
+    return _report(
         reachable=True,
         url=status.url,
         version=status.stats.version,
@@ -114,12 +107,12 @@ def _queued(prompt: Prompt, now: float) -> dict[str, Any]:
         "note": (submission.note or None) if submission else None,
         "position": prompt.position,
         "age": duration(now - prompt.submitted_at) if prompt.submitted_at else None,
-        **progress_facts(prompt),
+        **_progress_facts(prompt),
     }
     return {key: value for key, value in facts.items() if value is not None}
 
 
-def progress_facts(prompt: Prompt) -> dict[str, Any]:
+def _progress_facts(prompt: Prompt) -> dict[str, Any]:
     """Return how far a prompt is, in words, and from where that is known."""
     heard = prompt.progress
     if heard is None:
@@ -138,17 +131,17 @@ def _told(heard: Progress, prompt: Prompt) -> str:
     return ", ".join(parts) or "begun"
 
 
-def job_result(prompt: Prompt) -> ComfyUIResult:
+def of_prompt(prompt: Prompt) -> Report:
     """Return what is known of a prompt."""
     submission = prompt.submission
-    return _result(
+    return _report(
         prompt_id=prompt.prompt_id,
         status=prompt.status,
         reason=prompt.reason or None,
         note=(submission.note or None) if submission else None,
         position=prompt.position,
         submitted_at=iso(prompt.submitted_at),
-        **progress_facts(prompt),
+        **_progress_facts(prompt),
         **(_finished(prompt.finished) if prompt.finished else {}),
     )
 
@@ -182,21 +175,15 @@ def _finished(finished: Finished) -> dict[str, Any]:
     return facts
 
 
-def submit_result(submitted: Submitted) -> ComfyUIResult:
+def of_submission(submitted: Submitted) -> Report:
     """Return what became of a submission."""
     errors = _node_errors(submitted.node_errors)
     if submitted.prompt is None:
-        return _result(
+        return _report(
             status="refused", error=submitted.refused, node_errors=errors, note="nothing was put into the queue"
         )
-    result = job_result(submitted.prompt)
-    extra = {"number": submitted.number}
-    if errors:
-        extra |= {
-            "warning": "only a part of the graph runs: these nodes are invalid and left out",
-            "node_errors": errors,
-        }
-    return _result(**{**result.model_dump(exclude_none=True), **extra})
+    warning = "only a part of the graph runs: these nodes are invalid and left out" if errors else None
+    return of_prompt(submitted.prompt) | _report(number=submitted.number, warning=warning, node_errors=errors)
 
 
 def _node_errors(errors: tuple[NodeError, ...]) -> list[str] | None:
@@ -224,12 +211,12 @@ _WEDGE_ADVICE = {
 _RESTART = 'Only restart_comfyui(force=true, requeue="pending") ends it for certain'
 
 
-def cancel_result(cancelled: Cancelled) -> ComfyUIResult:
+def of_cancel(cancelled: Cancelled) -> Report:
     """Return what became of a request to cancel."""
     wedge = cancelled.wedge
     advice = f"{_WEDGE_ADVICE[wedge]}. {_RESTART}" if wedge else _ADVICE.get(cancelled.verdict)
     finished = cancelled.finished
-    return _result(
+    return _report(
         status=str(cancelled.verdict),
         prompt_id=cancelled.prompt_id,
         wedge=str(wedge) if wedge else None,
@@ -244,9 +231,9 @@ def cancel_result(cancelled: Cancelled) -> ComfyUIResult:
     )
 
 
-def lifecycle_result(outcome: Outcome) -> ComfyUIResult:
+def of_lifecycle(outcome: Outcome) -> Report:
     """Return what a start, stop or restart came to."""
-    return _result(
+    return _report(
         status=outcome.status,
         job_id=outcome.job_id,
         pid=outcome.pid,
@@ -262,5 +249,5 @@ def lifecycle_result(outcome: Outcome) -> ComfyUIResult:
     )
 
 
-def _result(**facts: Any) -> ComfyUIResult:
-    return ComfyUIResult(**{key: value for key, value in facts.items() if value is not None})
+def _report(**facts: Any) -> Report:
+    return {key: value for key, value in facts.items() if value is not None}

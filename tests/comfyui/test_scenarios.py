@@ -1,0 +1,175 @@
+"""The scenarios of daily use: against the simulator, and against a real ComfyUI where one is named.
+
+``COMFYUI_URL`` names a server that runs, ``COMFYUI_DIR`` a checkout that is started and stopped here. The nodes are of
+ComfyUI's core and need no model. Nothing of a server that is named by its URL is restarted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mcp_background_job.app import build_comfyui
+from mcp_background_job.comfyui import workflow
+from mcp_background_job.comfyui.answers import OutputFile
+from mcp_background_job.comfyui.cancel_plan import Verdict
+from mcp_background_job.comfyui.control import ComfyUI
+from mcp_background_job.config import load_comfyui_settings
+from mcp_background_job.jobs.manager import JobManager
+from tests.comfyui_simulator import graphs
+from tests.comfyui_simulator.process import Simulator, free_port
+
+#: A real one loads its libraries, and a prompt of its may wait for a graphics card.
+_REAL_PATIENCE_S = 50.0
+
+#: Enough work that a cancel comes in the middle of it, on any machine; a longer chain is too deep for ComfyUI's
+#: validation.
+_MANY = 100
+_SIDE = 2048
+_BATCH = 4
+
+pytestmark = [pytest.mark.real_process, pytest.mark.timeout(300)]
+
+
+@dataclasses.dataclass
+class _Server:
+    """A server under test.
+
+    Attributes:
+        control: what is tested.
+        long: makes a workflow that takes long and looks at interrupts.
+        may_restart: it is ours to restart.
+    """
+
+    control: ComfyUI
+    long: Callable[[], dict[str, Any]]
+    may_restart: bool
+
+
+def _picture(prefix: str = "mcp-background-job-test") -> dict[str, Any]:
+    return {
+        "1": {"class_type": "EmptyImage", "inputs": {"width": 64, "height": 64, "batch_size": 1, "color": os.getpid()}},
+        "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": prefix}},
+    }
+
+
+def _many_blurs() -> dict[str, Any]:
+    graph = _picture()
+    graph["1"]["inputs"] |= {"width": _SIDE, "height": _SIDE, "batch_size": _BATCH}
+    for number in range(_MANY):
+        source = str(number + 9) if number else "1"
+        inputs = {"image": [source, 0], "blur_radius": 31, "sigma": 5.0}
+        graph[str(number + 10)] = {"class_type": "ImageBlur", "inputs": inputs}
+    graph["2"]["inputs"]["images"] = [str(_MANY + 9), 0]
+    return graph
+
+
+def _missing() -> str | None:
+    return None if os.environ.get("COMFYUI_URL") or os.environ.get("COMFYUI_DIR") else "COMFYUI_URL or COMFYUI_DIR"
+
+
+_live = pytest.param(
+    "live",
+    marks=[pytest.mark.live, pytest.mark.skipif(_missing() is not None, reason=f"no real ComfyUI: set {_missing()}")],
+)
+
+
+@pytest.fixture(params=["new", "old", _live])
+async def server(request: pytest.FixtureRequest, manager: JobManager) -> AsyncGenerator[_Server]:
+    if request.param != "live":
+        with Simulator.start("--version", request.param) as simulator:
+            control = build_comfyui(manager, load_comfyui_settings(url=simulator.url, dir=None))
+            yield _Server(control, lambda: graphs.stepped(1000, 0.1), may_restart=True)
+            await control.lifecycle.stop(client="test", force=True)
+            await control.close()
+        return
+    url = os.environ.get("COMFYUI_URL")
+    control = build_comfyui(manager, load_comfyui_settings(**({} if url else {"port": free_port()})))
+    if not url:
+        assert (await control.lifecycle.start(client="test", wait_s=_REAL_PATIENCE_S)).status == "started"
+    yield _Server(control, _many_blurs, may_restart=not url)
+    if not url:
+        await control.lifecycle.stop(client="test", force=True)
+    await control.close()
+
+
+async def _submit(server: _Server, graph: dict[str, Any], wait_s: float = 0.0) -> str:
+    submitted = await server.control.submitter.submit(workflow.check(graph), wait_s=wait_s)
+    assert submitted.prompt is not None, submitted.refused
+    return submitted.prompt_id
+
+
+async def _status_of(server: _Server, prompt_id: str, wait_s: float = _REAL_PATIENCE_S) -> str:
+    return (await server.control.submitter.wait(prompt_id, wait_s)).status
+
+
+async def test_a_server_tells_what_it_is_and_that_nothing_runs(server: _Server) -> None:
+    status = await server.control.status()
+    assert status.trouble is None
+    assert status.stats is not None
+    assert status.stats.version.startswith("0.")
+    assert status.running == status.pending == ()
+
+
+async def test_a_render_is_submitted_and_its_output_named(server: _Server) -> None:
+    submitted = await server.control.submitter.submit(workflow.check(_picture()), wait_s=_REAL_PATIENCE_S)
+    assert submitted.prompt is not None
+    assert submitted.prompt.status == "completed"
+    finished = submitted.prompt.finished
+    assert finished is not None
+    (file,) = finished.outputs
+    assert isinstance(file, OutputFile)
+    assert Path(file.filename).name.startswith("mcp-background-job-test")
+
+
+async def test_a_workflow_that_cannot_run_is_refused_with_the_node_at_fault(server: _Server) -> None:
+    graph = _picture()
+    del graph["2"]["inputs"]["images"]
+    refused = await server.control.submitter.submit(workflow.check(graph))
+    assert refused.prompt is None
+    assert [error.node_id for error in refused.node_errors] == ["2"]
+
+
+async def test_the_running_render_is_cancelled_and_the_next_one_runs(server: _Server) -> None:
+    long = await _submit(server, server.long(), wait_s=1.0)
+    following = await _submit(server, _picture("mcp-background-job-test-next"))
+
+    cancelled = await server.control.canceller.cancel(None)
+
+    assert (cancelled.verdict, cancelled.prompt_id) == (Verdict.CANCELLED, long)
+    assert await _status_of(server, long) == "cancelled"
+    assert await _status_of(server, following) == "completed"
+
+
+async def test_a_pending_render_is_taken_out_and_the_running_one_left(server: _Server) -> None:
+    long = await _submit(server, server.long(), wait_s=1.0)
+    pending = await _submit(server, _picture("mcp-background-job-test-pending"))
+
+    cancelled = await server.control.canceller.cancel_pending(pending)
+
+    assert cancelled.verdict is Verdict.CANCELLED
+    assert await _status_of(server, pending) == "cancelled"
+    assert await _status_of(server, long, 0.0) == "in_progress"
+    assert (await server.control.canceller.cancel(long)).verdict is Verdict.CANCELLED
+
+
+async def test_a_restart_carries_over_what_waits_and_names_what_is_lost(server: _Server) -> None:
+    if not server.may_restart:
+        pytest.skip("the server is named by COMFYUI_URL, and so not ours to restart")
+    long = await _submit(server, server.long(), wait_s=1.0)
+    pending = await _submit(server, _picture("mcp-background-job-test-carried"))
+
+    outcome = await server.control.lifecycle.restart(
+        client="test", force=True, requeue="pending", wait_s=_REAL_PATIENCE_S
+    )
+
+    assert outcome.status == "restarted"
+    assert outcome.requeued == {pending: pending}
+    assert outcome.lost == (long,)
+    assert await _status_of(server, pending) == "completed"
+    assert await _status_of(server, long) == "lost_to_restart"
