@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from mcp_background_job.comfyui.answers import Queue, Refused
+from mcp_background_job.comfyui.answers import Accepted, Queue, Refused
 from mcp_background_job.comfyui.cancel import stranger_of
+from mcp_background_job.comfyui.client import Client
 from mcp_background_job.comfyui.submit import Submitter
 from mcp_background_job.core.submission import End, Submission
 from mcp_background_job.errors import UnreachableError
@@ -66,30 +68,72 @@ async def pack(journal: Journal, server: str, queue: Queue | None) -> Luggage:
     return Luggage(tuple(running), tuple(pending))
 
 
-async def leave_behind(journal: Journal, luggage: Luggage, requeue: Requeue) -> list[Submission]:
-    """Mark all as lost, since their server is gone, and those that are to be submitted again; returns the latter."""
+async def wish(journal: Journal, luggage: Luggage, requeue: Requeue) -> list[Submission]:
+    """Note which prompts are to be submitted again, and no others of these; returns them.
+
+    This comes before their server is ended: should this process end in between, whoever looks at the server next finds
+    the wish, and submits what the server does not have.
+    """
     again = {"none": (), "pending": luggage.pending, "all": luggage.all}[requeue]
     again = [entry for entry in again if entry.graph]
-    ids = [entry.prompt_id for entry in luggage.all]
-    # The wish first: whoever finds a prompt lost and wished for submits it, should this process end in between.
-    await asyncio.to_thread(journal.want_requeue, [entry.prompt_id for entry in again])
-    await asyncio.to_thread(journal.ended, ids, End.LOST, at=time.time(), reason=_REASON)
+    ids = [entry.prompt_id for entry in again]
+    await take_back(journal, [entry for entry in luggage.all if entry.requeue and entry.prompt_id not in ids])
+    await asyncio.to_thread(journal.want_requeue, ids)
     return again
 
 
-async def requeue_wanted(journal: Journal, submitter: Submitter, server: str) -> Carried:
-    """Submit again what is wished for, under the same ids and in the same order."""
+async def take_back(journal: Journal, entries: Iterable[Submission]) -> None:
+    """Note that prompts are at their server as before, and wished for no longer."""
+
+    def note() -> None:
+        for entry in entries:
+            journal.resubmitted(entry.prompt_id, number=entry.number, at=entry.submitted_at)
+
+    await asyncio.to_thread(note)
+
+
+async def leave_behind(journal: Journal, luggage: Luggage) -> None:
+    """Mark all as lost, since their server is gone; those that are wished for stay so."""
+    ids = [entry.prompt_id for entry in luggage.all]
+    await asyncio.to_thread(journal.ended, ids, End.LOST, at=time.time(), reason=_REASON)
+
+
+async def requeue_wanted(journal: Journal, submitter: Submitter, client: Client) -> Carried:
+    """Submit again what is wished for, under the same ids and in the same order; nothing that the server has already.
+
+    It has what was sent by somebody who ended before he could note it, and all of it if it was never ended.
+    """
+    wanted = await asyncio.to_thread(journal.to_requeue, client.endpoint.url)
     requeued: dict[str, str] = {}
     refused: dict[str, str] = {}
-    for entry in await asyncio.to_thread(journal.to_requeue, server):
-        try:
-            answer = await submitter.send(entry)
-        except UnreachableError as error:
-            refused[entry.prompt_id] = f"not sent, it stays wished for: {error}"
-            break
-        if isinstance(answer, Refused):
-            refused[entry.prompt_id] = answer.message
-            continue
-        await asyncio.to_thread(journal.resubmitted, entry.prompt_id, number=answer.number, at=time.time())
-        requeued[entry.prompt_id] = answer.prompt_id
+    try:
+        queue = await client.queue() if wanted else Queue((), ())
+        for entry in wanted:
+            answer = await _once(entry, queue, journal, submitter, client)
+            if isinstance(answer, Refused):
+                refused[entry.prompt_id] = answer.message
+            elif answer:
+                requeued[entry.prompt_id] = answer.prompt_id
+    except UnreachableError as error:
+        unsent = [entry.prompt_id for entry in wanted if entry.prompt_id not in requeued | refused]
+        refused |= dict.fromkeys(unsent, f"not sent, it stays wished for: {error}")
     return Carried(requeued, refused)
+
+
+async def _once(
+    entry: Submission, queue: Queue, journal: Journal, submitter: Submitter, client: Client
+) -> Accepted | Refused | None:
+    """Submit a prompt unless the server has it; ``None`` if it has ended there."""
+    prompt_id = entry.prompt_id
+    if item := queue.find(prompt_id):
+        await asyncio.to_thread(journal.resubmitted, prompt_id, number=item.number, at=entry.submitted_at)
+        return Accepted(prompt_id, item.number, ())
+    # After the queue and not before: a prompt that ends in between is in the history by now.
+    if finished := await client.finished(prompt_id):
+        await asyncio.to_thread(journal.ended, [prompt_id], finished.end, at=finished.ended_at or time.time())
+        return None
+    # Each in its turn at the end: of several that each go to the front, the last would be first.
+    answer = await submitter.send(replace(entry, front=False))
+    if not isinstance(answer, Refused):
+        await asyncio.to_thread(journal.resubmitted, prompt_id, number=answer.number, at=time.time())
+    return answer

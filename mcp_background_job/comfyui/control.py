@@ -60,6 +60,6 @@ class ComfyUI:
     async def close(self) -> None:
         """Let go of all connections and of the journal; server and prompts go on."""
         await self.lifecycle.close()
-        await self._events.close()
+        await self._events.close_for_good()
         await self._client.close()
         self._journal.close()

@@ -85,6 +85,14 @@ class EventStream:
             reader.cancel()
             await asyncio.wait({reader})
 
+    async def close_for_good(self) -> None:
+        """Hang up, and give up what was begun for prompts that are over: its connections are about to be closed."""
+        await self.close()
+        settling = list(self._settling)
+        for task in settling:
+            task.cancel()
+        await asyncio.gather(*settling, return_exceptions=True)
+
     async def _connect(self) -> None:
         from websockets.asyncio.client import connect  # noqa: PLC0415  a server without ComfyUI does not pay for it
         from websockets.exceptions import WebSocketException  # noqa: PLC0415

@@ -8,16 +8,19 @@ import os
 import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from mcp_background_job.comfyui import carry_over
 from mcp_background_job.comfyui.answers import Queue
 from mcp_background_job.comfyui.carry_over import Carried, Luggage, Requeue
 from mcp_background_job.comfyui.client import READ_S, Client
 from mcp_background_job.comfyui.process import Baselines, ServerProcess
+from mcp_background_job.comfyui.prompts import LOG_RING
 from mcp_background_job.comfyui.server_record import ServerRecords
 from mcp_background_job.comfyui.startup import (
     Settings,
     Startup,
+    is_run_as,
     looks_like_comfyui,
     startup_of_launch,
     startup_of_settings,
@@ -28,6 +31,7 @@ from mcp_background_job.comfyui.trouble import Trouble
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
 from mcp_background_job.core.submission import Submission
+from mcp_background_job.core.text import one_line
 from mcp_background_job.core.waiting import Kind, Until, Why
 from mcp_background_job.errors import LifecycleError, RelaunchError, SurvivorsError, UnknownJobError, UnreachableError
 from mcp_background_job.jobdir import lock
@@ -37,6 +41,7 @@ from mcp_background_job.jobs.request import StartRequest
 from mcp_background_job.jobs.wait import WaitRequest
 from mcp_background_job.processes.family import end_family
 from mcp_background_job.processes.listeners import listener_on
+from mcp_background_job.processes.portrait import Portrait
 from mcp_background_job.registry.journal_base import Journal
 
 #: ComfyUI has no handler for SIGTERM and ends at once; what ignores it is a child that holds video memory.
@@ -53,9 +58,6 @@ PORT_FREE_S = 5.0
 
 #: Between two looks at a port, which tells nobody when it is free or answers.
 _LOOK_S = 0.1
-
-#: A ComfyUI-Manager or a service manager takes this long at most to begin a restart that it was asked for.
-_REBOOT_BEGINS_S = 5.0
 
 #: Where ComfyUI-Manager listens for a restart: the pip package, then the older custom node.
 _REBOOTS = (("POST", "/v2/manager/reboot"), ("GET", "/manager/reboot"))
@@ -164,8 +166,9 @@ class Lifecycle:
             if supervisor:
                 raise LifecycleError(f"{_told(supervisor)}, which would start it again or must stop it: stop it there")
             await asyncio.to_thread(self._records.save, self._endpoint.port, process.portrait)
+            await carry_over.wish(self._journal, luggage, "none")
             outcome = await self._end(process, client, "stop_comfyui")
-            await carry_over.leave_behind(self._journal, luggage, "none")
+            await carry_over.leave_behind(self._journal, luggage)
         return replace(outcome, lost=_ids(luggage.all), took_s=time.monotonic() - began)
 
     async def restart(self, *, client: str, force: bool, requeue: Requeue, wait_s: float) -> Outcome:
@@ -183,6 +186,7 @@ class Lifecycle:
                 await self._check_nobody_else_listens()
                 luggage = await carry_over.pack(self._journal, self._endpoint.url, None)
                 startup = await self._startup()
+                again = await carry_over.wish(self._journal, luggage, requeue)
                 ended = Outcome("not_running")
             else:
                 luggage = await self._look_before(process, force=force)
@@ -193,8 +197,9 @@ class Lifecycle:
                     )
                 await asyncio.to_thread(self._records.save, self._endpoint.port, process.portrait)
                 startup = await self._startup()
+                again = await carry_over.wish(self._journal, luggage, requeue)
                 ended = await self._end(process, client, "restart_comfyui")
-            again = await carry_over.leave_behind(self._journal, luggage, requeue)
+            await carry_over.leave_behind(self._journal, luggage)
             outcome = await self._launch(startup, client, deadline, afresh=True)
             outcome = await self._carry(outcome, luggage, again)
         status = "restarted" if process and outcome.status == "started" else outcome.status
@@ -207,13 +212,14 @@ class Lifecycle:
         )
 
     async def resume_requeue(self) -> Carried | None:
-        """Submit again what an earlier restart left to be submitted; ``None`` if that is nothing, or under way."""
+        """Submit again what an earlier restart left to be submitted; ``None`` if it cannot be now, or is under way."""
         if not await asyncio.to_thread(self._journal.to_requeue, self._endpoint.url):
             return None
         try:
+            await self._client.queue()  # not under the lock: who waits for an answer must not hold up a restart
             async with self._alone("requeue"):
-                return await carry_over.requeue_wanted(self._journal, self._submitter, self._endpoint.url)
-        except LifecycleError:
+                return await carry_over.requeue_wanted(self._journal, self._submitter, self._client)
+        except (LifecycleError, UnreachableError):
             return None
 
     async def last_job(self, process: ServerProcess | None) -> Job | None:
@@ -246,7 +252,8 @@ class Lifecycle:
 
     @contextlib.asynccontextmanager
     async def _alone(self, what: str) -> AsyncGenerator[None]:
-        descriptor = await asyncio.to_thread(lock.acquire, self._lock_path, patience_s=0.0)
+        # Not in a thread: were this call cancelled meanwhile, nobody would let go of the lock.
+        descriptor = lock.acquire(self._lock_path, patience_s=0.0)
         if descriptor is None:
             raise LifecycleError(
                 f"{what}: another start, stop or restart of ComfyUI at {self._endpoint.url} is under way; "
@@ -267,7 +274,7 @@ class Lifecycle:
 
     async def _check_nobody_else_listens(self) -> None:
         listener = await asyncio.to_thread(listener_on, self._endpoint.port)
-        if listener is not None:
+        if listener is not None and listener.pid is None:
             port = self._endpoint.port
             raise LifecycleError(
                 f"port {port} is held by a process of another user, which cannot be looked into: as that user or root, "
@@ -297,11 +304,25 @@ class Lifecycle:
             return
         foreign = error.trouble in (Trouble.NOT_COMFYUI, Trouble.FORBIDDEN)
         if foreign or not looks_like_comfyui(portrait.argv, portrait.cwd):
-            command = " ".join(portrait.argv)[:200] or portrait.exe
             raise LifecycleError(
-                f"port {self._endpoint.port} is held by pid {portrait.pid} ({command}), which is not known to be "
+                f"port {self._endpoint.port} is held by {_shown(portrait)}, which is not known to be "
                 f"ComfyUI: {error}. It was left alone; stop it yourself, or set COMFYUI_PORT to where ComfyUI is"
             ) from error
+
+    async def _check_is_the_server(self, process: ServerProcess) -> None:
+        """Refuse what passes requests on to a ComfyUI elsewhere: it would be ended, and ComfyUI not."""
+        try:
+            stats = await self._client.stats()
+        except UnreachableError as error:
+            self._check_is_comfyui(process, error)
+            return
+        argv = process.portrait.argv
+        if not is_run_as(stats.argv, argv) and not looks_like_comfyui(argv, process.portrait.cwd):
+            raise LifecycleError(
+                f"port {self._endpoint.port} is held by {_shown(process.portrait)}, and the ComfyUI that answers there "
+                f"was started as {one_line(' '.join(stats.argv), _COMMAND_LENGTH)!r}: it runs elsewhere, behind a "
+                "tunnel or proxy, and can be stopped and restarted only there. Nothing was ended"
+            )
 
     async def _look_before(self, process: ServerProcess, *, force: bool) -> Luggage:
         """Return what would be lost; refuses if that is anything, or cannot be known, and it is not forced."""
@@ -312,6 +333,8 @@ class Lifecycle:
         except UnreachableError as error:
             self._check_is_comfyui(process, error)
             trouble = error
+        else:
+            await self._check_is_the_server(process)
         luggage = await carry_over.pack(self._journal, self._endpoint.url, queue)
         if force:
             return luggage
@@ -442,7 +465,7 @@ class Lifecycle:
             if outcome.job_id and outcome.status in ("starting", "queued"):
                 self._requeue_later(outcome.job_id)
             return replace(outcome, to_requeue=wished)
-        carried = await carry_over.requeue_wanted(self._journal, self._submitter, self._endpoint.url)
+        carried = await carry_over.requeue_wanted(self._journal, self._submitter, self._client)
         return replace(outcome, requeued=carried.requeued, requeue_refused=carried.refused)
 
     def _requeue_later(self, job_id: str) -> None:
@@ -475,27 +498,37 @@ class Lifecycle:
         deadline: float,
     ) -> Outcome:
         """Have it restarted by the configured command or by ComfyUI-Manager, where killing it is not for us."""
-        before = await self._boot()
-        job_id = None
+        before = await self._boot(otherwise=datetime.now().isoformat())  # noqa: DTZ005  as ComfyUI writes its log
+        again = await carry_over.wish(self._journal, luggage, requeue)
+        job: Job | None = None
         if self._settings.restart_command:
             request = StartRequest(command=self._settings.restart_command, name="comfyui-restart", is_own=True)
-            job_id = (await self._manager.start(request, client=client)).job.job_id
-            how = f"COMFYUI_RESTART_COMMAND runs as {job_id}"
+            job = (await self._manager.start(request, client=client)).job
+            how = f"COMFYUI_RESTART_COMMAND runs as {job.job_id}"
         elif await self._reboot_by_manager():
             how = "ComfyUI-Manager was asked to restart it"
         else:
+            await carry_over.take_back(self._journal, luggage.all)
             raise LifecycleError(f"{_told(supervisor)}: nothing was ended. {_commanded(supervisor)}")
-        ready = await self._await_other_boot(before, deadline)
-        again = await carry_over.leave_behind(self._journal, luggage, requeue)
-        outcome = Outcome("started" if ready else "requested", job_id=job_id, detail=how)
-        if ready:
-            process = await self._process()
-            outcome = replace(outcome, pid=process.pid if process else None)
-        else:
-            outcome = replace(outcome, detail=f"{how}; it is not back yet: comfyui_status tells when it is")
-        outcome = await self._carry(outcome, luggage, again)
-        status = "restarted" if ready else outcome.status
-        return replace(outcome, status=status, took_s=time.monotonic() - began)
+        ready = await self._await_other_boot(before, deadline, job)
+        outcome = Outcome("started", job_id=job.job_id if job else None, detail=how)
+        if not ready:
+            return replace(await self._not_back(outcome, job, luggage, again), took_s=time.monotonic() - began)
+        await carry_over.leave_behind(self._journal, luggage)
+        process = await self._process()
+        outcome = await self._carry(replace(outcome, pid=process.pid if process else None), luggage, again)
+        return replace(outcome, status="restarted", took_s=time.monotonic() - began)
+
+    async def _not_back(self, outcome: Outcome, job: Job | None, luggage: Luggage, again: list[Submission]) -> Outcome:
+        """Say what became of a restart after which no other server answers. Nothing is lost as far as is known."""
+        job = await self._manager.find(job.job_id) if job else None
+        if job and job.state is State.EXITED and job.exit_code:
+            await carry_over.take_back(self._journal, luggage.all)
+            tail = await self._manager.tail(job, lines=_LAST_LINES)
+            detail = f"COMFYUI_RESTART_COMMAND ended with exit code {job.exit_code}, and no other ComfyUI answers"
+            return replace(outcome, status="failed", output=tail.text, detail=detail)
+        detail = f"{outcome.detail}; it is not back yet: comfyui_status tells when it is"
+        return replace(outcome, status="requested", to_requeue=_ids(again), detail=detail)
 
     async def _reboot_by_manager(self) -> bool:
         for method, path in _REBOOTS:
@@ -506,32 +539,51 @@ class Lifecycle:
                 return False
         return False
 
-    async def _boot(self) -> tuple[int | None, str]:
-        """Return what changes with a restart: the process, and the beginning of the log."""
+    async def _boot(self, *, otherwise: str) -> _Boot:
         process = await asyncio.to_thread(ServerProcess.find, self._endpoint)
+        pid = process.pid if process else None
         try:
             entries = await self._client.log()
         except UnreachableError:
-            return process.pid if process else None, ""
-        return process.pid if process else None, entries[0].at if entries else ""
+            return _Boot(pid, otherwise)
+        # The log is a ring: once it is full, its first line is any.
+        return _Boot(pid, entries[0].at if 0 < len(entries) < LOG_RING else otherwise)
 
-    async def _await_other_boot(self, before: tuple[int | None, str], deadline: float) -> bool:
-        went_away = False
+    async def _await_other_boot(self, before: _Boot, deadline: float, job: Job | None) -> bool:
+        """Wait for another server to answer; returns early if the command that was to restart it has failed."""
         while time.monotonic() < deadline:
-            try:
+            # Asked first, so that a server that it left behind is seen before it is given up.
+            failed = job is not None and (await self._manager.find(job.job_id)).exit_code
+            with contextlib.suppress(UnreachableError):
                 await self._client.stats()
-            except UnreachableError:
-                went_away = True
-            else:
-                now = await self._boot()
-                if now != before and (went_away or now[0] != before[0] or now[1] > before[1]):
+                now = await self._boot(otherwise="")
+                if (now.pid is not None and now.pid != before.pid) or now.log_began > before.log_began:
                     return True
+            if failed:
+                return False
             await asyncio.sleep(_LOOK_S)
         return False
 
 
+@dataclass(frozen=True)
+class _Boot:
+    """What changes with a restart: the process, or (in place) the beginning of the log, as ISO text."""
+
+    pid: int | None
+    log_began: str
+
+
 #: A wait in the background, repeated until something comes of it.
 _LONG_WAIT_S = 50.0
+
+
+#: Characters of a command that a refusal shows.
+_COMMAND_LENGTH = 200
+
+
+def _shown(portrait: Portrait) -> str:
+    command = one_line(" ".join(portrait.argv), _COMMAND_LENGTH) or portrait.exe
+    return f"pid {portrait.pid} ({command})"
 
 
 def _ids(entries: list[Submission] | tuple[Submission, ...]) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from mcp_background_job.registry.journal_base import Journal
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 #: The server keeps so many lines of its log; with fewer the first is from its start.
-_LOG_RING = 300
+LOG_RING = 300
 
 
 def check_prompt_id(prompt_id: str) -> str:
@@ -194,7 +194,7 @@ class Prompts:
 
 
 def _first_moment(entries: list[LogEntry]) -> float | None:
-    if not 0 < len(entries) < _LOG_RING:
+    if not 0 < len(entries) < LOG_RING:
         return None
     try:
         return datetime.fromisoformat(entries[0].at).timestamp()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,9 +92,25 @@ def _has_torch() -> bool:
 
 def looks_like_comfyui(argv: list[str], cwd: str | None) -> bool:
     """Tell whether a process that does not answer is likely a ComfyUI, so that it may be ended."""
+    if not argv or "python" not in Path(argv[0]).name.lower():
+        return False  # a tunnel to a machine of that name, say
     if any("comfyui" in part.lower() for part in argv):
         return True
     if not cwd or not any(Path(part).name == "main.py" for part in argv):
         return False
     directory = next(Path(cwd, part).parent for part in argv if Path(part).name == "main.py")
     return "comfyui" in str(directory).lower() or (directory / "comfy").is_dir()
+
+
+def is_run_as(told: Sequence[str], argv: Sequence[str]) -> bool:
+    """Tell whether a process was started with the arguments that a server says it was; unknown ones fit.
+
+    One that passes requests on to a server elsewhere (a tunnel, a proxy) was not.
+    """
+    if not told or not argv:
+        return True
+    options = list(told[1:])
+    # Some nodes take the options out of what the server tells; the name of its script stays.
+    return Path(told[0]).name in {Path(part).name for part in argv} or (
+        bool(options) and list(argv[-len(options) :]) == options
+    )

@@ -93,14 +93,18 @@ class Submitter:
         Raises:
             UnreachableError: see ``submit``.
         """
-        client_id = await self._events.client_id()
-        self._events.follow(submission.prompt_id)
+        extra_data = json.loads(submission.extra_data)
+        # Whoever submitted it first goes on hearing of it, under the id that he listens with.
+        client_id = None if submission.is_ours else extra_data.get("client_id")
+        if client_id is None:
+            client_id = await self._events.client_id()
+            self._events.follow(submission.prompt_id)
         try:
             answer = await self._client.submit(
                 graph_of(submission),
                 prompt_id=submission.prompt_id,
                 client_id=client_id,
-                extra_data=json.loads(submission.extra_data),
+                extra_data=extra_data,
                 front=submission.front,
             )
         except UnreachableError as error:
@@ -129,7 +133,8 @@ class Submitter:
                 item = located.queue.find(prompt_id) if located.queue else None
                 return Accepted(prompt_id, item.number if item else None, ())
         await self._events.forget(prompt_id)
-        if submission.stage is Stage.SENDING:  # one that is carried over a restart stays wished for
+        # What is carried over a restart stays wished for.
+        if submission.stage is Stage.SENDING and not submission.requeue:
             await asyncio.to_thread(self._journal.answered, prompt_id, Stage.REFUSED, None)
         raise UnreachableError(f"nothing was submitted: {error}", trouble=error.trouble) from error
 
