@@ -365,6 +365,11 @@ class Lifecycle:
                     f"processes {', '.join(map(str, ended.survivors))} of ComfyUI survived SIGKILL (a driver may hold "
                     "them); nothing was started. Ask again in a while, or reboot the machine"
                 )
+            if not ended.certain:
+                raise SurvivorsError(
+                    "processes of ComfyUI start others faster than they can be listed, so whether all are ended is not "
+                    "known; nothing was started. Look for what is left, and ask again"
+                )
             members = ended.stopped
         await self._await_free_port()
         return Outcome("stopped", job_id=job.job_id if job else None, old_pid=process.pid, stopped=members)
