@@ -19,7 +19,8 @@ from mcp_background_job.app import build_comfyui
 from mcp_background_job.comfyui import lifecycle, workflow
 from mcp_background_job.comfyui.client import Client
 from mcp_background_job.comfyui.control import ComfyUI
-from mcp_background_job.comfyui.lifecycle import Lifecycle, Outcome
+from mcp_background_job.comfyui.lifecycle import Lifecycle
+from mcp_background_job.comfyui.outcome import Outcome
 from mcp_background_job.config import load_comfyui_settings
 from mcp_background_job.core.states import State
 from mcp_background_job.errors import BackgroundJobError, UnknownJobError
