@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
 
 from mcp_background_job.core.states import Outcome, State, status_of
+from mcp_background_job.core.text import duration
 from mcp_background_job.errors import InvalidRequestError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -70,3 +72,10 @@ def check_name(name: str) -> str:
             "beginning with a letter or digit"
         )
     return name
+
+
+def ending(job: Job) -> str:
+    """Return the sentence that tells that a job has ended."""
+    end = f", exit {job.exit_code}" if job.exit_code else ""
+    ago = duration(time.time() - job.ended_at) if job.ended_at else "some time"
+    return f"{job.label} {job.status}{end}, {ago} ago"

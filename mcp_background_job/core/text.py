@@ -1,6 +1,8 @@
-"""How numbers read in answers and tables."""
+"""How numbers and times read in answers and tables."""
 
 from __future__ import annotations
+
+from datetime import UTC, datetime
 
 _STEPS = ((60, "s", 1), (3600, "min", 60), (86400, "h", 3600))
 
@@ -30,3 +32,8 @@ def one_line(text: str, limit: int) -> str:
     """Return the text on one line of at most ``limit`` characters."""
     flat = " ".join(text.split())
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
+
+
+def iso(moment: float | None) -> str | None:
+    """Return a moment in UTC, to the second."""
+    return None if moment is None else datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from mcp_background_job.core.job import Job
+from mcp_background_job.core.job import Job, ending
 from mcp_background_job.core.states import State
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.view import observed
-from mcp_background_job.server.results import ending
 
 #: Endings in one answer; more are summed up.
 _MAX_TOLD = 5

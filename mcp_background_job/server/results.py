@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import UTC, datetime
 from typing import Any, get_args
 
 from fastmcp.tools.base import ToolResult
@@ -16,7 +15,7 @@ from pydantic import BaseModel, Field
 
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
-from mcp_background_job.core.text import duration, one_line, size
+from mcp_background_job.core.text import duration, iso, one_line, size
 from mcp_background_job.jobs.manager import Details
 
 #: Characters of a command in a list.
@@ -254,15 +253,3 @@ def headline(job: Job, output_bytes: int) -> str:
         since = job.started_at or job.created_at
         how = f"{job.status} for {duration(time.time() - since)}"
     return f"[{job.label} {how}; {size(output_bytes)} of output]"
-
-
-def ending(job: Job) -> str:
-    """Return the sentence in which a client is told that a job has ended."""
-    end = f", exit {job.exit_code}" if job.exit_code else ""
-    ago = duration(time.time() - job.ended_at) if job.ended_at else "some time"
-    return f"{job.label} {job.status}{end}, {ago} ago"
-
-
-def iso(moment: float | None) -> str | None:
-    """Return a moment in UTC, to the second."""
-    return None if moment is None else datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
