@@ -12,7 +12,7 @@ from mcp_background_job.cli.comfyui.waits import under_way
 from mcp_background_job.cli.terminal import PROGRAM
 from mcp_background_job.comfyui import report
 from mcp_background_job.comfyui.control import ComfyUI
-from mcp_background_job.comfyui.lifecycle import Outcome
+from mcp_background_job.comfyui.outcome import Outcome
 
 #: A ComfyUI with many custom nodes takes so long to be ready; whoever waits for less or more says so.
 READY_S = 120.0
