@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from mcp_background_job.comfyui.answers import Finished, Queue, QueueItem
+from mcp_background_job.comfyui.answers import Finished, Queue, QueueItem, SystemStats
 from mcp_background_job.comfyui.cancel_plan import SILENT_LOOK_S, CancelPlan, Next, Sight, Step, Verdict
 from mcp_background_job.comfyui.client import Client
 from mcp_background_job.comfyui.events import EventStream
@@ -26,6 +26,13 @@ _LOOKS_SHARE = 3.0
 
 #: Entries of the history among which a prompt is looked for that was hit in place of another.
 _RECENT = 5
+
+#: The first release that does, see ``is_targeting``.
+_FIRST_TARGETING = (0, 3, 57)
+
+#: A prompt that was hit in place of another is given so many looks to reach its next step.
+_HIT_LOOKS = 10
+_HIT_LOOK_S = 0.1
 
 #: Pending prompts that were asked to leave are looked for so often before they are said to stay.
 _DROP_LOOKS = 20
@@ -198,20 +205,28 @@ class Canceller:
             return ""
         began = time.time() - (time.monotonic() - walk.began)
         try:
-            recent = await self._client.history(_RECENT)
-        except UnreachableError:  # one output that is no JSON breaks it; the verdict stands all the same
+            if is_targeting(await self._client.stats()):
+                return ""
+            hit = await self._hit_since(began, walk.prompt_id)
+        except UnreachableError:  # one output that is no JSON breaks the history; the verdict stands all the same
             return ""
-        hit = [
-            entry.prompt_id
-            for entry in recent
-            if entry.end is End.CANCELLED and entry.prompt_id != walk.prompt_id and (entry.ended_at or 0) >= began
-        ]
-        if not hit:
-            return ""
-        return (
-            f"{', '.join(hit)} was interrupted meanwhile: servers before 0.3.57 stop whatever runs, "
-            "whomever an interrupt is for"
-        )
+        return f"{hit}: servers before 0.3.57 stop whatever runs, whomever an interrupt is for" if hit else ""
+
+    async def _hit_since(self, began: float, prompt_id: str) -> str:
+        running: list[str] = []
+        for _ in range(_HIT_LOOKS):
+            running = [item.prompt_id for item in (await self._client.queue()).running]
+            hit = [
+                entry.prompt_id
+                for entry in await self._client.history(_RECENT)
+                if entry.end is End.CANCELLED and entry.prompt_id != prompt_id and (entry.ended_at or 0) >= began
+            ]
+            if hit:
+                return f"{', '.join(hit)} was interrupted meanwhile"
+            if not running:
+                return ""
+            await asyncio.sleep(_HIT_LOOK_S)  # what runs now may have been hit, and ends at its next step
+        return f"{', '.join(running)} runs now, and may stop at its next step"
 
     # -- the pending -----------------------------------------------------------------------------------------------
 
@@ -249,6 +264,12 @@ class Canceller:
         known = await asyncio.to_thread(lambda: {item.prompt_id: self._journal.get(item.prompt_id) for item in items})
         strangers = [stranger_of(item, self._client.endpoint.url) for item in items if known[item.prompt_id] is None]
         await asyncio.to_thread(self._journal.record, strangers)
+
+
+def is_targeting(stats: SystemStats) -> bool:
+    """Tell whether a server looks for whom an interrupt is; one that does not say its version may not."""
+    version = tuple(int(part) for part in stats.version.lstrip("v").split(".")[:3] if part.isdecimal())
+    return version >= _FIRST_TARGETING
 
 
 def stranger_of(item: QueueItem, server: str) -> Submission:

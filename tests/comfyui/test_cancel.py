@@ -253,14 +253,14 @@ async def test_an_empty_id_is_refused(prompt_id: str, tmp_path: Path) -> None:
         assert (await control.prompts.get(running)).status == "in_progress"
 
 
-@pytest.mark.parametrize("prompt_id", [".", ".."])
-async def test_what_would_name_a_folder_is_no_id(prompt_id: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("prompt_id", [".", "..", '{"a": 1}'])
+async def test_what_no_path_can_hold_is_no_id(prompt_id: str, tmp_path: Path) -> None:
     async with control_of(1, tmp_path) as control:
         with pytest.raises(InvalidRequestError, match="no id"):
             await control.cancel(prompt_id)
 
 
-ODD_IDS = ["nobody", "...", "../queue", "a b", "ü", "x?y=1#z", "%2e%2e", "a/b", "A" * 3000, '{"a": 1}', "\0"]
+ODD_IDS = ["nobody", "...", "../queue", "a b", "ü", "x?y=1#z", "%2e%2e", "a/b", "A" * 3000, "\0"]
 
 
 @pytest.mark.requirement("comfyui.unknown")

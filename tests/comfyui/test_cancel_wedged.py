@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from mcp_background_job.comfyui import cancel_plan
+from mcp_background_job.comfyui.answers import SystemStats
+from mcp_background_job.comfyui.cancel import is_targeting
 from mcp_background_job.comfyui.cancel_plan import Verdict
 from mcp_background_job.comfyui.wedge import Wedge
 from tests.comfyui.cancel_support import VERSIONS, Control, control_of, controlled, end_of, queued, until
@@ -241,23 +243,43 @@ async def test_a_broken_history_of_another_does_not_hide_that_a_prompt_finished(
 
 
 @pytest.mark.requirement("comfyui.cancel.hit_instead")
+@pytest.mark.parametrize(("step_s", "said"), [(0.3, "was interrupted meanwhile"), (20.0, "runs now, and may stop")])
 async def test_a_prompt_that_an_old_server_stopped_instead_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    step_s: float, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with controlled(tmp_path, "--version", "old", "--old-interrupt") as (control, simulator):
+    async with controlled(tmp_path, "--version", "old", "--old-interrupt") as (control, _):
         first = await control.submit_running(graphs.sleeping(0.5))
-        second = await control.submit(graphs.stepped(LONG, 0.02))
+        second = await control.submit(graphs.stepped(LONG, step_s))
         interrupt = control.client.interrupt
 
         async def interrupt_too_late(prompt_id: str, *, read_s: float) -> None:
             await control.until_running(second)
+            # It has begun when it is heard of: an interrupt that comes before is forgotten.
+            await until(heard_of_second, "it has begun")
             await interrupt(prompt_id, read_s=read_s)
+
+        async def heard_of_second() -> bool:
+            return control.events.progress_of(second) is not None
 
         monkeypatch.setattr(control.client, "interrupt", interrupt_too_late)
         cancelled = await control.cancel(first)
         assert cancelled.verdict is Verdict.FINISHED
-        assert second in cancelled.detail
-        assert end_of(simulator, second) == "interrupted"
+        assert f"{second} {said}" in cancelled.detail
+
+
+VERSIONS_THAT_TARGET = {
+    "0.3.56": False,
+    "0.3.57": True,
+    "v0.3.64": True,
+    "0.33.0": True,
+    "0.2": False,
+    "unknown": False,
+}
+
+
+@pytest.mark.parametrize("version", VERSIONS_THAT_TARGET)
+def test_who_looks_for_whom_an_interrupt_is_is_known_by_its_version(version: str) -> None:
+    assert is_targeting(SystemStats(version, "", "", (), 0, 0, ())) is VERSIONS_THAT_TARGET[version]
 
 
 @pytest.mark.requirement("comfyui.cancel.hit_instead")
@@ -270,9 +292,13 @@ async def test_a_prompt_that_a_second_interrupt_stopped_instead_is_named(
         interrupt = control.client.interrupt
         sent: list[str] = []
 
+        async def heard_of_second() -> bool:
+            return control.events.progress_of(second) is not None
+
         async def second_too_late(prompt_id: str, *, read_s: float) -> None:
             if sent:
                 await control.until_running(second)
+                await until(heard_of_second, "it has begun")
             sent.append(prompt_id)
             await interrupt(prompt_id, read_s=read_s)
 

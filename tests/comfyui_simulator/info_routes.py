@@ -24,6 +24,7 @@ _ASSETS_DISABLED: dict[str, Any] = {
 class InfoRoutes:
     def __init__(self, flags: Flags, ring: LogRing, publisher: Publisher) -> None:
         self._new = flags.new
+        self._old_interrupt = flags.old_interrupt
         self._output_directory = flags.output_directory
         self._ring = ring
         self._publisher = publisher
@@ -53,7 +54,7 @@ class InfoRoutes:
         router.add_get("/", self._page)
 
     async def _system_stats(self, _request: web.Request) -> web.Response:
-        return web.json_response(stats.system_stats(new=self._new))
+        return web.json_response(stats.system_stats(new=self._new, old_interrupt=self._old_interrupt))
 
     async def _object_info(self, _request: web.Request) -> web.Response:
         return web.json_response({name: object_info(node, new=self._new) for name, node in CATALOGUE.items()})

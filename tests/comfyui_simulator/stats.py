@@ -7,12 +7,12 @@ _GIB = 1024**3
 MAX_UPLOAD = 104_857_600
 
 
-def system_stats(*, new: bool) -> dict[str, Any]:
+def system_stats(*, new: bool, old_interrupt: bool = False) -> dict[str, Any]:
     system: dict[str, Any] = {
         "os": "linux" if new else "posix",
         "ram_total": 24 * _GIB,
         "ram_free": 20 * _GIB,
-        "comfyui_version": "0.33.0" if new else "0.3.64",
+        "comfyui_version": "0.3.56" if old_interrupt else "0.33.0" if new else "0.3.64",
         "required_frontend_version": "1.49.6" if new else "1.27.10",
         "installed_templates_version": "0.11.44",
         "required_templates_version": "0.11.44" if new else "0.1.95",
