@@ -34,6 +34,8 @@ _SAFE = "promise 8: the safe choice is the default"
 _DISK = "the disk contract"
 _LIFE = "life of a job"
 _STOPPING = "stopping"
+_COMFYUI = "ComfyUI: a cancel is verified"
+_SUBMIT = "ComfyUI: comfyui_submit"
 
 PROMISES: tuple[Promise, ...] = (
     # A job outlives everything but its machine
@@ -145,4 +147,48 @@ PROMISES: tuple[Promise, ...] = (
     Promise("records.damaged", _DISK, "Damaged or missing files of a job are reported and worked around."),
     Promise("index.trouble", _DISK, "A lost, damaged, locked or newer index costs no job."),
     Promise("state_dir.vanished", _DISK, "If the state directory vanishes jobs run on, and questions get an answer."),
+    # A cancel of a render is verified
+    Promise(
+        "comfyui.cancel.verified",
+        _COMFYUI,
+        '"cancelled" is said when the history has the interruption, within half a second of the end of the step.',
+    ),
+    Promise("comfyui.cancel.resent", _COMFYUI, "An interrupt that the server forgets is sent again, within seconds."),
+    Promise(
+        "comfyui.cancel.finished",
+        _COMFYUI,
+        "A prompt that finishes all the same is finished_before_cancel, with its outputs, even if its history broke.",
+    ),
+    Promise("comfyui.cancel.pending", _COMFYUI, "A pending prompt is taken out, stays known, and never runs."),
+    Promise(
+        "comfyui.cancel.clear",
+        "comfyui_cancel_job: clear_pending",
+        "What is dropped is listed, and can be found again.",
+    ),
+    Promise("comfyui.cancel.others", _COMFYUI, "The prompt that takes the place of a cancelled one survives."),
+    Promise(
+        "comfyui.cancel.hit_instead",
+        _COMFYUI,
+        "A prompt that a server before 0.3.57 stopped in place of the one that was meant is named.",
+    ),
+    Promise("comfyui.cancel.dead_worker", _COMFYUI, "A dead worker is named within ten seconds, on both generations."),
+    Promise("comfyui.cancel.silent", _COMFYUI, "A held or stopped interpreter is named within ten seconds."),
+    Promise("comfyui.cancel.died", _COMFYUI, "A server that dies of the interrupt is server_died, never cancelled."),
+    Promise(
+        "comfyui.cancel.races",
+        _COMFYUI,
+        "In no measured race is cancelled said of what completed, finished of what was stopped, or wedged of either.",
+    ),
+    Promise(
+        "comfyui.unreachable", _UNKNOWN, "A ComfyUI that gives no answer has an unknown queue, never an empty one."
+    ),
+    Promise("comfyui.unknown", "comfyui_cancel_job: prompt_id", "An unknown id is not_found, and nothing is touched."),
+    Promise("comfyui.submit.waits", _SUBMIT, "A prompt that ends in time comes back with its outputs."),
+    Promise("comfyui.submit.refused", _SUBMIT, "A refused graph says why, node by node, and nothing runs."),
+    Promise("comfyui.submit.partly", _SUBMIT, "When only a part of a graph runs, the nodes left out are named."),
+    Promise(
+        "comfyui.submit.once",
+        _SUBMIT,
+        "Whatever becomes of the answer, a submission that was taken is found, and one that was not is said not to be.",
+    ),
 )

@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pydantic import SecretStr
+from pydantic_settings import BaseSettings
 
 from mcp_background_job import __version__
 from mcp_background_job.cli import kernel
-from mcp_background_job.config import Settings, variable_of
+from mcp_background_job.config import ComfyUISettings, Settings, variable_of
 from mcp_background_job.core.states import State
 from mcp_background_job.core.text import size
 from mcp_background_job.errors import BackgroundJobError
@@ -44,6 +45,7 @@ class Findings:
         settings: all that there are.
         state_dir: facts about the state directory.
         jobs: how many are live, and how many there are.
+        comfyui: whether it answers, and where.
         kernel: what the kernel offers.
         warnings: what could be better.
         problems: what is wrong.
@@ -55,6 +57,7 @@ class Findings:
     settings: list[Setting] = field(default_factory=list[Setting])
     state_dir: dict[str, Any] = field(default_factory=dict[str, Any])
     jobs: dict[str, int] = field(default_factory=dict[str, int])
+    comfyui: dict[str, Any] = field(default_factory=dict[str, Any])
     kernel: dict[str, bool] = field(default_factory=kernel.offers)
     warnings: list[str] = field(default_factory=list[str])
     problems: list[str] = field(default_factory=list[str])
@@ -64,9 +67,9 @@ class Findings:
         return asdict(self)
 
 
-def examine(settings: Settings) -> Findings:
+def examine(settings: Settings, comfyui: ComfyUISettings) -> Findings:
     """Look at what is there before a manager has touched it."""
-    findings = Findings(settings=_settings(settings), state_dir=_state_dir(settings.state_dir))
+    findings = Findings(settings=_settings(settings) + _settings(comfyui), state_dir=_state_dir(settings.state_dir))
     findings.warnings += _unknown_variables()
     findings.warnings += [
         f"this system has no {name}: {kernel.CONSEQUENCES[name]}"
@@ -95,17 +98,22 @@ def blame(findings: Findings, error: BackgroundJobError) -> None:
     findings.problems.append(str(error))
 
 
-def _settings(settings: Settings) -> list[Setting]:
-    return [_setting(name, getattr(settings, name)) for name in Settings.model_fields]
+def _settings(settings: BaseSettings) -> list[Setting]:
+    return [_setting(type(settings), name, getattr(settings, name)) for name in type(settings).model_fields]
 
 
-def _setting(name: str, value: object) -> Setting:
-    variable = variable_of(name)
-    given = any(key.upper() == variable for key in os.environ)  # names are read without regard to case
-    source = "environment" if given else "default"
-    if name == "state_dir" and not given and os.environ.get("XDG_STATE_HOME"):
+def _setting(kind: type[BaseSettings], name: str, value: object) -> Setting:
+    variable = variable_of(name, kind)
+    source = "environment" if _is_given(kind, variable) else "default"
+    if kind is Settings and name == "state_dir" and source == "default" and os.environ.get("XDG_STATE_HOME"):
         source = "XDG_STATE_HOME"
     return Setting(variable, _shown(value), source)
+
+
+def _is_given(kind: type[BaseSettings], variable: str) -> bool:
+    # Names are read without regard to case; a variable that is empty counts only where the settings say so.
+    values = [value for key, value in os.environ.items() if key.upper() == variable]
+    return any(values) if kind.model_config.get("env_ignore_empty") else bool(values)
 
 
 def _shown(value: object) -> str:

@@ -10,11 +10,24 @@ import signal
 
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import Outcome
-from mcp_background_job.errors import BackgroundJobError, ConfigError, InvalidRequestError
+from mcp_background_job.errors import (
+    BackgroundJobError,
+    ConfigError,
+    InvalidRequestError,
+    LifecycleError,
+    RelaunchError,
+    UnreachableError,
+)
 
 OK = 0
 UNMET = 1
 USAGE = 2
+RENDER_FAILED = 3
+RENDER_STOPPED = 4
+WEDGED = 5
+UNREACHABLE = 6
+REFUSED = 7
+NOT_FOUND = 8
 TIMED_OUT = 124
 TROUBLE = 125
 _SIGNALLED = 128
@@ -28,16 +41,89 @@ Exit codes:
 * 0: done; `wait` and `run --follow`: the job completed
 * 1: `wait`: --fail-on was found, or the job completed before --until was; `doctor`: something is wrong
 * 2: wrong usage, an argument or a setting that cannot be used
+* 3 to 8: `comfyui`: see `comfyui --help`
 * 124: `wait --timeout` ran out
 * 125: an error of ours, or a job that did not complete and has no exit code that says so: lost, never started, stopped
 * 128+n: `wait` and `run --follow`: signal n ended the job; also 130 for Ctrl-C, 141 when nobody reads our output
 * any other: `wait` and `run --follow`: the job's own exit code
 """
 
+#: The same for the group ``comfyui``.
+COMFYUI_TABLE = """\
+Exit codes:
+
+* 0: done; `job`, `submit --wait` and `--follow`: the render completed; `cancel`: it is over
+* 1: not all was done: a prompt that runs was left alone, stays in the queue, or was not submitted again
+* 2: wrong usage, an argument, a workflow or a setting that cannot be used
+* 3: the render failed
+* 4: `job` and `submit`: the render was cancelled, or lost to a restart
+* 5: `cancel`: ComfyUI is wedged, and only a restart stops the render
+* 6: ComfyUI is unreachable, or died meanwhile: nothing is known of its queue
+* 7: refused, by ComfyUI or by us: nothing was submitted, or nothing was ended
+* 8: there is no such prompt, or none that runs
+* 124: `--wait` ran out: the render goes on, or ComfyUI is not ready yet
+* 125: an error of ours, or a ComfyUI that ended while it started
+* 130: Ctrl-C; a render that was followed goes on
+"""
+
+_OF_PROMPT = {
+    "completed": OK,
+    "pending": OK,
+    "in_progress": OK,
+    "failed": RENDER_FAILED,
+    "cancelled": RENDER_STOPPED,
+    "lost_to_restart": RENDER_STOPPED,
+    "refused": REFUSED,
+}
+_OF_CANCEL = {
+    "cancelled": OK,
+    "finished_before_cancel": OK,
+    "failed": RENDER_FAILED,
+    "wedged": WEDGED,
+    "server_died": UNREACHABLE,
+    "unreachable": UNREACHABLE,
+    "not_found": NOT_FOUND,
+    "nothing_running": NOT_FOUND,
+    "running": UNMET,
+    "pending": UNMET,
+}
+_OF_LIFECYCLE = {
+    "started": OK,
+    "already_running": OK,
+    "restarted": OK,
+    "stopped": OK,
+    "not_running": OK,
+    "starting": TIMED_OUT,
+    "queued": TIMED_OUT,
+    "requested": TIMED_OUT,
+    "failed": TROUBLE,
+}
+
 
 def of_error(error: BackgroundJobError) -> int:
     """Return the exit code for an error."""
-    return USAGE if isinstance(error, InvalidRequestError | ConfigError) else TROUBLE
+    if isinstance(error, InvalidRequestError | ConfigError):
+        return USAGE
+    if isinstance(error, UnreachableError):
+        return UNREACHABLE
+    return REFUSED if isinstance(error, LifecycleError | RelaunchError) else TROUBLE
+
+
+def of_prompt(status: str, reason: str) -> int:
+    """Return the exit code for how a prompt of ComfyUI is doing, or ended."""
+    if status == "unknown":
+        return UNREACHABLE if reason.startswith("unreachable") else NOT_FOUND
+    return _OF_PROMPT[status]
+
+
+def of_cancel(status: str) -> int:
+    """Return the exit code for what became of a request to cancel a prompt."""
+    return _OF_CANCEL[status]
+
+
+def of_lifecycle(status: str) -> int:
+    """Return the exit code for what a start, stop or restart of ComfyUI came to."""
+    return _OF_LIFECYCLE[status]
 
 
 def of_job(job: Job) -> int:

@@ -36,6 +36,18 @@ _COMMANDS = (
     ("completion", "mcp_background_job.cli.commands.completion:completion", "Print or install shell completion."),
 )
 
+#: A group of commands, and those in it.
+_COMFYUI = "comfyui"
+_COMFYUI_COMMANDS = (
+    ("status", "mcp_background_job.cli.commands.comfyui.status:status", "Show what ComfyUI does now."),
+    ("submit", "mcp_background_job.cli.commands.comfyui.submit:submit", "Put a workflow into its queue."),
+    ("job", "mcp_background_job.cli.commands.comfyui.job:job", "Show one prompt, or follow it to its end."),
+    ("cancel", "mcp_background_job.cli.commands.comfyui.cancel:cancel", "Stop a render, and verify it."),
+    ("start", "mcp_background_job.cli.commands.comfyui.start:start", "Start ComfyUI as a background job."),
+    ("stop", "mcp_background_job.cli.commands.comfyui.stop:stop", "End ComfyUI and all that it started."),
+    ("restart", "mcp_background_job.cli.commands.comfyui.restart:restart", "End ComfyUI and run it again."),
+)
+
 
 def build_app() -> App:
     """Return the command line."""
@@ -51,6 +63,12 @@ def build_app() -> App:
     )
     for name, path, text in _COMMANDS:
         app.command(path, name=name, help=text)
+    group = App(
+        name=_COMFYUI, help="Control ComfyUI: its renders, and its process.", help_epilogue=exit_codes.COMFYUI_TABLE
+    )
+    for name, path, text in _COMFYUI_COMMANDS:
+        group.command(path, name=name, help=text)
+    app.command(group)
     return app
 
 
@@ -82,7 +100,8 @@ def _wrong_usage(error: CycloptsError) -> str:
     if not isinstance(error, UnknownCommandError):
         return f"{error} (--help shows what can be given)"
     # The text of this one would import every command.
-    names = [name for name, _, _ in _COMMANDS]
+    in_group = tuple(error.command_chain or ())[:1] == (_COMFYUI,)
+    names = [name for name, _, _ in _COMFYUI_COMMANDS] if in_group else [*(name for name, _, _ in _COMMANDS), _COMFYUI]
     asked = (error.unused_tokens or [""])[0]
     near = difflib.get_close_matches(asked, names, 1)
     hint = f"do you mean {near[0]}?" if near else f"give one of {', '.join(names)}"

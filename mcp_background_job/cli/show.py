@@ -74,8 +74,12 @@ def style_of(job: Job) -> str:
 
 def printable(text: str) -> str:
     """Return text on one line, with everything escaped that a terminal would obey."""
-    flat = one_line(text, _COMMAND_WIDTH)
-    return "".join(part if part.isprintable() else part.encode("unicode_escape").decode() for part in flat)
+    return escaped(one_line(text, _COMMAND_WIDTH))
+
+
+def escaped(text: str) -> str:
+    """Return text with everything escaped that a terminal would obey."""
+    return "".join(part if part.isprintable() else part.encode("unicode_escape").decode() for part in text)
 
 
 def _cells(job: Job, now: float) -> list[str]:

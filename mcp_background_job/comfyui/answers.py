@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import reprlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -19,13 +21,25 @@ _MS = 1000.0
 _ITEM_LENGTH = 4
 
 
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
 def decode(text: str) -> Any:
-    """Read JSON as ComfyUI writes it: ``NaN`` and infinities, which are none, become their names.
+    """Read JSON as ComfyUI writes it.
+
+    ``NaN`` and infinities, which are none, become their names. Half a character, as it stands for a byte of a file name
+    in another encoding, becomes a question mark: no answer of ours could hold it.
 
     Raises:
-        ValueError: it is not JSON.
+        ValueError: it is not JSON, or nested deeper than any answer is.
     """
-    return json.loads(text, parse_constant=str)
+    try:
+        content = json.loads(text, parse_constant=str)
+        if _SURROGATE.search(text):
+            content = json.loads(json.dumps(content, ensure_ascii=False).encode(errors="replace"))
+    except RecursionError as error:
+        raise ValueError("JSON that is nested too deep") from error
+    return content
 
 
 @dataclass(frozen=True)
@@ -173,14 +187,14 @@ def queue_of(answer: Any) -> Queue:
 
 def _items(answer: Any) -> list[QueueItem]:
     if not isinstance(answer, list):
-        raise ValueError(f"a queue that is no list: {answer!r:.80}")  # noqa: TRY004  what is odd is data
+        raise ValueError(f"a queue that is no list: {_shown(answer)}")  # noqa: TRY004  what is odd is data
     return [_item(item) for item in cast("list[Any]", answer)]
 
 
 def _item(answer: Any) -> QueueItem:
     item = cast("list[Any]", answer)
     if not isinstance(answer, list) or len(item) < _ITEM_LENGTH:
-        raise ValueError(f"an item of the queue that is none: {answer!r:.80}")
+        raise ValueError(f"an item of the queue that is none: {_shown(answer)}")
     extra = _mapping(item[3])
     return QueueItem(
         number=_number(item[0]) or 0.0,
@@ -203,6 +217,12 @@ def history_of(answer: Any) -> list[Finished]:
         _finished(prompt_id, _object(entry, "an entry of the history"))
         for prompt_id, entry in _object(answer, "/history").items()
     ]
+
+
+def finished_of_jobs(answer: Any, prompt_id: str) -> Finished | None:
+    """Read ``GET /api/jobs``, in which outputs are only counted; ``None`` if no prompt with this id is over."""
+    jobs = map(_mapping, _list(_object(answer, "/api/jobs").get("jobs")))
+    return next((finished_of_job(job) for job in jobs if job.get("id") == prompt_id), None)
 
 
 def finished_of_job(answer: Any) -> Finished | None:
@@ -309,7 +329,7 @@ def _told(error: Mapping[str, Any]) -> str:
     message = ": ".join(str(error[key]) for key in ("message", "details") if error.get(key))
     extra = _mapping(error.get("extra_info"))
     if "received_value" in extra and str(extra["received_value"]) not in message:
-        message += f" (got {extra['received_value']!r:.80})"
+        message += f" (got {_shown(extra['received_value'])})"
     return message
 
 
@@ -350,7 +370,7 @@ def log_of(answer: Any) -> list[LogEntry]:
 
 def _object(answer: Any, what: str) -> Mapping[str, Any]:
     if not isinstance(answer, dict):
-        raise ValueError(f"{what} that is no JSON object: {answer!r:.80}")  # noqa: TRY004  what is odd is data
+        raise ValueError(f"{what} that is no JSON object: {_shown(answer)}")  # noqa: TRY004  what is odd is data
     return cast("dict[str, Any]", answer)
 
 
@@ -360,6 +380,10 @@ def _mapping(answer: Any) -> Mapping[str, Any]:
 
 def _list(answer: Any) -> list[Any]:
     return cast("list[Any]", answer) if isinstance(answer, list) else []
+
+
+def _shown(answer: Any) -> str:
+    return reprlib.repr(answer)[:80]  # unlike repr it stops at some depth
 
 
 def _number(answer: Any) -> float | None:

@@ -113,11 +113,14 @@ class Canceller:
         """Return the queue as it is at the beginning, or what became of the request if there is no answer."""
         while True:
             try:
-                return await self._client.queue(read_s=SILENT_LOOK_S)
+                queue = await self._client.queue(read_s=SILENT_LOOK_S)
             except UnreachableError as error:
                 sight = await self._sight(walk, None, error)
                 if verdict := walk.plan.see(sight).verdict:
                     return await self._result(walk, verdict, None, error)
+            else:
+                walk.plan.note_answer()
+                return queue
 
     async def _go(self, walk: _Walk) -> Cancelled:
         while True:
@@ -190,12 +193,17 @@ class Canceller:
 
     async def _hit_instead(self, walk: _Walk, verdict: Verdict) -> str:
         """Name the prompts that an interrupt of ours hit because the server does not look for whom it is."""
-        if verdict is Verdict.CANCELLED or walk.plan.interrupts == 0:
+        in_vain = walk.plan.interrupts - (verdict is Verdict.CANCELLED)
+        if not in_vain:
             return ""
         began = time.time() - (time.monotonic() - walk.began)
+        try:
+            recent = await self._client.history(_RECENT)
+        except UnreachableError:  # one output that is no JSON breaks it; the verdict stands all the same
+            return ""
         hit = [
             entry.prompt_id
-            for entry in await self._client.history(_RECENT)
+            for entry in recent
             if entry.end is End.CANCELLED and entry.prompt_id != walk.prompt_id and (entry.ended_at or 0) >= began
         ]
         if not hit:

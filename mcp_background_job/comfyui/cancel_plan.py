@@ -11,6 +11,7 @@
     absent     having been pending       cancelled: it was taken out, which leaves no trace
     absent     having run                not found, when it stays so
     no answer  two looks                 wedged (the interpreter is held), or the server died, or unreachable
+    any        ``LIMIT_S``               what this look says, as it will not get better
 
 The queue is read before the history: the other way round a prompt that ends between the two is in neither (measured:
 145 of 300).
@@ -124,6 +125,11 @@ ABSENT_S = 1.5
 #: A pending prompt that does not leave the queue after so long will not.
 DELETE_S = 10.0
 
+#: After so long no more is tried, whatever was seen in whatever order: clients give up after a minute.
+LIMIT_S = 44.0
+
+_AT_LIMIT = {Place.RUNNING: Verdict.WEDGED, Place.PENDING: Verdict.PENDING, Place.ABSENT: Verdict.NOT_FOUND}
+
 _BY_END = {End.COMPLETED: Verdict.FINISHED, End.FAILED: Verdict.FAILED, End.CANCELLED: Verdict.CANCELLED}
 
 
@@ -149,10 +155,21 @@ class CancelPlan:
         """How often an interrupt was asked for."""
         return self._interrupts
 
+    def note_answer(self) -> None:
+        """Take note that the server has answered something else than a look."""
+        self._has_answered = True
+
     def see(self, sight: Sight) -> Next:
         """Return what follows from a look."""
         if self._began is None:
             self._began = sight.at
+        following = self._follow(sight)
+        if following.verdict is None and sight.at - self._began >= LIMIT_S:
+            unseen = Verdict.WEDGED if sight.trouble is Trouble.SILENT else Verdict.UNREACHABLE
+            return _over(_AT_LIMIT.get(sight.place, unseen) if sight.place else unseen)
+        return following
+
+    def _follow(self, sight: Sight) -> Next:
         if sight.place is None:
             return self._without_answer(sight)
         self._has_answered = True
@@ -182,10 +199,10 @@ class CancelPlan:
         return Next(Step.LOOK, 2 * LOOK_S)
 
     def _absent(self, sight: Sight) -> Next:
-        if self._deleted_at is not None and not self._ran:
-            return _over(Verdict.CANCELLED)
         if sight.process_gone:
             return _over(Verdict.SERVER_DIED)
+        if self._deleted_at is not None and not self._ran:
+            return _over(Verdict.CANCELLED)
         if not self._ran:
             return _over(Verdict.NOT_FOUND)
         since = self._absent_since = sight.at if self._absent_since is None else self._absent_since

@@ -12,6 +12,7 @@ from mcp_background_job.comfyui import answers
 from mcp_background_job.comfyui.answers import Accepted, Finished, LogEntry, Queue, Refused, SystemStats
 from mcp_background_job.comfyui.endpoint import Endpoint
 from mcp_background_job.comfyui.trouble import ADVICE, Trouble
+from mcp_background_job.core.text import one_line
 from mcp_background_job.errors import UnreachableError
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ READ_S = 5.0
 
 #: The whole of one request: a queue of many large graphs takes a while to come.
 REQUEST_S = 20.0
+
+#: Characters of a detail: what is no HTTP is repeated in the message of the library.
+_DETAIL = 200
 
 #: From an HTTP status on the server itself is at fault.
 _SERVER_ERROR = 500
@@ -61,17 +65,17 @@ class Client:
         if response.status_code >= _SERVER_ERROR:
             # One output that is no JSON breaks the history for all; newer servers have a second door.
             return await self._finished_job(prompt_id, response, read_s=read_s)
+        self._check(response, "GET /history")
         with self._read("/history"):
             return answers.finished_of(self._decoded(response, "/history"), prompt_id)
 
     async def _finished_job(self, prompt_id: str, broken: httpx2.Response, *, read_s: float) -> Finished | None:
-        response = await self._request("GET", f"/api/jobs/{quote(prompt_id, safe='')}", read_s=read_s)
-        if response.status_code not in (_OK, _NOT_FOUND) or not response.content:
+        # In the list, since the entry of the one whose output is no JSON is as broken as its history (measured).
+        response = await self._request("GET", "/api/jobs?status=completed,failed,cancelled", read_s=read_s)
+        if response.status_code != _OK:
             raise self._unreachable(Trouble.BROKEN, f"GET /history answered {broken.status_code}")
-        if response.status_code == _NOT_FOUND:
-            return None
         with self._read("/api/jobs"):
-            return answers.finished_of_job(self._decoded(response, "/api/jobs"))
+            return answers.finished_of_jobs(self._decoded(response, "/api/jobs"), prompt_id)
 
     async def history(self, limit: int) -> list[Finished]:
         """Return the newest entries of the history, oldest first."""
@@ -159,6 +163,8 @@ class Client:
             raise self._unreachable(Trouble.UNREACHABLE, f"no connection within {CONNECT_S:g} s") from error
         except (httpx2.TimeoutException, TimeoutError) as error:
             raise self._unreachable(Trouble.SILENT, f"{method} {path}: no answer within {read_s:g} s") from error
+        except httpx2.InvalidURL as error:
+            raise self._unreachable(Trouble.UNREACHABLE, f"{method} {path}: {error}") from error
         except httpx2.HTTPError as error:
             raise self._unreachable(Trouble.DROPPED, f"{method} {path}: {error or type(error).__name__}") from error
 
@@ -196,11 +202,12 @@ class Client:
     def _read(self, what: str) -> Generator[None]:
         try:
             yield
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self._unreachable(Trouble.NOT_COMFYUI, f"{what}: {error}") from error
 
     def _unreachable(self, trouble: Trouble, detail: str) -> UnreachableError:
-        return UnreachableError(f"ComfyUI at {self.endpoint.url}: {ADVICE[trouble]} ({detail})", trouble=trouble)
+        said = f"ComfyUI at {self.endpoint.url}: {ADVICE[trouble]} ({one_line(detail, _DETAIL)})"
+        return UnreachableError(said, trouble=trouble)
 
 
 def _is_refusal(error: BaseException) -> bool:

@@ -42,18 +42,18 @@ def endpoint_of(url: str | None, host: str, port: int) -> Endpoint:
     Raises:
         ConfigError: it is not the URL of an HTTP server.
     """
-    text = (url or f"http://{_bracketed(host)}:{port}").strip().rstrip("/")
+    text = (url or f"http://{_bracketed(host)}:{port}").strip()
     if "://" not in text:
         text = f"http://{text}"
-    parts = urlsplit(text)
     try:
+        parts = urlsplit(text)
         given_port = parts.port
     except ValueError as error:
         raise ConfigError(f"COMFYUI_URL={url!r}: {error}") from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigError(f"COMFYUI_URL={url!r}: give it as http://127.0.0.1:8188")
     default = 443 if parts.scheme == "https" else 80
-    return Endpoint(text, parts.hostname, given_port or default, is_local=_is_local(parts.hostname))
+    return Endpoint(text.rstrip("/"), parts.hostname, given_port or default, is_local=_is_local(parts.hostname))
 
 
 def _bracketed(host: str) -> str:

@@ -17,6 +17,10 @@ _BAR = re.compile(r"(\d{1,3})%\|[^|]*\|\s*(\d+)/(\d+)")
 _BOUNDARY = re.compile(r"got prompt|Prompt executed|Processing interrupted|Exception during processing")
 
 
+#: No bar has more steps; what is larger, infinite or no number counts as none.
+_LARGEST = 1e15
+
+
 @dataclass(frozen=True)
 class Progress:
     """How far a prompt is.
@@ -42,7 +46,7 @@ class Progress:
     @property
     def percent(self) -> int | None:
         """Share of the running node that is done."""
-        return round(100 * self.step / self.steps) if self.steps > 0 else None
+        return round(100 * min(max(self.step, 0.0), self.steps) / self.steps) if self.steps > 0 else None
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,7 @@ def _said(node: Any, key: str) -> Any:
 
 
 def _number(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
+    return float(value) if isinstance(value, int | float) and abs(value) < _LARGEST else 0.0
 
 
 def of_log(entries: list[LogEntry]) -> Progress | None:
@@ -135,7 +139,7 @@ def of_log(entries: list[LogEntry]) -> Progress | None:
         bars = _BAR.findall(entry.text)
         if bars:
             _, step, steps = bars[-1]
-            return Progress("log", step=float(step), steps=float(steps))
+            return Progress("log", step=_number(float(step)), steps=_number(float(steps)))
         if _BOUNDARY.search(entry.text):
             return None
     return None

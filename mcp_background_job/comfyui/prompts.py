@@ -33,8 +33,10 @@ def check_prompt_id(prompt_id: str) -> str:
     """Return the id.
 
     Raises:
-        InvalidRequestError: it is the id of a background job, or empty.
+        InvalidRequestError: it is the id of a background job, empty, or no id at all.
     """
+    if prompt_id in (".", ".."):  # in a path they name a folder, so the server could not be asked
+        raise InvalidRequestError(f"{prompt_id!r} is no id of a prompt: comfyui_status lists those queued")
     if not prompt_id.strip():
         raise InvalidRequestError("prompt_id is empty: comfyui_submit returns it, comfyui_status lists those queued")
     if is_job_id(prompt_id):

@@ -9,7 +9,7 @@ from typing import Any
 from mcp_background_job.comfyui.answers import Finished, NodeError, SystemStats
 from mcp_background_job.comfyui.cancel import Cancelled
 from mcp_background_job.comfyui.cancel_plan import Verdict
-from mcp_background_job.comfyui.lifecycle import Outcome
+from mcp_background_job.comfyui.outcome import Outcome
 from mcp_background_job.comfyui.process import ServerProcess
 from mcp_background_job.comfyui.progress import Progress
 from mcp_background_job.comfyui.prompts import Prompt

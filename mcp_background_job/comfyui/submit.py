@@ -14,7 +14,7 @@ from mcp_background_job.comfyui.client import Client
 from mcp_background_job.comfyui.events import EventStream
 from mcp_background_job.comfyui.process import Baselines, ServerProcess
 from mcp_background_job.comfyui.progress import as_text
-from mcp_background_job.comfyui.prompts import Prompt, Prompts, graph_of, locate
+from mcp_background_job.comfyui.prompts import Located, Prompt, Prompts, graph_of, locate
 from mcp_background_job.comfyui.trouble import Trouble
 from mcp_background_job.comfyui.workflow import Workflow
 from mcp_background_job.core.submission import Stage, Submission
@@ -26,6 +26,11 @@ _LOOK_S = 0.5
 
 #: A prompt that takes milliseconds is over at the first looks.
 _FIRST_LOOK_S = 0.02
+
+
+#: A server that answers again has this long to take what was sent while it did not.
+_LATE_S = 1.5
+_LATE_LOOK_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -122,7 +127,7 @@ class Submitter:
         surely_not = error.trouble in (Trouble.REFUSED, Trouble.UNREACHABLE, Trouble.FORBIDDEN)
         if not surely_not:
             try:
-                located = await locate(self._client, prompt_id)
+                located = await self._look_for(prompt_id, error)
             except UnreachableError as second:
                 raise UnreachableError(
                     f"whether prompt {prompt_id} was taken is not known: {error}. Ask comfyui_job for it before "
@@ -137,6 +142,16 @@ class Submitter:
         if submission.stage is Stage.SENDING and not submission.requeue:
             await asyncio.to_thread(self._journal.answered, prompt_id, Stage.REFUSED, None)
         raise UnreachableError(f"nothing was submitted: {error}", trouble=error.trouble) from error
+
+    async def _look_for(self, prompt_id: str, error: UnreachableError) -> Located:
+        # A request whose answer was given up lies in the server's sockets. When the server wakes up it may answer
+        # our question first and then take the submission (seen).
+        deadline = time.monotonic() + (_LATE_S if error.trouble == Trouble.SILENT else 0.0)
+        while True:
+            located = await locate(self._client, prompt_id)
+            if located.place is not Place.ABSENT or time.monotonic() >= deadline:
+                return located
+            await asyncio.sleep(_LATE_LOOK_S)
 
     async def wait(self, prompt_id: str, wait_s: float) -> Prompt:
         """Return what is known of a prompt at its end, or after so many seconds."""

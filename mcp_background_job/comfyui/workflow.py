@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,14 +36,18 @@ def load(path: str, working_dir: str = ".") -> Workflow:
     """
     file = Path(working_dir, Path(path).expanduser())
     try:
-        size = file.stat().st_size
-        if size > MAX_BYTES:
-            raise WorkflowError(f"{file} has {size:,} bytes; a workflow has at most {MAX_BYTES:,}")
+        facts = file.stat()
+        if not stat.S_ISREG(facts.st_mode):  # a pipe would never end, nor would a device
+            raise WorkflowError(f"the workflow {file} cannot be read: it is no regular file")
+        if facts.st_size > MAX_BYTES:
+            raise WorkflowError(f"{file} has {facts.st_size:,} bytes; a workflow has at most {MAX_BYTES:,}")
         text = file.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise WorkflowError(f"the workflow {file} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise WorkflowError(f"{file} is not JSON but binary: give a workflow exported with Export (API)") from error
+    except ValueError as error:  # a path with a null byte
+        raise WorkflowError(f"the workflow {str(file)!r} cannot be read: {error}") from error
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -63,13 +68,12 @@ def check(content: Any, name: str = "workflow") -> Workflow:
         raise WorkflowError(f"{name} {_UI_FORMAT}")
     prompt = body.get("prompt")
     if isinstance(prompt, dict) and "class_type" not in prompt:
-        extra = body.get("extra_data")
-        return Workflow(_graph(cast("dict[str, Any]", prompt), name), _extra(extra))
+        return Workflow(_graph(cast("dict[str, Any]", prompt), name), _extra(body.get("extra_data"), name))
     return Workflow(_graph(body, name))
 
 
-def _extra(extra: Any) -> Mapping[str, Any]:
-    return cast("dict[str, Any]", extra) if isinstance(extra, dict) else {}
+def _extra(extra: Any, name: str) -> Mapping[str, Any]:
+    return _sendable(cast("dict[str, Any]", extra), name) if isinstance(extra, dict) else {}
 
 
 def _graph(graph: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -81,11 +85,15 @@ def _graph(graph: Mapping[str, Any], name: str) -> Mapping[str, Any]:
                 f"{name}: node {node_id!r} has no class_type, so this is not a workflow in API format "
                 '(like {"3": {"class_type": "KSampler", "inputs": {…}}, …})'
             )
+    return _sendable(graph, name)
+
+
+def _sendable(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     try:
-        json.dumps(graph, ensure_ascii=False, allow_nan=False).encode()
+        json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
         raise WorkflowError(f"{name} cannot be sent as JSON: {error}") from error
-    return graph
+    return content
 
 
 def class_of(graph: Mapping[str, Any], node_id: str) -> str:

@@ -50,25 +50,38 @@ class Seen(NamedTuple):
     alive: bool
 
 
-def everyone() -> list[Seen]:
-    """Return all processes, the dead whose status nobody has collected too.
+class Census(NamedTuple):
+    """All processes, the dead whose status nobody has collected too.
+
+    Attributes:
+        processes: by pid.
+        settled: whether nobody can have been missed. It is false where processes that fork and end came and went all
+            the while.
+    """
+
+    processes: dict[int, Seen]
+    settled: bool
+
+
+def everyone() -> Census:
+    """Return all processes.
 
     The list is made of pids first, and what is true of each is read afterwards. A process that forks and ends in
     between is met neither way: it is gone, and its child was not there. So where somebody is gone, or dead, the pids
-    that came since are read at once, until one is met alive.
+    that came since are read at once, until all are met alive.
     """
     met: dict[int, Seen] = {}
     for _ in range(_CHASES):
-        fresh = [pid for pid in psutil.pids() if pid not in met]
-        alive = True
-        for pid in fresh:
-            seen = look_up(pid)
-            alive = alive and seen is not None and seen.alive
-            if seen:
-                met[pid] = seen
-        if alive:
-            break
-    return list(met.values())
+        settled = True
+        for pid in psutil.pids():
+            if pid not in met:
+                seen = look_up(pid)
+                settled = settled and seen is not None and seen.alive
+                if seen:
+                    met[pid] = seen
+        if settled:
+            return Census(met, settled=True)
+    return Census(met, settled=False)
 
 
 def look_up(pid: int) -> Seen | None:

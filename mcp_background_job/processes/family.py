@@ -10,16 +10,19 @@ tells who belongs, in this order:
 
 Parent links end with the parent. So everybody is collected before the first signal and followed by identity (pid and
 start time); and before each round of SIGKILL all are suspended until nobody new turns up: who is suspended neither
-forks nor ends and leaves orphans. What is not found: a daemon that had left both its parents and the family's sessions
-before the first look. Nothing tells it from a stranger.
+forks nor ends and leaves orphans. Processes that fork and end faster than they can be listed are suspended by their
+group, which the kernel does to all members at one moment.
+
+What is not found: a daemon that had left both its parents and the family's sessions before the first look. Nothing
+tells it from a stranger.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from mcp_background_job.processes import census
@@ -34,10 +37,10 @@ _LOOK_AGAIN_S = 0.1
 #: what runs this out.
 _KILL_ROUND_S = 0.05
 
-#: How long the number of a session or group is trusted after a member was last seen in it. The kernel gives a number
-#: away only when its last member is gone, and then only after all other pids: minutes at usual rates, and more than
-#: this at any. A process that is stopped for long between two looks runs this out.
-_TRUST_S = 0.5
+#: How long the number of a session or group is trusted after the family was last known to have it. The kernel gives a
+#: number away only when its last member is gone, and then only after all other pids, which takes longer than this at
+#: any rate that is known. Members that live too shortly to be met run this out, and a stop of this process.
+_TRUST_S = 2.0
 
 #: The kernel, and init: nobody's family.
 _SPARED_ALWAYS = frozenset({0, 1})
@@ -50,10 +53,13 @@ class Ended:
     Attributes:
         stopped: pids that belonged to it and are dead, in the order in which they were found.
         survivors: pids that belong to it and are alive: SIGKILL did not end them in time, or they are another user's.
+        certain: whether the last look can have missed nobody; false if processes of the family went on forking and
+            ending faster than they were caught until the patience was over.
     """
 
     stopped: tuple[int, ...]
     survivors: tuple[int, ...]
+    certain: bool = True
 
 
 def end_family(process: ProcessWrapper, *, grace_s: float, patience_s: float) -> Ended:
@@ -82,7 +88,7 @@ def end_family(process: ProcessWrapper, *, grace_s: float, patience_s: float) ->
             census.send(seen, signal.SIGCONT)  # the suspended would not see the signal
         living = _wait_out(family, living, time.monotonic() + grace_s)
     deadline = time.monotonic() + patience_s
-    while living and time.monotonic() < deadline:
+    while (living or family.may_hide_members) and time.monotonic() < deadline:
         for seen in _freeze(family, living, deadline):
             census.send(seen, signal.SIGKILL)
         census.wait_for_all(living, _KILL_ROUND_S)
@@ -91,7 +97,7 @@ def end_family(process: ProcessWrapper, *, grace_s: float, patience_s: float) ->
 
 
 def _wait_out(family: _Family, living: list[Seen], deadline: float) -> list[Seen]:
-    while living and (left := deadline - time.monotonic()) > 0:
+    while (living or family.may_hide_members) and (left := deadline - time.monotonic()) > 0:
         census.wait_for_any(living, min(left, _LOOK_AGAIN_S))
         living = family.look()
     return living
@@ -100,6 +106,7 @@ def _wait_out(family: _Family, living: list[Seen], deadline: float) -> list[Seen
 def _freeze(family: _Family, living: list[Seen], deadline: float) -> list[Seen]:
     """Suspend all until a look shows nobody new: a child's parent is then alive, and tells whose child it is."""
     frozen: set[tuple[int, float]] = set()
+    family.suspend_groups()
     while (new := [seen for seen in living if seen[:2] not in frozen]) and time.monotonic() < deadline:
         for seen in new:
             census.send(seen, signal.SIGSTOP)
@@ -112,30 +119,39 @@ class _Family:
     """Who belongs, kept up to date by looking again."""
 
     def __init__(self, head: Seen) -> None:
-        spared = _spared({seen.pid: seen for seen in census.everyone()})
-        if head.pid in spared:
+        self._everyone = census.everyone().processes
+        if head.pid in _spared(self._everyone):
             raise PermissionError(f"process {head.pid} is init, this process or one that it descends from")
         if census.real_user(head) not in (os.getuid(), None):
             raise PermissionError(f"process {head.pid} belongs to another user, and is not signalled")
         self._members: dict[tuple[int, float], Seen] = {head[:2]: head}
         self._foreign: set[tuple[int, float]] = set()
-        #: Numbers of sessions and groups that a member leads or led, and when somebody was last seen in them.
+        #: The family's sessions and groups, and when each was last known to be.
         self._sessions: dict[int, float] = {}
         self._groups: dict[int, float] = {}
+        #: Whether a session or group was lost sight of.
+        self._lost = False
+        #: Whether members may live although the last look has met none: they fork and end faster than they are listed.
+        self.may_hide_members = False
 
     def look(self) -> list[Seen]:
         """Look for members, new ones too; returns those that are alive and may be signalled."""
         now = time.monotonic()
-        everyone = {seen.pid: seen for seen in census.everyone()}
+        everyone, settled = census.everyone()
+        self._everyone = everyone
         spared = _spared(everyone)
         known = {seen.pid for seen in everyone.values() if seen[:2] in self._members}
-        sessions = self._trusted(self._sessions, _session_of, everyone, known, now)
-        groups = self._trusted(self._groups, _group_of, everyone, known, now)
+        sessions = self._trusted(self._sessions, {everyone[pid].session for pid in known}, now)
+        groups = self._trusted(self._groups, {everyone[pid].group for pid in known}, now)
         found = set(known)
         while True:
+            sessions |= {pid for pid in found if everyone[pid].session == pid}
+            # All of a group are of one session, so the groups of the family's sessions are the family's.
+            groups |= {pid for pid in found if everyone[pid].group == pid}
+            groups |= {everyone[pid].group for pid in found if everyone[pid].session in sessions}
             # What this process itself lives in is not the family's alone.
-            sessions |= {pid for pid in found if everyone[pid].session == pid} - {os.getsid(0)}
-            groups |= {pid for pid in found if everyone[pid].group == pid} - {os.getpgrp()}
+            sessions.discard(os.getsid(0))
+            groups.discard(os.getpgrp())
             more = {
                 seen.pid
                 for seen in everyone.values()
@@ -146,11 +162,22 @@ class _Family:
             if not more:
                 break
             found |= more
-        self._sessions.update(dict.fromkeys(sessions & {everyone[pid].session for pid in found}, now))
-        self._groups.update(dict.fromkeys(groups & {everyone[pid].group for pid in found}, now))
         for pid in sorted(found - known):
             self._admit(everyone[pid])
+        self._remember(self._sessions, sessions, {everyone[pid].session for pid in found}, now, settled=settled)
+        occupied = {number for number in groups if _is_occupied(number)}
+        self._remember(self._groups, groups & occupied, occupied, now, settled=settled)
+        self.may_hide_members = not settled and bool(self._sessions or self._groups)
         return [everyone[pid] for pid in sorted(found) if self._may_be_ended(everyone[pid])]
+
+    def suspend_groups(self) -> None:
+        """Suspend the groups of the family, whoever is in them by now; not those with others in them."""
+        spared = _spared(self._everyone)
+        others = {self._everyone[pid].group for pid in spared if pid in self._everyone}
+        others |= {seen.group for seen in self._everyone.values() if seen[:2] in self._foreign}
+        for number in self._groups.keys() - others:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(number, signal.SIGSTOP)
 
     def result(self) -> Ended:
         """Tell the dead from the living, by a last look at each."""
@@ -160,7 +187,7 @@ class _Family:
             now = census.look_up(pid)
             lives = now is not None and now.birth == birth and now.alive
             (survivors if lives else stopped).append(pid)
-        return Ended(tuple(stopped), tuple(survivors))
+        return Ended(tuple(stopped), tuple(survivors), certain=not (self.may_hide_members or self._lost))
 
     def _admit(self, seen: Seen) -> None:
         self._members[seen[:2]] = seen
@@ -170,34 +197,38 @@ class _Family:
     def _may_be_ended(self, seen: Seen) -> bool:
         return seen.alive and seen[:2] not in self._foreign
 
-    @staticmethod
-    def _trusted(
-        numbers: dict[int, float],
-        number_of: Callable[[Seen], int],
-        everyone: dict[int, Seen],
-        known: set[int],
-        now: float,
-    ) -> set[int]:
+    def _trusted(self, numbers: dict[int, float], held: set[int], now: float) -> set[int]:
         """Return the numbers that are still the family's.
 
         A number is the family's for as long as a member is in it. Members that fork and end may all be new at each
         look, so it stays trusted for a moment, unless a process bears it that is not known: then the session was empty
         in between, and the number is another's.
         """
-        held = {number_of(everyone[pid]) for pid in known}
-        return {
-            number
-            for number, seen_at in numbers.items()
-            if number in held or (number not in everyone and now - seen_at < _TRUST_S)
-        }
+        trusted = {number for number in numbers if number in held}
+        for number in numbers.keys() - held - self._everyone.keys():
+            if now - numbers[number] < _TRUST_S:
+                trusted.add(number)
+            else:
+                self._lost = True
+        return trusted
+
+    @staticmethod
+    def _remember(numbers: dict[int, float], trusted: set[int], met: set[int], now: float, *, settled: bool) -> None:
+        """Keep the numbers in which somebody was met, and as they were those in which somebody may have been missed."""
+        kept = {number: numbers.get(number, now) for number in trusted if not settled}
+        numbers.clear()
+        numbers.update(kept | dict.fromkeys(trusted & met, now))
 
 
-def _session_of(seen: Seen) -> int:
-    return seen.session
-
-
-def _group_of(seen: Seen) -> int:
-    return seen.group
+def _is_occupied(group: int) -> bool:
+    """Tell whether anybody is in a process group, be it the dead whose status nobody has collected."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _spared(everyone: dict[int, Seen]) -> frozenset[int]:

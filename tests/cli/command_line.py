@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import select
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,7 +21,8 @@ class CommandLine:
         self.state_dir = directory / "state"
         home = directory / "home"
         home.mkdir()
-        self.environment = {key: value for key, value in os.environ.items() if not key.startswith("MCP_BG_")}
+        settings = ("MCP_BG_", "COMFYUI_")
+        self.environment = {key: value for key, value in os.environ.items() if not key.startswith(settings)}
         self.environment |= {"HOME": str(home), "MCP_BG_STATE_DIR": str(self.state_dir)}
         self.children: list[subprocess.Popen[bytes]] = []
 
@@ -82,3 +86,23 @@ def end_of(child: subprocess.Popen[bytes]) -> tuple[int, bytes, bytes]:
 def line_of(stream: Any) -> bytes:
     """Read a line; the time limit of the test bounds it."""
     return cast("bytes", stream.readline())
+
+
+def on_terminal(cli: CommandLine, *arguments: str) -> tuple[Any, int]:
+    """Start a command whose stdout is a terminal; returns it and our end of the terminal."""
+    ours, theirs = pty.openpty()
+    cli.environment |= {"TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"}
+    cli.environment.pop("NO_COLOR", None)
+    child = cli.open(*arguments, stdout=theirs)
+    os.close(theirs)
+    return child, ours
+
+
+def read_until(descriptor: int, wanted: bytes) -> bytes:
+    """Read what a command draws on its terminal until something is there."""
+    seen = b""
+    deadline = time.monotonic() + LIMIT_S
+    while wanted not in seen:
+        assert select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0], seen
+        seen += os.read(descriptor, 65536)
+    return seen

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.comfyui_line import ComfyUILine, Renderer
 from tests.cli.command_line import CommandLine
+from tests.comfyui_simulator.process import Simulator, free_port
 from tests.conftest import processes_of, wait_for_end_of
 
 
@@ -16,3 +18,16 @@ def cli(tmp_path: Path) -> Iterator[CommandLine]:
     yield command_line
     command_line.tidy_up()
     assert wait_for_end_of(processes_of(str(tmp_path))) == {}
+
+
+@pytest.fixture
+def renderer(cli: CommandLine, tmp_path: Path) -> Iterator[Renderer]:
+    """The commands for ComfyUI, with a ComfyUI that somebody else has started."""
+    with Simulator.start("--startup-delay", "0") as simulator:
+        yield Renderer(cli, tmp_path, simulator)
+
+
+@pytest.fixture
+def nobody(cli: CommandLine, tmp_path: Path) -> ComfyUILine:
+    """The commands for ComfyUI, with a port that nobody listens on."""
+    return ComfyUILine(cli, tmp_path, free_port())

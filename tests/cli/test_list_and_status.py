@@ -2,13 +2,11 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import signal
-from typing import Any
 
 import pytest
 
-from tests.cli.command_line import CommandLine, end_of
+from tests.cli.command_line import CommandLine, end_of, on_terminal, read_until
 
 pytestmark = pytest.mark.real_process
 
@@ -27,23 +25,6 @@ FIELDS = {
     "ended_at",
     "log_path",
 }
-
-
-def on_terminal(cli: CommandLine, *arguments: str) -> tuple[Any, int]:
-    """Start a command whose stdout is a terminal; returns it and our end of the terminal."""
-    ours, theirs = pty.openpty()
-    cli.environment |= {"TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"}
-    cli.environment.pop("NO_COLOR", None)
-    child = cli.open(*arguments, stdout=theirs)
-    os.close(theirs)
-    return child, ours
-
-
-def read_until(descriptor: int, wanted: bytes) -> bytes:
-    seen = b""
-    while wanted not in seen:
-        seen += os.read(descriptor, 65536)
-    return seen
 
 
 def test_json_has_the_same_fields_everywhere(cli: CommandLine) -> None:

@@ -21,6 +21,7 @@ COMMANDS = [
     "kill",
     "restart",
     "prune",
+    "comfyui",
     "serve",
     "doctor",
     "demo",

@@ -16,10 +16,11 @@ import psutil
 import pytest
 
 from mcp_background_job.app import build_comfyui
-from mcp_background_job.comfyui import lifecycle, workflow
+from mcp_background_job.comfyui import checks, workflow
 from mcp_background_job.comfyui.client import Client
 from mcp_background_job.comfyui.control import ComfyUI
-from mcp_background_job.comfyui.lifecycle import Lifecycle, Outcome
+from mcp_background_job.comfyui.lifecycle import Lifecycle
+from mcp_background_job.comfyui.outcome import Outcome
 from mcp_background_job.config import load_comfyui_settings
 from mcp_background_job.core.states import State
 from mcp_background_job.errors import BackgroundJobError, UnknownJobError
@@ -78,7 +79,7 @@ def shorten_patience(monkeypatch: pytest.MonkeyPatch, read_s: float = 0.5) -> No
     methods: list[Any] = [Client._json, Client._request, Client.queue, Client.stats]
     for method in methods:
         monkeypatch.setitem(method.__kwdefaults__, "read_s", read_s)
-    monkeypatch.setattr(lifecycle, "READ_S", read_s)
+    monkeypatch.setattr(checks, "READ_S", read_s)
 
 
 @contextlib.contextmanager

@@ -166,16 +166,16 @@ async def test_when_it_is_not_ready_in_time_prompts_are_submitted_as_soon_as_it_
 _DYING = """
 import asyncio, os, signal, sys
 from mcp_background_job.app import build, build_comfyui
-from mcp_background_job.comfyui import carry_over, lifecycle, submit
+from mcp_background_job.comfyui import carry_over, lifecycle, server_job, submit
 from mcp_background_job.config import load_comfyui_settings, load_settings
 from mcp_background_job.registry.journal import SqliteJournal
 
 url, place, when, requeue = sys.argv[1:]
 holder, name = {
     "wish": (carry_over, "wish"),
-    "end": (lifecycle.Lifecycle, "_end"),
+    "end": (server_job.ServerJob, "end"),
     "leave": (carry_over, "leave_behind"),
-    "launch": (lifecycle.Lifecycle, "_launch"),
+    "launch": (server_job.ServerJob, "launch"),
     "send": (submit.Submitter, "send"),
     "note": (SqliteJournal, "resubmitted"),
 }[place]

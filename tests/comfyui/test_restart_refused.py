@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mcp_background_job.comfyui import lifecycle, process
+from mcp_background_job.comfyui import checks, process
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.processes.listeners import Listener
 from tests.comfyui.lifecycle_support import (
@@ -240,7 +240,7 @@ async def test_a_port_of_somebody_who_cannot_be_looked_into_is_said_to_be_held(
         return Listener(None, frozenset({"127.0.0.1"})) if number == port else None
 
     monkeypatch.setattr(process, "listener_on", hidden)
-    monkeypatch.setattr(lifecycle, "listener_on", hidden)
+    monkeypatch.setattr(checks, "listener_on", hidden)
     async with control_of(manager, port) as control:
         refusal = await _refused(control, action)
         assert f"port {port} is held by a process of another user" in refusal

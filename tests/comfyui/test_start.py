@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mcp_background_job.comfyui.lifecycle import Outcome
+from mcp_background_job.comfyui.outcome import Outcome
 from mcp_background_job.core.waiting import Kind, Until
 from mcp_background_job.errors import LifecycleError
 from mcp_background_job.jobs.manager import JobManager

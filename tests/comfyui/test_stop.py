@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_background_job.comfyui import lifecycle
+from mcp_background_job.comfyui import server_job
 from mcp_background_job.errors import SurvivorsError
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.processes.family import Ended
@@ -75,7 +75,7 @@ async def test_what_survives_is_named_and_nothing_is_started(
     tmp_path: Path, manager: JobManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A process that SIGKILL does not end cannot be made; the answer of those who kill is made up.
-    monkeypatch.setattr(lifecycle, "end_family", _nobody_ends)
+    monkeypatch.setattr(server_job, "end_family", _nobody_ends)
     with a_checkout(tmp_path) as simulator:
         async with control_of(manager, simulator.port) as control:
             with pytest.raises(SurvivorsError, match="4711"):

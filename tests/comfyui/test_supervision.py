@@ -170,6 +170,7 @@ def test_a_service_that_we_are_a_part_of_does_not_look_after_others(name: str) -
         f"0::/{_USER}/user@1000.service/app.slice/app-org.kde.konsole@4c7e.service\n",
         f"0::/{_USER}/user@1000.service/app.slice/app-org.kde.konsole@4c7e.service/tab(3344).scope\n",
         f"0::/{_USER}/user@1000.service/app.slice/run-r6a2b.scope\n",
+        f"0::/{_USER}/user@1000.service/app.slice/terminal-agent.service/run-u7.scope\n",
         f"0::/{_USER}/user@1000.service/gnome-terminal-server.service\n",
         f"0::/{_USER}/user@1000.service/tmux-spawn-6a2b.scope\n",
         "0::/system.slice/ssh.service\n",

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mcp_background_job.config import Settings, variable_of
+from mcp_background_job.cli.exit_codes import COMFYUI_TABLE
+from mcp_background_job.config import ComfyUISettings, Settings, variable_of
 from mcp_background_job.core.states import STATUSES
 from mcp_background_job.core.submission import End, Stage, Submission
 from mcp_background_job.jobdir.layout import JobDir, StateDir
@@ -32,7 +33,8 @@ def test_the_readme_lists_exactly_the_tools_that_there_are() -> None:
 
 
 def test_the_readme_lists_exactly_the_settings_that_there_are() -> None:
-    assert sorted(_first_column("Settings")) == sorted(variable_of(name) for name in Settings.model_fields)
+    there = [variable_of(name, kind) for kind in (Settings, ComfyUISettings) for name in kind.model_fields]
+    assert sorted(_first_column("Settings")) == sorted(there)
 
 
 @pytest.mark.parametrize("status", STATUSES)
@@ -40,14 +42,35 @@ def test_the_readme_explains_every_status(status: str) -> None:
     assert f"`{status}`" in README
 
 
+def _help_of(*command: str) -> str:
+    argv = [sys.executable, "-m", "mcp_background_job", *command, "--help"]
+    return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=30).stdout
+
+
 def test_the_readme_names_only_commands_that_exist() -> None:
-    help_text = subprocess.run(
-        [sys.executable, "-m", "mcp_background_job", "--help"], capture_output=True, text=True, check=True, timeout=30
-    ).stdout
-    commands = set(re.findall(r"^  ([a-z]+): ", help_text, re.MULTILINE))
+    commands = set(re.findall(r"^  ([a-z]+): ", _help_of(), re.MULTILINE))
     named = set(re.findall(r"^mcp-background-job ([a-z]+)", README, re.MULTILINE))
     assert named
     assert named <= commands
+
+
+def test_the_readme_lists_exactly_the_commands_for_comfyui() -> None:
+    commands = re.findall(r"^  ([a-z]+): ", _help_of("comfyui"), re.MULTILINE)
+    rows = [row.split() for row in _first_column("At the terminal")]
+    assert sorted(row[1] for row in rows) == sorted(commands)
+    assert {row[0] for row in rows} == {"comfyui"}
+
+
+@pytest.mark.parametrize("command", ["status", "submit", "job", "cancel", "start", "stop", "restart"])
+def test_the_readme_explains_every_option_for_comfyui(command: str) -> None:
+    options = set(re.findall(r"^  (--[a-z-]+)", _help_of("comfyui", command), re.MULTILINE)) - {"--json"}
+    row = next(line for line in README.splitlines() if line.startswith(f"| `comfyui {command}"))
+    assert options == set(re.findall(r"--[a-z-]+", row))
+
+
+def test_the_readme_has_the_exit_codes_of_the_help() -> None:
+    rows = re.findall(r"^\| (\d+) \|", README, re.MULTILINE)
+    assert rows == re.findall(r"^\* (\d+): ", COMFYUI_TABLE, re.MULTILINE)
 
 
 @pytest.mark.parametrize("record", [Spec, Status, Exit])

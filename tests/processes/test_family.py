@@ -9,11 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator
+from pathlib import Path
 
+import psutil
 import pytest
 
 from mcp_background_job.processes import census
-from mcp_background_job.processes.family import Ended, end_family
+from mcp_background_job.processes.family import Ended, _Family, end_family
 from mcp_background_job.processes.wrapper import ProcessWrapper
 from tests.conftest import HELPER_LIFE_S, PATIENCE_S, Liveness
 
@@ -230,10 +232,54 @@ def test_a_session_whose_processes_live_only_to_fork_is_ended(start: Start, live
 
     ended = _end(leader, grace_s=0.1)
 
-    assert ended.survivors == ()
+    assert (ended.survivors, ended.certain) == ((), True)
     assert stranger not in ended.stopped
     liveness.assert_dead("leader", "chain")
     _assert_untouched(liveness)
+
+
+def test_who_can_never_be_listed_is_caught_with_its_group(
+    start: Start, liveness: Liveness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = (
+        f"{_ORPHAN}"
+        "def leader():\n"
+        "    orphan(ignore, lambda: connect('evader').sendall(b'%d\\n' % os.getpid()))\n"
+        "    connect('leader').sendall(b'%d\\n' % os.getpid())\n"
+        "daemon(os.setsid, leader)\n"
+    )
+    start("launcher", body)
+    liveness.expect("leader", "evader")
+    liveness.wait_received("leader", b"\n")
+    liveness.wait_received("evader", b"\n")
+    leader, evader = (int(liveness.received(name)) for name in ("leader", "evader"))
+    everyone = census.everyone
+
+    def everyone_but_the_evader() -> census.Census:
+        """Stand in for a process that is another one at every look, unless it is suspended."""
+        processes, settled = everyone()
+        with contextlib.suppress(OSError):  # it has ended since it was listed
+            if evader in processes and "State:\tT" not in Path(f"/proc/{evader}/status").read_text():
+                del processes[evader]
+                settled = False
+        return census.Census(processes, settled)
+
+    monkeypatch.setattr(census, "everyone", everyone_but_the_evader)
+    ended = _end(leader, grace_s=0.3)
+
+    assert ended == Ended((leader, evader), ())
+    liveness.assert_dead("leader", "evader")
+
+
+def test_where_members_may_have_been_missed_it_is_said(
+    start: Start, liveness: Liveness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leader = start("leader", "connect('leader')\nhang()\n")
+    liveness.expect("leader")
+    everyone = census.everyone
+    monkeypatch.setattr(census, "everyone", lambda: everyone()._replace(settled=False))
+
+    assert _end(leader, grace_s=0, patience_s=0.2) == Ended((leader,), (), certain=False)
 
 
 def _in_one_session(liveness: Liveness, start: Start, target: str) -> int:
@@ -328,10 +374,12 @@ def test_init_this_process_and_its_ancestors_are_refused(who: str, monkeypatch: 
     assert sent == []
 
 
-#: The one that ends the family lives, as an orphan, in the session that the family's head leads.
+#: An orphan lives, with a child of its own, in the session that the family's head leads. It, or a child of it that has
+#: gone to another session, ends the family, and says who lives on.
 _INSIDER = """
-import os, signal
+import os, signal, sys
 signal.alarm(60)
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
 head = os.getpid()
 child = os.fork()
 if child:
@@ -339,27 +387,50 @@ if child:
     signal.pause()
 if os.fork():
     os._exit(0)
+signal.alarm(60)
+orphan = os.getpid()
 mate = os.fork()
 if mate == 0:
     signal.alarm(60)
     signal.pause()
+if sys.argv[1] == "another session" and (child := os.fork()):
+    os.waitpid(child, 0)
+    os.kill(mate, 9)
+    os._exit(0)
+if os.getpid() != orphan:
+    os.setsid()
 from mcp_background_job.processes.family import end_family
 from mcp_background_job.processes.wrapper import ProcessWrapper
 ended = end_family(ProcessWrapper(head), grace_s=0.1, patience_s=5)
-alive = ProcessWrapper(mate).is_alive()
+print(head in ended.stopped, ended.survivors, ProcessWrapper(orphan).is_alive(), mate in ended.stopped)
 os.kill(mate, 9)
-os.waitpid(mate, 0)
-print(ended.stopped == (head,), ended.survivors, alive)
 """
 
 
-def test_who_lives_in_the_session_of_the_family_ends_neither_itself_nor_its_own_children() -> None:
-    child = subprocess.Popen([sys.executable, "-c", _INSIDER], stdout=subprocess.PIPE, start_new_session=True)
+@pytest.mark.parametrize("place", ["the session", "another session"])
+def test_who_lives_in_the_familys_session_or_below_one_who_does_is_spared_with_its_ancestors(place: str) -> None:
+    child = subprocess.Popen([sys.executable, "-c", _INSIDER, place], stdout=subprocess.PIPE, start_new_session=True)
     try:
         output, _ = child.communicate(timeout=3 * PATIENCE_S)
     finally:
         child.kill()
-    assert output.decode().strip() == "True () True"
+    # From another session, the mate is one of the family's session like any other.
+    assert output.decode().strip() == f"True () True {place == 'another session'}"
+
+
+def test_sigkill_comes_again_until_nobody_is_left(
+    start: Start, liveness: Liveness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leader = start("stubborn", "ignore()\nconnect('leader')\nfork_into(ignore, lambda: connect('child'))\nhang()\n")
+    liveness.expect("leader", "child")
+    send, misses = census.send, iter(range(3))
+
+    def miss_at_first(seen: census.Seen, number: int) -> bool:
+        return (number != signal.SIGKILL or next(misses, None) is None) and send(seen, number)
+
+    monkeypatch.setattr(census, "send", miss_at_first)
+    assert (len(_end(leader, grace_s=0).stopped), next(misses, None)) == (2, None)
+    liveness.assert_dead("leader", "child")
 
 
 def test_a_wrapper_of_an_ended_process_signals_nobody(liveness: Liveness) -> None:
@@ -374,7 +445,7 @@ def test_a_wrapper_of_an_ended_process_signals_nobody(liveness: Liveness) -> Non
 def _reuse(pid: int) -> subprocess.Popen[bytes] | None:
     """Have the kernel give this pid to a new process; ``None`` where that is not allowed."""
     with contextlib.suppress(OSError):
-        for _ in range(20):  # somebody else may start a process in between
+        for _ in range(200):  # somebody else may start a process in between
             with open("/proc/sys/kernel/ns_last_pid", "w") as file:
                 file.write(str(pid - 1))
             child = subprocess.Popen(["/bin/sleep", str(HELPER_LIFE_S)], start_new_session=True)
@@ -401,6 +472,28 @@ def test_a_pid_that_was_given_to_somebody_else_is_not_signalled(liveness: Livene
         assert not census.send(seen, signal.SIGKILL)
         assert not census._send_by_pid(seen, signal.SIGKILL)
         assert heir.poll() is None
+    finally:
+        heir.kill()
+        heir.wait(PATIENCE_S)
+
+
+def test_a_session_whose_number_was_given_to_somebody_else_is_not_the_familys(liveness: Liveness) -> None:
+    child = subprocess.Popen(liveness.holder("gone").split(), start_new_session=True)
+    liveness.expect("gone")
+    seen = ProcessWrapper(child.pid).look()
+    assert seen
+    family = _Family(seen)
+    assert family.look() == [seen]
+    child.kill()
+    child.wait(PATIENCE_S)
+    heir = _reuse(child.pid)
+    if heir is None:
+        pytest.skip("this system does not let us choose a pid")
+    try:
+        assert family.look() == []
+        family.suspend_groups()
+        assert family.result() == Ended((child.pid,), ())
+        assert psutil.Process(heir.pid).status() != psutil.STATUS_STOPPED
     finally:
         heir.kill()
         heir.wait(PATIENCE_S)

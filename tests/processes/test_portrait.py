@@ -56,7 +56,7 @@ def test_what_a_process_was_started_with_is_read(liveness: Liveness, tmp_path: P
     # The start is known to the hundredth of a second, and the boot to which it is added to the second.
     assert abs(portrait.started_at - before) < 2 + PATIENCE_S
     assert (portrait.session_id, portrait.process_group, portrait.parent_pid) == (pid, pid, os.getpid())
-    assert portrait.parent_command == " ".join(psutil.Process().cmdline())
+    assert portrait.parent_command == " ".join(arguments(Path("/proc/self/cmdline").read_bytes()))
     assert (portrait.uid, portrait.user) == (os.getuid(), psutil.Process().username())
     assert portrait.control_group == portrait.own_control_group == Path("/proc/self/cgroup").read_text()
     assert portrait.pid_namespace_differs is False
@@ -131,8 +131,14 @@ def test_a_program_and_a_directory_that_are_gone_are_named_as_they_were(tmp_path
     shutil.copy("/bin/cat", program)
     cwd = tmp_path / "gone"
     cwd.mkdir()
-    child = subprocess.Popen([program], stdin=subprocess.PIPE, cwd=cwd)
+    child = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=cwd)
+    assert child.stdin
+    assert child.stdout
     try:
+        # Popen returns in the middle of exec, when the new arguments are not in their place yet.
+        child.stdin.write(b"\n")
+        child.stdin.flush()
+        assert child.stdout.read(1) == b"\n"
         assert portrait_of(ProcessWrapper(child.pid)).exe == str(program)
         program.unlink()
         cwd.rmdir()

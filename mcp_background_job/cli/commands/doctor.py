@@ -9,23 +9,29 @@ from mcp_background_job.app import build
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson
 from mcp_background_job.cli.checkup import Findings, blame, examine, examine_jobs
-from mcp_background_job.config import Settings, load_settings
+from mcp_background_job.cli.comfyui import checkup as comfyui_checkup
+from mcp_background_job.cli.comfyui.wording import typed
+from mcp_background_job.comfyui.endpoint import endpoint_of
+from mcp_background_job.config import Settings, load_comfyui_settings, load_settings
 from mcp_background_job.core.text import size
 from mcp_background_job.errors import BackgroundJobError
 
 
 def doctor(*, as_json: AsJson = False) -> int:
-    """Show the settings in force and where each comes from, the state directory, the machine, and what is wrong.
+    """Show the settings in force and where each comes from, state directory, machine, ComfyUI, and what is wrong.
 
     Args:
         as_json: Print JSON, with the same field names everywhere.
     """
     settings = load_settings()
-    findings = examine(settings)
+    comfyui = load_comfyui_settings()
+    endpoint = endpoint_of(comfyui.url, comfyui.host, comfyui.port)
+    findings = examine(settings, comfyui)
     try:
         _look_at_jobs(settings, findings)
     except BackgroundJobError as error:
         blame(findings, error)
+    findings.comfyui = asyncio.run(comfyui_checkup.examine(endpoint))
     if as_json:
         terminal.as_json(findings.as_dict())
     else:
@@ -46,6 +52,7 @@ def _write(findings: Findings) -> None:
     _section("settings", ((item.variable, f"{item.value or '-'}  ({item.source})") for item in findings.settings))
     _section("state directory", _state_dir(findings))
     _section("jobs", ((name, str(count)) for name, count in findings.jobs.items()))
+    _section("ComfyUI", _comfyui(findings))
     _section("kernel", ((name, "yes" if there else "no") for name, there in findings.kernel.items()))
     _section("warnings", ((text, "") for text in findings.warnings))
     _section("problems", ((text, "") for text in findings.problems))
@@ -73,3 +80,10 @@ def _state_dir(findings: Findings) -> list[tuple[str, str]]:
         ("mode", known["mode"]),
         ("free", size(known["free"])),
     ]
+
+
+def _comfyui(findings: Findings) -> list[tuple[str, str]]:
+    known = findings.comfyui
+    if known["reachable"]:
+        return [("url", known["url"]), ("answers", f"yes, version {known['version']}")]
+    return [("url", known["url"]), ("answers", f"no ({known['why']}): {typed(known['detail'])}")]

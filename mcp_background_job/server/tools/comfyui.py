@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -82,7 +83,10 @@ class RenderTools:
             raise InvalidRequestError("give either workflow or workflow_path")
         if not wait_s >= 0:
             raise InvalidRequestError(f"wait_s={wait_s:g}: a wait is 0 seconds or more")
-        loaded = workflows.check(workflow) if workflow_path is None else workflows.load(workflow_path)
+        if workflow_path is None:
+            loaded = workflows.check(workflow)
+        else:
+            loaded = await asyncio.to_thread(workflows.load, workflow_path)
         submitting = comfyui.submitter.submit(
             loaded, note=note, client=client_name(), front=front, wait_s=min(wait_s, MAX_WAIT_S)
         )

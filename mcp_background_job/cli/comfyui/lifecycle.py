@@ -1,0 +1,43 @@
+"""Carries out a start, stop or restart of ComfyUI, and reports it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from mcp_background_job.cli import exit_codes, terminal
+from mcp_background_job.cli.comfyui import sentences, show
+from mcp_background_job.cli.comfyui.session import with_comfyui
+from mcp_background_job.cli.comfyui.waits import under_way
+from mcp_background_job.cli.terminal import PROGRAM
+from mcp_background_job.comfyui import report
+from mcp_background_job.comfyui.control import ComfyUI
+from mcp_background_job.comfyui.lifecycle import Outcome
+
+#: A ComfyUI with many custom nodes takes so long to be ready; whoever waits for less or more says so.
+READY_S = 120.0
+
+_TOLD = ("status", "took_s", "pid", "old_pid", "job_id")
+
+
+def carry_out(act: Callable[[ComfyUI], Awaitable[Outcome]], doing: str, *, as_json: bool) -> int:
+    """Do something to the process of ComfyUI; returns the exit code."""
+    return with_comfyui(lambda comfyui: _carry_out(comfyui, act, doing, as_json=as_json))
+
+
+async def _carry_out(
+    comfyui: ComfyUI, act: Callable[[ComfyUI], Awaitable[Outcome]], doing: str, *, as_json: bool
+) -> int:
+    try:
+        with under_way(doing, as_json=as_json):
+            known = report.of_lifecycle(await act(comfyui))
+    except asyncio.CancelledError:  # Ctrl-C
+        terminal.say(f"interrupted while {doing}; {PROGRAM} comfyui status tells what came of it")
+        raise
+    if as_json:
+        terminal.as_json(known)
+    else:
+        show.sentence(sentences.of_lifecycle(known), known["status"])
+        show.facts(known, _TOLD)
+    code = exit_codes.of_lifecycle(known["status"])
+    return exit_codes.UNMET if code == exit_codes.OK and "not_requeued" in known else code

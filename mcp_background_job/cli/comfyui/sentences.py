@@ -1,0 +1,51 @@
+"""One sentence for each report about ComfyUI. Pure."""
+
+from __future__ import annotations
+
+from mcp_background_job.comfyui.report import Report
+
+
+def of_status(report: Report) -> str:
+    """Return whether a server answers, and how much it has to do."""
+    if not report["reachable"]:
+        return f"unreachable ({report.get('why', 'unknown')}): {report['detail']}"
+    pending = len(report["pending"]) + report.get("more_pending", 0)
+    return (
+        f"ComfyUI {report['version']} answers at {report['url']}: {len(report['running'])} running, {pending} pending"
+    )
+
+
+def of_prompt(report: Report) -> str:
+    """Return how a prompt is doing, or how it ended; or why it was refused."""
+    if report["status"] == "refused":
+        return f"refused, {report['note']}: {report['error']}"
+    note = f" “{report['note']}”" if "note" in report else ""
+    return f"prompt {report['prompt_id']}{note} {report['status']}{_how(report)}"
+
+
+def _how(report: Report) -> str:
+    error = report.get("error")
+    if error:
+        return f" at node {error['node']}: {error['type']}: {error['message']}"
+    if "reason" in report:
+        return f": {report['reason']}"
+    if "position" in report:
+        return f", {report['position']} before it" if report["position"] else ", the next"
+    if "progress" in report:
+        return f": {report['progress']}" + (" (as the log has it)" if report["progress_from"] == "log" else "")
+    if "interrupted_at_node" in report:
+        return f" at node {report['interrupted_at_node']}"
+    return f" in {report['duration_s']:.1f} s" if "duration_s" in report else ""
+
+
+def of_cancel(report: Report) -> str:
+    """Return what became of a request to cancel."""
+    prompt = f"prompt {report['prompt_id']}: " if "prompt_id" in report else ""
+    wedge = f" ({report['wedge']})" if "wedge" in report else ""
+    return f"{prompt}{report['status']}{wedge} after {report['took_s']} s"
+
+
+def of_lifecycle(report: Report) -> str:
+    """Return what a start, stop or restart came to."""
+    parts = [f"{name.replace('_', ' ')} {report[name]}" for name in ("pid", "old_pid", "job_id") if name in report]
+    return f"ComfyUI {report['status']} after {report['took_s']} s" + (f" ({', '.join(parts)})" if parts else "")

@@ -1,0 +1,48 @@
+"""``comfyui job``: one prompt of ComfyUI."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from mcp_background_job.cli import terminal
+from mcp_background_job.cli.arguments import AsJson, OptionalSeconds
+from mcp_background_job.cli.comfyui import ending, views
+from mcp_background_job.cli.comfyui.session import with_comfyui
+from mcp_background_job.cli.comfyui.watching import watch
+from mcp_background_job.comfyui import report
+from mcp_background_job.comfyui.control import ComfyUI
+
+
+def job(
+    prompt_id: str,
+    /,
+    *,
+    wait: OptionalSeconds = None,
+    follow: Annotated[bool, Parameter(name=["--follow", "-f"])] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Show one prompt: its status, with progress, outputs, or the failing node with exception and traceback.
+
+    Args:
+        prompt_id: Its id, as submit prints it and status lists it.
+        wait: Wait this long for its end, in seconds or as 5m.
+        follow: Show its progress until it is over, or until --wait. Ctrl-C leaves it running.
+        as_json: Print JSON, with the field names of the tools.
+    """
+    return with_comfyui(lambda comfyui: _job(comfyui, prompt_id, wait, follow=follow, as_json=as_json))
+
+
+async def _job(comfyui: ComfyUI, prompt_id: str, wait_s: float | None, *, follow: bool, as_json: bool) -> int:
+    is_awaited = follow or wait_s is not None
+    limit_s = wait_s if wait_s is not None else math.inf if follow else 0.0
+    view = views.live() if follow and not as_json else views.Nothing()
+    known = report.of_prompt(await watch(comfyui, prompt_id, time.monotonic() + limit_s, view))
+    if as_json:
+        terminal.as_json(known)
+    else:
+        ending.write(known)
+    return ending.exit_code(known, is_awaited=is_awaited)

@@ -1,0 +1,42 @@
+"""``comfyui status``: what ComfyUI does now."""
+
+from __future__ import annotations
+
+from mcp_background_job.cli import exit_codes, terminal
+from mcp_background_job.cli.arguments import AsJson
+from mcp_background_job.cli.comfyui import sentences, show
+from mcp_background_job.cli.comfyui.session import with_comfyui
+from mcp_background_job.cli.comfyui.wording import typed
+from mcp_background_job.comfyui import report
+from mcp_background_job.comfyui.control import ComfyUI
+from mcp_background_job.comfyui.report import Report
+
+_TOLD = ("reachable", "why", "detail", "url", "version", "running", "pending", "more_pending")
+
+
+def status(*, as_json: AsJson = False) -> int:
+    """Show what ComfyUI does now: what runs and waits, its memory, its process; or why it does not answer.
+
+    Args:
+        as_json: Print JSON, with the field names of the tools.
+    """
+    return with_comfyui(lambda comfyui: _status(comfyui, as_json=as_json))
+
+
+async def _status(comfyui: ComfyUI, *, as_json: bool) -> int:
+    known = report.of_status(await comfyui.status())
+    if as_json:
+        terminal.as_json(known)
+    else:
+        _write(known)
+    return exit_codes.OK if known["reachable"] else exit_codes.UNREACHABLE
+
+
+def _write(known: Report) -> None:
+    if known["reachable"]:
+        show.sentence(sentences.of_status(known), "in_progress" if known["running"] else "completed")
+        show.facts(known, _TOLD)
+        show.queue(known)
+    else:
+        terminal.say(typed(sentences.of_status(known)))
+        show.facts(known, _TOLD)

@@ -1,0 +1,38 @@
+"""What a start, stop or restart of ComfyUI came to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a lifecycle action came to.
+
+    Attributes:
+        status: started, already_running, starting, failed, queued, stopped, not_running, restarted or requested.
+        job_id: the job that ComfyUI runs as.
+        pid: of the process that answers now.
+        old_pid: of the one that was ended.
+        stopped: pids that were ended.
+        took_s: seconds that all took.
+        requeued: prompts that were submitted again: new ids by old ones.
+        requeue_refused: prompts that the new server did not take, with why.
+        to_requeue: prompts that will be submitted again when the server is ready.
+        lost: prompts that are gone with the old process.
+        output: the last lines of a ComfyUI that ended while it started.
+        detail: for what the status alone does not say.
+    """
+
+    status: str
+    job_id: str | None = None
+    pid: int | None = None
+    old_pid: int | None = None
+    stopped: tuple[int, ...] = ()
+    took_s: float = 0.0
+    requeued: dict[str, str] = field(default_factory=dict[str, str])
+    requeue_refused: dict[str, str] = field(default_factory=dict[str, str])
+    to_requeue: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    output: str = ""
+    detail: str = ""
