@@ -35,15 +35,16 @@ pytestmark = pytest.mark.real_process
 
 
 async def _fill(control: Control, simulator: Simulator) -> list[str]:
-    """Let one prompt run for ever, and others wait: of others than us too, and one that pushed in."""
+    """Let one prompt run for ever, and others wait: of others than us too, and some that pushed in."""
     wedge = await control.submit(stuck(), "wedge")
     wait_running(simulator, wedge)
     first = await control.submit(stuck(), "first")
     others = submit(simulator, stuck())
     pushed_in = await control.submit(stuck(), "pushed in", front=True)
     pushed_in_more = await control.submit(stuck(), "pushed in more", front=True)
+    pushed_in_most = await control.submit(stuck(), "pushed in most", front=True)
     last = await control.submit(stuck(), "last")
-    queue = [pushed_in_more, pushed_in, first, others, last]
+    queue = [pushed_in_most, pushed_in_more, pushed_in, first, others, last]
     assert pending(simulator) == queue
     return [wedge, *queue]
 
@@ -67,8 +68,12 @@ async def test_prompts_are_submitted_again_as_wished_for_and_the_rest_is_lost(
             assert outcome.requeued == {prompt_id: prompt_id for prompt_id in again}
             assert list(outcome.lost) == lost
             # Those that were in front of all come first again; the wedge ran already when they came.
-            expected = [*again[1:3], again[0], *again[3:]] if requeue == "all" else again
+            expected = [*again[1:4], again[0], *again[4:]] if requeue == "all" else again
             assert _all(simulator) == expected
+            for prompt_id in prompts:  # whether somebody asks for it or not
+                known = control.journal.get(prompt_id)
+                assert known is not None
+                assert (known.end is not None) == (prompt_id in lost)
             status = await control.comfyui.status()
             for _ in range(2):
                 for prompt_id in lost:
@@ -80,8 +85,8 @@ async def test_prompts_are_submitted_again_as_wished_for_and_the_rest_is_lost(
             notes = [
                 prompt.submission.note if prompt.submission else "" for prompt in (*status.running, *status.pending)
             ]
-            names = {prompts[0]: "wedge", prompts[1]: "pushed in more", prompts[2]: "pushed in", prompts[3]: "first"}
-            names |= {prompts[4]: "", prompts[5]: "last"}
+            told = ["wedge", "pushed in most", "pushed in more", "pushed in", "first", "", "last"]
+            names = dict(zip(prompts, told, strict=True))
             assert notes == [names[prompt_id] for prompt_id in expected]
 
 

@@ -13,10 +13,13 @@ import psutil
 import pytest
 
 from mcp_background_job.comfyui.outcome import Outcome
+from mcp_background_job.core.waiting import Kind, Until
 from mcp_background_job.errors import LifecycleError
 from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.wait import WaitRequest
 from tests.comfyui.lifecycle_support import (
     CHECKOUT,
+    READY_S,
     a_checkout,
     control_of,
     shorten_patience,
@@ -167,8 +170,10 @@ async def test_with_all_slots_taken_it_waits_for_one_and_says_so(tmp_path: Path,
             again = await control.start()
             assert (again.status, again.job_id) == ("queued", outcome.job_id)
             await manager.kill(other.job_id, by="test", grace_s=0)
+            job = await manager.find(outcome.job_id or "")
+            await manager.wait(job, WaitRequest(until=Until(Kind.PORT, port=port), wait_s=READY_S))
             later = await control.start()
-            assert (later.status, later.job_id) in (("started", outcome.job_id), ("already_running", outcome.job_id))
+            assert (later.status, later.job_id) == ("already_running", outcome.job_id)
             assert simulators(port) == [the_listener(port)]
 
 
