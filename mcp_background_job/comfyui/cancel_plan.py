@@ -126,7 +126,7 @@ ABSENT_S = 1.5
 DELETE_S = 10.0
 
 #: After so long no more is tried, whatever was seen in whatever order: clients give up after a minute.
-LIMIT_S = 44.0
+LIMIT_S = 42.5
 
 _AT_LIMIT = {Place.RUNNING: Verdict.WEDGED, Place.PENDING: Verdict.PENDING, Place.ABSENT: Verdict.NOT_FOUND}
 

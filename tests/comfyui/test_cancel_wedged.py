@@ -248,7 +248,7 @@ async def test_a_prompt_that_an_old_server_stopped_instead_is_named(
     step_s: float, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with controlled(tmp_path, "--version", "old", "--old-interrupt") as (control, _):
-        first = await control.submit_running(graphs.sleeping(0.5))
+        first = await control.submit_running(graphs.sleeping(2.5))
         second = await control.submit(graphs.stepped(LONG, step_s))
         interrupt = control.client.interrupt
 
