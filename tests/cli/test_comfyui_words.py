@@ -27,7 +27,7 @@ def test_every_end_has_an_exit_code_and_only_success_gives_0(end: End) -> None:
 
 
 def test_every_outcome_of_a_lifecycle_action_has_an_exit_code() -> None:
-    text = (SOURCES / "lifecycle.py").read_text()
+    text = (SOURCES / "outcome.py").read_text()
     described = re.search(r"status: (.*?)\.\n", text, re.DOTALL)
     assert described
     words = re.findall(r"\w+", described[1].replace(" or ", " "))
