@@ -59,8 +59,8 @@ async def test_a_cancel_at_the_end(times: int, version: str, tmp_path: Path) -> 
     seen: Counter[Verdict] = Counter()
     async with controlled(tmp_path, "--version", version, "--history-gap", "0.005") as (control, simulator):
         for _ in range(times):
-            prompt_id = await control.submit(graphs.stepped(3, 0.02))
-            await asyncio.sleep(chance.uniform(0.0, 0.12))
+            prompt_id = await control.submit(graphs.stepped(10, 0.03))
+            await asyncio.sleep(chance.uniform(0.0, 0.3))
             seen[await _cancel(control, simulator, prompt_id)] += 1
     assert set(seen) == {Verdict.CANCELLED, Verdict.FINISHED} or times < 50, seen
 
