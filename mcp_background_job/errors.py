@@ -29,6 +29,18 @@ class UnknownJobError(BackgroundJobError):
     code = "unknown_job"
 
 
+class UnknownBatchError(BackgroundJobError):
+    """No batch has this id."""
+
+    code = "unknown_batch"
+
+
+class UnknownSessionError(BackgroundJobError):
+    """No session has this id or name."""
+
+    code = "unknown_session"
+
+
 class LaunchError(BackgroundJobError):
     """The job's process could not be started."""
 
@@ -96,14 +108,20 @@ class WorkflowError(InvalidRequestError):
 
 
 class UnreachableError(BackgroundJobError):
-    """ComfyUI gives no answer that can be used, so nothing is known of its queue; ``trouble`` is the word for why."""
+    """ComfyUI gives no answer that can be used, so nothing is known of its queue.
+
+    Attributes:
+        trouble: the word for why.
+        nothing_done: whatever was asked for has surely not been done.
+    """
 
     code = "unreachable"
 
-    def __init__(self, message: str, *, trouble: str) -> None:
-        """Takes the sentence and the word."""
+    def __init__(self, message: str, *, trouble: str, nothing_done: bool = False) -> None:
+        """Takes the sentence, the word and the certainty."""
         super().__init__(message)
         self.trouble = trouble
+        self.nothing_done = nothing_done
 
 
 class LifecycleError(BackgroundJobError):

@@ -49,6 +49,12 @@ _COMFYUI_COMMANDS = (
 )
 
 
+#: Run by us and not by people, who need not see them.
+_COMFYUI_OWN_COMMANDS = (
+    ("dispatch", "mcp_background_job.cli.commands.comfyui.dispatch:dispatch", "Work on a batch until it is over."),
+)
+
+
 def build_app() -> App:
     """Return the command line."""
     app = App(
@@ -68,6 +74,8 @@ def build_app() -> App:
     )
     for name, path, text in _COMFYUI_COMMANDS:
         group.command(path, name=name, help=text)
+    for name, path, text in _COMFYUI_OWN_COMMANDS:
+        group.command(path, name=name, help=text, show=False)
     app.command(group)
     return app
 

@@ -28,17 +28,19 @@ class Luggage:
     Attributes:
         running: the prompts that run.
         pending: those that wait, in order.
+        of_batches: those, running or pending, that their batches submit again by themselves.
         is_guess: the server gave no answer, so this is what the journal has without an end; the first is taken for
             the one that runs.
     """
 
     running: tuple[Submission, ...] = ()
     pending: tuple[Submission, ...] = ()
+    of_batches: tuple[Submission, ...] = ()
     is_guess: bool = False
 
     @property
     def all(self) -> tuple[Submission, ...]:
-        """All of them, in order."""
+        """All that would be lost if nobody carried them, in order."""
         return self.running + self.pending
 
 
@@ -54,7 +56,7 @@ async def pack(journal: Journal, server: str, queue: Queue | None) -> Luggage:
     """Journal what a server has, and return it."""
     if queue is None:
         known = await asyncio.to_thread(journal.open_on, server)
-        return Luggage(tuple(known[:1]), tuple(known[1:]), is_guess=True)
+        return _luggage(known[:1], known[1:], is_guess=True)
 
     def entries() -> tuple[list[Submission], list[Submission]]:
         running, pending = (
@@ -65,7 +67,16 @@ async def pack(journal: Journal, server: str, queue: Queue | None) -> Luggage:
         return running, pending
 
     running, pending = await asyncio.to_thread(entries)
-    return Luggage(tuple(running), tuple(pending))
+    return _luggage(running, pending)
+
+
+def _luggage(running: list[Submission], pending: list[Submission], *, is_guess: bool = False) -> Luggage:
+    return Luggage(
+        running=tuple(entry for entry in running if entry.batch_id is None),
+        pending=tuple(entry for entry in pending if entry.batch_id is None),
+        of_batches=tuple(entry for entry in (*running, *pending) if entry.batch_id is not None),
+        is_guess=is_guess,
+    )
 
 
 async def wish(journal: Journal, luggage: Luggage, requeue: Requeue) -> list[Submission]:
@@ -93,8 +104,8 @@ async def take_back(journal: Journal, entries: Iterable[Submission]) -> None:
 
 
 async def leave_behind(journal: Journal, luggage: Luggage) -> None:
-    """Mark all as lost, since their server is gone; those that are wished for stay so."""
-    ids = [entry.prompt_id for entry in luggage.all]
+    """Mark all as lost, since their server is gone; those that are wished for, or have a batch, run again."""
+    ids = [entry.prompt_id for entry in (*luggage.all, *luggage.of_batches)]
     await asyncio.to_thread(journal.ended, ids, End.LOST, at=time.time(), reason=_REASON)
 
 

@@ -102,6 +102,11 @@ class Checks:
                 f'pending{_listed(luggage.pending)} would be lost. force=true goes ahead; requeue="pending" submits '
                 'the pending ones again, "all" the running one too'
             )
+        if luggage.of_batches:
+            raise LifecycleError(
+                f"ComfyUI is busy: {len(luggage.of_batches)} prompts of batches{_listed(luggage.of_batches)} would be "
+                "cut off, and begun anew by their batches afterwards. force=true goes ahead"
+            )
         return luggage
 
 

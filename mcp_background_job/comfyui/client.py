@@ -77,10 +77,15 @@ class Client:
         with self._read("/api/jobs"):
             return answers.finished_of_jobs(self._decoded(response, "/api/jobs"), prompt_id)
 
-    async def history(self, limit: int) -> list[Finished]:
-        """Return the newest entries of the history, oldest first."""
+    async def history(self, limit: int | None) -> list[Finished]:
+        """Return the newest entries of the history, or without a limit all of them, oldest first."""
+        path = "/history" if limit is None else f"/history?max_items={limit}"
         with self._read("/history"):
-            return answers.history_of(await self._json("GET", f"/history?max_items={limit}"))
+            return answers.history_of(await self._json("GET", path))
+
+    async def delete_history(self, prompt_ids: Sequence[str]) -> None:
+        """Take prompts out of the history. Whether they were there is not in the answer."""
+        await self._post("/history", {"delete": list(prompt_ids)}, read_s=READ_S)
 
     async def stats(self, *, read_s: float = READ_S) -> SystemStats:
         """Return version, memory and devices."""

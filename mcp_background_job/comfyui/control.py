@@ -5,30 +5,44 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from mcp_background_job.comfyui.batches import Batches, dispatcher_request
 from mcp_background_job.comfyui.cancel import Canceller
+from mcp_background_job.comfyui.catalogue import Catalogue
 from mcp_background_job.comfyui.client import Client
+from mcp_background_job.comfyui.dispatcher import Dispatcher, Say
 from mcp_background_job.comfyui.endpoint import Endpoint
 from mcp_background_job.comfyui.events import EventStream
+from mcp_background_job.comfyui.history import History
 from mcp_background_job.comfyui.lifecycle import Lifecycle
 from mcp_background_job.comfyui.process import Baselines
 from mcp_background_job.comfyui.prompts import Prompts
 from mcp_background_job.comfyui.server_record import ServerRecords
+from mcp_background_job.comfyui.sessions import Sessions
 from mcp_background_job.comfyui.startup import Settings
 from mcp_background_job.comfyui.status import Status, status_of
 from mcp_background_job.comfyui.submit import Submitter
+from mcp_background_job.core.batch import BatchStatus
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.registry.journal_base import Journal
+from mcp_background_job.registry.batches import SqliteBatches
+from mcp_background_job.registry.journal import SqliteJournal
+from mcp_background_job.registry.sessions import SqliteSessions
+
+#: A restarted ComfyUI is waited for so long where somebody else restarts it; a dispatcher goes on waiting afterwards.
+_RESTART_S = 40.0
 
 
 class ComfyUI:
     """One server: what it does, its prompts, and its process."""
 
     def __init__(
-        self, endpoint: Endpoint, journal: Journal, manager: JobManager, directory: Path, settings: Settings
+        self, endpoint: Endpoint, journal: SqliteJournal, manager: JobManager, directory: Path, settings: Settings
     ) -> None:
         """Takes its parts; see ``app.build_comfyui``. Files about the server's process are kept in the directory."""
         self.endpoint = endpoint
+        self._manager = manager
         self._client = Client(endpoint)
+        self._batches = SqliteBatches(journal.database)
+        sessions = SqliteSessions(journal.database)
         self._journal = journal
         self._events = EventStream(endpoint)
         self._baselines = Baselines(directory)
@@ -46,13 +60,52 @@ class ComfyUI:
             settings=settings,
             lock_path=str(directory / f"lifecycle-{endpoint.port}.lock"),
         )
+        self.batches = Batches(self._client, self._batches, self.prompts, self.canceller, manager)
+        self.sessions = Sessions(sessions)
+        self.catalogue = Catalogue(self._client, journal, sessions, self.prompts)
+        self.history = History(self._client, journal, self.prompts)
 
     async def status(self) -> Status:
         """Look at the server; prompts that an earlier restart left to be submitted again are submitted."""
         status = await self._look()
         if status.trouble is None and await self.lifecycle.resume_requeue():
             status = await self._look()
-        return replace(status, job=await self.lifecycle.last_job(status.process))
+        job = await self.lifecycle.last_job(status.process)
+        return replace(status, job=job, batches=tuple(await self.batches.open_views()))
+
+    async def dispatch(self, batch_id: str, *, job_id: str | None, client: str, say: Say) -> BatchStatus:
+        """Work on a batch until it is over, as the job that this process is part of, if it is.
+
+        Raises:
+            UnknownBatchError: there is no such batch.
+        """
+        batch = await self.batches.get(batch_id)
+
+        async def restart() -> bool:
+            if job_id is None:
+                await self.lifecycle.restart(client=client, force=True, requeue="pending", wait_s=_RESTART_S)
+                return True
+            outcome = await self.lifecycle.restart_after(job_id, client=client, wait_s=_RESTART_S)
+            if outcome.status != "queued":
+                return True
+            successor = replace(dispatcher_request(batch), if_running="new", after=(job_id,))
+            await self._manager.start(successor, client=batch.client)
+            return False
+
+        dispatcher = Dispatcher(
+            batch_id,
+            client=self._client,
+            batches=self._batches,
+            journal=self._journal,
+            events=self._events,
+            prompts=self.prompts,
+            submitter=self.submitter,
+            canceller=self.canceller,
+            restart=restart,
+            resume=self.lifecycle.resume_requeue,
+            say=say,
+        )
+        return await dispatcher.run()
 
     async def _look(self) -> Status:
         return await status_of(self._client, self._journal, self.prompts, self._baselines)

@@ -41,6 +41,7 @@ class EventStream:
         """Names the server; connects nowhere."""
         self._endpoint = endpoint
         self._followed: dict[str, Progress | None] = {}
+        self._is_held = False
         self._client_id = ""
         self._reader: asyncio.Task[None] | None = None
         self._connecting = asyncio.Lock()
@@ -51,6 +52,10 @@ class EventStream:
     def when_over(self, settle: Callable[[str], Awaitable[object]]) -> None:
         """Have this done with the id of each followed prompt that is over, whether somebody waits for it or not."""
         self._settle = settle
+
+    def hold(self) -> None:
+        """Stay connected when no prompt is followed: others will follow at once."""
+        self._is_held = True
 
     async def client_id(self) -> str:
         """Return the id to submit with: of a connection that is open, if one can be had."""
@@ -66,7 +71,7 @@ class EventStream:
     async def forget(self, prompt_id: str) -> None:
         """Stop following a prompt that is over; the last one closes the connection."""
         self._followed.pop(prompt_id, None)
-        if not self._followed:
+        if not self._followed and not self._is_held:
             await self.close()
 
     def progress_of(self, prompt_id: str) -> Progress | None:

@@ -28,7 +28,7 @@ from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
 from mcp_background_job.core.submission import Submission
 from mcp_background_job.core.waiting import Kind, Until, Why
-from mcp_background_job.errors import LifecycleError, UnreachableError
+from mcp_background_job.errors import BackgroundJobError, LifecycleError, UnreachableError
 from mcp_background_job.jobdir import lock
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import StartRequest
@@ -112,7 +112,8 @@ class Lifecycle:
             await carry_over.wish(self._journal, luggage, "none")
             outcome = await self.job.end(process, client, "stop_comfyui")
             await carry_over.leave_behind(self._journal, luggage)
-        return replace(outcome, lost=_ids(luggage.all), took_s=time.monotonic() - began)
+        of_batches = _ids(luggage.of_batches)
+        return replace(outcome, lost=_ids(luggage.all), of_batches=of_batches, took_s=time.monotonic() - began)
 
     async def restart(self, *, client: str, force: bool, requeue: Requeue, wait_s: float) -> Outcome:
         """End ComfyUI with everything that it started, run it again as it was run, and wait until it answers.
@@ -153,6 +154,40 @@ class Lifecycle:
             stopped=ended.stopped,
             took_s=time.monotonic() - began,
         )
+
+    async def restart_after(self, job_id: str, *, client: str, wait_s: float) -> Outcome:
+        """End ComfyUI, and have it run again when the job that this process is part of has completed.
+
+        What a job starts is part of it and ends with it. So the start is left in the queue, which is served by the
+        job's runner as its last act. What waits is submitted again when ComfyUI is ready.
+
+        Raises:
+            LifecycleError: nobody here can restart it; the message says who can and how.
+            SurvivorsError: SIGKILL did not end all of it; it is not started again.
+        """
+        began = time.monotonic()
+        async with self._alone("restart"):
+            process = await self._process()
+            if process is None:
+                return Outcome("not_running")
+            luggage = await self._checks.look_before(process, force=True)
+            supervisor = who_supervises(process.portrait, my_uid=os.getuid())
+            if supervisor or self._settings.restart_command:
+                return await self._restart_by_others(
+                    supervisor, luggage, "pending", client=client, began=began, deadline=began + wait_s
+                )
+            await asyncio.to_thread(self._records.save, self._endpoint.port, process.portrait)
+            startup = await self.job.startup()
+            again = await carry_over.wish(self._journal, luggage, "pending")
+            # Before the end of the old one, so that there is somebody to start the new one, whoever dies now.
+            job = await self.job.launch_after(startup, client, job_id)
+            try:
+                await self.job.end(process, client, "restart_comfyui")
+            except BackgroundJobError:
+                await self._manager.kill(job.job_id, by=client, why="the ComfyUI before it could not be ended")
+                raise
+            await carry_over.leave_behind(self._journal, luggage)
+        return Outcome("queued", job_id=job.job_id, old_pid=process.pid, to_requeue=_ids(again))
 
     async def resume_requeue(self) -> Carried | None:
         """Submit again what an earlier restart left to be submitted; ``None`` if it cannot be now, or is under way."""
@@ -211,7 +246,8 @@ class Lifecycle:
         """Submit again what was wished for, or see to it that somebody will; say what became of each prompt."""
         wished = _ids(again)
         lost = tuple(prompt_id for prompt_id in _ids(luggage.all) if prompt_id not in wished)
-        outcome = replace(outcome, lost=lost, detail="; ".join(filter(None, [outcome.detail, _guess(luggage)])))
+        detail = "; ".join(filter(None, [outcome.detail, _guess(luggage)]))
+        outcome = replace(outcome, lost=lost, of_batches=_ids(luggage.of_batches), detail=detail)
         if not again:
             return outcome
         if outcome.status != "started":

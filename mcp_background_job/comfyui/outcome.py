@@ -20,6 +20,7 @@ class Outcome:
         requeue_refused: prompts that the new server did not take, with why.
         to_requeue: prompts that will be submitted again when the server is ready.
         lost: prompts that are gone with the old process.
+        of_batches: prompts that were cut off, and that their batches submit again.
         output: the last lines of a ComfyUI that ended while it started.
         detail: for what the status alone does not say.
     """
@@ -34,5 +35,6 @@ class Outcome:
     requeue_refused: dict[str, str] = field(default_factory=dict[str, str])
     to_requeue: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
+    of_batches: tuple[str, ...] = ()
     output: str = ""
     detail: str = ""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -15,10 +15,12 @@ from mcp_background_job.comfyui.answers import Finished, LogEntry, Queue, QueueI
 from mcp_background_job.comfyui.cancel_plan import Place
 from mcp_background_job.comfyui.client import READ_S, Client
 from mcp_background_job.comfyui.events import EventStream
+from mcp_background_job.comfyui.overrides import applied
 from mcp_background_job.comfyui.process import ServerProcess
 from mcp_background_job.comfyui.progress import Progress
+from mcp_background_job.comfyui.results import finished_of_result, result_of
 from mcp_background_job.comfyui.workflow import class_of
-from mcp_background_job.core.submission import End, Submission
+from mcp_background_job.core.submission import End, Stage, Submission
 from mcp_background_job.errors import InvalidRequestError, UnreachableError
 from mcp_background_job.jobdir.layout import is_job_id
 from mcp_background_job.registry.journal_base import Journal
@@ -122,7 +124,11 @@ class Prompts:
         try:
             located = await locate(self._client, prompt_id)
         except UnreachableError as error:
-            return _without_server(prompt_id, submission, str(error))
+            if submission and not submission.is_open:
+                return await self._of_journal(submission)
+            at = submission.submitted_at if submission else None
+            why = f"unreachable: {error}"
+            return Prompt(prompt_id, "unknown", why, submission=submission, submitted_at=at)
         if located.place is Place.ENDED and located.finished:
             await self.note_end(located.finished)
             return ended(prompt_id, located.finished, submission)
@@ -161,18 +167,16 @@ class Prompts:
 
     async def note_end(self, finished: Finished) -> None:
         """Journal how a prompt ended, and follow it no longer."""
-        await asyncio.to_thread(
-            self._journal.ended, [finished.prompt_id], finished.end, at=finished.ended_at or time.time()
-        )
+        await asyncio.to_thread(self._journal.settled, result_of(finished))
         await self._events.forget(finished.prompt_id)
 
     async def _absent(self, prompt_id: str, submission: Submission | None) -> Prompt:
         if submission is None:
             hint = "" if is_uuid(prompt_id) else " (ComfyUI's ids are UUIDs)"
             return Prompt(prompt_id, "unknown", f"neither the server nor the journal knows this id{hint}")
-        if submission.end is not None or not submission.is_open:
-            return of_journal(submission)
-        began = await self._server_began()
+        if not submission.is_open:
+            return await self._of_journal(submission)
+        began = await self.server_began()
         if began is not None and began > submission.submitted_at:
             reason = "the server was restarted after it was submitted, and keeps no queue over a restart"
             await asyncio.to_thread(self._journal.ended, [prompt_id], End.LOST, at=began, reason=reason)
@@ -181,7 +185,12 @@ class Prompts:
         reason = "it is neither in the queue nor in the history: somebody deleted it, or the history was cleared"
         return Prompt(prompt_id, "unknown", reason, submission=submission, submitted_at=submission.submitted_at)
 
-    async def _server_began(self) -> float | None:
+    async def _of_journal(self, submission: Submission) -> Prompt:
+        """Return a prompt that the server does not have, or not any more."""
+        content = await asyncio.to_thread(self._journal.result, submission.prompt_id)
+        return of_journal(submission, finished_of_result(content))
+
+    async def server_began(self) -> float | None:
         """Return when the server was started (seconds since the epoch); ``None`` if that cannot be known."""
         if not self._client.endpoint.is_local:
             return None
@@ -205,10 +214,12 @@ def _first_moment(entries: list[LogEntry]) -> float | None:
 
 
 def ended(prompt_id: str, finished: Finished, submission: Submission | None) -> Prompt:
-    """Return a prompt that is over, as the history has it."""
+    """Return a prompt that is over, as the history has it; one that was stopped for its time limit has failed."""
+    limit_s = submission.overdue_s if submission and finished.end is End.CANCELLED else None
     return Prompt(
         prompt_id,
-        str(finished.end),
+        str(finished.end if limit_s is None else End.FAILED),
+        "" if limit_s is None else f"stopped at its time limit of {limit_s:g} s",
         finished=finished,
         node_class=finished.failure.node_type if finished.failure else "",
         submission=submission,
@@ -216,18 +227,22 @@ def ended(prompt_id: str, finished: Finished, submission: Submission | None) -> 
     )
 
 
-def of_journal(submission: Submission) -> Prompt:
+def of_journal(submission: Submission, finished: Finished | None = None) -> Prompt:
     """Return a prompt that only the journal knows."""
-    status = str(submission.end) if submission.end else "unknown"
-    reason = submission.reason or ("the server refused it" if not submission.end else "")
-    return Prompt(submission.prompt_id, status, reason, submission=submission, submitted_at=submission.submitted_at)
-
-
-def _without_server(prompt_id: str, submission: Submission | None, why: str) -> Prompt:
-    if submission and submission.end is not None:
-        return of_journal(submission)
-    at = submission.submitted_at if submission else None
-    return Prompt(prompt_id, "unknown", f"unreachable: {why}", submission=submission, submitted_at=at)
+    prompt = Prompt(
+        submission.prompt_id,
+        str(submission.end) if submission.end else "unknown",
+        submission.reason,
+        finished=finished,
+        node_class=finished.failure.node_type if finished and finished.failure else "",
+        submission=submission,
+        submitted_at=submission.submitted_at,
+    )
+    if submission.end is not None:
+        return prompt
+    if submission.stage is Stage.REFUSED:
+        return replace(prompt, reason=f"the server refused it: {submission.reason}".removesuffix(": "))
+    return replace(prompt, status="pending", reason=f"batch {submission.batch_id} has yet to send it")
 
 
 def submitted_at(item: QueueItem | None, submission: Submission | None) -> float | None:
@@ -238,5 +253,6 @@ def submitted_at(item: QueueItem | None, submission: Submission | None) -> float
 
 
 def graph_of(submission: Submission) -> Mapping[str, Any]:
-    """Return the journalled graph."""
-    return cast("dict[str, Any]", decode(submission.graph)) if submission.graph else {}
+    """Return the journalled graph, as this prompt of a batch has it."""
+    graph = cast("dict[str, Any]", decode(submission.graph)) if submission.graph else {}
+    return applied(graph, json.loads(submission.overrides)) if submission.overrides else graph

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 
 from mcp_background_job.comfyui.client import Client
 from mcp_background_job.comfyui.outcome import Outcome
@@ -141,22 +142,29 @@ class ServerJob:
 
     async def launch(self, startup: Startup, client: str, deadline: float, *, afresh: bool = False) -> Outcome:
         """Start the job and wait until it is ready; ``afresh`` ends what is left of an earlier one of its name."""
-        request = StartRequest(
+        # One that was started and does not listen is starting: two would fight for the port.
+        request = replace(self._request(startup), if_running="restart" if afresh else "return")
+        started = await self._manager.start(request, client=client)
+        if started.job.state is State.QUEUED:
+            detail = "it waits for a free slot: MCP_BG_MAX_JOBS are running"
+            return Outcome("queued", job_id=started.job.job_id, detail=detail)
+        return await self._await_ready(started.job, deadline)
+
+    async def launch_after(self, startup: Startup, client: str, job_id: str) -> Job:
+        """Have the job started when another has completed: by that one's runner, and so not as a part of it."""
+        request = replace(self._request(startup), if_running="new", after=(job_id,))
+        return (await self._manager.start(request, client=client)).job
+
+    def _request(self, startup: Startup) -> StartRequest:
+        return StartRequest(
             command=startup.command,
             name=self._name,
             cwd=startup.cwd,
             environment=startup.environment,
             # ComfyUI wraps its streams: without a terminal the prints of nodes stay in a buffer (measured).
             stdin="pty",
-            # One that was started and does not listen is starting: two would fight for the port.
-            if_running="restart" if afresh else "return",
             is_own=True,
         )
-        started = await self._manager.start(request, client=client)
-        if started.job.state is State.QUEUED:
-            detail = "it waits for a free slot: MCP_BG_MAX_JOBS are running"
-            return Outcome("queued", job_id=started.job.job_id, detail=detail)
-        return await self._await_ready(started.job, deadline)
 
     async def _await_ready(self, job: Job, deadline: float) -> Outcome:
         """Wait until the port is opened by this job and no other, and answers."""

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 
 from mcp_background_job.comfyui.answers import SystemStats
+from mcp_background_job.comfyui.batches import BatchView
 from mcp_background_job.comfyui.client import Client
 from mcp_background_job.comfyui.process import Baselines, ServerProcess
 from mcp_background_job.comfyui.prompts import Prompt, Prompts
@@ -29,6 +30,7 @@ class Status:
         unfinished: journalled prompts that had not ended, if the server gives no answer.
         process: the process behind it, if it is on this machine.
         job: the job that it runs as, or ran as last, if it was started here.
+        batches: those that are not over.
         at: when all this was so (seconds since the epoch).
     """
 
@@ -40,6 +42,7 @@ class Status:
     unfinished: tuple[Submission, ...] = ()
     process: ServerProcess | None = None
     job: Job | None = None
+    batches: tuple[BatchView, ...] = ()
     at: float = 0.0
 
 

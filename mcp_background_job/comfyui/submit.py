@@ -15,9 +15,11 @@ from mcp_background_job.comfyui.events import EventStream
 from mcp_background_job.comfyui.process import Baselines, ServerProcess
 from mcp_background_job.comfyui.progress import as_text
 from mcp_background_job.comfyui.prompts import Located, Prompt, Prompts, graph_of, locate
+from mcp_background_job.comfyui.results import content_of_refusal
 from mcp_background_job.comfyui.trouble import Trouble
 from mcp_background_job.comfyui.workflow import Workflow
 from mcp_background_job.core.submission import Stage, Submission
+from mcp_background_job.core.text import one_line
 from mcp_background_job.errors import UnreachableError
 from mcp_background_job.registry.journal_base import Journal
 
@@ -27,6 +29,8 @@ _LOOK_S = 0.5
 #: A prompt that takes milliseconds is over at the first looks.
 _FIRST_LOOK_S = 0.02
 
+#: Characters of the reason that is kept beside a refusal.
+_REASON = 200
 
 #: A server that answers again has this long to take what was sent while it did not.
 _LATE_S = 1.5
@@ -66,9 +70,16 @@ class Submitter:
         self._baselines = baselines
 
     async def submit(
-        self, workflow: Workflow, *, note: str = "", client: str = "", front: bool = False, wait_s: float = 0.0
+        self,
+        workflow: Workflow,
+        *,
+        note: str = "",
+        client: str = "",
+        front: bool = False,
+        wait_s: float = 0.0,
+        session_id: str | None = None,
     ) -> Submitted:
-        """Put a workflow into the queue and wait for its end for a while.
+        """Put a workflow into the queue, track it in a session, and wait for its end for a while.
 
         Raises:
             UnreachableError: whether it was taken is not known, or surely not; the message says which.
@@ -85,7 +96,7 @@ class Submitter:
             front=front,
             stage=Stage.SENDING,
         )
-        await asyncio.to_thread(self._journal.record, [submission])
+        await asyncio.to_thread(self._journal.record, [submission], session_id=session_id)
         answer = await self.send(submission)
         if isinstance(answer, Refused):
             return Submitted(submission.prompt_id, refused=answer.message, node_errors=answer.node_errors)
@@ -116,7 +127,9 @@ class Submitter:
             answer = await self._answer_after(submission, error)
         if isinstance(answer, Refused):
             await self._events.forget(submission.prompt_id)
-            await asyncio.to_thread(self._journal.answered, submission.prompt_id, Stage.REFUSED, None)
+            refusal = content_of_refusal(answer)
+            reason = one_line(answer.message, _REASON)
+            await asyncio.to_thread(self._journal.refused, submission.prompt_id, reason=reason, result=refusal)
         else:
             await asyncio.to_thread(self._journal.answered, submission.prompt_id, Stage.ACCEPTED, answer.number)
         return answer
@@ -138,10 +151,10 @@ class Submitter:
                 item = located.queue.find(prompt_id) if located.queue else None
                 return Accepted(prompt_id, item.number if item else None, ())
         await self._events.forget(prompt_id)
-        # What is carried over a restart stays wished for.
-        if submission.stage is Stage.SENDING and not submission.requeue:
+        # What is carried over a restart stays wished for, and a batch sends its prompts again.
+        if submission.stage is Stage.SENDING and not submission.requeue and submission.batch_id is None:
             await asyncio.to_thread(self._journal.answered, prompt_id, Stage.REFUSED, None)
-        raise UnreachableError(f"nothing was submitted: {error}", trouble=error.trouble) from error
+        raise UnreachableError(f"nothing was submitted: {error}", trouble=error.trouble, nothing_done=True) from error
 
     async def _look_for(self, prompt_id: str, error: UnreachableError) -> Located:
         # A request whose answer was given up lies in the server's sockets. When the server wakes up it may answer

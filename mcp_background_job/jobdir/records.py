@@ -58,6 +58,10 @@ class Spec:
     restarted_from: str | None = None
 
 
+#: Who asked for a stop where a signal to the runner was how: a machine that shuts down does so.
+SYSTEM = "system"
+
+
 @dataclass(frozen=True, kw_only=True)
 class StopRequest:
     """The wish that a job stop: when (seconds since the epoch), by whom, why, and how."""

@@ -6,8 +6,9 @@ import sqlite3
 import threading
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from mcp_background_job.core.submission import End, Stage, Submission
+from mcp_background_job.core.submission import End, Result, Stage, Submission
 from mcp_background_job.errors import RegistryError
 from mcp_background_job.registry.database import Database, Kind
 from mcp_background_job.registry.journal_base import kept, placed
@@ -37,13 +38,14 @@ class SqliteJournal:
             RegistryError: it cannot be used; the message says why and what helps.
         """
         _make_file(path)
-        self._database = Database(path, JOURNAL)
+        self.database = Database(path, JOURNAL)
 
-    def record(self, submissions: Iterable[Submission]) -> None:
-        rows = [vars(kept(submission)) for submission in submissions]
-        with self._database.writing() as write:
+    def record(self, submissions: Iterable[Submission], *, session_id: str | None = None) -> None:
+        rows = [row_of(submission) for submission in submissions]
+        with self.database.writing() as write:
             write("record", rows)
             write("record_graph", rows)
+            write("track", [tracked_row(session_id, row) for row in rows if session_id is not None])
 
     def get(self, prompt_id: str) -> Submission | None:
         return next(iter(self._submissions("get", prompt_id=storable(prompt_id))), None)
@@ -51,8 +53,29 @@ class SqliteJournal:
     def answered(self, prompt_id: str, stage: Stage, number: float | None) -> None:
         self._change("answered", [prompt_id], stage=stage, number=placed(number))
 
+    def refused(self, prompt_id: str, *, reason: str, result: str) -> None:
+        with self.database.writing() as write:
+            write("refused", [{"prompt_id": storable(prompt_id), "reason": storable(reason)}])
+            write("keep_result", [{"prompt_id": storable(prompt_id), "content": storable(result)}])
+
     def ended(self, prompt_ids: Iterable[str], end: End, *, at: float, reason: str = "") -> None:
-        self._change("ended", prompt_ids, end=end, at=at, reason=storable(reason))
+        self._change("ended", prompt_ids, end=end, at=at, reason=storable(reason), started_at=None, outputs=None)
+
+    def settled(self, result: Result) -> None:
+        values = {name: storable(value) if type(value) is str else value for name, value in vars(result).items()}
+        with self.database.writing() as write:
+            write("ended", [values])
+            write("keep_result", [values])
+
+    def result(self, prompt_id: str) -> str | None:
+        rows = self.database.rows("result", prompt_id=storable(prompt_id))
+        return str(rows[0]["content"]) if rows else None
+
+    def withdraw(self, prompt_id: str, *, at: float) -> bool:
+        return bool(self.database.rows("withdraw", prompt_id=storable(prompt_id), at=at))
+
+    def overdue(self, prompt_id: str, *, limit_s: float) -> None:
+        self._change("overdue", [prompt_id], limit_s=limit_s)
 
     def want_requeue(self, prompt_ids: Iterable[str]) -> None:
         self._change("want_requeue", prompt_ids)
@@ -70,19 +93,45 @@ class SqliteJournal:
         return self._submissions("newest", server=storable(server), limit=limit)
 
     def close(self) -> None:
-        self._database.close()
+        self.database.close()
 
     def _change(self, query: str, prompt_ids: Iterable[str], **values: object) -> None:
         # Each id by itself: a JSON list of them, as the index has it, would end in SQLite at a NUL inside an id.
         rows = [{"prompt_id": storable(prompt_id), **values} for prompt_id in prompt_ids]
-        with self._database.writing() as write:
+        with self.database.writing() as write:
             write(query, rows)
 
     def _submissions(self, query: str, **values: object) -> list[Submission]:
-        try:
-            return [_submission_of(row) for row in self._database.rows(query, **values)]
-        except ValueError as error:
-            raise RegistryError(f"the journal {self._database.path} has a row that cannot be read: {error}") from error
+        return submissions(self.database, query, **values)
+
+
+def submissions(database: Database, query: str, **values: object) -> list[Submission]:
+    """Return what a query finds.
+
+    Raises:
+        RegistryError: the database cannot be used, or a row of it is not what the format says.
+    """
+    try:
+        return [_submission_of(row) for row in database.rows(query, **values)]
+    except ValueError as error:
+        raise RegistryError(f"the journal {database.path} has a row that cannot be read: {error}") from error
+
+
+def row_of(submission: Submission) -> dict[str, Any]:
+    """Return a submission as the queries take it."""
+    return vars(kept(submission))
+
+
+def tracked_row(session_id: str | None, row: dict[str, Any]) -> dict[str, Any]:
+    """Return the row that tracks a submission in a session."""
+    return {
+        "session_id": session_id,
+        "prompt_id": row["prompt_id"],
+        "queued_at": row["submitted_at"],
+        "note": row["note"],
+        "downloaded": False,
+        "output_dir": "",
+    }
 
 
 def _make_file(path: str) -> None:
@@ -117,4 +166,12 @@ def _submission_of(row: sqlite3.Row) -> Submission:
         reason=row["reason"],
         is_ours=bool(row["is_ours"]),
         requeue=bool(row["requeue"]),
+        batch_id=row["batch_id"],
+        position=row["position"],
+        graph_id=row["graph_id"],
+        overrides=row["overrides"],
+        started_at=row["started_at"],
+        outputs=row["outputs"],
+        overdue_s=row["overdue_s"],
+        retried_as=row["retried_as"],
     )

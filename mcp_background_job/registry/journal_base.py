@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Protocol
 
-from mcp_background_job.core.submission import End, Stage, Submission
+from mcp_background_job.core.submission import End, Result, Stage, Submission
 from mcp_background_job.registry.text import storable
 
 
@@ -19,8 +19,11 @@ class Journal(Protocol):
     that the journal does not know is not kept.
     """
 
-    def record(self, submissions: Iterable[Submission]) -> None:
-        """Add submissions, or replace what was known of them: all or none, and durable when this returns."""
+    def record(self, submissions: Iterable[Submission], *, session_id: str | None = None) -> None:
+        """Add submissions, or replace what was known of them: all or none, and durable when this returns.
+
+        With a session they are tracked in it.
+        """
         ...
 
     def get(self, prompt_id: str) -> Submission | None:
@@ -31,12 +34,32 @@ class Journal(Protocol):
         """Note what the server said to a submission, and the number that it gave it."""
         ...
 
+    def refused(self, prompt_id: str, *, reason: str, result: str) -> None:
+        """Note that the server refused a submission, why, and all that it said, as JSON text."""
+        ...
+
     def ended(self, prompt_ids: Iterable[str], end: End, *, at: float, reason: str = "") -> None:
         """Note how submissions ended.
 
         An end that is known stays, but any other replaces ``LOST``. With an end other than ``LOST`` a submission is no
-        longer to be submitted again.
+        longer to be submitted again. One that is stopped for its time limit has failed, whatever it is called here.
         """
+        ...
+
+    def settled(self, result: Result) -> None:
+        """Note how a submission ended as ``ended`` does, and keep what its server told of it."""
+        ...
+
+    def result(self, prompt_id: str) -> str | None:
+        """Return what was kept of how a submission ended, or of why it was refused, as JSON text."""
+        ...
+
+    def withdraw(self, prompt_id: str, *, at: float) -> bool:
+        """Cancel a submission that its batch has yet to send; returns whether it was one."""
+        ...
+
+    def overdue(self, prompt_id: str, *, limit_s: float) -> None:
+        """Note that a submission without an end is about to be stopped for its time limit."""
         ...
 
     def want_requeue(self, prompt_ids: Iterable[str]) -> None:

@@ -25,7 +25,7 @@ from mcp_background_job.core.ladder import Step
 from mcp_background_job.core.states import Outcome
 from mcp_background_job.errors import LaunchError
 from mcp_background_job.jobdir.layout import JobDir
-from mcp_background_job.jobdir.records import Spec, StopRequest
+from mcp_background_job.jobdir.records import SYSTEM, Spec, StopRequest
 from mcp_background_job.runner import control, signals
 from mcp_background_job.runner.account import Account
 from mcp_background_job.runner.clients import Answer, Clients, Request, stop_request
@@ -221,7 +221,7 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             if number in numbers:
                 why = f"its runner received {signal.Signals(number).name}"
-                self._request_stop(_own_request("system", why), Outcome.KILLED)
+                self._request_stop(_own_request(SYSTEM, why), Outcome.KILLED)
 
     def _time_out(self) -> None:
         why = f"time limit of {self._spec.timeout_s:g} s reached"

@@ -392,7 +392,7 @@ OPERATIONS = st.lists(
 def without_a_file() -> SqliteJournal:
     """A journal that waits for no disk, so that hundreds of them are quickly made."""
     journal = SqliteJournal.__new__(SqliteJournal)
-    journal._database = Database(":memory:", JOURNAL)
+    journal.database = Database(":memory:", JOURNAL)
     return journal
 
 

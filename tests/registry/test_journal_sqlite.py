@@ -109,9 +109,9 @@ connection.close()
 def test_a_transaction_is_synced_before_it_is_answered_and_the_indexs_is_not(path: str, tmp_path: Path) -> None:
     full, normal = 2, 1
     with opened(path) as journal:
-        (row,) = journal._database._db.execute("PRAGMA synchronous").fetchall()
+        (row,) = journal.database._db.execute("PRAGMA synchronous").fetchall()
         assert tuple(row) == (full,)
-        (row,) = journal._database._db.execute("PRAGMA fullfsync").fetchall()
+        (row,) = journal.database._db.execute("PRAGMA fullfsync").fetchall()
         assert tuple(row) == (1,)
     with contextlib.closing(SqliteRegistry(str(tmp_path / "jobs.sqlite3"))) as index:
         (row,) = index._database._db.execute("PRAGMA synchronous").fetchall()
@@ -133,7 +133,7 @@ def test_what_is_learnt_about_a_submission_does_not_write_its_graph_again(
 @pytest.mark.parametrize("query", ["open_on", "to_requeue", "newest"])
 def test_lists_are_read_in_their_order_and_not_sorted_with_all_their_graphs(path: str, query: str) -> None:
     with opened(path) as journal:
-        database = journal._database
+        database = journal.database
         values = {"server": HERE, "limit": 1}
         plan = database._db.execute("EXPLAIN QUERY PLAN " + database._queries[query], values).fetchall()
 
@@ -290,7 +290,7 @@ def test_a_journal_of_a_newer_release_is_refused_by_a_sentence_that_says_so_and_
         SqliteJournal(path)
 
     assert str(refusal.value) == (
-        f"{path} was written by a newer release (format 999, this one knows 1): update mcp-background-job"
+        f"{path} was written by a newer release (format 999, this one knows 2): update mcp-background-job"
     )
     with plain(path) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (999,)
@@ -363,8 +363,8 @@ def test_a_journal_that_is_closed_says_so(path: str) -> None:
 def test_a_full_disk_is_said_and_what_was_known_before_is_known_after(path: str) -> None:
     with opened(path) as journal:
         journal.record([ONE])
-        size = journal._database._db.execute("PRAGMA page_count").fetchone()[0]
-        journal._database._db.execute(f"PRAGMA max_page_count = {size + 5}")
+        size = journal.database._db.execute("PRAGMA page_count").fetchone()[0]
+        journal.database._db.execute(f"PRAGMA max_page_count = {size + 5}")
         large = dataclasses.replace(ONE, prompt_id="large", graph="x" * 1_000_000)
         with pytest.raises(RegistryError, match="full"):
             journal.record([dataclasses.replace(ONE, prompt_id="two"), large])
@@ -376,8 +376,8 @@ def test_a_full_disk_is_said_and_what_was_known_before_is_known_after(path: str)
 
 def test_an_error_with_which_sqlite_itself_ends_the_transaction_is_said(path: str) -> None:
     def fail(journal: SqliteJournal) -> None:
-        with journal._database.writing():
-            journal._database._db.execute("ROLLBACK")
+        with journal.database.writing():
+            journal.database._db.execute("ROLLBACK")
             raise sqlite3.OperationalError("disk I/O error")
 
     with opened(path) as journal:

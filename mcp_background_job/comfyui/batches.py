@@ -1,0 +1,424 @@
+"""What can be done with batches: made, looked at, canceled, paused, resumed, and their failed prompts tried again.
+
+A batch is worked on by its dispatcher, a background job of its own. Whoever looks at a batch sees to it that it has
+one, so that a reboot or a killed dispatcher costs nothing but time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import shlex
+import sys
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from mcp_background_job.comfyui.answers import Queue
+from mcp_background_job.comfyui.cancel import Cancelled, Canceller
+from mcp_background_job.comfyui.cancel_plan import Verdict
+from mcp_background_job.comfyui.client import Client
+from mcp_background_job.comfyui.overrides import Overrides, as_note
+from mcp_background_job.comfyui.progress import as_text
+from mcp_background_job.comfyui.prompts import Prompt, Prompts
+from mcp_background_job.comfyui.workflow import Workflow
+from mcp_background_job.core.batch import TERMINAL, Batch, BatchStatus, Counts, status_of
+from mcp_background_job.core.job import Job
+from mcp_background_job.core.states import Outcome, State
+from mcp_background_job.core.submission import Stage, Submission
+from mcp_background_job.core.waiting import Kind, Until
+from mcp_background_job.errors import InvalidRequestError, UnknownBatchError, UnknownJobError, UnreachableError
+from mcp_background_job.jobdir.records import SYSTEM
+from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.request import StartRequest
+from mcp_background_job.jobs.wait import WaitRequest
+from mcp_background_job.registry.batches import SqliteBatches
+
+#: A batch with more is most likely a mistake in its lists of values.
+MAX_PROMPTS = 100_000
+
+#: One that runs and one that follows it without a pause.
+MAX_QUEUED = 2
+
+#: Letters and digits that cannot be taken for one another.
+_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+_ID_LENGTH = 6
+
+#: The queue of a healthy server comes in milliseconds; what a batch looks like without it is said at once.
+_LOOK_S = 1.0
+
+#: A request that submits a prompt is answered or given up within this time (see ``client.REQUEST_S``), and then looked
+#: for; a dispatcher that has died is replaced and looks within less.
+_SENDING_S = 25.0
+_SENDING_LOOK_S = 0.01
+
+#: Failures that a look at a batch shows.
+_MAX_FAILURES = 5
+
+
+@dataclass(frozen=True)
+class BatchView:
+    """What is known of a batch.
+
+    Attributes:
+        batch: what was asked for.
+        counts: how many of its prompts are where.
+        status: the one word for that.
+        running: its prompts that run.
+        failures: the first of its prompts that failed.
+        dispatcher: the job that works on it, or worked on it last.
+        trouble: why it does not get on, or why not all is known.
+        detail: for what the status alone does not say.
+    """
+
+    batch: Batch
+    counts: Counts
+    status: BatchStatus
+    running: tuple[Prompt, ...] = ()
+    failures: tuple[Submission, ...] = ()
+    dispatcher: Job | None = None
+    trouble: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class CanceledBatch:
+    """What became of a request to cancel a batch.
+
+    Attributes:
+        view: the batch afterwards.
+        pending: how many prompts were canceled before they ran.
+        running: prompts that run all the same, and end by themselves or resist.
+        unknown: prompts that were sent, and may run: the server does not say.
+        interrupted: what became of those that were to be interrupted.
+    """
+
+    view: BatchView
+    pending: int = 0
+    running: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    interrupted: tuple[Cancelled, ...] = ()
+
+    @property
+    def mode(self) -> str:
+        """Whether nothing of the batch runs any more, or what runs is let come to its end."""
+        return "cancel_after_current" if self.running or self.unknown else "immediate"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One prompt of a batch that is to be made."""
+
+    workflow: Workflow
+    overrides: Overrides = field(default_factory=dict[str, object])
+
+
+class Batches:
+    """The batches of one server."""
+
+    def __init__(
+        self, client: Client, batches: SqliteBatches, prompts: Prompts, canceller: Canceller, manager: JobManager
+    ) -> None:
+        """Takes what it works on."""
+        self._client = client
+        self._batches = batches
+        self._prompts = prompts
+        self._canceller = canceller
+        self._manager = manager
+        self._server = client.endpoint.url
+
+    # -- make ------------------------------------------------------------------------------------------------------
+
+    async def create(
+        self,
+        items: Sequence[Item],
+        *,
+        note: str = "",
+        client: str = "",
+        session_id: str | None = None,
+        max_queued: int = MAX_QUEUED,
+        prompt_timeout_s: float | None = None,
+        may_restart: bool = False,
+    ) -> BatchView:
+        """Make a batch, and have it worked on.
+
+        Raises:
+            InvalidRequestError: no prompts, too many, or limits that make no sense; nothing was recorded.
+        """
+        if not 0 < len(items) <= MAX_PROMPTS:
+            raise InvalidRequestError(f"a batch has 1 to {MAX_PROMPTS:,} prompts, not {len(items):,}")
+        if max_queued < 1:
+            raise InvalidRequestError(f"max_queued={max_queued}: at least one prompt must be in ComfyUI's queue")
+        if prompt_timeout_s is not None and not 0 < prompt_timeout_s < float("inf"):
+            raise InvalidRequestError(f"prompt_timeout_s={prompt_timeout_s:g}: more than 0 seconds, and finite")
+        batch = Batch(
+            batch_id=_new_id(),
+            server=self._server,
+            created_at=time.time(),
+            client=client,
+            note=note,
+            max_queued=max_queued,
+            prompt_timeout_s=prompt_timeout_s,
+            may_restart=may_restart,
+        )
+        await asyncio.to_thread(self._record, batch, items, session_id)
+        await self.ensure(batch)
+        return await self.view(batch.batch_id)
+
+    def _record(self, batch: Batch, items: Sequence[Item], session_id: str | None) -> None:
+        graphs: dict[str, tuple[str, str]] = {}
+        ids: dict[int, str] = {}
+        prompts: list[Submission] = []
+        for position, item in enumerate(items):
+            workflow = item.workflow
+            if id(workflow) not in ids:
+                graph_id = ids[id(workflow)] = f"{batch.batch_id}/{len(ids)}"
+                graphs[graph_id] = (as_text(workflow.graph), as_text(workflow.extra_data))
+            prompts.append(_prompt_of(batch, item, position, ids[id(workflow)]))
+        self._batches.create(batch, prompts, graphs, session_id=session_id)
+
+    # -- look ------------------------------------------------------------------------------------------------------
+
+    async def get(self, batch_id: str) -> Batch:
+        """Return a batch.
+
+        Raises:
+            UnknownBatchError: there is none.
+        """
+        batch = await asyncio.to_thread(self._batches.get, batch_id)
+        if batch is None:
+            newest = ", ".join(one.batch_id for one in await self.newest(limit=5))
+            raise UnknownBatchError(
+                f"there is no batch {batch_id!r}; " + (f"the newest are {newest}" if newest else "there are none yet")
+            )
+        return batch
+
+    async def newest(self, *, limit: int) -> list[Batch]:
+        """Return the batches of this server, newest first."""
+        return await asyncio.to_thread(self._batches.newest, self._server, limit)
+
+    async def views(self, *, limit: int) -> list[BatchView]:
+        """Return what the journal knows of the newest batches."""
+        return [await self._journalled(batch) for batch in await self.newest(limit=limit)]
+
+    async def open_views(self) -> list[BatchView]:
+        """Return what the journal knows of the batches that are not over."""
+        return [await self._journalled(batch) for batch in await asyncio.to_thread(self._batches.open_on, self._server)]
+
+    async def view(self, batch_id: str) -> BatchView:
+        """Look at a batch; one that is not over has a dispatcher afterwards."""
+        batch = await self.get(batch_id)
+        if batch.ended_at is None:
+            batch = await self.ensure(batch)
+        view = await self._journalled(batch)
+        view = replace(view, dispatcher=await self._dispatcher(batch), trouble=batch.trouble)
+        if view.counts.failed:
+            failed = await asyncio.to_thread(self._batches.failed, batch_id, limit=_MAX_FAILURES)
+            view = replace(view, failures=tuple(failed))
+        return await self._with_queue(view) if view.counts.running else view
+
+    async def _journalled(self, batch: Batch) -> BatchView:
+        counts = await asyncio.to_thread(self._batches.counts, batch.batch_id)
+        status = status_of(counts, cancel_requested=batch.cancel_requested, paused=batch.is_paused)
+        if status in TERMINAL and batch.ended_at is None:
+            await asyncio.to_thread(self._batches.ended, batch.batch_id, at=time.time())
+        return BatchView(batch, counts, status)
+
+    async def _with_queue(self, view: BatchView) -> BatchView:
+        """Tell what was sent and runs from what was sent and waits."""
+        sent = await asyncio.to_thread(self._batches.at_server, view.batch.batch_id)
+        try:
+            queue = await self._client.queue(read_s=_LOOK_S)
+        except UnreachableError as error:
+            return replace(view, trouble=view.trouble or f"what of it runs is not known: {error}")
+        waiting = sum(queue.position(one.prompt_id) is not None for one in sent)
+        counts = replace(
+            view.counts, pending=view.counts.pending + waiting, running=max(0, view.counts.running - waiting)
+        )
+        running = [await self._running(queue, one) for one in sent if queue.is_running(one.prompt_id)]
+        return replace(view, counts=counts, running=tuple(running))
+
+    async def _running(self, queue: Queue, submission: Submission) -> Prompt:
+        return await self._prompts.queued(queue, submission.prompt_id, submission)
+
+    async def wait(self, batch_id: str, wait_s: float) -> BatchView:
+        """Look at a batch when it is over, or after so many seconds."""
+        deadline = time.monotonic() + wait_s
+        while True:
+            view = await self.view(batch_id)
+            left = deadline - time.monotonic()
+            if view.status in TERMINAL or view.dispatcher is None or left <= 0:
+                return view
+            await self._manager.wait(view.dispatcher, WaitRequest(until=Until(Kind.EXIT), wait_s=left))
+
+    # -- act -------------------------------------------------------------------------------------------------------
+
+    async def cancel(self, batch_id: str, *, by: str, interrupt: bool = False) -> CanceledBatch:
+        """Cancel a batch: what has not run never will; what runs ends by itself, or is interrupted."""
+        batch = await self.get(batch_id)
+        if batch.ended_at is not None:
+            detail = "it was over already, and nothing was canceled"
+            return CanceledBatch(replace(await self.view(batch_id), detail=detail))
+        # First of all: whatever happens to this process, nothing that is not being sent now will be sent.
+        pending = await asyncio.to_thread(self._batches.request_cancel, batch_id, by=by, at=time.time())
+        await self._await_sent(await self.ensure(await self.get(batch_id)))
+        sent = await asyncio.to_thread(self._batches.at_server, batch_id)
+        # Those that wait before the one that runs: its place would be taken by the next.
+        taken = [await self._canceller.cancel_pending(one.prompt_id) for one in sent]
+        running = [one.prompt_id for one in taken if one.verdict is Verdict.RUNNING and one.prompt_id]
+        interrupted = [await self._canceller.cancel(prompt_id) for prompt_id in running] if interrupt else []
+        over = (Verdict.CANCELLED, Verdict.FINISHED, Verdict.FAILED, Verdict.NOT_FOUND)
+        stopped = {one.prompt_id for one in interrupted if one.verdict in over}
+        return CanceledBatch(
+            await self.view(batch_id),
+            pending=pending + sum(one.verdict is Verdict.CANCELLED for one in taken),
+            running=tuple(prompt_id for prompt_id in running if prompt_id not in stopped),
+            unknown=tuple(
+                one.prompt_id
+                for one in taken
+                if one.prompt_id and one.verdict in (Verdict.UNREACHABLE, Verdict.SERVER_DIED, Verdict.PENDING)
+            ),
+            interrupted=tuple(interrupted),
+        )
+
+    async def _await_sent(self, batch: Batch) -> None:
+        """Return when no prompt is on its way to the server: what a dispatcher has claimed before the wish counts.
+
+        A dispatcher that is out of touch with the server says so, and sends nothing without another claim.
+        """
+        deadline = time.monotonic() + _SENDING_S
+        while time.monotonic() < deadline:
+            now = await self.get(batch.batch_id)
+            sent = await asyncio.to_thread(self._batches.at_server, batch.batch_id)
+            if now.trouble or all(one.stage is not Stage.SENDING for one in sent):
+                return
+            await asyncio.sleep(_SENDING_LOOK_S)
+
+    async def pause(self, batch_id: str) -> BatchView:
+        """Send nothing more of a batch; what was sent runs on."""
+        self._check_goes_on(await self.get(batch_id), "paused")
+        await asyncio.to_thread(self._batches.pause, batch_id, at=time.time())
+        return await self.view(batch_id)
+
+    async def resume(self, batch_id: str) -> BatchView:
+        """Send again what a batch has to send."""
+        batch = await self.get(batch_id)
+        self._check_goes_on(batch, "resumed")
+        await asyncio.to_thread(self._batches.pause, batch_id, at=None)
+        await self._start(batch)
+        return await self.view(batch_id)
+
+    def _check_goes_on(self, batch: Batch, what: str) -> None:
+        if batch.ended_at is not None or batch.cancel_requested:
+            how = "is over" if batch.ended_at is not None else "is being canceled"
+            raise InvalidRequestError(f"batch {batch.batch_id} {how}, and cannot be {what}")
+
+    async def retry_failed(self, batch_id: str, *, session_id: str | None = None) -> BatchView:
+        """Run the prompts of a batch that failed once more, under new ids; all others stay as they are."""
+        batch = await self.get(batch_id)
+        if batch.cancel_requested:
+            raise InvalidRequestError(
+                f"batch {batch_id} was canceled, and runs nothing more: submit what you need as a new batch"
+            )
+        failed = await asyncio.to_thread(self._batches.failed, batch_id)
+        if not failed:
+            return replace(await self.view(batch_id), detail="none of its prompts has failed")
+        again = {one.prompt_id: _once_more(one) for one in failed}
+        await asyncio.to_thread(self._batches.retry, batch_id, again, session_id=session_id)
+        await self._start(batch)
+        return replace(await self.view(batch_id), detail=f"{len(again)} failed prompts run again")
+
+    # -- its dispatcher --------------------------------------------------------------------------------------------
+
+    async def ensure_all(self) -> list[Job]:
+        """See to it that all batches of this server that are not over are worked on; returns their dispatchers."""
+        batches = [await self.ensure(batch) for batch in await asyncio.to_thread(self._batches.open_on, self._server)]
+        jobs = [await self._dispatcher(batch) for batch in batches]
+        return [job for job in jobs if job is not None and job.state is not State.EXITED]
+
+    async def ensure(self, batch: Batch) -> Batch:
+        """See to it that a batch that is not over is worked on; returns it as it is then.
+
+        Whoever kills the dispatcher wants it to stop: the batch is paused by that, until somebody resumes it.
+        """
+        job = await self._dispatcher(batch)
+        if job is None or job.state is State.EXITED:
+            if job is not None and not batch.cancel_requested and await self._was_killed(job):
+                if not batch.is_paused:
+                    why = f"its dispatcher, job {job.job_id}, was killed; resume goes on"
+                    await asyncio.to_thread(self._batches.pause, batch.batch_id, at=time.time(), why=why)
+            else:
+                await self._start(batch)
+        return await self.get(batch.batch_id)
+
+    async def _was_killed(self, job: Job) -> bool:
+        """Tell whether somebody asked for the end of a job, and not its machine that was shut down."""
+        if job.outcome is not Outcome.KILLED:
+            return False
+        end = (await self._manager.details(job.job_id)).seen.exit
+        return end is None or end.stop_requested is None or end.stop_requested.by != SYSTEM
+
+    async def _dispatcher(self, batch: Batch) -> Job | None:
+        try:
+            return await self._manager.find(dispatcher_name(batch.batch_id))
+        except UnknownJobError:
+            return None
+
+    async def _start(self, batch: Batch) -> None:
+        # Under a name of its own, so that of several who start it at once one does.
+        await self._manager.start(dispatcher_request(batch), client=batch.client)
+
+
+def dispatcher_name(batch_id: str) -> str:
+    """Return the name of the job that works on a batch."""
+    return f"batch-{batch_id}"
+
+
+def dispatcher_request(batch: Batch) -> StartRequest:
+    """Return the job that works on a batch."""
+    # -P: what lies in the working directory must not pass for a module.
+    argv = [sys.executable, "-P", "-m", "mcp_background_job", "comfyui", "dispatch", batch.batch_id]
+    return StartRequest(
+        command=f"exec {shlex.join(argv)}",
+        name=dispatcher_name(batch.batch_id),
+        env={"COMFYUI_URL": batch.server},
+        is_own=True,
+    )
+
+
+def _new_id() -> str:
+    return "b" + "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))
+
+
+def _prompt_of(batch: Batch, item: Item, position: int, graph_id: str) -> Submission:
+    differs = as_note(item.overrides)
+    return Submission(
+        prompt_id=str(uuid.uuid4()),
+        server=batch.server,
+        submitted_at=batch.created_at,
+        graph="",
+        note=f"{batch.note}: {differs}" if batch.note and differs else batch.note or differs,
+        client=batch.client,
+        stage=Stage.WAITING,
+        batch_id=batch.batch_id,
+        position=position,
+        graph_id=graph_id,
+        overrides=as_text(item.overrides) if item.overrides else "",
+    )
+
+
+def _once_more(failed: Submission) -> Submission:
+    return replace(
+        failed,
+        prompt_id=str(uuid.uuid4()),
+        submitted_at=time.time(),
+        stage=Stage.WAITING,
+        number=None,
+        end=None,
+        ended_at=None,
+        reason="",
+        started_at=None,
+        outputs=None,
+        overdue_s=None,
+    )

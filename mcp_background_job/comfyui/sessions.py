@@ -1,0 +1,104 @@
+"""What can be done with sessions: begun, listed, shown, added to, and taken to or from a file."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from mcp_background_job.core.session import Session, Tracked
+from mcp_background_job.errors import InvalidRequestError, UnknownSessionError
+from mcp_background_job.registry.sessions import SqliteSessions
+
+#: Characters of a name; it stands in tables.
+_MAX_NAME = 100
+
+
+@dataclass(frozen=True)
+class SessionRow:
+    """A session in a list: how many prompts it tracks, and whether submissions are tracked in it now."""
+
+    session: Session
+    prompts: int
+    is_current: bool
+
+
+class Sessions:
+    """The sessions, as somebody who works in a directory has them."""
+
+    def __init__(self, sessions: SqliteSessions) -> None:
+        """Takes where they are kept."""
+        self._sessions = sessions
+
+    async def current(self, directory: str) -> Session:
+        """Return the session in which submissions from a directory are tracked; there always is one."""
+        found = await asyncio.to_thread(self._sessions.current, directory)
+        return found or await self.new("", directory)
+
+    async def new(self, name: str, directory: str) -> Session:
+        """Begin a session, in which submissions from a directory are tracked from now on."""
+        name = check_name(name) if name else PurePath(directory).name or "session"
+        session = Session(session_id=_new_id(), name=name, created_at=time.time(), directory=directory)
+        await asyncio.to_thread(self._sessions.create, session)
+        return session
+
+    async def find(self, reference: str | None, directory: str) -> Session:
+        """Return a session by id or name; without one, the current session of the directory.
+
+        Raises:
+            UnknownSessionError: there is none.
+        """
+        if not reference:
+            return await self.current(directory)
+        found = await asyncio.to_thread(self._sessions.find, reference)
+        if found is None:
+            newest = ", ".join(row.session.name for row in await self.list(directory, limit=5))
+            hint = f"the newest are {newest}" if newest else "there are none yet"
+            raise UnknownSessionError(f"there is no session {reference!r}; {hint}")
+        return found
+
+    async def list(self, directory: str, *, limit: int) -> list[SessionRow]:
+        """Return sessions, newest first."""
+        current = await asyncio.to_thread(self._sessions.current, directory)
+        newest = await asyncio.to_thread(self._sessions.newest, limit)
+        return [SessionRow(session, prompts, session == current) for session, prompts in newest]
+
+    async def track(self, session: Session, prompt_id: str, note: str = "") -> Tracked:
+        """Add a prompt to a session, whoever submitted it; a note replaces the one that it had there."""
+        tracked = Tracked(prompt_id=prompt_id, queued_at=time.time(), note=note)
+        await asyncio.to_thread(self._sessions.track, session.session_id, [tracked])
+        return tracked
+
+    async def tracked_in(self, session: Session) -> list[Tracked]:
+        """Return the prompts of a session, in the order in which they were queued."""
+        return await asyncio.to_thread(self._sessions.tracked_in, session.session_id)
+
+    async def take_in(self, session: Session, tracked: list[Tracked]) -> Session:
+        """Add a session that was read from a file, under an id of its own if its id is taken."""
+        if await asyncio.to_thread(self._sessions.find, session.session_id):
+            session = Session(
+                session_id=_new_id(), name=session.name, created_at=session.created_at, directory=session.directory
+            )
+        await asyncio.to_thread(self._sessions.create, session, tracked)
+        return session
+
+    async def note_download(self, prompt_id: str, output_dir: str) -> None:
+        """Note, wherever a prompt is tracked, that its outputs were downloaded."""
+        await asyncio.to_thread(self._sessions.note_download, prompt_id, output_dir)
+
+
+def check_name(name: str) -> str:
+    """Return the name of a session.
+
+    Raises:
+        InvalidRequestError: it is none that a table can show.
+    """
+    if not name.strip() or len(name) > _MAX_NAME or not name.isprintable():
+        raise InvalidRequestError(f"name {name!r:.120} cannot be used: 1 to {_MAX_NAME} printable characters")
+    return name.strip()
+
+
+def _new_id() -> str:
+    return f"s{secrets.token_hex(4)}"

@@ -1,0 +1,157 @@
+"""The life of a batch of prompts, in one table.
+
+A batch is never stored as running or over: that follows from its prompts. Kept apart are the wishes (that it be
+canceled, that it pause) and what is true of each prompt.
+
+    pending ──▶ running ──▶ succeeded | failed
+       │ ▲        │ ▲
+       ▼ │        ▼ │
+      paused    canceling ──▶ canceled
+
+It is over exactly when nothing of it runs and nothing of it may still run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mcp_background_job.core.submission import End, Stage
+
+
+class PromptState(StrEnum):
+    """Where a prompt of a batch is."""
+
+    PENDING = "pending"  #: nothing of it runs, and it will
+    RUNNING = "running"  #: it was sent, and has no end that is known
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+class BatchStatus(StrEnum):
+    """The one word for a batch."""
+
+    PENDING = "pending"  #: nothing of it has run
+    RUNNING = "running"
+    PAUSED = "paused"  #: nothing more is sent until it is resumed
+    CANCELING = "canceling"  #: nothing more is sent, and what was sent is not over
+    SUCCEEDED = "succeeded"  #: every prompt has
+    FAILED = "failed"  #: over, and some prompts have failed
+    CANCELED = "canceled"  #: over, and some prompts were canceled
+
+
+#: The batch is over.
+TERMINAL = frozenset({BatchStatus.SUCCEEDED, BatchStatus.FAILED, BatchStatus.CANCELED})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Prompts that were submitted as one piece of work.
+
+    Times are seconds since the epoch.
+
+    Attributes:
+        batch_id: its id.
+        server: the base URL of the server that runs it.
+        created_at: when it was asked for.
+        client: who asked.
+        note: what it is, in their words.
+        max_queued: how many of its prompts may be at the server at once.
+        prompt_timeout_s: how long one prompt may run; ``None`` is without limit.
+        may_restart: whether the server may be restarted to end a prompt that nothing else ends.
+        cancel_requested_at: when somebody wished it to be canceled.
+        cancel_requested_by: who.
+        paused_at: since when nothing more is sent.
+        trouble: what its dispatcher waits for, in words; empty while it gets on.
+        ended_at: when it was found to be over.
+    """
+
+    batch_id: str
+    server: str
+    created_at: float
+    client: str = ""
+    note: str = ""
+    max_queued: int = 2
+    prompt_timeout_s: float | None = None
+    may_restart: bool = False
+    cancel_requested_at: float | None = None
+    cancel_requested_by: str = ""
+    paused_at: float | None = None
+    trouble: str = ""
+    ended_at: float | None = None
+
+    @property
+    def cancel_requested(self) -> bool:
+        """Whether somebody wished it to be canceled."""
+        return self.cancel_requested_at is not None
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether nothing more is to be sent for now."""
+        return self.paused_at is not None
+
+
+_STATE_OF_END = {
+    End.COMPLETED: PromptState.SUCCEEDED,
+    End.FAILED: PromptState.FAILED,
+    End.CANCELLED: PromptState.CANCELED,
+    End.LOST: PromptState.PENDING,  # went with its server, and is sent again
+}
+
+
+def state_of(stage: Stage, end: End | None) -> PromptState:
+    """Return where a prompt is, by what the journal has of it."""
+    if stage is Stage.REFUSED:
+        return PromptState.FAILED
+    if end is not None:
+        return _STATE_OF_END[end]
+    return PromptState.PENDING if stage is Stage.WAITING else PromptState.RUNNING
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """How many prompts of a batch are where."""
+
+    pending: int = 0
+    running: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    canceled: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.pending + self.running + self.ended
+
+    @property
+    def ended(self) -> int:
+        """Those that are over."""
+        return self.succeeded + self.failed + self.canceled
+
+    @property
+    def may_run(self) -> int:
+        """Those that run, or may still run."""
+        return self.pending + self.running
+
+
+def count(groups: Iterable[tuple[Stage, End | None, int]]) -> Counts:
+    """Return the counts of groups of prompts."""
+    found = dict.fromkeys(PromptState, 0)
+    for stage, end, number in groups:
+        found[state_of(stage, end)] += number
+    return Counts(**{str(state): number for state, number in found.items()})
+
+
+def status_of(counts: Counts, *, cancel_requested: bool, paused: bool) -> BatchStatus:
+    """Return the one word for a batch."""
+    if counts.may_run:
+        if cancel_requested:
+            return BatchStatus.CANCELING
+        if paused:
+            return BatchStatus.PAUSED
+        return BatchStatus.RUNNING if counts.running or counts.ended else BatchStatus.PENDING
+    if counts.canceled and (cancel_requested or not counts.failed):
+        return BatchStatus.CANCELED
+    return BatchStatus.FAILED if counts.failed else BatchStatus.SUCCEEDED

@@ -1,0 +1,144 @@
+"""Batches of prompts, in the database of the journal.
+
+The flags of a batch and the stages of its prompts change in single statements, so that whoever cancels and whoever
+sends agree on what was sent.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from mcp_background_job.core.batch import Batch, Counts, count
+from mcp_background_job.core.submission import End, Stage, Submission
+from mcp_background_job.errors import RegistryError
+from mcp_background_job.registry.database import Database
+from mcp_background_job.registry.journal import row_of, submissions, tracked_row
+from mcp_background_job.registry.text import storable
+
+
+class SqliteBatches:
+    """The batches of all servers. Any thread may call any method, each of which raises RegistryError."""
+
+    def __init__(self, database: Database) -> None:
+        """Takes the journal's database."""
+        self._database = database
+
+    def create(
+        self,
+        batch: Batch,
+        prompts: Sequence[Submission],
+        graphs: Mapping[str, tuple[str, str]],
+        *,
+        session_id: str | None = None,
+    ) -> None:
+        """Add a batch with its prompts, tracked in a session: all or nothing, and durable when this returns.
+
+        Args:
+            batch: what was asked for.
+            prompts: each with the id of its graph.
+            graphs: by their ids: the graph and its extra data, as JSON text.
+            session_id: where its prompts are tracked.
+        """
+        rows = [row_of(prompt) for prompt in prompts]
+        with self._database.writing() as write:
+            write("create_batch", [_row_of(batch)])
+            write("record_graph", [_graph_row(graph_id, *texts) for graph_id, texts in graphs.items()])
+            write("record", rows)
+            if session_id is not None:
+                write("track", [tracked_row(session_id, row) for row in rows])
+
+    def get(self, batch_id: str) -> Batch | None:
+        """Return a batch."""
+        return next(iter(self._batches("batch", batch_id=storable(batch_id))), None)
+
+    def newest(self, server: str, limit: int) -> list[Batch]:
+        """Return the batches of a server, newest first."""
+        return self._batches("newest_batches", server=storable(server), limit=limit)
+
+    def open_on(self, server: str) -> list[Batch]:
+        """Return the batches that are not known to be over, oldest first."""
+        return self._batches("open_batches", server=storable(server))
+
+    def counts(self, batch_id: str) -> Counts:
+        """Return how many prompts of a batch are where; those that were tried again count once."""
+        return count(
+            (Stage(row["stage"]), End(row["ending"]) if row["ending"] is not None else None, row["number"])
+            for row in self._database.rows("counts", batch_id=batch_id)
+        )
+
+    def at_server(self, batch_id: str) -> list[Submission]:
+        """Return what was sent and has no end, or went with its server."""
+        return submissions(self._database, "at_server", batch_id=batch_id)
+
+    def failed(self, batch_id: str, *, limit: int = -1) -> list[Submission]:
+        """Return what failed or was refused, and was not tried again; at most so many if there is a limit."""
+        return submissions(self._database, "failed_in", batch_id=batch_id, limit=limit)
+
+    def claim_next(self, batch_id: str, *, at: float) -> Submission | None:
+        """Make the next prompt that waits one that is being sent; ``None`` if none waits, or none shall be sent.
+
+        This and ``request_cancel`` are one critical section: what is claimed was not canceled, and once a cancel is
+        recorded nothing is claimed.
+        """
+        for row in self._database.rows("claim_next", batch_id=batch_id, at=at):
+            return submissions(self._database, "get", prompt_id=row["prompt_id"])[0]
+        return None
+
+    def request_cancel(self, batch_id: str, *, by: str, at: float) -> int:
+        """Note that a batch be canceled, and cancel what it has yet to send; returns how much that was."""
+        with self._database.writing() as write:
+            write("request_cancel", [{"batch_id": batch_id, "by": storable(by), "at": at}])
+        return len(self._database.rows("cancel_unsent", batch_id=batch_id, at=at))
+
+    def pause(self, batch_id: str, *, at: float | None, why: str = "") -> None:
+        """Send nothing more of a batch from now on; without a time, send again."""
+        self._write("pause", batch_id=batch_id, at=at, trouble=storable(why))
+
+    def take_back(self, prompt_ids: Iterable[str]) -> None:
+        """Let prompts that did not reach the server, or went with it, wait again; those without a batch stay."""
+        with self._database.writing() as write:
+            write("take_back", [{"prompt_id": storable(prompt_id)} for prompt_id in prompt_ids])
+
+    def retry(self, batch_id: str, again: Mapping[str, Submission], *, session_id: str | None = None) -> None:
+        """Have prompts take the place of failed ones, by whose ids they are given; the batch is open again."""
+        rows = [row_of(prompt) for prompt in again.values()]
+        with self._database.writing() as write:
+            write("record", rows)
+            write("retried", [{"prompt_id": old, "retried_as": new.prompt_id} for old, new in again.items()])
+            write("reopen_batch", [{"batch_id": batch_id}])
+            if session_id is not None:
+                write("track", [tracked_row(session_id, row) for row in rows])
+
+    def note_trouble(self, batch_id: str, trouble: str) -> None:
+        """Note what keeps a batch from getting on; nothing, if it is empty."""
+        self._write("note_trouble", batch_id=batch_id, trouble=storable(trouble))
+
+    def ended(self, batch_id: str, *, at: float) -> None:
+        """Note that a batch was found to be over."""
+        self._write("end_batch", batch_id=batch_id, at=at)
+
+    def _write(self, query: str, **values: object) -> None:
+        with self._database.writing() as write:
+            write(query, [values])
+
+    def _batches(self, query: str, **values: object) -> list[Batch]:
+        try:
+            return [_batch_of(row) for row in self._database.rows(query, **values)]
+        except TypeError as error:
+            raise RegistryError(f"the journal {self._database.path} has a row that cannot be read: {error}") from error
+
+
+def _graph_row(graph_id: str, graph: str, extra_data: str) -> dict[str, Any]:
+    return {"prompt_id": graph_id, "graph": storable(graph), "extra_data": storable(extra_data)}
+
+
+def _row_of(batch: Batch) -> dict[str, Any]:
+    return {name: storable(value) if isinstance(value, str) else value for name, value in vars(batch).items()}
+
+
+def _batch_of(row: sqlite3.Row) -> Batch:
+    values: dict[str, Any] = dict(zip(row.keys(), row, strict=True))
+    values["may_restart"] = bool(row["may_restart"])
+    return Batch(**values)

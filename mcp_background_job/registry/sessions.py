@@ -1,0 +1,104 @@
+"""Sessions and the prompts that they track, in the database of the journal."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from typing import Any
+
+from mcp_background_job.core.session import Session, Tracked
+from mcp_background_job.core.submission import Submission
+from mcp_background_job.registry.database import Database
+from mcp_background_job.registry.journal import submissions
+from mcp_background_job.registry.text import storable
+
+
+class SqliteSessions:
+    """The sessions of all directories. Any thread may call any method, each of which raises RegistryError."""
+
+    def __init__(self, database: Database) -> None:
+        """Takes the journal's database."""
+        self._database = database
+
+    def create(self, session: Session, tracked: Iterable[Tracked] = ()) -> None:
+        """Add a session, which becomes the current one of its directory if it is the newest there."""
+        with self._database.writing() as write:
+            write("new_session", [_stored(vars(session))])
+            write("track", [_stored({"session_id": session.session_id, **vars(one)}) for one in tracked])
+
+    def find(self, reference: str) -> Session | None:
+        """Return the session with this id, or else the newest with this name."""
+        return next(iter(self._sessions("session", reference=storable(reference))), None)
+
+    def current(self, directory: str) -> Session | None:
+        """Return the newest session of a directory."""
+        return next(iter(self._sessions("current_session", directory=storable(directory))), None)
+
+    def newest(self, limit: int) -> list[tuple[Session, int]]:
+        """Return sessions with the number of their prompts, newest first."""
+        return [(_session_of(row), int(row["prompts"])) for row in self._database.rows("newest_sessions", limit=limit)]
+
+    def track(self, session_id: str, tracked: Iterable[Tracked]) -> None:
+        """Add prompts to a session; of one that it has already, a note or a place of outputs replaces the old one."""
+        with self._database.writing() as write:
+            write("track", [_stored({"session_id": session_id, **vars(one)}) for one in tracked])
+
+    def tracked_in(self, session_id: str) -> list[Tracked]:
+        """Return the prompts of a session, in the order in which they were queued."""
+        return [_tracked_of(row) for row in self._database.rows("tracked_in", session_id=session_id)]
+
+    def strangers(self, session_id: str, limit: int) -> list[str]:
+        """Return prompts that a session tracks and that were not submitted here, newest first."""
+        rows = self._database.rows("strangers", session_id=session_id, limit=limit)
+        return [row["prompt_id"] for row in rows]
+
+    def note_download(self, prompt_id: str, output_dir: str) -> None:
+        """Note, wherever a prompt is tracked, that its outputs were downloaded, and where to."""
+        with self._database.writing() as write:
+            write("note_download", [_stored({"prompt_id": prompt_id, "output_dir": output_dir})])
+
+    def prompts(
+        self, server: str, *, statuses: str, batch_id: str | None, session_id: str | None, limit: int
+    ) -> list[Submission]:
+        """Return submissions without their graphs: first what has not ended, as it will run, then the newest.
+
+        Args:
+            server: its base URL.
+            statuses: a JSON list of ends, ``pending`` for what waits in a batch, ``open`` for what was sent; all if it
+                is empty.
+            batch_id: only those of this batch.
+            session_id: only those that this session tracks.
+            limit: how many at most.
+        """
+        return submissions(
+            self._database,
+            "page",
+            server=storable(server),
+            statuses=statuses,
+            batch_id=batch_id,
+            session_id=session_id,
+            limit=limit,
+        )
+
+    def _sessions(self, query: str, **values: object) -> list[Session]:
+        return [_session_of(row) for row in self._database.rows(query, **values)]
+
+
+def _stored(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: storable(value) if isinstance(value, str) else value for name, value in values.items()}
+
+
+def _session_of(row: sqlite3.Row) -> Session:
+    return Session(
+        session_id=row["session_id"], name=row["name"], created_at=row["created_at"], directory=row["directory"]
+    )
+
+
+def _tracked_of(row: sqlite3.Row) -> Tracked:
+    return Tracked(
+        prompt_id=row["prompt_id"],
+        queued_at=row["queued_at"],
+        note=row["note"],
+        downloaded=bool(row["downloaded"]),
+        output_dir=row["output_dir"],
+    )
