@@ -12,14 +12,14 @@ import shlex
 import sys
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mcp_background_job.comfyui.answers import Queue
 from mcp_background_job.comfyui.cancel import Cancelled, Canceller
 from mcp_background_job.comfyui.cancel_plan import Verdict
 from mcp_background_job.comfyui.client import Client
-from mcp_background_job.comfyui.overrides import Overrides, as_note
+from mcp_background_job.comfyui.overrides import Combine, Overrides, as_note, expand
 from mcp_background_job.comfyui.progress import as_text
 from mcp_background_job.comfyui.prompts import Prompt, Prompts
 from mcp_background_job.comfyui.workflow import Workflow
@@ -112,6 +112,19 @@ class Item:
 
     workflow: Workflow
     overrides: Overrides = field(default_factory=dict[str, object])
+
+
+def items_of(workflows: Sequence[Workflow], overrides: Mapping[str, object], combine: Combine) -> list[Item]:
+    """Return the prompts that workflows make, each with every combination of the overrides.
+
+    Raises:
+        WorkflowError: see ``overrides.expand``.
+    """
+    return [
+        Item(workflow, values)
+        for workflow in workflows
+        for values in expand(workflow.graph, overrides, combine, limit=MAX_PROMPTS)
+    ]
 
 
 class Batches:

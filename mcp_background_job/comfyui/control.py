@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mcp_background_job.comfyui.batches import Batches, dispatcher_request
 from mcp_background_job.comfyui.cancel import Canceller
-from mcp_background_job.comfyui.catalogue import Catalogue
+from mcp_background_job.comfyui.catalogue import Among, Catalogue
 from mcp_background_job.comfyui.client import Client
 from mcp_background_job.comfyui.dispatcher import Dispatcher, Say
 from mcp_background_job.comfyui.endpoint import Endpoint
@@ -72,6 +72,18 @@ class ComfyUI:
             status = await self._look()
         job = await self.lifecycle.last_job(status.process)
         return replace(status, job=job, batches=tuple(await self.batches.open_views()))
+
+    async def among(self, session: str | None, batch: str | None, directory: str) -> Among:
+        """Return which prompts are meant by a session, a batch, or neither.
+
+        Raises:
+            UnknownSessionError: there is no such session.
+            UnknownBatchError: there is no such batch.
+        """
+        return Among(
+            session_id=(await self.sessions.find(session, directory)).session_id if session else None,
+            batch_id=(await self.batches.get(batch)).batch_id if batch else None,
+        )
 
     async def dispatch(self, batch_id: str, *, job_id: str | None, client: str, say: Say) -> BatchStatus:
         """Work on a batch until it is over, as the job that this process is part of, if it is.

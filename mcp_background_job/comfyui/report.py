@@ -6,7 +6,8 @@ import os
 import time
 from typing import Any
 
-from mcp_background_job.comfyui.answers import Finished, NodeError, SystemStats
+from mcp_background_job.comfyui.answers import Failure, Finished, NodeError, SystemStats
+from mcp_background_job.comfyui.batches import BatchView
 from mcp_background_job.comfyui.cancel import Cancelled
 from mcp_background_job.comfyui.cancel_plan import Verdict
 from mcp_background_job.comfyui.outcome import Outcome
@@ -43,26 +44,33 @@ def of_status(status: Status) -> Report:
     process = _process(status.process, job) if status.process else None
     if status.trouble is not None or status.stats is None:
         trouble = status.trouble
-        return _report(
+        return without_none(
             reachable=False,
             why=trouble.trouble if trouble else None,
             detail=str(trouble),
             queue="unknown, not empty",
             process=process,
             job=_without_port(job) if job and process is None else None,
+            batches=[_batch(view) for view in status.batches] or None,
             unfinished_prompts=[entry.prompt_id for entry in status.unfinished[:_MAX_LISTED]] or None,
         )
     more = len(status.pending) - _MAX_LISTED
-    return _report(
+    return without_none(
         reachable=True,
         url=status.url,
         version=status.stats.version,
         running=[_queued(prompt, status.at) for prompt in status.running],
         pending=[_queued(prompt, status.at) for prompt in status.pending[:_MAX_LISTED]],
         more_pending=more if more > 0 else None,
+        batches=[_batch(view) for view in status.batches] or None,
         **_memory(status.stats),
         process=process,
     )
+
+
+def _batch(view: BatchView) -> str:
+    counts = view.counts
+    return f"{view.batch.batch_id} {view.status}: {counts.ended} of {counts.total} done (comfyui_batch)"
 
 
 def _without_port(job: Job) -> str:
@@ -107,12 +115,12 @@ def _queued(prompt: Prompt, now: float) -> dict[str, Any]:
         "note": (submission.note or None) if submission else None,
         "position": prompt.position,
         "age": duration(now - prompt.submitted_at) if prompt.submitted_at else None,
-        **_progress_facts(prompt),
+        **progress_of(prompt),
     }
     return {key: value for key, value in facts.items() if value is not None}
 
 
-def _progress_facts(prompt: Prompt) -> dict[str, Any]:
+def progress_of(prompt: Prompt) -> dict[str, Any]:
     """Return how far a prompt is, in words, and from where that is known."""
     heard = prompt.progress
     if heard is None:
@@ -134,14 +142,14 @@ def _told(heard: Progress, prompt: Prompt) -> str:
 def of_prompt(prompt: Prompt) -> Report:
     """Return what is known of a prompt."""
     submission = prompt.submission
-    return _report(
+    return without_none(
         prompt_id=prompt.prompt_id,
         status=prompt.status,
         reason=prompt.reason or None,
         note=(submission.note or None) if submission else None,
         position=prompt.position,
         submitted_at=iso(prompt.submitted_at),
-        **_progress_facts(prompt),
+        **progress_of(prompt),
         **(_finished(prompt.finished) if prompt.finished else {}),
     )
 
@@ -166,27 +174,33 @@ def _finished(finished: Finished) -> dict[str, Any]:
         or None,
     }
     if failure:
-        facts["error"] = {
-            "type": failure.exception_type,
-            "message": one_line(failure.message, _MESSAGE),
-            "node": f"{failure.node_id} {failure.node_type}".strip(),
-            "traceback": [line.rstrip() for line in failure.traceback[-_TRACEBACK_LINES:]],
-        }
+        facts["error"] = error_of(failure)
     return facts
+
+
+def error_of(failure: Failure) -> Report:
+    """Return the exception that ended a prompt."""
+    return {
+        "type": failure.exception_type,
+        "message": one_line(failure.message, _MESSAGE),
+        "node": f"{failure.node_id} {failure.node_type}".strip(),
+        "traceback": [line.rstrip() for line in failure.traceback[-_TRACEBACK_LINES:]],
+    }
 
 
 def of_submission(submitted: Submitted) -> Report:
     """Return what became of a submission."""
-    errors = _node_errors(submitted.node_errors)
+    errors = node_errors_of(submitted.node_errors)
     if submitted.prompt is None:
-        return _report(
+        return without_none(
             status="refused", error=submitted.refused, node_errors=errors, note="nothing was put into the queue"
         )
     warning = "only a part of the graph runs: these nodes are invalid and left out" if errors else None
-    return of_prompt(submitted.prompt) | _report(number=submitted.number, warning=warning, node_errors=errors)
+    return of_prompt(submitted.prompt) | without_none(number=submitted.number, warning=warning, node_errors=errors)
 
 
-def _node_errors(errors: tuple[NodeError, ...]) -> list[str] | None:
+def node_errors_of(errors: tuple[NodeError, ...]) -> list[str] | None:
+    """Return in a line each what validation found wrong with nodes."""
     lines = [f"node {error.node_id} {error.class_type}: {error.message}" for error in errors[:_MAX_NODE_ERRORS]]
     more = len(errors) - len(lines)
     return [*lines, f"and {more} more"] if more > 0 else lines or None
@@ -216,7 +230,7 @@ def of_cancel(cancelled: Cancelled) -> Report:
     wedge = cancelled.wedge
     advice = f"{_WEDGE_ADVICE[wedge]}. {_RESTART}" if wedge else _ADVICE.get(cancelled.verdict)
     finished = cancelled.finished
-    return _report(
+    return without_none(
         status=str(cancelled.verdict),
         prompt_id=cancelled.prompt_id,
         wedge=str(wedge) if wedge else None,
@@ -233,7 +247,7 @@ def of_cancel(cancelled: Cancelled) -> Report:
 
 def of_lifecycle(outcome: Outcome) -> Report:
     """Return what a start, stop or restart came to."""
-    return _report(
+    return without_none(
         status=outcome.status,
         job_id=outcome.job_id,
         pid=outcome.pid,
@@ -244,10 +258,12 @@ def of_lifecycle(outcome: Outcome) -> Report:
         not_requeued=outcome.requeue_refused or None,
         to_requeue=list(outcome.to_requeue) or None,
         lost_to_restart=list(outcome.lost) or None,
+        begun_anew_by_batches=list(outcome.of_batches) or None,
         detail=outcome.detail or None,
         output=outcome.output or None,
     )
 
 
-def _report(**facts: Any) -> Report:
+def without_none(**facts: Any) -> Report:
+    """Return facts without those that have no value."""
     return {key: value for key, value in facts.items() if value is not None}

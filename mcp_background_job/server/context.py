@@ -28,6 +28,11 @@ def client_name() -> str:
     return f"{name}@{_WHERE}"
 
 
+def working_directory() -> str:
+    """Return where the client works: this server was started there."""
+    return _WHERE
+
+
 async def with_progress(work: Awaitable[Result], what: str, limit_s: float) -> Result:
     """Await something, telling the client meanwhile that it is under way. If the client cancels, so is the work."""
     context = get_context()

@@ -10,11 +10,12 @@ from pydantic import Field
 
 from mcp_background_job.core.waiting import MAX_WAIT_S
 from mcp_background_job.errors import InvalidRequestError
-from mcp_background_job.server.context import client_name, with_progress
+from mcp_background_job.server.context import client_name, with_progress, working_directory
 from mcp_background_job.server.results import ComfyUIResult
 
 if TYPE_CHECKING:
     from mcp_background_job.comfyui.control import ComfyUI
+    from mcp_background_job.comfyui.workflow import Workflow
 
 #: What the ladder of a cancel takes at most, for the progress that is shown meanwhile.
 _CANCEL_S = 50.0
@@ -65,36 +66,60 @@ class RenderTools:
 
     async def comfyui_submit(
         self,
-        workflow: Annotated[dict[str, Any] | None, Field(description="graph in API format")] = None,
-        workflow_path: Annotated[str | None, Field(description="or a file with it")] = None,
+        workflow: Annotated[
+            dict[str, Any] | list[dict[str, Any]] | None, Field(description="graph in API format, or several")
+        ] = None,
+        workflow_path: Annotated[str | list[str] | None, Field(description="or files with it")] = None,
         *,
+        overrides: Annotated[
+            dict[str, list[Any]] | None, Field(description='one prompt per value: {"3.inputs.seed": [1, 2, 3]}')
+        ] = None,
+        combine: Literal["product", "zip"] = "product",
         note: Annotated[str, Field(description="what it is for, shown in lists")] = "",
         front: Annotated[bool, Field(description="before all pending ones")] = False,
+        max_queued: Annotated[int, Field(description="batch: prompts in ComfyUI's queue at once")] = 2,
+        prompt_timeout_s: Annotated[float | None, Field(description="batch: stop a prompt that runs longer")] = None,
+        restart_if_wedged: Annotated[bool, Field(description="batch: restart ComfyUI where that takes it")] = False,
         wait_s: Annotated[float, Field(description="wait this long for the end (max 50)")] = 2,
     ) -> ComfyUIResult:
         """Queue a workflow in ComfyUI; returns prompt_id and, if it ends in time, outputs or the error.
 
-        Invalid nodes are listed; a warning says when only a part of the graph runs.
+        Several workflows, or overrides, make a batch that goes on without you (comfyui_batch). Invalid nodes are
+        listed; a warning says when only a part of the graph runs.
         """
-        from mcp_background_job.comfyui import workflow as workflows
-
-        comfyui = self._door.open()
-        if (workflow is None) == (workflow_path is None):
-            raise InvalidRequestError("give either workflow or workflow_path")
         if not wait_s >= 0:
             raise InvalidRequestError(f"wait_s={wait_s:g}: a wait is 0 seconds or more")
-        if workflow_path is None:
-            loaded = workflows.check(workflow)
-        else:
-            loaded = await asyncio.to_thread(workflows.load, workflow_path)
-        submitting = comfyui.submitter.submit(
-            loaded, note=note, client=client_name(), front=front, wait_s=min(wait_s, MAX_WAIT_S)
-        )
-        from mcp_background_job.comfyui import report
+        wait_s = min(wait_s, MAX_WAIT_S)
+        comfyui = self._door.open()
+        session = await comfyui.sessions.current(working_directory())
+        loaded = await _loaded(workflow, workflow_path)
+        if overrides is None and not isinstance(workflow, list) and not isinstance(workflow_path, list):
+            submitting = comfyui.submitter.submit(
+                loaded[0],
+                note=note,
+                client=client_name(),
+                front=front,
+                wait_s=wait_s,
+                session_id=session.session_id,
+            )
+            from mcp_background_job.comfyui import report
 
-        return ComfyUIResult(
-            **report.of_submission(await with_progress(submitting, "ComfyUI renders", min(wait_s, MAX_WAIT_S)))
+            return ComfyUIResult(**report.of_submission(await with_progress(submitting, "ComfyUI renders", wait_s)))
+        if front:
+            raise InvalidRequestError("front is for a single prompt: a batch takes its turn with each of its prompts")
+        from mcp_background_job.comfyui import batches, queue_report
+
+        created = await comfyui.batches.create(
+            batches.items_of(loaded, overrides or {}, combine),
+            note=note,
+            client=client_name(),
+            session_id=session.session_id,
+            max_queued=max_queued,
+            prompt_timeout_s=prompt_timeout_s,
+            may_restart=restart_if_wedged,
         )
+        waiting = comfyui.batches.wait(created.batch.batch_id, wait_s)
+        return ComfyUIResult(**queue_report.of_batch(await with_progress(waiting, "the batch runs", wait_s)))
 
     async def comfyui_job(
         self, prompt_id: str, wait_s: Annotated[float, Field(description="for its end (max 50)")] = 0
@@ -135,6 +160,21 @@ class RenderTools:
         from mcp_background_job.comfyui import report
 
         return ComfyUIResult(**report.of_cancel(await with_progress(cancelling, "cancelling", _CANCEL_S)))
+
+
+async def _loaded(
+    workflow: dict[str, Any] | list[dict[str, Any]] | None, workflow_path: str | list[str] | None
+) -> list[Workflow]:
+    """Return the workflows that a caller gives, as objects or as files."""
+    from mcp_background_job.comfyui import workflow as workflows
+
+    if (workflow is None) == (workflow_path is None):
+        raise InvalidRequestError("give either workflow or workflow_path")
+    if workflow_path is None:
+        given = workflow if isinstance(workflow, list) else [workflow]
+        return [workflows.check(one) for one in given]
+    paths = workflow_path if isinstance(workflow_path, list) else [workflow_path]
+    return [await asyncio.to_thread(workflows.load, path) for path in paths]
 
 
 class LifecycleTools:
