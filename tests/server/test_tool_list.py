@@ -55,7 +55,9 @@ async def test_only_tools_that_look_are_marked_read_only(client: Caller) -> None
         tool.name for tool in await client.client.list_tools() if tool.annotations and tool.annotations.read_only_hint
     }
     assert looking == {
+        "comfyui_errors",
         "comfyui_job",
+        "comfyui_jobs",
         "comfyui_status",
         "get_job_output",
         "get_job_status",
