@@ -36,6 +36,7 @@ _LIFE = "life of a job"
 _STOPPING = "stopping"
 _COMFYUI = "ComfyUI: a cancel is verified"
 _SUBMIT = "ComfyUI: comfyui_submit"
+_BATCH = "ComfyUI: comfyui_batch"
 
 PROMISES: tuple[Promise, ...] = (
     # A job outlives everything but its machine
@@ -190,5 +191,11 @@ PROMISES: tuple[Promise, ...] = (
         "comfyui.submit.once",
         _SUBMIT,
         "Whatever becomes of the answer, a submission that was taken is found, and one that was not is said not to be.",
+    ),
+    # A queue of ComfyUI
+    Promise(
+        "comfyui.batch.status",
+        _BATCH,
+        "A batch is over exactly when nothing of it runs or may still run; it succeeded only if every prompt did.",
     ),
 )
