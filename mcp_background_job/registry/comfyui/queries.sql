@@ -122,8 +122,7 @@ WHERE batch_id = :batch_id AND cancel_requested_at IS NULL;
 -- cancel_unsent --
 UPDATE submissions SET ending = 'cancelled', ended_at = :at, requeue = 0
 WHERE batch_id = :batch_id AND retried_as IS NULL
-  AND ((stage = 'waiting' AND ending IS NULL) OR ending = 'lost_to_restart')
-RETURNING prompt_id;
+  AND ((stage = 'waiting' AND ending IS NULL) OR ending = 'lost_to_restart');
 
 -- pause --
 UPDATE batches SET paused_at = CASE WHEN :at IS NULL THEN NULL ELSE coalesce(paused_at, :at) END, trouble = :trouble
