@@ -102,15 +102,24 @@ class SqliteBatches:
         with self._database.writing() as write:
             write("take_back", [{"prompt_id": storable(prompt_id)} for prompt_id in prompt_ids])
 
-    def retry(self, batch_id: str, again: Mapping[str, Submission], *, session_id: str | None = None) -> None:
-        """Have prompts take the place of failed ones, by whose ids they are given; the batch is open again."""
-        rows = [row_of(prompt) for prompt in again.values()]
+    def retry(self, batch_id: str, again: Mapping[str, Submission], *, session_id: str | None = None) -> int:
+        """Have prompts take the place of failed ones, by whose ids they are given; the batch is open again.
+
+        Returns how many did: a place that was taken meanwhile is not taken twice, and nothing runs again in a batch
+        that is to be canceled.
+        """
         with self._database.writing() as write:
-            write("record", rows)
-            write("retried", [{"prompt_id": old, "retried_as": new.prompt_id} for old, new in again.items()])
-            write("reopen_batch", [{"batch_id": batch_id}])
+            rows = [
+                row_of(new)
+                for old, new in again.items()
+                if write("retried", [{"prompt_id": old, "retried_as": new.prompt_id}])
+            ]
+            if rows:
+                write("record", rows)
+                write("reopen_batch", [{"batch_id": batch_id}])
             if session_id is not None:
                 write("track", [tracked_row(session_id, row) for row in rows])
+        return len(rows)
 
     def note_trouble(self, batch_id: str, trouble: str) -> None:
         """Note what keeps a batch from getting on; nothing, if it is empty."""

@@ -143,7 +143,11 @@ WHERE batch_id = :batch_id AND retried_as IS NULL AND (stage = 'refused' OR endi
 LIMIT :limit;
 
 -- retried --
-UPDATE submissions SET retried_as = :retried_as WHERE prompt_id = :prompt_id;
+-- Two may try again at once, and somebody may cancel meanwhile.
+UPDATE submissions SET retried_as = :retried_as
+WHERE prompt_id = :prompt_id AND retried_as IS NULL AND EXISTS (
+    SELECT 1 FROM batches WHERE batches.batch_id = submissions.batch_id AND cancel_requested_at IS NULL
+);
 
 -- note_trouble --
 UPDATE batches SET trouble = :trouble WHERE batch_id = :batch_id AND trouble <> :trouble;
