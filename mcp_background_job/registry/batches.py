@@ -125,9 +125,11 @@ class SqliteBatches:
         """Note what keeps a batch from getting on; nothing, if it is empty."""
         self._write("note_trouble", batch_id=batch_id, trouble=storable(trouble))
 
-    def ended(self, batch_id: str, *, at: float) -> None:
-        """Note that a batch was found to be over."""
+    def ended(self, batch_id: str, *, at: float) -> bool:
+        """Note that a batch was found to be over; returns whether it still is: somebody may have tried again."""
         self._write("end_batch", batch_id=batch_id, at=at)
+        batch = self.get(batch_id)
+        return batch is not None and batch.ended_at is not None
 
     def _write(self, query: str, **values: object) -> None:
         with self._database.writing() as write:

@@ -153,7 +153,13 @@ WHERE prompt_id = :prompt_id AND retried_as IS NULL AND EXISTS (
 UPDATE batches SET trouble = :trouble WHERE batch_id = :batch_id AND trouble <> :trouble;
 
 -- end_batch --
-UPDATE batches SET ended_at = :at, trouble = '' WHERE batch_id = :batch_id AND ended_at IS NULL;
+-- What was counted before may have changed: a failed prompt that is tried again opens its batch.
+UPDATE batches SET ended_at = :at, trouble = ''
+WHERE batch_id = :batch_id AND ended_at IS NULL AND NOT EXISTS (
+    SELECT 1 FROM submissions
+    WHERE batch_id = :batch_id AND retried_as IS NULL AND stage <> 'refused'
+      AND (ending IS NULL OR ending = 'lost_to_restart')
+);
 
 -- reopen_batch --
 UPDATE batches SET ended_at = NULL WHERE batch_id = :batch_id;
