@@ -69,11 +69,11 @@ class SqliteBatches:
         )
 
     def at_server(self, batch_id: str) -> list[Submission]:
-        """Return what was sent and has no end, or went with its server."""
+        """Return, without graphs, what was sent and has no end, or went with its server."""
         return submissions(self._database, "at_server", batch_id=batch_id)
 
     def failed(self, batch_id: str, *, limit: int = -1) -> list[Submission]:
-        """Return what failed or was refused, and was not tried again; at most so many if there is a limit."""
+        """Return, without graphs, what failed or was refused, and was not tried again; -1 is without limit."""
         return submissions(self._database, "failed_in", batch_id=batch_id, limit=limit)
 
     def claim_next(self, batch_id: str, *, at: float) -> Submission | None:

@@ -97,8 +97,8 @@ SELECT stage, ending, count(*) AS number FROM submissions WHERE batch_id = :batc
 GROUP BY stage, ending;
 
 -- at_server --
--- Sent and not known to have ended; or gone with its server, to be sent again.
-SELECT * FROM whole
+-- Sent and not known to have ended; or gone with its server, to be sent again. Without graphs.
+SELECT *, '' AS graph, '{}' AS extra_data FROM submissions
 WHERE batch_id = :batch_id AND retried_as IS NULL AND stage IN ('sending', 'accepted')
   AND (ending IS NULL OR ending = 'lost_to_restart')
 ORDER BY position;
@@ -138,7 +138,8 @@ WHERE submissions.batch_id = canceled.batch_id AND prompt_id = :prompt_id AND re
   AND stage IN ('sending', 'accepted') AND (ending IS NULL OR ending = 'lost_to_restart');
 
 -- failed_in --
-SELECT * FROM whole
+-- Without graphs: all of a batch may have failed.
+SELECT *, '' AS graph, '{}' AS extra_data FROM submissions
 WHERE batch_id = :batch_id AND retried_as IS NULL AND (stage = 'refused' OR ending = 'failed') ORDER BY position
 LIMIT :limit;
 
