@@ -198,4 +198,18 @@ PROMISES: tuple[Promise, ...] = (
         _BATCH,
         "A batch is over exactly when nothing of it runs or may still run; it succeeded only if every prompt did.",
     ),
+    Promise(
+        "comfyui.batch.cancel",
+        _BATCH,
+        "Once a cancel or a pause of a batch is answered, nothing more of it is taken up to be sent, by any process.",
+    ),
+    Promise(
+        "comfyui.batch.retry", _BATCH, "A failed prompt is tried again once, whoever asks for it at the same time."
+    ),
+    Promise("comfyui.session.tracked", "ComfyUI: comfyui_session", "Every submission is tracked in its session."),
+    Promise(
+        "journal.old",
+        "the disk contract",
+        "A journal that an earlier release has written is brought to the form of this one with all that it holds.",
+    ),
 )
