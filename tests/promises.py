@@ -212,4 +212,9 @@ PROMISES: tuple[Promise, ...] = (
         "the disk contract",
         "A journal that an earlier release has written is brought to the form of this one with all that it holds.",
     ),
+    Promise(
+        "comfyui.journal.results",
+        "ComfyUI: comfyui_job",
+        "How a prompt of ours ended is kept whole, outputs and errors, however soon its server forgets it.",
+    ),
 )
