@@ -217,4 +217,9 @@ PROMISES: tuple[Promise, ...] = (
         "ComfyUI: comfyui_job",
         "How a prompt of ours ended is kept whole, outputs and errors, however soon its server forgets it.",
     ),
+    Promise(
+        "comfyui.errors.missing",
+        "ComfyUI: comfyui_errors",
+        "Missing models and missing classes of nodes are named, and nothing that is there is called missing.",
+    ),
 )
