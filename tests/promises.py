@@ -222,4 +222,14 @@ PROMISES: tuple[Promise, ...] = (
         "ComfyUI: comfyui_errors",
         "Missing models and missing classes of nodes are named, and nothing that is there is called missing.",
     ),
+    Promise(
+        "comfyui.jobs.one_list",
+        "ComfyUI: comfyui_jobs",
+        "Queue, history and journal are one list: running, as they will run, then the newest, each prompt once.",
+    ),
+    Promise(
+        "comfyui.history.cleared",
+        "ComfyUI: comfyui_clear_history",
+        "The newest entries stay, and what is ours can be asked for when its entry is gone, outputs and errors.",
+    ),
 )
