@@ -52,7 +52,7 @@ def test_a_recorded_exception_lacks_nothing(version: str, name: str) -> None:
 
 def _not_in_list(details: str) -> Refused:
     """A refusal as ComfyUI words it."""
-    error = {"type": "value_not_in_list", "message": "Value not in list", "details": details, "extra_info": {}}
+    error: Any = {"type": "value_not_in_list", "message": "Value not in list", "details": details, "extra_info": {}}
     return answers.refused_of(
         {
             "error": {"type": "prompt_outputs_failed_validation", "message": "Prompt outputs failed validation"},
@@ -123,7 +123,7 @@ def test_a_missing_node_is_named_by_its_class_and_not_by_the_title_that_somebody
 
 def test_an_older_server_names_the_class_in_the_sentence() -> None:
     message = "Cannot execute because node Efficient Loader's (v2) does not exist."
-    body = {"error": {"type": "invalid_prompt", "message": message, "details": "Node ID '#12'", "extra_info": {}}}
+    body: Any = {"error": {"type": "invalid_prompt", "message": message, "details": "Node ID '#12'", "extra_info": {}}}
     assert missing_of_refusal(answers.refused_of(body)) == Missing(nodes=("Efficient Loader's (v2)",))
 
 
@@ -142,7 +142,7 @@ def test_a_node_without_a_class_is_not_named(message: str) -> None:
 # -- exceptions --------------------------------------------------------------------------------------------------------
 
 #: Said by ComfyUI, and by libraries that its nodes load models with.
-SAID = [
+SAID: list[tuple[str, str, list[str]]] = [
     (
         "FileNotFoundError",
         "Model in folder 'checkpoints' with filename 'epicRealism.safetensors' not found.",

@@ -94,7 +94,7 @@ def test_a_path_that_names_no_input_is_refused_with_what_there_is(path: str, sai
 
 
 def test_of_many_names_some_are_listed() -> None:
-    graph = {str(place): {"class_type": "A", "inputs": {}} for place in range(100)}
+    graph: dict[str, Any] = {str(place): {"class_type": "A", "inputs": {}} for place in range(100)}
 
     with pytest.raises(WorkflowError, match=r"it has 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 88 more$"):
         expand(graph, {"a.inputs.b": [1]}, "product", limit=5)

@@ -29,9 +29,9 @@ def _bodies(start: str) -> list[Any]:
     found: list[Any] = []
     for version in VERSIONS:
         for file in sorted((FOLDER / version).glob("*.json")):
-            recording = load(version, file.stem)
-            request = recording.get("request") if isinstance(recording, dict) else None
-            if request and request["path"].startswith(start) and "json" in recording["response"]:
+            recording: Any = load(version, file.stem)
+            is_asked = "request" in recording and recording["request"]["path"].startswith(start)
+            if is_asked and "json" in recording["response"]:
                 found.append(recording["response"])
     return found
 

@@ -74,9 +74,9 @@ def a_batch(batch_id: str = "b1", **values: Any) -> Batch:
 
 def prompts(many: int, batch_id: str = "b1", **values: Any) -> list[Submission]:
     """Prompts with ids that have another order than their places."""
-    given = {"server": HERE, "submitted_at": 1.0, "graph": "", "stage": Stage.WAITING, "batch_id": batch_id} | values
+    given: dict[str, Any] = {"server": HERE, "submitted_at": 1.0, "graph": "", "stage": Stage.WAITING, **values}
     return [
-        Submission(prompt_id=f"{batch_id}-{many - place}", position=place, graph_id="b1/0", **given)
+        Submission(prompt_id=f"{batch_id}-{many - place}", batch_id=batch_id, position=place, graph_id="b1/0", **given)
         for place in range(many)
     ]
 
@@ -298,8 +298,7 @@ def test_only_what_did_not_end_waits_again_or_is_canceled_if_that_was_wished(
     store: Store, stage: Stage, end: End | None, *, canceled: bool
 ) -> None:
     [one] = prompts(1, stage=stage, end=end, number=3.0, requeue=True, reason="x", ended_at=2.0 if end else None)
-    wish = {"cancel_requested_at": 4.0} if canceled else {}
-    store.batches.create(a_batch(**wish), [one], GRAPHS)
+    store.batches.create(a_batch(cancel_requested_at=4.0 if canceled else None), [one], GRAPHS)
     before = store.get("b1-1")
     store.batches.take_back(["b1-1", "unknown"])
 

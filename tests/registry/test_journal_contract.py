@@ -210,7 +210,8 @@ def test_a_known_end_stays_but_any_other_replaces_lost(journal: Journal, old: En
 
 
 def a_result(prompt_id: str = "one", end: End = End.COMPLETED, **values: Any) -> Result:
-    return Result(prompt_id=prompt_id, end=end, at=9.0, **{"content": '{"made": 1}', **values})
+    values = {"content": '{"made": 1}', **values}
+    return Result(prompt_id=prompt_id, end=end, at=9.0, **values)
 
 
 @pytest.mark.parametrize("end", REAL_ENDS)
