@@ -372,6 +372,22 @@ def test_what_is_wanted_again_stays_so_when_it_is_lost_and_until_it_is_resubmitt
     assert ids(journal.open_on(HERE)) == ["one"]
 
 
+def test_what_runs_again_has_the_result_of_its_last_run(journal: Journal) -> None:
+    first = a_submission("one", graph="{1}")
+    journal.record([first])
+    journal.overdue("one", limit_s=30.0)
+    journal.settled(a_result(end=End.CANCELLED, content="{1}", outputs=0, started_at=4.0))
+    journal.want_requeue(["one"])
+    journal.resubmitted("one", number=0.0, at=3.0)
+    assert journal.get("one") == dataclasses.replace(first, number=0.0, submitted_at=3.0)
+    assert journal.result("one") is None
+
+    journal.settled(a_result(end=End.COMPLETED, content="{2}", outputs=2))
+    assert (known(journal).end, known(journal).outputs, journal.result("one")) == (End.COMPLETED, 2, "{2}")
+    journal.record([first])
+    assert journal.result("one") is None, "all that was known is replaced"
+
+
 def test_resubmitting_what_was_refused_or_never_answered_accepts_it(journal: Journal) -> None:
     journal.record([a_submission("one", stage=Stage.REFUSED), a_submission("two", stage=Stage.SENDING)])
     journal.resubmitted("one", number=None, at=1.0)

@@ -33,6 +33,9 @@ WHERE prompt_id = :prompt_id AND (ending IS NULL OR (ending = 'lost_to_restart' 
 INSERT OR IGNORE INTO results (prompt_id, content)
 SELECT prompt_id, :content FROM submissions WHERE prompt_id = :prompt_id;
 
+-- forget_result --
+DELETE FROM results WHERE prompt_id = :prompt_id;
+
 -- result --
 SELECT content FROM results WHERE prompt_id = :prompt_id;
 
@@ -48,7 +51,8 @@ UPDATE submissions SET requeue = 1 WHERE prompt_id = :prompt_id;
 
 -- resubmitted --
 UPDATE submissions
-SET stage = 'accepted', number = :number, submitted_at = :at, ending = NULL, ended_at = NULL, reason = '', requeue = 0
+SET stage = 'accepted', number = :number, submitted_at = :at, ending = NULL, ended_at = NULL, reason = '', requeue = 0,
+    started_at = NULL, outputs = NULL, overdue_s = NULL
 WHERE prompt_id = :prompt_id;
 
 -- open_on --
