@@ -112,7 +112,8 @@ class Catalogue:
             raise InvalidRequestError(f"status {', '.join(sorted(unknown))!r}: give some of {', '.join(STATUSES)}")
         if limit < 1:
             raise InvalidRequestError(f"limit={limit}: at least 1")
-        known = await self._known(statuses, among, limit + 1)
+        # What was sent comes first, and a long queue of it shall leave room for what ended.
+        known = await self._journalled(statuses, among, _OPEN + limit + 1)
         try:
             queue = await self._client.queue()
         except UnreachableError as error:
@@ -140,18 +141,13 @@ class Catalogue:
 
     # -- from where they are known ---------------------------------------------------------------------------------
 
-    async def _known(self, statuses: Collection[str], among: Among, limit: int) -> list[Submission]:
-        # What was sent and has no end that is known may have any status: the server says which. It is asked for
-        # apart, or a long queue would leave no room for what ended.
-        sent = await self._journalled(("open",), among, _OPEN)
-        wanted = [status for status in _JOURNALLED if not statuses or status in statuses]
-        return sent + (await self._journalled(wanted, among, limit) if wanted else [])
-
     async def _journalled(self, statuses: Collection[str], among: Among, limit: int) -> list[Submission]:
+        # What was sent and has no end that is known may have any status: the server says which.
+        wanted = json.dumps([*statuses, "open"] if statuses else [])
         return await asyncio.to_thread(
             self._sessions.prompts,
             self._client.endpoint.url,
-            statuses=json.dumps([*statuses]),
+            statuses=wanted,
             batch_id=among.batch_id,
             session_id=among.session_id,
             limit=limit,
@@ -217,11 +213,8 @@ class Catalogue:
 #: Entries of the history that are looked through at least: of those, only some have the status that is asked for.
 _HISTORY = 200
 
-#: Of what was sent and has no end that is known, so much is looked for; it is as much as anybody looks at.
+#: As much is expected to be sent and without an end that is known. More may be, and hides what ended.
 _OPEN = 200
-
-#: Statuses that the journal can tell without the server.
-_JOURNALLED = ("pending", "completed", "failed", "cancelled", "lost_to_restart")
 
 #: Where the journal alone says what is true.
 _SETTLED = (Stage.WAITING, Stage.REFUSED)
