@@ -14,6 +14,7 @@ from bench.measurements.cold_start import measure_cold_start
 from bench.measurements.comfyui import measure_comfyui_cancel, measure_comfyui_restart
 from bench.measurements.history import measure_crash, measure_history
 from bench.measurements.many import measure_idle, measure_many
+from bench.measurements.queue import measure_batch_dispatch, measure_batch_size
 from bench.measurements.start import measure_start
 from bench.measurements.tail import measure_tail
 from bench.measurements.throughput import measure_throughput
@@ -31,6 +32,8 @@ MEASUREMENTS: dict[str, Callable[[Plan], list[Figure]]] = {
     "progress-bar": measure_progress_bar,
     "comfyui-cancel": measure_comfyui_cancel,
     "comfyui-restart": measure_comfyui_restart,
+    "batch-dispatch": measure_batch_dispatch,
+    "batch-size": measure_batch_size,
     "many": measure_many,
     "idle": measure_idle,
     "crash": measure_crash,

@@ -36,6 +36,7 @@ _LIFE = "life of a job"
 _STOPPING = "stopping"
 _COMFYUI = "ComfyUI: a cancel is verified"
 _SUBMIT = "ComfyUI: comfyui_submit"
+_BATCH = "ComfyUI: comfyui_batch"
 
 PROMISES: tuple[Promise, ...] = (
     # A job outlives everything but its machine
@@ -190,5 +191,45 @@ PROMISES: tuple[Promise, ...] = (
         "comfyui.submit.once",
         _SUBMIT,
         "Whatever becomes of the answer, a submission that was taken is found, and one that was not is said not to be.",
+    ),
+    # A queue of ComfyUI
+    Promise(
+        "comfyui.batch.status",
+        _BATCH,
+        "A batch is over exactly when nothing of it runs or may still run; it succeeded only if every prompt did.",
+    ),
+    Promise(
+        "comfyui.batch.cancel",
+        _BATCH,
+        "Once a cancel or a pause of a batch is answered, nothing more of it is taken up to be sent, by any process.",
+    ),
+    Promise(
+        "comfyui.batch.retry", _BATCH, "A failed prompt is tried again once, whoever asks for it at the same time."
+    ),
+    Promise("comfyui.session.tracked", "ComfyUI: comfyui_session", "Every submission is tracked in its session."),
+    Promise(
+        "journal.old",
+        "the disk contract",
+        "A journal that an earlier release has written is brought to the form of this one with all that it holds.",
+    ),
+    Promise(
+        "comfyui.journal.results",
+        "ComfyUI: comfyui_job",
+        "How a prompt of ours ended is kept whole, outputs and errors, however soon its server forgets it.",
+    ),
+    Promise(
+        "comfyui.errors.missing",
+        "ComfyUI: comfyui_errors",
+        "Missing models and missing classes of nodes are named, and nothing that is there is called missing.",
+    ),
+    Promise(
+        "comfyui.jobs.one_list",
+        "ComfyUI: comfyui_jobs",
+        "Queue, history and journal are one list: running, as they will run, then the newest, each prompt once.",
+    ),
+    Promise(
+        "comfyui.history.cleared",
+        "ComfyUI: comfyui_clear_history",
+        "The newest entries stay, and what is ours can be asked for when its entry is gone, outputs and errors.",
     ),
 )

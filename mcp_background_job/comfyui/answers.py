@@ -161,10 +161,11 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Refused:
-    """The prompt is not in the queue, and why."""
+    """The prompt is not in the queue, and why; ``missing_node`` is a class that the server does not have."""
 
     message: str
     node_errors: tuple[NodeError, ...]
+    missing_node: str = ""
 
 
 @dataclass(frozen=True)
@@ -307,12 +308,15 @@ def refused_of(answer: Any) -> Refused:
     """Read the 400 of ``POST /prompt``."""
     body = _object(answer, "/prompt")
     error = body.get("error")
-    if isinstance(error, Mapping):
-        facts = _mapping(cast("Any", error))
-        message = ": ".join(str(facts[key]) for key in ("message", "details") if facts.get(key))
-    else:
-        message = str(error or "the server gives no reason")
-    return Refused(message, node_errors_of(body.get("node_errors")))
+    if not isinstance(error, Mapping):
+        return Refused(str(error or "the server gives no reason"), node_errors_of(body.get("node_errors")))
+    facts = _mapping(cast("Any", error))
+    message = ": ".join(str(facts[key]) for key in ("message", "details") if facts.get(key))
+    # What newer servers quote in the sentence is the title that somebody gave to the node.
+    missing = _mapping(facts.get("extra_info")).get("class_type") if facts.get("type") == "missing_node_type" else None
+    if missing and f"'{missing}'" not in message:
+        message += f" (its class is {missing})"
+    return Refused(message, node_errors_of(body.get("node_errors")), str(missing or ""))
 
 
 def node_errors_of(answer: Any) -> tuple[NodeError, ...]:

@@ -340,9 +340,10 @@ class Batches:
         if not failed:
             return replace(await self.view(batch_id), detail="none of its prompts has failed")
         again = {one.prompt_id: _once_more(one) for one in failed}
-        await asyncio.to_thread(self._batches.retry, batch_id, again, session_id=session_id)
-        await self._start(batch)
-        return replace(await self.view(batch_id), detail=f"{len(again)} failed prompts run again")
+        retried = await asyncio.to_thread(self._batches.retry, batch_id, again, session_id=session_id)
+        if retried:
+            await self._start(batch)
+        return replace(await self.view(batch_id), detail=f"{retried} failed prompts run again")
 
     # -- its dispatcher --------------------------------------------------------------------------------------------
 

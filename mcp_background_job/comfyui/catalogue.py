@@ -112,12 +112,13 @@ class Catalogue:
             raise InvalidRequestError(f"status {', '.join(sorted(unknown))!r}: give some of {', '.join(STATUSES)}")
         if limit < 1:
             raise InvalidRequestError(f"limit={limit}: at least 1")
-        known = await self._journalled(statuses, among, limit + 1)
+        # What was sent comes first, and a long queue of it shall leave room for what ended.
+        known = await self._journalled(statuses, among, _OPEN + limit + 1)
         try:
             queue = await self._client.queue()
         except UnreachableError as error:
-            rows = [_row(_unanswered(one, error)) for one in known]
-            return _listing(rows, statuses, limit, error)
+            rows = [_row(prompt) for prompt in await self._unanswered(known, among, limit, error)]
+            return _listing(_in_order(rows), [*statuses, "unknown"] if statuses else (), limit, error)
         # After the queue and not before: a prompt that ends in between is in the history by now.
         history, trouble = await self._history(max(limit + 1, _HISTORY))
         strangers = await self._strangers(queue, history, known, among, limit)
@@ -127,7 +128,8 @@ class Catalogue:
     async def errors(self, *, among: Among, limit: int) -> tuple[list[Explained], UnreachableError | None]:
         """Return the prompts that failed last, each with all that is known of why."""
         listing = await self.list(statuses=("failed",), among=among, limit=limit)
-        return [await self._explained(row) for row in listing.rows], listing.trouble
+        failed = [row for row in listing.rows if row.prompt.status == "failed"]
+        return [await self._explained(row) for row in failed], listing.trouble
 
     async def ids(self, among: Among) -> list[tuple[str, str]]:
         """Return ids and notes of the prompts of a session or batch, in their order."""
@@ -166,9 +168,23 @@ class Catalogue:
         if among.batch_id is not None:
             return []
         ids = {one.prompt_id for one in known}
-        items = (*queue.running, *queue.pending)
+        items = (*queue.running, *queue.pending[: limit + 1])
         there = [*(item.prompt_id for item in items), *(one.prompt_id for one in reversed(history))]
         return [prompt_id for prompt_id in dict.fromkeys(there) if prompt_id not in ids]
+
+    async def _unanswered(
+        self, known: Sequence[Submission], among: Among, limit: int, error: UnreachableError
+    ) -> list[Prompt]:
+        """Return what is known of prompts while the server says nothing: of what had not ended, only that it was."""
+        why = f"unreachable: {error.trouble}"
+        prompts = [of_journal(one) for one in known]
+        told = [
+            replace(prompt, reason=why) if one.is_open else prompt for one, prompt in zip(known, prompts, strict=True)
+        ]
+        if among.session_id is None:
+            return told
+        strangers = await asyncio.to_thread(self._sessions.strangers, among.session_id, limit + 1)
+        return [*told, *(Prompt(prompt_id, "unknown", why) for prompt_id in strangers)]
 
     async def _place(self, known: Submission | str, queue: Queue, history: Sequence[Finished]) -> Row:
         prompt_id = known if isinstance(known, str) else known.prompt_id
@@ -197,16 +213,14 @@ class Catalogue:
 #: Entries of the history that are looked through at least: of those, only some have the status that is asked for.
 _HISTORY = 200
 
+#: As much is expected to be sent and without an end that is known. More may be, and hides what ended.
+_OPEN = 200
+
 #: Where the journal alone says what is true.
 _SETTLED = (Stage.WAITING, Stage.REFUSED)
 
 #: No limit, for SQLite.
 _ALL = -1
-
-
-def _unanswered(submission: Submission, error: UnreachableError) -> Prompt:
-    prompt = of_journal(submission)
-    return replace(prompt, reason=f"unreachable: {error.trouble}") if submission.is_open else prompt
 
 
 def _row(prompt: Prompt) -> Row:

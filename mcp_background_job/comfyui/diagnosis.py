@@ -12,21 +12,39 @@ from dataclasses import dataclass
 
 from mcp_background_job.comfyui.answers import Failure, Refused
 
-_ENDINGS = r"\.(?:safetensors|sft|ckpt|pth|pt|bin|gguf|onnx)"
+#: Those that ComfyUI itself looks for, and what well-known custom nodes load.
+_ENDINGS = r"\.(?:safetensors|sft|ckpt|pth|pt2?|bin|pkl|gguf|onnx)"
 
-#: The file name of a model in a sentence.
-_MODEL = re.compile(rf"[^\s'\"`/\\:()\[\]]+{_ENDINGS}\b", re.IGNORECASE)
+#: Characters of a message that are looked at; more is a dump of something.
+_LOOKED_AT = 10_000
 
-#: The value of an input that may be one of some names only, and is none of them.
-_NOT_IN_LIST = re.compile(r"'([^']*)' not in \[")
+#: Characters of a name with its folders. Without a bound a long message would take minutes.
+_NAME = "{1,250}?"
 
-#: An exception that speaks of a file that is not there.
-_NOT_THERE = re.compile(
-    r"no such file|not found|does not exist|filenotfound|could not (?:find|load|open)", re.IGNORECASE
+#: A model in a sentence: in quotes, where its name may hold blanks and folders, or as a bare file name.
+_MODEL = re.compile(
+    rf"(?P<quote>['\"`])(?P<quoted>[^'\"`\n]{_NAME}{_ENDINGS})(?P=quote)|(?P<bare>[^\s'\"`/\\:()\[\]]{_NAME}{_ENDINGS})\b",
+    re.IGNORECASE,
 )
 
-#: A refusal that names a class which the server does not have: in newer servers, and in older ones.
-_NO_NODE = re.compile(r"Node '([^']+)' not found|because node (.+?) does not exist")
+#: A path from the root, of which the name is enough.
+_FROM_ROOT = re.compile(r"/|[a-z]:[\\/]|[a-z]+://", re.IGNORECASE)
+
+#: An input that may have some values only: all of them, or how many there are, stand behind its own.
+_NOT_IN_LIST = re.compile(r" not in [\[(]")
+
+#: Its value, or one of several.
+_VALUE = re.compile(rf"'(.{_NAME}{_ENDINGS})'(?=,|$)", re.IGNORECASE)
+
+#: An exception that speaks of a file that is not there. One that cannot be read is another trouble.
+_NOT_THERE = re.compile(
+    r"no such file|not found|does not exist|filenotfound|file named|"
+    r"(?:could not|couldn't|cannot|can't|unable to) (?:find|locate)",
+    re.IGNORECASE,
+)
+
+#: A refusal of an older server that names a class which it does not have; newer ones say it apart.
+_NO_NODE = re.compile(r"because node (.+?) does not exist")
 
 
 @dataclass(frozen=True)
@@ -39,23 +57,26 @@ class Missing:
 
 def missing_of_failure(failure: Failure) -> Missing:
     """Return what an exception says that is not there."""
-    text = f"{failure.exception_type}: {failure.message}"
-    return Missing(models=_unique(_MODEL.findall(failure.message)) if _NOT_THERE.search(text) else ())
+    message = failure.message[:_LOOKED_AT]
+    is_missing = _NOT_THERE.search(f"{failure.exception_type}: {message}")
+    return Missing(models=_unique(map(_name, _MODEL.finditer(message))) if is_missing else ())
+
+
+def _name(model: re.Match[str]) -> str:
+    name = model["quoted"] or model["bare"]
+    return re.split(r"[\\/]", name)[-1] if _FROM_ROOT.match(name) else name
 
 
 def missing_of_refusal(refused: Refused) -> Missing:
     """Return what validation says that is not there."""
-    asked = (
+    models = (
         value
         for error in refused.node_errors
         if error.kind == "value_not_in_list"
-        for value in _NOT_IN_LIST.findall(error.message)
+        for value in _VALUE.findall(_NOT_IN_LIST.split(error.message[:_LOOKED_AT])[0])
     )
-    nodes = (newer or older for newer, older in _NO_NODE.findall(refused.message))
-    return Missing(_unique(value for value in asked if _IS_MODEL.search(value)), _unique(nodes))
-
-
-_IS_MODEL = re.compile(rf"{_ENDINGS}$", re.IGNORECASE)
+    nodes = [refused.missing_node] if refused.missing_node else _NO_NODE.findall(refused.message[:_LOOKED_AT])
+    return Missing(_unique(models), _unique(nodes))
 
 
 def _unique(names: Iterable[str]) -> tuple[str, ...]:

@@ -164,8 +164,7 @@ class Dispatcher:
         status = status_of(counts, cancel_requested=batch.cancel_requested, paused=batch.is_paused)
         if status not in TERMINAL:
             return None
-        await asyncio.to_thread(self._batches.ended, batch.batch_id, at=time.time())
-        return status
+        return status if await asyncio.to_thread(self._batches.ended, batch.batch_id, at=time.time()) else None
 
     # -- what was sent ---------------------------------------------------------------------------------------------
 

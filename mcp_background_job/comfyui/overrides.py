@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, cast
 
+from mcp_background_job.core.text import one_line
 from mcp_background_job.errors import WorkflowError
 
 Combine = Literal["product", "zip"]
@@ -20,6 +21,9 @@ _INPUTS = ".inputs."
 
 #: Names that a message lists.
 _MAX_NAMED = 12
+
+#: Characters of a value in a note, which stays one short line.
+_MAX_SHOWN = 40
 
 
 def expand(graph: Mapping[str, Any], overrides: Mapping[str, Any], combine: Combine, *, limit: int) -> list[Overrides]:
@@ -90,5 +94,4 @@ def as_note(overrides: Overrides) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value)
-    return text if len(text) <= 40 else text[:39] + "…"  # noqa: PLR2004  a note stays one short line
+    return one_line(value if isinstance(value, str) else json.dumps(value), _MAX_SHOWN)

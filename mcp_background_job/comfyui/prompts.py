@@ -238,11 +238,11 @@ def of_journal(submission: Submission, finished: Finished | None = None) -> Prom
         submission=submission,
         submitted_at=submission.submitted_at,
     )
-    if submission.end is not None:
-        return prompt
-    if submission.stage is Stage.REFUSED:
+    if submission.is_waiting:
+        return replace(prompt, status="pending", reason=f"batch {submission.batch_id} has yet to send it")
+    if submission.stage is Stage.REFUSED and submission.end is None:
         return replace(prompt, reason=f"the server refused it: {submission.reason}".removesuffix(": "))
-    return replace(prompt, status="pending", reason=f"batch {submission.batch_id} has yet to send it")
+    return prompt
 
 
 def submitted_at(item: QueueItem | None, submission: Submission | None) -> float | None:

@@ -35,9 +35,10 @@ def cause_of(finished: Finished) -> str:
     failure = finished.failure
     if failure is None:
         return ""
-    where = f"node {failure.node_id} {failure.node_type}".strip()
-    first = failure.message.strip().splitlines() or [""]
-    return one_line(f"{where}: {failure.exception_type}: {first[0]}", _CAUSE)
+    where = f"node {failure.node_id} {failure.node_type}" if failure.node_id else ""
+    first = next(iter(failure.message.strip().splitlines()), "")
+    told = (part.strip() for part in (where, failure.exception_type, first))
+    return one_line(": ".join(part for part in told if part), _CAUSE)
 
 
 def cause_of_refusal(refused: Refused) -> str:

@@ -60,11 +60,12 @@ def session_of(content: Any, directory: str, name: str) -> tuple[Session, list[T
 
 def _tracked(entry: Any, created_at: float, name: str) -> Tracked:
     facts = cast("dict[str, Any]", entry) if isinstance(entry, dict) else {}
-    if not isinstance(facts.get("prompt_id"), str):
+    prompt_id = facts.get("prompt_id")
+    if not isinstance(prompt_id, str) or not prompt_id.strip():
         raise InvalidRequestError(f"{name}: a job of it has no prompt_id: {entry!r:.80}")
     queued_at = facts.get("queued_at")
     return Tracked(
-        prompt_id=facts["prompt_id"],
+        prompt_id=prompt_id,
         queued_at=_moment(queued_at, name) if queued_at is not None else created_at,
         note=str(facts.get("note") or ""),
         downloaded=bool(facts.get("downloaded")),
@@ -76,7 +77,7 @@ def _moment(value: Any, name: str) -> float:
     if value is None:
         return time.time()
     try:
-        if isinstance(value, int | float):
+        if isinstance(value, int | float) and not isinstance(value, bool):
             return datetime.fromtimestamp(value, UTC).timestamp()
         return datetime.fromisoformat(str(value)).timestamp()
     except (ValueError, OverflowError, OSError) as error:

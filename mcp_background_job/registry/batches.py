@@ -69,11 +69,11 @@ class SqliteBatches:
         )
 
     def at_server(self, batch_id: str) -> list[Submission]:
-        """Return what was sent and has no end, or went with its server."""
+        """Return, without graphs, what was sent and has no end, or went with its server."""
         return submissions(self._database, "at_server", batch_id=batch_id)
 
     def failed(self, batch_id: str, *, limit: int = -1) -> list[Submission]:
-        """Return what failed or was refused, and was not tried again; at most so many if there is a limit."""
+        """Return, without graphs, what failed or was refused, and was not tried again; -1 is without limit."""
         return submissions(self._database, "failed_in", batch_id=batch_id, limit=limit)
 
     def claim_next(self, batch_id: str, *, at: float) -> Submission | None:
@@ -88,9 +88,10 @@ class SqliteBatches:
 
     def request_cancel(self, batch_id: str, *, by: str, at: float) -> int:
         """Note that a batch be canceled, and cancel what it has yet to send; returns how much that was."""
+        # Together: were the wish alone recorded when this process dies, what waits would wait for ever.
         with self._database.writing() as write:
             write("request_cancel", [{"batch_id": batch_id, "by": storable(by), "at": at}])
-        return len(self._database.rows("cancel_unsent", batch_id=batch_id, at=at))
+            return write("cancel_unsent", [{"batch_id": batch_id, "at": at}])
 
     def pause(self, batch_id: str, *, at: float | None, why: str = "") -> None:
         """Send nothing more of a batch from now on; without a time, send again."""
@@ -101,23 +102,34 @@ class SqliteBatches:
         with self._database.writing() as write:
             write("take_back", [{"prompt_id": storable(prompt_id)} for prompt_id in prompt_ids])
 
-    def retry(self, batch_id: str, again: Mapping[str, Submission], *, session_id: str | None = None) -> None:
-        """Have prompts take the place of failed ones, by whose ids they are given; the batch is open again."""
-        rows = [row_of(prompt) for prompt in again.values()]
+    def retry(self, batch_id: str, again: Mapping[str, Submission], *, session_id: str | None = None) -> int:
+        """Have prompts take the place of failed ones, by whose ids they are given; the batch is open again.
+
+        Returns how many did: a place that was taken meanwhile is not taken twice, and nothing runs again in a batch
+        that is to be canceled.
+        """
         with self._database.writing() as write:
-            write("record", rows)
-            write("retried", [{"prompt_id": old, "retried_as": new.prompt_id} for old, new in again.items()])
-            write("reopen_batch", [{"batch_id": batch_id}])
+            rows = [
+                row_of(new)
+                for old, new in again.items()
+                if write("retried", [{"prompt_id": old, "retried_as": new.prompt_id}])
+            ]
+            if rows:
+                write("record", rows)
+                write("reopen_batch", [{"batch_id": batch_id}])
             if session_id is not None:
                 write("track", [tracked_row(session_id, row) for row in rows])
+        return len(rows)
 
     def note_trouble(self, batch_id: str, trouble: str) -> None:
         """Note what keeps a batch from getting on; nothing, if it is empty."""
         self._write("note_trouble", batch_id=batch_id, trouble=storable(trouble))
 
-    def ended(self, batch_id: str, *, at: float) -> None:
-        """Note that a batch was found to be over."""
+    def ended(self, batch_id: str, *, at: float) -> bool:
+        """Note that a batch was found to be over; returns whether it still is: somebody may have tried again."""
         self._write("end_batch", batch_id=batch_id, at=at)
+        batch = self.get(batch_id)
+        return batch is not None and batch.ended_at is not None
 
     def _write(self, query: str, **values: object) -> None:
         with self._database.writing() as write:

@@ -45,6 +45,7 @@ class SqliteJournal:
         with self.database.writing() as write:
             write("record", rows)
             write("record_graph", rows)
+            write("forget_result", rows)
             write("track", [tracked_row(session_id, row) for row in rows if session_id is not None])
 
     def get(self, prompt_id: str) -> Submission | None:
@@ -81,7 +82,10 @@ class SqliteJournal:
         self._change("want_requeue", prompt_ids)
 
     def resubmitted(self, prompt_id: str, *, number: float | None, at: float) -> None:
-        self._change("resubmitted", [prompt_id], number=placed(number), at=at)
+        row = {"prompt_id": storable(prompt_id), "number": placed(number), "at": at}
+        with self.database.writing() as write:
+            write("resubmitted", [row])
+            write("forget_result", [row])
 
     def open_on(self, server: str) -> list[Submission]:
         return self._submissions("open_on", server=storable(server))

@@ -67,7 +67,7 @@ class Journal(Protocol):
         ...
 
     def resubmitted(self, prompt_id: str, *, number: float | None, at: float) -> None:
-        """Note that the server took a submission again: accepted, without an end, submitted at this time."""
+        """Note that the server took a submission again: accepted, without end and result, submitted at this time."""
         ...
 
     def open_on(self, server: str) -> list[Submission]:

@@ -25,6 +25,8 @@ class MemoryJournal:
         new = {submission.prompt_id: submission for submission in map(kept, submissions)}
         with self._lock:
             self._kept.update(new)
+            for prompt_id in new:
+                self._results.pop(prompt_id, None)
 
     def get(self, prompt_id: str) -> Submission | None:
         return self._kept.get(storable(prompt_id))
@@ -67,7 +69,10 @@ class MemoryJournal:
 
     def resubmitted(self, prompt_id: str, *, number: float | None, at: float) -> None:
         again = {"stage": Stage.ACCEPTED, "number": placed(number), "submitted_at": at}
-        self._change(prompt_id, **again, end=None, ended_at=None, reason="", requeue=False)
+        fresh = {"end": None, "ended_at": None, "reason": "", "started_at": None, "outputs": None, "overdue_s": None}
+        with self._lock:
+            self._change(prompt_id, **again, **fresh, requeue=False)
+            self._results.pop(storable(prompt_id), None)
 
     def open_on(self, server: str) -> list[Submission]:
         return sorted((one for one in self._on(server) if one.is_open), key=_place)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -12,15 +14,21 @@ import pytest
 
 from mcp_background_job.cli.exit_codes import COMFYUI_TABLE
 from mcp_background_job.config import ComfyUISettings, Settings, variable_of
+from mcp_background_job.core.batch import Batch
+from mcp_background_job.core.session import Session, Tracked
 from mcp_background_job.core.states import STATUSES
 from mcp_background_job.core.submission import End, Stage, Submission
 from mcp_background_job.jobdir.layout import JobDir, StateDir
 from mcp_background_job.jobdir.records import Exit, Spec, Status
+from mcp_background_job.registry.database import migrations
 from tests.server.test_tool_list import COMFYUI_TOOLS, JOB_TOOLS
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
 FORMAT = (ROOT / "docs" / "reference" / "state-directory.md").read_text()
+
+
+_JOURNAL = FORMAT.split("## comfyui.sqlite3")[1]
 
 
 def _first_column(section: str) -> list[str]:
@@ -91,11 +99,22 @@ def test_the_format_describes_every_file_of_a_job() -> None:
 
 def test_the_format_describes_the_journal_of_submissions() -> None:
     assert f"  {Path(StateDir('/state').comfyui_journal).name} " in FORMAT
-    for field in dataclasses.fields(Submission):
-        name = "ending" if field.name == "end" else field.name
-        assert f"`{name}`" in FORMAT.split("## comfyui.sqlite3")[1], name
+    for record in (Submission, Batch, Session, Tracked):
+        for field in dataclasses.fields(record):
+            name = "ending" if field.name == "end" else field.name
+            assert f"`{name}`" in _JOURNAL, f"{record.__name__}.{name}"
     for word in [*Stage, *End]:
         assert f"`{word}`" in FORMAT
+
+
+def test_the_format_describes_every_table_and_column_of_the_journal() -> None:
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+        for _, script in migrations("comfyui"):
+            database.executescript(script)
+        for (table,) in database.execute("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')").fetchall():
+            assert f"`{table}`" in _JOURNAL, table
+            for column in database.execute(f"PRAGMA table_info({table})").fetchall():
+                assert f"`{column[1]}`" in _JOURNAL, f"{table}.{column[1]}"
 
 
 def test_links_of_the_readme_lead_somewhere() -> None:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcp_background_job.core.submission import End, Stage, Submission
+from mcp_background_job.core.submission import End, Result, Stage, Submission
 from mcp_background_job.registry.database import Database
 from mcp_background_job.registry.journal import JOURNAL, SqliteJournal
 from mcp_background_job.registry.journal_base import Journal
@@ -68,6 +68,8 @@ def test_an_empty_journal_knows_no_submission(journal: Journal) -> None:
         a_submission("one", number=math.inf),
         a_submission("one", end=End.FAILED, ended_at=2.5, reason="out of memory"),
         a_submission("one", stage=Stage.REFUSED, reason="no such checkpoint"),
+        a_submission("one", stage=Stage.WAITING, batch_id="b1", position=0, overrides='{"3.inputs.seed": 1}'),
+        a_submission("one", started_at=1.5, outputs=0, overdue_s=30.0, retried_as="two"),
         a_submission("one", graph='{"1": "a\nb \N{GRINNING FACE} \0 \\ud800"}', note="\0"),
     ],
 )
@@ -93,7 +95,10 @@ def test_an_id_is_any_text(journal: Journal, prompt_id: str) -> None:
     assert ids(journal.open_on(HERE)) == ["a", "a\0"]
 
 
-@pytest.mark.parametrize("field", ["prompt_id", "server", "graph", "extra_data", "note", "client", "reason"])
+@pytest.mark.parametrize(
+    "field",
+    ["prompt_id", "server", "graph", "extra_data", "note", "client", "reason", "batch_id", "overrides", "retried_as"],
+)
 def test_what_is_no_text_does_not_keep_others_out(journal: Journal, field: str) -> None:
     odd = dataclasses.replace(a_submission("odd"), **{field: "caf\udce9"})
     journal.record([a_submission("one"), odd, a_submission("two")])
@@ -201,10 +206,140 @@ def test_a_known_end_stays_but_any_other_replaces_lost(journal: Journal, old: En
     assert (one.end, one.ended_at, one.reason) == ((new, 3.0, "") if replaces else (old, 2.0, "first"))
 
 
-@pytest.mark.parametrize("say", ["answered", "ended", "want_requeue", "resubmitted"])
+# -- how it ended, with all that the server tells ----------------------------------------------------------------------
+
+
+def a_result(prompt_id: str = "one", end: End = End.COMPLETED, **values: Any) -> Result:
+    values = {"content": '{"made": 1}', **values}
+    return Result(prompt_id=prompt_id, end=end, at=9.0, **values)
+
+
+@pytest.mark.parametrize("end", REAL_ENDS)
+def test_what_is_settled_is_ended_and_its_result_is_kept(journal: Journal, end: End) -> None:
+    one = a_submission("one", graph="{1}", number=1.0, requeue=True)
+    journal.record([one, a_submission("two")])
+    assert journal.result("one") is None
+    journal.settled(a_result(end=end, started_at=4.0, outputs=3, reason="because"))
+
+    said = {"end": end, "ended_at": 9.0, "reason": "because", "started_at": 4.0, "outputs": 3, "requeue": False}
+    assert journal.get("one") == dataclasses.replace(one, **said)
+    assert journal.result("one") == '{"made": 1}'
+    assert journal.result("two") is None
+    assert journal.get("two") == a_submission("two")
+
+
+def test_of_two_results_the_first_stays(journal: Journal) -> None:
+    journal.record([a_submission("one")])
+    journal.settled(a_result(outputs=3))
+    journal.settled(a_result(end=End.FAILED, content="{}", outputs=0))
+
+    one = known(journal)
+    assert (one.end, one.outputs, journal.result("one")) == (End.COMPLETED, 3, '{"made": 1}')
+
+
+def test_the_result_of_what_was_given_up_as_lost_is_kept(journal: Journal) -> None:
+    journal.record([a_submission("one")])
+    journal.ended(["one"], End.LOST, at=2.0, reason="restarted")
+    journal.settled(a_result(outputs=1))
+
+    assert (known(journal).end, known(journal).reason, known(journal).outputs) == (End.COMPLETED, "", 1)
+    assert journal.result("one") == '{"made": 1}'
+
+
+def test_a_result_for_which_there_is_an_end_already_is_kept_all_the_same(journal: Journal) -> None:
+    # A cancel notes the end at once; what the server tells of it is read later.
+    journal.record([a_submission("one")])
+    journal.ended(["one"], End.CANCELLED, at=2.0)
+    journal.settled(a_result(end=End.CANCELLED, outputs=2))
+
+    assert (known(journal).end, known(journal).ended_at) == (End.CANCELLED, 2.0)
+    assert journal.result("one") == '{"made": 1}'
+
+
+@pytest.mark.parametrize("text", ["", "\0", "a\0b", "\N{GRINNING FACE}", '{"a": "\\ud800"}'])
+def test_a_result_is_any_text_for_any_id(journal: Journal, text: str) -> None:
+    journal.record([a_submission("a\0b"), a_submission("a"), a_submission("refused")])
+    journal.settled(a_result("a\0b", content=text, reason=text))
+    journal.refused("refused", reason=text, result=text)
+
+    assert journal.result("a\0b") == text
+    assert journal.result("a") is None
+    assert (known(journal, "a\0b").reason, known(journal, "refused").reason) == (text, text)
+    assert journal.result("refused") == text
+
+
+def test_a_result_in_what_is_no_text_is_kept(journal: Journal) -> None:
+    journal.record([a_submission("caf\udce9")])
+    journal.settled(a_result("caf\udce9", content='{"a": "caf\udce9"}', reason="\udce9"))
+
+    assert journal.result("caf\udce9") == '{"a": "caf\\udce9"}'
+    assert known(journal, "caf\udce9").reason == "\\udce9"
+
+
+def test_a_refusal_is_kept_with_all_that_was_said(journal: Journal) -> None:
+    one = a_submission("one", stage=Stage.SENDING, number=3.0)
+    journal.record([one])
+    journal.refused("one", reason="no such model", result='{"message": "no"}')
+
+    assert journal.get("one") == dataclasses.replace(one, stage=Stage.REFUSED, reason="no such model")
+    assert journal.result("one") == '{"message": "no"}'
+    assert journal.open_on(HERE) == []
+
+
+# -- of a batch --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", [None, *End])
+@pytest.mark.parametrize("stage", Stage)
+def test_only_what_waits_to_be_sent_is_withdrawn(journal: Journal, stage: Stage, end: End | None) -> None:
+    one = a_submission("one", stage=stage, end=end, reason="x")
+    journal.record([one])
+
+    waits = stage is Stage.WAITING and end is None
+    assert journal.withdraw("one", at=5.0) is waits
+    assert journal.get("one") == (dataclasses.replace(one, end=End.CANCELLED, ended_at=5.0) if waits else one)
+    assert journal.withdraw("one", at=6.0) is False
+    assert journal.withdraw("unknown", at=6.0) is False
+
+
+@pytest.mark.parametrize("end", End)
+def test_what_is_stopped_for_its_time_limit_has_failed_unless_it_came_to_its_own_end(
+    journal: Journal, end: End
+) -> None:
+    journal.record([a_submission("one", requeue=True), a_submission("two")])
+    journal.overdue("one", limit_s=2.5)
+    journal.ended(["one", "two"], end, at=3.0, reason="stopped")
+    one, own = known(journal), end in (End.COMPLETED, End.FAILED)
+
+    assert (one.overdue_s, one.end, one.ended_at) == (2.5, end if own else End.FAILED, 3.0)
+    assert one.reason == ("stopped" if own else "stopped at its time limit of 2.5 s")
+    assert one.requeue is False
+    assert known(journal, "two").end is end
+
+
+@pytest.mark.parametrize("end", End)
+def test_a_time_limit_changes_no_end(journal: Journal, end: End) -> None:
+    one = a_submission("one", end=end, ended_at=2.0)
+    journal.record([one])
+    journal.overdue("one", limit_s=2.5)
+
+    assert journal.get("one") == one
+
+
+@pytest.mark.parametrize(
+    "say", ["answered", "ended", "want_requeue", "resubmitted", "settled", "refused", "withdraw", "overdue"]
+)
 def test_what_is_said_of_an_unknown_id_is_not_kept(journal: Journal, say: str) -> None:
     if say == "answered":
         journal.answered("one", Stage.ACCEPTED, 1.0)
+    elif say == "settled":
+        journal.settled(a_result())
+    elif say == "refused":
+        journal.refused("one", reason="x", result="{}")
+    elif say == "withdraw":
+        assert journal.withdraw("one", at=1.0) is False
+    elif say == "overdue":
+        journal.overdue("one", limit_s=1.0)
     elif say == "ended":
         journal.ended(["one"], End.FAILED, at=1.0)
     elif say == "want_requeue":
@@ -213,9 +348,11 @@ def test_what_is_said_of_an_unknown_id_is_not_kept(journal: Journal, say: str) -
         journal.resubmitted("one", number=1.0, at=1.0)
 
     assert journal.get("one") is None
+    assert journal.result("one") is None
     assert journal.newest(HERE, 10) == []
     journal.record([a_submission("one")])
     assert journal.get("one") == a_submission("one")
+    assert journal.result("one") is None
 
 
 # -- over a restart ----------------------------------------------------------------------------------------------------
@@ -233,6 +370,22 @@ def test_what_is_wanted_again_stays_so_when_it_is_lost_and_until_it_is_resubmitt
     assert journal.get("one") == dataclasses.replace(first, number=0.0, submitted_at=3.0)
     assert journal.to_requeue(HERE) == []
     assert ids(journal.open_on(HERE)) == ["one"]
+
+
+def test_what_runs_again_has_the_result_of_its_last_run(journal: Journal) -> None:
+    first = a_submission("one", graph="{1}")
+    journal.record([first])
+    journal.overdue("one", limit_s=30.0)
+    journal.settled(a_result(end=End.CANCELLED, content="{1}", outputs=0, started_at=4.0))
+    journal.want_requeue(["one"])
+    journal.resubmitted("one", number=0.0, at=3.0)
+    assert journal.get("one") == dataclasses.replace(first, number=0.0, submitted_at=3.0)
+    assert journal.result("one") is None
+
+    journal.settled(a_result(end=End.COMPLETED, content="{2}", outputs=2))
+    assert (known(journal).end, known(journal).outputs, journal.result("one")) == (End.COMPLETED, 2, "{2}")
+    journal.record([first])
+    assert journal.result("one") is None, "all that was known is replaced"
 
 
 def test_resubmitting_what_was_refused_or_never_answered_accepts_it(journal: Journal) -> None:
@@ -279,6 +432,7 @@ def eight(journal: Journal) -> Journal:
             a_submission("front", number=-6.0, submitted_at=6.0, front=True),
             a_submission("sending", stage=Stage.SENDING, submitted_at=7.0, requeue=True),
             a_submission("refused", stage=Stage.REFUSED, submitted_at=8.0, requeue=True),
+            a_submission("waiting", stage=Stage.WAITING, submitted_at=0.5, batch_id="b1"),
             a_submission("there", server=THERE, number=1.0, submitted_at=9.0, requeue=True),
         ]
     )
@@ -304,11 +458,11 @@ def test_what_is_to_be_submitted_again_comes_in_the_order_of_the_queue(eight: Jo
     assert eight.to_requeue("") == []
 
 
-@pytest.mark.parametrize("limit", [0, 1, 3, 7, 100])
+@pytest.mark.parametrize("limit", [0, 1, 3, 8, 100])
 def test_the_newest_come_first_whatever_became_of_them(eight: Journal, limit: int) -> None:
     eight.ended(["front", "late"], End.COMPLETED, at=10.0)
 
-    newest = ["refused", "sending", "front", "tie-b", "tie-a", "tie-old", "late"]
+    newest = ["refused", "sending", "front", "tie-b", "tie-a", "tie-old", "late", "waiting"]
     assert ids(eight.newest(HERE, limit)) == newest[:limit]
     assert ids(eight.newest(THERE, 5)) == ["there"]
 
@@ -366,6 +520,24 @@ def submissions(draw: st.DrawFn, prompt_ids: st.SearchStrategy[str]) -> Submissi
         reason=draw(st.sampled_from(["", "because"])),
         is_ours=draw(st.booleans()),
         requeue=draw(st.booleans()),
+        batch_id=draw(st.sampled_from([None, "b1"])),
+        overrides=draw(st.sampled_from(["", '{"1.inputs.seed": 1}'])),
+        started_at=draw(st.none() | st.sampled_from(MOMENTS)),
+        outputs=draw(st.none() | st.integers(0, 2)),
+        overdue_s=draw(st.sampled_from([None, None, 30.0, 0.25, 86400.0])),
+    )
+
+
+@st.composite
+def results(draw: st.DrawFn) -> Result:
+    return Result(
+        prompt_id=draw(AN_ID),
+        end=draw(st.sampled_from(End)),
+        at=draw(st.sampled_from(MOMENTS)),
+        started_at=draw(st.none() | st.sampled_from(MOMENTS)),
+        outputs=draw(st.integers(0, 2)),
+        reason=draw(st.sampled_from(["", "because"])),
+        content=draw(st.text(st.characters(), max_size=3)),
     )
 
 
@@ -382,6 +554,10 @@ OPERATIONS = st.lists(
         _call("record", st.lists(submissions(st.sampled_from(IDS)), max_size=3)),
         _call("answered", AN_ID, st.sampled_from(Stage), NUMBERS),
         _call("ended", SOME_IDS, st.sampled_from(End), at=st.sampled_from(MOMENTS), reason=st.sampled_from(["", "x"])),
+        _call("settled", results()),
+        _call("refused", AN_ID, reason=st.sampled_from(["", "x"]), result=st.text(st.characters(), max_size=3)),
+        _call("withdraw", AN_ID, at=st.sampled_from(MOMENTS)),
+        _call("overdue", AN_ID, limit_s=st.sampled_from([30.0, 0.25, 86400.0])),
         _call("want_requeue", SOME_IDS),
         _call("resubmitted", AN_ID, number=NUMBERS, at=st.sampled_from(MOMENTS)),
     ),
@@ -409,7 +585,7 @@ def test_both_journals_say_the_same_whatever_was_done(
 ) -> None:
     def answers(journal: Journal) -> list[object]:
         return [
-            [journal.get(prompt_id) for prompt_id in [*IDS, "unknown"]],
+            [(journal.get(prompt_id), journal.result(prompt_id)) for prompt_id in [*IDS, "unknown"]],
             [(journal.open_on(one), journal.to_requeue(one), journal.newest(one, limit)) for one in (HERE, THERE)],
         ]
 
@@ -417,8 +593,7 @@ def test_both_journals_say_the_same_whatever_was_done(
     sqlite = without_a_file()
     try:
         for name, arguments, named in [("record", (first,), dict[str, Any]()), *operations]:
-            getattr(memory, name)(*arguments, **named)
-            getattr(sqlite, name)(*arguments, **named)
+            assert getattr(memory, name)(*arguments, **named) == getattr(sqlite, name)(*arguments, **named), name
             assert answers(memory) == answers(sqlite), name
     finally:
         sqlite.close()

@@ -5,34 +5,51 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
 import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mcp_background_job.core.submission import End, Stage, Submission
+from mcp_background_job.core.batch import Batch
+from mcp_background_job.core.submission import End, Result, Stage, Submission
 from mcp_background_job.errors import RegistryError
 from mcp_background_job.registry import journal as journal_module
+from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.journal import JOURNAL, SqliteJournal
+from mcp_background_job.registry.sessions import SqliteSessions
 from mcp_background_job.registry.sqlite import SqliteRegistry
 
 HERE = "http://127.0.0.1:8188"
 ONE = Submission(prompt_id="one", server=HERE, submitted_at=1.0, graph='{"1": 1}', stage=Stage.SENDING, number=2.0)
 
-WRITES: list[Callable[[SqliteJournal], None]] = [
+RESULT = Result(prompt_id="one", end=End.COMPLETED, at=2.0, content="{}")
+
+
+def _withdraw(journal: SqliteJournal) -> object:
+    return journal.withdraw("one", at=1.0)
+
+
+WRITES: list[Callable[[SqliteJournal], object]] = [
     lambda journal: journal.record([ONE]),
     lambda journal: journal.answered("one", Stage.ACCEPTED, 1.0),
     lambda journal: journal.ended(["one"], End.FAILED, at=1.0),
+    lambda journal: journal.settled(RESULT),
+    lambda journal: journal.refused("one", reason="x", result="{}"),
+    _withdraw,
+    lambda journal: journal.overdue("one", limit_s=1.0),
     lambda journal: journal.want_requeue(["one"]),
     lambda journal: journal.resubmitted("one", number=1.0, at=1.0),
 ]
 
 READS: list[Callable[[SqliteJournal], object]] = [
     lambda journal: journal.get("one"),
+    lambda journal: journal.result("one"),
     lambda journal: journal.open_on(HERE),
     lambda journal: journal.to_requeue(HERE),
     lambda journal: journal.newest(HERE, 1),
@@ -120,10 +137,11 @@ def test_a_transaction_is_synced_before_it_is_answered_and_the_indexs_is_not(pat
 
 @pytest.mark.parametrize("write", WRITES[1:])
 def test_what_is_learnt_about_a_submission_does_not_write_its_graph_again(
-    path: str, write: Callable[[SqliteJournal], None]
+    path: str, write: Callable[[SqliteJournal], object]
 ) -> None:
     with opened(path) as journal:
-        journal.record([dataclasses.replace(ONE, graph="x" * 5_000_000)])
+        stage = Stage.WAITING if write is _withdraw else Stage.SENDING
+        journal.record([dataclasses.replace(ONE, graph="x" * 5_000_000, stage=stage)])
         with plain(path) as other:
             other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         write(journal)
@@ -140,6 +158,69 @@ def test_lists_are_read_in_their_order_and_not_sorted_with_all_their_graphs(path
     steps = " ".join(row["detail"] for row in plan)
     assert "USING INDEX submissions_" in steps
     assert "TEMP B-TREE" not in steps
+
+
+# -- of earlier releases -----------------------------------------------------------------------------------------------
+
+OLD = Path(__file__).parent / "old"
+
+
+@pytest.fixture
+def first_form(path: str) -> str:
+    """A journal that the first release with one has written: see ``old/README.md`` for what it was told."""
+    shutil.copy(OLD / "comfyui-1.sqlite3", path)
+    return path
+
+
+def _old(prompt_id: str, **values: Any) -> Submission:
+    graph = '{"1": {"class_type": "SaveImage", "inputs": {"seed": 1}}}'
+    given: dict[str, Any] = {"submitted_at": 1760000000.5, "graph": graph, "stage": Stage.ACCEPTED, **values}
+    return Submission(prompt_id=prompt_id, server=HERE, **given)
+
+
+@pytest.mark.requirement("journal.old")
+def test_a_journal_of_the_first_form_is_brought_to_this_one_with_all_that_it_holds(first_form: str) -> None:
+    lost = {"end": End.LOST, "ended_at": 1760000013.0, "reason": "restarted", "requeue": True}
+    whole = {
+        one.prompt_id: one
+        for one in [
+            _old(
+                "completed",
+                number=0.0,
+                note="a cat",
+                client="claude",
+                extra_data='{"client_id": "x"}',
+                end=End.COMPLETED,
+                ended_at=1760000010.0,
+            ),
+            _old("failed", number=1.0, end=End.FAILED, ended_at=1760000011.0, reason="out of memory"),
+            _old("cancelled", number=2.0, end=End.CANCELLED, ended_at=1760000012.0),
+            _old("lost", number=3.0, front=True, **lost),
+            _old("sending", stage=Stage.SENDING),
+            _old("refused", stage=Stage.REFUSED, note="caf\u00e9"),
+            _old("open", number=4.0, submitted_at=1760000001.0),
+            _old("theirs", number=-3.0, is_ours=False, **lost),
+            _old("nul\0id", number=5.0, graph=""),
+        ]
+    }
+    for _ in range(2):
+        with opened(first_form) as journal:
+            assert {one.prompt_id: one for one in journal.newest(HERE, 100)} == whole
+            assert [one.prompt_id for one in journal.open_on(HERE)] == ["open", "nul\0id", "sending"]
+            assert [one.prompt_id for one in journal.to_requeue(HERE)] == ["theirs", "lost"]
+
+
+@pytest.mark.requirement("journal.old")
+def test_a_journal_of_the_first_form_goes_on_as_one_of_this(first_form: str) -> None:
+    with opened(first_form) as journal:
+        batches, sessions = SqliteBatches(journal.database), SqliteSessions(journal.database)
+        assert batches.newest(HERE, 5) == []
+        assert len(sessions.prompts(HERE, statuses="[]", batch_id=None, session_id=None, limit=-1)) == 9
+        journal.settled(dataclasses.replace(RESULT, prompt_id="open", content='{"made": 1}'))
+        waiting = dataclasses.replace(ONE, stage=Stage.WAITING, batch_id="b1", position=0, graph_id="b1/0")
+        batches.create(Batch(batch_id="b1", server=HERE, created_at=1.0), [waiting], {"b1/0": ("{}", "{}")})
+        assert batches.claim_next("b1", at=2.0) == journal.get("one")
+        assert (journal.result("open"), journal.result("completed")) == ('{"made": 1}', None)
 
 
 # -- shared ------------------------------------------------------------------------------------------------------------
@@ -164,7 +245,7 @@ def test_readers_do_not_wait_for_a_writer(path: str) -> None:
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("write", WRITES)
-def test_a_locked_journal_is_an_error_and_not_a_hang(path: str, write: Callable[[SqliteJournal], None]) -> None:
+def test_a_locked_journal_is_an_error_and_not_a_hang(path: str, write: Callable[[SqliteJournal], object]) -> None:
     with opened(path) as journal, plain(path) as other:
         journal.record([ONE])
         other.execute("BEGIN EXCLUSIVE")
@@ -329,6 +410,7 @@ def test_a_journal_that_breaks_while_it_is_used_is_an_error_of_ours(
         with plain(path) as connection:
             connection.execute("DROP VIEW whole")
             connection.execute("DROP TABLE submissions")
+            connection.execute("DROP TABLE results")
         with pytest.raises(RegistryError, match="no such table"):
             use(journal)
 

@@ -33,6 +33,9 @@ WHERE prompt_id = :prompt_id AND (ending IS NULL OR (ending = 'lost_to_restart' 
 INSERT OR IGNORE INTO results (prompt_id, content)
 SELECT prompt_id, :content FROM submissions WHERE prompt_id = :prompt_id;
 
+-- forget_result --
+DELETE FROM results WHERE prompt_id = :prompt_id;
+
 -- result --
 SELECT content FROM results WHERE prompt_id = :prompt_id;
 
@@ -48,7 +51,8 @@ UPDATE submissions SET requeue = 1 WHERE prompt_id = :prompt_id;
 
 -- resubmitted --
 UPDATE submissions
-SET stage = 'accepted', number = :number, submitted_at = :at, ending = NULL, ended_at = NULL, reason = '', requeue = 0
+SET stage = 'accepted', number = :number, submitted_at = :at, ending = NULL, ended_at = NULL, reason = '', requeue = 0,
+    started_at = NULL, outputs = NULL, overdue_s = NULL
 WHERE prompt_id = :prompt_id;
 
 -- open_on --
@@ -97,8 +101,8 @@ SELECT stage, ending, count(*) AS number FROM submissions WHERE batch_id = :batc
 GROUP BY stage, ending;
 
 -- at_server --
--- Sent and not known to have ended; or gone with its server, to be sent again.
-SELECT * FROM whole
+-- Sent and not known to have ended; or gone with its server, to be sent again. Without graphs.
+SELECT *, '' AS graph, '{}' AS extra_data FROM submissions
 WHERE batch_id = :batch_id AND retried_as IS NULL AND stage IN ('sending', 'accepted')
   AND (ending IS NULL OR ending = 'lost_to_restart')
 ORDER BY position;
@@ -122,8 +126,7 @@ WHERE batch_id = :batch_id AND cancel_requested_at IS NULL;
 -- cancel_unsent --
 UPDATE submissions SET ending = 'cancelled', ended_at = :at, requeue = 0
 WHERE batch_id = :batch_id AND retried_as IS NULL
-  AND ((stage = 'waiting' AND ending IS NULL) OR ending = 'lost_to_restart')
-RETURNING prompt_id;
+  AND ((stage = 'waiting' AND ending IS NULL) OR ending = 'lost_to_restart');
 
 -- pause --
 UPDATE batches SET paused_at = CASE WHEN :at IS NULL THEN NULL ELSE coalesce(paused_at, :at) END, trouble = :trouble
@@ -139,18 +142,29 @@ WHERE submissions.batch_id = canceled.batch_id AND prompt_id = :prompt_id AND re
   AND stage IN ('sending', 'accepted') AND (ending IS NULL OR ending = 'lost_to_restart');
 
 -- failed_in --
-SELECT * FROM whole
+-- Without graphs: all of a batch may have failed.
+SELECT *, '' AS graph, '{}' AS extra_data FROM submissions
 WHERE batch_id = :batch_id AND retried_as IS NULL AND (stage = 'refused' OR ending = 'failed') ORDER BY position
 LIMIT :limit;
 
 -- retried --
-UPDATE submissions SET retried_as = :retried_as WHERE prompt_id = :prompt_id;
+-- Two may try again at once, and somebody may cancel meanwhile.
+UPDATE submissions SET retried_as = :retried_as
+WHERE prompt_id = :prompt_id AND retried_as IS NULL AND EXISTS (
+    SELECT 1 FROM batches WHERE batches.batch_id = submissions.batch_id AND cancel_requested_at IS NULL
+);
 
 -- note_trouble --
 UPDATE batches SET trouble = :trouble WHERE batch_id = :batch_id AND trouble <> :trouble;
 
 -- end_batch --
-UPDATE batches SET ended_at = :at, trouble = '' WHERE batch_id = :batch_id AND ended_at IS NULL;
+-- What was counted before may have changed: a failed prompt that is tried again opens its batch.
+UPDATE batches SET ended_at = :at, trouble = ''
+WHERE batch_id = :batch_id AND ended_at IS NULL AND NOT EXISTS (
+    SELECT 1 FROM submissions
+    WHERE batch_id = :batch_id AND retried_as IS NULL AND stage <> 'refused'
+      AND (ending IS NULL OR ending = 'lost_to_restart')
+);
 
 -- reopen_batch --
 UPDATE batches SET ended_at = NULL WHERE batch_id = :batch_id;
