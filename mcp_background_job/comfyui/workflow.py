@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,10 +22,11 @@ _UI_FORMAT = (
 
 @dataclass(frozen=True)
 class Workflow:
-    """A workflow in API format, and what goes with it."""
+    """A workflow in API format, what goes with it, and the name of the file that it is from."""
 
     graph: Mapping[str, Any]
     extra_data: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    name: str = ""
 
 
 def load(path: str, working_dir: str = ".") -> Workflow:
@@ -52,7 +53,7 @@ def load(path: str, working_dir: str = ".") -> Workflow:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise WorkflowError(f"{file} is not JSON: {error}") from error
-    return check(content, str(file))
+    return replace(check(content, str(file)), name=file.stem)
 
 
 def check(content: Any, name: str = "workflow") -> Workflow:
