@@ -38,9 +38,8 @@ def tell(known: Report) -> None:
         terminal.line(escaped(f"failed {failure['prompt_id']}{note}: {typed(failure['cause'])}"))
     if "more_failures" in known:
         terminal.line(f"and {known['more_failures']} more failed")
-    if known.get("failures"):
-        terminal.flush()
-        terminal.say(f"{PROGRAM} comfyui errors --batch {known['batch_id']} says why in full")
+    if "failures" in known and terminal.for_people():
+        terminal.line(f"see: {PROGRAM} comfyui errors --batch {known['batch_id']}")
     if "trouble" in known:
         terminal.flush()
         terminal.say(escaped(typed(known["trouble"])))

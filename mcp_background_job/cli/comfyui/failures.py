@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from mcp_background_job.cli import terminal
 from mcp_background_job.cli.comfyui import listing, rows, sentences, show, tables
 from mcp_background_job.cli.show import escaped
 from mcp_background_job.comfyui.report import Report
 
-_INDENT = "  "
+#: In front of what belongs to a prompt: (top, right, bottom, left), and as text.
+_INDENT = (0, 0, 0, 2)
+_MARGIN = "  "
 
 
 def write(known: Report) -> None:
@@ -26,10 +29,17 @@ def write(known: Report) -> None:
 
 
 def _paragraph(failure: Report) -> None:
+    from rich.console import Console  # noqa: PLC0415  a pipe does without
+    from rich.padding import Padding  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    console = Console()
     show.sentence(sentences.of_error(failure), "failed")
     for line in _lines(failure):
-        terminal.line(f"{_INDENT}{escaped(line)}".rstrip())
-    terminal.line()
+        console.print(Padding(Text(escaped(line)), _INDENT))
+    for line in chain.from_iterable(part.splitlines() for part in failure.get("traceback", ())):
+        console.print(Text(f"{_MARGIN}{escaped(line)}", "dim"), soft_wrap=True)  # as it is, to be copied
+    console.print()
 
 
 def _lines(failure: Report) -> Iterator[str]:
@@ -39,6 +49,3 @@ def _lines(failure: Report) -> Iterator[str]:
         if name in failure:
             yield f"{name.replace('_', ' ')}: {', '.join(failure[name])}"
     yield from failure.get("node_errors", ())
-    if failure.get("traceback"):
-        yield ""
-        yield from (part for line in failure["traceback"] for part in line.splitlines())

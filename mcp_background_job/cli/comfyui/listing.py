@@ -16,7 +16,7 @@ def write(known: Report) -> None:
         terminal.line("no prompts")
     terminal.flush()
     if "more" in known:
-        terminal.say(typed(known["more"]))
+        terminal.say("there are more: raise --limit")
     warn(known)
 
 

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
-from datetime import datetime
 
+from mcp_background_job.cli.comfyui.sentences import since
 from mcp_background_job.cli.comfyui.tables import AGE, NOTE, NOTHING, PROMPT, STATUS, Column, Rows
 from mcp_background_job.comfyui.report import Report
 from mcp_background_job.core.text import duration
 
-_QUEUE = (PROMPT, STATUS, AGE, NOTE, Column("PROGRESS", wraps=True))
-_JOBS = (PROMPT, STATUS, AGE, Column("TOOK", "dim"), Column("FILES", "dim"), NOTE, Column("DETAIL", wraps=True))
-_BATCHES = (Column("BATCH", "bold"), STATUS, AGE, Column("DONE"), Column("FAILED"), NOTE, Column("DETAIL", wraps=True))
-_SESSIONS = (Column("SESSION", "bold"), AGE, Column("PROMPTS"), Column("CURRENT"), Column("NAME", wraps=True))
-_ERRORS = (PROMPT, AGE, Column("NODE"), Column("TYPE"), Column("MESSAGE", wraps=True), NOTE)
+_QUEUE = (PROMPT, STATUS, AGE, NOTE, Column("PROGRESS", overflow="wrap"))
+_JOBS = (
+    PROMPT,
+    STATUS,
+    Column("AGE", "dim", is_spare=True),
+    Column("TOOK", "dim"),
+    Column("FILES", "dim", is_spare=True),
+    Column("NOTE", overflow="cut"),
+    Column("DETAIL", overflow="cut"),
+)
+_BATCHES = (
+    Column("BATCH", "bold"),
+    STATUS,
+    AGE,
+    Column("DONE"),
+    Column("FAILED"),
+    NOTE,
+    Column("DETAIL", overflow="wrap"),
+)
+_SESSIONS = (Column("SESSION", "bold"), AGE, Column("PROMPTS"), Column("CURRENT"), Column("NAME", overflow="wrap"))
+_ERRORS = (PROMPT, AGE, Column("NODE"), Column("TYPE"), Column("MESSAGE", overflow="wrap"), NOTE)
 
 
 def of_queue(report: Report) -> Rows:
@@ -103,4 +118,4 @@ def _error(entry: Report) -> tuple[str, ...]:
 
 
 def _since(moment: str | None) -> str:
-    return duration(time.time() - datetime.fromisoformat(moment).timestamp()) if moment else ""
+    return duration(since(moment)) if moment else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 
 from mcp_background_job.comfyui.report import Report
@@ -89,8 +90,13 @@ def of_cleared(report: Report) -> str:
 def of_error(report: Report) -> str:
     """Return which prompt failed, and when."""
     batch = f" of batch {report['batch_id']}" if "batch_id" in report else ""
-    ended = f" at {report['ended_at']}" if "ended_at" in report else ""
+    ended = f" {duration(since(report['ended_at']))} ago" if "ended_at" in report else ""
     return f"prompt {report['prompt_id']}{_note(report)}{batch} failed{ended}"
+
+
+def since(moment: str) -> float:
+    """Return how many seconds ago a moment of a report was."""
+    return time.time() - datetime.fromisoformat(moment).timestamp()
 
 
 def _note(report: Report) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from mcp_background_job.cli import terminal
 from mcp_background_job.cli.show import escaped
 
 if TYPE_CHECKING:  # rich costs 50 ms, and a pipe needs none of it
     from rich.table import Table
+    from rich.text import Text
 
 #: Colours of a terminal's own palette, so that they fit its background.
 _STYLES = {
@@ -26,6 +27,9 @@ _STYLES = {
 }
 _TROUBLE = "red"
 
+#: Columns of a window in which there is room for everything.
+_WIDE = 110
+
 #: Stands where nothing is known.
 NOTHING = "-"
 
@@ -37,12 +41,14 @@ class Column:
     Attributes:
         name: its heading.
         style: of its cells; that of a status depends on the status.
-        wraps: gives way in a narrow window. An id must stay whole to be copied.
+        overflow: how it gives way in a narrow window, if it does. An id must stay whole to be copied.
+        is_spare: people do without it in a narrow window.
     """
 
     name: str
     style: str = ""
-    wraps: bool = False
+    overflow: Literal["wrap", "cut"] | None = None
+    is_spare: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ class Rows:
 PROMPT = Column("PROMPT", "bold")
 STATUS = Column("STATUS")
 AGE = Column("AGE", "dim")
-NOTE = Column("NOTE", wraps=True)
+NOTE = Column("NOTE", overflow="wrap")
 
 
 def write(rows: Rows) -> None:
@@ -78,22 +84,26 @@ def _print(rows: Rows) -> None:
     from rich.console import Console  # noqa: PLC0415  a pipe does without
 
     terminal.flush()
-    Console().print(_table(rows))
+    console = Console()
+    console.print(_table(rows, is_wide=console.width >= _WIDE))
 
 
-def _table(rows: Rows) -> Table:
+def _table(rows: Rows, *, is_wide: bool) -> Table:
     from rich import box  # noqa: PLC0415  see above
     from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in rows.columns:
-        table.add_column(column.name, no_wrap=not column.wraps)
+    shown = [column for column in rows.columns if is_wide or not column.is_spare]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in shown:
+        table.add_column(column.name, no_wrap=column.overflow is None)
     for row in _printable(rows):
         cells = zip(row, rows.columns, strict=True)
-        table.add_row(*(Text(cell, _style_of(column, cell)) for cell, column in cells))
+        table.add_row(*(_cell(cell, column) for cell, column in cells if column in shown))
     return table
 
 
-def _style_of(column: Column, cell: str) -> str:
-    return _STYLES.get(cell, _TROUBLE) if column is STATUS else column.style
+def _cell(text: str, column: Column) -> Text:
+    from rich.text import Text  # noqa: PLC0415  see above
+
+    style = _STYLES.get(text, _TROUBLE) if column is STATUS else column.style
+    return Text(text, style, no_wrap=column.overflow != "wrap", overflow="ellipsis")
