@@ -7,7 +7,7 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from mcp_background_job.errors import WorkflowError
 
@@ -18,6 +18,8 @@ _UI_FORMAT = (
     "is in the format of ComfyUI's editor, which its server cannot run: export it with Workflow > Export (API) "
     "(older versions: enable dev mode in the settings, then Save (API Format))"
 )
+
+Content = TypeVar("Content")
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def check(content: Any, name: str = "workflow") -> Workflow:
 
 
 def _extra(extra: Any, name: str) -> Mapping[str, Any]:
-    return _sendable(cast("dict[str, Any]", extra), name) if isinstance(extra, dict) else {}
+    return sendable(cast("dict[str, Any]", extra), name) if isinstance(extra, dict) else {}
 
 
 def _graph(graph: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -86,10 +88,15 @@ def _graph(graph: Mapping[str, Any], name: str) -> Mapping[str, Any]:
                 f"{name}: node {node_id!r} has no class_type, so this is not a workflow in API format "
                 '(like {"3": {"class_type": "KSampler", "inputs": {…}}, …})'
             )
-    return _sendable(graph, name)
+    return sendable(graph, name)
 
 
-def _sendable(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def sendable(content: Content, name: str) -> Content:
+    """Return what a request can hold as it is.
+
+    Raises:
+        WorkflowError: a number or a text in it has no form in JSON; ``name`` is named in the message.
+    """
     try:
         json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
