@@ -54,7 +54,8 @@ Exit codes:
 COMFYUI_TABLE = """\
 Exit codes:
 
-* 0: done; `job`, `batch`, `submit --wait` and `--follow`: every render completed; `cancel`: it is over
+* 0: done; `job`, `batch`, `submit --wait` and `--follow`: all of it completed; `cancel`: it is over,
+  or nothing more of a batch is sent
 * 1: not all was done: a prompt that runs was left alone, stays in the queue, or was not submitted again
 * 2: wrong usage, an argument, a workflow or a setting that cannot be used
 * 3: the render failed, or some of the batch did

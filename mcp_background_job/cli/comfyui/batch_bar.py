@@ -8,7 +8,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Column
 
 from mcp_background_job.cli.comfyui.wording import typed
-from mcp_background_job.cli.show import printable
+from mcp_background_job.cli.show import escaped, printable
 from mcp_background_job.comfyui.batches import BatchView
 from mcp_background_job.comfyui.prompts import Prompt
 from mcp_background_job.comfyui.report import progress_of
@@ -36,6 +36,7 @@ class BatchBar:
             expand=True,
         )
         self._task = self._bar.add_task("", total=None, done="")
+        self._told = ""
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -45,6 +46,10 @@ class BatchBar:
         self._bar.stop()
 
     def show(self, batch: BatchView) -> None:
+        if batch.trouble != self._told:
+            self._told = batch.trouble
+            if batch.trouble:  # above the bar, in which it has no room
+                self._bar.console.print(escaped(typed(batch.trouble)), markup=False, highlight=False)
         self._bar.update(self._task, **shown(batch))
 
 
@@ -56,14 +61,14 @@ def shown(batch: BatchView) -> dict[str, Any]:
         "total": counts.total,
         "completed": counts.ended,
         "done": f"{counts.ended} of {counts.total} done{failed}",
-        "description": printable(typed(_now(batch))),
+        "description": printable(_now(batch)),
     }
 
 
 def _now(batch: BatchView) -> str:
-    if batch.trouble:
-        return f"{batch.status}: {batch.trouble}"
     parts = [_running(prompt) for prompt in batch.running]
+    if batch.trouble:
+        parts.append("it does not get on, see above")
     if batch.status is not BatchStatus.RUNNING or not parts:
         parts.insert(0, str(batch.status))
     return "; ".join(parts)

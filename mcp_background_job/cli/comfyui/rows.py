@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from mcp_background_job.cli.comfyui.sentences import since
 from mcp_background_job.cli.comfyui.tables import AGE, NOTE, NOTHING, PROMPT, STATUS, Column, Rows
+from mcp_background_job.cli.comfyui.wording import typed
 from mcp_background_job.comfyui.report import Report
 from mcp_background_job.core.text import duration
 
@@ -58,7 +59,7 @@ def _job(entry: Report) -> tuple[str, ...]:
         NOTHING if took is None else duration(took),
         str(entry.get("outputs", "")),
         entry.get("note", ""),
-        entry.get("cause") or entry.get("reason") or _progress(entry) or _place(entry),
+        typed(entry.get("cause") or entry.get("reason") or _progress(entry) or _place(entry)),
     )
 
 
@@ -87,7 +88,7 @@ def _batch(entry: Report) -> tuple[str, ...]:
         entry["done"],
         failed,
         entry.get("note", ""),
-        entry.get("trouble", ""),
+        typed(entry.get("trouble", "")),
     )
 
 
@@ -112,7 +113,7 @@ def _error(entry: Report) -> tuple[str, ...]:
         _since(entry.get("ended_at")),
         entry.get("node", ""),
         entry.get("type", ""),
-        entry["message"],
+        typed(entry["message"]),
         entry.get("note", ""),
     )
 

@@ -84,6 +84,8 @@ def of_tracked(report: Report) -> str:
 
 def of_cleared(report: Report) -> str:
     """Return what came of a history that was to be cleared."""
+    if not report["removed"]:
+        return f"nothing was removed: the history has {report['kept']} entries"
     return f"{report['removed']} entries removed from the history, {report['kept']} kept; {report['detail']}"
 
 

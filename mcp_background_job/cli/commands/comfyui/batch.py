@@ -18,7 +18,9 @@ from mcp_background_job.comfyui.batches import BatchView, CanceledBatch
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.errors import InvalidRequestError
 
-app = App(name="batch", help="List batches; show, cancel, pause or resume one, or run its failed prompts again.")
+app = App(
+    name="batch", help="Look after batches of prompts. Without a command, BATCH_ID is shown, or batches are listed."
+)
 
 BatchId = Annotated[str, Parameter(name="BATCH_ID")]
 

@@ -92,8 +92,8 @@ def submit(
         return with_comfyui(lambda comfyui: _submit(comfyui, loaded[0], wish, front=front))
     if front:
         raise InvalidRequestError("--front is for a single prompt: a batch takes its turn with each of its prompts")
-    items = items_of(loaded, overrides_of(override or []), combine)
-    return with_comfyui(lambda comfyui: _submit_batch(comfyui, items, wish, limits))
+    overrides = overrides_of(override or [])
+    return with_comfyui(lambda comfyui: _submit_batch(comfyui, items_of(loaded, overrides, combine), wish, limits))
 
 
 async def _submit(comfyui: ComfyUI, loaded: Workflow, wish: _Wish, *, front: bool) -> int:
