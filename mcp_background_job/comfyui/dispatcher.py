@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Awaitable, Callable
 
@@ -26,9 +27,10 @@ from mcp_background_job.comfyui.events import EventStream
 from mcp_background_job.comfyui.prompts import Prompts
 from mcp_background_job.comfyui.results import cause_of, cause_of_refusal
 from mcp_background_job.comfyui.submit import Submitter
+from mcp_background_job.comfyui.trouble import Trouble
 from mcp_background_job.core.batch import TERMINAL, Batch, BatchStatus, status_of
 from mcp_background_job.core.submission import End, Stage, Submission
-from mcp_background_job.errors import UnreachableError
+from mcp_background_job.errors import BackgroundJobError, UnreachableError
 from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.journal_base import Journal
 
@@ -100,6 +102,7 @@ class Dispatcher:
         self._look_at = 0.0
         self._in_touch_since = 0.0
         self._failures = 0
+        self._is_in_trouble = True  # one before this may have been
 
     async def run(self) -> BatchStatus:
         """Work until the batch is over, or its server is about to be restarted; returns what it is then."""
@@ -112,11 +115,12 @@ class Dispatcher:
             try:
                 status = await self._turn(batch)
             except UnreachableError as error:
-                await self._stay_away(error)
-                continue
+                status = await self._without_answer(batch, error)
+            else:
+                if status is None:
+                    await self._rest(_LOOK_S if self._sent else _IDLE_LOOK_S)
             if status is not None:
                 return status
-            await self._rest(_LOOK_S if self._sent else _IDLE_LOOK_S)
 
     async def _turn(self, batch: Batch) -> BatchStatus | None:
         """Do what is due; returns the status of the batch if there is nothing more to do."""
@@ -128,8 +132,9 @@ class Dispatcher:
         await self._send(batch)
         if self._failures:
             self._failures = 0
-            await self._note_trouble("")
             await self._resume()
+        if self._is_in_trouble and not self._try_again_at:
+            await self._note_trouble("")
         return None if self._sent else await self._over(batch)
 
     async def _rest(self, patience_s: float) -> None:
@@ -137,15 +142,22 @@ class Dispatcher:
             await asyncio.wait_for(self._woken.wait(), patience_s)
         self._woken.clear()
 
-    async def _stay_away(self, error: UnreachableError) -> None:
+    async def _without_answer(self, batch: Batch, error: UnreachableError) -> BatchStatus | None:
+        """Wait for a server that gives no answer, unless a prompt that holds it is to be ended for that."""
+        if error.trouble == Trouble.SILENT and self._sent:
+            # It may have begun without being seen: of several the first, since they run in this order.
+            self._running_since.setdefault(next(iter(self._sent)), time.monotonic())
+        if await self._is_restarting(batch):
+            return BatchStatus.RUNNING
         self._failures += 1
-        pause_s = dispatch_plan.backoff_s(self._failures)
-        await self._note_trouble(f"{error}; it is asked again every {pause_s:g} s")
-        self._say(f"waiting {pause_s:g} s: {error}")
+        pause_s = min(dispatch_plan.backoff_s(self._failures), self._time_left(batch))
+        await self._note_trouble(f"{error}. It is asked again in {pause_s:.0f} s")
+        self._say(f"waiting {pause_s:.0f} s: {error}")
         # Whether it is still the same server cannot be told from another machine.
         self._in_touch_since = time.time() + pause_s
         self._look_at = 0.0
         await asyncio.sleep(pause_s)
+        return None
 
     async def _over(self, batch: Batch) -> BatchStatus | None:
         counts = await asyncio.to_thread(self._batches.counts, batch.batch_id)
@@ -284,6 +296,16 @@ class Dispatcher:
                     return True
         return False
 
+    def _time_left(self, batch: Batch) -> float:
+        """Return the seconds until a prompt runs into its time limit, or is to be stopped again for that."""
+        if batch.prompt_timeout_s is None:
+            return math.inf
+        due = [
+            max(since + batch.prompt_timeout_s, self._try_again_at.get(prompt_id, 0.0))
+            for prompt_id, since in self._running_since.items()
+        ]
+        return max(0.0, min(due, default=math.inf) - time.monotonic())
+
     async def _is_restarting_for(self, batch: Batch, prompt_id: str) -> bool:
         cancelled = await self._canceller.cancel(prompt_id)
         self._say(f"{prompt_id} has run for {batch.prompt_timeout_s:g} s, and is stopped: {cancelled.verdict}")
@@ -292,13 +314,15 @@ class Dispatcher:
         self._try_again_at[prompt_id] = time.monotonic() + _TRY_AGAIN_S
         if cancelled.verdict is not Verdict.WEDGED:
             return False
-        if batch.may_restart:
+        why = f"prompt {prompt_id} has run into its time limit, and ComfyUI is wedged ({cancelled.wedge})"
+        if not batch.may_restart:
+            await self._note_trouble(f"{why}: restart_comfyui(force=true) ends it, and the batch goes on")
+            return False
+        try:
             return not await self._restart()
-        await self._note_trouble(
-            f"prompt {prompt_id} has run into its time limit, and ComfyUI is wedged ({cancelled.wedge}): "
-            "restart_comfyui(force=true) ends it, and the batch goes on"
-        )
-        return False
+        except BackgroundJobError as error:  # nobody here may or can; the batch waits for somebody who does
+            await self._note_trouble(f"{why}, and could not be restarted: {error}")
+            return False
 
     # -- the batch -------------------------------------------------------------------------------------------------
 
@@ -308,6 +332,7 @@ class Dispatcher:
         return batch
 
     async def _note_trouble(self, trouble: str) -> None:
+        self._is_in_trouble = bool(trouble)
         await asyncio.to_thread(self._batches.note_trouble, self._batch_id, trouble)
 
 
