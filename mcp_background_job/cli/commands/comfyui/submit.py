@@ -54,7 +54,9 @@ class _Limits:
 
 
 def submit(
-    *workflow_path: Annotated[str, Parameter(name="WORKFLOW", required=True)],
+    *workflow_path: Annotated[
+        str, Parameter(name="WORKFLOW", required=True, help="Files with workflows in API format.")
+    ],
     override: list[str] | None = None,
     combine: Combine = "product",
     note: str = "",
