@@ -18,9 +18,7 @@ from mcp_background_job.comfyui.batches import BatchView, CanceledBatch
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.errors import InvalidRequestError
 
-app = App(
-    name="batch", help="Look after batches of prompts. Without a command, BATCH_ID is shown, or batches are listed."
-)
+app = App(name="batch")
 
 BatchId = Annotated[str, Parameter(name="BATCH_ID")]
 

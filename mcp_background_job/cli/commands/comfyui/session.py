@@ -17,7 +17,7 @@ from mcp_background_job.comfyui.catalogue import Among
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.errors import InvalidRequestError
 
-app = App(name="session", help="Show a session; take it to a file, or from one.")
+app = App(name="session")
 
 
 @app.default
