@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from cyclopts import Parameter, Token
 
 from mcp_background_job.cli import durations
+from mcp_background_job.errors import InvalidRequestError
 
 
 def _seconds(_kind: Any, tokens: Sequence[Token]) -> float:
     return durations.seconds(tokens[0].value, tokens[0].keyword or "a length of time")
 
 
+def _at_least(minimum: int) -> Callable[[Any, Sequence[Token]], int]:
+    def count(_kind: Any, tokens: Sequence[Token]) -> int:
+        text = tokens[0].value
+        if not (text.isascii() and text.isdecimal()) or int(text) < minimum:
+            raise InvalidRequestError(f"{tokens[0].keyword or 'a number'} {text!r}: give {minimum} or more")
+        return int(text)
+
+    return count
+
+
 AsJson = Annotated[bool, Parameter(name="--json")]
+Follow = Annotated[bool, Parameter(name=["--follow", "-f"])]
 JobIds = Annotated[str, Parameter(required=True, help="Ids or names of jobs.")]
 Seconds = Annotated[float, Parameter(converter=_seconds)]
 OptionalSeconds = Annotated[float | None, Parameter(converter=_seconds)]
+Limit = Annotated[int, Parameter(converter=_at_least(1))]
+OptionalLimit = Annotated[int | None, Parameter(converter=_at_least(1))]
+Count = Annotated[int, Parameter(converter=_at_least(0))]
 
 
 def separated(values: Sequence[str] | None) -> list[str]:

@@ -16,6 +16,8 @@ from mcp_background_job.errors import (
     InvalidRequestError,
     LifecycleError,
     RelaunchError,
+    UnknownBatchError,
+    UnknownSessionError,
     UnreachableError,
 )
 
@@ -52,18 +54,19 @@ Exit codes:
 COMFYUI_TABLE = """\
 Exit codes:
 
-* 0: done; `job`, `submit --wait` and `--follow`: the render completed; `cancel`: it is over
+* 0: done; `job`, `batch`, `submit --wait` and `--follow`: all of it completed; `cancel`: it is over,
+  or nothing more of a batch is sent
 * 1: not all was done: a prompt that runs was left alone, stays in the queue, or was not submitted again
 * 2: wrong usage, an argument, a workflow or a setting that cannot be used
-* 3: the render failed
-* 4: `job` and `submit`: the render was cancelled, or lost to a restart
-* 5: `cancel`: ComfyUI is wedged, and only a restart stops the render
+* 3: the render failed, or some of the batch did
+* 4: `job`, `batch` and `submit`: the render or the batch was cancelled, or the render lost to a restart
+* 5: `cancel` and `batch cancel`: ComfyUI is wedged, and only a restart stops the render
 * 6: ComfyUI is unreachable, or died meanwhile: nothing is known of its queue
 * 7: refused, by ComfyUI or by us: nothing was submitted, or nothing was ended
-* 8: there is no such prompt, or none that runs
-* 124: `--wait` ran out: the render goes on, or ComfyUI is not ready yet
+* 8: there is no such prompt, batch or session, or no prompt that runs
+* 124: `--wait` ran out: the render or the batch goes on, or ComfyUI is not ready yet
 * 125: an error of ours, or a ComfyUI that ended while it started
-* 130: Ctrl-C; a render that was followed goes on
+* 130: Ctrl-C; a render or a batch that was followed goes on
 """
 
 _OF_PROMPT = {
@@ -87,6 +90,15 @@ _OF_CANCEL = {
     "running": UNMET,
     "pending": UNMET,
 }
+_OF_BATCH = {
+    "pending": OK,
+    "running": OK,
+    "paused": OK,
+    "canceling": OK,
+    "succeeded": OK,
+    "failed": RENDER_FAILED,
+    "canceled": RENDER_STOPPED,
+}
 _OF_LIFECYCLE = {
     "started": OK,
     "already_running": OK,
@@ -106,6 +118,8 @@ def of_error(error: BackgroundJobError) -> int:
         return USAGE
     if isinstance(error, UnreachableError):
         return UNREACHABLE
+    if isinstance(error, UnknownBatchError | UnknownSessionError):
+        return NOT_FOUND
     return REFUSED if isinstance(error, LifecycleError | RelaunchError) else TROUBLE
 
 
@@ -119,6 +133,11 @@ def of_prompt(status: str, reason: str) -> int:
 def of_cancel(status: str) -> int:
     """Return the exit code for what became of a request to cancel a prompt."""
     return _OF_CANCEL[status]
+
+
+def of_batch(status: str) -> int:
+    """Return the exit code for how a batch is doing, or ended."""
+    return _OF_BATCH[status]
 
 
 def of_lifecycle(status: str) -> int:

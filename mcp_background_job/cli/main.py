@@ -40,9 +40,29 @@ _COMMANDS = (
 _COMFYUI = "comfyui"
 _COMFYUI_COMMANDS = (
     ("status", "mcp_background_job.cli.commands.comfyui.status:status", "Show what ComfyUI does now."),
-    ("submit", "mcp_background_job.cli.commands.comfyui.submit:submit", "Put a workflow into its queue."),
+    (
+        "submit",
+        "mcp_background_job.cli.commands.comfyui.submit:submit",
+        "Put a workflow into its queue; several make a batch.",
+    ),
     ("job", "mcp_background_job.cli.commands.comfyui.job:job", "Show one prompt, or follow it to its end."),
+    ("jobs", "mcp_background_job.cli.commands.comfyui.jobs:jobs", "List prompts, those of earlier days too."),
+    ("errors", "mcp_background_job.cli.commands.comfyui.errors:errors", "Show why prompts failed."),
     ("cancel", "mcp_background_job.cli.commands.comfyui.cancel:cancel", "Stop a render, and verify it."),
+    ("batch", "mcp_background_job.cli.commands.comfyui.batch:app", "List batches of prompts, or look after one."),
+    ("sessions", "mcp_background_job.cli.commands.comfyui.sessions:sessions", "List sessions, which group prompts."),
+    ("session", "mcp_background_job.cli.commands.comfyui.session:app", "Show a session; take it to or from a file."),
+    (
+        "new-session",
+        "mcp_background_job.cli.commands.comfyui.new_session:new_session",
+        "Begin a session in this directory.",
+    ),
+    ("track", "mcp_background_job.cli.commands.comfyui.track:track", "Add a prompt to a session."),
+    (
+        "clear-history",
+        "mcp_background_job.cli.commands.comfyui.clear_history:clear_history",
+        "Remove old entries of its history.",
+    ),
     ("start", "mcp_background_job.cli.commands.comfyui.start:start", "Start ComfyUI as a background job."),
     ("stop", "mcp_background_job.cli.commands.comfyui.stop:stop", "End ComfyUI and all that it started."),
     ("restart", "mcp_background_job.cli.commands.comfyui.restart:restart", "End ComfyUI and run it again."),

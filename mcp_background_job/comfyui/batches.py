@@ -108,10 +108,11 @@ class CanceledBatch:
 
 @dataclass(frozen=True)
 class Item:
-    """One prompt of a batch that is to be made."""
+    """One prompt of a batch that is to be made, and the name of its workflow if others have another."""
 
     workflow: Workflow
     overrides: Overrides = field(default_factory=dict[str, object])
+    name: str = ""
 
 
 def items_of(workflows: Sequence[Workflow], overrides: Mapping[str, object], combine: Combine) -> list[Item]:
@@ -121,7 +122,7 @@ def items_of(workflows: Sequence[Workflow], overrides: Mapping[str, object], com
         WorkflowError: see ``overrides.expand``.
     """
     return [
-        Item(workflow, values)
+        Item(workflow, values, workflow.name if len(workflows) > 1 else "")
         for workflow in workflows
         for values in expand(workflow.graph, overrides, combine, limit=MAX_PROMPTS)
     ]
@@ -408,7 +409,7 @@ def _new_id() -> str:
 
 
 def _prompt_of(batch: Batch, item: Item, position: int, graph_id: str) -> Submission:
-    differs = as_note(item.overrides)
+    differs = ", ".join(filter(None, [item.name, as_note(item.overrides)]))
     return Submission(
         prompt_id=str(uuid.uuid4()),
         server=batch.server,

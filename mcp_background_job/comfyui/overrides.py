@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, cast
 
+from mcp_background_job.comfyui.workflow import sendable
 from mcp_background_job.core.text import one_line
 from mcp_background_job.errors import WorkflowError
 
@@ -30,8 +31,8 @@ def expand(graph: Mapping[str, Any], overrides: Mapping[str, Any], combine: Comb
     """Return the values of each prompt by path: all combinations, the last path changing fastest, or one by one.
 
     Raises:
-        WorkflowError: a path that names no input of the graph, no values, lists of different lengths to be taken one
-            by one, or more prompts than the limit.
+        WorkflowError: a path that names no input of the graph, no values, a value that cannot be sent, lists of
+            different lengths to be taken one by one, or more prompts than the limit.
     """
     for path, values in overrides.items():
         _input_of(graph, path)
@@ -39,6 +40,7 @@ def expand(graph: Mapping[str, Any], overrides: Mapping[str, Any], combine: Comb
             raise WorkflowError(f"overrides: {path} has no list of values but {values!r:.80}")
         if not values:
             raise WorkflowError(f"overrides: {path} has an empty list of values, so there is nothing to submit")
+        sendable(cast("list[Any]", values), f"overrides: {path}")
     lengths = {path: len(values) for path, values in overrides.items()}
     if combine == "zip" and len(set(lengths.values())) > 1:
         told = ", ".join(f"{path} has {length}" for path, length in lengths.items())

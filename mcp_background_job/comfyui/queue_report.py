@@ -106,6 +106,11 @@ def of_new_session(session: Session) -> Report:
     return {**_session(session), "detail": "submissions from this directory are tracked in it from now on"}
 
 
+def of_imported_session(session: Session, prompts: int) -> Report:
+    """Return a session that was read from a file."""
+    return {**_session(session), "prompts": prompts}
+
+
 def of_sessions(rows: Sequence[SessionRow]) -> Report:
     """Return sessions in a list."""
     return {

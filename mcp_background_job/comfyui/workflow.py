@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from mcp_background_job.errors import WorkflowError
 
@@ -19,13 +19,16 @@ _UI_FORMAT = (
     "(older versions: enable dev mode in the settings, then Save (API Format))"
 )
 
+Content = TypeVar("Content")
+
 
 @dataclass(frozen=True)
 class Workflow:
-    """A workflow in API format, and what goes with it."""
+    """A workflow in API format, what goes with it, and the name of the file that it is from."""
 
     graph: Mapping[str, Any]
     extra_data: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    name: str = ""
 
 
 def load(path: str, working_dir: str = ".") -> Workflow:
@@ -52,7 +55,7 @@ def load(path: str, working_dir: str = ".") -> Workflow:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise WorkflowError(f"{file} is not JSON: {error}") from error
-    return check(content, str(file))
+    return replace(check(content, str(file)), name=file.stem)
 
 
 def check(content: Any, name: str = "workflow") -> Workflow:
@@ -73,7 +76,7 @@ def check(content: Any, name: str = "workflow") -> Workflow:
 
 
 def _extra(extra: Any, name: str) -> Mapping[str, Any]:
-    return _sendable(cast("dict[str, Any]", extra), name) if isinstance(extra, dict) else {}
+    return sendable(cast("dict[str, Any]", extra), name) if isinstance(extra, dict) else {}
 
 
 def _graph(graph: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -85,10 +88,15 @@ def _graph(graph: Mapping[str, Any], name: str) -> Mapping[str, Any]:
                 f"{name}: node {node_id!r} has no class_type, so this is not a workflow in API format "
                 '(like {"3": {"class_type": "KSampler", "inputs": {…}}, …})'
             )
-    return _sendable(graph, name)
+    return sendable(graph, name)
 
 
-def _sendable(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def sendable(content: Content, name: str) -> Content:
+    """Return what a request can hold as it is.
+
+    Raises:
+        WorkflowError: a number or a text in it has no form in JSON; ``name`` is named in the message.
+    """
     try:
         json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:

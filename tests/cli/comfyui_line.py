@@ -17,6 +17,15 @@ CHECKOUT = Path(__file__).parent.parent / "comfyui_simulator"
 ENDLESS = (100_000, 0.05)
 
 
+#: Every command of the group, those of its own groups too.
+COMMANDS = [
+    *("status", "submit", "job", "jobs", "errors", "cancel"),
+    *("batch", "batch status", "batch cancel", "batch pause", "batch resume", "batch retry-failed"),
+    *("sessions", "session", "session show", "session export", "session import", "new-session", "track"),
+    *("clear-history", "start", "stop", "restart"),
+]
+
+
 class ComfyUILine:
     """Runs ``comfyui …`` as a user would, on a ComfyUI on one port."""
 
@@ -42,7 +51,7 @@ class ComfyUILine:
         return done.stdout.decode(), done.stderr.decode()
 
     def json(self, command: str, *arguments: str, code: int = 0) -> dict[str, Any]:
-        out, err = self.ends(code, command, "--json", *arguments)
+        out, err = self.ends(code, command, *arguments, "--json")
         assert err == ""
         return cast("dict[str, Any]", json.loads(out))
 

@@ -9,7 +9,9 @@ import mcp_background_job
 from mcp_background_job.cli import exit_codes
 from mcp_background_job.cli.comfyui.wording import typed
 from mcp_background_job.comfyui.cancel_plan import Verdict
+from mcp_background_job.core.batch import TERMINAL, BatchStatus
 from mcp_background_job.core.submission import End
+from mcp_background_job.errors import BackgroundJobError, UnknownBatchError, UnknownSessionError
 from tests.server.test_tool_list import COMFYUI_TOOLS
 
 SOURCES = Path(mcp_background_job.__file__).parent / "comfyui"
@@ -24,6 +26,16 @@ def test_every_verdict_has_an_exit_code_and_only_what_is_over_gives_0(verdict: V
 @pytest.mark.parametrize("end", End)
 def test_every_end_has_an_exit_code_and_only_success_gives_0(end: End) -> None:
     assert (exit_codes.of_prompt(end, "") == 0) == (end is End.COMPLETED)
+
+
+@pytest.mark.parametrize("status", BatchStatus)
+def test_every_status_of_a_batch_has_an_exit_code_and_no_end_but_success_gives_0(status: BatchStatus) -> None:
+    assert (exit_codes.of_batch(status) == 0) == (status not in TERMINAL or status is BatchStatus.SUCCEEDED)
+
+
+@pytest.mark.parametrize("error", [UnknownBatchError, UnknownSessionError])
+def test_what_does_not_exist_has_the_exit_code_of_that(error: type[BackgroundJobError]) -> None:
+    assert exit_codes.of_error(error("there is none")) == exit_codes.NOT_FOUND
 
 
 def test_every_outcome_of_a_lifecycle_action_has_an_exit_code() -> None:
@@ -50,6 +62,9 @@ def test_every_outcome_of_a_lifecycle_action_has_an_exit_code() -> None:
         ("it is down (start_comfyui, COMFYUI_URL)", "it is down (mcp-background-job comfyui start, COMFYUI_URL)"),
         ("look again with comfyui_job; an", "look again with mcp-background-job comfyui job; an"),
         ('force=true goes ahead; requeue="pending" does', "--force goes ahead; --requeue pending does"),
+        ("look again (comfyui_batch)", "look again (mcp-background-job comfyui batch)"),
+        ("max_queued=0: at least one", "--max-queued 0: at least one"),
+        ("prompt_timeout_s=-1: more than 0 seconds", "--prompt-timeout -1: more than 0 seconds"),
         ('a node named "force" (true)', 'a node named "force" (true)'),
     ],
 )

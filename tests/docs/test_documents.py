@@ -21,6 +21,7 @@ from mcp_background_job.core.submission import End, Stage, Submission
 from mcp_background_job.jobdir.layout import JobDir, StateDir
 from mcp_background_job.jobdir.records import Exit, Spec, Status
 from mcp_background_job.registry.database import migrations
+from tests.cli.comfyui_line import COMMANDS as COMFYUI_COMMANDS
 from tests.server.test_tool_list import COMFYUI_TOOLS, JOB_TOOLS
 
 ROOT = Path(__file__).parent.parent.parent
@@ -62,17 +63,22 @@ def test_the_readme_names_only_commands_that_exist() -> None:
     assert named <= commands
 
 
+def _commands_of(*group: str) -> list[str]:
+    return re.findall(r"^  ([a-z][a-z-]*): ", _help_of(*group), re.MULTILINE)
+
+
 def test_the_readme_lists_exactly_the_commands_for_comfyui() -> None:
-    commands = re.findall(r"^  ([a-z]+): ", _help_of("comfyui"), re.MULTILINE)
-    rows = [row.split() for row in _first_column("At the terminal")]
-    assert sorted(row[1] for row in rows) == sorted(commands)
-    assert {row[0] for row in rows} == {"comfyui"}
+    commands = _commands_of("comfyui")
+    commands += [f"{group} {command}" for group in ("batch", "session") for command in _commands_of("comfyui", group)]
+    rows = [re.match(r"comfyui( [a-z-]+)+", row) for row in _first_column("At the terminal")]
+    assert sorted(row[0] for row in rows if row) == sorted(f"comfyui {command}" for command in commands)
+    assert all(rows)
 
 
-@pytest.mark.parametrize("command", ["status", "submit", "job", "cancel", "start", "stop", "restart"])
+@pytest.mark.parametrize("command", COMFYUI_COMMANDS)
 def test_the_readme_explains_every_option_for_comfyui(command: str) -> None:
-    options = set(re.findall(r"^  (--[a-z-]+)", _help_of("comfyui", command), re.MULTILINE)) - {"--json"}
-    row = next(line for line in README.splitlines() if line.startswith(f"| `comfyui {command}"))
+    options = set(re.findall(r"^  (--[a-z-]+)", _help_of("comfyui", *command.split()), re.MULTILINE)) - {"--json"}
+    row = next(line for line in README.splitlines() if re.match(rf"\| `comfyui {command}( [^a-z]|`)", line))
     assert options == set(re.findall(r"--[a-z-]+", row))
 
 

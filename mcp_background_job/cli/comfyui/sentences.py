@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from datetime import datetime
+
 from mcp_background_job.comfyui.report import Report
+from mcp_background_job.core.text import duration
 
 
 def of_status(report: Report) -> str:
@@ -19,8 +23,7 @@ def of_prompt(report: Report) -> str:
     """Return how a prompt is doing, or how it ended; or why it was refused."""
     if report["status"] == "refused":
         return f"refused, {report['note']}: {report['error']}"
-    note = f" “{report['note']}”" if "note" in report else ""
-    return f"prompt {report['prompt_id']}{note} {report['status']}{_how(report)}"
+    return f"prompt {report['prompt_id']}{_note(report)} {report['status']}{_how(report)}"
 
 
 def _how(report: Report) -> str:
@@ -49,3 +52,58 @@ def of_lifecycle(report: Report) -> str:
     """Return what a start, stop or restart came to."""
     parts = [f"{name.replace('_', ' ')} {report[name]}" for name in ("pid", "old_pid", "job_id") if name in report]
     return f"ComfyUI {report['status']} after {report['took_s']} s" + (f" ({', '.join(parts)})" if parts else "")
+
+
+def of_batch(report: Report) -> str:
+    """Return how a batch is doing, or how it ended."""
+    counts = report["counts"]
+    over = counts["succeeded"] + counts["failed"] + counts["canceled"]
+    parts = [f"{over} of {report['total']} done"]
+    parts += [f"{counts[state]} {state}" for state in ("failed", "canceled", "running") if counts[state]]
+    took = f" in {_between(report['created_at'], report['ended_at'])}" if "ended_at" in report else ""
+    return f"batch {report['batch_id']}{_note(report)} {report['status']}{took}: {', '.join(parts)}"
+
+
+def of_session(report: Report) -> str:
+    """Return what a session is."""
+    return f"session {report['name']} ({report['session_id']}), {report['prompts']} prompts"
+
+
+def of_new_session(report: Report) -> str:
+    """Return what came of a session that was begun."""
+    return f"session {report['name']} ({report['session_id']}) begun: {report['detail']}"
+
+
+def of_tracked(report: Report) -> str:
+    """Return what came of a prompt that was to be tracked."""
+    return (
+        f"prompt {report['prompt_id']} is tracked in session {report['session']} ({report['session_id']}); "
+        f"its status is {report['status']}"
+    )
+
+
+def of_cleared(report: Report) -> str:
+    """Return what came of a history that was to be cleared."""
+    if not report["removed"]:
+        return f"nothing was removed: the history has {report['kept']} entries"
+    return f"{report['removed']} entries removed from the history, {report['kept']} kept; {report['detail']}"
+
+
+def of_error(report: Report) -> str:
+    """Return which prompt failed, and when."""
+    batch = f" of batch {report['batch_id']}" if "batch_id" in report else ""
+    ended = f" {duration(since(report['ended_at']))} ago" if "ended_at" in report else ""
+    return f"prompt {report['prompt_id']}{_note(report)}{batch} failed{ended}"
+
+
+def since(moment: str) -> float:
+    """Return how many seconds ago a moment of a report was."""
+    return time.time() - datetime.fromisoformat(moment).timestamp()
+
+
+def _note(report: Report) -> str:
+    return f" “{report['note']}”" if "note" in report else ""
+
+
+def _between(began: str, ended: str) -> str:
+    return duration((datetime.fromisoformat(ended) - datetime.fromisoformat(began)).total_seconds())

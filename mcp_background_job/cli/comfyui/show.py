@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from itertools import chain, repeat
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from mcp_background_job.cli import terminal
+from mcp_background_job.cli.comfyui import rows, tables
 from mcp_background_job.cli.comfyui.wording import typed
 from mcp_background_job.cli.show import escaped
 from mcp_background_job.comfyui.report import Report
 
-if TYPE_CHECKING:  # rich costs 50 ms, and a pipe needs none of it
-    from rich.table import Table
-
 _LABEL_WIDTH = 20
-_COLUMNS = ("PROMPT", "STATUS", "AGE", "NOTE", "PROGRESS")
 
 #: Colours of a terminal's own palette, so that they fit its background.
-_GOOD = ("completed", "cancelled", "finished_before_cancel", "started", "already_running", "restarted", "stopped")
-_WAITING = ("pending", "in_progress", "starting", "queued", "requested", "running", "nothing_running", "not_running")
+_GOOD = (
+    *("completed", "cancelled", "finished_before_cancel", "started", "already_running", "restarted", "stopped"),
+    *("succeeded", "canceled"),
+)
+_WAITING = (
+    *("pending", "in_progress", "starting", "queued", "requested", "running", "nothing_running", "not_running"),
+    *("paused", "canceling"),
+)
 
 
 def sentence(text: str, status: str) -> None:
@@ -65,39 +68,9 @@ def _lines(name: str, value: Any) -> Iterator[str]:
 
 
 def queue(report: Report) -> None:
-    """Write what runs and what waits: tab-separated lines for a pipe, a table for people."""
-    rows = [_row("in_progress", entry) for entry in report["running"]]
-    rows += [_row("pending", entry) for entry in report["pending"]]
-    if not rows:
+    """Write what runs and what waits."""
+    if not report["running"] and not report["pending"]:
         return
-    if terminal.for_people():
-        from rich.console import Console  # noqa: PLC0415  a pipe does without
-
-        terminal.flush()
-        Console().print(_table(rows))
-    else:
-        for row in (_COLUMNS, *rows):
-            terminal.line("\t".join(row))
+    tables.write(rows.of_queue(report))
     if "more_pending" in report:
         terminal.line(f"and {report['more_pending']} more pending")
-
-
-def _row(status: str, entry: Report) -> tuple[str, ...]:
-    progress = entry.get("progress", "-") + (" (log)" if entry.get("progress_from") == "log" else "")
-    cells = (entry["prompt_id"], status, entry.get("age", "-"), entry.get("note", "-"), progress)
-    return tuple(escaped(" ".join(cell.split())) for cell in cells)
-
-
-def _table(rows: list[tuple[str, ...]]) -> Table:
-    from rich import box  # noqa: PLC0415  see above
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in _COLUMNS:
-        # An id must stay whole to be copied; what may wrap gives way in a narrow window.
-        table.add_column(column, no_wrap=column in ("PROMPT", "STATUS", "AGE"))
-    for row in rows:
-        styles = ("bold", "cyan" if row[1] == "in_progress" else "yellow", "dim", "", "")
-        table.add_row(*(Text(cell, style) for cell, style in zip(row, styles, strict=True)))
-    return table

@@ -13,6 +13,11 @@ _COMMANDS = {
     "comfyui_job": "comfyui job",
     "comfyui_cancel_job": "comfyui cancel",
     "comfyui_cancel_queued_job": "comfyui cancel --queued-only",
+    "comfyui_batch": "comfyui batch",
+    "comfyui_jobs": "comfyui jobs",
+    "comfyui_errors": "comfyui errors",
+    "comfyui_session": "comfyui session",
+    "comfyui_clear_history": "comfyui clear-history",
     "start_comfyui": "comfyui start",
     "stop_comfyui": "comfyui stop",
     "restart_comfyui": "comfyui restart",
@@ -21,9 +26,13 @@ _COMMANDS = {
     "tail_job_output": "logs",
     "wait_for_job": "wait",
 }
+
+#: What to type instead of arguments whose values sentences name.
+_OPTIONS = {"max_queued": "--max-queued", "prompt_timeout_s": "--prompt-timeout"}
 _CALL = re.compile(rf"\b({'|'.join(_COMMANDS)})\b(?:\(([^()]*)\))?")
 _FLAG = re.compile(r"\b(\w+)=true\b")
 _OPTION = re.compile(r'\b(\w+)="([^"]*)"')
+_VALUE = re.compile(rf"\b({'|'.join(_OPTIONS)})=(?=\S)")
 _POSITIONAL = re.compile(r'(?<!=)"([^"]*)"')
 
 
@@ -38,4 +47,5 @@ def _command(call: re.Match[str]) -> str:
 
 
 def _options(text: str) -> str:
-    return _OPTION.sub(r"--\1 \2", _FLAG.sub(r"--\1", text))
+    named = _VALUE.sub(lambda argument: f"{_OPTIONS[argument[1]]} ", text)
+    return _OPTION.sub(r"--\1 \2", _FLAG.sub(r"--\1", named))

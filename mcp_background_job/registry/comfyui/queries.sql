@@ -77,8 +77,9 @@ WHERE server = :server AND retried_as IS NULL
                                 WHEN stage = 'waiting' THEN 'pending'
                                 ELSE 'open' END IN (SELECT value FROM json_each(:statuses)))
 ORDER BY ending IS NOT NULL OR stage = 'refused', stage = 'waiting',
-         CASE WHEN ending IS NULL AND stage <> 'refused' THEN submitted_at END, position,
-         submitted_at DESC, prompt_id DESC
+         CASE WHEN ending IS NULL AND stage <> 'refused' THEN submitted_at END,
+         CASE WHEN ending IS NULL AND stage <> 'refused' THEN position END,
+         coalesce(ended_at, submitted_at) DESC, position DESC, prompt_id DESC
 LIMIT :limit;
 
 -- create_batch --

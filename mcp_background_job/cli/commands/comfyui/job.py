@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from mcp_background_job.cli import terminal
-from mcp_background_job.cli.arguments import AsJson, OptionalSeconds
+from mcp_background_job.cli.arguments import AsJson, Follow, OptionalSeconds
 from mcp_background_job.cli.comfyui import ending, views
 from mcp_background_job.cli.comfyui.session import with_comfyui
 from mcp_background_job.cli.comfyui.watching import watch
@@ -22,7 +19,7 @@ def job(
     /,
     *,
     wait: OptionalSeconds = None,
-    follow: Annotated[bool, Parameter(name=["--follow", "-f"])] = False,
+    follow: Follow = False,
     as_json: AsJson = False,
 ) -> int:
     """Show one prompt: its status, with progress, outputs, or the failing node with exception and traceback.

@@ -1,0 +1,36 @@
+"""Writes prompts in a list, and what is not known because ComfyUI gives no answer."""
+
+from __future__ import annotations
+
+from mcp_background_job.cli import exit_codes, terminal
+from mcp_background_job.cli.comfyui import rows, tables
+from mcp_background_job.cli.comfyui.wording import typed
+from mcp_background_job.cli.show import escaped
+from mcp_background_job.comfyui.report import Report
+
+
+def write(known: Report) -> None:
+    """Write prompts: also of a ComfyUI without an answer, what the journal has of them."""
+    tables.write(rows.of_jobs(known))
+    if not known["jobs"] and is_known(known) and terminal.for_people():
+        terminal.line("no prompts")
+    terminal.flush()
+    if "more" in known:
+        terminal.say("there are more: raise --limit")
+    warn(known)
+
+
+def warn(known: Report) -> None:
+    """Say why ComfyUI gives no answer, if it gives none."""
+    if not is_known(known):
+        terminal.say(escaped(typed(f"unreachable ({known['why']}): {known['detail']}")))
+
+
+def exit_code(known: Report) -> int:
+    """Return the exit code for a list: an unknown queue is not an empty one."""
+    return exit_codes.OK if is_known(known) else exit_codes.UNREACHABLE
+
+
+def is_known(known: Report) -> bool:
+    """Tell whether ComfyUI has said what of the list is queued."""
+    return bool(known.get("reachable", True))

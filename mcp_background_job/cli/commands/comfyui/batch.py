@@ -1,0 +1,140 @@
+"""``comfyui batch``: batches of prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from mcp_background_job.cli import exit_codes, terminal
+from mcp_background_job.cli.arguments import AsJson, Follow, Limit, OptionalSeconds
+from mcp_background_job.cli.comfyui import batch_ending, batch_watching, rows, tables
+from mcp_background_job.cli.comfyui.session import with_comfyui, working_directory
+from mcp_background_job.cli.comfyui.waits import under_way
+from mcp_background_job.cli.session import CLIENT
+from mcp_background_job.comfyui import queue_report
+from mcp_background_job.comfyui.batches import BatchView, CanceledBatch
+from mcp_background_job.comfyui.control import ComfyUI
+from mcp_background_job.errors import InvalidRequestError
+
+app = App(name="batch")
+
+BatchId = Annotated[str, Parameter(name="BATCH_ID")]
+
+
+@app.default
+@app.command(name="status")
+def status(
+    batch_id: Annotated[str | None, Parameter(name="BATCH_ID")] = None,
+    /,
+    *,
+    wait: OptionalSeconds = None,
+    follow: Follow = False,
+    limit: Limit = 20,
+    as_json: AsJson = False,
+) -> int:
+    """Show a batch, or list the newest ones.
+
+    Args:
+        batch_id: Its id, as submit prints it; without it, batches are listed.
+        wait: Wait this long for its end, in seconds or as 5m.
+        follow: Show how it gets on until it is over, or until --wait. Ctrl-C leaves it running.
+        limit: How many are listed at most.
+        as_json: Print JSON, with the field names of the tools.
+    """
+    if batch_id is None:
+        if follow or wait is not None:
+            raise InvalidRequestError("--wait and --follow take the id of one batch; without it batches are listed")
+        return with_comfyui(lambda comfyui: _list(comfyui, limit, as_json=as_json))
+    return with_comfyui(
+        lambda comfyui: batch_watching.report(comfyui, batch_id, wait_s=wait, follow=follow, as_json=as_json)
+    )
+
+
+async def _list(comfyui: ComfyUI, limit: int, *, as_json: bool) -> int:
+    known = queue_report.of_batches(await comfyui.batches.views(limit=limit))
+    if as_json:
+        terminal.as_json(known)
+    else:
+        tables.write(rows.of_batches(known))
+        if not known["batches"] and terminal.for_people():
+            terminal.line("no batches")
+    return exit_codes.OK
+
+
+@app.command
+def cancel(batch_id: BatchId, /, *, interrupt: bool = False, as_json: AsJson = False) -> int:
+    """Cancel a batch: what has not run never will, what runs comes to its end.
+
+    Args:
+        batch_id: Its id, as submit prints it.
+        interrupt: Stop what runs too, and verify it.
+        as_json: Print JSON, with the field names of the tools.
+    """
+    return with_comfyui(lambda comfyui: _cancel(comfyui, batch_id, interrupt=interrupt, as_json=as_json))
+
+
+async def _cancel(comfyui: ComfyUI, batch_id: str, *, interrupt: bool, as_json: bool) -> int:
+    with under_way("canceling", as_json=as_json):
+        canceled = await comfyui.batches.cancel(batch_id, by=CLIENT, interrupt=interrupt)
+    known = queue_report.of_canceled_batch(canceled)
+    if as_json:
+        terminal.as_json(known)
+    else:
+        batch_ending.tell(known)
+    return _exit_code(canceled)
+
+
+def _exit_code(canceled: CanceledBatch) -> int:
+    if canceled.unknown:
+        return exit_codes.UNREACHABLE
+    resisting = [one.verdict for one in canceled.interrupted if one.prompt_id in canceled.running]
+    return exit_codes.of_several([exit_codes.of_cancel(verdict) for verdict in resisting])
+
+
+@app.command
+def pause(batch_id: BatchId, /, *, as_json: AsJson = False) -> int:
+    """Send nothing more of a batch until it is resumed; what was sent runs on.
+
+    Args:
+        batch_id: Its id, as submit prints it.
+        as_json: Print JSON, with the field names of the tools.
+    """
+    return _act(lambda comfyui: comfyui.batches.pause(batch_id), as_json=as_json)
+
+
+@app.command
+def resume(batch_id: BatchId, /, *, as_json: AsJson = False) -> int:
+    """Let a batch go on that was paused.
+
+    Args:
+        batch_id: Its id, as submit prints it.
+        as_json: Print JSON, with the field names of the tools.
+    """
+    return _act(lambda comfyui: comfyui.batches.resume(batch_id), as_json=as_json)
+
+
+@app.command
+def retry_failed(batch_id: BatchId, /, *, as_json: AsJson = False) -> int:
+    """Run the failed prompts of a batch once more; all others stay as they are.
+
+    Args:
+        batch_id: Its id, as submit prints it.
+        as_json: Print JSON, with the field names of the tools.
+    """
+
+    async def again(comfyui: ComfyUI) -> BatchView:
+        session = await comfyui.sessions.current(working_directory())
+        return await comfyui.batches.retry_failed(batch_id, session_id=session.session_id)
+
+    return _act(again, as_json=as_json)
+
+
+def _act(act: Callable[[ComfyUI], Awaitable[BatchView]], *, as_json: bool) -> int:
+    async def act_and_tell(comfyui: ComfyUI) -> int:
+        view = await act(comfyui)
+        batch_ending.write(view, as_json=as_json)
+        return exit_codes.OK
+
+    return with_comfyui(act_and_tell)

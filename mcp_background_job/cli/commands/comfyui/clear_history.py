@@ -1,0 +1,31 @@
+"""``comfyui clear-history``: remove old entries of the history."""
+
+from __future__ import annotations
+
+from mcp_background_job.cli import exit_codes, terminal
+from mcp_background_job.cli.arguments import AsJson, Count
+from mcp_background_job.cli.comfyui import sentences, show
+from mcp_background_job.cli.comfyui.session import with_comfyui
+from mcp_background_job.cli.comfyui.waits import under_way
+from mcp_background_job.comfyui import queue_report
+from mcp_background_job.comfyui.control import ComfyUI
+
+
+def clear_history(*, keep: Count = 50, as_json: AsJson = False) -> int:
+    """Remove old entries from ComfyUI's history; what was submitted here stays known, and files are not touched.
+
+    Args:
+        keep: So many of the newest entries stay.
+        as_json: Print JSON, with the field names of the tools.
+    """
+    return with_comfyui(lambda comfyui: _clear_history(comfyui, keep, as_json=as_json))
+
+
+async def _clear_history(comfyui: ComfyUI, keep: int, *, as_json: bool) -> int:
+    with under_way("clearing the history", as_json=as_json):
+        known = queue_report.of_cleared(await comfyui.history.clear(keep=keep))
+    if as_json:
+        terminal.as_json(known)
+    else:
+        show.sentence(sentences.of_cleared(known), "completed")
+    return exit_codes.OK

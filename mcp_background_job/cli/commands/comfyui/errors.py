@@ -1,0 +1,34 @@
+"""``comfyui errors``: why prompts failed."""
+
+from __future__ import annotations
+
+from mcp_background_job.cli import terminal
+from mcp_background_job.cli.arguments import AsJson, Limit
+from mcp_background_job.cli.comfyui import failures, listing
+from mcp_background_job.cli.comfyui.session import with_comfyui, working_directory
+from mcp_background_job.comfyui import queue_report
+from mcp_background_job.comfyui.control import ComfyUI
+
+
+def errors(*, session: str | None = None, batch: str | None = None, limit: Limit = 5, as_json: AsJson = False) -> int:
+    """Show why prompts failed, the last one first: exception, node, traceback, missing models and nodes.
+
+    A line for each, without its traceback, when piped.
+
+    Args:
+        session: Only those of this session, by name or id.
+        batch: Only those of this batch.
+        limit: How many at most.
+        as_json: Print JSON, with the field names of the tools.
+    """
+    return with_comfyui(lambda comfyui: _errors(comfyui, session, batch, limit, as_json=as_json))
+
+
+async def _errors(comfyui: ComfyUI, session: str | None, batch: str | None, limit: int, *, as_json: bool) -> int:
+    among = await comfyui.among(session, batch, working_directory())
+    known = queue_report.of_errors(*await comfyui.catalogue.errors(among=among, limit=limit))
+    if as_json:
+        terminal.as_json(known)
+    else:
+        failures.write(known)
+    return listing.exit_code(known)

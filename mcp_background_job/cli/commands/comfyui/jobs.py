@@ -1,0 +1,44 @@
+"""``comfyui jobs``: prompts in one list."""
+
+from __future__ import annotations
+
+from mcp_background_job.cli import terminal
+from mcp_background_job.cli.arguments import AsJson, Limit, separated
+from mcp_background_job.cli.comfyui import listing
+from mcp_background_job.cli.comfyui.session import with_comfyui, working_directory
+from mcp_background_job.comfyui import queue_report
+from mcp_background_job.comfyui.control import ComfyUI
+
+
+def jobs(
+    *,
+    status: list[str] | None = None,
+    session: str | None = None,
+    batch: str | None = None,
+    limit: Limit = 20,
+    as_json: AsJson = False,
+) -> int:
+    """List prompts, those of earlier days too: what runs, what waits, then what ended, newest first.
+
+    Args:
+        status: Only pending, in_progress, completed, failed, cancelled, lost_to_restart or unknown ones; may be
+            repeated, or hold several with commas between.
+        session: Only those of this session, by name or id.
+        batch: Only those of this batch.
+        limit: How many at most.
+        as_json: Print JSON, with the field names of the tools.
+    """
+    statuses = tuple(separated(status))
+    return with_comfyui(lambda comfyui: _jobs(comfyui, statuses, session, batch, limit, as_json=as_json))
+
+
+async def _jobs(
+    comfyui: ComfyUI, statuses: tuple[str, ...], session: str | None, batch: str | None, limit: int, *, as_json: bool
+) -> int:
+    among = await comfyui.among(session, batch, working_directory())
+    known = queue_report.of_listing(await comfyui.catalogue.list(statuses=statuses, among=among, limit=limit))
+    if as_json:
+        terminal.as_json(known)
+    else:
+        listing.write(known)
+    return listing.exit_code(known)

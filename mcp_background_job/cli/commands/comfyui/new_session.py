@@ -1,0 +1,29 @@
+"""``comfyui new-session``: begin a session."""
+
+from __future__ import annotations
+
+from mcp_background_job.cli import exit_codes, terminal
+from mcp_background_job.cli.arguments import AsJson
+from mcp_background_job.cli.comfyui import sentences, show
+from mcp_background_job.cli.comfyui.session import with_comfyui, working_directory
+from mcp_background_job.comfyui import queue_report
+from mcp_background_job.comfyui.control import ComfyUI
+
+
+def new_session(name: str | None = None, /, *, as_json: AsJson = False) -> int:
+    """Begin a session; submissions from this directory are tracked in it from now on.
+
+    Args:
+        name: What it is called; without one, as the directory.
+        as_json: Print JSON, with the field names of the tools.
+    """
+    return with_comfyui(lambda comfyui: _new_session(comfyui, name or "", as_json=as_json))
+
+
+async def _new_session(comfyui: ComfyUI, name: str, *, as_json: bool) -> int:
+    known = queue_report.of_new_session(await comfyui.sessions.new(name, working_directory()))
+    if as_json:
+        terminal.as_json(known)
+    else:
+        show.sentence(sentences.of_new_session(known), "started")
+    return exit_codes.OK

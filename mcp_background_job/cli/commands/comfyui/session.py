@@ -1,0 +1,108 @@
+"""``comfyui session``: one session: its prompts, and its file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from mcp_background_job.cli import exit_codes, terminal
+from mcp_background_job.cli.arguments import AsJson, Limit
+from mcp_background_job.cli.comfyui import listing, sentences, show
+from mcp_background_job.cli.comfyui.session import with_comfyui, working_directory
+from mcp_background_job.comfyui import queue_report, session_file
+from mcp_background_job.comfyui.catalogue import Among
+from mcp_background_job.comfyui.control import ComfyUI
+from mcp_background_job.errors import InvalidRequestError
+
+app = App(name="session")
+
+
+@app.default
+@app.command(name="show")
+def show_session(session: str | None = None, /, *, limit: Limit = 20, as_json: AsJson = False) -> int:
+    """Show a session and its prompts.
+
+    Args:
+        session: Its name or id; without it, the current one of this directory.
+        limit: How many prompts at most.
+        as_json: Print JSON, with the field names of the tools.
+    """
+    return with_comfyui(lambda comfyui: _show(comfyui, session, limit, as_json=as_json))
+
+
+async def _show(comfyui: ComfyUI, reference: str | None, limit: int, *, as_json: bool) -> int:
+    session = await comfyui.sessions.find(reference, working_directory())
+    found = await comfyui.catalogue.list(among=Among(session_id=session.session_id), limit=limit)
+    known = queue_report.of_session(session, found, len(await comfyui.sessions.tracked_in(session)))
+    if as_json:
+        terminal.as_json(known)
+    else:
+        show.sentence(sentences.of_session(known), "completed")
+        listing.write(known)
+    return listing.exit_code(known)
+
+
+@app.command(name="export")
+def export_session(
+    session: str | None = None, /, *, output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None
+) -> int:
+    """Write a session as JSON that other tools read too.
+
+    Args:
+        session: Its name or id; without it, the current one of this directory.
+        output: File to write; without it, it is printed.
+    """
+    return with_comfyui(lambda comfyui: _export(comfyui, session, output))
+
+
+async def _export(comfyui: ComfyUI, reference: str | None, output: Path | None) -> int:
+    session = await comfyui.sessions.find(reference, working_directory())
+    content = session_file.content_of(session, await comfyui.sessions.tracked_in(session))
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    if output is None:
+        terminal.line(text)
+    else:
+        _write(output, f"{text}\n")
+    return exit_codes.OK
+
+
+@app.command(name="import")
+def import_session(path: Annotated[Path, Parameter(name="FILE")], /, *, as_json: AsJson = False) -> int:
+    """Add a session from a file, as export writes it.
+
+    Args:
+        path: File with the session.
+        as_json: Print JSON, with the field names of the tools.
+    """
+    content = _read(path)
+    return with_comfyui(lambda comfyui: _import(comfyui, content, path, as_json=as_json))
+
+
+async def _import(comfyui: ComfyUI, content: Any, path: Path, *, as_json: bool) -> int:
+    session, tracked = session_file.session_of(content, working_directory(), path.name)
+    taken = await comfyui.sessions.take_in(session, tracked)
+    known = queue_report.of_imported_session(taken, len(tracked))
+    if as_json:
+        terminal.as_json(known)
+    else:
+        show.sentence(sentences.of_session(known), "completed")
+    return exit_codes.OK
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise InvalidRequestError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequestError(f"{path} is not JSON: {error}") from error
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InvalidRequestError(f"{path} cannot be written: {error.strerror}") from error
