@@ -60,7 +60,7 @@ def test_dots_in_ids_and_names_are_part_of_them(path: str) -> None:
     assert changed[node_id]["inputs"][name] == 9
 
 
-@pytest.mark.parametrize("value", [0, "", None, True, [1, 2], {"a": 1}, 2**70, "\ud800"])
+@pytest.mark.parametrize("value", [0, "", None, True, [1, 2], {"a": 1}, 2**70])
 def test_a_value_may_be_whatever_a_graph_may_hold(value: Any) -> None:
     [values] = _expand({"3.inputs.seed": [value]})
 

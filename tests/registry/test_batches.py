@@ -172,7 +172,7 @@ def test_batches_are_listed_newest_first_and_open_ones_oldest_first(store: Store
     assert store.batches.ended("b1", at=5.0)
 
     assert [one.batch_id for one in store.batches.newest(HERE, 2)] == ["b2", "b1"]
-    assert [one.batch_id for one in store.batches.open_on(HERE)] == ["b3", "b2"]
+    assert [one.batch_id for one in store.batches.open()] == ["b3", "b2", "there"]
     assert [one.batch_id for one in store.batches.newest(THERE, 2)] == ["there"]
     assert store.batches.newest(HERE, 0) == []
 
