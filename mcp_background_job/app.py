@@ -47,14 +47,19 @@ def build_comfyui(manager: JobManager, settings: ComfyUISettings) -> ComfyUI:
     from mcp_background_job.comfyui.control import ComfyUI  # noqa: PLC0415  many a session needs none
     from mcp_background_job.comfyui.endpoint import endpoint_of  # noqa: PLC0415
     from mcp_background_job.comfyui.startup import Settings as Startup  # noqa: PLC0415
-    from mcp_background_job.registry.journal import SqliteJournal  # noqa: PLC0415
+    from mcp_background_job.registry.database import Database  # noqa: PLC0415
+    from mcp_background_job.registry.downloads import SqliteDownloads  # noqa: PLC0415
+    from mcp_background_job.registry.journal import JOURNAL, SqliteJournal  # noqa: PLC0415
 
     endpoint = endpoint_of(settings.url, settings.host, settings.port)
     state = manager.executor.state
     directory = Path(state.comfyui)
     directory.mkdir(mode=0o700, exist_ok=True)
     how = Startup(settings.dir, settings.command, settings.restart_command)
-    return ComfyUI(endpoint, SqliteJournal(state.comfyui_journal), manager, directory, how)
+    journal = SqliteJournal(state.comfyui_journal)
+    downloads = SqliteDownloads(Database(state.comfyui_journal, JOURNAL))
+    root = Path(settings.output_dir or manager.working_dir)
+    return ComfyUI(endpoint, journal, manager, directory, how, downloads=downloads, output_root=root)
 
 
 def policy_of(settings: Settings) -> Policy:

@@ -53,7 +53,8 @@ COMFYUI_TABLE = """\
 Exit codes:
 
 * 0: done; `job`, `submit --wait` and `--follow`: the render completed; `cancel`: it is over
-* 1: not all was done: a prompt that runs was left alone, stays in the queue, or was not submitted again
+* 1: not all was done: a prompt that runs was left alone, stays in the queue, or was not submitted again; `download`: a
+  file is missing
 * 2: wrong usage, an argument, a workflow or a setting that cannot be used
 * 3: the render failed
 * 4: `job` and `submit`: the render was cancelled, or lost to a restart
@@ -98,6 +99,12 @@ _OF_LIFECYCLE = {
     "requested": TIMED_OUT,
     "failed": TROUBLE,
 }
+_OF_DOWNLOAD = {
+    "downloaded": OK,
+    "incomplete": UNMET,
+    "unreachable": UNREACHABLE,
+    "not_found": NOT_FOUND,
+}
 
 
 def of_error(error: BackgroundJobError) -> int:
@@ -124,6 +131,11 @@ def of_cancel(status: str) -> int:
 def of_lifecycle(status: str) -> int:
     """Return the exit code for what a start, stop or restart of ComfyUI came to."""
     return _OF_LIFECYCLE[status]
+
+
+def of_download(status: str) -> int:
+    """Return the exit code for what came of a download of outputs of ComfyUI."""
+    return _OF_DOWNLOAD[status]
 
 
 def of_job(job: Job) -> int:

@@ -43,6 +43,7 @@ _COMFYUI_COMMANDS = (
     ("submit", "mcp_background_job.cli.commands.comfyui.submit:submit", "Put a workflow into its queue."),
     ("job", "mcp_background_job.cli.commands.comfyui.job:job", "Show one prompt, or follow it to its end."),
     ("cancel", "mcp_background_job.cli.commands.comfyui.cancel:cancel", "Stop a render, and verify it."),
+    ("download", "mcp_background_job.cli.commands.comfyui.download:download", "Download what prompts have made."),
     ("start", "mcp_background_job.cli.commands.comfyui.start:start", "Start ComfyUI as a background job."),
     ("stop", "mcp_background_job.cli.commands.comfyui.stop:stop", "End ComfyUI and all that it started."),
     ("restart", "mcp_background_job.cli.commands.comfyui.restart:restart", "End ComfyUI and run it again."),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mcp_background_job.comfyui.cancel import Canceller
 from mcp_background_job.comfyui.client import Client
+from mcp_background_job.comfyui.download import Downloader
 from mcp_background_job.comfyui.endpoint import Endpoint
 from mcp_background_job.comfyui.events import EventStream
 from mcp_background_job.comfyui.lifecycle import Lifecycle
@@ -17,6 +18,7 @@ from mcp_background_job.comfyui.startup import Settings
 from mcp_background_job.comfyui.status import Status, status_of
 from mcp_background_job.comfyui.submit import Submitter
 from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.registry.downloads import SqliteDownloads
 from mcp_background_job.registry.journal_base import Journal
 
 
@@ -24,10 +26,24 @@ class ComfyUI:
     """One server: what it does, its prompts, and its process."""
 
     def __init__(
-        self, endpoint: Endpoint, journal: Journal, manager: JobManager, directory: Path, settings: Settings
+        self,
+        endpoint: Endpoint,
+        journal: Journal,
+        manager: JobManager,
+        directory: Path,
+        settings: Settings,
+        *,
+        downloads: SqliteDownloads,
+        output_root: Path,
     ) -> None:
-        """Takes its parts; see ``app.build_comfyui``. Files about the server's process are kept in the directory."""
+        """Takes its parts; see ``app.build_comfyui``.
+
+        Files about the server's process are kept in the directory; whoever may not choose freely downloads below the
+        output root.
+        """
         self.endpoint = endpoint
+        self.output_root = output_root
+        self._downloads = downloads
         self._client = Client(endpoint)
         self._journal = journal
         self._events = EventStream(endpoint)
@@ -35,6 +51,7 @@ class ComfyUI:
         self.prompts = Prompts(self._client, journal, self._events)
         self._events.when_over(self.prompts.get)
         self.submitter = Submitter(self._client, journal, self._events, self.prompts, self._baselines)
+        self.downloader = Downloader(self._client, self.prompts, downloads)
         self.canceller = Canceller(self._client, journal, self._events, self.prompts, self._baselines)
         self.lifecycle = Lifecycle(
             self._client,
@@ -62,4 +79,5 @@ class ComfyUI:
         await self.lifecycle.close()
         await self._events.close_for_good()
         await self._client.close()
+        self._downloads.close()
         self._journal.close()

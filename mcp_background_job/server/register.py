@@ -29,6 +29,7 @@ from mcp_background_job.server.results import (
     schema_of,
 )
 from mcp_background_job.server.tools.comfyui import ComfyUIDoor, LifecycleTools, RenderTools
+from mcp_background_job.server.tools.comfyui_outputs import OutputTools as ComfyUIOutputTools
 from mcp_background_job.server.tools.control import ControlTools
 from mcp_background_job.server.tools.output import OutputTools
 from mcp_background_job.server.tools.start import StartTools
@@ -38,6 +39,7 @@ Method = Callable[..., Awaitable[Structured | str]]
 
 _LOOKS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 _STARTS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=True)
+_ADDS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=True)
 _ENDS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False)
 
 
@@ -61,13 +63,14 @@ def job_tools(manager: JobManager, endings: Endings) -> list[FunctionTool]:
 
 def comfyui_tools(comfyui: ComfyUIDoor, endings: Endings) -> list[FunctionTool]:
     """Return the tools that control ComfyUI."""
-    renders, lifecycle = RenderTools(comfyui), LifecycleTools(comfyui)
+    renders, outputs, lifecycle = RenderTools(comfyui), ComfyUIOutputTools(comfyui), LifecycleTools(comfyui)
     table: list[tuple[Method, ToolAnnotations]] = [
         (renders.comfyui_status, _LOOKS),
         (renders.comfyui_submit, _STARTS),
         (renders.comfyui_job, _LOOKS),
         (renders.comfyui_cancel_job, _ENDS),
         (renders.comfyui_cancel_queued_job, _ENDS),
+        (outputs.comfyui_download, _ADDS),
         (lifecycle.start_comfyui, _STARTS),
         (lifecycle.stop_comfyui, _ENDS),
         (lifecycle.restart_comfyui, _STARTS),

@@ -13,6 +13,7 @@ _COMMANDS = {
     "comfyui_job": "comfyui job",
     "comfyui_cancel_job": "comfyui cancel",
     "comfyui_cancel_queued_job": "comfyui cancel --queued-only",
+    "comfyui_download": "comfyui download",
     "start_comfyui": "comfyui start",
     "stop_comfyui": "comfyui stop",
     "restart_comfyui": "comfyui restart",

@@ -38,3 +38,11 @@ ORDER BY number IS NULL, number, submitted_at, prompt_id;
 
 -- newest --
 SELECT * FROM whole WHERE server = :server ORDER BY submitted_at DESC, prompt_id DESC LIMIT :limit;
+
+-- record_download --
+INSERT OR REPLACE INTO downloads (prompt_id, type, subfolder, filename, path, size, sha256, at)
+VALUES (:prompt_id, :type, :subfolder, :filename, :path, :size, :sha256, :at);
+
+-- download --
+SELECT * FROM downloads
+WHERE prompt_id = :prompt_id AND type = :type AND subfolder = :subfolder AND filename = :filename;
