@@ -158,12 +158,15 @@ def _settle(part: PartFile, folder: Path, name: str, content: _Content) -> tuple
 def _holds(path: Path, content: _Content) -> bool:
     """Tell whether a regular file has this content; one that cannot be read has not."""
     try:
-        # What is no file, or leads to one elsewhere, is not followed and not waited for.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(path, "rb", opener=_open_plain) as file:
+            facts = os.fstat(file.fileno())
+            if not stat.S_ISREG(facts.st_mode) or facts.st_size != content.size:
+                return False
+            return hashlib.file_digest(file, "sha256").hexdigest() == content.sha256
     except OSError:
         return False
-    with os.fdopen(descriptor, "rb") as file:
-        facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode) or facts.st_size != content.size:
-            return False
-        return hashlib.file_digest(file, "sha256").hexdigest() == content.sha256
+
+
+def _open_plain(path: str, flags: int) -> int:
+    # A link may lead to a file elsewhere, and a pipe would have us wait for a writer.
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)

@@ -40,7 +40,7 @@ def folder_of(note: str, prompt_id: str) -> str:
 def _made_name(text: str) -> str:
     plain = "".join(" " if _is_unprintable(char) else char for char in text)
     name = _RESERVED.sub("_", _SPACES.sub(" ", plain)).strip("._ ")[:_MAX_FOLDER].rstrip("._ ")
-    return f"{name}_" if _DEVICE.fullmatch(name) else name
+    return f"_{name}" if _DEVICE.fullmatch(name) else name
 
 
 def parts_of(file: OutputFile) -> tuple[str, ...]:

@@ -43,8 +43,8 @@ class PartFile:
         while True:
             path = directory / f".comfyui-{secrets.token_hex(8)}.part"
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-            _lock(descriptor)
-            # A sweep may have taken it for abandoned before it was locked; then the name is gone already.
+            _lock(descriptor, fcntl.LOCK_EX)
+            # A sweep may have had the lock before us, and taken the file for abandoned: then its name is gone by now.
             if os.fstat(descriptor).st_nlink:
                 return cls(path, descriptor)
             os.close(descriptor)
@@ -94,16 +94,16 @@ def sweep(directory: Path) -> None:
         with contextlib.suppress(OSError):  # another sweeps too, or it is somebody else's; it will be met again
             descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             try:
-                if _lock(descriptor):
+                if _lock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB):
                     os.unlink(path)  # noqa: PTH108  scandir has strings
             finally:
                 os.close(descriptor)
 
 
-def _lock(descriptor: int) -> bool:
-    """Take the lock of a file if nobody has it, and if the file system has locks; returns whether it was taken."""
+def _lock(descriptor: int, how: int) -> bool:
+    """Take the lock of a file; returns whether it was taken, which somebody or the file system may prevent."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, how)
     except OSError:
         return False
     return True

@@ -21,7 +21,7 @@ class FileRoutes:
         self._folders = {"output": output, "input": output.with_name("input"), "temp": output.with_name("temp")}
         self._new = flags.new
         self._drop = flags.view_drop
-        self._stall_once = flags.view_stall_once
+        self._stall, self._stalls_left = flags.view_stall
 
     def register(self, router: web.UrlDispatcher) -> None:
         for prefix in ("", "/api"):
@@ -62,9 +62,9 @@ class FileRoutes:
             assert request.transport is not None
             request.transport.close()
             return response
-        if self._stall_once is not None and length > self._stall_once:
-            part, self._stall_once = self._stall_once, None
-            response = await self._begun(request, path, part)
+        if self._stalls_left and length > self._stall:
+            self._stalls_left -= 1
+            response = await self._begun(request, path, self._stall)
             await asyncio.Event().wait()
             return response
         return None

@@ -25,7 +25,7 @@ class Flags:
     old_interrupt: bool
     slow_stop: bool
     view_drop: int | None
-    view_stall_once: int | None
+    view_stall: tuple[int, int]
 
 
 def parse(arguments: list[str]) -> Flags:
@@ -53,7 +53,7 @@ def parse(arguments: list[str]) -> Flags:
         old_interrupt=found.old_interrupt,
         slow_stop=found.slow_stop,
         view_drop=found.view_drop,
-        view_stall_once=found.view_stall_once,
+        view_stall=(found.view_stall[0], found.view_stall[1]),
     )
 
 
@@ -85,6 +85,11 @@ def _add_fault_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--die-after-interrupt", type=float, metavar="SECONDS")
     parser.add_argument("--view-drop", type=int, metavar="BYTES", help="hang up after so many bytes of a file")
     parser.add_argument(
-        "--view-stall-once", type=int, metavar="BYTES", help="send no more after so many bytes of the first longer file"
+        "--view-stall",
+        type=int,
+        nargs=2,
+        default=(0, 0),
+        metavar=("BYTES", "TIMES"),
+        help="send no more after so many bytes of the first longer files",
     )
     parser.add_argument("--old-interrupt", action="store_true", help="ignore prompt_id, as before 0.3.57")
