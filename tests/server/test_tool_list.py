@@ -25,6 +25,7 @@ JOB_TOOLS = [
 COMFYUI_TOOLS = [
     "comfyui_cancel_job",
     "comfyui_cancel_queued_job",
+    "comfyui_download",
     "comfyui_job",
     "comfyui_status",
     "comfyui_submit",
