@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import stat
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from mcp_background_job.comfyui.answers import OutputFile
+from mcp_background_job.comfyui.digest import Digest
 from mcp_background_job.comfyui.endpoint import Endpoint
 from mcp_background_job.comfyui.output_directory import OutputDirectory
 from mcp_background_job.comfyui.output_names import candidates, parts_of
@@ -117,11 +118,11 @@ class Fetch:
         return self._downloads.get(wanted.prompt_id, file.type, file.subfolder, file.filename)
 
     def _receive(self, wanted: Wanted, part: PartFile, count: Callable[[int], None]) -> _Content:
-        size, digest = 0, hashlib.sha256()
-        with contextlib.closing(self._transfer.chunks(view_path(wanted.file))) as chunks:
+        size = 0
+        with Digest() as digest, closing(self._transfer.chunks(view_path(wanted.file), digest.buffer)) as chunks:
             for chunk in chunks:
-                part.write(chunk)
                 digest.update(chunk)
+                part.write(chunk)
                 size += len(chunk)
                 count(len(chunk))
         return _Content(size, digest.hexdigest())

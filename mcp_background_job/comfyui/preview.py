@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 
 from mcp_background_job.comfyui.answers import OutputFile
@@ -17,6 +17,9 @@ _QUALITY = 50
 
 #: Bytes; models take a few megabytes at most, and every one of them is paid for. A server shrinks no edges.
 MAX_SIZE = 1_000_000
+
+#: A picture comes in one or a few of them.
+_CHUNK = 64 * 1024
 
 #: What servers, which read them with Pillow, can make previews of.
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
@@ -52,8 +55,9 @@ async def preview_of(endpoint: Endpoint, files: Iterable[OutputFile]) -> Preview
 def _get(transfer: Transfer, image: OutputFile) -> Preview:
     name = image.filename
     data = bytearray()
+    buffer = memoryview(bytearray(_CHUNK))
     try:
-        with contextlib.closing(transfer.chunks(view_path(image, preview=f"webp;{_QUALITY}"))) as chunks:
+        with closing(transfer.chunks(view_path(image, preview=f"webp;{_QUALITY}"), lambda: buffer)) as chunks:
             for chunk in chunks:
                 data += chunk
                 if len(data) > MAX_SIZE:

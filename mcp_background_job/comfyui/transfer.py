@@ -1,7 +1,7 @@
-"""Gets files of a ComfyUI server, in a thread, with memory for one chunk; what goes wrong has a name as in ``client``.
+"""Gets files of a ComfyUI server, in a thread, chunk by chunk; what goes wrong has a name as in ``client``.
 
-With httpx2, which the client speaks with, a gigabyte and its hash take 1.7 times as long as with curl, since every
-64 kB pass through a parser; http.client reads into one buffer, and takes 1.1 times as long.
+With httpx2, which the client speaks with, a gigabyte takes 1.7 times as long as with curl, since every 64 kB pass
+through a parser; http.client reads into a buffer.
 """
 
 from __future__ import annotations
@@ -26,9 +26,6 @@ Result = TypeVar("Result")
 
 #: A server that loads a large model holds its interpreter for seconds, and sends nothing meanwhile.
 SILENCE_S = 20.0
-
-#: Fits the cache next to a processor, from which it is hashed and written: twice as much takes a third longer (measured).
-_CHUNK = 128 * 1024
 
 _OK, _FORBIDDEN = 200, (401, 403)
 #: A name that it does not like, and a file that is not there.
@@ -61,8 +58,8 @@ class Transfer:
         self._socket: socket.socket | None = None
         self._is_aborted = False
 
-    def chunks(self, path: str) -> Generator[memoryview]:
-        """Get a file; each chunk is valid until the next one is asked for.
+    def chunks(self, path: str, buffer: Callable[[], memoryview]) -> Generator[memoryview]:
+        """Get a file; each chunk is what was filled of the buffer that is asked for before it.
 
         Raises:
             MissingOutputError: the server does not have it.
@@ -74,7 +71,7 @@ class Transfer:
             self._follow(connection.sock)
             connection.request("GET", route.base + path, headers=route.headers)
             with connection.getresponse() as response:
-                yield from self._received(response)
+                yield from self._received(response, buffer)
 
     def abort(self) -> None:
         """Have the transfer fail now."""
@@ -91,16 +88,15 @@ class Transfer:
             if self._is_aborted:
                 raise ConnectionAbortedError("aborted")
 
-    def _received(self, response: http.client.HTTPResponse) -> Generator[memoryview]:
+    def _received(self, response: http.client.HTTPResponse, buffer: Callable[[], memoryview]) -> Generator[memoryview]:
         self._check(response.status)
         expected = response.length
         if expected is None and not response.chunked:
             raise self._unreachable(Trouble.BROKEN, "a file came without its length: a part could pass for all of it")
-        buffer = memoryview(bytearray(_CHUNK))
         size = 0
-        while got := response.readinto(buffer):
+        while got := response.readinto(into := buffer()):
             size += got
-            yield buffer[:got]
+            yield into[:got]
         if expected is not None and size != expected:
             raise self._unreachable(Trouble.DROPPED, f"a file ended after {size:,} of {expected:,} bytes")
 

@@ -21,6 +21,7 @@ from tests.comfyui_simulator.process import free_port
 pytestmark = pytest.mark.real_process
 
 FILE = OutputFile(node_id="9", kind="images", filename="a b&c.png", subfolder="x/ü", type="output")
+BUFFER = memoryview(bytearray(65_536))
 PNG = b"\x89PNG\r\n\x1a\n" + b"rest"
 
 
@@ -47,7 +48,7 @@ async def _got(port: int) -> bytes:
     transfer = Transfer(endpoint_of(None, "127.0.0.1", port))
 
     def get() -> bytes:
-        with contextlib.closing(transfer.chunks(view_path(FILE))) as chunks:
+        with contextlib.closing(transfer.chunks(view_path(FILE), lambda: BUFFER)) as chunks:
             return b"".join(map(bytes, chunks))
 
     return await in_thread(get, transfer.abort)
@@ -119,7 +120,7 @@ async def test_a_transfer_that_is_aborted_before_it_begins_fails_as_well() -> No
         transfer = Transfer(endpoint_of(None, "127.0.0.1", port))
         transfer.abort()
         with pytest.raises(UnreachableError):
-            await asyncio.wait_for(asyncio.to_thread(next, transfer.chunks("/view")), 10)
+            await asyncio.wait_for(asyncio.to_thread(next, transfer.chunks("/view", lambda: BUFFER)), 10)
 
 
 # -- how the server is reached -----------------------------------------------------------------------------------------
@@ -135,7 +136,7 @@ async def test_names_reach_the_server_as_they_are_with_its_path_and_login() -> N
 
     async with listening(serve) as port:
         transfer = Transfer(endpoint_of(f"http://me:p%40ss@127.0.0.1:{port}/comfy/", "", 0))
-        chunks = transfer.chunks(view_path(FILE))
+        chunks = transfer.chunks(view_path(FILE), lambda: BUFFER)
         assert await asyncio.to_thread(lambda: b"".join(map(bytes, chunks))) == b"x"
     [head] = heads
     assert head.startswith("GET /comfy/view?filename=a+b%26c.png&subfolder=x%2F%C3%BC&type=output HTTP/1.1\r\n")
@@ -157,7 +158,7 @@ async def test_a_server_elsewhere_is_reached_through_the_proxy(monkeypatch: pyte
         monkeypatch.delenv("no_proxy", raising=False)
         monkeypatch.delenv("NO_PROXY", raising=False)
         transfer = Transfer(endpoint_of("http://comfyui.invalid:8188", "", 0))
-        assert await asyncio.to_thread(lambda: b"".join(map(bytes, transfer.chunks("/view")))) == b"x"
+        assert await asyncio.to_thread(lambda: b"".join(map(bytes, transfer.chunks("/view", lambda: BUFFER)))) == b"x"
     [head] = heads
     assert head.startswith("GET http://comfyui.invalid:8188/view HTTP/1.1\r\n")
     assert "\r\nHost: comfyui.invalid:8188\r\n" in head
@@ -189,7 +190,7 @@ async def test_a_proxy_is_asked_for_a_tunnel_to_an_encrypted_server(monkeypatch:
         monkeypatch.delenv("NO_PROXY", raising=False)
         transfer = Transfer(endpoint_of("https://comfyui.invalid", "", 0))
         with pytest.raises(UnreachableError) as error:
-            await asyncio.to_thread(next, transfer.chunks("/view"))
+            await asyncio.to_thread(next, transfer.chunks("/view", lambda: BUFFER))
         assert error.value.trouble == Trouble.UNREACHABLE
     assert heads[0].startswith("CONNECT comfyui.invalid:443 HTTP/1.")
 

@@ -12,6 +12,7 @@ import pytest
 
 from mcp_background_job.cli.exit_codes import COMFYUI_TABLE
 from mcp_background_job.config import ComfyUISettings, Settings, variable_of
+from mcp_background_job.core.download import Download
 from mcp_background_job.core.states import STATUSES
 from mcp_background_job.core.submission import End, Stage, Submission
 from mcp_background_job.jobdir.layout import JobDir, StateDir
@@ -61,7 +62,7 @@ def test_the_readme_lists_exactly_the_commands_for_comfyui() -> None:
     assert {row[0] for row in rows} == {"comfyui"}
 
 
-@pytest.mark.parametrize("command", ["status", "submit", "job", "cancel", "start", "stop", "restart"])
+@pytest.mark.parametrize("command", ["status", "submit", "job", "cancel", "download", "start", "stop", "restart"])
 def test_the_readme_explains_every_option_for_comfyui(command: str) -> None:
     options = set(re.findall(r"^  (--[a-z-]+)", _help_of("comfyui", command), re.MULTILINE)) - {"--json"}
     row = next(line for line in README.splitlines() if line.startswith(f"| `comfyui {command}"))
@@ -96,6 +97,12 @@ def test_the_format_describes_the_journal_of_submissions() -> None:
         assert f"`{name}`" in FORMAT.split("## comfyui.sqlite3")[1], name
     for word in [*Stage, *End]:
         assert f"`{word}`" in FORMAT
+
+
+def test_the_format_describes_the_table_of_downloads() -> None:
+    table = FORMAT.split("Table `downloads`")[1].split("Table `graphs`")[0]
+    for field in dataclasses.fields(Download):
+        assert f"`{field.name}`" in table, field.name
 
 
 def test_links_of_the_readme_lead_somewhere() -> None:
