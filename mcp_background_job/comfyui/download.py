@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mcp_background_job.comfyui.client import Client
+from mcp_background_job.comfyui.endpoint import Endpoint
 from mcp_background_job.comfyui.fetch import Fetch, Fetched, Wanted
 from mcp_background_job.comfyui.output_directory import OutputDirectory
 from mcp_background_job.comfyui.output_names import folder_of
@@ -112,15 +113,16 @@ class Downloader:
         """
         notes = {check_prompt_id(prompt_id): note for prompt_id, note in prompts}
         place = await asyncio.to_thread(OutputDirectory, directory)
-        run = _Run(self._client, self._downloads, place, report, time.monotonic() + limit_s)
         try:
             await self._client.queue()  # is anybody there? How a prompt ended the journal knows too, but no outputs
-            for prompt_id, note in notes.items():
-                run.want(await self._prompts.get(prompt_id), note)
-            await run.work()
         except UnreachableError as error:
-            run.result.trouble = error
-            run.result.missed += [Missed(prompt_id, "", str(error)) for prompt_id in notes]
+            return Downloaded(
+                place.path, missed=[Missed(prompt_id, "", str(error)) for prompt_id in notes], trouble=error
+            )
+        run = _Run(self._client.endpoint, self._downloads, place, report, time.monotonic() + limit_s)
+        for prompt_id, note in notes.items():
+            run.want(await self._prompts.get(prompt_id), note)
+        await run.work()
         return run.result
 
 
@@ -128,10 +130,15 @@ class _Run:
     """One download: what is still to be fetched, and what came of the rest."""
 
     def __init__(
-        self, client: Client, downloads: SqliteDownloads, directory: OutputDirectory, report: Report, deadline: float
+        self,
+        endpoint: Endpoint,
+        downloads: SqliteDownloads,
+        directory: OutputDirectory,
+        report: Report,
+        deadline: float,
     ) -> None:
         self.result = Downloaded(directory.path)
-        self._endpoint = client.endpoint
+        self._endpoint = endpoint
         self._downloads = downloads
         self._directory = directory
         self._report = report

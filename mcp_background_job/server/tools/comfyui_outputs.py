@@ -76,6 +76,8 @@ async def _preview(comfyui: ComfyUI, downloaded: Downloaded, known: Report) -> l
     """Return a picture of what was downloaded, and note in the report which one, or why there is none."""
     from mcp_background_job.comfyui.preview import preview_of
 
+    if downloaded.trouble:
+        return []
     preview = await preview_of(comfyui.endpoint, [file.wanted.file for file in downloaded.files])
     if preview.trouble:
         known["preview"] = f"none of {preview.name}: {preview.trouble}"
