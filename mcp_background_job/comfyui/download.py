@@ -182,9 +182,12 @@ class _Run:
         self._tell()
         if self._waiting:
             await asyncio.to_thread(self._directory.make)
+        order = {(wanted.prompt_id, wanted.name): place for place, wanted in enumerate(self._waiting)}
         async with asyncio.TaskGroup() as tasks:
             for _ in range(_AT_ONCE):
                 tasks.create_task(self._work())
+        # As they are listed, and not as they happened to fail; prompts as a whole go first.
+        self.result.missed.sort(key=lambda missed: order.get((missed.prompt_id, missed.name), -1))
 
     async def _work(self) -> None:
         while self._waiting:
