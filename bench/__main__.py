@@ -12,6 +12,7 @@ from bench import report
 from bench.figures import Figure
 from bench.measurements.cold_start import measure_cold_start
 from bench.measurements.comfyui import measure_comfyui_cancel, measure_comfyui_restart
+from bench.measurements.downloads import measure_downloads
 from bench.measurements.history import measure_crash, measure_history
 from bench.measurements.many import measure_idle, measure_many
 from bench.measurements.queue import measure_batch_dispatch, measure_batch_size
@@ -39,6 +40,7 @@ MEASUREMENTS: dict[str, Callable[[Plan], list[Figure]]] = {
     "crash": measure_crash,
     "tail": measure_tail,
     "throughput": measure_throughput,
+    "downloads": measure_downloads,
     "history": measure_history,
 }
 

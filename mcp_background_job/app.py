@@ -55,7 +55,9 @@ def build_comfyui(manager: JobManager, settings: ComfyUISettings) -> ComfyUI:
     directory = Path(state.comfyui)
     directory.mkdir(mode=0o700, exist_ok=True)
     how = Startup(settings.dir, settings.command, settings.restart_command)
-    return ComfyUI(endpoint, SqliteJournal(state.comfyui_journal), manager, directory, how)
+    journal = SqliteJournal(state.comfyui_journal)
+    root = Path(settings.output_dir or manager.working_dir)
+    return ComfyUI(endpoint, journal, manager, directory, how, output_root=root)
 
 
 def has_open_batches(manager: JobManager) -> bool:

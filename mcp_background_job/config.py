@@ -18,6 +18,9 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMG]?B?)", re.IGNORECASE)
 Toolset = Literal["jobs", "comfyui"]
 TOOLSETS: tuple[Toolset, ...] = ("jobs", "comfyui")
 
+#: Where ComfyUI's outputs go unless somebody says otherwise, below the allowed directory or where a person is.
+DEFAULT_OUTPUT_DIR = "comfyui-outputs"
+
 #: No disk needs more; what is longer would not fit a float.
 _MAX_SIZE_DIGITS = 18
 
@@ -125,6 +128,14 @@ class ComfyUISettings(BaseSettings):
     restart_command: Annotated[
         str | None, Field(description="command that restarts a ComfyUI that something else supervises")
     ] = None
+    output_dir: Annotated[
+        str | None, Field(description="directory that outputs are downloaded below; the working directory without it")
+    ] = None
+
+    @field_validator("output_dir")
+    @classmethod
+    def _expanded(cls, value: str | None) -> str | None:
+        return None if value is None else str(_absolute(value))
 
 
 def _absolute(value: str) -> Path:

@@ -124,6 +124,12 @@ class UnreachableError(BackgroundJobError):
         self.nothing_done = nothing_done
 
 
+class MissingOutputError(BackgroundJobError):
+    """ComfyUI does not have a file that it has listed; it was moved or deleted there."""
+
+    code = "missing_output"
+
+
 class LifecycleError(BackgroundJobError):
     """ComfyUI cannot be started, stopped or restarted in this way; nothing was ended."""
 

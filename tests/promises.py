@@ -37,6 +37,7 @@ _STOPPING = "stopping"
 _COMFYUI = "ComfyUI: a cancel is verified"
 _SUBMIT = "ComfyUI: comfyui_submit"
 _BATCH = "ComfyUI: comfyui_batch"
+_DOWNLOAD = "ComfyUI: comfyui_download"
 
 PROMISES: tuple[Promise, ...] = (
     # A job outlives everything but its machine
@@ -232,4 +233,29 @@ PROMISES: tuple[Promise, ...] = (
         "ComfyUI: comfyui_clear_history",
         "The newest entries stay, and what is ours can be asked for when its entry is gone, outputs and errors.",
     ),
+    Promise(
+        "comfyui.download.whole",
+        _DOWNLOAD,
+        "A file has its name when it is whole: any kind, with its subfolders, and never a part of it.",
+    ),
+    Promise(
+        "comfyui.download.skipped",
+        _DOWNLOAD,
+        "What is there by size and content is skipped, what only has the name is kept, several at once do no harm.",
+    ),
+    Promise(
+        "comfyui.download.inside",
+        "COMFYUI_OUTPUT_DIR",
+        "Whatever directory is asked for, name the server sends or link stands there, nothing is written outside.",
+    ),
+    Promise(
+        "comfyui.download.goes_on",
+        _DOWNLOAD,
+        "A file that is gone, cut or does not fit is named with the reason, and stops no other.",
+    ),
+    Promise(
+        "comfyui.download.killed", _DOWNLOAD, "What a killed download left is swept, and never of one that goes on."
+    ),
+    Promise("comfyui.download.memory", _DOWNLOAD, "Memory does not grow with the size of a file."),
+    Promise("comfyui.download.preview", _DOWNLOAD, "An image that was made is shown small, or why not is said."),
 )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 import time
 
 from bench.client import ServerProcess, facts_of
 from bench.figures import KIB_PER_MIB, Figure, at_most, ratio
+from bench.memory import memory, reset_peak
 from bench.plan import Plan
 from bench.workspace import await_runner_end
 from mcp_background_job.jobdir import records
@@ -42,11 +42,11 @@ def measure_throughput(plan: Plan) -> list[Figure]:
                     # In changing order: the disk is still busy with what the one before has written.
                     if round_number % 2:
                         floor.append(run.redirected(command))
-                    before = _reset_peak(server.pid)
+                    before = reset_peak(server.pid)
                     seen, noted = run.job(command)
                     ours.append(seen)
                     recorded.append(noted)
-                    growth.append((_memory(server.pid, "VmHWM") - before) / KIB_PER_MIB)
+                    growth.append((memory(server.pid, "VmHWM") - before) / KIB_PER_MIB)
                     if not round_number % 2:
                         floor.append(run.redirected(command))
                 what = f"{run.size // 2**20:,} MiB of {kind}, {retention}, against `> file`"
@@ -115,15 +115,3 @@ class _Run:
     def _logs(self, job_id: str) -> list[str]:
         directory = self._state.job(job_id).path
         return [os.path.join(directory, name) for name in os.listdir(directory) if name.startswith("output.log")]
-
-
-def _reset_peak(pid: int) -> float:
-    """Have the kernel forget a process's largest size so far, where it can; returns the present one in KiB."""
-    with contextlib.suppress(OSError), open(f"/proc/{pid}/clear_refs", "w") as file:
-        file.write("5")  # proc(5): reset the peak resident set size
-    return _memory(pid, "VmRSS")
-
-
-def _memory(pid: int, field: str) -> float:
-    with open(f"/proc/{pid}/status") as file:
-        return next(float(line.split()[1]) for line in file if line.startswith(f"{field}:"))

@@ -56,7 +56,8 @@ Exit codes:
 
 * 0: done; `job`, `batch`, `submit --wait` and `--follow`: all of it completed; `cancel`: it is over,
   or nothing more of a batch is sent
-* 1: not all was done: a prompt that runs was left alone, stays in the queue, or was not submitted again
+* 1: not all was done: a prompt that runs was left alone, stays in the queue, or was not submitted again; `download`: a
+  file is missing
 * 2: wrong usage, an argument, a workflow or a setting that cannot be used
 * 3: the render failed, or some of the batch did
 * 4: `job`, `batch` and `submit`: the render or the batch was cancelled, or the render lost to a restart
@@ -110,6 +111,12 @@ _OF_LIFECYCLE = {
     "requested": TIMED_OUT,
     "failed": TROUBLE,
 }
+_OF_DOWNLOAD = {
+    "downloaded": OK,
+    "incomplete": UNMET,
+    "unreachable": UNREACHABLE,
+    "not_found": NOT_FOUND,
+}
 
 
 def of_error(error: BackgroundJobError) -> int:
@@ -143,6 +150,11 @@ def of_batch(status: str) -> int:
 def of_lifecycle(status: str) -> int:
     """Return the exit code for what a start, stop or restart of ComfyUI came to."""
     return _OF_LIFECYCLE[status]
+
+
+def of_download(status: str) -> int:
+    """Return the exit code for what came of a download of outputs of ComfyUI."""
+    return _OF_DOWNLOAD[status]
 
 
 def of_job(job: Job) -> int:

@@ -63,6 +63,12 @@ _COMFYUI_COMMANDS = (
         "mcp_background_job.cli.commands.comfyui.clear_history:clear_history",
         "Remove old entries of its history.",
     ),
+    ("download", "mcp_background_job.cli.commands.comfyui.download:download", "Download what prompts have made."),
+    (
+        "download-session",
+        "mcp_background_job.cli.commands.comfyui.download_session:download_session",
+        "Download what the prompts of a session have made.",
+    ),
     ("start", "mcp_background_job.cli.commands.comfyui.start:start", "Start ComfyUI as a background job."),
     ("stop", "mcp_background_job.cli.commands.comfyui.stop:stop", "End ComfyUI and all that it started."),
     ("restart", "mcp_background_job.cli.commands.comfyui.restart:restart", "End ComfyUI and run it again."),

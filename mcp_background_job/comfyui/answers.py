@@ -115,6 +115,8 @@ class Finished:
     interrupted_at: str | None = None
     started_at: float | None = None
     ended_at: float | None = None
+    #: Outputs that are only counted.
+    unlisted: int = 0
 
 
 @dataclass(frozen=True)
@@ -242,6 +244,7 @@ def finished_of_job(answer: Any) -> Finished | None:
         interrupted_at=str(_mapping(error).get("node_id")) if error and end is End.CANCELLED else None,
         started_at=_seconds(body.get("execution_start_time")),
         ended_at=_seconds(body.get("execution_end_time")),
+        unlisted=0 if "outputs" in body else int(_number(body.get("outputs_count")) or 0),
     )
 
 

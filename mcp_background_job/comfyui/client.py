@@ -11,8 +11,7 @@ from urllib.parse import quote
 from mcp_background_job.comfyui import answers
 from mcp_background_job.comfyui.answers import Accepted, Finished, LogEntry, Queue, Refused, SystemStats
 from mcp_background_job.comfyui.endpoint import Endpoint
-from mcp_background_job.comfyui.trouble import ADVICE, Trouble
-from mcp_background_job.core.text import one_line
+from mcp_background_job.comfyui.trouble import Trouble, unreachable
 from mcp_background_job.errors import UnreachableError
 
 if TYPE_CHECKING:
@@ -27,9 +26,6 @@ READ_S = 5.0
 
 #: The whole of one request: a queue of many large graphs takes a while to come.
 REQUEST_S = 20.0
-
-#: Characters of a detail: what is no HTTP is repeated in the message of the library.
-_DETAIL = 200
 
 #: From an HTTP status on the server itself is at fault.
 _SERVER_ERROR = 500
@@ -211,8 +207,7 @@ class Client:
             raise self._unreachable(Trouble.NOT_COMFYUI, f"{what}: {error}") from error
 
     def _unreachable(self, trouble: Trouble, detail: str) -> UnreachableError:
-        said = f"ComfyUI at {self.endpoint.url}: {ADVICE[trouble]} ({one_line(detail, _DETAIL)})"
-        return UnreachableError(said, trouble=trouble)
+        return unreachable(self.endpoint.url, trouble, detail)
 
 
 def _is_refusal(error: BaseException) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from mcp_background_job.comfyui.cancel import Canceller
 from mcp_background_job.comfyui.catalogue import Among, Catalogue
 from mcp_background_job.comfyui.client import Client
 from mcp_background_job.comfyui.dispatcher import Dispatcher, Say
+from mcp_background_job.comfyui.download import Downloaded, Downloader, Headway
 from mcp_background_job.comfyui.endpoint import Endpoint
 from mcp_background_job.comfyui.events import EventStream
 from mcp_background_job.comfyui.history import History
@@ -24,6 +27,7 @@ from mcp_background_job.comfyui.submit import Submitter
 from mcp_background_job.core.batch import BatchStatus
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.registry.batches import SqliteBatches
+from mcp_background_job.registry.downloads import SqliteDownloads
 from mcp_background_job.registry.journal import SqliteJournal
 from mcp_background_job.registry.sessions import SqliteSessions
 
@@ -35,11 +39,23 @@ class ComfyUI:
     """One server: what it does, its prompts, and its process."""
 
     def __init__(
-        self, endpoint: Endpoint, journal: SqliteJournal, manager: JobManager, directory: Path, settings: Settings
+        self,
+        endpoint: Endpoint,
+        journal: SqliteJournal,
+        manager: JobManager,
+        directory: Path,
+        settings: Settings,
+        *,
+        output_root: Path,
     ) -> None:
-        """Takes its parts; see ``app.build_comfyui``. Files about the server's process are kept in the directory."""
+        """Takes its parts; see ``app.build_comfyui``.
+
+        Files about the server's process are kept in the directory; whoever may not choose freely downloads below the
+        output root.
+        """
         self.endpoint = endpoint
         self._manager = manager
+        self.output_root = output_root
         self._client = Client(endpoint)
         self._batches = SqliteBatches(journal.database)
         sessions = SqliteSessions(journal.database)
@@ -49,6 +65,7 @@ class ComfyUI:
         self.prompts = Prompts(self._client, journal, self._events)
         self._events.when_over(self.prompts.get)
         self.submitter = Submitter(self._client, journal, self._events, self.prompts, self._baselines)
+        self.downloader = Downloader(self._client, self.prompts, SqliteDownloads(journal.database))
         self.canceller = Canceller(self._client, journal, self._events, self.prompts, self._baselines)
         self.lifecycle = Lifecycle(
             self._client,
@@ -84,6 +101,20 @@ class ComfyUI:
             session_id=(await self.sessions.find(session, directory)).session_id if session else None,
             batch_id=(await self.batches.get(batch)).batch_id if batch else None,
         )
+
+    async def download(
+        self,
+        prompts: Iterable[tuple[str, str]],
+        directory: Path,
+        *,
+        report: Callable[[Headway], None],
+        limit_s: float = math.inf,
+    ) -> Downloaded:
+        """Download outputs as ``Downloader.download`` does, and note in the sessions which prompts are complete."""
+        downloaded = await self.downloader.download(prompts, directory, report=report, limit_s=limit_s)
+        for prompt_id, folder in downloaded.complete().items():
+            await self.sessions.note_download(prompt_id, str(folder))
+        return downloaded
 
     async def dispatch(self, batch_id: str, *, job_id: str | None, client: str, say: Say) -> BatchStatus:
         """Work on a batch until it is over, as the job that this process is part of, if it is.

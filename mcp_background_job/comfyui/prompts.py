@@ -137,6 +137,14 @@ class Prompts:
         assert located.queue is not None  # noqa: S101  for the type checker: it is always read
         return await self.queued(located.queue, prompt_id, submission)
 
+    async def ended_before(self, prompt_id: str) -> Prompt | None:
+        """Return a prompt whose end is journalled with what it made; ``None`` if it is not, and is to be asked for."""
+        submission = await asyncio.to_thread(self._journal.get, prompt_id)
+        if submission is None or submission.end is None:
+            return None
+        prompt = await self._of_journal(submission)
+        return prompt if prompt.finished else None
+
     async def queued(self, queue: Queue, prompt_id: str, submission: Submission | None) -> Prompt:
         """Return a prompt that runs or waits."""
         item = queue.find(prompt_id)

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from mcp_background_job.core.text import one_line
+from mcp_background_job.errors import UnreachableError
+
+#: Characters of a detail: what is no HTTP is repeated in the message of the library.
+_DETAIL = 200
+
 
 class Trouble(StrEnum):
     """Why there is no answer."""
@@ -29,3 +35,8 @@ ADVICE = {
     Trouble.BROKEN: "it answers with an error of its own",
     Trouble.NOT_COMFYUI: "what answers there is not ComfyUI: check COMFYUI_URL",
 }
+
+
+def unreachable(url: str, trouble: Trouble, detail: str) -> UnreachableError:
+    """Return the error that says that a server gives no answer, why, and what to do next."""
+    return UnreachableError(f"ComfyUI at {url}: {ADVICE[trouble]} ({one_line(detail, _DETAIL)})", trouble=trouble)

@@ -93,6 +93,8 @@ class JobManager:
         self.executor = executor
         self.index = index
         self._policy = policy
+        #: Directory of jobs that are started without one.
+        self.working_dir = policy.working_dir
         self._environment = environment
         self._tidier = Tidier(executor, index, keep_s=keep_s)
         self._waiter = Waiter(executor)

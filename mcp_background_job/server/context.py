@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from fastmcp.server.context import Context
@@ -33,7 +33,7 @@ def working_directory() -> str:
     return _WHERE
 
 
-async def with_progress(work: Awaitable[Result], what: str, limit_s: float) -> Result:
+async def with_progress(work: Awaitable[Result], what: str | Callable[[], str], limit_s: float) -> Result:
     """Await something, telling the client meanwhile that it is under way. If the client cancels, so is the work."""
     context = get_context()
     task = asyncio.ensure_future(work)
@@ -43,7 +43,8 @@ async def with_progress(work: Awaitable[Result], what: str, limit_s: float) -> R
             done, _ = await asyncio.wait({task}, timeout=PROGRESS_INTERVAL_S)
             if done:
                 return task.result()
-            await _report(context, time.monotonic() - began, limit_s, what)
+            told = what if isinstance(what, str) else what()
+            await _report(context, time.monotonic() - began, limit_s, told)
     finally:
         task.cancel()
 

@@ -29,6 +29,7 @@ from mcp_background_job.server.results import (
     schema_of,
 )
 from mcp_background_job.server.tools.comfyui import ComfyUIDoor, LifecycleTools, RenderTools
+from mcp_background_job.server.tools.comfyui_outputs import OutputTools as ComfyUIOutputTools
 from mcp_background_job.server.tools.comfyui_queue import QueueTools
 from mcp_background_job.server.tools.control import ControlTools
 from mcp_background_job.server.tools.output import OutputTools
@@ -40,6 +41,7 @@ Method = Callable[..., Awaitable[Structured | str]]
 _LOOKS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 _STARTS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=True)
 _NOTES = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False)
+_ADDS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=True)
 _ENDS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False)
 
 
@@ -63,7 +65,8 @@ def job_tools(manager: JobManager, endings: Endings) -> list[FunctionTool]:
 
 def comfyui_tools(comfyui: ComfyUIDoor, endings: Endings) -> list[FunctionTool]:
     """Return the tools that control ComfyUI."""
-    renders, queue, lifecycle = RenderTools(comfyui), QueueTools(comfyui), LifecycleTools(comfyui)
+    renders, queue = RenderTools(comfyui), QueueTools(comfyui)
+    outputs, lifecycle = ComfyUIOutputTools(comfyui), LifecycleTools(comfyui)
     table: list[tuple[Method, ToolAnnotations]] = [
         (renders.comfyui_status, _LOOKS),
         (renders.comfyui_submit, _STARTS),
@@ -75,6 +78,7 @@ def comfyui_tools(comfyui: ComfyUIDoor, endings: Endings) -> list[FunctionTool]:
         (queue.comfyui_jobs, _LOOKS),
         (queue.comfyui_errors, _LOOKS),
         (queue.comfyui_clear_history, _ENDS),
+        (outputs.comfyui_download, _ADDS),
         (lifecycle.start_comfyui, _STARTS),
         (lifecycle.stop_comfyui, _ENDS),
         (lifecycle.restart_comfyui, _STARTS),

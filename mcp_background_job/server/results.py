@@ -10,7 +10,7 @@ import time
 from typing import Any, get_args
 
 from fastmcp.tools.base import ToolResult
-from mcp_types import TextContent
+from mcp_types import ImageContent, TextContent
 from pydantic import BaseModel, ConfigDict, Field
 
 from mcp_background_job.core.job import Job
@@ -35,6 +35,9 @@ class ComfyUIResult(Answer):
     """A report about ComfyUI; which fields it has depends on the tool."""
 
     model_config = ConfigDict(extra="allow")
+
+    #: Pictures that are shown beside the report.
+    images: list[ImageContent] = Field(default_factory=list[ImageContent], exclude=True)
 
 
 class RestartResult(BaseModel):
@@ -151,7 +154,8 @@ def as_tool_result(result: Answer | str, endings: list[str]) -> ToolResult:
         result.endings = endings
     content = result.model_dump(exclude_none=True)
     text = TextContent(type="text", text=json.dumps(content, ensure_ascii=False, separators=(",", ":")))
-    return ToolResult(content=[text], structured_content=content)
+    images = result.images if isinstance(result, ComfyUIResult) else []
+    return ToolResult(content=[text, *images], structured_content=content)
 
 
 def job_result(job: Job, **values: Any) -> JobResult:

@@ -19,6 +19,7 @@ from mcp_background_job.comfyui import workflow
 from mcp_background_job.comfyui.answers import OutputFile
 from mcp_background_job.comfyui.cancel_plan import Verdict
 from mcp_background_job.comfyui.control import ComfyUI
+from mcp_background_job.comfyui.preview import preview_of
 from mcp_background_job.config import load_comfyui_settings
 from mcp_background_job.jobs.manager import JobManager
 from tests.comfyui_simulator import graphs
@@ -125,6 +126,18 @@ async def test_a_render_is_submitted_and_its_output_named(server: _Server) -> No
     (file,) = finished.outputs
     assert isinstance(file, OutputFile)
     assert Path(file.filename).name.startswith("mcp-background-job-test")
+
+
+async def test_an_output_is_downloaded_once_and_shown(server: _Server, tmp_path: Path) -> None:
+    prompt_id = await _submit(server, _picture("mcp-background-job-test/sub/picture"), wait_s=_REAL_PATIENCE_S)
+    for is_new in (True, False):
+        downloaded = await server.control.downloader.download([(prompt_id, "tea")], tmp_path / "out")
+        [file] = downloaded.files
+        assert (downloaded.missed, file.is_new) == ([], is_new)
+    assert file.path.parent == tmp_path / "out/tea/mcp-background-job-test/sub"
+    assert file.path.read_bytes().startswith(b"\x89PNG")
+    preview = await preview_of(server.control.endpoint, [file.wanted.file])
+    assert (preview.mime_type, preview.trouble) == ("image/webp", "")
 
 
 async def test_a_workflow_that_cannot_run_is_refused_with_the_node_at_fault(server: _Server) -> None:

@@ -63,7 +63,7 @@ async def _serve(flags: Flags, ring: logs.LogRing) -> None:
     application = web.Application(client_max_size=stats.MAX_UPLOAD, middlewares=[faults(flags), refuse_foreign_origin])
     PromptRoutes(flags, queue, flag, publisher).register(application.router)
     InfoRoutes(flags, ring, publisher).register(application.router)
-    FileRoutes(flags.output_directory, new=flags.new).register(application.router)
+    FileRoutes(flags).register(application.router)
     if flags.new:
         JobRoutes(queue, flag).register(application.router)
     manager_routes.register(application.router, flags.manager)

@@ -1,14 +1,27 @@
 """Files in and out: /view and /upload/image."""
 
+import asyncio
+import os
+from base64 import b64decode
 from pathlib import Path
 
 from aiohttp import BodyPartReader, web
 
+from tests.comfyui_simulator.flags import Flags
+
+#: What a preview of every picture looks like: one pixel.
+PREVIEW = b64decode("UklGRhoAAABXRUJQVlA4TA0AAAAvAAAAEAcQERGIiP4HAA==")
+
+_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
+
 
 class FileRoutes:
-    def __init__(self, output_directory: Path, *, new: bool) -> None:
-        self._folders = {"output": output_directory, "input": output_directory.with_name("input")}
-        self._new = new
+    def __init__(self, flags: Flags) -> None:
+        output = flags.output_directory
+        self._folders = {"output": output, "input": output.with_name("input"), "temp": output.with_name("temp")}
+        self._new = flags.new
+        self._drop = flags.view_drop
+        self._stall, self._stalls_left = flags.view_stall
 
     def register(self, router: web.UrlDispatcher) -> None:
         for prefix in ("", "/api"):
@@ -18,6 +31,8 @@ class FileRoutes:
     async def _view(self, request: web.Request) -> web.StreamResponse:
         query = request.query
         name, kind = query.get("filename", ""), query.get("type", "output")
+        if name.startswith("/") or ".." in name:
+            return web.Response(status=400)
         folder = self._folders.get(kind)
         if not name or folder is None:
             return web.Response(status=404)
@@ -27,7 +42,39 @@ class FileRoutes:
         if not path.is_file():
             return web.Response(status=404)
         headers = {"X-Content-Type-Options": "nosniff"} if self._new else {}
-        return web.FileResponse(path, headers=headers | {"Content-Disposition": f'filename="{path.name}"'})
+        headers |= {"Content-Disposition": f'filename="{path.name}"'}
+        if "preview" in query:
+            return self._preview(path, headers)
+        return await self._faulty(request, path) or web.FileResponse(path, headers=headers)
+
+    def _preview(self, path: Path, headers: dict[str, str]) -> web.StreamResponse:
+        """Shrink a picture to a pixel; WebP comes as it is, as if it had been shrunk already."""
+        if path.suffix not in _PICTURES:
+            return web.Response(status=500, text="500 Internal Server Error\n\nServer got itself in trouble")
+        content = path.read_bytes() if path.suffix == ".webp" else PREVIEW
+        return web.Response(body=content, content_type="image/webp", headers=headers)
+
+    async def _faulty(self, request: web.Request, path: Path) -> web.StreamResponse | None:
+        """Send a part of a file that is longer than the flags allow."""
+        length = os.stat(path).st_size
+        if self._drop is not None and length > self._drop:
+            response = await self._begun(request, path, self._drop)
+            assert request.transport is not None
+            request.transport.close()
+            return response
+        if self._stalls_left and length > self._stall:
+            self._stalls_left -= 1
+            response = await self._begun(request, path, self._stall)
+            await asyncio.Event().wait()
+            return response
+        return None
+
+    async def _begun(self, request: web.Request, path: Path, part: int) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": str(os.stat(path).st_size)})
+        await response.prepare(request)
+        with path.open("rb") as file:
+            await response.write(file.read(part))
+        return response
 
     async def _upload(self, request: web.Request) -> web.Response:
         async for part in await request.multipart():

@@ -24,6 +24,8 @@ class Flags:
     die_after_interrupt: float | None
     old_interrupt: bool
     slow_stop: bool
+    view_drop: int | None
+    view_stall: tuple[int, int]
 
 
 def parse(arguments: list[str]) -> Flags:
@@ -50,6 +52,8 @@ def parse(arguments: list[str]) -> Flags:
         die_after_interrupt=found.die_after_interrupt,
         old_interrupt=found.old_interrupt,
         slow_stop=found.slow_stop,
+        view_drop=found.view_drop,
+        view_stall=(found.view_stall[0], found.view_stall[1]),
     )
 
 
@@ -79,4 +83,13 @@ def _add_fault_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--forbid", action="store_true", help="answer everything with 403")
     parser.add_argument("--exit-during-start", type=int, metavar="CODE")
     parser.add_argument("--die-after-interrupt", type=float, metavar="SECONDS")
+    parser.add_argument("--view-drop", type=int, metavar="BYTES", help="hang up after so many bytes of a file")
+    parser.add_argument(
+        "--view-stall",
+        type=int,
+        nargs=2,
+        default=(0, 0),
+        metavar=("BYTES", "TIMES"),
+        help="send no more after so many bytes of the first longer files",
+    )
     parser.add_argument("--old-interrupt", action="store_true", help="ignore prompt_id, as before 0.3.57")

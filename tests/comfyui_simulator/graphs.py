@@ -1,6 +1,7 @@
 """Graphs in the form that /prompt takes, one function for each way to behave."""
 
 import itertools
+import json
 from typing import Any
 
 Graph = dict[str, dict[str, Any]]
@@ -89,6 +90,25 @@ def nan_ui() -> Graph:
 
 def output(text: str = "done", filename_prefix: str = "simulated") -> Graph:
     return {"9": node("SimOutput", text=text, filename_prefix=filename_prefix)}
+
+
+def file(
+    filename: str, *, kind: str = "images", subfolder: str = "", folder: str = "output", text: str = "", size: int = 0
+) -> Graph:
+    """Return a graph that writes one file, in the server's folder for outputs or temporary ones."""
+    return single("SimFile", kind=kind, filename=filename, subfolder=subfolder, type=folder, text=text, size=size)
+
+
+def files(*graphs: Graph) -> Graph:
+    """Let one-node graphs run in any order, as nodes 1, 2, 3…"""
+    nodes = [node for graph in graphs for node in graph.values()]
+    return {str(index): node for index, node in enumerate(nodes, start=1)}
+
+
+def listing(*files: tuple[str, str], kind: str = "images") -> Graph:
+    """Return a graph that lists files by subfolder and name, without writing any."""
+    listed = [{"filename": name, "subfolder": subfolder, "type": "output"} for subfolder, name in files]
+    return single("SimListed", outputs=json.dumps({kind: listed}))
 
 
 def load_checkpoint(ckpt_name: str = "simulated.safetensors") -> Graph:

@@ -1,6 +1,7 @@
 """The node classes of the simulator: they take time, fail, and wedge in all the known ways."""
 
 import ctypes
+import json
 import os
 import signal
 import threading
@@ -116,6 +117,24 @@ def _output(context: Context, inputs: dict[str, Any]) -> Result:
     )
 
 
+def _file(context: Context, inputs: dict[str, Any]) -> Result:
+    """Write one file of any kind, as large as it is said to be, of which nothing but the text takes room."""
+    kind, folder = inputs["kind"], inputs["type"]
+    path = context.output_directory.with_name(folder) if folder != "output" else context.output_directory
+    path = path / inputs["subfolder"] / inputs["filename"]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.write(inputs["text"].encode())
+        file.truncate(max(inputs["size"], file.tell()))
+    listed = {"filename": inputs["filename"], "subfolder": inputs["subfolder"], "type": folder}
+    return Result((0,), {kind: [listed]})
+
+
+def _listed(_context: Context, inputs: dict[str, Any]) -> Result:
+    """List files that nobody has written, by whatever names."""
+    return Result((0,), json.loads(inputs["outputs"]))
+
+
 def _loaded(_context: Context, _inputs: dict[str, Any]) -> Result:
     return Result(("model",))
 
@@ -147,5 +166,11 @@ SIM_NODES = [
     _sim("SimBadUi", _bad_ui),
     _sim("SimNanUi", _nan_ui),
     _sim("SimOutput", _output, {"text": _STRING, "filename_prefix": _STRING}),
+    _sim(
+        "SimFile",
+        _file,
+        {"kind": _STRING, "filename": _STRING, "subfolder": _STRING, "type": _STRING, "text": _STRING, "size": _INT},
+    ),
+    _sim("SimListed", _listed, {"outputs": _STRING}),
     _sim("SimLoadCheckpoint", _loaded, {"ckpt_name": [CHECKPOINTS, {}]}, is_output=False),
 ]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_background_job.config import TOOLSETS, Settings, load_settings, variable_of
+from mcp_background_job.config import TOOLSETS, Settings, load_comfyui_settings, load_settings, variable_of
 from mcp_background_job.errors import ConfigError
 
 KB = 1024
@@ -255,3 +255,17 @@ def test_a_variable_that_nobody_knows_is_ignored(monkeypatch: pytest.MonkeyPatch
 
 def test_every_setting_says_what_it_is_for() -> None:
     assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_the_directory_of_outputs_is_absolute_and_need_not_be_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("COMFYUI_OUTPUT_DIR", raising=False)
+    assert load_comfyui_settings().output_dir is None
+    monkeypatch.chdir(tmp_path)
+    for given, meant in (("~/renders", "renders"), ("renders", "renders"), (str(tmp_path / "x"), "x")):
+        monkeypatch.setenv("COMFYUI_OUTPUT_DIR", given)
+        assert load_comfyui_settings().output_dir == str(tmp_path / meant)
+    monkeypatch.setenv("COMFYUI_OUTPUT_DIR", "~nosuchuser/renders")
+    with pytest.raises(ConfigError, match=r"^COMFYUI_OUTPUT_DIR='~nosuchuser/renders': "):
+        load_comfyui_settings()

@@ -15,6 +15,7 @@ import pytest
 from mcp_background_job.cli.exit_codes import COMFYUI_TABLE
 from mcp_background_job.config import ComfyUISettings, Settings, variable_of
 from mcp_background_job.core.batch import Batch
+from mcp_background_job.core.download import Download
 from mcp_background_job.core.session import Session, Tracked
 from mcp_background_job.core.states import STATUSES
 from mcp_background_job.core.submission import End, Stage, Submission
@@ -121,6 +122,12 @@ def test_the_format_describes_every_table_and_column_of_the_journal() -> None:
             assert f"`{table}`" in _JOURNAL, table
             for column in database.execute(f"PRAGMA table_info({table})").fetchall():
                 assert f"`{column[1]}`" in _JOURNAL, f"{table}.{column[1]}"
+
+
+def test_the_format_describes_the_table_of_downloads() -> None:
+    table = FORMAT.split("Table `downloads`")[1].split("Table `graphs`")[0]
+    for field in dataclasses.fields(Download):
+        assert f"`{field.name}`" in table, field.name
 
 
 def test_links_of_the_readme_lead_somewhere() -> None:

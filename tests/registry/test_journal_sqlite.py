@@ -21,6 +21,7 @@ from mcp_background_job.core.submission import End, Result, Stage, Submission
 from mcp_background_job.errors import RegistryError
 from mcp_background_job.registry import journal as journal_module
 from mcp_background_job.registry.batches import SqliteBatches
+from mcp_background_job.registry.database import migrations
 from mcp_background_job.registry.journal import JOURNAL, SqliteJournal
 from mcp_background_job.registry.sessions import SqliteSessions
 from mcp_background_job.registry.sqlite import SqliteRegistry
@@ -370,8 +371,9 @@ def test_a_journal_of_a_newer_release_is_refused_by_a_sentence_that_says_so_and_
     with pytest.raises(RegistryError) as refusal:
         SqliteJournal(path)
 
+    newest = migrations("comfyui")[-1][0]
     assert str(refusal.value) == (
-        f"{path} was written by a newer release (format 999, this one knows 2): update mcp-background-job"
+        f"{path} was written by a newer release (format 999, this one knows {newest}): update mcp-background-job"
     )
     with plain(path) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (999,)

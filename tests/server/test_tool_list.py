@@ -28,6 +28,7 @@ COMFYUI_TOOLS = [
     "comfyui_cancel_queued_job",
     "comfyui_clear_history",
     "comfyui_errors",
+    "comfyui_download",
     "comfyui_job",
     "comfyui_jobs",
     "comfyui_session",

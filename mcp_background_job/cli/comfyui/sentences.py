@@ -6,7 +6,7 @@ import time
 from datetime import datetime
 
 from mcp_background_job.comfyui.report import Report
-from mcp_background_job.core.text import duration
+from mcp_background_job.core.text import duration, size
 
 
 def of_status(report: Report) -> str:
@@ -46,6 +46,23 @@ def of_cancel(report: Report) -> str:
     prompt = f"prompt {report['prompt_id']}: " if "prompt_id" in report else ""
     wedge = f" ({report['wedge']})" if "wedge" in report else ""
     return f"{prompt}{report['status']}{wedge} after {report['took_s']} s"
+
+
+def of_download(report: Report) -> str:
+    """Return what came of a download."""
+    if report["status"] == "unreachable" and not report["written"]:
+        return f"unreachable ({report['why']}): {report['detail']}"
+    written = f"{_files(report['written'])} ({size(report['bytes'])})" if report["written"] else "nothing"
+    parts = [f"{written} downloaded to {report['directory']}"]
+    if report["skipped"]:
+        parts.append(f"{report['skipped']} there already")
+    if report["failed"]:
+        parts.append(f"{report['failed']} not downloaded")
+    return ", ".join(parts)
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count} files"
 
 
 def of_lifecycle(report: Report) -> str:

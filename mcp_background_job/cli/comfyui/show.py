@@ -17,7 +17,7 @@ _LABEL_WIDTH = 20
 #: Colours of a terminal's own palette, so that they fit its background.
 _GOOD = (
     *("completed", "cancelled", "finished_before_cancel", "started", "already_running", "restarted", "stopped"),
-    *("succeeded", "canceled"),
+    *("succeeded", "canceled", "downloaded"),
 )
 _WAITING = (
     *("pending", "in_progress", "starting", "queued", "requested", "running", "nothing_running", "not_running"),
@@ -55,6 +55,10 @@ def _lines(name: str, value: Any) -> Iterator[str]:
     if name == "outputs":
         for file in value:
             yield f"{file['file']} ({file['kind']} of node {file['node']}, {file['type']})"
+    elif name == "failures":
+        for failure in value:
+            what = " of ".join(filter(None, [failure.get("file"), f"prompt {failure['prompt_id']}"]))
+            yield f"{what}: {failure['reason']}"
     elif name == "error" and isinstance(value, dict):
         yield from "\n".join(cast("Report", value)["traceback"]).splitlines()
     elif name == "process":

@@ -18,6 +18,7 @@ _COMMANDS = {
     "comfyui_errors": "comfyui errors",
     "comfyui_session": "comfyui session",
     "comfyui_clear_history": "comfyui clear-history",
+    "comfyui_download": "comfyui download",
     "start_comfyui": "comfyui start",
     "stop_comfyui": "comfyui stop",
     "restart_comfyui": "comfyui restart",

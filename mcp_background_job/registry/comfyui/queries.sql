@@ -202,3 +202,10 @@ ORDER BY queued_at DESC, prompt_id LIMIT :limit;
 
 -- note_download --
 UPDATE tracked SET downloaded = 1, output_dir = :output_dir WHERE prompt_id = :prompt_id;
+-- record_download --
+INSERT OR REPLACE INTO downloads (prompt_id, type, subfolder, filename, path, size, sha256, at)
+VALUES (:prompt_id, :type, :subfolder, :filename, :path, :size, :sha256, :at);
+
+-- download --
+SELECT * FROM downloads
+WHERE prompt_id = :prompt_id AND type = :type AND subfolder = :subfolder AND filename = :filename;
