@@ -36,6 +36,7 @@ _LIFE = "life of a job"
 _STOPPING = "stopping"
 _COMFYUI = "ComfyUI: a cancel is verified"
 _SUBMIT = "ComfyUI: comfyui_submit"
+_BATCH = "ComfyUI: comfyui_batch"
 
 PROMISES: tuple[Promise, ...] = (
     # A job outlives everything but its machine
@@ -190,5 +191,11 @@ PROMISES: tuple[Promise, ...] = (
         "comfyui.submit.once",
         _SUBMIT,
         "Whatever becomes of the answer, a submission that was taken is found, and one that was not is said not to be.",
+    ),
+    # Batches
+    Promise(
+        "comfyui.batch.cancel",
+        _BATCH,
+        "After a cancel was answered nothing of the batch is submitted, and the answer says what becomes of the rest.",
     ),
 )

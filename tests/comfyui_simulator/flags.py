@@ -24,6 +24,7 @@ class Flags:
     die_after_interrupt: float | None
     old_interrupt: bool
     slow_stop: bool
+    ledger: Path | None
 
 
 def parse(arguments: list[str]) -> Flags:
@@ -50,6 +51,7 @@ def parse(arguments: list[str]) -> Flags:
         die_after_interrupt=found.die_after_interrupt,
         old_interrupt=found.old_interrupt,
         slow_stop=found.slow_stop,
+        ledger=found.ledger,
     )
 
 
@@ -68,6 +70,7 @@ def _add_time_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--startup-delay", type=float, default=0.2, help="before the port is bound")
     parser.add_argument("--start-gap", type=float, default=0.0, help="from queue_running to the interrupt reset")
     parser.add_argument("--history-gap", type=float, default=0.0, help="from execution_success to the history entry")
+    parser.add_argument("--ledger", type=Path, help="file to which all that happens to prompts is appended")
     parser.add_argument("--slow-stop", action="store_true", help="take two seconds for SIGINT")
 
 
