@@ -26,9 +26,16 @@ from mcp_background_job.comfyui.events import EventStream
 from mcp_background_job.comfyui.prompts import Prompts
 from mcp_background_job.comfyui.results import cause_of
 from mcp_background_job.comfyui.submit import Submitter
+from mcp_background_job.comfyui.trouble import Trouble
 from mcp_background_job.core.batch import TERMINAL, Batch, BatchStatus, status_of
 from mcp_background_job.core.submission import End, Stage, Submission
-from mcp_background_job.errors import UnreachableError
+from mcp_background_job.errors import (
+    BackgroundJobError,
+    LifecycleError,
+    RegistryError,
+    SurvivorsError,
+    UnreachableError,
+)
 from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.journal_base import Journal
 
@@ -98,52 +105,71 @@ class Dispatcher:
         self._try_again_at: dict[str, float] = {}
         self._woken = asyncio.Event()
         self._look_at = 0.0
+        self._is_in_touch = False
         self._in_touch_since = 0.0
         self._failures = 0
+        self._wedged_by = ""
 
     async def run(self) -> BatchStatus:
         """Work until the batch is over, or its server is about to be restarted; returns what it is then."""
         self._events.hold()
         self._events.when_over(self._settle)
         self._in_touch_since = time.time()
-        await self._resume()
         while True:
-            batch = await self._batch()
             try:
-                status = await self._turn(batch)
-            except UnreachableError as error:
+                status = await self._turn()
+            except (UnreachableError, RegistryError) as error:
                 await self._stay_away(error)
                 continue
             if status is not None:
                 return status
             await self._rest(_LOOK_S if self._sent else _IDLE_LOOK_S)
 
-    async def _turn(self, batch: Batch) -> BatchStatus | None:
+    async def _turn(self) -> BatchStatus | None:
         """Do what is due; returns the status of the batch if there is nothing more to do."""
+        batch = await self._batch()
         if time.monotonic() >= self._look_at:
-            await self._look()
+            try:
+                await self._look(batch)
+            except UnreachableError as error:
+                # What holds the interpreter runs all the while, and only the cancel can tell that it is wedged.
+                if error.trouble == Trouble.SILENT and await self._is_restarting(batch):
+                    return BatchStatus.RUNNING
+                raise
             self._look_at = time.monotonic() + _LOOK_S
             if await self._is_restarting(batch):
                 return BatchStatus.RUNNING
-        await self._send(batch)
-        if self._failures:
-            self._failures = 0
+        if self._wedged_by and self._wedged_by not in self._sent:
+            self._wedged_by = ""
             await self._note_trouble("")
-            await self._resume()
+        if not self._is_in_touch and (self._sent or not (batch.cancel_requested or batch.is_paused)):
+            await self._get_in_touch()
+        await self._send(batch)
         return None if self._sent else await self._over(batch)
+
+    async def _get_in_touch(self) -> None:
+        """Find out that the server answers, before anything is claimed: see ``SqliteBatches.claim_next``."""
+        await self._client.queue()
+        await self._submitter.note_threads()
+        self._is_in_touch, self._failures = True, 0
+        await self._note_trouble("")
+        await self._resume()
 
     async def _rest(self, patience_s: float) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._woken.wait(), patience_s)
         self._woken.clear()
 
-    async def _stay_away(self, error: UnreachableError) -> None:
+    async def _stay_away(self, error: BackgroundJobError) -> None:
+        self._is_in_touch = False
         self._failures += 1
         pause_s = dispatch_plan.backoff_s(self._failures)
-        await self._note_trouble(f"{error}; it is asked again every {pause_s:g} s")
         self._say(f"waiting {pause_s:g} s: {error}")
-        # Whether it is still the same server cannot be told from another machine.
-        self._in_touch_since = time.time() + pause_s
+        with contextlib.suppress(RegistryError):  # it may be the trouble itself, and has been told in a line
+            await self._note_trouble(f"{error}; it is asked again every {pause_s:g} s")
+        if isinstance(error, UnreachableError):
+            # Whether it is still the same server cannot be told from another machine.
+            self._in_touch_since = time.time() + pause_s
         self._look_at = 0.0
         await asyncio.sleep(pause_s)
 
@@ -153,11 +179,12 @@ class Dispatcher:
         if status not in TERMINAL:
             return None
         await asyncio.to_thread(self._batches.ended, batch.batch_id, at=time.time())
-        return status
+        # Failed prompts may have been made to run again since they were counted.
+        return status if (await self._batch()).ended_at is not None else None
 
     # -- what was sent ---------------------------------------------------------------------------------------------
 
-    async def _look(self) -> None:
+    async def _look(self, batch: Batch) -> None:
         """Find out where everything is that was sent, by this dispatcher or one before."""
         sent = await asyncio.to_thread(self._batches.at_server, self._batch_id)
         self._sent = {submission.prompt_id: submission for submission in sent}
@@ -165,9 +192,9 @@ class Dispatcher:
             return
         queue = await self._client.queue()
         for submission in sent:
-            await self._look_at_one(submission, queue)
+            await self._look_at_one(batch, submission, queue)
 
-    async def _look_at_one(self, submission: Submission, queue: Queue) -> None:
+    async def _look_at_one(self, batch: Batch, submission: Submission, queue: Queue) -> None:
         prompt_id = submission.prompt_id
         place, finished = await self._place(submission, queue)
         if place is Place.RUNNING:
@@ -181,6 +208,8 @@ class Dispatcher:
         match fate:
             case Fate.KEEP:
                 await self._keep(submission, queue)
+                if batch.cancel_requested and place is Place.PENDING:  # whoever canceled died, or was not answered
+                    await self._canceller.cancel_pending(prompt_id)
             case Fate.SETTLE:
                 await self._settled(finished)
             case Fate.AGAIN:
@@ -227,10 +256,9 @@ class Dispatcher:
         """Settle a prompt that was heard to be over."""
         try:
             finished = await self._client.finished(prompt_id)
-        except UnreachableError:
-            self._look_at = 0.0  # which meets the same trouble, and waits
-        else:
             await self._settled(finished)
+        except (UnreachableError, RegistryError):
+            self._look_at = 0.0  # which meets the same trouble, and waits
         self._woken.set()
 
     async def _settled(self, finished: Finished | None) -> None:
@@ -276,6 +304,7 @@ class Dispatcher:
         limit_s = batch.prompt_timeout_s
         if limit_s is None:
             return False
+        self._note_begun()
         now = time.monotonic()
         for prompt_id, since in list(self._running_since.items()):
             if now - since >= limit_s and now >= self._try_again_at.get(prompt_id, 0.0):
@@ -283,6 +312,12 @@ class Dispatcher:
                 if await self._is_restarting_for(batch, prompt_id):
                     return True
         return False
+
+    def _note_begun(self) -> None:
+        """Note what was heard to run: a prompt that holds the interpreter is never seen to."""
+        for prompt_id in self._sent:
+            if heard := self._events.progress_of(prompt_id):
+                self._running_since.setdefault(prompt_id, heard.moved_at)
 
     async def _is_restarting_for(self, batch: Batch, prompt_id: str) -> bool:
         cancelled = await self._canceller.cancel(prompt_id)
@@ -292,12 +327,16 @@ class Dispatcher:
         self._try_again_at[prompt_id] = time.monotonic() + _TRY_AGAIN_S
         if cancelled.verdict is not Verdict.WEDGED:
             return False
+        what_helps = "restart_comfyui(force=true) ends it, and the batch goes on"
         if batch.may_restart:
-            return not await self._restart()
+            try:
+                return not await self._restart()
+            except (LifecycleError, SurvivorsError) as error:
+                what_helps = str(error)
         await self._note_trouble(
-            f"prompt {prompt_id} has run into its time limit, and ComfyUI is wedged ({cancelled.wedge}): "
-            "restart_comfyui(force=true) ends it, and the batch goes on"
+            f"prompt {prompt_id} has run into its time limit, and ComfyUI is wedged ({cancelled.wedge}): {what_helps}"
         )
+        self._wedged_by = prompt_id
         return False
 
     # -- the batch -------------------------------------------------------------------------------------------------

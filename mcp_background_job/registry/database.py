@@ -24,8 +24,8 @@ _RETRY_S = 0.01
 
 _PACKAGE = "mcp_background_job.registry"
 
-#: Runs the query of a name, once for each set of values.
-Write: TypeAlias = Callable[[str, Sequence[Mapping[str, Any]]], None]
+#: Runs the query of a name, once for each set of values; returns how many rows that changed.
+Write: TypeAlias = Callable[[str, Sequence[Mapping[str, Any]]], int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,8 +91,8 @@ class Database:
         """
         with self._transaction() as db:
 
-            def write(query: str, values: Sequence[Mapping[str, Any]]) -> None:
-                db.executemany(self._queries[query], values)
+            def write(query: str, values: Sequence[Mapping[str, Any]]) -> int:
+                return db.executemany(self._queries[query], values).rowcount
 
             yield write
 

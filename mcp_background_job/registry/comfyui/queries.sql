@@ -104,14 +104,16 @@ WHERE batch_id = :batch_id AND retried_as IS NULL AND stage IN ('sending', 'acce
 ORDER BY position;
 
 -- claim_next --
--- The wish to cancel or pause is looked at in the statement that makes the prompt one that is being sent.
+-- The wish to cancel or pause is looked at in the statement that makes the prompt one that is being sent. While a batch
+-- has trouble nothing is claimed, so that what is being sent then was given up.
 UPDATE submissions SET stage = 'sending', submitted_at = :at
 WHERE prompt_id = (
     SELECT prompt_id FROM submissions
     WHERE batch_id = :batch_id AND retried_as IS NULL AND stage = 'waiting' AND ending IS NULL
     ORDER BY position LIMIT 1
 ) AND EXISTS (
-    SELECT 1 FROM batches WHERE batch_id = :batch_id AND cancel_requested_at IS NULL AND paused_at IS NULL
+    SELECT 1 FROM batches
+    WHERE batch_id = :batch_id AND cancel_requested_at IS NULL AND paused_at IS NULL AND trouble = ''
 )
 RETURNING prompt_id;
 
@@ -122,8 +124,7 @@ WHERE batch_id = :batch_id AND cancel_requested_at IS NULL;
 -- cancel_unsent --
 UPDATE submissions SET ending = 'cancelled', ended_at = :at, requeue = 0
 WHERE batch_id = :batch_id AND retried_as IS NULL
-  AND ((stage = 'waiting' AND ending IS NULL) OR ending = 'lost_to_restart')
-RETURNING prompt_id;
+  AND ((stage = 'waiting' AND ending IS NULL) OR ending = 'lost_to_restart');
 
 -- pause --
 UPDATE batches SET paused_at = CASE WHEN :at IS NULL THEN NULL ELSE coalesce(paused_at, :at) END, trouble = :trouble
@@ -150,7 +151,12 @@ UPDATE submissions SET retried_as = :retried_as WHERE prompt_id = :prompt_id;
 UPDATE batches SET trouble = :trouble WHERE batch_id = :batch_id AND trouble <> :trouble;
 
 -- end_batch --
-UPDATE batches SET ended_at = :at, trouble = '' WHERE batch_id = :batch_id AND ended_at IS NULL;
+UPDATE batches SET ended_at = :at, trouble = ''
+WHERE batch_id = :batch_id AND ended_at IS NULL AND NOT EXISTS (
+    SELECT 1 FROM submissions
+    WHERE batch_id = :batch_id AND retried_as IS NULL AND stage <> 'refused'
+      AND (ending IS NULL OR ending = 'lost_to_restart')
+);
 
 -- reopen_batch --
 UPDATE batches SET ended_at = NULL WHERE batch_id = :batch_id;
