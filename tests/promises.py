@@ -198,4 +198,9 @@ PROMISES: tuple[Promise, ...] = (
         _BATCH,
         "After a cancel was answered nothing of the batch is submitted, and the answer says what becomes of the rest.",
     ),
+    Promise(
+        "comfyui.batch.survives",
+        _BATCH,
+        "Whoever dies, no prompt is lost; none runs again but those that were at a ComfyUI that died, unread.",
+    ),
 )

@@ -9,13 +9,13 @@ import signal
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mcp_background_job.comfyui import workflow
-from mcp_background_job.comfyui.batches import BatchView, Batches, dispatcher_name, items_of
+from mcp_background_job.comfyui.batches import Batches, BatchView, dispatcher_name, items_of
 from mcp_background_job.core.batch import TERMINAL
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
@@ -239,7 +239,7 @@ async def house(
 
 
 @contextlib.contextmanager
-def suspended(pid: int) -> Iterator[None]:
+def suspended(pid: int) -> Generator[None]:
     """Stop a process of the test's for a while."""
     os.kill(pid, signal.SIGSTOP)
     try:
