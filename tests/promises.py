@@ -203,4 +203,23 @@ PROMISES: tuple[Promise, ...] = (
         _BATCH,
         "Whoever dies, no prompt is lost; none runs again but those that were at a ComfyUI that died, unread.",
     ),
+    Promise("comfyui.batch.once", _BATCH, "However many work on batches, no prompt is sent by two of them."),
+    Promise(
+        "comfyui.batch.pause",
+        _BATCH,
+        "A paused batch sends nothing until it is resumed; whoever kills its dispatcher pauses it, and is told so.",
+    ),
+    Promise("comfyui.batch.retry", _BATCH, "Failed prompts, and no others, run again under new ids."),
+    Promise(
+        "comfyui.batch.time_limit",
+        "comfyui_submit: prompt_timeout_s",
+        "What runs too long is stopped and has failed; where only a restart helps, ComfyUI is restarted, or what helps "
+        "is said.",
+    ),
+    Promise(
+        "comfyui.batch.others",
+        _BATCH,
+        "Others get their turn and are not touched, and what they take away does not run again.",
+    ),
+    Promise("comfyui.batch.told", _BATCH, "An agent is told in one answer how a batch stands, and what helps."),
 )

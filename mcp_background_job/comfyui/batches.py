@@ -243,7 +243,8 @@ class Batches:
         if batch.ended_at is None:
             batch = await self.ensure(batch)
         view = await self._journalled(batch)
-        view = replace(view, dispatcher=await self._dispatcher(batch), trouble=batch.trouble)
+        dispatcher = await self._dispatcher(batch)
+        view = replace(view, dispatcher=dispatcher, trouble=batch.trouble or _trouble_of(dispatcher))
         if view.counts.failed:
             failed = await asyncio.to_thread(self._batches.failed, batch_id, limit=_MAX_FAILURES)
             view = replace(view, failures=tuple(failed))
@@ -425,6 +426,12 @@ class Batches:
     async def _start(self, batch: Batch) -> Started:
         # Under a name of its own, so that of several who start it at once one does.
         return await self._manager.start(dispatcher_request(batch), client=batch.client)
+
+
+def _trouble_of(dispatcher: Job | None) -> str:
+    if dispatcher is None or dispatcher.state is not State.QUEUED:
+        return ""
+    return f"its dispatcher, job {dispatcher.job_id}, waits for a free slot: MCP_BG_MAX_JOBS are running"
 
 
 def dispatcher_name(batch_id: str) -> str:

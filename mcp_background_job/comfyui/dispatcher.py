@@ -24,7 +24,7 @@ from mcp_background_job.comfyui.client import Client
 from mcp_background_job.comfyui.dispatch_plan import REASONS, Fate, fate_of
 from mcp_background_job.comfyui.events import EventStream
 from mcp_background_job.comfyui.prompts import Prompts
-from mcp_background_job.comfyui.results import cause_of
+from mcp_background_job.comfyui.results import cause_of, cause_of_refusal
 from mcp_background_job.comfyui.submit import Submitter
 from mcp_background_job.comfyui.trouble import Trouble
 from mcp_background_job.core.batch import TERMINAL, Batch, BatchStatus, status_of
@@ -295,7 +295,7 @@ class Dispatcher:
                 raise
             if isinstance(answer, Refused):
                 self._forget(submission.prompt_id)
-                self._say(f"{submission.prompt_id} refused: {answer.message}")
+                self._say(f"{submission.prompt_id} refused: {cause_of_refusal(answer)}")
 
     # -- time limits -----------------------------------------------------------------------------------------------
 

@@ -40,6 +40,13 @@ def cause_of(finished: Finished) -> str:
     return one_line(f"{where}: {failure.exception_type}: {first[0]}", _CAUSE)
 
 
+def cause_of_refusal(refused: Refused) -> str:
+    """Return in one line why a prompt was refused: the first node at fault, which the server's own sentence lacks."""
+    for error in refused.node_errors:
+        return one_line(f"node {error.node_id} {error.class_type}: {error.message}", _CAUSE)
+    return one_line(refused.message, _CAUSE)
+
+
 def finished_of_result(content: str | None) -> Finished | None:
     """Read what was kept of an end; ``None`` if nothing was, or if the prompt was refused."""
     kept = _read(content)

@@ -15,11 +15,10 @@ from mcp_background_job.comfyui.events import EventStream
 from mcp_background_job.comfyui.process import Baselines, ServerProcess
 from mcp_background_job.comfyui.progress import as_text
 from mcp_background_job.comfyui.prompts import Located, Prompt, Prompts, graph_of, locate
-from mcp_background_job.comfyui.results import content_of_refusal
+from mcp_background_job.comfyui.results import cause_of_refusal, content_of_refusal
 from mcp_background_job.comfyui.trouble import Trouble
 from mcp_background_job.comfyui.workflow import Workflow
 from mcp_background_job.core.submission import Stage, Submission
-from mcp_background_job.core.text import one_line
 from mcp_background_job.errors import UnreachableError
 from mcp_background_job.registry.journal_base import Journal
 
@@ -28,9 +27,6 @@ _LOOK_S = 0.5
 
 #: A prompt that takes milliseconds is over at the first looks.
 _FIRST_LOOK_S = 0.02
-
-#: Characters of the reason that is kept beside a refusal.
-_REASON = 200
 
 #: A server that answers again has this long to take what was sent while it did not.
 _LATE_S = 1.5
@@ -128,7 +124,7 @@ class Submitter:
         if isinstance(answer, Refused):
             await self._events.forget(submission.prompt_id)
             refusal = content_of_refusal(answer)
-            reason = one_line(answer.message, _REASON)
+            reason = cause_of_refusal(answer)
             await asyncio.to_thread(self._journal.refused, submission.prompt_id, reason=reason, result=refusal)
         else:
             await asyncio.to_thread(self._journal.answered, submission.prompt_id, Stage.ACCEPTED, answer.number)

@@ -21,7 +21,7 @@ from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
 from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.jobs.manager import JobManager
-from tests.comfyui.lifecycle_support import Control, control_of
+from tests.comfyui.lifecycle_support import CHECKOUT, Control, control_of
 from tests.comfyui_simulator import graphs
 from tests.comfyui_simulator.graphs import Graph
 from tests.comfyui_simulator.process import Simulator, free_port
@@ -103,7 +103,10 @@ class Place:
         """Start the first simulator."""
         ledger, port = Ledger(directory / "ledger"), port or free_port()
         given = (*QUICK, *flags, "--ledger", str(ledger.path), "--port", str(port))
-        simulator = Simulator.start(*given)
+        # As somebody starts ComfyUI in its checkout, so that it can be restarted.
+        environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+        environment["PYTHONDONTWRITEBYTECODE"] = "1"
+        simulator = Simulator.start(*given, directory=directory, cwd=CHECKOUT, env=environment)
         return cls(port, ledger, given, simulator, [simulator])
 
     def kill(self) -> None:
@@ -113,7 +116,7 @@ class Place:
 
     def start(self) -> None:
         """Start another on the same port."""
-        self.simulator = Simulator.start(*self.flags)
+        self.simulator = Simulator.start(*self.flags, directory=self.ledger.path.parent)
         self._started.append(self.simulator)
 
     def close(self) -> None:

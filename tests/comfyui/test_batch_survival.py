@@ -155,7 +155,7 @@ async def test_every_prompt_ends_once_whoever_is_killed(
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("version", ["new", "old"])
 async def test_every_prompt_of_five_hundred_ends_once_whoever_is_killed(
-    version: str, seed: int, victims: tuple[str, ...], tmp_path: Path, state_dir: str, manager: JobManager
+    version: str, *, seed: int, victims: tuple[str, ...], tmp_path: Path, state_dir: str, manager: JobManager
 ) -> None:
     async with house(tmp_path, state_dir, manager, "--version", version) as home:
         await _assault(home, victims, count=500, kills=40, seed=SEED + seed, patience_s=300)
