@@ -7,6 +7,7 @@ one, so that a reboot or a killed dispatcher costs nothing but time.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import shlex
 import sys
@@ -31,6 +32,7 @@ from mcp_background_job.core.waiting import Kind, Until
 from mcp_background_job.errors import (
     BackgroundJobError,
     InvalidRequestError,
+    RegistryError,
     UnknownBatchError,
     UnknownJobError,
     UnreachableError,
@@ -58,6 +60,8 @@ _LOOK_S = 1.0
 #: died is replaced and looks within less, too.
 _SENDING_S = 8.0
 _SENDING_LOOK_S = 0.01
+
+_NOT_BEGUN = "whoever made it was interrupted before it was begun: resume begins it, cancel drops it"
 
 #: What need not be interrupted any more.
 _OVER = (Verdict.CANCELLED, Verdict.FINISHED, Verdict.FAILED, Verdict.NOT_FOUND)
@@ -178,22 +182,28 @@ class Batches:
             raise InvalidRequestError(f"max_queued={max_queued}: at least one prompt must be in ComfyUI's queue")
         if prompt_timeout_s is not None and not 0 < prompt_timeout_s < float("inf"):
             raise InvalidRequestError(f"prompt_timeout_s={prompt_timeout_s:g}: more than 0 seconds, and finite")
+        now = time.time()
         batch = Batch(
             batch_id=_new_id(),
             server=self._server,
-            created_at=time.time(),
+            created_at=now,
             client=client,
             note=note,
             max_queued=max_queued,
             prompt_timeout_s=prompt_timeout_s,
             may_restart=may_restart,
+            # Until it is worked on: whoever is told of an error, or of nothing, submits it once more, and must not get
+            # it twice.
+            paused_at=now,
+            trouble=_NOT_BEGUN,
         )
         await asyncio.to_thread(self._record, batch, items, session_id)
         try:
-            await self.ensure(batch)
+            await self._start(batch)
+            await asyncio.to_thread(self._batches.pause, batch.batch_id, at=None)
         except BackgroundJobError:
-            # Whoever is told of an error submits it once more, and must not get it twice.
-            await asyncio.to_thread(self._batches.request_cancel, batch.batch_id, by=client, at=time.time())
+            with contextlib.suppress(RegistryError):  # the same trouble; it stays paused
+                await asyncio.to_thread(self._batches.request_cancel, batch.batch_id, by=client, at=time.time())
             raise
         return await self.view(batch.batch_id)
 
