@@ -14,6 +14,10 @@ import contextlib
 import os
 import random
 import signal
+import sqlite3
+import subprocess
+import sys
+import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -159,3 +163,47 @@ async def test_every_prompt_of_five_hundred_ends_once_whoever_is_killed(
 ) -> None:
     async with house(tmp_path, state_dir, manager, "--version", version) as home:
         await _assault(home, victims, count=500, kills=40, seed=SEED + seed, patience_s=300)
+
+
+_CANCELING = """
+import sys, time
+from mcp_background_job.core.batch import Batch
+from mcp_background_job.core.submission import Stage, Submission
+from mcp_background_job.registry.batches import SqliteBatches
+from mcp_background_job.registry.journal import SqliteJournal
+
+batches = SqliteBatches(SqliteJournal(sys.argv[1]).database)
+for number in range(10_000):
+    batch_id = f"b{sys.argv[2]}-{number}"
+    batch = Batch(batch_id=batch_id, server="http://test", created_at=time.time())
+    prompt = Submission(
+        prompt_id=f"{batch_id}-p", server=batch.server, submitted_at=0.0, graph="", stage=Stage.WAITING,
+        batch_id=batch_id, position=0, graph_id=batch_id,
+    )
+    batches.create(batch, [prompt], {batch_id: ("{}", "{}")})
+    assert batches.request_cancel(batch_id, by="test", at=time.time()) == 1
+    print(number, flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    "deaths", [pytest.param(5, id="some"), pytest.param(100, id="many", marks=pytest.mark.nightly)]
+)
+def test_whoever_dies_while_it_cancels_leaves_nothing_that_waits_for_ever(deaths: int, tmp_path: Path) -> None:
+    chance = random.Random(SEED)  # noqa: S311  no secret
+    path = tmp_path / "journal"
+    for death in range(deaths):
+        command = [sys.executable, "-c", _CANCELING, str(path), str(death)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as canceling:
+            assert canceling.stdout
+            canceling.stdout.readline()
+            threading.Event().wait(chance.uniform(0.0, 0.2))  # the random moment
+            canceling.kill()
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        (canceled,) = db.execute("SELECT count(*) FROM batches WHERE cancel_requested_at IS NOT NULL").fetchone()
+        left = db.execute(
+            "SELECT batch_id FROM submissions JOIN batches USING (batch_id) "
+            "WHERE cancel_requested_at IS NOT NULL AND ending IS NULL"
+        ).fetchall()
+    assert canceled > deaths
+    assert left == []
