@@ -69,10 +69,9 @@ async def test_whoever_kills_the_dispatcher_pauses_the_batch_and_resume_goes_on(
         view = await home.batches.view(batch_id)
         assert view.status is BatchStatus.PAUSED
         assert "was killed; resume goes on" in view.trouble
-        began, used = time.monotonic(), time.process_time()
-        await home.batches.wait(batch_id, 1.0)
-        assert time.process_time() - used < 0.5, "a wait for nothing keeps a processor busy"
-        assert time.monotonic() - began < 5
+        began = time.monotonic()
+        await home.batches.wait(batch_id, 8.0)
+        assert time.monotonic() - began < 4, "there is nothing to wait for"
         assert (await home.dispatcher(batch_id)).status == "killed"
         await home.batches.resume(batch_id)
         assert (await home.over(batch_id)).counts.succeeded == 60
