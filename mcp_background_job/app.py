@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,6 +56,22 @@ def build_comfyui(manager: JobManager, settings: ComfyUISettings) -> ComfyUI:
     directory.mkdir(mode=0o700, exist_ok=True)
     how = Startup(settings.dir, settings.command, settings.restart_command)
     return ComfyUI(endpoint, SqliteJournal(state.comfyui_journal), manager, directory, how)
+
+
+def has_open_batches(manager: JobManager) -> bool:
+    """Tell whether there are batches of ComfyUI prompts that are not over; cheaper than to make its control.
+
+    Raises:
+        RegistryError: the journal of submissions cannot be used.
+    """
+    from mcp_background_job.registry.batches import SqliteBatches  # noqa: PLC0415  see above
+    from mcp_background_job.registry.journal import SqliteJournal  # noqa: PLC0415
+
+    path = manager.executor.state.comfyui_journal
+    if not Path(path).exists():
+        return False
+    with contextlib.closing(SqliteJournal(path)) as journal:
+        return bool(SqliteBatches(journal.database).open())
 
 
 def policy_of(settings: Settings) -> Policy:

@@ -244,8 +244,9 @@ class Batches:
         return [await self._journalled(batch) for batch in await self.newest(limit=limit)]
 
     async def open_views(self) -> list[BatchView]:
-        """Return what the journal knows of the batches that are not over."""
-        return [await self._journalled(batch) for batch in await asyncio.to_thread(self._batches.open_on, self._server)]
+        """Return what the journal knows of the batches of this server that are not over."""
+        batches = await asyncio.to_thread(self._batches.open)
+        return [await self._journalled(batch) for batch in batches if batch.server == self._server]
 
     async def view(self, batch_id: str) -> BatchView:
         """Look at a batch; one that is not over has a dispatcher afterwards."""
@@ -290,10 +291,10 @@ class Batches:
         while True:
             view = await self.view(batch_id)
             left = deadline - time.monotonic()
-            job = view.dispatcher
-            if view.status in TERMINAL or job is None or job.state is State.EXITED or left <= 0:
+            dispatcher = view.dispatcher
+            if view.status in TERMINAL or left <= 0 or dispatcher is None or dispatcher.state is State.EXITED:
                 return view
-            await self._manager.wait(job, WaitRequest(until=Until(Kind.EXIT), wait_s=left))
+            await self._manager.wait(dispatcher, WaitRequest(until=Until(Kind.EXIT), wait_s=left))
 
     # -- act -------------------------------------------------------------------------------------------------------
 
@@ -400,8 +401,8 @@ class Batches:
     # -- its dispatcher --------------------------------------------------------------------------------------------
 
     async def ensure_all(self) -> list[Job]:
-        """See to it that all batches of this server that are not over are worked on; returns their dispatchers."""
-        batches = [await self.ensure(batch) for batch in await asyncio.to_thread(self._batches.open_on, self._server)]
+        """See to it that the batches of all servers that are not over are worked on; returns their dispatchers."""
+        batches = [await self.ensure(batch) for batch in await asyncio.to_thread(self._batches.open)]
         jobs = [await self._dispatcher(batch) for batch in batches]
         return [job for job in jobs if job is not None and job.state is not State.EXITED]
 

@@ -34,6 +34,10 @@ _FIRST_TARGETING = (0, 3, 57)
 _HIT_LOOKS = 10
 _HIT_LOOK_S = 0.1
 
+#: A prompt that is being sent is not at the server yet; a healthy server has it within milliseconds.
+_SENDING_S = 1.0
+_SENDING_LOOK_S = 0.02
+
 #: Pending prompts that were asked to leave are looked for so often before they are said to stay.
 _DROP_LOOKS = 20
 _DROP_LOOK_S = 0.1
@@ -83,8 +87,8 @@ class Canceller:
 
     async def cancel(self, prompt_id: str | None, *, clear_pending: bool = False) -> Cancelled:
         """Stop a prompt, by default the one that runs; drop all pending ones first if asked to."""
-        if prompt_id is not None:
-            check_prompt_id(prompt_id)
+        if prompt_id is not None and await self._is_withdrawn(check_prompt_id(prompt_id)):
+            return Cancelled(Verdict.CANCELLED, prompt_id)
         walk = await self._begin(prompt_id, CancelPlan())
         queue = await self._first_queue(walk)
         if isinstance(queue, Cancelled):
@@ -102,7 +106,21 @@ class Canceller:
 
     async def cancel_pending(self, prompt_id: str) -> Cancelled:
         """Take one prompt out of the queue; one that runs is left alone."""
+        if await self._is_withdrawn(check_prompt_id(prompt_id)):
+            return Cancelled(Verdict.CANCELLED, prompt_id)
         return await self._go(await self._begin(check_prompt_id(prompt_id), CancelPlan(only_pending=True)))
+
+    async def _is_withdrawn(self, prompt_id: str) -> bool:
+        """Cancel a prompt that its batch has yet to send; returns whether it was one."""
+        if await asyncio.to_thread(self._journal.withdraw, prompt_id, at=time.time()):
+            return True
+        deadline = time.monotonic() + _SENDING_S
+        while time.monotonic() < deadline:
+            submission = await asyncio.to_thread(self._journal.get, prompt_id)
+            if submission is None or submission.stage is not Stage.SENDING:
+                break
+            await asyncio.sleep(_SENDING_LOOK_S)
+        return False
 
     # -- one prompt ------------------------------------------------------------------------------------------------
 

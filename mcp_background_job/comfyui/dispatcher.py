@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Awaitable, Callable
 
@@ -29,13 +30,7 @@ from mcp_background_job.comfyui.submit import Submitter
 from mcp_background_job.comfyui.trouble import Trouble
 from mcp_background_job.core.batch import TERMINAL, Batch, BatchStatus, status_of
 from mcp_background_job.core.submission import End, Stage, Submission
-from mcp_background_job.errors import (
-    BackgroundJobError,
-    LifecycleError,
-    RegistryError,
-    SurvivorsError,
-    UnreachableError,
-)
+from mcp_background_job.errors import BackgroundJobError, RegistryError, UnreachableError
 from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.journal_base import Journal
 
@@ -115,25 +110,26 @@ class Dispatcher:
         self._events.hold()
         self._events.when_over(self._settle)
         self._in_touch_since = time.time()
+        batch = await self._batch()
         while True:
             try:
-                status = await self._turn()
+                batch = await self._batch()
+                status = await self._turn(batch)
             except (UnreachableError, RegistryError) as error:
-                await self._stay_away(error)
+                await self._stay_away(batch, error)
                 continue
             if status is not None:
                 return status
             await self._rest(_LOOK_S if self._sent else _IDLE_LOOK_S)
 
-    async def _turn(self) -> BatchStatus | None:
+    async def _turn(self, batch: Batch) -> BatchStatus | None:
         """Do what is due; returns the status of the batch if there is nothing more to do."""
-        batch = await self._batch()
         if time.monotonic() >= self._look_at:
             try:
                 await self._look(batch)
             except UnreachableError as error:
                 # What holds the interpreter runs all the while, and only the cancel can tell that it is wedged.
-                if error.trouble == Trouble.SILENT and await self._is_restarting(batch):
+                if error.trouble == Trouble.SILENT and await self._is_restarting(batch, is_silent=True):
                     return BatchStatus.RUNNING
                 raise
             self._look_at = time.monotonic() + _LOOK_S
@@ -160,16 +156,18 @@ class Dispatcher:
             await asyncio.wait_for(self._woken.wait(), patience_s)
         self._woken.clear()
 
-    async def _stay_away(self, error: BackgroundJobError) -> None:
+    async def _stay_away(self, batch: Batch, error: BackgroundJobError) -> None:
         self._is_in_touch = False
         self._failures += 1
         pause_s = dispatch_plan.backoff_s(self._failures)
-        self._say(f"waiting {pause_s:g} s: {error}")
-        with contextlib.suppress(RegistryError):  # it may be the trouble itself, and has been told in a line
-            await self._note_trouble(f"{error}; it is asked again every {pause_s:g} s")
         if isinstance(error, UnreachableError):
+            if error.trouble == Trouble.SILENT:
+                pause_s = min(pause_s, self._time_left(batch))
             # Whether it is still the same server cannot be told from another machine.
             self._in_touch_since = time.time() + pause_s
+        self._say(f"waiting {pause_s:.0f} s: {error}")
+        with contextlib.suppress(RegistryError):  # it may be the trouble itself, and has been told in a line
+            await self._note_trouble(f"{error}. It is asked again in {pause_s:.0f} s")
         self._look_at = 0.0
         await asyncio.sleep(pause_s)
 
@@ -299,12 +297,12 @@ class Dispatcher:
 
     # -- time limits -----------------------------------------------------------------------------------------------
 
-    async def _is_restarting(self, batch: Batch) -> bool:
+    async def _is_restarting(self, batch: Batch, *, is_silent: bool = False) -> bool:
         """Stop what has run for too long; returns whether the server is about to be restarted for that."""
         limit_s = batch.prompt_timeout_s
         if limit_s is None:
             return False
-        self._note_begun()
+        self._note_begun(is_silent=is_silent)
         now = time.monotonic()
         for prompt_id, since in list(self._running_since.items()):
             if now - since >= limit_s and now >= self._try_again_at.get(prompt_id, 0.0):
@@ -313,11 +311,24 @@ class Dispatcher:
                     return True
         return False
 
-    def _note_begun(self) -> None:
+    def _note_begun(self, *, is_silent: bool) -> None:
         """Note what was heard to run: a prompt that holds the interpreter is never seen to."""
         for prompt_id in self._sent:
             if heard := self._events.progress_of(prompt_id):
                 self._running_since.setdefault(prompt_id, heard.moved_at)
+        if is_silent and not self._running_since.keys() & self._sent.keys():
+            # It may have begun without being heard: of several the first, since they run in this order.
+            self._running_since |= dict.fromkeys(list(self._sent)[:1], time.monotonic())
+
+    def _time_left(self, batch: Batch) -> float:
+        """Return the seconds until a prompt runs into its time limit, or is to be stopped again for that."""
+        if batch.prompt_timeout_s is None:
+            return math.inf
+        due = [
+            max(since + batch.prompt_timeout_s, self._try_again_at.get(prompt_id, 0.0))
+            for prompt_id, since in self._running_since.items()
+        ]
+        return max(0.0, min(due, default=math.inf) - time.monotonic())
 
     async def _is_restarting_for(self, batch: Batch, prompt_id: str) -> bool:
         cancelled = await self._canceller.cancel(prompt_id)
@@ -327,17 +338,16 @@ class Dispatcher:
         self._try_again_at[prompt_id] = time.monotonic() + _TRY_AGAIN_S
         if cancelled.verdict is not Verdict.WEDGED:
             return False
-        what_helps = "restart_comfyui(force=true) ends it, and the batch goes on"
-        if batch.may_restart:
-            try:
-                return not await self._restart()
-            except (LifecycleError, SurvivorsError) as error:
-                what_helps = str(error)
-        await self._note_trouble(
-            f"prompt {prompt_id} has run into its time limit, and ComfyUI is wedged ({cancelled.wedge}): {what_helps}"
-        )
         self._wedged_by = prompt_id
-        return False
+        why = f"prompt {prompt_id} has run into its time limit, and ComfyUI is wedged ({cancelled.wedge})"
+        if not batch.may_restart:
+            await self._note_trouble(f"{why}: restart_comfyui(force=true) ends it, and the batch goes on")
+            return False
+        try:
+            return not await self._restart()
+        except BackgroundJobError as error:  # nobody here may or can; the batch waits for somebody who does
+            await self._note_trouble(f"{why}, and could not be restarted: {error}")
+            return False
 
     # -- the batch -------------------------------------------------------------------------------------------------
 

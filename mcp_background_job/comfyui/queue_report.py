@@ -145,19 +145,20 @@ def _troubled(trouble: UnreachableError | None) -> Report:
 def _row(row: Row) -> Report:
     prompt = row.prompt
     submission = prompt.submission
-    over = row.at is not None
+    is_over = prompt.status not in ("pending", "in_progress")
+    at, began = row.at, row.began
     return without_none(
         prompt_id=prompt.prompt_id,
         status=prompt.status,
         note=(submission.note or None) if submission else None,
         batch_id=submission.batch_id if submission else None,
         position=prompt.position,
-        submitted_at=iso(prompt.submitted_at),
-        ended_at=iso(row.at) if over else None,
-        duration_s=round(row.at - row.began, 2) if row.at is not None and row.began is not None else None,
-        outputs=row.outputs if over else None,
+        age=duration(time.time() - prompt.submitted_at) if prompt.submitted_at and not is_over else None,
+        ended_at=iso(at),
+        duration_s=round(at - began, 2) if at is not None and began is not None else None,
+        outputs=row.outputs or None,
         cause=row.cause or None,
-        reason=(prompt.reason or None) if not row.cause else None,
+        reason=(prompt.reason or None) if is_over and not row.cause else None,
         **progress_of(prompt),
     )
 

@@ -41,7 +41,7 @@ def cause_of(finished: Finished) -> str:
 
 
 def cause_of_refusal(refused: Refused) -> str:
-    """Return in one line why a prompt was refused: the first node at fault, which the server's own sentence lacks."""
+    """Return in one line why a prompt was refused: the first node that is at fault says more than the whole."""
     for error in refused.node_errors:
         return one_line(f"node {error.node_id} {error.class_type}: {error.message}", _CAUSE)
     return one_line(refused.message, _CAUSE)

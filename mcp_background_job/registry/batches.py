@@ -57,9 +57,9 @@ class SqliteBatches:
         """Return the batches of a server, newest first."""
         return self._batches("newest_batches", server=storable(server), limit=limit)
 
-    def open_on(self, server: str) -> list[Batch]:
-        """Return the batches that are not known to be over, oldest first."""
-        return self._batches("open_batches", server=storable(server))
+    def open(self) -> list[Batch]:
+        """Return the batches of all servers that are not known to be over, oldest first."""
+        return self._batches("open_batches")
 
     def counts(self, batch_id: str) -> Counts:
         """Return how many prompts of a batch are where; those that were tried again count once."""

@@ -13,10 +13,13 @@ from fastmcp.server.auth import AuthProvider
 from fastmcp.tools.function_tool import FunctionTool
 
 from mcp_background_job import __version__
-from mcp_background_job.app import build_comfyui
+from mcp_background_job.app import build_comfyui, has_open_batches
 from mcp_background_job.config import Settings, load_comfyui_settings
+from mcp_background_job.core.job import Job
+from mcp_background_job.core.waiting import MAX_WAIT_S, Kind, Until
 from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.wait import WaitRequest
 from mcp_background_job.server.resources import register_resources
 from mcp_background_job.server.toolbox import Toolbox
 from mcp_background_job.server.tools.comfyui import ComfyUIDoor
@@ -25,6 +28,9 @@ _log = logging.getLogger(__name__)
 
 #: The client is waiting for the handshake, and nobody for the housekeeping: whatever asks about a job looks for itself.
 _AFTER_HANDSHAKE_S = 0.2
+
+#: Whoever makes a batch has it worked on; only the death of its dispatcher must be noticed.
+_BATCHES_LOOK_S = 5.0
 
 INSTRUCTIONS = """\
 Run anything that may take longer than a few seconds as a job: execute_command starts it and waits briefly.
@@ -38,9 +44,9 @@ Jobs go on when this server or session ends; list_jobs shows those of earlier se
 - To wait long without tokens, run in your own shell: mcp-background-job wait JOB (exits with the job's exit code)."""
 
 COMFYUI_INSTRUCTIONS = """\
-ComfyUI: comfyui_submit queues a render, comfyui_job(wait_s=50) waits for it, comfyui_cancel_job stops it and says
-what is true. "wedged" means that no HTTP call can stop it: ask the user, then
-restart_comfyui(force=true, requeue="pending"). "unreachable" never means that nothing runs."""
+ComfyUI: comfyui_submit queues a render, or with overrides a batch; comfyui_job(wait_s=50) or comfyui_batch waits,
+comfyui_download fetches outputs, comfyui_cancel_job stops and says what is true. "wedged": no HTTP call can stop it:
+ask the user, then restart_comfyui(force=true, requeue="pending"). "unreachable" never means that nothing runs."""
 
 
 def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider | None = None) -> FastMCP[Any]:
@@ -51,11 +57,14 @@ def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider 
     async def lifespan(_: FastMCP[Any]) -> AsyncGenerator[dict[str, Any]]:
         starting = manager.executor.start_spawner_soon()
         async with asyncio.TaskGroup() as tasks:
-            housekeeping = tasks.create_task(_keep_house(manager, settings.cleanup_interval))
+            chores = [tasks.create_task(_keep_house(manager, settings.cleanup_interval))]
+            if "comfyui" in settings.toolsets:
+                chores.append(tasks.create_task(_keep_batches(manager, comfyui)))
             try:
                 yield {}
             finally:
-                housekeeping.cancel()
+                for chore in chores:
+                    chore.cancel()
                 await starting
         await comfyui.close()
         manager.close()
@@ -95,3 +104,19 @@ async def _keep_house(manager: JobManager, interval_s: float) -> None:
         except (BackgroundJobError, OSError) as error:
             _log.warning("could not tidy up: %s", error)
         await asyncio.sleep(interval_s)
+
+
+async def _keep_batches(manager: JobManager, comfyui: ComfyUIDoor) -> None:
+    """See to it that batches are worked on after a reboot, and after the death of whoever worked on them."""
+    await asyncio.sleep(_AFTER_HANDSHAKE_S)
+    until_end = WaitRequest(until=Until(Kind.EXIT), wait_s=MAX_WAIT_S)
+    while True:
+        dispatchers: list[Job] = []
+        try:
+            if await asyncio.to_thread(has_open_batches, manager):
+                dispatchers = await comfyui.open().batches.ensure_all()
+        except (BackgroundJobError, OSError) as error:
+            _log.warning("could not look after batches: %s", error)
+        if dispatchers:
+            await manager.wait_for_several(dispatchers, until_end, for_all=False)
+        await asyncio.sleep(_BATCHES_LOOK_S)

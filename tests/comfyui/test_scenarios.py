@@ -199,10 +199,12 @@ async def test_a_batch_of_renders_runs_to_its_end(server: _Server) -> None:
 
 async def test_a_batch_is_canceled_with_the_render_that_runs(server: _Server) -> None:
     items = items_of([workflow.check(server.long()) for _ in range(3)], {}, "product")
-    batch_id = (await server.control.batches.create(items, client="test")).batch.batch_id
+    view = await server.control.batches.create(items, client="test")
+    batch_id = view.batch.batch_id
     async with asyncio.timeout(_REAL_PATIENCE_S):
-        while not (await server.control.batches.view(batch_id)).running:
+        while not view.running:
             await asyncio.sleep(0.1)
+            view = await server.control.batches.view(batch_id)
 
     canceled = await server.control.batches.cancel(batch_id, by="test", interrupt=True)
 

@@ -90,7 +90,7 @@ SELECT * FROM batches WHERE batch_id = :batch_id;
 SELECT * FROM batches WHERE server = :server ORDER BY created_at DESC, batch_id DESC LIMIT :limit;
 
 -- open_batches --
-SELECT * FROM batches WHERE server = :server AND ended_at IS NULL ORDER BY created_at, batch_id;
+SELECT * FROM batches WHERE ended_at IS NULL ORDER BY created_at, batch_id;
 
 -- counts --
 SELECT stage, ending, count(*) AS number FROM submissions WHERE batch_id = :batch_id AND retried_as IS NULL

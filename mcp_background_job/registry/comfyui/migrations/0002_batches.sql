@@ -46,7 +46,7 @@ CREATE TABLE batches (
     ended_at            REAL
 );
 CREATE INDEX batches_by_age ON batches (server, created_at DESC, batch_id DESC);
-CREATE INDEX batches_open ON batches (server, created_at, batch_id) WHERE ended_at IS NULL;
+CREATE INDEX batches_open ON batches (created_at, batch_id) WHERE ended_at IS NULL;
 
 -- Columns are those of core.session.Session.
 CREATE TABLE sessions (
