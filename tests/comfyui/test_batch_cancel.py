@@ -233,7 +233,7 @@ async def test_a_cancel_with_a_dead_worker_says_that_the_prompt_stays(
 
 async def test_a_cancel_while_others_look_and_make_batches(tmp_path: Path, state_dir: str, manager: JobManager) -> None:
     async with house(tmp_path, state_dir, manager) as home:
-        batch_id, first = await _with_one_running(home, seconds=1.0)
+        batch_id, first = await _with_one_running(home, seconds=3.0)
         looking = asyncio.gather(*(home.batches.view(batch_id) for _ in range(10)))
         making = asyncio.gather(*(home.create(2) for _ in range(2)))
         canceled = await _cancel(home, batch_id)
