@@ -199,14 +199,6 @@ PROMISES: tuple[Promise, ...] = (
         _BATCH,
         "A batch is over exactly when nothing of it runs or may still run; it succeeded only if every prompt did.",
     ),
-    Promise(
-        "comfyui.batch.cancel",
-        _BATCH,
-        "Once a cancel or a pause of a batch is answered, nothing more of it is taken up to be sent, by any process.",
-    ),
-    Promise(
-        "comfyui.batch.retry", _BATCH, "A failed prompt is tried again once, whoever asks for it at the same time."
-    ),
     Promise("comfyui.session.tracked", "ComfyUI: comfyui_session", "Every submission is tracked in its session."),
     Promise(
         "journal.old",
@@ -258,4 +250,34 @@ PROMISES: tuple[Promise, ...] = (
     ),
     Promise("comfyui.download.memory", _DOWNLOAD, "Memory does not grow with the size of a file."),
     Promise("comfyui.download.preview", _DOWNLOAD, "An image that was made is shown small, or why not is said."),
+    # Batches
+    Promise(
+        "comfyui.batch.cancel",
+        _BATCH,
+        "After a cancel was answered nothing of the batch is submitted, and the answer says what becomes of the rest.",
+    ),
+    Promise(
+        "comfyui.batch.survives",
+        _BATCH,
+        "Whoever dies, no prompt is lost; none runs again but those that were at a ComfyUI that died, unread.",
+    ),
+    Promise("comfyui.batch.once", _BATCH, "However many work on batches, no prompt is sent by two of them."),
+    Promise(
+        "comfyui.batch.pause",
+        _BATCH,
+        "A paused batch sends nothing until it is resumed; whoever kills its dispatcher pauses it, and is told so.",
+    ),
+    Promise("comfyui.batch.retry", _BATCH, "Failed prompts, and no others, run again under new ids."),
+    Promise(
+        "comfyui.batch.time_limit",
+        "comfyui_submit: prompt_timeout_s",
+        "What runs too long is stopped and has failed; where only a restart helps, ComfyUI is restarted, or what helps "
+        "is said.",
+    ),
+    Promise(
+        "comfyui.batch.others",
+        _BATCH,
+        "Others get their turn and are not touched, and what they take away does not run again.",
+    ),
+    Promise("comfyui.batch.told", _BATCH, "An agent is told in one answer how a batch stands, and what helps."),
 )

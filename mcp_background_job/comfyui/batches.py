@@ -7,6 +7,7 @@ one, so that a reboot or a killed dispatcher costs nothing but time.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import shlex
 import sys
@@ -28,9 +29,16 @@ from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.core.submission import Stage, Submission
 from mcp_background_job.core.waiting import Kind, Until
-from mcp_background_job.errors import InvalidRequestError, UnknownBatchError, UnknownJobError, UnreachableError
+from mcp_background_job.errors import (
+    BackgroundJobError,
+    InvalidRequestError,
+    RegistryError,
+    UnknownBatchError,
+    UnknownJobError,
+    UnreachableError,
+)
 from mcp_background_job.jobdir.records import SYSTEM
-from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.manager import JobManager, Started
 from mcp_background_job.jobs.request import StartRequest
 from mcp_background_job.jobs.wait import WaitRequest
 from mcp_background_job.registry.batches import SqliteBatches
@@ -48,10 +56,18 @@ _ID_LENGTH = 6
 #: The queue of a healthy server comes in milliseconds; what a batch looks like without it is said at once.
 _LOOK_S = 1.0
 
-#: A request that submits a prompt is answered or given up within this time (see ``client.REQUEST_S``), and then looked
-#: for; a dispatcher that has died is replaced and looks within less.
-_SENDING_S = 25.0
+#: A request that submits a prompt is answered or given up within less (see ``client.READ_S``); a dispatcher that has
+#: died is replaced and looks within less, too.
+_SENDING_S = 8.0
 _SENDING_LOOK_S = 0.01
+
+_NOT_BEGUN = "whoever made it was interrupted before it was begun: resume begins it, cancel drops it"
+
+#: What need not be interrupted any more.
+_OVER = (Verdict.CANCELLED, Verdict.FINISHED, Verdict.FAILED, Verdict.NOT_FOUND)
+
+#: A dispatcher whose batch was over ends within this time.
+_ENDING_S = 1.0
 
 #: Failures that a look at a batch shows.
 _MAX_FAILURES = 5
@@ -159,6 +175,7 @@ class Batches:
 
         Raises:
             InvalidRequestError: no prompts, too many, or limits that make no sense; nothing was recorded.
+            BackgroundJobError: it cannot be recorded or worked on; nothing of it will run.
         """
         if not 0 < len(items) <= MAX_PROMPTS:
             raise InvalidRequestError(f"a batch has 1 to {MAX_PROMPTS:,} prompts, not {len(items):,}")
@@ -166,18 +183,29 @@ class Batches:
             raise InvalidRequestError(f"max_queued={max_queued}: at least one prompt must be in ComfyUI's queue")
         if prompt_timeout_s is not None and not 0 < prompt_timeout_s < float("inf"):
             raise InvalidRequestError(f"prompt_timeout_s={prompt_timeout_s:g}: more than 0 seconds, and finite")
+        now = time.time()
         batch = Batch(
             batch_id=_new_id(),
             server=self._server,
-            created_at=time.time(),
+            created_at=now,
             client=client,
             note=note,
             max_queued=max_queued,
             prompt_timeout_s=prompt_timeout_s,
             may_restart=may_restart,
+            # Until it is worked on: whoever is told of an error, or of nothing, submits it once more, and must not get
+            # it twice.
+            paused_at=now,
+            trouble=_NOT_BEGUN,
         )
         await asyncio.to_thread(self._record, batch, items, session_id)
-        await self.ensure(batch)
+        try:
+            await self._start(batch)
+            await asyncio.to_thread(self._batches.pause, batch.batch_id, at=None)
+        except BackgroundJobError:
+            with contextlib.suppress(RegistryError):  # the same trouble; it stays paused
+                await asyncio.to_thread(self._batches.request_cancel, batch.batch_id, by=client, at=time.time())
+            raise
         return await self.view(batch.batch_id)
 
     def _record(self, batch: Batch, items: Sequence[Item], session_id: str | None) -> None:
@@ -227,7 +255,8 @@ class Batches:
         if batch.ended_at is None:
             batch = await self.ensure(batch)
         view = await self._journalled(batch)
-        view = replace(view, dispatcher=await self._dispatcher(batch), trouble=batch.trouble)
+        dispatcher = await self._dispatcher(batch)
+        view = replace(view, dispatcher=dispatcher, trouble=batch.trouble or _trouble_of(dispatcher))
         if view.counts.failed:
             failed = await asyncio.to_thread(self._batches.failed, batch_id, limit=_MAX_FAILURES)
             view = replace(view, failures=tuple(failed))
@@ -278,38 +307,60 @@ class Batches:
             return CanceledBatch(replace(await self.view(batch_id), detail=detail))
         # First of all: whatever happens to this process, nothing that is not being sent now will be sent.
         pending = await asyncio.to_thread(self._batches.request_cancel, batch_id, by=by, at=time.time())
-        await self._await_sent(await self.ensure(await self.get(batch_id)))
         sent = await asyncio.to_thread(self._batches.at_server, batch_id)
-        # Those that wait before the one that runs: its place would be taken by the next.
-        taken = [await self._canceller.cancel_pending(one.prompt_id) for one in sent]
-        running = [one.prompt_id for one in taken if one.verdict is Verdict.RUNNING and one.prompt_id]
+        await self._await_sent(await self.ensure(await self.get(batch_id)))
+        running, unknown = await self._take_out(await asyncio.to_thread(self._batches.at_server, batch_id))
         interrupted = [await self._canceller.cancel(prompt_id) for prompt_id in running] if interrupt else []
-        over = (Verdict.CANCELLED, Verdict.FINISHED, Verdict.FAILED, Verdict.NOT_FOUND)
-        stopped = {one.prompt_id for one in interrupted if one.verdict in over}
+        stopped = {one.prompt_id for one in interrupted if one.verdict in _OVER}
+        # By the journal, since the dispatcher takes them out as well.
+        canceled = set(await asyncio.to_thread(self._batches.canceled_among, [one.prompt_id for one in sent]))
         return CanceledBatch(
             await self.view(batch_id),
-            pending=pending + sum(one.verdict is Verdict.CANCELLED for one in taken),
+            pending=pending + len(canceled - stopped),
             running=tuple(prompt_id for prompt_id in running if prompt_id not in stopped),
-            unknown=tuple(
-                one.prompt_id
-                for one in taken
-                if one.prompt_id and one.verdict in (Verdict.UNREACHABLE, Verdict.SERVER_DIED, Verdict.PENDING)
-            ),
+            unknown=tuple(unknown),
             interrupted=tuple(interrupted),
         )
+
+    async def _take_out(self, sent: Sequence[Submission]) -> tuple[list[str], list[str]]:
+        """Take prompts out of the queue; returns those that run instead, and those of which nothing is known."""
+        running: list[str] = []
+        unknown: list[str] = []
+        # The last one first: when the one that runs ends meanwhile, its place would be taken by one to be taken out.
+        for one in reversed(sent):
+            # A server that gives no answer is not asked for each of them: that takes seconds.
+            taken = await self._canceller.cancel_pending(one.prompt_id) if not unknown else None
+            if taken is not None and taken.verdict is Verdict.RUNNING:
+                running.append(one.prompt_id)
+            elif taken is None or taken.verdict not in _OVER or await self._is_under_way(one):
+                unknown.append(one.prompt_id)
+        return running, unknown
+
+    async def _is_under_way(self, submission: Submission) -> bool:
+        sent = await asyncio.to_thread(self._batches.at_server, str(submission.batch_id))
+        return any(one.prompt_id == submission.prompt_id and one.stage is Stage.SENDING for one in sent)
 
     async def _await_sent(self, batch: Batch) -> None:
         """Return when no prompt is on its way to the server: what a dispatcher has claimed before the wish counts.
 
         A dispatcher that is out of touch with the server says so, and sends nothing without another claim.
         """
-        deadline = time.monotonic() + _SENDING_S
+        if not await self._is_sending(batch, _SENDING_S):
+            return
+        # It is suspended, or starved: its successor finds out what became of it, and that it is not sent later.
+        await self._manager.kill(dispatcher_name(batch.batch_id), by=SYSTEM, why="a batch is canceled", grace_s=0)
+        await self._is_sending(await self.ensure(batch), _SENDING_S)
+
+    async def _is_sending(self, batch: Batch, patience_s: float) -> bool:
+        """Tell whether a prompt is on its way to the server for all this time."""
+        deadline = time.monotonic() + patience_s
         while time.monotonic() < deadline:
             now = await self.get(batch.batch_id)
             sent = await asyncio.to_thread(self._batches.at_server, batch.batch_id)
             if now.trouble or all(one.stage is not Stage.SENDING for one in sent):
-                return
+                return False
             await asyncio.sleep(_SENDING_LOOK_S)
+        return True
 
     async def pause(self, batch_id: str) -> BatchView:
         """Send nothing more of a batch; what was sent runs on."""
@@ -343,7 +394,10 @@ class Batches:
         again = {one.prompt_id: _once_more(one) for one in failed}
         retried = await asyncio.to_thread(self._batches.retry, batch_id, again, session_id=session_id)
         if retried:
-            await self._start(batch)
+            started = await self._start(batch)
+            if started.existed and batch.ended_at is not None:
+                # It has seen that the batch was over, and ends: whoever looks next (below) starts another.
+                await self._manager.wait(started.job, WaitRequest(until=Until(Kind.EXIT), wait_s=_ENDING_S))
         return replace(await self.view(batch_id), detail=f"{retried} failed prompts run again")
 
     # -- its dispatcher --------------------------------------------------------------------------------------------
@@ -382,9 +436,15 @@ class Batches:
         except UnknownJobError:
             return None
 
-    async def _start(self, batch: Batch) -> None:
+    async def _start(self, batch: Batch) -> Started:
         # Under a name of its own, so that of several who start it at once one does.
-        await self._manager.start(dispatcher_request(batch), client=batch.client)
+        return await self._manager.start(dispatcher_request(batch), client=batch.client)
+
+
+def _trouble_of(dispatcher: Job | None) -> str:
+    if dispatcher is None or dispatcher.state is not State.QUEUED:
+        return ""
+    return f"its dispatcher, job {dispatcher.job_id}, waits for a free slot: MCP_BG_MAX_JOBS are running"
 
 
 def dispatcher_name(batch_id: str) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import math
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,11 +28,15 @@ from mcp_background_job.comfyui.startup import Settings
 from mcp_background_job.comfyui.status import Status, status_of
 from mcp_background_job.comfyui.submit import Submitter
 from mcp_background_job.core.batch import BatchStatus
+from mcp_background_job.jobdir import lock
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.downloads import SqliteDownloads
 from mcp_background_job.registry.journal import SqliteJournal
 from mcp_background_job.registry.sessions import SqliteSessions
+
+#: Between two looks whether another dispatcher has died, which tells nobody.
+_TURN_LOOK_S = 0.5
 
 #: A restarted ComfyUI is waited for so long where somebody else restarts it; a dispatcher goes on waiting afterwards.
 _RESTART_S = 40.0
@@ -56,6 +63,7 @@ class ComfyUI:
         self.endpoint = endpoint
         self._manager = manager
         self.output_root = output_root
+        self._directory = directory
         self._client = Client(endpoint)
         self._batches = SqliteBatches(journal.database)
         sessions = SqliteSessions(journal.database)
@@ -148,7 +156,27 @@ class ComfyUI:
             resume=self.lifecycle.resume_requeue,
             say=say,
         )
-        return await dispatcher.run()
+        async with self._only_dispatcher(batch_id, say):
+            return await dispatcher.run()
+
+    @contextlib.asynccontextmanager
+    async def _only_dispatcher(self, batch_id: str, say: Say) -> AsyncGenerator[None]:
+        """Work on a batch alone, whoever starts dispatchers, and go on when another has died.
+
+        Of two, one would take what the other has claimed, and not sent yet, for what a dead one has left, and both
+        would send it.
+        """
+        path = str(self._directory / f"batch-{batch_id}.lock")
+        told = False
+        while (descriptor := lock.acquire(path, patience_s=0.0)) is None:
+            if not told:
+                say(f"another dispatcher works on batch {batch_id}: this one takes over if it dies")
+            told = True
+            await asyncio.sleep(_TURN_LOOK_S)
+        try:
+            yield
+        finally:
+            os.close(descriptor)
 
     async def _look(self) -> Status:
         return await status_of(self._client, self._journal, self.prompts, self._baselines)

@@ -30,7 +30,7 @@ from mcp_background_job.comfyui.submit import Submitter
 from mcp_background_job.comfyui.trouble import Trouble
 from mcp_background_job.core.batch import TERMINAL, Batch, BatchStatus, status_of
 from mcp_background_job.core.submission import End, Stage, Submission
-from mcp_background_job.errors import BackgroundJobError, UnreachableError
+from mcp_background_job.errors import BackgroundJobError, RegistryError, UnreachableError
 from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.journal_base import Journal
 
@@ -100,64 +100,76 @@ class Dispatcher:
         self._try_again_at: dict[str, float] = {}
         self._woken = asyncio.Event()
         self._look_at = 0.0
+        self._is_in_touch = False
         self._in_touch_since = 0.0
         self._failures = 0
-        self._is_in_trouble = True  # one before this may have been
+        self._wedged_by = ""
 
     async def run(self) -> BatchStatus:
         """Work until the batch is over, or its server is about to be restarted; returns what it is then."""
         self._events.hold()
         self._events.when_over(self._settle)
         self._in_touch_since = time.time()
-        await self._resume()
+        batch = await self._batch()
         while True:
-            batch = await self._batch()
             try:
+                batch = await self._batch()
                 status = await self._turn(batch)
-            except UnreachableError as error:
-                status = await self._without_answer(batch, error)
-            else:
-                if status is None:
-                    await self._rest(_LOOK_S if self._sent else _IDLE_LOOK_S)
+            except (UnreachableError, RegistryError) as error:
+                await self._stay_away(batch, error)
+                continue
             if status is not None:
                 return status
+            await self._rest(_LOOK_S if self._sent else _IDLE_LOOK_S)
 
     async def _turn(self, batch: Batch) -> BatchStatus | None:
         """Do what is due; returns the status of the batch if there is nothing more to do."""
         if time.monotonic() >= self._look_at:
-            await self._look()
+            try:
+                await self._look(batch)
+            except UnreachableError as error:
+                # What holds the interpreter runs all the while, and only the cancel can tell that it is wedged.
+                if error.trouble == Trouble.SILENT and await self._is_restarting(batch, is_silent=True):
+                    return BatchStatus.RUNNING
+                raise
             self._look_at = time.monotonic() + _LOOK_S
             if await self._is_restarting(batch):
                 return BatchStatus.RUNNING
-        await self._send(batch)
-        if self._failures:
-            self._failures = 0
-            await self._resume()
-        if self._is_in_trouble and not self._try_again_at:
+        if self._wedged_by and self._wedged_by not in self._sent:
+            self._wedged_by = ""
             await self._note_trouble("")
+        if not self._is_in_touch and (self._sent or not (batch.cancel_requested or batch.is_paused)):
+            await self._get_in_touch()
+        await self._send(batch)
         return None if self._sent else await self._over(batch)
+
+    async def _get_in_touch(self) -> None:
+        """Find out that the server answers, before anything is claimed: see ``SqliteBatches.claim_next``."""
+        await self._client.queue()
+        await self._submitter.note_threads()
+        self._is_in_touch, self._failures = True, 0
+        await self._note_trouble("")
+        await self._resume()
 
     async def _rest(self, patience_s: float) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._woken.wait(), patience_s)
         self._woken.clear()
 
-    async def _without_answer(self, batch: Batch, error: UnreachableError) -> BatchStatus | None:
-        """Wait for a server that gives no answer, unless a prompt that holds it is to be ended for that."""
-        if error.trouble == Trouble.SILENT and self._sent:
-            # It may have begun without being seen: of several the first, since they run in this order.
-            self._running_since.setdefault(next(iter(self._sent)), time.monotonic())
-        if await self._is_restarting(batch):
-            return BatchStatus.RUNNING
+    async def _stay_away(self, batch: Batch, error: BackgroundJobError) -> None:
+        self._is_in_touch = False
         self._failures += 1
-        pause_s = min(dispatch_plan.backoff_s(self._failures), self._time_left(batch))
-        await self._note_trouble(f"{error}. It is asked again in {pause_s:.0f} s")
+        pause_s = dispatch_plan.backoff_s(self._failures)
+        if isinstance(error, UnreachableError):
+            if error.trouble == Trouble.SILENT:
+                pause_s = min(pause_s, self._time_left(batch))
+            # Whether it is still the same server cannot be told from another machine.
+            self._in_touch_since = time.time() + pause_s
         self._say(f"waiting {pause_s:.0f} s: {error}")
-        # Whether it is still the same server cannot be told from another machine.
-        self._in_touch_since = time.time() + pause_s
+        with contextlib.suppress(RegistryError):  # it may be the trouble itself, and has been told in a line
+            await self._note_trouble(f"{error}. It is asked again in {pause_s:.0f} s")
         self._look_at = 0.0
         await asyncio.sleep(pause_s)
-        return None
 
     async def _over(self, batch: Batch) -> BatchStatus | None:
         counts = await asyncio.to_thread(self._batches.counts, batch.batch_id)
@@ -168,7 +180,7 @@ class Dispatcher:
 
     # -- what was sent ---------------------------------------------------------------------------------------------
 
-    async def _look(self) -> None:
+    async def _look(self, batch: Batch) -> None:
         """Find out where everything is that was sent, by this dispatcher or one before."""
         sent = await asyncio.to_thread(self._batches.at_server, self._batch_id)
         self._sent = {submission.prompt_id: submission for submission in sent}
@@ -176,9 +188,9 @@ class Dispatcher:
             return
         queue = await self._client.queue()
         for submission in sent:
-            await self._look_at_one(submission, queue)
+            await self._look_at_one(batch, submission, queue)
 
-    async def _look_at_one(self, submission: Submission, queue: Queue) -> None:
+    async def _look_at_one(self, batch: Batch, submission: Submission, queue: Queue) -> None:
         prompt_id = submission.prompt_id
         place, finished = await self._place(submission, queue)
         if place is Place.RUNNING:
@@ -192,6 +204,8 @@ class Dispatcher:
         match fate:
             case Fate.KEEP:
                 await self._keep(submission, queue)
+                if batch.cancel_requested and place is Place.PENDING:  # whoever canceled died, or was not answered
+                    await self._canceller.cancel_pending(prompt_id)
             case Fate.SETTLE:
                 await self._settled(finished)
             case Fate.AGAIN:
@@ -238,10 +252,9 @@ class Dispatcher:
         """Settle a prompt that was heard to be over."""
         try:
             finished = await self._client.finished(prompt_id)
-        except UnreachableError:
-            self._look_at = 0.0  # which meets the same trouble, and waits
-        else:
             await self._settled(finished)
+        except (UnreachableError, RegistryError):
+            self._look_at = 0.0  # which meets the same trouble, and waits
         self._woken.set()
 
     async def _settled(self, finished: Finished | None) -> None:
@@ -282,11 +295,12 @@ class Dispatcher:
 
     # -- time limits -----------------------------------------------------------------------------------------------
 
-    async def _is_restarting(self, batch: Batch) -> bool:
+    async def _is_restarting(self, batch: Batch, *, is_silent: bool = False) -> bool:
         """Stop what has run for too long; returns whether the server is about to be restarted for that."""
         limit_s = batch.prompt_timeout_s
         if limit_s is None:
             return False
+        self._note_begun(is_silent=is_silent)
         now = time.monotonic()
         for prompt_id, since in list(self._running_since.items()):
             if now - since >= limit_s and now >= self._try_again_at.get(prompt_id, 0.0):
@@ -294,6 +308,15 @@ class Dispatcher:
                 if await self._is_restarting_for(batch, prompt_id):
                     return True
         return False
+
+    def _note_begun(self, *, is_silent: bool) -> None:
+        """Note what was heard to run: a prompt that holds the interpreter is never seen to."""
+        for prompt_id in self._sent:
+            if heard := self._events.progress_of(prompt_id):
+                self._running_since.setdefault(prompt_id, heard.moved_at)
+        if is_silent and not self._running_since.keys() & self._sent.keys():
+            # It may have begun without being heard: of several the first, since they run in this order.
+            self._running_since |= dict.fromkeys(list(self._sent)[:1], time.monotonic())
 
     def _time_left(self, batch: Batch) -> float:
         """Return the seconds until a prompt runs into its time limit, or is to be stopped again for that."""
@@ -313,6 +336,7 @@ class Dispatcher:
         self._try_again_at[prompt_id] = time.monotonic() + _TRY_AGAIN_S
         if cancelled.verdict is not Verdict.WEDGED:
             return False
+        self._wedged_by = prompt_id
         why = f"prompt {prompt_id} has run into its time limit, and ComfyUI is wedged ({cancelled.wedge})"
         if not batch.may_restart:
             await self._note_trouble(f"{why}: restart_comfyui(force=true) ends it, and the batch goes on")
@@ -331,7 +355,6 @@ class Dispatcher:
         return batch
 
     async def _note_trouble(self, trouble: str) -> None:
-        self._is_in_trouble = bool(trouble)
         await asyncio.to_thread(self._batches.note_trouble, self._batch_id, trouble)
 
 

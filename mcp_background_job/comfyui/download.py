@@ -192,7 +192,7 @@ class _Run:
         self._tell()
         if self._waiting:
             await asyncio.to_thread(self._directory.make)
-            # What was downloaded before is only compared, which takes time too: a call that must end goes on from there.
+            # What was downloaded before is only compared, which takes time too: the next call goes on where one ended.
             self._waiting = deque(await asyncio.to_thread(sorted, self._waiting, key=self._is_recorded))
         order = {(wanted.prompt_id, wanted.name): place for place, wanted in enumerate(self._waiting)}
         async with asyncio.TaskGroup() as tasks:

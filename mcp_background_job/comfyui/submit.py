@@ -80,7 +80,7 @@ class Submitter:
         Raises:
             UnreachableError: whether it was taken is not known, or surely not; the message says which.
         """
-        await self._note_threads()  # before the time of submission is taken, see process.worker_gone
+        await self.note_threads()  # before the time of submission is taken, see process.worker_gone
         submission = Submission(
             prompt_id=str(uuid.uuid4()),
             server=self._client.endpoint.url,
@@ -174,7 +174,8 @@ class Submitter:
             await self._events.moved(min(pause, left))
             pause = min(2 * pause, _LOOK_S)
 
-    async def _note_threads(self) -> None:
+    async def note_threads(self) -> None:
+        """Note the threads of the server as they are before a submission, to be missed if one of them dies of it."""
         process = await asyncio.to_thread(ServerProcess.find, self._client.endpoint)
         if process:
             await asyncio.to_thread(self._baselines.take, process, self._client.endpoint.port)

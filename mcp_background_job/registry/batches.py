@@ -88,10 +88,16 @@ class SqliteBatches:
 
     def request_cancel(self, batch_id: str, *, by: str, at: float) -> int:
         """Note that a batch be canceled, and cancel what it has yet to send; returns how much that was."""
-        # Together: were the wish alone recorded when this process dies, what waits would wait for ever.
+        values = {"batch_id": batch_id, "by": storable(by), "at": at}
+        # In one transaction: of a batch that is to be canceled nothing may wait, or it would never be over.
         with self._database.writing() as write:
-            write("request_cancel", [{"batch_id": batch_id, "by": storable(by), "at": at}])
-            return write("cancel_unsent", [{"batch_id": batch_id, "at": at}])
+            write("request_cancel", [values])
+            return write("cancel_unsent", [values])
+
+    def canceled_among(self, prompt_ids: Iterable[str]) -> list[str]:
+        """Return those of these prompts that were canceled."""
+        found = [submissions(self._database, "get", prompt_id=prompt_id) for prompt_id in prompt_ids]
+        return [one.prompt_id for rows in found for one in rows if one.end is End.CANCELLED]
 
     def pause(self, batch_id: str, *, at: float | None, why: str = "") -> None:
         """Send nothing more of a batch from now on; without a time, send again."""

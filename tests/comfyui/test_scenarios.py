@@ -6,6 +6,7 @@ ComfyUI's core and need no model. Nothing of a server that is named by its URL i
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import os
 from collections.abc import AsyncGenerator, Callable
@@ -17,10 +18,12 @@ import pytest
 from mcp_background_job.app import build_comfyui
 from mcp_background_job.comfyui import workflow
 from mcp_background_job.comfyui.answers import OutputFile
+from mcp_background_job.comfyui.batches import BatchView, items_of
 from mcp_background_job.comfyui.cancel_plan import Verdict
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.preview import preview_of
 from mcp_background_job.config import load_comfyui_settings
+from mcp_background_job.core.batch import TERMINAL, BatchStatus
 from mcp_background_job.jobs.manager import JobManager
 from tests.comfyui_simulator import graphs
 from tests.comfyui_simulator.process import Simulator, free_port
@@ -186,3 +189,56 @@ async def test_a_restart_carries_over_what_waits_and_names_what_is_lost(server: 
     assert outcome.lost == (long,)
     assert await _status_of(server, pending) == "completed"
     assert await _status_of(server, long) == "lost_to_restart"
+
+
+async def _over(server: _Server, batch_id: str) -> BatchView:
+    view = await server.control.batches.wait(batch_id, _REAL_PATIENCE_S)
+    assert view.status in TERMINAL, view
+    return view
+
+
+async def test_a_batch_of_renders_runs_to_its_end(server: _Server) -> None:
+    colors = [os.getpid() + number for number in range(1, 4)]
+    items = items_of([workflow.check(_picture())], {"1.inputs.color": colors}, "product")
+    made = await server.control.batches.create(items, note="colors", client="test")
+
+    view = await _over(server, made.batch.batch_id)
+
+    assert (view.status, view.counts.succeeded) == (BatchStatus.SUCCEEDED, 3)
+    among = await server.control.among(None, made.batch.batch_id, "")
+    listing = await server.control.catalogue.list(among=among, limit=10)
+    assert [(row.prompt.status, row.outputs) for row in listing.rows] == [("completed", 1)] * 3
+
+
+async def test_a_batch_is_canceled_with_the_render_that_runs(server: _Server) -> None:
+    items = items_of([workflow.check(server.long()) for _ in range(3)], {}, "product")
+    view = await server.control.batches.create(items, client="test")
+    batch_id = view.batch.batch_id
+    async with asyncio.timeout(_REAL_PATIENCE_S):
+        while not view.running:
+            await asyncio.sleep(0.1)
+            view = await server.control.batches.view(batch_id)
+
+    canceled = await server.control.batches.cancel(batch_id, by="test", interrupt=True)
+
+    assert (canceled.mode, canceled.running, canceled.unknown) == ("immediate", (), ())
+    view = await _over(server, batch_id)
+    assert view.status is BatchStatus.CANCELED
+    assert view.counts.canceled == 3
+    assert canceled.pending == 2
+
+
+async def test_a_session_remembers_what_was_rendered_in_it(server: _Server) -> None:
+    session = await server.control.sessions.new("test", "/test")
+    submitted = await server.control.submitter.submit(
+        workflow.check(_picture()), note="one", wait_s=_REAL_PATIENCE_S, session_id=session.session_id
+    )
+    items = items_of([workflow.check(_picture())], {"1.inputs.color": [7, 8]}, "product")
+    made = await server.control.batches.create(items, client="test", session_id=session.session_id)
+    await _over(server, made.batch.batch_id)
+
+    among = await server.control.among("test", None, "/test")
+    listing = await server.control.catalogue.list(among=among, limit=10)
+
+    assert submitted.prompt_id in {row.prompt.prompt_id for row in listing.rows}
+    assert [row.prompt.status for row in listing.rows] == ["completed"] * 3

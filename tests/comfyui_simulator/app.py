@@ -16,6 +16,7 @@ from tests.comfyui_simulator.flags import Flags, parse
 from tests.comfyui_simulator.info_routes import InfoRoutes
 from tests.comfyui_simulator.interrupts import InterruptFlag
 from tests.comfyui_simulator.job_routes import JobRoutes
+from tests.comfyui_simulator.ledger import Ledger
 from tests.comfyui_simulator.logs import log
 from tests.comfyui_simulator.middlewares import faults, not_found, refuse_foreign_origin
 from tests.comfyui_simulator.prompt_queue import PromptQueue
@@ -55,13 +56,14 @@ def _import_everything(flags: Flags) -> None:
 
 
 async def _serve(flags: Flags, ring: logs.LogRing) -> None:
-    queue = PromptQueue()
+    ledger = Ledger(flags.ledger)
+    queue = PromptQueue(ledger)
     flag = InterruptFlag(new=flags.new)
     publisher = Publisher(queue, stats.features(new=flags.new))
     publisher.bind(asyncio.get_running_loop())
     queue.on_change = publisher.queue_changed
     application = web.Application(client_max_size=stats.MAX_UPLOAD, middlewares=[faults(flags), refuse_foreign_origin])
-    PromptRoutes(flags, queue, flag, publisher).register(application.router)
+    PromptRoutes(flags, queue, flag, publisher, ledger).register(application.router)
     InfoRoutes(flags, ring, publisher).register(application.router)
     FileRoutes(flags).register(application.router)
     if flags.new:

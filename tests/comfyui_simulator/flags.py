@@ -26,6 +26,7 @@ class Flags:
     slow_stop: bool
     view_drop: int | None
     view_stall: tuple[int, int]
+    ledger: Path | None
 
 
 def parse(arguments: list[str]) -> Flags:
@@ -54,6 +55,7 @@ def parse(arguments: list[str]) -> Flags:
         slow_stop=found.slow_stop,
         view_drop=found.view_drop,
         view_stall=(found.view_stall[0], found.view_stall[1]),
+        ledger=found.ledger,
     )
 
 
@@ -72,6 +74,7 @@ def _add_time_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--startup-delay", type=float, default=0.2, help="before the port is bound")
     parser.add_argument("--start-gap", type=float, default=0.0, help="from queue_running to the interrupt reset")
     parser.add_argument("--history-gap", type=float, default=0.0, help="from execution_success to the history entry")
+    parser.add_argument("--ledger", type=Path, help="file to which all that happens to prompts is appended")
     parser.add_argument("--slow-stop", action="store_true", help="take two seconds for SIGINT")
 
 

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from tests.comfyui_simulator.ledger import Ledger
+
 MAXIMUM_HISTORY = 10_000
 
 #: number, prompt_id, graph, extra_data, outputs to execute
@@ -13,7 +15,8 @@ Item = tuple[float, str, dict[str, Any], dict[str, Any], list[str]]
 
 
 class PromptQueue:
-    def __init__(self) -> None:
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
         self._mutex = threading.RLock()
         self._not_empty = threading.Condition(self._mutex)
         self._heap: list[Item] = []
@@ -27,6 +30,7 @@ class PromptQueue:
         with self._mutex:
             # Equal number and id make the heap compare the graphs, which raises: the real 500.
             heapq.heappush(self._heap, item)
+            self._ledger.note("submitted", item[1])
             self.on_change()
             self._not_empty.notify()
 
@@ -40,6 +44,7 @@ class PromptQueue:
             item = heapq.heappop(self._heap)
             self._counter += 1
             self._running[self._counter] = item
+            self._ledger.note("began", item[1])
             self.on_change()
             return self._counter, item
 
@@ -50,6 +55,7 @@ class PromptQueue:
             if len(self._history) >= MAXIMUM_HISTORY:
                 self._history.pop(next(iter(self._history)))
             self._history[item[1]] = {"prompt": item, "outputs": {}, "status": status} | result
+            self._ledger.note("ended", item[1])
             self.on_change()
 
     def snapshot(self) -> tuple[list[Item], list[Item]]:
@@ -63,6 +69,8 @@ class PromptQueue:
 
     def clear(self) -> None:
         with self._mutex:
+            for item in self._heap:
+                self._ledger.note("deleted", item[1])
             self._heap = []
             self.on_change()
 
@@ -72,6 +80,7 @@ class PromptQueue:
             for index, item in enumerate(self._heap):
                 if item[1] == prompt_id:
                     self._heap.pop(index)
+                    self._ledger.note("deleted", prompt_id)
                     heapq.heapify(self._heap)
                     self.on_change()
                     return True

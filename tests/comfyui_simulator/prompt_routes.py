@@ -14,6 +14,7 @@ from tests.comfyui_simulator import validation
 from tests.comfyui_simulator.flags import Flags
 from tests.comfyui_simulator.interrupts import InterruptFlag
 from tests.comfyui_simulator.job_routes import is_uuid
+from tests.comfyui_simulator.ledger import Ledger
 from tests.comfyui_simulator.logs import log
 from tests.comfyui_simulator.prompt_queue import PromptQueue
 from tests.comfyui_simulator.publisher import Publisher
@@ -23,11 +24,14 @@ DEATH_CODE = 1
 
 
 class PromptRoutes:
-    def __init__(self, flags: Flags, queue: PromptQueue, flag: InterruptFlag, publisher: Publisher) -> None:
+    def __init__(
+        self, flags: Flags, queue: PromptQueue, flag: InterruptFlag, publisher: Publisher, ledger: Ledger
+    ) -> None:
         self._flags = flags
         self._queue = queue
         self._flag = flag
         self._publisher = publisher
+        self._ledger = ledger
         self._number = 0
 
     def register(self, router: web.UrlDispatcher) -> None:
@@ -63,6 +67,7 @@ class PromptRoutes:
         judgement = validation.judge(graph, targets, new=self._flags.new)
         if judgement.error is not None:
             log.warning("invalid prompt: %s", judgement.error)
+            self._ledger.note("refused", prompt_id)
             return _refused(judgement.error, judgement.node_errors)
         self._queue.put((number, prompt_id, graph, self._extra_data(body), judgement.good_outputs))
         answer = {"prompt_id": prompt_id, "number": number, "node_errors": judgement.node_errors}

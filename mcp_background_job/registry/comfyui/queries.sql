@@ -109,14 +109,16 @@ WHERE batch_id = :batch_id AND retried_as IS NULL AND stage IN ('sending', 'acce
 ORDER BY position;
 
 -- claim_next --
--- The wish to cancel or pause is looked at in the statement that makes the prompt one that is being sent.
+-- The wish to cancel or pause is looked at in the statement that makes the prompt one that is being sent. While a batch
+-- has trouble nothing is claimed, so that what is being sent then was given up.
 UPDATE submissions SET stage = 'sending', submitted_at = :at
 WHERE prompt_id = (
     SELECT prompt_id FROM submissions
     WHERE batch_id = :batch_id AND retried_as IS NULL AND stage = 'waiting' AND ending IS NULL
     ORDER BY position LIMIT 1
 ) AND EXISTS (
-    SELECT 1 FROM batches WHERE batch_id = :batch_id AND cancel_requested_at IS NULL AND paused_at IS NULL
+    SELECT 1 FROM batches
+    WHERE batch_id = :batch_id AND cancel_requested_at IS NULL AND paused_at IS NULL AND trouble = ''
 )
 RETURNING prompt_id;
 
