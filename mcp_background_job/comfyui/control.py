@@ -166,15 +166,17 @@ class ComfyUI:
         Of two, one would take what the other has claimed, and not sent yet, for what a dead one has left, and both
         would send it.
         """
-        path = str(self._directory / f"batch-{batch_id}.lock")
+        path = self._directory / f"batch-{batch_id}.lock"
         told = False
-        while (descriptor := lock.acquire(path, patience_s=0.0)) is None:
+        while (descriptor := lock.acquire(str(path), patience_s=0.0)) is None:
             if not told:
                 say(f"another dispatcher works on batch {batch_id}: this one takes over if it dies")
             told = True
             await asyncio.sleep(_TURN_LOOK_S)
         try:
             yield
+            # Whoever waits with the old file open gets its lock, and finds that there is nothing to do.
+            path.unlink(missing_ok=True)
         finally:
             os.close(descriptor)
 

@@ -44,8 +44,21 @@ _IDLE_LOOK_S = 1.0
 _LATE_S = 1.5
 _LATE_LOOK_S = 0.1
 
+#: Kernels tell when they were started to the second, and the start of a process is counted from there. No ComfyUI takes
+#: prompts within that time of its start.
+_BOOT_GRAIN_S = 1.0
+
 #: A prompt that nothing ends is tried again after this time, since a busy step may have come to an end.
 _TRY_AGAIN_S = 60.0
+
+#: The exit codes of the job in which a dispatcher works, by what its batch is at its end; any other is a crash. After
+#: "running" ComfyUI is restarted, and a successor goes on, when the job has completed.
+EXIT_CODES = {
+    BatchStatus.SUCCEEDED: 0,
+    BatchStatus.RUNNING: 0,
+    BatchStatus.FAILED: 3,
+    BatchStatus.CANCELED: 4,
+}
 
 #: Says in a line what happened.
 Say = Callable[[str], None]
@@ -169,7 +182,17 @@ class Dispatcher:
         with contextlib.suppress(RegistryError):  # it may be the trouble itself, and has been told in a line
             await self._note_trouble(f"{error}. It is asked again in {pause_s:.0f} s")
         self._look_at = 0.0
-        await asyncio.sleep(pause_s)
+        await self._sleep(batch, pause_s)
+
+    async def _sleep(self, batch: Batch, pause_s: float) -> None:
+        """Wait until the server is to be asked again, or somebody wishes something else of the batch."""
+        until = time.monotonic() + pause_s
+        while (left := until - time.monotonic()) > 0:
+            await asyncio.sleep(min(left, _IDLE_LOOK_S))
+            with contextlib.suppress(RegistryError):  # asked for again in a moment
+                if (await self._batch()).wishes != batch.wishes:
+                    self._failures = 0
+                    return
 
     async def _over(self, batch: Batch) -> BatchStatus | None:
         counts = await asyncio.to_thread(self._batches.counts, batch.batch_id)
@@ -239,7 +262,7 @@ class Dispatcher:
         began = await self._prompts.server_began()
         if began is None:  # on another machine: it is the same as long as we were never out of touch
             return submission.submitted_at < self._in_touch_since
-        return began > submission.submitted_at
+        return began + _BOOT_GRAIN_S > submission.submitted_at
 
     async def _keep(self, submission: Submission, queue: Queue) -> None:
         self._events.follow(submission.prompt_id)

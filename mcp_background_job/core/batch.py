@@ -88,6 +88,11 @@ class Batch:
         return self.cancel_requested_at is not None
 
     @property
+    def wishes(self) -> tuple[bool, bool]:
+        """What people wish of it, to see whether that has changed."""
+        return self.cancel_requested, self.is_paused
+
+    @property
     def is_paused(self) -> bool:
         """Whether nothing more is to be sent for now."""
         return self.paused_at is not None
