@@ -69,6 +69,12 @@ _OVER = (Verdict.CANCELLED, Verdict.FINISHED, Verdict.FAILED, Verdict.NOT_FOUND)
 #: A dispatcher whose batch was over ends within this time.
 _ENDING_S = 1.0
 
+#: Exit codes with which a dispatcher says how its batch ended (``cli.exit_codes.of_batch``); any other is a crash.
+_ENDS = (0, 3, 4)
+
+#: A dispatcher that crashed is replaced after this time: often enough to go on soon, seldom enough to be seen.
+_CRASH_PAUSE_S = 15.0
+
 #: Failures that a look at a batch shows.
 _MAX_FAILURES = 5
 
@@ -419,6 +425,8 @@ class Batches:
                 if not batch.is_paused:
                     why = f"its dispatcher, job {job.job_id}, was killed; resume goes on"
                     await asyncio.to_thread(self._batches.pause, batch.batch_id, at=time.time(), why=why)
+            elif job is not None and _has_just_crashed(job):
+                await asyncio.to_thread(self._batches.note_trouble, batch.batch_id, _told_crash(job))
             else:
                 await self._start(batch)
         return await self.get(batch.batch_id)
@@ -439,6 +447,19 @@ class Batches:
     async def _start(self, batch: Batch) -> Started:
         # Under a name of its own, so that of several who start it at once one does.
         return await self._manager.start(dispatcher_request(batch), client=batch.client)
+
+
+def _has_just_crashed(job: Job) -> bool:
+    """Tell whether a dispatcher ended by an error of its own, which it may do again and again. A signal is none."""
+    crashed = job.exit_code is not None and job.exit_code not in _ENDS
+    return crashed and job.ended_at is not None and time.time() - job.ended_at < _CRASH_PAUSE_S
+
+
+def _told_crash(job: Job) -> str:
+    return (
+        f"its dispatcher, job {job.job_id}, ended with exit code {job.exit_code}, which tail_job_output explains; "
+        f"another is started {_CRASH_PAUSE_S:.0f} s after that"
+    )
 
 
 def _trouble_of(dispatcher: Job | None) -> str:

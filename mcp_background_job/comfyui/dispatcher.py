@@ -51,15 +51,6 @@ _BOOT_GRAIN_S = 1.0
 #: A prompt that nothing ends is tried again after this time, since a busy step may have come to an end.
 _TRY_AGAIN_S = 60.0
 
-#: The exit codes of the job in which a dispatcher works, by what its batch is at its end; any other is a crash. After
-#: "running" ComfyUI is restarted, and a successor goes on, when the job has completed.
-EXIT_CODES = {
-    BatchStatus.SUCCEEDED: 0,
-    BatchStatus.RUNNING: 0,
-    BatchStatus.FAILED: 3,
-    BatchStatus.CANCELED: 4,
-}
-
 #: Says in a line what happened.
 Say = Callable[[str], None]
 
