@@ -44,10 +44,6 @@ _IDLE_LOOK_S = 1.0
 _LATE_S = 1.5
 _LATE_LOOK_S = 0.1
 
-#: Kernels tell when they were started to the second, and the start of a process is counted from there. No ComfyUI takes
-#: prompts within that time of its start.
-_BOOT_GRAIN_S = 1.0
-
 #: A prompt that nothing ends is tried again after this time, since a busy step may have come to an end.
 _TRY_AGAIN_S = 60.0
 
@@ -253,7 +249,7 @@ class Dispatcher:
         began = await self._prompts.server_began()
         if began is None:  # on another machine: it is the same as long as we were never out of touch
             return submission.submitted_at < self._in_touch_since
-        return began + _BOOT_GRAIN_S > submission.submitted_at
+        return began > submission.submitted_at
 
     async def _keep(self, submission: Submission, queue: Queue) -> None:
         self._events.follow(submission.prompt_id)
