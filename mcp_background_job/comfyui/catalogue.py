@@ -228,11 +228,7 @@ def _row(prompt: Prompt) -> Row:
     failed = prompt.status == "failed"
     if finished is not None:
         return Row(prompt, len(finished.outputs), cause_of(finished) or (prompt.reason if failed else ""))
-    refused = submission is not None and submission.stage is Stage.REFUSED
-    if refused:
-        prompt = replace(prompt, status="failed")
-    cause = prompt.reason if failed or refused else ""
-    return Row(prompt, submission.outputs if submission else None, cause)
+    return Row(prompt, submission.outputs if submission else None, prompt.reason if failed else "")
 
 
 _RANK = {"in_progress": 0, "pending": 1}

@@ -249,7 +249,8 @@ def of_journal(submission: Submission, finished: Finished | None = None) -> Prom
     if submission.is_waiting:
         return replace(prompt, status="pending", reason=f"batch {submission.batch_id} has yet to send it")
     if submission.stage is Stage.REFUSED and submission.end is None:
-        return replace(prompt, reason=f"the server refused it: {submission.reason}".removesuffix(": "))
+        reason = f"the server refused it: {submission.reason}".removesuffix(": ")
+        return replace(prompt, status=str(End.FAILED), reason=reason)
     return prompt
 
 

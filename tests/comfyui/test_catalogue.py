@@ -59,7 +59,7 @@ async def test_queue_history_and_journal_are_one_list_in_the_order_in_which_peop
         assert [rows[name].prompt.position for name in (first, theirs, last, "w0")] == [1, 2, 3, None]
         assert (rows[done].outputs, rows[theirs_done].outputs, rows[failed].outputs) == (1, 1, 0)
         assert rows[failed].cause == "node 1 SimRaise: RuntimeError: no such thing"
-        assert rows[refused].cause.startswith("the server refused it: Prompt outputs failed validation")
+        assert rows[refused].cause.startswith("the server refused it: node 1 SimLoadCheckpoint: Value not in list")
         assert {name for name, row in rows.items() if row.cause} == {failed, refused}
         for name in (theirs_done, done, failed):
             began, at = rows[name].began, rows[name].at

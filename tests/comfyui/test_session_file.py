@@ -67,7 +67,7 @@ TEXT = st.text(min_size=1, max_size=5)
     tracked=st.lists(
         st.builds(
             Tracked,
-            prompt_id=TEXT,
+            prompt_id=TEXT.filter(str.strip),
             queued_at=MOMENTS,
             note=st.text(max_size=5),
             downloaded=st.booleans(),
