@@ -77,7 +77,7 @@ async def test_a_graph_that_is_refused_says_why_and_runs_nothing(version: str, n
         assert why in told
         assert queued(simulator) == set()
         assert _the_one(control).stage is Stage.REFUSED
-        assert (await control.prompts.get(submitted.prompt_id)).status == "unknown"
+        assert (await control.prompts.get(submitted.prompt_id)).status == "failed"
 
 
 @pytest.mark.requirement("comfyui.submit.partly")
