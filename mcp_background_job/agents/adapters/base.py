@@ -122,10 +122,17 @@ class Parser(Protocol):
 
 
 class Adapter(Protocol):
-    """One kind of agent."""
+    """One kind of agent; its module has one as ``ADAPTER``.
+
+    Attributes:
+        name: what ``backend`` is called.
+        capabilities: what it can do beside working on a prompt.
+        exit_is_result: it tells how it ended by its exit code alone, so that 0 without a result is a success.
+    """
 
     name: str
     capabilities: frozenset[Capability]
+    exit_is_result: bool
 
     def available(self, config: Mapping[str, Any], environment: Mapping[str, str]) -> Availability:
         """Look for the program on PATH, or where ``config["binary"]`` says."""
