@@ -54,9 +54,14 @@ class RunnerSilentError(BackgroundJobError):
 
 
 class SurvivorsError(BackgroundJobError):
-    """Processes of the job are alive after SIGKILL."""
+    """Processes of the job are alive after SIGKILL: ``pids``."""
 
     code = "survivors"
+
+    def __init__(self, message: str, *, pids: tuple[int, ...] = ()) -> None:
+        """Takes the sentence and the processes."""
+        super().__init__(message)
+        self.pids = pids
 
 
 class CorruptRecordError(BackgroundJobError):

@@ -124,7 +124,7 @@ class LocalExecutor:
         job = self.state.job(spec.job_id)
         self._record(job, spec)
         # Our mark stands before we count: of two who start jobs at once, the later one counts both.
-        if not spec.after and len(open_jobs(self.state)) <= spec.max_jobs:
+        if not spec.after and not spec.pools and len(open_jobs(self.state)) <= spec.max_jobs:
             if wait_for_report:
                 return await self._launch(job)
             # The record is enough for the job to come about, whoever dies now: an unowned job is launched again.
