@@ -106,6 +106,14 @@ class Parser(Protocol):
         """Read one line, without its newline; returns what it tells. Terminal events are not made here."""
         ...
 
+    def close(self, exit_code: int | None) -> list[Event]:
+        """Note that the stream is over; returns what was held back, and may tell or refine ``end``.
+
+        Args:
+            exit_code: with which the program ended by itself; ``None`` if a signal ended it, or nobody knows.
+        """
+        ...
+
     @property
     def session_id(self) -> str | None:
         """The agent's own id of the session, once it has told it."""
