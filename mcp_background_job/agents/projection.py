@@ -84,6 +84,12 @@ class Projection:
                 if _is_the_agents(event):
                     self.add(event, line.at)
 
+    def close(self, exit_code: int | None, at: float) -> None:
+        """Take in what the parser has held back; the stream is over."""
+        for event in self.parser.close(exit_code):
+            if _is_the_agents(event):
+                self.add(event, at)
+
     def end(self, ending: Ending, at: float) -> None:
         """Take the end of the run in."""
         data = {**ending.data, "unkept_events": self.state.unkept_events} if self.state.unkept_events else ending.data

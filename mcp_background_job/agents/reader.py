@@ -7,7 +7,9 @@ here reads and writes files; call it in a thread.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
+from typing import Any
 
 from mcp_background_job.agents import journal, records
 from mcp_background_job.agents.adapters.base import Adapter, Event
@@ -18,7 +20,7 @@ from mcp_background_job.agents.projection import Projection
 from mcp_background_job.agents.records import CancelIntent, Checkpoint, RunRecord
 from mcp_background_job.agents.temporary import remove_tree
 from mcp_background_job.core.run import EventType, RunStatus
-from mcp_background_job.core.states import State
+from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.executors.local import LocalExecutor
 from mcp_background_job.jobdir import lock
 from mcp_background_job.jobdir.layout import RunDir
@@ -31,7 +33,7 @@ _PIECE = 4 * 1024 * 1024
 #: Who has the lock has it for as long as a piece takes, or is suspended; then what is written already is shown.
 LOCK_PATIENCE_S = 2.0
 
-#: Bytes of stderr that are told when an agent fails without a word on stdout.
+#: Bytes of stderr that are told of an agent that fails: often they say why, and stdout does not.
 _STDERR_TAIL = 2000
 
 
@@ -141,6 +143,8 @@ class _Writer:
 
     def finish(self, over: Over) -> None:
         self.projection.take(self._splitter.rest())
+        ended_by_itself = over.facts.outcome in (Outcome.COMPLETED, Outcome.FAILED)
+        self.projection.close(over.facts.exit_code if ended_by_itself else None, over.at)
         facts = replace(
             over.facts,
             cancel=records.read(CancelIntent, self._run.cancel),
@@ -148,13 +152,17 @@ class _Writer:
             exit_is_result=self._adapter.exit_is_result,
         )
         ending = decide(facts)
-        data = ending.data
-        if ending.status is RunStatus.FAILED and facts.parsed is None:
-            tail = self._executor.read_log_tail(self._record.job_id, _STDERR_TAIL, Stream.STDERR).data
-            data = {**data, "stderr": tail.decode("utf-8", "replace")} if tail.strip() else data
-        told = {"lost_bytes": over.lost_bytes, "leftover_pids": over.leftover_pids}
-        data = {**data, **{key: value for key, value in told.items() if value}}
+        told: dict[str, Any] = {"lost_bytes": over.lost_bytes, "leftover_pids": list(over.leftover_pids)}
+        if ending.status is RunStatus.FAILED and facts.exit_code != 0:
+            told["stderr"] = self._last_words()
+        if self._record.output_schema is not None and "structured_output" not in ending.data:
+            told["structured_output"] = _object_in(ending.data.get("final_response"))
+        data = {**ending.data, **{key: value for key, value in told.items() if value}}
         self.projection.end(replace(ending, data=data), max(over.at, self.state.updated_at))
+
+    def _last_words(self) -> str:
+        tail = self._executor.read_log_tail(self._record.job_id, _STDERR_TAIL, Stream.STDERR).data
+        return tail.decode("utf-8", "replace").strip()
 
     def commit(self) -> None:
         skip = self._splitter.skip
@@ -168,6 +176,14 @@ class _Writer:
             journal.commit(self._run, self._written.events_bytes, self.projection.entries, after)
         self.projection.entries = []
         self.projection.state = self._written = after
+
+
+def _object_in(text: object) -> Any:
+    """Return what an agent that was held to a schema answered, ``None`` if it is no JSON after all."""
+    try:
+        return json.loads(text) if isinstance(text, str) else None
+    except (ValueError, RecursionError):
+        return None
 
 
 def _started_at(seen: Observation | None) -> float | None:

@@ -158,8 +158,12 @@ def store(path: str, record: RunRecord | Checkpoint | CancelIntent) -> None:
     write(path, encode(record))
 
 
-def store_first(path: str, record: CancelIntent) -> None:
-    """Write a record unless there is one already."""
+def store_first(path: str, record: CancelIntent) -> CancelIntent:
+    """Write a record unless there is one already; returns the one that stands.
+
+    Raises:
+        CorruptRecordError: there is one that cannot be read.
+    """
     temporary = f"{path}.{secrets.token_hex(4)}.new"  # others may be at it, in this process too
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
@@ -169,3 +173,4 @@ def store_first(path: str, record: CancelIntent) -> None:
     finally:
         os.close(descriptor)
         os.unlink(temporary)
+    return read(CancelIntent, path) or record

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from mcp_background_job.agents import journal, messages, reader, records
 from mcp_background_job.agents.adapters.base import Adapter, Event
-from mcp_background_job.agents.backends import load
+from mcp_background_job.agents.adapters.table import adapter_named
 from mcp_background_job.agents.catalog import Catalog, Reference, new_id
 from mcp_background_job.agents.journal import EventReader
 from mcp_background_job.agents.launching import Launcher, Policy, Session
@@ -50,7 +50,7 @@ MAX_ARTIFACT_BYTES = 262_144
 _LOCK_PATIENCE_S = 10.0
 
 #: Statuses of runs that can be gone on with in a new run. An agent that refused would refuse again.
-_RESUMABLE = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
+RESUMABLE = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,10 @@ class Polled:
 
 @dataclass(frozen=True)
 class Cancelled:
-    """A run that was cancelled, and what that took."""
+    """A run that was cancelled, when (seconds since the epoch) that was wished for first, and what it took."""
 
     run: Run
+    at: float
     stopped: Stopped
 
 
@@ -135,7 +136,7 @@ class RunManager:
         """
         check(request)
         text = text_of(request)
-        adapter = load(request.backend)
+        adapter = adapter_named(request.backend)
         session = Session("s" + new_id())
         if request.session_mode == "resume":
             session = await self._session(adapter, request.session_id or "", request.backend)
@@ -250,7 +251,7 @@ class RunManager:
 
     async def _known(self, record: RunRecord) -> Known:
         """Bring the events of a run up to date; returns what is known then."""
-        run, adapter = self._catalog.directory(record.run_id), load(record.backend)
+        run, adapter = self._catalog.directory(record.run_id), adapter_named(record.backend)
         known = await asyncio.to_thread(reader.bring_up_to_date, self._executor, run, record, adapter)
         if known.needs_sweep:
             await self._executor.sweep(record.job_id)
@@ -308,19 +309,18 @@ class RunManager:
             RunStateError: it is over already, or cannot be reached from here.
         """
         record = await self._find(reference)
-        run, adapter = self._catalog.directory(record.run_id), load(record.backend)
+        run, adapter = self._catalog.directory(record.run_id), adapter_named(record.backend)
         known = await self._known(record)
         if known.state.is_over:
             raise RunStateError(f"run is already terminal: {known.state.status}")
         # The wish is written down first: whoever finds the job ended then knows why, whatever becomes of us.
-        intent = CancelIntent(at=time.time(), by=by)
-        await asyncio.to_thread(records.store_first, run.cancel, intent)
+        intent = await asyncio.to_thread(records.store_first, run.cancel, CancelIntent(at=time.time(), by=by))
         message = adapter.cancel_message(adapter.parser(known.state.parser)) if record.keeps_stdin else None
         try:
             stopped = await stop(self._manager, record, message, by=by)
         except (RunnerSilentError, UnknownJobError) as error:
             raise RunStateError(f"run is not active in this process: {known.state.status} ({error})") from error
-        return Cancelled(await self._look(record), stopped)
+        return Cancelled(await self._look(record), intent.at, stopped)
 
     # -- go on -----------------------------------------------------------------------------------------------------
 
@@ -342,12 +342,12 @@ class RunManager:
             raise RunStateError(f"run has not started yet: {status}")
         if not run.state.is_over:
             raise RunStateError(f"run is not awaiting additional input: {status}")
-        if status not in _RESUMABLE:
+        if status not in RESUMABLE:
             raise RunStateError(f"run is already terminal: {status}")
         return Continued(await self.spawn(_resuming(record, message), client=client), "resume")
 
     async def _answer(self, record: RunRecord, said: messages.Message) -> Run:
-        adapter = load(record.backend)
+        adapter = adapter_named(record.backend)
         if "live_continue" not in adapter.capabilities or not record.keeps_stdin:
             raise InvalidRequestError(f"backend does not support continue: {record.backend}")
         run = self._catalog.directory(record.run_id)

@@ -18,7 +18,7 @@ from mcp_background_job.jobs.wait import WaitRequest
 #: An agent that was told to stop has this long to end by itself; those that heed it at all take a tenth of it.
 MESSAGE_GRACE_S = 0.4
 
-#: Message and signal together have this long, whatever the adapter would like: then everything is killed.
+#: Message and signal together have this long, or as long as the adapter says if that is more: then all is killed.
 TOTAL_GRACE_S = 1.2
 
 Escalation = Literal["polite", "term", "kill"]
@@ -50,7 +50,7 @@ async def stop(manager: JobManager, record: RunRecord, message: bytes | None, *,
     began = time.monotonic()
     if message is not None:
         await _tell(manager, job, message)
-    left = max(0.0, TOTAL_GRACE_S - (time.monotonic() - began))
+    left = max(0.0, max(TOTAL_GRACE_S, record.grace_s) - (time.monotonic() - began))
     try:
         await manager.kill(
             job.job_id,

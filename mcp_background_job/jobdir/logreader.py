@@ -174,7 +174,7 @@ def read(job: JobDir, offset: int, limit: int, stream: Stream | None = None) -> 
 
 
 def read_parts(job: JobDir, offset: int, limit: int, stream: Stream) -> Parts:
-    """Read one stream from an offset on, at most ``limit`` bytes, and know of each byte where and when it was written."""
+    """Read at most ``limit`` bytes of one stream from an offset on, with where and when each was written."""
     with _opened(job) as log:
         start = after = min(max(offset, log.first), log.end)
         parts: list[Part] = []
