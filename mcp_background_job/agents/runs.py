@@ -89,8 +89,9 @@ class Continued:
 
 @dataclass(frozen=True)
 class Piece:
-    """A piece of an artifact: what its event says of it, and the text from an offset (bytes) on."""
+    """A piece of an artifact: of which run, what its event says of it, and the text from an offset (bytes) on."""
 
+    run_id: str
     reference: dict[str, Any]
     offset: int
     returned_bytes: int
@@ -241,7 +242,7 @@ class RunManager:
             data, begin = await asyncio.to_thread(journal.read_artifact, path, offset, limit)
         except OSError as error:
             raise StateDirError(f"artifact {path} cannot be read: {error.strerror}") from error
-        return Piece(found, begin, len(data), data.decode("utf-8", "replace"))
+        return Piece(record.run_id, found, begin, len(data), data.decode("utf-8", "replace"))
 
     async def _find(self, reference: Reference) -> RunRecord:
         return await asyncio.to_thread(self._catalog.find, reference)
