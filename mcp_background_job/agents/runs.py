@@ -114,7 +114,6 @@ class RunManager:
         self._executor = manager.executor
         self._keep_s = keep_s
         self._catalog = Catalog(manager.executor.state)
-        self._catalog.prepare()
         self._launcher = Launcher(manager, self._catalog, policy, environment)
         self._events = EventReader()
         self._attended: dict[str, asyncio.Task[None]] = {}
@@ -392,8 +391,8 @@ class RunManager:
         removed: list[str] = []
         for record in await asyncio.to_thread(self._catalog.all):
             run = self._catalog.directory(record.run_id)
-            state = journal.checkpoint(run)
-            if state.is_over and state.updated_at < before:
+            state = await asyncio.to_thread(journal.checkpoint, run)
+            if state.is_tidy and state.updated_at < before:
                 await asyncio.to_thread(shutil.rmtree, run.path, ignore_errors=True)
                 removed.append(record.run_id)
         return removed
