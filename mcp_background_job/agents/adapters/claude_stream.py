@@ -122,7 +122,7 @@ class ClaudeParser(LineParser):
         return answered + ended(_TOOLS, call_id, text(call.get("name")), output, failed=failed, **more)
 
     def _read_result(self, message: JsonObject) -> list[Event]:
-        usage = known(**mapping(message.get("usage")), total_cost_usd=message.get("total_cost_usd"))
+        usage = mapping(message.get("usage")) | known(total_cost_usd=message.get("total_cost_usd"))
         if message.get("subtype") == "success" and message.get("is_error") is not True:
             said = text(message.get("result"))
             data = known(structured_output=message.get("structured_output"), usage=usage)
