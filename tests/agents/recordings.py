@@ -1,7 +1,7 @@
 """What real agents printed, recorded against a fake model, and what the parsers made of it when people last looked.
 
-``python -m tests.agents.recordings`` writes ``recordings/*.expected.json`` anew: look at the difference before you commit.
-Of Claude Code only those fields were kept that say something of the run.
+``python -m tests.agents.recordings`` writes ``recordings/*.expected.json`` anew: look at the difference before you
+commit it. Of Claude Code only those fields were kept that say something of the run.
 """
 
 from __future__ import annotations
@@ -21,8 +21,12 @@ AGENTS = {"claude": "claude_code", "codex": "codex", "gemini": "gemini", "openco
 RECORDINGS = [path.relative_to(FOLDER).with_suffix("").as_posix() for path in sorted(FOLDER.glob("*/*.jsonl"))]
 
 
+def agent_of(recording: str) -> str:
+    return recording.partition("/")[0]
+
+
 def adapter_of(recording: str) -> str:
-    return AGENTS[recording.split("/")[0]]
+    return AGENTS[agent_of(recording)]
 
 
 def lines_of(recording: str) -> list[bytes]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,63 +12,9 @@ from mcp_background_job.agents.adapters.base import Event, Parser
 from mcp_background_job.agents.adapters.lines import LineParser
 from mcp_background_job.agents.adapters.table import ADAPTERS, adapter_named
 from mcp_background_job.core.run import EventType, RunStatus
-from tests.agents.recordings import RECORDINGS, lines_of
+from tests.agents.printed import LINES
 
 OF_LINES = ["codex", "claude_code", "gemini", "opencode"]
-
-_RECORDED = [line for recording in RECORDINGS for line in lines_of(recording)]
-
-
-def _words(value: Any) -> set[str]:
-    """Return every key, and every text that may be a name of something, in a message."""
-    if isinstance(value, dict):
-        return {str(key) for key in value} | {word for item in value.values() for word in _words(item)}
-    if isinstance(value, list):
-        return {word for item in value for word in _words(item)}
-    return {value} if isinstance(value, str) and len(value) < 30 and " " not in value else set()
-
-
-#: Keys and names that the agents use: messages made of them get further than random ones.
-_VOCABULARY = sorted(
-    set().union(*(_words(json.loads(line)) for line in _RECORDED))
-    | {"control_request", "control_cancel_request", "can_use_tool", "questions", "todos", "file_change", "todo_list"}
-    | {"mcp_tool_call", "web_search", "changes", "items", "arguments", "cost", "total_cost_usd", "structured_output"}
-    | {"AskUserQuestion", "TodoWrite", "Write", "write_file", "write_todos", "edit", "todowrite", "api_retry"}
-)
-
-_names = st.sampled_from(_VOCABULARY)
-_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | _names | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_names | st.text(max_size=3), inner, max_size=5),
-    max_leaves=6,
-)
-
-
-@st.composite
-def _spoiled(draw: st.DrawFn) -> bytes:
-    """Return a recorded message of which one value is another one."""
-    message: Any = json.loads(draw(st.sampled_from(_RECORDED)))
-    place: Any = message
-    while True:
-        keys: list[Any] = list(place) if isinstance(place, dict) else list(range(len(place)))
-        key = draw(st.sampled_from(keys))
-        inner = place[key]
-        if not isinstance(inner, dict | list) or not inner or draw(st.booleans()):
-            place[key] = draw(_values)
-            return json.dumps(message).encode()
-        place = inner
-
-
-_lines = st.one_of(
-    st.binary(max_size=200),
-    st.sampled_from(_RECORDED),
-    st.sampled_from(_RECORDED).flatmap(lambda line: st.integers(0, len(line)).map(lambda cut: line[:cut])),
-    _spoiled(),
-    st.dictionaries(_names, _values, max_size=6).map(lambda message: json.dumps(message).encode()),
-    st.tuples(_names, st.dictionaries(_names, _values, max_size=6)).map(
-        lambda told: json.dumps({**told[1], "type": told[0]}).encode()
-    ),
-).filter(lambda line: b"\n" not in line)
 
 
 def _events(parser: Parser, lines: list[bytes]) -> list[Event]:
@@ -77,7 +22,7 @@ def _events(parser: Parser, lines: list[bytes]) -> list[Event]:
 
 
 @pytest.mark.parametrize("name", ADAPTERS)
-@given(lines=st.lists(_lines, max_size=6), exit_code=st.none() | st.integers(0, 255))
+@given(lines=LINES, exit_code=st.none() | st.integers(0, 255))
 def test_whatever_is_printed_becomes_events_that_can_be_written_down(
     name: str, lines: list[bytes], exit_code: int | None
 ) -> None:
@@ -93,7 +38,7 @@ def test_whatever_is_printed_becomes_events_that_can_be_written_down(
 
 
 @pytest.mark.parametrize("name", ADAPTERS)
-@given(lines=st.lists(_lines, max_size=6), exit_code=st.none() | st.integers(0, 255))
+@given(lines=LINES, exit_code=st.none() | st.integers(0, 255))
 def test_a_parser_that_is_taken_up_at_every_line_tells_what_one_pass_tells(
     name: str, lines: list[bytes], exit_code: int | None
 ) -> None:

@@ -9,10 +9,10 @@ import pytest
 
 from mcp_background_job.agents.adapters.table import adapter_named
 from mcp_background_job.core.run import EventType, RunStatus
-from tests.agents.recordings import AGENTS, FOLDER, RECORDINGS, adapter_of, expected, lines_of, told
+from tests.agents.recordings import AGENTS, FOLDER, RECORDINGS, adapter_of, agent_of, expected, lines_of, told
 
-#: How the turn ended by the agent's own word, and why. Recordings that are not named here hold none: the agent was killed,
-#: or it was the refusal of a permission that ended it.
+#: How the turn ended by the agent's own word, and why. Recordings that are not named here hold no such word: the agent
+#: was killed, or gave up when it was refused a permission.
 ENDS: dict[str, tuple[RunStatus, str | None]] = {
     **dict.fromkeys((f"claude/{name}" for name in ("hi", "tool", "bg", "bidi_two_turns")), (RunStatus.COMPLETED, None)),
     "claude/bidi_permission_allow": (RunStatus.COMPLETED, None),
@@ -47,7 +47,7 @@ ENDS: dict[str, tuple[RunStatus, str | None]] = {
 @pytest.mark.parametrize("recording", RECORDINGS)
 def test_a_recording_tells_the_same_events_as_ever(recording: str) -> None:
     made = told(adapter_named(adapter_of(recording)).parser(), lines_of(recording))
-    assert made == expected(recording.split("/")[0])[recording]
+    assert made == expected(agent_of(recording))[recording]
 
 
 @pytest.mark.parametrize("recording", RECORDINGS)
@@ -91,7 +91,7 @@ def test_the_first_and_the_terminal_events_are_left_to_whoever_runs_the_agent() 
 
 def test_a_command_of_every_agent_is_told_with_its_line_and_its_output() -> None:
     for recording in ("claude/tool", "codex/tool", "gemini/tool", "opencode/tool"):
-        events = dict(expected(recording.split("/")[0])[recording]["events"])
+        events = dict(expected(agent_of(recording))[recording]["events"])
         assert "echo hello-from-tool; exit 3" in events["command_started"]["command"]
         assert "hello-from-tool" in events["command_finished"]["output"]
         assert events["command_started"]["id"] == events["command_finished"]["id"]

@@ -90,7 +90,7 @@ class ClaudeParser(LineParser):
 
     def _begun(self, block: JsonObject, parent: str) -> list[Event]:
         call_id, name, arguments = text(block.get("id")), text(block.get("name")), mapping(block.get("input"))
-        self.open_call(call_id, name=name, path=_TOOLS.path_in(arguments))
+        self.open_call(call_id, name=name, path=_TOOLS.path_in(name, arguments))
         return begun(_TOOLS, call_id, name, arguments, parent_id=parent)
 
     def _read_user(self, message: JsonObject) -> list[Event]:

@@ -82,7 +82,7 @@ class OpencodeParser(LineParser):
         output = text(state.get("output")) or text(state.get("error"))
         exit_code = integer(mapping(state.get("metadata")).get("exit"))
         failed = state.get("status") == "error" or bool(exit_code)
-        more = known(path=_TOOLS.path_in(arguments), exit_code=exit_code)
+        more = known(path=_TOOLS.path_in(name, arguments), exit_code=exit_code)
         return begun(_TOOLS, call_id, name, arguments) + ended(_TOOLS, call_id, name, output, failed=failed, **more)
 
     def _read_step_finish(self, message: JsonObject) -> list[Event]:
