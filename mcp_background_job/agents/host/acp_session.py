@@ -59,7 +59,7 @@ class Session:
         self._listening = True
         self._connection = Connection(self._handle, agent)
         self._cancel = asyncio.ensure_future(inbox.cancelled.wait())
-        self._death = asyncio.ensure_future(agent.process.wait())
+        self._death = asyncio.ensure_future(agent.exited.wait())
 
     async def run(self) -> ParsedEnd:
         """Talk with the agent until nothing more is asked for; returns how it ended."""
