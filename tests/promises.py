@@ -69,6 +69,9 @@ PROMISES: tuple[Promise, ...] = (
     Promise("shell.real", "execute_command: command", "A command is given to a real shell."),
     # The queue
     Promise("queue.no_server", _LIFE, "Queued jobs run in order, each in its turn, with no server alive."),
+    Promise("queue.pools", _LIFE, "Never more jobs of a pool run at once than it allows; others are not held up."),
+    Promise("limits.idle", _LIFE, "A job with a limit for silence is stopped by it, with no server alive."),
+    Promise("leftovers.kill", _LIFE, "What outlives a command is ended where that is asked for, and only there."),
     Promise("queue.limit", "MCP_BG_MAX_JOBS", "Never more jobs run at once than allowed, whoever starts them."),
     Promise("queue.runner_killed", _LIFE, "A killed runner does not hold up the jobs that wait behind it."),
     Promise("after.success", "execute_command: after", "A job starts when all that it is to run after have completed."),
@@ -84,6 +87,7 @@ PROMISES: tuple[Promise, ...] = (
         "A kill is answered when no process of the job is left: new sessions, double forks, ignored signals, "
         "stopped processes, processes without their environment.",
     ),
+    Promise("kill.killed_pids", _KILLED, "The exit record names the processes that only SIGKILL ended."),
     Promise("kill.forking", _STOPPING, "Processes that fork while they are being killed do not escape."),
     Promise(
         "kill.grace", _STOPPING, "The chosen signal, then the grace period, then SIGKILL; a second kill can shorten it."

@@ -39,6 +39,10 @@ class Spec:
         after: ids of jobs that must complete before it starts.
         client: who asked, for telling them how it ended.
         restarted_from: id of the job that it repeats.
+        idle_timeout_s: it is stopped when it has neither written nor been sent anything for so many seconds.
+        leftovers: ``keep``, or ``kill``: what outlives the command itself is ended, and the command's end is the job's.
+        stdin_file: its bytes are what the stdin begins with; only with ``stdin`` = ``pipe``.
+        pools: names that it shares with other jobs, and how many jobs of each may run at once.
     """
 
     job_id: str
@@ -56,6 +60,10 @@ class Spec:
     after: list[str] = field(default_factory=list[str])
     client: str = ""
     restarted_from: str | None = None
+    idle_timeout_s: float | None = None
+    leftovers: str = "keep"
+    stdin_file: str | None = None
+    pools: dict[str, int] = field(default_factory=dict[str, int])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +134,7 @@ class Exit:
         dropped_bytes: of those, bytes that retention has removed.
         lost_bytes: bytes that it wrote and that could not be stored.
         stop_requested: the wish that the job stop.
+        killed_pids: processes that were sent SIGKILL to end it; the first of them, if they are very many.
     """
 
     outcome: str
@@ -142,6 +151,7 @@ class Exit:
     dropped_bytes: int = 0
     lost_bytes: int = 0
     stop_requested: StopRequest | None = None
+    killed_pids: list[int] = field(default_factory=list[int])
 
 
 Record = TypeVar("Record", Spec, Status, Exit)
@@ -158,6 +168,7 @@ _JSON_TYPES: dict[str, tuple[type, ...]] = {
     "list[str]": (list,),
     "list[int]": (list,),
     "dict[str, str]": (dict,),
+    "dict[str, int]": (dict,),
     "StopRequest | None": (dict, type(None)),
     "LeaderExit | None": (dict, type(None)),
 }
@@ -171,7 +182,7 @@ _NESTED: dict[str, type[StopRequest | LeaderExit]] = {
 _PUBLISHED = (State.STARTING, State.RUNNING)
 
 #: Of what the items of a list, or the values of an object, are.
-_ITEMS: dict[str, type] = {"list[str]": str, "list[int]": int, "dict[str, str]": str}
+_ITEMS: dict[str, type] = {"list[str]": str, "list[int]": int, "dict[str, str]": str, "dict[str, int]": int}
 
 
 def encode(record: Spec | Status | Exit) -> bytes:

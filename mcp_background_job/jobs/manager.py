@@ -132,7 +132,7 @@ class JobManager:
     async def _start(
         self, request: StartRequest, cwd: str, after: list[str], client: str, *, wait_for_report: bool
     ) -> Started:
-        job_id = self._claim_id()
+        job_id = request.job_id or self.claim_id()
         spec = spec_of(
             request,
             self._policy,
@@ -173,7 +173,12 @@ class JobManager:
             raise UnknownJobError(f"what job {job.label} was asked to do is no longer on record")
         return spec
 
-    def _claim_id(self) -> str:
+    def claim_id(self) -> str:
+        """Take a free id, for whoever writes it down before the job is started; see ``StartRequest.job_id``.
+
+        Raises:
+            StateDirError: there is no room for it.
+        """
         for _ in range(_ID_ATTEMPTS):
             job_id = new_job_id()
             if self.executor.claim(job_id):
@@ -367,7 +372,8 @@ class JobManager:
         if cancelled.survivors:
             raise SurvivorsError(
                 f"job {job.label} is not dead: processes {', '.join(map(str, cancelled.survivors))} survived SIGKILL, "
-                "most likely because they sleep in the kernel (disk or network file system); they are signalled on"
+                "most likely because they sleep in the kernel (disk or network file system); they are signalled on",
+                pids=cancelled.survivors,
             )
         now = await self.find(job.job_id)
         # It may have ended by itself before the first signal.

@@ -1,8 +1,8 @@
 """What an adapter is: how one kind of agent is started, stopped politely, talked to, and what its lines mean.
 
-An adapter does no I/O but for the look whether its program is there. A run is a job; the job's stdout is the agent's own
-stream of JSON lines (or, for agents that need both pipes held, the lines of our host process), and the events of the
-run are a pure function of those lines. So they are the same whoever reads them, and survive whatever reads them.
+An adapter does no I/O but for the look whether its program is there. A run is a job; the job's stdout is the agent's
+own stream of JSON lines (or, for agents that need both pipes held, the lines of our host process), and the events of
+the run are a pure function of those lines. So they are the same whoever reads them, and survive whatever reads them.
 """
 
 from __future__ import annotations
@@ -106,6 +106,14 @@ class Parser(Protocol):
         """Read one line, without its newline; returns what it tells. Terminal events are not made here."""
         ...
 
+    def close(self, exit_code: int | None) -> list[Event]:
+        """Note that the stream is over; returns what was held back, and may tell or refine ``end``.
+
+        Args:
+            exit_code: with which the program ended by itself; ``None`` if a signal ended it, or nobody knows.
+        """
+        ...
+
     @property
     def session_id(self) -> str | None:
         """The agent's own id of the session, once it has told it."""
@@ -159,5 +167,5 @@ class Adapter(Protocol):
         ...
 
     def cancel_message(self, parser: Parser) -> bytes | None:
-        """Return what to write to its stdin so that it stops by itself, before any signal; ``None`` if nothing helps."""
+        """Return what to write to its stdin so that it stops by itself, before any signal; ``None``: nothing."""
         ...
