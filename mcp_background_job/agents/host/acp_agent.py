@@ -10,7 +10,7 @@ from asyncio.subprocess import SubprocessStreamProtocol
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from mcp_background_job.agents.adapters.hosted import as_object
+from mcp_background_job.agents.adapters.reading import object_in
 from mcp_background_job.agents.host.lines import LINE_MAX, lines_of
 
 #: Seconds an agent has to end by itself once its stdin is closed: it may have its session to write down. Some never do,
@@ -57,7 +57,7 @@ class Agent:
     async def receive(self) -> dict[str, Any] | None:
         """Return the next message; ``None`` at the end of the agent's output, or when it is nothing but noise."""
         async for line in self._lines:
-            message = as_object(line)
+            message = object_in(line)
             if message is not None:
                 return message
             if line.strip():

@@ -95,7 +95,7 @@ class ScriptedAgent:
     async def do_run(self, command: str) -> str:
         raw = {"command": command}
         await self.tell(acp.start_tool_call("call", "a command", kind="execute", status="in_progress", raw_input=raw))
-        process = await asyncio.create_subprocess_shell(f"exec {command}", start_new_session=True)
+        process = await asyncio.create_subprocess_shell(command, start_new_session=True)
         try:
             code = await process.wait()
         except asyncio.CancelledError:

@@ -38,7 +38,7 @@ WAYS = [_cancel, _terminate, _hang_up]
 def test_an_agent_is_asked_to_stop_and_stops_its_tool(
     start_agent: Start, liveness: Liveness, way: Callable[[Host], None]
 ) -> None:
-    host = start_agent(f"run {liveness.holder('tool')}")
+    host = start_agent(f"run exec {liveness.holder('tool')}")
     liveness.expect("tool")
     way(host)
     end = host.ended()
