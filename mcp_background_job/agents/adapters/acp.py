@@ -5,13 +5,14 @@ Permissions are asked for (``input_required``), unless ``config["full_access"]``
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from mcp_background_job.agents.adapters import hosted
 from mcp_background_job.agents.adapters.answers import choose
 from mcp_background_job.agents.adapters.base import Availability, Capability, Launch, Parser, RunRequest
+from mcp_background_job.agents.adapters.options import flag, refuse_schema, strings
+from mcp_background_job.agents.adapters.program import find
 from mcp_background_job.errors import InvalidRequestError
 
 #: Seconds that the host may take to stop: for the agent to acknowledge, and to end when its stdin is closed.
@@ -29,17 +30,17 @@ class AcpAdapter:
         """Look for the first word of the command."""
         try:
             program = _command_of(config)[0]
+            path = find(program, environment)
         except InvalidRequestError as error:
             return Availability(None, reason=str(error))
-        path = shutil.which(program, path=environment.get("PATH"))
-        reason = "" if path else f"{program} is not on the PATH; install the agent, or name it by its absolute path"
-        return Availability(path, reason=reason)
+        advice = "install the agent, or name it by its absolute path"
+        return Availability(path, reason="" if path else f"there is no program {program} on the PATH; {advice}")
 
     def launch(self, request: RunRequest, binary: str) -> Launch:
         """Return how the host is started; the agent itself is started by the host."""
-        hosted.refuse_output_schema(request, "an ACP agent")
+        refuse_schema(request, "an ACP agent")
         command = [binary, *_command_of(request.config)[1:]]
-        config = {"command": command, "full_access": request.config.get("full_access") is True}
+        config = {"command": command, "full_access": flag(request.config, "full_access")}
         return hosted.launch("acp", request, config, grace_s=_GRACE_S)
 
     def parser(self, state: Mapping[str, Any] | None = None) -> hosted.HostParser:
@@ -63,11 +64,11 @@ class AcpAdapter:
 
 
 def _command_of(config: Mapping[str, Any]) -> list[str]:
-    command = config.get("command")
-    if isinstance(command, list) and command and all(isinstance(word, str) for word in cast("list[Any]", command)):
-        return cast("list[str]", command)
-    message = 'backend acp needs backend_config.command, the argv of the agent, such as ["gemini", "--acp"]'
-    raise InvalidRequestError(message)
+    command = strings(config, "command")
+    if not command or not command[0]:
+        message = 'backend acp needs backend_config.command, the argv of the agent, such as ["gemini", "--acp"]'
+        raise InvalidRequestError(message)
+    return command
 
 
 def _login(methods: list[dict[str, Any]], text: str, data: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from mcp_background_job.agents.adapters.base import Event, Launch, ParsedEnd, RunRequest
+from mcp_background_job.agents.adapters.reading import JsonObject, object_in, unparsed
 from mcp_background_job.core.run import EventType, RunStatus
 from mcp_background_job.errors import InvalidRequestError
 
@@ -48,17 +49,6 @@ def launch(kind: Literal["acp", "a2a"], request: RunRequest, config: Mapping[str
     )
 
 
-def refuse_output_schema(request: RunRequest, agent: str) -> None:
-    """Refuse what the protocol has no room for.
-
-    Raises:
-        InvalidRequestError: an output schema was asked for.
-    """
-    if request.output_schema is not None:
-        message = f"{agent} cannot be held to an output schema; leave output_schema out and ask for JSON in the prompt"
-        raise InvalidRequestError(message)
-
-
 def line(**message: Any) -> bytes:
     """Return a line for the stdin of a host."""
     return json.dumps(message).encode() + b"\n"
@@ -75,20 +65,6 @@ def message(text: str) -> bytes:
     return line(message=text)
 
 
-def as_object(raw: bytes) -> dict[str, Any] | None:
-    """Return the JSON object that a line holds, or ``None`` if it holds anything else."""
-    try:
-        value = json.loads(raw)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType]  JSON has string keys
-
-
-def unparsed(raw: bytes) -> Event:
-    """Return the event for a line that means nothing."""
-    return Event(EventType.REASONING, {"text": raw.decode(errors="replace"), "unparsed": True})
-
-
 class HostParser:
     """Reads the lines of a host."""
 
@@ -96,14 +72,14 @@ class HostParser:
         """Begins at the beginning, or where ``dump`` says."""
         state = state or {}
         self._session_id: str | None = state.get("session_id")
-        self._question: dict[str, Any] | None = state.get("question")
+        self._question: JsonObject | None = state.get("question")
         self._end: ParsedEnd | None = _end_of(state.get("end"))
 
     def feed(self, line: bytes) -> list[Event]:
         """Read one line."""
         if not line.strip():
             return []
-        told = as_object(line)
+        told = object_in(line)
         if told is None:
             return [unparsed(line)]
         event = _event_of(told)
@@ -113,7 +89,11 @@ class HostParser:
             return [event]
         return [] if self._note(told) else [unparsed(line)]
 
-    def _note(self, told: dict[str, Any]) -> bool:
+    def close(self, exit_code: int | None) -> list[Event]:  # noqa: ARG002  the host tells the end in words
+        """Note that the stream is over: nothing was held back."""
+        return []
+
+    def _note(self, told: JsonObject) -> bool:
         """Keep what is no event; returns whether it was understood."""
         match told:
             case {"session_id": str(session_id)}:
@@ -139,13 +119,13 @@ class HostParser:
         """How the agent says that it ended."""
         return self._end
 
-    def dump(self) -> dict[str, Any]:
+    def dump(self) -> JsonObject:
         """Return the state as JSON; ``question`` is the data of the question that is open, if one is."""
         end = self._end and {"status": self._end.status.value, "data": self._end.data}
         return {"session_id": self._session_id, "question": self._question, "end": end}
 
 
-def _event_of(told: dict[str, Any]) -> Event | None:
+def _event_of(told: JsonObject) -> Event | None:
     match told:
         case {"type": str(name), "data": dict()} if name in _EVENTS:
             return Event(_EVENTS[name], told["data"])

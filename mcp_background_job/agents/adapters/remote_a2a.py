@@ -13,6 +13,7 @@ from typing import Any
 
 from mcp_background_job.agents.adapters import hosted
 from mcp_background_job.agents.adapters.base import Availability, Capability, Launch, Parser, RunRequest
+from mcp_background_job.agents.adapters.options import refuse_schema, string
 from mcp_background_job.errors import InvalidRequestError
 
 #: Seconds that the host may take to stop. What takes time is the word of a remote agent; here is nothing to end.
@@ -36,9 +37,9 @@ class A2aAdapter:
 
     def launch(self, request: RunRequest, binary: str) -> Launch:  # noqa: ARG002  the program is the host
         """Return how the host is started."""
-        hosted.refuse_output_schema(request, "an A2A agent")
-        url = request.config.get("agent_url")
-        if not isinstance(url, str) or not url.startswith(("http://", "https://")):
+        refuse_schema(request, "an A2A agent")
+        url = string(request.config, "agent_url") or ""
+        if not url.startswith(("http://", "https://")):
             raise InvalidRequestError("backend remote_a2a needs backend_config.agent_url, an http:// or https:// URL")
         config = {key: request.config[key] for key in _KNOWN if request.config.get(key) is not None}
         return hosted.launch("a2a", request, config, grace_s=_GRACE_S)

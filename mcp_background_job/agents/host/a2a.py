@@ -10,21 +10,19 @@ from a2a.utils.errors import A2AError
 from google.protobuf.json_format import ParseError
 
 from mcp_background_job.agents.adapters.base import ParsedEnd
+from mcp_background_job.agents.adapters.failures import AUTH, reason_of
+from mcp_background_job.agents.adapters.reading import JsonObject
 from mcp_background_job.agents.host.a2a_conversation import REQUEST_S, Conversation
-from mcp_background_job.agents.host.endings import cancelled, failed, login_needed, speaks_of_refused_key
+from mcp_background_job.agents.host.endings import cancelled, failed, login_needed
 from mcp_background_job.agents.host.inbox import Inbox
 from mcp_background_job.agents.host.lines import Output
 from mcp_background_job.agents.host.request import HostRequest
-from mcp_background_job.agents.host.values import Json
 
 #: Seconds for a connection to a remote agent.
 _CONNECT_S = 10.0
 
 #: What the SDK raises for an agent that cannot be reached, answers an error, or answers what is not the protocol.
 _TROUBLE = (A2AError, httpx.HTTPError, httpx.InvalidURL, ParseError, KeyError, ValueError)
-
-#: HTTP statuses of a login that is missing or not enough.
-_UNAUTHORIZED, _FORBIDDEN = 401, 403
 
 
 async def run(request: HostRequest, output: Output, inbox: Inbox) -> ParsedEnd:
@@ -35,7 +33,7 @@ async def run(request: HostRequest, output: Output, inbox: Inbox) -> ParsedEnd:
         end = end_of_trouble(trouble)
         if inbox.cancelled.is_set():  # a conversation that breaks while it is being stopped was stopped
             end = cancelled(**end.data)
-    if end.data.get("reason") == "auth":
+    if end.data.get("reason") == AUTH:
         output.event(login_needed(end.data["error"]))
     output.end(end)
     return end
@@ -49,12 +47,12 @@ async def _converse(request: HostRequest, output: Output, inbox: Inbox) -> Parse
         return await Conversation(card, http, request, output, inbox).run()
 
 
-def _headers(config: Json) -> dict[str, str]:
+def _headers(config: JsonObject) -> dict[str, str]:
     token = config.get("auth_token")
     return {**config.get("headers", {}), **({"Authorization": f"Bearer {token}"} if token else {})}
 
 
-async def _card(config: Json, http: httpx.AsyncClient) -> AgentCard:
+async def _card(config: JsonObject, http: httpx.AsyncClient) -> AgentCard:
     path = config.get("agent_card_path") or AGENT_CARD_WELL_KNOWN_PATH
     return await A2ACardResolver(http, config["agent_url"], path).get_agent_card(http_kwargs={"timeout": REQUEST_S})
 
@@ -64,8 +62,8 @@ def end_of_trouble(trouble: Exception) -> ParsedEnd:
     error = str(trouble) or type(trouble).__name__
     cause = trouble.__cause__ or trouble
     status = cause.response.status_code if isinstance(cause, httpx.HTTPStatusError) else None
-    if status in (_UNAUTHORIZED, _FORBIDDEN) or speaks_of_refused_key(error):
-        return failed("auth", error)
+    if reason := reason_of(error, status):
+        return failed(reason, error)
     if isinstance(cause, httpx.HTTPError | httpx.InvalidURL):
         return failed("connection", error)
     if isinstance(trouble, A2AError):

@@ -25,12 +25,12 @@ from a2a.utils.errors import A2AError
 from google.protobuf.json_format import MessageToDict
 
 from mcp_background_job.agents.adapters.base import Event, ParsedEnd
+from mcp_background_job.agents.adapters.reading import JsonObject
 from mcp_background_job.agents.host.a2a_updates import Updates
 from mcp_background_job.agents.host.endings import cancelled
 from mcp_background_job.agents.host.inbox import Inbox
 from mcp_background_job.agents.host.lines import Output
 from mcp_background_job.agents.host.request import HostRequest
-from mcp_background_job.agents.host.values import Json
 from mcp_background_job.core.run import EventType, RunStatus
 
 #: Seconds for a request that an agent answers at once: for its card, for the state of a task.
@@ -139,7 +139,7 @@ class Conversation:
         else:
             self._hear({"task": MessageToDict(task)})
 
-    def _hear(self, response: Json) -> None:
+    def _hear(self, response: JsonObject) -> None:
         known = self._updates.context_id
         told = self._updates.feed(response)
         if self._updates.context_id != known:
@@ -162,6 +162,6 @@ class Conversation:
         waiting.cancel()
 
 
-def _parts(answer: Json) -> list[Part]:
+def _parts(answer: JsonObject) -> list[Part]:
     text, data = answer.get("text"), answer.get("data")
     return [*([new_text_part(text)] if text else []), *([new_data_part(data)] if data else [])]

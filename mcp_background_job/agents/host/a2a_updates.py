@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from mcp_background_job.agents.adapters.base import Event, ParsedEnd
+from mcp_background_job.agents.adapters.reading import JsonObject, mapping, objects
 from mcp_background_job.agents.host.endings import failed
-from mcp_background_job.agents.host.values import Json, as_dict, dicts
 from mcp_background_job.core.run import EventType, RunStatus
 
 #: Characters of an artifact after which it is told in pieces, so that memory stays bounded.
@@ -52,7 +52,7 @@ class Updates:
         self.context_id = context_id
         self._heard: set[str] = set()
         self._told: set[str] = set()
-        self._held: Json | None = None
+        self._held: JsonObject | None = None
         self.begin_turn()
 
     def begin_turn(self) -> None:
@@ -61,7 +61,7 @@ class Updates:
         self._said = ""
         self._results: list[str] = []
 
-    def feed(self, response: Json) -> list[Event]:
+    def feed(self, response: JsonObject) -> list[Event]:
         """Take one response of the agent; returns what it tells."""
         match response:
             case {"task": {"status": {}} as task}:
@@ -108,38 +108,38 @@ class Updates:
         ids = {"task_id": self.task_id, "context_id": self.context_id}
         return [Event(EventType.STATUS_CHANGED, {"status": "running", **ids, **self._about})]
 
-    def _snapshot(self, task: Json) -> list[Event]:
+    def _snapshot(self, task: JsonObject) -> list[Event]:
         told = self._status(task["status"])
         if self.is_settled:
-            for artifact in dicts(task.get("artifacts")):
+            for artifact in objects(task.get("artifacts")):
                 if artifact.get("artifactId") not in self._told:
                     told += [*self._artifact(artifact, {"lastChunk": True})]
         return told
 
-    def _status(self, status: Json) -> list[Event]:
+    def _status(self, status: JsonObject) -> list[Event]:
         self.state = str(status.get("state"))
-        message = as_dict(status.get("message"))
-        self._said = text_of(dicts(message.get("parts")))
+        message = mapping(status.get("message"))
+        self._said = text_of(objects(message.get("parts")))
         told = self._release() if self.is_settled else []
         # A question and a failure are told with the event that they are of.
         is_talk = not self.is_settled or self.state == "TASK_STATE_COMPLETED"
         return [*told, *(self._say(message) if is_talk and message else [])]
 
-    def _say(self, message: Json) -> list[Event]:
+    def _say(self, message: JsonObject) -> list[Event]:
         message_id = str(message.get("messageId"))
-        self._said = text_of(dicts(message.get("parts")))
+        self._said = text_of(objects(message.get("parts")))
         if message_id in self._heard:
             return []
         self._heard.add(message_id)
         return [Event(EventType.AGENT_MESSAGE, {"text": self._said, "message_id": message_id})]
 
-    def _artifact(self, artifact: Json, update: Json) -> list[Event]:
+    def _artifact(self, artifact: JsonObject, update: JsonObject) -> list[Event]:
         told: list[Event] = []
         if update.get("append") is True and self._held and self._held["artifactId"] == artifact.get("artifactId"):
-            self._held["parts"] += dicts(artifact.get("parts"))
+            self._held["parts"] += objects(artifact.get("parts"))
         else:
             told = self._release()
-            self._held = {**artifact, "parts": dicts(artifact.get("parts")), "append": update.get("append") is True}
+            self._held = {**artifact, "parts": objects(artifact.get("parts")), "append": update.get("append") is True}
         is_long = len(text_of(self._held["parts"])) > ARTIFACT_MAX
         return [*told, *(self._release() if is_long or update.get("lastChunk") is True else [])]
 
@@ -148,7 +148,7 @@ class Updates:
         held, self._held = self._held, None
         if held is None:
             return []
-        parts: list[Json] = held["parts"]
+        parts: list[JsonObject] = held["parts"]
         self._told.add(str(held.get("artifactId")))
         self._results.append(text_of(parts))
         data = {"artifact_id": held.get("artifactId"), "name": held.get("name"), "text": text_of(parts)}
@@ -156,12 +156,12 @@ class Updates:
         return [Event(EventType.ARTIFACT_ADDED, data | {key: value for key, value in more.items() if value})]
 
 
-def text_of(parts: list[Json]) -> str:
+def text_of(parts: list[JsonObject]) -> str:
     """Return the parts of a message or an artifact as text; files are named."""
     return "\n".join(_part_text(part) for part in parts)
 
 
-def _part_text(part: Json) -> str:
+def _part_text(part: JsonObject) -> str:
     match part:
         case {"text": str(text)}:
             return text
@@ -171,5 +171,5 @@ def _part_text(part: Json) -> str:
             return f"[file {part.get('filename') or part.get('url') or part.get('mediaType') or ''}]"
 
 
-def _more_than_text(parts: list[Json]) -> list[Json]:
+def _more_than_text(parts: list[JsonObject]) -> list[JsonObject]:
     return parts if any("text" not in part for part in parts) else []

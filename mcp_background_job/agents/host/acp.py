@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcp_background_job.agents.adapters.base import ParsedEnd
-from mcp_background_job.agents.adapters.hosted import unparsed
+from mcp_background_job.agents.adapters.reading import unparsed
 from mcp_background_job.agents.host.acp_agent import CLOSE_S, start_agent
 from mcp_background_job.agents.host.endings import failed
 from mcp_background_job.agents.host.inbox import Inbox

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
+from asyncio import SubprocessTransport
+from asyncio.subprocess import SubprocessStreamProtocol
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
-from mcp_background_job.agents.adapters.hosted import as_object
+from mcp_background_job.agents.adapters.reading import object_in
 from mcp_background_job.agents.host.lines import LINE_MAX, lines_of
 
 #: Seconds an agent has to end by itself once its stdin is closed: it may have its session to write down. Some never do,
@@ -24,16 +25,27 @@ DRAIN_S = 0.2
 NOISE_MAX = 200
 
 
+class _Protocol(SubprocessStreamProtocol):
+    """Tells when the process has ended; to asyncio its end is also that of its output, which others may hold open."""
+
+    def __init__(self) -> None:
+        super().__init__(limit=LINE_MAX, loop=asyncio.get_running_loop())
+        self.exited = asyncio.Event()
+
+    def process_exited(self) -> None:
+        super().process_exited()
+        self.exited.set()
+
+
 class Agent:
     """One agent process, as a transport of JSON objects for the connection of the SDK."""
 
-    def __init__(self, process: Process, on_noise: Callable[[bytes], None]) -> None:
+    def __init__(self, process: SubprocessTransport, protocol: _Protocol, on_noise: Callable[[bytes], None]) -> None:
         """Takes the process with both pipes; lines that are no messages are handed over."""
-        assert process.stdin  # noqa: S101  both are pipes
-        assert process.stdout  # noqa: S101
-        self.process = process
-        self._stdin = process.stdin
-        self._lines: AsyncIterator[bytes] = lines_of(process.stdout)
+        self._process = process
+        self.exited = protocol.exited
+        self._stdin = cast("asyncio.StreamWriter", protocol.stdin)
+        self._lines = lines_of(cast("asyncio.StreamReader", protocol.stdout))
         self._on_noise = on_noise
         self._noise = 0
 
@@ -45,7 +57,7 @@ class Agent:
     async def receive(self) -> dict[str, Any] | None:
         """Return the next message; ``None`` at the end of the agent's output, or when it is nothing but noise."""
         async for line in self._lines:
-            message = as_object(line)
+            message = object_in(line)
             if message is not None:
                 return message
             if line.strip():
@@ -61,16 +73,14 @@ class Agent:
         return self._noise >= NOISE_MAX
 
     async def close(self) -> None:
-        """Close its stdin; the connection of the SDK does, when it is closed."""
+        """Close its stdin, as soon as it has read what was written; the SDK does when a connection is closed."""
         self._stdin.close()
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            await self._stdin.wait_closed()
 
     async def ended(self, patience_s: float) -> int | None:
         """Wait so long for its end; returns its exit code, negative for a signal, or ``None`` if it lives."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(asyncio.ensure_future(self.process.wait())), patience_s)
-        return self.process.returncode
+            await asyncio.wait_for(self.exited.wait(), patience_s)
+        return self._process.get_returncode()
 
 
 async def start_agent(argv: Sequence[str], cwd: str, on_noise: Callable[[bytes], None]) -> Agent:
@@ -79,5 +89,6 @@ async def start_agent(argv: Sequence[str], cwd: str, on_noise: Callable[[bytes],
     Raises:
         OSError: it cannot be started.
     """
-    process = await asyncio.create_subprocess_exec(*argv, stdin=PIPE, stdout=PIPE, cwd=cwd, limit=LINE_MAX)
-    return Agent(process, on_noise)
+    loop = asyncio.get_running_loop()
+    process, protocol = await loop.subprocess_exec(_Protocol, *argv, cwd=cwd, stderr=None)
+    return Agent(process, protocol, on_noise)

@@ -6,9 +6,10 @@ import json
 from typing import Any
 
 from mcp_background_job.agents.adapters.base import ParsedEnd
+from mcp_background_job.agents.adapters.failures import AUTH, reason_of
+from mcp_background_job.agents.adapters.reading import JsonObject
 from mcp_background_job.agents.host.acp_updates import Updates
-from mcp_background_job.agents.host.endings import failed, speaks_of_refused_key
-from mcp_background_job.agents.host.values import Json
+from mcp_background_job.agents.host.endings import failed
 from mcp_background_job.core.run import RunStatus
 
 #: The version of the protocol that is spoken here. In the draft of version 2 a turn does not end with the answer.
@@ -23,11 +24,11 @@ _STOPS = {
     "max_turn_requests": (RunStatus.FAILED, "the agent reached its limit of requests to the model before it was done"),
 }
 
-#: What the protocol says when a login is needed, and what agents say that pass an HTTP status on.
-_AUTH_CODES = frozenset({-32000, 401, 403})
+#: What the protocol says when a login is needed. Some agents have the HTTP status of the model's server for a code.
+AUTH_REQUIRED = -32000
 
 
-def end_of_turn(answer: Json, updates: Updates) -> ParsedEnd:
+def end_of_turn(answer: JsonObject, updates: Updates) -> ParsedEnd:
     """Return what the answer to a prompt says."""
     reason = answer.get("stopReason")
     if reason not in _STOPS:
@@ -44,8 +45,8 @@ def end_of_turn(answer: Json, updates: Updates) -> ParsedEnd:
 def refused(code: Any, message: str, data: Any) -> ParsedEnd:
     """Return the end that follows from an error that an agent answers."""
     error = message if data is None else f"{message}: {json.dumps(data, ensure_ascii=False)}"
-    is_auth = code in _AUTH_CODES or speaks_of_refused_key(error)
-    return failed("auth" if is_auth else "agent_error", error, code=code)
+    reason = AUTH if code == AUTH_REQUIRED else reason_of(error, code)
+    return failed(reason or "agent_error", error, code=code)
 
 
 def gone(exit_code: int | None, *, is_noise: bool) -> ParsedEnd:

@@ -17,14 +17,22 @@ from acp.core import Connection, RequestError
 from mcp_background_job import __version__
 from mcp_background_job.agents.adapters.answers import ALLOW, option_of_kind
 from mcp_background_job.agents.adapters.base import Event, ParsedEnd
+from mcp_background_job.agents.adapters.failures import AUTH
+from mcp_background_job.agents.adapters.reading import JsonObject, mapping, objects
 from mcp_background_job.agents.host.acp_agent import CLOSE_S, DRAIN_S, Agent
-from mcp_background_job.agents.host.acp_ends import PROTOCOL_VERSION, end_of_turn, gone, refused, strange_version
+from mcp_background_job.agents.host.acp_ends import (
+    AUTH_REQUIRED,
+    PROTOCOL_VERSION,
+    end_of_turn,
+    gone,
+    refused,
+    strange_version,
+)
 from mcp_background_job.agents.host.acp_updates import Updates
 from mcp_background_job.agents.host.endings import cancelled, failed, login_needed
 from mcp_background_job.agents.host.inbox import Inbox
 from mcp_background_job.agents.host.lines import Output
 from mcp_background_job.agents.host.request import HostRequest
-from mcp_background_job.agents.host.values import Json, as_dict, dicts
 from mcp_background_job.core.run import EventType, RunStatus
 
 #: Seconds for each step until the first turn. Four agents took 0.7 to 3.6 in all; some are downloaded by their launcher
@@ -33,9 +41,6 @@ START_S = 120.0
 
 #: Seconds an agent has to acknowledge a cancel before it is left to the runner. Four agents took 0.03 to 0.16.
 CANCEL_S = 1.0
-
-#: What the protocol says in place of a session while nobody is logged in.
-_AUTH_REQUIRED = -32000
 
 
 class _OverError(Exception):
@@ -59,7 +64,7 @@ class Session:
         self._listening = True
         self._connection = Connection(self._handle, agent)
         self._cancel = asyncio.ensure_future(inbox.cancelled.wait())
-        self._death = asyncio.ensure_future(agent.process.wait())
+        self._death = asyncio.ensure_future(agent.exited.wait())
 
     async def run(self) -> ParsedEnd:
         """Talk with the agent until nothing more is asked for; returns how it ended."""
@@ -69,7 +74,7 @@ class Session:
             end = over.end
         except RequestError as error:
             end = refused(error.code, str(error), error.data)
-            if end.data["reason"] == "auth":
+            if end.data["reason"] == AUTH:
                 self._tell([login_needed(end.data["error"])])
         except ConnectionError:
             end = gone(await self._agent.ended(CLOSE_S), is_noise=self._agent.is_noise)
@@ -90,20 +95,22 @@ class Session:
             return strange_version(version)
         session_id = await self._open(hello)
         self._output.session(session_id)
-        self._tell([Event(EventType.STATUS_CHANGED, {"status": "running", "session_id": session_id, **_agent(hello)})])
+        self._tell(
+            [Event(EventType.STATUS_CHANGED, {"status": "running", "backend_session_id": session_id, **_agent(hello)})]
+        )
         end = await self._take_turn(session_id, self._request.prompt)
         while end.status is RunStatus.COMPLETED and (message := self._inbox.next_message()) is not None:
             end = await self._take_turn(session_id, message)
         return end
 
-    async def _open(self, hello: Json) -> str:
+    async def _open(self, hello: JsonObject) -> str:
         while True:
             try:
                 return await self._new_session() if self._request.resume is None else await self._old_session(hello)
             except RequestError as error:
-                methods = [_method(method) for method in dicts(hello.get("authMethods"))]
+                methods = [_method(method) for method in objects(hello.get("authMethods"))]
                 # Without a session no model was asked yet: somebody may log in, and the work begins.
-                if error.code != _AUTH_REQUIRED or not methods:
+                if error.code != AUTH_REQUIRED or not methods:
                     raise
                 await self._log_in(str(error), methods)
 
@@ -111,11 +118,11 @@ class Session:
         answer = await self._start("session/new", {"cwd": self._request.cwd, "mcpServers": []})
         return str(answer.get("sessionId"))
 
-    async def _old_session(self, hello: Json) -> str:
+    async def _old_session(self, hello: JsonObject) -> str:
         session_id = self._request.resume
-        can = as_dict(hello.get("agentCapabilities"))
-        params: Json = {"sessionId": session_id, "cwd": self._request.cwd, "mcpServers": []}
-        if isinstance(as_dict(can.get("sessionCapabilities")).get("resume"), dict):
+        can = mapping(hello.get("agentCapabilities"))
+        params: JsonObject = {"sessionId": session_id, "cwd": self._request.cwd, "mcpServers": []}
+        if isinstance(mapping(can.get("sessionCapabilities")).get("resume"), dict):
             await self._start("session/resume", params)
         elif can.get("loadSession") is True:
             self._listening = False  # the agent repeats all that was said
@@ -125,7 +132,7 @@ class Session:
             raise _OverError(failed("resume", "this agent cannot take a session up again; spawn a new run"))
         return str(session_id)
 
-    async def _log_in(self, error: str, methods: list[Json]) -> None:
+    async def _log_in(self, error: str, methods: list[JsonObject]) -> None:
         answer = await self._result(self._inbox.ask(login_needed(error, methods=methods)))
         if answer is None:
             raise _OverError(cancelled())
@@ -133,7 +140,7 @@ class Session:
             # No limit: somebody may have to find the browser first.
             await self._result(self._connection.send_request("authenticate", {"methodId": answer.get("method_id")}))
         except RequestError as refusal:
-            raise RequestError(_AUTH_REQUIRED, f"the login failed: {refusal}") from refusal
+            raise RequestError(AUTH_REQUIRED, f"the login failed: {refusal}") from refusal
 
     async def _take_turn(self, session_id: str, message: str) -> ParsedEnd:
         self._updates.final_response = None
@@ -142,7 +149,7 @@ class Session:
         await self._wait(asked)
         if self._cancel.done() and not asked.done():
             await self._stop(session_id, asked)
-        answer = as_dict(self._outcome(asked))
+        answer = mapping(self._outcome(asked))
         self._tell(self._updates.flush())
         return end_of_turn(answer, self._updates)
 
@@ -152,8 +159,8 @@ class Session:
                 await self._connection.send_notification("session/cancel", {"sessionId": session_id})
                 await asyncio.wait({asked, self._death}, return_when=asyncio.FIRST_COMPLETED)
 
-    async def _start(self, method: str, params: Json) -> Json:
-        return as_dict(await self._result(self._connection.send_request(method, params), START_S))
+    async def _start(self, method: str, params: JsonObject) -> JsonObject:
+        return mapping(await self._result(self._connection.send_request(method, params), START_S))
 
     async def _result(self, asking: Coroutine[Any, Any, Any], patience_s: float | None = None) -> Any:
         asked = asyncio.ensure_future(asking)
@@ -182,18 +189,18 @@ class Session:
         match method:
             case "session/update":
                 if self._listening:
-                    self._tell(self._updates.feed(as_dict(as_dict(params).get("update"))))
+                    self._tell(self._updates.feed(mapping(mapping(params).get("update"))))
                 return None
             case "session/request_permission":
-                return {"outcome": await self._permission(as_dict(params))}
+                return {"outcome": await self._permission(mapping(params))}
             case _ if is_notification:
                 return None
             case _:
                 raise RequestError.method_not_found(method)
 
-    async def _permission(self, params: Json) -> Json:
-        call = as_dict(params.get("toolCall"))
-        options = [_option(option) for option in dicts(params.get("options"))]
+    async def _permission(self, params: JsonObject) -> JsonObject:
+        call = mapping(params.get("toolCall"))
+        options = [_option(option) for option in objects(params.get("options"))]
         self._tell(self._updates.before_permission(call))
         chosen = option_of_kind(options, ALLOW) if self._request.config.get("full_access") is True else None
         if chosen is not None:
@@ -210,19 +217,19 @@ class Session:
         self._output.beat()
 
 
-def _hello() -> Json:
+def _hello() -> JsonObject:
     us = {"name": "mcp-background-job", "version": __version__}
     return {"protocolVersion": PROTOCOL_VERSION, "clientCapabilities": {}, "clientInfo": us}
 
 
-def _agent(hello: Json) -> Json:
-    info = as_dict(hello.get("agentInfo"))
+def _agent(hello: JsonObject) -> JsonObject:
+    info = mapping(hello.get("agentInfo"))
     return {"agent": f"{info.get('name')} {info.get('version')}"} if info else {}
 
 
-def _option(option: Json) -> Json:
+def _option(option: JsonObject) -> JsonObject:
     return {"option_id": str(option.get("optionId")), "name": option.get("name"), "kind": option.get("kind")}
 
 
-def _method(method: Json) -> Json:
+def _method(method: JsonObject) -> JsonObject:
     return {key: method.get(key) for key in ("id", "name", "description")}

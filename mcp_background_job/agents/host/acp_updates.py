@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from mcp_background_job.agents.adapters.base import Event
+from mcp_background_job.agents.adapters.reading import JsonObject, objects
 from mcp_background_job.agents.host import acp_calls
 from mcp_background_job.agents.host.acp_content import text_of
-from mcp_background_job.agents.host.values import Json, dicts
 from mcp_background_job.core.run import EventType
 
 #: Characters of a message after which it is told in pieces, so that memory stays bounded.
@@ -47,9 +47,9 @@ class Updates:
         self._length = 0
         self._calls = acp_calls.Calls()
         self.final_response: str | None = None
-        self.usage: Json | None = None
+        self.usage: JsonObject | None = None
 
-    def feed(self, update: Json) -> list[Event]:
+    def feed(self, update: JsonObject) -> list[Event]:
         """Take one update; returns what it tells."""
         kind = update.get("sessionUpdate")
         if kind in _CHUNKS:
@@ -61,18 +61,18 @@ class Updates:
             return []
         return [*self.flush(), *self._told_by(kind, update)]
 
-    def _told_by(self, kind: Any, update: Json) -> list[Event]:
+    def _told_by(self, kind: Any, update: JsonObject) -> list[Event]:
         match kind:
             case "tool_call" | "tool_call_update":
                 return self._calls.feed(update)
             case "plan":
-                items = [_todo(entry) for entry in dicts(update.get("entries"))]
+                items = [_todo(entry) for entry in objects(update.get("entries"))]
                 return [Event(EventType.TODO_UPDATED, {"items": items})]
             case _:
                 text = f"an update of an unknown kind, {kind}"
                 return [Event(EventType.REASONING, {"text": text, "update": update, "unparsed": True})]
 
-    def before_permission(self, call: Json) -> list[Event]:
+    def before_permission(self, call: JsonObject) -> list[Event]:
         """Return what is told before the question for a permission: the call that it is about has all its input."""
         return [*self.flush(), *self._calls.start(call)]
 
@@ -87,7 +87,7 @@ class Updates:
             self.final_response = text
         return [Event(kind, {"text": text, **({"message_id": message_id} if message_id else {})})]
 
-    def _chunk(self, kind: EventType, update: Json) -> list[Event]:
+    def _chunk(self, kind: EventType, update: JsonObject) -> list[Event]:
         text = text_of(update.get("content"))
         about = (kind, update.get("messageId"))
         told = self.flush() if about != self._chunks_of or self._length > MESSAGE_MAX else []
@@ -97,5 +97,5 @@ class Updates:
         return told
 
 
-def _todo(entry: Json) -> Json:
+def _todo(entry: JsonObject) -> JsonObject:
     return {"text": entry.get("content"), "status": entry.get("status"), "priority": entry.get("priority")}

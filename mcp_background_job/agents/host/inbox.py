@@ -7,7 +7,7 @@ from collections import deque
 from typing import Any
 
 from mcp_background_job.agents.adapters.base import Event
-from mcp_background_job.agents.adapters.hosted import as_object, unparsed
+from mcp_background_job.agents.adapters.reading import object_in, unparsed
 from mcp_background_job.agents.host.lines import Output, lines_of
 from mcp_background_job.core.run import EventType
 
@@ -33,7 +33,7 @@ class Inbox:
 
     def take(self, line: bytes) -> None:
         """Take one line."""
-        match as_object(line):
+        match object_in(line):
             case {"cancel": True}:
                 self.cancel()
             case {"message": str(text)}:
