@@ -10,7 +10,7 @@ from typing import Any
 from mcp_background_job.agents.adapters.table import adapter_named
 from mcp_background_job.agents.projection import iso
 from mcp_background_job.agents.records import Checkpoint, RunRecord
-from mcp_background_job.agents.runs import RESUMABLE, Cancelled, Continued, Piece, Polled, Run
+from mcp_background_job.agents.runs import RESUMABLE, Cancelled, Continued, Listed, Piece, Polled, Run
 
 Report = dict[str, Any]
 
@@ -58,10 +58,10 @@ def of_run(run: Run) -> Report:
     }
 
 
-def of_list(runs: list[Run], next_cursor: int | None = None) -> Report:
+def of_list(listed: Listed) -> Report:
     """Return several runs, and where to go on if there are more."""
-    more = {} if next_cursor is None else {"next_cursor": next_cursor}
-    return {"runs": [of_run(run) for run in runs], **more}
+    more = {} if listed.next_offset is None else {"next_cursor": listed.next_offset}
+    return {"runs": [of_run(run) for run in listed.runs], **more}
 
 
 def of_poll(polled: Polled) -> Report:

@@ -62,6 +62,14 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Listed:
+    """Some of the runs that there are, and the offset of the next one if there are more."""
+
+    runs: list[Run]
+    next_offset: int | None
+
+
+@dataclass(frozen=True)
 class Polled:
     """Events behind a number, and the run that they are of."""
 
@@ -178,17 +186,24 @@ class RunManager:
         cwd: str | None = None,
         limit: int = 20,
         offset: int = 0,
-    ) -> list[Run]:
-        """Return runs, newest first."""
+    ) -> Listed:
+        """Return runs, newest first.
+
+        Raises:
+            InvalidRequestError: an argument is out of bounds, or there is no such status.
+        """
         if limit < 1 or offset < 0:
             raise InvalidRequestError(f"limit={limit}, cursor={offset}: a limit is 1 or more, a cursor 0 or more")
         if status is not None and status not in list(RunStatus):
             raise InvalidRequestError(f"status {status!r} is unknown: give one of {', '.join(RunStatus)}")
         found = await asyncio.to_thread(self._catalog.all, backend=backend, cwd=cwd)
         if status is None:
-            return [await self._look(record) for record in found[offset : offset + limit]]
-        runs = [run for run in [await self._look(record) for record in found] if run.state.status == status]
-        return runs[offset : offset + limit]
+            runs = [await self._look(record) for record in found[offset : offset + limit]]
+            count = len(found)
+        else:
+            matching = [run for run in [await self._look(record) for record in found] if run.state.status == status]
+            runs, count = matching[offset : offset + limit], len(matching)
+        return Listed(runs, offset + limit if offset + limit < count else None)
 
     async def poll(self, reference: Reference, *, after_seq: int, limit: int = 100, wait_s: float = 20.0) -> Polled:
         """Return events behind a number; waits for some unless the run is over.

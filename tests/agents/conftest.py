@@ -9,6 +9,8 @@ from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.app import build_runs
 from mcp_background_job.config import load_settings
 from mcp_background_job.jobs.manager import JobManager
+from tests.agents.fake_agents import Agents
+from tests.conftest import Liveness
 
 
 @pytest.fixture
@@ -25,3 +27,9 @@ def workspace(tmp_path: Path) -> Path:
     path = tmp_path / "workspace"
     path.mkdir()
     return path
+
+
+@pytest.fixture
+def agents(tmp_path: Path, workspace: Path, liveness: Liveness) -> Agents:
+    """Scripts that speak as agents do."""
+    return Agents(tmp_path, workspace, liveness)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,10 @@ from typing import Any
 from mcp_background_job.agents.catalog import Reference
 from mcp_background_job.agents.request import SpawnRequest
 from mcp_background_job.agents.runs import Run, RunManager
+from mcp_background_job.app import build_runs
+from mcp_background_job.config import load_settings
 from mcp_background_job.core.run import RunStatus
+from mcp_background_job.jobs.manager import JobManager
 from tests.conftest import PATIENCE_S, Liveness
 
 #: What a script of a fake agent can do beside showing that it is alive.
@@ -82,23 +86,50 @@ def done(words):
 '''
 
 
-def install(directory: Path, liveness: Liveness, name: str, body: str) -> str:
-    """Write a program that answers ``--version`` and otherwise runs this Python code; returns its path."""
-    command = liveness.script(f"{name}_agent", _SPEECH + body)
-    path = directory / name
-    path.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo 99.0.0 && exit 0\nexec {command} "$@"\n')
-    path.chmod(0o755)
-    return str(path)
+class Agents:
+    """Makes agents of scripts, and the requests for their runs.
+
+    Attributes:
+        directory: of the test, not seen by them.
+        workspace: where they work.
+        liveness: tells which of their processes are alive.
+    """
+
+    def __init__(self, directory: Path, workspace: Path, liveness: Liveness) -> None:
+        self.directory = directory
+        self.workspace = workspace
+        self.liveness = liveness
+
+    def install(self, name: str, body: str) -> str:
+        """Write a program that answers ``--version`` and otherwise runs this Python code; returns its path."""
+        command = self.liveness.script(f"{name}_agent", _SPEECH + body)
+        path = self.directory / name
+        path.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo 99.0.0 && exit 0\nexec {command} "$@"\n')
+        path.chmod(0o755)
+        return str(path)
+
+    def codex(self, body: str, prompt: str = "do it", **values: Any) -> SpawnRequest:
+        """Return the request for a run of a script that speaks as Codex does."""
+        return self._request("codex", body, prompt, values)
+
+    def claude(self, body: str, prompt: str = "do it", **values: Any) -> SpawnRequest:
+        """Return the request for a run of a script that speaks as Claude Code does, and can be answered."""
+        return self._request("claude_code", body, prompt, values)
+
+    def command(self, *argv: str) -> SpawnRequest:
+        """Return the request for a run of any program."""
+        cwd = str(self.workspace)
+        return SpawnRequest(backend="command", cwd=cwd, prompt="x", config={"command": list(argv)})
+
+    def _request(self, backend: str, body: str, prompt: str, values: dict[str, Any]) -> SpawnRequest:
+        binary = self.install(f"{backend}-{hashlib.sha256(body.encode()).hexdigest()[:8]}", body)
+        asked: dict[str, Any] = {"cwd": str(self.workspace), "config": {"binary": binary}, **values}
+        return SpawnRequest(backend=backend, prompt=prompt, **asked)
 
 
-def codex(binary: str, cwd: Path, prompt: str = "do it", **values: Any) -> SpawnRequest:
-    """Return the request for a run of a program that speaks as Codex does."""
-    return SpawnRequest(backend="codex", cwd=str(cwd), prompt=prompt, config={"binary": binary}, **values)
-
-
-def claude(binary: str, cwd: Path, prompt: str = "do it", **values: Any) -> SpawnRequest:
-    """Return the request for a run of a program that speaks as Claude Code does, and can be answered."""
-    return SpawnRequest(backend="claude_code", cwd=str(cwd), prompt=prompt, config={"binary": binary}, **values)
+def runs_of(jobs: JobManager) -> RunManager:
+    """Return a manager of runs on another manager of jobs, as another server would have."""
+    return build_runs(jobs, load_settings())
 
 
 def of(run: Run) -> Reference:

@@ -25,8 +25,8 @@ from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.core.run import EventType, RunStatus
 from mcp_background_job.errors import CorruptRecordError, StateDirError
 from mcp_background_job.jobdir.layout import RunDir
-from tests.agents.fake_agents import assert_numbered, codex, events_until, install, of
-from tests.conftest import PATIENCE_S, Liveness
+from tests.agents.fake_agents import Agents, assert_numbered, events_until, of
+from tests.conftest import PATIENCE_S
 
 
 @pytest.fixture
@@ -194,9 +194,9 @@ finish()
 @pytest.mark.requirement("runs.same_events")
 @pytest.mark.parametrize("count", [600])
 async def test_readers_that_are_killed_at_any_moment_leave_events_that_are_whole(
-    runs: RunManager, liveness: Liveness, workspace: Path, tmp_path: Path, count: int
+    runs: RunManager, agents: Agents, count: int
 ) -> None:
-    run = await runs.spawn(codex(install(tmp_path, liveness, "codex", _TALKS.format(count=count)), workspace))
+    run = await runs.spawn(agents.codex(_TALKS.format(count=count)))
     argv = [sys.executable, "-c", _READER, run.record.run_id]
     readers = [await _open(argv) for _ in range(2)]
     for number, reader in enumerate(readers):
@@ -231,13 +231,11 @@ async def _killed_behind(reader: asyncio.subprocess.Process, seq: int) -> None:
 
 @pytest.mark.real_process
 async def test_a_writer_that_is_suspended_keeps_nobody_from_reading_what_is_written(
-    runs: RunManager, liveness: Liveness, workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state_dir: str
+    runs: RunManager, agents: Agents, monkeypatch: pytest.MonkeyPatch, state_dir: str
 ) -> None:
     monkeypatch.setattr("mcp_background_job.agents.reader.LOCK_PATIENCE_S", 0.1)
-    run = await runs.spawn(
-        codex(install(tmp_path, liveness, "codex", "begin()\nconnect('agent')\nhang()\n"), workspace)
-    )
-    liveness.expect("agent")
+    run = await runs.spawn(agents.codex("begin()\nconnect('agent')\nhang()\n"))
+    agents.liveness.expect("agent")
     told = await events_until(runs, run, RunStatus.RUNNING)
     holder = await asyncio.create_subprocess_exec(
         sys.executable,

@@ -172,8 +172,8 @@ class RunTools:
         """Runs, newest first."""
         from mcp_background_job.agents import report
 
-        runs = await self._door.open().list(status=status, backend=backend, cwd=cwd, limit=limit + 1, offset=cursor)
-        return RunResult(**report.of_list(runs[:limit], cursor + limit if len(runs) > limit else None))
+        listed = await self._door.open().list(status=status, backend=backend, cwd=cwd, limit=limit, offset=cursor)
+        return RunResult(**report.of_list(listed))
 
     async def get_event_artifact(
         self,
