@@ -25,7 +25,7 @@ _FROM_STDIN = "-"
 
 def spawn(
     backend: Annotated[Backend, Parameter(name="BACKEND")],
-    prompt: Annotated[str, Parameter(name="PROMPT")],
+    prompt: Annotated[str, Parameter(name="PROMPT", allow_leading_hyphen=True)],
     /,
     *command: Annotated[str, Parameter(allow_leading_hyphen=True)],
     cwd: Path | None = None,
