@@ -83,7 +83,7 @@ while (message := hear()) is not None:
         say(type="result", subtype="error_during_execution", is_error=True, session_id="session-1")
         break
 if ENDS:
-    sys.exit(1)
+    os._exit(7)
 hang()
 """
 
@@ -105,6 +105,8 @@ async def test_an_agent_is_told_to_stop_before_it_is_signalled(runs: RunManager,
     events = await events_until(runs, run)
     assert_numbered(events)
     assert events[-1]["data"]["status"] == "cancelled"
+    if ends:
+        assert events[-1]["data"]["exit_code"] == 7  # by itself, not by a signal
 
 
 @pytest.mark.usefixtures("state_dir")

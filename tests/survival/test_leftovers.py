@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
+import signal
 import time
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from mcp_background_job.errors import LaunchError
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.wait import WaitRequest
 from tests.conftest import PATIENCE_S, Liveness
-from tests.survival.support import another_manager, ended, exit_of, output_of, printed, start, status_of
+from tests.survival.support import another_manager, ended, exit_of, output_of, printed, runner_of, start
 
 pytestmark = pytest.mark.real_process
 
@@ -93,20 +95,32 @@ async def test_leftovers_live_on_unless_it_is_asked_otherwise(manager: JobManage
 
 
 async def test_who_is_told_that_the_command_has_ended_finds_all_that_it_wrote(
-    manager: JobManager, liveness: Liveness, state_dir: str
+    manager: JobManager, liveness: Liveness, state_dir: str, tmp_path: Path
 ) -> None:
+    fifo = tmp_path / "go"
+    os.mkfifo(fifo)
     # The child keeps the pipe open, so that no end of the pipe tells the runner to read on.
-    body = (
-        "fork_into(lambda: connect('left'))\nsys.stdout.write('x' * 60000 + 'end')\nsys.stdout.flush()\nos._exit(0)\n"
-    )
-    for number in range(10):
-        job = await start(manager, "exec " + liveness.script("leader", body))
-        liveness.expect_many("left", number + 1)
-        await manager.wait(job, WaitRequest(until=Until(Kind.EXIT), wait_s=PATIENCE_S, from_start=True))
+    body = "fork_into(lambda: connect('left'))\nprint('x' * 60000, flush=True)\nos._exit(0)\n"
+    job = await start(manager, "exec " + liveness.script("leader", f"open({str(fifo)!r}).read()\n{body}"))
+    seen = manager.executor.poll([job.job_id])[job.job_id]
+    assert seen.status
+    assert seen.status.pid
+    leader = os.pidfd_open(seen.status.pid)
+    runner = runner_of(state_dir, job.job_id)
+    os.kill(runner, signal.SIGSTOP)  # so that output and end are news at once
+    await asyncio.to_thread(fifo.write_text, "")
+    liveness.expect("left")
+    assert select.select([leader], [], [], PATIENCE_S)[0]
+    os.close(leader)
 
-        assert status_of(state_dir, job.job_id).leader_exit is not None
-        assert output_of(manager, job.job_id).endswith(b"end")
-        await manager.kill(job.job_id, by="test", grace_s=0)
+    waiting = asyncio.create_task(
+        manager.wait(job, WaitRequest(until=Until(Kind.EXIT), wait_s=PATIENCE_S, from_start=True))
+    )
+    os.kill(runner, signal.SIGCONT)
+
+    assert (await waiting).why == "left_running"
+    assert len(output_of(manager, job.job_id)) == 60001
+    await manager.kill(job.job_id, by="test", grace_s=0)
 
 
 async def test_the_first_input_comes_from_a_file_whoever_lives(state_dir: str, tmp_path: Path) -> None:
