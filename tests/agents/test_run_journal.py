@@ -22,7 +22,7 @@ from mcp_background_job.agents.journal import EventReader, read_artifact
 from mcp_background_job.agents.projection import Projection
 from mcp_background_job.agents.records import CancelIntent, Checkpoint
 from mcp_background_job.agents.runs import RunManager
-from mcp_background_job.core.run import EventType, RunStatus
+from mcp_background_job.core.run import EventType
 from mcp_background_job.errors import CorruptRecordError, StateDirError
 from mcp_background_job.jobdir.layout import RunDir
 from tests.agents.fake_agents import Agents, assert_numbered, events_until, of
@@ -57,7 +57,7 @@ def _all(run: RunDir) -> list[dict[str, Any]]:
 def test_what_was_not_finished_is_seen_by_nobody_and_written_again(run: RunDir) -> None:
     _add(run, "one", "two")
     with open(run.events, "ab") as file:
-        file.write(b'{"seq":3,"ts":"...","type":"agent_message","data":{"te')  # a writer dies
+        file.write(b'{"seq":3,"ts":"...","type":"agent_message","data":{"te' + b"x" * 500)  # a writer dies
 
     assert [event["seq"] for event in _all(run)] == [1, 2]
     _add(run, "3")

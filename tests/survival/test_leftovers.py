@@ -16,7 +16,17 @@ from mcp_background_job.errors import LaunchError
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.wait import WaitRequest
 from tests.conftest import PATIENCE_S, Liveness
-from tests.survival.support import another_manager, ended, exit_of, output_of, printed, runner_of, start
+from tests.survival.support import (
+    another_manager,
+    directory_of,
+    ended,
+    exit_of,
+    output_of,
+    printed,
+    runner_of,
+    start,
+    status_of,
+)
 
 pytestmark = pytest.mark.real_process
 
@@ -94,33 +104,32 @@ async def test_leftovers_live_on_unless_it_is_asked_otherwise(manager: JobManage
     await manager.kill(job.job_id, by="test")
 
 
-async def test_who_is_told_that_the_command_has_ended_finds_all_that_it_wrote(
-    manager: JobManager, liveness: Liveness, state_dir: str, tmp_path: Path
+def test_who_is_told_that_the_command_has_ended_finds_all_that_it_wrote(
+    liveness: Liveness, state_dir: str, tmp_path: Path
 ) -> None:
     fifo = tmp_path / "go"
     os.mkfifo(fifo)
     # The child keeps the pipe open, so that no end of the pipe tells the runner to read on.
     body = "fork_into(lambda: connect('left'))\nprint('x' * 60000, flush=True)\nos._exit(0)\n"
-    job = await start(manager, "exec " + liveness.script("leader", f"open({str(fifo)!r}).read()\n{body}"))
-    seen = manager.executor.poll([job.job_id])[job.job_id]
-    assert seen.status
-    assert seen.status.pid
-    leader = os.pidfd_open(seen.status.pid)
-    runner = runner_of(state_dir, job.job_id)
-    os.kill(runner, signal.SIGSTOP)  # so that output and end are news at once
-    await asyncio.to_thread(fifo.write_text, "")
-    liveness.expect("left")
-    assert select.select([leader], [], [], PATIENCE_S)[0]
-    os.close(leader)
+    command = "exec " + liveness.script("leader", f"open({str(fifo)!r}).read()\n{body}")
+    for number in range(12):
+        with another_manager(state_dir) as manager:
+            job = asyncio.run(start(manager, command))
+            leader = os.pidfd_open(status_of(state_dir, job.job_id).pid or 0)
+            runner = runner_of(state_dir, job.job_id)
+            os.kill(runner, signal.SIGSTOP)  # so that output and end are news at once
+            fifo.write_text("")
+            liveness.expect_many("left", number + 1)
+            assert select.select([leader], [], [], PATIENCE_S)[0]
+            os.close(leader)
 
-    waiting = asyncio.create_task(
-        manager.wait(job, WaitRequest(until=Until(Kind.EXIT), wait_s=PATIENCE_S, from_start=True))
-    )
-    os.kill(runner, signal.SIGCONT)
+            os.kill(runner, signal.SIGCONT)
 
-    assert (await waiting).why == "left_running"
-    assert len(output_of(manager, job.job_id)) == 60001
-    await manager.kill(job.job_id, by="test", grace_s=0)
+            deadline = time.monotonic() + PATIENCE_S
+            while status_of(state_dir, job.job_id).leader_exit is None:
+                assert time.monotonic() < deadline
+            assert os.stat(directory_of(state_dir, job.job_id).log).st_size == 60001
+            asyncio.run(manager.kill(job.job_id, by="test", grace_s=0))
 
 
 async def test_the_first_input_comes_from_a_file_whoever_lives(state_dir: str, tmp_path: Path) -> None:
