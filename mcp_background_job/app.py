@@ -15,6 +15,7 @@ from mcp_background_job.jobs.request import Policy
 from mcp_background_job.registry.base import Registry
 
 if TYPE_CHECKING:
+    from mcp_background_job.agents.runs import RunManager
     from mcp_background_job.comfyui.control import ComfyUI
 
 _SECONDS_PER_DAY = 86_400
@@ -55,6 +56,19 @@ def build_comfyui(manager: JobManager, settings: ComfyUISettings) -> ComfyUI:
     directory.mkdir(mode=0o700, exist_ok=True)
     how = Startup(settings.dir, settings.command, settings.restart_command)
     return ComfyUI(endpoint, SqliteJournal(state.comfyui_journal), manager, directory, how)
+
+
+def build_runs(manager: JobManager, settings: Settings) -> RunManager:
+    """Return a manager for the runs of agents, which are jobs of the manager."""
+    from mcp_background_job.agents.launching import Policy as RunPolicy  # noqa: PLC0415  many a session needs none
+    from mcp_background_job.agents.runs import RunManager  # noqa: PLC0415
+
+    return RunManager(
+        manager,
+        RunPolicy(max_runs=settings.max_runs, passed=tuple(settings.run_env)),
+        environment=_environment(),
+        keep_s=settings.keep_days * _SECONDS_PER_DAY,
+    )
 
 
 def policy_of(settings: Settings) -> Policy:

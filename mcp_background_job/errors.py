@@ -64,6 +64,24 @@ class SurvivorsError(BackgroundJobError):
         self.pids = pids
 
 
+class UnknownRunError(BackgroundJobError):
+    """No agent run has this id, or this agent's name."""
+
+    code = "unknown_run"
+
+
+class RunStateError(BackgroundJobError):
+    """The agent run is not in a state in which this can be done."""
+
+    code = "run_state"
+
+
+class AgentMissingError(BackgroundJobError):
+    """The agent's program is not there, or is too old; nothing was started."""
+
+    code = "agent_missing"
+
+
 class CorruptRecordError(BackgroundJobError):
     """A file of the job's directory is not what the format says."""
 

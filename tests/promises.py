@@ -34,6 +34,7 @@ _SAFE = "promise 8: the safe choice is the default"
 _DISK = "the disk contract"
 _LIFE = "life of a job"
 _STOPPING = "stopping"
+_RUNS = "agent runs"
 _COMFYUI = "ComfyUI: a cancel is verified"
 _SUBMIT = "ComfyUI: comfyui_submit"
 
@@ -194,5 +195,33 @@ PROMISES: tuple[Promise, ...] = (
         "comfyui.submit.once",
         _SUBMIT,
         "Whatever becomes of the answer, a submission that was taken is found, and one that was not is said not to be.",
+    ),
+    # Runs of agents
+    Promise("runs.tools", _RUNS, "The tools take and return what the orchestration server's of the same names do."),
+    Promise("runs.errors", _RUNS, "Their errors are that server's, word for word."),
+    Promise(
+        "runs.cancel",
+        "cancel_run",
+        "A cancel is answered when no process of the run is left, whatever its tools have made of themselves.",
+    ),
+    Promise("runs.any_server", "cancel_run", "Any server lists and cancels a run, also after the death of its own."),
+    Promise("runs.one_end", _RUNS, "A run has exactly one end, decided once: cancel, limit, result, exit."),
+    Promise("runs.no_result", _UNKNOWN, "An agent that ends without a result has failed, whatever its exit code."),
+    Promise("runs.lost", _UNKNOWN, "A run whose runner was killed has failed, and nothing of it is left."),
+    Promise(
+        "runs.same_events",
+        "poll_events",
+        "Events are numbered from 1 without a gap, and the same from every server, whichever reader dies when.",
+    ),
+    Promise("runs.poll", "poll_events", "A poll returns with the next event, and at once when the run is over."),
+    Promise("runs.artifacts", "get_event_artifact", "What an event shows truncated can be read whole, in pieces."),
+    Promise("runs.continue", "continue_run", "A question is answered live; an ended session goes on in a new run."),
+    Promise("runs.limits", "spawn_run: timeout_s, idle_timeout_s", "Both limits hold with no server alive."),
+    Promise("runs.limit", "MCP_BG_MAX_RUNS", "Never more agents run at once than allowed; the others are queued."),
+    Promise("runs.leftovers", "spawn_run: leftovers", "What outlives an agent is ended, or reported if that is asked."),
+    Promise(
+        "runs.environment",
+        _SAFE,
+        "An agent gets a chosen environment, no workspace on its PATH, and a temporary directory that goes with it.",
     ),
 )

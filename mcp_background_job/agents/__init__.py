@@ -1,1 +1,1 @@
-"""Runs of other coding agents: each is a job, with an event stream read from its output."""
+"""Runs of other coding agents: a run is a job, and its events are what the job's stdout says."""

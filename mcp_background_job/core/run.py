@@ -11,6 +11,13 @@ Names are those of the orchestration server whose tools these are; see ``docs/re
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal
+
+#: Kinds of agents, as ``backend`` names them.
+Backend = Literal["codex", "claude_code", "gemini", "opencode", "command", "acp", "remote_a2a"]
+
+#: What an agent is for, in the eyes of whoever started it.
+Role = Literal["planner", "worker", "reviewer"]
 
 
 class RunStatus(StrEnum):
