@@ -58,9 +58,7 @@ def test_runs_are_listed_shown_and_read_again(cli: CommandLine) -> None:
     assert "final_response: one" in cli.ok("runs", "show", "bob")
 
 
-def test_a_run_is_cancelled_with_all_that_it_started(
-    cli: CommandLine, liveness: Liveness, hanging: list[str]
-) -> None:
+def test_a_run_is_cancelled_with_all_that_it_started(cli: CommandLine, liveness: Liveness, hanging: list[str]) -> None:
     run_id = _spawn(cli, *hanging)
     liveness.expect("agent", "tool")
 
@@ -75,9 +73,7 @@ def test_a_run_is_cancelled_with_all_that_it_started(
     assert cli("runs", "events", run_id).returncode == 4
 
 
-def test_ctrl_c_leaves_a_run_that_is_followed_alone(
-    cli: CommandLine, liveness: Liveness, hanging: list[str]
-) -> None:
+def test_ctrl_c_leaves_a_run_that_is_followed_alone(cli: CommandLine, liveness: Liveness, hanging: list[str]) -> None:
     run_id = _spawn(cli, *hanging)
     liveness.expect("agent", "tool")
     follower = cli.open("runs", "events", run_id, "--follow")
