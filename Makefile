@@ -5,7 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo demo-comfyui test check nightly bench format lock clean
+# Agents that the tests run for real, where they end with this environment. Versions are pinned: their streams move.
+AGENTS := $(VENV)/agents
+CODEX := $(AGENTS)/codex/codex_cli_bin/bin/codex
+GEMINI := $(AGENTS)/gemini/node_modules/.bin/gemini
+
+.PHONY: demo demo-comfyui test test-agents check nightly bench format lock clean
 
 demo: $(READY)  ## see it work: about half a minute
 	$(BIN)/mcp-background-job demo
@@ -15,6 +20,19 @@ demo-comfyui: $(READY)  ## see a simulated ComfyUI watched, cancelled, wedged an
 
 test: check  ## everything that must hold: rules, types, rooms, tests
 	$(BIN)/python -m pytest -n 2 -m "not nightly"
+
+test-agents: $(CODEX) $(GEMINI)  ## real Codex and Gemini CLI, against a model on loopback: installs 500 MB, a minute
+	$(BIN)/python -m pytest -m real_agents --timeout 300
+
+$(CODEX): $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--target $(AGENTS)/codex --upgrade openai-codex-cli-bin==0.163.0
+	@touch $@
+
+# Without npm there is no Gemini CLI, and its tests say so.
+$(GEMINI): $(READY)
+	command -v npm >/dev/null && npm install --silent --no-fund --no-audit --prefix $(AGENTS)/gemini \
+		@google/gemini-cli@0.61.0 && touch $@ || true
 
 check: $(READY)
 	$(BIN)/ruff check .

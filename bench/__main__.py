@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from bench import report
 from bench.figures import Figure
+from bench.measurements.agents import measure_agent_streams
 from bench.measurements.cold_start import measure_cold_start
 from bench.measurements.comfyui import measure_comfyui_cancel, measure_comfyui_restart
 from bench.measurements.history import measure_crash, measure_history
@@ -31,6 +32,7 @@ MEASUREMENTS: dict[str, Callable[[Plan], list[Figure]]] = {
     "progress-bar": measure_progress_bar,
     "comfyui-cancel": measure_comfyui_cancel,
     "comfyui-restart": measure_comfyui_restart,
+    "agent-streams": measure_agent_streams,
     "many": measure_many,
     "idle": measure_idle,
     "crash": measure_crash,

@@ -42,11 +42,11 @@ def measure_throughput(plan: Plan) -> list[Figure]:
                     # In changing order: the disk is still busy with what the one before has written.
                     if round_number % 2:
                         floor.append(run.redirected(command))
-                    before = _reset_peak(server.pid)
+                    before = reset_peak(server.pid)
                     seen, noted = run.job(command)
                     ours.append(seen)
                     recorded.append(noted)
-                    growth.append((_memory(server.pid, "VmHWM") - before) / KIB_PER_MIB)
+                    growth.append((memory(server.pid, "VmHWM") - before) / KIB_PER_MIB)
                     if not round_number % 2:
                         floor.append(run.redirected(command))
                 what = f"{run.size // 2**20:,} MiB of {kind}, {retention}, against `> file`"
@@ -117,13 +117,14 @@ class _Run:
         return [os.path.join(directory, name) for name in os.listdir(directory) if name.startswith("output.log")]
 
 
-def _reset_peak(pid: int) -> float:
+def reset_peak(pid: int) -> float:
     """Have the kernel forget a process's largest size so far, where it can; returns the present one in KiB."""
     with contextlib.suppress(OSError), open(f"/proc/{pid}/clear_refs", "w") as file:
         file.write("5")  # proc(5): reset the peak resident set size
-    return _memory(pid, "VmRSS")
+    return memory(pid, "VmRSS")
 
 
-def _memory(pid: int, field: str) -> float:
+def memory(pid: int, field: str) -> float:
+    """Return one of the sizes in a process's status in KiB; proc(5) names them."""
     with open(f"/proc/{pid}/status") as file:
         return next(float(line.split()[1]) for line in file if line.startswith(f"{field}:"))

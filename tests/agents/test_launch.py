@@ -60,7 +60,7 @@ def test_full_access_is_given_for_a_plain_true_only(name: str, value: Any) -> No
         _line(name, full_access=value)
 
 
-@pytest.mark.parametrize("name", ADAPTERS)
+@pytest.mark.parametrize("name", [*FULL_ACCESS, "command"])
 def test_a_prompt_longer_than_an_argument_can_be_goes_to_stdin(name: str) -> None:
     prompt = "ünïcödé \ud800 " + "x" * 300_000
     launch = adapter_named(name).launch(request(prompt, **_NEEDED.get(name, {})), f"/bin/{name}")

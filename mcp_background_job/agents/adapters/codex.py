@@ -150,7 +150,7 @@ class CodexAdapter:
     exit_is_result = False
     _program = Program(
         name="codex",
-        minimum=(0, 60, 0),
+        minimum=(0, 133, 0),  # the oldest one that the tests with real agents were run with
         install="install it with `npm install -g @openai/codex`",
     )
 

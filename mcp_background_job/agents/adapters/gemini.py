@@ -133,7 +133,7 @@ class GeminiAdapter:
     exit_is_result = False
     _program = Program(
         name="gemini",
-        minimum=(0, 20, 0),
+        minimum=(0, 20, 0),  # the oldest one that the tests with real agents were run with
         install="install it with `npm install -g @google/gemini-cli`",
     )
 

@@ -129,7 +129,7 @@ class OpencodeAdapter:
     exit_is_result = False
     _program = Program(
         name="opencode",
-        minimum=(1, 1, 1),
+        minimum=(1, 1, 1),  # since then `permission` rules over every tool
         install="install it with `npm install -g opencode-ai`",
     )
 
