@@ -18,13 +18,13 @@ from mcp_background_job.core.run import EventType, RunStatus
 ARTIFACT_MAX = 1024**2
 
 #: States in which the agent has handed the turn over, and what they mean.
-_ENDS = {
+ENDS = {
     "TASK_STATE_COMPLETED": RunStatus.COMPLETED,
     "TASK_STATE_FAILED": RunStatus.FAILED,
     "TASK_STATE_CANCELED": RunStatus.CANCELLED,
     "TASK_STATE_REJECTED": RunStatus.REJECTED,
 }
-_QUESTIONS = {
+QUESTIONS = {
     "TASK_STATE_INPUT_REQUIRED": EventType.INPUT_REQUIRED,
     "TASK_STATE_AUTH_REQUIRED": EventType.AUTH_REQUIRED,
 }
@@ -53,6 +53,7 @@ class Updates:
         self._heard: set[str] = set()
         self._told: set[str] = set()
         self._held: JsonObject | None = None
+        self._held_length = 0
         self.begin_turn()
 
     def begin_turn(self) -> None:
@@ -82,18 +83,18 @@ class Updates:
     @property
     def is_settled(self) -> bool:
         """Whether the agent has handed the turn over."""
-        return self.state in _ENDS or self.state in _QUESTIONS
+        return self.state in ENDS or self.state in QUESTIONS
 
     @property
     def question(self) -> Event | None:
         """What the agent asks, if it does."""
-        kind = _QUESTIONS.get(self.state)
+        kind = QUESTIONS.get(self.state)
         return Event(kind, {"kind": "question", "text": self._said}) if kind else None
 
     @property
     def end(self) -> ParsedEnd:
         """How the task has ended."""
-        status = _ENDS.get(self.state)
+        status = ENDS.get(self.state)
         if status is None:
             return failed("protocol", f"the task is in a state that is not known: {self.state!r}")
         if status in _UNEXPLAINED:
@@ -112,7 +113,7 @@ class Updates:
         told = self._status(task["status"])
         if self.is_settled:
             for artifact in objects(task.get("artifacts")):
-                if artifact.get("artifactId") not in self._told:
+                if str(artifact.get("artifactId")) not in self._told:
                     told += [*self._artifact(artifact, {"lastChunk": True})]
         return told
 
@@ -135,12 +136,16 @@ class Updates:
 
     def _artifact(self, artifact: JsonObject, update: JsonObject) -> list[Event]:
         told: list[Event] = []
-        if update.get("append") is True and self._held and self._held["artifactId"] == artifact.get("artifactId"):
-            self._held["parts"] += objects(artifact.get("parts"))
+        parts = objects(artifact.get("parts"))
+        length = len(text_of(parts))
+        if update.get("append") is True and self._held and self._held.get("artifactId") == artifact.get("artifactId"):
+            self._held["parts"] += parts
+            self._held_length += length
         else:
             told = self._release()
-            self._held = {**artifact, "parts": objects(artifact.get("parts")), "append": update.get("append") is True}
-        is_long = len(text_of(self._held["parts"])) > ARTIFACT_MAX
+            self._held = {**artifact, "parts": parts, "append": update.get("append") is True}
+            self._held_length = length
+        is_long = self._held_length > ARTIFACT_MAX
         return [*told, *(self._release() if is_long or update.get("lastChunk") is True else [])]
 
     def _release(self) -> list[Event]:

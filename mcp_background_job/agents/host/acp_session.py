@@ -61,6 +61,7 @@ class Session:
         self._output = output
         self._inbox = inbox
         self._updates = Updates()
+        self._is_open = False
         self._listening = True
         self._connection = Connection(self._handle, agent)
         self._cancel = asyncio.ensure_future(inbox.cancelled.wait())
@@ -73,7 +74,8 @@ class Session:
         except _OverError as over:
             end = over.end
         except RequestError as error:
-            end = refused(error.code, str(error), error.data)
+            otherwise = "agent_error" if self._is_open else "resume" if self._request.resume else "no_session"
+            end = refused(error.code, str(error), error.data, otherwise=otherwise)
             if end.data["reason"] == AUTH:
                 self._tell([login_needed(end.data["error"])])
         except ConnectionError:
@@ -94,6 +96,7 @@ class Session:
         if version != PROTOCOL_VERSION:
             return strange_version(version)
         session_id = await self._open(hello)
+        self._is_open = True
         self._output.session(session_id)
         self._tell(
             [Event(EventType.STATUS_CHANGED, {"status": "running", "backend_session_id": session_id, **_agent(hello)})]
