@@ -59,11 +59,7 @@ def build_comfyui(manager: JobManager, settings: ComfyUISettings) -> ComfyUI:
 
 
 def build_runs(manager: JobManager, settings: Settings) -> RunManager:
-    """Return a manager for the runs of agents, which are jobs of the manager.
-
-    Raises:
-        StateDirError: the directory of runs cannot be made.
-    """
+    """Return a manager for the runs of agents, which are jobs of the manager."""
     from mcp_background_job.agents.launching import Policy as RunPolicy  # noqa: PLC0415  many a session needs none
     from mcp_background_job.agents.runs import RunManager  # noqa: PLC0415
 

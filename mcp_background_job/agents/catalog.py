@@ -33,19 +33,8 @@ class Catalog:
     """The runs of a state directory. Methods read files."""
 
     def __init__(self, state: StateDir) -> None:
-        """Names the state directory; ``prepare`` makes what is needed in it."""
+        """Names the state directory; the directory of runs is made with the first of them."""
         self._state = state
-
-    def prepare(self) -> None:
-        """Make the directory of runs.
-
-        Raises:
-            StateDirError: it cannot be made.
-        """
-        try:
-            os.makedirs(self._state.runs, mode=0o700, exist_ok=True)
-        except OSError as error:
-            raise StateDirError(f"{self._state.runs} cannot be made: {error.strerror}") from error
 
     def claim(self) -> RunDir:
         """Take a free run id by making its directory.
@@ -56,6 +45,7 @@ class Catalog:
         for _ in range(_ID_ATTEMPTS):
             run = self.directory("r" + new_id())
             try:
+                os.makedirs(self._state.runs, mode=0o700, exist_ok=True)
                 os.mkdir(run.path, 0o700)
             except FileExistsError:
                 continue

@@ -20,6 +20,9 @@ MAX_STRUCTURE = 4096
 
 CUT_MARK = "\n...[truncated, see artifact_refs]"
 
+#: Only we refer to files: an agent that named some itself would have them read to whoever asks.
+_REFERENCES = "artifact_refs"
+
 #: Levels of a structure that are looked at; nobody means anything by more.
 _MAX_DEPTH = 60
 
@@ -52,7 +55,8 @@ def cut(data: dict[str, Any], folder: str) -> tuple[dict[str, Any], list[Artifac
     """
     small: dict[str, Any] = {}
     artifacts: list[Artifact] = []
-    for name, value in clean(data).items():
+    for told, value in clean(data).items():
+        name = f"its_{told}" if told == _REFERENCES else told
         if isinstance(value, str):
             limit = MAX_OUTPUT if name in _OUTPUTS else MAX_TEXT
             if len(value) <= limit:
@@ -70,7 +74,7 @@ def cut(data: dict[str, Any], folder: str) -> tuple[dict[str, Any], list[Artifac
         relpath = f"{folder}/{len(artifacts) + 1}.{'txt' if characters is not None else 'json'}"
         artifacts.append(Artifact(_pointer(name), relpath, mime, content, characters))
     if artifacts:
-        small["artifact_refs"] = {artifact.field_path: _reference(artifact) for artifact in artifacts}
+        small[_REFERENCES] = {artifact.field_path: _reference(artifact) for artifact in artifacts}
     return small, artifacts
 
 

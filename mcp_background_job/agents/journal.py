@@ -62,7 +62,9 @@ def commit(run: RunDir, length: int, entries: list[Entry], after: Checkpoint) ->
 
 
 def _write_artifact(path: str, content: bytes) -> None:
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    folder = os.path.dirname(path)
+    for directory in (os.path.dirname(folder), folder):
+        os.makedirs(directory, mode=0o700, exist_ok=True)  # its mode is for the last of those that it makes
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         write_all(descriptor, content)

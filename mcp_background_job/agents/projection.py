@@ -65,7 +65,7 @@ class Projection:
         if self.state.events_bytes >= MAX_EVENTS:
             self.state = replace(self.state, unkept_events=self.state.unkept_events + 1)
         else:
-            self._number(event, at)
+            event = Event(event.type, self._number(event, at))
         state = self.state
         status = _status_after(state.status, event)
         self.state = replace(
@@ -149,7 +149,7 @@ def _status_after(status: RunStatus, event: Event) -> RunStatus:
 
 def _request_after(state: Checkpoint, status: RunStatus, event: Event) -> dict[str, Any] | None:
     if event.type in _STATUS_OF:
-        return {"seq": state.seq, "type": event.type.value}
+        return {"seq": state.seq, "type": event.type.value, "data": event.data}
     return state.request if status in WAITING else None
 
 

@@ -84,7 +84,7 @@ class Checkpoint:
         summary: the last that the agent said.
         backend_session: the agent's own id of its session.
         remote: what is known of an agent elsewhere: task, context, address.
-        request: number and type of the event that asks for a permission or an answer, while it is not answered.
+        request: number, type and data of the event that asks for a permission or an answer, until it is answered.
         end: the data of the last event, once the run is over.
         is_tidy: its temporary directory was removed.
     """

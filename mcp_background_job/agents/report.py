@@ -58,6 +58,12 @@ def of_run(run: Run) -> Report:
     }
 
 
+def of_list(runs: list[Run], next_cursor: int | None = None) -> Report:
+    """Return several runs, and where to go on if there are more."""
+    more = {} if next_cursor is None else {"next_cursor": next_cursor}
+    return {"runs": [of_run(run) for run in runs], **more}
+
+
 def of_poll(polled: Polled) -> Report:
     """Return events as they are told: with what they are of."""
     record, state = polled.run.record, polled.run.state
@@ -102,11 +108,11 @@ def of_continue(continued: Continued) -> Report:
     return report
 
 
-def of_artifact(run_id: str, seq: int, piece: Piece) -> Report:
+def of_artifact(seq: int, piece: Piece) -> Report:
     """Return a piece of a field that was cut."""
     reference = piece.reference
     return {
-        "run_id": run_id,
+        "run_id": piece.run_id,
         "seq": seq,
         **{key: reference[key] for key in ("field_path", "mime", "encoding", "relpath", "total_bytes")},
         "offset": piece.offset,

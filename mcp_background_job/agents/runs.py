@@ -89,8 +89,9 @@ class Continued:
 
 @dataclass(frozen=True)
 class Piece:
-    """A piece of an artifact: what its event says of it, and the text from an offset (bytes) on."""
+    """A piece of an artifact: of which run, what its event says of it, and the text from an offset (bytes) on."""
 
+    run_id: str
     reference: dict[str, Any]
     offset: int
     returned_bytes: int
@@ -113,7 +114,6 @@ class RunManager:
         self._executor = manager.executor
         self._keep_s = keep_s
         self._catalog = Catalog(manager.executor.state)
-        self._catalog.prepare()
         self._launcher = Launcher(manager, self._catalog, policy, environment)
         self._events = EventReader()
         self._attended: dict[str, asyncio.Task[None]] = {}
@@ -241,7 +241,7 @@ class RunManager:
             data, begin = await asyncio.to_thread(journal.read_artifact, path, offset, limit)
         except OSError as error:
             raise StateDirError(f"artifact {path} cannot be read: {error.strerror}") from error
-        return Piece(found, begin, len(data), data.decode("utf-8", "replace"))
+        return Piece(record.run_id, found, begin, len(data), data.decode("utf-8", "replace"))
 
     async def _find(self, reference: Reference) -> RunRecord:
         return await asyncio.to_thread(self._catalog.find, reference)
@@ -391,8 +391,8 @@ class RunManager:
         removed: list[str] = []
         for record in await asyncio.to_thread(self._catalog.all):
             run = self._catalog.directory(record.run_id)
-            state = journal.checkpoint(run)
-            if state.is_over and state.updated_at < before:
+            state = await asyncio.to_thread(journal.checkpoint, run)
+            if state.is_tidy and state.updated_at < before:
                 await asyncio.to_thread(shutil.rmtree, run.path, ignore_errors=True)
                 removed.append(record.run_id)
         return removed

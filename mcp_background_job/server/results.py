@@ -37,6 +37,12 @@ class ComfyUIResult(Answer):
     model_config = ConfigDict(extra="allow")
 
 
+class RunResult(Answer):
+    """A report about runs; which fields it has depends on the tool."""
+
+    model_config = ConfigDict(extra="allow")
+
+
 class RestartResult(BaseModel):
     """What ``restart_job`` surely returns; the rest is as in ``JobResult``."""
 
@@ -114,7 +120,7 @@ class KillResult(Answer):
     reason: str | None = None
 
 
-Structured = JobResult | JobsResult | StatusResult | KillResult | ComfyUIResult
+Structured = JobResult | JobsResult | StatusResult | KillResult | ComfyUIResult | RunResult
 
 
 def schema_of(kind: type[BaseModel]) -> dict[str, Any]:

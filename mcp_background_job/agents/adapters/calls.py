@@ -27,9 +27,10 @@ class Tools:
     path: tuple[str, ...]
     plans: Mapping[str, str]
 
-    def path_in(self, arguments: JsonObject) -> str:
-        """Return the file that an edit is about."""
-        return next((path for key in self.path if (path := text(arguments.get(key)))), "")
+    def path_in(self, name: str, arguments: JsonObject) -> str:
+        """Return the file that an edit is about; nothing for a call of another tool."""
+        paths = [text(arguments.get(key)) for key in self.path] if name in self.edits else []
+        return next(filter(None, paths), "")
 
 
 def begun(tools: Tools, call_id: str, name: str, arguments: JsonObject, **more: Any) -> list[Event]:

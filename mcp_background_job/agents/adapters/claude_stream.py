@@ -90,7 +90,7 @@ class ClaudeParser(LineParser):
 
     def _begun(self, block: JsonObject, parent: str) -> list[Event]:
         call_id, name, arguments = text(block.get("id")), text(block.get("name")), mapping(block.get("input"))
-        self.open_call(call_id, name=name, path=_TOOLS.path_in(arguments))
+        self.open_call(call_id, name=name, path=_TOOLS.path_in(name, arguments))
         return begun(_TOOLS, call_id, name, arguments, parent_id=parent)
 
     def _read_user(self, message: JsonObject) -> list[Event]:
@@ -122,7 +122,7 @@ class ClaudeParser(LineParser):
         return answered + ended(_TOOLS, call_id, text(call.get("name")), output, failed=failed, **more)
 
     def _read_result(self, message: JsonObject) -> list[Event]:
-        usage = known(**mapping(message.get("usage")), total_cost_usd=message.get("total_cost_usd"))
+        usage = mapping(message.get("usage")) | known(total_cost_usd=message.get("total_cost_usd"))
         if message.get("subtype") == "success" and message.get("is_error") is not True:
             said = text(message.get("result"))
             data = known(structured_output=message.get("structured_output"), usage=usage)

@@ -21,7 +21,7 @@ from mcp_background_job.agents.adapters.base import (
     Parser,
     RunRequest,
 )
-from mcp_background_job.agents.adapters.calls import plan
+from mcp_background_job.agents.adapters.calls import plan, words_of
 from mcp_background_job.agents.adapters.failures import reason_of
 from mcp_background_job.agents.adapters.lines import LineParser, Reader
 from mcp_background_job.agents.adapters.program import Program
@@ -112,9 +112,13 @@ def _plan(item: JsonObject) -> JsonObject:
 def _tool(item: JsonObject) -> JsonObject:
     """Return what a call of an MCP server's tool, a search of the web, or an item of a later version tells."""
     name = ".".join(filter(None, (text(item.get("server")), text(item.get("tool"))))) or text(item.get("type"))
-    rest = {key: value for key, value in item.items() if key not in {"id", "type", "server", "tool", "status"}}
-    return known(name=name, status=text(item.get("status"))) | rest
+    asked = mapping(item.get("arguments")) or {key: value for key, value in item.items() if key not in _NOT_ASKED}
+    output = text(mapping(item.get("error")).get("message")) or words_of(mapping(item.get("result")).get("content"))
+    return known(name=name, status=text(item.get("status")), input=asked, output=output)
 
+
+#: Fields of such an item that are not what it was asked for.
+_NOT_ASKED = frozenset({"id", "type", "server", "tool", "status", "arguments", "result", "error"})
 
 _Told = tuple[EventType, Callable[[JsonObject], JsonObject]]
 

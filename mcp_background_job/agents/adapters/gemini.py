@@ -88,7 +88,7 @@ class GeminiParser(LineParser):
     def _read_tool_use(self, message: JsonObject) -> list[Event]:
         call_id, name = text(message.get("tool_id")), text(message.get("tool_name"))
         arguments = mapping(message.get("parameters"))
-        self.open_call(call_id, name=name, path=_TOOLS.path_in(arguments))
+        self.open_call(call_id, name=name, path=_TOOLS.path_in(name, arguments))
         return self._whole_message() + begun(_TOOLS, call_id, name, arguments)
 
     def _read_tool_result(self, message: JsonObject) -> list[Event]:

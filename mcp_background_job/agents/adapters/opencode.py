@@ -1,6 +1,6 @@
 """opencode, by ``opencode run --format json``.
 
-It may edit files in the workspace. What else would need a permission is refused, as nobody can be asked.
+It may read and edit files in the workspace, and has no tool that runs commands: headless it cannot ask.
 ``full_access: true`` in ``backend_config`` allows everything.
 """
 
@@ -35,10 +35,12 @@ _TOOLS = Tools(
     plans={"todowrite": "todos"},
 )
 
-#: Of itself it allows nearly everything; "ask" is refused where nobody can be asked.
-_SAFE = {"*": "ask", "edit": "allow", "todowrite": "allow"} | dict.fromkeys(
-    ("read", "glob", "grep", "list", "lsp", "todoread", "task", "skill"), "allow"
+#: Of itself it allows nearly everything. What is denied it does not offer to the model; "ask" would be refused when the
+#: model calls it, and that ends the turn.
+_SAFE = {"*": "deny"} | dict.fromkeys(
+    ("read", "glob", "grep", "list", "lsp", "edit", "todoread", "todowrite", "task", "skill"), "allow"
 )
+_ALL = {"*": "allow"}
 
 
 class OpencodeParser(LineParser):
@@ -77,12 +79,10 @@ class OpencodeParser(LineParser):
         part = mapping(message.get("part"))
         call_id, name, state = text(part.get("callID")), text(part.get("tool")), mapping(part.get("state"))
         arguments = mapping(state.get("input"))
-        failed = state.get("status") == "error"
-        output = text(state.get("error")) if failed else text(state.get("output"))
+        output = text(state.get("output")) or text(state.get("error"))
         exit_code = integer(mapping(state.get("metadata")).get("exit"))
-        more = known(path=_TOOLS.path_in(arguments), exit_code=exit_code)
-        if exit_code:
-            failed = True
+        failed = state.get("status") == "error" or bool(exit_code)
+        more = known(path=_TOOLS.path_in(name, arguments), exit_code=exit_code)
         return begun(_TOOLS, call_id, name, arguments) + ended(_TOOLS, call_id, name, output, failed=failed, **more)
 
     def _read_step_finish(self, message: JsonObject) -> list[Event]:
@@ -91,7 +91,7 @@ class OpencodeParser(LineParser):
         reason = text(part.get("reason"))
         if reason == "tool-calls" or (self.end and self.end.status is RunStatus.FAILED):
             return []
-        usage = known(**mapping(part.get("tokens")), cost=part.get("cost"))
+        usage = mapping(part.get("tokens")) | known(cost=part.get("cost"))
         if reason == "stop":
             self.end = ParsedEnd(RunStatus.COMPLETED, known(final_response=self.said, usage=usage))
         else:
@@ -146,7 +146,7 @@ class OpencodeAdapter:
             argv.append(f"--session={session}")
         return Launch(
             argv=(*argv, *options.strings(request.config, "args")),
-            env={"OPENCODE_PERMISSION": json.dumps({"*": "allow"} if full_access else _SAFE)},
+            env={"OPENCODE_PERMISSION": json.dumps(_ALL if full_access else _SAFE)},
             pass_env=(
                 *("OPENCODE_CONFIG", "OPENCODE_CONFIG_CONTENT", "OPENCODE_CONFIG_DIR", "OPENCODE_DISABLE_AUTOUPDATE"),
                 *("OPENCODE_API_KEY", "ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "OPENROUTER_API_KEY"),

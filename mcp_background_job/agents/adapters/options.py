@@ -41,7 +41,9 @@ def flag(config: Mapping[str, Any], key: str, *, default: bool = False) -> bool:
     Raises:
         InvalidRequestError: it is neither; what sounds like a yes must not give an agent full access.
     """
-    value = config.get(key, default)
+    value = config.get(key)
+    if value is None:
+        return default
     if isinstance(value, bool):
         return value
     raise InvalidRequestError(f"backend_config.{key} is {value!r}; give true or false, or leave it out")
