@@ -48,9 +48,10 @@ class AcpAdapter:
     def launch(self, request: RunRequest, binary: str) -> Launch:
         """Return how the host is started; the agent itself is started by the host."""
         refuse_schema(request, "an ACP agent")
-        command = [binary, *_command_of(request.config)[1:]]
+        named = _command_of(request.config)
+        command = [binary, *named[1:]]
         config = {"command": command, "full_access": flag(request.config, "full_access")}
-        passed = [name for word, names in _READS.items() if word in " ".join(command) for name in names]
+        passed = [name for word, names in _READS.items() if word in " ".join(named) for name in names]
         return hosted.launch("acp", request, config, grace_s=_GRACE_S, pass_env=passed)
 
     def parser(self, state: Mapping[str, Any] | None = None) -> hosted.HostParser:

@@ -53,7 +53,7 @@ class Conversation:
     ) -> None:
         """Connects to nothing yet."""
         config = request.config
-        modes = list(config.get("accepted_output_modes", []))
+        modes = config["accepted_output_modes"]
         polling = not card.capabilities.streaming
         factory = ClientFactory(ClientConfig(httpx_client=http, polling=polling, accepted_output_modes=modes))
         self._client = factory.create(card)

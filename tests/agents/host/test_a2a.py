@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import time
 from collections.abc import Callable, Generator
 
@@ -14,7 +15,7 @@ from mcp_background_job.core.run import EventType, RunStatus
 from mcp_background_job.errors import InvalidRequestError
 from tests.agents.host.conftest import RemoteAgent
 from tests.agents.host.driver import Host
-from tests.conftest import Liveness
+from tests.conftest import PATIENCE_S, Liveness
 
 Start = Callable[..., Host]
 
@@ -170,6 +171,16 @@ def test_an_agent_that_does_not_stream_is_asked_again_and_again(
     host.cancel()
     assert host.ended().status is RunStatus.CANCELLED
     liveness.wait_dead("tool")
+
+
+def test_a_conversation_that_has_not_begun_is_cancelled_at_once(start_remote: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host = start_remote("echo hello", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        silent.settimeout(PATIENCE_S)
+        asking, _ = silent.accept()
+        with asking:
+            host.cancel()
+            assert host.ended().status is RunStatus.CANCELLED
 
 
 def test_a_server_that_is_no_agent_fails_the_run(start_remote: Start, remote_agent: RemoteAgent) -> None:

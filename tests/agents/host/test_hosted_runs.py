@@ -1,4 +1,4 @@
-"""Runs of interactive agents under the real job engine: asked, answered, cancelled, resumed; nothing is left of them."""
+"""Runs of interactive agents under the real job engine: answered, cancelled, resumed; and nothing is left of them."""
 
 from __future__ import annotations
 
