@@ -51,7 +51,8 @@ class AcpAdapter:
         named = _command_of(request.config)
         command = [binary, *named[1:]]
         config = {"command": command, "full_access": flag(request.config, "full_access")}
-        passed = [name for word, names in _READS.items() if word in " ".join(named) for name in names]
+        words = " ".join(word.rpartition("/")[2] for word in named)  # of a path the file alone says what it is
+        passed = [name for agent, names in _READS.items() if agent in words for name in names]
         return hosted.launch("acp", request, config, grace_s=_GRACE_S, pass_env=passed)
 
     def parser(self, state: Mapping[str, Any] | None = None) -> hosted.HostParser:

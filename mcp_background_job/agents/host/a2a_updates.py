@@ -52,8 +52,7 @@ class Updates:
         self.context_id = context_id
         self._heard: set[str] = set()
         self._told: set[str] = set()
-        self._held: JsonObject | None = None
-        self._held_length = 0
+        self._held: _Held | None = None
         self.begin_turn()
 
     def begin_turn(self) -> None:
@@ -61,6 +60,7 @@ class Updates:
         self.state = ""
         self._said = ""
         self._results: list[str] = []
+        self._results_length = 0
 
     def feed(self, response: JsonObject) -> list[Event]:
         """Take one response of the agent; returns what it tells."""
@@ -136,29 +136,50 @@ class Updates:
 
     def _artifact(self, artifact: JsonObject, update: JsonObject) -> list[Event]:
         told: list[Event] = []
-        parts = objects(artifact.get("parts"))
-        length = len(text_of(parts))
-        if update.get("append") is True and self._held and self._held.get("artifactId") == artifact.get("artifactId"):
-            self._held["parts"] += parts
-            self._held_length += length
-        else:
+        more, is_last = update.get("append") is True, update.get("lastChunk") is True
+        held = self._held
+        if held is None or not more or held.artifact.get("artifactId") != artifact.get("artifactId"):
             told = self._release()
-            self._held = {**artifact, "parts": parts, "append": update.get("append") is True}
-            self._held_length = length
-        is_long = self._held_length > ARTIFACT_MAX
-        return [*told, *(self._release() if is_long or update.get("lastChunk") is True else [])]
+            held = self._held = _Held(artifact, is_more=more)
+        held.add(objects(artifact.get("parts")))
+        return [*told, *(self._release() if is_last or held.length > ARTIFACT_MAX else [])]
 
     def _release(self) -> list[Event]:
         """Return the artifact whose chunks were gathered."""
         held, self._held = self._held, None
         if held is None:
             return []
-        parts: list[JsonObject] = held["parts"]
-        self._told.add(str(held.get("artifactId")))
-        self._results.append(text_of(parts))
-        data = {"artifact_id": held.get("artifactId"), "name": held.get("name"), "text": text_of(parts)}
-        more = {"description": held.get("description"), "append": held["append"], "parts": _more_than_text(parts)}
-        return [Event(EventType.ARTIFACT_ADDED, data | {key: value for key, value in more.items() if value})]
+        event = held.event
+        self._told.add(str(held.artifact.get("artifactId")))
+        if self._results_length <= ARTIFACT_MAX:
+            self._results.append(event.data["text"])
+            self._results_length += held.length
+        return [event]
+
+
+class _Held:
+    """An artifact whose chunks are being gathered."""
+
+    def __init__(self, artifact: JsonObject, *, is_more: bool) -> None:
+        self.artifact = artifact
+        self.length = 0
+        self._is_more = is_more
+        self._texts: list[str] = []
+        self._parts: list[JsonObject] = []
+
+    def add(self, parts: list[JsonObject]) -> None:
+        self._texts.append(text_of(parts))
+        self.length += len(self._texts[-1])
+        self._parts += parts
+
+    @property
+    def event(self) -> Event:
+        data = {"artifact_id": self.artifact.get("artifactId"), "name": self.artifact.get("name")}
+        parts = self._parts if any("text" not in part for part in self._parts) else []
+        more = {"description": self.artifact.get("description"), "append": self._is_more, "parts": parts}
+        told = {key: value for key, value in more.items() if value}
+        # Chunks are pieces of one text; parts of one chunk stand for themselves.
+        return Event(EventType.ARTIFACT_ADDED, {**data, "text": "".join(self._texts), **told})
 
 
 def text_of(parts: list[JsonObject]) -> str:
@@ -174,7 +195,3 @@ def _part_text(part: JsonObject) -> str:
             return json.dumps(data, ensure_ascii=False)
         case _:
             return f"[file {part.get('filename') or part.get('url') or part.get('mediaType') or ''}]"
-
-
-def _more_than_text(parts: list[JsonObject]) -> list[JsonObject]:
-    return parts if any("text" not in part for part in parts) else []

@@ -94,9 +94,8 @@ def _is_command(call: JsonObject) -> bool:
 
 
 def _changes_files(call: JsonObject) -> bool:
-    return text(call.get("kind")) in _FILE_KINDS or any(
-        item.get("type") == "diff" for item in objects(call.get("content"))
-    )
+    has_diff = any(item.get("type") == "diff" for item in objects(call.get("content")))
+    return has_diff or text(call.get("kind")) in _FILE_KINDS
 
 
 def _input_is_known(call: JsonObject) -> bool:

@@ -54,7 +54,7 @@ def gone(exit_code: int | None, *, is_noise: bool) -> ParsedEnd:
     if is_noise:
         advice = "start it as an agent (many need a flag for that, such as --acp)"
         return failed("protocol", f"what the program prints is not the Agent Client Protocol; {advice}")
-    how = "closed its output" if exit_code is None else _death(exit_code)
+    how = "closed its output, or wrote what is no message," if exit_code is None else _death(exit_code)
     error = f"the agent {how} in the middle of the session; its stderr is in the log of the run"
     return failed("agent_died", error, agent_exit_code=exit_code)
 

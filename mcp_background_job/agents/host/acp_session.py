@@ -98,9 +98,8 @@ class Session:
         session_id = await self._open(hello)
         self._is_open = True
         self._output.session(session_id)
-        self._tell(
-            [Event(EventType.STATUS_CHANGED, {"status": "running", "backend_session_id": session_id, **_agent(hello)})]
-        )
+        data = {"status": "running", "backend_session_id": session_id, **_agent(hello)}
+        self._tell([Event(EventType.STATUS_CHANGED, data)])
         end = await self._take_turn(session_id, self._request.prompt)
         while end.status is RunStatus.COMPLETED and (message := self._inbox.next_message()) is not None:
             end = await self._take_turn(session_id, message)
@@ -209,7 +208,8 @@ class Session:
         if chosen is not None:
             self._tell([Event(EventType.REASONING, {"text": f"allowed without asking: {call.get('title')}"})])
         else:
-            data = {"kind": "permission", "text": call.get("title"), "options": options, "tool_call": call}
+            what = call.get("title") or "the use of a tool"
+            data = {"kind": "permission", "text": what, "options": options, "tool_call": call}
             answer = await self._inbox.ask(Event(EventType.INPUT_REQUIRED, data))
             chosen = answer and answer.get("option_id")
         return {"outcome": "cancelled"} if chosen is None else {"outcome": "selected", "optionId": chosen}

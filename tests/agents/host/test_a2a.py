@@ -52,9 +52,9 @@ def test_a_plain_message_is_an_answer_too(start_remote: Start, remote_agent: Rem
 
 
 def test_the_chunks_of_an_artifact_make_one_event(start_remote: Start, remote_agent: RemoteAgent) -> None:
-    host = start_remote("chunks one two three", remote_agent.url)
+    host = start_remote("chunks one_ two_ three", remote_agent.url)
     assert host.ended().data["final_response"] == "all of it"
-    assert host.texts(EventType.ARTIFACT_ADDED) == ["one\ntwo\nthree"]
+    assert host.texts(EventType.ARTIFACT_ADDED) == ["one two three"]
 
 
 @pytest.mark.parametrize(("word", "kind"), [("ask", EventType.INPUT_REQUIRED), ("login", EventType.AUTH_REQUIRED)])
@@ -86,7 +86,7 @@ def test_a_context_is_taken_up_again(start_remote: Start, remote_agent: RemoteAg
     first.ended()
     second = start_remote("echo two", remote_agent.url, resume=first.parser.session_id)
     assert second.ended().data["final_response"] == "two"
-    assert second.events[0].data["context_id"] == first.parser.session_id
+    assert second.events[0].data["context_id"] == second.parser.session_id == first.parser.session_id
 
 
 @pytest.mark.parametrize(
