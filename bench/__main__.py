@@ -15,6 +15,7 @@ from bench.measurements.cold_start import measure_cold_start
 from bench.measurements.comfyui import measure_comfyui_cancel, measure_comfyui_restart
 from bench.measurements.history import measure_crash, measure_history
 from bench.measurements.many import measure_idle, measure_many
+from bench.measurements.runs import measure_run_cancel
 from bench.measurements.start import measure_start
 from bench.measurements.tail import measure_tail
 from bench.measurements.throughput import measure_throughput
@@ -32,6 +33,7 @@ MEASUREMENTS: dict[str, Callable[[Plan], list[Figure]]] = {
     "progress-bar": measure_progress_bar,
     "comfyui-cancel": measure_comfyui_cancel,
     "comfyui-restart": measure_comfyui_restart,
+    "run-cancel": measure_run_cancel,
     "agent-streams": measure_agent_streams,
     "many": measure_many,
     "idle": measure_idle,
