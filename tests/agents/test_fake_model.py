@@ -11,15 +11,22 @@ import pytest
 
 from tests.agents.fake_model.server import FakeModel
 
-PATHS = {"responses": "/v1/responses", "gemini": "/v1beta/models/m:streamGenerateContent"}
+PATHS = {
+    "responses": "/v1/responses",
+    "gemini": "/v1beta/models/m:streamGenerateContent",
+    "chat": "/v1/chat/completions",
+}
 
 
 def _body(protocol: str, output: str | None = None) -> Any:
     if protocol == "responses":
         results = [{"type": "function_call_output", "output": output}] if output else []
         return {"input": [{"type": "message"}, *results], "tools": [{"name": "exec_command"}]}
+    if protocol == "chat":
+        results = [{"role": "tool", "content": output}] if output else []
+        return {"messages": [{"role": "user", "content": "hello"}, *results], "tools": [{}]}
     parts = [{"functionResponse": {"response": {"output": output}}}] if output else [{"text": "hello"}]
-    return {"contents": [{"role": "user", "parts": parts}]}
+    return {"contents": [{"role": "user", "parts": parts}], "tools": [{}]}
 
 
 def _ask(model: FakeModel, scenario: str, protocol: str, output: str | None = None) -> tuple[int, str]:

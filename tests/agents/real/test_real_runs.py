@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.real_agents, pytest.mark.real_process, pytest.mark.tim
 @asynccontextmanager
 async def _runs(manager: JobManager, agent: Agent, scenario: str) -> AsyncGenerator[RunManager]:
     """A manager whose runs speak to the model in a scenario."""
-    policy = Policy(max_runs=4, passed=("FAKE_API_KEY",))
+    policy = Policy(max_runs=4, passed=("FAKE_API_KEY", "OPENCODE_*"))
     runs = RunManager(manager, policy, environment=agent.environment(scenario), keep_s=60)
     yield runs
     await runs.close()
