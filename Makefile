@@ -25,7 +25,7 @@ test: check  ## everything that must hold: rules, types, rooms, tests
 test-agents: $(CODEX) $(GEMINI) $(OPENCODE)  ## real agents, against a model on loopback: installs 850 MB; minutes
 	$(BIN)/python -m pytest -m real_agents --timeout 300
 
-$(CODEX): $(READY)
+$(CODEX): Makefile | $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
 		--target $(AGENTS)/codex --upgrade openai-codex-cli-bin==0.163.0
 	@touch $@
@@ -33,9 +33,9 @@ $(CODEX): $(READY)
 # Without npm these are missing, and their tests say so.
 $(GEMINI): PACKAGE := @google/gemini-cli@0.61.0
 $(OPENCODE): PACKAGE := opencode-ai@1.18.33
-$(GEMINI) $(OPENCODE): $(READY)
+$(GEMINI) $(OPENCODE): Makefile | $(READY)
 	command -v npm >/dev/null || exit 0; \
-		npm install --silent --no-fund --no-audit --prefix $(@D)/../.. $(PACKAGE) && touch $@
+		npm install --silent --no-fund --no-audit --prefix $(AGENTS)/$(@F) $(PACKAGE) && touch $@
 
 check: $(READY)
 	$(BIN)/ruff check .
