@@ -22,7 +22,7 @@ from mcp_background_job.agents.journal import EventReader, read_artifact
 from mcp_background_job.agents.projection import Projection
 from mcp_background_job.agents.records import CancelIntent, Checkpoint
 from mcp_background_job.agents.runs import RunManager
-from mcp_background_job.core.run import EventType, RunStatus
+from mcp_background_job.core.run import EventType
 from mcp_background_job.errors import CorruptRecordError, StateDirError
 from mcp_background_job.jobdir.layout import RunDir
 from tests.agents.fake_agents import Agents, assert_numbered, events_until, of
@@ -57,11 +57,13 @@ def _all(run: RunDir) -> list[dict[str, Any]]:
 def test_what_was_not_finished_is_seen_by_nobody_and_written_again(run: RunDir) -> None:
     _add(run, "one", "two")
     with open(run.events, "ab") as file:
-        file.write(b'{"seq":3,"ts":"...","type":"agent_message","data":{"te')  # a writer dies
+        file.write(b'{"seq":3,"ts":"...","type":"agent_message","data":{"te' + b"x" * 500)  # a writer dies
 
     assert [event["seq"] for event in _all(run)] == [1, 2]
-    _add(run, "three")
-    assert [(event["seq"], event["data"]["text"]) for event in _all(run)] == [(1, "one"), (2, "two"), (3, "three")]
+    _add(run, "3")
+    with open(run.events, "rb") as file:
+        assert [json.loads(line)["seq"] for line in file] == [1, 2, 3]
+    assert [(event["seq"], event["data"]["text"]) for event in _all(run)] == [(1, "one"), (2, "two"), (3, "3")]
 
 
 def test_events_that_are_gone_are_written_again_from_the_log(run: RunDir) -> None:
@@ -230,13 +232,15 @@ async def _killed_behind(reader: asyncio.subprocess.Process, seq: int) -> None:
 
 
 @pytest.mark.real_process
-async def test_a_writer_that_is_suspended_keeps_nobody_from_reading_what_is_written(
+async def test_a_writer_that_is_suspended_keeps_others_from_writing_and_nobody_from_reading(
     runs: RunManager, agents: Agents, monkeypatch: pytest.MonkeyPatch, state_dir: str
 ) -> None:
     monkeypatch.setattr("mcp_background_job.agents.reader.LOCK_PATIENCE_S", 0.1)
-    run = await runs.spawn(agents.codex("begin()\nconnect('agent')\nhang()\n"))
-    agents.liveness.expect("agent")
-    told = await events_until(runs, run, RunStatus.RUNNING)
+    go = agents.directory / "go"
+    os.mkfifo(go)
+    run = await runs.spawn(agents.codex(f"begin()\nopen({str(go)!r}).read()\ntext('more')\nconnect('agent')\nhang()\n"))
+    told = (await runs.poll(of(run), after_seq=2, wait_s=PATIENCE_S)).events
+    assert [event["type"] for event in told] == ["status_changed"]
     holder = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
@@ -250,12 +254,15 @@ async def test_a_writer_that_is_suspended_keeps_nobody_from_reading_what_is_writ
     assert holder.stdin
     assert await holder.stdout.readline() == b"held\n"
 
+    await asyncio.to_thread(go.write_text, "")
+    await asyncio.to_thread(agents.liveness.expect, "agent")
     polled = await asyncio.wait_for(runs.poll(of(run), after_seq=0, wait_s=0), PATIENCE_S)
 
-    assert polled.events == told[: len(polled.events)]
-    assert polled.events
+    assert [event["seq"] for event in polled.events] == [1, 2, 3]
     holder.stdin.close()
     await holder.wait()
+    later = await runs.poll(of(run), after_seq=3, wait_s=PATIENCE_S)
+    assert [event["data"].get("text") for event in later.events] == ["more"]
     await runs.cancel(of(run), by="test")
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
+import signal
+import sys
 import time
 from pathlib import Path
 
@@ -14,7 +17,17 @@ from mcp_background_job.errors import LaunchError
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.wait import WaitRequest
 from tests.conftest import PATIENCE_S, Liveness
-from tests.survival.support import another_manager, ended, exit_of, output_of, printed, start, status_of
+from tests.survival.support import (
+    another_manager,
+    directory_of,
+    ended,
+    exit_of,
+    output_of,
+    printed,
+    runner_of,
+    start,
+    status_of,
+)
 
 pytestmark = pytest.mark.real_process
 
@@ -92,21 +105,32 @@ async def test_leftovers_live_on_unless_it_is_asked_otherwise(manager: JobManage
     await manager.kill(job.job_id, by="test")
 
 
-async def test_who_is_told_that_the_command_has_ended_finds_all_that_it_wrote(
-    manager: JobManager, liveness: Liveness, state_dir: str
+def test_who_is_told_that_the_command_has_ended_finds_all_that_it_wrote(
+    liveness: Liveness, state_dir: str, tmp_path: Path
 ) -> None:
+    fifo = tmp_path / "go"
+    os.mkfifo(fifo)
     # The child keeps the pipe open, so that no end of the pipe tells the runner to read on.
-    body = (
-        "fork_into(lambda: connect('left'))\nsys.stdout.write('x' * 60000 + 'end')\nsys.stdout.flush()\nos._exit(0)\n"
-    )
-    for number in range(10):
-        job = await start(manager, "exec " + liveness.script("leader", body))
-        liveness.expect_many("left", number + 1)
-        await manager.wait(job, WaitRequest(until=Until(Kind.EXIT), wait_s=PATIENCE_S, from_start=True))
+    body = "fork_into(lambda: connect('left'))\nprint('x' * 60000, flush=True)\nos._exit(0)\n"
+    command = "exec " + liveness.script("leader", f"open({str(fifo)!r}).read()\n{body}")
+    for number in range(12):
+        with another_manager(state_dir) as manager:
+            job = asyncio.run(start(manager, command))
+            leader = os.pidfd_open(status_of(state_dir, job.job_id).pid or 0)
+            runner = runner_of(state_dir, job.job_id)
+            os.kill(runner, signal.SIGSTOP)  # so that output and end are news at once
+            fifo.write_text("")
+            liveness.expect_many("left", number + 1)
+            assert select.select([leader], [], [], PATIENCE_S)[0]
+            os.close(leader)
 
-        assert status_of(state_dir, job.job_id).leader_exit is not None
-        assert output_of(manager, job.job_id).endswith(b"end")
-        await manager.kill(job.job_id, by="test", grace_s=0)
+            os.kill(runner, signal.SIGCONT)
+
+            deadline = time.monotonic() + PATIENCE_S
+            while status_of(state_dir, job.job_id).leader_exit is None:
+                assert time.monotonic() < deadline
+            assert os.stat(directory_of(state_dir, job.job_id).log).st_size == 60001
+            asyncio.run(manager.kill(job.job_id, by="test", grace_s=0))
 
 
 async def test_the_first_input_comes_from_a_file_whoever_lives(state_dir: str, tmp_path: Path) -> None:
@@ -125,6 +149,17 @@ async def test_the_first_input_comes_from_a_file_whoever_lives(state_dir: str, t
 async def test_a_job_whose_first_input_is_gone_is_not_started(manager: JobManager, tmp_path: Path) -> None:
     with pytest.raises(LaunchError, match=r"cannot read .*gone, its first input"):
         await start(manager, "cat", stdin="pipe", stdin_file=str(tmp_path / "gone"))
+
+
+async def test_a_program_that_does_not_wait_for_its_reader_has_much_room(manager: JobManager) -> None:
+    ask = f"{sys.executable} -I -S -c 'import fcntl; print(fcntl.fcntl(1, fcntl.F_GETPIPE_SZ))'"
+    roomy = await start(manager, ask, large_pipes=True)
+    usual = await start(manager, ask)
+    await ended(manager, roomy)
+    await ended(manager, usual)
+
+    assert int(output_of(manager, roomy.job_id)) == 1024 * 1024
+    assert int(output_of(manager, usual.job_id)) == 64 * 1024
 
 
 @pytest.mark.requirement("kill.killed_pids")

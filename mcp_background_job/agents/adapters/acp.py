@@ -15,8 +15,17 @@ from mcp_background_job.agents.adapters.options import flag, refuse_schema, stri
 from mcp_background_job.agents.adapters.program import find
 from mcp_background_job.errors import InvalidRequestError
 
-#: Seconds that the host may take to stop: for the agent to acknowledge, and to end when its stdin is closed.
-_GRACE_S = 2.5
+#: Seconds that the host may take to stop. Agents that acknowledge a cancel do in a tenth of it.
+_GRACE_S = 1.2
+
+#: What well-known agents read of our environment, by a word of their command; no agent is given the keys of another.
+#: What others need is named in the setting for variables of runs.
+_READS = {
+    "claude": ("ANTHROPIC_*", "CLAUDE_CONFIG_DIR", "CLAUDE_CODE_OAUTH_TOKEN", "IS_SANDBOX"),
+    "codex": ("CODEX_*", "OPENAI_*"),
+    "gemini": ("GEMINI_*", "GOOGLE_*"),
+    "opencode": ("OPENCODE_*",),
+}
 
 
 class AcpAdapter:
@@ -39,9 +48,12 @@ class AcpAdapter:
     def launch(self, request: RunRequest, binary: str) -> Launch:
         """Return how the host is started; the agent itself is started by the host."""
         refuse_schema(request, "an ACP agent")
-        command = [binary, *_command_of(request.config)[1:]]
+        named = _command_of(request.config)
+        command = [binary, *named[1:]]
         config = {"command": command, "full_access": flag(request.config, "full_access")}
-        return hosted.launch("acp", request, config, grace_s=_GRACE_S)
+        words = " ".join(word.rpartition("/")[2] for word in named)  # of a path the file alone says what it is
+        passed = [name for agent, names in _READS.items() if agent in words for name in names]
+        return hosted.launch("acp", request, config, grace_s=_GRACE_S, pass_env=passed)
 
     def parser(self, state: Mapping[str, Any] | None = None) -> hosted.HostParser:
         """Return the parser of the host's lines."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from mcp_background_job.agents.adapters.base import Event, Launch, ParsedEnd, RunRequest
@@ -37,12 +37,20 @@ _QUESTIONS = frozenset({EventType.INPUT_REQUIRED, EventType.AUTH_REQUIRED})
 ENDS = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.REJECTED})
 
 
-def launch(kind: Literal["acp", "a2a"], request: RunRequest, config: Mapping[str, Any], *, grace_s: float) -> Launch:
+def launch(
+    kind: Literal["acp", "a2a"],
+    request: RunRequest,
+    config: Mapping[str, Any],
+    *,
+    grace_s: float,
+    pass_env: Iterable[str] = (),
+) -> Launch:
     """Return how the host is started; ``config`` is what it has to know of the agent."""
     wanted = {"prompt": request.prompt, "cwd": request.cwd, "resume": request.resume, "config": dict(config)}
     return Launch(
         # -P: the workspace is the working directory, and must not be where modules are looked for.
         argv=(sys.executable, "-P", "-m", "mcp_background_job.agents.host", kind, request.directory),
+        pass_env=tuple(pass_env),
         files={REQUEST_FILE: json.dumps(wanted).encode()},
         keeps_stdin=True,
         grace_s=grace_s,

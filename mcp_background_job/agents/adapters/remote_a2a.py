@@ -13,13 +13,12 @@ from typing import Any
 
 from mcp_background_job.agents.adapters import hosted
 from mcp_background_job.agents.adapters.base import Availability, Capability, Launch, Parser, RunRequest
-from mcp_background_job.agents.adapters.options import refuse_schema, string
+from mcp_background_job.agents.adapters.options import refuse_schema, string, strings
+from mcp_background_job.agents.adapters.reading import mapping
 from mcp_background_job.errors import InvalidRequestError
 
 #: Seconds that the host may take to stop. What takes time is the word of a remote agent; here is nothing to end.
 _GRACE_S = 5.5
-
-_KNOWN = ("agent_url", "agent_card_path", "headers", "auth_token", "accepted_output_modes")
 
 
 class A2aAdapter:
@@ -41,7 +40,13 @@ class A2aAdapter:
         url = string(request.config, "agent_url") or ""
         if not url.startswith(("http://", "https://")):
             raise InvalidRequestError("backend remote_a2a needs backend_config.agent_url, an http:// or https:// URL")
-        config = {key: request.config[key] for key in _KNOWN if request.config.get(key) is not None}
+        config = {
+            "agent_url": url,
+            "agent_card_path": string(request.config, "agent_card_path"),
+            "auth_token": string(request.config, "auth_token"),
+            "headers": _headers(request.config),
+            "accepted_output_modes": strings(request.config, "accepted_output_modes"),
+        }
         return hosted.launch("a2a", request, config, grace_s=_GRACE_S)
 
     def parser(self, state: Mapping[str, Any] | None = None) -> hosted.HostParser:
@@ -60,6 +65,13 @@ class A2aAdapter:
     def cancel_message(self, parser: Parser) -> bytes | None:
         """Return the line that cancels."""
         return hosted.line(cancel=True) if parser.end is None else None
+
+
+def _headers(config: Mapping[str, Any]) -> dict[str, str]:
+    headers = mapping(config.get("headers") or {})
+    if headers != (config.get("headers") or {}) or not all(isinstance(value, str) for value in headers.values()):
+        raise InvalidRequestError("backend_config.headers has a text for each name, or is left out")
+    return headers
 
 
 ADAPTER = A2aAdapter()

@@ -40,7 +40,7 @@ def main() -> None:
     """Run, and exit with 0 only if the agent says that it has completed its work."""
     _, kind, directory = sys.argv
     end = asyncio.run(host(kind, directory))
-    # Without the rest of the interpreter's end: asyncio would kill an agent that is still there.
+    # Without the rest of the interpreter's end: asyncio kills an agent whose transport is collected while it lives.
     os._exit(0 if end.status is RunStatus.COMPLETED else 1)
 
 

@@ -43,13 +43,15 @@ async def _converse(request: HostRequest, output: Output, inbox: Inbox) -> Parse
     # No limit on reading: a stream is silent for as long as the agent works. The run has limits of its own.
     timeout = httpx.Timeout(None, connect=_CONNECT_S)
     async with httpx.AsyncClient(headers=_headers(request.config), timeout=timeout) as http:
-        card = await _card(request.config, http)
+        card = await inbox.unless_cancelled(_card(request.config, http))
+        if card is None:
+            return cancelled()
         return await Conversation(card, http, request, output, inbox).run()
 
 
 def _headers(config: JsonObject) -> dict[str, str]:
     token = config.get("auth_token")
-    return {**config.get("headers", {}), **({"Authorization": f"Bearer {token}"} if token else {})}
+    return {**config["headers"], **({"Authorization": f"Bearer {token}"} if token else {})}
 
 
 async def _card(config: JsonObject, http: httpx.AsyncClient) -> AgentCard:

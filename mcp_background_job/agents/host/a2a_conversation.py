@@ -53,7 +53,7 @@ class Conversation:
     ) -> None:
         """Connects to nothing yet."""
         config = request.config
-        modes = list(config.get("accepted_output_modes", []))
+        modes = config["accepted_output_modes"]
         polling = not card.capabilities.streaming
         factory = ClientFactory(ClientConfig(httpx_client=http, polling=polling, accepted_output_modes=modes))
         self._client = factory.create(card)
@@ -63,6 +63,7 @@ class Conversation:
         about = {"agent_url": config["agent_url"], "agent_name": card.name}
         self._updates = Updates(about, request.resume or "")
         self._named = asyncio.Event()
+        self._told_context = ""
 
     async def run(self) -> ParsedEnd:
         """Talk until nothing more is asked for; returns how it ended.
@@ -140,10 +141,10 @@ class Conversation:
             self._hear({"task": MessageToDict(task)})
 
     def _hear(self, response: JsonObject) -> None:
-        known = self._updates.context_id
         told = self._updates.feed(response)
-        if self._updates.context_id != known:
-            self._output.session(self._updates.context_id)
+        if self._updates.context_id != self._told_context:
+            self._told_context = self._updates.context_id
+            self._output.session(self._told_context)
         for event in told:
             self._output.event(event)
         self._output.beat()

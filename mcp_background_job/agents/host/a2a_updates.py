@@ -18,13 +18,13 @@ from mcp_background_job.core.run import EventType, RunStatus
 ARTIFACT_MAX = 1024**2
 
 #: States in which the agent has handed the turn over, and what they mean.
-_ENDS = {
+ENDS = {
     "TASK_STATE_COMPLETED": RunStatus.COMPLETED,
     "TASK_STATE_FAILED": RunStatus.FAILED,
     "TASK_STATE_CANCELED": RunStatus.CANCELLED,
     "TASK_STATE_REJECTED": RunStatus.REJECTED,
 }
-_QUESTIONS = {
+QUESTIONS = {
     "TASK_STATE_INPUT_REQUIRED": EventType.INPUT_REQUIRED,
     "TASK_STATE_AUTH_REQUIRED": EventType.AUTH_REQUIRED,
 }
@@ -52,7 +52,7 @@ class Updates:
         self.context_id = context_id
         self._heard: set[str] = set()
         self._told: set[str] = set()
-        self._held: JsonObject | None = None
+        self._held: _Held | None = None
         self.begin_turn()
 
     def begin_turn(self) -> None:
@@ -60,6 +60,7 @@ class Updates:
         self.state = ""
         self._said = ""
         self._results: list[str] = []
+        self._results_length = 0
 
     def feed(self, response: JsonObject) -> list[Event]:
         """Take one response of the agent; returns what it tells."""
@@ -82,18 +83,18 @@ class Updates:
     @property
     def is_settled(self) -> bool:
         """Whether the agent has handed the turn over."""
-        return self.state in _ENDS or self.state in _QUESTIONS
+        return self.state in ENDS or self.state in QUESTIONS
 
     @property
     def question(self) -> Event | None:
         """What the agent asks, if it does."""
-        kind = _QUESTIONS.get(self.state)
+        kind = QUESTIONS.get(self.state)
         return Event(kind, {"kind": "question", "text": self._said}) if kind else None
 
     @property
     def end(self) -> ParsedEnd:
         """How the task has ended."""
-        status = _ENDS.get(self.state)
+        status = ENDS.get(self.state)
         if status is None:
             return failed("protocol", f"the task is in a state that is not known: {self.state!r}")
         if status in _UNEXPLAINED:
@@ -112,7 +113,7 @@ class Updates:
         told = self._status(task["status"])
         if self.is_settled:
             for artifact in objects(task.get("artifacts")):
-                if artifact.get("artifactId") not in self._told:
+                if str(artifact.get("artifactId")) not in self._told:
                     told += [*self._artifact(artifact, {"lastChunk": True})]
         return told
 
@@ -135,25 +136,50 @@ class Updates:
 
     def _artifact(self, artifact: JsonObject, update: JsonObject) -> list[Event]:
         told: list[Event] = []
-        if update.get("append") is True and self._held and self._held["artifactId"] == artifact.get("artifactId"):
-            self._held["parts"] += objects(artifact.get("parts"))
-        else:
+        more, is_last = update.get("append") is True, update.get("lastChunk") is True
+        held = self._held
+        if held is None or not more or held.artifact.get("artifactId") != artifact.get("artifactId"):
             told = self._release()
-            self._held = {**artifact, "parts": objects(artifact.get("parts")), "append": update.get("append") is True}
-        is_long = len(text_of(self._held["parts"])) > ARTIFACT_MAX
-        return [*told, *(self._release() if is_long or update.get("lastChunk") is True else [])]
+            held = self._held = _Held(artifact, is_more=more)
+        held.add(objects(artifact.get("parts")))
+        return [*told, *(self._release() if is_last or held.length > ARTIFACT_MAX else [])]
 
     def _release(self) -> list[Event]:
         """Return the artifact whose chunks were gathered."""
         held, self._held = self._held, None
         if held is None:
             return []
-        parts: list[JsonObject] = held["parts"]
-        self._told.add(str(held.get("artifactId")))
-        self._results.append(text_of(parts))
-        data = {"artifact_id": held.get("artifactId"), "name": held.get("name"), "text": text_of(parts)}
-        more = {"description": held.get("description"), "append": held["append"], "parts": _more_than_text(parts)}
-        return [Event(EventType.ARTIFACT_ADDED, data | {key: value for key, value in more.items() if value})]
+        event = held.event
+        self._told.add(str(held.artifact.get("artifactId")))
+        if self._results_length <= ARTIFACT_MAX:
+            self._results.append(event.data["text"])
+            self._results_length += held.length
+        return [event]
+
+
+class _Held:
+    """An artifact whose chunks are being gathered."""
+
+    def __init__(self, artifact: JsonObject, *, is_more: bool) -> None:
+        self.artifact = artifact
+        self.length = 0
+        self._is_more = is_more
+        self._texts: list[str] = []
+        self._parts: list[JsonObject] = []
+
+    def add(self, parts: list[JsonObject]) -> None:
+        self._texts.append(text_of(parts))
+        self.length += len(self._texts[-1])
+        self._parts += parts
+
+    @property
+    def event(self) -> Event:
+        data = {"artifact_id": self.artifact.get("artifactId"), "name": self.artifact.get("name")}
+        parts = self._parts if any("text" not in part for part in self._parts) else []
+        more = {"description": self.artifact.get("description"), "append": self._is_more, "parts": parts}
+        told = {key: value for key, value in more.items() if value}
+        # Chunks are pieces of one text; parts of one chunk stand for themselves.
+        return Event(EventType.ARTIFACT_ADDED, {**data, "text": "".join(self._texts), **told})
 
 
 def text_of(parts: list[JsonObject]) -> str:
@@ -169,7 +195,3 @@ def _part_text(part: JsonObject) -> str:
             return json.dumps(data, ensure_ascii=False)
         case _:
             return f"[file {part.get('filename') or part.get('url') or part.get('mediaType') or ''}]"
-
-
-def _more_than_text(parts: list[JsonObject]) -> list[JsonObject]:
-    return parts if any("text" not in part for part in parts) else []

@@ -6,11 +6,18 @@ import shlex
 from typing import Any, cast
 
 from mcp_background_job.agents.adapters.base import Event
-from mcp_background_job.agents.adapters.reading import JsonObject, mapping, objects
-from mcp_background_job.agents.host.acp_content import changes_of, exit_code_of, output_of
+from mcp_background_job.agents.adapters.reading import JsonObject, mapping, objects, text
+from mcp_background_job.agents.host.acp_content import (
+    OVER,
+    PRINTED,
+    PRINTED_MAX,
+    changes_of,
+    exit_code_of,
+    output_of,
+    printed_in,
+)
 from mcp_background_job.core.run import EventType
 
-_OVER = frozenset({"completed", "failed"})
 _FILE_KINDS = frozenset({"edit", "delete", "move"})
 
 
@@ -21,14 +28,14 @@ class Calls:
         """Knows of none."""
         self._known: dict[str, JsonObject] = {}
         self._told: dict[str, Event] = {}
-        self._over: set[str] = set()
+        self._done: set[str] = set()
 
     def feed(self, update: JsonObject) -> list[Event]:
         """Take the announcement of a call, or a change of it."""
-        if _id_of(update) in self._over:
+        if _id_of(update) in self._done:
             return []  # some agents have more to say of a call that is over: nothing that would tell more
         call = self._merged(update)
-        if call.get("status") in _OVER:
+        if text(call.get("status")) in OVER:
             return [*self._start(call), *self._finish(call)]
         if _id_of(call) in self._told:
             return self._change(call)
@@ -39,9 +46,11 @@ class Calls:
         return self._start(self._merged(update))
 
     def _merged(self, update: JsonObject) -> JsonObject:
-        call = self._known.setdefault(_id_of(update), {})
+        call = self._known.setdefault(_id_of(update), {PRINTED: ""})
         meta = mapping(call.get("_meta")) | mapping(update.get("_meta"))
-        call.update({key: value for key, value in update.items() if value is not None}, _meta=meta)
+        printed = (call[PRINTED] + printed_in(update))[-PRINTED_MAX:]
+        call.update({key: value for key, value in update.items() if value is not None})
+        call.update({"_meta": meta, PRINTED: printed})
         return call
 
     def _start(self, call: JsonObject) -> list[Event]:
@@ -63,7 +72,7 @@ class Calls:
         return [event]
 
     def _finish(self, call: JsonObject) -> list[Event]:
-        self._over.add(_id_of(call))
+        self._done.add(_id_of(call))
         del self._known[_id_of(call)]
         self._told.pop(_id_of(call), None)
         status = call["status"]
@@ -85,7 +94,8 @@ def _is_command(call: JsonObject) -> bool:
 
 
 def _changes_files(call: JsonObject) -> bool:
-    return call.get("kind") in _FILE_KINDS or any(item.get("type") == "diff" for item in objects(call.get("content")))
+    has_diff = any(item.get("type") == "diff" for item in objects(call.get("content")))
+    return has_diff or text(call.get("kind")) in _FILE_KINDS
 
 
 def _input_is_known(call: JsonObject) -> bool:

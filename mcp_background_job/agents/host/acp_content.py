@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
-from mcp_background_job.agents.adapters.reading import JsonObject, mapping, objects
+from mcp_background_job.agents.adapters.reading import JsonObject, integer, mapping, objects, text
+
+#: Statuses of a call that is over.
+OVER = frozenset({"completed", "failed"})
+
+#: Where the pieces that a command has printed are put together in what is known of a call.
+PRINTED = "printed"
+
+#: Characters of them that are kept: the last ones.
+PRINTED_MAX = 1024**2
+
+_EXIT_CODE = re.compile(r"Exit code (\d{1,3})\b")
+
+
+def printed_in(update: JsonObject) -> str:
+    """Return what a command has printed since the last update, as codex tells it: piece by piece."""
+    return text(mapping(mapping(update.get("_meta")).get("terminal_output_delta")).get("data"))
 
 
 def text_of(block: Any) -> str:
     """Return a content block as text; what is no text is named."""
     match block:
-        case {"type": "text", "text": str(text)}:
-            return text
-        case {"type": "resource", "resource": {"text": str(text)}}:
-            return text
+        case {"type": "text", "text": str(words)} | {"type": "resource", "resource": {"text": str(words)}}:
+            return words
         case {"type": "resource_link" | "resource", **rest}:
             return f"[resource {mapping(rest.get('resource')).get('uri') or rest.get('uri')}]"
         case {"type": str(kind)}:
@@ -24,20 +39,21 @@ def text_of(block: Any) -> str:
 
 
 def output_of(call: JsonObject) -> str:
-    """Return what a call has put out so far, from wherever its agent puts it."""
-    meta = mapping(call.get("_meta"))
-    terminal = mapping(meta.get("terminal_output_delta")).get("data")  # codex
-    texts = [text_of(item.get("content")) for item in objects(call.get("content")) if item.get("type") == "content"]
-    raw = call.get("rawOutput")
-    return "\n".join(text for text in texts if text) or _text(terminal) or _text(raw)
+    """Return what a call has put out so far, from wherever its agent puts it.
+
+    What comes in pieces is told when the call is over: told again with each piece it would grow with their square.
+    """
+    blocks = [text_of(item.get("content")) for item in objects(call.get("content")) if item.get("type") == "content"]
+    printed = call.get(PRINTED) if text(call.get("status")) in OVER else ""
+    return "\n".join(block for block in blocks if block) or printed or _raw_text(call.get("rawOutput"))
 
 
-def _text(value: Any) -> str:
+def _raw_text(value: Any) -> str:
     match value:
         case None:
             return ""
-        case str(text) | {"output": str(text)} | {"error": str(text)}:
-            return text
+        case str(words) | {"output": str(words)} | {"error": str(words)}:
+            return words
         case _:
             return json.dumps(value, ensure_ascii=False)
 
@@ -51,7 +67,8 @@ def exit_code_of(call: JsonObject) -> int | None:
         raw.get("exitCode"),
         raw.get("exit_code"),
     )
-    return next((code for code in places if isinstance(code, int)), None)
+    said = _EXIT_CODE.match(text(call.get("rawOutput")))  # claude
+    return next((code for place in places if (code := integer(place)) is not None), int(said[1]) if said else None)
 
 
 def changes_of(call: JsonObject) -> list[JsonObject]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from mcp_background_job.agents.adapters.base import ParsedEnd
 from mcp_background_job.agents.adapters.failures import AUTH, reason_of
-from mcp_background_job.agents.adapters.reading import JsonObject
+from mcp_background_job.agents.adapters.reading import JsonObject, mapping, text
 from mcp_background_job.agents.host.acp_updates import Updates
 from mcp_background_job.agents.host.endings import failed
 from mcp_background_job.core.run import RunStatus
@@ -30,23 +30,23 @@ AUTH_REQUIRED = -32000
 
 def end_of_turn(answer: JsonObject, updates: Updates) -> ParsedEnd:
     """Return what the answer to a prompt says."""
-    reason = answer.get("stopReason")
+    reason = text(answer.get("stopReason"))
     if reason not in _STOPS:
-        return failed("protocol", f"the agent ended its turn for a reason that is not known: {reason!r}")
+        return failed(
+            "protocol", f"the agent ended its turn for a reason that is not known: {answer.get('stopReason')}"
+        )
     status, error = _STOPS[reason]
-    said = {
-        "final_response": updates.final_response,
-        "usage": answer.get("usage") or updates.usage,
-        "stop_reason": reason,
-    }
+    quota = mapping(mapping(answer.get("_meta")).get("quota"))  # gemini
+    usage = answer.get("usage") or quota.get("token_count") or updates.usage
+    said = {"final_response": updates.final_response, "usage": usage, "stop_reason": reason}
     return ParsedEnd(status, said | ({"reason": reason, "error": error} if error else {}))
 
 
-def refused(code: Any, message: str, data: Any) -> ParsedEnd:
-    """Return the end that follows from an error that an agent answers."""
+def refused(code: Any, message: str, data: Any, *, otherwise: str = "agent_error") -> ParsedEnd:
+    """Return the end that follows from an agent's error; ``otherwise`` is its reason unless a login is missing."""
     error = message if data is None else f"{message}: {json.dumps(data, ensure_ascii=False)}"
     reason = AUTH if code == AUTH_REQUIRED else reason_of(error, code)
-    return failed(reason or "agent_error", error, code=code)
+    return failed(reason or otherwise, error, code=code)
 
 
 def gone(exit_code: int | None, *, is_noise: bool) -> ParsedEnd:
@@ -54,7 +54,7 @@ def gone(exit_code: int | None, *, is_noise: bool) -> ParsedEnd:
     if is_noise:
         advice = "start it as an agent (many need a flag for that, such as --acp)"
         return failed("protocol", f"what the program prints is not the Agent Client Protocol; {advice}")
-    how = "closed its output" if exit_code is None else _death(exit_code)
+    how = "closed its output, or wrote what is no message," if exit_code is None else _death(exit_code)
     error = f"the agent {how} in the middle of the session; its stderr is in the log of the run"
     return failed("agent_died", error, agent_exit_code=exit_code)
 

@@ -61,6 +61,7 @@ class Session:
         self._output = output
         self._inbox = inbox
         self._updates = Updates()
+        self._is_open = False
         self._listening = True
         self._connection = Connection(self._handle, agent)
         self._cancel = asyncio.ensure_future(inbox.cancelled.wait())
@@ -73,7 +74,8 @@ class Session:
         except _OverError as over:
             end = over.end
         except RequestError as error:
-            end = refused(error.code, str(error), error.data)
+            otherwise = "agent_error" if self._is_open else "resume" if self._request.resume else "no_session"
+            end = refused(error.code, str(error), error.data, otherwise=otherwise)
             if end.data["reason"] == AUTH:
                 self._tell([login_needed(end.data["error"])])
         except ConnectionError:
@@ -94,10 +96,10 @@ class Session:
         if version != PROTOCOL_VERSION:
             return strange_version(version)
         session_id = await self._open(hello)
+        self._is_open = True
         self._output.session(session_id)
-        self._tell(
-            [Event(EventType.STATUS_CHANGED, {"status": "running", "backend_session_id": session_id, **_agent(hello)})]
-        )
+        data = {"status": "running", "backend_session_id": session_id, **_agent(hello)}
+        self._tell([Event(EventType.STATUS_CHANGED, data)])
         end = await self._take_turn(session_id, self._request.prompt)
         while end.status is RunStatus.COMPLETED and (message := self._inbox.next_message()) is not None:
             end = await self._take_turn(session_id, message)
@@ -206,7 +208,8 @@ class Session:
         if chosen is not None:
             self._tell([Event(EventType.REASONING, {"text": f"allowed without asking: {call.get('title')}"})])
         else:
-            data = {"kind": "permission", "text": call.get("title"), "options": options, "tool_call": call}
+            what = call.get("title") or "the use of a tool"
+            data = {"kind": "permission", "text": what, "options": options, "tool_call": call}
             answer = await self._inbox.ask(Event(EventType.INPUT_REQUIRED, data))
             chosen = answer and answer.get("option_id")
         return {"outcome": "cancelled"} if chosen is None else {"outcome": "selected", "optionId": chosen}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from mcp_background_job.agents.adapters.base import Event
-from mcp_background_job.agents.adapters.reading import JsonObject, objects
+from mcp_background_job.agents.adapters.reading import JsonObject, objects, text
 from mcp_background_job.agents.host import acp_calls
 from mcp_background_job.agents.host.acp_content import text_of
 from mcp_background_job.core.run import EventType
@@ -51,7 +51,7 @@ class Updates:
 
     def feed(self, update: JsonObject) -> list[Event]:
         """Take one update; returns what it tells."""
-        kind = update.get("sessionUpdate")
+        kind = text(update.get("sessionUpdate"))
         if kind in _CHUNKS:
             return self._chunk(_CHUNKS[kind], update)
         if kind in _SILENT:
@@ -61,7 +61,7 @@ class Updates:
             return []
         return [*self.flush(), *self._told_by(kind, update)]
 
-    def _told_by(self, kind: Any, update: JsonObject) -> list[Event]:
+    def _told_by(self, kind: str, update: JsonObject) -> list[Event]:
         match kind:
             case "tool_call" | "tool_call_update":
                 return self._calls.feed(update)
@@ -69,8 +69,8 @@ class Updates:
                 items = [_todo(entry) for entry in objects(update.get("entries"))]
                 return [Event(EventType.TODO_UPDATED, {"items": items})]
             case _:
-                text = f"an update of an unknown kind, {kind}"
-                return [Event(EventType.REASONING, {"text": text, "update": update, "unparsed": True})]
+                words = f"an update of an unknown kind, {update.get('sessionUpdate')}"
+                return [Event(EventType.REASONING, {"text": words, "update": update, "unparsed": True})]
 
     def before_permission(self, call: JsonObject) -> list[Event]:
         """Return what is told before the question for a permission: the call that it is about has all its input."""
@@ -81,19 +81,19 @@ class Updates:
         if self._chunks_of is None:
             return []
         kind, message_id = self._chunks_of
-        text = "".join(self._chunks)
+        words = "".join(self._chunks)
         self._chunks, self._chunks_of, self._length = [], None, 0
         if kind is EventType.AGENT_MESSAGE:
-            self.final_response = text
-        return [Event(kind, {"text": text, **({"message_id": message_id} if message_id else {})})]
+            self.final_response = words
+        return [Event(kind, {"text": words, **({"message_id": message_id} if message_id else {})})]
 
     def _chunk(self, kind: EventType, update: JsonObject) -> list[Event]:
-        text = text_of(update.get("content"))
+        chunk = text_of(update.get("content"))
         about = (kind, update.get("messageId"))
         told = self.flush() if about != self._chunks_of or self._length > MESSAGE_MAX else []
         self._chunks_of = about
-        self._chunks.append(text)
-        self._length += len(text)
+        self._chunks.append(chunk)
+        self._length += len(chunk)
         return told
 
 

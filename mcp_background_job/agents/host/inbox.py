@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 from mcp_background_job.agents.adapters.base import Event
 from mcp_background_job.agents.adapters.reading import object_in, unparsed
 from mcp_background_job.agents.host.lines import Output, lines_of
 from mcp_background_job.core.run import EventType
+
+T = TypeVar("T")
 
 
 class Inbox:
@@ -49,6 +52,17 @@ class Inbox:
         self.cancelled.set()
         if self._reply and not self._reply.done():
             self._reply.set_result(None)
+
+    async def unless_cancelled(self, asking: Coroutine[Any, Any, T]) -> T | None:
+        """Return the answer, or ``None`` if the session is cancelled before it has come."""
+        asked = asyncio.ensure_future(asking)
+        cancelled = asyncio.ensure_future(self.cancelled.wait())
+        await asyncio.wait({asked, cancelled}, return_when=asyncio.FIRST_COMPLETED)
+        cancelled.cancel()
+        if asked.done():
+            return asked.result()
+        asked.cancel()
+        return None
 
     def next_message(self) -> str | None:
         """Return the oldest further message that was not sent yet."""

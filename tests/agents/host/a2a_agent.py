@@ -63,7 +63,7 @@ class ScriptedExecutor(AgentExecutor):
         await task.event_queue.enqueue_event(task.new_agent_message([Part(text=text)]))
 
     async def do_chunks(self, task: TaskUpdater, text: str) -> None:
-        words = text.split(" ")
+        words = text.split("_")
         for number, word in enumerate(words):
             is_last = number == len(words) - 1
             await task.add_artifact([Part(text=word)], artifact_id="a", append=number > 0, last_chunk=is_last)

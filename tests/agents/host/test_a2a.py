@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import time
 from collections.abc import Callable, Generator
 
@@ -14,7 +15,7 @@ from mcp_background_job.core.run import EventType, RunStatus
 from mcp_background_job.errors import InvalidRequestError
 from tests.agents.host.conftest import RemoteAgent
 from tests.agents.host.driver import Host
-from tests.conftest import Liveness
+from tests.conftest import PATIENCE_S, Liveness
 
 Start = Callable[..., Host]
 
@@ -51,9 +52,9 @@ def test_a_plain_message_is_an_answer_too(start_remote: Start, remote_agent: Rem
 
 
 def test_the_chunks_of_an_artifact_make_one_event(start_remote: Start, remote_agent: RemoteAgent) -> None:
-    host = start_remote("chunks one two three", remote_agent.url)
+    host = start_remote("chunks one_ two_ three", remote_agent.url)
     assert host.ended().data["final_response"] == "all of it"
-    assert host.texts(EventType.ARTIFACT_ADDED) == ["one\ntwo\nthree"]
+    assert host.texts(EventType.ARTIFACT_ADDED) == ["one two three"]
 
 
 @pytest.mark.parametrize(("word", "kind"), [("ask", EventType.INPUT_REQUIRED), ("login", EventType.AUTH_REQUIRED)])
@@ -85,7 +86,7 @@ def test_a_context_is_taken_up_again(start_remote: Start, remote_agent: RemoteAg
     first.ended()
     second = start_remote("echo two", remote_agent.url, resume=first.parser.session_id)
     assert second.ended().data["final_response"] == "two"
-    assert second.events[0].data["context_id"] == first.parser.session_id
+    assert second.events[0].data["context_id"] == second.parser.session_id == first.parser.session_id
 
 
 @pytest.mark.parametrize(
@@ -170,6 +171,16 @@ def test_an_agent_that_does_not_stream_is_asked_again_and_again(
     host.cancel()
     assert host.ended().status is RunStatus.CANCELLED
     liveness.wait_dead("tool")
+
+
+def test_a_conversation_that_has_not_begun_is_cancelled_at_once(start_remote: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host = start_remote("echo hello", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        silent.settimeout(PATIENCE_S)
+        asking, _ = silent.accept()
+        with asking:
+            host.cancel()
+            assert host.ended().status is RunStatus.CANCELLED
 
 
 def test_a_server_that_is_no_agent_fails_the_run(start_remote: Start, remote_agent: RemoteAgent) -> None:

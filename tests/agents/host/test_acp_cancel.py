@@ -47,7 +47,7 @@ def test_an_agent_is_asked_to_stop_and_stops_its_tool(
     assert host.texts(EventType.AGENT_MESSAGE) == ["asked to stop"]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", WAYS[:2])
 def test_a_pending_permission_is_answered_when_the_session_is_cancelled(
     start_agent: Start, way: Callable[[Host], None]
 ) -> None:

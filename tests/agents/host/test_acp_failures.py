@@ -95,7 +95,7 @@ def test_a_program_that_repeats_what_it_is_told_is_no_agent(start_acp: Start) ->
 
 @pytest.mark.parametrize(
     "answer",
-    ["5", "[]", '{"id": 0, "result": null}', '{"id": 0, "result": []}', '{"id": [], "result": {}}', '{"method": {}}'],
+    ['{"id": 0, "result": null}', '{"id": [], "result": {}}', '{"method": {}}'],
 )
 def test_messages_that_are_not_of_the_protocol_fail_the_run(start_program: Start, answer: str) -> None:
     host = start_program(f"sys.stdin.readline()\nprint({answer!r}, flush=True)\n")
