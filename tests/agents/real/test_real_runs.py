@@ -81,6 +81,13 @@ async def test_it_completes_with_what_its_command_gave(agent: Agent, manager: Jo
     assert "hello-from-tool" in str(events[-1]["data"])
 
 
+async def test_a_task_longer_than_a_pipe_of_common_size_completes(agent: Agent, manager: JobManager) -> None:
+    async with _runs(manager, agent, "hello") as runs:
+        run = await runs.spawn(replace(_request(agent, "hello"), prompt="word " * 60_000))
+        events = await _over(runs, run)
+    assert events[-1]["type"] == "run_completed", events[-1]
+
+
 async def test_a_refused_key_is_why_it_failed(agent: Agent, manager: JobManager) -> None:
     async with _runs(manager, agent, "http401") as runs:
         run = await runs.spawn(_request(agent, "http401"))
