@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ PACKAGES = {
     "gemini": "@google/gemini-cli",
     "opencode": "opencode-ai",
 }
+
+
+_REFERENCE = (Path(__file__).parents[2] / "docs" / "reference" / "agents.md").read_text()
 
 
 def _program(directory: Path, name: str, body: str) -> str:
@@ -46,6 +50,18 @@ def test_a_missing_program_is_said_to_be_missing_with_what_to_install(name: str,
     assert found.path is None
     assert found.reason.startswith(f"there is no program {file} on the PATH; install it with `npm install -g ")
     assert PACKAGES[name] in found.reason
+
+
+@pytest.mark.parametrize(("name", "file"), PROGRAMS.items())
+def test_the_reference_names_the_oldest_version_that_is_taken(name: str, file: str, tmp_path: Path) -> None:
+    oldest = re.search(rf"^\| `{name}` \| `{file}` (\d+)\.(\d+)\.(\d+) \|", _REFERENCE, re.MULTILINE)
+    assert oldest, f"no row of {name} in the reference"
+    major, minor, patch = map(int, oldest.groups())
+    before = (major, minor, patch - 1) if patch else (major, minor - 1, 99) if minor else (major - 1, 99, 99)
+    for version, is_taken in (((major, minor, patch), True), (before, False)):
+        directory = tmp_path / str(is_taken)
+        _program(directory, file, f"echo {'.'.join(map(str, version))}")
+        assert bool(adapter_named(name).available({}, _path(directory)).path) is is_taken
 
 
 @pytest.mark.parametrize(("name", "file"), PROGRAMS.items())

@@ -11,15 +11,24 @@ import pytest
 
 from tests.agents.fake_model.server import FakeModel
 
-PATHS = {"responses": "/v1/responses", "gemini": "/v1beta/models/m:streamGenerateContent"}
+PATHS = {
+    "responses": "/v1/responses",
+    "gemini": "/v1beta/models/m:streamGenerateContent",
+    "chat": "/v1/chat/completions",
+}
+
+_SOME: list[Any] = [{}]
 
 
 def _body(protocol: str, output: str | None = None) -> Any:
     if protocol == "responses":
-        results = [{"type": "function_call_output", "output": output}] if output else []
+        results: list[Any] = [{"type": "function_call_output", "output": output}] if output else []
         return {"input": [{"type": "message"}, *results], "tools": [{"name": "exec_command"}]}
-    parts = [{"functionResponse": {"response": {"output": output}}}] if output else [{"text": "hello"}]
-    return {"contents": [{"role": "user", "parts": parts}]}
+    if protocol == "chat":
+        answers: list[Any] = [{"role": "tool", "content": output}] if output else []
+        return {"messages": [{"role": "user", "content": "hello"}, *answers], "tools": _SOME}
+    parts: list[Any] = [{"functionResponse": {"response": {"output": output}}}] if output else [{"text": "hello"}]
+    return {"contents": [{"role": "user", "parts": parts}], "tools": _SOME}
 
 
 def _ask(model: FakeModel, scenario: str, protocol: str, output: str | None = None) -> tuple[int, str]:

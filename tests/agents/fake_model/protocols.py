@@ -1,4 +1,4 @@
-"""How two protocols write a reply, and what they say of the conversation so far. Only what the agents need."""
+"""How three protocols write a reply, and what they say of the conversation so far. Only what the agents need."""
 
 from __future__ import annotations
 
@@ -20,9 +20,16 @@ class Dialect(Protocol):
         """Return the events of a stream that says it."""
         ...
 
+    def is_aside(self, body: Any) -> bool:
+        """Tell whether the agent asks for something beside the conversation, such as a title for it."""
+        ...
+
 
 class Responses:
     """OpenAI's Responses, which Codex speaks."""
+
+    def is_aside(self, body: Any) -> bool:
+        return not body["tools"]
 
     def outputs(self, body: Any) -> list[str]:
         return [json.dumps(item["output"]) for item in body["input"] if item.get("type") == "function_call_output"]
@@ -59,6 +66,9 @@ class Responses:
 class GenerateContent:
     """Google's, which Gemini CLI speaks."""
 
+    def is_aside(self, body: Any) -> bool:
+        return not body.get("tools")
+
     def outputs(self, body: Any) -> list[str]:
         parts = [part for content in body["contents"] for part in content["parts"]]
         return [json.dumps(part["functionResponse"]["response"]) for part in parts if "functionResponse" in part]
@@ -78,8 +88,37 @@ class GenerateContent:
             yield {"candidates": [candidate | last], "usageMetadata": usage, "modelVersion": "fake"}
 
 
+class ChatCompletions:
+    """OpenAI's older one, which opencode speaks to any provider."""
+
+    def is_aside(self, body: Any) -> bool:
+        return not body.get("tools")
+
+    def outputs(self, body: Any) -> list[str]:
+        return [json.dumps(message["content"]) for message in body["messages"] if message["role"] == "tool"]
+
+    def chunks(self, reply: Say | Call | Drop, body: Any) -> Iterator[Any]:  # noqa: ARG002  as Dialect has it
+        if isinstance(reply, Drop):
+            yield {"error": {"message": "the connection to the model was lost", "type": "server_error", "code": 503}}
+            return
+        if isinstance(reply, Say):
+            yield self._chunk({"role": "assistant", "content": reply.text})
+        else:
+            called = {"name": "bash", "arguments": json.dumps({"command": reply.command, "description": "as asked"})}
+            call = {"index": 0, "id": "call-1", "type": "function", "function": called}
+            yield self._chunk({"role": "assistant", "tool_calls": [call]})
+        usage = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
+        yield self._chunk({}, "stop" if isinstance(reply, Say) else "tool_calls") | {"usage": usage}
+
+    def _chunk(self, delta: Any, finish_reason: str | None = None) -> dict[str, Any]:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+        return {"id": "chat-1", "object": "chat.completion.chunk", "created": 0, "model": "fake", "choices": [choice]}
+
+
 def dialect_of(path: str) -> Dialect | None:
     """Return the protocol of a request."""
     if path.endswith("/responses"):
         return Responses()
+    if path.endswith("/chat/completions"):
+        return ChatCompletions()
     return GenerateContent() if path.endswith(":streamGenerateContent") else None

@@ -15,12 +15,12 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from tests.agents.fake_model.protocols import dialect_of
-from tests.agents.fake_model.scenarios import COMMANDS, Refuse, reply
+from tests.agents.fake_model.scenarios import COMMANDS, Refuse, Say, reply
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A request that was answered."""
+    """A request of a conversation."""
 
     scenario: str
     body: Any
@@ -79,6 +79,9 @@ class _Handler(BaseHTTPRequestHandler):
         scenario, dialect = path.split("/")[1], dialect_of(path)
         if dialect is None:
             self._send(404, "application/json", json.dumps({"error": {"message": f"no {path} here"}}).encode())
+            return
+        if dialect.is_aside(body):
+            self._send(200, "text/event-stream", b"".join(_as_events(dialect.chunks(Say("aside"), body))))
             return
         before = self.model.note(scenario, body)
         said = reply(scenario, asked=before, outputs=dialect.outputs(body), commands=self.model.commands)

@@ -24,10 +24,24 @@ INSTALLED = Path(sys.prefix) / "agents"
 BINARIES = {
     "codex": INSTALLED / "codex" / "codex_cli_bin" / "bin" / "codex",
     "gemini": INSTALLED / "gemini" / "node_modules" / ".bin" / "gemini",
+    "opencode": INSTALLED / "opencode" / "node_modules" / ".bin" / "opencode",
 }
 
 #: Seconds for one run. Codex takes half a second; Gemini CLI two, and now and then fifteen before it begins.
 RUN_S = 60.0
+
+_OPENCODE_QUIET = (
+    *("OPENCODE_DISABLE_AUTOUPDATE", "OPENCODE_DISABLE_MODELS_FETCH", "OPENCODE_DISABLE_LSP_DOWNLOAD"),
+    "OPENCODE_DISABLE_DEFAULT_PLUGINS",
+)
+
+_MODELS = {"gemini": "gemini-2.5-flash", "opencode": "fake/fake-model"}
+
+
+def _opencode_config(url: str) -> Any:
+    provider = {"npm": "@ai-sdk/openai-compatible", "name": "fake", "options": {"baseURL": url, "apiKey": "none"}}
+    return {"provider": {"fake": provider | {"models": {"fake-model": {"name": "fake"}}}}}
+
 
 _OUTPUTS = ("stdout", "stderr")
 
@@ -74,8 +88,8 @@ class Agent:
 
     def config(self, scenario: str) -> dict[str, Any]:
         """Return the ``backend_config`` by which the agent speaks to the model."""
-        if self.adapter.name == "gemini":
-            return {"binary": self.binary, "model": "gemini-2.5-flash"}
+        if self.adapter.name != "codex":
+            return {"binary": self.binary, "model": _MODELS[self.adapter.name]}
         provider = f'name="fake",base_url="{self._model.url(scenario)}/v1",env_key="FAKE_API_KEY",wire_api="responses"'
         retries = "request_max_retries=0,stream_max_retries=1"
         args = [*_CODEX_ARGS, "-c", f"model_providers.fake={{{provider},{retries}}}"]
@@ -90,6 +104,8 @@ class Agent:
             "FAKE_API_KEY": "none",
             "GEMINI_API_KEY": "none",
             "GOOGLE_GEMINI_BASE_URL": self._model.url(scenario),
+            "OPENCODE_CONFIG_CONTENT": json.dumps(_opencode_config(f"{self._model.url(scenario)}/v1")),
+            **dict.fromkeys(_OPENCODE_QUIET, "1"),
         }
 
     def run(self, scenario: str, *, resume: str | None = None, prompt: str = "say hello", **config: Any) -> Run:

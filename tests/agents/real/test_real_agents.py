@@ -1,4 +1,4 @@
-"""Codex and Gemini CLI themselves, started as the adapters say and read by their parsers."""
+"""Codex, Gemini CLI and opencode themselves, started as the adapters say and read by their parsers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_it_says_hello_and_names_its_session(agent: Agent) -> None:
     run = agent.run("hello")
     data = _completed(run)
     assert data["final_response"] == "hello from the model"
-    assert data["usage"]["output_tokens"] == 7
+    assert 7 in data["usage"].values()
     assert run.texts("agent_message") == ["hello from the model"]
     assert run.data("status_changed")["backend_session_id"] == run.parser.session_id
     assert not [event for event in run.events if "unparsed" in event.data]
@@ -52,10 +52,12 @@ def test_it_runs_a_command_with_full_access(agent: Agent) -> None:
 def test_of_itself_it_writes_nothing_outside_the_workspace(agent: Agent, model: FakeModel) -> None:
     outside = agent.workspace.parent / "outside"
     model.commands["tool"] = f"echo inside > {agent.workspace}/inside; echo outside > {outside}"
-    if agent.adapter.name == "gemini":
+    if agent.adapter.name != "codex":
         # It offers its model no tool for commands at all.
         run = agent.run("hello")
-        assert "run_shell_command" not in json.dumps(model.asked[0].body["tools"])
+        tools = json.dumps(model.asked[0].body["tools"])
+        assert '"name": "run_shell_command"' not in tools
+        assert '"name": "bash"' not in tools
     else:
         # The temporary directory may be written too, and this test's own is in it.
         run = agent.run("tool", args=[*agent.config("tool")["args"], *_NO_TEMPORARY_DIRECTORY])

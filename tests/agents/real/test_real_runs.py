@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.real_agents, pytest.mark.real_process, pytest.mark.tim
 @asynccontextmanager
 async def _runs(manager: JobManager, agent: Agent, scenario: str) -> AsyncGenerator[RunManager]:
     """A manager whose runs speak to the model in a scenario."""
-    policy = Policy(max_runs=4, passed=("FAKE_API_KEY",))
+    policy = Policy(max_runs=4, passed=("FAKE_API_KEY", "OPENCODE_*"))
     runs = RunManager(manager, policy, environment=agent.environment(scenario), keep_s=60)
     yield runs
     await runs.close()
@@ -79,6 +79,13 @@ async def test_it_completes_with_what_its_command_gave(agent: Agent, manager: Jo
     assert_numbered(events)
     assert events[-1]["type"] == "run_completed", events[-1]
     assert "hello-from-tool" in str(events[-1]["data"])
+
+
+async def test_a_task_longer_than_a_pipe_of_common_size_completes(agent: Agent, manager: JobManager) -> None:
+    async with _runs(manager, agent, "hello") as runs:
+        run = await runs.spawn(replace(_request(agent, "hello"), prompt="word " * 60_000))
+        events = await _over(runs, run)
+    assert events[-1]["type"] == "run_completed", events[-1]
 
 
 async def test_a_refused_key_is_why_it_failed(agent: Agent, manager: JobManager) -> None:
