@@ -20,6 +20,9 @@ MAX_STRUCTURE = 4096
 
 CUT_MARK = "\n...[truncated, see artifact_refs]"
 
+#: One for all: ``json.dumps`` would make a new one for each event.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
 #: Only we refer to files: an agent that named some itself would have them read to whoever asks.
 _REFERENCES = "artifact_refs"
 
@@ -80,7 +83,7 @@ def cut(data: dict[str, Any], folder: str) -> tuple[dict[str, Any], list[Artifac
 
 def as_json(value: Any) -> bytes:
     """Return clean data as one line of JSON, without its newline."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def clean(data: dict[str, Any]) -> dict[str, Any]:

@@ -132,6 +132,7 @@ class Launcher:
             leftovers="kill" if record.leftovers == "kill" else "keep",
             pools={"runs": self._policy.max_runs, f"session {record.session_id}": 1},
             max_output=LOG_BYTES,
+            large_pipes=True,  # the Gemini CLI was seen to exit and lose what did not fit into the pipe
         )
 
 

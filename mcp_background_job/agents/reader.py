@@ -8,6 +8,7 @@ here reads and writes files; call it in a thread.
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,7 +29,11 @@ from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.segments import Stream
 
 #: Bytes of the log between two commits: memory stays flat however far behind the events are.
-_PIECE = 4 * 1024 * 1024
+_PIECE = 1024 * 1024
+
+#: A visit ends after this time, and the next goes on: an agent may say more than can be read meanwhile, and whoever
+#: asks is not to wait until it is silent.
+_VISIT_S = 0.5
 
 #: Who has the lock has it for as long as a piece takes, or is suspended; then what is written already is shown.
 LOCK_PATIENCE_S = 2.0
@@ -43,13 +48,15 @@ class Known:
 
     Attributes:
         state: what its events say.
-        log_end: up to where its job's log was looked at: what is beyond that is news.
+        log_end: up to where its job's log was read: what is beyond that is news.
+        is_behind: its job has ended, and not all that it said is read yet.
         needs_sweep: its job's runner is dead, and processes of it may not be.
         has_ended: the agent says that it has done its work, and is still there.
     """
 
     state: Checkpoint
     log_end: int = 0
+    is_behind: bool = False
     needs_sweep: bool = False
     has_ended: bool = False
 
@@ -78,14 +85,18 @@ def read_on(executor: LocalExecutor, run: RunDir, record: RunRecord, adapter: Ad
     seen = executor.poll([record.job_id]).get(record.job_id)
     writer = _Writer(executor, run, record, adapter, before)
     writer.begin(seen)
-    end = writer.read_log()
+    is_all = writer.read_log()
     over = over_of(executor, record, seen)
-    if over is not None:
+    if over is not None and is_all:
         writer.finish(over)
     writer.commit()
-    state = _tidied(executor, run, record, writer.state) if over else writer.state
-    needs_sweep = seen is not None and seen.sweep
-    return Known(state, end, needs_sweep, has_ended=writer.projection.parser.end is not None)
+    return Known(
+        _tidied(executor, run, record, writer.state) if writer.state.is_over else writer.state,
+        writer.looked_to,
+        is_behind=over is not None and not is_all,
+        needs_sweep=seen is not None and seen.sweep,
+        has_ended=writer.projection.parser.end is not None,
+    )
 
 
 class _Writer:
@@ -100,7 +111,7 @@ class _Writer:
         self._record = record
         self._adapter = adapter
         self._splitter = LineSplitter(Skip(*before.skip) if before.skip else None)
-        self._read_to = before.offset
+        self.read_to = self.looked_to = before.offset
         self._written = before
 
     @property
@@ -127,18 +138,22 @@ class _Writer:
             data = {"status": RunStatus.RUNNING.value}
             self.projection.add(Event(EventType.STATUS_CHANGED, data), started_at)
 
-    def read_log(self) -> int:
-        """Read what there is of the log; returns where it ends."""
+    def read_log(self) -> bool:
+        """Read what there is of the log, for a while; returns whether that was all."""
+        until = time.monotonic() + _VISIT_S
         while True:
-            found = self._executor.read_parts(self._record.job_id, self._read_to, _PIECE, Stream.STDOUT)
-            if found.start > self._read_to:
-                self._splitter.missing(found.start - self._read_to)
+            found = self._executor.read_parts(self._record.job_id, self.read_to, _PIECE, Stream.STDOUT)
+            if found.start > self.read_to:
+                self._splitter.missing(found.start - self.read_to)
             for part in found.parts:
                 self.projection.take(self._splitter.feed(part))
-            is_all = found.next >= found.end or found.next <= self._read_to
-            self._read_to = max(found.next, self._read_to)
-            if is_all:
-                return found.end
+            if found.next >= found.end or found.next <= self.read_to:
+                # Behind the last entry of the index there may be bytes whose entry is yet to come: no news either.
+                self.read_to, self.looked_to = max(found.next, self.read_to), found.end
+                return True
+            self.read_to = self.looked_to = found.next
+            if time.monotonic() >= until:
+                return False
             self.commit()
 
     def finish(self, over: Over) -> None:
@@ -168,7 +183,7 @@ class _Writer:
         skip = self._splitter.skip
         after = replace(
             self.state,
-            offset=self._splitter.resume_at(self._read_to),
+            offset=self._splitter.resume_at(self.read_to),
             skip=[skip.count, skip.why] if skip else None,
             parser=self.projection.parser.dump(),
         )

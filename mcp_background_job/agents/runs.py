@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from mcp_background_job.agents import journal, messages, reader, records
@@ -80,7 +80,13 @@ class Polled:
 
 @dataclass(frozen=True)
 class Cancelled:
-    """A run that was cancelled, when (seconds since the epoch) that was wished for first, and what it took."""
+    """What became of a wish to cancel.
+
+    Attributes:
+        run: as it is now, or will be when all that its agent has said is read.
+        at: when it was wished for first (seconds since the epoch).
+        stopped: what it took.
+    """
 
     run: Run
     at: float
@@ -219,8 +225,12 @@ class RunManager:
             )
         record = await self._find(reference)
         deadline = time.monotonic() + wait_s
+        written = await asyncio.to_thread(journal.checkpoint, self._catalog.directory(record.run_id))
+        if written.seq - after_seq >= limit:  # who has that much to read needs no more of it
+            events = await self._page(record, after_seq, limit, written)
+            return Polled(Run(record, written), events, events[-1]["seq"])
         while True:
-            known = await self._known(record)
+            known = await self._visit(record)
             events = await self._page(record, after_seq, limit, known.state)
             left = deadline - time.monotonic()
             if events or known.state.is_over or left <= 0:
@@ -240,7 +250,7 @@ class RunManager:
                 f"{MAX_ARTIFACT_BYTES}"
             )
         record = await self._find(reference)
-        known = await self._known(record)
+        known = await self._visit(record)
         run = self._catalog.directory(record.run_id)
         event = await asyncio.to_thread(self._events.event, run, seq, known.state)
         references: dict[str, dict[str, Any]] = (event or {}).get("data", {}).get("artifact_refs", {})
@@ -262,10 +272,12 @@ class RunManager:
         return await asyncio.to_thread(self._catalog.find, reference)
 
     async def _look(self, record: RunRecord) -> Run:
-        return Run(record, (await self._known(record)).state)
+        while (known := await self._visit(record)).is_behind:
+            pass
+        return Run(record, known.state)
 
-    async def _known(self, record: RunRecord) -> Known:
-        """Bring the events of a run up to date; returns what is known then."""
+    async def _visit(self, record: RunRecord) -> Known:
+        """Bring the events of a run up to date, or nearer to that; returns what is known then."""
         run, adapter = self._catalog.directory(record.run_id), adapter_named(record.backend)
         known = await asyncio.to_thread(reader.bring_up_to_date, self._executor, run, record, adapter)
         if known.needs_sweep:
@@ -325,7 +337,7 @@ class RunManager:
         """
         record = await self._find(reference)
         run, adapter = self._catalog.directory(record.run_id), adapter_named(record.backend)
-        known = await self._known(record)
+        known = await self._visit(record)
         if known.state.is_over:
             raise RunStateError(f"run is already terminal: {known.state.status}")
         # The wish is written down first: whoever finds the job ended then knows why, whatever becomes of us.
@@ -335,7 +347,11 @@ class RunManager:
             stopped = await stop(self._manager, record, message, by=by)
         except (RunnerSilentError, UnknownJobError) as error:
             raise RunStateError(f"run is not active in this process: {known.state.status} ({error})") from error
-        return Cancelled(await self._look(record), intent.at, stopped)
+        state = (await self._visit(record)).state
+        # Nobody who wants a run to end is to wait until all that its agent has said is read.
+        if not state.is_over and not stopped.leftover:
+            state = replace(state, status=RunStatus.CANCELLED)
+        return Cancelled(Run(record, state), intent.at, stopped)
 
     # -- go on -----------------------------------------------------------------------------------------------------
 

@@ -43,6 +43,7 @@ class Spec:
         leftovers: ``keep``, or ``kill``: what outlives the command itself is ended, and the command's end is the job's.
         stdin_file: its bytes are what the stdin begins with; only with ``stdin`` = ``pipe``.
         pools: names that it shares with other jobs, and how many jobs of each may run at once.
+        large_pipes: its output has much room before it is moved, since it may exit without waiting until it is.
     """
 
     job_id: str
@@ -64,6 +65,7 @@ class Spec:
     leftovers: str = "keep"
     stdin_file: str | None = None
     pools: dict[str, int] = field(default_factory=dict[str, int])
+    large_pipes: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

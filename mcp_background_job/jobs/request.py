@@ -63,6 +63,7 @@ class StartRequest:
         leftovers: ``kill`` ends what outlives the command itself; with ``keep`` the job lives as long as that does.
         pools: names of limits that it shares with other jobs, and how many jobs of each may run at once.
         max_output: bytes of log kept, if more than the settings say.
+        large_pipes: give its output much room, for programs that exit without waiting until it is read.
     """
 
     command: str
@@ -83,6 +84,7 @@ class StartRequest:
     leftovers: Leftovers = "keep"
     pools: Mapping[str, int] = field(default_factory=dict[str, int])
     max_output: int = 0
+    large_pipes: bool = False
 
 
 @dataclass(frozen=True)
@@ -184,6 +186,7 @@ def spec_of(
         leftovers=request.leftovers,
         stdin_file=request.stdin_file,
         pools=dict(request.pools),
+        large_pipes=request.large_pipes,
     )
 
 

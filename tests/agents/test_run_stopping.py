@@ -233,8 +233,19 @@ async def test_a_run_whose_job_was_never_recorded_has_failed(runs: RunManager, a
     assert (events[-1]["type"], events[-1]["data"]["reason"]) == ("run_failed", "not_started")
 
 
-#: Says much for as long as it lives.
-_BURST = "begin()\nconnect('agent')\nnumber = 0\nwhile True:\n    number += 1\n    text(str(number))\n"
+#: Says much for as long as it lives, more than an agent does and less than can be read.
+_BURST = (
+    "begin()\nconnect('agent')\nnumber = 0\nwhile True:\n    number += 1\n    text(str(number))\n    time.sleep(2e-4)\n"
+)
+
+#: Says more than can be read.
+_FLOOD = """
+begin()
+connect("agent")
+line = json.dumps({"type": "item.completed", "item": {"id": "item_0", "type": "agent_message", "text": "x"}}) + "\\n"
+while True:
+    sys.stdout.write(line * 1000)
+"""
 
 
 async def _cancel_during_a_burst(runs: RunManager, agents: Agents, turn: int) -> None:
@@ -265,6 +276,25 @@ async def test_no_number_is_missing_or_given_twice_when_a_run_is_cancelled_while
 async def test_no_number_is_missing_or_given_twice_in_200_cancels(runs: RunManager, agents: Agents) -> None:
     for turn in range(200):
         await _cancel_during_a_burst(runs, agents, turn)
+
+
+async def test_an_agent_that_says_more_than_can_be_read_is_followed_and_cancelled_like_any_other(
+    runs: RunManager, agents: Agents
+) -> None:
+    run = await runs.spawn(agents.codex(_FLOOD))
+    await asyncio.to_thread(agents.liveness.expect, "agent")
+    async with asyncio.timeout(PATIENCE_S):
+        first = await runs.poll(of(run), after_seq=0, limit=10)
+        second = await runs.poll(of(run), after_seq=first.next_after_seq, limit=10)
+        assert (await runs.get(of(run))).state.status is RunStatus.RUNNING
+
+        cancelled = await runs.cancel(of(run), by="test")
+
+    agents.liveness.assert_dead("agent")
+    told = [event["seq"] for event in first.events + second.events]
+    assert told == list(range(1, len(told) + 1))
+    assert second.events
+    assert (cancelled.run.state.status, cancelled.stopped.leftover) == (RunStatus.CANCELLED, ())
 
 
 async def test_other_jobs_are_not_touched_by_a_cancel(manager: JobManager, runs: RunManager, agents: Agents) -> None:

@@ -46,6 +46,7 @@ SPECS = st.builds(
     leftovers=st.sampled_from(["keep", "kill"]),
     stdin_file=st.none() | TEXT,
     pools=st.dictionaries(TEXT, COUNT, max_size=3),
+    large_pipes=st.booleans(),
 )
 STOP_REQUESTS = st.builds(StopRequest, at=TIME, by=TEXT, why=TEXT, signal=TEXT, grace_s=TIME)
 STATUSES = st.builds(

@@ -6,6 +6,7 @@ import asyncio
 import os
 import select
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -148,6 +149,17 @@ async def test_the_first_input_comes_from_a_file_whoever_lives(state_dir: str, t
 async def test_a_job_whose_first_input_is_gone_is_not_started(manager: JobManager, tmp_path: Path) -> None:
     with pytest.raises(LaunchError, match=r"cannot read .*gone, its first input"):
         await start(manager, "cat", stdin="pipe", stdin_file=str(tmp_path / "gone"))
+
+
+async def test_a_program_that_does_not_wait_for_its_reader_has_much_room(manager: JobManager) -> None:
+    ask = f"{sys.executable} -I -S -c 'import fcntl; print(fcntl.fcntl(1, fcntl.F_GETPIPE_SZ))'"
+    roomy = await start(manager, ask, large_pipes=True)
+    usual = await start(manager, ask)
+    await ended(manager, roomy)
+    await ended(manager, usual)
+
+    assert int(output_of(manager, roomy.job_id)) == 1024 * 1024
+    assert int(output_of(manager, usual.job_id)) == 64 * 1024
 
 
 @pytest.mark.requirement("kill.killed_pids")
