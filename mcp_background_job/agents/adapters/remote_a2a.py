@@ -6,7 +6,6 @@ Needs the extra ``a2a``. Also understood: ``agent_card_path``, ``headers``, ``au
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -30,9 +29,10 @@ class A2aAdapter:
 
     def available(self, config: Mapping[str, Any], environment: Mapping[str, str]) -> Availability:  # noqa: ARG002
         """Look whether the SDK is there; the agent itself is asked by the host."""
-        if importlib.util.find_spec("a2a") is None:
+        try:
+            return Availability(sys.executable, version=importlib.metadata.version("a2a-sdk"))
+        except importlib.metadata.PackageNotFoundError:
             return Availability(None, reason="a2a-sdk is not installed: pip install 'mcp-background-job[a2a]'")
-        return Availability(sys.executable, version=importlib.metadata.version("a2a-sdk"))
 
     def launch(self, request: RunRequest, binary: str) -> Launch:  # noqa: ARG002  the program is the host
         """Return how the host is started."""

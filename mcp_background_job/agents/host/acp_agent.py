@@ -19,7 +19,7 @@ CLOSE_S = 1.0
 
 #: Seconds that what an agent wrote last may take through the pipe when the agent has ended. Its end is noticed apart
 #: from the end of its output, which a process that it left behind may hold open.
-DRAIN_S = 0.2
+DRAIN_S = 0.5
 
 #: Lines that are no messages after which a program is no agent. Some print a banner, or warnings, on stdout.
 NOISE_MAX = 200

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import sys
 from typing import Any, cast
@@ -84,11 +83,6 @@ class ScriptedExecutor(AgentExecutor):
     async def do_crash(self, task: TaskUpdater, text: str) -> None:
         await task.start_work()
         raise RuntimeError(text)
-
-    async def do_die(self, task: TaskUpdater, _: str) -> None:
-        await self.say(task, "about to die")
-        await asyncio.sleep(0.2)  # what was said is on its way
-        os._exit(9)
 
     async def do_run(self, task: TaskUpdater, command: str) -> None:
         await task.start_work()

@@ -140,10 +140,13 @@ def test_an_agent_that_does_not_confirm_a_cancel_is_left_and_that_is_said(
 def test_an_agent_that_dies_fails_the_run_and_what_it_said_is_kept(
     start_remote: Start, start_with: Callable[..., RemoteAgent]
 ) -> None:
-    host = start_remote("die", start_with().url)
+    agent = start_with()
+    host = start_remote("stubborn", agent.url)
+    host.wait_for(EventType.AGENT_MESSAGE)
+    agent.process.kill()
     end = host.ended()
     assert (end.status, end.data["reason"]) == (RunStatus.FAILED, "connection")
-    assert host.texts(EventType.AGENT_MESSAGE) == ["about to die"]
+    assert host.texts(EventType.AGENT_MESSAGE) == ["will not stop"]
 
 
 def test_an_agent_that_is_not_there_fails_the_run(start_remote: Start) -> None:

@@ -94,7 +94,7 @@ def test_an_agent_is_looked_for_on_the_path_that_it_will_have(tmp_path: Path) ->
 
 def test_without_the_extra_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     assert remote_a2a.ADAPTER.available({}, {}).version
-    monkeypatch.setitem(sys.modules, "a2a", None)
+    monkeypatch.setattr(sys, "path", [])  # where distributions are looked for
     missing = remote_a2a.ADAPTER.available({}, {})
     assert missing.path is None
     assert "pip install 'mcp-background-job[a2a]'" in missing.reason
