@@ -105,11 +105,6 @@ class EventReader:
         self._remember((run.path, after_seq + len(events)), position)
         return events
 
-    def event(self, run: RunDir, seq: int, known: Checkpoint) -> dict[str, Any] | None:
-        """Return one event, ``None`` if there is none with this number."""
-        events = self.page(run, seq - 1, 1, known) if seq >= 1 else []
-        return events[0] if events else None
-
     def _remember(self, key: tuple[str, int], place: int) -> None:
         self._places[key] = place
         self._places.move_to_end(key)

@@ -10,7 +10,8 @@ from typing import Any
 from mcp_background_job.agents.adapters.table import adapter_named
 from mcp_background_job.agents.projection import iso
 from mcp_background_job.agents.records import Checkpoint, RunRecord
-from mcp_background_job.agents.runs import RESUMABLE, Cancelled, Continued, Listed, Piece, Polled, Run
+from mcp_background_job.agents.results import Cancelled, Continued, Listed, Piece, Polled, Run
+from mcp_background_job.agents.runs import RESUMABLE
 
 Report = dict[str, Any]
 

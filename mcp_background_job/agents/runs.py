@@ -8,108 +8,40 @@ import os
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
-from mcp_background_job.agents import journal, messages, reader, records
-from mcp_background_job.agents.adapters.base import Adapter, Event
+from mcp_background_job.agents import journal, messages, records
+from mcp_background_job.agents.adapters.base import Adapter
 from mcp_background_job.agents.adapters.table import adapter_named
+from mcp_background_job.agents.answering import answer
 from mcp_background_job.agents.catalog import Catalog, Reference, new_id
-from mcp_background_job.agents.journal import EventReader
 from mcp_background_job.agents.launching import Launcher, Policy, Session
-from mcp_background_job.agents.projection import WAITING, Projection
-from mcp_background_job.agents.reader import Known
-from mcp_background_job.agents.records import CancelIntent, Checkpoint, RunRecord
+from mcp_background_job.agents.projection import WAITING
+from mcp_background_job.agents.records import CancelIntent, RunRecord
 from mcp_background_job.agents.request import SpawnRequest, check, text_of
-from mcp_background_job.agents.stopping import Stopped, stop
-from mcp_background_job.core.run import EventType, RunStatus
-from mcp_background_job.core.waiting import Kind, Until
+from mcp_background_job.agents.results import Cancelled, Continued, Listed, Piece, Polled, Run
+from mcp_background_job.agents.stopping import stop
+from mcp_background_job.agents.watching import MAX_WAIT_S, Watcher
+from mcp_background_job.core.run import RunStatus
 from mcp_background_job.errors import (
     BackgroundJobError,
     InvalidRequestError,
-    JobEndedError,
     RunnerSilentError,
     RunStateError,
     StateDirError,
-    StdinClosedError,
     UnknownJobError,
-    UnknownRunError,
 )
-from mcp_background_job.jobdir import lock
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.jobs.wait import WaitRequest
 
-#: The longest wait of one call for events, as the orchestration tools have it.
-MAX_WAIT_S = 30.0
+#: The most events in one answer, as the orchestration tools have it.
 MAX_EVENTS = 1000
 
 #: The most of an artifact in one answer.
 MAX_ARTIFACT_BYTES = 262_144
 
-#: An answer to an agent waits this long for whoever brings the events up to date.
-_LOCK_PATIENCE_S = 10.0
-
 #: Statuses of runs that can be gone on with in a new run. An agent that refused would refuse again.
 RESUMABLE = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run as it is now: what was asked, and what is known."""
-
-    record: RunRecord
-    state: Checkpoint
-
-
-@dataclass(frozen=True)
-class Listed:
-    """Some of the runs that there are, and the offset of the next one if there are more."""
-
-    runs: list[Run]
-    next_offset: int | None
-
-
-@dataclass(frozen=True)
-class Polled:
-    """Events behind a number, and the run that they are of."""
-
-    run: Run
-    events: list[dict[str, Any]]
-    next_after_seq: int
-
-
-@dataclass(frozen=True)
-class Cancelled:
-    """What became of a wish to cancel.
-
-    Attributes:
-        run: as it is now, or will be when all that its agent has said is read.
-        at: when it was wished for first (seconds since the epoch).
-        stopped: what it took.
-    """
-
-    run: Run
-    at: float
-    stopped: Stopped
-
-
-@dataclass(frozen=True)
-class Continued:
-    """A run that goes on: the same one, or a new one that resumes its session."""
-
-    run: Run
-    mode: Literal["live", "resume"]
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A piece of an artifact: of which run, what its event says of it, and the text from an offset (bytes) on."""
-
-    run_id: str
-    reference: dict[str, Any]
-    offset: int
-    returned_bytes: int
-    content: str
 
 
 class RunManager:
@@ -125,18 +57,14 @@ class RunManager:
             keep_s: seconds for which ended runs are kept.
         """
         self._manager = manager
-        self._executor = manager.executor
         self._keep_s = keep_s
         self._catalog = Catalog(manager.executor.state)
         self._launcher = Launcher(manager, self._catalog, policy, environment)
-        self._events = EventReader()
-        self._attended: dict[str, asyncio.Task[None]] = {}
+        self._watcher = Watcher(manager, self._catalog)
 
     async def close(self) -> None:
         """Let go of what is waited for; runs go on."""
-        for task in self._attended.values():
-            task.cancel()
-        await asyncio.gather(*self._attended.values(), return_exceptions=True)
+        await self._watcher.close()
 
     # -- start -----------------------------------------------------------------------------------------------------
 
@@ -155,8 +83,8 @@ class RunManager:
         if request.session_mode == "resume":
             session = await self._session(adapter, request.session_id or "", request.backend)
         record = await self._launcher.launch(adapter, request, text, session, client)
-        run = await self._look(record)
-        self._attend(run)
+        run = await self._watcher.look(record)
+        self._watcher.attend(run)
         return run
 
     async def _session(self, adapter: Adapter, session_id: str, backend: str) -> Session:
@@ -169,7 +97,7 @@ class RunManager:
         if "resume" not in adapter.capabilities:
             raise InvalidRequestError(f"backend does not support continue: {backend}")
         for record in runs:
-            told = (await self._look(record)).state.backend_session or record.resume
+            told = (await self._watcher.look(record)).state.backend_session or record.resume
             if told:
                 return Session(session_id, newest.agent_name, told)
         raise RunStateError(f"Session {session_id} has no backend session id yet")
@@ -182,7 +110,7 @@ class RunManager:
         Raises:
             UnknownRunError: there is none.
         """
-        return await self._look(await self._find(reference))
+        return await self._watcher.look(await self._find(reference))
 
     async def list(
         self,
@@ -204,10 +132,12 @@ class RunManager:
             raise InvalidRequestError(f"status {status!r} is unknown: give one of {', '.join(RunStatus)}")
         found = await asyncio.to_thread(self._catalog.all, backend=backend, cwd=cwd)
         if status is None:
-            runs = [await self._look(record) for record in found[offset : offset + limit]]
+            runs = [await self._watcher.look(record) for record in found[offset : offset + limit]]
             count = len(found)
         else:
-            matching = [run for run in [await self._look(record) for record in found] if run.state.status == status]
+            matching = [
+                run for run in [await self._watcher.look(record) for record in found] if run.state.status == status
+            ]
             runs, count = matching[offset : offset + limit], len(matching)
         return Listed(runs, offset + limit if offset + limit < count else None)
 
@@ -224,18 +154,7 @@ class RunManager:
                 f"{MAX_EVENTS}, wait_ms 0 to {MAX_WAIT_S * 1000:g}"
             )
         record = await self._find(reference)
-        deadline = time.monotonic() + wait_s
-        written = await asyncio.to_thread(journal.checkpoint, self._catalog.directory(record.run_id))
-        if written.seq - after_seq >= limit:  # who has that much to read needs no more of it
-            events = await self._page(record, after_seq, limit, written)
-            return Polled(Run(record, written), events, events[-1]["seq"])
-        while True:
-            known = await self._visit(record)
-            events = await self._page(record, after_seq, limit, known.state)
-            left = deadline - time.monotonic()
-            if events or known.state.is_over or left <= 0:
-                return Polled(Run(record, known.state), events, events[-1]["seq"] if events else after_seq)
-            await self._news(record, known, left)
+        return await self._watcher.poll(record, after_seq=after_seq, limit=limit, wait_s=wait_s)
 
     async def artifact(self, reference: Reference, *, seq: int, field_path: str, offset: int, limit: int) -> Piece:
         """Return a piece of a field that was too large for its event.
@@ -250,9 +169,8 @@ class RunManager:
                 f"{MAX_ARTIFACT_BYTES}"
             )
         record = await self._find(reference)
-        known = await self._visit(record)
         run = self._catalog.directory(record.run_id)
-        event = await asyncio.to_thread(self._events.event, run, seq, known.state)
+        event = await self._watcher.event(record, seq)
         references: dict[str, dict[str, Any]] = (event or {}).get("data", {}).get("artifact_refs", {})
         if not references:
             raise InvalidRequestError(f"No artifacts found for seq {seq}")
@@ -271,61 +189,6 @@ class RunManager:
     async def _find(self, reference: Reference) -> RunRecord:
         return await asyncio.to_thread(self._catalog.find, reference)
 
-    async def _look(self, record: RunRecord) -> Run:
-        while (known := await self._visit(record)).is_behind:
-            pass
-        return Run(record, known.state)
-
-    async def _visit(self, record: RunRecord) -> Known:
-        """Bring the events of a run up to date, or nearer to that; returns what is known then."""
-        run, adapter = self._catalog.directory(record.run_id), adapter_named(record.backend)
-        known = await asyncio.to_thread(reader.bring_up_to_date, self._executor, run, record, adapter)
-        if known.needs_sweep:
-            await self._executor.sweep(record.job_id)
-            known = await asyncio.to_thread(reader.bring_up_to_date, self._executor, run, record, adapter)
-        if known.has_ended and record.keeps_stdin and not known.state.is_over:
-            await self._end_input(record)
-        return known
-
-    async def _end_input(self, record: RunRecord) -> None:
-        """Let an agent that has said its last word end: it waits for more to do."""
-        with contextlib.suppress(JobEndedError, StdinClosedError, UnknownJobError, RunnerSilentError):
-            await self._manager.send_input(await self._manager.find(record.job_id), b"", eof=True)
-
-    async def _page(self, record: RunRecord, after_seq: int, limit: int, state: Checkpoint) -> list[dict[str, Any]]:
-        run = self._catalog.directory(record.run_id)
-        try:
-            return await asyncio.to_thread(self._events.page, run, after_seq, limit, state)
-        except FileNotFoundError as error:
-            raise UnknownRunError(f"Unknown run_id: {record.run_id}") from error
-
-    async def _news(self, record: RunRecord, known: Known, wait_s: float) -> None:
-        """Wait until there may be something new."""
-        request = WaitRequest(
-            until=Until(Kind.OUTPUT),
-            wait_s=wait_s,
-            since=known.log_end,
-            from_start=record.leftovers == "report",  # then the end of the command is that of the run
-        )
-        with contextlib.suppress(UnknownJobError):  # the next look says so
-            await self._manager.wait(await self._manager.find(record.job_id), request)
-
-    def _attend(self, run: Run) -> None:
-        """See to it that an agent that keeps its stdin gets its end of input, although nobody polls."""
-        record = run.record
-        if not record.keeps_stdin or run.state.is_over or record.run_id in self._attended:
-            return
-
-        async def attend() -> None:
-            with contextlib.suppress(BackgroundJobError):  # whoever looks next is told
-                seq = 0
-                while not (polled := await self.poll(_of(record), after_seq=seq, wait_s=MAX_WAIT_S)).run.state.is_over:
-                    seq = polled.run.state.seq
-
-        task = asyncio.get_running_loop().create_task(attend())
-        self._attended[record.run_id] = task
-        task.add_done_callback(lambda _: self._attended.pop(record.run_id, None))
-
     # -- stop ------------------------------------------------------------------------------------------------------
 
     async def cancel(self, reference: Reference, *, by: str) -> Cancelled:
@@ -337,7 +200,7 @@ class RunManager:
         """
         record = await self._find(reference)
         run, adapter = self._catalog.directory(record.run_id), adapter_named(record.backend)
-        known = await self._visit(record)
+        known = await self._watcher.visit(record)
         if known.state.is_over:
             raise RunStateError(f"run is already terminal: {known.state.status}")
         # The wish is written down first: whoever finds the job ended then knows why, whatever becomes of us.
@@ -347,7 +210,7 @@ class RunManager:
             stopped = await stop(self._manager, record, message, by=by)
         except (RunnerSilentError, UnknownJobError) as error:
             raise RunStateError(f"run is not active in this process: {known.state.status} ({error})") from error
-        state = (await self._visit(record)).state
+        state = (await self._watcher.visit(record)).state
         # Nobody who wants a run to end is to wait until all that its agent has said is read.
         if not state.is_over and not stopped.leftover:
             state = replace(state, status=RunStatus.CANCELLED)
@@ -365,10 +228,13 @@ class RunManager:
         """
         said = messages.read(message)
         record = await self._find(reference)
-        run = await self._look(record)
+        run = await self._watcher.look(record)
         status = run.state.status
         if status in WAITING:
-            return Continued(await self._answer(record, said), "live")
+            directory = self._catalog.directory(record.run_id)
+            answered = await answer(self._manager, directory, record, adapter_named(record.backend), said)
+            self._watcher.attend(answered)
+            return Continued(answered, "live")
         if status is RunStatus.QUEUED:
             raise RunStateError(f"run has not started yet: {status}")
         if not run.state.is_over:
@@ -377,44 +243,13 @@ class RunManager:
             raise RunStateError(f"run is already terminal: {status}")
         return Continued(await self.spawn(_resuming(record, message), client=client), "resume")
 
-    async def _answer(self, record: RunRecord, said: messages.Message) -> Run:
-        adapter = adapter_named(record.backend)
-        if "live_continue" not in adapter.capabilities or not record.keeps_stdin:
-            raise InvalidRequestError(f"backend does not support continue: {record.backend}")
-        run = self._catalog.directory(record.run_id)
-        descriptor = await asyncio.to_thread(lock.acquire, run.lock, patience_s=_LOCK_PATIENCE_S)
-        if descriptor is None:
-            raise RunStateError(f"run {record.run_id} is being looked at by somebody who does not end: try again")
-        try:
-            # With the lock, so that of two who answer one does, and the other finds nothing asked.
-            known = await asyncio.to_thread(reader.read_on, self._executor, run, record, adapter)
-            if known.state.status not in WAITING:
-                raise RunStateError(f"run is not awaiting additional input: {known.state.status}")
-            parser = adapter.parser(known.state.parser)
-            answer = adapter.answer(parser, said.text, said.data)
-            await self._manager.send_input(await self._manager.find(record.job_id), answer)
-            projection = Projection(parser, known.state)
-            now = time.time()
-            told = {"role": "user", "text": said.text, "data": said.data}
-            projection.add(Event(EventType.MESSAGE_ADDED, {key: value for key, value in told.items() if value}), now)
-            projection.add(Event(EventType.STATUS_CHANGED, {"status": RunStatus.RUNNING.value}), now)
-            before = known.state.events_bytes
-            await asyncio.to_thread(journal.commit, run, before, projection.entries, projection.state)
-        except JobEndedError as error:
-            raise RunStateError(f"run is not awaiting additional input: it has ended ({error})") from error
-        finally:
-            os.close(descriptor)
-        now_is = Run(record, projection.state)
-        self._attend(now_is)
-        return now_is
-
     # -- tidy up ---------------------------------------------------------------------------------------------------
 
     async def recover(self) -> None:
         """Bring all runs up to date: their jobs may have ended while nobody looked."""
         for record in await asyncio.to_thread(self._catalog.all):
             with contextlib.suppress(BackgroundJobError):  # it is shown as it is wherever it is asked for
-                self._attend(await self._look(record))
+                self._watcher.attend(await self._watcher.look(record))
 
     async def prune(self, *, older_than_s: float | None = None) -> list[str]:
         """Remove runs that ended long enough ago; returns their ids."""
@@ -427,10 +262,6 @@ class RunManager:
                 await asyncio.to_thread(shutil.rmtree, run.path, ignore_errors=True)
                 removed.append(record.run_id)
         return removed
-
-
-def _of(record: RunRecord) -> Reference:
-    return Reference(run_id=record.run_id)
 
 
 def _resuming(record: RunRecord, message: Mapping[str, Any]) -> SpawnRequest:

@@ -10,7 +10,8 @@ from typing import Any
 
 from mcp_background_job.agents.catalog import Reference
 from mcp_background_job.agents.request import SpawnRequest
-from mcp_background_job.agents.runs import Run, RunManager
+from mcp_background_job.agents.results import Run
+from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.app import build_runs
 from mcp_background_job.config import load_settings
 from mcp_background_job.core.run import RunStatus

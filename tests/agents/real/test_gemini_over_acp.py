@@ -12,7 +12,8 @@ import pytest
 
 from mcp_background_job.agents.launching import Policy
 from mcp_background_job.agents.request import SpawnRequest
-from mcp_background_job.agents.runs import Run, RunManager
+from mcp_background_job.agents.results import Run
+from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.core.run import RunStatus
 from mcp_background_job.jobs.manager import JobManager
 from tests.agents.fake_agents import assert_numbered, of
