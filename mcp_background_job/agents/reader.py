@@ -22,6 +22,7 @@ from mcp_background_job.agents.records import CancelIntent, Checkpoint, RunRecor
 from mcp_background_job.agents.temporary import remove_tree
 from mcp_background_job.core.run import EventType, RunStatus
 from mcp_background_job.core.states import Outcome, State
+from mcp_background_job.errors import CorruptRecordError
 from mcp_background_job.executors.local import LocalExecutor
 from mcp_background_job.jobdir import lock
 from mcp_background_job.jobdir.layout import RunDir
@@ -162,7 +163,7 @@ class _Writer:
         self.projection.close(over.facts.exit_code if ended_by_itself else None, over.at)
         facts = replace(
             over.facts,
-            cancel=records.read(CancelIntent, self._run.cancel),
+            cancel=_wish(self._run),
             parsed=self.projection.parser.end,
             exit_is_result=self._adapter.exit_is_result,
         )
@@ -191,6 +192,14 @@ class _Writer:
             journal.commit(self._run, self._written.events_bytes, self.projection.entries, after)
         self.projection.entries = []
         self.projection.state = self._written = after
+
+
+def _wish(run: RunDir) -> CancelIntent | None:
+    """Return the wish that a run be cancelled; if it cannot be read, somebody had it all the same."""
+    try:
+        return records.read(CancelIntent, run.cancel)
+    except CorruptRecordError:
+        return CancelIntent(at=0.0, by="unknown")
 
 
 def _object_in(text: object) -> Any:

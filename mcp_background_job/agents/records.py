@@ -168,9 +168,19 @@ def store_first(path: str, record: CancelIntent) -> CancelIntent:
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         write_all(descriptor, encode(record))
-        with contextlib.suppress(FileExistsError):
-            os.link(temporary, path)
+        _name_first(temporary, path)
     finally:
         os.close(descriptor)
-        os.unlink(temporary)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
     return read(CancelIntent, path) or record
+
+
+def _name_first(temporary: str, path: str) -> None:
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return
+    except OSError:  # a file system without hard links: of two who come at once the last one stands
+        if not os.path.exists(path):
+            os.replace(temporary, path)

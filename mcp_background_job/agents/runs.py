@@ -209,7 +209,7 @@ class RunManager:
         try:
             stopped = await stop(self._manager, record, message, by=by)
         except (RunnerSilentError, UnknownJobError) as error:
-            raise RunStateError(f"run is not active in this process: {known.state.status} ({error})") from error
+            raise RunStateError(f"run is not active in this process: {known.state.status}") from error
         state = (await self._watcher.visit(record)).state
         # Nobody who wants a run to end is to wait until all that its agent has said is read.
         if not state.is_over and not stopped.leftover:

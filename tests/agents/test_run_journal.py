@@ -151,6 +151,19 @@ def test_of_two_wishes_to_cancel_the_first_stands(run: RunDir) -> None:
     assert os.listdir(run.path) == ["cancel.json"]
 
 
+def test_a_wish_is_kept_where_there_are_no_hard_links(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_links(_source: str, _target: str) -> None:
+        raise PermissionError(1, "no hard links here")
+
+    monkeypatch.setattr(os, "link", no_links)
+
+    first = records.store_first(run.cancel, CancelIntent(at=1.0, by="one"))
+    second = records.store_first(run.cancel, CancelIntent(at=2.0, by="two"))
+
+    assert first == second == CancelIntent(at=1.0, by="one")
+    assert os.listdir(run.path) == ["cancel.json"]
+
+
 def test_a_record_that_is_none_is_named(run: RunDir) -> None:
     with open(run.cancel, "wb") as file:
         file.write(b'{"at": 1}')

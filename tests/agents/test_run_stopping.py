@@ -218,6 +218,17 @@ async def test_a_run_that_is_killed_as_a_job_was_cancelled(
     assert_numbered(events)
 
 
+async def test_a_wish_that_cannot_be_read_was_a_wish(runs: RunManager, agents: Agents, state_dir: str) -> None:
+    run = await runs.spawn(agents.codex("begin()\nfinish()\nconnect('agent')\nhang()\n"))
+    await asyncio.to_thread(agents.liveness.expect, "agent")
+    (Path(state_dir) / "runs" / run.record.run_id / "cancel.json").write_text("{")
+    await asyncio.to_thread(agents.liveness.end_all)
+
+    events = await events_until(runs, run)
+
+    assert events[-1]["data"]["status"] == "cancelled"
+
+
 async def test_a_run_whose_job_was_never_recorded_has_failed(runs: RunManager, agents: Agents, state_dir: str) -> None:
     run = await runs.spawn(agents.codex("begin()\nfinish()\n"))
     await events_until(runs, run)
