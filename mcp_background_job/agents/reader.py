@@ -161,9 +161,10 @@ class _Writer:
         self.projection.take(self._splitter.rest())
         ended_by_itself = over.facts.outcome in (Outcome.COMPLETED, Outcome.FAILED)
         self.projection.close(over.facts.exit_code if ended_by_itself else None, over.at)
+        wish = _wish(self._run)
         facts = replace(
             over.facts,
-            cancel=_wish(self._run),
+            cancel=wish if wish and wish.at <= over.at else None,  # one that came too late has ended nothing
             parsed=self.projection.parser.end,
             exit_is_result=self._adapter.exit_is_result,
         )

@@ -200,16 +200,16 @@ class RunManager:
         """
         record = await self._find(reference)
         run, adapter = self._catalog.directory(record.run_id), adapter_named(record.backend)
-        known = await self._watcher.visit(record)
-        if known.state.is_over:
-            raise RunStateError(f"run is already terminal: {known.state.status}")
+        state = (await self._watcher.look(record)).state
+        if state.is_over:
+            raise RunStateError(f"run is already terminal: {state.status}")
         # The wish is written down first: whoever finds the job ended then knows why, whatever becomes of us.
         intent = await asyncio.to_thread(records.store_first, run.cancel, CancelIntent(at=time.time(), by=by))
-        message = adapter.cancel_message(adapter.parser(known.state.parser)) if record.keeps_stdin else None
+        message = adapter.cancel_message(adapter.parser(state.parser)) if record.keeps_stdin else None
         try:
             stopped = await stop(self._manager, record, message, by=by)
         except (RunnerSilentError, UnknownJobError) as error:
-            raise RunStateError(f"run is not active in this process: {known.state.status}") from error
+            raise RunStateError(f"run is not active in this process: {state.status}") from error
         state = (await self._watcher.visit(record)).state
         # Nobody who wants a run to end is to wait until all that its agent has said is read.
         if not state.is_over and not stopped.leftover:

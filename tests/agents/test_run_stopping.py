@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from mcp_background_job.agents import records
+from mcp_background_job.agents.records import CancelIntent
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.core.run import RunStatus
 from mcp_background_job.errors import RunStateError
 from mcp_background_job.jobs.manager import JobManager
 from tests.agents.fake_agents import Agents, assert_numbered, events_until, is_end, of, runs_of
 from tests.conftest import PATIENCE_S
-from tests.survival.support import Server, another_manager, kill_and_wait, runner_of, start
+from tests.survival.support import Server, another_manager, ended, kill_and_wait, runner_of, start
 
 pytestmark = pytest.mark.real_process
 
@@ -216,6 +219,19 @@ async def test_a_run_that_is_killed_as_a_job_was_cancelled(
     assert events[-1]["data"]["status"] == "cancelled"
     assert "enough" in events[-1]["data"]["reason"]
     assert_numbered(events)
+
+
+async def test_a_wish_that_comes_after_the_end_changes_nothing(
+    runs: RunManager, agents: Agents, state_dir: str, manager: JobManager
+) -> None:
+    run = await runs.spawn(agents.codex("begin()\nfinish()\n"))
+    await ended(manager, run.record.job_id)  # and nobody has read what it said
+    wish = records.encode(CancelIntent(at=time.time(), by="test"))
+    (Path(state_dir) / "runs" / run.record.run_id / "cancel.json").write_bytes(wish)
+
+    events = await events_until(runs, run)
+
+    assert events[-1]["type"] == "run_completed"
 
 
 async def test_a_wish_that_cannot_be_read_was_a_wish(runs: RunManager, agents: Agents, state_dir: str) -> None:
