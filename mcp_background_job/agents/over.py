@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 
@@ -29,7 +30,7 @@ def over_of(executor: LocalExecutor, record: RunRecord, seen: Observation | None
         return Over(Facts(outcome=Outcome.LOST, reason="the directory of its job is gone"), time.time())
     if seen.state is State.EXITED:
         return None if seen.exit is None or seen.sweep else _with_its_job(seen.exit)
-    if seen.status is None and executor.spec(record.job_id) is None:
+    if seen.status is None and not os.path.exists(executor.state.job(record.job_id).spec):
         # Whoever starts a run has its lock until the job is recorded.
         reason = "whoever started it died before its job was recorded"
         return Over(Facts(outcome=Outcome.FAILED, reason=reason, was_started=False), time.time())

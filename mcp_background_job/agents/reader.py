@@ -49,7 +49,8 @@ class Known:
 
     Attributes:
         state: what its events say.
-        log_end: up to where its job's log was read: what is beyond that is news.
+        log_end: up to where its job's log was looked at: what is beyond that is news.
+        is_unsettled: the last bytes before that are not in the log's index yet, and so were not read.
         is_behind: its job has ended, and not all that it said is read yet.
         needs_sweep: its job's runner is dead, and processes of it may not be.
         has_ended: the agent says that it has done its work, and is still there.
@@ -57,6 +58,7 @@ class Known:
 
     state: Checkpoint
     log_end: int = 0
+    is_unsettled: bool = False
     is_behind: bool = False
     needs_sweep: bool = False
     has_ended: bool = False
@@ -94,6 +96,7 @@ def read_on(executor: LocalExecutor, run: RunDir, record: RunRecord, adapter: Ad
     return Known(
         _tidied(executor, run, record, writer.state) if writer.state.is_over else writer.state,
         writer.looked_to,
+        is_unsettled=writer.read_to < writer.looked_to,
         is_behind=over is not None and not is_all,
         needs_sweep=seen is not None and seen.sweep,
         has_ended=writer.projection.parser.end is not None,
@@ -149,7 +152,6 @@ class _Writer:
             for part in found.parts:
                 self.projection.take(self._splitter.feed(part))
             if found.next >= found.end or found.next <= self.read_to:
-                # Behind the last entry of the index there may be bytes whose entry is yet to come: no news either.
                 self.read_to, self.looked_to = max(found.next, self.read_to), found.end
                 return True
             self.read_to = self.looked_to = found.next

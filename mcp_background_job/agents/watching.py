@@ -29,6 +29,9 @@ from mcp_background_job.jobs.wait import WaitRequest
 #: The longest wait of one call for events, as the orchestration tools have it.
 MAX_WAIT_S = 30.0
 
+#: Where bytes were seen whose entry in the log's index was yet to come, look again after this time.
+_SETTLE_S = 0.02
+
 
 class Watcher:
     """Looks at runs."""
@@ -121,7 +124,8 @@ class Watcher:
         """Wait until there may be something new."""
         request = WaitRequest(
             until=Until(Kind.OUTPUT),
-            wait_s=wait_s,
+            # An entry of the index follows its bytes within microseconds, and nobody tells that it has come.
+            wait_s=min(wait_s, _SETTLE_S) if known.is_unsettled else wait_s,
             since=known.log_end,
             from_start=record.leftovers == "report",  # then the end of the command is that of the run
         )
