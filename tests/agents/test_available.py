@@ -139,7 +139,7 @@ def test_a_program_that_cannot_be_started_is_not_used(tmp_path: Path) -> None:
 
 
 def test_a_program_that_names_no_version_is_used(tmp_path: Path) -> None:
-    path = _program(tmp_path, "codex", "echo a build of mine")
+    path = _program(tmp_path, "codex", f"echo a build of mine, {'9' * 5000}.1")
     found = adapter_named("codex").available({}, _path(tmp_path))
     assert (found.path, found.version) == (path, None)
 

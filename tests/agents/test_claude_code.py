@@ -226,6 +226,13 @@ def test_an_edit_is_told_once_it_has_been_made() -> None:
     assert data == {"id": "t1", "status": "failed", "changes": [change], "output": "no such text"}
 
 
+@pytest.mark.parametrize(("output", "exit_code"), [("Exit code 137\nstarted", 137), ("Exit code " + "9" * 5000, None)])
+def test_the_exit_code_of_a_command_is_read_from_its_result(output: str, exit_code: int | None) -> None:
+    _, (_, data) = _calls("Bash", {"command": "make"}, {"content": output, "is_error": True})
+    assert data.get("exit_code") == exit_code
+    assert (data["status"], data["output"]) == ("failed", output)
+
+
 def test_a_plan_is_told_when_it_is_written() -> None:
     todos = [{"content": "look", "status": "completed", "activeForm": "Looking"}, {"content": "fix"}]
     (told,) = _calls("TodoWrite", {"todos": todos}, {"content": "ok"})

@@ -23,8 +23,9 @@ _TOOLS = Tools(
     plans={"TodoWrite": "todos"},
 )
 
-#: A command that fails gives its exit code as the first words of its result, and nowhere else.
-_EXIT_CODE = re.compile(r"Exit code (\d+)\b")
+#: A command that fails gives its exit code as the first words of its result, and nowhere else. It has three digits at
+#: most; of thousands of digits Python would make no number.
+_EXIT_CODE = re.compile(r"Exit code (\d{1,3})\b")
 
 _OPTIONS = (
     {"option_id": "allow_once", "name": "Allow", "kind": "allow_once"},

@@ -24,7 +24,7 @@ VERSION_TIMEOUT_S = 15.0
 #: Bytes of that answer that are read.
 _ANSWER_BYTES = 10_000
 
-_VERSION = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
+_VERSION = re.compile(r"\b\d{1,9}\.\d{1,9}(?:\.\d{1,9})?")
 
 
 @dataclass(frozen=True, kw_only=True)
