@@ -37,6 +37,7 @@ class ScriptedAgent:
         self.flags = flags
         self.logged_in = "--login" not in flags
         self.turn: asyncio.Future[Any] | None = None
+        self.was_cancelled = False
 
     def on_connect(self, conn: Any) -> None:
         self.client = conn
@@ -72,6 +73,8 @@ class ScriptedAgent:
         try:
             return PromptResponse(stop_reason=await turn)
         except asyncio.CancelledError:
+            if not self.was_cancelled:
+                raise  # the client has hung up
             return PromptResponse(stop_reason="cancelled")
 
     async def cancel(self, **_: Any) -> None:
@@ -79,6 +82,7 @@ class ScriptedAgent:
         if "--die" in self.flags:
             os._exit(9)
         if self.turn and "--deaf" not in self.flags:
+            self.was_cancelled = True
             self.turn.cancel()
 
     async def tell(self, update: Any) -> None:

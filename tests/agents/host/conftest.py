@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import select
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Generator
@@ -14,19 +16,23 @@ import pytest
 from mcp_background_job.agents.adapters.acp import ADAPTER as ACP
 from mcp_background_job.agents.adapters.remote_a2a import ADAPTER as A2A
 from tests.agents.host.driver import Host
-from tests.conftest import PATIENCE_S, Liveness
+from tests.conftest import PATIENCE_S, Liveness, processes_of, wait_for_end_of
 
 AGENT = Path(__file__).with_name("acp_agent.py")
 REMOTE = Path(__file__).with_name("a2a_agent.py")
 
 
 @pytest.fixture
-def hosts() -> Generator[list[Host]]:
-    """Hosts that were started; none outlives the test."""
+def hosts(tmp_path: Path) -> Generator[list[Host]]:
+    """Hosts that were started; neither they nor their agents outlive the test."""
     hosts: list[Host] = []
     yield hosts
     for host in hosts:
         host.close()
+    left = wait_for_end_of(processes_of(str(tmp_path)))
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left, f"processes were left behind, and have been killed: {left}"
 
 
 @pytest.fixture

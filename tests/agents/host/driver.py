@@ -41,7 +41,9 @@ class Host:
         self._unread = b""
         with self.stderr.open("wb") as stderr:
             pipe = subprocess.PIPE
-            self.process = subprocess.Popen(launch.argv, cwd=workspace, stdin=pipe, stdout=pipe, stderr=stderr)
+            # By the variable all that it starts is found, if anything should outlive the test.
+            env = {**os.environ, "HOST_DIRECTORY": run}
+            self.process = subprocess.Popen(launch.argv, cwd=workspace, env=env, stdin=pipe, stdout=pipe, stderr=stderr)
 
     def wait_for(self, kind: EventType) -> Event:
         """Read until an event of this kind is told; returns it."""
