@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mcp_background_job.config import ComfyUISettings, Settings
 from mcp_background_job.executors.local import LocalExecutor
-from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, JOB_ID_VARIABLE, StateDir
+from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, JOB_ID_VARIABLE, RUN_ID_VARIABLE, StateDir
 from mcp_background_job.jobs.index import Index
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import Policy
@@ -90,5 +90,6 @@ def _open_registry(path: str) -> Registry:
 
 
 def _environment() -> dict[str, str]:
-    # Ours, but for the marks of a job that this process may itself be a part of.
-    return {key: value for key, value in os.environ.items() if key not in (JOB_ID_VARIABLE, COOKIE_VARIABLE)}
+    # Ours, but for the marks of a job or run that this process may itself be a part of.
+    marks = (JOB_ID_VARIABLE, COOKIE_VARIABLE, RUN_ID_VARIABLE)
+    return {key: value for key, value in os.environ.items() if key not in marks}

@@ -22,6 +22,7 @@ from mcp_background_job.errors import (
 )
 from mcp_background_job.executors.local import LocalExecutor
 from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError
+from mcp_background_job.jobdir.layout import RUN_ID_VARIABLE
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import Spec, StopRequest
 from mcp_background_job.jobs import output
@@ -148,9 +149,17 @@ class JobManager:
         return Started(replace(job_of(spec), state=state), submitted.pid)
 
     async def restart(self, reference: str, *, client: str = "") -> Started:
-        """Start the same command again, under the same name; a job that still runs is stopped first."""
+        """Start the same command again, under the same name; a job that still runs is stopped first.
+
+        Raises:
+            InvalidRequestError: it is the run of an agent.
+        """
         job = await self.find(reference)
         spec = await self._spec(job)
+        if run_id := spec.env.get(RUN_ID_VARIABLE):
+            raise InvalidRequestError(
+                f"job {job.label} is run {run_id} of an agent: continue_run goes on with it, spawn_run starts another"
+            )
         if job.state is not State.EXITED:
             await self.kill(job.job_id, by=client or "restart", why="restart")
         defaults = TERMINAL_OUTPUT if spec.stdin == "pty" else PLAIN_OUTPUT

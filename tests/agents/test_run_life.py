@@ -444,6 +444,14 @@ async def test_a_session_without_an_id_of_the_agents_cannot_be_gone_on_with(runs
         await runs.go_on(of(run), _message("x"))
 
 
+async def test_a_run_is_not_restarted_as_a_job(manager: JobManager, runs: RunManager, agents: Agents) -> None:
+    run = await runs.spawn(agents.codex(HELLO))
+    await events_until(runs, run)
+
+    with pytest.raises(InvalidRequestError, match="continue_run goes on with it"):
+        await manager.restart(run.record.job_id)
+
+
 # -- retention ---------------------------------------------------------------------------------------------------------
 
 
