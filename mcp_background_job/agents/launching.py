@@ -29,8 +29,8 @@ LOG_BYTES = 256 * 1024 * 1024
 #: Nobody else has the lock of a run that is being made.
 _NO_WAIT_S = 0.0
 
-#: With these in ``backend_config`` the caller chooses the program, which the patterns for commands are meant for.
-_CHOOSES_PROGRAM = ("command", "binary")
+#: Backends whose program is what ``backend_config`` has as ``command``; of others it may name the ``binary``.
+_ANY_PROGRAM = ("command", "acp")
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,6 @@ class Launcher:
 
     def _start_request(self, run: RunDir, record: RunRecord, launch: Launch) -> StartRequest:
         command = f"exec {shlex.join(launch.argv)}"
-        chosen = any(record.config.get(name) for name in _CHOOSES_PROGRAM)
         environment = environment_of(
             self._environment,
             run_id=record.run_id,
@@ -126,7 +125,7 @@ class Launcher:
             stdin="pipe" if launch.keeps_stdin else "closed",
             stdin_file=run.stdin if launch.keeps_stdin else None,
             environment=environment,
-            guarded=shlex.join(launch.argv) if chosen else "",
+            guarded=_chosen_program(record, launch),
             timeout_s=record.timeout_s,
             idle_timeout_s=record.idle_timeout_s,
             leftovers="kill" if record.leftovers == "kill" else "keep",
@@ -134,6 +133,13 @@ class Launcher:
             max_output=LOG_BYTES,
             large_pipes=True,  # the Gemini CLI was seen to exit and lose what did not fit into the pipe
         )
+
+
+def _chosen_program(record: RunRecord, launch: Launch) -> str:
+    """Return the command that the caller chose, for which the patterns for commands are meant; empty if none."""
+    if record.backend in _ANY_PROGRAM:
+        return shlex.join(record.config["command"])  # its adapter has checked it
+    return shlex.join(launch.argv) if record.config.get("binary") else ""
 
 
 def _run_request(run: RunDir, request: SpawnRequest, text: str, session: Session) -> RunRequest:

@@ -7,6 +7,7 @@ import json
 import os
 import stat
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -258,6 +259,10 @@ async def test_a_pattern_for_commands_holds_for_a_program_that_the_caller_choose
         runs = runs_of(jobs)
         with pytest.raises(InvalidRequestError, match="MCP_BG_ALLOWED_COMMANDS"):
             await runs.spawn(agents.command("/bin/cat"))
+        with pytest.raises(InvalidRequestError, match="'/bin/cat --acp' matches none"):
+            await runs.spawn(replace(agents.command("/bin/cat", "--acp"), backend="acp"))
+        with pytest.raises(InvalidRequestError, match="matches none"):
+            await runs.spawn(agents.codex(HELLO))
         assert names_in(state_dir, "runs") == names_in(state_dir, "jobs") == []
         await events_until(runs, await runs.spawn(agents.command("/bin/echo")))
 
