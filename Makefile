@@ -5,7 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo demo-comfyui test check nightly bench format lock clean
+# Agents that the tests run for real, where they end with this environment. Versions are pinned: their streams move.
+AGENTS := $(VENV)/agents
+CODEX := $(AGENTS)/codex/codex_cli_bin/bin/codex
+GEMINI := $(AGENTS)/gemini/node_modules/.bin/gemini
+OPENCODE := $(AGENTS)/opencode/node_modules/.bin/opencode
+
+.PHONY: demo demo-comfyui test test-agents check nightly bench format lock clean
 
 demo: $(READY)  ## see it work: about half a minute
 	$(BIN)/mcp-background-job demo
@@ -15,6 +21,21 @@ demo-comfyui: $(READY)  ## see a simulated ComfyUI watched, cancelled, wedged an
 
 test: check  ## everything that must hold: rules, types, rooms, tests
 	$(BIN)/python -m pytest -n 2 -m "not nightly"
+
+test-agents: $(CODEX) $(GEMINI) $(OPENCODE)  ## real agents, against a model on loopback: installs 850 MB; minutes
+	$(BIN)/python -m pytest -m real_agents --timeout 300
+
+$(CODEX): Makefile | $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--target $(AGENTS)/codex --upgrade openai-codex-cli-bin==0.163.0
+	@touch $@
+
+# Without npm these are missing, and their tests say so.
+$(GEMINI): PACKAGE := @google/gemini-cli@0.61.0
+$(OPENCODE): PACKAGE := opencode-ai@1.18.33
+$(GEMINI) $(OPENCODE): Makefile | $(READY)
+	command -v npm >/dev/null || exit 0; \
+		npm install --silent --no-fund --no-audit --prefix $(AGENTS)/$(@F) $(PACKAGE) && touch $@
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -10,12 +10,14 @@ from collections.abc import Callable
 
 from bench import report
 from bench.figures import Figure
+from bench.measurements.agents import measure_agent_streams
 from bench.measurements.cold_start import measure_cold_start
 from bench.measurements.comfyui import measure_comfyui_cancel, measure_comfyui_restart
 from bench.measurements.downloads import measure_downloads
 from bench.measurements.history import measure_crash, measure_history
 from bench.measurements.many import measure_idle, measure_many
 from bench.measurements.queue import measure_batch_dispatch, measure_batch_size
+from bench.measurements.runs import measure_run_cancel
 from bench.measurements.start import measure_start
 from bench.measurements.tail import measure_tail
 from bench.measurements.throughput import measure_throughput
@@ -35,6 +37,8 @@ MEASUREMENTS: dict[str, Callable[[Plan], list[Figure]]] = {
     "comfyui-restart": measure_comfyui_restart,
     "batch-dispatch": measure_batch_dispatch,
     "batch-size": measure_batch_size,
+    "run-cancel": measure_run_cancel,
+    "agent-streams": measure_agent_streams,
     "many": measure_many,
     "idle": measure_idle,
     "crash": measure_crash,

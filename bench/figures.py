@@ -19,7 +19,7 @@ class Figure:
         floor: what the floor or the peer took; empty without one.
         ours: what this project took; empty if ``figure`` says it.
         figure: the ratio, or the figure itself.
-        bar: what it should be at most; empty without one.
+        bar: what it should be at most, or at least; empty without one.
         kept: whether it is; ``None`` without a bar.
     """
 
@@ -64,6 +64,11 @@ def at_most(what: str, value: float, unit: str, *, bar: float | None = None, dig
         bar=f"≤ {bar:,g} {unit}" if bar is not None else "",
         kept=value <= bar if bar is not None else None,
     )
+
+
+def at_least(what: str, value: float, unit: str, *, bar: float) -> Figure:
+    """Hold a figure that should be large against its bar."""
+    return Figure(what=what, figure=f"{value:,.0f} {unit}", bar=f"≥ {bar:,g} {unit}", kept=value >= bar)
 
 
 def as_time(seconds: float) -> str:

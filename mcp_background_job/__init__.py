@@ -8,6 +8,7 @@ The map of the house, from the street to the cellar; a room imports only rooms b
 * ``app``        puts the parts together
 * ``config``     settings, read from the environment
 * ``comfyui``    control of a ComfyUI: its prompts, and its process whoever started it
+* ``agents``     runs of other coding agents: their events, questions and ends
 * ``jobs``       the use cases: start, tail, wait, interact, kill, restart, list, prune
 * ``executors``  where a job runs: this machine
 * ``processes``  facts about live processes (psutil lives here)

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from mcp_background_job.config import ComfyUISettings, Settings
 from mcp_background_job.executors.local import LocalExecutor
-from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, JOB_ID_VARIABLE, StateDir
+from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, JOB_ID_VARIABLE, RUN_ID_VARIABLE, StateDir
 from mcp_background_job.jobs.index import Index
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import Policy
 from mcp_background_job.registry.base import Registry
 
 if TYPE_CHECKING:
+    from mcp_background_job.agents.runs import RunManager
     from mcp_background_job.comfyui.control import ComfyUI
 
 _SECONDS_PER_DAY = 86_400
@@ -76,6 +77,19 @@ def has_open_batches(manager: JobManager) -> bool:
         return bool(SqliteBatches(journal.database).open())
 
 
+def build_runs(manager: JobManager, settings: Settings) -> RunManager:
+    """Return a manager for the runs of agents, which are jobs of the manager."""
+    from mcp_background_job.agents.launching import Policy as RunPolicy  # noqa: PLC0415  many a session needs none
+    from mcp_background_job.agents.runs import RunManager  # noqa: PLC0415
+
+    return RunManager(
+        manager,
+        RunPolicy(max_runs=settings.max_runs, passed=tuple(settings.run_env)),
+        environment=_environment(),
+        keep_s=settings.keep_days * _SECONDS_PER_DAY,
+    )
+
+
 def policy_of(settings: Settings) -> Policy:
     """Return what the settings say about starting jobs."""
     return Policy(
@@ -95,5 +109,6 @@ def _open_registry(path: str) -> Registry:
 
 
 def _environment() -> dict[str, str]:
-    # Ours, but for the marks of a job that this process may itself be a part of.
-    return {key: value for key, value in os.environ.items() if key not in (JOB_ID_VARIABLE, COOKIE_VARIABLE)}
+    # Ours, but for the marks of a job or run that this process may itself be a part of.
+    marks = (JOB_ID_VARIABLE, COOKIE_VARIABLE, RUN_ID_VARIABLE)
+    return {key: value for key, value in os.environ.items() if key not in marks}

@@ -15,8 +15,8 @@ from mcp_background_job.errors import ConfigError
 _UNITS = {"": 1, "B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMG]?B?)", re.IGNORECASE)
 
-Toolset = Literal["jobs", "comfyui"]
-TOOLSETS: tuple[Toolset, ...] = ("jobs", "comfyui")
+Toolset = Literal["jobs", "comfyui", "runs"]
+TOOLSETS: tuple[Toolset, ...] = ("jobs", "comfyui", "runs")
 
 #: Where ComfyUI's outputs go unless somebody says otherwise, below the allowed directory or where a person is.
 DEFAULT_OUTPUT_DIR = "comfyui-outputs"
@@ -54,6 +54,12 @@ class Settings(BaseSettings):
     toolsets: Annotated[
         list[Toolset], NoDecode, Field(description="tools that the MCP server offers, separated by commas")
     ] = list(TOOLSETS)
+    max_runs: Annotated[int, Field(ge=1, le=10_000, description="agents running at once; more are queued")] = 4
+    run_env: Annotated[
+        list[str],
+        NoDecode,
+        Field(description="variables, or patterns with *, that agents get beyond the usual ones, separated by commas"),
+    ] = []
     http_token: Annotated[
         SecretStr | None, Field(description="bearer token of serve --http; without one, one is made and stored")
     ] = None
@@ -82,7 +88,7 @@ class Settings(BaseSettings):
     def _token(cls, value: SecretStr | None) -> SecretStr | None:
         return value if value and value.get_secret_value().strip() else None
 
-    @field_validator("allowed_commands", "toolsets", mode="before")
+    @field_validator("allowed_commands", "toolsets", "run_env", mode="before")
     @classmethod
     def _separated(cls, value: object) -> object:
         if isinstance(value, str):

@@ -66,9 +66,32 @@ class RunnerSilentError(BackgroundJobError):
 
 
 class SurvivorsError(BackgroundJobError):
-    """Processes of the job are alive after SIGKILL."""
+    """Processes of the job are alive after SIGKILL: ``pids``."""
 
     code = "survivors"
+
+    def __init__(self, message: str, *, pids: tuple[int, ...] = ()) -> None:
+        """Takes the sentence and the processes."""
+        super().__init__(message)
+        self.pids = pids
+
+
+class UnknownRunError(BackgroundJobError):
+    """No agent run has this id, or this agent's name."""
+
+    code = "unknown_run"
+
+
+class RunStateError(BackgroundJobError):
+    """The agent run is not in a state in which this can be done."""
+
+    code = "run_state"
+
+
+class AgentMissingError(BackgroundJobError):
+    """The agent's program is not there, or is too old; nothing was started."""
+
+    code = "agent_missing"
 
 
 class CorruptRecordError(BackgroundJobError):

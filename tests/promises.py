@@ -34,6 +34,7 @@ _SAFE = "promise 8: the safe choice is the default"
 _DISK = "the disk contract"
 _LIFE = "life of a job"
 _STOPPING = "stopping"
+_RUNS = "agent runs"
 _COMFYUI = "ComfyUI: a cancel is verified"
 _SUBMIT = "ComfyUI: comfyui_submit"
 _BATCH = "ComfyUI: comfyui_batch"
@@ -71,6 +72,9 @@ PROMISES: tuple[Promise, ...] = (
     Promise("shell.real", "execute_command: command", "A command is given to a real shell."),
     # The queue
     Promise("queue.no_server", _LIFE, "Queued jobs run in order, each in its turn, with no server alive."),
+    Promise("queue.pools", _LIFE, "Never more jobs of a pool run at once than it allows; others are not held up."),
+    Promise("limits.idle", _LIFE, "A job with a limit for silence is stopped by it, with no server alive."),
+    Promise("leftovers.kill", _LIFE, "What outlives a command is ended where that is asked for, and only there."),
     Promise("queue.limit", "MCP_BG_MAX_JOBS", "Never more jobs run at once than allowed, whoever starts them."),
     Promise("queue.runner_killed", _LIFE, "A killed runner does not hold up the jobs that wait behind it."),
     Promise("after.success", "execute_command: after", "A job starts when all that it is to run after have completed."),
@@ -86,6 +90,7 @@ PROMISES: tuple[Promise, ...] = (
         "A kill is answered when no process of the job is left: new sessions, double forks, ignored signals, "
         "stopped processes, processes without their environment.",
     ),
+    Promise("kill.killed_pids", _KILLED, "The exit record names the processes that only SIGKILL ended."),
     Promise("kill.forking", _STOPPING, "Processes that fork while they are being killed do not escape."),
     Promise(
         "kill.grace", _STOPPING, "The chosen signal, then the grace period, then SIGKILL; a second kill can shorten it."
@@ -280,4 +285,32 @@ PROMISES: tuple[Promise, ...] = (
         "Others get their turn and are not touched, and what they take away does not run again.",
     ),
     Promise("comfyui.batch.told", _BATCH, "An agent is told in one answer how a batch stands, and what helps."),
+    # Runs of agents
+    Promise("runs.tools", _RUNS, "The tools take and return what the orchestration server's of the same names do."),
+    Promise("runs.errors", _RUNS, "Their errors are that server's, word for word."),
+    Promise(
+        "runs.cancel",
+        "cancel_run",
+        "A cancel is answered when no process of the run is left, whatever its tools have made of themselves.",
+    ),
+    Promise("runs.any_server", "cancel_run", "Any server lists and cancels a run, also after the death of its own."),
+    Promise("runs.one_end", _RUNS, "A run has exactly one end, decided once: cancel, limit, result, exit."),
+    Promise("runs.no_result", _UNKNOWN, "An agent that ends without a result has failed, whatever its exit code."),
+    Promise("runs.lost", _UNKNOWN, "A run whose runner was killed has failed, and nothing of it is left."),
+    Promise(
+        "runs.same_events",
+        "poll_events",
+        "Events are numbered from 1 without a gap, and the same from every server, whichever reader dies when.",
+    ),
+    Promise("runs.poll", "poll_events", "A poll returns with the next event, and at once when the run is over."),
+    Promise("runs.artifacts", "get_event_artifact", "What an event shows truncated can be read whole, in pieces."),
+    Promise("runs.continue", "continue_run", "A question is answered live; an ended session goes on in a new run."),
+    Promise("runs.limits", "spawn_run: timeout_s, idle_timeout_s", "Both limits hold with no server alive."),
+    Promise("runs.limit", "MCP_BG_MAX_RUNS", "Never more agents run at once than allowed; the others are queued."),
+    Promise("runs.leftovers", "spawn_run: leftovers", "What outlives an agent is ended, or reported if that is asked."),
+    Promise(
+        "runs.environment",
+        _SAFE,
+        "An agent gets a chosen environment, no workspace on its PATH, and a temporary directory that goes with it.",
+    ),
 )

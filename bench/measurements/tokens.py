@@ -34,7 +34,16 @@ _COMFYUI_TOOLS = {
     "stop_comfyui",
     "restart_comfyui",
 }
-_TOOLSETS = (("job", _JOB_TOOLS, 2200), ("ComfyUI", _COMFYUI_TOOLS, 2600))
+_RUN_TOOLS = {
+    "spawn_run",
+    "get_run",
+    "poll_events",
+    "cancel_run",
+    "continue_run",
+    "list_runs",
+    "get_event_artifact",
+}
+_TOOLSETS = (("job", _JOB_TOOLS, 2200), ("ComfyUI", _COMFYUI_TOOLS, 2600), ("run", _RUN_TOOLS, 1600))
 _BAR_BAR = 400
 
 _FRAMES = 10_000
@@ -53,7 +62,7 @@ def measure_tools(plan: Plan) -> list[Figure]:
     """The tools as they are sent, by toolset."""
     with plan.workspace.ours(plan.workspace.state_dir()) as server:
         tools = {tool["name"]: tool for tool in server.request("tools/list", {})["tools"]}
-    assert set(tools) == _JOB_TOOLS | _COMFYUI_TOOLS, sorted(tools)
+    assert set(tools) == _JOB_TOOLS | _COMFYUI_TOOLS | _RUN_TOOLS, sorted(tools)
     return [_cost(what, [tools[name] for name in names], bar) for what, names, bar in _TOOLSETS]
 
 

@@ -9,14 +9,18 @@ from __future__ import annotations
 import signal
 
 from mcp_background_job.core.job import Job
+from mcp_background_job.core.run import RunStatus
 from mcp_background_job.core.states import Outcome
 from mcp_background_job.errors import (
+    AgentMissingError,
     BackgroundJobError,
     ConfigError,
     InvalidRequestError,
     LifecycleError,
     RelaunchError,
+    RunStateError,
     UnknownBatchError,
+    UnknownRunError,
     UnknownSessionError,
     UnreachableError,
 )
@@ -24,8 +28,8 @@ from mcp_background_job.errors import (
 OK = 0
 UNMET = 1
 USAGE = 2
-RENDER_FAILED = 3
-RENDER_STOPPED = 4
+RENDER_FAILED = RUN_FAILED = 3
+RENDER_STOPPED = RUN_STOPPED = 4
 WEDGED = 5
 UNREACHABLE = 6
 REFUSED = 7
@@ -43,7 +47,7 @@ Exit codes:
 * 0: done; `wait` and `run --follow`: the job completed
 * 1: `wait`: --fail-on was found, or the job completed before --until was; `doctor`: something is wrong
 * 2: wrong usage, an argument or a setting that cannot be used
-* 3 to 8: `comfyui`: see `comfyui --help`
+* 3 to 8: `comfyui` and `runs`: see `comfyui --help` and `runs --help`
 * 124: `wait --timeout` ran out
 * 125: an error of ours, or a job that did not complete and has no exit code that says so: lost, never started, stopped
 * 128+n: `wait` and `run --follow`: signal n ended the job; also 130 for Ctrl-C, 141 when nobody reads our output
@@ -70,6 +74,26 @@ Exit codes:
 * 130: Ctrl-C; a render or a batch that was followed goes on
 """
 
+#: The same for the group ``runs``.
+RUNS_TABLE = """\
+Exit codes:
+
+* 0: done; `events` and `show` of a run that is over: it completed; `cancel`: nothing of it is left
+* 1: `cancel`: processes of the run are still alive
+* 2: wrong usage, an argument or a setting that cannot be used
+* 3: `events` and `show`: the run failed
+* 4: `events` and `show`: the run was cancelled, or the agent refused it
+* 7: refused: the agent's program is missing or too old, or the run is not in a state for this
+* 8: there is no such run
+* 125: an error of ours
+* 130: Ctrl-C; a run that was followed goes on
+"""
+
+_OF_RUN = {
+    RunStatus.FAILED: RUN_FAILED,
+    RunStatus.CANCELLED: RUN_STOPPED,
+    RunStatus.REJECTED: RUN_STOPPED,
+}
 _OF_PROMPT = {
     "completed": OK,
     "pending": OK,
@@ -125,9 +149,15 @@ def of_error(error: BackgroundJobError) -> int:
         return USAGE
     if isinstance(error, UnreachableError):
         return UNREACHABLE
-    if isinstance(error, UnknownBatchError | UnknownSessionError):
+    if isinstance(error, UnknownBatchError | UnknownSessionError | UnknownRunError):
         return NOT_FOUND
-    return REFUSED if isinstance(error, LifecycleError | RelaunchError) else TROUBLE
+    refusals = LifecycleError | RelaunchError | AgentMissingError | RunStateError
+    return REFUSED if isinstance(error, refusals) else TROUBLE
+
+
+def of_run(status: RunStatus) -> int:
+    """Return the exit code for how a run of an agent is doing, or ended."""
+    return _OF_RUN.get(status, OK)
 
 
 def of_prompt(status: str, reason: str) -> int:

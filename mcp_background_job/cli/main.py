@@ -36,8 +36,6 @@ _COMMANDS = (
     ("completion", "mcp_background_job.cli.commands.completion:completion", "Print or install shell completion."),
 )
 
-#: A group of commands, and those in it.
-_COMFYUI = "comfyui"
 _COMFYUI_COMMANDS = (
     ("status", "mcp_background_job.cli.commands.comfyui.status:status", "Show what ComfyUI does now."),
     (
@@ -73,12 +71,28 @@ _COMFYUI_COMMANDS = (
     ("stop", "mcp_background_job.cli.commands.comfyui.stop:stop", "End ComfyUI and all that it started."),
     ("restart", "mcp_background_job.cli.commands.comfyui.restart:restart", "End ComfyUI and run it again."),
 )
+_RUNS_COMMANDS = (
+    ("list", "mcp_background_job.cli.commands.runs.listing:list_runs", "List runs, newest first."),
+    ("show", "mcp_background_job.cli.commands.runs.show:show", "Show all that is known of a run."),
+    ("events", "mcp_background_job.cli.commands.runs.events:events", "Print what an agent says, or follow it."),
+    ("spawn", "mcp_background_job.cli.commands.runs.spawn:spawn", "Hand a task to an agent."),
+    ("continue", "mcp_background_job.cli.commands.runs.go_on:go_on", "Answer a run, or go on after its end."),
+    ("cancel", "mcp_background_job.cli.commands.runs.cancel:cancel", "Stop a run and all that it started."),
+)
+
+#: Groups of commands: what each is for, its exit codes, and those in it.
+_GROUPS = {
+    "comfyui": ("Control ComfyUI: its renders, and its process.", exit_codes.COMFYUI_TABLE, _COMFYUI_COMMANDS),
+    "runs": ("Run other coding agents, and stay in control.", exit_codes.RUNS_TABLE, _RUNS_COMMANDS),
+}
 
 
 #: Run by us and not by people, who need not see them.
-_COMFYUI_OWN_COMMANDS = (
-    ("dispatch", "mcp_background_job.cli.commands.comfyui.dispatch:dispatch", "Work on a batch until it is over."),
-)
+_OWN_COMMANDS = {
+    "comfyui": (
+        ("dispatch", "mcp_background_job.cli.commands.comfyui.dispatch:dispatch", "Work on a batch until it is over."),
+    ),
+}
 
 
 def build_app() -> App:
@@ -95,14 +109,13 @@ def build_app() -> App:
     )
     for name, path, text in _COMMANDS:
         app.command(path, name=name, help=text)
-    group = App(
-        name=_COMFYUI, help="Control ComfyUI: its renders, and its process.", help_epilogue=exit_codes.COMFYUI_TABLE
-    )
-    for name, path, text in _COMFYUI_COMMANDS:
-        group.command(path, name=name, help=text)
-    for name, path, text in _COMFYUI_OWN_COMMANDS:
-        group.command(path, name=name, help=text, show=False)
-    app.command(group)
+    for title, (about, codes, commands) in _GROUPS.items():
+        group = App(name=title, help=about, help_epilogue=codes)
+        for name, path, text in commands:
+            group.command(path, name=name, help=text)
+        for name, path, text in _OWN_COMMANDS.get(title, ()):
+            group.command(path, name=name, help=text, show=False)
+        app.command(group)
     return app
 
 
@@ -134,8 +147,9 @@ def _wrong_usage(error: CycloptsError) -> str:
     if not isinstance(error, UnknownCommandError):
         return f"{error} (--help shows what can be given)"
     # The text of this one would import every command.
-    in_group = tuple(error.command_chain or ())[:1] == (_COMFYUI,)
-    names = [name for name, _, _ in _COMFYUI_COMMANDS] if in_group else [*(name for name, _, _ in _COMMANDS), _COMFYUI]
+    group = next(iter(error.command_chain or ()), "")
+    commands = _GROUPS[group][2] if group in _GROUPS else _COMMANDS
+    names = [name for name, _, _ in commands] + ([] if group in _GROUPS else [*_GROUPS])
     asked = (error.unused_tokens or [""])[0]
     near = difflib.get_close_matches(asked, names, 1)
     hint = f"do you mean {near[0]}?" if near else f"give one of {', '.join(names)}"

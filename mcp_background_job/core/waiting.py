@@ -19,6 +19,7 @@ class Why(StrEnum):
 
     EXIT = "exit"  #: the job is over
     LEFT_RUNNING = "left_running"  #: the command itself is over; processes that it started are not
+    OUTPUT = "output"  #: something was written
     MATCHED = "matched"  #: ``until`` was found in the output
     FAILED_MATCH = "failed_match"  #: ``fail_on`` was found in the output
     PORT = "port"  #: the port is open
@@ -30,6 +31,7 @@ class Kind(StrEnum):
     """What ``until`` asks for."""
 
     EXIT = "exit"
+    OUTPUT = "output"
     REGEX = "regex"
     PORT = "port"
     IDLE = "idle"
@@ -84,6 +86,7 @@ class Facts:
         left_running: the command itself ended during this wait, and processes that it started live on.
         matched: ``until`` was found in the output.
         failed_match: ``fail_on`` was found in the output.
+        grew: the log is longer than it was known to be.
         port_open: the port accepts connections.
         idle_for: seconds since the last byte of output.
         waited: seconds since the wait began.
@@ -93,6 +96,7 @@ class Facts:
     left_running: bool = False
     matched: bool = False
     failed_match: bool = False
+    grew: bool = False
     port_open: bool = False
     idle_for: float = 0.0
     waited: float = 0.0
@@ -103,6 +107,7 @@ def why_over(until: Until, facts: Facts, wait_s: float) -> Why | None:
     ranked = (
         (facts.failed_match, Why.FAILED_MATCH),
         (facts.matched, Why.MATCHED),
+        (until.kind is Kind.OUTPUT and facts.grew, Why.OUTPUT),
         (facts.exited, Why.EXIT),
         (facts.port_open, Why.PORT),
         (facts.left_running, Why.LEFT_RUNNING),

@@ -22,7 +22,7 @@ from mcp_background_job.jobdir.boot import boot_id
 from mcp_background_job.jobdir.control import NoRunnerError, RunnerClient, RunnerTimeoutError
 from mcp_background_job.jobdir.ending import end_unowned
 from mcp_background_job.jobdir.layout import JobDir, StateDir, is_job_id
-from mcp_background_job.jobdir.logreader import Piece
+from mcp_background_job.jobdir.logreader import Parts, Piece
 from mcp_background_job.jobdir.observe import Observation, observe
 from mcp_background_job.jobdir.queue import open_jobs, serve_queue
 from mcp_background_job.jobdir.records import Exit, Spec, StopRequest
@@ -124,7 +124,7 @@ class LocalExecutor:
         job = self.state.job(spec.job_id)
         self._record(job, spec)
         # Our mark stands before we count: of two who start jobs at once, the later one counts both.
-        if not spec.after and len(open_jobs(self.state)) <= spec.max_jobs:
+        if not spec.after and not spec.pools and len(open_jobs(self.state)) <= spec.max_jobs:
             if wait_for_report:
                 return await self._launch(job)
             # The record is enough for the job to come about, whoever dies now: an unowned job is launched again.
@@ -207,6 +207,10 @@ class LocalExecutor:
 
     def read_log(self, job_id: str, offset: int, limit: int, stream: Stream | None = None) -> Piece:
         return logreader.read(self.state.job(job_id), offset, limit, stream)
+
+    def read_parts(self, job_id: str, offset: int, limit: int, stream: Stream) -> Parts:
+        """Read at most ``limit`` bytes of one stream, each with its place and time."""
+        return logreader.read_parts(self.state.job(job_id), offset, limit, stream)
 
     def read_log_tail(self, job_id: str, limit: int, stream: Stream | None = None) -> Piece:
         """Read the last ``limit`` bytes of the log."""

@@ -12,12 +12,21 @@ FORMAT = 1
 JOB_ID_VARIABLE = "MCP_BG_JOB_ID"
 COOKIE_VARIABLE = "MCP_BG_COOKIE"
 
+#: And every process of an agent run.
+RUN_ID_VARIABLE = "MCP_BG_RUN_ID"
+
 _JOB_ID = re.compile(r"j[a-z0-9]{3,11}")
+_RUN_ID = re.compile(r"r[a-z0-9]{3,11}")
 
 
 def is_job_id(text: str) -> bool:
     """Tell whether the text has the form of a job id, and so is safe in a path."""
     return _JOB_ID.fullmatch(text) is not None
+
+
+def is_run_id(text: str) -> bool:
+    """Tell whether the text has the form of a run id, and so is safe in a path."""
+    return _RUN_ID.fullmatch(text) is not None
 
 
 class StateDir:
@@ -31,10 +40,12 @@ class StateDir:
         self.open = os.path.join(path, "open")
         #: One empty file per job that was not started at once, so that a runner at its end sees if one waits.
         self.queue = os.path.join(path, "queue")
+        #: Runs of other agents. Each has a job of its own; what is here is what the agent said.
+        self.runs = os.path.join(path, "runs")
         self.index = os.path.join(path, "jobs.sqlite3")
-        #: What was submitted to ComfyUI; unlike the index, it is the only copy.
         #: What is known of ComfyUI's process.
         self.comfyui = os.path.join(path, "comfyui")
+        #: What was submitted to ComfyUI; unlike the index, it is the only copy.
         self.comfyui_journal = os.path.join(path, "comfyui.sqlite3")
         self.queue_lock = os.path.join(path, "queue.lock")
         #: Held while a job is started under a name, so that of two who do so at once one finds the other's.
@@ -44,6 +55,10 @@ class StateDir:
     def job(self, job_id: str) -> JobDir:
         """Return the paths of one job."""
         return JobDir(os.path.join(self.jobs, job_id))
+
+    def run(self, run_id: str) -> RunDir:
+        """Return the paths of one agent run."""
+        return RunDir(os.path.join(self.runs, run_id))
 
     def open_mark(self, job_id: str) -> str:
         """Return the path of the mark that a job has not ended."""
@@ -82,3 +97,20 @@ class JobDir:
     def state_dir(self) -> StateDir:
         """The state directory that the job belongs to."""
         return StateDir(os.path.dirname(os.path.dirname(self.path)))
+
+
+class RunDir:
+    """Paths in the directory of one agent run."""
+
+    def __init__(self, path: str) -> None:
+        """Names the directory; creates nothing."""
+        self.path = path
+        self.run_id = os.path.basename(path)
+        self.record = os.path.join(path, "run.json")
+        self.events = os.path.join(path, "events.jsonl")
+        self.checkpoint = os.path.join(path, "checkpoint.json")
+        self.cancel = os.path.join(path, "cancel.json")
+        self.lock = os.path.join(path, "run.lock")
+        self.stdin = os.path.join(path, "stdin")
+        self.artifacts = os.path.join(path, "artifacts")
+        self.temporary = os.path.join(path, "tmp")

@@ -56,6 +56,39 @@ class Piece:
     end: int
 
 
+class Part(NamedTuple):
+    """Bytes of one stream that were written at once.
+
+    Attributes:
+        offset: of the first of them in the log.
+        at: when they were written (seconds since the epoch).
+        data: the bytes.
+        lost: bytes, of whichever stream, that should stand before them and could not be stored.
+    """
+
+    offset: int
+    at: float
+    data: bytes
+    lost: int = 0
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a stretch of the log holds of one stream.
+
+    Attributes:
+        parts: in the order in which they were written.
+        start: offset at which reading began: later than asked if retention has dropped what lay there.
+        next: offset at which to go on.
+        end: offset behind the newest byte of the log.
+    """
+
+    parts: list[Part]
+    start: int
+    next: int
+    end: int
+
+
 @dataclass
 class _Open:
     """A segment held open, so that it can be read even when it is renamed or dropped meanwhile."""
@@ -138,6 +171,29 @@ def read(job: JobDir, offset: int, limit: int, stream: Stream | None = None) -> 
                 limit -= stop - begin
             after = max(after, stop)
         return Piece(b"".join(parts), start, after, log.first, log.end)
+
+
+def read_parts(job: JobDir, offset: int, limit: int, stream: Stream) -> Parts:
+    """Read at most ``limit`` bytes of one stream from an offset on, with where and when each was written."""
+    with _opened(job) as log:
+        start = after = min(max(offset, log.first), log.end)
+        parts: list[Part] = []
+        lost = 0
+        for segment, entry in _entries_from(log, start):
+            if limit <= 0:
+                break
+            if entry.stream is Stream.LOST:
+                lost += entry.length
+                continue
+            begin, stop = max(entry.offset, start), entry.end
+            if entry.stream is stream:
+                stop = min(stop, begin + limit)
+                parts.append(Part(begin, entry.at, segment.read(begin, stop), lost))
+                lost = 0
+                limit -= stop - begin
+            if not lost:  # a loss is told with the next byte of the stream, however often the log is read until then
+                after = max(after, stop)
+        return Parts(parts, start, after, log.end)
 
 
 def read_tail(job: JobDir, limit: int, stream: Stream | None = None) -> Piece:

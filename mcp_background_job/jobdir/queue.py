@@ -7,8 +7,10 @@ into being is the caller's business.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -59,6 +61,7 @@ class _Survey:
 
     queue: list[Waiting] = field(default_factory=list[Waiting])
     running: int = 0
+    in_pools: Counter[str] = field(default_factory=Counter[str])
     live: set[str] = field(default_factory=set[str])
     unowned: set[str] = field(default_factory=set[str])  # queued, whether or not their spec can be read
 
@@ -67,7 +70,10 @@ def _serve_once(state: StateDir, boot_id: str, launch: Callable[[JobDir], None])
     survey = _survey(state, boot_id)
     for job_id in set(queued_jobs(state)) - survey.unowned:
         _unlink(state.queue_mark(job_id))
-    decision = decide(survey.queue, survey.running, _ended(state, survey.queue, survey.live, boot_id))
+    if any(job.pools for job in survey.queue):
+        survey.in_pools = _in_pools(state, survey.live - survey.unowned)
+    ended = _ended(state, survey.queue, survey.live, boot_id)
+    decision = decide(survey.queue, survey.running, ended, survey.in_pools)
     for job_id, reason in decision.fail.items():
         end_unowned(state.job(job_id), Exit(outcome=Outcome.FAILED.value, ended_at=time.time(), reason=reason))
     for job_id in decision.launch:
@@ -111,7 +117,17 @@ def _waiting(state: StateDir, job: JobDir) -> Waiting | None:
         if age > _UNRECORDED_AGE_S:
             _unlink(mark)
         return None
-    return Waiting(job.job_id, spec.created_at, spec.max_jobs, tuple(spec.after))
+    return Waiting(job.job_id, spec.created_at, spec.max_jobs, tuple(spec.after), spec.pools)
+
+
+def _in_pools(state: StateDir, running: set[str]) -> Counter[str]:
+    """Count the running jobs of each pool."""
+    pools: Counter[str] = Counter()
+    for job_id in running:
+        with contextlib.suppress(CorruptRecordError):  # what nobody can read was asked for in no pool
+            spec = records.read(Spec, state.job(job_id).spec)
+            pools.update(spec.pools.keys() if spec else ())
+    return pools
 
 
 def _ended(state: StateDir, queue: list[Waiting], live: set[str], boot_id: str) -> dict[str, Outcome | None]:

@@ -39,6 +39,11 @@ class Spec:
         after: ids of jobs that must complete before it starts.
         client: who asked, for telling them how it ended.
         restarted_from: id of the job that it repeats.
+        idle_timeout_s: it is stopped when it has neither written nor been sent anything for so many seconds.
+        leftovers: ``keep``, or ``kill``: what outlives the command itself is ended, and the command's end is the job's.
+        stdin_file: its bytes are what the stdin begins with; only with ``stdin`` = ``pipe``.
+        pools: names that it shares with other jobs, and how many jobs of each may run at once.
+        large_pipes: its output has much room before it is moved, since it may exit without waiting until it is.
     """
 
     job_id: str
@@ -56,6 +61,11 @@ class Spec:
     after: list[str] = field(default_factory=list[str])
     client: str = ""
     restarted_from: str | None = None
+    idle_timeout_s: float | None = None
+    leftovers: str = "keep"
+    stdin_file: str | None = None
+    pools: dict[str, int] = field(default_factory=dict[str, int])
+    large_pipes: bool = False
 
 
 #: Who asked for a stop where a signal to the runner was how: a machine that shuts down does so.
@@ -130,6 +140,7 @@ class Exit:
         dropped_bytes: of those, bytes that retention has removed.
         lost_bytes: bytes that it wrote and that could not be stored.
         stop_requested: the wish that the job stop.
+        killed_pids: processes that were sent SIGKILL to end it; the first of them, if they are very many.
     """
 
     outcome: str
@@ -146,6 +157,7 @@ class Exit:
     dropped_bytes: int = 0
     lost_bytes: int = 0
     stop_requested: StopRequest | None = None
+    killed_pids: list[int] = field(default_factory=list[int])
 
 
 Record = TypeVar("Record", Spec, Status, Exit)
@@ -162,6 +174,7 @@ _JSON_TYPES: dict[str, tuple[type, ...]] = {
     "list[str]": (list,),
     "list[int]": (list,),
     "dict[str, str]": (dict,),
+    "dict[str, int]": (dict,),
     "StopRequest | None": (dict, type(None)),
     "LeaderExit | None": (dict, type(None)),
 }
@@ -175,7 +188,7 @@ _NESTED: dict[str, type[StopRequest | LeaderExit]] = {
 _PUBLISHED = (State.STARTING, State.RUNNING)
 
 #: Of what the items of a list, or the values of an object, are.
-_ITEMS: dict[str, type] = {"list[str]": str, "list[int]": int, "dict[str, str]": str}
+_ITEMS: dict[str, type] = {"list[str]": str, "list[int]": int, "dict[str, str]": str, "dict[str, int]": int}
 
 
 def encode(record: Spec | Status | Exit) -> bytes:

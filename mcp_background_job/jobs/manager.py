@@ -22,6 +22,7 @@ from mcp_background_job.errors import (
 )
 from mcp_background_job.executors.local import LocalExecutor
 from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError
+from mcp_background_job.jobdir.layout import RUN_ID_VARIABLE
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import Spec, StopRequest
 from mcp_background_job.jobs import output
@@ -134,7 +135,7 @@ class JobManager:
     async def _start(
         self, request: StartRequest, cwd: str, after: list[str], client: str, *, wait_for_report: bool
     ) -> Started:
-        job_id = self._claim_id()
+        job_id = request.job_id or self.claim_id()
         spec = spec_of(
             request,
             self._policy,
@@ -150,9 +151,17 @@ class JobManager:
         return Started(replace(job_of(spec), state=state), submitted.pid)
 
     async def restart(self, reference: str, *, client: str = "") -> Started:
-        """Start the same command again, under the same name; a job that still runs is stopped first."""
+        """Start the same command again, under the same name; a job that still runs is stopped first.
+
+        Raises:
+            InvalidRequestError: it is the run of an agent.
+        """
         job = await self.find(reference)
         spec = await self._spec(job)
+        if run_id := spec.env.get(RUN_ID_VARIABLE):
+            raise InvalidRequestError(
+                f"job {job.label} is run {run_id} of an agent: continue_run goes on with it, spawn_run starts another"
+            )
         if job.state is not State.EXITED:
             await self.kill(job.job_id, by=client or "restart", why="restart")
         defaults = TERMINAL_OUTPUT if spec.stdin == "pty" else PLAIN_OUTPUT
@@ -175,7 +184,12 @@ class JobManager:
             raise UnknownJobError(f"what job {job.label} was asked to do is no longer on record")
         return spec
 
-    def _claim_id(self) -> str:
+    def claim_id(self) -> str:
+        """Take a free id, for whoever writes it down before the job is started; see ``StartRequest.job_id``.
+
+        Raises:
+            StateDirError: there is no room for it.
+        """
         for _ in range(_ID_ATTEMPTS):
             job_id = new_job_id()
             if self.executor.claim(job_id):
@@ -369,7 +383,8 @@ class JobManager:
         if cancelled.survivors:
             raise SurvivorsError(
                 f"job {job.label} is not dead: processes {', '.join(map(str, cancelled.survivors))} survived SIGKILL, "
-                "most likely because they sleep in the kernel (disk or network file system); they are signalled on"
+                "most likely because they sleep in the kernel (disk or network file system); they are signalled on",
+                pids=cancelled.survivors,
             )
         now = await self.find(job.job_id)
         # It may have ended by itself before the first signal.

@@ -19,6 +19,7 @@ from mcp_background_job.jobdir.records import Spec
 
 Stdin = Literal["closed", "pipe", "pty"]
 IfRunning = Literal["return", "restart", "new"]
+Leftovers = Literal["keep", "kill"]
 
 #: Told to programs that do not write to a terminal: no colours, no pager, no questions, no output held back.
 PLAIN_OUTPUT = {
@@ -54,6 +55,15 @@ class StartRequest:
         environment: the whole environment, instead of ours.
         is_own: the command is this program's own and not a caller's: neither the patterns for commands nor the
             configured time limit are meant for it.
+        guarded: what the patterns for commands are held against, if not the command; empty: nothing, since no caller
+            has chosen the program.
+        job_id: an id that ``JobManager.claim_id`` gave.
+        stdin_file: a file with what the stdin begins with; only with ``stdin="pipe"``.
+        idle_timeout_s: stop it when it has neither written nor been sent anything for so many seconds.
+        leftovers: ``kill`` ends what outlives the command itself; with ``keep`` the job lives as long as that does.
+        pools: names of limits that it shares with other jobs, and how many jobs of each may run at once.
+        max_output: bytes of log kept, if more than the settings say.
+        large_pipes: give its output much room, for programs that exit without waiting until it is read.
     """
 
     command: str
@@ -67,6 +77,14 @@ class StartRequest:
     restarted_from: str | None = None
     environment: Mapping[str, str] | None = None
     is_own: bool = False
+    guarded: str | None = None
+    job_id: str | None = None
+    stdin_file: str | None = None
+    idle_timeout_s: float | None = None
+    leftovers: Leftovers = "keep"
+    pools: Mapping[str, int] = field(default_factory=dict[str, int])
+    max_output: int = 0
+    large_pipes: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,12 +115,13 @@ def check(request: StartRequest, policy: Policy) -> str:
     _check_env(request.env)
     if request.stdin not in get_args(Stdin):
         raise InvalidRequestError(f"stdin={request.stdin!r}: give closed, pipe or pty")
-    if request.timeout_s is not None and not 0 < request.timeout_s < math.inf:
-        raise InvalidRequestError(f"timeout_s={request.timeout_s:g}: a time limit is more than 0 seconds, and finite")
-    if not request.is_own and not _is_allowed(request.command, policy):
+    for name, limit in (("timeout_s", request.timeout_s), ("idle_timeout_s", request.idle_timeout_s)):
+        if limit is not None and not 0 < limit < math.inf:
+            raise InvalidRequestError(f"{name}={limit:g}: a time limit is more than 0 seconds, and finite")
+    guarded = request.command if request.guarded is None else request.guarded
+    if not request.is_own and guarded and not _is_allowed(guarded, policy):
         raise CommandRefusedError(
-            f"{request.command!r} matches none of the patterns in MCP_BG_ALLOWED_COMMANDS: "
-            f"{', '.join(policy.allowed_commands)}"
+            f"{guarded!r} matches none of the patterns in MCP_BG_ALLOWED_COMMANDS: {', '.join(policy.allowed_commands)}"
         )
     return _checked_directory(request.cwd, policy.working_dir)
 
@@ -155,7 +174,7 @@ def spec_of(
         env=env,
         created_at=time.time(),
         cookie=cookie,
-        max_output=policy.max_output,
+        max_output=max(policy.max_output, request.max_output),
         max_jobs=policy.max_jobs,
         name=request.name,
         stdin=request.stdin,
@@ -163,6 +182,11 @@ def spec_of(
         after=after,
         client=client,
         restarted_from=request.restarted_from,
+        idle_timeout_s=request.idle_timeout_s,
+        leftovers=request.leftovers,
+        stdin_file=request.stdin_file,
+        pools=dict(request.pools),
+        large_pipes=request.large_pipes,
     )
 
 

@@ -34,6 +34,8 @@ _TRY_PORT_S = 0.1
 #: After news of output, more of it is let come in before it is searched: one search for a burst.
 _GATHER_S = 0.02
 
+_WATCHES_OUTPUT = (Kind.IDLE, Kind.OUTPUT)
+
 #: An output size that no log reaches: the watcher wants to hear of the end only.
 _NEVER = 2**62
 
@@ -47,7 +49,7 @@ class WaitRequest:
         wait_s: how long at most.
         until_pattern: compiled, if ``until`` is a regular expression.
         fail_on: an expression that ends the wait as a failure.
-        since: offset in the log from which expressions are looked for.
+        since: offset in the log from which expressions are looked for, or beyond which there is news.
         from_start: the job was just started, so that an end of its command counts even if it came before the wait.
     """
 
@@ -142,7 +144,7 @@ async def _evaluate(wait: _Wait) -> tuple[Observation, Why | None]:
         seen = await _look(wait)
     if wait.scanner.is_needed:
         wait.known_size = await asyncio.to_thread(wait.scanner.scan, wait.executor, wait.job_id)
-    elif wait.request.until.kind is Kind.IDLE:
+    elif wait.request.until.kind in _WATCHES_OUTPUT:
         wait.known_size = (await asyncio.to_thread(wait.executor.read_log, wait.job_id, 0, 0)).end
     wait.sees_leader_exit = _leader_exited(seen)
     if wait.knew_leader_exit is None:
@@ -153,6 +155,7 @@ async def _evaluate(wait: _Wait) -> tuple[Observation, Why | None]:
         left_running=_left_running(wait, seen),
         matched=wait.scanner.matched is not None,
         failed_match=wait.scanner.failed is not None,
+        grew=wait.known_size > wait.request.since,
         port_open=until.kind is Kind.PORT and await _is_open(wait, until.port, seen),
         idle_for=_idle_for(wait, seen),
         waited=wait.waited,
@@ -186,7 +189,7 @@ async def _news(wait: _Wait) -> None:
                     wait.care_for_the_queue()
                     await asyncio.sleep(_LOOK_AGAIN_S)
                     return
-            watches_output = wait.scanner.is_needed or wait.request.until.kind is Kind.IDLE
+            watches_output = wait.scanner.is_needed or wait.request.until.kind in _WATCHES_OUTPUT
             size = wait.known_size if watches_output else _NEVER
             news: News | None = await wait.runner.watch(size, leader_exited=wait.sees_leader_exit)
             if news is None:

@@ -25,6 +25,7 @@ class Account:
         stop: the request to stop it.
         stopped_as: how it ends because of that; set when a signal was sent: what ends before ended by itself.
         survivors: processes that SIGKILL has not ended.
+        killed: processes that were sent it.
     """
 
     def __init__(self, job: JobDir) -> None:
@@ -32,6 +33,7 @@ class Account:
         self.stop: StopRequest | None = None
         self.stopped_as: Outcome | None = None
         self.survivors: list[int] = []
+        self.killed: list[int] = []
         self._job = job
         self._exit_record: ExitRecord | None = None
 
@@ -109,6 +111,7 @@ class Account:
             dropped_bytes=log.dropped,
             lost_bytes=log.lost,
             stop_requested=self.stop,
+            killed_pids=self.killed,
         )
 
     def _reason(self, leader: LeaderExit) -> str:

@@ -10,6 +10,9 @@ from collections.abc import Callable
 from mcp_background_job.core.ladder import Progress, Step, next_step
 from mcp_background_job.runner import tree
 
+#: So many killed processes are remembered by pid: something that forks in a loop must not fill the exit record.
+MAX_KILLED_PIDS = 200
+
 SignalAll = Callable[[list[tree.Process], int], None]
 
 
@@ -18,11 +21,13 @@ class Climber:
 
     Attributes:
         has_signalled: whether a signal was sent.
+        killed: pids that were sent SIGKILL.
     """
 
     def __init__(self, number: int, grace_s: float, signal_all: SignalAll) -> None:
         """Begins at the bottom; ``signal_all`` sends a signal to processes, and to whatever else belongs to them."""
         self.has_signalled = False
+        self.killed: list[int] = []
         self._number = number
         self._progress: Progress = Progress(_grace(number, grace_s))
         self._signal_all = signal_all
@@ -55,6 +60,9 @@ class Climber:
 
     def _send(self, targets: list[tree.Process], number: int) -> None:
         self.has_signalled = True
+        if number == signal.SIGKILL:
+            new = [process.pid for process in targets if process.pid not in self.killed]
+            self.killed += new[: MAX_KILLED_PIDS - len(self.killed)]
         self._signal_all(targets, number)
 
 

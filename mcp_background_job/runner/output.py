@@ -193,6 +193,7 @@ class Log:
 
 
 def enlarge_pipe(pipe: int) -> None:
-    """Give a busy pipe more room, as far as the kernel's limits for this user allow."""
-    with contextlib.suppress(OSError):  # EPERM over the user's limit, EBUSY: the pipe keeps its size and goes on
-        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, BUSY_PIPE_SIZE)
+    """Give a pipe more room, as far as the system has such a call and its limits for this user allow."""
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        with contextlib.suppress(OSError):  # EPERM over the user's limit, EBUSY: the pipe keeps its size and goes on
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, BUSY_PIPE_SIZE)

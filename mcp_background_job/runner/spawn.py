@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from mcp_background_job.errors import LaunchError
 from mcp_background_job.jobdir.records import Spec
 from mcp_background_job.jobdir.segments import Stream
+from mcp_background_job.runner.output import enlarge_pipe
 
 #: Size of a job's terminal. Wide, so that programs that fit their lines to the terminal cut little.
 TERMINAL_ROWS = 50
@@ -63,6 +64,9 @@ def _spawn_on_pipes(spec: Spec) -> Child:
     try:
         out, out_theirs = pipe(read_is_ours=True)
         err, err_theirs = pipe(read_is_ours=True)
+        if spec.large_pipes:
+            enlarge_pipe(out)
+            enlarge_pipe(err)
         if spec.stdin == "pipe":
             stdin, stdin_theirs = pipe(read_is_ours=False)
             actions = [(os.POSIX_SPAWN_DUP2, stdin_theirs, 0)]

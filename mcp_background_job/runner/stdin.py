@@ -26,6 +26,11 @@ class Stdin:
         self._is_terminal = is_terminal
         self._ends = False
 
+    def begin_with(self, data: bytes) -> None:
+        """Take what the stdin begins with; of any size, since it is in memory already."""
+        self.unread += data
+        self.write()
+
     def take(self, data: bytes, *, eof: bool) -> dict[str, object]:
         """Take input; returns the answer for whoever sent it."""
         if self.descriptor is None or self._ends:

@@ -6,7 +6,7 @@ The supervisor waits on descriptors and one deadline, and does one small thing f
     a client             answer its requests
     SIGCHLD              reap; when there is no child left the tree is empty, which is the end of the job
     SIGTERM to us        stop the job as if asked to
-    deadline             the time limit, or the next rung of the stop ladder
+    deadline             a time limit, or the next rung of the stop ladder
 
 What it is made of: ``family``, the job's processes; ``clients``, who is connected; ``account``, what is published.
 """
@@ -15,9 +15,12 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import fcntl
 import os
 import select
 import signal
+import struct
+import termios
 import time
 from collections.abc import Callable
 
@@ -37,6 +40,9 @@ from mcp_background_job.runner.stdin import Stdin
 
 #: Time between the polite signal and SIGKILL when the runner itself stops the job.
 OWN_GRACE_S = 5.0
+
+#: The same for what outlives its command, where that is not to be. Nobody looks after these processes any more.
+LEFTOVERS_GRACE_S = 2.0
 
 #: While it is being stopped, how often to look for processes of the job that are not our descendants: their end is
 #: not reported to us.
@@ -82,12 +88,14 @@ class Supervisor:
         except OSError as error:
             raise LaunchError(f"cannot prepare {self._job.path}: {error.strerror}") from error
         self._wake_up = self._catch_signals()
+        first_input = self._first_input()
         self._account.start_clock()
         self._child: Child = spawn(self._spec)
         self._family = Family(self._child.pid, self._spec.cookie, has_subreaper=self._has_subreaper)
         self._stdin = Stdin(self._child.stdin, is_terminal=self._child.is_terminal)
         limit = self._spec.timeout_s
         self._limit = self._account.started + limit if limit is not None else None
+        self._last_sign = self._account.started
         self._watch(self._wake_up, self._on_signal)
         self._clients = Clients(
             listener, self._family, self._log, watch=self._watch, unwatch=self._unwatch, carry_out=self._carry_out
@@ -95,7 +103,19 @@ class Supervisor:
         for descriptor in self._child.outputs:
             self._watch(descriptor, lambda descriptor=descriptor: self._on_output(descriptor))
         self._publish()  # before anybody is told: who then looks finds the pid
+        if first_input:
+            self._stdin.begin_with(first_input)
+            self._watch_stdin()
         return self._child.pid
+
+    def _first_input(self) -> bytes:
+        if self._spec.stdin_file is None:
+            return b""
+        try:
+            with open(self._spec.stdin_file, "rb") as file:
+                return file.read()
+        except OSError as error:
+            raise LaunchError(f"cannot read {self._spec.stdin_file}, its first input: {error.strerror}") from error
 
     def give_up(self, reason: str) -> None:
         """Record that the job could not be started, or forget it."""
@@ -117,7 +137,7 @@ class Supervisor:
     def run(self) -> None:
         """Supervise until no process of the job is left, then publish how it ended."""
         while True:
-            due = self._limit if self._climber is None else self._climb()
+            due = self._limits_due() if self._climber is None else self._climb()
             if self._family.childless and self._climber is None:
                 break
             timeout = None if due is None else min(max(0.0, due - time.monotonic()), LONGEST_POLL_S) * 1000
@@ -125,8 +145,7 @@ class Supervisor:
                 handler = self._handlers.get(descriptor)
                 if handler:  # an earlier handler of this turn may have closed it
                     handler()
-            if self._limit is not None and time.monotonic() >= self._limit:
-                self._time_out()
+            self._keep_limits()
         self._finish()
 
     def _watch(self, descriptor: int, handler: Callable[[], None], events: int = select.POLLIN) -> None:
@@ -149,6 +168,7 @@ class Supervisor:
     # -- output and input ------------------------------------------------------------------------------------------
 
     def _on_output(self, descriptor: int) -> None:
+        self._last_sign = time.monotonic()
         for _ in range(MOVES_PER_TURN):
             count = self._move(descriptor)
             if count is None:
@@ -177,6 +197,13 @@ class Supervisor:
         del self._child.outputs[descriptor]
         os.close(descriptor)
 
+    def _catch_up(self) -> None:
+        """Take what was written so far, and no more: others may hold the pipes and go on writing."""
+        for descriptor in list(self._child.outputs):
+            waiting = struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)))[0]
+            while waiting > 0 and (count := self._move(descriptor)):
+                waiting -= count
+
     def _drain(self) -> None:
         """Take what the dead have left in the pipes; the end of a pipe may be held open by a stranger."""
         for descriptor in list(self._child.outputs):
@@ -185,6 +212,7 @@ class Supervisor:
                     break
 
     def _take_input(self, data: bytes, *, eof: bool) -> Answer:
+        self._last_sign = time.monotonic()  # it gets its time to answer
         answer = self._stdin.take(data, eof=eof)
         self._watch_stdin()
         return answer
@@ -223,8 +251,24 @@ class Supervisor:
                 why = f"its runner received {signal.Signals(number).name}"
                 self._request_stop(_own_request(SYSTEM, why), Outcome.KILLED)
 
-    def _time_out(self) -> None:
-        why = f"time limit of {self._spec.timeout_s:g} s reached"
+    # -- limits ----------------------------------------------------------------------------------------------------
+
+    def _limits_due(self) -> float | None:
+        """Return when the next limit is reached, ``None`` if there is none, or the job is being stopped anyhow."""
+        if self._account.stop is not None or self._climber is not None:
+            return None
+        idle = self._spec.idle_timeout_s
+        dues = [due for due in (self._limit, None if idle is None else self._last_sign + idle) if due is not None]
+        return min(dues, default=None)
+
+    def _keep_limits(self) -> None:
+        due = self._limits_due()
+        if due is None or time.monotonic() < due:
+            return
+        if due == self._limit:
+            why = f"time limit of {self._spec.timeout_s:g} s reached"
+        else:
+            why = f"no output for {self._spec.idle_timeout_s:g} s, the limit for that"
         self._request_stop(_own_request("runner", why), Outcome.TIMED_OUT)
 
     # -- stopping, and the end -------------------------------------------------------------------------------------
@@ -237,7 +281,6 @@ class Supervisor:
             self._climber = Climber(number, request.grace_s, self._family.signal_all)
         else:
             self._climber.hurry(number, request.grace_s)
-        self._limit = None
         self._publish()
 
     def _climb(self) -> float | None:
@@ -249,6 +292,7 @@ class Supervisor:
         # All processes are scanned at the first step, and before we call it done.
         targets = self._family.living(quick=climber.has_signalled)
         step, due = climber.climb(targets, alive=bool(targets) or not childless)
+        self._account.killed = climber.killed
         if step is Step.REPORT_SURVIVORS:
             self._report_survivors([process.pid for process in targets])
         if step is Step.DONE:
@@ -268,6 +312,10 @@ class Supervisor:
         leader_was_alive = family.leader_exit is None
         family.reap()
         if leader_was_alive and family.leader_exit and not family.childless:
+            self._catch_up()  # who is told that the command has ended finds all that it wrote
+            if self._spec.leftovers == "kill" and self._climber is None:
+                # Not a stop of the job, which has ended as its command did.
+                self._climber = Climber(signal.SIGTERM, LEFTOVERS_GRACE_S, family.signal_all)
             self._publish()
             self._clients.tell_watchers()
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Any
 
 from fastmcp import FastMCP
@@ -13,7 +14,7 @@ from fastmcp.server.auth import AuthProvider
 from fastmcp.tools.function_tool import FunctionTool
 
 from mcp_background_job import __version__
-from mcp_background_job.app import build_comfyui, has_open_batches
+from mcp_background_job.app import build_comfyui, build_runs, has_open_batches
 from mcp_background_job.config import Settings, load_comfyui_settings
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.waiting import MAX_WAIT_S, Kind, Until
@@ -23,6 +24,7 @@ from mcp_background_job.jobs.wait import WaitRequest
 from mcp_background_job.server.resources import register_resources
 from mcp_background_job.server.toolbox import Toolbox
 from mcp_background_job.server.tools.comfyui import ComfyUIDoor
+from mcp_background_job.server.tools.runs import RunsDoor
 
 _log = logging.getLogger(__name__)
 
@@ -48,16 +50,21 @@ ComfyUI: comfyui_submit queues a render, or with overrides a batch; comfyui_job(
 comfyui_download fetches outputs, comfyui_cancel_job stops and says what is true. "wedged": no HTTP call can stop it:
 ask the user, then restart_comfyui(force=true, requeue="pending"). "unreachable" never means that nothing runs."""
 
+RUNS_INSTRUCTIONS = """\
+Other agents: spawn_run starts one, poll_events follows it, continue_run answers it or goes on after its end,
+cancel_run ends it with everything that it started. "failed" without a result is never success."""
+
 
 def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider | None = None) -> FastMCP[Any]:
     """Return the server; it prepares and tidies up while it serves."""
     comfyui = ComfyUIDoor(lambda: build_comfyui(manager, load_comfyui_settings()))
+    runs = RunsDoor(lambda: build_runs(manager, settings))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastMCP[Any]) -> AsyncGenerator[dict[str, Any]]:
         starting = manager.executor.start_spawner_soon()
         async with asyncio.TaskGroup() as tasks:
-            chores = [tasks.create_task(_keep_house(manager, settings.cleanup_interval))]
+            chores = [tasks.create_task(_keep_house(manager, runs, settings.cleanup_interval))]
             if "comfyui" in settings.toolsets:
                 chores.append(tasks.create_task(_keep_batches(manager, comfyui)))
             try:
@@ -67,9 +74,10 @@ def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider 
                     chore.cancel()
                 await starting
         await comfyui.close()
+        await runs.close()
         manager.close()
 
-    instructions = {"jobs": INSTRUCTIONS, "comfyui": COMFYUI_INSTRUCTIONS}
+    instructions = {"jobs": INSTRUCTIONS, "comfyui": COMFYUI_INSTRUCTIONS, "runs": RUNS_INSTRUCTIONS}
     mcp: FastMCP[Any] = FastMCP(
         "mcp-background-job",
         version=__version__,
@@ -77,33 +85,42 @@ def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider 
         lifespan=lifespan,
         auth=auth,
     )
-    mcp.add_provider(Toolbox(lambda: _tools(settings, manager, comfyui)))
+    mcp.add_provider(Toolbox(lambda: _tools(settings, manager, comfyui, runs)))
     if "jobs" in settings.toolsets:
         register_resources(mcp, manager)
     return mcp
 
 
-def _tools(settings: Settings, manager: JobManager, comfyui: ComfyUIDoor) -> list[FunctionTool]:
+def _tools(settings: Settings, manager: JobManager, comfyui: ComfyUIDoor, runs: RunsDoor) -> list[FunctionTool]:
     from mcp_background_job.server.endings import Endings  # noqa: PLC0415  see Toolbox
-    from mcp_background_job.server.register import comfyui_tools, job_tools  # noqa: PLC0415
+    from mcp_background_job.server.register import comfyui_tools, job_tools, run_tools  # noqa: PLC0415
 
     endings = Endings(manager)
     tools = job_tools(manager, endings) if "jobs" in settings.toolsets else []
-    return tools + (comfyui_tools(comfyui, endings) if "comfyui" in settings.toolsets else [])
+    tools += comfyui_tools(comfyui, endings) if "comfyui" in settings.toolsets else []
+    return tools + (run_tools(runs, endings) if "runs" in settings.toolsets else [])
 
 
-async def _keep_house(manager: JobManager, interval_s: float) -> None:
+async def _keep_house(manager: JobManager, runs: RunsDoor, interval_s: float) -> None:
     """Recover what an earlier server left, and remove old jobs from time to time."""
     await asyncio.sleep(_AFTER_HANDSHAKE_S)
     while True:
         try:
             await manager.recover()
+            await _keep_runs(manager, runs)
             removed = await manager.prune()
             if removed:
                 _log.info("removed %d old jobs", len(removed))
         except (BackgroundJobError, OSError) as error:
             _log.warning("could not tidy up: %s", error)
         await asyncio.sleep(interval_s)
+
+
+async def _keep_runs(manager: JobManager, runs: RunsDoor) -> None:
+    """Read what ended agents have said, before their jobs are removed; and remove old runs."""
+    if await asyncio.to_thread(Path(manager.executor.state.runs).is_dir):  # most need not load what runs take
+        await runs.open().recover()
+        await runs.open().prune()
 
 
 async def _keep_batches(manager: JobManager, comfyui: ComfyUIDoor) -> None:

@@ -23,6 +23,7 @@ from mcp_background_job.server.results import (
     JobsResult,
     KillResult,
     RestartResult,
+    RunResult,
     StatusResult,
     Structured,
     as_tool_result,
@@ -33,6 +34,7 @@ from mcp_background_job.server.tools.comfyui_outputs import OutputTools as Comfy
 from mcp_background_job.server.tools.comfyui_queue import QueueTools
 from mcp_background_job.server.tools.control import ControlTools
 from mcp_background_job.server.tools.output import OutputTools
+from mcp_background_job.server.tools.runs import RunsDoor, RunTools
 from mcp_background_job.server.tools.start import StartTools
 from mcp_background_job.server.tools.watch import WatchTools
 
@@ -86,6 +88,21 @@ def comfyui_tools(comfyui: ComfyUIDoor, endings: Endings) -> list[FunctionTool]:
     return [_tool(method, hints, None, endings) for method, hints in table]
 
 
+def run_tools(runs: RunsDoor, endings: Endings) -> list[FunctionTool]:
+    """Return the tools for runs of other agents. Their errors begin as those of the server whose names they have."""
+    tools = RunTools(runs)
+    table: list[tuple[Method, ToolAnnotations]] = [
+        (tools.spawn_run, _STARTS),
+        (tools.get_run, _LOOKS),
+        (tools.poll_events, _LOOKS),
+        (tools.cancel_run, _ENDS),
+        (tools.continue_run, _STARTS),
+        (tools.list_runs, _LOOKS),
+        (tools.get_event_artifact, _LOOKS),
+    ]
+    return [_tool(method, hints, None, endings, error="Error: ") for method, hints in table]
+
+
 class _JobTool(FunctionTool):
     """A tool that says in one sentence what is wrong with its arguments."""
 
@@ -107,9 +124,11 @@ def _sentence(error: ValidationError) -> str:
     return "bad arguments: " + "; ".join(problems)
 
 
-def _tool(method: Method, hints: ToolAnnotations, result: type[BaseModel] | None, endings: Endings) -> FunctionTool:
+def _tool(
+    method: Method, hints: ToolAnnotations, result: type[BaseModel] | None, endings: Endings, *, error: str = ""
+) -> FunctionTool:
     tool = _JobTool.from_function(
-        _answering(method, endings),
+        _answering(method, endings, error),
         name=getattr(method, "__name__", ""),
         description=inspect.getdoc(method),
         annotations=hints,
@@ -119,12 +138,12 @@ def _tool(method: Method, hints: ToolAnnotations, result: type[BaseModel] | None
     return tool
 
 
-def _answering(method: Method, endings: Endings) -> Callable[..., Awaitable[ToolResult]]:
+def _answering(method: Method, endings: Endings, prefix: str) -> Callable[..., Awaitable[ToolResult]]:
     async def answer(*args: Any, **kwargs: Any) -> ToolResult:
         try:
             result = await method(*args, **kwargs)
         except BackgroundJobError as error:
-            raise ToolError(str(error)) from error
+            raise ToolError(f"{prefix}{error}") from error
         return as_tool_result(result, await endings.of_others(client_name(), _shown(result, kwargs)))
 
     # Like the method, but without its docstring, which is given separately: FastMCP would load a parser of docstrings.
@@ -143,7 +162,7 @@ def _shown(result: Structured | str, arguments: dict[str, Any]) -> set[str]:
         return {str(row["job_id"]) for row in result.jobs}
     if isinstance(result, str):
         return {str(arguments.get("job_id"))}
-    if isinstance(result, ComfyUIResult):
+    if isinstance(result, ComfyUIResult | RunResult):
         return set()
     return {result.job_id, getattr(result, "restarted_from", None) or result.job_id}
 

@@ -40,6 +40,12 @@ class ComfyUIResult(Answer):
     images: list[ImageContent] = Field(default_factory=list[ImageContent], exclude=True)
 
 
+class RunResult(Answer):
+    """A report about runs; which fields it has depends on the tool."""
+
+    model_config = ConfigDict(extra="allow")
+
+
 class RestartResult(BaseModel):
     """What ``restart_job`` surely returns; the rest is as in ``JobResult``."""
 
@@ -117,7 +123,7 @@ class KillResult(Answer):
     reason: str | None = None
 
 
-Structured = JobResult | JobsResult | StatusResult | KillResult | ComfyUIResult
+Structured = JobResult | JobsResult | StatusResult | KillResult | ComfyUIResult | RunResult
 
 
 def schema_of(kind: type[BaseModel]) -> dict[str, Any]:

@@ -114,3 +114,33 @@ def test_a_blocked_job_does_not_hold_up_those_behind_it() -> None:
     queue = [Waiting("ja", 1.0, 9, after=("jlive",)), Waiting("jb", 2.0, 9)]
 
     assert decide(queue, 1, {}).launch == ["jb"]
+
+
+def test_a_full_pool_holds_up_its_own_jobs_and_no_others() -> None:
+    runs = {"runs": 2}
+    queue = [Waiting("ja", 1.0, 9, pools=runs), Waiting("jb", 2.0, 9, pools=runs), Waiting("jc", 3.0, 9)]
+
+    assert decide(queue, 1, {}, {"runs": 1}).launch == ["ja", "jc"]
+    assert decide(queue, 2, {}, {"runs": 2}).launch == ["jc"]
+
+
+def test_a_job_starts_when_each_of_its_pools_has_room() -> None:
+    queue = [Waiting("ja", 1.0, 9, pools={"runs": 4, "session": 1})]
+
+    assert decide(queue, 1, {}, {"runs": 3, "session": 1}) == Decision()
+    assert decide(queue, 1, {}, {"runs": 3}).launch == ["ja"]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    limits=st.lists(st.dictionaries(st.sampled_from(["a", "b"]), st.integers(1, 3)), max_size=8),
+    running=st.dictionaries(st.sampled_from(["a", "b"]), st.integers(0, 3)),
+)
+def test_no_pool_ever_holds_more_than_its_limit(limits: list[dict[str, int]], running: dict[str, int]) -> None:
+    queue = [Waiting(f"j{number:03d}", float(number), 99, pools=pools) for number, pools in enumerate(limits)]
+    held = dict(running)
+
+    for job_id in decide(queue, 0, {}, running).launch:
+        for pool, limit in queue[int(job_id[1:])].pools.items():
+            assert held.get(pool, 0) < limit
+            held[pool] = held.get(pool, 0) + 1

@@ -110,9 +110,17 @@ def test_silence_ends_only_a_wait_for_silence() -> None:
     assert why_over(Until(Kind.IDLE, idle_s=999.0), silent, wait_s=10.0) is Why.IDLE
 
 
+def test_output_ends_only_a_wait_for_output() -> None:
+    longer = Facts(grew=True)
+
+    assert why_over(Until(Kind.EXIT), longer, wait_s=10.0) is None
+    assert why_over(Until(Kind.OUTPUT), Facts(), wait_s=10.0) is None
+    assert why_over(Until(Kind.OUTPUT), longer, wait_s=10.0) is Why.OUTPUT
+
+
 def test_a_wait_of_no_time_is_over_at_once() -> None:
     assert why_over(Until(Kind.EXIT), Facts(), wait_s=0.0) is Why.TIMEOUT
 
 
 def test_every_reason_can_be_told() -> None:
-    assert {why for why, _ in PRIORITY} | {Why.IDLE, Why.TIMEOUT} == set(Why)
+    assert {why for why, _ in PRIORITY} | {Why.OUTPUT, Why.IDLE, Why.TIMEOUT} == set(Why)

@@ -9,24 +9,29 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from mcp_background_job.cli.exit_codes import COMFYUI_TABLE
+from mcp_background_job.agents.records import CancelIntent, Checkpoint, RunRecord
+from mcp_background_job.cli.exit_codes import COMFYUI_TABLE, RUNS_TABLE
 from mcp_background_job.config import ComfyUISettings, Settings, variable_of
 from mcp_background_job.core.batch import Batch
 from mcp_background_job.core.download import Download
+from mcp_background_job.core.run import Backend, EventType, RunStatus
 from mcp_background_job.core.session import Session, Tracked
 from mcp_background_job.core.states import STATUSES
 from mcp_background_job.core.submission import End, Stage, Submission
-from mcp_background_job.jobdir.layout import JobDir, StateDir
+from mcp_background_job.jobdir.layout import JobDir, RunDir, StateDir
 from mcp_background_job.jobdir.records import Exit, Spec, Status
 from mcp_background_job.registry.database import migrations
 from tests.cli.comfyui_line import COMMANDS as COMFYUI_COMMANDS
-from tests.server.test_tool_list import COMFYUI_TOOLS, JOB_TOOLS
+from tests.server.test_tool_list import COMFYUI_TOOLS, JOB_TOOLS, RUN_TOOLS
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
+RUNS = (ROOT / "docs" / "reference" / "runs.md").read_text()
+BACKENDS: tuple[str, ...] = get_args(Backend)
 FORMAT = (ROOT / "docs" / "reference" / "state-directory.md").read_text()
 
 
@@ -39,7 +44,7 @@ def _first_column(section: str) -> list[str]:
 
 
 def test_the_readme_lists_exactly_the_tools_that_there_are() -> None:
-    assert sorted(_first_column("Tools")) == sorted(JOB_TOOLS + COMFYUI_TOOLS)
+    assert sorted(_first_column("Tools")) == sorted(JOB_TOOLS + COMFYUI_TOOLS + RUN_TOOLS)
 
 
 def test_the_readme_lists_exactly_the_settings_that_there_are() -> None:
@@ -64,23 +69,37 @@ def test_the_readme_names_only_commands_that_exist() -> None:
     assert named <= commands
 
 
+GROUPS = {
+    "comfyui": COMFYUI_COMMANDS,
+    "runs": ["list", "show", "events", "spawn", "continue", "cancel"],
+}
+
+#: Commands of a group that are groups themselves.
+SUBGROUPS = {"comfyui": ("batch", "session"), "runs": ()}
+
+
 def _commands_of(*group: str) -> list[str]:
     return re.findall(r"^  ([a-z][a-z-]*): ", _help_of(*group), re.MULTILINE)
 
 
-def test_the_readme_lists_exactly_the_commands_for_comfyui() -> None:
-    commands = _commands_of("comfyui")
-    commands += [f"{group} {command}" for group in ("batch", "session") for command in _commands_of("comfyui", group)]
-    rows = [re.match(r"comfyui( [a-z-]+)+", row) for row in _first_column("At the terminal")]
-    assert sorted(row[0] for row in rows if row) == sorted(f"comfyui {command}" for command in commands)
-    assert all(rows)
+@pytest.mark.parametrize("group", GROUPS)
+def test_the_readme_lists_exactly_the_commands_of_a_group(group: str) -> None:
+    commands = _commands_of(group)
+    commands += [f"{sub} {command}" for sub in SUBGROUPS[group] for command in _commands_of(group, sub)]
+    rows = [re.match(rf"{group}( [a-z-]+)+", row) for row in _first_column("At the terminal")]
+    assert sorted(row[0] for row in rows if row) == sorted(f"{group} {command}" for command in commands)
+    assert set(GROUPS[group]) == set(commands)
 
 
-@pytest.mark.parametrize("command", COMFYUI_COMMANDS)
-def test_the_readme_explains_every_option_for_comfyui(command: str) -> None:
-    options = set(re.findall(r"^  (--[a-z-]+)", _help_of("comfyui", *command.split()), re.MULTILINE)) - {"--json"}
-    row = next(line for line in README.splitlines() if re.match(rf"\| `comfyui {command}( [^a-z]|`)", line))
-    assert options == set(re.findall(r"--[a-z-]+", row))
+def test_the_readme_lists_no_other_commands() -> None:
+    assert {row.split()[0] for row in _first_column("At the terminal")} == set(GROUPS)
+
+
+@pytest.mark.parametrize("command", [f"{group} {name}" for group, names in GROUPS.items() for name in names])
+def test_the_readme_explains_every_option_of_a_command(command: str) -> None:
+    options = set(re.findall(r"^  (--[a-z-]+)", _help_of(*command.split()), re.MULTILINE)) - {"--json"}
+    row = next(line for line in README.splitlines() if re.match(rf"\| `{command}( [^a-z]|`)", line))
+    assert options == set(re.findall(r"--[a-z]+[a-z-]*", row))
 
 
 def test_the_readme_has_the_exit_codes_of_the_help() -> None:
@@ -102,6 +121,35 @@ def test_the_format_describes_every_file_of_a_job() -> None:
         assert name in FORMAT
     for name in ("comfyui/process-<port>.json", "comfyui/threads-<port>.json", "comfyui/lifecycle-<port>.lock"):
         assert name in FORMAT
+
+
+def test_the_format_describes_every_file_of_a_run() -> None:
+    run = RunDir("/state/runs/r1")
+    for path in (run.record, run.events, run.checkpoint, run.cancel, run.lock, run.stdin, run.artifacts, run.temporary):
+        assert f"    {Path(path).name} " in FORMAT or f"    {Path(path).name}/" in FORMAT, path
+
+
+@pytest.mark.parametrize("record", [RunRecord, Checkpoint, CancelIntent])
+def test_the_format_describes_every_field_of_a_run(record: type[RunRecord | Checkpoint | CancelIntent]) -> None:
+    section = FORMAT.split("## runs/")[1]
+    for field in dataclasses.fields(record):
+        assert f"`{field.name}`" in section, field.name
+
+
+@pytest.mark.parametrize("word", [*RunStatus, *EventType, *BACKENDS])
+def test_the_reference_explains_every_status_event_and_backend_of_runs(word: str) -> None:
+    assert f"`{word}`" in RUNS
+
+
+def test_the_reference_has_the_exit_codes_of_the_help() -> None:
+    rows = re.findall(r"^\| (\d+) \|", RUNS, re.MULTILINE)
+    assert rows == re.findall(r"^\* (\d+): ", RUNS_TABLE, re.MULTILINE)
+
+
+def test_the_readme_names_every_backend() -> None:
+    section = README.split("\n## Agent runs\n")[1].split("\n## ")[0]
+    for backend in BACKENDS:
+        assert f"`{backend}`" in section
 
 
 def test_the_format_describes_the_journal_of_submissions() -> None:

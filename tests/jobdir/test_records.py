@@ -42,6 +42,11 @@ SPECS = st.builds(
     after=st.lists(TEXT, max_size=3),
     client=TEXT,
     restarted_from=st.none() | TEXT,
+    idle_timeout_s=st.none() | TIME,
+    leftovers=st.sampled_from(["keep", "kill"]),
+    stdin_file=st.none() | TEXT,
+    pools=st.dictionaries(TEXT, COUNT, max_size=3),
+    large_pipes=st.booleans(),
 )
 STOP_REQUESTS = st.builds(StopRequest, at=TIME, by=TEXT, why=TEXT, signal=TEXT, grace_s=TIME)
 STATUSES = st.builds(
@@ -73,6 +78,7 @@ EXITS = st.builds(
     dropped_bytes=COUNT,
     lost_bytes=COUNT,
     stop_requested=st.none() | STOP_REQUESTS,
+    killed_pids=st.lists(COUNT, max_size=3),
 )
 
 SPEC = Spec(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mcp_background_job.server.build import COMFYUI_INSTRUCTIONS, INSTRUCTIONS
+from mcp_background_job.server.build import COMFYUI_INSTRUCTIONS, INSTRUCTIONS, RUNS_INSTRUCTIONS
 from tests.server.calls import Caller
 
 JOB_TOOLS = [
@@ -38,10 +38,21 @@ COMFYUI_TOOLS = [
     "start_comfyui",
     "stop_comfyui",
 ]
+RUN_TOOLS = [
+    "cancel_run",
+    "continue_run",
+    "get_event_artifact",
+    "get_run",
+    "list_runs",
+    "poll_events",
+    "spawn_run",
+]
 
 
 async def test_the_tools_are_offered(client: Caller) -> None:
-    assert sorted(tool.name for tool in await client.client.list_tools()) == sorted(JOB_TOOLS + COMFYUI_TOOLS)
+    assert sorted(tool.name for tool in await client.client.list_tools()) == sorted(
+        JOB_TOOLS + COMFYUI_TOOLS + RUN_TOOLS
+    )
 
 
 async def test_every_tool_says_what_it_does_to_the_world(client: Caller) -> None:
@@ -60,16 +71,20 @@ async def test_only_tools_that_look_are_marked_read_only(client: Caller) -> None
         "comfyui_job",
         "comfyui_jobs",
         "comfyui_status",
+        "get_event_artifact",
         "get_job_output",
         "get_job_status",
+        "get_run",
         "list_jobs",
+        "list_runs",
+        "poll_events",
         "tail_job_output",
         "wait_for_job",
     }
 
 
 @pytest.mark.requirement("tools.cheap")
-@pytest.mark.parametrize(("names", "tokens"), [(JOB_TOOLS, 2200), (COMFYUI_TOOLS, 4200)])
+@pytest.mark.parametrize(("names", "tokens"), [(JOB_TOOLS, 2200), (COMFYUI_TOOLS, 4200), (RUN_TOOLS, 1600)])
 async def test_the_list_of_tools_is_within_its_budget(client: Caller, names: Collection[str], tokens: int) -> None:
     tools = [tool for tool in await client.client.list_tools() if tool.name in names]
     assert sum(map(_size, tools)) / 4 <= tokens
@@ -88,6 +103,7 @@ async def test_log_tools_return_text_alone(client: Caller) -> None:
 def test_the_instructions_take_at_most_150_words() -> None:
     assert len(INSTRUCTIONS.split()) <= 150
     assert len(COMFYUI_INSTRUCTIONS.split()) <= 60
+    assert len(RUNS_INSTRUCTIONS.split()) <= 60
 
 
 def test_the_instructions_name_only_tools_that_exist() -> None:

@@ -6,10 +6,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from mcp_background_job.app import build_runs
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson, OptionalSeconds
 from mcp_background_job.cli.session import with_manager
+from mcp_background_job.config import load_settings
 from mcp_background_job.errors import InvalidRequestError
+from mcp_background_job.jobdir.layout import is_job_id
 from mcp_background_job.jobs.manager import JobManager
 
 
@@ -19,7 +22,9 @@ def prune(
     every: Annotated[bool, Parameter(name=["--all", "-a"])] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Remove ended jobs and their output; those that ended longer ago than MCP_BG_KEEP_DAYS, unless told otherwise.
+    """Remove ended jobs and runs of agents, and their output.
+
+    Those that ended longer ago than MCP_BG_KEEP_DAYS, unless told otherwise.
 
     Args:
         older_than: Those that ended longer ago than this, such as 7d or 12h.
@@ -33,12 +38,22 @@ def prune(
 
 
 async def _prune(manager: JobManager, older_than_s: float | None, *, as_json: bool) -> int:
-    removed = list(dict.fromkeys(await manager.prune(older_than_s=older_than_s)))
+    runs = build_runs(manager, load_settings())
+    await runs.recover()  # what an agent said is in the log of its job until it is read
+    removed = await runs.prune(older_than_s=older_than_s)
+    removed += dict.fromkeys(await manager.prune(older_than_s=older_than_s))
+    await runs.close()
     if as_json:
         terminal.as_json({"removed": removed})
     elif terminal.for_people():
-        terminal.line(f"{len(removed)} job{'' if len(removed) == 1 else 's'} removed")
+        jobs = sum(map(is_job_id, removed))
+        runs_too = f", {_count(len(removed) - jobs, 'run')}" if jobs < len(removed) else ""
+        terminal.line(f"{_count(jobs, 'job')}{runs_too} removed")
     else:
-        for job_id in removed:
-            terminal.line(job_id)
+        for removed_id in removed:
+            terminal.line(removed_id)
     return exit_codes.OK
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

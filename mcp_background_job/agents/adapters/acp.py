@@ -1,0 +1,94 @@
+"""Any agent that speaks the Agent Client Protocol on its stdin and stdout: ``config["command"]`` is its argv.
+
+Permissions are asked for (``input_required``), unless ``config["full_access"]`` is true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mcp_background_job.agents.adapters import hosted
+from mcp_background_job.agents.adapters.answers import choose
+from mcp_background_job.agents.adapters.base import Availability, Capability, Launch, Parser, RunRequest
+from mcp_background_job.agents.adapters.options import flag, refuse_schema, strings
+from mcp_background_job.agents.adapters.program import find
+from mcp_background_job.errors import InvalidRequestError
+
+#: Seconds that the host may take to stop. Agents that acknowledge a cancel do in a tenth of it.
+_GRACE_S = 1.2
+
+#: What well-known agents read of our environment, by a word of their command; no agent is given the keys of another.
+#: What others need is named in the setting for variables of runs.
+_READS = {
+    "claude": ("ANTHROPIC_*", "CLAUDE_CONFIG_DIR", "CLAUDE_CODE_OAUTH_TOKEN", "IS_SANDBOX"),
+    "codex": ("CODEX_*", "OPENAI_*"),
+    "gemini": ("GEMINI_*", "GOOGLE_*"),
+    "opencode": ("OPENCODE_*",),
+}
+
+
+class AcpAdapter:
+    """Attributes: as ``Adapter`` says."""
+
+    name = "acp"
+    capabilities: frozenset[Capability] = frozenset({"resume", "live_continue", "permissions"})
+    exit_is_result = False
+
+    def available(self, config: Mapping[str, Any], environment: Mapping[str, str]) -> Availability:
+        """Look for the first word of the command."""
+        try:
+            program = _command_of(config)[0]
+            path = find(program, environment)
+        except InvalidRequestError as error:
+            return Availability(None, reason=str(error))
+        advice = "install the agent, or name it by its absolute path"
+        return Availability(path, reason="" if path else f"there is no program {program} on the PATH; {advice}")
+
+    def launch(self, request: RunRequest, binary: str) -> Launch:
+        """Return how the host is started; the agent itself is started by the host."""
+        refuse_schema(request, "an ACP agent")
+        named = _command_of(request.config)
+        command = [binary, *named[1:]]
+        config = {"command": command, "full_access": flag(request.config, "full_access")}
+        words = " ".join(word.rpartition("/")[2] for word in named)  # of a path the file alone says what it is
+        passed = [name for agent, names in _READS.items() if agent in words for name in names]
+        return hosted.launch("acp", request, config, grace_s=_GRACE_S, pass_env=passed)
+
+    def parser(self, state: Mapping[str, Any] | None = None) -> hosted.HostParser:
+        """Return the parser of the host's lines."""
+        return hosted.HostParser(state)
+
+    def answer(self, parser: Parser, text: str, data: Mapping[str, Any]) -> bytes:
+        """Return the line that answers the open question, or else the next message."""
+        question = parser.dump()["question"]
+        if question is None:
+            return hosted.message(text)
+        request_id = question["request_id"]
+        if "methods" in question:
+            return hosted.line(answer={"request_id": request_id, "method_id": _login(question["methods"], text, data)})
+        chosen = choose(question["options"], text, data)
+        return hosted.line(answer={"request_id": request_id, "option_id": chosen})
+
+    def cancel_message(self, parser: Parser) -> bytes | None:
+        """Return the line that cancels."""
+        return hosted.line(cancel=True) if parser.end is None else None
+
+
+def _command_of(config: Mapping[str, Any]) -> list[str]:
+    command = strings(config, "command")
+    if not command or not command[0]:
+        message = 'backend acp needs backend_config.command, the argv of the agent, such as ["gemini", "--acp"]'
+        raise InvalidRequestError(message)
+    return command
+
+
+def _login(methods: list[dict[str, Any]], text: str, data: Mapping[str, Any]) -> str:
+    wanted = str(data.get("method_id") or text).strip()
+    ids = [str(method["id"]) for method in methods]
+    if wanted not in ids:
+        raise InvalidRequestError(f"{wanted!r} is no way to log in; answer with one of: {', '.join(ids)}")
+    return wanted
+
+
+ADAPTER = AcpAdapter()

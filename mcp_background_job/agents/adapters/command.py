@@ -1,0 +1,118 @@
+"""Any program: ``config["command"]`` is its argv, the prompt is its stdin, each line that it prints is a message.
+
+It knows no way to say how it ended but its exit code: 0 is a success.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from mcp_background_job.agents.adapters import options
+from mcp_background_job.agents.adapters.base import (
+    Availability,
+    Capability,
+    Event,
+    Launch,
+    ParsedEnd,
+    Parser,
+    RunRequest,
+)
+from mcp_background_job.agents.adapters.program import find
+from mcp_background_job.agents.adapters.reading import JsonObject, known
+from mcp_background_job.core.run import EventType, RunStatus
+from mcp_background_job.errors import InvalidRequestError
+
+#: Characters of the output that are kept as the final response, in whole lines: a report, but not a log of the work.
+_KEPT = 16_000
+
+
+class CommandParser:
+    """Takes each line as a message.
+
+    Attributes:
+        session_id: always ``None``.
+        end: as ``Parser`` says; known when the program has exited.
+    """
+
+    session_id: str | None = None
+
+    def __init__(self, state: Mapping[str, Any] | None = None) -> None:
+        """Begins at the beginning of the output, or where ``dump`` says."""
+        state = state or {}
+        self.end: ParsedEnd | None = _end_from(state.get("exit_code"), list(state.get("lines", [])))
+        self._exit_code: int | None = state.get("exit_code")
+        self._lines: deque[str] = deque(state.get("lines", []))
+        self._length = sum(map(len, self._lines))
+
+    def feed(self, line: bytes) -> list[Event]:
+        said = line.decode(errors="replace").removesuffix("\r")
+        self._lines.append(said[-_KEPT:])
+        self._length += len(self._lines[-1])
+        while self._length > _KEPT:
+            self._length -= len(self._lines.popleft())
+        return [Event(EventType.AGENT_MESSAGE, {"text": said})] if said.strip() else []
+
+    def close(self, exit_code: int | None) -> list[Event]:
+        self._exit_code = exit_code
+        self.end = _end_from(exit_code, list(self._lines))
+        return []
+
+    def dump(self) -> JsonObject:
+        return {"lines": list(self._lines), "exit_code": self._exit_code}
+
+
+def _end_from(exit_code: int | None, lines: list[str]) -> ParsedEnd | None:
+    if exit_code is None:
+        return None
+    said = "\n".join(lines).strip("\n")
+    if exit_code == 0:
+        return ParsedEnd(RunStatus.COMPLETED, {"final_response": said})
+    return ParsedEnd(RunStatus.FAILED, known(error=f"exit code {exit_code}", final_response=said))
+
+
+class CommandAdapter:
+    """Attributes: as ``Adapter`` says."""
+
+    name = "command"
+    capabilities: frozenset[Capability] = frozenset()
+    exit_is_result = True
+
+    def available(self, config: Mapping[str, Any], environment: Mapping[str, str]) -> Availability:
+        try:
+            program = _command_of(config)[0]
+            path = find(program, environment)
+        except InvalidRequestError as error:
+            return Availability(None, reason=str(error))
+        reason = "" if path else f"there is no program {program} on the PATH; install it, or give its absolute path"
+        return Availability(path, reason=reason)
+
+    def launch(self, request: RunRequest, binary: str) -> Launch:
+        options.refuse_schema(request, "command")
+        if request.resume is not None:
+            raise InvalidRequestError("a command has no sessions to resume; start a new run")
+        return Launch(
+            argv=(binary, *_command_of(request.config)[1:]),
+            stdin=request.prompt.encode(errors="replace"),
+        )
+
+    def parser(self, state: Mapping[str, Any] | None = None) -> CommandParser:
+        return CommandParser(state)
+
+    def answer(self, parser: Parser, text: str, data: Mapping[str, Any]) -> bytes:  # noqa: ARG002  as Adapter has it
+        raise InvalidRequestError("a command takes nothing while it works; start it as a job to write to its stdin")
+
+    def cancel_message(self, parser: Parser) -> bytes | None:  # noqa: ARG002  as Adapter has it
+        return None
+
+
+def _command_of(config: Mapping[str, Any]) -> list[str]:
+    command = options.strings(config, "command")
+    if not command or not command[0].strip(os.sep):
+        raise InvalidRequestError('give backend_config.command, the argv of the program, such as ["make", "report"]')
+    return command
+
+
+ADAPTER = CommandAdapter()

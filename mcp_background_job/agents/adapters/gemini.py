@@ -1,0 +1,175 @@
+"""Gemini CLI, by ``gemini --output-format stream-json``.
+
+It may edit files in the workspace, and has no tool that runs commands: headless it cannot ask. ``full_access: true`` in
+``backend_config`` allows everything. Without a terminal it works in a trusted workspace only, so starting a run in a
+directory is what trusts it, for that run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from mcp_background_job.agents.adapters import options
+from mcp_background_job.agents.adapters.base import (
+    Availability,
+    Capability,
+    Event,
+    Launch,
+    ParsedEnd,
+    Parser,
+    RunRequest,
+)
+from mcp_background_job.agents.adapters.calls import Tools, begun, ended
+from mcp_background_job.agents.adapters.failures import AUTH, reason_of
+from mcp_background_job.agents.adapters.lines import LineParser, Reader
+from mcp_background_job.agents.adapters.program import Program
+from mcp_background_job.agents.adapters.reading import JsonObject, known, mapping, text
+from mcp_background_job.core.run import EventType, RunStatus
+from mcp_background_job.errors import InvalidRequestError
+
+_TOOLS = Tools(
+    commands=frozenset({"run_shell_command"}),
+    edits=frozenset({"write_file", "replace"}),
+    path=("file_path",),
+    plans={"write_todos": "todos"},
+)
+
+#: 41 is its own code for "no valid login"; the others are what eight bits keep of an HTTP status.
+_AUTH_EXITS = frozenset({41, 401 & 0xFF, 403 & 0xFF})
+
+
+class GeminiParser(LineParser):
+    """Reads the lines of Gemini CLI. Its messages come in pieces, and are told whole.
+
+    Attributes:
+        pieces: of the message that is not whole yet.
+    """
+
+    def __init__(self, state: Mapping[str, Any] | None = None) -> None:
+        super().__init__(state)
+        self.pieces: list[str] = list((state or {}).get("pieces", []))
+
+    def close(self, exit_code: int | None) -> list[Event]:
+        if exit_code in _AUTH_EXITS and (self.end is None or self.end.status is RunStatus.FAILED):
+            data: JsonObject = self.end.data if self.end else {"error": "gemini has no valid login or key"}
+            self.end = ParsedEnd(RunStatus.FAILED, data | {"reason": AUTH})
+        return self._whole_message()
+
+    def dump(self) -> JsonObject:
+        return super().dump() | {"pieces": list(self.pieces)}
+
+    def _whole_message(self) -> list[Event]:
+        if not self.pieces:
+            return []
+        self.said = "".join(self.pieces)
+        self.pieces.clear()
+        return [Event(EventType.AGENT_MESSAGE, {"text": self.said})]
+
+    def _read_init(self, message: JsonObject) -> list[Event]:
+        self.session_id = text(message.get("session_id")) or self.session_id
+        self.end = None
+        model = text(message.get("model"))
+        return [
+            Event(EventType.STATUS_CHANGED, known(status="running", backend_session_id=self.session_id, model=model))
+        ]
+
+    def _read_message(self, message: JsonObject) -> list[Event]:
+        role, content = text(message.get("role")), text(message.get("content"))
+        if role == "assistant" and message.get("delta") is True:
+            self.pieces.append(content)
+            return []
+        told = self._whole_message()
+        if role != "assistant":
+            return [*told, Event(EventType.MESSAGE_ADDED, {"role": role or "user", "text": content})]
+        self.pieces.append(content)
+        return told + self._whole_message()
+
+    def _read_tool_use(self, message: JsonObject) -> list[Event]:
+        call_id, name = text(message.get("tool_id")), text(message.get("tool_name"))
+        arguments = mapping(message.get("parameters"))
+        self.open_call(call_id, name=name, path=_TOOLS.path_in(name, arguments))
+        return self._whole_message() + begun(_TOOLS, call_id, name, arguments)
+
+    def _read_tool_result(self, message: JsonObject) -> list[Event]:
+        call_id = text(message.get("tool_id"))
+        call = self.end_call(call_id)
+        failed = message.get("status") == "error"
+        output = text(message.get("output")) or text(mapping(message.get("error")).get("message"))
+        told = ended(_TOOLS, call_id, text(call.get("name")), output, failed=failed, path=text(call.get("path")))
+        return self._whole_message() + told
+
+    def _read_error(self, message: JsonObject) -> list[Event]:
+        """Read an error outside the result: a loop that was noticed, say; how it ends is told by the result."""
+        told = Event(EventType.REASONING, {"text": text(message.get("message")), "warning": True})
+        return [*self._whole_message(), told]
+
+    def _read_result(self, message: JsonObject) -> list[Event]:
+        told = self._whole_message()
+        usage = mapping(message.get("stats"))
+        if message.get("status") == "success":
+            self.end = ParsedEnd(RunStatus.COMPLETED, known(final_response=self.said, usage=usage))
+        else:
+            error = text(mapping(message.get("error")).get("message"))
+            data = known(error=error or "the turn failed", reason=reason_of(error), usage=usage)
+            self.end = ParsedEnd(RunStatus.FAILED, data)
+        return told
+
+    readers: ClassVar[Mapping[str, Reader]] = {
+        "init": _read_init,
+        "message": _read_message,
+        "tool_use": _read_tool_use,
+        "tool_result": _read_tool_result,
+        "error": _read_error,
+        "result": _read_result,
+    }
+
+
+class GeminiAdapter:
+    """Attributes: as ``Adapter`` says."""
+
+    name = "gemini"
+    capabilities: frozenset[Capability] = frozenset({"resume"})
+    exit_is_result = False
+    _program = Program(
+        name="gemini",
+        minimum=(0, 20, 0),  # the oldest one that the tests with real agents were run with
+        install="install it with `npm install -g @google/gemini-cli`",
+    )
+
+    def available(self, config: Mapping[str, Any], environment: Mapping[str, str]) -> Availability:
+        return self._program.look(config, environment)
+
+    def launch(self, request: RunRequest, binary: str) -> Launch:
+        options.refuse_schema(request, "gemini")
+        mode = "yolo" if options.flag(request.config, "full_access") else "auto_edit"
+        argv = [binary, "--output-format=stream-json", f"--approval-mode={mode}"]
+        if model := options.string(request.config, "model"):
+            argv.append(f"--model={model}")
+        if session := options.session(request):
+            argv.append(f"--resume={session}")
+        return Launch(
+            argv=(*argv, *options.strings(request.config, "args")),
+            env={
+                "GEMINI_CLI_TRUST_WORKSPACE": "true",
+                "GEMINI_CLI_NO_RELAUNCH": "true",  # its second process is for a larger heap, and takes its time
+            },
+            pass_env=(
+                *("GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GEMINI_BASE_URL", "GEMINI_CLI_HOME"),
+                *("GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_USE_GCA", "GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION"),
+                "GOOGLE_APPLICATION_CREDENTIALS",
+            ),
+            stdin=request.prompt.encode(errors="replace"),
+        )
+
+    def parser(self, state: Mapping[str, Any] | None = None) -> GeminiParser:
+        return GeminiParser(state)
+
+    def answer(self, parser: Parser, text: str, data: Mapping[str, Any]) -> bytes:  # noqa: ARG002  as Adapter has it
+        raise InvalidRequestError("gemini takes nothing while it works; wait for its end, then continue the run")
+
+    def cancel_message(self, parser: Parser) -> bytes | None:  # noqa: ARG002  as Adapter has it
+        return None
+
+
+ADAPTER = GeminiAdapter()

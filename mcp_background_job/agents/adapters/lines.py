@@ -1,0 +1,70 @@
+"""The parser of agents that print JSON objects, one a line, each with a ``type``; and of whatever else they print."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, TypeAlias
+
+from mcp_background_job.agents.adapters.base import Event, ParsedEnd
+from mcp_background_job.agents.adapters.reading import JsonObject, object_in, unparsed
+from mcp_background_job.core.run import RunStatus
+
+Reader: TypeAlias = Callable[[Any, JsonObject], list[Event]]
+
+#: Calls of tools that may be open at once. An agent has a few; a stream that ends none must not grow without end.
+_MAX_CALLS = 1000
+
+
+class LineParser:
+    """What these parsers share: their state, and which method reads which type of line.
+
+    A line of an unknown type tells nothing: agents add types every week. It is in the job's log.
+
+    Attributes:
+        readers: type of a line, and the method that reads it.
+        session_id: as ``Parser`` says.
+        end: as ``Parser`` says.
+        said: what the agent said last.
+        calls: calls of tools that have begun and not ended, by id: what their end will not say again.
+    """
+
+    readers: ClassVar[Mapping[str, Reader]] = {}
+
+    def __init__(self, state: Mapping[str, Any] | None = None) -> None:
+        """Begins at the beginning of a stream, or where ``dump`` says."""
+        state = state or {}
+        self.session_id: str | None = state.get("session_id")
+        self.end: ParsedEnd | None = _end_from(state.get("end"))
+        self.said: str = state.get("said", "")
+        self.calls: dict[str, JsonObject] = dict(state.get("calls", {}))
+
+    def feed(self, line: bytes) -> list[Event]:
+        if not line or line.isspace():
+            return []
+        message = object_in(line)
+        kind = message.get("type") if message else None
+        if message is None or not isinstance(kind, str):
+            return [unparsed(line)]
+        reader = self.readers.get(kind)
+        return reader(self, message) if reader else []
+
+    def close(self, exit_code: int | None) -> list[Event]:  # noqa: ARG002  what most agents say needs no exit code
+        return []
+
+    def dump(self) -> JsonObject:
+        end = self.end and {"status": self.end.status.value, "data": self.end.data}
+        return {"session_id": self.session_id, "end": end, "said": self.said, "calls": dict(self.calls)}
+
+    def open_call(self, call_id: str, **facts: Any) -> None:
+        """Note that a call has begun."""
+        if len(self.calls) >= _MAX_CALLS:
+            del self.calls[next(iter(self.calls))]
+        self.calls[call_id] = facts
+
+    def end_call(self, call_id: str) -> JsonObject:
+        """Return what was noted of a call that ends; nothing if its beginning was not seen."""
+        return self.calls.pop(call_id, {})
+
+
+def _end_from(state: JsonObject | None) -> ParsedEnd | None:
+    return ParsedEnd(RunStatus(state["status"]), state["data"]) if state else None

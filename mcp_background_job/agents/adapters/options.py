@@ -1,0 +1,71 @@
+"""Reads ``backend_config`` and the session to resume: refuses what cannot be meant before anything is started."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from mcp_background_job.agents.adapters.base import RunRequest
+from mcp_background_job.errors import InvalidRequestError
+
+
+def string(config: Mapping[str, Any], key: str) -> str | None:
+    """Return a text, or ``None`` if it is not given.
+
+    Raises:
+        InvalidRequestError: it is no text, or an empty one.
+    """
+    value = config.get(key)
+    if value is None or (isinstance(value, str) and value):
+        return value
+    raise InvalidRequestError(f"backend_config.{key} is {value!r}; give a text that is not empty, or leave it out")
+
+
+def strings(config: Mapping[str, Any], key: str) -> list[str]:
+    """Return a list of texts; an empty one if it is not given.
+
+    Raises:
+        InvalidRequestError: it is no list of texts.
+    """
+    value = config.get(key)
+    if value is None:
+        return []
+    if isinstance(value, list) and all(isinstance(item, str) for item in cast("list[Any]", value)):
+        return cast("list[str]", value)
+    raise InvalidRequestError(f"backend_config.{key} is {value!r}; give a list of texts, or leave it out")
+
+
+def flag(config: Mapping[str, Any], key: str, *, default: bool = False) -> bool:
+    """Return a yes or no.
+
+    Raises:
+        InvalidRequestError: it is neither; what sounds like a yes must not give an agent full access.
+    """
+    value = config.get(key)
+    if value is None:
+        return default
+    if isinstance(value, bool):
+        return value
+    raise InvalidRequestError(f"backend_config.{key} is {value!r}; give true or false, or leave it out")
+
+
+def session(request: RunRequest) -> str | None:
+    """Return the session to go on with, if any.
+
+    Raises:
+        InvalidRequestError: the id could be taken for an option of the agent's command line.
+    """
+    if request.resume is not None and (request.resume.startswith("-") or not request.resume.strip()):
+        raise InvalidRequestError(f"{request.resume!r} is no id of a session; start a new one")
+    return request.resume
+
+
+def refuse_schema(request: RunRequest, agent: str) -> None:
+    """Refuse what the agent has no option for.
+
+    Raises:
+        InvalidRequestError: an output schema was asked for.
+    """
+    if request.output_schema is not None:
+        message = f"{agent} cannot be held to an output schema; leave output_schema out and ask for JSON in the prompt"
+        raise InvalidRequestError(message)

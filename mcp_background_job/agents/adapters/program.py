@@ -1,0 +1,124 @@
+"""Looks for the program of an agent, and asks it for its version."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mcp_background_job.agents.adapters.base import Availability
+from mcp_background_job.agents.adapters.options import string
+from mcp_background_job.errors import InvalidRequestError
+
+#: Seconds for an answer to ``--version``. A Node program on a cold disk and a busy machine has needed three.
+VERSION_TIMEOUT_S = 15.0
+
+#: Bytes of that answer that are read.
+_ANSWER_BYTES = 10_000
+
+_VERSION = re.compile(r"\b\d{1,9}\.\d{1,9}(?:\.\d{1,9})?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """The program of an agent.
+
+    Attributes:
+        name: of the file, as it is found on PATH.
+        minimum: the oldest version that understands what it is started with.
+        install: how to get it, as the end of a sentence.
+    """
+
+    name: str
+    minimum: tuple[int, int, int]
+    install: str
+
+    def look(self, config: Mapping[str, Any], environment: Mapping[str, str]) -> Availability:
+        """Find it where ``config["binary"]`` says, or else on PATH, and see whether it is new enough."""
+        try:
+            path = find(string(config, "binary") or self.name, environment)
+        except InvalidRequestError as error:
+            return Availability(None, reason=str(error))
+        if path is None:
+            where = f"backend_config.binary {config['binary']}" if config.get("binary") else f"{self.name} on the PATH"
+            return Availability(None, reason=f"there is no program {where}; {self.install}")
+        try:
+            version = _version_of(path, environment)
+        except _SilentError as error:
+            return Availability(None, reason=f"{path} --version {error}; {self.install}")
+        if version and _numbers(version) < self.minimum:
+            oldest = ".".join(map(str, self.minimum))
+            reason = f"{path} is version {version}, and at least {oldest} is needed; {self.install}"
+            return Availability(None, version, reason)
+        return Availability(path, version)
+
+
+def find(name: str, environment: Mapping[str, str]) -> str | None:
+    """Return the absolute path of a program, or ``None``.
+
+    A name is looked for on PATH, but only in its absolute directories: an empty or relative one means the working
+    directory, and a file of the workspace must not be taken for the agent.
+
+    Raises:
+        InvalidRequestError: it is a relative path.
+    """
+    if os.sep in name and not Path(name).is_absolute():
+        raise InvalidRequestError(f"{name!r} is a relative path; give an absolute one, or a name to find on the PATH")
+    directories = [part for part in environment.get("PATH", "").split(os.pathsep) if part.startswith(os.sep)]
+    return shutil.which(name, path=os.pathsep.join(directories))
+
+
+class _SilentError(Exception):
+    """The program gives no version; the message goes on after its name."""
+
+
+def _version_of(path: str, environment: Mapping[str, str]) -> str | None:
+    """Return the version that a program names, or ``None`` if what it says holds none."""
+    facts = Path(path).stat()
+    asked = _ask(path, facts.st_mtime_ns, facts.st_size, tuple(sorted(environment.items())))
+    found = _VERSION.search(asked)
+    return found.group() if found else None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in version.split("."))
+
+
+@functools.lru_cache(maxsize=32)  # each start of a run looks, and a Node program takes a second to answer
+def _ask(path: str, _modified_ns: int, _size: int, environment: tuple[tuple[str, str], ...]) -> str:
+    # A file, not a pipe: children of the program that outlive it would hold a pipe open.
+    with tempfile.TemporaryFile() as answer:
+        try:
+            process = subprocess.Popen(
+                [path, "--version"],
+                stdin=subprocess.DEVNULL,
+                stdout=answer,
+                stderr=subprocess.STDOUT,
+                cwd=os.sep,
+                env=dict(environment),
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise _SilentError(f"cannot be started ({error.strerror})") from error
+        try:
+            exit_code = process.wait(VERSION_TIMEOUT_S)
+        except subprocess.TimeoutExpired as error:
+            raise _SilentError(f"gave no answer within {VERSION_TIMEOUT_S:g} s") from error
+        finally:
+            if process.returncode is None:
+                # It leads its own group, and it has not been waited for, so the number is still its own.
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        answer.seek(0)
+        said = answer.read(_ANSWER_BYTES).decode(errors="replace").strip()
+    if exit_code:
+        raise _SilentError(f"ended with exit code {exit_code} ({said[-200:] or 'silently'})")
+    return said

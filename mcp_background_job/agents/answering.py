@@ -1,0 +1,59 @@
+"""Answers what an agent asks while it waits: by the stdin of its job, from any server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+
+from mcp_background_job.agents import journal, reader
+from mcp_background_job.agents.adapters.base import Adapter, Event
+from mcp_background_job.agents.messages import Message
+from mcp_background_job.agents.projection import WAITING, Projection
+from mcp_background_job.agents.records import RunRecord
+from mcp_background_job.agents.results import Run
+from mcp_background_job.core.run import EventType, RunStatus
+from mcp_background_job.errors import InvalidRequestError, JobEndedError, RunStateError
+from mcp_background_job.jobdir import lock
+from mcp_background_job.jobdir.layout import RunDir
+from mcp_background_job.jobs.manager import JobManager
+
+#: An answer waits this long for whoever brings the events up to date.
+_LOCK_PATIENCE_S = 10.0
+
+
+async def answer(manager: JobManager, run: RunDir, record: RunRecord, adapter: Adapter, said: Message) -> Run:
+    """Send an answer, and write down that it was given; returns the run as it is then.
+
+    Raises:
+        RunStateError: nothing is asked any more.
+        InvalidRequestError: this agent takes no answers, or this is none to what it asks.
+    """
+    if "live_continue" not in adapter.capabilities or not record.keeps_stdin:
+        raise InvalidRequestError(f"backend does not support continue: {record.backend}")
+    descriptor = await asyncio.to_thread(lock.acquire, run.lock, patience_s=_LOCK_PATIENCE_S)
+    if descriptor is None:
+        raise RunStateError(f"run {record.run_id} is being read by a process that does not go on: try again, or end it")
+    try:
+        # From the look to the note with the lock: of two who answer one does, and the other finds nothing asked.
+        return await _answer(manager, run, record, adapter, said)
+    except JobEndedError as error:
+        raise RunStateError(f"run is not awaiting additional input: {error}") from error
+    finally:
+        os.close(descriptor)
+
+
+async def _answer(manager: JobManager, run: RunDir, record: RunRecord, adapter: Adapter, said: Message) -> Run:
+    state = (await asyncio.to_thread(reader.read_on, manager.executor, run, record, adapter)).state
+    if state.status not in WAITING:
+        raise RunStateError(f"run is not awaiting additional input: {state.status}")
+    parser = adapter.parser(state.parser)
+    words = adapter.answer(parser, said.text, said.data)
+    await manager.send_input(await manager.find(record.job_id), words)
+    projection = Projection(parser, state)
+    told = {"role": "user", "text": said.text, "data": said.data}
+    now = time.time()
+    projection.add(Event(EventType.MESSAGE_ADDED, {key: value for key, value in told.items() if value}), now)
+    projection.add(Event(EventType.STATUS_CHANGED, {"status": RunStatus.RUNNING.value}), now)
+    await asyncio.to_thread(journal.commit, run, state.events_bytes, projection.entries, projection.state)
+    return Run(record, projection.state)

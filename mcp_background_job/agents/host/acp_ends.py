@@ -1,0 +1,69 @@
+"""How an ACP session ends: what each stop reason, each error and each death of an agent means. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from mcp_background_job.agents.adapters.base import ParsedEnd
+from mcp_background_job.agents.adapters.failures import AUTH, reason_of
+from mcp_background_job.agents.adapters.reading import JsonObject, mapping, text
+from mcp_background_job.agents.host.acp_updates import Updates
+from mcp_background_job.agents.host.endings import failed
+from mcp_background_job.core.run import RunStatus
+
+#: The version of the protocol that is spoken here. In the draft of version 2 a turn does not end with the answer.
+PROTOCOL_VERSION = 1
+
+#: Status and sentence for each stop reason of the protocol.
+_STOPS = {
+    "end_turn": (RunStatus.COMPLETED, None),
+    "cancelled": (RunStatus.CANCELLED, None),
+    "refusal": (RunStatus.REJECTED, "the agent refused to go on"),
+    "max_tokens": (RunStatus.FAILED, "the agent reached its limit of tokens before it was done"),
+    "max_turn_requests": (RunStatus.FAILED, "the agent reached its limit of requests to the model before it was done"),
+}
+
+#: What the protocol says when a login is needed. Some agents have the HTTP status of the model's server for a code.
+AUTH_REQUIRED = -32000
+
+
+def end_of_turn(answer: JsonObject, updates: Updates) -> ParsedEnd:
+    """Return what the answer to a prompt says."""
+    reason = text(answer.get("stopReason"))
+    if reason not in _STOPS:
+        return failed(
+            "protocol", f"the agent ended its turn for a reason that is not known: {answer.get('stopReason')}"
+        )
+    status, error = _STOPS[reason]
+    quota = mapping(mapping(answer.get("_meta")).get("quota"))  # gemini
+    usage = answer.get("usage") or quota.get("token_count") or updates.usage
+    said = {"final_response": updates.final_response, "usage": usage, "stop_reason": reason}
+    return ParsedEnd(status, said | ({"reason": reason, "error": error} if error else {}))
+
+
+def refused(code: Any, message: str, data: Any, *, otherwise: str = "agent_error") -> ParsedEnd:
+    """Return the end that follows from an agent's error; ``otherwise`` is its reason unless a login is missing."""
+    error = message if data is None else f"{message}: {json.dumps(data, ensure_ascii=False)}"
+    reason = AUTH if code == AUTH_REQUIRED else reason_of(error, code)
+    return failed(reason or otherwise, error, code=code)
+
+
+def gone(exit_code: int | None, *, is_noise: bool) -> ParsedEnd:
+    """Return the end of a session whose agent no longer speaks."""
+    if is_noise:
+        advice = "start it as an agent (many need a flag for that, such as --acp)"
+        return failed("protocol", f"what the program prints is not the Agent Client Protocol; {advice}")
+    how = "closed its output, or wrote what is no message," if exit_code is None else _death(exit_code)
+    error = f"the agent {how} in the middle of the session; its stderr is in the log of the run"
+    return failed("agent_died", error, agent_exit_code=exit_code)
+
+
+def _death(exit_code: int) -> str:
+    return f"was ended by signal {-exit_code}" if exit_code < 0 else f"exited with code {exit_code}"
+
+
+def strange_version(version: Any) -> ParsedEnd:
+    """Return the end of a session with an agent that does not speak our version."""
+    advice = "use a release of it that speaks version 1"
+    return failed("protocol", f"the agent speaks version {version} of the Agent Client Protocol; {advice}")

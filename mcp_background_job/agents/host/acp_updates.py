@@ -1,0 +1,101 @@
+"""What the updates of an ACP session mean, as events. Pure, and lenient: agents send fields that no schema knows.
+
+Chunks of one message become one event. A call of a tool becomes one event at its start and one at its end, and a
+command one per change between. The start is told when the input is known, or when the call is no longer pending: agents
+announce a call while the model still writes its arguments (``title: "Terminal", rawInput: {}``, and the command later).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mcp_background_job.agents.adapters.base import Event
+from mcp_background_job.agents.adapters.reading import JsonObject, objects, text
+from mcp_background_job.agents.host import acp_calls
+from mcp_background_job.agents.host.acp_content import text_of
+from mcp_background_job.core.run import EventType
+
+#: Characters of a message after which it is told in pieces, so that memory stays bounded.
+MESSAGE_MAX = 1024**2
+
+#: Updates that tell nothing of the work itself.
+_SILENT = frozenset(
+    {
+        "available_commands_update",
+        "config_option_update",
+        "current_mode_update",
+        "session_info_update",
+        "user_message_chunk",
+    },
+)
+
+_CHUNKS = {"agent_message_chunk": EventType.AGENT_MESSAGE, "agent_thought_chunk": EventType.REASONING}
+
+
+class Updates:
+    """The updates of one session, turn after turn.
+
+    Attributes:
+        final_response: the last message of the agent that is complete.
+        usage: what the agent last said of it.
+    """
+
+    def __init__(self) -> None:
+        """Has heard nothing yet."""
+        self._chunks: list[str] = []
+        self._chunks_of: tuple[EventType, Any] | None = None
+        self._length = 0
+        self._calls = acp_calls.Calls()
+        self.final_response: str | None = None
+        self.usage: JsonObject | None = None
+
+    def feed(self, update: JsonObject) -> list[Event]:
+        """Take one update; returns what it tells."""
+        kind = text(update.get("sessionUpdate"))
+        if kind in _CHUNKS:
+            return self._chunk(_CHUNKS[kind], update)
+        if kind in _SILENT:
+            return []
+        if kind == "usage_update":
+            self.usage = {key: update[key] for key in ("used", "size", "cost") if key in update}
+            return []
+        return [*self.flush(), *self._told_by(kind, update)]
+
+    def _told_by(self, kind: str, update: JsonObject) -> list[Event]:
+        match kind:
+            case "tool_call" | "tool_call_update":
+                return self._calls.feed(update)
+            case "plan":
+                items = [_todo(entry) for entry in objects(update.get("entries"))]
+                return [Event(EventType.TODO_UPDATED, {"items": items})]
+            case _:
+                words = f"an update of an unknown kind, {update.get('sessionUpdate')}"
+                return [Event(EventType.REASONING, {"text": words, "update": update, "unparsed": True})]
+
+    def before_permission(self, call: JsonObject) -> list[Event]:
+        """Return what is told before the question for a permission: the call that it is about has all its input."""
+        return [*self.flush(), *self._calls.start(call)]
+
+    def flush(self) -> list[Event]:
+        """Return the message that was being heard; it is complete now."""
+        if self._chunks_of is None:
+            return []
+        kind, message_id = self._chunks_of
+        words = "".join(self._chunks)
+        self._chunks, self._chunks_of, self._length = [], None, 0
+        if kind is EventType.AGENT_MESSAGE:
+            self.final_response = words
+        return [Event(kind, {"text": words, **({"message_id": message_id} if message_id else {})})]
+
+    def _chunk(self, kind: EventType, update: JsonObject) -> list[Event]:
+        chunk = text_of(update.get("content"))
+        about = (kind, update.get("messageId"))
+        told = self.flush() if about != self._chunks_of or self._length > MESSAGE_MAX else []
+        self._chunks_of = about
+        self._chunks.append(chunk)
+        self._length += len(chunk)
+        return told
+
+
+def _todo(entry: JsonObject) -> JsonObject:
+    return {"text": entry.get("content"), "status": entry.get("status"), "priority": entry.get("priority")}

@@ -1,0 +1,151 @@
+"""The events of a run on disk: appended by one writer at a time, read by anybody.
+
+The writer holds the run's lock. It appends events first and replaces the checkpoint afterwards: what stands behind the
+length that the checkpoint names was not finished, is made again from the same bytes of the log, and so gets the same
+numbers. Readers take no lock and read up to that length.
+
+An event's number is that of its line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections import OrderedDict
+from typing import Any
+
+from mcp_background_job.agents import records
+from mcp_background_job.agents.projection import Entry
+from mcp_background_job.agents.records import Checkpoint
+from mcp_background_job.errors import CorruptRecordError, StateDirError
+from mcp_background_job.jobdir.layout import RunDir
+from mcp_background_job.jobdir.records import write_all
+
+#: Bytes of events in one answer, beyond the first event: a model is to read them.
+MAX_PAGE = 96 * 1024
+
+_BLOCK = 1024 * 1024
+
+#: Places in event files that are remembered, so that what a poller has seen is not read again each time.
+_MAX_PLACES = 512
+
+
+def checkpoint(run: RunDir) -> Checkpoint:
+    """Return how far the events are written.
+
+    Where that is unknown, or what it says is not there (after a power failure), they are written anew: it is all in the
+    log.
+    """
+    with contextlib.suppress(CorruptRecordError, FileNotFoundError):
+        known = records.read(Checkpoint, run.checkpoint)
+        if known and (known.events_bytes == 0 or os.stat(run.events).st_size >= known.events_bytes):
+            return known
+    return Checkpoint()
+
+
+def commit(run: RunDir, length: int, entries: list[Entry], after: Checkpoint) -> None:
+    """Append events behind ``length`` and then say so. The caller holds the lock.
+
+    Raises:
+        StateDirError: they cannot be written.
+    """
+    try:
+        for entry in entries:
+            for artifact in entry.artifacts:
+                _write_artifact(os.path.join(run.path, artifact.relpath), artifact.content)
+        if entries:
+            _append(run.events, length, b"".join(entry.line for entry in entries))
+        records.store(run.checkpoint, after)
+    except OSError as error:
+        raise StateDirError(f"the events of run {run.run_id} cannot be written: {error.strerror}") from error
+
+
+def _write_artifact(path: str, content: bytes) -> None:
+    folder = os.path.dirname(path)
+    for directory in (os.path.dirname(folder), folder):
+        os.makedirs(directory, mode=0o700, exist_ok=True)  # its mode is for the last of those that it makes
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        write_all(descriptor, content)
+    finally:
+        os.close(descriptor)
+
+
+def _append(path: str, length: int, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.ftruncate(descriptor, length)  # off with what a writer that died had begun
+        os.lseek(descriptor, length, os.SEEK_SET)
+        write_all(descriptor, data)
+    finally:
+        os.close(descriptor)
+
+
+class EventReader:
+    """Reads events, and remembers where those stand that are likely to be asked for next."""
+
+    def __init__(self) -> None:
+        """Knows no places yet."""
+        self._places: OrderedDict[tuple[str, int], int] = OrderedDict()
+
+    def page(self, run: RunDir, after_seq: int, limit: int, known: Checkpoint) -> list[dict[str, Any]]:
+        """Return events behind a number, as they were written: at most ``limit``, and not many bytes of them."""
+        if after_seq >= known.seq:
+            return []
+        with open(run.events, "rb") as file:
+            place = self._places.get((run.path, after_seq), 0) if after_seq else 0
+            file.seek(place or _place_of(file.fileno(), after_seq))
+            start = position = file.tell()
+            events: list[dict[str, Any]] = []
+            while len(events) < limit and position < known.events_bytes and position - start < MAX_PAGE:
+                line = file.readline()
+                events.append(json.loads(line))
+                position += len(line)
+        self._remember((run.path, after_seq + len(events)), position)
+        return events
+
+    def _remember(self, key: tuple[str, int], place: int) -> None:
+        self._places[key] = place
+        self._places.move_to_end(key)
+        while len(self._places) > _MAX_PLACES:
+            self._places.popitem(last=False)
+
+
+def _place_of(descriptor: int, lines: int) -> int:
+    """Return the offset behind so many lines."""
+    position = 0
+    while lines and (block := os.pread(descriptor, _BLOCK, position)):
+        count = block.count(b"\n")
+        if count < lines:
+            lines -= count
+            position += len(block)
+            continue
+        within = -1
+        for _ in range(lines):
+            within = block.index(b"\n", within + 1)
+        return position + within + 1
+    return position
+
+
+def read_artifact(path: str, offset: int, limit: int) -> tuple[bytes, int]:
+    """Return whole characters of an artifact from an offset on, and the offset at which they begin.
+
+    Both ends are moved to the next boundary of a character, so that who goes on at the end misses nothing.
+    """
+    with open(path, "rb") as file:
+        file.seek(offset)
+        data = file.read(limit + _LONGEST_CHARACTER)
+    begin = _boundary(data, 0)
+    end = _boundary(data, max(limit, begin + 1))
+    return data[begin:end], offset + begin
+
+
+#: Bytes of a character in UTF-8.
+_LONGEST_CHARACTER = 4
+
+
+def _boundary(data: bytes, position: int) -> int:
+    while position < len(data) and data[position] & 0xC0 == 0x80:  # noqa: PLR2004  a byte within a character: RFC 3629
+        position += 1
+    return min(position, len(data))

@@ -1,0 +1,194 @@
+"""Turns a request into a run's directory and a job."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mcp_background_job.agents import records
+from mcp_background_job.agents.adapters.base import Adapter, Launch, RunRequest
+from mcp_background_job.agents.catalog import Catalog
+from mcp_background_job.agents.environment import environment_of
+from mcp_background_job.agents.records import RunRecord
+from mcp_background_job.agents.request import SpawnRequest
+from mcp_background_job.errors import AgentMissingError, InvalidRequestError, StateDirError
+from mcp_background_job.jobdir import lock
+from mcp_background_job.jobdir.layout import RunDir
+from mcp_background_job.jobdir.records import write
+from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.request import StartRequest
+
+#: Bytes of log kept of an agent, unless jobs are given more: what is dropped before it is read is lost to the events.
+LOG_BYTES = 256 * 1024 * 1024
+
+#: Nobody else has the lock of a run that is being made.
+_NO_WAIT_S = 0.0
+
+#: Backends whose program is what ``backend_config`` has as ``command``; of others it may name the ``binary``.
+_ANY_PROGRAM = ("command", "acp")
+
+
+@dataclass(frozen=True)
+class Session:
+    """The session that a run belongs to.
+
+    Attributes:
+        session_id: ours.
+        agent_name: of the agent that it is with.
+        resume: the agent's own id, to go on with it.
+    """
+
+    session_id: str
+    agent_name: str | None = None
+    resume: str | None = None
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the settings say about runs: how many at once, and which variables of ours they get beyond the usual."""
+
+    max_runs: int
+    passed: tuple[str, ...] = ()
+
+
+class Launcher:
+    """Starts runs."""
+
+    def __init__(self, manager: JobManager, catalog: Catalog, policy: Policy, environment: Mapping[str, str]) -> None:
+        """Takes its parts, and the environment from which agents get theirs."""
+        self._manager = manager
+        self._catalog = catalog
+        self._policy = policy
+        self._environment = environment
+
+    async def binary_of(self, adapter: Adapter, request: SpawnRequest) -> str:
+        """Return the agent's program.
+
+        Raises:
+            AgentMissingError: it is not there, or too old.
+        """
+        there = await asyncio.to_thread(adapter.available, request.config, self._environment)
+        if there.path is None:
+            raise AgentMissingError(there.reason)
+        return there.path
+
+    async def launch(
+        self, adapter: Adapter, request: SpawnRequest, text: str, session: Session, client: str
+    ) -> RunRecord:
+        """Start a run, or put it in the queue; returns when that is on record.
+
+        Raises:
+            AgentMissingError: the agent's program is not there; nothing was written.
+            InvalidRequestError: the agent cannot do what is asked for; nothing was written.
+            LaunchError: the run is on record and could not be started.
+        """
+        binary = await self.binary_of(adapter, request)
+        run = self._catalog.claim()
+        job_id = self._manager.claim_id()
+        # Whoever finds the run before its job is recorded waits for the lock, and so never takes it for abandoned.
+        descriptor = await asyncio.to_thread(lock.acquire, run.lock, patience_s=_NO_WAIT_S)
+        try:
+            launch = adapter.launch(_run_request(run, request, text, session), binary)
+            record = _record(run, request, session, launch, job_id=job_id, client=client)
+            await asyncio.to_thread(_write_files, run, launch, record)
+            await self._manager.start(self._start_request(run, record, launch))
+        except (InvalidRequestError, StateDirError):  # the agent cannot do it, a pattern forbids it, no room on disk
+            shutil.rmtree(run.path, ignore_errors=True)
+            shutil.rmtree(self._manager.executor.state.job(job_id).path, ignore_errors=True)
+            raise
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
+        return record
+
+    def _start_request(self, run: RunDir, record: RunRecord, launch: Launch) -> StartRequest:
+        command = f"exec {shlex.join(launch.argv)}"
+        environment = environment_of(
+            self._environment,
+            run_id=record.run_id,
+            cwd=record.cwd,
+            temporary=run.temporary,
+            passed=(*self._policy.passed, *launch.pass_env),
+            added=launch.env,
+        )
+        return StartRequest(
+            command=command if launch.keeps_stdin else f"{command} < {shlex.quote(run.stdin)}",
+            name=record.run_id,
+            if_running="new",
+            job_id=record.job_id,
+            cwd=record.cwd,
+            stdin="pipe" if launch.keeps_stdin else "closed",
+            stdin_file=run.stdin if launch.keeps_stdin else None,
+            environment=environment,
+            guarded=_chosen_program(record, launch),
+            timeout_s=record.timeout_s,
+            idle_timeout_s=record.idle_timeout_s,
+            leftovers="kill" if record.leftovers == "kill" else "keep",
+            pools={"runs": self._policy.max_runs, f"session {record.session_id}": 1},
+            max_output=LOG_BYTES,
+            large_pipes=True,  # the Gemini CLI was seen to exit and lose what did not fit into the pipe
+        )
+
+
+def _chosen_program(record: RunRecord, launch: Launch) -> str:
+    """Return the command that the caller chose, for which the patterns for commands are meant; empty if none."""
+    if record.backend in _ANY_PROGRAM:
+        return shlex.join(record.config["command"])  # its adapter has checked it
+    return shlex.join(launch.argv) if record.config.get("binary") else ""
+
+
+def _run_request(run: RunDir, request: SpawnRequest, text: str, session: Session) -> RunRequest:
+    return RunRequest(
+        run_id=run.run_id,
+        cwd=os.path.normpath(request.cwd),
+        prompt=text,
+        directory=run.path,
+        resume=session.resume,
+        output_schema=request.output_schema,
+        config=request.config,
+        role=request.role,
+    )
+
+
+def _record(
+    run: RunDir, request: SpawnRequest, session: Session, launch: Launch, *, job_id: str, client: str
+) -> RunRecord:
+    return RunRecord(
+        run_id=run.run_id,
+        job_id=job_id,
+        backend=request.backend,
+        role=request.role,
+        agent_name=request.nickname or session.agent_name or f"{request.backend}-{run.run_id}",
+        session_id=session.session_id,
+        session_mode=request.session_mode,
+        cwd=os.path.normpath(request.cwd),
+        created_at=time.time(),
+        client=client,
+        metadata=dict(request.metadata),
+        output_schema=dict(request.output_schema) if request.output_schema is not None else None,
+        config=dict(request.config),
+        resume=session.resume,
+        resumed_from_run_id=request.resumed_from_run_id,
+        timeout_s=request.timeout_s,
+        idle_timeout_s=request.idle_timeout_s,
+        leftovers=request.leftovers,
+        keeps_stdin=launch.keeps_stdin,
+        polite_signal=launch.polite_signal,
+        grace_s=launch.grace_s,
+    )
+
+
+def _write_files(run: RunDir, launch: Launch, record: RunRecord) -> None:
+    try:
+        os.mkdir(run.temporary, 0o700)
+        write(run.stdin, launch.stdin)
+        for name, content in launch.files.items():
+            write(os.path.join(run.path, os.path.basename(name)), content)
+        records.store(run.record, record)  # last: a directory without it is no run
+    except OSError as error:
+        raise StateDirError(f"the files of a run cannot be written to {run.path}: {error.strerror}") from error

@@ -1,0 +1,68 @@
+"""Whether a run is over, as its job says."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+
+from mcp_background_job.agents.ending import Facts
+from mcp_background_job.agents.records import RunRecord
+from mcp_background_job.core.states import Outcome, State, outcome_of
+from mcp_background_job.executors.local import LocalExecutor
+from mcp_background_job.jobdir.observe import Observation
+from mcp_background_job.jobdir.records import Exit, LeaderExit
+
+
+@dataclass(frozen=True)
+class Over:
+    """That a run is over, and what is known of it beside what decides how it ended."""
+
+    facts: Facts
+    at: float
+    lost_bytes: int = 0
+    leftover_pids: tuple[int, ...] = ()
+
+
+def over_of(executor: LocalExecutor, record: RunRecord, seen: Observation | None) -> Over | None:
+    """Return what is known of the end of the job, ``None`` if it goes on."""
+    if seen is None:
+        return Over(Facts(outcome=Outcome.LOST, reason="the directory of its job is gone"), time.time())
+    if seen.state is State.EXITED:
+        return None if seen.exit is None or seen.sweep else _with_its_job(seen.exit)
+    if seen.status is None and not os.path.exists(executor.state.job(record.job_id).spec):
+        # Whoever starts a run has its lock until the job is recorded.
+        reason = "whoever started it died before its job was recorded"
+        return Over(Facts(outcome=Outcome.FAILED, reason=reason, was_started=False), time.time())
+    status = seen.status
+    if record.leftovers == "report" and status and status.leader_exit and status.stop_requested is None:
+        return _with_its_command(status.leader_exit, seen.runner_pid)
+    return None
+
+
+def _with_its_job(end: Exit) -> Over:
+    facts = Facts(
+        outcome=Outcome(end.outcome),
+        reason=end.reason,
+        exit_code=end.exit_code,
+        signal=end.signal,
+        was_started=end.started_at is not None,
+    )
+    return Over(facts, end.ended_at, end.lost_bytes)
+
+
+def _with_its_command(end: LeaderExit, runner_pid: int | None) -> Over:
+    reason = f"exit code {end.exit_code}" if end.signal is None else f"ended by {end.signal}"
+    facts = Facts(outcome=outcome_of(end.exit_code, None), reason=reason, exit_code=end.exit_code, signal=end.signal)
+    return Over(facts, end.at, leftover_pids=_descendants(runner_pid))
+
+
+def _descendants(runner_pid: int | None) -> tuple[int, ...]:
+    if runner_pid is None:
+        return ()
+    from mcp_background_job.processes.wrapper import ProcessWrapper  # noqa: PLC0415  psutil: 70 ms that not every server needs
+
+    try:
+        return tuple(ProcessWrapper(runner_pid).usage_of_descendants().commands)
+    except ProcessLookupError:
+        return ()

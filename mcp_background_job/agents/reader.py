@@ -1,0 +1,234 @@
+"""Brings the events of a run up to date with the log of its job.
+
+Whoever looks at a run does this first: takes the run's lock, reads the new bytes from where the checkpoint says, and
+writes what they tell. So there is one writer at a time, and no process whose death would stop the events. Everything
+here reads and writes files; call it in a thread.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mcp_background_job.agents import journal, records
+from mcp_background_job.agents.adapters.base import Adapter, Event
+from mcp_background_job.agents.ending import decide
+from mcp_background_job.agents.lines import LineSplitter, Skip
+from mcp_background_job.agents.over import Over, over_of
+from mcp_background_job.agents.projection import Projection
+from mcp_background_job.agents.records import CancelIntent, Checkpoint, RunRecord
+from mcp_background_job.agents.temporary import remove_tree
+from mcp_background_job.core.run import EventType, RunStatus
+from mcp_background_job.core.states import Outcome, State
+from mcp_background_job.errors import CorruptRecordError
+from mcp_background_job.executors.local import LocalExecutor
+from mcp_background_job.jobdir import lock
+from mcp_background_job.jobdir.layout import RunDir
+from mcp_background_job.jobdir.observe import Observation
+from mcp_background_job.jobdir.segments import Stream
+
+#: Bytes of the log between two commits: memory stays flat however far behind the events are.
+_PIECE = 1024 * 1024
+
+#: A visit ends after this time, and the next goes on: an agent may say more than can be read meanwhile, and whoever
+#: asks is not to wait until it is silent.
+_VISIT_S = 0.5
+
+#: Who has the lock has it for as long as a piece takes, or is suspended; then what is written already is shown.
+LOCK_PATIENCE_S = 2.0
+
+#: Bytes of stderr that are told of an agent that fails: often they say why, and stdout does not.
+_STDERR_TAIL = 2000
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a run.
+
+    Attributes:
+        state: what its events say.
+        log_end: up to where its job's log was looked at: what is beyond that is news.
+        is_unsettled: the last bytes before that are not in the log's index yet, and so were not read.
+        is_behind: its job has ended, and not all that it said is read yet.
+        needs_sweep: its job's runner is dead, and processes of it may not be.
+        has_ended: the agent says that it has done its work, and is still there.
+    """
+
+    state: Checkpoint
+    log_end: int = 0
+    is_unsettled: bool = False
+    is_behind: bool = False
+    needs_sweep: bool = False
+    has_ended: bool = False
+
+
+def bring_up_to_date(executor: LocalExecutor, run: RunDir, record: RunRecord, adapter: Adapter) -> Known:
+    """Write what the job's log has to tell that is not written yet; returns what is known then.
+
+    Raises:
+        StateDirError: it cannot be written.
+    """
+    known = journal.checkpoint(run)
+    if known.is_over and known.is_tidy:  # for good: nothing to write, and so nothing to lock
+        return Known(known)
+    with lock.held(run.lock, patience_s=LOCK_PATIENCE_S) as got:
+        if not got:
+            return Known(journal.checkpoint(run))
+        return read_on(executor, run, record, adapter)
+
+
+def read_on(executor: LocalExecutor, run: RunDir, record: RunRecord, adapter: Adapter) -> Known:
+    """The same for a caller who has the lock."""
+    before = journal.checkpoint(run)
+    if before.is_over:
+        return Known(_tidied(executor, run, record, before))
+    # The job is looked at first and its log read afterwards: what an ended job wrote is then all there.
+    seen = executor.poll([record.job_id]).get(record.job_id)
+    writer = _Writer(executor, run, record, adapter, before)
+    writer.begin(seen)
+    is_all = writer.read_log()
+    over = over_of(executor, record, seen)
+    if over is not None and is_all:
+        writer.finish(over)
+    writer.commit()
+    return Known(
+        _tidied(executor, run, record, writer.state) if writer.state.is_over else writer.state,
+        writer.looked_to,
+        is_unsettled=writer.read_to < writer.looked_to,
+        is_behind=over is not None and not is_all,
+        needs_sweep=seen is not None and seen.sweep,
+        has_ended=writer.projection.parser.end is not None,
+    )
+
+
+class _Writer:
+    """One visit of a writer."""
+
+    def __init__(
+        self, executor: LocalExecutor, run: RunDir, record: RunRecord, adapter: Adapter, before: Checkpoint
+    ) -> None:
+        self.projection = Projection(adapter.parser(before.parser), before)
+        self._executor = executor
+        self._run = run
+        self._record = record
+        self._adapter = adapter
+        self._splitter = LineSplitter(Skip(*before.skip) if before.skip else None)
+        self.read_to = self.looked_to = before.offset
+        self._written = before
+
+    @property
+    def state(self) -> Checkpoint:
+        return self.projection.state
+
+    def begin(self, seen: Observation | None) -> None:
+        record = self._record
+        if self.state.seq == 0:
+            told = {
+                "job_id": record.job_id,
+                "backend": record.backend,
+                "role": record.role,
+                "agent_name": record.agent_name,
+                "session_mode": record.session_mode,
+                "cwd": record.cwd,
+                "resumed_from_run_id": record.resumed_from_run_id,
+            }
+            data = {key: value for key, value in told.items() if value is not None}
+            self.projection.add(Event(EventType.RUN_STARTED, data), record.created_at)
+        started_at = _started_at(seen)
+        if self.state.status is RunStatus.QUEUED and started_at is not None:
+            self.projection.state = replace(self.state, started_at=started_at)
+            data = {"status": RunStatus.RUNNING.value}
+            self.projection.add(Event(EventType.STATUS_CHANGED, data), started_at)
+
+    def read_log(self) -> bool:
+        """Read what there is of the log, for a while; returns whether that was all."""
+        until = time.monotonic() + _VISIT_S
+        while True:
+            found = self._executor.read_parts(self._record.job_id, self.read_to, _PIECE, Stream.STDOUT)
+            if found.start > self.read_to:
+                self._splitter.missing(found.start - self.read_to)
+            for part in found.parts:
+                self.projection.take(self._splitter.feed(part))
+            if found.next >= found.end or found.next <= self.read_to:
+                self.read_to, self.looked_to = max(found.next, self.read_to), found.end
+                return True
+            self.read_to = self.looked_to = found.next
+            if time.monotonic() >= until:
+                return False
+            self.commit()
+
+    def finish(self, over: Over) -> None:
+        self.projection.take(self._splitter.rest())
+        ended_by_itself = over.facts.outcome in (Outcome.COMPLETED, Outcome.FAILED)
+        self.projection.close(over.facts.exit_code if ended_by_itself else None, over.at)
+        wish = _wish(self._run)
+        facts = replace(
+            over.facts,
+            cancel=wish if wish and wish.at <= over.at else None,  # one that came too late has ended nothing
+            parsed=self.projection.parser.end,
+            exit_is_result=self._adapter.exit_is_result,
+        )
+        ending = decide(facts)
+        told: dict[str, Any] = {"lost_bytes": over.lost_bytes, "leftover_pids": list(over.leftover_pids)}
+        if ending.status is RunStatus.FAILED and facts.exit_code != 0:
+            told["stderr"] = self._last_words()
+        if self._record.output_schema is not None and "structured_output" not in ending.data:
+            told["structured_output"] = _object_in(ending.data.get("final_response"))
+        data = {**ending.data, **{key: value for key, value in told.items() if value}}
+        self.projection.end(replace(ending, data=data), max(over.at, self.state.updated_at))
+
+    def _last_words(self) -> str:
+        tail = self._executor.read_log_tail(self._record.job_id, _STDERR_TAIL, Stream.STDERR).data
+        return tail.decode("utf-8", "replace").strip()
+
+    def commit(self) -> None:
+        skip = self._splitter.skip
+        after = replace(
+            self.state,
+            offset=self._splitter.resume_at(self.read_to),
+            skip=[skip.count, skip.why] if skip else None,
+            parser=self.projection.parser.dump(),
+        )
+        if after != self._written:
+            journal.commit(self._run, self._written.events_bytes, self.projection.entries, after)
+        self.projection.entries = []
+        self.projection.state = self._written = after
+
+
+def _wish(run: RunDir) -> CancelIntent | None:
+    """Return the wish that a run be cancelled; if it cannot be read, somebody had it all the same."""
+    try:
+        return records.read(CancelIntent, run.cancel)
+    except CorruptRecordError:
+        return CancelIntent(at=0.0, by="unknown")
+
+
+def _object_in(text: object) -> Any:
+    """Return what an agent that was held to a schema answered, ``None`` if it is no JSON after all."""
+    try:
+        return json.loads(text) if isinstance(text, str) else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _started_at(seen: Observation | None) -> float | None:
+    if seen is None:
+        return None
+    if seen.exit is not None and seen.exit.started_at is not None:
+        return seen.exit.started_at
+    return seen.status.started_at if seen.status else None
+
+
+def _tidied(executor: LocalExecutor, run: RunDir, record: RunRecord, state: Checkpoint) -> Checkpoint:
+    """Remove the temporary directory of a run that is over, when nothing of it is left that might use it."""
+    if state.is_tidy:
+        return state
+    seen = executor.poll([record.job_id]).get(record.job_id)
+    if seen is not None and seen.state is not State.EXITED:
+        return state
+    remove_tree(run.temporary)
+    state = replace(state, is_tidy=True)
+    journal.commit(run, state.events_bytes, [], state)
+    return state

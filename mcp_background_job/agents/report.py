@@ -1,0 +1,134 @@
+"""What came of a call, as plain objects: what a tool returns, and what ``--json`` prints.
+
+Names are those of the orchestration tools; what they do not have comes after theirs, where there is something to say.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mcp_background_job.agents.adapters.table import adapter_named
+from mcp_background_job.agents.projection import iso
+from mcp_background_job.agents.records import Checkpoint, RunRecord
+from mcp_background_job.agents.results import Cancelled, Continued, Listed, Piece, Polled, Run
+from mcp_background_job.agents.runs import RESUMABLE
+
+Report = dict[str, Any]
+
+_RESULT = ("final_response", "structured_output", "usage", "artifact_refs")
+
+
+def of_spawn(run: Run) -> Report:
+    """Return what is told of a run that was just started."""
+    record = run.record
+    return {
+        "run_id": record.run_id,
+        "backend": record.backend,
+        "role": record.role,
+        "session_id": record.session_id,
+        "agent_name": record.agent_name,
+        "status": run.state.status.value,
+    }
+
+
+def of_run(run: Run) -> Report:
+    """Return all that is known of a run."""
+    record, state = run.record, run.state
+    end = state.end or {}
+    extra: Report = {
+        "job_id": record.job_id,
+        "error": end.get("error"),
+        "completed_at": iso(state.updated_at) if state.is_over else None,
+        "exit_code": end.get("exit_code"),
+        "signal": end.get("signal"),
+        "result": {key: end[key] for key in _RESULT if key in end} or None,
+        "pending_request": state.request,
+        "resumable": _is_resumable(record, state) or None,
+        "resumed_from_run_id": record.resumed_from_run_id,
+    }
+    return {
+        **of_spawn(run),
+        "started_at": iso(state.started_at or record.created_at),
+        "updated_at": iso(state.updated_at or record.created_at),
+        "summary": state.summary or f"Run {state.status.value}",
+        "last_seq": state.seq,
+        "cwd": record.cwd,
+        "metadata": record.metadata,
+        "remote_ref": _remote(record, state),
+        **{key: value for key, value in extra.items() if value is not None},
+    }
+
+
+def of_list(listed: Listed) -> Report:
+    """Return several runs, and where to go on if there are more."""
+    more = {} if listed.next_offset is None else {"next_cursor": listed.next_offset}
+    return {"runs": [of_run(run) for run in listed.runs], **more}
+
+
+def of_poll(polled: Polled) -> Report:
+    """Return events as they are told: with what they are of."""
+    record, state = polled.run.record, polled.run.state
+    whose = {"run_id": record.run_id, "session_id": record.session_id, "backend": record.backend}
+    return {
+        "run_id": record.run_id,
+        "status": state.status.value,
+        "events": [
+            {"seq": event["seq"], "ts": event["ts"], **whose, "type": event["type"], "data": event["data"]}
+            for event in polled.events
+        ],
+        "next_after_seq": polled.next_after_seq,
+    }
+
+
+def of_cancel(cancelled: Cancelled) -> Report:
+    """Return what became of a request to cancel."""
+    run, stopped = cancelled.run, cancelled.stopped
+    return {
+        "run_id": run.record.run_id,
+        "status": run.state.status.value,
+        "cancelled_at": iso(cancelled.at),
+        "stopped": not stopped.leftover,
+        "escalation": stopped.escalation,
+        "killed_pids": list(stopped.killed),
+        "leftover_pids": list(stopped.leftover),
+    }
+
+
+def of_continue(continued: Continued) -> Report:
+    """Return the run that goes on."""
+    run = continued.run
+    report = {
+        "run_id": run.record.run_id,
+        "status": run.state.status.value,
+        "session_id": run.record.session_id,
+        "agent_name": run.record.agent_name,
+        "mode": continued.mode,
+    }
+    if run.record.resumed_from_run_id and continued.mode == "resume":
+        report["resumed_from_run_id"] = run.record.resumed_from_run_id
+    return report
+
+
+def of_artifact(seq: int, piece: Piece) -> Report:
+    """Return a piece of a field that was cut."""
+    reference = piece.reference
+    return {
+        "run_id": piece.run_id,
+        "seq": seq,
+        **{key: reference[key] for key in ("field_path", "mime", "encoding", "relpath", "total_bytes")},
+        "offset": piece.offset,
+        "returned_bytes": piece.returned_bytes,
+        "has_more": piece.offset + piece.returned_bytes < reference["total_bytes"],
+        "content": piece.content,
+    }
+
+
+def _remote(record: RunRecord, state: Checkpoint) -> Report:
+    session = state.backend_session or record.resume
+    return {"provider": record.backend, **({"conversation_id": session} if session else {}), **state.remote}
+
+
+def _is_resumable(record: RunRecord, state: Checkpoint) -> bool:
+    if state.status not in RESUMABLE or not (state.backend_session or record.resume):
+        return False
+    return "resume" in adapter_named(record.backend).capabilities

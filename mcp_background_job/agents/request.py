@@ -1,0 +1,100 @@
+"""What a caller asks for when starting a run, checked before anything is started or written."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from mcp_background_job.agents import messages
+from mcp_background_job.core.run import Role
+from mcp_background_job.errors import InvalidRequestError
+
+SessionMode = Literal["new", "resume"]
+Leftovers = Literal["kill", "report"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpawnRequest:
+    """A run to be started.
+
+    Attributes:
+        backend: kind of agent.
+        cwd: the workspace, absolute.
+        prompt: the task; or else
+        input_message: the same in parts.
+        role: planner, worker or reviewer.
+        session_mode: ``new``, or ``resume`` to go on with a session.
+        session_id: of the session to go on with.
+        nickname: the caller's name for the agent.
+        profile: path of a file that is put before the task.
+        output_schema: JSON Schema for the final answer.
+        metadata: kept and returned, not interpreted.
+        config: what the adapter wants to know.
+        timeout_s: time limit.
+        idle_timeout_s: limit for silence.
+        leftovers: what becomes of processes that outlive the agent: ended, or only reported.
+        resumed_from_run_id: the run that it goes on from.
+    """
+
+    backend: str
+    cwd: str
+    prompt: str | None = None
+    input_message: Mapping[str, Any] | None = None
+    role: Role = "worker"
+    session_mode: SessionMode = "new"
+    session_id: str | None = None
+    nickname: str | None = None
+    profile: str | None = None
+    output_schema: Mapping[str, Any] | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    config: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    timeout_s: float | None = None
+    idle_timeout_s: float | None = None
+    leftovers: Leftovers = "kill"
+    resumed_from_run_id: str | None = None
+
+
+def check(request: SpawnRequest) -> None:
+    """Check what needs no look at other runs.
+
+    Raises:
+        InvalidRequestError: something cannot be used.
+    """
+    if not os.path.isabs(request.cwd):
+        raise InvalidRequestError(f"cwd must be an absolute path: {request.cwd}")
+    if not os.path.exists(request.cwd):
+        raise InvalidRequestError(f"ENOENT: no such file or directory, stat '{request.cwd}'")
+    if not os.path.isdir(request.cwd):
+        raise InvalidRequestError(f"cwd is not a directory: {request.cwd}")
+    if request.session_mode == "resume" and not request.session_id:
+        raise InvalidRequestError("session_id is required when session_mode is resume")
+    words = (("role", request.role, Role), ("session_mode", request.session_mode, SessionMode))
+    for name, word, known in (*words, ("leftovers", request.leftovers, Leftovers)):
+        if word not in get_args(known):
+            raise InvalidRequestError(f"{name} {word!r} is unknown: give one of {', '.join(get_args(known))}")
+    for name, limit in (("timeout_s", request.timeout_s), ("idle_timeout_s", request.idle_timeout_s)):
+        if limit is not None and not 0 < limit < math.inf:
+            raise InvalidRequestError(f"{name}={limit:g}: a time limit is more than 0 seconds, and finite")
+
+
+def text_of(request: SpawnRequest) -> str:
+    """Return the text of the first message: profile, prompt and message, whichever are given.
+
+    Raises:
+        InvalidRequestError: there is no text, or the profile cannot be read.
+    """
+    message = messages.read(request.input_message).text if request.input_message is not None else ""
+    task = "\n\n".join(text for text in (request.prompt or "", message) if text.strip())
+    if not task:
+        raise InvalidRequestError("Provide prompt or input_message")
+    if request.profile is None:
+        return task
+    path = os.path.join(request.cwd, request.profile)
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return f"{file.read()}\n\n{task}"
+    except OSError as error:
+        raise InvalidRequestError(f"profile {path} cannot be read: {error.strerror}") from error

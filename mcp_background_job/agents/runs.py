@@ -1,0 +1,284 @@
+"""``RunManager``: one method per thing that can be done with a run of an agent."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from mcp_background_job.agents import journal, messages, records
+from mcp_background_job.agents.adapters.base import Adapter
+from mcp_background_job.agents.adapters.table import adapter_named
+from mcp_background_job.agents.answering import answer
+from mcp_background_job.agents.catalog import Catalog, Reference, new_id
+from mcp_background_job.agents.launching import Launcher, Policy, Session
+from mcp_background_job.agents.projection import WAITING
+from mcp_background_job.agents.records import CancelIntent, RunRecord
+from mcp_background_job.agents.request import SpawnRequest, check, text_of
+from mcp_background_job.agents.results import Cancelled, Continued, Listed, Piece, Polled, Run
+from mcp_background_job.agents.stopping import stop
+from mcp_background_job.agents.watching import MAX_WAIT_S, Watcher
+from mcp_background_job.core.run import RunStatus
+from mcp_background_job.errors import (
+    BackgroundJobError,
+    InvalidRequestError,
+    RunnerSilentError,
+    RunStateError,
+    StateDirError,
+    UnknownJobError,
+)
+from mcp_background_job.jobs.manager import JobManager
+
+#: The most events in one answer, as the orchestration tools have it.
+MAX_EVENTS = 1000
+
+#: The most of an artifact in one answer.
+MAX_ARTIFACT_BYTES = 262_144
+
+#: Statuses of runs that can be gone on with in a new run. An agent that refused would refuse again.
+RESUMABLE = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
+
+
+class RunManager:
+    """Starts, follows, cancels, continues and lists runs of agents."""
+
+    def __init__(self, manager: JobManager, policy: Policy, *, environment: Mapping[str, str], keep_s: float) -> None:
+        """Takes its parts; see ``app.build_runs``.
+
+        Args:
+            manager: of the jobs that runs are.
+            policy: what the settings say about runs.
+            environment: from which agents get theirs.
+            keep_s: seconds for which ended runs are kept.
+        """
+        self._manager = manager
+        self._keep_s = keep_s
+        self._catalog = Catalog(manager.executor.state)
+        self._launcher = Launcher(manager, self._catalog, policy, environment)
+        self._watcher = Watcher(manager, self._catalog)
+
+    async def close(self) -> None:
+        """Let go of what is waited for; runs go on."""
+        await self._watcher.close()
+
+    # -- start -----------------------------------------------------------------------------------------------------
+
+    async def spawn(self, request: SpawnRequest, *, client: str = "") -> Run:
+        """Start a run, or put it in the queue.
+
+        Raises:
+            InvalidRequestError: something in the request cannot be used; nothing was started.
+            AgentMissingError: the agent's program is not there.
+            LaunchError: the run is on record and could not be started.
+        """
+        check(request)
+        text = text_of(request)
+        adapter = adapter_named(request.backend)
+        session = Session("s" + new_id())
+        if request.session_mode == "resume":
+            session = await self._session(adapter, request.session_id or "", request.backend)
+        record = await self._launcher.launch(adapter, request, text, session, client)
+        run = await self._watcher.look(record)
+        self._watcher.attend(run)
+        return run
+
+    async def _session(self, adapter: Adapter, session_id: str, backend: str) -> Session:
+        runs = await asyncio.to_thread(self._catalog.of_session, session_id)
+        if not runs:
+            raise InvalidRequestError(f"Unknown session_id: {session_id}")
+        newest = runs[0]
+        if newest.backend != backend:
+            raise InvalidRequestError(f"Session {session_id} is bound to backend {newest.backend}, not {backend}")
+        if "resume" not in adapter.capabilities:
+            raise InvalidRequestError(f"backend does not support continue: {backend}")
+        for record in runs:
+            told = (await self._watcher.look(record)).state.backend_session or record.resume
+            if told:
+                return Session(session_id, newest.agent_name, told)
+        raise RunStateError(f"Session {session_id} has no backend session id yet")
+
+    # -- look ------------------------------------------------------------------------------------------------------
+
+    async def get(self, reference: Reference) -> Run:
+        """Return a run as it is now.
+
+        Raises:
+            UnknownRunError: there is none.
+        """
+        return await self._watcher.look(await self._find(reference))
+
+    async def list(
+        self,
+        *,
+        status: str | None = None,
+        backend: str | None = None,
+        cwd: str | None = None,
+        limit: int = 20,
+        offset: int = 0,
+    ) -> Listed:
+        """Return runs, newest first.
+
+        Raises:
+            InvalidRequestError: an argument is out of bounds, or there is no such status.
+        """
+        if limit < 1 or offset < 0:
+            raise InvalidRequestError(f"limit={limit}, cursor={offset}: a limit is 1 or more, a cursor 0 or more")
+        if status is not None and status not in list(RunStatus):
+            raise InvalidRequestError(f"status {status!r} is unknown: give one of {', '.join(RunStatus)}")
+        found = await asyncio.to_thread(self._catalog.all, backend=backend, cwd=cwd)
+        if status is None:
+            runs = [await self._watcher.look(record) for record in found[offset : offset + limit]]
+            count = len(found)
+        else:
+            matching = [
+                run for run in [await self._watcher.look(record) for record in found] if run.state.status == status
+            ]
+            runs, count = matching[offset : offset + limit], len(matching)
+        return Listed(runs, offset + limit if offset + limit < count else None)
+
+    async def poll(self, reference: Reference, *, after_seq: int, limit: int = 100, wait_s: float = 20.0) -> Polled:
+        """Return events behind a number; waits for some unless the run is over.
+
+        Raises:
+            UnknownRunError: there is no such run.
+            InvalidRequestError: an argument is out of bounds.
+        """
+        if after_seq < 0 or not 1 <= limit <= MAX_EVENTS or not 0 <= wait_s <= MAX_WAIT_S:
+            raise InvalidRequestError(
+                f"after_seq={after_seq}, limit={limit}, wait_ms={wait_s * 1000:g}: after_seq is 0 or more, limit 1 to "
+                f"{MAX_EVENTS}, wait_ms 0 to {MAX_WAIT_S * 1000:g}"
+            )
+        record = await self._find(reference)
+        return await self._watcher.poll(record, after_seq=after_seq, limit=limit, wait_s=wait_s)
+
+    async def artifact(self, reference: Reference, *, seq: int, field_path: str, offset: int, limit: int) -> Piece:
+        """Return a piece of a field that was too large for its event.
+
+        Raises:
+            UnknownRunError: there is no such run.
+            InvalidRequestError: the event has no such field, or an argument is out of bounds.
+        """
+        if seq < 1 or offset < 0 or not 1 <= limit <= MAX_ARTIFACT_BYTES:
+            raise InvalidRequestError(
+                f"seq={seq}, offset={offset}, limit={limit}: seq is 1 or more, offset 0 or more, limit 1 to "
+                f"{MAX_ARTIFACT_BYTES}"
+            )
+        record = await self._find(reference)
+        run = self._catalog.directory(record.run_id)
+        event = await self._watcher.event(record, seq)
+        references: dict[str, dict[str, Any]] = (event or {}).get("data", {}).get("artifact_refs", {})
+        if not references:
+            raise InvalidRequestError(f"No artifacts found for seq {seq}")
+        if field_path not in references:
+            raise InvalidRequestError(
+                f"No artifact for field_path {field_path}. Available field paths: {', '.join(references)}"
+            )
+        found = references[field_path]
+        path = os.path.join(run.path, str(found["relpath"]))
+        try:
+            data, begin = await asyncio.to_thread(journal.read_artifact, path, offset, limit)
+        except OSError as error:
+            raise StateDirError(f"artifact {path} cannot be read: {error.strerror}") from error
+        return Piece(record.run_id, found, begin, len(data), data.decode("utf-8", "replace"))
+
+    async def _find(self, reference: Reference) -> RunRecord:
+        return await asyncio.to_thread(self._catalog.find, reference)
+
+    # -- stop ------------------------------------------------------------------------------------------------------
+
+    async def cancel(self, reference: Reference, *, by: str) -> Cancelled:
+        """Cancel a run; returns when nothing of it is left, or with what is.
+
+        Raises:
+            UnknownRunError: there is no such run.
+            RunStateError: it is over already, or cannot be reached from here.
+        """
+        record = await self._find(reference)
+        run, adapter = self._catalog.directory(record.run_id), adapter_named(record.backend)
+        state = (await self._watcher.look(record)).state
+        if state.is_over:
+            raise RunStateError(f"run is already terminal: {state.status}")
+        # The wish is written down first: whoever finds the job ended then knows why, whatever becomes of us.
+        intent = await asyncio.to_thread(records.store_first, run.cancel, CancelIntent(at=time.time(), by=by))
+        message = adapter.cancel_message(adapter.parser(state.parser)) if record.keeps_stdin else None
+        try:
+            stopped = await stop(self._manager, record, message, by=by)
+        except (RunnerSilentError, UnknownJobError) as error:
+            raise RunStateError(f"run is not active in this process: {state.status}") from error
+        state = (await self._watcher.visit(record)).state
+        # Nobody who wants a run to end is to wait until all that its agent has said is read.
+        if not state.is_over and not stopped.leftover:
+            state = replace(state, status=RunStatus.CANCELLED)
+        return Cancelled(Run(record, state), intent.at, stopped)
+
+    # -- go on -----------------------------------------------------------------------------------------------------
+
+    async def go_on(self, reference: Reference, message: Mapping[str, Any], *, client: str = "") -> Continued:
+        """Answer what a run waits for, or go on with its session in a new run.
+
+        Raises:
+            UnknownRunError: there is no such run.
+            RunStateError: it neither waits nor is over in a way that can be gone on from.
+            InvalidRequestError: the message cannot be used, or the agent cannot be continued.
+        """
+        said = messages.read(message)
+        record = await self._find(reference)
+        run = await self._watcher.look(record)
+        status = run.state.status
+        if status in WAITING:
+            directory = self._catalog.directory(record.run_id)
+            answered = await answer(self._manager, directory, record, adapter_named(record.backend), said)
+            self._watcher.attend(answered)
+            return Continued(answered, "live")
+        if status is RunStatus.QUEUED:
+            raise RunStateError(f"run has not started yet: {status}")
+        if not run.state.is_over:
+            raise RunStateError(f"run is not awaiting additional input: {status}")
+        if status not in RESUMABLE:
+            raise RunStateError(f"run is already terminal: {status}")
+        return Continued(await self.spawn(_resuming(record, message), client=client), "resume")
+
+    # -- tidy up ---------------------------------------------------------------------------------------------------
+
+    async def recover(self) -> None:
+        """Bring all runs up to date: their jobs may have ended while nobody looked."""
+        for record in await asyncio.to_thread(self._catalog.all):
+            with contextlib.suppress(BackgroundJobError):  # it is shown as it is wherever it is asked for
+                self._watcher.attend(await self._watcher.look(record))
+
+    async def prune(self, *, older_than_s: float | None = None) -> list[str]:
+        """Remove runs that ended long enough ago; returns their ids."""
+        before = time.time() - (self._keep_s if older_than_s is None else older_than_s)
+        removed: list[str] = []
+        for record in await asyncio.to_thread(self._catalog.all):
+            run = self._catalog.directory(record.run_id)
+            state = await asyncio.to_thread(journal.checkpoint, run)
+            if state.is_tidy and state.updated_at < before:
+                await asyncio.to_thread(shutil.rmtree, run.path, ignore_errors=True)
+                removed.append(record.run_id)
+        return removed
+
+
+def _resuming(record: RunRecord, message: Mapping[str, Any]) -> SpawnRequest:
+    """Return the request for a run that goes on where another ended."""
+    return SpawnRequest(
+        backend=record.backend,
+        cwd=record.cwd,
+        input_message=message,
+        role=record.role,  # pyright: ignore[reportArgumentType]  checked when it was first asked for
+        session_mode="resume",
+        session_id=record.session_id,
+        nickname=record.agent_name,
+        output_schema=record.output_schema,
+        metadata=record.metadata,
+        config=record.config,
+        timeout_s=record.timeout_s,
+        idle_timeout_s=record.idle_timeout_s,
+        leftovers=record.leftovers,  # pyright: ignore[reportArgumentType]  the same
+        resumed_from_run_id=record.run_id,
+    )

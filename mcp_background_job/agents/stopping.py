@@ -1,0 +1,80 @@
+"""Cancels a run: the wish first, then the agent's own way to stop, then the job's ladder. The job does the killing."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+from mcp_background_job.agents.records import RunRecord
+from mcp_background_job.core.job import Job
+from mcp_background_job.core.waiting import Kind, Until
+from mcp_background_job.errors import InvalidRequestError, JobEndedError, StdinClosedError, SurvivorsError
+from mcp_background_job.jobdir.records import Exit
+from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.wait import WaitRequest
+
+#: An agent that was told to stop has this long to end by itself; those that heed it at all take a tenth of it.
+MESSAGE_GRACE_S = 0.4
+
+#: Message and signal together have this long, or as long as the adapter says if that is more: then all is killed.
+TOTAL_GRACE_S = 1.2
+
+Escalation = Literal["polite", "term", "kill"]
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """What a stop came to.
+
+    Attributes:
+        escalation: what it took: the agent's own way to stop, SIGTERM or SIGKILL.
+        killed: processes that were sent SIGKILL.
+        leftover: processes that even that did not end.
+    """
+
+    escalation: Escalation
+    killed: tuple[int, ...] = ()
+    leftover: tuple[int, ...] = ()
+
+
+async def stop(manager: JobManager, record: RunRecord, message: bytes | None, *, by: str) -> Stopped:
+    """Stop the job of a run.
+
+    Raises:
+        UnknownJobError: there is no such job any more.
+        RunnerSilentError: it cannot be stopped from here.
+    """
+    job = await manager.find(record.job_id)
+    began = time.monotonic()
+    if message is not None:
+        await _tell(manager, job, message)
+    left = max(0.0, max(TOTAL_GRACE_S, record.grace_s) - (time.monotonic() - began))
+    try:
+        await manager.kill(
+            job.job_id,
+            by=by,
+            why=f"run {record.run_id} was cancelled",
+            signal=record.polite_signal,
+            grace_s=min(record.grace_s, left),
+        )
+    except SurvivorsError as error:
+        return Stopped("kill", leftover=error.pids)
+    seen = manager.executor.poll([job.job_id]).get(job.job_id)
+    return _stopped(seen.exit if seen else None)
+
+
+async def _tell(manager: JobManager, job: Job, message: bytes) -> None:
+    # It may be over, have closed its stdin, or have stopped reading it: the signal comes next in any case.
+    with contextlib.suppress(JobEndedError, StdinClosedError, InvalidRequestError):
+        await manager.send_input(job, message)
+        await manager.wait(job, WaitRequest(until=Until(Kind.EXIT), wait_s=MESSAGE_GRACE_S))
+
+
+def _stopped(end: Exit | None) -> Stopped:
+    if end is None or end.started_at is None or (end.stop_requested is None and not end.killed_pids):
+        return Stopped("polite")
+    if end.killed_pids:
+        return Stopped("kill", tuple(end.killed_pids))
+    return Stopped("term" if end.stop_requested and end.stop_requested.signal == "SIGTERM" else "polite")

@@ -1,0 +1,133 @@
+"""Looks at runs, and waits for what they say: the runner of a run's job tells when there is news."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import Any
+
+from mcp_background_job.agents import journal, reader
+from mcp_background_job.agents.adapters.table import adapter_named
+from mcp_background_job.agents.catalog import Catalog
+from mcp_background_job.agents.journal import EventReader
+from mcp_background_job.agents.reader import Known
+from mcp_background_job.agents.records import Checkpoint, RunRecord
+from mcp_background_job.agents.results import Polled, Run
+from mcp_background_job.core.waiting import Kind, Until
+from mcp_background_job.errors import (
+    BackgroundJobError,
+    JobEndedError,
+    RunnerSilentError,
+    StdinClosedError,
+    UnknownJobError,
+    UnknownRunError,
+)
+from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.wait import WaitRequest
+
+#: The longest wait of one call for events, as the orchestration tools have it.
+MAX_WAIT_S = 30.0
+
+#: Where bytes were seen whose entry in the log's index was yet to come, look again after this time.
+_SETTLE_S = 0.02
+
+
+class Watcher:
+    """Looks at runs."""
+
+    def __init__(self, manager: JobManager, catalog: Catalog) -> None:
+        """Takes the manager of the jobs that runs are, and where runs are found."""
+        self._manager = manager
+        self._catalog = catalog
+        self._events = EventReader()
+        self._attended: dict[str, asyncio.Task[None]] = {}
+
+    async def close(self) -> None:
+        """Attend to no run any more."""
+        for task in self._attended.values():
+            task.cancel()
+        await asyncio.gather(*self._attended.values(), return_exceptions=True)
+
+    async def look(self, record: RunRecord) -> Run:
+        """Return a run as it is now."""
+        while (known := await self.visit(record)).is_behind:
+            pass
+        return Run(record, known.state)
+
+    async def visit(self, record: RunRecord) -> Known:
+        """Bring the events of a run up to date, or nearer to that; returns what is known then."""
+        known = await self._read(record)
+        if known.needs_sweep:
+            await self._manager.executor.sweep(record.job_id)
+            known = await self._read(record)
+        if known.has_ended and record.keeps_stdin and not known.state.is_over:
+            await self._end_input(record)
+        return known
+
+    async def poll(self, record: RunRecord, *, after_seq: int, limit: int, wait_s: float) -> Polled:
+        """Return events behind a number; waits for some unless the run is over."""
+        deadline = time.monotonic() + wait_s
+        state = await asyncio.to_thread(journal.checkpoint, self._catalog.directory(record.run_id))
+        if state.seq - after_seq >= limit:  # who has that much to read needs no more of it
+            events = await self._page(record, after_seq, limit, state)
+            return Polled(Run(record, state), events, events[-1]["seq"])
+        while True:
+            known = await self.visit(record)
+            events = await self._page(record, after_seq, limit, known.state)
+            left = deadline - time.monotonic()
+            if events or known.state.is_over or left <= 0:
+                return Polled(Run(record, known.state), events, events[-1]["seq"] if events else after_seq)
+            await self._news(record, known, left)
+
+    async def event(self, record: RunRecord, seq: int) -> dict[str, Any] | None:
+        """Return one event, ``None`` if there is none with this number."""
+        known = await self.visit(record)
+        events = await self._page(record, seq - 1, 1, known.state)
+        return events[0] if events else None
+
+    def attend(self, run: Run) -> None:
+        """See to it that an agent that keeps its stdin gets its end of input, although nobody polls."""
+        record = run.record
+        if not record.keeps_stdin or run.state.is_over or record.run_id in self._attended:
+            return
+        task = asyncio.get_running_loop().create_task(self._to_the_end(record))
+        self._attended[record.run_id] = task
+        task.add_done_callback(lambda _: self._attended.pop(record.run_id, None))
+
+    async def _to_the_end(self, record: RunRecord) -> None:
+        seq = 0
+        with contextlib.suppress(BackgroundJobError):  # whoever looks next is told
+            while True:
+                polled = await self.poll(record, after_seq=seq, limit=1, wait_s=MAX_WAIT_S)
+                if polled.run.state.is_over:
+                    return
+                seq = polled.run.state.seq
+
+    async def _read(self, record: RunRecord) -> Known:
+        run, adapter = self._catalog.directory(record.run_id), adapter_named(record.backend)
+        return await asyncio.to_thread(reader.bring_up_to_date, self._manager.executor, run, record, adapter)
+
+    async def _end_input(self, record: RunRecord) -> None:
+        """Let an agent that has said its last word end: it waits for more to do."""
+        with contextlib.suppress(JobEndedError, StdinClosedError, UnknownJobError, RunnerSilentError):
+            await self._manager.send_input(await self._manager.find(record.job_id), b"", eof=True)
+
+    async def _page(self, record: RunRecord, after_seq: int, limit: int, state: Checkpoint) -> list[dict[str, Any]]:
+        run = self._catalog.directory(record.run_id)
+        try:
+            return await asyncio.to_thread(self._events.page, run, after_seq, limit, state)
+        except FileNotFoundError as error:
+            raise UnknownRunError(f"Unknown run_id: {record.run_id}") from error
+
+    async def _news(self, record: RunRecord, known: Known, wait_s: float) -> None:
+        """Wait until there may be something new."""
+        request = WaitRequest(
+            until=Until(Kind.OUTPUT),
+            # An entry of the index follows its bytes within microseconds, and nobody tells that it has come.
+            wait_s=min(wait_s, _SETTLE_S) if known.is_unsettled else wait_s,
+            since=known.log_end,
+            from_start=record.leftovers == "report",  # then the end of the command is that of the run
+        )
+        with contextlib.suppress(UnknownJobError):  # the next look says so
+            await self._manager.wait(await self._manager.find(record.job_id), request)

@@ -1,0 +1,1 @@
+"""The commands for runs of agents, one module each."""

@@ -1,0 +1,32 @@
+"""``runs cancel``: stop a run."""
+
+from __future__ import annotations
+
+from mcp_background_job.agents import report
+from mcp_background_job.agents.runs import RunManager
+from mcp_background_job.cli import exit_codes, terminal
+from mcp_background_job.cli.arguments import AsJson
+from mcp_background_job.cli.runs.session import RunId, reference_of, with_runs
+from mcp_background_job.cli.session import CLIENT
+
+
+def cancel(run: RunId, /, *, as_json: AsJson = False) -> int:
+    """Stop a run for certain: returns when every process that it started is dead.
+
+    Args:
+        run: Id of a run, or the name of an agent: its newest run.
+        as_json: Print JSON, with the field names of the tools.
+    """
+
+    async def cancel_it(runs: RunManager) -> int:
+        known = report.of_cancel(await runs.cancel(reference_of(run), by=CLIENT))
+        if as_json:
+            terminal.as_json(known)
+        elif known["stopped"]:
+            terminal.line(f"{known['run_id']} {known['status']} ({known['escalation']}); nothing of it is left")
+        else:
+            left = ", ".join(map(str, known["leftover_pids"]))
+            terminal.line(f"{known['run_id']} {known['status']}; processes {left} survived SIGKILL")
+        return exit_codes.OK if known["stopped"] else exit_codes.UNMET
+
+    return with_runs(cancel_it)

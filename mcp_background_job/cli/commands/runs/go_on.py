@@ -1,0 +1,56 @@
+"""``runs continue``: answer a run, or go on after its end."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from mcp_background_job.agents import report
+from mcp_background_job.agents.runs import RunManager
+from mcp_background_job.cli import exit_codes, terminal
+from mcp_background_job.cli.arguments import AsJson
+from mcp_background_job.cli.runs.session import RunId, reference_of, with_runs
+from mcp_background_job.cli.session import CLIENT
+from mcp_background_job.errors import InvalidRequestError
+
+
+def go_on(
+    run: RunId,
+    text: Annotated[str, Parameter(name="TEXT")] = "",
+    /,
+    *,
+    data: str | None = None,
+    as_json: AsJson = False,
+) -> int:
+    """Answer what a run asks, or go on with the session of one that is over, in a new run; prints the run's id.
+
+    Args:
+        run: Id of a run, or the name of an agent: its newest run.
+        text: The answer, or what to do next.
+        data: The same as a JSON object, such as '{"option_id": "allow_once"}'.
+        as_json: Print JSON, with the field names of the tools.
+    """
+    message = {"role": "user", "parts": _parts(text, data)}
+
+    async def continue_it(runs: RunManager) -> int:
+        known = report.of_continue(await runs.go_on(reference_of(run), message, client=CLIENT))
+        if as_json:
+            terminal.as_json(known)
+        else:
+            terminal.line(known["run_id"])
+        return exit_codes.OK
+
+    return with_runs(continue_it)
+
+
+def _parts(text: str, data: str | None) -> list[dict[str, Any]]:
+    parts: list[dict[str, Any]] = [{"type": "text", "text": text}] if text else []
+    if data is None:
+        return parts
+    try:
+        values = json.loads(data)
+    except ValueError as error:
+        raise InvalidRequestError(f"--data is no JSON: {error}") from error
+    return [*parts, {"type": "data", "data": values}]

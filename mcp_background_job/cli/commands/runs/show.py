@@ -1,0 +1,30 @@
+"""``runs show``: one run."""
+
+from __future__ import annotations
+
+from mcp_background_job.agents import report
+from mcp_background_job.agents.runs import RunManager
+from mcp_background_job.cli import exit_codes, terminal
+from mcp_background_job.cli.arguments import AsJson
+from mcp_background_job.cli.runs import show as writing
+from mcp_background_job.cli.runs.session import RunId, reference_of, with_runs
+
+
+def show(run: RunId, /, *, as_json: AsJson = False) -> int:
+    """Show all that is known of a run: what was asked, how it is doing, its result or its error.
+
+    Args:
+        run: Id of a run, or the name of an agent: its newest run.
+        as_json: Print JSON, with the field names of the tools.
+    """
+
+    async def show_it(runs: RunManager) -> int:
+        found = await runs.get(reference_of(run))
+        known = report.of_run(found)
+        if as_json:
+            terminal.as_json(known)
+        else:
+            writing.facts(known)
+        return exit_codes.of_run(found.state.status)
+
+    return with_runs(show_it)

@@ -1,0 +1,83 @@
+"""``runs spawn``: hand a task to an agent."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from mcp_background_job.agents import report
+from mcp_background_job.agents.catalog import Reference
+from mcp_background_job.agents.request import SpawnRequest
+from mcp_background_job.agents.runs import RunManager
+from mcp_background_job.cli import exit_codes, terminal
+from mcp_background_job.cli.arguments import AsJson, OptionalSeconds
+from mcp_background_job.cli.runs.following import write_events
+from mcp_background_job.cli.runs.session import with_runs
+from mcp_background_job.cli.session import CLIENT
+from mcp_background_job.core.run import Backend
+
+#: In place of a prompt: it is read from stdin.
+_FROM_STDIN = "-"
+
+
+def spawn(
+    backend: Annotated[Backend, Parameter(name="BACKEND")],
+    prompt: Annotated[str, Parameter(name="PROMPT", allow_leading_hyphen=True)],
+    /,
+    *command: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    cwd: Path | None = None,
+    name: str | None = None,
+    model: str | None = None,
+    full_access: bool = False,
+    timeout: OptionalSeconds = None,
+    idle_timeout: OptionalSeconds = None,
+    leftovers: Literal["kill", "report"] = "kill",
+    follow: Annotated[bool, Parameter(name=["--follow", "-f"])] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Hand a task to an agent, in the background; prints the run's id.
+
+    Args:
+        backend: Kind of agent.
+        prompt: The task; - reads it from stdin.
+        command: For command and acp: the program and its arguments, after --.
+        cwd: The workspace; the current directory without it.
+        name: Name for the agent.
+        model: The model that it is to use.
+        full_access: Let it do everything without asking.
+        timeout: Stop it after this long, in seconds or as 5m.
+        idle_timeout: Stop it when it has said nothing for so long.
+        leftovers: What becomes of processes that outlive the agent.
+        follow: Print its events until it is over. Ctrl-C leaves it running.
+        as_json: Print JSON, with the field names of the tools.
+    """
+    config: dict[str, Any] = {"command": list(command)} if command else {}
+    config |= {"model": model} if model else {}
+    config |= {"full_access": True} if full_access else {}
+    request = SpawnRequest(
+        backend=backend,
+        cwd=str((cwd or Path.cwd()).absolute()),
+        prompt=sys.stdin.read() if prompt == _FROM_STDIN else prompt,
+        nickname=name,
+        config=config,
+        timeout_s=timeout,
+        idle_timeout_s=idle_timeout,
+        leftovers=leftovers,
+    )
+    return with_runs(lambda runs: _spawn(runs, request, follow=follow, as_json=as_json))
+
+
+async def _spawn(runs: RunManager, request: SpawnRequest, *, follow: bool, as_json: bool) -> int:
+    run = await runs.spawn(request, client=CLIENT)
+    if not follow:
+        if as_json:
+            terminal.as_json(report.of_spawn(run))
+        else:
+            terminal.line(run.record.run_id)
+        return exit_codes.OK
+    reference = Reference(run.record.run_id)
+    ended = await write_events(runs, reference, after_seq=0, follow=True, as_json=as_json)
+    return exit_codes.of_run(ended.state.status)

@@ -1,0 +1,72 @@
+"""The life of an agent run, in one table, and the types of the events that tell it.
+
+    queued ──▶ running ──▶ completed | failed | cancelled | rejected
+                 │  ▲
+                 ▼  │
+      input_required, auth_required
+
+Names are those of the orchestration server whose tools these are; see ``docs/reference/runs.md``.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+#: Kinds of agents, as ``backend`` names them.
+Backend = Literal["codex", "claude_code", "gemini", "opencode", "command", "acp", "remote_a2a"]
+
+#: What an agent is for, in the eyes of whoever started it.
+Role = Literal["planner", "worker", "reviewer"]
+
+
+class RunStatus(StrEnum):
+    """Where a run is in its life."""
+
+    QUEUED = "queued"  #: recorded; its job has not started
+    RUNNING = "running"
+    INPUT_REQUIRED = "input_required"  #: it asks for a permission or an answer
+    AUTH_REQUIRED = "auth_required"  #: it asks for a login
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"  #: the agent refused the work
+
+
+#: Each status and those that may follow it.
+TRANSITIONS: dict[RunStatus, frozenset[RunStatus]] = {
+    RunStatus.QUEUED: frozenset(RunStatus) - {RunStatus.QUEUED},
+    RunStatus.RUNNING: frozenset(RunStatus) - {RunStatus.QUEUED, RunStatus.RUNNING},
+    RunStatus.INPUT_REQUIRED: frozenset(RunStatus) - {RunStatus.QUEUED, RunStatus.INPUT_REQUIRED},
+    RunStatus.AUTH_REQUIRED: frozenset(RunStatus) - {RunStatus.QUEUED, RunStatus.AUTH_REQUIRED},
+    RunStatus.COMPLETED: frozenset(),
+    RunStatus.FAILED: frozenset(),
+    RunStatus.CANCELLED: frozenset(),
+    RunStatus.REJECTED: frozenset(),
+}
+
+#: A status that never changes again.
+TERMINAL = frozenset(status for status, following in TRANSITIONS.items() if not following)
+
+
+class EventType(StrEnum):
+    """What an event tells."""
+
+    RUN_STARTED = "run_started"
+    STATUS_CHANGED = "status_changed"
+    AGENT_MESSAGE = "agent_message"
+    MESSAGE_ADDED = "message_added"
+    REASONING = "reasoning"
+    COMMAND_STARTED = "command_started"
+    COMMAND_UPDATED = "command_updated"
+    COMMAND_FINISHED = "command_finished"
+    FILE_CHANGED = "file_changed"
+    TOOL_STARTED = "tool_started"
+    TOOL_FINISHED = "tool_finished"
+    ARTIFACT_ADDED = "artifact_added"
+    TODO_UPDATED = "todo_updated"
+    INPUT_REQUIRED = "input_required"
+    AUTH_REQUIRED = "auth_required"
+    REJECTED = "rejected"
+    RUN_COMPLETED = "run_completed"
+    RUN_FAILED = "run_failed"

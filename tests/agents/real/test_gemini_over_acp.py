@@ -1,0 +1,118 @@
+"""Gemini CLI as an ACP agent: it asks, is answered, is refused a key, and is cancelled with all that it started."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mcp_background_job.agents.launching import Policy
+from mcp_background_job.agents.request import SpawnRequest
+from mcp_background_job.agents.results import Run
+from mcp_background_job.agents.runs import RunManager
+from mcp_background_job.core.run import RunStatus
+from mcp_background_job.jobs.manager import JobManager
+from tests.agents.fake_agents import assert_numbered, of
+from tests.agents.fake_model.server import FakeModel
+from tests.agents.real.conftest import BINARIES, RUN_S, Agent
+from tests.conftest import Liveness
+
+pytestmark = [pytest.mark.real_agents, pytest.mark.real_process, pytest.mark.timeout(3 * RUN_S)]
+
+#: A cancel, the agent's own way to stop included, takes at most this long.
+BAR_S = 1.5
+
+
+@pytest.fixture
+def gemini(tmp_path: Path, model: FakeModel) -> Agent:
+    if not BINARIES["gemini"].exists():
+        pytest.skip("gemini is not installed for tests; make test-agents installs it")
+    return Agent("gemini", tmp_path, model)
+
+
+@pytest.fixture
+async def speaking(manager: JobManager, gemini: Agent) -> AsyncGenerator[Callable[[str], RunManager]]:
+    """Make managers whose runs speak to the model in a scenario."""
+    made: list[RunManager] = []
+
+    def make(scenario: str) -> RunManager:
+        made.append(RunManager(manager, Policy(max_runs=4), environment=gemini.environment(scenario), keep_s=60))
+        return made[-1]
+
+    yield make
+    for runs in made:
+        await runs.close()
+
+
+def _request(gemini: Agent) -> SpawnRequest:
+    # With a model named it does not ask another one which to take.
+    command = [gemini.binary, "--acp", "-m", "gemini-2.5-flash"]
+    return SpawnRequest(backend="acp", cwd=str(gemini.workspace), prompt="say hello", config={"command": command})
+
+
+async def _events(runs: RunManager, run: Run, *statuses: RunStatus) -> list[dict[str, Any]]:
+    """Follow a run until it has one of these statuses, or is over."""
+    events: list[dict[str, Any]] = []
+    async with asyncio.timeout(RUN_S):
+        while True:
+            polled = await runs.poll(of(run), after_seq=len(events), limit=1000)
+            events += polled.events
+            state = polled.run.state
+            if state.seq == len(events) and (state.is_over or state.status in statuses):
+                return events
+
+
+async def _answer(runs: RunManager, run: Run, text: str) -> None:
+    await _events(runs, run, RunStatus.INPUT_REQUIRED)
+    await runs.go_on(of(run), {"role": "user", "parts": [{"type": "text", "text": text}]})
+
+
+async def test_it_says_hello(speaking: Callable[[str], RunManager], gemini: Agent) -> None:
+    runs = speaking("hello")
+    events = await _events(runs, await runs.spawn(_request(gemini)))
+    assert_numbered(events)
+    assert events[-1]["data"]["final_response"] == "hello from the model"
+
+
+@pytest.mark.parametrize(("answer", "is_run"), [("yes", True), ("no", False)])
+async def test_it_asks_before_it_runs_a_command(
+    speaking: Callable[[str], RunManager], gemini: Agent, model: FakeModel, answer: str, *, is_run: bool
+) -> None:
+    mark = gemini.workspace / "mark"
+    model.commands["tool"] = f"touch {mark}"
+    runs = speaking("tool")
+    run = await runs.spawn(_request(gemini))
+    await _answer(runs, run, answer)
+    events = await _events(runs, run)
+    assert_numbered(events)
+    assert events[-1]["type"] == "run_completed"
+    assert mark.exists() == is_run
+
+
+async def test_a_refused_key_is_why_it_failed(speaking: Callable[[str], RunManager], gemini: Agent) -> None:
+    runs = speaking("http401")
+    events = await _events(runs, await runs.spawn(_request(gemini)))
+    assert (events[-1]["type"], events[-1]["data"]["reason"]) == ("run_failed", "auth")
+
+
+async def test_a_cancel_leaves_nothing_of_its_command_and_what_that_started(
+    speaking: Callable[[str], RunManager], gemini: Agent, model: FakeModel, liveness: Liveness
+) -> None:
+    grandchild, command = liveness.holder("grandchild"), liveness.holder("command")
+    model.commands["setsid"] = f"setsid nohup {grandchild} >/dev/null 2>&1 & {command}"
+    runs = speaking("setsid")
+    run = await runs.spawn(_request(gemini))
+    await _answer(runs, run, "yes")
+    liveness.expect("command", "grandchild")
+    began = time.monotonic()
+    cancelled = await runs.cancel(of(run), by="test")
+    took = time.monotonic() - began
+    liveness.assert_dead("command", "grandchild")
+    assert took < BAR_S
+    assert cancelled.run.state.status is RunStatus.CANCELLED
+    assert cancelled.stopped.leftover == ()
+    assert_numbered(await _events(runs, run))
