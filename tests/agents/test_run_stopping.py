@@ -41,6 +41,7 @@ _FORK_LOOP = """
 def breed():
     os.setsid()
     ignore(1, 2, 3, 15)
+    connect("tool")
     end = time.monotonic() + 20
     while time.monotonic() < end:
         if os.fork() == 0:
@@ -51,7 +52,7 @@ def breed():
         except ChildProcessError:
             pass
 
-fork_into(lambda: connect('tool'), breed)
+fork_into(breed)
 """
 
 
