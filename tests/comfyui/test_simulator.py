@@ -134,7 +134,14 @@ def _submit_recorded_queue(simulator: Simulator, version: str) -> None:
 
 def _submit_item(simulator: Simulator, item: Any, how: dict[str, Any]) -> None:
     extra_data = {key: value for key, value in item[3].items() if key != "create_time"}
+    _await_next_millisecond()  # in which newer servers count; those of one have no order
     submit(simulator, translate(item[2]), prompt_id=item[1], extra_data=extra_data, **how)
+
+
+def _await_next_millisecond() -> None:
+    now = int(time.time() * 1000)
+    while int(time.time() * 1000) == now:
+        pass
 
 
 def _stop_running(simulator: Simulator) -> str:
