@@ -1,5 +1,6 @@
 """The simulator answers as the recorded servers did: status, content type, shape, and text where it is fixed."""
 
+import time
 from collections.abc import Generator
 from typing import Any
 
