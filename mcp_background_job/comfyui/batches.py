@@ -229,16 +229,23 @@ class Batches:
     # -- look ------------------------------------------------------------------------------------------------------
 
     async def get(self, batch_id: str) -> Batch:
-        """Return a batch.
+        """Return a batch of this server.
 
         Raises:
             UnknownBatchError: there is none.
+            InvalidRequestError: it is one of another server, of which this one knows nothing: not what runs, and
+                not what was taken out of its queue.
         """
         batch = await asyncio.to_thread(self._batches.get, batch_id)
         if batch is None:
             newest = ", ".join(one.batch_id for one in await self.newest(limit=5))
             raise UnknownBatchError(
                 f"there is no batch {batch_id!r}; " + (f"the newest are {newest}" if newest else "there are none yet")
+            )
+        if batch.server != self._server:
+            raise InvalidRequestError(
+                f"batch {batch_id} runs on ComfyUI at {batch.server}, and this is {self._server}: "
+                "set COMFYUI_URL to that one"
             )
         return batch
 
@@ -429,7 +436,7 @@ class Batches:
                 await asyncio.to_thread(self._batches.note_trouble, batch.batch_id, _told_crash(job))
             else:
                 await self._start(batch)
-        return await self.get(batch.batch_id)
+        return await asyncio.to_thread(self._batches.get, batch.batch_id) or batch
 
     async def _was_killed(self, job: Job) -> bool:
         """Tell whether somebody asked for the end of a job, and not its machine that was shut down."""
