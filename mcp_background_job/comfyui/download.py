@@ -17,7 +17,7 @@ from mcp_background_job.comfyui.endpoint import Endpoint
 from mcp_background_job.comfyui.fetch import Fetch, Fetched, Wanted
 from mcp_background_job.comfyui.output_directory import OutputDirectory
 from mcp_background_job.comfyui.output_names import folder_of
-from mcp_background_job.comfyui.prompts import Prompt, Prompts, check_prompt_id
+from mcp_background_job.comfyui.prompts import Prompt, Prompts, check_prompt_id, elsewhere
 from mcp_background_job.comfyui.transfer import in_thread
 from mcp_background_job.comfyui.trouble import Trouble
 from mcp_background_job.errors import BackgroundJobError, UnreachableError
@@ -163,11 +163,16 @@ class _Run:
 
     def want(self, prompt: Prompt, note: str) -> None:
         """Have the files of a prompt fetched."""
-        finished = prompt.finished
+        submission, finished = prompt.submission, prompt.finished
+        if submission and submission.server != self._endpoint.url:
+            # Names of files begin anew on each server: what this one has under them another prompt has made.
+            reason = elsewhere(submission, self._endpoint.url)
+            self.result.missed.append(Missed(prompt.prompt_id, "", reason))
+            return
         if finished is None:
             self._miss_all(prompt)
             return
-        note = note or (prompt.submission.note if prompt.submission else "")
+        note = note or (submission.note if submission else "")
         folder = folder_of(note, prompt.prompt_id)
         # The same file may be listed by several nodes.
         files = {(file.type, file.subfolder, file.filename): file for file in finished.outputs}

@@ -184,6 +184,9 @@ class Prompts:
             return Prompt(prompt_id, "unknown", f"neither the server nor the journal knows this id{hint}")
         if not submission.is_open:
             return await self._of_journal(submission)
+        if submission.server != self._client.endpoint.url:
+            reason = elsewhere(submission, self._client.endpoint.url)
+            return Prompt(prompt_id, "unknown", reason, submission=submission, submitted_at=submission.submitted_at)
         began = await self.server_began()
         if began is not None and began > submission.submitted_at:
             reason = "the server was restarted after it was submitted, and keeps no queue over a restart"
@@ -252,6 +255,11 @@ def of_journal(submission: Submission, finished: Finished | None = None) -> Prom
         reason = f"the server refused it: {submission.reason}".removesuffix(": ")
         return replace(prompt, status=str(End.FAILED), reason=reason)
     return prompt
+
+
+def elsewhere(submission: Submission, server: str) -> str:
+    """Return what is to be said of a prompt by a server that it was not submitted to."""
+    return f"it was submitted to ComfyUI at {submission.server}, and this is {server}: set COMFYUI_URL to that one"
 
 
 def submitted_at(item: QueueItem | None, submission: Submission | None) -> float | None:

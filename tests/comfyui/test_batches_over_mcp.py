@@ -215,3 +215,22 @@ async def test_the_status_of_comfyui_tells_of_batches_that_are_not_over(state_di
         canceled = await client.facts("comfyui_batch", batch_id=made["batch_id"], action="cancel")
         assert canceled["cancel_summary"]["mode"] == "cancel_after_current"
         assert "is not known: ComfyUI gives no answer" in canceled["detail"]
+
+
+async def test_what_runs_on_another_server_is_left_to_that_one(state_dir: str) -> None:
+    async with _served(state_dir) as (client, simulator):
+        long = graphs.stepped(300, 0.1)
+        alone = (await client.facts("comfyui_submit", workflow=long, wait_s=0))["prompt_id"]
+        made = await client.facts("comfyui_submit", workflow=long, overrides={"1.inputs.seed": [1, 2]}, wait_s=0)
+        # Started later than both were submitted, as one that was restarted.
+        with await asyncio.to_thread(Simulator.start, *QUICK) as other:
+            async with _client(state_dir, other.port) as elsewhere:
+                for action in ("status", "cancel", "pause", "resume", "retry_failed"):
+                    refused = await elsewhere.error("comfyui_batch", batch_id=made["batch_id"], action=action)
+                    assert f"runs on ComfyUI at {simulator.url}" in refused
+                job = await elsewhere.facts("comfyui_job", prompt_id=alone)
+                assert (job["status"], f"ComfyUI at {simulator.url}" in job["reason"]) == ("unknown", True)
+        assert (await client.facts("comfyui_job", prompt_id=alone))["status"] == "in_progress"
+        canceled = await client.facts("comfyui_batch", batch_id=made["batch_id"], action="cancel", interrupt=True)
+        assert canceled["status"] == "canceled"
+        assert not any("reason" in one for one in (await client.facts("comfyui_jobs", status="cancelled"))["jobs"])
