@@ -75,7 +75,7 @@ _ENDS = (0, 3, 4)
 #: A dispatcher that crashed is replaced after this time: often enough to go on soon, seldom enough to be seen.
 _CRASH_PAUSE_S = 15.0
 
-#: Failures that a look at a batch shows.
+#: Failures that a look at a batch shows; ``comfyui_errors`` and ``comfyui_jobs`` tell the rest.
 _MAX_FAILURES = 5
 
 
@@ -293,8 +293,9 @@ class Batches:
         counts = replace(
             view.counts, pending=view.counts.pending + waiting, running=max(0, view.counts.running - waiting)
         )
+        status = status_of(counts, cancel_requested=view.batch.cancel_requested, paused=view.batch.is_paused)
         running = [await self._running(queue, one) for one in sent if queue.is_running(one.prompt_id)]
-        return replace(view, counts=counts, running=tuple(running))
+        return replace(view, counts=counts, status=status, running=tuple(running))
 
     async def _running(self, queue: Queue, submission: Submission) -> Prompt:
         return await self._prompts.queued(queue, submission.prompt_id, submission)
@@ -411,7 +412,9 @@ class Batches:
             if started.existed and batch.ended_at is not None:
                 # It has seen that the batch was over, and ends: whoever looks next (below) starts another.
                 await self._manager.wait(started.job, WaitRequest(until=Until(Kind.EXIT), wait_s=_ENDING_S))
-        return replace(await self.view(batch_id), detail=f"{retried} failed prompts run again")
+        view = await self.view(batch_id)
+        when = ", once it is resumed" if view.batch.is_paused else ""
+        return replace(view, detail=f"{retried} failed prompts run again{when}")
 
     # -- its dispatcher --------------------------------------------------------------------------------------------
 
