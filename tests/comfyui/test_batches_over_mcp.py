@@ -137,6 +137,7 @@ async def test_cancel_pause_and_resume_say_what_will_happen(state_dir: str) -> N
         assert stopped["status"] == "canceled"
         assert stopped["cancel_summary"] == {"mode": "immediate", "canceled_pending": 0, "running_prompts": []}
         assert stopped["interrupted"] == {running: "cancelled"}
+        assert f"{running}, which ran, was to be stopped: cancelled" in stopped["detail"]
         again = await client.facts("comfyui_batch", batch_id=batch_id, action="cancel")
         assert again["detail"] == "it was over already, and nothing was canceled"
         assert "submit what you need as a new batch" in await client.error(
