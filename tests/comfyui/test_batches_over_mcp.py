@@ -145,6 +145,14 @@ async def test_cancel_pause_and_resume_say_what_will_happen(state_dir: str) -> N
         )
 
 
+async def test_a_time_limit_holds_for_a_single_prompt_too(state_dir: str) -> None:
+    async with _served(state_dir) as (client, _):
+        made = await client.facts("comfyui_submit", workflow=graphs.stepped(1000, 0.02), prompt_timeout_s=0.5, wait_s=0)
+        over = await client.facts("comfyui_batch", batch_id=made["batch_id"], wait_s=30)
+        assert (over["status"], over["total"]) == ("failed", 1)
+        assert over["failures"][0]["cause"] == "stopped at its time limit of 0.5 s"
+
+
 async def test_what_cannot_be_done_is_refused_in_a_sentence(state_dir: str) -> None:
     async with _served(state_dir) as (client, _):
         quick = graphs.sleeping(0.01)
