@@ -20,6 +20,7 @@ from mcp_background_job.comfyui.output_names import folder_of
 from mcp_background_job.comfyui.prompts import Prompt, Prompts, check_prompt_id, elsewhere
 from mcp_background_job.comfyui.transfer import in_thread
 from mcp_background_job.comfyui.trouble import Trouble
+from mcp_background_job.core.submission import End, Stage, Submission
 from mcp_background_job.errors import BackgroundJobError, UnreachableError
 from mcp_background_job.registry.downloads import SqliteDownloads
 
@@ -169,6 +170,9 @@ class _Run:
             reason = elsewhere(submission, self._endpoint.url)
             self.result.missed.append(Missed(prompt.prompt_id, "", reason))
             return
+        if submission and finished is None and _has_never_run(submission):
+            self.result.empty.append(prompt.prompt_id)
+            return
         if finished is None:
             self._miss_all(prompt)
             return
@@ -250,3 +254,8 @@ class _Run:
 
     def _tell(self) -> None:
         self._report(Headway(self._files, self._done, self._size))
+
+
+def _has_never_run(submission: Submission) -> bool:
+    """Tell whether a prompt of which the server tells no end was refused, or canceled before it began."""
+    return submission.stage is Stage.REFUSED or submission.end is End.CANCELLED
