@@ -49,6 +49,9 @@ MAX_PROMPTS = 100_000
 #: One that runs and one that follows it without a pause.
 MAX_QUEUED = 2
 
+#: With more a cancel, which takes each of them out and verifies that, takes too long, and others wait too long.
+_MOST_QUEUED = 100
+
 #: Letters and digits that cannot be taken for one another.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 _ID_LENGTH = 6
@@ -75,7 +78,7 @@ _ENDS = (0, 3, 4)
 #: A dispatcher that crashed is replaced after this time: often enough to go on soon, seldom enough to be seen.
 _CRASH_PAUSE_S = 15.0
 
-#: Failures that a look at a batch shows.
+#: Failures that a look at a batch shows; ``comfyui_errors`` and ``comfyui_jobs`` tell the rest.
 _MAX_FAILURES = 5
 
 
@@ -185,8 +188,8 @@ class Batches:
         """
         if not 0 < len(items) <= MAX_PROMPTS:
             raise InvalidRequestError(f"a batch has 1 to {MAX_PROMPTS:,} prompts, not {len(items):,}")
-        if max_queued < 1:
-            raise InvalidRequestError(f"max_queued={max_queued}: at least one prompt must be in ComfyUI's queue")
+        if not 0 < max_queued <= _MOST_QUEUED:
+            raise InvalidRequestError(f"max_queued={max_queued}: 1 to {_MOST_QUEUED} prompts in ComfyUI's queue")
         if prompt_timeout_s is not None and not 0 < prompt_timeout_s < float("inf"):
             raise InvalidRequestError(f"prompt_timeout_s={prompt_timeout_s:g}: more than 0 seconds, and finite")
         now = time.time()
@@ -229,16 +232,23 @@ class Batches:
     # -- look ------------------------------------------------------------------------------------------------------
 
     async def get(self, batch_id: str) -> Batch:
-        """Return a batch.
+        """Return a batch of this server.
 
         Raises:
             UnknownBatchError: there is none.
+            InvalidRequestError: it is one of another server, of which this one knows nothing: not what runs, and
+                not what was taken out of its queue.
         """
         batch = await asyncio.to_thread(self._batches.get, batch_id)
         if batch is None:
             newest = ", ".join(one.batch_id for one in await self.newest(limit=5))
             raise UnknownBatchError(
                 f"there is no batch {batch_id!r}; " + (f"the newest are {newest}" if newest else "there are none yet")
+            )
+        if batch.server != self._server:
+            raise InvalidRequestError(
+                f"batch {batch_id} runs on ComfyUI at {batch.server}, and this is {self._server}: "
+                "set COMFYUI_URL to that one"
             )
         return batch
 
@@ -257,12 +267,10 @@ class Batches:
 
     async def view(self, batch_id: str) -> BatchView:
         """Look at a batch; one that is not over has a dispatcher afterwards."""
-        batch = await self.get(batch_id)
-        if batch.ended_at is None:
-            batch = await self.ensure(batch)
+        batch, trouble = await self._ensured(await self.get(batch_id))
         view = await self._journalled(batch)
         dispatcher = await self._dispatcher(batch)
-        view = replace(view, dispatcher=dispatcher, trouble=batch.trouble or _trouble_of(dispatcher))
+        view = replace(view, dispatcher=dispatcher, trouble=trouble or batch.trouble or _trouble_of(dispatcher))
         if view.counts.failed:
             failed = await asyncio.to_thread(self._batches.failed, batch_id, limit=_MAX_FAILURES)
             view = replace(view, failures=tuple(failed))
@@ -273,6 +281,7 @@ class Batches:
         status = status_of(counts, cancel_requested=batch.cancel_requested, paused=batch.is_paused)
         if status in TERMINAL and batch.ended_at is None:
             await asyncio.to_thread(self._batches.ended, batch.batch_id, at=time.time())
+            batch = await asyncio.to_thread(self._batches.get, batch.batch_id) or batch
         return BatchView(batch, counts, status)
 
     async def _with_queue(self, view: BatchView) -> BatchView:
@@ -286,8 +295,9 @@ class Batches:
         counts = replace(
             view.counts, pending=view.counts.pending + waiting, running=max(0, view.counts.running - waiting)
         )
+        status = status_of(counts, cancel_requested=view.batch.cancel_requested, paused=view.batch.is_paused)
         running = [await self._running(queue, one) for one in sent if queue.is_running(one.prompt_id)]
-        return replace(view, counts=counts, running=tuple(running))
+        return replace(view, counts=counts, status=status, running=tuple(running))
 
     async def _running(self, queue: Queue, submission: Submission) -> Prompt:
         return await self._prompts.queued(queue, submission.prompt_id, submission)
@@ -314,7 +324,8 @@ class Batches:
         # First of all: whatever happens to this process, nothing that is not being sent now will be sent.
         pending = await asyncio.to_thread(self._batches.request_cancel, batch_id, by=by, at=time.time())
         sent = await asyncio.to_thread(self._batches.at_server, batch_id)
-        await self._await_sent(await self.ensure(await self.get(batch_id)))
+        batch, _ = await self._ensured(await self.get(batch_id))
+        await self._await_sent(batch)
         running, unknown = await self._take_out(await asyncio.to_thread(self._batches.at_server, batch_id))
         interrupted = [await self._canceller.cancel(prompt_id) for prompt_id in running] if interrupt else []
         stopped = {one.prompt_id for one in interrupted if one.verdict in _OVER}
@@ -404,7 +415,9 @@ class Batches:
             if started.existed and batch.ended_at is not None:
                 # It has seen that the batch was over, and ends: whoever looks next (below) starts another.
                 await self._manager.wait(started.job, WaitRequest(until=Until(Kind.EXIT), wait_s=_ENDING_S))
-        return replace(await self.view(batch_id), detail=f"{retried} failed prompts run again")
+        view = await self.view(batch_id)
+        when = ", once it is resumed" if view.batch.is_paused else ""
+        return replace(view, detail=f"{retried} failed prompts run again{when}")
 
     # -- its dispatcher --------------------------------------------------------------------------------------------
 
@@ -429,7 +442,16 @@ class Batches:
                 await asyncio.to_thread(self._batches.note_trouble, batch.batch_id, _told_crash(job))
             else:
                 await self._start(batch)
-        return await self.get(batch.batch_id)
+        return await asyncio.to_thread(self._batches.get, batch.batch_id) or batch
+
+    async def _ensured(self, batch: Batch) -> tuple[Batch, str]:
+        """Return a batch that is worked on unless it is over, or why it cannot be; that keeps nobody from looking."""
+        if batch.ended_at is not None:
+            return batch, ""
+        try:
+            return await self.ensure(batch), ""
+        except BackgroundJobError as error:
+            return batch, f"nobody works on it: {error}"
 
     async def _was_killed(self, job: Job) -> bool:
         """Tell whether somebody asked for the end of a job, and not its machine that was shut down."""

@@ -119,8 +119,10 @@ class Catalogue:
         except UnreachableError as error:
             rows = [_row(prompt) for prompt in await self._unanswered(known, among, limit, error)]
             return _listing(_in_order(rows), [*statuses, "unknown"] if statuses else (), limit, error)
-        # After the queue and not before: a prompt that ends in between is in the history by now.
-        history, trouble = await self._history(max(limit + 1, _HISTORY))
+        # After the queue and not before: a prompt that ends in between is in the history by now. It is large, with the
+        # graph of each prompt, and of a batch that is over the journal knows all.
+        is_needed = among.batch_id is None or any(one.is_open for one in known)
+        history, trouble = await self._history(max(limit + 1, _HISTORY)) if is_needed else ([], None)
         strangers = await self._strangers(queue, history, known, among, limit)
         rows = [await self._place(one, queue, history) for one in (*known, *strangers)]
         return _listing(_in_order(rows), statuses, limit, trouble)

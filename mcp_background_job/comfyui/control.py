@@ -120,8 +120,9 @@ class ComfyUI:
     ) -> Downloaded:
         """Download outputs as ``Downloader.download`` does, and note in the sessions which prompts are complete."""
         downloaded = await self.downloader.download(prompts, directory, report=report, limit_s=limit_s)
-        for prompt_id, folder in downloaded.complete().items():
-            await self.sessions.note_download(prompt_id, str(folder))
+        if complete := downloaded.complete():
+            # At once: a session may have thousands, and each time the disk is waited for.
+            await self.sessions.note_downloads({prompt_id: str(folder) for prompt_id, folder in complete.items()})
         return downloaded
 
     async def dispatch(self, batch_id: str, *, job_id: str | None, client: str, say: Say) -> BatchStatus:

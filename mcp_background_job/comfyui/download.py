@@ -17,9 +17,10 @@ from mcp_background_job.comfyui.endpoint import Endpoint
 from mcp_background_job.comfyui.fetch import Fetch, Fetched, Wanted
 from mcp_background_job.comfyui.output_directory import OutputDirectory
 from mcp_background_job.comfyui.output_names import folder_of
-from mcp_background_job.comfyui.prompts import Prompt, Prompts, check_prompt_id
+from mcp_background_job.comfyui.prompts import Prompt, Prompts, check_prompt_id, elsewhere
 from mcp_background_job.comfyui.transfer import in_thread
 from mcp_background_job.comfyui.trouble import Trouble
+from mcp_background_job.core.submission import End, Stage, Submission
 from mcp_background_job.errors import BackgroundJobError, UnreachableError
 from mcp_background_job.registry.downloads import SqliteDownloads
 
@@ -127,8 +128,12 @@ class Downloader:
             return Downloaded(
                 place.path, missed=[Missed(prompt_id, "", str(error)) for prompt_id in notes], trouble=error
             )
-        run = _Run(self._client.endpoint, self._downloads, place, report, time.monotonic() + limit_s)
+        deadline = time.monotonic() + limit_s
+        run = _Run(self._client.endpoint, self._downloads, place, report, deadline)
         for prompt_id, note in notes.items():
+            if time.monotonic() >= deadline:
+                run.result.left += 1  # one at least: what it has made is not known
+                continue
             # Of one whose end is journalled nobody needs to be asked: a session may have thousands.
             prompt = await self._prompts.ended_before(prompt_id) or await self._prompts.get(prompt_id)
             run.want(prompt, note)
@@ -163,11 +168,19 @@ class _Run:
 
     def want(self, prompt: Prompt, note: str) -> None:
         """Have the files of a prompt fetched."""
-        finished = prompt.finished
+        submission, finished = prompt.submission, prompt.finished
+        if submission and submission.server != self._endpoint.url:
+            # Names of files begin anew on each server: what this one has under them another prompt has made.
+            reason = elsewhere(submission, self._endpoint.url)
+            self.result.missed.append(Missed(prompt.prompt_id, "", reason))
+            return
+        if submission and finished is None and _has_never_run(submission):
+            self.result.empty.append(prompt.prompt_id)
+            return
         if finished is None:
             self._miss_all(prompt)
             return
-        note = note or (prompt.submission.note if prompt.submission else "")
+        note = note or (submission.note if submission else "")
         folder = folder_of(note, prompt.prompt_id)
         # The same file may be listed by several nodes.
         files = {(file.type, file.subfolder, file.filename): file for file in finished.outputs}
@@ -245,3 +258,8 @@ class _Run:
 
     def _tell(self) -> None:
         self._report(Headway(self._files, self._done, self._size))
+
+
+def _has_never_run(submission: Submission) -> bool:
+    """Tell whether a prompt of which the server tells no end was refused, or canceled before it began."""
+    return submission.stage is Stage.REFUSED or submission.end is End.CANCELLED

@@ -121,6 +121,8 @@ class Prompts:
         """Return what is known of a prompt. A server that gives no answer makes it ``unknown``, not an error."""
         check_prompt_id(prompt_id)
         submission = await asyncio.to_thread(self._journal.get, prompt_id)
+        if submission and submission.is_waiting:  # of a batch with thousands of them no server need be asked
+            return of_journal(submission)
         try:
             located = await locate(self._client, prompt_id)
         except UnreachableError as error:
@@ -184,6 +186,9 @@ class Prompts:
             return Prompt(prompt_id, "unknown", f"neither the server nor the journal knows this id{hint}")
         if not submission.is_open:
             return await self._of_journal(submission)
+        if submission.server != self._client.endpoint.url:
+            reason = elsewhere(submission, self._client.endpoint.url)
+            return Prompt(prompt_id, "unknown", reason, submission=submission, submitted_at=submission.submitted_at)
         began = await self.server_began()
         if began is not None and began > submission.submitted_at:
             reason = "the server was restarted after it was submitted, and keeps no queue over a restart"
@@ -248,10 +253,19 @@ def of_journal(submission: Submission, finished: Finished | None = None) -> Prom
     )
     if submission.is_waiting:
         return replace(prompt, status="pending", reason=f"batch {submission.batch_id} has yet to send it")
+    if submission.end is End.LOST and submission.batch_id is not None:
+        return replace(
+            prompt, status="pending", reason=f"it went with ComfyUI, and batch {submission.batch_id} sends it again"
+        )
     if submission.stage is Stage.REFUSED and submission.end is None:
         reason = f"the server refused it: {submission.reason}".removesuffix(": ")
         return replace(prompt, status=str(End.FAILED), reason=reason)
     return prompt
+
+
+def elsewhere(submission: Submission, server: str) -> str:
+    """Return what is to be said of a prompt by a server that it was not submitted to."""
+    return f"it was submitted to ComfyUI at {submission.server}, and this is {server}: set COMFYUI_URL to that one"
 
 
 def submitted_at(item: QueueItem | None, submission: Submission | None) -> float | None:

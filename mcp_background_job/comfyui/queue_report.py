@@ -6,6 +6,8 @@ import time
 from collections.abc import Sequence
 
 from mcp_background_job.comfyui.batches import BatchView, CanceledBatch
+from mcp_background_job.comfyui.cancel import Cancelled
+from mcp_background_job.comfyui.cancel_plan import Verdict
 from mcp_background_job.comfyui.catalogue import Explained, Listing, Row
 from mcp_background_job.comfyui.diagnosis import Missing
 from mcp_background_job.comfyui.history import Cleared
@@ -15,9 +17,6 @@ from mcp_background_job.core.session import Session
 from mcp_background_job.core.submission import Submission
 from mcp_background_job.core.text import duration, iso
 from mcp_background_job.errors import UnreachableError
-
-#: Failures of a batch that are told; ``comfyui_errors`` and ``comfyui_jobs`` tell the rest.
-_MAX_FAILURES = 5
 
 
 def of_batch(view: BatchView) -> Report:
@@ -84,16 +83,20 @@ def of_canceled_batch(canceled: CanceledBatch) -> Report:
 
 def _what_will_happen(canceled: CanceledBatch) -> str:
     parts = [f"{canceled.pending} pending prompts were canceled, and nothing more of the batch will be sent"]
-    if canceled.running:
+    parts += [_how_interrupted(one) for one in canceled.interrupted]
+    if canceled.running and not canceled.interrupted:
         running = ", ".join(canceled.running)
-        if canceled.interrupted:
-            parts.append(f"{running} resists the interrupt: only restart_comfyui(force=true) ends it for certain")
-        else:
-            parts.append(f"{running} runs to its end, after which the batch is over; interrupt=true stops it now")
+        parts.append(f"{running} runs to its end, after which the batch is over; interrupt=true stops it now")
     if canceled.unknown:
         unknown = ", ".join(canceled.unknown)
         parts.append(f"whether {unknown} runs is not known: ComfyUI gives no answer, and is asked again by the batch")
     return "; ".join(parts)
+
+
+def _how_interrupted(one: Cancelled) -> str:
+    if one.verdict is Verdict.WEDGED:
+        return f"{one.prompt_id} resists the interrupt: only restart_comfyui(force=true) ends it for certain"
+    return f"{one.prompt_id}, which ran, was to be stopped: {one.verdict}"
 
 
 def of_session(session: Session, listing: Listing, tracked: int) -> Report:
@@ -158,7 +161,7 @@ def _row(row: Row) -> Report:
         note=(submission.note or None) if submission else None,
         batch_id=submission.batch_id if submission else None,
         position=prompt.position,
-        age=duration(time.time() - prompt.submitted_at) if prompt.submitted_at and not is_over else None,
+        age=duration(time.time() - prompt.submitted_at) if prompt.submitted_at and at is None else None,
         ended_at=iso(at),
         duration_s=round(at - began, 2) if at is not None and began is not None else None,
         outputs=row.outputs or None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -84,9 +85,9 @@ class Sessions:
         await asyncio.to_thread(self._sessions.create, session, tracked)
         return session
 
-    async def note_download(self, prompt_id: str, output_dir: str) -> None:
-        """Note, wherever a prompt is tracked, that its outputs were downloaded."""
-        await asyncio.to_thread(self._sessions.note_download, prompt_id, output_dir)
+    async def note_downloads(self, places: Mapping[str, str]) -> None:
+        """Note, wherever prompts are tracked, that their outputs were downloaded, and where to."""
+        await asyncio.to_thread(self._sessions.note_downloads, places)
 
 
 def check_name(name: str) -> str:

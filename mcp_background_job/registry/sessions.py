@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mcp_background_job.core.session import Session, Tracked
@@ -52,10 +52,11 @@ class SqliteSessions:
         rows = self._database.rows("strangers", session_id=session_id, limit=limit)
         return [row["prompt_id"] for row in rows]
 
-    def note_download(self, prompt_id: str, output_dir: str) -> None:
-        """Note, wherever a prompt is tracked, that its outputs were downloaded, and where to."""
+    def note_downloads(self, places: Mapping[str, str]) -> None:
+        """Note, wherever these prompts are tracked, that their outputs were downloaded, and where to."""
+        rows = [_stored({"prompt_id": prompt_id, "output_dir": place}) for prompt_id, place in places.items()]
         with self._database.writing() as write:
-            write("note_download", [_stored({"prompt_id": prompt_id, "output_dir": output_dir})])
+            write("note_download", rows)
 
     def prompts(
         self, server: str, *, statuses: str, batch_id: str | None, session_id: str | None, limit: int

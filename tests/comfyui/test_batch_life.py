@@ -59,6 +59,23 @@ async def test_a_paused_batch_sends_nothing_until_it_is_resumed(
 
 
 @pytest.mark.requirement("comfyui.batch.pause")
+async def test_what_failed_in_a_paused_batch_runs_again_once_it_is_resumed(
+    tmp_path: Path, state_dir: str, manager: JobManager
+) -> None:
+    async with house(tmp_path, state_dir, manager) as home:
+        batch_id = await home.create_of([graphs.raising("no such thing"), quick(3.0), quick()])
+        await home.until(batch_id, lambda view: view.counts.failed == 1, "the first has failed")
+        await home.batches.pause(batch_id)
+        retried = await home.batches.retry_failed(batch_id)
+        assert (retried.status, retried.detail) == (
+            BatchStatus.PAUSED,
+            "1 failed prompts run again, once it is resumed",
+        )
+        await home.batches.resume(batch_id)
+        assert (await home.over(batch_id)).counts.failed == 1
+
+
+@pytest.mark.requirement("comfyui.batch.pause")
 async def test_whoever_kills_the_dispatcher_pauses_the_batch_and_resume_goes_on(
     tmp_path: Path, state_dir: str, manager: JobManager
 ) -> None:
@@ -219,6 +236,18 @@ async def test_others_get_their_turn_and_are_not_touched(tmp_path: Path, state_d
         assert all(entry(home.place.simulator, one)["status"]["status_str"] == "success" for one in theirs)
         mine = [row.prompt_id for row in home.rows(batch_id)]
         assert home.ledger.most_at_once(mine) == 2
+
+
+@pytest.mark.requirement("comfyui.batch.others")
+async def test_a_batch_that_waits_behind_others_is_pending(tmp_path: Path, state_dir: str, manager: JobManager) -> None:
+    async with house(tmp_path, state_dir, manager) as home:
+        theirs = submit(home.place.simulator, graphs.stepped(1000, 0.02))
+        batch_id = await home.create(3)
+        await home.until_ledger("submitted", 3)
+        view = await home.batches.view(batch_id)
+        assert (view.status, view.counts.pending, view.counts.running) == (BatchStatus.PENDING, 3, 0)
+        await home.control.comfyui.canceller.cancel(theirs)
+        assert (await home.over(batch_id)).status is BatchStatus.SUCCEEDED
 
 
 @pytest.mark.requirement("comfyui.batch.others")

@@ -137,11 +137,20 @@ async def test_cancel_pause_and_resume_say_what_will_happen(state_dir: str) -> N
         assert stopped["status"] == "canceled"
         assert stopped["cancel_summary"] == {"mode": "immediate", "canceled_pending": 0, "running_prompts": []}
         assert stopped["interrupted"] == {running: "cancelled"}
+        assert f"{running}, which ran, was to be stopped: cancelled" in stopped["detail"]
         again = await client.facts("comfyui_batch", batch_id=batch_id, action="cancel")
         assert again["detail"] == "it was over already, and nothing was canceled"
         assert "submit what you need as a new batch" in await client.error(
             "comfyui_batch", batch_id=batch_id, action="retry_failed"
         )
+
+
+async def test_a_time_limit_holds_for_a_single_prompt_too(state_dir: str) -> None:
+    async with _served(state_dir) as (client, _):
+        made = await client.facts("comfyui_submit", workflow=graphs.stepped(1000, 0.02), prompt_timeout_s=0.5, wait_s=0)
+        over = await client.facts("comfyui_batch", batch_id=made["batch_id"], wait_s=30)
+        assert (over["status"], over["total"]) == ("failed", 1)
+        assert over["failures"][0]["cause"] == "stopped at its time limit of 0.5 s"
 
 
 async def test_what_cannot_be_done_is_refused_in_a_sentence(state_dir: str) -> None:
@@ -215,3 +224,22 @@ async def test_the_status_of_comfyui_tells_of_batches_that_are_not_over(state_di
         canceled = await client.facts("comfyui_batch", batch_id=made["batch_id"], action="cancel")
         assert canceled["cancel_summary"]["mode"] == "cancel_after_current"
         assert "is not known: ComfyUI gives no answer" in canceled["detail"]
+
+
+async def test_what_runs_on_another_server_is_left_to_that_one(state_dir: str) -> None:
+    async with _served(state_dir) as (client, simulator):
+        long = graphs.stepped(300, 0.1)
+        alone = (await client.facts("comfyui_submit", workflow=long, wait_s=0))["prompt_id"]
+        made = await client.facts("comfyui_submit", workflow=long, overrides={"1.inputs.seed": [1, 2]}, wait_s=0)
+        # Started later than both were submitted, as one that was restarted.
+        with await asyncio.to_thread(Simulator.start, *QUICK) as other:
+            async with _client(state_dir, other.port) as elsewhere:
+                for action in ("status", "cancel", "pause", "resume", "retry_failed"):
+                    refused = await elsewhere.error("comfyui_batch", batch_id=made["batch_id"], action=action)
+                    assert f"runs on ComfyUI at {simulator.url}" in refused
+                job = await elsewhere.facts("comfyui_job", prompt_id=alone)
+                assert (job["status"], f"ComfyUI at {simulator.url}" in job["reason"]) == ("unknown", True)
+        assert (await client.facts("comfyui_job", prompt_id=alone))["status"] == "in_progress"
+        canceled = await client.facts("comfyui_batch", batch_id=made["batch_id"], action="cancel", interrupt=True)
+        assert canceled["status"] == "canceled"
+        assert not any("reason" in one for one in (await client.facts("comfyui_jobs", status="cancelled"))["jobs"])

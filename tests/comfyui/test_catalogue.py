@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mcp_background_job.comfyui import queue_report
 from mcp_background_job.comfyui.catalogue import Among
 from mcp_background_job.comfyui.trouble import Trouble
 from mcp_background_job.core.session import Session, Tracked
@@ -61,6 +62,9 @@ async def test_queue_history_and_journal_are_one_list_in_the_order_in_which_peop
         assert rows[failed].cause == "node 1 SimRaise: RuntimeError: no such thing"
         assert rows[refused].cause.startswith("the server refused it: node 1 SimLoadCheckpoint: Value not in list")
         assert {name for name, row in rows.items() if row.cause} == {failed, refused}
+        told = {job["prompt_id"]: job for job in queue_report.of_listing(await lists.list())["jobs"]}
+        assert ("ended_at" in told[failed], "age" in told[failed]) == (True, False)
+        assert ("ended_at" in told[refused], "age" in told[refused]) == (False, True)
         for name in (theirs_done, done, failed):
             began, at = rows[name].began, rows[name].at
             assert began is not None
@@ -253,6 +257,15 @@ async def test_ids_come_in_the_order_of_the_batch_or_session_all_of_them(tmp_pat
 
         assert [name for name, _ in await lists.catalogue.ids(Among(batch_id="b1"))] == names
         assert [name for name, _ in await lists.catalogue.ids(Among(session_id="s1"))] == ["c", "a", "b"]
+
+
+async def test_a_broken_history_is_no_trouble_where_the_journal_knows_all(tmp_path: Path) -> None:
+    async with listed(tmp_path) as (lists, simulator):
+        lists.waiting("w0", "w1")
+        await _strange(simulator, graphs.bad_ui())
+        await until_over(simulator, await _strange(simulator, graphs.output()))
+        assert (await lists.list()).trouble is not None
+        assert await lists.told(batch_id="b1") == [("w0", "pending"), ("w1", "pending")]
 
 
 @pytest.mark.parametrize(

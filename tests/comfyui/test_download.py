@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from mcp_background_job.comfyui import transfer as transfer_module
+from mcp_background_job.comfyui import workflow
 from mcp_background_job.comfyui.download import Downloaded, Headway
 from mcp_background_job.comfyui.output_report import of_download, status_of
 from mcp_background_job.comfyui.part_file import PartFile, sweep
@@ -326,6 +327,17 @@ async def test_prompts_without_files_say_why(tmp_path: Path) -> None:
         assert status_of(await site.download(unknown)) == "not_found"
         assert status_of(await site.download(nothing)) == "downloaded"
         assert not site.directory.exists(), "there was nothing to put there"
+
+
+async def test_what_was_refused_or_canceled_before_it_ran_has_made_nothing(tmp_path: Path) -> None:
+    async with site_of(tmp_path) as site:
+        await site.control.submit_running(graphs.stepped(1000, 0.1))
+        waits = await site.control.submit(graphs.stepped(1, 0.0))
+        await site.control.canceller.cancel_pending(waits)
+        refused = await site.control.submitter.submit(workflow.check(graphs.load_checkpoint("nowhere.safetensors")))
+        downloaded = await site.download(waits, refused.prompt_id)
+        assert (downloaded.empty, downloaded.missed) == ([waits, refused.prompt_id], [])
+        assert status_of(downloaded) == "downloaded"
 
 
 async def test_outputs_that_a_broken_history_only_counts_are_not_called_none(tmp_path: Path) -> None:

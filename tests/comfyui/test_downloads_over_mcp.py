@@ -156,3 +156,21 @@ async def test_progress_is_reported_and_no_other_call_is_held_up(connect: Connec
             result: Any = await downloading
             assert result.structured_content["written"] == 1
     assert heard[0] == "downloading: 1 of 2 files, 1 B, 5 s"
+
+
+async def test_files_of_one_server_are_not_taken_from_another_that_has_the_same_names(
+    connect: Connect, tmp_path: Path
+) -> None:
+    graph = graphs.with_output(graphs.sleeping(0.0))
+    with (
+        await asyncio.to_thread(Simulator.start, *QUICK) as one,
+        await asyncio.to_thread(Simulator.start, *QUICK) as two,
+    ):
+        async with connect(one.port) as client:
+            prompt_id = await run(client, graph, "cat")
+        async with connect(two.port) as client:
+            await run(client, graph, "dog")
+            missed = await client.facts("comfyui_download", prompt_id=prompt_id)
+    assert (missed["status"], missed["written"]) == ("incomplete", 0)
+    assert f"it was submitted to ComfyUI at {one.url}" in missed["failures"][0]["reason"]
+    assert not list((tmp_path / "work").rglob("cat"))

@@ -246,10 +246,11 @@ def test_a_cancel_ends_what_was_not_sent_and_leaves_what_was(store: Store) -> No
         store.claim()
     store.journal.ended(["b1-6"], End.COMPLETED, at=5.0)
     store.journal.answered("b1-5", Stage.ACCEPTED, 1.0)
-    store.journal.ended(["b1-4"], End.LOST, at=5.0)
+    store.journal.ended(["b1-4"], End.LOST, at=5.0, reason="went with its server")
     store.journal.refused("b1-3", reason="no", result="{}")
 
     assert store.batches.request_cancel("b1", by="me", at=6.0) == 3
+    assert (store.get("b1-4").end, store.get("b1-4").reason) == (End.CANCELLED, "")
     assert store.counts() == Counts(running=1, succeeded=1, failed=1, canceled=3)
     assert (store.batch().cancel_requested_at, store.batch().cancel_requested_by) == (6.0, "me")
     assert store.get("b1-1").ended_at == 6.0
@@ -499,9 +500,12 @@ print("ready", flush=True)
 sys.stdin.readline()
 """
 
+#: Between two claims a dispatcher sends what it has claimed, which takes milliseconds.
 _CLAIM = """
+import threading
 while (claimed := batches.claim_next("b1", at=5.0)) is not None:
     print(claimed.prompt_id, flush=True)
+    threading.Event().wait(0.003)
 """
 
 

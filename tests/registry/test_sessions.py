@@ -70,7 +70,7 @@ def test_what_is_no_text_is_kept_in_words(sessions: SqliteSessions) -> None:
     # A directory whose name is no UTF-8 comes so.
     sessions.create(a_session(name="caf\udce9", directory="/caf\udce9"))
     sessions.track("s1", [Tracked(prompt_id="caf\udce9", queued_at=1.0, note="\udce9")])
-    sessions.note_download("caf\udce9", "/caf\udce9")
+    sessions.note_downloads({"caf\udce9": "/caf\udce9"})
 
     assert sessions.current("/caf\udce9") == sessions.find("caf\udce9") == sessions.find("s1")
     [tracked] = sessions.tracked_in("s1")
@@ -130,8 +130,7 @@ def test_what_is_tracked_again_keeps_what_it_is_not_told_anew(sessions: SqliteSe
 def test_a_prompt_may_be_tracked_by_several_and_is_downloaded_for_all(sessions: SqliteSessions) -> None:
     for session_id in ("s1", "s2"):
         sessions.track(session_id, [Tracked(prompt_id="one", queued_at=1.0), Tracked(prompt_id="two", queued_at=2.0)])
-    sessions.note_download("one", "/out")
-    sessions.note_download("unknown", "/out")
+    sessions.note_downloads({"one": "/out", "unknown": "/out"})
 
     for session_id in ("s1", "s2"):
         one, two = sessions.tracked_in(session_id)

@@ -127,7 +127,7 @@ UPDATE batches SET cancel_requested_at = :at, cancel_requested_by = :by
 WHERE batch_id = :batch_id AND cancel_requested_at IS NULL;
 
 -- cancel_unsent --
-UPDATE submissions SET ending = 'cancelled', ended_at = :at, requeue = 0
+UPDATE submissions SET ending = 'cancelled', ended_at = :at, requeue = 0, reason = ''
 WHERE batch_id = :batch_id AND retried_as IS NULL
   AND ((stage = 'waiting' AND ending IS NULL) OR ending = 'lost_to_restart');
 

@@ -84,8 +84,8 @@ class RenderTools:
     ) -> ComfyUIResult:
         """Queue a workflow in ComfyUI; returns prompt_id and, if it ends in time, outputs or the error.
 
-        Several workflows, or overrides, make a batch that goes on without you (comfyui_batch). Invalid nodes are
-        listed; a warning says when only a part of the graph runs.
+        Several workflows, overrides or a time limit make a batch that goes on without you (comfyui_batch). Invalid
+        nodes are listed; a warning says when only a part of the graph runs.
         """
         if not wait_s >= 0:
             raise InvalidRequestError(f"wait_s={wait_s:g}: a wait is 0 seconds or more")
@@ -93,7 +93,8 @@ class RenderTools:
         comfyui = self._door.open()
         session = await comfyui.sessions.current(working_directory())
         loaded = await _loaded(workflow, workflow_path)
-        if overrides is None and not isinstance(workflow, list) and not isinstance(workflow_path, list):
+        several = overrides is not None or isinstance(workflow, list) or isinstance(workflow_path, list)
+        if not several and prompt_timeout_s is None and not restart_if_wedged:
             submitting = comfyui.submitter.submit(
                 loaded[0],
                 note=note,
