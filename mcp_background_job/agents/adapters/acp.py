@@ -61,7 +61,7 @@ class AcpAdapter:
 
     def answer(self, parser: Parser, text: str, data: Mapping[str, Any]) -> bytes:
         """Return the line that answers the open question, or else the next message."""
-        question = parser.dump()["question"]
+        question = hosted.question_of(parser, data)
         if question is None:
             return hosted.message(text)
         request_id = question["request_id"]
