@@ -40,7 +40,7 @@ def test_any_other_exit_code_is_a_failure_that_names_it() -> None:
     parser.close(2)
     assert parser.end
     assert parser.end.status is RunStatus.FAILED
-    assert parser.end.data == {"error": "exit code 2", "final_response": "no such file"}
+    assert parser.end.data == {"error": "exit code 2", "reason": "exit", "final_response": "no such file"}
 
 
 def test_an_end_by_a_signal_is_not_its_own_word() -> None:

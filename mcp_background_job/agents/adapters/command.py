@@ -70,7 +70,7 @@ def _end_from(exit_code: int | None, lines: list[str]) -> ParsedEnd | None:
     said = "\n".join(lines).strip("\n")
     if exit_code == 0:
         return ParsedEnd(RunStatus.COMPLETED, {"final_response": said})
-    return ParsedEnd(RunStatus.FAILED, known(error=f"exit code {exit_code}", final_response=said))
+    return ParsedEnd(RunStatus.FAILED, known(error=f"exit code {exit_code}", reason="exit", final_response=said))
 
 
 class CommandAdapter:
