@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from mcp_background_job.agents import report
 from mcp_background_job.agents.catalog import Reference
 from mcp_background_job.agents.request import SpawnRequest
 from mcp_background_job.agents.runs import RunManager
@@ -59,7 +60,7 @@ async def test_a_run_tells_its_life_in_events(runs: RunManager, agents: Agents) 
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        ("begin()\ntext('hm')\n", "no_result"),
+        ("begin()\ntext('hm')\nsys.stderr.write('no key\\n')\n", "no_result"),
         ("begin()\nsys.stderr.write('no key\\n')\nsys.exit(2)\n", "exit"),
         ("begin()\nos.kill(os.getpid(), signal.SIGSEGV)\nhang()\n", "exit"),
         ("begin()\nsay(type='turn.failed', error={'message': '401 Unauthorized'})\nsys.exit(1)\n", "auth"),
@@ -77,6 +78,17 @@ async def test_a_run_without_a_result_has_failed_and_says_why(
     assert events[-1]["data"]["reason"] == reason
     if "no key" in body:
         assert events[-1]["data"]["stderr"] == "no key"
+
+
+async def test_whoever_asks_for_a_run_alone_is_told_why_it_failed(runs: RunManager, agents: Agents) -> None:
+    run = await runs.spawn(agents.command("sh", "-c", "echo working; echo no key >&2; exit 3"))
+    await events_until(runs, run)
+
+    told = report.of_run(await runs.get(of(run)))
+
+    assert (told["error"], told["reason"], told["exit_code"], told["stderr"]) == ("exit code 3", "exit", 3, "no key")
+    assert told["summary"] == "exit code 3"
+    assert told["result"]["final_response"] == "working"
 
 
 async def test_a_warning_and_then_an_answer_is_a_success(runs: RunManager, agents: Agents) -> None:
