@@ -15,7 +15,7 @@ from mcp_background_job.agents.runs import RESUMABLE
 
 Report = dict[str, Any]
 
-_RESULT = ("final_response", "structured_output", "usage", "artifact_refs")
+_RESULT = ("final_response", "omitted_characters", "structured_output", "usage", "artifact_refs")
 
 #: What the last event tells of an end beside its result: whoever asks how a run is has not read the events.
 _END = ("error", "reason", "by", "exit_code", "signal", "stderr", "leftover_pids")

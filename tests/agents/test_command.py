@@ -62,12 +62,18 @@ def test_of_a_long_output_the_last_lines_are_the_answer() -> None:
     assert answer[-2] == "line 9999"
     assert 15_000 < len(parser.end.data["final_response"]) < 18_000
     assert len(json.dumps(parser.dump())) < 25_000
+    printed = sum(len(f"line {number}\n") for number in range(10_000)) + 10_000
+    assert parser.end.data["omitted_characters"] == printed - len(parser.end.data["final_response"])
+    assert CommandParser(parser.dump()).end == parser.end
 
 
 def test_a_line_longer_than_the_answer_can_be_is_told_whole() -> None:
     parser = CommandParser()
     (event,) = parser.feed(b"x" * 3_000_000)
     assert len(event.data["text"]) == 3_000_000
+    parser.close(0)
+    assert parser.end
+    assert parser.end.data["omitted_characters"] == 3_000_000 - len(parser.end.data["final_response"])
     assert len(json.dumps(parser.dump())) < 25_000
 
 
