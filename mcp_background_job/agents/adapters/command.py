@@ -20,7 +20,7 @@ from mcp_background_job.agents.adapters.base import (
     Parser,
     RunRequest,
 )
-from mcp_background_job.agents.adapters.program import find
+from mcp_background_job.agents.adapters.program import find, missing
 from mcp_background_job.agents.adapters.reading import JsonObject, known
 from mcp_background_job.core.run import EventType, RunStatus
 from mcp_background_job.errors import InvalidRequestError
@@ -91,7 +91,7 @@ class CommandAdapter:
             path = find(program, environment)
         except InvalidRequestError as error:
             return Availability(None, reason=str(error))
-        reason = "" if path else f"there is no program {program} on the PATH; install it, or give its absolute path"
+        reason = "" if path else f"{missing(program)}; install it, or give its absolute path"
         return Availability(path, reason=reason)
 
     def launch(self, request: RunRequest, binary: str) -> Launch:
