@@ -9,7 +9,7 @@ import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 from mcp_background_job.agents import journal, messages, records
 from mcp_background_job.agents.adapters.base import Adapter
@@ -23,7 +23,7 @@ from mcp_background_job.agents.request import SpawnRequest, check, text_of
 from mcp_background_job.agents.results import Cancelled, Continued, Listed, Piece, Polled, Run
 from mcp_background_job.agents.stopping import stop
 from mcp_background_job.agents.watching import MAX_WAIT_S, Watcher
-from mcp_background_job.core.run import RunStatus
+from mcp_background_job.core.run import Backend, RunStatus
 from mcp_background_job.errors import (
     BackgroundJobError,
     InvalidRequestError,
@@ -124,12 +124,16 @@ class RunManager:
         """Return runs, newest first.
 
         Raises:
-            InvalidRequestError: an argument is out of bounds, or there is no such status.
+            InvalidRequestError: an argument is out of bounds, or nothing can be meant by it.
         """
         if limit < 1 or offset < 0:
             raise InvalidRequestError(f"limit={limit}, cursor={offset}: a limit is 1 or more, a cursor 0 or more")
         if status is not None and status not in list(RunStatus):
             raise InvalidRequestError(f"status {status!r} is unknown: give one of {', '.join(RunStatus)}")
+        if backend is not None and backend not in get_args(Backend):
+            raise InvalidRequestError(f"backend {backend!r} is unknown: give one of {', '.join(get_args(Backend))}")
+        if cwd is not None and not os.path.isabs(cwd):
+            raise InvalidRequestError(f"cwd must be an absolute path: {cwd}")
         found = await asyncio.to_thread(self._catalog.all, backend=backend, cwd=cwd)
         if status is None:
             runs = [await self._watcher.look(record) for record in found[offset : offset + limit]]
