@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, get_args
 
-from mcp_background_job.agents import journal, messages, records
+from mcp_background_job.agents import journal, messages, records, watching
 from mcp_background_job.agents.adapters.base import Adapter
 from mcp_background_job.agents.adapters.table import adapter_named
 from mcp_background_job.agents.answering import answer
@@ -110,7 +110,8 @@ class RunManager:
         Raises:
             UnknownRunError: there is none.
         """
-        return await self._watcher.look(await self._find(reference))
+        record = await self._find(reference)
+        return await self._watcher.look(record, until=time.monotonic() + watching.LOOK_S)
 
     async def list(
         self,
@@ -135,12 +136,15 @@ class RunManager:
         if cwd is not None and not os.path.isabs(cwd):
             raise InvalidRequestError(f"cwd must be an absolute path: {cwd}")
         found = await asyncio.to_thread(self._catalog.all, backend=backend, cwd=cwd)
+        until = time.monotonic() + watching.LOOK_S  # for all of them
         if status is None:
-            runs = [await self._watcher.look(record) for record in found[offset : offset + limit]]
+            runs = [await self._watcher.look(record, until=until) for record in found[offset : offset + limit]]
             count = len(found)
         else:
             matching = [
-                run for run in [await self._watcher.look(record) for record in found] if run.state.status == status
+                run
+                for run in [await self._watcher.look(record, until=until) for record in found]
+                if run.state.status == status
             ]
             runs, count = matching[offset : offset + limit], len(matching)
         return Listed(runs, offset + limit if offset + limit < count else None)

@@ -13,13 +13,15 @@ from typing import Any
 
 import pytest
 
-from mcp_background_job.agents import report
+from mcp_background_job.agents import reader, report, watching
 from mcp_background_job.agents.catalog import Reference
 from mcp_background_job.agents.request import SpawnRequest
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.core.run import RunStatus
+from mcp_background_job.core.waiting import Kind, Until
 from mcp_background_job.errors import AgentMissingError, InvalidRequestError, RunStateError, UnknownRunError
 from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.wait import WaitRequest
 from tests.agents.fake_agents import Agents, assert_numbered, events_until, of, runs_of, types_of
 from tests.conftest import PATIENCE_S
 from tests.survival.support import another_manager, tree_of
@@ -311,6 +313,28 @@ async def test_runs_are_found_by_id_by_name_and_by_place(runs: RunManager, agent
 
 
 # -- the queue ---------------------------------------------------------------------------------------------------------
+
+
+async def test_who_asks_how_a_run_is_does_not_wait_until_a_flood_is_read(
+    manager: JobManager, runs: RunManager, agents: Agents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for room, name, value in ((reader, "_PIECE", 1000), (reader, "_VISIT_S", 0.0), (watching, "LOOK_S", 0.0)):
+        monkeypatch.setattr(room, name, value)
+    go = agents.directory / "go"
+    os.mkfifo(go)
+    run = await runs.spawn(agents.command("sh", "-c", f"cat {go}; seq 10000"))
+    await asyncio.to_thread(go.write_text, "")
+    job = await manager.find(run.record.job_id)
+    await manager.wait(job, WaitRequest(until=Until(Kind.EXIT), wait_s=PATIENCE_S))
+
+    seen = await runs.get(of(run))
+    (listed,) = (await runs.list()).runs
+
+    assert seen.state.status is listed.state.status is RunStatus.RUNNING
+    assert seen.state.seq < listed.state.seq < 10_000
+    monkeypatch.setattr(watching, "LOOK_S", PATIENCE_S)
+    ended = await runs.get(of(run))
+    assert (ended.state.status, ended.state.seq) == (RunStatus.COMPLETED, 10_003)
 
 
 @pytest.mark.requirement("runs.limit")
