@@ -44,6 +44,7 @@ def of_run(run: Run) -> Report:
         **{key: end.get(key) for key in _END},
         "result": {key: end[key] for key in _RESULT if key in end} or None,
         "pending_request": state.request,
+        "note": "its agent has ended; what it said is still being read" if run.is_behind else None,
         "resumable": _is_resumable(record, state) or None,
         "resumed_from_run_id": record.resumed_from_run_id,
     }

@@ -110,8 +110,7 @@ class RunManager:
         Raises:
             UnknownRunError: there is none.
         """
-        record = await self._find(reference)
-        return await self._watcher.look(record, until=time.monotonic() + watching.LOOK_S)
+        return await self._seen(await self._find(reference))
 
     async def list(
         self,
@@ -194,6 +193,15 @@ class RunManager:
             raise StateDirError(f"artifact {path} cannot be read: {error.strerror}") from error
         return Piece(record.run_id, found, begin, len(data), data.decode("utf-8", "replace"))
 
+    async def _seen(self, record: RunRecord) -> Run:
+        return await self._watcher.look(record, until=time.monotonic() + watching.LOOK_S)
+
+    @staticmethod
+    def _settled(run: Run) -> Run:
+        if run.is_behind:
+            raise RunStateError(f"run {run.record.run_id} has ended; how, get_run says when all is read")
+        return run
+
     async def _find(self, reference: Reference) -> RunRecord:
         return await asyncio.to_thread(self._catalog.find, reference)
 
@@ -208,7 +216,7 @@ class RunManager:
         """
         record = await self._find(reference)
         run, adapter = self._catalog.directory(record.run_id), adapter_named(record.backend)
-        state = (await self._watcher.look(record)).state
+        state = self._settled(await self._seen(record)).state
         if state.is_over:
             raise RunStateError(f"run is already terminal: {state.status}")
         # The wish is written down first: whoever finds the job ended then knows why, whatever becomes of us.
@@ -236,7 +244,7 @@ class RunManager:
         """
         said = messages.read(message)
         record = await self._find(reference)
-        run = await self._watcher.look(record)
+        run = self._settled(await self._seen(record))
         status = run.state.status
         if status in WAITING:
             directory = self._catalog.directory(record.run_id)

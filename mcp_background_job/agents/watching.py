@@ -58,7 +58,7 @@ class Watcher:
         """Return a run as it is now; or as far as its events are read at a moment of the monotonic clock."""
         while (known := await self.visit(record)).is_behind and time.monotonic() < until:
             pass
-        return Run(record, known.state)
+        return Run(record, known.state, is_behind=known.is_behind)
 
     async def visit(self, record: RunRecord) -> Known:
         """Bring the events of a run up to date, or nearer to that; returns what is known then."""
