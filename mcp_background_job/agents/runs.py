@@ -40,6 +40,9 @@ MAX_EVENTS = 1000
 #: The most of an artifact in one answer.
 MAX_ARTIFACT_BYTES = 262_144
 
+#: What only the answer to a question has.
+_ANSWERS = {"request_id", "option_id", "decision"}
+
 #: Statuses of runs that can be gone on with in a new run. An agent that refused would refuse again.
 RESUMABLE = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
 
@@ -253,7 +256,9 @@ class RunManager:
             return Continued(answered, "live")
         if status is RunStatus.QUEUED:
             raise RunStateError(f"run has not started yet: {status}")
-        if not run.state.is_over:
+        if (
+            not run.state.is_over or said.data.keys() & _ANSWERS
+        ):  # that somebody else was quicker is no task to go on with
             raise RunStateError(f"run is not awaiting additional input: {status}")
         if status not in RESUMABLE:
             raise RunStateError(f"run is already terminal: {status}")

@@ -416,13 +416,17 @@ async def test_of_two_who_answer_one_does(runs: RunManager, agents: Agents) -> N
     run = await runs.spawn(agents.claude(ASKS))
     await events_until(runs, run, RunStatus.INPUT_REQUIRED)
 
-    answers = await asyncio.gather(*(runs.go_on(of(run), _message("yes")) for _ in range(2)), return_exceptions=True)
+    answers = await asyncio.gather(
+        *(runs.go_on(of(run), _message(option_id="allow_once")) for _ in range(2)), return_exceptions=True
+    )
 
     (refused,) = [answer for answer in answers if isinstance(answer, BaseException)]
     assert isinstance(refused, RunStateError | InvalidRequestError)
     events = await events_until(runs, run)
     assert types_of(events).count("message_added") == 1
     assert_numbered(events)
+    with pytest.raises(RunStateError, match="run is not awaiting additional input: completed"):
+        await runs.go_on(of(run), _message(option_id="allow_once"))
 
 
 async def test_an_agent_that_waits_for_more_to_do_is_let_go_when_it_has_said_its_last_word(
