@@ -95,7 +95,8 @@ def _exited(facts: Facts) -> Ending:
     if not facts.was_started:
         return _failed(facts.reason, "not_started")
     if facts.outcome is Outcome.FAILED:
-        return _failed(f"agent ended with {facts.reason}", "exit")
+        how = f"was ended by {facts.signal}" if facts.signal else f"ended with {facts.reason}"
+        return _failed(f"agent {how}", "exit")
     if facts.exit_is_result:
         return Ending(RunStatus.COMPLETED)
     return _failed("agent ended without a result", "no_result")

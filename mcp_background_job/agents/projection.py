@@ -93,7 +93,7 @@ class Projection:
     def end(self, ending: Ending, at: float) -> None:
         """Take the end of the run in."""
         data = {**ending.data, "unkept_events": self.state.unkept_events} if self.state.unkept_events else ending.data
-        told = data.get("final_response") or data.get("error") or self.state.summary or data.get("reason")
+        told = data.get("error") or data.get("final_response") or self.state.summary or data.get("reason")
         small = self._number(Event(ending.event_type, data), at)
         self.state = replace(
             self.state,

@@ -172,7 +172,8 @@ class _Writer:
         )
         ending = decide(facts)
         told: dict[str, Any] = {"lost_bytes": over.lost_bytes, "leftover_pids": list(over.leftover_pids)}
-        if ending.status is RunStatus.FAILED and facts.exit_code != 0:
+        # With exit code 0 too: that a login is missing may be told on stderr alone.
+        if ending.status is RunStatus.FAILED:
             told["stderr"] = self._last_words()
         if self._record.output_schema is not None and "structured_output" not in ending.data:
             told["structured_output"] = _object_in(ending.data.get("final_response"))

@@ -15,7 +15,10 @@ from mcp_background_job.agents.runs import RESUMABLE
 
 Report = dict[str, Any]
 
-_RESULT = ("final_response", "structured_output", "usage", "artifact_refs")
+_RESULT = ("final_response", "omitted_characters", "structured_output", "usage", "artifact_refs")
+
+#: What the last event tells of an end beside its result: whoever asks how a run is has not read the events.
+_END = ("error", "reason", "by", "exit_code", "signal", "stderr", "leftover_pids")
 
 
 def of_spawn(run: Run) -> Report:
@@ -37,12 +40,11 @@ def of_run(run: Run) -> Report:
     end = state.end or {}
     extra: Report = {
         "job_id": record.job_id,
-        "error": end.get("error"),
         "completed_at": iso(state.updated_at) if state.is_over else None,
-        "exit_code": end.get("exit_code"),
-        "signal": end.get("signal"),
+        **{key: end.get(key) for key in _END},
         "result": {key: end[key] for key in _RESULT if key in end} or None,
         "pending_request": state.request,
+        "note": "its agent has ended; what it said is still being read" if run.is_behind else None,
         "resumable": _is_resumable(record, state) or None,
         "resumed_from_run_id": record.resumed_from_run_id,
     }

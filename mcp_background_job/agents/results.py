@@ -11,10 +11,17 @@ from mcp_background_job.agents.stopping import Stopped
 
 @dataclass(frozen=True)
 class Run:
-    """A run as it is now: what was asked, and what is known."""
+    """A run as it is now: what was asked, and what is known.
+
+    Attributes:
+        record: what was asked.
+        state: what its events say, as far as they are read.
+        is_behind: its agent has ended, and not all that it said is read yet.
+    """
 
     record: RunRecord
     state: Checkpoint
+    is_behind: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
-from mcp_background_job.agents import journal, messages, records
+from mcp_background_job.agents import journal, messages, records, watching
 from mcp_background_job.agents.adapters.base import Adapter
 from mcp_background_job.agents.adapters.table import adapter_named
 from mcp_background_job.agents.answering import answer
@@ -23,7 +23,7 @@ from mcp_background_job.agents.request import SpawnRequest, check, text_of
 from mcp_background_job.agents.results import Cancelled, Continued, Listed, Piece, Polled, Run
 from mcp_background_job.agents.stopping import stop
 from mcp_background_job.agents.watching import MAX_WAIT_S, Watcher
-from mcp_background_job.core.run import RunStatus
+from mcp_background_job.core.run import Backend, RunStatus
 from mcp_background_job.errors import (
     BackgroundJobError,
     InvalidRequestError,
@@ -39,6 +39,9 @@ MAX_EVENTS = 1000
 
 #: The most of an artifact in one answer.
 MAX_ARTIFACT_BYTES = 262_144
+
+#: What only the answer to a question has.
+_ANSWERS = {"request_id", "option_id", "decision"}
 
 #: Statuses of runs that can be gone on with in a new run. An agent that refused would refuse again.
 RESUMABLE = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
@@ -110,7 +113,7 @@ class RunManager:
         Raises:
             UnknownRunError: there is none.
         """
-        return await self._watcher.look(await self._find(reference))
+        return await self._seen(await self._find(reference))
 
     async def list(
         self,
@@ -124,19 +127,26 @@ class RunManager:
         """Return runs, newest first.
 
         Raises:
-            InvalidRequestError: an argument is out of bounds, or there is no such status.
+            InvalidRequestError: an argument is out of bounds, or nothing can be meant by it.
         """
         if limit < 1 or offset < 0:
             raise InvalidRequestError(f"limit={limit}, cursor={offset}: a limit is 1 or more, a cursor 0 or more")
         if status is not None and status not in list(RunStatus):
             raise InvalidRequestError(f"status {status!r} is unknown: give one of {', '.join(RunStatus)}")
+        if backend is not None and backend not in get_args(Backend):
+            raise InvalidRequestError(f"backend {backend!r} is unknown: give one of {', '.join(get_args(Backend))}")
+        if cwd is not None and not os.path.isabs(cwd):
+            raise InvalidRequestError(f"cwd must be an absolute path: {cwd}")
         found = await asyncio.to_thread(self._catalog.all, backend=backend, cwd=cwd)
+        until = time.monotonic() + watching.LOOK_S  # for all of them
         if status is None:
-            runs = [await self._watcher.look(record) for record in found[offset : offset + limit]]
+            runs = [await self._watcher.look(record, until=until) for record in found[offset : offset + limit]]
             count = len(found)
         else:
             matching = [
-                run for run in [await self._watcher.look(record) for record in found] if run.state.status == status
+                run
+                for run in [await self._watcher.look(record, until=until) for record in found]
+                if run.state.status == status
             ]
             runs, count = matching[offset : offset + limit], len(matching)
         return Listed(runs, offset + limit if offset + limit < count else None)
@@ -186,6 +196,15 @@ class RunManager:
             raise StateDirError(f"artifact {path} cannot be read: {error.strerror}") from error
         return Piece(record.run_id, found, begin, len(data), data.decode("utf-8", "replace"))
 
+    async def _seen(self, record: RunRecord) -> Run:
+        return await self._watcher.look(record, until=time.monotonic() + watching.LOOK_S)
+
+    @staticmethod
+    def _settled(run: Run) -> Run:
+        if run.is_behind:
+            raise RunStateError(f"run {run.record.run_id} has ended; how, get_run says when all is read")
+        return run
+
     async def _find(self, reference: Reference) -> RunRecord:
         return await asyncio.to_thread(self._catalog.find, reference)
 
@@ -200,7 +219,7 @@ class RunManager:
         """
         record = await self._find(reference)
         run, adapter = self._catalog.directory(record.run_id), adapter_named(record.backend)
-        state = (await self._watcher.look(record)).state
+        state = self._settled(await self._seen(record)).state
         if state.is_over:
             raise RunStateError(f"run is already terminal: {state.status}")
         # The wish is written down first: whoever finds the job ended then knows why, whatever becomes of us.
@@ -228,7 +247,7 @@ class RunManager:
         """
         said = messages.read(message)
         record = await self._find(reference)
-        run = await self._watcher.look(record)
+        run = self._settled(await self._seen(record))
         status = run.state.status
         if status in WAITING:
             directory = self._catalog.directory(record.run_id)
@@ -237,7 +256,9 @@ class RunManager:
             return Continued(answered, "live")
         if status is RunStatus.QUEUED:
             raise RunStateError(f"run has not started yet: {status}")
-        if not run.state.is_over:
+        if (
+            not run.state.is_over or said.data.keys() & _ANSWERS
+        ):  # that somebody else was quicker is no task to go on with
             raise RunStateError(f"run is not awaiting additional input: {status}")
         if status not in RESUMABLE:
             raise RunStateError(f"run is already terminal: {status}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from typing import Any
 
@@ -29,6 +30,10 @@ from mcp_background_job.jobs.wait import WaitRequest
 #: The longest wait of one call for events, as the orchestration tools have it.
 MAX_WAIT_S = 30.0
 
+#: Whoever asks how a run is waits this long at most until all is read that an agent said before it ended: a program
+#: that floods its log takes minutes, and clients give up after one.
+LOOK_S = 5.0
+
 #: Where bytes were seen whose entry in the log's index was yet to come, look again after this time.
 _SETTLE_S = 0.02
 
@@ -49,11 +54,11 @@ class Watcher:
             task.cancel()
         await asyncio.gather(*self._attended.values(), return_exceptions=True)
 
-    async def look(self, record: RunRecord) -> Run:
-        """Return a run as it is now."""
-        while (known := await self.visit(record)).is_behind:
+    async def look(self, record: RunRecord, *, until: float = math.inf) -> Run:
+        """Return a run as it is now; or as far as its events are read at a moment of the monotonic clock."""
+        while (known := await self.visit(record)).is_behind and time.monotonic() < until:
             pass
-        return Run(record, known.state)
+        return Run(record, known.state, is_behind=known.is_behind)
 
     async def visit(self, record: RunRecord) -> Known:
         """Bring the events of a run up to date, or nearer to that; returns what is known then."""

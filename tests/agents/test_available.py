@@ -170,3 +170,13 @@ def test_a_command_is_found_by_the_first_word_of_its_argv(tmp_path: Path) -> Non
     unusable: list[dict[str, Any]] = [{}, {"command": "report"}, {"command": []}, {"command": [""]}]
     for config in unusable:
         assert "backend_config.command" in adapter.available(config, _path(tmp_path)).reason
+
+
+@pytest.mark.parametrize("name", ["command", "acp"])
+def test_a_path_at_which_there_is_no_program_is_not_said_to_be_missing_on_the_path(name: str, tmp_path: Path) -> None:
+    plain = tmp_path / "notes.txt"
+    plain.write_text("not executable")
+    for path in (plain, tmp_path, tmp_path / "gone"):
+        found = adapter_named(name).available({"command": [str(path)]}, _path())
+        assert found.path is None
+        assert found.reason.startswith(f"there is no executable file {path}; install")

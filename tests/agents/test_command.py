@@ -40,7 +40,7 @@ def test_any_other_exit_code_is_a_failure_that_names_it() -> None:
     parser.close(2)
     assert parser.end
     assert parser.end.status is RunStatus.FAILED
-    assert parser.end.data == {"error": "exit code 2", "final_response": "no such file"}
+    assert parser.end.data == {"error": "exit code 2", "reason": "exit", "final_response": "no such file"}
 
 
 def test_an_end_by_a_signal_is_not_its_own_word() -> None:
@@ -62,12 +62,18 @@ def test_of_a_long_output_the_last_lines_are_the_answer() -> None:
     assert answer[-2] == "line 9999"
     assert 15_000 < len(parser.end.data["final_response"]) < 18_000
     assert len(json.dumps(parser.dump())) < 25_000
+    printed = sum(len(f"line {number}\n") for number in range(10_000)) + 10_000
+    assert parser.end.data["omitted_characters"] == printed - len(parser.end.data["final_response"])
+    assert CommandParser(parser.dump()).end == parser.end
 
 
 def test_a_line_longer_than_the_answer_can_be_is_told_whole() -> None:
     parser = CommandParser()
     (event,) = parser.feed(b"x" * 3_000_000)
     assert len(event.data["text"]) == 3_000_000
+    parser.close(0)
+    assert parser.end
+    assert parser.end.data["omitted_characters"] == 3_000_000 - len(parser.end.data["final_response"])
     assert len(json.dumps(parser.dump())) < 25_000
 
 

@@ -74,6 +74,7 @@ def _expected(facts: Facts) -> RunStatus:
 SENTENCES = [
     (Facts(outcome=Outcome.COMPLETED, exit_code=0), "agent ended without a result", "no_result"),
     (Facts(outcome=Outcome.FAILED, exit_code=3, reason="exit code 3"), "agent ended with exit code 3", "exit"),
+    (Facts(outcome=Outcome.FAILED, signal="SIGSEGV", reason="ended by SIGSEGV"), "agent was ended by SIGSEGV", "exit"),
     (Facts(outcome=Outcome.LOST, reason="its runner died"), "its runner died", "lost"),
     (Facts(outcome=Outcome.TIMED_OUT, reason="time limit of 5 s"), "time limit of 5 s", "time_limit"),
     (Facts(outcome=Outcome.FAILED, was_started=False, reason="not started: no"), "not started: no", "not_started"),

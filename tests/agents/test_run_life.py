@@ -13,12 +13,15 @@ from typing import Any
 
 import pytest
 
+from mcp_background_job.agents import reader, report, watching
 from mcp_background_job.agents.catalog import Reference
 from mcp_background_job.agents.request import SpawnRequest
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.core.run import RunStatus
+from mcp_background_job.core.waiting import Kind, Until
 from mcp_background_job.errors import AgentMissingError, InvalidRequestError, RunStateError, UnknownRunError
 from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.wait import WaitRequest
 from tests.agents.fake_agents import Agents, assert_numbered, events_until, of, runs_of, types_of
 from tests.conftest import PATIENCE_S
 from tests.survival.support import another_manager, tree_of
@@ -59,7 +62,7 @@ async def test_a_run_tells_its_life_in_events(runs: RunManager, agents: Agents) 
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        ("begin()\ntext('hm')\n", "no_result"),
+        ("begin()\ntext('hm')\nsys.stderr.write('no key\\n')\n", "no_result"),
         ("begin()\nsys.stderr.write('no key\\n')\nsys.exit(2)\n", "exit"),
         ("begin()\nos.kill(os.getpid(), signal.SIGSEGV)\nhang()\n", "exit"),
         ("begin()\nsay(type='turn.failed', error={'message': '401 Unauthorized'})\nsys.exit(1)\n", "auth"),
@@ -77,6 +80,17 @@ async def test_a_run_without_a_result_has_failed_and_says_why(
     assert events[-1]["data"]["reason"] == reason
     if "no key" in body:
         assert events[-1]["data"]["stderr"] == "no key"
+
+
+async def test_whoever_asks_for_a_run_alone_is_told_why_it_failed(runs: RunManager, agents: Agents) -> None:
+    run = await runs.spawn(agents.command("sh", "-c", "echo working; echo no key >&2; exit 3"))
+    await events_until(runs, run)
+
+    told = report.of_run(await runs.get(of(run)))
+
+    assert (told["error"], told["reason"], told["exit_code"], told["stderr"]) == ("exit code 3", "exit", 3, "no key")
+    assert told["summary"] == "exit code 3"
+    assert told["result"]["final_response"] == "working"
 
 
 async def test_a_warning_and_then_an_answer_is_a_success(runs: RunManager, agents: Agents) -> None:
@@ -301,6 +315,34 @@ async def test_runs_are_found_by_id_by_name_and_by_place(runs: RunManager, agent
 # -- the queue ---------------------------------------------------------------------------------------------------------
 
 
+async def test_who_asks_how_a_run_is_does_not_wait_until_a_flood_is_read(
+    manager: JobManager, runs: RunManager, agents: Agents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for room, name, value in ((reader, "_PIECE", 1000), (reader, "_VISIT_S", 0.0), (watching, "LOOK_S", 0.0)):
+        monkeypatch.setattr(room, name, value)
+    go = agents.directory / "go"
+    os.mkfifo(go)
+    run = await runs.spawn(agents.command("sh", "-c", f"cat {go}; seq 10000"))
+    await asyncio.to_thread(go.write_text, "")
+    job = await manager.find(run.record.job_id)
+    await manager.wait(job, WaitRequest(until=Until(Kind.EXIT), wait_s=PATIENCE_S))
+
+    seen = await runs.get(of(run))
+    (listed,) = (await runs.list()).runs
+
+    assert seen.state.status is listed.state.status is RunStatus.RUNNING
+    assert seen.state.seq < listed.state.seq < 10_000
+    assert report.of_run(seen)["note"].startswith("its agent has ended")
+    with pytest.raises(RunStateError, match="has ended; how, get_run says"):
+        await runs.cancel(of(run), by="test")
+    with pytest.raises(RunStateError, match="has ended; how, get_run says"):
+        await runs.go_on(of(run), _message("more"))
+    monkeypatch.setattr(watching, "LOOK_S", PATIENCE_S)
+    ended = await runs.get(of(run))
+    assert (ended.state.status, ended.state.seq) == (RunStatus.COMPLETED, 10_003)
+    assert "note" not in report.of_run(ended)
+
+
 @pytest.mark.requirement("runs.limit")
 async def test_further_runs_wait_for_their_turn_and_can_be_cancelled_there(
     manager: JobManager, agents: Agents, monkeypatch: pytest.MonkeyPatch
@@ -374,13 +416,17 @@ async def test_of_two_who_answer_one_does(runs: RunManager, agents: Agents) -> N
     run = await runs.spawn(agents.claude(ASKS))
     await events_until(runs, run, RunStatus.INPUT_REQUIRED)
 
-    answers = await asyncio.gather(*(runs.go_on(of(run), _message("yes")) for _ in range(2)), return_exceptions=True)
+    answers = await asyncio.gather(
+        *(runs.go_on(of(run), _message(option_id="allow_once")) for _ in range(2)), return_exceptions=True
+    )
 
     (refused,) = [answer for answer in answers if isinstance(answer, BaseException)]
     assert isinstance(refused, RunStateError | InvalidRequestError)
     events = await events_until(runs, run)
     assert types_of(events).count("message_added") == 1
     assert_numbered(events)
+    with pytest.raises(RunStateError, match="run is not awaiting additional input: completed"):
+        await runs.go_on(of(run), _message(option_id="allow_once"))
 
 
 async def test_an_agent_that_waits_for_more_to_do_is_let_go_when_it_has_said_its_last_word(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_background_job.agents import records
+from mcp_background_job.agents import records, report
 from mcp_background_job.agents.records import CancelIntent
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.core.run import RunStatus
@@ -185,6 +185,8 @@ async def test_what_outlives_an_agent_is_reported_and_left_alone_if_that_is_aske
     agents.liveness.assert_alive("left")
     assert events[-1]["type"] == "run_completed"
     assert len(events[-1]["data"]["leftover_pids"]) == 1
+    told = report.of_run(await runs.get(of(run)))
+    assert told["leftover_pids"] == events[-1]["data"]["leftover_pids"]
     assert_numbered(events)
     await manager.kill(run.record.job_id, by="test", grace_s=0)
     assert (await runs.get(of(run))).state.is_tidy

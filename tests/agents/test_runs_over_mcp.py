@@ -157,6 +157,8 @@ async def test_arguments_out_of_bounds_are_refused(client: Caller, asked: dict[s
     assert "after_seq is 0 or more" in await client.error("poll_events", run_id=run_id, after_seq=-1)
     assert "limit is 1 or more" in await client.error("list_runs", limit=0)
     assert "status 'asleep'" in await client.error("list_runs", status="asleep")
+    assert "backend 'claude'" in await client.error("list_runs", backend="claude")
+    assert "cwd must be an absolute path: here" in await client.error("list_runs", cwd="here")
     assert "backend" in await client.error("spawn_run", backend="nope", cwd="/tmp", prompt="x")
     assert (
         await client.error("get_event_artifact", run_id=run_id, seq=1, field_path="/x")

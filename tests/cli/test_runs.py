@@ -48,6 +48,7 @@ def test_runs_are_listed_shown_and_read_again(cli: CommandLine) -> None:
 
     (row,) = cli.ok("runs", "list").splitlines()[1:]
     (listed,) = json.loads(cli.ok("runs", "list", "--json", "--status", "completed", "--backend", "command"))
+    assert json.loads(cli.ok("runs", "list", "--json", "--cwd", ".")) == [listed]
     shown = json.loads(cli.ok("runs", "show", run_id, "--json"))
     events = cli.ok("runs", "events", "bob", "--after", "3").splitlines()
 

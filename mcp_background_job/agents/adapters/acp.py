@@ -12,7 +12,7 @@ from mcp_background_job.agents.adapters import hosted
 from mcp_background_job.agents.adapters.answers import choose
 from mcp_background_job.agents.adapters.base import Availability, Capability, Launch, Parser, RunRequest
 from mcp_background_job.agents.adapters.options import flag, refuse_schema, strings
-from mcp_background_job.agents.adapters.program import find
+from mcp_background_job.agents.adapters.program import find, missing
 from mcp_background_job.errors import InvalidRequestError
 
 #: Seconds that the host may take to stop. Agents that acknowledge a cancel do in a tenth of it.
@@ -43,7 +43,7 @@ class AcpAdapter:
         except InvalidRequestError as error:
             return Availability(None, reason=str(error))
         advice = "install the agent, or name it by its absolute path"
-        return Availability(path, reason="" if path else f"there is no program {program} on the PATH; {advice}")
+        return Availability(path, reason="" if path else f"{missing(program)}; {advice}")
 
     def launch(self, request: RunRequest, binary: str) -> Launch:
         """Return how the host is started; the agent itself is started by the host."""
@@ -61,7 +61,7 @@ class AcpAdapter:
 
     def answer(self, parser: Parser, text: str, data: Mapping[str, Any]) -> bytes:
         """Return the line that answers the open question, or else the next message."""
-        question = parser.dump()["question"]
+        question = hosted.question_of(parser, data)
         if question is None:
             return hosted.message(text)
         request_id = question["request_id"]

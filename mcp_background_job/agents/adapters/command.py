@@ -20,7 +20,7 @@ from mcp_background_job.agents.adapters.base import (
     Parser,
     RunRequest,
 )
-from mcp_background_job.agents.adapters.program import find
+from mcp_background_job.agents.adapters.program import find, missing
 from mcp_background_job.agents.adapters.reading import JsonObject, known
 from mcp_background_job.core.run import EventType, RunStatus
 from mcp_background_job.errors import InvalidRequestError
@@ -42,35 +42,40 @@ class CommandParser:
     def __init__(self, state: Mapping[str, Any] | None = None) -> None:
         """Begins at the beginning of the output, or where ``dump`` says."""
         state = state or {}
-        self.end: ParsedEnd | None = _end_from(state.get("exit_code"), list(state.get("lines", [])))
         self._exit_code: int | None = state.get("exit_code")
         self._lines: deque[str] = deque(state.get("lines", []))
         self._length = sum(map(len, self._lines))
+        self._omitted: int = state.get("omitted", 0)
+        self.end: ParsedEnd | None = self._end()
 
     def feed(self, line: bytes) -> list[Event]:
         said = line.decode(errors="replace").removesuffix("\r")
         self._lines.append(said[-_KEPT:])
         self._length += len(self._lines[-1])
+        self._omitted += len(said) - len(self._lines[-1])
         while self._length > _KEPT:
-            self._length -= len(self._lines.popleft())
+            left_out = len(self._lines.popleft())
+            self._length -= left_out
+            self._omitted += left_out + 1  # with its newline
         return [Event(EventType.AGENT_MESSAGE, {"text": said})] if said.strip() else []
 
     def close(self, exit_code: int | None) -> list[Event]:
         self._exit_code = exit_code
-        self.end = _end_from(exit_code, list(self._lines))
+        self.end = self._end()
         return []
 
     def dump(self) -> JsonObject:
-        return {"lines": list(self._lines), "exit_code": self._exit_code}
+        return {"lines": list(self._lines), "exit_code": self._exit_code, "omitted": self._omitted}
 
-
-def _end_from(exit_code: int | None, lines: list[str]) -> ParsedEnd | None:
-    if exit_code is None:
-        return None
-    said = "\n".join(lines).strip("\n")
-    if exit_code == 0:
-        return ParsedEnd(RunStatus.COMPLETED, {"final_response": said})
-    return ParsedEnd(RunStatus.FAILED, known(error=f"exit code {exit_code}", final_response=said))
+    def _end(self) -> ParsedEnd | None:
+        if self._exit_code is None:
+            return None
+        said = "\n".join(self._lines).strip("\n")
+        told = known(omitted_characters=self._omitted or None)
+        if self._exit_code == 0:
+            return ParsedEnd(RunStatus.COMPLETED, {"final_response": said, **told})
+        error = f"exit code {self._exit_code}"
+        return ParsedEnd(RunStatus.FAILED, known(error=error, reason="exit", final_response=said) | told)
 
 
 class CommandAdapter:
@@ -86,7 +91,7 @@ class CommandAdapter:
             path = find(program, environment)
         except InvalidRequestError as error:
             return Availability(None, reason=str(error))
-        reason = "" if path else f"there is no program {program} on the PATH; install it, or give its absolute path"
+        reason = "" if path else f"{missing(program)}; install it, or give its absolute path"
         return Availability(path, reason=reason)
 
     def launch(self, request: RunRequest, binary: str) -> Launch:

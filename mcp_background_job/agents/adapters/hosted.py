@@ -20,7 +20,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from mcp_background_job.agents.adapters.base import Event, Launch, ParsedEnd, RunRequest
+from mcp_background_job.agents.adapters.base import Event, Launch, ParsedEnd, Parser, RunRequest
 from mcp_background_job.agents.adapters.reading import JsonObject, object_in, unparsed
 from mcp_background_job.core.run import EventType, RunStatus
 from mcp_background_job.errors import InvalidRequestError
@@ -71,6 +71,20 @@ def message(text: str) -> bytes:
     if not text.strip():
         raise InvalidRequestError("the agent asks nothing, and there is no text to send it; give a text part")
     return line(message=text)
+
+
+def question_of(parser: Parser, data: Mapping[str, Any]) -> JsonObject | None:
+    """Return the data of the question that is open and that an answer is to, ``None`` if none is open.
+
+    Raises:
+        InvalidRequestError: the answer names another question; a yes to that one is no yes to this one.
+    """
+    question: JsonObject | None = parser.dump()["question"]
+    named = data.get("request_id")
+    if named is not None and (question is None or str(named) != question["request_id"]):
+        there = f"the open one is {question['request_id']!r}: {question.get('text')}" if question else "none is open"
+        raise InvalidRequestError(f"there is no open request {named!r}; {there}")
+    return question
 
 
 class HostParser:

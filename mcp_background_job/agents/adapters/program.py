@@ -76,6 +76,12 @@ def find(name: str, environment: Mapping[str, str]) -> str | None:
     return shutil.which(name, path=os.pathsep.join(directories))
 
 
+def missing(name: str) -> str:
+    """Return the sentence that ``find`` has not found a program; an absolute path is not looked for on PATH."""
+    where = f"executable file {name}" if Path(name).is_absolute() else f"program {name} on the PATH"
+    return f"there is no {where}"
+
+
 class _SilentError(Exception):
     """The program gives no version; the message goes on after its name."""
 

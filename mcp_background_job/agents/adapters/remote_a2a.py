@@ -55,7 +55,7 @@ class A2aAdapter:
 
     def answer(self, parser: Parser, text: str, data: Mapping[str, Any]) -> bytes:
         """Return the line that answers the open question, or else the next message."""
-        question = parser.dump()["question"]
+        question = hosted.question_of(parser, data)
         if question is None:
             return hosted.message(text)
         if not text.strip() and not data:

@@ -129,3 +129,20 @@ def test_half_an_emoji_does_not_stop_a_host() -> None:
     lines.Output(stream).event(Event(EventType.AGENT_MESSAGE, {"text": "\ud83d!"}))
     (event,) = HostParser().feed(stream.getvalue().strip())
     assert event.data["text"] == "?!"
+
+
+@pytest.mark.parametrize("adapter", [acp.ADAPTER, remote_a2a.ADAPTER])
+def test_an_answer_to_a_question_that_is_not_open_is_not_taken_for_one_to_the_open_question(adapter: Adapter) -> None:
+    asked = {
+        "request_id": "2",
+        "text": "rm -rf x",
+        "options": [{"option_id": "y", "name": "yes", "kind": "allow_once"}],
+    }
+    parser = HostParser()
+    with pytest.raises(InvalidRequestError, match="no open request '2'; none is open"):
+        adapter.answer(parser, "yes", {"request_id": "2"})
+    parser.feed(json.dumps({"type": "input_required", "data": asked}).encode())
+
+    with pytest.raises(InvalidRequestError, match="no open request '1'; the open one is '2': rm -rf x"):
+        adapter.answer(parser, "yes", {"request_id": "1"})
+    assert json.loads(adapter.answer(parser, "yes", {"request_id": 2}))["answer"]["request_id"] == "2"

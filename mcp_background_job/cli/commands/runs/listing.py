@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from mcp_background_job.agents import report
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.cli import exit_codes, terminal
@@ -14,7 +16,7 @@ def list_runs(
     *,
     status: str | None = None,
     backend: str | None = None,
-    cwd: str | None = None,
+    cwd: Path | None = None,
     limit: int = 20,
     as_json: AsJson = False,
 ) -> int:
@@ -29,9 +31,10 @@ def list_runs(
         limit: How many at most.
         as_json: Print JSON, with the field names of the tools.
     """
+    where = None if cwd is None else str(cwd.absolute())
 
     async def list_them(runs: RunManager) -> int:
-        found = report.of_list(await runs.list(status=status, backend=backend, cwd=cwd, limit=limit))["runs"]
+        found = report.of_list(await runs.list(status=status, backend=backend, cwd=where, limit=limit))["runs"]
         if as_json:
             terminal.as_json(found)
         else:
