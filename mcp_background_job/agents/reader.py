@@ -74,8 +74,10 @@ def bring_up_to_date(executor: LocalExecutor, run: RunDir, record: RunRecord, ad
     if known.is_over and known.is_tidy:  # for good: nothing to write, and so nothing to lock
         return Known(known)
     with lock.held(run.lock, patience_s=LOCK_PATIENCE_S) as got:
-        if not got:
-            return Known(journal.checkpoint(run))
+        if not got:  # another reads, and may yet find that the run is over, which must not pass for running
+            seen = executor.poll([record.job_id]).get(record.job_id)
+            state = journal.checkpoint(run)
+            return Known(state, is_behind=not state.is_over and over_of(executor, record, seen) is not None)
         return read_on(executor, run, record, adapter)
 
 

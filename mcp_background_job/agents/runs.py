@@ -256,9 +256,8 @@ class RunManager:
             return Continued(answered, "live")
         if status is RunStatus.QUEUED:
             raise RunStateError(f"run has not started yet: {status}")
-        if (
-            not run.state.is_over or said.data.keys() & _ANSWERS
-        ):  # that somebody else was quicker is no task to go on with
+        # An answer that comes after another was quicker is no task to go on with.
+        if not run.state.is_over or said.data.keys() & _ANSWERS:
             raise RunStateError(f"run is not awaiting additional input: {status}")
         if status not in RESUMABLE:
             raise RunStateError(f"run is already terminal: {status}")
