@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mcp_background_job.agents import records, report
+from mcp_background_job.agents.adapters.base import Launch
 from mcp_background_job.agents.records import CancelIntent
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.core.run import RunStatus
@@ -58,7 +59,14 @@ fork_into(breed)
 
 @pytest.mark.requirement("runs.cancel")
 @pytest.mark.parametrize("form", [*HOSTILE, "a tool that forks in a loop"])
-async def test_a_cancel_is_answered_when_every_process_is_dead(runs: RunManager, agents: Agents, form: str) -> None:
+async def test_a_cancel_is_answered_when_every_process_is_dead(
+    runs: RunManager, agents: Agents, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hard = "ignore" in form or "loop" in form
+    if not hard:  # what heeds the signal, but late, as on a busy machine, is not to be killed
+        monkeypatch.setattr(
+            Launch.__init__, "__kwdefaults__", {**(Launch.__init__.__kwdefaults__ or {}), "grace_s": 10.0}
+        )
     body = f"begin()\nconnect('agent')\n{HOSTILE.get(form, _FORK_LOOP)}\nhang()\n"
     run = await runs.spawn(agents.codex(body))
     await asyncio.to_thread(agents.liveness.expect, "agent", "tool")
@@ -68,7 +76,6 @@ async def test_a_cancel_is_answered_when_every_process_is_dead(runs: RunManager,
     agents.liveness.assert_dead("agent", "tool")
     assert cancelled.run.state.status is RunStatus.CANCELLED
     assert cancelled.stopped.leftover == ()
-    hard = "ignore" in form or "loop" in form
     assert (cancelled.stopped.escalation == "kill") == hard
     assert bool(cancelled.stopped.killed) == hard
     assert_numbered(await events_until(runs, run))
