@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
 import math
 import threading
@@ -131,12 +132,12 @@ class Downloader:
         deadline = time.monotonic() + limit_s
         run = _Run(self._client.endpoint, self._downloads, place, report, deadline)
         for prompt_id, note in notes.items():
-            if time.monotonic() >= deadline:
-                run.result.left += 1  # one at least: what it has made is not known
-                continue
             # Of one whose end is journalled nobody needs to be asked: a session may have thousands.
-            prompt = await self._prompts.ended_before(prompt_id) or await self._prompts.get(prompt_id)
-            run.want(prompt, note)
+            prompt = await self._prompts.ended_before(prompt_id)
+            if prompt is None and time.monotonic() >= deadline:
+                run.result.left += 1  # one at least: what it has made is not known
+            else:
+                run.want(prompt or await self._prompts.get(prompt_id), note)
         await run.work()
         return run.result
 
@@ -160,6 +161,7 @@ class _Run:
         self._deadline = deadline
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Wanted] = deque()
+        self._without_room: list[Wanted] = []
         self._files = 0
         self._done = 0
         self._lock = threading.Lock()
@@ -211,6 +213,9 @@ class _Run:
         async with asyncio.TaskGroup() as tasks:
             for _ in range(_AT_ONCE):
                 tasks.create_task(self._work())
+        # What did not fit has left its room again, in which others that came meanwhile may fit.
+        for wanted in self._without_room:
+            await self._fetch(wanted, is_last_try=True)
         # As they are listed, and not as they happened to fail; prompts as a whole go first.
         self.result.missed.sort(key=lambda missed: order.get((missed.prompt_id, missed.name), -1))
 
@@ -230,7 +235,7 @@ class _Run:
             self._done += 1
             self._tell()
 
-    async def _fetch(self, wanted: Wanted) -> None:
+    async def _fetch(self, wanted: Wanted, *, is_last_try: bool = False) -> None:
         try:
             fetch = Fetch(self._endpoint, self._downloads, self._directory)
             self.result.files.append(await in_thread(functools.partial(fetch.run, wanted, self._count), fetch.abort))
@@ -239,7 +244,10 @@ class _Run:
                 self.result.trouble = error
             self._miss(wanted, str(error))
         except OSError as error:
-            self._miss(wanted, error.strerror or str(error))
+            if error.errno == errno.ENOSPC and not is_last_try:
+                self._without_room.append(wanted)
+            else:
+                self._miss(wanted, error.strerror or str(error))
         except (BackgroundJobError, ValueError) as error:
             self._miss(wanted, str(error))
 

@@ -104,7 +104,10 @@ async def test_the_death_of_a_host_fails_its_run_and_ends_its_agent(
 async def test_what_outlives_an_agent_that_is_done_is_ended(
     runs: RunManager, liveness: Liveness, workspace: Path
 ) -> None:
-    run = await runs.spawn(_acp(workspace, f"run {liveness.holder('left')} & exit 3"))
+    marker = workspace / "left-is-there"
+    left = liveness.script("left", f"connect('left')\nopen({str(marker)!r}, 'w').close()\nhang()\n")
+    # The agent is done only then: what has not shown itself before is ended unseen.
+    run = await runs.spawn(_acp(workspace, f"run {left} & until [ -e {marker} ]; do sleep 0.02; done; exit 3"))
 
     events = await events_until(runs, run)
 
