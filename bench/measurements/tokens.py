@@ -30,6 +30,12 @@ _COMFYUI_TOOLS = {
     "comfyui_job",
     "comfyui_cancel_job",
     "comfyui_cancel_queued_job",
+    "comfyui_batch",
+    "comfyui_session",
+    "comfyui_jobs",
+    "comfyui_errors",
+    "comfyui_download",
+    "comfyui_clear_history",
     "start_comfyui",
     "stop_comfyui",
     "restart_comfyui",
@@ -43,7 +49,7 @@ _RUN_TOOLS = {
     "list_runs",
     "get_event_artifact",
 }
-_TOOLSETS = (("job", _JOB_TOOLS, 2200), ("ComfyUI", _COMFYUI_TOOLS, 2600), ("run", _RUN_TOOLS, 1600))
+_TOOLSETS = (("job", _JOB_TOOLS, 2200), ("ComfyUI", _COMFYUI_TOOLS, 4200), ("run", _RUN_TOOLS, 1600))
 _BAR_BAR = 400
 
 _FRAMES = 10_000
