@@ -35,9 +35,6 @@ from mcp_background_job.jobs.request import StartRequest
 from mcp_background_job.jobs.wait import WaitRequest
 from mcp_background_job.registry.journal_base import Journal
 
-#: Who forces a restart knows that something is wrong; a server that is not wedged tells its queue in milliseconds.
-_FORCED_LOOK_S = 0.8
-
 #: Lines of output that show why a start failed.
 _LAST_LINES = 25
 
