@@ -44,6 +44,10 @@ class Spec:
         stdin_file: its bytes are what the stdin begins with; only with ``stdin`` = ``pipe``.
         pools: names that it shares with other jobs, and how many jobs of each may run at once.
         large_pipes: its output has much room before it is moved, since it may exit without waiting until it is.
+        parent: id of the job in whose process it was asked for; only that job's end may end it.
+        project: directory of the project that it was asked for in, empty if there was none.
+        reader: who is to be told of its end and of its questions.
+        is_own: it is this program's own (ComfyUI, a dispatcher), and takes none of the places that ``max_jobs`` counts.
     """
 
     job_id: str
@@ -66,6 +70,10 @@ class Spec:
     stdin_file: str | None = None
     pools: dict[str, int] = field(default_factory=dict[str, int])
     large_pipes: bool = False
+    parent: str | None = None
+    project: str = ""
+    reader: str = ""
+    is_own: bool = False
 
 
 #: Who asked for a stop where a signal to the runner was how: a machine that shuts down does so.
@@ -107,6 +115,7 @@ class Status:
         leader_exit: set when the command itself is over and processes that it left behind are not.
         lost_bytes: output that could not be written to disk.
         survivors: processes alive after SIGKILL.
+        machine: the machine that boot and pids belong to, empty if the runner is of release 1.0.0.
     """
 
     state: str
@@ -119,6 +128,7 @@ class Status:
     leader_exit: LeaderExit | None = None
     lost_bytes: int = 0
     survivors: list[int] = field(default_factory=list[int])
+    machine: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +146,7 @@ class Exit:
         user_s: CPU seconds of all its processes.
         system_s: CPU seconds spent by the kernel for them.
         max_rss: bytes of the largest of its processes.
+        peak_memory: most bytes that all its processes together were seen to hold at one moment.
         output_bytes: bytes that it ever wrote to the log.
         dropped_bytes: of those, bytes that retention has removed.
         lost_bytes: bytes that it wrote and that could not be stored.
@@ -153,6 +164,7 @@ class Exit:
     user_s: float = 0.0
     system_s: float = 0.0
     max_rss: int = 0
+    peak_memory: int = 0
     output_bytes: int = 0
     dropped_bytes: int = 0
     lost_bytes: int = 0
