@@ -43,6 +43,8 @@ class StateDir:
         #: Runs of other agents. Each has a job of its own; what is here is what the agent said.
         self.runs = os.path.join(path, "runs")
         self.index = os.path.join(path, "jobs.sqlite3")
+        #: What is new for whom, and who was shown what. Not derived from anything.
+        self.news = os.path.join(path, "news.sqlite3")
         #: What is known of ComfyUI's process.
         self.comfyui = os.path.join(path, "comfyui")
         #: What was submitted to ComfyUI; unlike the index, it is the only copy.

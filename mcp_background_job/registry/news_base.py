@@ -1,0 +1,48 @@
+"""What a store of news offers, whatever it is kept in."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Protocol
+
+from mcp_background_job.core.news import Item, Reader, Way
+
+
+class News(Protocol):
+    """What is new for whom. Implementations: ``SqliteNews``, shared by all processes, and ``MemoryNews``."""
+
+    def expect(self, reader: Reader, subjects: Iterable[str], *, at: float) -> None:
+        """Remember that news of these jobs or runs are for this reader, in its conversation."""
+        ...
+
+    def awaited(self, reader: Reader) -> dict[str, str]:
+        """Return what the reader awaits news of, in any of its conversations, each with its conversation."""
+        ...
+
+    def add(self, reader: Reader, items: Iterable[Item], *, at: float) -> None:
+        """Record news; what has ended is no longer awaited. The same news again change nothing."""
+        ...
+
+    def conversations(self, reader: Reader, way: Way) -> set[str]:
+        """Return the conversations of the reader for which there are news that this way has not told."""
+        ...
+
+    def take(self, reader: Reader, way: Way, conversations: Collection[str]) -> list[Item]:
+        """Return what this way has not told of the news for these conversations, oldest first; now it has told them."""
+        ...
+
+    def show(self, reader: Reader, subject: str, what: str, offset: int, *, at: float) -> None:
+        """Remember how far the reader's conversation was shown something of a job: ``output``, or an expression."""
+        ...
+
+    def shown(self, reader: Reader, subject: str) -> dict[str, int]:
+        """Return how far the reader's conversation was shown what of a job."""
+        ...
+
+    def forget(self, before: float) -> None:
+        """Remove all that is older than a moment (seconds since the epoch)."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the store."""
+        ...

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mcp_background_job.jobs.project import project_of, working_directory
+
+
+@pytest.mark.parametrize("mark", [".git", ".hg", ".jj"])
+def test_a_repository_is_the_project_of_all_that_lies_in_it(tmp_path: Path, mark: str) -> None:
+    (tmp_path / mark).mkdir()
+    inner = tmp_path / "src" / "deep"
+    inner.mkdir(parents=True)
+    assert project_of(str(inner)) == project_of(str(tmp_path)) == str(tmp_path)
+
+
+def test_the_innermost_repository_counts_even_if_its_mark_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    worktree = tmp_path / "worktree"
+    worktree.mkdir()
+    (worktree / ".git").write_text("gitdir: elsewhere")
+    assert project_of(str(worktree)) == str(worktree)
+
+
+def test_a_directory_outside_of_repositories_is_its_own_project(tmp_path: Path) -> None:
+    assert project_of(str(tmp_path)) == str(tmp_path)
+
+
+def test_a_link_leads_to_the_project_that_it_points_to(tmp_path: Path) -> None:
+    real = tmp_path / "real"
+    real.mkdir()
+    (tmp_path / "link").symlink_to(real)
+    assert project_of(str(tmp_path / "link")) == str(real)
+
+
+def test_root_and_home_are_no_project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert project_of("/") == ""
+    assert project_of(str(tmp_path)) == ""
+    (tmp_path / ".git").mkdir()
+    assert project_of(str(tmp_path)) == str(tmp_path)
+
+
+def test_the_working_directory_is_the_real_one_whatever_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PWD", "/somewhere/else")
+    assert working_directory() == str(tmp_path)
+
+
+def test_a_removed_working_directory_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert working_directory() == ""
