@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import signal
 import socket
-import time
 from collections.abc import Callable
-from typing import Any
 
-from mcp_background_job.jobdir.records import StopRequest
+from mcp_background_job.jobdir.requests import BadRequestError, Stop, Watch, Wish, parse
 from mcp_background_job.runner import control
-from mcp_background_job.runner.exit_record import MAX_REASON
 from mcp_background_job.runner.family import Family
 from mcp_background_job.runner.output import Log
 
-Request = dict[str, Any]
 Answer = dict[str, object]
 
 
@@ -29,7 +24,7 @@ class Clients:
         *,
         watch: Callable[[int, Callable[[], None]], None],
         unwatch: Callable[[int], None],
-        carry_out: Callable[[Request], Answer],
+        carry_out: Callable[[Wish], Answer],
     ) -> None:
         """Begins to listen.
 
@@ -83,26 +78,27 @@ class Clients:
         self._watch(connection.fileno(), lambda: self._on_request(connection))
 
     def _on_request(self, connection: control.Connection) -> None:
-        requests = connection.read()
-        if requests is None:
+        lines = connection.read()
+        if lines is None:
             self._hang_up(connection)
             return
-        for request in requests:
-            try:
-                answer = self._answer(connection, request)
-            except (KeyError, ValueError, TypeError) as error:
-                answer = {"error": f"bad request: {error!r}"}
+        for line in lines:
+            answer = self._answer(connection, line)
             if answer is not None and not connection.send(**answer):
                 self._hang_up(connection)
                 return
 
-    def _answer(self, connection: control.Connection, request: Request) -> Answer | None:
-        if request["op"] == "watch":
-            connection.watching = int(request["size"])
-            connection.knows_leader_exit = bool(request["leader_exited"])
+    def _answer(self, connection: control.Connection, line: bytes) -> Answer | None:
+        try:
+            request = parse(line)
+        except BadRequestError as error:  # whoever wrote it may mean well, and go on
+            return {"error": f"bad request: {error}"}
+        if isinstance(request, Watch):
+            connection.watching = request.size
+            connection.knows_leader_exit = request.leader_exited
             self.tell_watchers()
             return None
-        if request["op"] == "stop":
+        if isinstance(request, Stop) and connection not in self._stoppers:
             self._stoppers.append(connection)
         return self._carry_out(request)
 
@@ -114,21 +110,3 @@ class Clients:
         if connection in self._stoppers:
             self._stoppers.remove(connection)
         connection.close()
-
-
-def stop_request(request: Request) -> StopRequest:
-    """Return what a client's request to stop says.
-
-    Raises:
-        ValueError: it names no signal.
-    """
-    name = str(request["signal"])
-    if not name.startswith("SIG") or not hasattr(signal, name):
-        raise ValueError(f"no such signal: {name}")
-    return StopRequest(
-        at=time.time(),
-        by=str(request["by"])[:200],
-        why=str(request["why"])[: MAX_REASON // 2],
-        signal=name,
-        grace_s=float(request["grace_s"]),
-    )

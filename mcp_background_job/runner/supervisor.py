@@ -13,7 +13,6 @@ What it is made of: ``family``, the job's processes; ``clients``, who is connect
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import fcntl
 import os
@@ -29,9 +28,10 @@ from mcp_background_job.core.states import Outcome
 from mcp_background_job.errors import LaunchError
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import SYSTEM, Spec, StopRequest
+from mcp_background_job.jobdir.requests import Input, Signal, Stop, Unknown, Wish
 from mcp_background_job.runner import control, signals
 from mcp_background_job.runner.account import Account
-from mcp_background_job.runner.clients import Answer, Clients, Request, stop_request
+from mcp_background_job.runner.clients import Answer, Clients
 from mcp_background_job.runner.climber import Climber
 from mcp_background_job.runner.family import Family
 from mcp_background_job.runner.output import BUSY_READS, PIPE_SIZE, Log, enlarge_pipe
@@ -230,17 +230,17 @@ class Supervisor:
 
     # -- wishes ----------------------------------------------------------------------------------------------------
 
-    def _carry_out(self, request: Request) -> Answer:
-        match request["op"]:
-            case "stop":
-                self._request_stop(stop_request(request), Outcome.KILLED)
+    def _carry_out(self, wish: Wish) -> Answer:
+        match wish:
+            case Stop():
+                self._request_stop(wish.request, Outcome.KILLED)
                 return {"stopping": True}
-            case "signal":
-                return {"ok": self._family.signal_foreground(int(request["number"]))}
-            case "input":
-                return self._take_input(base64.b64decode(request["data"]), eof=bool(request["eof"]))
-            case op:
-                return {"error": f"unknown request {op!r}: this runner is of another release"}
+            case Signal():
+                return {"ok": self._family.signal_foreground(wish.number)}
+            case Input():
+                return self._take_input(wish.data, eof=wish.eof)
+            case Unknown():
+                return {"error": f"unknown request {wish.op!r}: this runner is of another release"}
 
     def _on_signal(self) -> None:
         numbers = os.read(self._wake_up, 4096)

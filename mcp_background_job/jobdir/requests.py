@@ -1,0 +1,178 @@
+"""What may be asked of a runner: one line of JSON becomes one of these, or is refused.
+
+Anybody who can open ``control.sock`` can write anything there, so nothing that is read from it is used before it has
+gone through here. What comes out can be acted on without a further check: numbers are finite and bounded, signals
+exist, texts can be stored, and their length is bounded.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from mcp_background_job.jobdir.records import StopRequest
+
+#: Grace periods are cut to this. Nobody waits longer than a day for a process to end politely, and a time that a number
+#: without bounds is added to is none.
+MAX_GRACE_S = 86_400.0
+
+#: Offsets in a log are less than this: they are stored as 64 bits.
+MAX_SIZE = 2**63
+
+#: Characters kept of a text, as there is room for in the exit record.
+MAX_BY = 200
+MAX_WHY = 500
+
+#: Characters of a word that an error repeats.
+_MAX_QUOTED = 40
+
+
+class BadRequestError(ValueError):
+    """What came is not a request; the message says why, for its sender."""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Wants to be told, once, when the log is larger than ``size`` or the command's end differs from what it knew."""
+
+    size: int
+    leader_exited: bool
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Wants the job stopped."""
+
+    request: StopRequest
+
+
+@dataclass(frozen=True)
+class Signal:
+    """Wants the command's process group signalled."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Input:
+    """Brings input for the job, and its end if ``eof``."""
+
+    data: bytes
+    eof: bool
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """Wants what another release may know."""
+
+    op: str
+
+
+#: What concerns the job, and not only who is told of it.
+Wish = Stop | Signal | Input | Unknown
+Request = Watch | Wish
+
+
+def parse(line: bytes) -> Request:
+    """Return what a line asks for.
+
+    Raises:
+        BadRequestError: nothing that is a request, or one with a field that is missing, of the wrong type or out of
+            bounds.
+    """
+    try:
+        raw: object = json.loads(line)
+    except (ValueError, RecursionError) as error:  # also: not UTF-8, a number of too many digits
+        raise BadRequestError("it is not JSON") from error
+    if not isinstance(raw, dict):
+        raise BadRequestError("it is not a JSON object")
+    fields = _Fields(cast("dict[str, Any]", raw))
+    op = fields.text("op", _MAX_QUOTED)
+    make = _KNOWN.get(op)
+    return make(fields) if make else Unknown(op)
+
+
+class _Fields:
+    """The fields of a request, each taken out only as what it must be."""
+
+    def __init__(self, raw: dict[str, Any]) -> None:
+        self._raw = raw
+
+    def text(self, name: str, limit: int) -> str:
+        value = self._take(name)
+        if not isinstance(value, str):
+            raise BadRequestError(f"{name} is not a string")
+        # JSON can hold half of a surrogate pair, and no file or terminal can.
+        return value[:limit].encode(errors="replace").decode()
+
+    def flag(self, name: str) -> bool:
+        value = self._take(name)
+        if not isinstance(value, bool):
+            raise BadRequestError(f"{name} is neither true nor false")
+        return value
+
+    def whole(self, name: str, below: int) -> int:
+        """Return a number from 0 to ``below``, which itself is too large."""
+        value = self._take(name)
+        if type(value) is not int or not 0 <= value < below:  # true and false are ints to Python
+            raise BadRequestError(f"{name} is not a whole number from 0 to {below - 1}")
+        return value
+
+    def seconds(self, name: str, limit: float) -> float:
+        """Return a number of seconds, at most ``limit``."""
+        value = self._take(name)
+        if type(value) not in (int, float) or not 0 <= value < math.inf:
+            raise BadRequestError(f"{name} is not a number of seconds")
+        return float(min(value, limit))
+
+    def data(self, name: str) -> bytes:
+        value = self._take(name)
+        try:
+            return base64.b64decode(value, validate=True)
+        except (ValueError, TypeError) as error:
+            raise BadRequestError(f"{name} is not base64") from error
+
+    def _take(self, name: str) -> Any:
+        try:
+            return self._raw[name]
+        except KeyError:
+            raise BadRequestError(f"{name} is missing") from None
+
+
+def _watch(fields: _Fields) -> Watch:
+    return Watch(fields.whole("size", MAX_SIZE), fields.flag("leader_exited"))
+
+
+def _stop(fields: _Fields) -> Stop:
+    name = fields.text("signal", _MAX_QUOTED)
+    if name not in signal.Signals.__members__:
+        raise BadRequestError("signal is not the name of one")
+    grace_s = fields.seconds("grace_s", MAX_GRACE_S)
+    by, why = fields.text("by", MAX_BY), fields.text("why", MAX_WHY)
+    return Stop(StopRequest(at=time.time(), by=by, why=why, signal=name, grace_s=grace_s))
+
+
+def _signal(fields: _Fields) -> Signal:
+    number = fields.whole("number", signal.NSIG)
+    # The C library keeps some for itself.
+    if number not in signal.valid_signals():
+        raise BadRequestError("number is not that of a signal")
+    return Signal(number)
+
+
+def _input(fields: _Fields) -> Input:
+    return Input(fields.data("data"), fields.flag("eof"))
+
+
+_KNOWN: dict[str, Callable[[_Fields], Request]] = {
+    "watch": _watch,
+    "stop": _stop,
+    "signal": _signal,
+    "input": _input,
+}
