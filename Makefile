@@ -48,7 +48,7 @@ nightly: $(READY)  ## the tests that take minutes
 
 coverage: $(READY)  ## with branches, processes that the tests start included
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -m "not nightly" --timeout 300
+	$(BIN)/coverage run -m pytest -m "not nightly"
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --skip-covered --show-missing
 

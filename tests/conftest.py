@@ -21,14 +21,20 @@ from mcp_background_job.jobs.manager import JobManager
 # Behind everything else, so that an installed package is the one that is tested: for `tests.…` and `bench.…`.
 sys.path.append(str(Path(__file__).parent.parent))
 
+from tests.patience import HELPER_LIFE_S, PATIENCE_S, TEST_S, scaled
+
 # Whoever runs tests in the background of a shell has them ignore SIGINT, and all processes that they start with them.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-#: Nothing that a test waits for may take longer.
-PATIENCE_S = 10.0
 
-#: A helper process ends by itself after this time, whatever went wrong in the test.
-HELPER_LIFE_S = 100
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give every test its time: that of its own mark, or the usual one."""
+    for item in items:
+        if mark := item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(scaled(mark.args[0])), append=False)
+        elif config.getoption("timeout") is None:
+            item.add_marker(pytest.mark.timeout(TEST_S))
+
 
 _HELPER = """\
 import os, signal, socket, sys, time

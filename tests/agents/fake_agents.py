@@ -16,7 +16,8 @@ from mcp_background_job.app import build_runs
 from mcp_background_job.config import load_settings
 from mcp_background_job.core.run import RunStatus
 from mcp_background_job.jobs.manager import JobManager
-from tests.conftest import PATIENCE_S, Liveness
+from tests.conftest import Liveness
+from tests.patience import PATIENCE_S, POLL_S
 
 #: What a script of a fake agent can do beside showing that it is alive.
 _SPEECH = '''
@@ -143,7 +144,7 @@ async def events_until(runs: RunManager, run: Run, *statuses: RunStatus) -> list
     events: list[dict[str, Any]] = []
     async with asyncio.timeout(PATIENCE_S):
         while True:
-            polled = await runs.poll(of(run), after_seq=len(events), limit=1000, wait_s=PATIENCE_S)
+            polled = await runs.poll(of(run), after_seq=len(events), limit=1000, wait_s=POLL_S)
             events += polled.events
             state = polled.run.state
             if state.seq == len(events) and (state.status in statuses if statuses else state.is_over):

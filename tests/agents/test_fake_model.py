@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.agents.fake_model.server import FakeModel
+from tests.patience import PATIENCE_S
 
 PATHS = {
     "responses": "/v1/responses",
@@ -33,7 +34,7 @@ def _body(protocol: str, output: str | None = None) -> Any:
 
 def _ask(model: FakeModel, scenario: str, protocol: str, output: str | None = None) -> tuple[int, str]:
     address = urlsplit(model.url(scenario))
-    connection = http.client.HTTPConnection(address.netloc, timeout=10)
+    connection = http.client.HTTPConnection(address.netloc, timeout=PATIENCE_S)
     try:
         connection.request("POST", address.path + PATHS[protocol], json.dumps(_body(protocol, output)))
         answer = connection.getresponse()

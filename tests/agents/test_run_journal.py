@@ -26,7 +26,7 @@ from mcp_background_job.core.run import EventType
 from mcp_background_job.errors import CorruptRecordError, StateDirError
 from mcp_background_job.jobdir.layout import RunDir
 from tests.agents.fake_agents import Agents, assert_numbered, events_until, of
-from tests.conftest import PATIENCE_S
+from tests.patience import PATIENCE_S, POLL_S
 
 
 @pytest.fixture
@@ -184,7 +184,7 @@ async def main():
     runs = build_runs(jobs, load_settings())
     seq = 0
     while True:
-        polled = await runs.poll(Reference(sys.argv[1]), after_seq=seq, limit=1000, wait_s=10)
+        polled = await runs.poll(Reference(sys.argv[1]), after_seq=seq, limit=1000, wait_s=30)
         for event in polled.events:
             print(event["seq"], flush=True)
         seq = polled.next_after_seq
@@ -252,7 +252,7 @@ async def test_a_writer_that_is_suspended_keeps_others_from_writing_and_nobody_f
     go = agents.directory / "go"
     os.mkfifo(go)
     run = await runs.spawn(agents.codex(f"begin()\nopen({str(go)!r}).read()\ntext('more')\nconnect('agent')\nhang()\n"))
-    told = (await runs.poll(of(run), after_seq=2, wait_s=PATIENCE_S)).events
+    told = (await runs.poll(of(run), after_seq=2, wait_s=POLL_S)).events
     assert [event["type"] for event in told] == ["status_changed"]
     holder = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -274,7 +274,7 @@ async def test_a_writer_that_is_suspended_keeps_others_from_writing_and_nobody_f
     assert [event["seq"] for event in polled.events] == [1, 2, 3]
     holder.stdin.close()
     await holder.wait()
-    later = await runs.poll(of(run), after_seq=3, wait_s=PATIENCE_S)
+    later = await runs.poll(of(run), after_seq=3, wait_s=POLL_S)
     assert [event["data"].get("text") for event in later.events] == ["more"]
     await runs.cancel(of(run), by="test")
 

@@ -23,7 +23,7 @@ from mcp_background_job.errors import AgentMissingError, InvalidRequestError, Ru
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.wait import WaitRequest
 from tests.agents.fake_agents import Agents, assert_numbered, events_until, of, runs_of, types_of
-from tests.conftest import PATIENCE_S
+from tests.patience import PATIENCE_S, POLL_S
 from tests.survival.support import another_manager, tree_of
 
 pytestmark = pytest.mark.real_process
@@ -109,7 +109,7 @@ async def test_polling_a_run_that_is_over_returns_at_once(runs: RunManager, agen
     events = await events_until(runs, run)
     began = time.monotonic()
 
-    polled = await runs.poll(of(run), after_seq=len(events), wait_s=PATIENCE_S)
+    polled = await runs.poll(of(run), after_seq=len(events), wait_s=POLL_S)
 
     assert (polled.events, polled.next_after_seq) == ([], len(events))
     assert time.monotonic() - began < PATIENCE_S / 2
@@ -120,10 +120,10 @@ async def test_a_poll_waits_for_the_next_event_and_no_longer(runs: RunManager, a
     os.mkfifo(agents.directory / "go")
     body = f"begin()\nopen({str(agents.directory / 'go')!r}).read()\ntext('gone')\nfinish()\n"
     run = await runs.spawn(agents.codex(body))
-    before = await runs.poll(of(run), after_seq=2, wait_s=PATIENCE_S)
+    before = await runs.poll(of(run), after_seq=2, wait_s=POLL_S)
 
     nothing = await runs.poll(of(run), after_seq=3, wait_s=0.1)
-    waiting = asyncio.create_task(runs.poll(of(run), after_seq=3, wait_s=PATIENCE_S))
+    waiting = asyncio.create_task(runs.poll(of(run), after_seq=3, wait_s=POLL_S))
     await asyncio.to_thread((agents.directory / "go").write_text, "")
 
     assert types_of(before.events) == ["status_changed"]

@@ -17,7 +17,7 @@ from mcp_background_job.core.run import RunStatus
 from mcp_background_job.errors import RunStateError
 from mcp_background_job.jobs.manager import JobManager
 from tests.agents.fake_agents import Agents, assert_numbered, events_until, is_end, of, runs_of
-from tests.conftest import PATIENCE_S
+from tests.patience import PATIENCE_S
 from tests.survival.support import Server, another_manager, ended, kill_and_wait, runner_of, start
 
 pytestmark = pytest.mark.real_process
@@ -43,7 +43,7 @@ def breed():
     os.setsid()
     ignore(1, 2, 3, 15)
     connect("tool")
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         if os.fork() == 0:
             time.sleep(0.02)

@@ -10,8 +10,7 @@ import time
 from pathlib import Path
 from typing import Any, cast
 
-#: Seconds after which a command that has not ended is a failure.
-LIMIT_S = 30
+from tests.patience import PATIENCE_S
 
 
 class CommandLine:
@@ -37,7 +36,7 @@ class CommandLine:
             input=stdin,
             capture_output=True,
             env={**self.environment, **(env or {})},
-            timeout=LIMIT_S,
+            timeout=PATIENCE_S,
             check=False,
         )
 
@@ -70,7 +69,7 @@ class CommandLine:
     def tidy_up(self) -> None:
         for child in self.children:
             child.kill()
-            child.communicate(timeout=LIMIT_S)
+            child.communicate(timeout=PATIENCE_S)
         if self.state_dir.exists():
             live = json.loads(self("list", "--all", "--status", "running,queued", "--json").stdout)
             if live:
@@ -79,7 +78,7 @@ class CommandLine:
 
 def end_of(child: subprocess.Popen[bytes]) -> tuple[int, bytes, bytes]:
     """Wait for a command; returns its exit code and what it wrote."""
-    out, err = child.communicate(timeout=LIMIT_S)
+    out, err = child.communicate(timeout=PATIENCE_S)
     return child.returncode, out, err
 
 
@@ -101,7 +100,7 @@ def on_terminal(cli: CommandLine, *arguments: str) -> tuple[Any, int]:
 def read_until(descriptor: int, wanted: bytes) -> bytes:
     """Read what a command draws on its terminal until something is there."""
     seen = b""
-    deadline = time.monotonic() + LIMIT_S
+    deadline = time.monotonic() + PATIENCE_S
     while wanted not in seen:
         assert select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0], seen
         seen += os.read(descriptor, 65536)

@@ -16,8 +16,9 @@ from tests.cli.comfyui_line import COMMANDS, ENDLESS, ComfyUILine, Renderer
 from tests.cli.command_line import CommandLine, end_of, line_of, on_terminal, read_until
 from tests.comfyui_simulator import graphs
 from tests.comfyui_simulator.process import Simulator
+from tests.patience import WAIT
 
-pytestmark = [pytest.mark.real_process, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.real_process
 
 NO_PROMPT = "00000000-0000-4000-8000-000000000000"
 
@@ -99,17 +100,17 @@ def test_submit_prints_nothing_but_the_id_when_piped(renderer: Renderer) -> None
 
 def test_submit_waits_for_the_end_and_names_the_outputs(renderer: Renderer) -> None:
     path = renderer.file(graphs.with_output(graphs.stepped(2, 0.05), filename_prefix="picture"))
-    out, err = renderer.ends(0, "submit", path, "--wait", "20", "--note", "portrait")
+    out, err = renderer.ends(0, "submit", path, "--wait", WAIT, "--note", "portrait")
     assert "“portrait” completed in " in out.splitlines()[0]
     assert "picture_00001_.png" in out
     assert err == ""
 
 
 def test_a_failed_render_says_where_and_why(renderer: Renderer) -> None:
-    out, _ = renderer.ends(3, "submit", renderer.file(graphs.out_of_memory()), "--wait", "20")
+    out, _ = renderer.ends(3, "submit", renderer.file(graphs.out_of_memory()), "--wait", WAIT)
     assert "failed at node 1 SimRaise: torch.OutOfMemoryError: simulated CUDA out of memory" in out.splitlines()[0]
     assert "sim_nodes.py" in out
-    known = renderer.json("submit", renderer.file(graphs.out_of_memory()), "--wait", "20", code=3)
+    known = renderer.json("submit", renderer.file(graphs.out_of_memory()), "--wait", WAIT, code=3)
     assert known["error"]["type"] == "torch.OutOfMemoryError"
 
 
@@ -257,7 +258,7 @@ def test_following_gives_up_on_a_server_that_is_gone(renderer: Renderer) -> None
 
 def test_job_shows_what_a_render_made(renderer: Renderer) -> None:
     prompt_id = renderer.submit(graphs.output(filename_prefix="picture"))
-    assert "completed in" in renderer.ok("job", prompt_id, "--wait", "20")
+    assert "completed in" in renderer.ok("job", prompt_id, "--wait", WAIT)
     text = renderer.ok("job", prompt_id)
     assert text.splitlines()[0].startswith(f"prompt {prompt_id} completed in ")
     assert "picture_00001_.png (images of node 9, output)" in text
@@ -318,8 +319,8 @@ def test_cancel_without_a_render_says_so(renderer: Renderer) -> None:
 
 
 def test_a_render_that_had_ended_is_said_to_have(renderer: Renderer) -> None:
-    done = renderer.json("submit", renderer.file(graphs.output()), "--wait", "20")["prompt_id"]
-    failed = renderer.json("submit", renderer.file(graphs.raising()), "--wait", "20", code=3)["prompt_id"]
+    done = renderer.json("submit", renderer.file(graphs.output()), "--wait", WAIT)["prompt_id"]
+    failed = renderer.json("submit", renderer.file(graphs.raising()), "--wait", WAIT, code=3)["prompt_id"]
     assert "finished_before_cancel" in renderer.ok("cancel", done)
     assert "failed" in renderer.ends(3, "cancel", failed)[0]
 
@@ -454,8 +455,8 @@ async def test_json_is_what_the_tools_return(
     renderer: Renderer, manager: JobManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COMFYUI_PORT", str(renderer.port))
-    done = renderer.json("submit", renderer.file(graphs.output()), "--wait", "20")["prompt_id"]
-    failed = renderer.json("submit", renderer.file(graphs.raising()), "--wait", "20", code=3)["prompt_id"]
+    done = renderer.json("submit", renderer.file(graphs.output()), "--wait", WAIT)["prompt_id"]
+    failed = renderer.json("submit", renderer.file(graphs.raising()), "--wait", WAIT, code=3)["prompt_id"]
     refused = renderer.file(graphs.load_checkpoint("missing"))
     async with Client(build_server(manager, load_settings())) as client:
 

@@ -12,17 +12,17 @@ import pytest
 
 from tests.cli.comfyui_line import ComfyUILine, Renderer
 from tests.cli.command_line import CommandLine, end_of, on_terminal, read_until
-from tests.comfyui.lifecycle_support import wait_until
 from tests.comfyui_simulator import graphs
 from tests.comfyui_simulator.process import Simulator
+from tests.patience import WAIT, wait_until
 
-pytestmark = [pytest.mark.real_process, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.real_process
 
 MB = 1024**2
 
 
 def run(renderer: Renderer, graph: graphs.Graph, note: str = "") -> str:
-    done = renderer.json("submit", renderer.file(graph), "--wait", "20", "--note", note)
+    done = renderer.json("submit", renderer.file(graph), "--wait", WAIT, "--note", note)
     assert done["status"] == "completed"
     return done["prompt_id"]
 

@@ -18,8 +18,9 @@ from mcp_background_job.server.build import build_server
 from tests.cli.comfyui_line import ENDLESS, ComfyUILine, Renderer
 from tests.cli.command_line import end_of, line_of, on_terminal, read_until
 from tests.comfyui_simulator import graphs
+from tests.patience import WAIT
 
-pytestmark = [pytest.mark.real_process, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.real_process
 
 NO_PROMPT = "00000000-0000-4000-8000-000000000000"
 
@@ -70,7 +71,7 @@ def test_values_for_inputs_make_a_batch_that_is_followed_to_its_end(renderer: Re
 def test_several_workflows_make_a_batch_whose_failures_say_which_and_why(renderer: Renderer) -> None:
     good, bad = renderer.file(graphs.output()), renderer.file(graphs.raising())
     refused = renderer.file(graphs.load_checkpoint("nope.safetensors"))
-    out, _ = renderer.ends(3, "submit", good, bad, refused, "--wait", "20")
+    out, _ = renderer.ends(3, "submit", good, bad, refused, "--wait", WAIT)
     assert re.match(r"batch \w+ failed in .*: 3 of 3 done, 2 failed\n", out)
     assert f"“{Path(bad).stem}”: node 1 SimRaise: RuntimeError: deliberate failure" in out
     assert f"“{Path(refused).stem}”: node 1 SimLoadCheckpoint: Value not in list" in out
@@ -82,7 +83,7 @@ def test_several_workflows_make_a_batch_whose_failures_say_which_and_why(rendere
 
 
 def test_people_read_failures_with_their_tracebacks(renderer: Renderer) -> None:
-    renderer.ends(3, "submit", renderer.file(graphs.raising("\x1b[2Jboom")), "--note", "portrait", "--wait", "20")
+    renderer.ends(3, "submit", renderer.file(graphs.raising("\x1b[2Jboom")), "--note", "portrait", "--wait", WAIT)
     child, terminal = on_terminal(renderer.cli, "comfyui", "errors")
     seen = read_until(terminal, b"__module__").decode()
     assert re.search(r"prompt [0-9a-f-]{36} “portrait” failed .* s ago", seen)
@@ -93,8 +94,8 @@ def test_people_read_failures_with_their_tracebacks(renderer: Renderer) -> None:
 
 def test_the_newest_are_listed_whatever_their_place_in_their_batch(renderer: Renderer) -> None:
     path = renderer.file(graphs.output())
-    renderer.ok("submit", path, "--note", "older", "--wait", "20")
-    renderer.ok("submit", path, "--override", "9.inputs.text=1,2", "--note", "newer", "--wait", "20")
+    renderer.ok("submit", path, "--note", "older", "--wait", WAIT)
+    renderer.ok("submit", path, "--override", "9.inputs.text=1,2", "--note", "newer", "--wait", WAIT)
     renderer.simulator.stop()  # which would have known them too
     out, err = renderer.ends(6, "jobs", "--limit", "1")
     assert [row["NOTE"] for row in cells(out)] == ["newer: text=2"]
@@ -118,7 +119,7 @@ def test_ctrl_c_leaves_the_batch_running_and_a_cancel_ends_it(renderer: Renderer
     assert "--interrupt stops it now" in out
     known = renderer.json("batch", "cancel", batch_id, "--interrupt")
     assert known["cancel_summary"]["mode"] == "immediate"
-    out, _ = renderer.ends(4, "batch", batch_id, "--wait", "20")
+    out, _ = renderer.ends(4, "batch", batch_id, "--wait", WAIT)
     assert re.match(rf"batch {batch_id} canceled in .*: 3 of 3 done, 3 canceled\n", out)
 
 
@@ -144,11 +145,11 @@ def test_a_batch_is_paused_and_resumed(renderer: Renderer) -> None:
 
 def test_failed_prompts_run_again(renderer: Renderer) -> None:
     path = renderer.file(graphs.chain(graphs.stepped(*ENDLESS), graphs.output()))
-    out, _ = renderer.ends(3, "submit", path, "--prompt-timeout", "0.5s", "--wait", "20")
+    out, _ = renderer.ends(3, "submit", path, "--prompt-timeout", "0.5s", "--wait", WAIT)
     batch_id = out.split()[1]
     assert "stopped at its time limit of 0.5 s" in out
     assert "1 failed prompts run again" in renderer.ok("batch", "retry-failed", batch_id)
-    assert "1 failed" in renderer.ends(3, "batch", batch_id, "--wait", "20")[0]
+    assert "1 failed" in renderer.ends(3, "batch", batch_id, "--wait", WAIT)[0]
 
 
 def test_a_batch_is_followed_on_a_terminal_with_a_bar(renderer: Renderer) -> None:
@@ -172,7 +173,7 @@ def test_a_batch_is_followed_on_a_terminal_with_a_bar(renderer: Renderer) -> Non
 
 def test_submissions_are_tracked_in_the_session_of_the_directory(renderer: Renderer, tmp_path: Path) -> None:
     name = renderer.json("new-session", "cats")["name"]
-    prompt_id = renderer.json("submit", renderer.file(graphs.output()), "--note", "portrait", "--wait", "20")[
+    prompt_id = renderer.json("submit", renderer.file(graphs.output()), "--note", "portrait", "--wait", WAIT)[
         "prompt_id"
     ]
     assert f"prompt {NO_PROMPT} is tracked in session cats" in renderer.ok("track", NO_PROMPT, "--note", "by hand")
@@ -203,7 +204,7 @@ def test_submissions_are_tracked_in_the_session_of_the_directory(renderer: Rende
 
 def test_a_cleared_history_forgets_nothing_of_ours(renderer: Renderer) -> None:
     path = renderer.file(graphs.output())
-    first, _ = [renderer.json("submit", path, "--wait", "20")["prompt_id"] for _ in range(2)]
+    first, _ = [renderer.json("submit", path, "--wait", WAIT)["prompt_id"] for _ in range(2)]
     out = renderer.ok("clear-history", "--keep", "1")
     assert out.startswith("1 entries removed from the history, 1 kept; 1 of those removed can still be asked for with ")
     assert "completed" in renderer.ok("job", first)
@@ -277,7 +278,7 @@ async def test_json_is_what_the_tools_return(
 ) -> None:
     monkeypatch.setenv("COMFYUI_PORT", str(renderer.port))
     good, bad = renderer.file(graphs.output()), renderer.file(graphs.raising())
-    batch = renderer.json("submit", good, bad, "--wait", "20", code=3)
+    batch = renderer.json("submit", good, bad, "--wait", WAIT, code=3)
     batch_id = batch["batch_id"]
     session_id = renderer.json("sessions")["sessions"][0]["session_id"]
     async with Client(build_server(manager, load_settings())) as client:

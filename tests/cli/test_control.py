@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command_line import CommandLine, end_of, line_of
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.real_process
 
@@ -145,5 +146,5 @@ def test_prune_removes_what_has_ended_and_nothing_else(cli: CommandLine) -> None
 def test_killing_the_command_line_does_not_touch_the_job(cli: CommandLine) -> None:
     child = cli.open("wait", cli.start("--", "sleep", "60"))
     child.kill()
-    assert child.wait(timeout=10) == -9
+    assert child.wait(timeout=PATIENCE_S) == -9
     assert cli.json("list")[0]["status"] == "running"

@@ -8,6 +8,7 @@ import pytest
 
 from mcp_background_job import __version__
 from tests.cli.command_line import CommandLine, end_of, line_of
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.real_process
 
@@ -123,7 +124,7 @@ def test_ctrl_c_ends_a_server_that_reads_stdin(cli: CommandLine) -> None:
     child = cli.open("serve")
     initialize(child)
     child.send_signal(signal.SIGINT)
-    assert child.wait(timeout=10) == -signal.SIGINT
+    assert child.wait(timeout=PATIENCE_S) == -signal.SIGINT
 
 
 def initialize(child: subprocess.Popen[bytes]) -> None:

@@ -25,12 +25,10 @@ from tests.comfyui.lifecycle_support import CHECKOUT, Control, control_of
 from tests.comfyui_simulator import graphs
 from tests.comfyui_simulator.graphs import Graph
 from tests.comfyui_simulator.process import Simulator, free_port
+from tests.patience import PATIENCE_S
 
 QUICK = ("--startup-delay", "0")
 VERSIONS = ["new", "old"]
-
-#: Nothing that is waited for here may take longer; a dispatcher that meets a closed port waits for five seconds.
-PATIENCE_S = 30.0
 
 #: Time after which what nobody announces is looked at again.
 _LOOK_AGAIN_S = 0.02

@@ -23,12 +23,10 @@ from mcp_background_job.registry.journal_memory import MemoryJournal
 from tests.comfyui.talk import ask, entry
 from tests.comfyui_simulator.graphs import Graph
 from tests.comfyui_simulator.process import Simulator
+from tests.patience import PATIENCE_S, until
 
 QUICK = ("--startup-delay", "0")
 VERSIONS = ["new", "old"]
-
-#: Nothing that is waited for here may take longer.
-PATIENCE_S = 15.0
 
 #: Time after which what nobody announces is looked at again.
 _LOOK_AGAIN_S = 0.01
@@ -87,14 +85,6 @@ class Control:
     async def close(self) -> None:
         await self.events.close()
         await self.client.close()
-
-
-async def until(condition: Callable[[], Awaitable[bool]], what: str, patience_s: float = PATIENCE_S) -> None:
-    """Wait for what nobody announces."""
-    deadline = time.monotonic() + patience_s
-    while not await condition():
-        assert time.monotonic() < deadline, f"not within {patience_s:g} s: {what}"
-        await asyncio.sleep(_LOOK_AGAIN_S)
 
 
 @contextlib.asynccontextmanager

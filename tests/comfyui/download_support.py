@@ -15,9 +15,10 @@ from mcp_background_job.comfyui.download import Downloaded, Downloader
 from mcp_background_job.registry.database import Database
 from mcp_background_job.registry.downloads import SqliteDownloads
 from mcp_background_job.registry.journal import JOURNAL
-from tests.comfyui.cancel_support import PATIENCE_S, QUICK, Control, control_of
+from tests.comfyui.cancel_support import QUICK, Control, control_of
 from tests.comfyui_simulator.graphs import Graph
 from tests.comfyui_simulator.process import Simulator
+from tests.patience import PATIENCE_S
 
 
 @dataclass

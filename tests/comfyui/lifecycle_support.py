@@ -6,8 +6,7 @@ import contextlib
 import os
 import select
 import signal
-import time
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -29,17 +28,13 @@ from mcp_background_job.registry.journal_base import Journal
 from tests.comfyui.talk import ask, entry, running, submit
 from tests.comfyui_simulator import graphs
 from tests.comfyui_simulator.process import Simulator
+from tests.patience import PATIENCE_S, WAIT_S, wait_until
 
 #: The simulator in the place of a checkout of ComfyUI.
 CHECKOUT = Path(__file__).parent.parent / "comfyui_simulator"
 
 QUICK = ("--startup-delay", "0")
 
-#: Nothing that is waited for here may take longer.
-PATIENCE_S = 20.0
-
-#: Longer than any start of a simulator, on a busy machine too.
-READY_S = 40.0
 
 #: Time after which a condition that nobody announces is looked at again.
 _LOOK_AGAIN_S = 0.02
@@ -89,14 +84,6 @@ def watching(*pids: int) -> Generator[list[Watched]]:
         yield [stack.enter_context(Watched(pid)) for pid in pids]
 
 
-def wait_until(condition: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
-    """Wait for what nobody announces."""
-    deadline = time.monotonic() + patience_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {patience_s:g} s: {what}"
-        select.select([], [], [], _LOOK_AGAIN_S)
-
-
 def listening_pids(port: int) -> set[int]:
     """Return who listens on a port of the loopback, as the system's own tool would tell."""
     found: set[int] = set()
@@ -140,13 +127,13 @@ class Control:
     def lifecycle(self) -> Lifecycle:
         return self.comfyui.lifecycle
 
-    async def start(self, wait_s: float = READY_S) -> Outcome:
+    async def start(self, wait_s: float = WAIT_S) -> Outcome:
         return await self.lifecycle.start(client="test", wait_s=wait_s)
 
     async def stop(self, *, force: bool = False) -> Outcome:
         return await self.lifecycle.stop(client="test", force=force)
 
-    async def restart(self, *, force: bool = False, requeue: Any = "none", wait_s: float = READY_S) -> Outcome:
+    async def restart(self, *, force: bool = False, requeue: Any = "none", wait_s: float = WAIT_S) -> Outcome:
         return await self.lifecycle.restart(client="test", force=force, requeue=requeue, wait_s=wait_s)
 
     async def submit(self, graph: Any, note: str = "", *, front: bool = False) -> str:

@@ -23,9 +23,10 @@ from mcp_background_job.core.submission import Stage, Submission
 from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.journal import SqliteJournal
 from mcp_background_job.registry.sessions import SqliteSessions
-from tests.comfyui.cancel_support import PATIENCE_S, QUICK, until
+from tests.comfyui.cancel_support import QUICK
 from tests.comfyui.talk import entry, running
 from tests.comfyui_simulator.process import Simulator
+from tests.patience import PATIENCE_S, until
 
 #: As the control has it where a long list is not looked at.
 LIMIT = 20

@@ -13,10 +13,12 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from tests.comfyui_simulator.process import Simulator
-
-PATIENCE_S = 10.0
+from tests.patience import PATIENCE_S, scaled
 
 Event = dict[str, Any]
+
+#: Who has not answered in this time is taken to be silent.
+_SILENT_S = scaled(1.0)
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def wait_until_silent(simulator: Simulator) -> None:
     deadline = time.monotonic() + PATIENCE_S
     try:
         while time.monotonic() < deadline:
-            ask(simulator, "GET", "/prompt", patience_s=0.3)
+            ask(simulator, "GET", "/prompt", patience_s=_SILENT_S)
     except TimeoutError:
         return
     raise AssertionError("it still answers")

@@ -20,7 +20,7 @@ from tests.comfyui.batch_support import IN_FLIGHT_S, VERSIONS, House, house, qui
 from tests.comfyui.cancel_support import end_of
 from tests.comfyui_simulator import graphs
 
-pytestmark = [pytest.mark.real_process, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.real_process
 
 #: In the normal run, and at night.
 REPETITIONS = [

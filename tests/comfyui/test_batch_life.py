@@ -28,9 +28,10 @@ from tests.comfyui.batch_support import House, house, quick, suspended
 from tests.comfyui.lifecycle_support import control_of, the_listener
 from tests.comfyui.talk import ask, entry, submit
 from tests.comfyui_simulator import graphs
+from tests.patience import PATIENCE_S
 from tests.survival.support import another_manager, directory_of, kill_and_wait, runner_of
 
-pytestmark = [pytest.mark.real_process, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.real_process
 
 
 def _endings(home: House, batch_id: str) -> Counter[str | None]:
@@ -353,7 +354,7 @@ async def test_of_two_dispatchers_that_are_started_by_hand_one_works_and_the_oth
                 assert other.stdout
                 assert b"another dispatcher works on batch" in await asyncio.to_thread(other.stdout.readline)
             os.kill(await home.dispatcher_pid(batch_id), signal.SIGKILL)
-            said = [(await asyncio.to_thread(other.communicate, timeout=60))[0].decode() for other in others]
+            said = [(await asyncio.to_thread(other.communicate, timeout=PATIENCE_S))[0].decode() for other in others]
         finally:
             for other in others:
                 other.kill()

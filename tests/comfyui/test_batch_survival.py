@@ -144,7 +144,6 @@ async def _assault(
         await asyncio.to_thread(assault.server.kill)
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("victims", [_OURS, _ALL], ids=["ours", "all"])
 async def test_every_prompt_ends_once_whoever_is_killed(
     victims: tuple[str, ...], tmp_path: Path, state_dir: str, manager: JobManager

@@ -17,14 +17,15 @@ from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
 
 from tests.comfyui.cancel_support import QUICK
-from tests.comfyui.lifecycle_support import PATIENCE_S, end_all_jobs
+from tests.comfyui.lifecycle_support import end_all_jobs
 from tests.comfyui.talk import entry
 from tests.comfyui_simulator import graphs
 from tests.comfyui_simulator.process import Simulator
+from tests.patience import PATIENCE_S, WAIT_S
 from tests.server.calls import Caller
 from tests.survival.support import another_manager
 
-pytestmark = [pytest.mark.real_process, pytest.mark.timeout(120), pytest.mark.requirement("comfyui.batch.told")]
+pytestmark = [pytest.mark.real_process, pytest.mark.requirement("comfyui.batch.told")]
 
 
 @contextlib.asynccontextmanager
@@ -65,7 +66,7 @@ async def test_a_workflow_with_overrides_is_a_batch_that_is_watched_to_its_end(s
         )
         assert (made["total"], made["note"]) == (6, "breakfast")
         assert made["status"] in ("pending", "running")
-        done = await client.facts("comfyui_batch", batch_id=made["batch_id"], wait_s=20)
+        done = await client.facts("comfyui_batch", batch_id=made["batch_id"], wait_s=WAIT_S)
         assert (done["status"], done["counts"]["succeeded"]) == ("succeeded", 6)
         assert "trouble" not in done
         jobs = await client.facts("comfyui_jobs", batch=made["batch_id"])
@@ -89,7 +90,7 @@ async def test_several_workflows_are_a_batch_whose_failures_are_told_and_run_aga
         made = await client.facts(
             "comfyui_submit",
             workflow=[graphs.output("one"), graphs.raising("deliberate"), graphs.load_checkpoint("gone.safetensors")],
-            wait_s=20,
+            wait_s=WAIT_S,
         )
         assert (made["status"], made["counts"]["succeeded"], made["counts"]["failed"]) == ("failed", 1, 2)
         causes = [failure["cause"] for failure in made["failures"]]
@@ -100,7 +101,7 @@ async def test_several_workflows_are_a_batch_whose_failures_are_told_and_run_aga
         assert [one["missing_models"] for one in errors["errors"] if "missing_models" in one] == [["gone.safetensors"]]
         again = await client.facts("comfyui_batch", batch_id=made["batch_id"], action="retry_failed")
         assert again["detail"] == "2 failed prompts run again"
-        done = await client.facts("comfyui_batch", batch_id=made["batch_id"], wait_s=20)
+        done = await client.facts("comfyui_batch", batch_id=made["batch_id"], wait_s=WAIT_S)
         assert (done["status"], done["total"], done["counts"]["failed"]) == ("failed", 3, 2)
         old, new = ({failure["prompt_id"] for failure in one["failures"]} for one in (made, done))
         assert not old & new
@@ -148,7 +149,7 @@ async def test_cancel_pause_and_resume_say_what_will_happen(state_dir: str) -> N
 async def test_a_time_limit_holds_for_a_single_prompt_too(state_dir: str) -> None:
     async with _served(state_dir) as (client, _):
         made = await client.facts("comfyui_submit", workflow=graphs.stepped(1000, 0.02), prompt_timeout_s=0.5, wait_s=0)
-        over = await client.facts("comfyui_batch", batch_id=made["batch_id"], wait_s=30)
+        over = await client.facts("comfyui_batch", batch_id=made["batch_id"], wait_s=WAIT_S)
         assert (over["status"], over["total"]) == ("failed", 1)
         assert over["failures"][0]["cause"] == "stopped at its time limit of 0.5 s"
 
@@ -180,9 +181,9 @@ async def test_sessions_remember_what_was_submitted_by_whomever(state_dir: str) 
     async with _served(state_dir) as (client, simulator):
         begun = await client.facts("comfyui_session", action="new", name="portraits")
         assert begun["name"] == "portraits"
-        single = await client.facts("comfyui_submit", workflow=graphs.output("one"), note="first", wait_s=10)
+        single = await client.facts("comfyui_submit", workflow=graphs.output("one"), note="first", wait_s=WAIT_S)
         batch = await client.facts(
-            "comfyui_submit", workflow=graphs.sleeping(0.01), overrides={"1.inputs.seed": [1, 2]}, wait_s=20
+            "comfyui_submit", workflow=graphs.sleeping(0.01), overrides={"1.inputs.seed": [1, 2]}, wait_s=WAIT_S
         )
         assert batch["status"] == "succeeded"
         shown = await client.facts("comfyui_session")

@@ -14,10 +14,11 @@ from mcp_background_job.comfyui.answers import SystemStats
 from mcp_background_job.comfyui.cancel import is_targeting
 from mcp_background_job.comfyui.cancel_plan import Verdict
 from mcp_background_job.comfyui.wedge import Wedge
-from tests.comfyui.cancel_support import VERSIONS, Control, control_of, controlled, end_of, queued, until
+from tests.comfyui.cancel_support import VERSIONS, Control, control_of, controlled, end_of, queued
 from tests.comfyui.talk import submit, wait_until_silent
 from tests.comfyui_simulator import graphs
 from tests.comfyui_simulator.process import Simulator, free_port
+from tests.patience import WAIT_S, until
 
 pytestmark = pytest.mark.real_process
 
@@ -106,7 +107,6 @@ async def test_a_deaf_step_is_busy_or_hangs(graph: str, wedge: Wedge, tmp_path: 
 
 
 @pytest.mark.nightly
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(("graph", "wedge"), [("busy", Wedge.BUSY_STEP), ("sleeping", Wedge.IDLE_HANG)])
 async def test_a_deaf_step_is_given_its_time_and_then_named_before_clients_give_up(
@@ -198,7 +198,7 @@ async def test_a_server_that_hangs_from_the_beginning_is_wedged_and_not_idle(tmp
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_outputs_that_are_no_numbers_are_read_all_the_same(version: str, tmp_path: Path) -> None:
     async with controlled(tmp_path, "--version", version) as (control, _):
-        prompt_id = await control.submit(graphs.nan_ui(), wait_s=5)
+        prompt_id = await control.submit(graphs.nan_ui(), wait_s=WAIT_S)
         assert (await control.cancel(prompt_id)).verdict is Verdict.FINISHED
 
 

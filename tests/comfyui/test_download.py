@@ -26,10 +26,10 @@ from mcp_background_job.registry import database as database_module
 from mcp_background_job.registry.database import Database
 from mcp_background_job.registry.downloads import SqliteDownloads
 from mcp_background_job.registry.journal import JOURNAL
-from tests.comfyui.cancel_support import until
 from tests.comfyui.download_support import Site, sha256, site_of
 from tests.comfyui.talk import submit
 from tests.comfyui_simulator import graphs
+from tests.patience import PATIENCE_S, until
 
 pytestmark = pytest.mark.real_process
 
@@ -476,7 +476,7 @@ for number in range(200):
     part.discard()
 """
     processes = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path), name]) for name in ("a", "b", "c")]
-    assert [process.wait(30) for process in processes] == [0, 0, 0]
+    assert [process.wait(PATIENCE_S) for process in processes] == [0, 0, 0]
     names = {path.name: path.read_text() for path in tmp_path.iterdir()}
     assert len(names) == 800
     for name, content in names.items():
@@ -512,7 +512,7 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
         disk = tmp_path / "disk"
         disk.mkdir()
         command = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(disk)]
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=10)
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE_S)
         if done.returncode != 0:
             pytest.skip(f"needs the right to mount a disk that is small enough to fill: {done.stderr.strip()}")
         mounted.append(disk)
@@ -520,7 +520,7 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
 
     yield mount
     for disk in mounted:
-        subprocess.run(["umount", "-l", str(disk)], check=True, timeout=10)  # noqa: S607  as root it is on the path
+        subprocess.run(["umount", "-l", str(disk)], check=True, timeout=PATIENCE_S)  # noqa: S607  as root it is on the path
 
 
 @pytest.mark.requirement("comfyui.download.goes_on")

@@ -22,6 +22,7 @@ from tests.comfyui.cancel_support import QUICK
 from tests.comfyui_simulator import graphs
 from tests.comfyui_simulator.file_routes import PREVIEW
 from tests.comfyui_simulator.process import Simulator, free_port
+from tests.patience import WAIT_S
 from tests.server.calls import Caller
 
 pytestmark = pytest.mark.real_process
@@ -46,7 +47,7 @@ def connect(state_dir: str, tmp_path: Path) -> Connect:
 
 
 async def run(client: Caller, graph: graphs.Graph, note: str = "") -> str:
-    done = await client.facts("comfyui_submit", workflow=graph, note=note, wait_s=15)
+    done = await client.facts("comfyui_submit", workflow=graph, note=note, wait_s=WAIT_S)
     assert done["status"] == "completed"
     return done["prompt_id"]
 

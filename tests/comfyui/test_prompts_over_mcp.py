@@ -19,6 +19,7 @@ from fastmcp.client.transports import StdioTransport
 from tests.comfyui.cancel_support import QUICK, end_of
 from tests.comfyui_simulator import graphs
 from tests.comfyui_simulator.process import Simulator, free_port
+from tests.patience import WAIT_S
 from tests.server.calls import Caller
 
 pytestmark = pytest.mark.real_process
@@ -64,9 +65,9 @@ async def test_a_prompt_is_submitted_watched_and_cancelled(connect: Connect) -> 
 async def test_outputs_errors_and_refusals_are_told(connect: Connect) -> None:
     with await asyncio.to_thread(Simulator.start, *QUICK) as simulator:
         async with connect(simulator.port) as client:
-            done = await client.facts("comfyui_submit", workflow=graphs.output(), wait_s=10)
+            done = await client.facts("comfyui_submit", workflow=graphs.output(), wait_s=WAIT_S)
             assert (done["status"], len(done["outputs"])) == ("completed", 1)
-            failed = await client.facts("comfyui_submit", workflow=graphs.out_of_memory(), wait_s=10)
+            failed = await client.facts("comfyui_submit", workflow=graphs.out_of_memory(), wait_s=WAIT_S)
             assert (failed["status"], failed["error"]["type"]) == ("failed", "torch.OutOfMemoryError")
             refused = await client.facts("comfyui_submit", workflow=graphs.load_checkpoint("missing"))
             assert refused["status"] == "refused"

@@ -15,6 +15,7 @@ from mcp_background_job.comfyui.prompts import locate
 from tests.comfyui.cancel_support import VERSIONS, Control, controlled, end_of, queued
 from tests.comfyui_simulator import graphs
 from tests.comfyui_simulator.process import Simulator
+from tests.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.real_process, pytest.mark.requirement("comfyui.cancel.races")]
 
@@ -88,7 +89,7 @@ async def test_a_prompt_that_ends_is_never_out_of_sight(times: int, version: str
     async with controlled(tmp_path, "--version", version, "--history-gap", "0.003") as (control, _):
         for _ in range(times):
             prompt_id = await control.submit(graphs.stepped(1, 0.01))
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + PATIENCE_S
             place = Place.PENDING
             while place is not Place.ENDED:
                 place = (await locate(control.client, prompt_id)).place

@@ -23,12 +23,12 @@ from tests.comfyui.lifecycle_support import (
     stuck,
     the_listener,
     wait_running,
-    wait_until,
     watching,
 )
 from tests.comfyui.talk import Listener, ask, entry, is_end, running, submit
 from tests.comfyui_simulator import graphs
 from tests.comfyui_simulator.process import Simulator
+from tests.patience import PATIENCE_S, WAIT_S, wait_until
 from tests.survival.support import another_manager
 
 pytestmark = pytest.mark.real_process
@@ -157,7 +157,7 @@ async def test_when_it_is_not_ready_in_time_prompts_are_submitted_as_soon_as_it_
             assert outcome.to_requeue == (waiting,)
             assert await control.state_of(waiting) in ("lost_to_restart", "unknown")
             job = await manager.find(outcome.job_id or "")
-            await manager.wait(job, WaitRequest(until=Until(Kind.PORT, port=simulator.port), wait_s=20))
+            await manager.wait(job, WaitRequest(until=Until(Kind.PORT, port=simulator.port), wait_s=WAIT_S))
             await asyncio.gather(*control.lifecycle._later)
             assert _all(simulator) == [waiting]
 
@@ -202,7 +202,7 @@ async def main():
     manager = build(load_settings())
     manager.executor.start_spawner()
     comfyui = build_comfyui(manager, load_comfyui_settings(url=url))
-    await comfyui.lifecycle.restart(client="dying", force=True, requeue=requeue, wait_s=40)
+    await comfyui.lifecycle.restart(client="dying", force=True, requeue=requeue, wait_s=WAIT_S)
 
 asyncio.run(main())
 """
@@ -210,7 +210,7 @@ asyncio.run(main())
 
 def _die(simulator: Simulator, place: str, when: str, requeue: str) -> None:
     command = [sys.executable, "-c", _DYING, simulator.url, place, when, requeue]
-    assert subprocess.run(command, timeout=50, check=False).returncode == -signal.SIGKILL
+    assert subprocess.run(command, timeout=PATIENCE_S, check=False).returncode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize(

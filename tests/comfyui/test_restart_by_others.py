@@ -24,12 +24,12 @@ from tests.comfyui.lifecycle_support import (
     stuck,
     the_listener,
     wait_running,
-    wait_until,
     watching,
 )
 from tests.comfyui.talk import ask, entry, running, submit, wait_until_silent
 from tests.comfyui_simulator import graphs
 from tests.comfyui_simulator.process import Simulator
+from tests.patience import wait_until
 
 pytestmark = pytest.mark.real_process
 

@@ -70,7 +70,6 @@ async def _made_right(control: Control, simulator: Simulator, prompts: list[str]
     assert there.keys() <= set(prompts)
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("part", range(2))
 async def test_whenever_the_server_is_killed_in_a_restart_the_next_makes_it_right(
     tmp_path: Path, manager: JobManager, part: int

@@ -28,12 +28,12 @@ from tests.comfyui.lifecycle_support import (
     shorten_patience,
     the_listener,
     wait_running,
-    wait_until,
     watching,
 )
 from tests.comfyui.talk import submit, wait_until_silent
 from tests.comfyui_simulator import graphs
 from tests.comfyui_simulator.process import Simulator, free_port
+from tests.patience import PATIENCE_S, wait_until
 
 pytestmark = pytest.mark.real_process
 
@@ -116,7 +116,7 @@ def _program(*command: str, port: int, user: int | None = None) -> Generator[Wat
             yield watched
     finally:
         program.kill()
-        program.wait(10)
+        program.wait(PATIENCE_S)
 
 
 def _web_server(port: int, directory: str) -> tuple[str, ...]:

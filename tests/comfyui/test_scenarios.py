@@ -37,7 +37,7 @@ _MANY = 100
 _SIDE = 2048
 _BATCH = 4
 
-pytestmark = [pytest.mark.real_process, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.real_process
 
 
 @dataclasses.dataclass

@@ -19,7 +19,6 @@ from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.wait import WaitRequest
 from tests.comfyui.lifecycle_support import (
     CHECKOUT,
-    READY_S,
     a_checkout,
     control_of,
     shorten_patience,
@@ -28,6 +27,7 @@ from tests.comfyui.lifecycle_support import (
     watching,
 )
 from tests.comfyui_simulator.process import free_port
+from tests.patience import WAIT_S
 from tests.survival.support import Server, another_manager, ended, start
 
 pytestmark = pytest.mark.real_process
@@ -171,7 +171,7 @@ async def test_with_all_slots_taken_it_waits_for_one_and_says_so(tmp_path: Path,
             assert (again.status, again.job_id) == ("queued", outcome.job_id)
             await manager.kill(other.job_id, by="test", grace_s=0)
             job = await manager.find(outcome.job_id or "")
-            await manager.wait(job, WaitRequest(until=Until(Kind.PORT, port=port), wait_s=READY_S))
+            await manager.wait(job, WaitRequest(until=Until(Kind.PORT, port=port), wait_s=WAIT_S))
             later = await control.start()
             assert (later.status, later.job_id) == ("already_running", outcome.job_id)
             assert simulators(port) == [the_listener(port)]

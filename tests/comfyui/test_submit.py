@@ -19,6 +19,7 @@ from mcp_background_job.errors import UnreachableError
 from tests.comfyui.cancel_support import VERSIONS, Control, control_of, controlled, end_of, listening, queued
 from tests.comfyui_simulator import graphs
 from tests.comfyui_simulator.process import Simulator, free_port
+from tests.patience import PATIENCE_S, WAIT_S
 
 pytestmark = pytest.mark.real_process
 
@@ -35,7 +36,7 @@ def _the_one(control: Control) -> Submission:
 async def test_a_prompt_that_ends_in_time_comes_back_with_its_outputs(version: str, tmp_path: Path) -> None:
     async with controlled(tmp_path, "--version", version) as (control, _):
         submitted = await control.submitter.submit(
-            workflow.check(graphs.with_output(graphs.stepped(2, 0.05))), note="tea", wait_s=10
+            workflow.check(graphs.with_output(graphs.stepped(2, 0.05))), note="tea", wait_s=WAIT_S
         )
         assert submitted.prompt
         assert submitted.prompt.status == "completed"
@@ -85,7 +86,7 @@ async def test_a_graph_that_is_refused_says_why_and_runs_nothing(version: str, n
 async def test_the_bad_branch_of_a_graph_is_named_and_the_rest_runs(version: str, tmp_path: Path) -> None:
     graph = graphs.output() | {"7": graphs.node("SimSleep")}  # without its seconds
     async with controlled(tmp_path, "--version", version) as (control, _):
-        submitted = await control.submitter.submit(workflow.check(graph), wait_s=10)
+        submitted = await control.submitter.submit(workflow.check(graph), wait_s=WAIT_S)
         assert [error.node_id for error in submitted.node_errors] == ["7"]
         assert submitted.prompt
         assert submitted.prompt.status == "completed"
@@ -218,7 +219,7 @@ async def test_a_server_that_wakes_up_after_the_answer_was_given_up_is_not_said_
 
         monkeypatch.setattr(control.client, "_request", request_of_the_impatient)
         for _ in range(3):
-            prompt_id = await control.submit(graphs.sleeping(0), wait_s=10)
+            prompt_id = await control.submit(graphs.sleeping(0), wait_s=WAIT_S)
             assert end_of(simulator, prompt_id) == "success"
 
 
@@ -232,7 +233,7 @@ async def test_a_submission_that_is_read_after_it_was_looked_for_is_not_said_to_
 
         async def answer_is_given_up(graph: graphs.Graph, **options: Any) -> None:
             async def read_it() -> None:
-                await asyncio.wait_for(looked.wait(), 10)
+                await asyncio.wait_for(looked.wait(), PATIENCE_S)
                 await submit(graph, **options)
 
             read.append(asyncio.create_task(read_it()))

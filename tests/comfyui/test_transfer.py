@@ -17,6 +17,7 @@ from mcp_background_job.comfyui.trouble import Trouble
 from mcp_background_job.errors import MissingOutputError, UnreachableError
 from tests.comfyui.cancel_support import Serve, listening
 from tests.comfyui_simulator.process import free_port
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.real_process
 
@@ -105,7 +106,7 @@ async def test_silence_is_told_in_time(data: bytes, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(transfer_module, "SILENCE_S", 0.3)
     async with listening(_sending(data, hang=True)) as port:
         with pytest.raises(UnreachableError) as error:
-            await asyncio.wait_for(_got(port), 10)
+            await asyncio.wait_for(_got(port), PATIENCE_S)
         assert error.value.trouble == Trouble.SILENT
 
 
@@ -120,7 +121,7 @@ async def test_a_transfer_that_is_aborted_before_it_begins_fails_as_well() -> No
         transfer = Transfer(endpoint_of(None, "127.0.0.1", port))
         transfer.abort()
         with pytest.raises(UnreachableError):
-            await asyncio.wait_for(asyncio.to_thread(next, transfer.chunks("/view", lambda: BUFFER)), 10)
+            await asyncio.wait_for(asyncio.to_thread(next, transfer.chunks("/view", lambda: BUFFER)), PATIENCE_S)
 
 
 # -- how the server is reached -----------------------------------------------------------------------------------------

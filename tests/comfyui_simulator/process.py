@@ -19,11 +19,9 @@ from typing import Self
 
 from tests.comfyui_simulator import children
 from tests.comfyui_simulator.parent import PARENT_VARIABLE
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
-
-#: Nothing that is waited for here may take longer.
-PATIENCE_S = 20.0
 
 #: Below the range that the kernel takes ports of outgoing connections from, so that nobody takes ours by chance.
 _PORTS = range(20_000, 32_000)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mcp_background_job.core.rendering import Row, as_raw_text, fit, join, render, render_page
 from mcp_background_job.core.screen import MAX_LINE
+from tests.patience import PATIENCE_S
 
 
 def text_of(data: bytes) -> str:
@@ -121,7 +122,7 @@ print(peak() - before)
 @pytest.mark.parametrize("data", [r'b"x" * 2**20', r'b"\x1b[31mx" * 175_000', r'b"\n" * 2**20', r'b"y\n" * 2**19'])
 def test_a_megabyte_of_log_is_rendered_in_a_few_tens_of_megabytes(data: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", _PEAK.format(data=data)], check=True, capture_output=True, text=True, timeout=50
+        [sys.executable, "-c", _PEAK.format(data=data)], check=True, capture_output=True, text=True, timeout=PATIENCE_S
     )
 
     assert int(done.stdout) < 64 * 1024 * 1024

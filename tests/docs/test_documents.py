@@ -26,6 +26,7 @@ from mcp_background_job.jobdir.layout import JobDir, RunDir, StateDir
 from mcp_background_job.jobdir.records import Exit, Spec, Status
 from mcp_background_job.registry.database import migrations
 from tests.cli.comfyui_line import COMMANDS as COMFYUI_COMMANDS
+from tests.patience import PATIENCE_S
 from tests.server.test_tool_list import COMFYUI_TOOLS, JOB_TOOLS, RUN_TOOLS
 
 ROOT = Path(__file__).parent.parent.parent
@@ -59,7 +60,7 @@ def test_the_readme_explains_every_status(status: str) -> None:
 
 def _help_of(*command: str) -> str:
     argv = [sys.executable, "-m", "mcp_background_job", *command, "--help"]
-    return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=30).stdout
+    return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=PATIENCE_S).stdout
 
 
 def test_the_readme_names_only_commands_that_exist() -> None:

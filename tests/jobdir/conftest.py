@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from mcp_background_job.jobdir.layout import JobDir, StateDir
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -41,9 +42,6 @@ os.write(1, b"held\\n")
 sys.stdin.read()
 """
 
-#: Seconds that a process may take to say that it has the lock; it needs milliseconds.
-_PATIENCE_S = 20.0
-
 
 @pytest.fixture
 def runner_of() -> Iterator[Callable[[JobDir], int]]:
@@ -57,7 +55,7 @@ def runner_of() -> Iterator[Callable[[JobDir], int]]:
             stack.enter_context(child)
             stack.callback(child.kill)
             assert child.stdout is not None
-            ready, _, _ = select.select([child.stdout], [], [], _PATIENCE_S)
+            ready, _, _ = select.select([child.stdout], [], [], PATIENCE_S)
             assert ready, "the process is stuck"
             assert child.stdout.readline() == b"held\n"
             return child.pid
@@ -77,12 +75,12 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[..., JobDir]]:
             options = f"size={kilobytes}k,nr_inodes={files},mode=700"
             command = [mount or "mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk)]
             try:
-                done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=10)
+                done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE_S)
             except OSError as error:
                 pytest.skip(f"there is no mount command: {error}")
             if done.returncode != 0:
                 pytest.skip(f"needs the right to mount a disk that is small enough to fill: {done.stderr.strip()}")
-            stack.callback(subprocess.run, [umount or "umount", "-l", str(disk)], check=True, timeout=10)
+            stack.callback(subprocess.run, [umount or "umount", "-l", str(disk)], check=True, timeout=PATIENCE_S)
             job = StateDir(str(disk)).job("j4k2")
             os.makedirs(job.path, 0o700)
             return job

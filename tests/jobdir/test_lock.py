@@ -16,9 +16,7 @@ import pytest
 
 from mcp_background_job.jobdir import lock
 from mcp_background_job.jobdir.lock import Holder, held, holder_of, try_acquire
-
-#: Seconds after which a process that should have said something is taken for stuck; they need milliseconds.
-PATIENCE_S = 20.0
+from tests.patience import PATIENCE_S
 
 _HOLDER = """
 import os, sys
@@ -41,7 +39,7 @@ _COUNTER = """
 import sys
 from mcp_background_job.jobdir.lock import held
 for _ in range(int(sys.argv[3])):
-    with held(sys.argv[1], patience_s=30) as got:
+    with held(sys.argv[1], patience_s=60) as got:
         assert got
         with open(sys.argv[2]) as file:
             count = int(file.read())

@@ -19,6 +19,7 @@ from mcp_background_job.jobdir import logreader
 from mcp_background_job.jobdir.layout import JobDir, StateDir
 from mcp_background_job.jobdir.segments import ENTRY, HEADER, MAGIC, SEGMENTS, Segment, Stream, rotated_segments
 from mcp_background_job.runner.output import Log
+from tests.patience import PATIENCE_S
 
 EVERYTHING = 2**40
 STREAMS = (Stream.STDOUT, Stream.STDERR)
@@ -425,7 +426,7 @@ def test_a_reader_racing_the_writer_sees_every_byte_once_or_is_told_what_was_dro
             if last_look and piece.next == piece.end:
                 break
     finally:
-        thread.join(30)
+        thread.join(PATIENCE_S)
     assert trouble == []
     assert cursor == len(CONTENT)
     assert seen + dropped == len(CONTENT)

@@ -17,6 +17,7 @@ from mcp_background_job.jobdir.layout import JobDir, StateDir
 from mcp_background_job.jobdir.observe import observe
 from mcp_background_job.jobdir.queue import open_jobs, queued_jobs, serve_queue
 from mcp_background_job.jobdir.records import Exit, Spec, Status
+from tests.patience import PATIENCE_S
 
 BOOT = "this boot"
 
@@ -228,14 +229,14 @@ def test_two_who_serve_the_queue_at_once_launch_each_job_once(house: House) -> N
     together = threading.Barrier(3)
 
     def serve() -> None:
-        together.wait(20)
+        together.wait(PATIENCE_S)
         house.serve()
 
     threads = [threading.Thread(target=serve) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE_S)
 
     assert house.launched == [f"j{number:03d}" for number in range(20)]
 

@@ -19,6 +19,7 @@ from mcp_background_job.errors import CorruptRecordError
 from mcp_background_job.jobdir import records
 from mcp_background_job.jobdir.layout import FORMAT, StateDir
 from mcp_background_job.jobdir.records import Exit, LeaderExit, Spec, Status, StopRequest, encode
+from tests.patience import PATIENCE_S
 
 #: Whatever a command, a path or an environment may hold: bytes that are no UTF-8 come as lone surrogates.
 TEXT = st.text(st.characters(), max_size=12)
@@ -334,5 +335,5 @@ def test_all_bytes_get_through_a_pipe_that_is_smaller(data: bytes) -> None:
         reader.start()
         records.write_all(write, data)
         os.close(write)
-        reader.join(10)
+        reader.join(PATIENCE_S)
     assert got == [data]

@@ -17,7 +17,8 @@ import pytest
 from mcp_background_job.processes import census
 from mcp_background_job.processes.family import Ended, _Family, end_family
 from mcp_background_job.processes.wrapper import ProcessWrapper
-from tests.conftest import HELPER_LIFE_S, PATIENCE_S, Liveness
+from tests.conftest import Liveness
+from tests.patience import HELPER_LIFE_S, PATIENCE_S
 
 pytestmark = pytest.mark.real_process
 
@@ -191,7 +192,7 @@ _CHAIN = """
 import select
 ignore()
 sock = connect("chain")
-end = time.monotonic() + 20
+end = time.monotonic() + 60
 while time.monotonic() < end and not select.select([sock], [], [], 0)[0]:
     if os.fork():
         os._exit(0)
@@ -401,7 +402,7 @@ if os.getpid() != orphan:
     os.setsid()
 from mcp_background_job.processes.family import end_family
 from mcp_background_job.processes.wrapper import ProcessWrapper
-ended = end_family(ProcessWrapper(head), grace_s=0.1, patience_s=5)
+ended = end_family(ProcessWrapper(head), grace_s=0.1, patience_s=30)
 print(head in ended.stopped, ended.survivors, ProcessWrapper(orphan).is_alive(), mate in ended.stopped)
 os.kill(mate, 9)
 """
@@ -411,7 +412,7 @@ os.kill(mate, 9)
 def test_who_lives_in_the_familys_session_or_below_one_who_does_is_spared_with_its_ancestors(place: str) -> None:
     child = subprocess.Popen([sys.executable, "-c", _INSIDER, place], stdout=subprocess.PIPE, start_new_session=True)
     try:
-        output, _ = child.communicate(timeout=3 * PATIENCE_S)
+        output, _ = child.communicate(timeout=PATIENCE_S)
     finally:
         child.kill()
     # From another session, the mate is one of the family's session like any other.
@@ -439,7 +440,7 @@ def test_a_wrapper_of_an_ended_process_signals_nobody(liveness: Liveness) -> Non
     child.kill()
     child.wait(PATIENCE_S)
 
-    assert end_family(process, grace_s=0.1, patience_s=1) == Ended((), ())
+    assert end_family(process, grace_s=0.1, patience_s=PATIENCE_S) == Ended((), ())
 
 
 def _reuse(pid: int) -> subprocess.Popen[bytes] | None:
@@ -468,7 +469,7 @@ def test_a_pid_that_was_given_to_somebody_else_is_not_signalled(liveness: Livene
     if heir is None:
         pytest.skip("this system does not let us choose a pid")
     try:
-        assert end_family(process, grace_s=0.1, patience_s=1) == Ended((), ())
+        assert end_family(process, grace_s=0.1, patience_s=PATIENCE_S) == Ended((), ())
         assert not census.send(seen, signal.SIGKILL)
         assert not census._send_by_pid(seen, signal.SIGKILL)
         assert heir.poll() is None

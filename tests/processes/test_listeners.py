@@ -13,7 +13,8 @@ import pytest
 
 from mcp_background_job.processes import listeners
 from mcp_background_job.processes.listeners import Listener, listener_on
-from tests.conftest import PATIENCE_S, Liveness
+from tests.conftest import Liveness
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.real_process
 

@@ -21,7 +21,8 @@ from mcp_background_job.errors import CorruptRecordError
 from mcp_background_job.jobdir.boot import boot_id
 from mcp_background_job.processes.portrait import Portrait, arguments, portrait_of, variables
 from mcp_background_job.processes.wrapper import ProcessWrapper
-from tests.conftest import PATIENCE_S, Liveness
+from tests.conftest import Liveness
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.real_process
 

@@ -14,7 +14,8 @@ import pytest
 
 from mcp_background_job.processes import threads
 from mcp_background_job.processes.threads import Activity, ThreadState, activity_of, all_idle, threads_of
-from tests.conftest import PATIENCE_S, Liveness
+from tests.conftest import Liveness
+from tests.patience import PATIENCE_S
 
 #: Time between two samples of a process; whoever works at all works in this time.
 _BETWEEN_S = 0.05

@@ -19,6 +19,7 @@ from mcp_background_job.errors import RegistryError
 from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.journal import SqliteJournal
 from mcp_background_job.registry.sessions import SqliteSessions
+from tests.patience import PATIENCE_S
 
 HERE, THERE = "http://127.0.0.1:8188", "http://127.0.0.1:8199"
 GRAPHS = {"b1/0": ('{"1": 1}', '{"a": 1}'), "b1/1": ('{"2": 2}', "{}")}
@@ -529,7 +530,7 @@ def test_processes_that_claim_at_once_get_each_prompt_once_and_none_after_a_wish
         elif wish == "pause":
             store.batches.pause("b1", at=6.0)
         sent = store.counts().running  # what was claimed before the wish was answered: nothing may follow
-        told = [process.communicate(timeout=50) for process in children]
+        told = [process.communicate(timeout=PATIENCE_S) for process in children]
         assert [errors for _, errors in told] == ["", "", ""]
 
     claimed = [prompt_id for output, _ in told for prompt_id in output.split()]

@@ -25,6 +25,7 @@ from mcp_background_job.registry.database import migrations
 from mcp_background_job.registry.journal import JOURNAL, SqliteJournal
 from mcp_background_job.registry.sessions import SqliteSessions
 from mcp_background_job.registry.sqlite import SqliteRegistry
+from tests.patience import PATIENCE_S
 
 HERE = "http://127.0.0.1:8188"
 ONE = Submission(prompt_id="one", server=HERE, submitted_at=1.0, graph='{"1": 1}', stage=Stage.SENDING, number=2.0)
@@ -110,7 +111,7 @@ def test_opening_it_twice_in_one_process_does_not_take_the_locks_of_the_first(pa
         first.record([ONE])
         with opened(path):
             pass
-        subprocess.run([sys.executable, "-c", _OPEN_AND_CLOSE, path], check=True, timeout=30)
+        subprocess.run([sys.executable, "-c", _OPEN_AND_CLOSE, path], check=True, timeout=PATIENCE_S)
         assert Path(path + "-wal").exists()
         first.want_requeue(["one"])
         assert [one.prompt_id for one in first.to_requeue(HERE)] == ["one"]
@@ -325,7 +326,7 @@ def test_processes_that_make_the_journal_and_write_at_once_lose_nothing(path: st
             assert process.stdout.readline() == "ready\n"
         for process in children:
             _say_go(process)
-        assert [process.communicate(timeout=50)[1] for process in children] == ["", "", ""]
+        assert [process.communicate(timeout=PATIENCE_S)[1] for process in children] == ["", "", ""]
         assert [process.returncode for process in children] == [0, 0, 0]
 
     with opened(path) as journal:

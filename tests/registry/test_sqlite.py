@@ -17,6 +17,7 @@ from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.errors import RegistryError
 from mcp_background_job.registry import database, sqlite
 from mcp_background_job.registry.sqlite import SqliteRegistry
+from tests.patience import PATIENCE_S
 
 JOB = Job(
     job_id="jone",
@@ -235,6 +236,6 @@ def test_processes_that_make_the_database_at_the_same_moment_all_succeed(tmp_pat
                 assert child.stdin is not None
                 child.stdin.write("\n")
                 child.stdin.flush()
-            errors = [child.communicate(timeout=20)[1] for child in children]
+            errors = [child.communicate(timeout=PATIENCE_S)[1] for child in children]
             assert errors == [""] * len(children)
             assert [child.returncode for child in children] == [0] * len(children)

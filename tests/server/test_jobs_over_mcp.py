@@ -13,22 +13,23 @@ import pytest
 from mcp_background_job.core.waiting import Kind, Until
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.wait import WaitRequest
+from tests.patience import PATIENCE_S, WAIT_S
 from tests.server.calls import Caller
 
 pytestmark = pytest.mark.real_process
 
-_UNTIL_EXIT = WaitRequest(until=Until(Kind.EXIT), wait_s=10)
+_UNTIL_EXIT = WaitRequest(until=Until(Kind.EXIT), wait_s=WAIT_S)
 
 
 async def test_a_command_that_ends_in_time_needs_no_second_call(client: Caller) -> None:
-    job = await client.facts("execute_command", command="echo out; echo err >&2; exit 3", wait_s=20)
+    job = await client.facts("execute_command", command="echo out; echo err >&2; exit 3", wait_s=WAIT_S)
     assert (job["status"], job["exit_code"]) == ("failed", 3)
     assert sorted(job["output"].split()) == ["err", "out"]
     assert "pid" not in job
 
 
 async def test_a_longer_command_comes_back_as_a_running_job(client: Caller) -> None:
-    job = await client.facts("execute_command", command="echo up; sleep 60", until="up", wait_s=20)
+    job = await client.facts("execute_command", command="echo up; sleep 60", until="up", wait_s=WAIT_S)
     assert (job["status"], job["why"], job["line"]) == ("running", "matched", "up")
     status = await client.facts("get_job_status", job_id=job["job_id"])
     assert status["pid"] == job["pid"]
@@ -39,20 +40,28 @@ async def test_a_longer_command_comes_back_as_a_running_job(client: Caller) -> N
 @pytest.mark.requirement("shell.real")
 async def test_the_shell_is_a_real_one(client: Caller) -> None:
     command = "cd / && pwd | tr / x; A=1 sh -c 'echo $A'; echo hidden > /dev/null"
-    job = await client.facts("execute_command", command=command, wait_s=20)
+    job = await client.facts("execute_command", command=command, wait_s=WAIT_S)
     assert job["output"] == "x\n1"
 
 
 async def test_cwd_and_env_are_applied(client: Caller, tmp_path: object) -> None:
     job = await client.facts(
-        "execute_command", command="pwd; echo $GREETING $PAGER", cwd=str(tmp_path), env={"GREETING": "hi"}, wait_s=20
+        "execute_command",
+        command="pwd; echo $GREETING $PAGER",
+        cwd=str(tmp_path),
+        env={"GREETING": "hi"},
+        wait_s=WAIT_S,
     )
     assert job["output"] == f"{tmp_path}\nhi cat"
 
 
 async def test_a_failure_in_the_output_ends_the_wait(client: Caller) -> None:
     job = await client.facts(
-        "execute_command", command="echo fine; echo 'ERROR: no'; sleep 60", until="never", fail_on="ERROR", wait_s=20
+        "execute_command",
+        command="echo fine; echo 'ERROR: no'; sleep 60",
+        until="never",
+        fail_on="ERROR",
+        wait_s=WAIT_S,
     )
     assert (job["why"], job["line"]) == ("failed_match", "ERROR: no")
     await client.facts("kill_job", job_id=job["job_id"])
@@ -62,7 +71,7 @@ async def test_a_wait_ends_when_a_port_opens(client: Caller) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = f"{sys.executable} -m http.server {port} --bind 127.0.0.1"
-    job = await client.facts("execute_command", command=command, until=f"port:{port}", wait_s=30)
+    job = await client.facts("execute_command", command=command, until=f"port:{port}", wait_s=WAIT_S)
     assert job["why"] == "port"
     assert port in (await client.facts("get_job_status", job_id=job["job_id"]))["ports"]
     await client.facts("kill_job", job_id=job["job_id"])
@@ -78,14 +87,14 @@ async def test_a_port_that_somebody_else_has_does_not_count(client: Caller) -> N
 
 
 async def test_a_wait_ends_in_silence(client: Caller) -> None:
-    job = await client.facts("execute_command", command="echo once; sleep 60", until="idle:0.5", wait_s=20)
+    job = await client.facts("execute_command", command="echo once; sleep 60", until="idle:0.5", wait_s=WAIT_S)
     assert job["why"] == "idle"
     await client.facts("kill_job", job_id=job["job_id"])
 
 
 @pytest.mark.requirement("states.left_running")
 async def test_a_command_that_leaves_processes_behind_is_said_to_run(client: Caller) -> None:
-    job = await client.facts("execute_command", command="sleep 60 & exit 3", wait_s=20)
+    job = await client.facts("execute_command", command="sleep 60 & exit 3", wait_s=WAIT_S)
     assert (job["status"], job["why"]) == ("running", "left_running")
     assert "shell exited 3" in job["note"]
     status = await client.facts("get_job_status", job_id=job["job_id"])
@@ -95,7 +104,7 @@ async def test_a_command_that_leaves_processes_behind_is_said_to_run(client: Cal
 
 
 async def test_an_expression_that_was_printed_before_the_wait_is_found(client: Caller) -> None:
-    job = await client.facts("execute_command", command="echo ready; sleep 60", until="ready", wait_s=20)
+    job = await client.facts("execute_command", command="echo ready; sleep 60", until="ready", wait_s=WAIT_S)
     again = await client.facts("wait_for_job", job_id=job["job_id"], until="^ready$")
     later = await client.facts(
         "wait_for_job", job_id=job["job_id"], until="ready", cursor=again["next_cursor"], wait_s=0.2
@@ -108,10 +117,10 @@ async def test_several_jobs_are_waited_for_together(client: Caller) -> None:
     quick = await client.facts("execute_command", command="exit 4", wait_s=0)
     slow = await client.facts("execute_command", command="sleep 60", wait_s=0)
     both = [quick["job_id"], slow["job_id"]]
-    answer = await client.facts("wait_for_job", job_id=both, mode="any", wait_s=20)
+    answer = await client.facts("wait_for_job", job_id=both, mode="any", wait_s=WAIT_S)
     assert [job["status"] for job in answer["jobs"]] == ["failed", "running"]
     await client.facts("kill_job", job_id=slow["job_id"])
-    answer = await client.facts("wait_for_job", job_id=both, mode="all", wait_s=20)
+    answer = await client.facts("wait_for_job", job_id=both, mode="all", wait_s=WAIT_S)
     assert [job["status"] for job in answer["jobs"]] == ["failed", "killed"]
 
 
@@ -134,9 +143,9 @@ async def test_a_name_works_wherever_an_id_does(client: Caller) -> None:
 
 async def test_a_restarted_job_is_the_same_command_again(client: Caller) -> None:
     first = await client.facts(
-        "execute_command", command="echo $WHO; exit 5", env={"WHO": "me"}, name="again", wait_s=20
+        "execute_command", command="echo $WHO; exit 5", env={"WHO": "me"}, name="again", wait_s=WAIT_S
     )
-    second = await client.facts("restart_job", job_id="again", wait_s=20)
+    second = await client.facts("restart_job", job_id="again", wait_s=WAIT_S)
     assert second["restarted_from"] == first["job_id"]
     assert (second["name"], second["output"], second["exit_code"]) == ("again", "me", 5)
 
@@ -171,7 +180,7 @@ async def test_ten_thousand_redraws_read_to_the_end_cost_at_most_400_tokens(clie
     )
     command = f'{sys.executable} -c "{bar}"'
     job = await client.facts("execute_command", command=command, wait_s=0)
-    await client.facts("wait_for_job", job_id=job["job_id"], wait_s=50)
+    await client.facts("wait_for_job", job_id=job["job_id"], wait_s=WAIT_S)
     cost, cursor, answer = 0, 0, ""
     while "the end" not in answer:
         answer = await client.text("get_job_output", job_id=job["job_id"], cursor=cursor)
@@ -184,7 +193,7 @@ async def test_ten_thousand_redraws_read_to_the_end_cost_at_most_400_tokens(clie
 
 
 async def test_pages_read_on_give_the_whole_log_once(client: Caller) -> None:
-    job = await client.facts("execute_command", command="seq 1 30000", wait_s=30)
+    job = await client.facts("execute_command", command="seq 1 30000", wait_s=WAIT_S)
     cursor, numbers, answer = 0, list[str](), ""
     while "the end" not in answer:
         answer = await client.text("get_job_output", job_id=job["job_id"], cursor=cursor, max_bytes=5000)
@@ -195,7 +204,7 @@ async def test_pages_read_on_give_the_whole_log_once(client: Caller) -> None:
 
 
 async def test_a_long_output_is_cut_in_the_middle_with_the_way_to_the_rest(client: Caller) -> None:
-    job = await client.facts("execute_command", command="seq 1 100000", wait_s=30)
+    job = await client.facts("execute_command", command="seq 1 100000", wait_s=WAIT_S)
     lines = job["output"].splitlines()
     assert "left out" in lines[0]
     assert lines[1] == "1"
@@ -207,20 +216,22 @@ async def test_a_long_output_is_cut_in_the_middle_with_the_way_to_the_rest(clien
 
 
 async def test_one_stream_can_be_read_alone(client: Caller) -> None:
-    job = await client.facts("execute_command", command="echo a; sleep 0.1; echo b >&2; sleep 0.1; echo c", wait_s=20)
+    job = await client.facts(
+        "execute_command", command="echo a; sleep 0.1; echo b >&2; sleep 0.1; echo c", wait_s=WAIT_S
+    )
     out = await client.text("tail_job_output", job_id=job["job_id"], stream="stdout")
     err = await client.text("get_job_output", job_id=job["job_id"], stream="stderr")
     assert (out.splitlines()[1:], err.splitlines()[1:]) == (["a", "c"], ["b"])
 
 
 async def test_a_tail_greps(client: Caller) -> None:
-    job = await client.facts("execute_command", command="seq 1 1000", wait_s=20)
+    job = await client.facts("execute_command", command="seq 1 1000", wait_s=WAIT_S)
     answer = await client.text("tail_job_output", job_id=job["job_id"], grep="^9.9$", lines=3)
     assert answer.splitlines()[1:] == ["979", "989", "999"]
 
 
 async def test_raw_output_shows_what_was_written(client: Caller) -> None:
-    job = await client.facts("execute_command", command=r"printf '\033[31mred\033[0m\rre\377'", wait_s=20)
+    job = await client.facts("execute_command", command=r"printf '\033[31mred\033[0m\rre\377'", wait_s=WAIT_S)
     assert job["output"] == "re�"
     raw = await client.text("tail_job_output", job_id=job["job_id"], raw=True)
     assert raw.splitlines()[1].startswith("\\x1b[31mred")
@@ -238,7 +249,7 @@ async def test_the_end_of_a_job_is_told_once_with_the_next_answer(client: Caller
 
 
 async def test_the_end_of_a_job_stands_above_text_too(client: Caller, manager: JobManager) -> None:
-    other = await client.facts("execute_command", command="echo x", wait_s=20)
+    other = await client.facts("execute_command", command="echo x", wait_s=WAIT_S)
     job = await client.facts("execute_command", command="sleep 0.2", wait_s=0)
     await manager.wait(await manager.find(job["job_id"]), _UNTIL_EXIT)
     answer = await client.text("tail_job_output", job_id=other["job_id"])
@@ -248,8 +259,8 @@ async def test_the_end_of_a_job_stands_above_text_too(client: Caller, manager: J
 @pytest.mark.requirement("server.never_stalls")
 async def test_a_wait_holds_up_nobody_else(client: Caller) -> None:
     job = await client.facts("execute_command", command="sleep 60", wait_s=0)
-    waiting = asyncio.create_task(client.facts("wait_for_job", job_id=job["job_id"], wait_s=50))
-    async with asyncio.timeout(10):
+    waiting = asyncio.create_task(client.facts("wait_for_job", job_id=job["job_id"], wait_s=WAIT_S))
+    async with asyncio.timeout(PATIENCE_S):
         assert (await client.facts("get_job_status", job_id=job["job_id"]))["status"] == "running"
         await client.facts("kill_job", job_id=job["job_id"])
         assert (await waiting)["status"] == "killed"
@@ -258,7 +269,7 @@ async def test_a_wait_holds_up_nobody_else(client: Caller) -> None:
 @pytest.mark.requirement("wait.cancel")
 async def test_a_cancelled_wait_leaves_the_job_alone(client: Caller) -> None:
     job = await client.facts("execute_command", command="sleep 60", wait_s=0.1)
-    waiting = asyncio.create_task(client.facts("wait_for_job", job_id=job["job_id"], wait_s=50))
+    waiting = asyncio.create_task(client.facts("wait_for_job", job_id=job["job_id"], wait_s=WAIT_S))
     status = await client.facts("get_job_status", job_id=job["job_id"])
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -270,10 +281,12 @@ async def test_a_cancelled_wait_leaves_the_job_alone(client: Caller) -> None:
 
 async def test_a_catastrophic_expression_stalls_nothing(client: Caller) -> None:
     job = await client.facts(
-        "execute_command", command="printf 'a%.0s' $(seq 1 40); echo; sleep 60", until="a", wait_s=20
+        "execute_command", command="printf 'a%.0s' $(seq 1 40); echo; sleep 60", until="a", wait_s=WAIT_S
     )
-    waiting = asyncio.create_task(client.error("wait_for_job", job_id=job["job_id"], until="(a|a)*b(?<=x)$", wait_s=20))
-    async with asyncio.timeout(10):
+    waiting = asyncio.create_task(
+        client.error("wait_for_job", job_id=job["job_id"], until="(a|a)*b(?<=x)$", wait_s=WAIT_S)
+    )
+    async with asyncio.timeout(PATIENCE_S):
         assert (await client.facts("get_job_status", job_id=job["job_id"]))["status"] == "running"
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
@@ -310,14 +323,14 @@ async def test_bad_input_is_refused_in_one_sentence_and_nothing_is_written(
 
 
 async def test_an_unknown_job_is_named_with_the_nearest(client: Caller) -> None:
-    await client.facts("execute_command", command="true", name="training", wait_s=20)
+    await client.facts("execute_command", command="true", name="training", wait_s=WAIT_S)
     message = await client.error("get_job_status", job_id="trainning")
     assert "there is no job 'trainning'" in message
     assert "training" in message.split("nearest:")[1]
 
 
 async def test_jobs_are_resources(client: Caller) -> None:
-    job = await client.facts("execute_command", command="echo hello", wait_s=20)
+    job = await client.facts("execute_command", command="echo hello", wait_s=WAIT_S)
     (facts,) = await client.client.read_resource(f"job://{job['job_id']}")
     (log,) = await client.client.read_resource(f"job://{job['job_id']}/log")
     assert json.loads(getattr(facts, "text", ""))["exit_code"] == 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import select
 import signal
 import socket
 import stat
@@ -20,15 +19,14 @@ import pytest
 from fastmcp import Client
 from fastmcp.client.transports import StreamableHttpTransport
 
+from tests.patience import PATIENCE_S, WAIT_S, wait_until
 from tests.server.calls import Caller
 
 pytestmark = pytest.mark.real_process
 
-_PATIENCE_S = 20
-
 
 async def test_a_job_runs_over_stdio(stdio_client: Caller) -> None:
-    job = await stdio_client.facts("execute_command", command="echo hi; exit 3", wait_s=20)
+    job = await stdio_client.facts("execute_command", command="echo hi; exit 3", wait_s=WAIT_S)
     assert (job["output"], job["exit_code"]) == ("hi", 3)
 
 
@@ -46,9 +44,9 @@ async def test_the_command_is_a_child_of_its_runner_and_no_descendant_of_the_ser
 
 async def test_calls_of_one_client_run_side_by_side(stdio_client: Caller) -> None:
     commands = [f"sleep 0.2; exit {code}" for code in range(8)]
-    async with asyncio.timeout(_PATIENCE_S):
+    async with asyncio.timeout(PATIENCE_S):
         jobs = await asyncio.gather(
-            *(stdio_client.facts("execute_command", command=command, wait_s=20) for command in commands)
+            *(stdio_client.facts("execute_command", command=command, wait_s=WAIT_S) for command in commands)
         )
     assert [job["exit_code"] for job in jobs] == list(range(8))
 
@@ -61,7 +59,7 @@ def test_a_bad_setting_stops_the_server_with_one_line_that_names_it(state_dir: s
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=_PATIENCE_S,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert ended.returncode != 0
@@ -98,14 +96,14 @@ def http_server(state_dir: str) -> Generator[HttpServer]:
         yield HttpServer(f"http://127.0.0.1:{port}/mcp", token, said)
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(_PATIENCE_S)
+        process.wait(PATIENCE_S)
         process.stderr.close()
 
 
 async def test_a_job_runs_over_http(http_server: HttpServer) -> None:
     transport = StreamableHttpTransport(http_server.url, auth=http_server.token)
     async with Client(transport) as client:
-        job = await Caller(client).facts("execute_command", command="echo hi; exit 3", wait_s=20)
+        job = await Caller(client).facts("execute_command", command="echo hi; exit 3", wait_s=WAIT_S)
     assert (job["output"], job["exit_code"]) == ("hi", 3)
 
 
@@ -135,22 +133,17 @@ def _post(url: str, **headers: str) -> httpx2.Response:
     hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
     request = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}
     accept = {"Accept": "application/json, text/event-stream"}
-    return httpx2.post(url, json=request, headers={**accept, **headers}, timeout=_PATIENCE_S)
+    return httpx2.post(url, json=request, headers={**accept, **headers}, timeout=PATIENCE_S)
 
 
 def _await_port(port: int, process: subprocess.Popen[str]) -> None:
     # The kernel has no event for "somebody listens"; the server's end is one.
-    descriptor = os.pidfd_open(process.pid)
-    try:
-        for _ in range(_PATIENCE_S * 20):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    return
-            ended = select.select([descriptor], [], [], 0.05)[0]
-            assert not ended, f"the server ended with {process.wait()}"
-    finally:
-        os.close(descriptor)
-    pytest.fail("the server does not listen")
+    def listens() -> bool:
+        assert process.poll() is None, f"the server ended with {process.returncode}"
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    wait_until(listens, "the server listens")
 
 
 def _name(pid: int) -> str:

@@ -8,8 +8,7 @@ import os
 import select
 import signal
 import sys
-import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any
 
 from bench.client import ServerProcess, facts_of, text_of
@@ -24,15 +23,13 @@ from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.output import compile_regex
 from mcp_background_job.jobs.request import StartRequest
 from mcp_background_job.jobs.wait import Waited, WaitRequest
-
-#: Nothing that a test waits for may take longer.
-PATIENCE_S = 10.0
+from tests.patience import PATIENCE_S, WAIT_S
 
 #: Time after which a condition that nobody announces is looked at again.
 _LOOK_AGAIN_S = 0.01
 
 #: The longest that a call may wait for its job, and some more.
-_ANSWER_PATIENCE_S = 60.0
+_ANSWER_PATIENCE_S = WAIT_S + PATIENCE_S
 
 #: Serves MCP on stdio.
 SERVE = [sys.executable, "-m", "mcp_background_job"]
@@ -103,14 +100,6 @@ def kill_and_wait(pid: int) -> None:
         assert select.select([descriptor], [], [], PATIENCE_S)[0], f"{pid} survives SIGKILL"
     finally:
         os.close(descriptor)
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for what nobody announces."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {PATIENCE_S:g} s: {what}"
-        select.select([], [], [], _LOOK_AGAIN_S)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,8 @@ from mcp_background_job.config import load_settings
 from mcp_background_job.errors import CommandRefusedError, ConfigError, InvalidRequestError
 from mcp_background_job.jobdir import lock
 from mcp_background_job.jobs.manager import JobManager
-from tests.survival.support import Server, another_manager, start, tree_of, wait_until
+from tests.patience import WAIT_S, wait_until
+from tests.survival.support import Server, another_manager, start, tree_of
 
 pytestmark = pytest.mark.real_process
 
@@ -32,7 +33,7 @@ def server(server_directory: Path) -> Generator[Server]:
         "MCP_BG_ALLOWED_COMMANDS": "echo,sleep,cat",
     }
     with Server(**environment) as server:
-        job = server.call("execute_command", command="sleep 0", name="exact-name", wait_s=10)
+        job = server.call("execute_command", command="sleep 0", name="exact-name", wait_s=WAIT_S)
         assert job["status"] == "completed"
         runner_lock = str(server_directory / "state" / "jobs" / job["job_id"] / "runner.lock")
         wait_until(lambda: lock.holder_of(runner_lock) is None, "the end of the runner, which tidies up")

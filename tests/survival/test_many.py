@@ -13,7 +13,6 @@ pytestmark = pytest.mark.real_process
 
 @pytest.mark.requirement("start.many")
 @pytest.mark.parametrize("count", [100, pytest.param(500, marks=pytest.mark.nightly)])
-@pytest.mark.timeout(180)
 async def test_many_jobs_at_once_all_end_with_their_own_code_and_output(
     state_dir: str, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

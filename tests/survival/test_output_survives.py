@@ -12,6 +12,7 @@ import pytest
 
 from mcp_background_job.jobdir.segments import Stream
 from mcp_background_job.jobs.manager import JobManager
+from tests.patience import WAIT_S
 from tests.survival.support import Server, another_manager, ended, exit_of, output_of, start
 
 pytestmark = pytest.mark.real_process
@@ -103,7 +104,6 @@ async def test_a_line_without_an_end_is_kept_to_its_share_and_what_was_dropped_i
 
 
 @pytest.mark.requirement("log.whole")
-@pytest.mark.timeout(120)
 async def test_a_million_lines_are_all_there_page_by_page(state_dir: str, tmp_path: Path) -> None:
     body = "for i in range(0, 1000000, 1000): print('\\n'.join(f'line {j}' for j in range(i, i + 1000)))\n"
     with another_manager(state_dir) as manager:
@@ -128,7 +128,7 @@ def test_the_whole_log_can_be_read_through_the_tools_and_again(state_dir: str, t
     command = _python(tmp_path, "for i in range(20000): print(f'line {i}')\n")
     cursor = 0
     with Server() as server:
-        job = server.call("execute_command", command=command, wait_s=20)
+        job = server.call("execute_command", command=command, wait_s=WAIT_S)
         assert job["status"] == "completed"
         for _ in range(2):
             lines: list[str] = []
@@ -154,7 +154,7 @@ def test_ten_thousand_redraws_cost_at_most_400_tokens_whatever_tool_shows_them(t
         "print('\\ndone')\n"
     )
     with Server() as server:
-        answers = [server.answer("execute_command", command=_python(tmp_path, body), wait_s=20)]
+        answers = [server.answer("execute_command", command=_python(tmp_path, body), wait_s=WAIT_S)]
         job_id = answers[0]["structuredContent"]["job_id"]
         tools = ("tail_job_output", "get_job_output", "wait_for_job")
         answers += [server.answer(tool, job_id=job_id) for tool in tools]

@@ -13,7 +13,8 @@ from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.jobdir.queue import open_jobs, queued_jobs
 from mcp_background_job.jobs.manager import JobManager
 from tests.conftest import Liveness
-from tests.survival.support import Server, another_manager, directory_of, ended, start, wait_until
+from tests.patience import PATIENCE_S, wait_until
+from tests.survival.support import Server, another_manager, directory_of, ended, start
 
 pytestmark = pytest.mark.real_process
 
@@ -53,7 +54,7 @@ async def test_never_more_jobs_run_at_once_than_are_allowed_and_never_fewer(stat
         for left in range(10, 0, -1):
             expected = min(3, left)
             running = await one.list(statuses=("running",))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 while len(running) < expected:
                     running = await one.list(statuses=("running",))
             assert len(running) == expected

@@ -17,6 +17,7 @@ from mcp_background_job.config import load_settings
 from mcp_background_job.errors import BackgroundJobError, StateDirError, UnknownJobError
 from mcp_background_job.jobs.manager import JobManager
 from tests.conftest import Liveness
+from tests.patience import PATIENCE_S, wait_until
 from tests.survival.support import (
     SERVE,
     Server,
@@ -26,7 +27,6 @@ from tests.survival.support import (
     output_of,
     printed,
     start,
-    wait_until,
 )
 
 pytestmark = pytest.mark.real_process
@@ -181,7 +181,7 @@ def test_a_server_that_cannot_use_its_state_directory_ends_with_one_sentence(
         input=b"",
         capture_output=True,
         env={**os.environ, "MCP_BG_STATE_DIR": state_dir},
-        timeout=20,
+        timeout=PATIENCE_S,
         check=False,
     )
     message = ran.stderr.decode()

@@ -17,6 +17,7 @@ from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import StartRequest
 from mcp_background_job.jobs.wait import WaitRequest
 from tests.conftest import Liveness
+from tests.patience import PATIENCE_S, WAIT_S, wait_until
 from tests.survival.support import (
     Server,
     another_manager,
@@ -28,7 +29,6 @@ from tests.survival.support import (
     printed,
     runner_of,
     start,
-    wait_until,
 )
 
 pytestmark = pytest.mark.real_process
@@ -71,7 +71,7 @@ def test_a_server_started_after_the_runner_died_says_lost_and_sweeps(state_dir: 
         liveness.expect(*_NAMES)
     kill_and_wait(runner_of(state_dir, job.job_id))
     with Server() as server:
-        waited = server.call("wait_for_job", job_id=job.job_id, wait_s=20)
+        waited = server.call("wait_for_job", job_id=job.job_id, wait_s=WAIT_S)
         assert (waited["status"], waited.get("exit_code")) == ("lost", None)
         assert "unknown" in waited["reason"]
         liveness.wait_dead(*_NAMES)
@@ -143,7 +143,7 @@ async def test_a_deaf_runner_is_killed_with_its_job(
     runner = runner_of(state_dir, job.job_id)
     os.kill(runner, signal.SIGSTOP)
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         killed = await manager.kill(job.job_id, by="test", grace_s=0.1)
 
     try:
@@ -210,7 +210,7 @@ async def test_a_job_that_waits_for_one_whose_runner_was_killed_gets_its_turn_or
         kill_and_wait(runner_of(state_dir, first.job_id))
         try:
             # Nobody asks about the first job: those who wait for the others must come to know.
-            request = WaitRequest(until=Until(Kind.EXIT), wait_s=10)
+            request = WaitRequest(until=Until(Kind.EXIT), wait_s=WAIT_S)
             waited = await manager.wait_for_several([queued, dependent], request, for_all=True)
             assert [each.job.status for each in waited] == ["completed", "failed"]
             assert "ended as lost" in waited[1].job.reason

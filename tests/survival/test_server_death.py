@@ -16,8 +16,8 @@ import pytest
 from mcp_background_job.executors import launcher
 from mcp_background_job.jobs.manager import JobManager
 from tests.conftest import Liveness
+from tests.patience import PATIENCE_S, WAIT_S
 from tests.survival.support import (
-    PATIENCE_S,
     Server,
     another_manager,
     ended,
@@ -99,7 +99,6 @@ async def _assaulted(directory: Path, state_dir: str, kills: int, seed: int) -> 
 
 @pytest.mark.requirement("server.killed")
 @pytest.mark.requirement("start.once")
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("part", range(6))
 async def test_whenever_the_server_is_killed_every_job_ran_once_and_every_byte_and_exit_code_is_there(
     tmp_path: Path, state_dir: str, part: int
@@ -167,7 +166,7 @@ def test_a_server_whose_stdin_is_closed_ends_at_once_although_a_call_waits(state
     server = Server()
     server.initialize()
     job = server.call("execute_command", command="read line", stdin="pipe", wait_s=0)
-    server.send_call("wait_for_job", job_id=job["job_id"], wait_s=50)
+    server.send_call("wait_for_job", job_id=job["job_id"], wait_s=WAIT_S)
     server.close()  # fails if it takes longer than a client's patience
     with Server() as later:
         assert later.call("kill_job", job_id=job["job_id"])["status"] == "killed"
@@ -229,6 +228,6 @@ def test_the_spawner_ends_with_its_server(state_dir: str) -> None:
     job = server.call("execute_command", command="read line", stdin="pipe", wait_s=0.1)
     spawner = psutil.Process(psutil.Process(runner_of(state_dir, job["job_id"])).ppid())
     server.kill()
-    spawner.wait(10)
+    spawner.wait(PATIENCE_S)
     with Server() as later:
         assert later.call("kill_job", job_id=job["job_id"])["status"] == "killed"

@@ -8,6 +8,7 @@ from mcp_background_job.errors import InvalidRequestError, JobEndedError, StdinC
 from mcp_background_job.jobs import keys
 from mcp_background_job.jobs.manager import JobManager
 from tests.conftest import Liveness
+from tests.patience import WAIT_S
 from tests.survival.support import Server, ended, output_of, printed, start
 
 pytestmark = pytest.mark.real_process
@@ -131,10 +132,10 @@ def test_a_conversation_with_a_prompt_through_the_tools(state_dir: str) -> None:
     assert state_dir
     command = "printf 'name? '; read name; printf 'age? '; read age; echo \"$name is $age\"; exit 4"
     with Server() as server:
-        started = server.call("execute_command", command=command, stdin="pty", until="name", wait_s=10)
+        started = server.call("execute_command", command=command, stdin="pty", until="name", wait_s=WAIT_S)
         assert started["why"] == "matched"
         job = started["job_id"]
         assert "age?" in server.text("interact_with_job", job_id=job, input="Ada")
-        answer = server.text("interact_with_job", job_id=job, input="36", wait_s=5)
+        answer = server.text("interact_with_job", job_id=job, input="36", wait_s=WAIT_S)
         assert "Ada is 36" in answer
         assert server.call("wait_for_job", job_id=job)["exit_code"] == 4

@@ -22,6 +22,7 @@ from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, StateDir
 from mcp_background_job.jobdir.records import Spec, Status
 from mcp_background_job.jobs.manager import JobManager
 from tests.conftest import Liveness
+from tests.patience import PATIENCE_S, wait_until
 from tests.survival.support import (
     Server,
     another_manager,
@@ -30,7 +31,6 @@ from tests.survival.support import (
     exit_of,
     start,
     status_of,
-    wait_until,
 )
 
 pytestmark = pytest.mark.real_process
@@ -71,7 +71,7 @@ def stranger(state_dir: str, liveness: Liveness) -> Generator[int]:
         yield process.pid
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(PATIENCE_S)
 
 
 #: The two kinds of lock that one process can hold on a file for itself.
@@ -93,7 +93,7 @@ def _lock_held_by_stranger(state_dir: str, liveness: Liveness, job_id: str, kind
         yield
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(PATIENCE_S)
 
 
 def _assert_untouched(liveness: Liveness) -> None:

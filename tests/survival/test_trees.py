@@ -13,6 +13,7 @@ import pytest
 from mcp_background_job.core.job import Job
 from mcp_background_job.jobs.manager import JobManager
 from tests.conftest import Liveness
+from tests.patience import PATIENCE_S
 from tests.survival.support import another_manager, ended, exit_of, start
 
 pytestmark = pytest.mark.real_process
@@ -246,7 +247,7 @@ async def test_a_second_kill_can_shorten_the_grace_period_and_both_are_answered(
 
     liveness.assert_dead("leader")
     assert second.status == "killed"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         assert (await first).status == "killed"
 
 

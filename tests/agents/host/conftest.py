@@ -16,7 +16,8 @@ import pytest
 from mcp_background_job.agents.adapters.acp import ADAPTER as ACP
 from mcp_background_job.agents.adapters.remote_a2a import ADAPTER as A2A
 from tests.agents.host.driver import Host
-from tests.conftest import PATIENCE_S, Liveness, processes_of, wait_for_end_of
+from tests.conftest import Liveness, processes_of, wait_for_end_of
+from tests.patience import PATIENCE_S
 
 AGENT = Path(__file__).with_name("acp_agent.py")
 REMOTE = Path(__file__).with_name("a2a_agent.py")

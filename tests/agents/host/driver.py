@@ -13,7 +13,7 @@ from typing import Any
 
 from mcp_background_job.agents.adapters.base import Adapter, Event, ParsedEnd, RunRequest
 from mcp_background_job.core.run import EventType, RunStatus
-from tests.conftest import PATIENCE_S
+from tests.patience import PATIENCE_S
 
 
 class Host:

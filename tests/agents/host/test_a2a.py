@@ -15,7 +15,8 @@ from mcp_background_job.core.run import EventType, RunStatus
 from mcp_background_job.errors import InvalidRequestError
 from tests.agents.host.conftest import RemoteAgent
 from tests.agents.host.driver import Host
-from tests.conftest import PATIENCE_S, Liveness
+from tests.conftest import Liveness
+from tests.patience import PATIENCE_S
 
 Start = Callable[..., Host]
 

@@ -12,6 +12,7 @@ from mcp_background_job.agents.host import acp_agent, acp_session
 from mcp_background_job.core.run import EventType, RunStatus
 from tests.agents.host.driver import Host
 from tests.conftest import Liveness
+from tests.patience import PATIENCE_S
 
 Start = Callable[..., Host]
 
@@ -122,7 +123,7 @@ def test_a_host_cancelled_at_any_moment_tells_exactly_one_end(start_agent: Start
     for cut in range(4):
         host = start_agent("flood 300")
         while len(host.lines) < cut * 90 and host.parser.end is None:
-            host._read_line(time.monotonic() + 10)
+            host._read_line(time.monotonic() + PATIENCE_S)
         if host.parser.end is None:
             host.cancel()
         assert host.ended().status in (RunStatus.CANCELLED, RunStatus.COMPLETED)
