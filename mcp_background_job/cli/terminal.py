@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import sys
 from typing import Any
+
+from mcp_background_job.core.wire import plain, utf8
 
 PROGRAM = "mcp-background-job"
 
@@ -25,12 +28,14 @@ def for_people() -> bool:
 
 def line(text: str = "") -> None:
     """Write one line of a result."""
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{utf8(text)}\n")
 
 
 def as_json(value: Any) -> None:
     """Write a result as one line of JSON."""
-    line(json.dumps(value, ensure_ascii=False))
+    # What another encoding lacks would be written as "\\xe9", which is no JSON.
+    is_utf8 = codecs.lookup(sys.stdout.encoding).name == "utf-8"
+    line(json.dumps(plain(value), ensure_ascii=not is_utf8, allow_nan=False))
 
 
 def flush() -> None:
@@ -47,7 +52,7 @@ def data(chunk: bytes) -> None:
 
 def say(text: str) -> None:
     """Write a remark or an error, on one line."""
-    sys.stderr.write(f"{PROGRAM}: {' '.join(text.split())}\n")
+    sys.stderr.write(f"{PROGRAM}: {' '.join(utf8(text).split())}\n")
     sys.stderr.flush()
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import TRANSITIONS, Outcome, State
+from mcp_background_job.core.wire import utf8
 from mcp_background_job.registry.database import Database, Kind
-from mcp_background_job.registry.text import storable
 
 INDEX = Kind(
     folder="jobs",
@@ -69,13 +69,16 @@ class SqliteRegistry:
     def close(self) -> None:
         self._database.close()
 
-    def _jobs(self, query: str, **values: object) -> list[Job]:
-        return [_job_of(row) for row in self._database.rows(query, **values)]
+    def _jobs(self, query: str, **values: Any) -> list[Job]:
+        return [_job_of(row) for row in self._database.rows(query, **_storable(values))]
+
+
+def _storable(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: utf8(value) if isinstance(value, str) else value for name, value in values.items()}
 
 
 def _row_of(job: Job) -> dict[str, Any]:
-    values = {name: storable(value) if isinstance(value, str) else value for name, value in vars(job).items()}
-    return {**values, "status": job.status, "transitions": _TRANSITIONS}
+    return {**_storable(vars(job)), "status": job.status, "transitions": _TRANSITIONS}
 
 
 def _job_of(row: sqlite3.Row) -> Job:

@@ -9,10 +9,6 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
-from fastmcp import FastMCP
-from fastmcp.server.auth import AuthProvider
-from fastmcp.tools.function_tool import FunctionTool
-
 from mcp_background_job import __version__
 from mcp_background_job.app import build_comfyui, build_runs, has_open_batches
 from mcp_background_job.config import Settings, load_comfyui_settings
@@ -21,6 +17,7 @@ from mcp_background_job.core.waiting import MAX_WAIT_S, Kind, Until
 from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.wait import WaitRequest
+from mcp_background_job.server.fastmcp_names import AuthProvider, FastMCP, FunctionTool
 from mcp_background_job.server.resources import register_resources
 from mcp_background_job.server.toolbox import Toolbox
 from mcp_background_job.server.tools.comfyui import ComfyUIDoor

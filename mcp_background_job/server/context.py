@@ -8,8 +8,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from fastmcp.server.context import Context
-from fastmcp.server.dependencies import get_context
+from mcp_background_job.core.wire import utf8
+from mcp_background_job.server.fastmcp_names import Context, get_context
 
 Result = TypeVar("Result")
 
@@ -25,7 +25,7 @@ def client_name() -> str:
     """Return who asks: the client's name and where it works, so that it is known again after a restart."""
     parameters = get_context().session.client_params
     name = parameters.client_info.name if parameters else "unknown"
-    return f"{name}@{_WHERE}"
+    return utf8(f"{name}@{_WHERE}")  # compared with what the index holds, which is UTF-8
 
 
 def working_directory() -> str:
@@ -50,4 +50,4 @@ async def with_progress(work: Awaitable[Result], what: str | Callable[[], str], 
 
 
 async def _report(context: Context, waited_s: float, limit_s: float, what: str) -> None:
-    await context.report_progress(waited_s, limit_s, f"{what}, {waited_s:.0f} s")
+    await context.report_progress(waited_s, limit_s, utf8(f"{what}, {waited_s:.0f} s"))

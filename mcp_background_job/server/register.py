@@ -6,17 +6,21 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, cast, get_type_hints
 
-from fastmcp.exceptions import ToolError, ValidationError
-from fastmcp.tools.base import ToolResult
-from fastmcp.tools.function_tool import FunctionTool
-from mcp_types import ToolAnnotations
 from pydantic import BaseModel
 from pydantic import ValidationError as PydanticValidationError
 
+from mcp_background_job.core.wire import lone_surrogate, utf8
 from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.server.context import client_name
 from mcp_background_job.server.endings import Endings
+from mcp_background_job.server.fastmcp_names import (
+    FunctionTool,
+    ToolAnnotations,
+    ToolError,
+    ToolResult,
+    ValidationError,
+)
 from mcp_background_job.server.results import (
     ComfyUIResult,
     JobResult,
@@ -45,6 +49,10 @@ _STARTS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempoten
 _NOTES = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False)
 _ADDS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=True)
 _ENDS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False)
+
+
+#: Characters of an argument that an error quotes.
+_QUOTED = 100
 
 
 def job_tools(manager: JobManager, endings: Endings) -> list[FunctionTool]:
@@ -107,10 +115,12 @@ class _JobTool(FunctionTool):
     """A tool that says in one sentence what is wrong with its arguments."""
 
     async def run(self, arguments: dict[str, Any]) -> ToolResult:
+        if text := lone_surrogate(arguments):
+            raise ToolError(f"bad arguments: '{text:.{_QUOTED}}' holds half of a surrogate pair, which is no character")
         try:
             return await super().run(arguments)
         except ValidationError as error:
-            raise ToolError(_sentence(error)) from error
+            raise ToolError(utf8(_sentence(error))) from error
 
 
 def _sentence(error: ValidationError) -> str:
@@ -143,7 +153,7 @@ def _answering(method: Method, endings: Endings, prefix: str) -> Callable[..., A
         try:
             result = await method(*args, **kwargs)
         except BackgroundJobError as error:
-            raise ToolError(f"{prefix}{error}") from error
+            raise ToolError(utf8(f"{prefix}{error}")) from error
         return as_tool_result(result, await endings.of_others(client_name(), _shown(result, kwargs)))
 
     # Like the method, but without its docstring, which is given separately: FastMCP would load a parser of docstrings.

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastmcp import FastMCP
-from fastmcp.exceptions import ResourceError
-
 from mcp_background_job.core.job import Job
+from mcp_background_job.core.wire import to_json, utf8
 from mcp_background_job.errors import UnknownJobError
 from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.server.fastmcp_names import FastMCP, ResourceError
 from mcp_background_job.server.results import status_result
 
 #: Characters of a log in one resource; the rest is for get_job_output.
@@ -23,16 +22,16 @@ def register_resources(mcp: FastMCP[Any], manager: JobManager) -> None:
         try:
             return await manager.find(job_id)
         except UnknownJobError as error:
-            raise ResourceError(str(error)) from error
+            raise ResourceError(utf8(str(error))) from error
 
     async def job(job_id: str) -> str:
         """Status of a job."""
         details = await manager.details((await find(job_id)).job_id)
-        return status_result(details).model_dump_json(exclude_none=True)
+        return to_json(status_result(details).model_dump(exclude_none=True))
 
     async def log(job_id: str) -> str:
         """Output of a job, as a terminal would show it."""
-        return (await manager.excerpt(await find(job_id), budget=_LOG_BUDGET)).text
+        return utf8((await manager.excerpt(await find(job_id), budget=_LOG_BUDGET)).text)
 
     mcp.resource("job://{job_id}", name="job", mime_type="application/json")(job)
     mcp.resource("job://{job_id}/log", name="job log", mime_type="text/plain")(log)

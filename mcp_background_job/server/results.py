@@ -5,18 +5,17 @@ Fields without a value are left out of an answer; every one of them would cost t
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any, get_args
 
-from fastmcp.tools.base import ToolResult
-from mcp_types import ImageContent, TextContent
 from pydantic import BaseModel, ConfigDict, Field
 
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
 from mcp_background_job.core.text import duration, iso, one_line, size
+from mcp_background_job.core.wire import plain, to_json, utf8
 from mcp_background_job.jobs.manager import Details
+from mcp_background_job.server.fastmcp_names import ImageContent, TextContent, ToolResult
 
 #: Characters of a command in a list.
 _COMMAND_IN_LIST = 80
@@ -154,12 +153,12 @@ _JSON_TYPES = {
 def as_tool_result(result: Answer | str, endings: list[str]) -> ToolResult:
     """Return a tool's result, with the endings that the client has not been told of at its top."""
     if isinstance(result, str):
-        text = "\n".join([*endings, result])
+        text = utf8("\n".join([*endings, result]))
         return ToolResult(content=[TextContent(type="text", text=text)])
     if endings:
         result.endings = endings
-    content = result.model_dump(exclude_none=True)
-    text = TextContent(type="text", text=json.dumps(content, ensure_ascii=False, separators=(",", ":")))
+    content = plain(result.model_dump(exclude_none=True))
+    text = TextContent(type="text", text=to_json(content))
     images = result.images if isinstance(result, ComfyUIResult) else []
     return ToolResult(content=[text, *images], structured_content=content)
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 import os
 import secrets
 import sys
 
-from fastmcp.server.auth import AccessToken, TokenVerifier
-
 from mcp_background_job.app import build
 from mcp_background_job.config import Settings, variable_of
 from mcp_background_job.jobdir.layout import StateDir
+from mcp_background_job.server import stdio
 from mcp_background_job.server.build import build_server
+from mcp_background_job.server.fastmcp_names import AccessToken, TokenVerifier
 
 _TOKEN_BYTES = 32
 
@@ -22,7 +23,7 @@ def serve_stdio(settings: Settings) -> None:
     """Serve over stdin and stdout until stdin is closed."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     manager = build(settings)
-    build_server(manager, settings).run(show_banner=False, log_level="WARNING")
+    asyncio.run(stdio.serve_stdio(build_server(manager, settings)))
 
 
 def serve_http(settings: Settings, host: str, port: int) -> None:

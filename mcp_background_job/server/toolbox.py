@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from fastmcp.server.providers import Provider
-from fastmcp.tools.base import Tool
-from fastmcp.utilities.components import FastMCPComponent
-from fastmcp.utilities.versions import VersionSpec
+from mcp_background_job.server.fastmcp_names import FastMCPComponent, Provider, Tool, VersionSpec
 
 
 class Toolbox(Provider):

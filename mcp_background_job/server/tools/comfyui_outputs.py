@@ -6,13 +6,13 @@ import asyncio
 from base64 import b64encode
 from typing import TYPE_CHECKING, Annotated
 
-from mcp_types import ImageContent
 from pydantic import Field
 
 from mcp_background_job.config import DEFAULT_OUTPUT_DIR
 from mcp_background_job.core.text import size
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.server.context import with_progress, working_directory
+from mcp_background_job.server.fastmcp_names import ImageContent
 from mcp_background_job.server.results import ComfyUIResult
 from mcp_background_job.server.tools.comfyui import ComfyUIDoor
 

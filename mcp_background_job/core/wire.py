@@ -1,0 +1,55 @@
+"""The door that everything passes which leaves as JSON or text: what comes out is UTF-8, whatever goes in.
+
+Arguments of processes, paths and variables of an environment are bytes, which Python holds in a ``str`` as lone
+surrogates. JSON as UTF-8 has no form for those; a serializer that meets one raises, and an answer or a server is lost.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, cast
+
+_LONE = re.compile("[\ud800-\udfff]")
+
+#: Where Python puts a byte that is not UTF-8 (PEP 383): the byte's value above this.
+_BYTES_FROM = 0xDC00
+_BYTES = range(_BYTES_FROM + 0x80, _BYTES_FROM + 0x100)
+
+
+def utf8(text: str) -> str:
+    r"""Return text that can be encoded: a byte that is not UTF-8 as ``\xff``, as a shell takes it in ``$'...'``."""
+    return text if text.isascii() else _LONE.sub(_shown, text)
+
+
+def plain(value: Any) -> Any:
+    """Return a value made of what JSON has: text that can be encoded, and ``None`` for a number that is none."""
+    if isinstance(value, str):
+        return utf8(value)
+    if isinstance(value, dict):
+        return {utf8(str(key)): plain(item) for key, item in cast("dict[object, object]", value).items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in cast("list[object]", value)]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def lone_surrogate(value: Any) -> str | None:
+    """Return the first text in a value that cannot be encoded, made visible; ``None`` if all of it can be."""
+    if isinstance(value, str):
+        return utf8(value) if not value.isascii() and _LONE.search(value) else None
+    if isinstance(value, dict):
+        value = [part for pair in cast("dict[object, object]", value).items() for part in pair]
+    if isinstance(value, list):
+        return next((found for item in cast("list[object]", value) if (found := lone_surrogate(item))), None)
+    return None
+
+
+def to_json(value: Any) -> str:
+    """Return a value as compact JSON on one line."""
+    return json.dumps(plain(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _shown(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code - _BYTES_FROM:02x}" if code in _BYTES else f"\\u{code:04x}"

@@ -1,0 +1,69 @@
+"""Every name of FastMCP and of the MCP SDK that the server uses: a release that moves one touches this file alone.
+
+Some are internal to those libraries. What clients use in the demonstration is public, slow to load, and stands there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastmcp import FastMCP
+from fastmcp.exceptions import ResourceError, ToolError, ValidationError
+from fastmcp.server.auth import AccessToken, AuthProvider, TokenVerifier
+from fastmcp.server.context import Context, reset_transport, set_transport
+from fastmcp.server.dependencies import get_context
+from fastmcp.server.providers import Provider
+from fastmcp.tools.base import Tool, ToolResult
+from fastmcp.tools.function_tool import FunctionTool
+from fastmcp.utilities.components import FastMCPComponent
+from fastmcp.utilities.logging import temporary_log_level
+from fastmcp.utilities.versions import VersionSpec
+from mcp.server.stdio import stdio_server
+from mcp.shared.message import SessionMessage
+from mcp_types import ImageContent, TextContent, ToolAnnotations, jsonrpc_message_adapter
+
+__all__ = [
+    "AccessToken",
+    "AuthProvider",
+    "Context",
+    "FastMCP",
+    "FastMCPComponent",
+    "FunctionTool",
+    "ImageContent",
+    "Provider",
+    "ResourceError",
+    "SessionMessage",
+    "TextContent",
+    "TokenVerifier",
+    "Tool",
+    "ToolAnnotations",
+    "ToolError",
+    "ToolResult",
+    "ValidationError",
+    "VersionSpec",
+    "get_context",
+    "jsonrpc_message_adapter",
+    "serve_streams",
+    "serving_stdio",
+    "stdio_server",
+]
+
+
+@asynccontextmanager
+async def serving_stdio(server: FastMCP[Any], log_level: str) -> AsyncGenerator[None]:
+    """Let a server live, as ``FastMCP.run_stdio_async`` does around its streams."""
+    token = set_transport("stdio")
+    try:
+        with temporary_log_level(log_level):
+            async with server._lifespan_manager():  # noqa: SLF001  it has no public name
+                yield
+    finally:
+        reset_transport(token)
+
+
+async def serve_streams(server: FastMCP[Any], incoming: Any, outgoing: Any) -> None:
+    """Answer what comes in until it ends."""
+    low_level = server._mcp_server  # noqa: SLF001  it has no public name
+    await low_level.run(incoming, outgoing, low_level.create_initialization_options())
