@@ -95,23 +95,6 @@ class Launcher:
             return await self._launch(job, killed_by)  # a second runner does no harm if the first comes after all
         return _report(job, line)
 
-    def launch_blocking(self, job: JobDir) -> None:
-        """Launch a runner from a thread and return when it owns the job, or has ended it as failed."""
-        read, write = os.pipe()
-        try:
-            try:
-                is_forked = self._ask_spawner(job, write)
-                if not is_forked:
-                    self._exec_runner(job, write, None)
-            finally:
-                os.close(write)
-            reported = select.select([read], [], [], SPAWNER_TIMEOUT_S if is_forked else REPORT_TIMEOUT_S)[0]
-        finally:
-            os.close(read)
-        if is_forked and not reported:
-            self.close()
-            self.launch_blocking(job)
-
     def _ask_spawner(self, job: JobDir, write: int) -> bool:
         spawner = self._spawner  # another thread may find that it is dead
         if spawner is None:

@@ -17,14 +17,16 @@ from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.errors import LaunchError, RunnerSilentError, StateDirError
 from mcp_background_job.executors.base import Cancelled, Submitted
 from mcp_background_job.executors.launcher import Launcher
-from mcp_background_job.jobdir import lock, logreader, records
+from mcp_background_job.jobdir import lock, logreader, order, records
 from mcp_background_job.jobdir.boot import boot_id
+from mcp_background_job.jobdir.claims import Claim
 from mcp_background_job.jobdir.control import NoRunnerError, RunnerClient, RunnerTimeoutError
 from mcp_background_job.jobdir.ending import end_unowned
 from mcp_background_job.jobdir.layout import JobDir, StateDir, is_job_id
 from mcp_background_job.jobdir.logreader import Parts, Piece
+from mcp_background_job.jobdir.marks import mark_open, open_jobs, waiting_of
 from mcp_background_job.jobdir.observe import Observation, observe
-from mcp_background_job.jobdir.queue import open_jobs, serve_queue
+from mcp_background_job.jobdir.queue import due, may_start_at_once
 from mcp_background_job.jobdir.records import Exit, Spec, StopRequest
 from mcp_background_job.jobdir.segments import Stream
 
@@ -69,9 +71,9 @@ class LocalExecutor:
                     "set MCP_BG_STATE_DIR to a directory of your own"
                 )
             os.chmod(state.path, 0o700)
-            for directory in (state.jobs, state.open, state.queue):
+            for directory in (state.jobs, state.open, state.queue, state.order, state.claims):
                 os.makedirs(directory, mode=0o700, exist_ok=True)
-            for path in (state.queue_lock, state.names_lock):
+            for path in (state.order_lock, state.queue_lock, state.names_lock):
                 records.touch(path)
         except OSError as error:
             raise StateDirError(
@@ -123,21 +125,23 @@ class LocalExecutor:
     async def submit(self, spec: Spec, *, wait_for_report: bool = True) -> Submitted:
         job = self.state.job(spec.job_id)
         self._record(job, spec)
-        # Our mark stands before we count: of two who start jobs at once, the later one counts both.
-        if not spec.after and not spec.pools and len(open_jobs(self.state)) <= spec.max_jobs:
+        facts = waiting_of(spec)
+        if may_start_at_once(self.state, facts):
             if wait_for_report:
                 return await self._launch(job)
             # The record is enough for the job to come about, whoever dies now: an unowned job is launched again.
             self._go_on(self._launch(job))
             return Submitted()
-        records.touch(self.state.queue_mark(spec.job_id))
-        await self.serve_queue()
+        order.enter(self.state, facts)
+        launch = (await self.serve_queue()).get(spec.job_id)
+        if launch and wait_for_report:
+            await asyncio.shield(launch)
         seen = await asyncio.to_thread(observe, job, self.boot_id)
         if seen.exit and seen.exit.started_at is None:
             raise LaunchError(seen.exit.reason)
         return Submitted(
             pid=seen.status.pid if seen.status else None,
-            queued=seen.state is State.QUEUED,
+            queued=seen.state is State.QUEUED and launch is None,
         )
 
     def _record(self, job: JobDir, spec: Spec) -> None:
@@ -146,7 +150,7 @@ class LocalExecutor:
         try:
             os.makedirs(job.path, mode=0o700, exist_ok=True)
             records.write_spec(job, spec)
-            records.touch(self.state.open_mark(spec.job_id))
+            mark_open(self.state, waiting_of(spec))
         except OSError as error:
             self._unrecord(job)
             raise StateDirError(f"cannot record a job in {self.state.path}: {error.strerror}") from error
@@ -182,9 +186,26 @@ class LocalExecutor:
         if seen.state is State.QUEUED:
             await asyncio.to_thread(self._unrecord, job)
 
-    async def serve_queue(self) -> None:
-        """Start what may start now."""
-        await asyncio.to_thread(serve_queue, self.state, self.boot_id, self._launcher.launch_blocking)
+    async def serve_queue(self) -> dict[str, asyncio.Task[None]]:
+        """Start what may start now; returns the launches, by job id, which go on without being waited for."""
+        loop = asyncio.get_running_loop()
+        launched: dict[str, asyncio.Task[None]] = {}
+
+        def launch(claim: Claim) -> None:
+            launched[claim.job.job_id] = self._go_on(self._launch_claimed(claim))
+
+        def serve() -> None:
+            for claim in due(self.state, self.boot_id):
+                loop.call_soon_threadsafe(launch, claim)
+
+        await asyncio.to_thread(serve)
+        return launched
+
+    async def _launch_claimed(self, claim: Claim) -> None:
+        try:
+            await self._launch(claim.job)
+        finally:
+            claim.release()
 
     # -- read ------------------------------------------------------------------------------------------------------
 
@@ -276,8 +297,7 @@ class LocalExecutor:
                 return Cancelled(was_live=False)
             if seen.state is State.QUEUED:
                 if await asyncio.to_thread(end_unowned, job, _withdrawn(request)):
-                    with contextlib.suppress(FileNotFoundError):
-                        os.unlink(self.state.queue_mark(job_id))
+                    await self.serve_queue()  # others may have waited for it
                     return Cancelled(was_live=True)
                 continue  # a runner has just taken it
             try:
@@ -354,7 +374,7 @@ class LocalExecutor:
 
         self._go_on(sweep())
 
-    def _go_on(self, work: Coroutine[Any, Any, object]) -> None:
+    def _go_on(self, work: Coroutine[Any, Any, object]) -> asyncio.Task[None]:
         """Let something go on while its caller does not; what it finds out is in the job's directory."""
 
         async def to_the_end() -> None:
@@ -364,6 +384,7 @@ class LocalExecutor:
         task = asyncio.get_running_loop().create_task(to_the_end())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 def _end_with_tree(job: JobDir, pid: int, boot: str, request: StopRequest) -> list[int]:

@@ -36,10 +36,14 @@ class StateDir:
         """Names the directory; creates nothing."""
         self.path = path
         self.jobs = os.path.join(path, "jobs")
-        #: One empty file per job that has not ended: finding those costs what is live, not what was ever run.
+        #: One small file per job that has not ended: finding those costs what is live, not what was ever run.
         self.open = os.path.join(path, "open")
         #: One empty file per job that was not started at once, so that a runner at its end sees if one waits.
         self.queue = os.path.join(path, "queue")
+        #: The same jobs, by names that tell when their turn comes.
+        self.order = os.path.join(path, "order")
+        #: One file per queued job that somebody is about to launch, locked by them.
+        self.claims = os.path.join(path, "claims")
         #: Runs of other agents. Each has a job of its own; what is here is what the agent said.
         self.runs = os.path.join(path, "runs")
         self.index = os.path.join(path, "jobs.sqlite3")
@@ -49,7 +53,11 @@ class StateDir:
         self.comfyui = os.path.join(path, "comfyui")
         #: What was submitted to ComfyUI; unlike the index, it is the only copy.
         self.comfyui_journal = os.path.join(path, "comfyui.sqlite3")
+        #: Held for moments while somebody looks at the queue, and the lock that release 1.0.0 holds meanwhile.
+        self.order_lock = os.path.join(path, "order.lock")
         self.queue_lock = os.path.join(path, "queue.lock")
+        #: Made by whoever finds the queue locked: its holder shall look again.
+        self.queue_again = os.path.join(path, "queue.again")
         #: Held while a job is started under a name, so that of two who do so at once one finds the other's.
         self.names_lock = os.path.join(path, "names.lock")
         self.http_token = os.path.join(path, "http-token")

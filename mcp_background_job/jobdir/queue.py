@@ -1,8 +1,11 @@
-"""Serves the queue: starts what may start, and ends what never will.
+"""Serves the queue: finds what may start, and ends what never will.
 
 Whoever has a reason to look calls this: a server that queued a job, and every runner as its last act, so that a queued
 job starts when its turn comes even if no server is left. What is decided is in ``core.schedule``; how a runner comes
 into being is the caller's business.
+
+Only looking and claiming happen under the lock, and nobody waits for it: who finds it held leaves word, and who holds
+it looks again. So a job that is stuck on its way, and whoever launches it, hold up nobody else.
 """
 
 from __future__ import annotations
@@ -11,136 +14,207 @@ import contextlib
 import os
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from mcp_background_job.core.schedule import Waiting, decide
 from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.errors import CorruptRecordError
-from mcp_background_job.jobdir import lock, records
+from mcp_background_job.jobdir import claims, lock, marks, order, records
+from mcp_background_job.jobdir.claims import Claim
 from mcp_background_job.jobdir.ending import end_unowned
 from mcp_background_job.jobdir.layout import JobDir, StateDir, is_job_id
-from mcp_background_job.jobdir.observe import observe
+from mcp_background_job.jobdir.observe import Observation, observe
 from mcp_background_job.jobdir.records import Exit, Spec
 
-#: The queue is locked while a few runners are launched. Whoever cannot get it in this time leaves the work to the one
-#: who has it, who looks again before letting go.
-LOCK_PATIENCE_S = 10.0
+#: Who holds the lock looks again for who does not get it.
+_NO_WAIT_S = 0.0
 
 #: Marks of jobs whose directory has no spec are removed when they are this old: the job was never recorded.
 _UNRECORDED_AGE_S = 60.0
 
 
-def open_jobs(state: StateDir) -> list[str]:
-    """Return the ids of all jobs that are marked as not ended."""
-    return _marks(state.open)
+def may_start_at_once(state: StateDir, job: Waiting) -> bool:
+    """Tell whether a job that is marked open need not queue.
+
+    Its mark stands before the count: of two who start jobs at once, the later one counts both. Where jobs wait, a new
+    one waits behind them; so what is counted here is never more than what runs.
+    """
+    if job.after or job.pools:
+        return False
+    return job.is_own or (not marks.is_any_queued(state) and len(marks.open_jobs(state)) <= job.max_jobs)
 
 
-def queued_jobs(state: StateDir) -> list[str]:
-    """Return the ids of all jobs that are marked as waiting for their turn."""
-    return _marks(state.queue)
+def due(state: StateDir, boot_id: str) -> Iterator[Claim]:
+    """Yield the jobs whose turn it is, each claimed for the caller to launch, and end those that will never start.
+
+    The caller releases each claim when a runner owns the job, and waits for nothing between two of them.
+    """
+    while (looked := _look_unless_another_does(state, boot_id)) is not None:
+        yield from looked.claims
+        for job_id, reason in looked.hopeless.items():
+            record = Exit(outcome=Outcome.FAILED.value, ended_at=time.time(), reason=reason)
+            with contextlib.suppress(OSError):  # a full disk: the next look tries again
+                end_unowned(state.job(job_id), record)
+        if not os.path.exists(state.queue_again):
+            return
 
 
-def _marks(directory: str) -> list[str]:
-    try:
-        return [name for name in os.listdir(directory) if is_job_id(name)]
-    except FileNotFoundError:
-        return []
+@dataclass(frozen=True)
+class _Looked:
+    claims: list[Claim]
+    hopeless: dict[str, str]
 
 
-def serve_queue(state: StateDir, boot_id: str, launch: Callable[[JobDir], None]) -> None:
-    """Start and end what is due. ``launch`` returns when a runner owns the job, or has ended it as failed."""
-    with lock.held(state.queue_lock, patience_s=LOCK_PATIENCE_S) as got:
-        while got and _serve_once(state, boot_id, launch):
-            pass  # an end may be what another job waits for
+def _look_unless_another_does(state: StateDir, boot_id: str) -> _Looked | None:
+    """Look at the queue, or leave word for the one who does that now.
+
+    The race: A has looked, B ends a job and finds the lock held, A lets go, and nobody has seen the place that B left.
+    So B leaves the mark and then tries once more. If the lock is still held, or again, its holder lets go of it after
+    the mark was made, looks for the mark after that, and finds it. Who removes the mark looks at the queue after that.
+    """
+    for _ in ("at first", "with word left"):
+        with lock.held(state.order_lock, patience_s=_NO_WAIT_S) as got:
+            if got:
+                _unlink(state.queue_again)
+                # Release 1.0.0 holds this one while it launches, for seconds perhaps, and would not look again for
+                # us. It keeps that release away while we look, and does not keep us: what both launch starts once.
+                with lock.held(state.queue_lock, patience_s=_NO_WAIT_S):
+                    return _look(state, boot_id)
+        records.touch(state.queue_again)
+    return None
 
 
 @dataclass
 class _Survey:
     """What the marks of open jobs lead to."""
 
-    queue: list[Waiting] = field(default_factory=list[Waiting])
-    running: int = 0
-    in_pools: Counter[str] = field(default_factory=Counter[str])
+    queue: dict[str, Waiting] = field(default_factory=dict[str, Waiting])
+    unlisted: list[Waiting] = field(default_factory=list[Waiting])  # of the queue, those that have no entry
+    running: list[Waiting] = field(default_factory=list[Waiting])
     live: set[str] = field(default_factory=set[str])
-    unowned: set[str] = field(default_factory=set[str])  # queued, whether or not their spec can be read
+
+    def count(self) -> int:
+        """Return how many run that are counted."""
+        return sum(not job.is_own for job in self.running)
+
+    def in_pools(self) -> Counter[str]:
+        """Count the running jobs of each pool."""
+        return Counter(pool for job in self.running for pool in job.pools)
 
 
-def _serve_once(state: StateDir, boot_id: str, launch: Callable[[JobDir], None]) -> bool:
+def _look(state: StateDir, boot_id: str) -> _Looked:
     survey = _survey(state, boot_id)
-    for job_id in set(queued_jobs(state)) - survey.unowned:
-        _unlink(state.queue_mark(job_id))
-    if any(job.pools for job in survey.queue):
-        survey.in_pools = _in_pools(state, survey.live - survey.unowned)
-    ended = _ended(state, survey.queue, survey.live, boot_id)
-    decision = decide(survey.queue, survey.running, ended, survey.in_pools)
-    for job_id, reason in decision.fail.items():
-        end_unowned(state.job(job_id), Exit(outcome=Outcome.FAILED.value, ended_at=time.time(), reason=reason))
-    for job_id in decision.launch:
-        launch(state.job(job_id))
-    for job_id in {job.job_id for job in survey.queue} - {*decision.launch, *decision.fail}:
-        records.touch(state.queue_mark(job_id))  # whoever recorded it may have died before
-    return bool(decision.fail)
+    taken: list[Claim] = []
+    while True:
+        ended = _ended(state, survey, boot_id)
+        decision = decide(list(survey.queue.values()), survey.count(), ended, survey.in_pools())
+        are_there = [_take(state, survey, job_id, boot_id, taken) for job_id in decision.launch]
+        if all(are_there):
+            break  # else there is room for others
+    for job in survey.unlisted:
+        if job.job_id in survey.queue and job.job_id not in decision.fail:
+            _enter_late(state, job, boot_id)
+    return _Looked(taken, decision.fail)
 
 
 def _survey(state: StateDir, boot_id: str) -> _Survey:
-    survey = _Survey()
-    for job_id in open_jobs(state):
-        job = state.job(job_id)
-        seen = observe(job, boot_id)
-        if seen.state is State.EXITED:
-            if not seen.sweep:
-                _unlink(state.open_mark(job_id))
-            continue
-        if seen.state is not State.QUEUED:
-            survey.running += 1
-            survey.live.add(job_id)
-            continue
-        survey.unowned.add(job_id)
-        if waiting := _waiting(state, job):
-            survey.queue.append(waiting)
-            survey.live.add(job_id)
+    # In this order. A claim is released when the job has left the queue, and a job is marked open before it enters it
+    # and until it has ended: so none is missed between two listings, and what is in the queue and not open has ended.
+    claimed = claims.living(state)
+    entries = order.entries(state)
+    marked = set(marks.queued_jobs(state))
+    live = set(marks.open_jobs(state))
+    for job_id in entries.keys() - live:
+        order.remove(state, job_id, entries[job_id].name)
+    for job_id in marked - live:
+        _unlink(state.queue_mark(job_id))
+
+    survey = _Survey(live=live)
+    for job_id in live & claimed:
+        survey.running += filter(None, [marks.facts_of(state, job_id)])
+    for job_id, entry in entries.items():
+        if job_id in live and job_id not in claimed:
+            job = entry.job if entry.is_whole else marks.facts_of(state, job_id)
+            if job:
+                survey.queue[job_id] = job
+    for job_id in live - claimed - entries.keys():
+        _observe(state, survey, job_id, boot_id)
     return survey
 
 
-def _waiting(state: StateDir, job: JobDir) -> Waiting | None:
+def _observe(state: StateDir, survey: _Survey, job_id: str, boot_id: str) -> None:
+    """Look at a job that is open and has no entry: it runs, has just ended, or was queued by another release."""
+    seen = observe(state.job(job_id), boot_id)
+    if seen.state is not State.QUEUED:
+        _note(state, survey, job_id, seen)
+    elif job := marks.facts_of(state, job_id):
+        survey.queue[job_id] = job
+        survey.unlisted.append(job)
+    else:
+        _forget_if_unrecorded(state, job_id)
+
+
+def _note(state: StateDir, survey: _Survey, job_id: str, seen: Observation) -> None:
+    """Note that a job runs, or ended."""
+    if seen.state is not State.EXITED:
+        survey.running.append(marks.facts_of(state, job_id) or Waiting(job_id, 0.0, 0))
+        return
+    survey.live.discard(job_id)
+    if not seen.sweep:
+        _unlink(state.open_mark(job_id))
+
+
+def _forget_if_unrecorded(state: StateDir, job_id: str) -> None:
+    mark = state.open_mark(job_id)
+    with contextlib.suppress(FileNotFoundError):
+        if not os.path.exists(state.job(job_id).spec) and time.time() - os.stat(mark).st_mtime > _UNRECORDED_AGE_S:
+            os.unlink(mark)
+
+
+def _take(state: StateDir, survey: _Survey, job_id: str, boot_id: str, taken: list[Claim]) -> bool:
+    """Claim a job that may start; returns whether it was there to be claimed."""
+    job = survey.queue.pop(job_id)
+    seen = observe(state.job(job_id), boot_id)
+    claim = claims.take(state, job_id) if seen.state is State.QUEUED and _can_be_read(state.job(job_id)) else None
+    if claim:
+        taken.append(claim)
+        survey.running.append(job)
+        return True
+    order.leave(state, job)  # release 1.0.0 has launched or withdrawn it, and knows of no entry
+    if seen.state is not State.QUEUED:
+        _note(state, survey, job_id, seen)
+    return False
+
+
+def _can_be_read(job: JobDir) -> bool:
     try:
-        spec = records.read(Spec, job.spec)
+        return records.read(Spec, job.spec) is not None
     except CorruptRecordError:
-        return None  # shown as such wherever the job is shown; it cannot be started
-    if spec is None:
-        mark = state.open_mark(job.job_id)
-        try:
-            age = time.time() - os.stat(mark).st_mtime
-        except FileNotFoundError:
-            return None
-        if age > _UNRECORDED_AGE_S:
-            _unlink(mark)
+        return False  # shown as such wherever the job is shown
+
+
+def _enter_late(state: StateDir, job: Waiting, boot_id: str) -> None:
+    """Put a job into the queue for whoever recorded it and did not: it may have died before."""
+    order.enter(state, job)
+    # It may just have been launched. Its runner takes the job's lock and then removes the entry: either that comes
+    # after the entry was made, or the lock is seen here.
+    if observe(state.job(job.job_id), boot_id).state is not State.QUEUED:
+        order.leave(state, job)
+
+
+def _ended(state: StateDir, survey: _Survey, boot_id: str) -> dict[str, Outcome | None]:
+    """Return how those ended that queued jobs wait for; ``None`` for what no longer exists."""
+    names = {other for job in survey.queue.values() for other in job.after} - survey.live
+    return {name: _outcome(state, name, boot_id) for name in names}
+
+
+def _outcome(state: StateDir, job_id: str, boot_id: str) -> Outcome | None:
+    if not is_job_id(job_id) or not os.path.exists(state.job(job_id).spec):
         return None
-    return Waiting(job.job_id, spec.created_at, spec.max_jobs, tuple(spec.after), spec.pools)
-
-
-def _in_pools(state: StateDir, running: set[str]) -> Counter[str]:
-    """Count the running jobs of each pool."""
-    pools: Counter[str] = Counter()
-    for job_id in running:
-        with contextlib.suppress(CorruptRecordError):  # what nobody can read was asked for in no pool
-            spec = records.read(Spec, state.job(job_id).spec)
-            pools.update(spec.pools.keys() if spec else ())
-    return pools
-
-
-def _ended(state: StateDir, queue: list[Waiting], live: set[str], boot_id: str) -> dict[str, Outcome | None]:
-    names = {other for job in queue for other in job.after} - live
-    ended: dict[str, Outcome | None] = {}
-    for name in names:
-        job = state.job(name)
-        ended[name] = observe(job, boot_id).outcome if os.path.exists(job.spec) else None
-    return ended
+    return observe(state.job(job_id), boot_id).outcome
 
 
 def _unlink(path: str) -> None:
-    try:
+    with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
-    except FileNotFoundError:
-        return

@@ -76,6 +76,17 @@ class Spec:
     is_own: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class OpenMark:
+    """What the queue must know of a job that has not ended; the fields are those of ``Spec``."""
+
+    created_at: float
+    max_jobs: int
+    after: list[str] = field(default_factory=list[str])
+    pools: dict[str, int] = field(default_factory=dict[str, int])
+    is_own: bool = False
+
+
 #: Who asked for a stop where a signal to the runner was how: a machine that shuts down does so.
 SYSTEM = "system"
 
@@ -172,7 +183,7 @@ class Exit:
     killed_pids: list[int] = field(default_factory=list[int])
 
 
-Record = TypeVar("Record", Spec, Status, Exit)
+Record = TypeVar("Record", Spec, OpenMark, Status, Exit)
 
 #: What JSON may hold for an annotation; a record's fields use no others.
 _JSON_TYPES: dict[str, tuple[type, ...]] = {
@@ -203,7 +214,7 @@ _PUBLISHED = (State.STARTING, State.RUNNING)
 _ITEMS: dict[str, type] = {"list[str]": str, "list[int]": int, "dict[str, str]": str, "dict[str, int]": int}
 
 
-def encode(record: Spec | Status | Exit) -> bytes:
+def encode(record: Spec | OpenMark | Status | Exit) -> bytes:
     """Return the record as it stands on disk."""
     return json.dumps({"version": FORMAT, **vars(record)}, default=vars).encode()
 

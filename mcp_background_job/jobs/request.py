@@ -35,6 +35,9 @@ TERMINAL_OUTPUT = {"TERM": "xterm-256color"}
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 _ID_LENGTH = 5
 
+#: Release 1.0.0 counts all jobs alike: by its count too, a job of our own finds room.
+_NO_LIMIT = 1_000_000
+
 _STOP_SIGNALS = ("TERM", "INT", "HUP", "QUIT", "KILL", "USR1", "USR2", "ABRT")
 
 
@@ -54,7 +57,7 @@ class StartRequest:
         restarted_from: the job that it repeats.
         environment: the whole environment, instead of ours.
         is_own: the command is this program's own and not a caller's: neither the patterns for commands nor the
-            configured time limit are meant for it.
+            configured limits of time and of jobs are meant for it.
         guarded: what the patterns for commands are held against, if not the command; empty: nothing, since no caller
             has chosen the program.
         job_id: an id that ``JobManager.claim_id`` gave.
@@ -175,7 +178,7 @@ def spec_of(
         created_at=time.time(),
         cookie=cookie,
         max_output=max(policy.max_output, request.max_output),
-        max_jobs=policy.max_jobs,
+        max_jobs=_NO_LIMIT if request.is_own else policy.max_jobs,
         name=request.name,
         stdin=request.stdin,
         timeout_s=request.timeout_s if request.timeout_s is not None else limit,
@@ -187,6 +190,7 @@ def spec_of(
         stdin_file=request.stdin_file,
         pools=dict(request.pools),
         large_pipes=request.large_pipes,
+        is_own=request.is_own,
     )
 
 

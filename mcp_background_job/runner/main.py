@@ -8,15 +8,19 @@ whether a job is cared for simply launches another.
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
+import signal
 import traceback
 
 from mcp_background_job.errors import BackgroundJobError, CorruptRecordError, LaunchError
-from mcp_background_job.jobdir import lock, records
+from mcp_background_job.jobdir import lock, order, records
 from mcp_background_job.jobdir.boot import boot_id
+from mcp_background_job.jobdir.claims import Claim
 from mcp_background_job.jobdir.layout import JobDir, StateDir
-from mcp_background_job.jobdir.queue import queued_jobs, serve_queue
+from mcp_background_job.jobdir.marks import is_any_queued, waiting_of
+from mcp_background_job.jobdir.queue import due
 from mcp_background_job.jobdir.records import Spec
 from mcp_background_job.runner.exit_record import MAX_REASON
 from mcp_background_job.runner.supervisor import Supervisor
@@ -45,37 +49,68 @@ class Reply:
 
 
 def be_runner(directory: str, reply: Reply, killed_by: str | None = None) -> None:
-    """Be the runner of a job, from a fresh process to the job's end and then to that of the queue's next job."""
-    job = JobDir(directory)
+    """Be the runner of a job, from a fresh process to the job's end.
+
+    Its last act is to fork the runners of the jobs whose turn that makes it. They come back to this loop: what each of
+    them would otherwise build upon is the stack of all before it.
+    """
+    job, claim = JobDir(directory), None
+    while True:
+        _care_for(job, reply, killed_by, claim)
+        # Looking would find it again, and fork for ever: something prevents that it is even begun.
+        if _is_as_found(job):
+            return
+        claim = _fork_next(job.state_dir)
+        if claim is None:
+            return
+        job, reply, killed_by = claim.job, Reply(None), None
+
+
+def _care_for(job: JobDir, reply: Reply, killed_by: str | None, claim: Claim | None) -> None:
     try:
-        _own(job, reply, killed_by)
+        _own(job, reply, killed_by, claim)
     except BackgroundJobError as error:
         reply.send(error=str(error), code=error.code)
     except OSError as error:
         reply.send(error=f"the runner of {job.job_id} failed: {error}", code=LaunchError.code)
-        report_crash(job)
-    except Exception:
-        report_crash(job)
-        raise
+        report_crash(job, error)
+    except Exception as error:  # noqa: BLE001  the job becomes lost, and why stands in its directory
+        report_crash(job, error)
+        return  # without a report
     reply.send(ended=True)
-    _serve_next(job.state_dir)
 
 
-def _own(job: JobDir, reply: Reply, killed_by: str | None) -> None:
-    held = lock.try_acquire(job.lock)
-    if held is None:
-        reply.send(owned=True)
-        return
-    if os.path.exists(job.exit):
-        return
-    spec = records.read(Spec, job.spec)
+def _is_as_found(job: JobDir) -> bool:
+    return os.path.exists(job.spec) and not os.path.exists(job.status) and not os.path.exists(job.exit)
+
+
+def _own(job: JobDir, reply: Reply, killed_by: str | None, claim: Claim | None) -> None:
+    try:
+        spec = _take(job, reply)
+    finally:
+        if claim:
+            claim.release()
     if spec is None:
-        raise CorruptRecordError(f"{job.path} has no spec.json: there is nothing to run")
+        return
     name_process(f"mcp-bg {job.job_id}")
     if os.path.exists(job.status):
         sweep(job, spec, killed_by=killed_by)
     else:
         _run(job, spec, reply)
+
+
+def _take(job: JobDir, reply: Reply) -> Spec | None:
+    """Take the job's lock, for good, and the job out of the queue; ``None`` if there is nothing to do."""
+    if lock.try_acquire(job.lock) is None:
+        reply.send(owned=True)
+        return None
+    if os.path.exists(job.exit):
+        return None
+    spec = records.read(Spec, job.spec)
+    if spec is None:
+        raise CorruptRecordError(f"{job.path} has no spec.json: there is nothing to run")
+    order.leave(job.state_dir, waiting_of(spec))
+    return spec
 
 
 def _run(job: JobDir, spec: Spec, reply: Reply) -> None:
@@ -89,32 +124,32 @@ def _run(job: JobDir, spec: Spec, reply: Reply) -> None:
     supervisor.run()
 
 
-def _serve_next(state: StateDir) -> None:
+def _fork_next(state: StateDir) -> Claim | None:
+    """Fork a runner for every job whose turn it is; returns in each of them its claim, and here nothing."""
     with contextlib.suppress(OSError):  # the state directory is gone, and the queue with it
-        if queued_jobs(state):
-            serve_queue(state, boot_id(), _fork_runner)
+        if is_any_queued(state):
+            for claim in due(state, boot_id()):
+                if os.fork() == 0:
+                    _start_afresh(claim.descriptor)
+                    return claim
+                os.close(claim.descriptor)  # it is the child's now
+    return None
 
 
-def _fork_runner(job: JobDir) -> None:
-    """Launch another job's runner from this one, which is at its end; returns when it owns the job."""
-    read, write = os.pipe()
-    if os.fork() == 0:
-        exit_code = 1
-        try:
-            # Nothing of the job that has ended: down a long queue it would add up.
-            os.closerange(3, write)
-            os.closerange(write + 1, os.sysconf("SC_OPEN_MAX"))
-            os.setsid()
-            be_runner(job.path, Reply(write))
-            exit_code = 0
-        finally:
-            os._exit(exit_code)
-    os.close(write)
-    with os.fdopen(read, "rb") as answer:
-        answer.read()
+def _start_afresh(keep: int) -> None:
+    """Let go of all that belongs to the job that has ended: down a long queue it would add up."""
+    signal.set_wakeup_fd(-1)  # its number may soon be that of a file
+    os.closerange(3, keep)
+    os.closerange(keep + 1, os.sysconf("SC_OPEN_MAX"))
+    os.setsid()
+    gc.collect()  # the supervisor of that job, which refers to itself
+    gc.freeze()  # and what is left is not looked through again by the next
 
 
-def report_crash(job: JobDir) -> None:
+def report_crash(job: JobDir, error: Exception) -> None:
     """Leave word of an error in the runner itself: the job becomes lost, and why stands in its directory."""
+    what = f"{type(error).__name__}: {error}"[:MAX_REASON]
     with contextlib.suppress(OSError), open(os.path.join(job.path, "runner.crash"), "w") as file:
-        file.write(traceback.format_exc()[-MAX_REASON * 8 :])
+        file.write(f"{what}\n\n")
+        file.flush()  # whatever becomes of the rest
+        file.write("".join(traceback.format_exception(error))[-MAX_REASON * 8 :])

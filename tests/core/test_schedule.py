@@ -21,6 +21,7 @@ def queues(draw: st.DrawFn) -> list[Waiting]:
             created_at=draw(st.sampled_from([1.0, 2.0, 3.0])),
             max_jobs=draw(st.integers(min_value=1, max_value=5)),
             after=tuple(draw(st.lists(st.sampled_from(IDS), max_size=3))),
+            is_own=draw(st.booleans()),
         )
         for job_id in ids
     ]
@@ -40,15 +41,19 @@ def test_no_limit_is_exceeded_and_nobody_starts_before_what_it_waits_for(
     assert len(set(decision.launch)) == len(decision.launch)
     assert not set(decision.launch) & set(decision.fail)
     assert {*decision.launch, *decision.fail} <= set(jobs)
-    for number, job_id in enumerate(decision.launch):
-        assert running + number < jobs[job_id].max_jobs
+    for job_id in decision.launch:
+        assert jobs[job_id].is_own or running < jobs[job_id].max_jobs
         assert all(ended.get(other) is Outcome.COMPLETED for other in jobs[job_id].after)
+        running += not jobs[job_id].is_own
     for job in queue:
-        broken = any(other in ended and ended[other] is not Outcome.COMPLETED for other in job.after)
+        broken = any(
+            other in decision.fail or (other in ended and ended[other] is not Outcome.COMPLETED) for other in job.after
+        )
         assert (job.job_id in decision.fail) == broken
-        ready = all(ended.get(other) is Outcome.COMPLETED for other in job.after)
+        ready = not broken and all(ended.get(other) is Outcome.COMPLETED for other in job.after)
         if ready and job.job_id not in decision.launch:
-            assert running + len(decision.launch) >= job.max_jobs, "a job that could start was left waiting"
+            assert not job.is_own
+            assert running >= job.max_jobs, "a job that could start was left waiting"
     order = [(jobs[job_id].created_at, job_id) for job_id in decision.launch]
     assert order == sorted(order)
 
@@ -95,6 +100,25 @@ def test_a_job_fails_when_what_it_runs_after_did_not_complete(outcome: Outcome) 
     assert not decision.launch
     assert "jb" in decision.fail["jc"]
     assert outcome.value in decision.fail["jc"]
+
+
+def test_all_of_a_chain_fail_at_once_in_whatever_order_they_were_asked_for() -> None:
+    chain = [Waiting(f"j{number:04d}", float(-number), 9, after=(f"j{number - 1:04d}",)) for number in range(1, 3000)]
+
+    decision = decide(chain, 0, {"j0000": Outcome.KILLED})
+
+    assert set(decision.fail) == {job.job_id for job in chain}
+    assert "j0000" in decision.fail["j0001"]
+    assert "killed" in decision.fail["j0001"]
+    assert "j2998" in decision.fail["j2999"]
+    assert "failed" in decision.fail["j2999"]
+
+
+def test_jobs_of_our_own_neither_take_places_nor_wait_for_them() -> None:
+    queue = [Waiting("ja", 1.0, 1, is_own=True), Waiting("jb", 2.0, 1), Waiting("jc", 3.0, 1, is_own=True)]
+
+    assert decide(queue, 0, {}).launch == ["ja", "jb", "jc"]
+    assert decide(queue, 1, {}).launch == ["ja", "jc"]
 
 
 def test_a_job_fails_without_waiting_for_the_rest_of_what_it_runs_after() -> None:

@@ -21,7 +21,7 @@ from tests.patience import PATIENCE_S
 def state(tmp_path: Path) -> StateDir:
     """An empty state directory."""
     state = StateDir(str(tmp_path / "state"))
-    for directory in (state.jobs, state.open, state.queue):
+    for directory in (state.jobs, state.open, state.queue, state.order, state.claims):
         os.makedirs(directory, mode=0o700)
     return state
 

@@ -5,21 +5,30 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
+from mcp_background_job.core.schedule import Decision, Waiting
 from mcp_background_job.core.states import Outcome, State
-from mcp_background_job.jobdir import lock, queue, records
+from mcp_background_job.jobdir import lock, order, queue, records
+from mcp_background_job.jobdir.claims import Claim
 from mcp_background_job.jobdir.ending import end_unowned
 from mcp_background_job.jobdir.layout import JobDir, StateDir
+from mcp_background_job.jobdir.marks import facts_of, mark_open, open_jobs, queued_jobs, waiting_of
 from mcp_background_job.jobdir.observe import observe
-from mcp_background_job.jobdir.queue import open_jobs, queued_jobs, serve_queue
+from mcp_background_job.jobdir.queue import due, may_start_at_once
 from mcp_background_job.jobdir.records import Exit, Spec, Status
 from tests.patience import PATIENCE_S
 
 BOOT = "this boot"
+
+#: Seconds that a process which was killed may take to be gone.
+_PATIENCE_S = 20.0
 
 pytestmark = pytest.mark.skipif(
     not hasattr(fcntl, "F_OFD_SETLK"), reason="a runner in the test's own process needs Linux's locks"
@@ -34,45 +43,73 @@ class House:
         self.launched: list[str] = []
         self._runners = runners
 
-    def queue_up(self, job_id: str, *, at: float = 1.0, max_jobs: int = 9, after: tuple[str, ...] = ()) -> JobDir:
-        job = self.state.job(job_id)
-        os.mkdir(job.path)
-        records.write_spec(
-            job,
-            Spec(
-                job_id=job_id,
-                command="true",
-                argv=["true"],
-                cwd="/",
-                env={},
-                created_at=at,
-                cookie="c",
-                max_output=4096,
-                max_jobs=max_jobs,
-                after=list(after),
-            ),
-        )
+    def queue_up(self, job_id: str, **asked: Any) -> JobDir:
+        """Record a job and put it into the queue."""
+        job, spec = self._record(job_id, **asked)
+        mark_open(self.state, waiting_of(spec))
+        order.enter(self.state, waiting_of(spec))
+        return job
+
+    def queue_up_as_release_1(self, job_id: str, **asked: Any) -> JobDir:
+        """Record a job and put it into the queue, as release 1.0.0 does."""
+        job, _ = self._record(job_id, **asked)
         for mark in (self.state.open_mark(job_id), self.state.queue_mark(job_id)):
             touch(mark)
         return job
+
+    def _record(
+        self,
+        job_id: str,
+        *,
+        at: float = 1.0,
+        max_jobs: int = 9,
+        after: tuple[str, ...] = (),
+        is_own: bool = False,
+    ) -> tuple[JobDir, Spec]:
+        job = self.state.job(job_id)
+        os.mkdir(job.path)
+        spec = Spec(
+            job_id=job_id,
+            command="true",
+            argv=["true"],
+            cwd="/",
+            env={},
+            created_at=at,
+            cookie="c",
+            max_output=4096,
+            max_jobs=max_jobs,
+            after=list(after),
+            is_own=is_own,
+        )
+        records.write_spec(job, spec)
+        return job, spec
 
     def launch(self, job: JobDir) -> None:
         """Be a runner that owns the job from now on."""
         self.launched.append(job.job_id)
         assert self._runners.enter_context(lock.held(job.lock, patience_s=0)), "launched twice"
+        self.leave_queue(job)
         records.write(job.status, records.encode(Status(state="running", boot_id=BOOT, runner_pid=7)))
 
     def launch_and_end(self, job: JobDir) -> None:
         """Be a runner of a job that completes at once."""
         self.launched.append(job.job_id)
+        self.leave_queue(job)
         self.end(job, Outcome.COMPLETED)
+
+    def leave_queue(self, job: JobDir) -> None:
+        spec = records.read(Spec, job.spec)
+        assert spec is not None
+        order.leave(self.state, waiting_of(spec))
 
     def end(self, job: JobDir, outcome: Outcome) -> None:
         records.write(job.exit, records.encode(Exit(outcome=outcome.value, ended_at=2.0)))
 
-    def serve(self) -> list[str]:
+    def serve(self, launch: Callable[[JobDir], None] | None = None) -> list[str]:
         before = len(self.launched)
-        serve_queue(self.state, BOOT, self.launch)
+        for claim in due(self.state, BOOT):
+            (launch or self.launch)(claim.job)
+            claim.release()
         return self.launched[before:]
 
     def reason(self, job_id: str) -> str:
@@ -129,7 +166,7 @@ def test_a_lost_job_takes_no_place_and_stays_open_until_it_is_swept(house: House
 
     assert house.serve() == ["jnext"]
     assert sorted(open_jobs(house.state)) == ["jlost", "jnext"]
-    assert queued_jobs(house.state) == ["jnext"]
+    assert queued_jobs(house.state) == []
 
 
 def test_a_job_starts_after_those_that_it_waits_for(house: House) -> None:
@@ -217,7 +254,7 @@ def test_a_job_that_ends_at_once_makes_way_at_the_next_look(house: House) -> Non
     house.queue_up("jone", max_jobs=1)
     house.queue_up("jtwo", max_jobs=1, after=("jone",))
     for _ in range(2):
-        serve_queue(house.state, BOOT, house.launch_and_end)
+        house.serve(house.launch_and_end)
 
     assert house.launched == ["jone", "jtwo"]
     assert observe(house.state.job("jtwo"), BOOT).outcome is Outcome.COMPLETED
@@ -241,26 +278,234 @@ def test_two_who_serve_the_queue_at_once_launch_each_job_once(house: House) -> N
     assert house.launched == [f"j{number:03d}" for number in range(20)]
 
 
-def test_who_does_not_get_the_queue_leaves_it_to_the_one_who_has_it(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(queue, "LOCK_PATIENCE_S", 0.0)
+def test_who_finds_the_queue_held_leaves_word_and_its_holder_looks_again(house: House) -> None:
+    house.queue_up("jone", at=1.0)
+    house.queue_up("jtwo", at=2.0, after=("jone",))
+
+    def end_at_once(job: JobDir) -> None:
+        house.launch_and_end(job)
+        with lock.held(house.state.order_lock, patience_s=0) as got:
+            assert got, "nobody holds the queue while a job is launched"
+            assert house.serve() == []
+
+    assert house.serve(end_at_once) == ["jone", "jtwo"]
+    assert not os.path.exists(house.state.queue_again)
+
+
+def test_a_look_that_comes_while_another_looks_is_not_lost(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.queue_up("jone", at=1.0, max_jobs=1)
+    decide = queue.decide
+
+    def decide_when_it_is_too_late(*arguments: object) -> Decision:
+        decision = decide(*arguments)  # type: ignore[arg-type]
+        if not os.path.exists(house.state.job("jtwo").path):
+            house.queue_up("jtwo", at=2.0, max_jobs=2)
+            assert house.serve() == [], "the queue is held"
+        return decision
+
+    monkeypatch.setattr(queue, "decide", decide_when_it_is_too_late)
+
+    assert house.serve() == ["jone", "jtwo"]
+
+
+def test_release_1_that_holds_its_lock_while_it_launches_holds_up_nobody(house: House) -> None:
     house.queue_up("jone")
     with lock.held(house.state.queue_lock, patience_s=0):
-        assert house.serve() == []
-
-    assert house.serve() == ["jone"]
+        assert house.serve() == ["jone"]
 
 
 def test_a_launch_that_goes_wrong_does_not_leave_the_queue_locked(house: House) -> None:
-    house.queue_up("jone")
+    house.queue_up("jone", at=1.0)
+    house.queue_up("jtwo", at=2.0)
 
     def fail(_job: JobDir) -> None:
         raise RuntimeError("no processes left")
 
     with pytest.raises(RuntimeError):
-        serve_queue(house.state, BOOT, fail)
+        house.serve(fail)
+    with lock.held(house.state.order_lock, patience_s=0) as got:
+        assert got
+
+
+# -- claims ------------------------------------------------------------------------------------------------------------
+
+
+def claims_of(house: House) -> dict[str, Claim]:
+    return {claim.job.job_id: claim for claim in due(house.state, BOOT)}
+
+
+def test_a_claimed_job_is_launched_by_nobody_else_and_takes_its_place(house: House) -> None:
+    for number, job_id in enumerate(["jone", "jtwo", "jthree"]):
+        house.queue_up(job_id, at=float(number), max_jobs=2)
+    held = claims_of(house)
+    assert sorted(held) == ["jone", "jtwo"]
+
+    assert house.serve() == []
+    house.launch(held["jone"].job)
+    held["jone"].release()
+    assert house.serve() == []
+    held["jtwo"].release()
+
+
+def test_a_claim_that_is_let_go_of_without_a_launch_is_nobodys(house: House) -> None:
+    house.queue_up("jone")
+    claims_of(house)["jone"].release()
+
     assert house.serve() == ["jone"]
+
+
+def test_a_claim_is_void_when_its_holder_is_killed(house: House) -> None:
+    for number, job_id in enumerate(["jone", "jtwo"]):
+        house.queue_up(job_id, at=float(number), max_jobs=1)
+    claimer = subprocess.Popen([sys.executable, "-c", _CLAIM_ALL, house.state.path], stdout=subprocess.PIPE)
+    with claimer:
+        assert claimer.stdout is not None
+        assert claimer.stdout.readline() == b"jone\n"
+        assert house.serve() == [], "it is claimed"
+        claimer.kill()
+        claimer.wait(_PATIENCE_S)
+
+    assert house.serve() == ["jone"]
+    assert os.listdir(house.state.claims) == []
+
+
+_CLAIM_ALL = """
+import sys
+from mcp_background_job.jobdir.layout import StateDir
+from mcp_background_job.jobdir.queue import due, may_start_at_once
+held = list(due(StateDir(sys.argv[1]), "this boot"))
+print(*(claim.job.job_id for claim in held), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_child_inherits_the_claim_of_the_process_that_forked_it(house: House) -> None:
+    house.queue_up("jone")
+    claim = claims_of(house)["jone"]
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(write)
+        os.read(read, 1)
+        os._exit(0)
+    os.close(read)
+    os.close(claim.descriptor)
+
+    assert house.serve() == [], "the child holds it"
+    os.close(write)
+    os.waitpid(child, 0)
+    assert house.serve() == ["jone"]
+
+
+# -- jobs of ours ------------------------------------------------------------------------------------------------------
+
+
+def test_jobs_of_our_own_take_no_place_and_wait_for_none(house: House) -> None:
+    for number in range(3):
+        house.queue_up(f"jown{number}", at=float(number), max_jobs=1, is_own=True)
+    house.queue_up("jone", at=8.0, max_jobs=1)
+    house.queue_up("jtwo", at=9.0, max_jobs=1)
+    house.queue_up("jown9", at=10.0, max_jobs=1, is_own=True)
+
+    assert house.serve() == ["jown0", "jown1", "jown2", "jone", "jown9"]
+    assert house.serve() == []
+
+
+def test_a_job_of_our_own_waits_for_what_it_comes_after(house: House) -> None:
+    first = house.queue_up("jone", max_jobs=1)
+    house.queue_up("jown", max_jobs=1, after=("jone",), is_own=True)
+    assert house.serve() == ["jone"]
+    house.end(first, Outcome.COMPLETED)
+
+    assert house.serve() == ["jown"]
+
+
+@pytest.mark.parametrize(
+    ("job", "expected"),
+    [
+        (Waiting("jnew", 1.0, 3), True),
+        (Waiting("jnew", 1.0, 2), False),
+        (Waiting("jnew", 1.0, 2, is_own=True), True),
+        (Waiting("jnew", 1.0, 9, ("jtwo",), is_own=True), False),
+        (Waiting("jnew", 1.0, 9, ("jtwo",)), False),
+        (Waiting("jnew", 1.0, 9, pools={"runs": 4}), False),
+    ],
+)
+def test_who_starts_at_once(house: House, job: Waiting, expected: object) -> None:
+    for job_id in ("jone", "jtwo", "jnew"):
+        house.leave_queue(house.queue_up(job_id))
+
+    assert may_start_at_once(house.state, job) is expected
+
+
+def test_a_new_job_waits_behind_those_that_wait(house: House) -> None:
+    house.queue_up("jone", max_jobs=9)
+
+    assert not may_start_at_once(house.state, Waiting("jnew", 1.0, 9))
+
+
+# -- what another release leaves ---------------------------------------------------------------------------------------
+
+
+def test_a_job_that_release_1_queued_starts_and_until_then_gets_its_entry(house: House) -> None:
+    house.queue_up("jone", max_jobs=1)
+    house.queue_up_as_release_1("jtwo", at=2.0, max_jobs=1)
+    assert house.serve() == ["jone"]
+
+    assert list(order.entries(house.state)) == ["jtwo"]
+    house.end(house.state.job("jone"), Outcome.COMPLETED)
+    assert house.serve() == ["jtwo"]
+    assert order.entries(house.state) == {}
+
+
+def test_a_job_that_release_1_launched_from_our_queue_runs_and_counts(house: House) -> None:
+    first = house.queue_up("jone", at=1.0, max_jobs=1)
+    house.queue_up("jtwo", at=2.0, max_jobs=1)
+    records.write(first.status, records.encode(Status(state="running", boot_id=BOOT, runner_pid=7)))
+    with lock.held(first.lock, patience_s=0):
+        assert house.serve() == []
+        assert list(order.entries(house.state)) == ["jtwo"]
+    house.end(first, Outcome.COMPLETED)
+
+    assert house.serve() == ["jtwo"]
+
+
+def test_a_job_that_ends_while_it_is_entered_late_leaves_no_entry(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.queue_up("jone", max_jobs=1)
+    late = house.queue_up_as_release_1("jtwo", at=2.0, max_jobs=1)
+    enter = order.enter
+
+    def enter_too_late(state: StateDir, job: Waiting) -> None:
+        records.write(late.status, records.encode(Status(state="running", boot_id="other", runner_pid=7)))
+        house.leave_queue(late)
+        enter(state, job)
+
+    monkeypatch.setattr(order, "enter", enter_too_late)
+    assert house.serve() == ["jone"]
+
+    assert order.entries(house.state) == {}
+
+
+def test_what_has_no_entry_and_no_mark_any_more_is_cleared_away(house: House) -> None:
+    house.queue_up("jone", max_jobs=1)
+    job = house.queue_up("jtwo", at=2.0, max_jobs=1)
+    house.end(job, Outcome.KILLED)
+    os.unlink(house.state.open_mark("jtwo"))
+    touch(os.path.join(house.state.order, "a note of somebody else"))
+
+    assert house.serve() == ["jone"]
+    assert os.listdir(house.state.order) == ["a note of somebody else"]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"created_at": "x"}', '{"created_at": 1}', "\0"])
+def test_a_mark_that_cannot_be_read_is_replaced_by_the_spec(house: House, content: str) -> None:
+    house.queue_up("jone", max_jobs=7, after=("jzero",), is_own=True)
+    with open(house.state.open_mark("jone"), "w") as file:
+        file.write(content)
+
+    assert facts_of(house.state, "jone") == Waiting("jone", 1.0, 7, ("jzero",), is_own=True)
 
 
 # -- ending a job that nobody owns -------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 
 from mcp_background_job.errors import UnknownJobError
 from mcp_background_job.jobdir.layout import StateDir
-from mcp_background_job.jobdir.queue import open_jobs, queued_jobs
+from mcp_background_job.jobdir.marks import open_jobs, queued_jobs
 from mcp_background_job.jobs.manager import JobManager
 from tests.conftest import Liveness
 from tests.patience import PATIENCE_S, wait_until

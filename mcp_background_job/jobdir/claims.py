@@ -1,0 +1,60 @@
+"""Claims: who serves the queue takes a job under the queue's lock, and launches it when that is released.
+
+A claimed job counts as running, and nobody else launches it. A claim is a lock on a file, so it is void, by the
+kernel's word, when its holder dies before a runner owns the job: the job is in the queue still, and the next look finds
+it. A forked runner inherits its claim and holds it until it has the job's own lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from mcp_background_job.jobdir import lock
+from mcp_background_job.jobdir.layout import JobDir, StateDir, is_job_id
+
+#: Claims are taken under the queue's lock: whoever holds one now keeps it.
+_NO_WAIT_S = 0.0
+
+
+class Claim:
+    """The right to launch a job, until it is released or this process ends."""
+
+    def __init__(self, job: JobDir, path: str, descriptor: int) -> None:
+        """Takes over the descriptor that holds the lock."""
+        self.job = job
+        self.descriptor = descriptor
+        self._path = path
+
+    def release(self) -> None:
+        """Let go of it: a runner owns the job, or none will come."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._path)
+        os.close(self.descriptor)
+
+
+def take(state: StateDir, job_id: str) -> Claim | None:
+    """Claim a job; ``None`` if somebody else has. The caller holds the queue's lock."""
+    path = os.path.join(state.claims, job_id)
+    descriptor = lock.acquire(path, patience_s=_NO_WAIT_S)
+    return None if descriptor is None else Claim(state.job(job_id), path, descriptor)
+
+
+def living(state: StateDir) -> set[str]:
+    """Return the ids of all claimed jobs, and remove the claims of the dead. The caller holds the queue's lock."""
+    claimed: set[str] = set()
+    for job_id in filter(is_job_id, _names(state.claims)):
+        path = os.path.join(state.claims, job_id)
+        if lock.holder_of(path):
+            claimed.add(job_id)
+        else:
+            with contextlib.suppress(FileNotFoundError):  # just released
+                os.unlink(path)
+    return claimed
+
+
+def _names(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except FileNotFoundError:
+        return []
