@@ -12,8 +12,8 @@ from bench.plan import Plan
 from bench.workspace import Workspace, await_runner_end, wait_until
 from mcp_background_job.jobdir import records
 from mcp_background_job.jobdir.layout import StateDir
+from mcp_background_job.jobdir.logformat import ENTRY, HEADER, MAGIC, Stream
 from mcp_background_job.jobdir.records import Exit, Spec, Status
-from mcp_background_job.jobdir.segments import ENTRY, HEADER, MAGIC, Stream
 
 _LISTING_BAR_S = 1.0
 
@@ -163,7 +163,7 @@ def _write_job(state: StateDir, job_id: str, created_at: float) -> None:
         duration_s=1.0,
         output_bytes=len(output),
     )
-    index = HEADER.pack(MAGIC, 0) + ENTRY.pack(0, created_at, len(output), Stream.STDOUT)
+    index = HEADER.pack(MAGIC, 0, 0) + ENTRY.pack(0, created_at, len(output), Stream.STDOUT)
     files = {
         job.spec: records.encode(spec),
         job.status: records.encode(status),

@@ -26,8 +26,8 @@ from mcp_background_job.errors import CorruptRecordError
 from mcp_background_job.executors.local import LocalExecutor
 from mcp_background_job.jobdir import lock
 from mcp_background_job.jobdir.layout import RunDir
+from mcp_background_job.jobdir.logformat import Stream
 from mcp_background_job.jobdir.observe import Observation
-from mcp_background_job.jobdir.segments import Stream
 
 #: Bytes of the log between two commits: memory stays flat however far behind the events are.
 _PIECE = 1024 * 1024

@@ -10,8 +10,8 @@ from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
 from mcp_background_job.core.text import size
 from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError
+from mcp_background_job.jobdir.logformat import Stream
 from mcp_background_job.jobdir.logreader import Piece
-from mcp_background_job.jobdir.segments import Stream
 from mcp_background_job.jobs.manager import JobManager
 
 #: Bytes read at once.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from mcp_background_job.jobdir.logformat import Stream
 from mcp_background_job.jobdir.logreader import Piece
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import Spec, StopRequest
-from mcp_background_job.jobdir.segments import Stream
 
 
 @dataclass(frozen=True)

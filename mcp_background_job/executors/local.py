@@ -23,12 +23,12 @@ from mcp_background_job.jobdir.claims import Claim
 from mcp_background_job.jobdir.control import NoRunnerError, RunnerClient, RunnerTimeoutError
 from mcp_background_job.jobdir.ending import end_unowned
 from mcp_background_job.jobdir.layout import JobDir, StateDir, is_job_id
+from mcp_background_job.jobdir.logformat import Stream
 from mcp_background_job.jobdir.logreader import Parts, Piece
 from mcp_background_job.jobdir.marks import mark_open, open_jobs, waiting_of
 from mcp_background_job.jobdir.observe import Observation, observe
 from mcp_background_job.jobdir.queue import due, may_start_at_once
 from mcp_background_job.jobdir.records import Exit, Spec, StopRequest
-from mcp_background_job.jobdir.segments import Stream
 
 #: After the runner was killed by us, SIGKILL takes effect within this time unless the machine is stuck.
 _KILL_WAIT_S = 5.0

@@ -1,40 +1,24 @@
-"""Reads a job's log while it is being written, rotated and dropped.
+"""Reads a job's log while it is being written and its beginning is being dropped.
 
 Reading costs what is asked: a range is read from where it lies, a tail from the end, and the index is searched by
-halves.
+halves. Where bytes are missing, because retention dropped them or the disk was full, the answer has a gap.
+
+The race that every function here runs: the runner says in the index up to where it drops, and then makes that a hole.
+So each reads first and then asks what is still kept, and throws away what is not: that may have been a hole already.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-from bisect import bisect_left
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
+from mcp_background_job.core.gaps import Gap, Why
 from mcp_background_job.jobdir.layout import JobDir
-from mcp_background_job.jobdir.segments import ENTRY, HEADER, MAGIC, Segment, Stream, rotated_segments
-
-#: A rotation lies between two looks at the directory this often at most before the last look is taken as it is.
-_ATTEMPTS = 100
-
-#: Index entries read at once when walking along the index.
-_BATCH = 512
-
-
-class Entry(NamedTuple):
-    """One chunk of output as the index has it."""
-
-    offset: int
-    at: float
-    length: int
-    stream: Stream
-
-    @property
-    def end(self) -> int:
-        """Offset behind its last byte; a loss takes no room in the log."""
-        return self.offset if self.stream is Stream.LOST else self.offset + self.length
+from mcp_background_job.jobdir.logfiles import Entry, LogFiles, open_pair
+from mcp_background_job.jobdir.logformat import Stream
+from mcp_background_job.jobdir.segments import open_segments
 
 
 @dataclass(frozen=True)
@@ -47,6 +31,8 @@ class Piece:
         next: offset at which to go on.
         first: offset of the oldest byte that is still kept.
         end: offset behind the newest byte.
+        gaps: where bytes are missing, in order. One at the end is told when nothing follows it; else with what
+            follows, so that who reads on from ``next`` is told of each once.
     """
 
     data: bytes
@@ -54,6 +40,7 @@ class Piece:
     next: int
     first: int
     end: int
+    gaps: tuple[Gap, ...] = ()
 
 
 class Part(NamedTuple):
@@ -89,59 +76,66 @@ class Parts:
     end: int
 
 
-@dataclass
-class _Open:
-    """A segment held open, so that it can be read even when it is renamed or dropped meanwhile."""
+class _Loss(NamedTuple):
+    """A loss on its way into a piece, beside the bytes that were read."""
 
-    log: int
-    index: int | None
-    start: int
-    end: int
+    offset: int
+    length: int
+
+
+class _Log:
+    """All files of a log: one, but for release 1.0.0."""
+
+    def __init__(self, parts: list[LogFiles]) -> None:
+        self._parts = parts
+        self.first = parts[0].first if parts else 0
+        self.end = max(self.first, parts[-1].end) if parts else 0
+
+    def look_again(self) -> None:
+        """Find out what is still kept; of what was read before this, only that is certain."""
+        if self._parts:
+            self.first = max(self.first, self._parts[0].first)
+            self.end = max(self.first, self.end)
+
+    def ends_at(self, offset: int) -> bool:
+        """Tell whether nothing was written behind an offset until now."""
+        return bool(self._parts) and self._parts[-1].end_now == offset
 
     def read(self, start: int, end: int) -> bytes:
-        return os.pread(self.log, max(0, end - start), start - self.start)
+        # The newest has grown since: the index may tell of bytes behind the end that was seen.
+        return b"".join(
+            part.read(start, end)
+            for part in self._parts
+            if part.start < end and (part.end > start or part is self._parts[-1])
+        )
 
-    def entry_count(self) -> int:
-        if self.index is None:
-            return 0
-        return max(0, os.fstat(self.index).st_size - HEADER.size) // ENTRY.size
+    def entries_from(self, offset: int) -> Iterator[Entry]:
+        for part in self._parts:
+            if part.end >= offset or part is self._parts[-1]:
+                yield from part.entries_from(offset)
 
-    def raw_entry(self, number: int) -> tuple[int, float, int, int]:
-        """Return offset, time, length and stream of one entry that is there, of whatever release."""
-        descriptor = -1 if self.index is None else self.index
-        return ENTRY.unpack(os.pread(descriptor, ENTRY.size, HEADER.size + number * ENTRY.size))
+    def entries_backwards(self) -> Iterator[Entry]:
+        for part in reversed(self._parts):
+            yield from part.entries_backwards()
 
-    def ends_by(self, number: int, offset: int) -> bool:
-        """Tell whether an entry lies before an offset; a loss lies at one point."""
-        begin, _, length, stream = self.raw_entry(number)
-        return begin < offset if stream == Stream.LOST else begin + length <= offset
-
-    def entries(self, first: int, count: int) -> list[Entry]:
-        if self.index is None or count <= 0:
-            return []
-        data = os.pread(self.index, count * ENTRY.size, HEADER.size + first * ENTRY.size)
-        whole = len(data) - len(data) % ENTRY.size
-        return [
-            Entry(offset, at, length, Stream(stream))
-            for offset, at, length, stream in ENTRY.iter_unpack(data[:whole])
-            if stream in _STREAMS  # written by a newer release
+    def losses(self, start: int, end: int) -> list[_Loss]:
+        """Return the losses that are told with the bytes from ``start`` to ``end``: those at ``end`` if it is final."""
+        found = [
+            _Loss(entry.offset, entry.length)
+            for part in self._parts
+            if part.end >= start and part.start <= end
+            for entry in part.losses(start, end)
         ]
+        # The runner writes what follows a loss before it writes the loss: if there is still nothing, nothing comes.
+        is_final = bool(found) and self.ends_at(end)
+        return [loss for loss in found if loss.offset < end or is_final]
 
-
-_STREAMS = frozenset(stream.value for stream in Stream)
-
-
-@dataclass
-class _Log:
-    segments: list[_Open] = field(default_factory=list[_Open])
-
-    @property
-    def first(self) -> int:
-        return self.segments[0].start if self.segments else 0
-
-    @property
-    def end(self) -> int:
-        return self.segments[-1].end if self.segments else 0
+    def offset_at(self, moment: float) -> int:
+        for part in self._parts:
+            offset = part.offset_at(moment)
+            if offset is not None:
+                return offset
+        return self.end
 
 
 def extent(job: JobDir) -> tuple[int, int]:
@@ -156,21 +150,12 @@ def read(job: JobDir, offset: int, limit: int, stream: Stream | None = None) -> 
         start = min(max(offset, log.first), log.end)
         if stream is None:
             stop = min(log.end, start + limit)
-            data = b"".join(part.read(max(start, part.start), min(stop, part.end)) for part in log.segments)
-            return Piece(data, start, start + len(data), log.first, log.end)
-        parts: list[bytes] = []
-        after = start
-        for segment, entry in _entries_from(log, start):
-            if limit <= 0:
-                break
-            begin = max(entry.offset, start)
-            stop = entry.end
-            if entry.stream is stream:
-                stop = min(stop, begin + limit)
-                parts.append(segment.read(begin, stop))
-                limit -= stop - begin
-            after = max(after, stop)
-        return Piece(b"".join(parts), start, after, log.first, log.end)
+            data = log.read(start, stop)
+            found: list[Part | _Loss] = _mixed(start, data, log.losses(start, stop))
+            after = start + len(data)
+        else:
+            found, after = _of_stream(log, start, limit, stream)
+        return _piece(log, found, offset, start, after)
 
 
 def read_parts(job: JobDir, offset: int, limit: int, stream: Stream) -> Parts:
@@ -179,7 +164,7 @@ def read_parts(job: JobDir, offset: int, limit: int, stream: Stream) -> Parts:
         start = after = min(max(offset, log.first), log.end)
         parts: list[Part] = []
         lost = 0
-        for segment, entry in _entries_from(log, start):
+        for entry in log.entries_from(start):
             if limit <= 0:
                 break
             if entry.stream is Stream.LOST:
@@ -188,134 +173,131 @@ def read_parts(job: JobDir, offset: int, limit: int, stream: Stream) -> Parts:
             begin, stop = max(entry.offset, start), entry.end
             if entry.stream is stream:
                 stop = min(stop, begin + limit)
-                parts.append(Part(begin, entry.at, segment.read(begin, stop), lost))
+                parts.append(Part(begin, entry.at, log.read(begin, stop), lost))
                 lost = 0
                 limit -= stop - begin
             if not lost:  # a loss is told with the next byte of the stream, however often the log is read until then
                 after = max(after, stop)
-        return Parts(parts, start, after, log.end)
+        log.look_again()
+        start = max(start, min(log.first, log.end))
+        after = max(after, start)
+        kept = [_kept(part, start) for part in parts if _end(part) > start]
+        return Parts(kept, start, after, max(after, log.end))
 
 
 def read_tail(job: JobDir, limit: int, stream: Stream | None = None) -> Piece:
-    """Read the last ``limit`` bytes; those of one stream only if one is named."""
+    """Read the last ``limit`` bytes; those of one stream only if one is named. What was dropped before is a gap."""
     with _opened(job) as log:
         if stream is None:
-            start = max(log.first, log.end - limit)
-            data = b"".join(part.read(max(start, part.start), part.end) for part in log.segments)
-            return Piece(data, start, start + len(data), log.first, log.end)
-        parts: list[bytes] = []
-        start = log.end
-        for segment, entry in _entries_backwards(log):
-            if limit <= 0:
-                break
-            if entry.stream is stream:
-                start = max(entry.offset, entry.end - limit)
-                parts.append(segment.read(start, entry.end))
-                limit -= entry.end - start
-        # Behind the last entry there may be bytes whose entry is yet to come.
-        after = next((entry.end for _, entry in _entries_backwards(log)), log.first)
-        return Piece(b"".join(reversed(parts)), start if limit <= 0 else log.first, after, log.first, log.end)
+            start, after = max(log.first, log.end - limit), log.end
+            found: list[Part | _Loss] = _mixed(start, log.read(start, after), log.losses(start, after))
+        else:
+            found, start, after = _tail_of_stream(log, limit, stream)
+        is_all = start <= log.first
+        return _piece(log, found, 0 if is_all else start, start, after)
 
 
 def offset_at(job: JobDir, moment: float) -> int:
     """Return the offset of the first byte written at or after a moment (seconds since the epoch)."""
     with _opened(job) as log:
-        for segment in log.segments:
-            number = _first_entry(segment, lambda number, of=segment: of.raw_entry(number)[1] >= moment)
-            if number < segment.entry_count():
-                return segment.raw_entry(number)[0]
-        return log.end
+        return log.offset_at(moment)
 
 
 def entries(job: JobDir, start: int) -> list[Entry]:
     """Return the index entries of everything from an offset on: when it was written, on which stream, what was lost."""
     with _opened(job) as log:
-        return [entry for _, entry in _entries_from(log, start)]
+        return list(log.entries_from(max(start, log.first)))
 
 
-def _first_entry(segment: _Open, holds: Callable[[int], bool]) -> int:
-    """Return the number of the first entry from which on this holds, their count if there is none."""
-    return bisect_left(range(segment.entry_count()), x=True, key=holds)
+def missing(job: JobDir, start: int, end: int) -> list[Gap]:
+    """Return the gaps that lie between two offsets, without reading what is there."""
+    with _opened(job) as log:
+        losses = [Gap(0, loss.offset, loss.length, Why.LOST) for loss in log.losses(max(start, log.first), end)]
+        dropped = min(log.first, end) - start
+        return [Gap(0, start, dropped, Why.DROPPED), *losses] if dropped > 0 else losses
 
 
-def _entries_from(log: _Log, start: int) -> Iterator[tuple[_Open, Entry]]:
-    for segment in log.segments:
-        if segment.end < start:
+def _mixed(start: int, data: bytes, losses: list[_Loss]) -> list[Part | _Loss]:
+    """Return bytes of both streams, cut where some were lost."""
+    found: list[Part | _Loss] = []
+    begin = 0
+    for loss in losses:
+        found += [Part(start + begin, 0.0, data[begin : loss.offset - start]), loss]
+        begin = loss.offset - start
+    return [*found, Part(start + begin, 0.0, data[begin:] if begin else data)]
+
+
+def _of_stream(log: _Log, start: int, limit: int, stream: Stream) -> tuple[list[Part | _Loss], int]:
+    found: list[Part | _Loss] = []
+    losses: list[_Loss] = []  # not told until it is seen that something follows
+    after = start
+    for entry in log.entries_from(start):
+        if limit <= 0:
+            break
+        if entry.stream is Stream.LOST:
+            losses.append(_Loss(entry.offset, entry.length))
             continue
-        number = _first_entry(segment, lambda number, of=segment: not of.ends_by(number, start))
-        count = segment.entry_count()
-        while number < count:
-            for entry in segment.entries(number, _BATCH):
-                yield segment, entry
-            number += _BATCH
+        begin, stop = max(entry.offset, start), entry.end
+        found += losses
+        losses = []
+        if entry.stream is stream:
+            stop = min(stop, begin + limit)
+            found.append(Part(begin, entry.at, log.read(begin, stop)))
+            limit -= stop - begin
+        after = max(after, stop)
+    return [*found, *losses] if losses and log.ends_at(after) else found, after
 
 
-def _entries_backwards(log: _Log) -> Iterator[tuple[_Open, Entry]]:
-    for segment in reversed(log.segments):
-        high = segment.entry_count()
-        while high > 0:
-            low = max(0, high - _BATCH)
-            for entry in reversed(segment.entries(low, high - low)):
-                yield segment, entry
-            high = low
+def _tail_of_stream(log: _Log, limit: int, stream: Stream) -> tuple[list[Part | _Loss], int, int]:
+    found: list[Part | _Loss] = []
+    start, after = log.end, None
+    for entry in log.entries_backwards():
+        if limit <= 0:
+            break
+        if after is None:
+            after = entry.end  # behind the last entry there may be bytes whose entry is yet to come
+        if entry.stream is Stream.LOST:
+            found.append(_Loss(entry.offset, entry.length))
+        elif entry.stream is stream:
+            start = max(entry.offset, entry.end - limit)
+            found.append(Part(start, entry.at, log.read(start, entry.end)))
+            limit -= entry.end - start
+    return found[::-1], start if limit <= 0 else log.first, log.first if after is None else after
+
+
+def _piece(log: _Log, found: list[Part | _Loss], asked: int, start: int, after: int) -> Piece:
+    """Put together what was read, without what was dropped before it was certain to be read."""
+    log.look_again()
+    if start < log.first:
+        start = log.first
+        found = [_kept(each, start) if isinstance(each, Part) else each for each in found if _end(each) > start]
+    gaps = [Gap(0, asked, start - asked, Why.DROPPED)] if start > asked else []
+    data: list[bytes] = []
+    position = 0
+    for each in found:
+        if isinstance(each, Part):
+            data.append(each.data)
+            position += len(each.data)
+        else:
+            gaps.append(Gap(position, each.offset, each.length, Why.LOST))
+    after = max(start, after)
+    return Piece(b"".join(data), start, after, log.first, max(log.end, after), tuple(gaps))
+
+
+def _end(found: Part | _Loss) -> int:
+    return found.offset + len(found.data) if isinstance(found, Part) else found.offset + 1
+
+
+def _kept(part: Part, first: int) -> Part:
+    return part if part.offset >= first else Part(first, part.at, part.data[first - part.offset :], part.lost)
 
 
 @contextlib.contextmanager
 def _opened(job: JobDir) -> Generator[_Log]:
-    """Hold all segments open; a set that belongs together, although the runner may rotate while we open them."""
+    """Hold all files of a log open; an empty one if there is no such job any more."""
     with contextlib.ExitStack() as stack:
-        for attempt in range(_ATTEMPTS):
-            stack.close()
-            try:
-                before = rotated_segments(job)
-            except (FileNotFoundError, NotADirectoryError):
-                break  # no such job any more: an empty log
-            log = _Log([_open(stack, segment) for segment in before if os.path.exists(segment.log)])
-            newest = _open_newest(stack, job, log.end)
-            if newest:
-                log.segments.append(newest)
-            # If the listing is the same afterwards, ``output.log`` was not renamed in between: its start is right.
-            try:
-                is_quiet = rotated_segments(job) == before
-            except (FileNotFoundError, NotADirectoryError):
-                break
-            if is_quiet and (newest or not before):
-                yield log
-                return
-            if attempt == _ATTEMPTS - 1:  # of a log that turns over so quickly, what was full when we looked is certain
-                yield _Log([part for part in log.segments if part is not newest])
-                return
-        yield _Log()
-
-
-def _open(stack: contextlib.ExitStack, segment: Segment) -> _Open:
-    log = _open_file(stack, segment.log)
-    index = _open_file(stack, segment.index)
-    if log is None:
-        log = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        stack.callback(os.close, log)
-        return _Open(log, None, segment.start, segment.start)
-    return _Open(log, index, segment.start, segment.start + os.fstat(log).st_size)
-
-
-def _open_newest(stack: contextlib.ExitStack, job: JobDir, end_before: int) -> _Open | None:
-    log = _open_file(stack, job.log)
-    if log is None:
-        return None
-    index = _open_file(stack, job.index)
-    start = end_before
-    if index is not None:
-        header = os.pread(index, HEADER.size, 0)
-        if len(header) == HEADER.size:
-            magic, offset = HEADER.unpack(header)
-            start = offset if magic == MAGIC else start
-    return _Open(log, index, start, start + os.fstat(log).st_size)
-
-
-def _open_file(stack: contextlib.ExitStack, path: str) -> int | None:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    stack.callback(os.close, descriptor)
-    return descriptor
+        only = open_pair(stack, job.log, job.index)
+        # Release 1.0.0 rotates in this order: index away, log away, new log, new index. We opened the log first. So if
+        # the index that we opened begins at 0, the log is the one that belongs to it, and nothing lies before it.
+        is_whole = only is not None and only.has_index and only.start == 0
+        yield _Log([only] if only and is_whole else open_segments(stack, job))

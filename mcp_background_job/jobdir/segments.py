@@ -1,60 +1,58 @@
-"""The log and its index on disk: names of segments, and the form of an index entry.
+"""Logs of release 1.0.0, which were cut into segments: they stay readable, also while their runner writes on.
 
-An index begins with a header that holds the offset of its segment's first byte in all that the job ever wrote; entries
-follow, one for every chunk. The newest segment is ``output.log`` with its index ``output.idx``. When it is full both
-are renamed to ``output.log.<start>`` and ``output.idx.<start>``, where ``<start>`` is that offset. So offsets never
-change, the newest output is always under one name, and retention is the removal of the oldest pair.
+Its newest segment is ``output.log`` with its index ``output.idx``. When it was full, both were renamed, the index
+first, to ``output.log.<start>`` and ``output.idx.<start>``, where ``<start>`` is the offset of its first byte, which
+the index's header has too; then new ones were made, the log first. Retention removed the oldest pair.
 """
 
 from __future__ import annotations
 
 import os
-import struct
+from contextlib import ExitStack
 from dataclasses import dataclass
-from enum import IntEnum
 
 from mcp_background_job.jobdir.layout import JobDir
+from mcp_background_job.jobdir.logfiles import LogFiles, open_pair
 
-#: One entry: offset (uint64) and time (seconds since the epoch, float64) of the first byte, length (uint32), stream
-#: (uint8), padding.
-ENTRY = struct.Struct("<QdIB3x")
-
-#: The header: a magic number, and the offset of the segment's first byte. As long as an entry.
-HEADER = struct.Struct("<8sQ8x")
-MAGIC = b"MBJIDX1\n"
-
-#: The log is kept in this many segments, so that retention drops at most this fraction of it at once.
-SEGMENTS = 4
-
-
-class Stream(IntEnum):
-    """What an index entry stands for."""
-
-    STDOUT = 1
-    STDERR = 2
-    LOST = 3  #: bytes that could not be stored; they have no place in the log and no offset
+#: A rotation lies between two looks at the directory this often at most before the last look is taken as it is.
+_ATTEMPTS = 100
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A part of the log: its file, its index, and the offset of its first byte."""
+    """A full segment: its file, its index, and the offset of its first byte."""
 
     log: str
     index: str
     start: int
 
 
-def rotated_name(path: str, start: int) -> str:
-    """Return the name that a full segment, or its index, gets. Twenty digits sort as numbers do."""
-    return f"{path}.{start:020d}"
-
-
-def rotated_segments(job: JobDir) -> list[Segment]:
-    """Return the full segments that are still there, oldest first."""
+def full_segments(job: JobDir) -> list[Segment]:
+    """Return the full segments that are still there, oldest first; none if there is no such job any more."""
     prefix = os.path.basename(job.log) + "."
+    try:
+        names = os.listdir(job.path)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
     starts = sorted(
         int(name.removeprefix(prefix))
-        for name in os.listdir(job.path)
+        for name in names
         if name.startswith(prefix) and name.removeprefix(prefix).isdecimal()
     )
-    return [Segment(rotated_name(job.log, start), rotated_name(job.index, start), start) for start in starts]
+    return [Segment(f"{job.log}.{start:020d}", f"{job.index}.{start:020d}", start) for start in starts]
+
+
+def open_segments(stack: ExitStack, job: JobDir) -> list[LogFiles]:
+    """Open all segments: a set that belongs together, although the runner may rotate while we open them."""
+    parts: list[LogFiles] = []
+    newest = None
+    for _ in range(_ATTEMPTS):
+        stack.close()
+        before = full_segments(job)
+        opened = [open_pair(stack, segment.log, segment.index, segment.start) for segment in before]
+        parts = [part for part in opened if part]  # one that is gone was dropped meanwhile
+        newest = open_pair(stack, job.log, job.index, parts[-1].end if parts else 0)
+        # If the listing is the same afterwards, ``output.log`` was not renamed in between: its start is right.
+        if full_segments(job) == before and (newest or not before):
+            return [*parts, newest] if newest else parts
+    return parts  # of a log that turns over so quickly, what was full when we looked is certain

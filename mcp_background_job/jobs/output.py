@@ -11,8 +11,8 @@ from mcp_background_job.core.screen import incomplete_tail
 from mcp_background_job.core.text import size
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.executors.local import LocalExecutor
+from mcp_background_job.jobdir.logformat import Stream
 from mcp_background_job.jobdir.logreader import Piece
-from mcp_background_job.jobdir.segments import Stream
 
 if TYPE_CHECKING:
     import regex

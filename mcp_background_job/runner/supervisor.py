@@ -176,6 +176,7 @@ class Supervisor:
             if count == 0:
                 self._end_output(descriptor)
                 break
+        self._log.settle()
         self._clients.tell_watchers()
 
     def _move(self, descriptor: int) -> int | None:
@@ -203,6 +204,7 @@ class Supervisor:
             waiting = struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)))[0]
             while waiting > 0 and (count := self._move(descriptor)):
                 waiting -= count
+        self._log.settle()
 
     def _drain(self) -> None:
         """Take what the dead have left in the pipes; the end of a pipe may be held open by a stranger."""

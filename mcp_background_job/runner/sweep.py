@@ -21,7 +21,7 @@ from mcp_background_job.jobdir.boot import boot_id
 from mcp_background_job.jobdir.ending import publish
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import Exit, Spec, Status
-from mcp_background_job.jobdir.segments import rotated_segments
+from mcp_background_job.jobdir.segments import open_segments
 from mcp_background_job.runner import tree
 from mcp_background_job.runner.climber import Climber, send_to_each
 
@@ -51,6 +51,7 @@ def sweep(job: JobDir, spec: Spec, *, killed_by: str | None) -> None:
         reason = f"stopped for {killed_by}, together with its runner, which did not answer"
     if survivors:
         reason += f"; still alive after SIGKILL: {', '.join(map(str, survivors))}"
+    first, end = _extent(job)
     publish(
         job,
         Exit(
@@ -58,7 +59,8 @@ def sweep(job: JobDir, spec: Spec, *, killed_by: str | None) -> None:
             ended_at=time.time(),
             started_at=before.started_at if before else None,
             reason=reason,
-            output_bytes=_output_bytes(job),
+            output_bytes=end,
+            dropped_bytes=first,
             stop_requested=before.stop_requested if before else None,
         ),
     )
@@ -109,9 +111,8 @@ def _wait_for_any(processes: list[tree.Process], timeout_s: float) -> None:
             os.close(descriptor)
 
 
-def _output_bytes(job: JobDir) -> int:
-    with contextlib.suppress(OSError):
-        size = os.stat(job.log).st_size
-        full = rotated_segments(job)
-        return size + (full[-1].start + os.stat(full[-1].log).st_size if full else 0)
-    return 0
+def _extent(job: JobDir) -> tuple[int, int]:
+    """Return the offset of the oldest byte of the log that is kept, and the offset behind the newest."""
+    with contextlib.ExitStack() as stack:
+        parts = open_segments(stack, job)
+        return (parts[0].first, parts[-1].end) if parts else (0, 0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import errno
+import os
 import sys
 from collections.abc import Callable
 
@@ -10,8 +12,17 @@ from collections.abc import Callable
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 
+#: From <linux/falloc.h>
+_KEEP_SIZE = 0x01
+_PUNCH_HOLE = 0x02
+
 #: Looked up once, by the spawner: every runner that did so itself would have its own copy of what that takes.
-_prctl: Callable[..., int] | None = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+_prctl: Callable[..., int] | None = _libc.prctl if _libc else None
+#: By this name it takes 64-bit offsets on every architecture; musl, which has no other kind, does not have the name.
+_fallocate = getattr(_libc, "fallocate64", None) or getattr(_libc, "fallocate", None)
+if _fallocate is not None:
+    _fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
 
 
 def become_subreaper() -> bool:
@@ -23,3 +34,17 @@ def name_process(name: str) -> None:
     """Show this name in ``ps`` and ``top`` (its first 15 bytes) instead of the interpreter's."""
     if _prctl is not None:
         _prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
+
+
+def punch_hole(descriptor: int, start: int, end: int) -> None:
+    """Free the blocks of a file from one offset to another; what was there reads as zeros, and its size stays.
+
+    Raises:
+        OSError: this system or file system cannot do that, or it did not succeed.
+    """
+    if _fallocate is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    while _fallocate(descriptor, _PUNCH_HOLE | _KEEP_SIZE, start, end - start) != 0:
+        number = ctypes.get_errno()
+        if number != errno.EINTR:  # a child has ended meanwhile, most likely
+            raise OSError(number, os.strerror(number))

@@ -16,8 +16,8 @@ from mcp_background_job.agents.records import RunRecord
 from mcp_background_job.executors.local import LocalExecutor
 from mcp_background_job.jobdir import records
 from mcp_background_job.jobdir.layout import StateDir
+from mcp_background_job.jobdir.logformat import ENTRY, HEADER, MAGIC, Stream
 from mcp_background_job.jobdir.records import Exit
-from mcp_background_job.jobdir.segments import ENTRY, HEADER, MAGIC, Stream, rotated_name
 
 _RECORD = RunRecord(
     run_id="r123",
@@ -45,7 +45,7 @@ class Logged:
         self.end = 0
         records.touch(self.job.spec)
         records.touch(self.job.log)
-        Path(self.job.index).write_bytes(HEADER.pack(MAGIC, 0))
+        Path(self.job.index).write_bytes(HEADER.pack(MAGIC, 0, 0))
 
     def write(self, data: bytes, stream: Stream = Stream.STDOUT, *, at: float = 2.0, indexed: bool = True) -> None:
         with open(self.job.log, "ab") as log:
@@ -117,13 +117,9 @@ def test_a_line_without_an_end_is_told_when_the_run_is_over(logged: Logged) -> N
 
 def test_what_retention_has_dropped_is_counted(logged: Logged) -> None:
     logged.write(b"one\n" * 10)
-    os.rename(logged.job.log, rotated_name(logged.job.log, 0))
-    os.rename(logged.job.index, rotated_name(logged.job.index, 0))
     logged.end = 5000
-    Path(logged.job.log).write_bytes(b"of a line\nfive\n")
-    Path(logged.job.index).write_bytes(HEADER.pack(MAGIC, 5000) + ENTRY.pack(5000, 3.0, 15, Stream.STDOUT))
-    for path in (logged.job.log, logged.job.index):
-        os.unlink(rotated_name(path, 0))
+    Path(logged.job.log).write_bytes(bytes(5000) + b"of a line\nfive\n")
+    Path(logged.job.index).write_bytes(HEADER.pack(MAGIC, 0, 5000) + ENTRY.pack(5000, 3.0, 15, Stream.STDOUT))
 
     logged.look()
 

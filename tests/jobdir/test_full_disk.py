@@ -12,8 +12,8 @@ import pytest
 from mcp_background_job.core.states import Outcome
 from mcp_background_job.jobdir import logreader, records
 from mcp_background_job.jobdir.layout import JobDir
+from mcp_background_job.jobdir.logformat import Stream
 from mcp_background_job.jobdir.records import Exit, StopRequest
-from mcp_background_job.jobdir.segments import Stream
 from mcp_background_job.runner.exit_record import MAX_REASON, ExitRecord
 from mcp_background_job.runner.output import Log
 

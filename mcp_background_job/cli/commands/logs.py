@@ -19,8 +19,8 @@ from mcp_background_job.cli.stamps import Stamps
 from mcp_background_job.core.job import Job
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.jobdir import logreader
+from mcp_background_job.jobdir.logformat import Stream
 from mcp_background_job.jobdir.logreader import Piece
-from mcp_background_job.jobdir.segments import Stream
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.output import compile_regex, stream_of
 

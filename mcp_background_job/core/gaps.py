@@ -1,0 +1,77 @@
+"""Bytes that are missing from a log, as data; and the line that tells of them where they are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mcp_background_job.core.text import size
+
+
+class Why(StrEnum):
+    """Why bytes are missing."""
+
+    DROPPED = "dropped by retention"
+    LOST = "not stored, disk full"
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A place at which bytes are missing.
+
+    Attributes:
+        position: index in the data that was read, before which they are missing.
+        offset: in the log, of the first of them if they were ever in it, else of the byte behind them.
+        count: how many bytes.
+        why: why they are missing.
+    """
+
+    position: int
+    offset: int
+    count: int
+    why: Why
+
+
+def note(gap: Gap) -> str:
+    """Return the line that stands in the text in place of the bytes."""
+    return f"[… {size(gap.count)} {gap.why} …]"
+
+
+def summary(gaps: Iterable[Gap]) -> str | None:
+    """Return in words how many bytes several gaps hold, ``None`` if there are none."""
+    counts: dict[Why, int] = {}
+    for gap in gaps:
+        counts[gap.why] = counts.get(gap.why, 0) + gap.count
+    return ", ".join(f"{size(count)} {why}" for why, count in counts.items()) or None
+
+
+def within(gaps: Iterable[Gap], end: int, size_of_data: int) -> list[Gap]:
+    """Return the gaps that belong to the first ``end`` of so many bytes.
+
+    One at ``end`` belongs to what follows, and is told there; only where nothing follows is it told here.
+    """
+    return [gap for gap in gaps if gap.position < end or end == size_of_data]
+
+
+def cut(data: bytes, gaps: Iterable[Gap]) -> Iterable[tuple[int, bytes, Gap | None]]:
+    """Cut data at its gaps: yields position and bytes of each stretch, and the gap behind it."""
+    begin = 0
+    for gap in gaps:
+        yield begin, data[begin : gap.position], gap
+        begin = gap.position
+    yield begin, data[begin:] if begin else data, None
+
+
+def way_to_search(log_path: str, kept_from: int) -> str | None:
+    """Return the command that searches a log of which the beginning was dropped, ``None`` if nothing was.
+
+    What was dropped is a hole in the file, which reads as zeros: ``grep`` and ``rg`` take the whole for binary.
+    """
+    if not kept_from:
+        return None
+    quoted = "'" + log_path.replace("'", "'\\''") + "'" if set(log_path) & _UNSAFE else log_path
+    return f"tail -c +{kept_from + 1} {quoted} | grep …"
+
+
+_UNSAFE = frozenset(" \t\n'\"\\$`&|;<>()*?[]{}!#~")
