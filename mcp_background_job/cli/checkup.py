@@ -83,10 +83,10 @@ def examine(settings: Settings, comfyui: ComfyUISettings) -> Findings:
 async def examine_jobs(manager: JobManager, findings: Findings) -> None:
     """Look at the jobs, and whether their index can be used."""
     await manager.recover()
-    jobs = await manager.index.call(lambda registry: registry.ids())
+    jobs = await manager.index.call(lambda registry: registry.count())
     unended = await manager.index.call(lambda registry: registry.unended())
     queued = sum(job.state is State.QUEUED for job in unended)
-    findings.jobs = {"live": len(unended) - queued, "queued": queued, "total": len(jobs)}
+    findings.jobs = {"live": len(unended) - queued, "queued": queued, "total": jobs}
     if manager.index.trouble:
         findings.problems.append(manager.index.trouble)
     if trouble := manager.executor.health():

@@ -33,6 +33,10 @@ class Job:
         exit_code: of the command, if it exited.
         signal: that ended the command, if one did.
         reason: in words, why it ended so.
+        project: directory of the project that it was asked for in, empty if there was none.
+        reader: who is to be told of its end.
+        parent: id of the job in whose process it was asked for.
+        is_own: it is this program's own (ComfyUI, a dispatcher).
     """
 
     job_id: str
@@ -48,6 +52,10 @@ class Job:
     exit_code: int | None = None
     signal: str | None = None
     reason: str = ""
+    project: str = ""
+    reader: str = ""
+    parent: str | None = None
+    is_own: bool = False
 
     @property
     def status(self) -> str:

@@ -8,6 +8,7 @@ import dataclasses
 import os
 import shutil
 import signal
+import stat
 import time
 from collections.abc import AsyncGenerator, Coroutine, Iterator
 from typing import Any
@@ -254,7 +255,35 @@ class LocalExecutor:
         records.touch(self.state.open_mark(job_id))
 
     def discover(self) -> set[str]:
-        return set(self._job_ids())
+        return set(self.scan())
+
+    def scan(self) -> Iterator[str]:
+        """Go through the ids of all job directories, reading the listing on the way."""
+        with contextlib.suppress(FileNotFoundError), os.scandir(self.state.jobs) as entries:
+            yield from (entry.name for entry in entries if is_job_id(entry.name))
+
+    def open_jobs(self) -> list[str]:
+        """Return the ids of all jobs that are marked as not ended."""
+        return open_jobs(self.state)
+
+    def marks_changed_at(self) -> int:
+        """Return a number that changes when such a mark is made or removed."""
+        try:
+            return os.stat(self.state.open).st_mtime_ns
+        except FileNotFoundError:
+            return 0
+
+    def changed_at(self, job_id: str) -> int | None:
+        """Return a number that changes when a file of a job appears or is replaced, ``None`` if the job is gone."""
+        try:
+            facts = os.stat(self.state.job(job_id).path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return facts.st_mtime_ns if stat.S_ISDIR(facts.st_mode) else None
+
+    def has_runner(self, job_id: str) -> bool:
+        """Tell whether a runner has the job."""
+        return lock.holder_of(self.state.job(job_id).lock) is not None
 
     def jobs_changed_at(self) -> int:
         """Return a number that changes when a job directory is made or removed.
@@ -268,10 +297,6 @@ class LocalExecutor:
             raise StateDirError(
                 f"the state directory {self.state.path} is no longer there ({error.strerror}), and its jobs with it"
             ) from error
-
-    def _job_ids(self) -> Iterator[str]:
-        with contextlib.suppress(FileNotFoundError):
-            yield from (name for name in os.listdir(self.state.jobs) if is_job_id(name))
 
     def health(self) -> str | None:
         if not os.access(self.state.jobs, os.R_OK | os.W_OK | os.X_OK):

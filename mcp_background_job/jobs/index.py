@@ -2,20 +2,27 @@
 
 The directories are the truth. So an index that is lost, locked or from a newer release costs no job: it is filled
 again, or replaced by one in memory until it can be used.
+
+What a call costs follows what is live, not what was ever run. New jobs are told by their marks in ``open/``, and are
+put here by whoever starts them. Only who is killed between recording a job and putting it here leaves one that neither
+tells, if it ends before anybody looks; a pass finds it, as it finds removed directories.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from mcp_background_job.core.job import Job
+from mcp_background_job.core.states import State
 from mcp_background_job.errors import CorruptRecordError, RegistryError
 from mcp_background_job.executors.local import LocalExecutor
+from mcp_background_job.jobdir.layout import is_job_id
+from mcp_background_job.jobs.passes import Passes, fill_origins, removed, settled
 from mcp_background_job.jobs.view import job_of, observed, unrecorded
 from mcp_background_job.registry.base import Registry
 from mcp_background_job.registry.memory import MemoryRegistry
@@ -24,8 +31,8 @@ _log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-#: A directory's time stamp may be as coarse as a clock tick: younger than this, it may yet change without showing it.
-_STAMP_GRAIN_NS = 50_000_000
+#: Newest jobs among which one is looked for that a mistyped name may mean.
+_NEAR = 100
 
 
 class Index:
@@ -37,18 +44,26 @@ class Index:
         self._open_registry = open_registry
         self._registry: Registry | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="index")
-        self._synced_stamp = -1
+        self._marks: set[str] = set()
+        self._marks_stamp = -1
+        self._signs: dict[str, tuple[int, bool]] = {}
+        self._passes = Passes(executor, self._read)
+        self._passing: asyncio.Task[None] | None = None
         self._is_closed = False
         self.trouble: str | None = None
 
     async def call(self, function: Callable[[Registry], Result]) -> Result:
         """Run a function on the registry; if the registry fails, on one in memory from then on."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._call, function)
+        result = await asyncio.get_running_loop().run_in_executor(self._thread, self._call, function)
+        self._go_on()
+        return result
 
     def close(self) -> None:
         """Close the registry and end the thread; does nothing the second time."""
         if not self._is_closed:
             self._is_closed = True
+            if self._passing:
+                self._passing.cancel()
             self._thread.submit(self._close).result()
             self._thread.shutdown()
 
@@ -72,7 +87,8 @@ class Index:
         _log.warning("%s; going on with an index in memory, made from the job directories", error)
         self.trouble = str(error)
         self._registry = MemoryRegistry()
-        self._synced_stamp = -1
+        self._marks, self._marks_stamp, self._signs = set(), -1, {}
+        self._passes = Passes(self._executor, self._read)
         self._sync(self._registry)
 
     # -- use ---------------------------------------------------------------------------------------------------------
@@ -96,42 +112,101 @@ class Index:
         """Add what other processes have started since the last look, and bring what had not ended up to date."""
         await self.call(self._sync)
 
+    async def caught_up(self, *, patience_s: float = math.inf) -> None:
+        """Wait until a pass that was begun is done; at most for so long."""
+        if self._passing:
+            await asyncio.wait({self._passing}, timeout=None if patience_s == math.inf else patience_s)
+
+    @property
+    def filling(self) -> str | None:
+        """How far the index is filled, in words, as long as jobs are missing in it."""
+        return self._passes.progress
+
+    async def page(self, *, statuses: Collection[str], name: str | None, limit: int, offset: int) -> list[Job]:
+        """Return jobs with one of these statuses (none given: any) and this name, newest first."""
+
+        def page(registry: Registry) -> list[Job]:
+            while True:
+                jobs = registry.page(statuses=statuses, name=name, limit=limit, offset=offset)
+                gone = removed(self._executor, [job.job_id for job in jobs])
+                if not gone:
+                    return jobs
+                registry.forget(gone)
+
+        return await self.call(page)
+
     async def find(self, reference: str) -> Job | None:
         """Return the job with this id, or else the newest with this name."""
         return await self.call(lambda registry: self._find(registry, reference))
 
     async def near(self, reference: str, limit: int) -> list[str]:
         """Return the newest ids and names, for a caller who got one wrong."""
-        newest = await self.call(lambda registry: registry.page(statuses=(), name=None, limit=200, offset=0))
+        newest = await self.call(lambda registry: registry.page(statuses=(), name=None, limit=_NEAR, offset=0))
         known = dict.fromkeys(word for job in newest for word in (job.name, job.job_id) if word)
         return _nearest(reference, list(known), limit)
 
     def _find(self, registry: Registry, reference: str) -> Job | None:
-        found = registry.get(reference) or registry.newest_named(reference)
-        if found is None or found.job_id != reference:
-            # Another process may have started it, or given its name to a newer job, since the last look.
-            self._sync_directories(registry)
-            found = registry.get(reference) or registry.newest_named(reference)
-        return found
+        if is_job_id(reference) and (job := registry.get(reference) or self._add(registry, reference)):
+            return job
+        # Another process may have started it, or given its name to a newer job, since the last look.
+        self._take_marked(registry)
+        while (job := registry.newest_named(reference)) and removed(self._executor, [job.job_id]):
+            registry.forget([job.job_id])
+        return job
+
+    def _add(self, registry: Registry, job_id: str) -> Job | None:
+        job = self._read(job_id)
+        registry.put([job] if job else [])
+        return job
 
     def _sync(self, registry: Registry) -> None:
-        self._sync_directories(registry)
+        self._take_marked(registry)
+        self._passes.begin(registry)
+        fill_origins(self._executor, registry)
         self._update(registry, registry.unended())
 
-    def _update(self, registry: Registry, jobs: list[Job]) -> None:
-        seen = self._executor.poll([job.job_id for job in jobs])
-        now = ((job, observed(job, seen[job.job_id])) for job in jobs if job.job_id in seen)
-        registry.put([job for before, job in now if job != before])
+    def _go_on(self) -> None:
+        """Do the rest of a pass piece by piece; calls that come meanwhile are served between two pieces."""
 
-    def _sync_directories(self, registry: Registry) -> None:
-        stamp = self._executor.jobs_changed_at()
-        if stamp == self._synced_stamp:
+        async def to_the_end() -> None:
+            while await self.call(lambda _: self._passes.step()):
+                pass
+
+        if self._passes.is_going and (self._passing is None or self._passing.done()):
+            self._passing = asyncio.get_running_loop().create_task(to_the_end())
+
+    def _take_marked(self, registry: Registry) -> None:
+        stamp = self._executor.marks_changed_at()
+        if stamp == self._marks_stamp:
             return
-        on_disk = self._executor.discover()
-        indexed = registry.ids()
-        registry.put([job for job_id in sorted(on_disk - indexed) if (job := self._read(job_id))])
-        registry.forget(indexed - on_disk)
-        self._synced_stamp = stamp if time.time_ns() - stamp > _STAMP_GRAIN_NS else -1
+        marks = set(self._executor.open_jobs())
+        new = marks - self._marks
+        jobs = {job_id: self._read(job_id) for job_id in sorted(new - registry.known_among(new))}
+        registry.put([job for job in jobs.values() if job])
+        # One that was not recorded yet is looked at again, though its mark changes no more.
+        unread = {job_id for job_id, job in jobs.items() if job is None}
+        self._marks = marks - unread
+        self._marks_stamp = -1 if unread else settled(stamp)
+
+    def _update(self, registry: Registry, jobs: list[Job]) -> None:
+        changed = self._changed(jobs)
+        seen = self._executor.poll([job.job_id for job in changed])
+        now = ((job, observed(job, seen[job.job_id])) for job in changed if job.job_id in seen)
+        registry.put([job for before, job in now if job != before])
+        registry.forget([job.job_id for job in changed if job.job_id not in seen])
+
+    def _changed(self, jobs: list[Job]) -> list[Job]:
+        """Return those whose directory or runner is not as it was; to look at them all is five times as dear."""
+        before, self._signs = self._signs, {}
+        changed: list[Job] = []
+        for job in jobs:
+            stamp = self._executor.changed_at(job.job_id)
+            sign = settled(stamp or -1), self._executor.has_runner(job.job_id)
+            # A job on its way from the queue to its runner leaves no trace in its directory.
+            if sign[0] == -1 or job.state is State.STARTING or before.get(job.job_id) != sign:
+                changed.append(job)
+            self._signs[job.job_id] = sign
+        return changed
 
     def _read(self, job_id: str) -> Job | None:
         seen = self._executor.poll([job_id]).get(job_id)

@@ -220,7 +220,8 @@ class JobManager:
         if job is None:
             near = ", ".join(await self.index.near(reference, _SUGGESTIONS))
             hint = f"; nearest: {near}" if near else "; there are no jobs yet"
-            raise UnknownJobError(f"there is no job {reference!r}{hint}")
+            filling = f" ({self.index.filling})" if self.index.filling else ""
+            raise UnknownJobError(f"there is no job {reference!r}{hint}{filling}")
         return await self._look(job)
 
     async def details(self, reference: str) -> Details:
@@ -236,9 +237,7 @@ class JobManager:
         if unknown:
             raise InvalidRequestError(f"status {', '.join(sorted(unknown))!r}: give one of {', '.join(STATUSES)}")
         await self.index.sync()
-        return await self.index.call(
-            lambda registry: registry.page(statuses=statuses, name=name, limit=limit, offset=offset)
-        )
+        return await self.index.page(statuses=statuses, name=name, limit=limit, offset=offset)
 
     async def _look(self, job: Job) -> tuple[Job, Observation]:
         seen = (await asyncio.to_thread(self.executor.poll, [job.job_id])).get(job.job_id)

@@ -6,10 +6,18 @@ import asyncio
 import os
 import shutil
 import time
+from functools import partial
 
 from mcp_background_job.core.states import State
 from mcp_background_job.executors.local import LocalExecutor
 from mcp_background_job.jobs.index import Index
+from mcp_background_job.registry.base import Registry
+
+#: Whoever tidies up waits this long for an index that is being filled, and goes on with what is in it then.
+_FILL_PATIENCE_S = 2.0
+
+#: Between so many removals the index is used by others.
+_REMOVED_AT_ONCE = 200
 
 
 class Tidier:
@@ -26,14 +34,20 @@ class Tidier:
         await self._index.sync()
         self._executor.sweep_the_dead()
         await self._executor.serve_queue()
+        await self._index.caught_up(patience_s=_FILL_PATIENCE_S)
 
     async def prune(self, *, older_than_s: float | None = None) -> list[str]:
         """Remove ended jobs, their output with them, that ended long enough ago; returns their ids."""
         await self._index.sync()
+        await self._index.caught_up()
         before = time.time() - (self._keep_s if older_than_s is None else older_than_s)
-        old = await self._index.call(lambda registry: registry.ended_before(before))
-        removed = await asyncio.to_thread(self._remove_directories, old)
-        await self._index.call(lambda registry: registry.forget(removed))
+        removed: list[str] = []
+        kept = 0
+        while old := await self._index.call(partial(_old, before, kept)):
+            gone = await asyncio.to_thread(self._remove_directories, old)
+            await self._index.call(partial(_forget, gone))
+            removed += gone
+            kept += len(old) - len(gone)
         return removed
 
     def _remove_directories(self, job_ids: list[str]) -> list[str]:
@@ -41,3 +55,11 @@ class Tidier:
             if seen.state is State.EXITED and not seen.sweep:
                 shutil.rmtree(self._executor.state.job(job_id).path, ignore_errors=True)
         return [job_id for job_id in job_ids if not os.path.exists(self._executor.state.job(job_id).path)]
+
+
+def _old(before: float, kept: int, registry: Registry) -> list[str]:
+    return registry.ended_before(before, limit=_REMOVED_AT_ONCE, offset=kept)
+
+
+def _forget(job_ids: list[str], registry: Registry) -> None:
+    registry.forget(job_ids)

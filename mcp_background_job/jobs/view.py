@@ -20,6 +20,10 @@ def job_of(spec: Spec) -> Job:
         state=State.QUEUED,
         name=spec.name,
         client=spec.client,
+        project=spec.project,
+        reader=spec.reader,
+        parent=spec.parent,
+        is_own=spec.is_own,
     )
 
 

@@ -31,12 +31,39 @@ class Registry(Protocol):
         """Return all jobs that had not ended when they were last looked at, oldest first."""
         ...
 
-    def ids(self) -> set[str]:
-        """Return the ids of all jobs."""
+    def ids(self, *, after: str = "", limit: int) -> list[str]:
+        """Return ids of jobs in the order of the alphabet, from behind one on."""
         ...
 
-    def ended_before(self, moment: float) -> list[str]:
-        """Return the ids of the jobs that ended before a moment (seconds since the epoch)."""
+    def count(self) -> int:
+        """Return how many jobs there are."""
+        ...
+
+    def known_among(self, job_ids: Collection[str]) -> set[str]:
+        """Return those of these ids that are here."""
+        ...
+
+    def ended_before(self, moment: float, *, limit: int, offset: int = 0) -> list[str]:
+        """Return ids of jobs that ended before a moment (seconds since the epoch), in the order of their ends."""
+        ...
+
+    def without_origin(self, *, limit: int) -> list[str]:
+        """Return ids of jobs of which only their specs tell project, reader, parent and whether they are our own.
+
+        Release 1.0.0 writes such rows.
+        """
+        ...
+
+    def fill_origins(self, jobs: Iterable[Job]) -> None:
+        """Add project, reader, parent and whether it is our own to what is known of each of these jobs."""
+        ...
+
+    def passed(self, what: str) -> int | None:
+        """Return the time stamp that something had when it was last looked through, by whomever."""
+        ...
+
+    def note_pass(self, what: str, stamp: int) -> None:
+        """Remember that something with this time stamp was looked through."""
         ...
 
     def unseen_endings(self, client: str) -> list[Job]:

@@ -1,8 +1,9 @@
 """A database file that several processes share: opened, brought to this release's form, and asked by named queries.
 
-Each kind of database has a folder in this room: ``queries.sql`` with all its statements, and ``migrations``, whose
-numbers are counted by SQLite's ``user_version``. Every sqlite3.Error leaves here as a RegistryError that names the
-file.
+Each kind of database has a folder in this room: ``queries.sql`` with all its statements, ``migrations``, whose numbers
+are counted by SQLite's ``user_version``, and ``additions``, which the table ``additions`` lists. A release refuses a
+database that has a migration which it does not know, so what others can do without comes as an addition: new tables,
+columns that may be empty, indexes. Every sqlite3.Error leaves here as a RegistryError that names the file.
 """
 
 from __future__ import annotations
@@ -108,20 +109,37 @@ class Database:
             self._db.execute(f"PRAGMA {pragma}")
         known = migrations(self._kind.folder)
         newest = known[-1][0]
-        if self._version() == newest:
+        added = additions(self._kind.folder)
+        if self._version() == newest and not self._missing(added):
             return
-        with self._transaction() as db:  # holds the write lock, so that two servers do not both migrate
+        with self._transaction():  # holds the write lock, so that two servers do not both migrate
             version = self._version()
             if version > newest:
                 raise RegistryError(
                     f"{self.path} was written by a newer release (format {version}, this one knows {newest}): "
                     f"{self._kind.if_newer}"
                 )
-            for number, script in known:
-                if number > version:
-                    for statement in _statements(script):
-                        db.execute(statement)
-            db.execute(f"PRAGMA user_version = {newest:d}")
+            self._run([script for number, script in known if number > version])
+            self._db.execute(f"PRAGMA user_version = {newest:d}")
+            missing = self._missing(added)
+            self._run([script for _, script in missing])
+            self._note_additions([number for number, _ in missing])
+
+    def _run(self, scripts: list[str]) -> None:
+        for script in scripts:
+            for statement in _statements(script):
+                self._db.execute(statement)
+
+    def _missing(self, known: list[tuple[int, str]]) -> list[tuple[int, str]]:
+        """Return the additions that this database does not have; a newer release may have made others."""
+        if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'additions'").fetchone():
+            return known
+        there = {row["number"] for row in self._db.execute("SELECT number FROM additions")}
+        return [(number, script) for number, script in known if number not in there]
+
+    def _note_additions(self, numbers: list[int]) -> None:
+        self._db.execute("CREATE TABLE IF NOT EXISTS additions (number INTEGER PRIMARY KEY)")
+        self._db.executemany("INSERT INTO additions (number) VALUES (?)", [(number,) for number in numbers])
 
     def _use_wal(self) -> None:
         # SQLite does not wait for this: where waiting might be a deadlock it says "locked" at once. Two processes that
@@ -170,7 +188,17 @@ def queries(folder: str) -> dict[str, str]:
 
 def migrations(folder: str) -> list[tuple[int, str]]:
     """Return all migrations of a kind of database with their numbers, in order."""
-    files = resources.files(_PACKAGE).joinpath(folder, "migrations").iterdir()
+    return _scripts(folder, "migrations")
+
+
+def additions(folder: str) -> list[tuple[int, str]]:
+    """Return all additions to a kind of database with their numbers, in order."""
+    return _scripts(folder, "additions")
+
+
+def _scripts(folder: str, what: str) -> list[tuple[int, str]]:
+    scripts = resources.files(_PACKAGE).joinpath(folder, what)
+    files = scripts.iterdir() if scripts.is_dir() else ()  # a kind that release 1.0.0 does not know needs no additions
     return sorted((int(file.name[:4]), file.read_text()) for file in files if file.name.endswith(".sql"))
 
 

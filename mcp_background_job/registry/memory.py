@@ -8,6 +8,9 @@ from collections.abc import Collection, Iterable
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State, may_follow
 
+#: What was asked never changes.
+_ASKED = ("name", "command", "cwd", "client", "created_at", "project", "reader", "parent", "is_own")
+
 
 class MemoryRegistry:
     """An index of one process."""
@@ -16,6 +19,7 @@ class MemoryRegistry:
         """Begins empty."""
         self._jobs: dict[str, Job] = {}
         self._seen: set[str] = set()
+        self._passed: dict[str, int] = {}
 
     def put(self, jobs: Iterable[Job]) -> None:
         for job in jobs:
@@ -23,8 +27,7 @@ class MemoryRegistry:
             if known is None:
                 self._jobs[job.job_id] = job
             elif may_follow(known.state, job.state):
-                # What was asked never changes.
-                asked = {field: getattr(known, field) for field in ("name", "command", "cwd", "client", "created_at")}
+                asked = {field: getattr(known, field) for field in _ASKED}
                 self._jobs[job.job_id] = dataclasses.replace(job, **asked)
 
     def get(self, job_id: str) -> Job | None:
@@ -44,11 +47,33 @@ class MemoryRegistry:
     def unended(self) -> list[Job]:
         return [job for job in reversed(self._newest_first()) if job.state is not State.EXITED]
 
-    def ids(self) -> set[str]:
-        return set(self._jobs)
+    def ids(self, *, after: str = "", limit: int) -> list[str]:
+        return sorted(job_id for job_id in self._jobs if job_id > after)[:limit]
 
-    def ended_before(self, moment: float) -> list[str]:
-        return [job.job_id for job in self._jobs.values() if job.ended_at is not None and job.ended_at < moment]
+    def count(self) -> int:
+        return len(self._jobs)
+
+    def known_among(self, job_ids: Collection[str]) -> set[str]:
+        return self._jobs.keys() & set(job_ids)
+
+    def ended_before(self, moment: float, *, limit: int, offset: int = 0) -> list[str]:
+        old = [job for job in self._jobs.values() if job.ended_at is not None and job.ended_at < moment]
+        return [job.job_id for job in sorted(old, key=lambda job: (job.ended_at, job.job_id))][offset : offset + limit]
+
+    def without_origin(self, *, limit: int) -> list[str]:  # noqa: ARG002  nobody else writes here
+        return []
+
+    def fill_origins(self, jobs: Iterable[Job]) -> None:
+        for job in jobs:
+            if known := self._jobs.get(job.job_id):
+                origin = {field: getattr(job, field) for field in ("project", "reader", "parent", "is_own")}
+                self._jobs[job.job_id] = dataclasses.replace(known, **origin)
+
+    def passed(self, what: str) -> int | None:
+        return self._passed.get(what)
+
+    def note_pass(self, what: str, stamp: int) -> None:
+        self._passed[what] = stamp
 
     def unseen_endings(self, client: str) -> list[Job]:
         ended = [

@@ -46,16 +46,41 @@ class SqliteRegistry:
         return next(iter(self._jobs("newest_named", name=name)), None)
 
     def page(self, *, statuses: Collection[str], name: str | None, limit: int, offset: int) -> list[Job]:
-        return self._jobs("page", statuses=json.dumps(sorted(statuses)), name=name, limit=limit, offset=offset)
+        query = {
+            (False, False): "page",
+            (False, True): "page_named",
+            (True, False): "page_of_status",
+            (True, True): "page_named_of_status",
+        }[bool(statuses), name is not None]
+        return self._jobs(query, statuses=json.dumps(sorted(statuses)), name=name, limit=limit, offset=offset)
 
     def unended(self) -> list[Job]:
         return self._jobs("unended")
 
-    def ids(self) -> set[str]:
-        return {row["job_id"] for row in self._database.rows("ids")}
+    def ids(self, *, after: str = "", limit: int) -> list[str]:
+        return self._ids("ids", after=after, limit=limit)
 
-    def ended_before(self, moment: float) -> list[str]:
-        return [row["job_id"] for row in self._database.rows("ended_before", moment=moment)]
+    def count(self) -> int:
+        return int(self._database.rows("count")[0]["number"])
+
+    def known_among(self, job_ids: Collection[str]) -> set[str]:
+        return set(self._ids("known_among", job_ids=json.dumps(list(job_ids))))
+
+    def ended_before(self, moment: float, *, limit: int, offset: int = 0) -> list[str]:
+        return self._ids("ended_before", moment=moment, limit=limit, offset=offset)
+
+    def without_origin(self, *, limit: int) -> list[str]:
+        return self._ids("without_origin", limit=limit)
+
+    def fill_origins(self, jobs: Iterable[Job]) -> None:
+        with self._database.writing() as write:
+            write("fill_origin", [_row_of(job) for job in jobs])
+
+    def passed(self, what: str) -> int | None:
+        return next((int(row["stamp"]) for row in self._database.rows("passed", what=what)), None)
+
+    def note_pass(self, what: str, stamp: int) -> None:
+        self._database.rows("note_pass", what=what, stamp=stamp)
 
     def unseen_endings(self, client: str) -> list[Job]:
         return self._jobs("unseen_endings", client=client)
@@ -68,6 +93,9 @@ class SqliteRegistry:
 
     def close(self) -> None:
         self._database.close()
+
+    def _ids(self, query: str, **values: object) -> list[str]:
+        return [row["job_id"] for row in self._database.rows(query, **values)]
 
     def _jobs(self, query: str, **values: Any) -> list[Job]:
         return [_job_of(row) for row in self._database.rows(query, **_storable(values))]
@@ -96,4 +124,8 @@ def _job_of(row: sqlite3.Row) -> Job:
         exit_code=row["exit_code"],
         signal=row["signal"],
         reason=row["reason"],
+        project=row["project"] or "",
+        reader=row["reader"] or "",
+        parent=row["parent"],
+        is_own=bool(row["is_own"]),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Generator, Iterator
@@ -432,13 +433,50 @@ def test_trouble_is_noted_until_it_is_over(three: Store) -> None:
     assert three.batch().trouble == ""
 
 
+# -- counts ------------------------------------------------------------------------------------------------------------
+
+#: As release 1.0.0 records a submission.
+AS_RELEASE_1 = """
+INSERT OR REPLACE INTO submissions (prompt_id, server, submitted_at, note, client, front, number, stage, ending,
+                                    ended_at, reason, is_ours, requeue, batch_id, position)
+VALUES (?, 'http://127.0.0.1:8188', 1.0, '', '', 0, NULL, ?, ?, NULL, '', 1, 0, ?, 0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (("b1-2", "waiting", None, "b1"), Counts(pending=3)),
+        (("b1-2", "accepted", None, "b1"), Counts(pending=2, running=1)),
+        (("b1-2", "accepted", "completed", "b1"), Counts(pending=2, succeeded=1)),
+        (("b1-2", "waiting", None, None), Counts(pending=2)),
+        (("b1-2", "waiting", None, "b2"), Counts(pending=2)),
+        (("new", "refused", None, "b1"), Counts(pending=3, failed=1)),
+    ],
+)
+def test_counts_follow_what_a_release_writes_that_knows_of_none(
+    three: Store, path: str, row: tuple[str | None, ...], expected: Counts
+) -> None:
+    for _ in range(2):  # the second time the row is replaced by itself
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute(AS_RELEASE_1, row)
+        assert three.counts() == expected
+
+
+def test_counts_follow_what_is_removed(three: Store, path: str) -> None:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("DELETE FROM submissions WHERE prompt_id <> 'b1-1'")
+
+    assert three.counts() == Counts(pending=1)
+
+
 # -- the way to the answers --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("query", "index"),
     [
-        ("counts", "COVERING INDEX submissions_of_batch"),
+        ("counts", "SEARCH counts USING PRIMARY KEY (batch_id=?)"),
         ("claim_next", "submissions_of_batch (batch_id=? AND retried_as=? AND stage=? AND ending=?)"),
         ("cancel_unsent", "INDEX submissions_of_batch"),
         ("at_server", "INDEX submissions_of_batch"),

@@ -36,6 +36,10 @@ def ended(job_id: str, **values: Any) -> Job:
     return a_job(job_id, **{"state": State.EXITED, "outcome": Outcome.COMPLETED, "ended_at": 2.0, **values})
 
 
+def ids_of(registry: Registry) -> set[str]:
+    return set(registry.ids(limit=1000))
+
+
 def ids(jobs: list[Job]) -> list[str]:
     return [job.job_id for job in jobs]
 
@@ -48,8 +52,8 @@ def test_an_empty_index_knows_no_job(registry: Registry) -> None:
     assert registry.newest_named("train") is None
     assert registry.page(statuses=(), name=None, limit=10, offset=0) == []
     assert registry.unended() == []
-    assert registry.ids() == set()
-    assert registry.ended_before(1e12) == []
+    assert registry.count() == 0
+    assert registry.ended_before(1e12, limit=10) == []
     assert registry.unseen_endings("") == []
 
 
@@ -68,7 +72,7 @@ def test_a_job_comes_back_as_it_was_put(registry: Registry, job: Job) -> None:
     registry.put([job])
 
     assert registry.get("jone") == job
-    assert registry.ids() == {"jone"}
+    assert ids_of(registry) == {"jone"}
 
 
 @pytest.mark.parametrize("field", ["command", "cwd", "client", "reason"])
@@ -76,7 +80,7 @@ def test_a_job_with_bytes_that_are_no_text_does_not_keep_others_out(registry: Re
     # Arguments, paths and environments are bytes; those that are no UTF-8 come into Python as lone surrogates.
     registry.put([a_job("jone"), a_job("jodd", **{field: "caf\udce9"}), a_job("jtwo")])
 
-    assert registry.ids() == {"jone", "jodd", "jtwo"}
+    assert ids_of(registry) == {"jone", "jodd", "jtwo"}
     odd = registry.get("jodd")
     assert odd is not None
     assert "caf" in getattr(odd, field)
@@ -85,7 +89,7 @@ def test_a_job_with_bytes_that_are_no_text_does_not_keep_others_out(registry: Re
 def test_putting_nothing_changes_nothing(registry: Registry) -> None:
     registry.put([])
 
-    assert registry.ids() == set()
+    assert registry.count() == 0
 
 
 def test_putting_a_job_again_brings_it_up_to_date(registry: Registry) -> None:
@@ -201,8 +205,8 @@ def test_unended_jobs_come_oldest_first(seven: Registry) -> None:
 def test_only_jobs_that_ended_before_the_moment_are_old(registry: Registry) -> None:
     registry.put([ended("ja", ended_at=1.0), ended("jb", ended_at=2.0), ended("jc", ended_at=3.0), a_job("jd")])
 
-    assert sorted(registry.ended_before(2.0)) == ["ja"]
-    assert sorted(registry.ended_before(2.5)) == ["ja", "jb"]
+    assert registry.ended_before(2.0, limit=10) == ["ja"]
+    assert registry.ended_before(2.5, limit=10) == ["ja", "jb"]
 
 
 def test_a_client_is_told_of_its_own_jobs_in_the_order_of_their_ends(registry: Registry) -> None:
@@ -238,11 +242,66 @@ def test_a_forgotten_job_is_gone_and_comes_back_as_new(registry: Registry) -> No
 
     assert registry.get("ja") is None
     assert registry.newest_named("train") is None
-    assert registry.ids() == {"jb"}
+    assert ids_of(registry) == {"jb"}
     registry.put([a_job("ja", client="me")])
     assert registry.get("ja") == a_job("ja", client="me"), "nothing is left of its life"
     registry.put([ended("ja", client="me")])
     assert ids(registry.unseen_endings("me")) == ["ja"]
+
+
+# -- passes and origins ------------------------------------------------------------------------------------------------
+
+
+def test_ids_come_in_pieces_that_put_together_are_all(registry: Registry) -> None:
+    registry.put([a_job(job_id) for job_id in ("jb", "jd", "ja", "je", "jc")])
+
+    assert registry.ids(limit=2) == ["ja", "jb"]
+    assert registry.ids(after="jb", limit=2) == ["jc", "jd"]
+    assert registry.ids(after="jca", limit=9) == ["jd", "je"]
+    assert registry.ids(after="je", limit=2) == []
+    assert registry.count() == 5
+
+
+def test_known_among_others_are_those_that_were_put(registry: Registry) -> None:
+    registry.put([a_job("ja"), a_job("jb")])
+
+    assert registry.known_among(["jb", "jc", "ja", "jb"]) == {"ja", "jb"}
+    assert registry.known_among([]) == set()
+
+
+def test_the_oldest_ends_come_first_and_those_that_stay_can_be_passed_over(registry: Registry) -> None:
+    registry.put([ended(f"j{number}", ended_at=10.0 - number) for number in range(5)])
+
+    assert registry.ended_before(9.0, limit=2) == ["j4", "j3"]
+    assert registry.ended_before(9.0, limit=2, offset=1) == ["j3", "j2"]
+
+
+def test_a_pass_is_noted_until_the_next(registry: Registry) -> None:
+    assert registry.passed("jobs") is None
+    registry.note_pass("jobs", 2**62)
+    registry.note_pass("runs", 1)
+    assert registry.passed("jobs") == 2**62
+    registry.note_pass("jobs", 3)
+    assert (registry.passed("jobs"), registry.passed("runs")) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        {"project": "/src/a b", "reader": "claude:/src:main", "parent": "jbefore", "is_own": True},
+        {"project": "", "reader": "", "parent": None, "is_own": False},
+        {"project": "/caf\udce9"},
+    ],
+)
+def test_where_a_job_comes_from_is_kept_whatever_is_put_later(registry: Registry, origin: dict[str, Any]) -> None:
+    registry.put([a_job("jone", **origin)])
+    before = registry.get("jone")
+    registry.put([a_job("jone", state=State.RUNNING, project="/other", reader="x", parent="jx", is_own=True)])
+
+    after = registry.get("jone")
+    assert before is not None
+    assert after == dataclasses.replace(before, state=State.RUNNING)
+    assert registry.without_origin(limit=10) == []
 
 
 # -- both are the same -------------------------------------------------------------------------------------------------
@@ -300,12 +359,13 @@ def test_both_indexes_say_the_same_whatever_was_done(
 ) -> None:
     def answers(registry: Registry) -> list[object]:
         return [
-            registry.ids(),
+            ids_of(registry),
+            registry.count(),
             [registry.get(job_id) for job_id in IDS],
             [registry.newest_named(word) for word in ("train", "web", "")],
             registry.page(statuses=statuses, name=name, limit=rows[0], offset=rows[1]),
             registry.unended(),
-            sorted(registry.ended_before(moment)),
+            registry.ended_before(moment, limit=rows[0], offset=rows[1]),
             [registry.unseen_endings(client) for client in ("me", "you", "")],
         ]
 

@@ -401,7 +401,7 @@ def test_pages_that_were_overwritten_are_named(path: str, read: Callable[[Sqlite
         file.seek(page)
         file.write(b"\xff" * (size - page))
 
-    with opened(path) as journal, pytest.raises(RegistryError, match=r"comfyui\.sqlite3 cannot be used: .*malformed"):
+    with pytest.raises(RegistryError, match=r"comfyui\.sqlite3 cannot be used: .*malformed"), opened(path) as journal:
         read(journal)
 
 

@@ -7,7 +7,7 @@ import dataclasses
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
@@ -68,7 +68,7 @@ def test_two_servers_see_what_the_other_puts(path: str) -> None:
         one.put([JOB])
         assert other.get("jone") == JOB
         other.forget(["jone"])
-        assert one.ids() == set()
+        assert one.count() == 0
 
 
 def test_readers_do_not_wait_for_a_writer(path: str) -> None:
@@ -159,9 +159,9 @@ def test_a_put_that_fails_half_way_changes_nothing_and_the_next_one_works(path: 
     with opened(path) as registry:
         with pytest.raises((RegistryError, OverflowError)):
             registry.put([dataclasses.replace(JOB, job_id="jgood"), unstorable])
-        assert registry.ids() == set()
+        assert registry.count() == 0
         registry.put([JOB])
-        assert registry.ids() == {"jone"}
+        assert set(registry.ids(limit=10)) == {"jone"}
 
 
 def test_a_migration_that_fails_half_way_is_undone(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,7 +174,7 @@ def test_a_migration_that_fails_half_way_is_undone(path: str, monkeypatch: pytes
             SqliteRegistry(path)
     with opened(path) as registry:
         registry.put([JOB])
-        assert registry.ids() == {"jone"}
+        assert set(registry.ids(limit=10)) == {"jone"}
 
 
 def test_a_migration_runs_once_and_keeps_what_was_there(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,9 +194,92 @@ def test_a_migration_runs_once_and_keeps_what_was_there(path: str, monkeypatch: 
         assert connection.execute("PRAGMA user_version").fetchone() == (number,)
 
 
+# -- additions ---------------------------------------------------------------------------------------------------------
+
+#: As release 1.0.0 puts a job.
+AS_RELEASE_1 = """
+INSERT INTO jobs (job_id, name, command, cwd, client, created_at, state, outcome, status, started_at, ended_at,
+                  exit_code, signal, reason)
+VALUES ('jold', 'web', 'serve', '/', 'me', 3.0, 'running', NULL, 'running', 3.5, NULL, NULL, NULL, '')
+ON CONFLICT (job_id) DO UPDATE SET state = excluded.state, status = excluded.status, ended_at = excluded.ended_at
+"""
+
+
+def as_release_1(path: str) -> sqlite3.Connection:
+    """A database as release 1.0.0 makes it, or has it open."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    if connection.execute("PRAGMA user_version").fetchone() == (0,):
+        connection.executescript(database.migrations("jobs")[0][1])
+        connection.execute("PRAGMA user_version = 1")
+    return connection
+
+
+def test_what_is_new_comes_without_a_version_that_release_1_would_refuse(path: str) -> None:
+    with opened(path) as registry, contextlib.closing(as_release_1(path)) as theirs:
+        registry.put([JOB])
+        assert theirs.execute("PRAGMA user_version").fetchone() == (1,)
+        theirs.execute(AS_RELEASE_1)
+        assert {row[0] for row in theirs.execute("SELECT job_id FROM jobs")} == {"jone", "jold"}
+    assert len(database.migrations("jobs")) == 1, "what comes after release 1.0.0 is an addition"
+    assert len(database.migrations("comfyui")) == 3, "what comes after release 1.0.0 is an addition"
+
+
+def test_a_database_of_release_1_gets_what_is_new_once_while_that_has_it_open(path: str) -> None:
+    with contextlib.closing(as_release_1(path)) as theirs:
+        theirs.execute(AS_RELEASE_1)
+        for _ in range(3):
+            with opened(path) as registry:
+                assert registry.count() == 1
+                assert registry.without_origin(limit=5) == ["jold"]
+        theirs.execute(AS_RELEASE_1)
+        numbers = [row[0] for row in theirs.execute("SELECT number FROM additions ORDER BY number")]
+        assert numbers == [number for number, _ in database.additions("jobs")]
+
+
+def test_a_row_of_release_1_is_read_and_filled_once_and_stays_filled_when_that_writes_it_again(path: str) -> None:
+    with opened(path) as registry, contextlib.closing(as_release_1(path)) as theirs:
+        theirs.execute(AS_RELEASE_1)
+        job = registry.get("jold")
+        assert job is not None
+        assert (job.project, job.reader, job.parent, job.is_own) == ("", "", None, False)
+
+        registry.put([dataclasses.replace(job, state=State.EXITED, outcome=Outcome.COMPLETED)])
+        assert registry.without_origin(limit=5) == ["jold"], "what was read from such a row tells nothing"
+        filled = dataclasses.replace(job, project="/src", reader="me", parent="jnobody", is_own=True)
+        registry.fill_origins([filled])
+        theirs.execute(AS_RELEASE_1)
+
+        assert registry.without_origin(limit=5) == []
+        assert registry.get("jold") == dataclasses.replace(filled, state=State.RUNNING, outcome=Outcome.COMPLETED)
+
+
+def test_an_addition_of_a_later_release_disturbs_nobody(path: str) -> None:
+    with opened(path) as registry:
+        registry.put([JOB])
+    with plain(path) as connection:
+        connection.execute("INSERT INTO additions VALUES (999)")
+        connection.execute("ALTER TABLE jobs ADD COLUMN colour TEXT")
+    with opened(path) as registry:
+        assert registry.get("jone") == JOB
+
+
+def test_an_addition_that_fails_half_way_is_undone(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_folder: str) -> list[tuple[int, str]]:
+        return [(1, "CREATE TABLE a (x);\nCREATE TABLE a (y);\n")]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "additions", broken)
+        with pytest.raises(RegistryError, match="already exists"):
+            SqliteRegistry(path)
+    with opened(path) as registry:
+        registry.put([JOB])
+        assert set(registry.ids(limit=10)) == {"jone"}
+
+
+@pytest.mark.parametrize("what", [database.migrations, database.additions])
 @pytest.mark.parametrize("folder", ["jobs", "comfyui"])
-def test_migrations_are_numbered_without_gaps(folder: str) -> None:
-    numbers = [number for number, _ in database.migrations(folder)]
+def test_migrations_are_numbered_without_gaps(folder: str, what: Callable[[str], list[tuple[int, str]]]) -> None:
+    numbers = [number for number, _ in what(folder)]
 
     assert numbers == list(range(1, len(numbers) + 1))
 

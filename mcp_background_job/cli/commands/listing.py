@@ -62,6 +62,8 @@ def list_jobs(
 async def _list(manager: JobManager, chosen: _Filter, *, as_json: bool) -> int:
     await manager.recover()
     jobs = await chosen.jobs(manager)
+    if manager.index.filling:
+        terminal.say(manager.index.filling)
     if as_json:
         terminal.as_json(await facts.several(manager, jobs))
     elif not terminal.for_people():

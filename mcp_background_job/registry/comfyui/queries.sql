@@ -98,8 +98,7 @@ SELECT * FROM batches WHERE server = :server ORDER BY created_at DESC, batch_id 
 SELECT * FROM batches WHERE ended_at IS NULL ORDER BY created_at, batch_id;
 
 -- counts --
-SELECT stage, ending, count(*) AS number FROM submissions WHERE batch_id = :batch_id AND retried_as IS NULL
-GROUP BY stage, ending;
+SELECT stage, nullif(ending, '') AS ending, number FROM counts WHERE batch_id = :batch_id AND number > 0;
 
 -- at_server --
 -- Sent and not known to have ended; or gone with its server, to be sent again. Without graphs.

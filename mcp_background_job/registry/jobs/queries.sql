@@ -1,9 +1,9 @@
 -- put --
 -- Adds a job or brings it up to date; the rank of states keeps a late observer from moving a job back in its life.
 INSERT INTO jobs (job_id, name, command, cwd, client, created_at, state, outcome, status, started_at, ended_at,
-                  exit_code, signal, reason)
+                  exit_code, signal, reason, project, reader, parent, is_own)
 VALUES (:job_id, :name, :command, :cwd, :client, :created_at, :state, :outcome, :status, :started_at, :ended_at,
-        :exit_code, :signal, :reason)
+        :exit_code, :signal, :reason, :project, :reader, :parent, :is_own)
 ON CONFLICT (job_id) DO UPDATE SET
     state = excluded.state, outcome = excluded.outcome, status = excluded.status, started_at = excluded.started_at,
     ended_at = excluded.ended_at, exit_code = excluded.exit_code, signal = excluded.signal, reason = excluded.reason
@@ -16,19 +16,49 @@ SELECT * FROM jobs WHERE job_id = :job_id;
 SELECT * FROM jobs WHERE name = :name ORDER BY created_at DESC, job_id DESC LIMIT 1;
 
 -- page --
-SELECT * FROM jobs
-WHERE (:name IS NULL OR name = :name)
-  AND (:statuses = '[]' OR status IN (SELECT value FROM json_each(:statuses)))
-ORDER BY created_at DESC, job_id DESC LIMIT :limit OFFSET :offset;
+-- Pages choose keys first, which indexes hold, so that what is passed over is not read.
+SELECT * FROM jobs WHERE job_id IN (
+    SELECT job_id FROM jobs ORDER BY created_at DESC, job_id DESC LIMIT :limit OFFSET :offset
+) ORDER BY created_at DESC, job_id DESC;
+
+-- page_named --
+SELECT * FROM jobs WHERE job_id IN (
+    SELECT job_id FROM jobs WHERE name = :name ORDER BY created_at DESC, job_id DESC LIMIT :limit OFFSET :offset
+) ORDER BY created_at DESC, job_id DESC;
+
+-- page_of_status --
+SELECT * FROM jobs WHERE job_id IN (
+    SELECT job_id FROM jobs WHERE status IN (SELECT value FROM json_each(:statuses))
+    ORDER BY created_at DESC, job_id DESC LIMIT :limit OFFSET :offset
+) ORDER BY created_at DESC, job_id DESC;
+
+-- page_named_of_status --
+-- SQLite would take the index without the status, and read every row of the name.
+SELECT * FROM jobs WHERE job_id IN (
+    SELECT job_id FROM jobs INDEXED BY jobs_by_name_and_status WHERE name = :name AND status IN (SELECT value FROM json_each(:statuses))
+    ORDER BY created_at DESC, job_id DESC LIMIT :limit OFFSET :offset
+) ORDER BY created_at DESC, job_id DESC;
 
 -- unended --
 SELECT * FROM jobs WHERE state <> 'exited' ORDER BY created_at, job_id;
 
 -- ids --
-SELECT job_id FROM jobs;
+SELECT job_id FROM jobs WHERE job_id > :after ORDER BY job_id LIMIT :limit;
+
+-- count --
+SELECT count(*) AS number FROM jobs;
+
+-- known_among --
+SELECT job_id FROM json_each(:job_ids) CROSS JOIN jobs ON job_id = value;
 
 -- ended_before --
-SELECT job_id FROM jobs WHERE ended_at < :moment;
+SELECT job_id FROM jobs WHERE ended_at < :moment ORDER BY ended_at, job_id LIMIT :limit OFFSET :offset;
+
+-- without_origin --
+SELECT job_id FROM jobs WHERE is_own IS NULL LIMIT :limit;
+
+-- fill_origin --
+UPDATE jobs SET project = :project, reader = :reader, parent = :parent, is_own = :is_own WHERE job_id = :job_id;
 
 -- unseen_endings --
 SELECT * FROM jobs WHERE state = 'exited' AND ending_seen = 0 AND client = :client ORDER BY ended_at, job_id;
@@ -38,3 +68,9 @@ UPDATE jobs SET ending_seen = 1 WHERE job_id IN (SELECT value FROM json_each(:jo
 
 -- forget --
 DELETE FROM jobs WHERE job_id IN (SELECT value FROM json_each(:job_ids));
+
+-- passed --
+SELECT stamp FROM passes WHERE what = :what;
+
+-- note_pass --
+INSERT INTO passes (what, stamp) VALUES (:what, :stamp) ON CONFLICT DO UPDATE SET stamp = excluded.stamp;

@@ -107,4 +107,8 @@ class WatchTools:
         statuses = tuple(part.strip() for part in (status or "").split(",") if part.strip())
         jobs = await self._manager.list(statuses=statuses, name=name, limit=limit + 1, offset=cursor)
         more = len(jobs) > limit
-        return JobsResult(jobs=[list_row(job) for job in jobs[:limit]], next_cursor=cursor + limit if more else None)
+        return JobsResult(
+            jobs=[list_row(job) for job in jobs[:limit]],
+            next_cursor=cursor + limit if more else None,
+            note=self._manager.index.filling,
+        )
