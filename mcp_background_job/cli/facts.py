@@ -87,10 +87,19 @@ def _used(details: Details) -> dict[str, Any]:
     usage, end = details.usage, details.seen.exit
     if usage:
         processes = [{"pid": pid, "command": command} for pid, command in usage.commands.items()]
-        return {"cpu_s": usage.cpu_s, "memory_bytes": usage.memory, "ports": usage.ports, "processes": processes}
+        return {
+            "cpu_s": usage.cpu_s,
+            "memory_bytes": usage.memory,
+            "peak_memory_bytes": usage.peak_memory or None,
+            "usage_at": iso(usage.sampled_at),
+            "ports": usage.ports,
+            "processes": processes,
+        }
     return {
         "cpu_s": end.user_s + end.system_s if end else None,
         "memory_bytes": end.max_rss if end else None,
+        "peak_memory_bytes": (end.peak_memory or None) if end else None,
+        "usage_at": None,
         "ports": [],
         "processes": [],
     }

@@ -74,7 +74,7 @@ class ServerJob:
         except UnknownJobError:
             return None
         # The environment is what the process says of itself; the tree is the kernel's word.
-        return details.job if details.usage and process.pid in details.usage.commands else None
+        return details.job if details.usage and process.pid in details.usage.pids else None
 
     async def end(self, process: ServerProcess, client: str, why: str) -> Outcome:
         """End a process and everything that it started, and wait until its port is free.
@@ -85,7 +85,7 @@ class ServerJob:
         """
         job = await self.of(process)
         if job:
-            members = tuple((await self._manager.details(job.job_id)).usage.commands)  # pyright: ignore[reportOptionalMemberAccess]  of() has seen it
+            members = tuple((await self._manager.details(job.job_id)).usage.pids)  # pyright: ignore[reportOptionalMemberAccess]  of() has seen it
             await self._manager.kill(job.job_id, by=client or why, why=why, grace_s=GRACE_S)
         else:
             ended = await asyncio.to_thread(end_family, process.process, grace_s=GRACE_S, patience_s=PATIENCE_S)

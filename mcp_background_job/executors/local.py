@@ -18,10 +18,10 @@ from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.errors import LaunchError, RunnerSilentError, StateDirError
 from mcp_background_job.executors.base import Cancelled, Submitted
 from mcp_background_job.executors.launcher import Launcher
-from mcp_background_job.jobdir import lock, logreader, order, records
+from mcp_background_job.jobdir import control, lock, logreader, order, records
 from mcp_background_job.jobdir.boot import boot_id
 from mcp_background_job.jobdir.claims import Claim
-from mcp_background_job.jobdir.control import NoRunnerError, RunnerClient, RunnerTimeoutError
+from mcp_background_job.jobdir.control import NoRunnerError, RunnerClient, RunnerTimeoutError, UnknownRequestError
 from mcp_background_job.jobdir.ending import end_unowned
 from mcp_background_job.jobdir.layout import JobDir, StateDir, is_job_id
 from mcp_background_job.jobdir.logformat import Stream
@@ -30,6 +30,7 @@ from mcp_background_job.jobdir.marks import mark_open, open_jobs, waiting_of
 from mcp_background_job.jobdir.observe import Observation, observe
 from mcp_background_job.jobdir.queue import due, may_start_at_once
 from mcp_background_job.jobdir.records import Exit, Spec, StopRequest
+from mcp_background_job.jobdir.usage import Sample, newest
 
 #: After the runner was killed by us, SIGKILL takes effect within this time unless the machine is stuck.
 _KILL_WAIT_S = 5.0
@@ -312,6 +313,30 @@ class LocalExecutor:
             NoRunnerError: there is none.
         """
         return await RunnerClient.connect(self.state.job(job_id))
+
+    async def usage(self, job_id: str) -> dict[str, Any] | None:
+        """Ask a job's runner what the job uses; ``None`` if it does not answer, or has none.
+
+        Raises:
+            UnknownRequestError: the runner does not know the question.
+        """
+        try:
+            return await control.usage(self.state.job(job_id))
+        except (NoRunnerError, RunnerTimeoutError):
+            return None
+
+    def newest_sample(self, job_id: str) -> Sample | None:
+        """Return what a job was last seen to use."""
+        return newest(self.state.job(job_id).usage)
+
+    async def port_is_open(self, job_id: str, port: int) -> bool | None:
+        """Tell whether a process of the job listens on a TCP port; ``None`` if its runner cannot tell."""
+        try:
+            return await control.listens_on(self.state.job(job_id), port)
+        except (NoRunnerError, RunnerTimeoutError):
+            return False
+        except UnknownRequestError:
+            return None
 
     async def cancel(self, job_id: str, request: StopRequest) -> Cancelled:
         job = self.state.job(job_id)

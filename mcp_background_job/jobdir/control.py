@@ -19,6 +19,12 @@ from mcp_background_job.jobdir.records import StopRequest
 #: A runner answers at once, even while it moves gigabytes; one that is silent for so long is stopped or stuck.
 ANSWER_TIMEOUT_S = 3.0
 
+#: Who only looks has something else to show when the runner is stopped or stuck, and waits no longer than is noticed.
+LOOK_TIMEOUT_S = 0.5
+
+
+_READ_SIZE = 65536
+
 
 class NoRunnerError(Exception):
     """Nobody listens on the socket: the job is not running yet, or it has just ended."""
@@ -26,6 +32,10 @@ class NoRunnerError(Exception):
 
 class RunnerTimeoutError(Exception):
     """The runner took the connection and does not answer."""
+
+
+class UnknownRequestError(Exception):
+    """The runner does not know this request: it is of another release, or of a system where it cannot be answered."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +129,52 @@ class RunnerClient:
         except ConnectionError:
             return None
         return json.loads(line) if line.endswith(b"\n") else None
+
+
+async def usage(job: JobDir, *, pss: bool = False) -> dict[str, Any] | None:
+    """Ask what a job uses now; returns its runner's answer, ``None`` if the job is over.
+
+    Raises:
+        NoRunnerError: there is no runner.
+        RunnerTimeoutError: it did not answer soon.
+        UnknownRequestError: it is of a release that does not tell.
+    """
+    return await _ask_once(job, {"op": "usage", "pss": pss}, ANSWER_TIMEOUT_S if pss else LOOK_TIMEOUT_S)
+
+
+async def listens_on(job: JobDir, port: int) -> bool:
+    """Ask whether a process of a job listens on a TCP port, whatever the address.
+
+    Raises:
+        NoRunnerError: there is no runner.
+        RunnerTimeoutError: it did not answer soon.
+        UnknownRequestError: it is of a release that does not tell.
+    """
+    answer = await _ask_once(job, {"op": "port", "port": port}, LOOK_TIMEOUT_S)
+    return answer is not None and answer.get("listening") is True
+
+
+async def _ask_once(job: JobDir, request: dict[str, object], timeout_s: float) -> dict[str, Any] | None:
+    """Ask one question on a connection of its own. Without streams, whose making costs more than the answer."""
+    loop = asyncio.get_running_loop()
+    line = b""
+    with _connected(job) as sock:
+        try:
+            async with asyncio.timeout(timeout_s):
+                await loop.sock_sendall(sock, json.dumps(request).encode() + b"\n")
+                while not line.endswith(b"\n"):
+                    part = await loop.sock_recv(sock, _READ_SIZE)
+                    if not part:
+                        return None
+                    line += part
+        except TimeoutError as error:
+            raise RunnerTimeoutError(f"no answer within {timeout_s:g} s") from error
+        except ConnectionError:  # the end of the job
+            return None
+    answer: dict[str, Any] = json.loads(line)
+    if "error" in answer:  # that of a request which every release would refuse is not to be expected from here
+        raise UnknownRequestError(str(answer["error"]))
+    return answer
 
 
 def _connected(job: JobDir) -> socket.socket:

@@ -91,6 +91,7 @@ class JobDir:
         self.exit = os.path.join(path, "exit.json")
         self.log = os.path.join(path, "output.log")
         self.index = os.path.join(path, "output.idx")
+        self.usage = os.path.join(path, "usage.bin")
         self.lock = os.path.join(path, "runner.lock")
         self.control = os.path.join(path, "control.sock")
 

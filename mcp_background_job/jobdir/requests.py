@@ -25,6 +25,9 @@ MAX_GRACE_S = 86_400.0
 #: Offsets in a log are less than this: they are stored as 64 bits.
 MAX_SIZE = 2**63
 
+#: TCP ports are less than this.
+PORTS = 65536
+
 #: Characters kept of a text, as there is room for in the exit record.
 MAX_BY = 200
 MAX_WHY = 500
@@ -68,6 +71,22 @@ class Input:
 
 
 @dataclass(frozen=True)
+class Usage:
+    """Wants to know what the job uses now; ``pss``: memory with shared pages counted once too, which takes long."""
+
+    pss: bool
+    op: str = "usage"
+
+
+@dataclass(frozen=True)
+class Port:
+    """Wants to know whether the job listens on a TCP port."""
+
+    number: int
+    op: str = "port"
+
+
+@dataclass(frozen=True)
 class Unknown:
     """Wants what another release may know."""
 
@@ -75,7 +94,7 @@ class Unknown:
 
 
 #: What concerns the job, and not only who is told of it.
-Wish = Stop | Signal | Input | Unknown
+Wish = Stop | Signal | Input | Usage | Port | Unknown
 Request = Watch | Wish
 
 
@@ -103,6 +122,9 @@ class _Fields:
 
     def __init__(self, raw: dict[str, Any]) -> None:
         self._raw = raw
+
+    def has(self, name: str) -> bool:
+        return name in self._raw
 
     def text(self, name: str, limit: int) -> str:
         value = self._take(name)
@@ -170,9 +192,22 @@ def _input(fields: _Fields) -> Input:
     return Input(fields.data("data"), fields.flag("eof"))
 
 
+def _usage(fields: _Fields) -> Usage:
+    return Usage(pss=fields.flag("pss") if fields.has("pss") else False)
+
+
+def _port(fields: _Fields) -> Port:
+    number = fields.whole("port", PORTS)
+    if number == 0:
+        raise BadRequestError("port is 0, which is none")
+    return Port(number)
+
+
 _KNOWN: dict[str, Callable[[_Fields], Request]] = {
     "watch": _watch,
     "stop": _stop,
     "signal": _signal,
     "input": _input,
+    "usage": _usage,
+    "port": _port,
 }

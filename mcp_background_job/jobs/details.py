@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from mcp_background_job.core.job import Job
 from mcp_background_job.errors import CorruptRecordError
 from mcp_background_job.executors.local import LocalExecutor
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import Spec
-
-if TYPE_CHECKING:
-    from mcp_background_job.processes.wrapper import TreeUsage
+from mcp_background_job.jobs.usage import Usage
 
 
 @dataclass(frozen=True)
@@ -23,7 +20,7 @@ class Details:
         job: its record.
         spec: what was asked; ``None`` if it cannot be read.
         seen: what its directory says.
-        usage: what its processes use now, if it runs.
+        usage: what its processes use, if it runs.
         output_bytes: bytes ever written.
         last_output_at: when the last byte was written (seconds since the epoch).
         log_path: the newest segment of its log.
@@ -32,20 +29,20 @@ class Details:
     job: Job
     spec: Spec | None
     seen: Observation
-    usage: TreeUsage | None
+    usage: Usage | None
     output_bytes: int
     last_output_at: float | None
     log_path: str
 
 
-def details_of(executor: LocalExecutor, job: Job, seen: Observation) -> Details:
+def details_of(executor: LocalExecutor, job: Job, seen: Observation, usage: Usage | None) -> Details:
     """Gather what is known of a job that was just looked at; reads files, so call it in a thread."""
     end = executor.read_log(job.job_id, 0, 0).end
     return Details(
         job=job,
         spec=_spec(executor, job.job_id),
         seen=seen,
-        usage=_usage(seen.runner_pid) if seen.runner_pid is not None else None,
+        usage=usage,
         output_bytes=max(end, seen.exit.output_bytes if seen.exit else 0),
         last_output_at=executor.last_output_at(job.job_id) if end else None,
         log_path=executor.log_path(job.job_id),
@@ -56,13 +53,4 @@ def _spec(executor: LocalExecutor, job_id: str) -> Spec | None:
     try:
         return executor.spec(job_id)
     except CorruptRecordError:
-        return None
-
-
-def _usage(runner_pid: int) -> TreeUsage | None:
-    from mcp_background_job.processes.wrapper import ProcessWrapper  # noqa: PLC0415  psutil: 70 ms that not every server needs
-
-    try:
-        return ProcessWrapper(runner_pid).usage_of_descendants()
-    except ProcessLookupError:
         return None

@@ -40,6 +40,7 @@ from mcp_background_job.jobs.request import (
     stop_signal,
 )
 from mcp_background_job.jobs.tidying import Tidier
+from mcp_background_job.jobs.usage import usage_of
 from mcp_background_job.jobs.view import job_of, observed
 from mcp_background_job.jobs.wait import Waited, Waiter, WaitRequest
 
@@ -227,7 +228,8 @@ class JobManager:
     async def details(self, reference: str) -> Details:
         """Return all that is known of a job."""
         job, seen = await self._find(reference)
-        return await asyncio.to_thread(details_of, self.executor, job, seen)
+        usage = await usage_of(self.executor, job.job_id, seen)
+        return await asyncio.to_thread(details_of, self.executor, job, seen, usage)
 
     async def list(
         self, *, statuses: tuple[str, ...] = (), name: str | None = None, limit: int = 20, offset: int = 0

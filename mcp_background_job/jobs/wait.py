@@ -15,6 +15,7 @@ from mcp_background_job.executors.local import LocalExecutor
 from mcp_background_job.jobdir.control import News, NoRunnerError, RunnerClient, RunnerTimeoutError
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobs.scan import Scanner
+from mcp_background_job.jobs.usage import usage_of_tree
 
 if TYPE_CHECKING:
     import regex
@@ -124,8 +125,9 @@ class Waiter:
                 seen, why = await _evaluate(wait)
                 if why is not None:
                     line = wait.scanner.failed or wait.scanner.matched
-                    if why is Why.TIMEOUT and wait.port_was_foreign:
-                        line = f"port {request.until.port} is open, but it was before, and not by this job"
+                    port = request.until.port
+                    if why is Why.TIMEOUT and request.until.kind is Kind.PORT and await _accepts(port):
+                        line = f"port {port} is open, but not by this job"
                     return Waited(job=_NOBODY, why=why, seen=seen, line=line)
                 await _news(wait)
         finally:
@@ -221,7 +223,13 @@ def _idle_for(wait: _Wait, seen: Observation) -> float:
 
 
 async def _is_open(wait: _Wait, port: int, seen: Observation) -> bool:
-    """Tell whether the port accepts connections; one that others held before counts once it is the job's."""
+    """Tell whether a process of the job listens on the port, wherever else it may be open."""
+    answer = await wait.executor.port_is_open(wait.job_id, port)
+    return await _seems_open(wait, port, seen) if answer is None else answer
+
+
+async def _seems_open(wait: _Wait, port: int, seen: Observation) -> bool:
+    """The same for a runner that cannot tell, of release 1.0.0 for instance: what opens after it was closed counts."""
     if not await _accepts(port):
         wait.port_was_foreign = False
         return False
@@ -245,12 +253,8 @@ async def _accepts(port: int) -> bool:
 def _ports_of(seen: Observation) -> list[int]:
     if seen.runner_pid is None:
         return []
-    from mcp_background_job.processes.wrapper import ProcessWrapper  # noqa: PLC0415  psutil: 70 ms that not every server needs
-
-    try:
-        return ProcessWrapper(seen.runner_pid).usage_of_descendants().ports
-    except ProcessLookupError:
-        return []
+    usage = usage_of_tree(seen.runner_pid)
+    return usage.ports if usage else []
 
 
 async def _hang_up(wait: _Wait) -> None:

@@ -79,10 +79,11 @@ class Account:
         with contextlib.suppress(OSError):  # full disk, no directory: the exit record has its own room, and tells
             records.write(self._job.status, records.encode(status))
 
-    def publish_end(self, family: Family, log: Log) -> None:
+    def publish_end(self, family: Family, log: Log, peak_memory: int) -> None:
         """Say how it ended."""
         if self._exit_record is not None:
-            self._exit_record.publish(self._exit(family.leader_exit or LeaderExit(at=time.time()), log))
+            leader = family.leader_exit or LeaderExit(at=time.time())
+            self._exit_record.publish(self._exit(leader, log, peak_memory))
         self._close_mark()
 
     def make_durable(self) -> None:
@@ -94,7 +95,7 @@ class Account:
         with contextlib.suppress(OSError):  # it is gone, or all is
             os.unlink(self._job.state_dir.open_mark(self._job.job_id))
 
-    def _exit(self, leader: LeaderExit, log: Log) -> Exit:
+    def _exit(self, leader: LeaderExit, log: Log, peak_memory: int) -> Exit:
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         return Exit(
             outcome=outcome_of(leader.exit_code, self.stopped_as).value,
@@ -107,6 +108,8 @@ class Account:
             user_s=usage.ru_utime,
             system_s=usage.ru_stime,
             max_rss=usage.ru_maxrss * 1024,
+            # One process alone may have held more than all were seen to hold between two looks, or before the first.
+            peak_memory=max(peak_memory, usage.ru_maxrss * 1024),
             output_bytes=log.end,
             dropped_bytes=log.dropped,
             lost_bytes=log.lost,

@@ -6,9 +6,10 @@ The supervisor waits on descriptors and one deadline, and does one small thing f
     a client             answer its requests
     SIGCHLD              reap; when there is no child left the tree is empty, which is the end of the job
     SIGTERM to us        stop the job as if asked to
-    deadline             a time limit, or the next rung of the stop ladder
+    deadline             a time limit, the next rung of the stop ladder, or the next look at what the job uses
 
-What it is made of: ``family``, the job's processes; ``clients``, who is connected; ``account``, what is published.
+What it is made of: ``family``, the job's processes; ``clients``, who is connected; ``account``, what is published;
+``usage``, what the processes use.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from mcp_background_job.core.states import Outcome
 from mcp_background_job.errors import LaunchError
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import SYSTEM, Spec, StopRequest
-from mcp_background_job.jobdir.requests import Input, Signal, Stop, Unknown, Wish
+from mcp_background_job.jobdir.requests import Input, Port, Signal, Stop, Unknown, Usage, Wish
 from mcp_background_job.runner import control, signals
 from mcp_background_job.runner.account import Account
 from mcp_background_job.runner.clients import Answer, Clients
@@ -37,6 +38,8 @@ from mcp_background_job.runner.family import Family
 from mcp_background_job.runner.output import BUSY_READS, PIPE_SIZE, Log, enlarge_pipe
 from mcp_background_job.runner.spawn import Child, spawn
 from mcp_background_job.runner.stdin import Stdin
+from mcp_background_job.runner.usage.answers import Answers
+from mcp_background_job.runner.usage.sampler import CAN_SAMPLE, Sampler
 
 #: Time between the polite signal and SIGKILL when the runner itself stops the job.
 OWN_GRACE_S = 5.0
@@ -92,6 +95,8 @@ class Supervisor:
         self._account.start_clock()
         self._child: Child = spawn(self._spec)
         self._family = Family(self._child.pid, self._spec.cookie, has_subreaper=self._has_subreaper)
+        self._sampler = Sampler(self._job, self._log, self._account.started)
+        self._usage = Answers(self._sampler)
         self._stdin = Stdin(self._child.stdin, is_terminal=self._child.is_terminal)
         limit = self._spec.timeout_s
         self._limit = self._account.started + limit if limit is not None else None
@@ -140,12 +145,14 @@ class Supervisor:
             due = self._limits_due() if self._climber is None else self._climb()
             if self._family.childless and self._climber is None:
                 break
-            timeout = None if due is None else min(max(0.0, due - time.monotonic()), LONGEST_POLL_S) * 1000
+            due = self._sampler.due if due is None else min(due, self._sampler.due)
+            timeout = min(max(0.0, due - time.monotonic()), LONGEST_POLL_S) * 1000
             for descriptor, _ in self._poll.poll(timeout):
                 handler = self._handlers.get(descriptor)
                 if handler:  # an earlier handler of this turn may have closed it
                     handler()
             self._keep_limits()
+            self._sampler.keep_up()
         self._finish()
 
     def _watch(self, descriptor: int, handler: Callable[[], None], events: int = select.POLLIN) -> None:
@@ -159,10 +166,11 @@ class Supervisor:
     def _finish(self) -> None:
         self._drain()
         self._log.close()
-        self._account.publish_end(self._family, self._log)
+        self._account.publish_end(self._family, self._log, self._sampler.peak_memory)
         self._clients.close()
         with contextlib.suppress(OSError):
             os.unlink(self._job.control)
+        self._sampler.finish()
         self._account.make_durable()
 
     # -- output and input ------------------------------------------------------------------------------------------
@@ -241,8 +249,12 @@ class Supervisor:
                 return {"ok": self._family.signal_foreground(wish.number)}
             case Input():
                 return self._take_input(wish.data, eof=wish.eof)
-            case Unknown():
-                return {"error": f"unknown request {wish.op!r}: this runner is of another release"}
+            case Usage() if CAN_SAMPLE:
+                return self._usage.usage(pss=wish.pss)
+            case Port() if CAN_SAMPLE:
+                return self._usage.port(wish.number)
+            case Unknown() | Usage() | Port():
+                return {"error": f"unknown request {wish.op!r}: this runner is of another release or system"}
 
     def _on_signal(self) -> None:
         numbers = os.read(self._wake_up, 4096)

@@ -19,16 +19,27 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from mcp_background_job.jobdir.layout import COOKIE_VARIABLE
+from mcp_background_job.runner import proc
 
 
 class Process(NamedTuple):
-    """A process as it was seen: start time in clock ticks since boot, which with the pid tells it from all others."""
+    """A process as it was seen.
+
+    Attributes:
+        pid: its pid.
+        parent: pid of its parent.
+        session: number of its session.
+        state: the kernel's letter for what it does.
+        start: in clock ticks since boot, which with the pid tells it from all others.
+        cpu: clock ticks that it has used, and those of its children that it has collected the exit status of.
+    """
 
     pid: int
     parent: int
     session: int
     state: str
     start: int
+    cpu: int = 0
 
     @property
     def is_alive(self) -> bool:
@@ -95,13 +106,19 @@ def look_up(pid: int) -> Process | None:
     if sys.platform != "linux":
         return next((process for process in _ps() if process.pid == pid), None)
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            stat = file.read()
+        stat = proc.read(f"/proc/{pid}/stat")
     except (FileNotFoundError, ProcessLookupError):
         return None
     # The name stands in parentheses and may itself hold spaces and parentheses: proc(5)
     rest = stat[stat.rindex(b")") + 2 :].split()
-    return Process(pid, int(rest[1]), int(rest[3]), rest[0].decode(), int(rest[19]))
+    return Process(
+        pid=pid,
+        parent=int(rest[1]),
+        session=int(rest[3]),
+        state=rest[0].decode(),
+        start=int(rest[19]),
+        cpu=sum(map(int, rest[11:15])),
+    )
 
 
 def _send_by_pid(process: Process, number: int) -> bool:
@@ -125,11 +142,8 @@ def _children(pid: int) -> list[int]:
     children: list[int] = []
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         for task in os.listdir(f"/proc/{pid}/task"):
-            with (
-                contextlib.suppress(FileNotFoundError, ProcessLookupError),
-                open(f"/proc/{pid}/task/{task}/children", "rb") as file,
-            ):
-                children += [int(child) for child in file.read().split()]
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                children += map(int, proc.read(f"/proc/{pid}/task/{task}/children").split())
     return children
 
 

@@ -102,6 +102,8 @@ class StatusResult(Answer):
     duration_s: float | None = None
     cpu_s: float | None = None
     memory_mb: float | None = None
+    peak_memory_mb: float | None = None
+    usage_s_ago: float | None = None
     processes: list[str] | None = None
     ports: list[int] | None = None
     output_bytes: int
@@ -211,7 +213,9 @@ def status_result(details: Details) -> StatusResult:
         ended_at=iso(job.ended_at),
         duration_s=_duration(details),
         cpu_s=round(usage.cpu_s, 2) if usage else round(end.user_s + end.system_s, 2) if end else None,
-        memory_mb=round((usage.memory if usage else end.max_rss if end else 0) / 1e6, 1),
+        memory_mb=_megabytes(usage.memory if usage else end.max_rss if end else 0),
+        peak_memory_mb=_megabytes(usage.peak_memory if usage else end.peak_memory if end else 0) or None,
+        usage_s_ago=round(max(0.0, time.time() - usage.sampled_at), 1) if usage and usage.sampled_at else None,
         processes=_processes(details),
         ports=(usage.ports or None) if usage else None,
         output_bytes=details.output_bytes,
@@ -221,6 +225,10 @@ def status_result(details: Details) -> StatusResult:
         stop_requested=f"{stop.signal} by {stop.by}: {stop.why}" if stop else None,
         log_path=details.log_path,
     )
+
+
+def _megabytes(size_in_bytes: int) -> float:
+    return round(size_in_bytes / 1e6, 1)
 
 
 def _leader_exit_code(details: Details) -> int | None:
@@ -251,10 +259,10 @@ def _duration(details: Details) -> float | None:
 
 
 def _processes(details: Details) -> list[str] | None:
-    if not details.usage:
+    if not details.usage or not details.usage.commands:
         return None
     lines = [f"{pid} {one_line(command, _COMMAND_IN_STATUS)}" for pid, command in details.usage.commands.items()]
-    more = len(lines) - _MAX_PROCESSES
+    more = max(len(lines), details.usage.processes) - _MAX_PROCESSES
     return [*lines[:_MAX_PROCESSES], f"and {more} more"] if more > 0 else lines
 
 

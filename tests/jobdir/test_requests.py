@@ -20,10 +20,12 @@ from mcp_background_job.jobdir.requests import (
     MAX_WHY,
     BadRequestError,
     Input,
+    Port,
     Request,
     Signal,
     Stop,
     Unknown,
+    Usage,
     Watch,
     parse,
 )
@@ -36,14 +38,15 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=5,
 )
-NAMES = ["op", "size", "leader_exited", "signal", "grace_s", "by", "why", "at", "number", "data", "eof"]
-OPS = st.sampled_from(["watch", "stop", "signal", "input", "usage"])
+NAMES = ["op", "size", "leader_exited", "signal", "grace_s", "by", "why", "at", "number", "data", "eof", "pss", "port"]
+OPS = st.sampled_from(["watch", "stop", "signal", "input", "usage", "port", "news"])
 NEARLY = st.fixed_dictionaries({"op": OPS | VALUES}, optional=dict.fromkeys(NAMES[1:], VALUES))
 VALID = {
     "watch": {"size": 0, "leader_exited": False},
     "stop": {"signal": "SIGTERM", "grace_s": 5, "by": "me", "why": "so", "at": 1},
     "signal": {"number": 2},
     "input": {"data": "QQ==", "eof": False},
+    "port": {"port": 8080},
 }
 
 
@@ -72,8 +75,13 @@ def assert_usable(request: Request) -> None:
         case Input():
             assert isinstance(request.data, bytes)
             assert isinstance(request.eof, bool)
+        case Usage():
+            assert isinstance(request.pss, bool)
+        case Port():
+            assert type(request.number) is int
+            assert 0 < request.number < 65536
         case Unknown():
-            assert request.op.encode()
+            assert isinstance(request.op.encode(), bytes)
 
 
 def try_out(data: bytes) -> None:
@@ -149,6 +157,11 @@ def test_a_request_without_one_of_its_fields_is_refused_and_the_field_named(op: 
         '{"op": "input", "data": "\u00e4", "eof": false}'.encode(),
         b'{"op": "input", "data": 5, "eof": false}',
         b'{"op": "input", "data": "", "eof": "no"}',
+        b'{"op": "usage", "pss": 1}',
+        b'{"op": "port", "port": 0}',
+        b'{"op": "port", "port": 65536}',
+        b'{"op": "port", "port": true}',
+        b'{"op": "port", "port": "80"}',
     ],
 )
 def test_this_junk_is_refused(data: bytes) -> None:
@@ -188,7 +201,10 @@ def test_requests_become_what_they_say() -> None:
     assert parse(line(op="watch", size=MAX_SIZE - 1, leader_exited=True)) == Watch(MAX_SIZE - 1, leader_exited=True)
     assert parse(line(op="signal", number=2)) == Signal(2)
     assert parse(line(op="input", data=base64.b64encode(b"\0\xff").decode(), eof=True)) == Input(b"\0\xff", eof=True)
-    assert parse(line(op="usage", more=[1])) == Unknown("usage")
+    assert parse(line(op="usage")) == Usage(pss=False)
+    assert parse(line(op="usage", pss=True)) == Usage(pss=True)
+    assert parse(line(op="port", port=65535)) == Port(65535)
+    assert parse(line(op="news", more=[1])) == Unknown("news")
     stop = parse(line(op="stop", **vars(StopRequest(at=1.0, by="me", why="so", signal="SIGINT", grace_s=0.5))))
     assert isinstance(stop, Stop)
     assert (stop.request.by, stop.request.why, stop.request.signal, stop.request.grace_s) == ("me", "so", "SIGINT", 0.5)

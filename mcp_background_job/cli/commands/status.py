@@ -15,10 +15,10 @@ from mcp_background_job.core.job import Job
 from mcp_background_job.core.text import duration, size
 from mcp_background_job.jobs.manager import JobManager
 
-_TIMES = ("created_at", "started_at", "ended_at", "last_output_at")
-_SIZES = ("memory_bytes", "output_bytes", "dropped_bytes", "lost_bytes")
+_TIMES = ("created_at", "started_at", "ended_at", "last_output_at", "usage_at")
+_SIZES = ("memory_bytes", "peak_memory_bytes", "output_bytes", "dropped_bytes", "lost_bytes")
 _DURATIONS = ("duration_s", "cpu_s", "timeout_s")
-_LABEL_WIDTH = 16
+_LABEL_WIDTH = 18
 
 
 def status(job: str, /, *, as_json: AsJson = False) -> int:

@@ -1,0 +1,139 @@
+"""``usage.bin``: what the processes of a job used, from its first second to now. The file's format, and reading it.
+
+A header and then records of one size, ascending in time. The last record is the newest look; it may be replaced in
+place by the next one, so a reader may meet it half written, which its checksum shows. Records of a later release may
+be longer: their size stands in the header, and what this release knows comes first.
+"""
+
+from __future__ import annotations
+
+import binascii
+import io
+import os
+import stat
+import struct
+from typing import NamedTuple
+
+from mcp_background_job.core.sampling import MAX_POINTS
+
+MAGIC = b"MBJUSAGE"
+VERSION = 1
+
+#: Magic, version, size of a record, nothing.
+HEADER = struct.Struct("<8sHHI")
+
+_CHECKSUM = struct.Struct("<I")
+_FIELDS = struct.Struct("<Idddqqqqq")
+RECORD_SIZE = _CHECKSUM.size + _FIELDS.size
+
+#: Records of later releases are longer, but not without bounds.
+_MAX_RECORD_SIZE = 1024
+
+#: No time and no number of CPU seconds comes near this; NaN does not compare.
+_LARGEST = 1e15
+
+#: Records to try from the end: the last may be half written, by whoever overwrites it or by a disk that was full.
+_TRIES = 3
+
+#: What is not known, for instance since the processes belong to another user.
+UNKNOWN = -1
+
+
+class Sample(NamedTuple):
+    """What the processes of a job used at one moment.
+
+    Attributes:
+        processes: how many there were.
+        elapsed_s: seconds since the job was started, by a clock that does not jump.
+        at: seconds since the epoch.
+        cpu_s: CPU seconds of all its processes up to then, those that have ended too.
+        memory: bytes resident, the sum over all; pages that they share count once for each.
+        peak_memory: the largest such sum that was seen up to then.
+        read_bytes: bytes read up to then from files, pipes and sockets; ``UNKNOWN`` if it may not be known.
+        written_bytes: bytes written, likewise.
+        output_bytes: bytes of output written to the log up to then.
+    """
+
+    processes: int
+    elapsed_s: float
+    at: float
+    cpu_s: float
+    memory: int
+    peak_memory: int
+    read_bytes: int
+    written_bytes: int
+    output_bytes: int
+
+
+def header() -> bytes:
+    """Return what the file begins with."""
+    return HEADER.pack(MAGIC, VERSION, RECORD_SIZE, 0)
+
+
+def encode(sample: Sample) -> bytes:
+    """Return a sample as it stands in the file."""
+    fields = _FIELDS.pack(*sample)
+    return _CHECKSUM.pack(binascii.crc32(fields)) + fields
+
+
+def decode(data: bytes) -> list[Sample]:
+    """Return the samples that a file's content holds, oldest first; what is damaged or of another kind is left out."""
+    size = _record_size(data)
+    if size is None:
+        return []
+    places = range(HEADER.size, min(len(data), HEADER.size + MAX_POINTS * size) - size + 1, size)
+    return [sample for place in places if (sample := _decode_one(data[place : place + size]))]
+
+
+def read(path: str) -> list[Sample]:
+    """Return the samples of a job, oldest first; none if there is no file, or none that can be read."""
+    try:
+        with _opened(path) as file:
+            return decode(file.read(HEADER.size + MAX_POINTS * _MAX_RECORD_SIZE))
+    except OSError:  # there is none, or the disk fails: then nothing is known
+        return []
+
+
+def newest(path: str) -> Sample | None:
+    """Return the newest sample of a job, and read no more of the file; ``None`` if there is none."""
+    try:
+        with _opened(path) as file:
+            size = _record_size(file.read(HEADER.size))
+            if size is None:
+                return None
+            count = (os.fstat(file.fileno()).st_size - HEADER.size) // size
+            for place in range(count - 1, max(-1, count - 1 - _TRIES), -1):
+                file.seek(HEADER.size + place * size)
+                record = file.read(size)
+                if len(record) == size and (sample := _decode_one(record)):
+                    return sample
+    except OSError:
+        pass
+    return None
+
+
+def _record_size(data: bytes) -> int | None:
+    if len(data) < HEADER.size:
+        return None
+    magic, _, size, _ = HEADER.unpack_from(data)
+    return size if magic == MAGIC and RECORD_SIZE <= size <= _MAX_RECORD_SIZE else None
+
+
+def _decode_one(record: bytes) -> Sample | None:
+    (checksum,) = _CHECKSUM.unpack_from(record)
+    if binascii.crc32(record[_CHECKSUM.size :]) != checksum:
+        return None
+    sample = Sample(*_FIELDS.unpack_from(record, _CHECKSUM.size))
+    # The job itself can write such a file: what is no number, or no time, must not get into anybody's sums.
+    is_sound = all(0 <= value < _LARGEST for value in (sample.elapsed_s, sample.at, sample.cpu_s))
+    return sample if is_sound else None
+
+
+def _opened(path: str) -> io.FileIO:
+    """Open a file that the job itself might have replaced: by a pipe, at which we would wait, or by a link."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    file = io.FileIO(descriptor)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        file.close()
+        raise OSError(f"{path} is no file")
+    return file

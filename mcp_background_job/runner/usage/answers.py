@@ -1,0 +1,59 @@
+"""Answers to who asks what a job uses, and whether it listens on a port."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from mcp_background_job.runner.tree import Process, descendants
+from mcp_background_job.runner.usage import counters, sockets
+from mcp_background_job.runner.usage.sampler import Sampler
+
+#: Pids in an answer, which has to fit into a socket's buffer; whose job has more processes is told their number.
+_MAX_PIDS = 1000
+
+#: Whether a socket is the job's is looked up again after this time although the same sockets listen: a process may be
+#: handed one that others have made.
+_KNOWN_FOR_S = 1.0
+
+
+class Answers:
+    """Answers questions about one job's use of the machine."""
+
+    def __init__(self, sampler: Sampler) -> None:
+        """Takes what looks at the job's processes."""
+        self._sampler = sampler
+        self._known: tuple[float, frozenset[int], bool] = (0.0, frozenset(), False)
+
+    def usage(self, *, pss: bool) -> dict[str, object]:
+        """Return what the job uses now; ``pss`` adds memory with shared pages counted once, which takes long."""
+        sample, living = self._sampler.look()
+        answer: dict[str, object] = {
+            **sample._asdict(),
+            "pids": [process.pid for process in living[:_MAX_PIDS]],
+            "commands": {str(process.pid): counters.command_of(process) for process in living[: counters.MAX_COMMANDS]},
+            "ports": _ports(living),
+        }
+        if pss:
+            answer["pss"] = counters.proportional(living)
+        return answer
+
+    def port(self, number: int) -> dict[str, object]:
+        """Return whether a process of the job listens on a TCP port, whatever the address."""
+        inodes = frozenset(inode for inode, port in sockets.listening().items() if port == number)
+        return {"listening": bool(inodes) and self._holds_any(inodes)}
+
+    def _holds_any(self, inodes: frozenset[int]) -> bool:
+        # Who waits for a port asks ten times a second, and descriptors may be many: they are searched when there is
+        # another socket at the port.
+        at, known, answer = self._known
+        now = time.monotonic()
+        if inodes != known or now - at > _KNOWN_FOR_S:
+            answer = bool(sockets.held_by(descendants(os.getpid()), inodes))
+            self._known = now, inodes, answer
+        return answer
+
+
+def _ports(living: list[Process]) -> list[int]:
+    ports = sockets.listening()
+    return sorted({ports[inode] for inode in sockets.held_by(living, ports)})

@@ -1,0 +1,97 @@
+"""What the kernel counts for the processes of a job, and for those of them that are dead and collected."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from mcp_background_job.jobdir.usage import UNKNOWN
+from mcp_background_job.runner import proc
+from mcp_background_job.runner.tree import Process
+
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
+
+#: Longer command lines are cut, and more processes are counted only: an answer is one piece of a socket's buffer.
+_MAX_COMMAND = 200
+MAX_COMMANDS = 20
+
+
+class Dead(NamedTuple):
+    """What the processes used that this one has collected, with all that they had collected themselves."""
+
+    cpu_s: float
+    read_bytes: int
+    written_bytes: int
+
+
+def of_the_dead() -> Dead:
+    """Return what the collected children of this process used."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    # The counts of this process include those of collected children, the counts of its only thread do not.
+    whole, own = (_io(f"/proc/self/{part}io") or (0, 0) for part in ("", f"task/{os.getpid()}/"))
+    return Dead(usage.ru_utime + usage.ru_stime, max(0, whole[0] - own[0]), max(0, whole[1] - own[1]))
+
+
+def cpu_s(processes: Iterable[Process]) -> float:
+    """Return CPU seconds that processes used, and those of their children that are dead and collected."""
+    return sum(process.cpu for process in processes) / _TICKS_PER_S
+
+
+def memory(processes: Iterable[Process]) -> int:
+    """Return bytes resident, the sum over all processes that are still there."""
+    return sum(_resident(process.pid) for process in processes)
+
+
+def moved(processes: Iterable[Process]) -> tuple[int, int]:
+    """Return bytes that processes have read and written; ``UNKNOWN`` where we may not look into one of them."""
+    read = written = 0
+    for process in processes:
+        counts = _io(f"/proc/{process.pid}/io")
+        if counts is None:
+            return UNKNOWN, UNKNOWN
+        read, written = read + counts[0], written + counts[1]
+    return read, written
+
+
+def proportional(processes: Iterable[Process]) -> int:
+    """Return bytes resident, shared pages counted once. Takes 17 ms per GB, in which nothing else is done."""
+    return sum(_proportional(process.pid) for process in processes)
+
+
+def command_of(process: Process) -> str:
+    """Return the command line of a process, or its name in brackets if it shows none."""
+    try:
+        line = proc.read(f"/proc/{process.pid}/cmdline").replace(b"\0", b" ").strip()
+        line = line or b"[" + proc.read(f"/proc/{process.pid}/comm").strip() + b"]"
+    except OSError:
+        return ""
+    return line[: _MAX_COMMAND * 4].decode(errors="replace")[:_MAX_COMMAND]
+
+
+def _resident(pid: int) -> int:
+    try:
+        return int(proc.read(f"/proc/{pid}/statm").split()[1]) * _PAGE_SIZE
+    except (OSError, IndexError):  # it has ended meanwhile
+        return 0
+
+
+def _proportional(pid: int) -> int:
+    try:
+        lines = proc.read(f"/proc/{pid}/smaps_rollup").split(b"\n")
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(b"Pss:"))
+
+
+def _io(path: str) -> tuple[int, int] | None:
+    try:
+        # rchar and wchar, which count what was asked for and delivered, from a cache too: proc(5)
+        read, written, *_ = proc.read(path).split(b"\n")
+    except (FileNotFoundError, ProcessLookupError):
+        return 0, 0
+    except (OSError, ValueError):  # another user's; or a kernel that does not count
+        return None
+    return int(read.split()[1]), int(written.split()[1])
