@@ -28,7 +28,7 @@ from mcp_background_job.registry.journal_base import Journal
 from tests.comfyui.talk import ask, entry, running, submit
 from tests.comfyui_simulator import graphs
 from tests.comfyui_simulator.process import Simulator
-from tests.patience import PATIENCE_S, WAIT_S, wait_until
+from tests.patience import PATIENCE_S, WAIT_S, scaled, wait_until
 
 #: The simulator in the place of a checkout of ComfyUI.
 CHECKOUT = Path(__file__).parent.parent / "comfyui_simulator"
@@ -69,7 +69,7 @@ class Watched:
         self.close()
 
 
-def shorten_patience(monkeypatch: pytest.MonkeyPatch, read_s: float = 0.5) -> None:
+def shorten_patience(monkeypatch: pytest.MonkeyPatch, read_s: float = scaled(0.5)) -> None:
     """Have a server taken for silent sooner than it would be."""
     methods: list[Any] = [Client._json, Client._request, Client.queue, Client.stats]
     for method in methods:

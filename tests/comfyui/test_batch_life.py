@@ -87,9 +87,8 @@ async def test_whoever_kills_the_dispatcher_pauses_the_batch_and_resume_goes_on(
         view = await home.batches.view(batch_id)
         assert view.status is BatchStatus.PAUSED
         assert "was killed; resume goes on" in view.trouble
-        began = time.monotonic()
-        await home.batches.wait(batch_id, 8.0)
-        assert time.monotonic() - began < 4, "there is nothing to wait for"
+        async with asyncio.timeout(PATIENCE_S):
+            await home.batches.wait(batch_id, 2 * PATIENCE_S)  # there is nothing to wait for
         assert (await home.dispatcher(batch_id)).status == "killed"
         await home.batches.resume(batch_id)
         assert (await home.over(batch_id)).counts.succeeded == 60
@@ -214,14 +213,14 @@ async def test_a_comfyui_that_is_away_is_asked_again_after_five_seconds(
 ) -> None:
     async with house(tmp_path, state_dir, manager) as home:
         await asyncio.to_thread(home.place.kill)
+        began = time.monotonic()
         batch_id = await home.create(5)
         view = await home.until(batch_id, lambda view: bool(view.trouble), "the trouble is told")
-        began = time.monotonic()
         assert "nothing listens" in view.trouble
         assert "asked again in 5 s" in view.trouble
         await asyncio.to_thread(home.place.start)
         view = await home.over(batch_id)
-        assert time.monotonic() - began > 3.0
+        assert time.monotonic() - began > 5.0
         assert (view.counts.succeeded, view.trouble) == (5, "")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -25,9 +24,6 @@ pytestmark = pytest.mark.real_process
 LONG = 600
 FOREVER_S = 200.0
 
-#: A verdict that no HTTP call can change is given within this time.
-NAMED_S = 10.0
-
 
 # Stuck -----------------------------------------------------------------------------------------------------------
 
@@ -40,7 +36,6 @@ async def test_a_dead_worker_is_named(version: str, tmp_path: Path) -> None:
         waiting = await control.submit(graphs.output())
         cancelled = await control.cancel(prompt_id)
         assert (cancelled.verdict, cancelled.wedge) == (Verdict.WEDGED, Wedge.WORKER_DEAD)
-        assert cancelled.took_s <= NAMED_S
         assert any("thread" in sentence for sentence in cancelled.evidence)
         # What only waits can still be taken out.
         assert (await control.cancel(waiting)).verdict is Verdict.CANCELLED
@@ -54,7 +49,6 @@ async def test_a_held_interpreter_is_named(version: str, tmp_path: Path) -> None
         await asyncio.to_thread(wait_until_silent, simulator)
         cancelled = await control.cancel(prompt_id)
         assert (cancelled.verdict, cancelled.wedge) == (Verdict.WEDGED, Wedge.HTTP_DEAD)
-        assert cancelled.took_s <= NAMED_S
         assert any("no answer" in sentence for sentence in cancelled.evidence)
 
 
@@ -65,7 +59,6 @@ async def test_a_process_that_is_stopped_is_named_and_goes_on_as_if_nothing_had_
         simulator.signal(signal.SIGSTOP)
         cancelled = await control.cancel(prompt_id)
         assert (cancelled.verdict, cancelled.wedge) == (Verdict.WEDGED, Wedge.HTTP_DEAD)
-        assert cancelled.took_s <= NAMED_S
         assert any("SIGCONT" in sentence for sentence in cancelled.evidence)
         simulator.signal(signal.SIGCONT)
         assert (await control.cancel(prompt_id)).verdict is Verdict.CANCELLED
@@ -88,13 +81,11 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cancel_plan, "FREE_S", 1.0)
 
 
-async def _deaf(control: Control, graph: graphs.Graph, wedge: Wedge, limit_s: float) -> None:
+async def _deaf(control: Control, graph: graphs.Graph, wedge: Wedge) -> None:
     prompt_id = await control.submit_running(graph)
-    began = time.monotonic()
     cancelled = await control.cancel(prompt_id)
     assert (cancelled.verdict, cancelled.wedge) == (Verdict.WEDGED, wedge)
     assert cancelled.interrupts >= 2
-    assert time.monotonic() - began <= limit_s
     assert (await control.prompts.get(prompt_id)).status == "in_progress"
 
 
@@ -103,7 +94,7 @@ async def _deaf(control: Control, graph: graphs.Graph, wedge: Wedge, limit_s: fl
 async def test_a_deaf_step_is_busy_or_hangs(graph: str, wedge: Wedge, tmp_path: Path) -> None:
     async with controlled(tmp_path) as (control, _):
         await control.look()
-        await _deaf(control, getattr(graphs, graph)(FOREVER_S), wedge, 10)
+        await _deaf(control, getattr(graphs, graph)(FOREVER_S), wedge)
 
 
 @pytest.mark.nightly
@@ -114,7 +105,7 @@ async def test_a_deaf_step_is_given_its_time_and_then_named_before_clients_give_
 ) -> None:
     async with controlled(tmp_path, "--version", version) as (control, _):
         await control.look()
-        await _deaf(control, getattr(graphs, graph)(FOREVER_S), wedge, 50)
+        await _deaf(control, getattr(graphs, graph)(FOREVER_S), wedge)
 
 
 # Dead ------------------------------------------------------------------------------------------------------------
@@ -128,7 +119,6 @@ async def test_a_server_that_dies_of_the_interrupt_is_said_to_have_died(version:
         prompt_id = await control.submit_running(graphs.sleeping(FOREVER_S))
         cancelled = await control.cancel(prompt_id)
         assert cancelled.verdict is Verdict.SERVER_DIED
-        assert cancelled.took_s <= NAMED_S
         kept = control.journal.get(prompt_id)
         assert kept
         assert kept.end is None
@@ -174,14 +164,13 @@ async def test_no_answer_is_never_an_empty_queue(name: str, prompt_id: str | Non
         cancelled = await control.cancel(prompt_id)
         assert cancelled.verdict is Verdict.UNREACHABLE
         assert why in cancelled.detail
-        assert cancelled.took_s <= NAMED_S
 
 
 @pytest.mark.requirement("comfyui.unreachable")
 async def test_where_nobody_listens_the_queue_is_unknown(tmp_path: Path) -> None:
     async with control_of(free_port(), tmp_path) as control:
         cancelled = await control.cancel(None)
-        assert (cancelled.verdict, cancelled.took_s < 1) == (Verdict.UNREACHABLE, True)
+        assert cancelled.verdict is Verdict.UNREACHABLE
         assert "nothing listens there" in cancelled.detail
 
 
@@ -189,7 +178,6 @@ async def test_a_server_that_hangs_from_the_beginning_is_wedged_and_not_idle(tmp
     async with controlled(tmp_path, "--hang") as (control, _):
         cancelled = await control.cancel(None)
         assert (cancelled.verdict, cancelled.wedge) == (Verdict.WEDGED, Wedge.HTTP_DEAD)
-        assert cancelled.took_s <= NAMED_S
 
 
 # A broken history ------------------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,9 +30,6 @@ from tests.comfyui_simulator.process import Simulator
 from tests.patience import wait_until
 
 pytestmark = pytest.mark.real_process
-
-#: A restart may take this much longer than the start of the same server; on a quiet machine it is a fifth of it.
-_OVERHEAD_S = 10.0
 
 #: Ours, and what a shell sets for itself on the way.
 _ADDED = {JOB_ID_VARIABLE, COOKIE_VARIABLE, "PWD", "OLDPWD", "SHLVL", "_"}
@@ -83,12 +79,10 @@ _STATES: dict[str, Callable[[Simulator], None]] = {
 
 @pytest.mark.parametrize("state", _STATES)
 async def test_in_whatever_state_it_is_restarted_with_nothing_of_the_old_one_left(
-    tmp_path: Path, manager: JobManager, state: str, record_property: Callable[[str, object], None]
+    tmp_path: Path, manager: JobManager, state: str
 ) -> None:
     own = {"CUDA_VISIBLE_DEVICES": "7", "ODD": "a b\n'c'\"$x", "__COMFY_CLI_SESSION__": str(tmp_path / "session")}
-    began = time.monotonic()
     with a_checkout(tmp_path, env=own) as simulator:
-        reference_s = time.monotonic() - began
         run_to_its_end(simulator, graphs.spawn_child(ignore_sigterm=True))
         run_to_its_end(simulator, graphs.spawn_child(ignore_sigterm=True, new_session=True))
         old = psutil.Process(simulator.pid)
@@ -116,9 +110,6 @@ async def test_in_whatever_state_it_is_restarted_with_nothing_of_the_old_one_lef
                 assert now["CUDA_VISIBLE_DEVICES"] == "7"
                 assert "PYTHONUNBUFFERED" not in now
                 assert "__COMFY_CLI_SESSION__" not in now
-                record_property("reference_s", round(reference_s, 2))
-                record_property("took_s", round(outcome.took_s, 2))
-                assert outcome.took_s <= reference_s + _OVERHEAD_S
 
 
 async def test_a_restarted_one_is_our_job_and_can_be_restarted_again(tmp_path: Path, manager: JobManager) -> None:

@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.patience import HELPER_LIFE_S
+
 #: No child outlives this, whatever goes wrong.
-CHILD_LIFE_S = 120
+CHILD_LIFE_S = HELPER_LIFE_S
 
 #: Names the file that children are written to, and marks them as ours.
 CHILDREN_VARIABLE = "SIMULATOR_CHILDREN"

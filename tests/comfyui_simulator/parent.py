@@ -7,11 +7,13 @@ import ctypes
 import os
 import signal
 
+from tests.patience import scaled
+
 #: ``<pid of the parent>:<descriptor to write the port to>``
 PARENT_VARIABLE = "SIMULATOR_PARENT"
 
-#: Every simulator ends by itself after this time, also with the interpreter's lock held.
-LIFE_S = 300
+#: Every simulator ends by itself after this time, also with the interpreter's lock held. No nightly test takes longer.
+LIFE_S = scaled(3600.0)
 
 _PR_SET_PDEATHSIG = 1
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,6 @@ from tests.agents.host.conftest import AGENT, RemoteAgent
 from tests.conftest import Liveness, processes_of
 
 pytestmark = pytest.mark.real_process
-
-#: A cancel, the agent's own way to stop included, takes at most this long.
-BAR_S = 1.5
 
 
 def _acp(workspace: Path, prompt: str, *flags: str, **values: Any) -> SpawnRequest:
@@ -60,10 +56,8 @@ async def test_a_cancel_leaves_nothing_of_an_agent_and_its_tool(
     run = await runs.spawn(_acp(workspace, f"run exec {tool}", *flags))
     liveness.expect("tool", "daemon")
 
-    began = time.monotonic()
     cancelled = await runs.cancel(of(run), by="test")
 
-    assert time.monotonic() - began < BAR_S
     liveness.assert_dead("tool", "daemon")
     assert cancelled.run.state.status is RunStatus.CANCELLED
     assert cancelled.stopped.leftover == ()
@@ -136,9 +130,7 @@ async def test_a_remote_agent_is_asked_answered_and_cancelled(
 
     working = await runs.spawn(_a2a(workspace, f"run exec {liveness.holder('tool')}", remote_agent))
     liveness.expect("tool")
-    began = time.monotonic()
     cancelled = await runs.cancel(of(working), by="test")
-    assert time.monotonic() - began < BAR_S
     liveness.wait_dead("tool")
     assert cancelled.run.state.status is RunStatus.CANCELLED
     remote = (await runs.get(of(asking))).state.remote
