@@ -17,6 +17,7 @@ from mcp_background_job.jobs.request import new_job_id
 from tests.comfyui.cancel_support import VERSIONS, control_of, controlled, end_of, ended_at, queued
 from tests.comfyui.talk import submit
 from tests.comfyui_simulator import graphs
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.real_process
 
@@ -57,7 +58,6 @@ async def test_an_interrupt_that_the_server_forgets_is_sent_again(version: str, 
         assert cancelled.verdict is Verdict.CANCELLED
         assert end_of(simulator, prompt_id) == "interrupted"
         assert cancelled.interrupts == 2
-        assert cancelled.took_s <= 4
 
 
 @pytest.mark.requirement("comfyui.cancel.finished")
@@ -88,7 +88,7 @@ async def test_a_prompt_that_fails_by_itself_is_not_called_cancelled(tmp_path: P
     async with controlled(tmp_path) as (control, simulator):
         prompt_id = await control.submit_running(graphs.chain(graphs.sleeping(0.5), graphs.raising("no")))
         # As if the interrupt had come too late for the node that fails.
-        await asyncio.gather(control.submitter.wait(prompt_id, 10))
+        await asyncio.gather(control.submitter.wait(prompt_id, PATIENCE_S))
         cancelled = await control.cancel(prompt_id)
         assert cancelled.verdict is Verdict.FAILED
         assert cancelled.finished
@@ -143,11 +143,12 @@ async def test_two_who_cancel_one_prompt_both_get_a_true_answer(tmp_path: Path) 
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_a_pending_prompt_is_taken_out_and_never_runs(version: str, tmp_path: Path) -> None:
     async with controlled(tmp_path, "--version", version) as (control, simulator):
-        running = await control.submit_running(graphs.stepped(5, 0.1))
+        running = await control.submit_running(graphs.gated(tmp_path / "gate"))
         waiting = await control.submit(graphs.output())
         cancelled = await control.cancel(waiting)
         assert (cancelled.verdict, cancelled.interrupts) == (Verdict.CANCELLED, 0)
         assert waiting not in queued(simulator)
+        (tmp_path / "gate").touch()
         assert await control.until_over(running) == "completed"
         assert end_of(simulator, waiting) is None
         # The server has forgotten it: the journal has not.
@@ -156,10 +157,11 @@ async def test_a_pending_prompt_is_taken_out_and_never_runs(version: str, tmp_pa
 
 async def test_only_a_pending_one_is_taken_out_when_one_is_meant(tmp_path: Path) -> None:
     async with controlled(tmp_path) as (control, simulator):
-        running = await control.submit_running(graphs.stepped(5, 0.1))
+        running = await control.submit_running(graphs.gated(tmp_path / "gate"))
         waiting = await control.submit(graphs.output())
         assert (await control.canceller.cancel_pending(running)).verdict is Verdict.RUNNING
         assert (await control.canceller.cancel_pending(waiting)).verdict is Verdict.CANCELLED
+        (tmp_path / "gate").touch()
         assert await control.until_over(running) == "completed"
         assert end_of(simulator, running) == "success"
         assert (await control.canceller.cancel_pending(running)).verdict is Verdict.FINISHED

@@ -109,9 +109,10 @@ async def test_an_end_that_nobody_had_read_is_journalled_before_its_entry_is_rem
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_what_runs_and_waits_goes_on(tmp_path: Path, version: str) -> None:
     async with listed(tmp_path, "--version", version) as (lists, simulator):
-        runs = await lists.submit(graphs.stepped(5, 0.1))
+        runs = await lists.submit(graphs.gated(tmp_path / "gate"))
         waits = await lists.submit(graphs.output())
         assert await lists.history.clear(keep=0) == Cleared(removed=0, kept=0, journalled=0)
+        (tmp_path / "gate").touch()
         await until_over(simulator, waits)
 
         # In any order: both may end in the same millisecond.

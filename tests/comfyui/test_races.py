@@ -104,5 +104,5 @@ async def test_a_wait_for_a_short_prompt_ends_with_its_end(times: int, version: 
     """The end that is heard of before it stands in the history."""
     async with controlled(tmp_path, "--version", version, "--history-gap", "0.003") as (control, _):
         for _ in range(times):
-            prompt = (await control.submitter.wait(await control.submit(graphs.sleeping(0.01)), 10)).status
+            prompt = (await control.submitter.wait(await control.submit(graphs.sleeping(0.01)), PATIENCE_S)).status
             assert prompt == "completed"

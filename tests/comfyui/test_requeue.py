@@ -95,13 +95,14 @@ async def test_who_submitted_a_prompt_by_himself_hears_of_its_end_after_the_rest
 ) -> None:
     with a_checkout(tmp_path) as simulator:
         wait_running(simulator, submit(simulator, stuck()))
-        others = submit(simulator, graphs.stepped(30, 0.1), client_id="browser", extra_data={"kept": [1, "ü"]})
+        others = submit(simulator, graphs.gated(tmp_path / "gate"), client_id="browser", extra_data={"kept": [1, "ü"]})
         async with control_of(manager, simulator.port) as control:
             await control.restart(force=True, requeue="pending")
             with Listener(simulator, "browser") as listener:
                 [item] = ask(simulator, "GET", "/queue").json["queue_running"]
                 assert item[3]["kept"] == [1, "ü"]
                 assert item[3]["client_id"] == "browser"
+                (tmp_path / "gate").touch()
                 assert listener.until(is_end)["data"]["prompt_id"] == others
 
 
@@ -202,7 +203,7 @@ async def main():
     manager = build(load_settings())
     manager.executor.start_spawner()
     comfyui = build_comfyui(manager, load_comfyui_settings(url=url))
-    await comfyui.lifecycle.restart(client="dying", force=True, requeue=requeue, wait_s=WAIT_S)
+    await comfyui.lifecycle.restart(client="dying", force=True, requeue=requeue, wait_s=50)
 
 asyncio.run(main())
 """

@@ -29,7 +29,7 @@ from tests.comfyui.lifecycle_support import (
 from tests.comfyui.talk import ask, entry, running, submit, wait_until_silent
 from tests.comfyui_simulator import graphs
 from tests.comfyui_simulator.process import Simulator
-from tests.patience import wait_until
+from tests.patience import WAIT_S, wait_until
 
 pytestmark = pytest.mark.real_process
 
@@ -138,8 +138,8 @@ async def test_a_configured_command_that_restarts_nothing_loses_nothing(
         wait_running(simulator, first)
         second = submit(simulator, stuck())
         async with control_of(manager, simulator.port, restart_command=command) as control:
-            outcome = await control.restart(force=True, requeue="all", wait_s=8 if said else 1.5)
-            assert outcome.took_s < 6  # who has failed is not waited for
+            outcome = await control.restart(force=True, requeue="all", wait_s=WAIT_S if said else 1.5)
+            assert outcome.took_s < WAIT_S / 2  # who has failed is not waited for
             assert outcome.status in ("failed", "requested")
             assert said in outcome.output
             assert not old.is_dead()

@@ -47,7 +47,7 @@ async def test_a_busy_one_is_left_alone_and_what_would_be_lost_is_named(
 ) -> None:
     with a_checkout(tmp_path) as simulator, watching(simulator.pid) as [old]:
         async with control_of(manager, simulator.port) as control:
-            mine = await control.submit(graphs.stepped(30, 0.05), "the portrait")
+            mine = await control.submit(graphs.gated(tmp_path / "gate"), "the portrait")
             wait_running(simulator, mine)
             others = submit(simulator, graphs.sleeping(0))
             refusal = await control.refusal(control.stop() if action == "stop" else control.restart())
@@ -59,7 +59,8 @@ async def test_a_busy_one_is_left_alone_and_what_would_be_lost_is_named(
             assert "force=true" in refusal
             assert not old.is_dead()
             assert psutil.Process(the_listener(simulator.port)).create_time() == old.began
-            prompt = await control.comfyui.submitter.wait(others, 10)
+            (tmp_path / "gate").touch()
+            prompt = await control.comfyui.submitter.wait(others, PATIENCE_S)
             assert prompt.status == "completed"
             assert await control.state_of(mine) == "completed"
 

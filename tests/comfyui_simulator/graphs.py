@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from pathlib import Path
 from typing import Any
 
 Graph = dict[str, dict[str, Any]]
@@ -34,6 +35,11 @@ def with_output(graph: Graph, filename_prefix: str = "simulated", text: str = "d
 
 def stepped(steps: int = 10, seconds: float = 0.1) -> Graph:
     return single("SimStepped", steps=steps, seconds=seconds)
+
+
+def gated(gate: Path) -> Graph:
+    """Run until a file is there: just as long as the test needs it to, on a slow machine too."""
+    return single("SimGated", gate=str(gate))
 
 
 def sleeping(seconds: float) -> Graph:

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from tests.comfyui_simulator import children, png
@@ -24,6 +25,9 @@ _SIG_IGN = 1
 #: What ends or stops the process waits so long, or the answer to the submission would be lost with it.
 _HEAD_START_S = 0.15
 
+# A step of a node that waits for its gate to be opened.
+_GATE_LOOK_S = 0.02
+
 
 def _sleep(seconds: float) -> None:
     threading.Event().wait(seconds)
@@ -39,6 +43,13 @@ def _step(context: Context, steps: int, seconds: float) -> None:
 def _stepped(context: Context, inputs: dict[str, Any]) -> Result:
     _step(context, inputs["steps"], inputs["seconds"])
     return said(f"stepped {inputs['steps']}x{inputs['seconds']}")
+
+
+def _gated(context: Context, inputs: dict[str, Any]) -> Result:
+    while not Path(inputs["gate"]).exists():
+        _sleep(_GATE_LOOK_S)
+        context.progress(1, 2)
+    return said("let go")
 
 
 def _slept(_context: Context, inputs: dict[str, Any]) -> Result:
@@ -153,6 +164,7 @@ def _sim(
 
 SIM_NODES = [
     _sim("SimStepped", _stepped, {"steps": _INT, "seconds": _FLOAT}),
+    _sim("SimGated", _gated, {"gate": _STRING}),
     _sim("SimSleep", _slept, {"seconds": _FLOAT}),
     _sim("SimBusy", _busy, {"seconds": _FLOAT}),
     _sim("SimGilHold", _gil_held, {"seconds": _FLOAT}),
