@@ -280,6 +280,14 @@ async def test_whoever_clears_the_history_makes_nothing_run_again(
         assert {row.ending for row in home.rows(batch_id)} <= {"completed", "failed"}, _endings(home, batch_id)
 
 
+async def _with_two_sent(home: House, gate: Path) -> str:
+    """Make a batch of six, of which two are over and two are sent and stay there until the gate is opened."""
+    batch_id = await home.create_of([quick()] * 2 + [graphs.gated(gate)] * 4)
+    await home.until_ledger("began", 3)
+    await home.until_ledger("submitted", 4)
+    return batch_id
+
+
 @pytest.mark.requirement("comfyui.batch.survives")
 @pytest.mark.parametrize(
     "requeue", ["all", *(pytest.param(other, marks=pytest.mark.nightly) for other in ("none", "pending"))]
@@ -288,11 +296,11 @@ async def test_a_restart_of_comfyui_loses_nothing_of_a_batch(
     requeue: str, tmp_path: Path, state_dir: str, manager: JobManager
 ) -> None:
     async with house(tmp_path, state_dir, manager) as home:
-        batch_id = await home.create(6, quick(0.3))
-        await home.until_ledger("began", 3)
+        batch_id = await _with_two_sent(home, tmp_path / "gate")
         assert "of batches" in await home.control.refusal(home.control.restart())
         outcome = await home.control.restart(force=True, requeue=requeue)
         home.ledger.note_death()
+        (tmp_path / "gate").touch()
         assert outcome.status == "restarted"
         assert len(outcome.of_batches) == 2
         assert outcome.lost == ()
@@ -308,9 +316,9 @@ async def test_a_restart_of_comfyui_loses_nothing_of_a_batch(
 @pytest.mark.requirement("comfyui.batch.survives")
 async def test_a_stopped_comfyui_loses_nothing_of_a_batch(tmp_path: Path, state_dir: str, manager: JobManager) -> None:
     async with house(tmp_path, state_dir, manager) as home:
-        batch_id = await home.create(6, quick(0.3))
-        await home.until_ledger("began", 3)
+        batch_id = await _with_two_sent(home, tmp_path / "gate")
         stopped = await home.control.stop(force=True)
+        (tmp_path / "gate").touch()
         assert len(stopped.of_batches) == 2
         await home.until(batch_id, lambda view: "nothing listens" in view.trouble, "the trouble is told")
         assert (await home.control.start()).status == "started"
@@ -345,7 +353,7 @@ async def test_of_two_dispatchers_that_are_started_by_hand_one_works_and_the_oth
     tmp_path: Path, state_dir: str, manager: JobManager
 ) -> None:
     async with house(tmp_path, state_dir, manager) as home:
-        batch_id = await home.create(60, quick(0.1))
+        batch_id = await home.create(60, graphs.gated(tmp_path / "gate"))
         await home.until_ledger("submitted", 1)
         others = [_dispatcher_by_hand(home, batch_id) for _ in range(2)]
         try:
@@ -353,11 +361,12 @@ async def test_of_two_dispatchers_that_are_started_by_hand_one_works_and_the_oth
                 assert other.stdout
                 assert b"another dispatcher works on batch" in await asyncio.to_thread(other.stdout.readline)
             os.kill(await home.dispatcher_pid(batch_id), signal.SIGKILL)
+            (tmp_path / "gate").touch()
             said = [(await asyncio.to_thread(other.communicate, timeout=PATIENCE_S))[0].decode() for other in others]
         finally:
             for other in others:
                 other.kill()
-                other.wait()
+                other.communicate()
         assert (await home.over(batch_id)).counts.succeeded == 60
         assert set(home.ledger.count("submitted").values()) == {1}
         assert all(text.splitlines()[-1] == f"batch {batch_id} succeeded" for text in said)
