@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mcp_background_job.config import ComfyUISettings, Settings
 from mcp_background_job.executors.local import LocalExecutor
-from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, JOB_ID_VARIABLE, RUN_ID_VARIABLE, StateDir
+from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, JOB_ID_VARIABLE, RUN_ID_VARIABLE, StateDir, is_job_id
 from mcp_background_job.jobs.index import Index
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import Policy
@@ -99,6 +99,7 @@ def policy_of(settings: Settings) -> Policy:
         working_dir=settings.working_dir,
         allowed_commands=tuple(settings.allowed_commands),
         shell=settings.shell,
+        parent=_own_job(),
     )
 
 
@@ -106,6 +107,12 @@ def _open_registry(path: str) -> Registry:
     from mcp_background_job.registry.sqlite import SqliteRegistry  # noqa: PLC0415  opened late, in the index's thread
 
     return SqliteRegistry(path)
+
+
+def _own_job() -> str | None:
+    """Return the id of the job that this process runs in: what it starts belongs to that."""
+    job_id = os.environ.get(JOB_ID_VARIABLE, "")
+    return job_id if is_job_id(job_id) else None
 
 
 def _environment() -> dict[str, str]:

@@ -121,6 +121,16 @@ PROMISES: tuple[Promise, ...] = (
         "strangers.reboot", _STRANGER, "Jobs of an earlier boot are lost with that reason, and nothing is signalled."
     ),
     Promise("strangers.copies", _STRANGER, "A copy of a job's files, or of the state directory, is not the job."),
+    Promise(
+        "family.strangers",
+        _STRANGER,
+        "A job whose runner a process of another job has launched is no part of that one, and does not end with it.",
+    ),
+    Promise(
+        "family.parents",
+        _KILLED,
+        "A job that was started within another ends when that is killed, wherever its runner is, and says so.",
+    ),
     # No byte is lost silently
     Promise("log.whole", _BYTES, "The log is what the program wrote: any bytes, any length, read at any page size."),
     Promise("log.bounded", _BYTES, "A job's disk use is bounded; what retention drops is counted and said."),

@@ -39,7 +39,7 @@ from mcp_background_job.errors import (
 )
 from mcp_background_job.jobdir.records import SYSTEM
 from mcp_background_job.jobs.manager import JobManager, Started
-from mcp_background_job.jobs.request import StartRequest
+from mcp_background_job.jobs.request import ROOT, StartRequest
 from mcp_background_job.jobs.wait import WaitRequest
 from mcp_background_job.registry.batches import SqliteBatches
 
@@ -504,6 +504,8 @@ def dispatcher_request(batch: Batch) -> StartRequest:
         name=dispatcher_name(batch.batch_id),
         env={"COMFYUI_URL": batch.server},
         is_own=True,
+        # Whoever looks at a batch whose dispatcher is gone starts it again, and need not have to do with it.
+        parent=ROOT,
     )
 
 

@@ -31,7 +31,7 @@ from mcp_background_job.core.waiting import Kind, Until, Why
 from mcp_background_job.errors import BackgroundJobError, LifecycleError, UnreachableError
 from mcp_background_job.jobdir import lock
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.jobs.request import StartRequest
+from mcp_background_job.jobs.request import ROOT, StartRequest
 from mcp_background_job.jobs.wait import WaitRequest
 from mcp_background_job.registry.journal_base import Journal
 
@@ -286,7 +286,9 @@ class Lifecycle:
         again = await carry_over.wish(self._journal, luggage, requeue)
         job: Job | None = None
         if self._settings.restart_command:
-            request = StartRequest(command=self._settings.restart_command, name="comfyui-restart", is_own=True)
+            request = StartRequest(
+                command=self._settings.restart_command, name="comfyui-restart", is_own=True, parent=ROOT
+            )
             job = (await self._manager.start(request, client=client)).job
             how = f"COMFYUI_RESTART_COMMAND runs as {job.job_id}"
         elif await self._others.by_manager():

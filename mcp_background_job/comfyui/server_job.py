@@ -18,7 +18,7 @@ from mcp_background_job.core.waiting import Kind, Until, Why
 from mcp_background_job.errors import LifecycleError, RelaunchError, SurvivorsError, UnknownJobError, UnreachableError
 from mcp_background_job.jobdir.layout import JOB_ID_VARIABLE
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.jobs.request import StartRequest
+from mcp_background_job.jobs.request import ROOT, StartRequest
 from mcp_background_job.jobs.wait import WaitRequest
 from mcp_background_job.processes.family import end_family
 from mcp_background_job.processes.listeners import listener_on
@@ -164,6 +164,8 @@ class ServerJob:
             # ComfyUI wraps its streams: without a terminal the prints of nodes stay in a buffer (measured).
             stdin="pty",
             is_own=True,
+            # It serves all that the user does; the job of an agent that happens to (re)start it must not end it.
+            parent=ROOT,
         )
 
     async def _await_ready(self, job: Job, deadline: float) -> Outcome:

@@ -6,7 +6,7 @@ taking it (``F_GETLK``), so that a reader never gets into a starting runner's wa
 kernel instead of from a file that somebody may have forged.
 
 The trap of these locks: a process loses them when it closes *any* descriptor of the file. So the holder opens the file
-once and keeps it, and never asks about its own lock.
+once and keeps it. Who asks about a lock of this process is answered from memory, for that reason.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ _DARWIN = sys.platform == "darwin"
 _FLOCK = struct.Struct("@qqihh" if _DARWIN else "@hhqqi4x")
 
 
+#: Device and inode of the files that a process has locked by ``try_acquire``, with its pid: a fork holds none of them.
+_mine: set[tuple[int, int, int]] = set()
+
+
 @dataclass(frozen=True)
 class Holder:
     """Who holds a lock. ``pid`` is ``None`` when the holder lives in another pid namespace."""
@@ -36,6 +40,8 @@ class Holder:
 def holder_of(path: str) -> Holder | None:
     """Return who holds the lock; ``None`` if nobody does, or there is no such file."""
     try:
+        if _mine and _identity(os.stat(path)) in _mine:
+            return Holder(os.getpid())
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
@@ -59,7 +65,18 @@ def try_acquire(path: str) -> int | None:
         if error.errno in (errno.EACCES, errno.EAGAIN):
             return None
         raise
+    _mine.add(_identity(os.fstat(descriptor)))
     return descriptor
+
+
+def release(descriptor: int) -> None:
+    """Let go of a lock that ``try_acquire`` has taken."""
+    _mine.discard(_identity(os.fstat(descriptor)))
+    os.close(descriptor)
+
+
+def _identity(facts: os.stat_result) -> tuple[int, int, int]:
+    return os.getpid(), facts.st_dev, facts.st_ino
 
 
 @contextlib.contextmanager

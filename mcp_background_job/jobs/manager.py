@@ -31,6 +31,7 @@ from mcp_background_job.jobs.index import Index
 from mcp_background_job.jobs.output import Excerpt, PageOfLog
 from mcp_background_job.jobs.request import (
     PLAIN_OUTPUT,
+    ROOT,
     TERMINAL_OUTPUT,
     Policy,
     StartRequest,
@@ -128,6 +129,8 @@ class JobManager:
             if live := await self._live_named(request.name):
                 if request.if_running == "return":
                     return live
+                if request.parent is None:
+                    request = replace(request, parent=await self._parent_of(live.job))
                 await self.kill(live.job.job_id, by=client or "restart", why=f"restart of {request.name}")
             started = await self._start(request, cwd, after, client, wait_for_report=wait_for_report)
             await self.index.put([started.job])
@@ -176,6 +179,7 @@ class JobManager:
             timeout_s=spec.timeout_s,
             if_running="restart",
             restarted_from=job.job_id,
+            parent=spec.parent or ROOT,
         )
         return await self.start(request, client=client)
 
@@ -184,6 +188,10 @@ class JobManager:
         if spec is None:
             raise UnknownJobError(f"what job {job.label} was asked to do is no longer on record")
         return spec
+
+    async def _parent_of(self, job: Job) -> str:
+        """Return the parent for what takes the place of a job: that of the job, whoever asks for it."""
+        return (await self._spec(job)).parent or ROOT
 
     def claim_id(self) -> str:
         """Take a free id, for whoever writes it down before the job is started; see ``StartRequest.job_id``.

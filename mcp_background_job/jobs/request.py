@@ -38,6 +38,9 @@ _ID_LENGTH = 5
 #: Release 1.0.0 counts all jobs alike: by its count too, a job of our own finds room.
 _NO_LIMIT = 1_000_000
 
+#: The parent of what belongs to the user alone.
+ROOT = ""
+
 _STOP_SIGNALS = ("TERM", "INT", "HUP", "QUIT", "KILL", "USR1", "USR2", "ABRT")
 
 
@@ -67,6 +70,7 @@ class StartRequest:
         pools: names of limits that it shares with other jobs, and how many jobs of each may run at once.
         max_output: bytes of log kept, if more than the settings say.
         large_pipes: give its output much room, for programs that exit without waiting until it is read.
+        parent: id of the job that it ends with; ``ROOT`` for none. Without it: the job that this process runs in.
     """
 
     command: str
@@ -88,11 +92,15 @@ class StartRequest:
     pools: Mapping[str, int] = field(default_factory=dict[str, int])
     max_output: int = 0
     large_pipes: bool = False
+    parent: str | None = None
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What the settings say about starting jobs; see ``config.Settings`` for each."""
+    """What the settings say about starting jobs; see ``config.Settings`` for each.
+
+    ``parent`` is the id of the job that this process runs in, if it does.
+    """
 
     max_jobs: int
     max_output: int
@@ -100,6 +108,7 @@ class Policy:
     working_dir: str
     allowed_commands: tuple[str, ...]
     shell: str
+    parent: str | None = None
 
 
 def check(request: StartRequest, policy: Policy) -> str:
@@ -191,6 +200,7 @@ def spec_of(
         pools=dict(request.pools),
         large_pipes=request.large_pipes,
         is_own=request.is_own,
+        parent=(policy.parent if request.parent is None else request.parent) or None,
     )
 
 

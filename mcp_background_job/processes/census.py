@@ -21,6 +21,8 @@ from typing import NamedTuple
 
 import psutil
 
+from mcp_background_job.jobdir import runners
+
 #: How long to wait for a process where the system has no descriptors of processes to wait on.
 _BLIND_WAIT_S = 0.05
 
@@ -40,6 +42,7 @@ class Seen(NamedTuple):
         group: number of its process group; a group's leader has it as its pid.
         session: number of its session, likewise.
         alive: whether it is more than an exit status that nobody has collected.
+        name: what it calls itself; a process can call itself anything.
     """
 
     pid: int
@@ -48,6 +51,7 @@ class Seen(NamedTuple):
     group: int
     session: int
     alive: bool
+    name: str = ""
 
 
 class Census(NamedTuple):
@@ -94,10 +98,12 @@ def look_up(pid: int) -> Seen | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     # The name stands in parentheses and may itself hold spaces and parentheses: proc(5)
-    rest = stat[stat.rindex(b")") + 2 :].split()
+    end = stat.rindex(b")")
+    rest = stat[end + 2 :].split()
+    name = stat[stat.index(b"(") + 1 : end].decode(errors="replace")
     # A main thread that has ended is a zombie while other threads of the process go on.
     alive = rest[0] not in (b"Z", b"X") or int(rest[17]) > 1
-    return Seen(pid, int(rest[19]), int(rest[1]), int(rest[2]), int(rest[3]), alive)
+    return Seen(pid, int(rest[19]), int(rest[1]), int(rest[2]), int(rest[3]), alive, name)
 
 
 def _look_up_by_psutil(pid: int) -> Seen | None:
@@ -108,6 +114,11 @@ def _look_up_by_psutil(pid: int) -> Seen | None:
         alive = process.status() != psutil.STATUS_ZOMBIE
         return Seen(pid, process.create_time(), process.ppid(), group, session, alive)
     return None
+
+
+def is_runner(seen: Seen) -> bool:
+    """Tell whether a process is the runner of a job: it and what it runs are then of no family but their own."""
+    return runners.is_name_of_ours(seen.name) and runners.job_of(seen.pid) is not None
 
 
 def real_user(seen: Seen) -> int | None:

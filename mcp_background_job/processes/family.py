@@ -13,6 +13,8 @@ start time); and before each round of SIGKILL all are suspended until nobody new
 forks nor ends and leaves orphans. Processes that fork and end faster than they can be listed are suspended by their
 group, which the kernel does to all members at one moment.
 
+The runner of a job is nobody's family, nor is what it runs, even if a server in the family has launched it.
+
 What is not found: a daemon that had left both its parents and the family's sessions before the first look. Nothing
 tells it from a stranger.
 """
@@ -112,7 +114,16 @@ def _freeze(family: _Family, living: list[Seen], deadline: float) -> list[Seen]:
             census.send(seen, signal.SIGSTOP)
             frozen.add(seen[:2])
         living = family.look()
+    _let_go(frozen - {seen[:2] for seen in living})
     return living
+
+
+def _let_go(suspended: set[tuple[int, float]]) -> None:
+    """Wake those that turned out not to be of the family: they became runners between the look and the signal."""
+    for pid, birth in suspended:
+        now = census.look_up(pid)
+        if now and now.birth == birth:
+            census.send(now, signal.SIGCONT)
 
 
 class _Family:
@@ -140,6 +151,7 @@ class _Family:
         everyone, settled = census.everyone()
         self._everyone = everyone
         spared = _spared(everyone)
+        self._dismiss_runners()
         known = {seen.pid for seen in everyone.values() if seen[:2] in self._members}
         sessions = self._trusted(self._sessions, {everyone[pid].session for pid in known}, now)
         groups = self._trusted(self._groups, {everyone[pid].group for pid in known}, now)
@@ -158,6 +170,7 @@ class _Family:
                 if seen.pid not in found
                 and seen.pid not in spared
                 and (seen.parent in found or seen.session in sessions or seen.group in groups)
+                and not census.is_runner(seen)
             }
             if not more:
                 break
@@ -193,6 +206,13 @@ class _Family:
         self._members[seen[:2]] = seen
         if census.real_user(seen) not in (os.getuid(), None):
             self._foreign.add(seen[:2])
+
+    def _dismiss_runners(self) -> None:
+        """Forget those that were no runners yet when they were admitted."""
+        for seen in list(self._members.values()):
+            now = self._everyone.get(seen.pid)
+            if now and now.birth == seen.birth and census.is_runner(now):
+                del self._members[seen[:2]]
 
     def _may_be_ended(self, seen: Seen) -> bool:
         return seen.alive and seen[:2] not in self._foreign

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import psutil
 
+from mcp_background_job.jobdir import runners
 from mcp_background_job.processes import census
 from mcp_background_job.processes.census import Seen
 
@@ -90,14 +91,15 @@ class ProcessWrapper:
         Returns the pids of those that SIGKILL did not end within ``patience_s``.
         """
         if grace_s > 0 and number != signal.SIGKILL:
-            polite = self._living_descendants()
+            polite = [process for process in self._living_descendants() if not _may_become_runner(process)]
             for process in polite:
                 _send(process, number)
                 _send(process, signal.SIGCONT)  # the suspended would not see the signal
             psutil.wait_procs(polite, timeout=grace_s)
         deadline = time.monotonic() + patience_s
         while (left := self._living_descendants()) and time.monotonic() < deadline:
-            for process in left:
+            # Who may become a runner gets the time to, or to end by itself, and is killed when nobody else is left.
+            for process in [process for process in left if not _may_become_runner(process)] or left:
                 _send(process, signal.SIGKILL)
             psutil.wait_procs(left, timeout=_KILL_ROUND_S)
         return [process.pid for process in left]
@@ -128,11 +130,28 @@ class ProcessWrapper:
         return TreeUsage(len(commands), cpu, memory, sorted(ports), commands)
 
     def _descendants(self) -> Iterator[psutil.Process]:
+        """The processes below this one; not the runners of other jobs, and what is below those."""
+        strangers: set[int] = set()
         with contextlib.suppress(psutil.NoSuchProcess):
-            yield from self._process.children(recursive=True)
+            for process in self._process.children(recursive=True):  # parents come before their children
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    if process.ppid() in strangers or _is_runner(process):
+                        strangers.add(process.pid)
+                    else:
+                        yield process
+
+
+def _may_become_runner(process: psutil.Process) -> bool:
+    return runners.is_name_of_ours(runners.name_of(process.pid))
+
+
+def _is_runner(process: psutil.Process) -> bool:
+    return _may_become_runner(process) and runners.job_of(process.pid) is not None
 
 
 def _send(process: psutil.Process, number: int) -> None:
+    if _is_runner(process):  # since it was listed
+        return
     with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):  # gone, or shown as a survivor
         process.send_signal(number)
 

@@ -60,10 +60,21 @@ class Climber:
 
     def _send(self, targets: list[tree.Process], number: int) -> None:
         self.has_signalled = True
+        targets = _whose_turn(targets, number)
         if number == signal.SIGKILL:
             new = [process.pid for process in targets if process.pid not in self.killed]
             self.killed += new[: MAX_KILLED_PIDS - len(self.killed)]
         self._signal_all(targets, number)
+
+
+def _whose_turn(targets: list[tree.Process], number: int) -> list[tree.Process]:
+    """Leave out those that may become the runners of other jobs, for as long as others are there.
+
+    A spawner ends by itself when its server does, and a runner in the making is one by the next look. So those are
+    never asked to end, and are killed when they are all that is left: then they are neither.
+    """
+    others = [process for process in targets if not process.may_become_runner]
+    return others if others or number != signal.SIGKILL else targets
 
 
 def send_to_each(targets: list[tree.Process], number: int) -> None:

@@ -1,8 +1,9 @@
 """The job's processes, as their parent sees them: reaped here, and signalled all together.
 
-That the tree is empty is the kernel's word: as a subreaper the runner inherits every orphan below it, so ``waitpid``
-says "no children" only when no process of the job is left, wherever it may have hidden. Without subreapers (macOS) the
-process group has to serve instead.
+That the tree is empty is the kernel's word: as a subreaper the runner inherits every orphan below it, so when it has no
+children no process of the job is left, wherever it may have hidden. Runners of other jobs, which it may have inherited
+too, are not of the family; when it ends they become children of init, or of the next subreaper. Without subreapers
+(macOS) the process group has to serve instead.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ class Family:
     Attributes:
         pid: of the command, and so the number of its group.
         leader_exit: how the command itself ended, once it has.
-        childless: there is no descendant any more; what carries the job's cookie elsewhere does not count.
+        childless: there is no descendant any more but runners of other jobs and what is below them; what carries the
+            job's cookie elsewhere does not count.
+        in_doubt: what is left may become the runner of another job any moment, and nothing will tell when it has.
     """
 
     def __init__(self, pid: int, cookie: str, *, has_subreaper: bool) -> None:
@@ -31,6 +34,7 @@ class Family:
         self.pid = pid
         self.leader_exit: LeaderExit | None = None
         self.childless = False
+        self.in_doubt = False
         self._cookie = cookie
         self._has_subreaper = has_subreaper
 
@@ -41,11 +45,22 @@ class Family:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
                 self.childless = self._has_subreaper or not self._group_lives()
+                self.in_doubt = False
                 break
             if pid == 0:
+                self._look_for_others()
                 break
             if pid == self.pid:
                 self.leader_exit = _leader_exit(status)
+
+    def _look_for_others(self) -> None:
+        """Find out whether the children that live are those of other jobs."""
+        if self.leader_exit is None or not self._has_subreaper:
+            return
+        # What is below a runner is never ours to inherit while it lives, so children are all that need be looked at.
+        left = [process for process in tree.children(os.getpid()) if process.is_alive and not process.is_runner]
+        self.childless = not left
+        self.in_doubt = bool(left) and all(process.may_become_runner for process in left)
 
     def living(self, *, quick: bool) -> list[tree.Process]:
         """The living processes of the job: all that descend from us, and those elsewhere that carry its cookie.

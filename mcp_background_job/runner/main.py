@@ -22,6 +22,7 @@ from mcp_background_job.jobdir.layout import JobDir, StateDir
 from mcp_background_job.jobdir.marks import is_any_queued, waiting_of
 from mcp_background_job.jobdir.queue import due
 from mcp_background_job.jobdir.records import Spec
+from mcp_background_job.jobdir.runners import name_of_runner
 from mcp_background_job.runner.exit_record import MAX_REASON
 from mcp_background_job.runner.supervisor import Supervisor
 from mcp_background_job.runner.sweep import sweep
@@ -92,7 +93,7 @@ def _own(job: JobDir, reply: Reply, killed_by: str | None, claim: Claim | None) 
             claim.release()
     if spec is None:
         return
-    name_process(f"mcp-bg {job.job_id}")
+    name_process(name_of_runner(job.job_id))
     if os.path.exists(job.status):
         sweep(job, spec, killed_by=killed_by)
     else:

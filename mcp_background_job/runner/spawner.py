@@ -20,6 +20,7 @@ from mcp_background_job.core.states import State
 from mcp_background_job.jobdir import records
 from mcp_background_job.jobdir.boot import boot_id
 from mcp_background_job.jobdir.records import Spec, Status
+from mcp_background_job.jobdir.runners import SPAWNER_NAME
 from mcp_background_job.runner.main import Reply, be_runner
 from mcp_background_job.runner.system import name_process
 
@@ -33,7 +34,7 @@ _BREATH_S = 0.01
 def serve(descriptor: int) -> None:
     """Keep a spare runner at hand until the server is gone."""
     requests = socket.socket(fileno=descriptor)
-    name_process("mcp-bg spawner")
+    name_process(SPAWNER_NAME)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps; runners end long after we care
     rehearse()
     gc.collect()

@@ -35,20 +35,20 @@ from mcp_background_job.runner.account import Account
 from mcp_background_job.runner.clients import Answer, Clients
 from mcp_background_job.runner.climber import Climber
 from mcp_background_job.runner.family import Family
+from mcp_background_job.runner.kin import GRACE_S as OWN_GRACE_S
+from mcp_background_job.runner.kin import Kin, stop_of_ancestor
 from mcp_background_job.runner.output import BUSY_READS, PIPE_SIZE, Log, enlarge_pipe
 from mcp_background_job.runner.spawn import Child, spawn
 from mcp_background_job.runner.stdin import Stdin
+from mcp_background_job.runner.unowned import queue_unowned
 from mcp_background_job.runner.usage.answers import Answers
 from mcp_background_job.runner.usage.sampler import CAN_SAMPLE, Sampler
-
-#: Time between the polite signal and SIGKILL when the runner itself stops the job.
-OWN_GRACE_S = 5.0
 
 #: The same for what outlives its command, where that is not to be. Nobody looks after these processes any more.
 LEFTOVERS_GRACE_S = 2.0
 
-#: While it is being stopped, how often to look for processes of the job that are not our descendants: their end is
-#: not reported to us.
+#: How often to look where nothing tells: while the job is being stopped, for processes of it that are not our
+#: descendants; and whether what is left below us has become the runners of other jobs.
 STRAY_CHECK_S = 0.1
 
 #: poll(2) takes its time in milliseconds as a 32-bit number; the loop asks again anyhow.
@@ -74,7 +74,9 @@ class Supervisor:
         self._handlers: dict[int, Callable[[], None]] = {}
         self._full_reads: dict[int, int] = {}
         self._climber: Climber | None = None
+        self._has_climbed = False
         self._stop_outcome: Outcome | None = None
+        self._kin = Kin(job, watch=self._watch, unwatch=self._unwatch)
 
     # -- start -----------------------------------------------------------------------------------------------------
 
@@ -142,9 +144,16 @@ class Supervisor:
     def run(self) -> None:
         """Supervise until no process of the job is left, then publish how it ended."""
         while True:
+            if self._family.in_doubt:
+                self._reap()
             due = self._limits_due() if self._climber is None else self._climb()
             if self._family.childless and self._climber is None:
-                break
+                due = self._kin.due()
+                if due is None:
+                    break
+            elif self._family.in_doubt:
+                soon = time.monotonic() + STRAY_CHECK_S
+                due = soon if due is None else min(due, soon)
             due = self._sampler.due if due is None else min(due, self._sampler.due)
             timeout = min(max(0.0, due - time.monotonic()), LONGEST_POLL_S) * 1000
             for descriptor, _ in self._poll.poll(timeout):
@@ -172,6 +181,8 @@ class Supervisor:
             os.unlink(self._job.control)
         self._sampler.finish()
         self._account.make_durable()
+        if self._has_climbed:
+            queue_unowned(self._job.state_dir)
 
     # -- output and input ------------------------------------------------------------------------------------------
 
@@ -263,7 +274,8 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             if number in numbers:
                 why = f"its runner received {signal.Signals(number).name}"
-                self._request_stop(_own_request(SYSTEM, why), Outcome.KILLED)
+                request = stop_of_ancestor(self._job) or _own_request(SYSTEM, why)
+                self._request_stop(request, Outcome.KILLED)
 
     # -- limits ----------------------------------------------------------------------------------------------------
 
@@ -296,12 +308,14 @@ class Supervisor:
         else:
             self._climber.hurry(number, request.grace_s)
         self._publish()
+        self._kin.tell(request.grace_s)
 
     def _climb(self) -> float | None:
         """Carry out what the ladder says is due; returns when to ask it again, ``None`` when it is at its top."""
         climber = self._climber
         if climber is None:
             return None
+        self._has_climbed = True
         childless = self._family.childless
         # All processes are scanned at the first step, and before we call it done.
         targets = self._family.living(quick=climber.has_signalled)
@@ -311,6 +325,7 @@ class Supervisor:
             self._report_survivors([process.pid for process in targets])
         if step is Step.DONE:
             self._climber = None
+            self._kin.tell(OWN_GRACE_S)  # those that were started meanwhile
             return None
         if climber.has_signalled:
             self._account.stopped_as = self._stop_outcome
@@ -325,13 +340,18 @@ class Supervisor:
         family = self._family
         leader_was_alive = family.leader_exit is None
         family.reap()
-        if leader_was_alive and family.leader_exit and not family.childless:
+        if not leader_was_alive or family.leader_exit is None:
+            return
+        ends_leftovers = self._spec.leftovers == "kill" and self._climber is None
+        if not family.childless:
             self._catch_up()  # who is told that the command has ended finds all that it wrote
-            if self._spec.leftovers == "kill" and self._climber is None:
+            if ends_leftovers:
                 # Not a stop of the job, which has ended as its command did.
                 self._climber = Climber(signal.SIGTERM, LEFTOVERS_GRACE_S, family.signal_all)
             self._publish()
             self._clients.tell_watchers()
+        if ends_leftovers:
+            self._kin.tell(OWN_GRACE_S)
 
 
 def _own_request(by: str, why: str) -> StopRequest:

@@ -24,6 +24,7 @@ from mcp_background_job.jobdir.records import Exit, Spec, Status
 from mcp_background_job.jobdir.segments import open_segments
 from mcp_background_job.runner import tree
 from mcp_background_job.runner.climber import Climber, send_to_each
+from mcp_background_job.runner.kin import running_within
 
 #: Nobody reads these processes' output any more, and most have died of that; the others get this long to end politely.
 GRACE_S = 2.0
@@ -46,6 +47,9 @@ def sweep(job: JobDir, spec: Spec, *, killed_by: str | None) -> None:
     # The cookie names the directory that it was made for: a copy, in a backup say, must not end the original's job.
     is_ours = spec.cookie.startswith(f"{job.identity()}-")
     survivors = [] if rebooted or not is_ours else _end_all(spec.cookie)
+    if killed_by is not None:
+        for process in running_within(job):
+            tree.send_to_any(process, signal.SIGTERM)
     reason = REBOOT if rebooted else RUNNER_GONE
     if killed_by is not None:
         reason = f"stopped for {killed_by}, together with its runner, which did not answer"

@@ -4,6 +4,9 @@ Two ways lead to them. A living runner is the parent or the subreaper of all of 
 reach every one, whatever sessions and groups they made for themselves. When the runner is dead there is no such root;
 then the cookie in their environment tells them, together with their descendants and the sessions that they lead.
 
+The runner of another job is never one of them, and nothing below it is, wherever it hangs in the tree:
+``jobdir.runners`` tells why, and how it is known.
+
 Between reading about a process and signalling it, it may die and its pid be given to somebody else. So a process is
 remembered with its start time, and the signal goes through a descriptor of the process (pidfd) that was opened first
 and checked afterwards: if the start time still matches, the descriptor cannot mean anybody else.
@@ -18,6 +21,7 @@ import sys
 from collections.abc import Collection
 from typing import NamedTuple
 
+from mcp_background_job.jobdir import runners
 from mcp_background_job.jobdir.layout import COOKIE_VARIABLE
 from mcp_background_job.runner import proc
 
@@ -32,6 +36,7 @@ class Process(NamedTuple):
         state: the kernel's letter for what it does.
         start: in clock ticks since boot, which with the pid tells it from all others.
         cpu: clock ticks that it has used, and those of its children that it has collected the exit status of.
+        name: what it calls itself; a process can call itself anything.
     """
 
     pid: int
@@ -40,24 +45,52 @@ class Process(NamedTuple):
     state: str
     start: int
     cpu: int = 0
+    name: str = ""
 
     @property
     def is_alive(self) -> bool:
         """Whether it is more than an exit status that nobody has collected."""
         return self.state not in "ZX"
 
+    @property
+    def may_become_runner(self) -> bool:
+        """Whether it has the name of a runner. If it is none, it is a spawner, or about to become one, or a liar."""
+        return runners.is_name_of_ours(self.name)
+
+    @property
+    def is_runner(self) -> bool:
+        """Whether it is the runner of a job at this moment."""
+        return self.may_become_runner and runners.job_of(self.pid) is not None
+
 
 def descendants(root: int) -> list[Process]:
-    """Return all living descendants of a process, parents before children."""
-    found: list[Process] = []
+    """Return all living descendants of a process, parents before children; not runners, and what is below them."""
+    return _walk(root)[0]
+
+
+def runners_below(root: int) -> list[Process]:
+    """Return the nearest runners below a process: those that have no other between it and them."""
+    return _walk(root)[1]
+
+
+def _walk(root: int) -> tuple[list[Process], list[Process]]:
+    members: list[Process] = []
+    others: list[Process] = []
     todo = [root]
     while todo:
-        for pid in _children(todo.pop(0)):
-            todo.append(pid)
-            process = look_up(pid)
-            if process and process.is_alive:
-                found.append(process)
-    return found
+        for process in children(todo.pop(0)):
+            if process.is_runner:
+                others.append(process)
+                continue
+            todo.append(process.pid)
+            if process.is_alive:
+                members.append(process)
+    return members, others
+
+
+def children(pid: int) -> list[Process]:
+    """Return the children of a process, the dead whose status nobody has collected too."""
+    return [process for child in _children(pid) if (process := look_up(child))]
 
 
 def carriers(cookie: str, known: Collection[int] = ()) -> list[Process]:
@@ -70,7 +103,7 @@ def carriers(cookie: str, known: Collection[int] = ()) -> list[Process]:
     found = {pid for pid in _all_pids() if pid not in passed_over and _carries(pid, marker)}
     if not found:
         return []
-    everyone = _all_processes()
+    everyone = [process for process in _all_processes() if not process.is_runner]
     # Sessions are made by their leader alone and are never joined from outside, so a session that a process of the
     # job leads holds nobody but the job's own.
     sessions = {process.session for process in everyone if process.pid in found and process.session in found}
@@ -80,7 +113,16 @@ def carriers(cookie: str, known: Collection[int] = ()) -> list[Process]:
 
 
 def send(process: Process, number: int) -> bool:
-    """Signal exactly this process; returns whether it was there to be signalled."""
+    """Signal exactly this process, unless it has become a runner; returns whether it was there to be signalled."""
+    # Asked again, since it may have taken its lock after it was listed. Should it do so between this line and the
+    # signal, it has not said yet that it owns the job (or it had been suspended here for milliseconds): its job then is
+    # as one that nobody owns, and is started by whoever serves the queue next.
+    now = look_up(process.pid)
+    return now is not None and not now.is_runner and send_to_any(process, number)
+
+
+def send_to_any(process: Process, number: int) -> bool:
+    """Signal exactly this process, whatever it is; returns whether it was there to be signalled."""
     try:
         if not hasattr(os, "pidfd_open"):
             return _send_by_pid(process, number)
@@ -110,7 +152,8 @@ def look_up(pid: int) -> Process | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     # The name stands in parentheses and may itself hold spaces and parentheses: proc(5)
-    rest = stat[stat.rindex(b")") + 2 :].split()
+    end = stat.rindex(b")")
+    rest = stat[end + 2 :].split()
     return Process(
         pid=pid,
         parent=int(rest[1]),
@@ -118,6 +161,7 @@ def look_up(pid: int) -> Process | None:
         state=rest[0].decode(),
         start=int(rest[19]),
         cpu=sum(map(int, rest[11:15])),
+        name=stat[stat.index(b"(") + 1 : end].decode(errors="replace"),
     )
 
 

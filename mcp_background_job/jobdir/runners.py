@@ -1,0 +1,133 @@
+"""Which processes are runners, and of which jobs: the kernel is asked, and no file is believed.
+
+A runner may be met below another job: a command line or server that is used inside a job launches runners there, and
+with what serves the queue they may be those of anybody's jobs. As a subreaper the outer runner inherits them. They are
+never members of the outer job, nor is what runs below them, so whoever walks a tree of processes stops at a runner.
+
+A process is a runner when three things come together:
+
+* it bears the name of one. That proves nothing, and is what keeps the search cheap;
+* it holds the ``runner.lock`` of a job open;
+* the kernel says that it holds the lock on that very file (``F_GETLK``), which no other process can have as well.
+
+How far that can be trusted: a process that wants to pass for a runner can, by making a job directory of its own. So a
+job can put processes out of its family in this way, as it could by starting another job. It cannot pass for the runner
+of a job whose runner lives. On systems without ``/proc`` no runner is recognised.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from mcp_background_job.errors import CorruptRecordError
+from mcp_background_job.jobdir import lock, records
+from mcp_background_job.jobdir.layout import JobDir, is_job_id
+from mcp_background_job.jobdir.records import Spec
+
+#: What the names of runners and spawners of any release begin with.
+_PREFIX = "mcp-bg"
+
+#: The kernel keeps so many bytes of a name.
+_NAME_LENGTH = 15
+
+#: What the kernel adds to the path of a file that was removed.
+_REMOVED = " (deleted)"
+
+SPAWNER_NAME = f"{_PREFIX}:spawner"
+
+
+def name_of_runner(job_id: str) -> str:
+    """Return the name that the runner of a job gives itself. No spaces: some batch systems cannot read those."""
+    return f"{_PREFIX}:{job_id}"
+
+
+def is_name_of_ours(name: str) -> bool:
+    """Tell whether a process of this name may be a runner, a spawner, or one that becomes a runner."""
+    return name.startswith(_PREFIX)
+
+
+def job_of(pid: int) -> JobDir | None:
+    """Return the job whose runner a process is; ``None`` if it is none."""
+    for path, link in _lock_files(pid):
+        job = JobDir(os.path.dirname(path))
+        # Asked of the very file that it has open, which somebody may have removed or replaced since.
+        holder = lock.holder_of(link) if is_job_id(job.job_id) else None
+        if holder and holder.pid == pid:
+            return job
+    return None
+
+
+def find(job: JobDir) -> int | None:
+    """Return the pid of the living runner of a job; it is found even if the job's files, its lock too, were removed."""
+    directory = os.path.realpath(job.path)
+    for pid in _pids():
+        name = name_of(pid)
+        if _may_run(name, job.job_id) and (found := job_of(pid)) and found.path == directory:
+            return pid
+    return None
+
+
+def is_runner_of(pid: int, job: JobDir) -> bool:
+    """Tell whether a process is the living runner of this job."""
+    found = job_of(pid) if is_name_of_ours(name_of(pid)) else None
+    return found is not None and found.path == os.path.realpath(job.path)
+
+
+def name_of(pid: int) -> str:
+    """Return the name that a process shows; empty if it is gone, or where there is no ``/proc``."""
+    try:
+        with open(f"/proc/{pid}/comm", "rb") as file:
+            return file.read().rstrip(b"\n").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def has_ancestor(job: JobDir, job_id: str) -> bool:
+    """Tell whether a job was asked for within another, or within one that was, and so on: as their specs say."""
+    met: set[str] = set()
+    while job.job_id not in met:
+        met.add(job.job_id)
+        parent = parent_of(job)
+        if parent is None:
+            return False
+        if parent == job_id:
+            return True
+        job = job.state_dir.job(parent)
+    return False
+
+
+def parent_of(job: JobDir) -> str | None:
+    """Return the id of the job within which a job was asked for; ``None`` if there is none, or it is not known."""
+    try:
+        with open(job.spec, "rb") as file:
+            data = file.read()
+        # Most have none, and the whole environment need not be parsed to know that.
+        spec = records.decode(Spec, data, job.spec) if b'"parent": "' in data else None
+    except (OSError, CorruptRecordError):
+        return None
+    return spec.parent if spec and spec.parent and is_job_id(spec.parent) else None
+
+
+def _may_run(name: str, job_id: str) -> bool:
+    # The separator was a space in release 1.0.0.
+    return is_name_of_ours(name) and name[len(_PREFIX) + 1 :] == job_id[: _NAME_LENGTH - len(_PREFIX) - 1]
+
+
+def _lock_files(pid: int) -> list[tuple[str, str]]:
+    """Return the locks of jobs that a process has open: the path of each, and a way to the file itself."""
+    found: list[tuple[str, str]] = []
+    with contextlib.suppress(OSError):  # it is gone, or another user's
+        for number in os.listdir(f"/proc/{pid}/fd"):
+            link = f"/proc/{pid}/fd/{number}"
+            path = os.readlink(link).removesuffix(_REMOVED)
+            if os.path.basename(path) == "runner.lock":
+                found.append((path, link))
+    return found
+
+
+def _pids() -> list[int]:
+    try:
+        return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+    except FileNotFoundError:
+        return []
