@@ -5,11 +5,12 @@ The map of the house, from the street to the cellar; a room imports only rooms b
 * ``__main__``   ``python -m mcp_background_job``
 * ``cli``        way in: the command line (rich lives here)
 * ``server``     way in: MCP over stdio and HTTP (fastmcp lives here)
+* ``actions``    the use cases, each once, which the ways in carry
 * ``app``        puts the parts together
 * ``config``     settings, read from the environment
 * ``comfyui``    control of a ComfyUI: its prompts, and its process whoever started it
 * ``agents``     runs of other coding agents: their events, questions and ends
-* ``jobs``       the use cases: start, tail, wait, interact, kill, restart, list, prune
+* ``jobs``       control of jobs: start, tail, wait, interact, kill, restart, list, prune
 * ``executors``  where a job runs: this machine
 * ``processes``  facts about live processes (psutil lives here)
 * ``jobdir``     the disk contract: the files of a job and how to read them; standard library only

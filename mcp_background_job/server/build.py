@@ -7,9 +7,10 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcp_background_job import __version__
+from mcp_background_job.actions.door import Door
 from mcp_background_job.app import build_comfyui, build_runs, has_open_batches
 from mcp_background_job.config import Settings, load_comfyui_settings
 from mcp_background_job.core.job import Job
@@ -17,11 +18,13 @@ from mcp_background_job.core.waiting import MAX_WAIT_S, Kind, Until
 from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.wait import WaitRequest
-from mcp_background_job.server.fastmcp_names import AuthProvider, FastMCP, FunctionTool
+from mcp_background_job.server.fastmcp_names import AuthProvider, FastMCP, Tool
 from mcp_background_job.server.resources import register_resources
 from mcp_background_job.server.toolbox import Toolbox
-from mcp_background_job.server.tools.comfyui import ComfyUIDoor
-from mcp_background_job.server.tools.runs import RunsDoor
+
+if TYPE_CHECKING:
+    from mcp_background_job.agents.runs import RunManager
+    from mcp_background_job.comfyui.control import ComfyUI
 
 _log = logging.getLogger(__name__)
 
@@ -54,8 +57,8 @@ cancel_run ends it with everything that it started. "failed" without a result is
 
 def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider | None = None) -> FastMCP[Any]:
     """Return the server; it prepares and tidies up while it serves."""
-    comfyui = ComfyUIDoor(lambda: build_comfyui(manager, load_comfyui_settings()))
-    runs = RunsDoor(lambda: build_runs(manager, settings))
+    comfyui = Door(lambda: build_comfyui(manager, load_comfyui_settings()))
+    runs = Door(lambda: build_runs(manager, settings))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastMCP[Any]) -> AsyncGenerator[dict[str, Any]]:
@@ -88,17 +91,26 @@ def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider 
     return mcp
 
 
-def _tools(settings: Settings, manager: JobManager, comfyui: ComfyUIDoor, runs: RunsDoor) -> list[FunctionTool]:
-    from mcp_background_job.server.endings import Endings  # noqa: PLC0415  see Toolbox
-    from mcp_background_job.server.register import comfyui_tools, job_tools, run_tools  # noqa: PLC0415
+def _tools(settings: Settings, manager: JobManager, comfyui: Door[ComfyUI], runs: Door[RunManager]) -> list[Tool]:
+    # The handshake does without all this; see Toolbox.
+    from mcp_background_job.actions.comfyui.table import comfyui_actions  # noqa: PLC0415
+    from mcp_background_job.actions.jobs.table import job_actions  # noqa: PLC0415
+    from mcp_background_job.actions.runs.table import run_actions  # noqa: PLC0415
+    from mcp_background_job.server.endings import Endings  # noqa: PLC0415
+    from mcp_background_job.server.register import ActionTool  # noqa: PLC0415
 
     endings = Endings(manager)
-    tools = job_tools(manager, endings) if "jobs" in settings.toolsets else []
-    tools += comfyui_tools(comfyui, endings) if "comfyui" in settings.toolsets else []
-    return tools + (run_tools(runs, endings) if "runs" in settings.toolsets else [])
+    tools: list[Tool] = []
+    if "jobs" in settings.toolsets:
+        tools += [ActionTool(action, endings) for action in job_actions(manager, endings.expect)]
+    if "comfyui" in settings.toolsets:
+        tools += [ActionTool(action, endings) for action in comfyui_actions(comfyui)]
+    if "runs" in settings.toolsets:  # their errors begin as those of the server whose names they have
+        tools += [ActionTool(action, endings, error="Error: ") for action in run_actions(runs)]
+    return tools
 
 
-async def _keep_house(manager: JobManager, runs: RunsDoor, interval_s: float) -> None:
+async def _keep_house(manager: JobManager, runs: Door[RunManager], interval_s: float) -> None:
     """Recover what an earlier server left, and remove old jobs from time to time."""
     await asyncio.sleep(_AFTER_HANDSHAKE_S)
     while True:
@@ -113,14 +125,14 @@ async def _keep_house(manager: JobManager, runs: RunsDoor, interval_s: float) ->
         await asyncio.sleep(interval_s)
 
 
-async def _keep_runs(manager: JobManager, runs: RunsDoor) -> None:
+async def _keep_runs(manager: JobManager, runs: Door[RunManager]) -> None:
     """Read what ended agents have said, before their jobs are removed; and remove old runs."""
     if await asyncio.to_thread(Path(manager.executor.state.runs).is_dir):  # most need not load what runs take
         await runs.open().recover()
         await runs.open().prune()
 
 
-async def _keep_batches(manager: JobManager, comfyui: ComfyUIDoor) -> None:
+async def _keep_batches(manager: JobManager, comfyui: Door[ComfyUI]) -> None:
     """See to it that batches are worked on after a reboot, and after the death of whoever worked on them."""
     await asyncio.sleep(_AFTER_HANDSHAKE_S)
     until_end = WaitRequest(until=Until(Kind.EXIT), wait_s=MAX_WAIT_S)

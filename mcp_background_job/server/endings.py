@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+from mcp_background_job.actions.caller import Caller
 from mcp_background_job.core.job import Job, ending
 from mcp_background_job.core.states import State
 from mcp_background_job.jobs.manager import JobManager
@@ -27,9 +28,9 @@ class Endings:
         self._pending: dict[str, dict[str, Job]] = {}
         self._started: dict[str, dict[str, Job]] = {}
 
-    def expect(self, client: str, job: Job) -> None:
+    def expect(self, caller: Caller, job: Job) -> None:
         """Remember to tell the client how this job of its ends."""
-        self._started.setdefault(client, {})[job.job_id] = job
+        self._started.setdefault(caller.client, {})[job.job_id] = job
 
     async def of_others(self, client: str, shown: Collection[str]) -> list[str]:
         """Return the endings to tell; those of the jobs that the answer shows anyhow are told with it."""

@@ -10,13 +10,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastmcp import FastMCP
-from fastmcp.exceptions import ResourceError, ToolError, ValidationError
+from fastmcp.exceptions import ResourceError, ToolError
 from fastmcp.server.auth import AccessToken, AuthProvider, TokenVerifier
 from fastmcp.server.context import Context, reset_transport, set_transport
 from fastmcp.server.dependencies import get_context
 from fastmcp.server.providers import Provider
 from fastmcp.tools.base import Tool, ToolResult
-from fastmcp.tools.function_tool import FunctionTool
 from fastmcp.utilities.components import FastMCPComponent
 from fastmcp.utilities.logging import temporary_log_level
 from fastmcp.utilities.versions import VersionSpec
@@ -30,7 +29,6 @@ __all__ = [
     "Context",
     "FastMCP",
     "FastMCPComponent",
-    "FunctionTool",
     "ImageContent",
     "Provider",
     "ResourceError",
@@ -41,7 +39,6 @@ __all__ = [
     "ToolAnnotations",
     "ToolError",
     "ToolResult",
-    "ValidationError",
     "VersionSpec",
     "get_context",
     "jsonrpc_message_adapter",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from mcp_background_job.actions.jobs.report import status_result
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.wire import to_json, utf8
 from mcp_background_job.errors import UnknownJobError
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.server.fastmcp_names import FastMCP, ResourceError
-from mcp_background_job.server.results import status_result
 
 #: Characters of a log in one resource; the rest is for get_job_output.
 _LOG_BUDGET = 40_000

@@ -338,7 +338,7 @@ async def test_jobs_are_resources(client: Caller) -> None:
 
 
 async def test_progress_is_reported_while_waiting(client: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mcp_background_job.server.context.PROGRESS_INTERVAL_S", 0.05)
+    monkeypatch.setattr("mcp_background_job.actions.caller.PROGRESS_INTERVAL_S", 0.05)
     heard: list[str] = []
 
     async def hear(progress: float, total: float | None, message: str | None) -> None:

@@ -1,4 +1,4 @@
-"""What tools return: small flat objects for facts, plain text for output.
+"""What is told of jobs: small flat objects for facts, plain text for output.
 
 Fields without a value are left out of an answer; every one of them would cost tokens.
 """
@@ -6,43 +6,20 @@ Fields without a value are left out of an answer; every one of them would cost t
 from __future__ import annotations
 
 import time
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
 from mcp_background_job.core.text import duration, iso, one_line, size
-from mcp_background_job.core.wire import plain, to_json, utf8
-from mcp_background_job.jobs.manager import Details
-from mcp_background_job.server.fastmcp_names import ImageContent, TextContent, ToolResult
+from mcp_background_job.jobs.manager import Details, Killed
 
 #: Characters of a command in a list.
 _COMMAND_IN_LIST = 80
 #: Characters of a command line, and number of processes, in a status.
 _COMMAND_IN_STATUS = 120
 _MAX_PROCESSES = 20
-
-
-class Answer(BaseModel):
-    """An answer with facts in it."""
-
-    endings: list[str] | None = None
-
-
-class ComfyUIResult(Answer):
-    """A report about ComfyUI; which fields it has depends on the tool."""
-
-    model_config = ConfigDict(extra="allow")
-
-    #: Pictures that are shown beside the report.
-    images: list[ImageContent] = Field(default_factory=list[ImageContent], exclude=True)
-
-
-class RunResult(Answer):
-    """A report about runs; which fields it has depends on the tool."""
-
-    model_config = ConfigDict(extra="allow")
 
 
 class RestartResult(BaseModel):
@@ -53,7 +30,7 @@ class RestartResult(BaseModel):
     restarted_from: str
 
 
-class JobResult(Answer):
+class JobResult(BaseModel):
     """One job, after something was done with it."""
 
     endings: list[str] | None = Field(None, description="other jobs that ended meanwhile")
@@ -75,7 +52,7 @@ class JobResult(Answer):
     restarted_from: str | None = None
 
 
-class JobsResult(Answer):
+class JobsResult(BaseModel):
     """Several jobs."""
 
     jobs: list[dict[str, Any]]
@@ -83,7 +60,7 @@ class JobsResult(Answer):
     note: str | None = None
 
 
-class StatusResult(Answer):
+class StatusResult(BaseModel):
     """All that is known of a job."""
 
     job_id: str
@@ -114,7 +91,7 @@ class StatusResult(Answer):
     log_path: str
 
 
-class KillResult(Answer):
+class KillResult(BaseModel):
     """What became of a request to kill."""
 
     status: str = Field(description="killed, already_terminated or not_found")
@@ -122,47 +99,6 @@ class KillResult(Answer):
     exit_code: int | None = None
     signal: str | None = None
     reason: str | None = None
-
-
-Structured = JobResult | JobsResult | StatusResult | KillResult | ComfyUIResult | RunResult
-
-
-def schema_of(kind: type[BaseModel]) -> dict[str, Any]:
-    """Return a short schema: the fields that are always there and those that need a word.
-
-    Other fields explain themselves when they come; in the list of tools each would cost every conversation tokens.
-    """
-    properties: dict[str, Any] = {}
-    for name, item in kind.model_fields.items():
-        if not item.is_required() and not item.description:
-            continue
-        types = [part for part in get_args(item.annotation) if part is not type(None)] or [item.annotation]
-        properties[name] = {"type": _JSON_TYPES.get(str(types[0]), "array")}
-        if item.description:
-            properties[name]["description"] = item.description
-    required = [name for name, item in kind.model_fields.items() if item.is_required()]
-    return {"type": "object", "properties": properties, "required": required}
-
-
-_JSON_TYPES = {
-    "<class 'str'>": "string",
-    "<class 'int'>": "integer",
-    "<class 'float'>": "number",
-    "<class 'bool'>": "boolean",
-}
-
-
-def as_tool_result(result: Answer | str, endings: list[str]) -> ToolResult:
-    """Return a tool's result, with the endings that the client has not been told of at its top."""
-    if isinstance(result, str):
-        text = utf8("\n".join([*endings, result]))
-        return ToolResult(content=[TextContent(type="text", text=text)])
-    if endings:
-        result.endings = endings
-    content = plain(result.model_dump(exclude_none=True))
-    text = TextContent(type="text", text=to_json(content))
-    images = result.images if isinstance(result, ComfyUIResult) else []
-    return ToolResult(content=[text, *images], structured_content=content)
 
 
 def job_result(job: Job, **values: Any) -> JobResult:
@@ -175,6 +111,20 @@ def job_result(job: Job, **values: Any) -> JobResult:
         signal=job.signal,
         reason=told_reason(job),
         **values,
+    )
+
+
+def kill_result(asked: str, killed: Killed) -> KillResult:
+    """Return what became of a request to kill what was asked for."""
+    job = killed.job
+    if job is None:
+        return KillResult(status=killed.status, job_id=asked)
+    return KillResult(
+        status=killed.status,
+        job_id=job.job_id,
+        exit_code=job.exit_code,
+        signal=job.signal,
+        reason=told_reason(job),
     )
 
 

@@ -1,4 +1,4 @@
-"""Arguments that several tools share, checked."""
+"""Arguments that several actions share, checked."""
 
 from __future__ import annotations
 
@@ -28,8 +28,7 @@ def wait_of(wait_s: float, until: str | None, fail_on: str | None, *, since: int
     Raises:
         InvalidRequestError: a negative time, or an expression that is none.
     """
-    if not wait_s >= 0:
-        raise InvalidRequestError(f"wait_s={wait_s:g}: a wait is 0 seconds or more")
+    bounded = bounded_wait(wait_s)
     if since < 0:
         raise InvalidRequestError(f"cursor={since}: an offset is 0 or more")
     note = f"wait_s={wait_s:g} was cut to {MAX_WAIT_S:g}, the longest wait of one call" if wait_s > MAX_WAIT_S else None
@@ -38,10 +37,26 @@ def wait_of(wait_s: float, until: str | None, fail_on: str | None, *, since: int
     failure: regex.Pattern[str] | None = compile_regex(fail_on, "fail_on") if fail_on else None
     request = WaitRequest(
         until=condition,
-        wait_s=min(wait_s, MAX_WAIT_S),
+        wait_s=bounded,
         until_pattern=pattern,
         fail_on=failure,
         since=since,
         from_start=from_start,
     )
     return Wait(request, note)
+
+
+def bounded_wait(wait_s: float) -> float:
+    """Return a time to wait, cut to the longest of one call.
+
+    Raises:
+        InvalidRequestError: it is negative, or no number.
+    """
+    if not wait_s >= 0:
+        raise InvalidRequestError(f"wait_s={wait_s:g}: a wait is 0 seconds or more")
+    return min(wait_s, MAX_WAIT_S)
+
+
+def several(text: str | None) -> tuple[str, ...]:
+    """Return the parts of an argument that may hold several values between commas."""
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())

@@ -1,17 +1,19 @@
-"""Tools that read output. They return plain text: a log inside JSON would arrive escaped."""
+"""Actions that read output. They return plain text: a log inside JSON would arrive escaped."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from mcp_background_job.actions.caller import Caller
+from mcp_background_job.actions.jobs.report import headline
 from mcp_background_job.core.states import State
 from mcp_background_job.core.text import size
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.output import PageOfLog
-from mcp_background_job.server.results import headline
 
 #: Bytes of text that a page has at most: some clients cut, or put aside, what is longer than 50,000 characters.
 _MAX_PAGE = 40_000
@@ -20,45 +22,55 @@ _MAX_LINES = 1000
 StreamName = Literal["both", "stdout", "stderr"]
 
 
-class OutputTools:
+@dataclass(frozen=True, kw_only=True)
+class Tail:
+    """Last lines to be read."""
+
+    job_id: str
+    lines: int = 50
+    stream: StreamName = "both"
+    grep: Annotated[str | None, Field(description="only lines with this regex")] = None
+    raw: Annotated[bool, Field(description="escapes and redraws as written")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """A page to be read."""
+
+    job_id: str
+    cursor: Annotated[int, Field(description="byte offset: 0, or a next cursor")] = 0
+    max_bytes: int = 16_000
+    stream: StreamName = "both"
+    raw: bool = False
+
+
+class Reading:
     """``tail_job_output`` and ``get_job_output``."""
 
     def __init__(self, manager: JobManager) -> None:
-        """Takes what the tools work on."""
+        """Takes what it works on."""
         self._manager = manager
 
-    async def tail_job_output(
-        self,
-        job_id: str,
-        *,
-        lines: int = 50,
-        stream: StreamName = "both",
-        grep: Annotated[str | None, Field(description="only lines with this regex")] = None,
-        raw: Annotated[bool, Field(description="escapes and redraws as written")] = False,
-    ) -> str:
+    async def tail_job_output(self, _caller: Caller, request: Tail) -> str:
         """The last lines of a job's output, as a terminal would show them."""
+        lines = request.lines
         if not 0 < lines <= _MAX_LINES:
             raise InvalidRequestError(f"lines={lines}: give 1 to {_MAX_LINES}; get_job_output pages through all of it")
-        job = await self._manager.find(job_id)
-        tail = await self._manager.tail(job, lines=lines, stream=stream, grep=grep, raw=raw)
+        job = await self._manager.find(request.job_id)
+        tail = await self._manager.tail(job, lines=lines, stream=request.stream, grep=request.grep, raw=request.raw)
         return f"{headline(job, tail.end)}\n{tail.text}"
 
-    async def get_job_output(
-        self,
-        job_id: str,
-        *,
-        cursor: Annotated[int, Field(description="byte offset: 0, or a next cursor")] = 0,
-        max_bytes: int = 16_000,
-        stream: StreamName = "both",
-        raw: bool = False,
-    ) -> str:
+    async def get_job_output(self, _caller: Caller, request: Page) -> str:
         """A page of a job's output. Read on from "next cursor"; the whole log is kept and can be read again."""
+        cursor, max_bytes = request.cursor, request.max_bytes
         if cursor < 0 or max_bytes < 1:
             raise InvalidRequestError(
                 f"cursor={cursor}, max_bytes={max_bytes}: cursor is 0 or more, max_bytes 1 or more"
             )
-        job = await self._manager.find(job_id)
-        page = await self._manager.page(job, cursor=cursor, max_bytes=min(max_bytes, _MAX_PAGE), stream=stream, raw=raw)
+        job = await self._manager.find(request.job_id)
+        page = await self._manager.page(
+            job, cursor=cursor, max_bytes=min(max_bytes, _MAX_PAGE), stream=request.stream, raw=request.raw
+        )
         over = job.state is State.EXITED and page.next >= page.end
         return f"{headline(job, page.end)} {_place(page, cursor, over=over)}\n{page.text}"
 

@@ -1,0 +1,1 @@
+"""Controlling a ComfyUI: its renders, its queue, what they made, and its process."""

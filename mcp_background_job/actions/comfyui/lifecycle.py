@@ -1,0 +1,77 @@
+"""Actions on the process of ComfyUI."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from mcp_background_job.actions.action import Facts
+from mcp_background_job.actions.caller import Caller
+from mcp_background_job.actions.door import Door
+
+if TYPE_CHECKING:
+    from mcp_background_job.comfyui.control import ComfyUI
+
+#: A restart has this long for the process to be ready again, which leaves time to end the old one.
+START_S = 40.0
+
+#: What ending it takes at most, for the progress that is shown meanwhile.
+STOP_S = 50.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """Settings say how."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop:
+    """Whether it may cost something."""
+
+    force: Annotated[bool, Field(description="even if prompts are lost")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restart:
+    """What it may cost, and what is done about that."""
+
+    force: Annotated[bool, Field(description="even if prompts run, or it does not answer")] = False
+    requeue: Annotated[
+        Literal["none", "pending", "all"], Field(description="submit again; all: the running one too")
+    ] = "none"
+
+
+class Lifecycle:
+    """Starting, stopping and restarting ComfyUI."""
+
+    def __init__(self, door: Door[ComfyUI]) -> None:
+        """Takes what it works on."""
+        self._door = door
+
+    async def start_comfyui(self, caller: Caller, _request: Start) -> Facts:
+        """Start ComfyUI as a background job and wait until it answers. "starting": watch the job with wait_for_job."""
+        from mcp_background_job.comfyui import report
+
+        starting = self._door.open().lifecycle.start(client=caller.client, wait_s=START_S)
+        return report.of_lifecycle(await caller.wait_for(starting, "ComfyUI starts", START_S))
+
+    async def stop_comfyui(self, caller: Caller, request: Stop) -> Facts:
+        """End ComfyUI and every process that it started, whoever started it on this machine."""
+        from mcp_background_job.comfyui import report
+
+        stopping = self._door.open().lifecycle.stop(client=caller.client, force=request.force)
+        return report.of_lifecycle(await caller.wait_for(stopping, "ComfyUI stops", STOP_S))
+
+    async def restart_comfyui(self, caller: Caller, request: Restart) -> Facts:
+        """Kill ComfyUI with all its children and run it again as it was run: for a wedge that nothing else stops.
+
+        Refused with what would be lost unless force.
+        """
+        from mcp_background_job.comfyui import report
+
+        restarting = self._door.open().lifecycle.restart(
+            client=caller.client, force=request.force, requeue=request.requeue, wait_s=START_S
+        )
+        return report.of_lifecycle(await caller.wait_for(restarting, "ComfyUI restarts", START_S))

@@ -1,0 +1,165 @@
+"""Actions on the queue of ComfyUI over days: batches, sessions, lists, errors, history."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from mcp_background_job.actions.action import Facts
+from mcp_background_job.actions.arguments import bounded_wait, several
+from mcp_background_job.actions.caller import Caller
+from mcp_background_job.actions.comfyui.renders import CANCEL_S
+from mcp_background_job.actions.door import Door
+from mcp_background_job.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from mcp_background_job.comfyui.control import ComfyUI
+
+_MAX_LIMIT = 500
+
+#: Batches and sessions in a list.
+_MAX_LISTED = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """A batch, and what to do with it."""
+
+    batch_id: Annotated[str | None, Field(description="without it: the newest batches")] = None
+    action: Literal["status", "cancel", "pause", "resume", "retry_failed"] = "status"
+    interrupt: Annotated[bool, Field(description="cancel: stop the running prompt too")] = False
+    wait_s: Annotated[float, Field(description="for its end (max 50)")] = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """A session, and what to do with it."""
+
+    action: Literal["new", "list", "show", "track"] = "show"
+    name: Annotated[str | None, Field(description="name or id; without it the current session")] = None
+    prompt_id: Annotated[str | None, Field(description="track: any prompt")] = None
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListPrompts:
+    """Prompts to be listed."""
+
+    status: Annotated[
+        str | None, Field(description="some of pending, in_progress, completed, failed, cancelled, lost_to_restart")
+    ] = None
+    session: Annotated[str | None, Field(description="name or id")] = None
+    batch: str | None = None
+    limit: int = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListErrors:
+    """Failures to be explained."""
+
+    session: str | None = None
+    batch: str | None = None
+    limit: int = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClearHistory:
+    """How much of a history stays."""
+
+    keep: Annotated[int, Field(description="so many newest entries stay")] = 50
+
+
+class Queueing:
+    """Looking after batches, sessions, lists and the history."""
+
+    def __init__(self, door: Door[ComfyUI]) -> None:
+        """Takes what it works on."""
+        self._door = door
+
+    async def comfyui_batch(self, caller: Caller, request: Batch) -> Facts:
+        """Look at a batch, cancel (pending prompts at once; the running one ends by itself), pause, resume, or run its
+        failed prompts again. Waiting for it: wait_s, or wait_for_job("batch-<id>")."""  # noqa: D205, D209  one sentence
+        from mcp_background_job.comfyui import queue_report
+
+        wait_s = bounded_wait(request.wait_s)
+        batch_id, action = request.batch_id, request.action
+        comfyui = self._door.open()
+        batches = comfyui.batches
+        if batch_id is None:
+            if action != "status":
+                raise InvalidRequestError(f"{action} takes a batch_id; without one the newest batches are listed")
+            return queue_report.of_batches(await batches.views(limit=_MAX_LISTED))
+        match action:
+            case "cancel":
+                canceling = batches.cancel(batch_id, by=caller.client, interrupt=request.interrupt)
+                return queue_report.of_canceled_batch(await caller.wait_for(canceling, "canceling", CANCEL_S))
+            case "pause":
+                view = await batches.pause(batch_id)
+            case "resume":
+                view = await batches.resume(batch_id)
+            case "retry_failed":
+                session = await comfyui.sessions.current(caller.directory)
+                view = await batches.retry_failed(batch_id, session_id=session.session_id)
+            case "status":
+                view = await caller.wait_for(batches.wait(batch_id, wait_s), f"batch {batch_id} runs", wait_s)
+        return queue_report.of_batch(view)
+
+    async def comfyui_session(self, caller: Caller, request: Session) -> Facts:
+        """Sessions group prompts. Every submission is tracked in the current one, which "new" begins."""
+        from mcp_background_job.comfyui import queue_report
+        from mcp_background_job.comfyui.catalogue import Among
+        from mcp_background_job.comfyui.prompts import check_prompt_id
+
+        comfyui, directory = self._door.open(), caller.directory
+        sessions = comfyui.sessions
+        match request.action:
+            case "new":
+                return queue_report.of_new_session(await sessions.new(request.name or "", directory))
+            case "list":
+                return queue_report.of_sessions(await sessions.list(directory, limit=_MAX_LISTED))
+            case "show":
+                session = await sessions.find(request.name, directory)
+                listing = await comfyui.catalogue.list(among=Among(session_id=session.session_id), limit=_MAX_LISTED)
+                return queue_report.of_session(session, listing, len(await sessions.tracked_in(session)))
+            case "track":
+                if request.prompt_id is None:
+                    raise InvalidRequestError("track takes a prompt_id: comfyui_jobs lists them")
+                prompt = await comfyui.prompts.get(check_prompt_id(request.prompt_id))
+                session = await sessions.find(request.name, directory)
+                await sessions.track(session, request.prompt_id, request.note)
+                return queue_report.of_tracked(session, request.prompt_id, prompt.status)
+
+    async def comfyui_jobs(self, caller: Caller, request: ListPrompts) -> Facts:
+        """Prompts of ComfyUI in one list, those of earlier sessions too: status, duration, progress, outputs, cause."""
+        from mcp_background_job.comfyui import queue_report
+
+        comfyui = self._door.open()
+        listing = await comfyui.catalogue.list(
+            statuses=several(request.status),
+            among=await comfyui.among(request.session, request.batch, caller.directory),
+            limit=_checked(request.limit),
+        )
+        return queue_report.of_listing(listing)
+
+    async def comfyui_errors(self, caller: Caller, request: ListErrors) -> Facts:
+        """Why prompts failed last: exception, node, traceback; models and nodes that are missing are named."""
+        from mcp_background_job.comfyui import queue_report
+
+        comfyui = self._door.open()
+        among = await comfyui.among(request.session, request.batch, caller.directory)
+        explained, trouble = await comfyui.catalogue.errors(among=among, limit=_checked(request.limit))
+        return queue_report.of_errors(explained, trouble)
+
+    async def comfyui_clear_history(self, _caller: Caller, request: ClearHistory) -> Facts:
+        """Remove old entries from ComfyUI's history. What was submitted here stays known; files are not touched."""
+        from mcp_background_job.comfyui import queue_report
+
+        return queue_report.of_cleared(await self._door.open().history.clear(keep=request.keep))
+
+
+def _checked(limit: int) -> int:
+    if not 0 < limit <= _MAX_LIMIT:
+        raise InvalidRequestError(f"limit={limit}: give 1 to {_MAX_LIMIT}")
+    return limit

@@ -1,0 +1,184 @@
+"""Actions on prompts of ComfyUI."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from mcp_background_job.actions.action import Facts
+from mcp_background_job.actions.arguments import bounded_wait
+from mcp_background_job.actions.caller import Caller
+from mcp_background_job.actions.door import Door
+from mcp_background_job.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from mcp_background_job.comfyui.control import ComfyUI
+    from mcp_background_job.comfyui.workflow import Workflow
+
+#: What the ladder of a cancel takes at most: it waits for what is being sent, and verifies each interrupt.
+CANCEL_S = 50.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """Nothing more is to be known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submit:
+    """Workflows to be rendered."""
+
+    workflow: Annotated[
+        dict[str, Any] | list[dict[str, Any]] | None, Field(description="graph in API format, or several")
+    ] = None
+    workflow_path: Annotated[str | list[str] | None, Field(description="or files with it")] = None
+    overrides: Annotated[
+        dict[str, list[Any]] | None, Field(description='one prompt per value: {"3.inputs.seed": [1, 2, 3]}')
+    ] = None
+    combine: Literal["product", "zip"] = "product"
+    note: Annotated[str, Field(description="what it is for, shown in lists")] = ""
+    front: Annotated[bool, Field(description="before all pending ones")] = False
+    max_queued: Annotated[int, Field(description="batch: prompts in ComfyUI's queue at once")] = 2
+    prompt_timeout_s: Annotated[float | None, Field(description="batch: stop a prompt that runs longer")] = None
+    restart_if_wedged: Annotated[bool, Field(description="batch: restart ComfyUI where that takes it")] = False
+    wait_s: Annotated[float, Field(description="wait this long for the end (max 50)")] = 2
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it is one prompt, and not a batch that goes on without its caller."""
+        several = self.overrides is not None or isinstance(self.workflow, list) or isinstance(self.workflow_path, list)
+        return not several and self.prompt_timeout_s is None and not self.restart_if_wedged
+
+
+@dataclass(frozen=True, kw_only=True)
+class LookAtPrompt:
+    """A prompt to look at."""
+
+    prompt_id: str
+    wait_s: Annotated[float, Field(description="for its end (max 50)")] = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cancel:
+    """A render to be stopped."""
+
+    prompt_id: Annotated[str | None, Field(description="touches no other; without it the running one")] = None
+    clear_pending: Annotated[bool, Field(description="drop all pending ones too")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class CancelQueued:
+    """A pending prompt to be taken out."""
+
+    prompt_id: str
+
+
+class Rendering:
+    """Looking at ComfyUI, submitting, watching and cancelling."""
+
+    def __init__(self, door: Door[ComfyUI]) -> None:
+        """Takes what it works on."""
+        self._door = door
+
+    async def comfyui_status(self, _caller: Caller, _request: Status) -> Facts:
+        """What ComfyUI does now: reachable or why not, running and pending prompts with progress, memory, process.
+
+        reachable=false means that the queue is unknown, not empty.
+        """
+        from mcp_background_job.comfyui import report
+
+        return report.of_status(await self._door.open().status())
+
+    async def comfyui_submit(self, caller: Caller, request: Submit) -> Facts:
+        """Queue a workflow in ComfyUI; returns prompt_id and, if it ends in time, outputs or the error.
+
+        Several workflows, overrides or a time limit make a batch that goes on without you (comfyui_batch). Invalid
+        nodes are listed; a warning says when only a part of the graph runs.
+        """
+        wait_s = bounded_wait(request.wait_s)
+        comfyui = self._door.open()
+        session = await comfyui.sessions.current(caller.directory)
+        loaded = await _loaded(request)
+        if request.is_single:
+            return await _submitted(caller, comfyui, loaded[0], request, session_id=session.session_id, wait_s=wait_s)
+        if request.front:
+            raise InvalidRequestError("front is for a single prompt: a batch takes its turn with each of its prompts")
+        return await _batched(caller, comfyui, loaded, request, session_id=session.session_id, wait_s=wait_s)
+
+    async def comfyui_job(self, caller: Caller, request: LookAtPrompt) -> Facts:
+        """One prompt: pending, in_progress, completed, failed, cancelled, lost_to_restart or unknown, with outputs,
+        progress, or the failing node, exception and traceback."""  # noqa: D205, D209  one sentence
+        from mcp_background_job.comfyui import report
+
+        comfyui = self._door.open()
+        wait_s = bounded_wait(request.wait_s)
+        waiting = comfyui.submitter.wait(request.prompt_id, wait_s)
+        return report.of_prompt(await caller.wait_for(waiting, "ComfyUI renders", wait_s))
+
+    async def comfyui_cancel_job(self, caller: Caller, request: Cancel) -> Facts:
+        """Stop a render for certain: interrupt, verify, repeat, up to 50 s. For a render, not a process (kill_job).
+
+        status: cancelled, finished_before_cancel, failed, wedged (HTTP cannot stop it: restart_comfyui), server_died,
+        unreachable, not_found, nothing_running.
+        """
+        from mcp_background_job.comfyui import report
+
+        cancelling = self._door.open().canceller.cancel(request.prompt_id, clear_pending=request.clear_pending)
+        return report.of_cancel(await caller.wait_for(cancelling, "cancelling", CANCEL_S))
+
+    async def comfyui_cancel_queued_job(self, caller: Caller, request: CancelQueued) -> Facts:
+        """Take one pending prompt out of the queue, verified. One that already runs is left alone and said."""
+        from mcp_background_job.comfyui import report
+
+        cancelling = self._door.open().canceller.cancel_pending(request.prompt_id)
+        return report.of_cancel(await caller.wait_for(cancelling, "cancelling", CANCEL_S))
+
+
+async def _submitted(
+    caller: Caller, comfyui: ComfyUI, workflow: Workflow, request: Submit, *, session_id: str, wait_s: float
+) -> Facts:
+    from mcp_background_job.comfyui import report
+
+    submitting = comfyui.submitter.submit(
+        workflow,
+        note=request.note,
+        client=caller.client,
+        front=request.front,
+        wait_s=wait_s,
+        session_id=session_id,
+    )
+    return report.of_submission(await caller.wait_for(submitting, "ComfyUI renders", wait_s))
+
+
+async def _batched(
+    caller: Caller, comfyui: ComfyUI, workflows: list[Workflow], request: Submit, *, session_id: str, wait_s: float
+) -> Facts:
+    from mcp_background_job.comfyui import batches, queue_report
+
+    created = await comfyui.batches.create(
+        batches.items_of(workflows, request.overrides or {}, request.combine),
+        note=request.note,
+        client=caller.client,
+        session_id=session_id,
+        max_queued=request.max_queued,
+        prompt_timeout_s=request.prompt_timeout_s,
+        may_restart=request.restart_if_wedged,
+    )
+    waiting = comfyui.batches.wait(created.batch.batch_id, wait_s)
+    return queue_report.of_batch(await caller.wait_for(waiting, "the batch runs", wait_s))
+
+
+async def _loaded(request: Submit) -> list[Workflow]:
+    """Return the workflows that a caller gives, as objects or as files."""
+    from mcp_background_job.comfyui import workflow as workflows
+
+    if (request.workflow is None) == (request.workflow_path is None):
+        raise InvalidRequestError("give either workflow or workflow_path")
+    if request.workflow_path is None:
+        given = request.workflow if isinstance(request.workflow, list) else [request.workflow]
+        return [workflows.check(one) for one in given]
+    paths = request.workflow_path if isinstance(request.workflow_path, list) else [request.workflow_path]
+    return [await asyncio.to_thread(workflows.load, path) for path in paths]

@@ -1,0 +1,37 @@
+"""The actions on ComfyUI, in one table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mcp_background_job.actions.action import Action, Effects
+from mcp_background_job.actions.comfyui.lifecycle import START_S, STOP_S, Lifecycle
+from mcp_background_job.actions.comfyui.outputs import LIMIT_S, Downloading
+from mcp_background_job.actions.comfyui.queue import Queueing
+from mcp_background_job.actions.comfyui.renders import CANCEL_S, Rendering
+from mcp_background_job.actions.door import Door
+from mcp_background_job.core.waiting import MAX_WAIT_S
+
+if TYPE_CHECKING:
+    from mcp_background_job.comfyui.control import ComfyUI
+
+
+def comfyui_actions(door: Door[ComfyUI]) -> list[Action[Any, Any]]:
+    """Return all that can be done with a ComfyUI."""
+    rendering, queueing, lifecycle = Rendering(door), Queueing(door), Lifecycle(door)
+    return [
+        Action(rendering.comfyui_status, Effects.LOOKS),
+        Action(rendering.comfyui_submit, Effects.STARTS, MAX_WAIT_S),
+        Action(rendering.comfyui_job, Effects.LOOKS, MAX_WAIT_S),
+        Action(rendering.comfyui_cancel_job, Effects.ENDS, CANCEL_S),
+        Action(rendering.comfyui_cancel_queued_job, Effects.ENDS, CANCEL_S),
+        Action(queueing.comfyui_batch, Effects.ENDS, CANCEL_S),
+        Action(queueing.comfyui_session, Effects.NOTES),
+        Action(queueing.comfyui_jobs, Effects.LOOKS),
+        Action(queueing.comfyui_errors, Effects.LOOKS),
+        Action(queueing.comfyui_clear_history, Effects.ENDS),
+        Action(Downloading(door).comfyui_download, Effects.ADDS, LIMIT_S),
+        Action(lifecycle.start_comfyui, Effects.STARTS, START_S),
+        Action(lifecycle.stop_comfyui, Effects.ENDS, STOP_S),
+        Action(lifecycle.restart_comfyui, Effects.STARTS, START_S),
+    ]

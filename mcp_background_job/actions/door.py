@@ -1,0 +1,41 @@
+"""A part of the house that is entered late."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
+
+class Closable(Protocol):
+    """What is let go of in the end."""
+
+    async def close(self) -> None:
+        """Let go of what it holds."""
+        ...
+
+
+Room = TypeVar("Room", bound=Closable)
+
+
+class Door(Generic[Room]):
+    """Something that is made when it is first asked for: the libraries of ComfyUI take half a second to load."""
+
+    def __init__(self, make: Callable[[], Room]) -> None:
+        """Takes what makes it."""
+        self._make = make
+        self._made: Room | None = None
+
+    def open(self) -> Room:
+        """Return it.
+
+        Raises:
+            BackgroundJobError: settings, journal or directory cannot be used.
+        """
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    async def close(self) -> None:
+        """Let go of it, if it was made."""
+        if self._made is not None:
+            await self._made.close()

@@ -1,0 +1,112 @@
+"""Actions that start jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from mcp_background_job.actions.arguments import Wait, wait_of
+from mcp_background_job.actions.caller import Caller
+from mcp_background_job.actions.jobs.report import JobResult, job_result
+from mcp_background_job.actions.jobs.waiting import note_of
+from mcp_background_job.core.job import Job
+from mcp_background_job.core.states import State
+from mcp_background_job.core.waiting import Kind, Why
+from mcp_background_job.jobs.manager import JobManager, Started
+from mcp_background_job.jobs.request import StartRequest
+
+#: Is told which job a caller has started: its end is news for that caller.
+Expect = Callable[[Caller, Job], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execute:
+    """A command to be run."""
+
+    command: Annotated[str, Field(description="for the shell")]
+    name: str | None = None
+    cwd: str | None = None
+    env: dict[str, Any] | None = None
+    stdin: Literal["closed", "pipe", "pty"] = "closed"
+    wait_s: Annotated[float, Field(description="wait this long for the end (max 50)")] = 2
+    until: Annotated[str | None, Field(description="stop waiting at a regex in the output, port:N or idle:S")] = None
+    fail_on: Annotated[str | None, Field(description="regex that ends the wait as failed")] = None
+    timeout_s: Annotated[float | None, Field(description="kill it after")] = None
+    after: Annotated[list[str] | None, Field(description="jobs that must complete first")] = None
+    if_running: Annotated[Literal["return", "restart", "new"], Field(description="when a job of this name runs")] = (
+        "return"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restart:
+    """A job whose command is to be started again."""
+
+    job_id: str
+    wait_s: float = 2
+
+
+class Starting:
+    """``execute_command`` and ``restart_job``."""
+
+    def __init__(self, manager: JobManager, expect: Expect) -> None:
+        """Takes what it works on, and whom it tells of what was started."""
+        self._manager = manager
+        self._expect = expect
+
+    async def execute_command(self, caller: Caller, request: Execute) -> JobResult:
+        """Run a shell command as a background job that outlives this server, and wait briefly for it.
+
+        For anything longer than seconds: builds, tests, servers, training. If it ends in time the answer has exit code
+        and output; else go on with wait_for_job (until it ends), tail_job_output, kill_job.
+        """
+        wait = wait_of(request.wait_s, request.until, request.fail_on, from_start=True)
+        wanted = StartRequest(
+            command=request.command,
+            name=request.name,
+            cwd=request.cwd,
+            env=request.env or {},
+            stdin=request.stdin,
+            timeout_s=request.timeout_s,
+            after=tuple(request.after or ()),
+            if_running=request.if_running,
+        )
+        started = await self._manager.start(wanted, client=caller.client, wait_for_report=wait.request.wait_s > 0)
+        return await self._started(caller, started, wait)
+
+    async def restart_job(self, caller: Caller, request: Restart) -> JobResult:
+        """Start a job's command again as a new job with the same name, cwd and env; stops it first if it still runs."""
+        wait = wait_of(request.wait_s, None, None, from_start=True)
+        old = await self._manager.find(request.job_id)
+        result = await self._started(caller, await self._manager.restart(old.job_id, client=caller.client), wait)
+        result.restarted_from = old.job_id
+        return result
+
+    async def _started(self, caller: Caller, started: Started, wait: Wait) -> JobResult:
+        self._expect(caller, started.job)
+        note = wait.note
+        if started.existed:
+            note = "a job of this name was running already; nothing was started" + (f"; {note}" if note else "")
+        log_path = self._manager.executor.log_path(started.job.job_id)
+        if wait.request.wait_s == 0:
+            return job_result(started.job, pid=started.pid, note=note, log_path=log_path)
+        waiting = self._manager.wait(started.job, wait.request)
+        waited = await caller.wait_for(waiting, f"{started.job.label} runs", wait.request.wait_s)
+        excerpt = await self._manager.excerpt(waited.job)
+        pid = None if waited.job.state is State.EXITED else started.pid
+        if pid is None and waited.seen.status and waited.job.state is not State.EXITED:
+            pid = waited.seen.status.pid
+        why = waited.why
+        return job_result(
+            waited.job,
+            pid=pid,
+            why=None if why is Why.EXIT and wait.request.until.kind is Kind.EXIT else why,
+            line=waited.line,
+            note=note or note_of(waited),
+            output=excerpt.text,
+            next_cursor=excerpt.next,
+            log_path=log_path,
+        )

@@ -1,0 +1,1 @@
+"""Handing work to other coding agents, and keeping control of them."""

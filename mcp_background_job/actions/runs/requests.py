@@ -1,0 +1,93 @@
+"""What can be asked of runs. ``agent_name`` (with ``cwd``) means the newest run of an agent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from mcp_background_job.core.run import Backend, Role
+
+Message = Annotated[
+    dict[str, Any], Field(description='{"role":"user","parts":[{"type":"text","text":…}|{"type":"data","data":{…}}]}')
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spawn:
+    """A task for an agent."""
+
+    backend: Backend
+    cwd: Annotated[str, Field(description="absolute")]
+    prompt: str | None = None
+    input_message: Message | None = None
+    role: Role = "worker"
+    session_mode: Literal["new", "resume"] = "new"
+    session_id: Annotated[str | None, Field(description="to resume")] = None
+    nickname: Annotated[str | None, Field(description="agent_name")] = None
+    profile: Annotated[str | None, Field(description="persona file")] = None
+    output_schema: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = None
+    backend_config: Annotated[
+        dict[str, Any] | None,
+        Field(description="model, full_access, args[], binary; command, acp: command[argv]; remote_a2a: agent_url"),
+    ] = None
+    timeout_s: float | None = None
+    idle_timeout_s: float | None = None
+    leftovers: Annotated[Literal["kill", "report"], Field(description="processes that outlive the agent")] = "kill"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WhichRun:
+    """A run, by its id or its agent's name."""
+
+    run_id: str | None = None
+    agent_name: str | None = None
+    cwd: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Poll:
+    """Events to be read."""
+
+    after_seq: int = 0
+    run_id: str | None = None
+    agent_name: str | None = None
+    cwd: str | None = None
+    limit: int = 100
+    wait_ms: Annotated[int, Field(description="max 30000")] = 20_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoOn:
+    """An answer, or what to do next."""
+
+    input_message: Message
+    run_id: str | None = None
+    agent_name: str | None = None
+    cwd: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListRuns:
+    """Runs to be listed."""
+
+    status: str | None = None
+    backend: str | None = None
+    cwd: str | None = None
+    limit: int = 20
+    cursor: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """A field of an event to be read whole."""
+
+    seq: int
+    field_path: Annotated[str, Field(description="a key of data.artifact_refs")]
+    run_id: str | None = None
+    agent_name: str | None = None
+    cwd: str | None = None
+    offset: int = 0
+    limit: Annotated[int, Field(description="bytes, max 262144")] = 65_536

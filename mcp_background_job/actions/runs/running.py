@@ -1,0 +1,126 @@
+"""Actions on the runs of agents."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mcp_background_job.actions.action import Facts
+from mcp_background_job.actions.caller import Caller
+from mcp_background_job.actions.door import Door
+from mcp_background_job.actions.runs.requests import Artifact, GoOn, ListRuns, Poll, Spawn, WhichRun
+
+if TYPE_CHECKING:
+    from mcp_background_job.agents.catalog import Reference
+    from mcp_background_job.agents.runs import RunManager
+
+#: What a cancel takes at most where everything answers, for the progress that is shown meanwhile.
+CANCEL_S = 2.0
+
+#: The longest look at the events of a run.
+POLL_S = 30.0
+
+_MILLISECONDS = 1000
+
+
+class Running:
+    """All that can be done with runs."""
+
+    def __init__(self, door: Door[RunManager]) -> None:
+        """Takes what it works on."""
+        self._door = door
+
+    async def spawn_run(self, caller: Caller, request: Spawn) -> Facts:
+        """Hand a task to another coding agent and return at once; follow it with poll_events.
+
+        The agent outlives this server. It works in a sandbox or asks for permission (input_required) unless
+        backend_config has full_access=true. With too many at once it is queued.
+        """
+        from mcp_background_job.agents import report
+        from mcp_background_job.agents.request import SpawnRequest
+
+        wanted = SpawnRequest(
+            backend=request.backend,
+            cwd=request.cwd,
+            prompt=request.prompt,
+            input_message=request.input_message,
+            role=request.role,
+            session_mode=request.session_mode,
+            session_id=request.session_id,
+            nickname=request.nickname,
+            profile=request.profile,
+            output_schema=request.output_schema,
+            metadata=request.metadata or {},
+            config=request.backend_config or {},
+            timeout_s=request.timeout_s,
+            idle_timeout_s=request.idle_timeout_s,
+            leftovers=request.leftovers,
+        )
+        return report.of_spawn(await self._door.open().spawn(wanted, client=caller.client))
+
+    async def get_run(self, _caller: Caller, request: WhichRun) -> Facts:
+        """One run: status, summary, result or error, pending_request. agent_name (with cwd): its newest run."""
+        from mcp_background_job.agents import report
+
+        return report.of_run(await self._door.open().get(_reference(request)))
+
+    async def poll_events(self, caller: Caller, request: Poll) -> Facts:
+        """Events behind after_seq; waits for some unless the run is over. Go on at next_after_seq.
+
+        input_required, auth_required: answer with continue_run.
+        """
+        from mcp_background_job.agents import report
+
+        wait_s = request.wait_ms / _MILLISECONDS
+        polling = self._door.open().poll(
+            _reference(request), after_seq=request.after_seq, limit=request.limit, wait_s=wait_s
+        )
+        return report.of_poll(await caller.wait_for(polling, "the agent works", wait_s))
+
+    async def cancel_run(self, caller: Caller, request: WhichRun) -> Facts:
+        """Stop a run for certain, from any session: returns when every process that it started is dead.
+
+        stopped=false names what SIGKILL did not end in leftover_pids. To go on later: continue_run.
+        """
+        from mcp_background_job.agents import report
+
+        cancelling = self._door.open().cancel(_reference(request), by=caller.client)
+        return report.of_cancel(await caller.wait_for(cancelling, "cancelling", CANCEL_S))
+
+    async def continue_run(self, caller: Caller, request: GoOn) -> Facts:
+        """Answer a waiting run (text, or data {"option_id":…}), or resume an ended one's session as a new run."""
+        from mcp_background_job.agents import report
+
+        runs = self._door.open()
+        return report.of_continue(await runs.go_on(_reference(request), request.input_message, client=caller.client))
+
+    async def list_runs(self, _caller: Caller, request: ListRuns) -> Facts:
+        """Runs, newest first."""
+        from mcp_background_job.agents import report
+
+        listed = await self._door.open().list(
+            status=request.status,
+            backend=request.backend,
+            cwd=request.cwd,
+            limit=request.limit,
+            offset=request.cursor,
+        )
+        return report.of_list(listed)
+
+    async def get_event_artifact(self, _caller: Caller, request: Artifact) -> Facts:
+        """The whole of a field that an event shows truncated, in pieces."""
+        from mcp_background_job.agents import report
+
+        piece = await self._door.open().artifact(
+            _reference(request),
+            seq=request.seq,
+            field_path=request.field_path,
+            offset=request.offset,
+            limit=request.limit,
+        )
+        return report.of_artifact(request.seq, piece)
+
+
+def _reference(request: WhichRun | Poll | GoOn | Artifact) -> Reference:
+    from mcp_background_job.agents.catalog import Reference
+
+    return Reference(request.run_id, request.agent_name, request.cwd)

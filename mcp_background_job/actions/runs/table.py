@@ -1,0 +1,26 @@
+"""The actions on runs of agents, in one table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mcp_background_job.actions.action import Action, Effects
+from mcp_background_job.actions.door import Door
+from mcp_background_job.actions.runs.running import CANCEL_S, POLL_S, Running
+
+if TYPE_CHECKING:
+    from mcp_background_job.agents.runs import RunManager
+
+
+def run_actions(door: Door[RunManager]) -> list[Action[Any, Any]]:
+    """Return all that can be done with runs."""
+    running = Running(door)
+    return [
+        Action(running.spawn_run, Effects.STARTS),
+        Action(running.get_run, Effects.LOOKS),
+        Action(running.poll_events, Effects.LOOKS, POLL_S),
+        Action(running.cancel_run, Effects.ENDS, CANCEL_S),
+        Action(running.continue_run, Effects.STARTS),
+        Action(running.list_runs, Effects.LOOKS),
+        Action(running.get_event_artifact, Effects.LOOKS),
+    ]

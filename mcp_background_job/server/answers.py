@@ -1,0 +1,87 @@
+"""What tools answer: reports of actions in the form that MCP has for them."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Any, cast, get_args
+
+from pydantic import BaseModel
+
+from mcp_background_job.actions.action import Illustrated, Report
+from mcp_background_job.core.wire import plain, to_json, utf8
+from mcp_background_job.server.fastmcp_names import ImageContent, TextContent, ToolResult
+
+_JSON_TYPES = {
+    "<class 'str'>": "string",
+    "<class 'int'>": "integer",
+    "<class 'float'>": "number",
+    "<class 'bool'>": "boolean",
+}
+
+
+def as_tool_result(report: Report, endings: list[str]) -> ToolResult:
+    """Return a report, with the endings that the client has not been told of at its top.
+
+    Fields without a value are left out: every one of them would cost tokens.
+    """
+    if isinstance(report, str):
+        text = utf8("\n".join([*endings, report]))
+        return ToolResult(content=[TextContent(type="text", text=text)])
+    pictures = report.pictures if isinstance(report, Illustrated) else []
+    told = {"endings": endings} if endings else {}
+    content = plain({**told, **facts_of(report)})
+    images = [
+        ImageContent(type="image", data=b64encode(picture.data).decode(), mime_type=picture.mime_type)
+        for picture in pictures
+    ]
+    text = TextContent(type="text", text=to_json(content))
+    return ToolResult(content=[text, *images], structured_content=content)
+
+
+def facts_of(report: BaseModel | Illustrated | dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a report that have a value."""
+    if isinstance(report, BaseModel):
+        return report.model_dump(exclude_none=True)
+    facts = report.facts if isinstance(report, Illustrated) else report
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def schema_of(form: type[BaseModel]) -> dict[str, Any]:
+    """Return a short schema of a report: the fields that are always there and those that need a word.
+
+    Other fields explain themselves when they come; in the list of tools each would cost every conversation tokens.
+    """
+    properties: dict[str, Any] = {}
+    for name, item in form.model_fields.items():
+        if not item.is_required() and not item.description:
+            continue
+        types = [part for part in get_args(item.annotation) if part is not type(None)] or [item.annotation]
+        properties[name] = {"type": _JSON_TYPES.get(str(types[0]), "array")}
+        if item.description:
+            properties[name]["description"] = item.description
+    required = [name for name, item in form.model_fields.items() if item.is_required()]
+    return {"type": "object", "properties": properties, "required": required}
+
+
+def shortened(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema without titles, and with ``null`` left out of what may be left out itself."""
+    short: dict[str, Any] = {}
+    for key, value in schema.items():
+        if key in ("title", "additionalProperties"):
+            continue
+        if key == "default" and value is None:
+            continue
+        if key == "properties":
+            short[key] = {name: shortened(cast("dict[str, Any]", item)) for name, item in value.items()}
+        elif key == "anyOf":
+            short |= _without_null(cast("list[dict[str, Any]]", value))
+        elif isinstance(value, dict):
+            short[key] = shortened(cast("dict[str, Any]", value))
+        else:
+            short[key] = value
+    return short
+
+
+def _without_null(options: list[dict[str, Any]]) -> dict[str, Any]:
+    rest = [shortened(option) for option in options if option.get("type") != "null"]
+    return rest[0] if len(rest) == 1 else {"anyOf": rest}
