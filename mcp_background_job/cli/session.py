@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from mcp_background_job.actions.caller import Caller
 from mcp_background_job.app import build
 from mcp_background_job.config import load_settings
+from mcp_background_job.core.news import Reader
 from mcp_background_job.jobs.manager import JobManager
 
 #: Who asks, in the records of jobs that are started and stopped from here.
 CLIENT = "cli"
+
+
+def caller() -> Caller:
+    """Return whoever typed a command: nobody who has to be told later."""
+    return Caller(client=CLIENT, directory=working_directory(), reader=Reader(CLIENT))
+
+
+def working_directory() -> str:
+    """Return the directory in which a command was typed; it may be gone by the time somebody asks."""
+    try:
+        return os.getcwd()  # noqa: PTH109  sessions keep directories as text
+    except FileNotFoundError:
+        return os.environ.get("PWD", "")
 
 
 def with_manager(use: Callable[[JobManager], Coroutine[Any, Any, int]]) -> int:

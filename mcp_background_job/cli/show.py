@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from mcp_background_job.actions.jobs.facts import duration_of
 from mcp_background_job.cli import terminal
-from mcp_background_job.cli.facts import duration_of
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
 from mcp_background_job.core.text import duration, one_line

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mcp_background_job.cli import facts, terminal
+from mcp_background_job.actions.jobs import facts
+from mcp_background_job.cli import terminal
 from mcp_background_job.cli.terminal import PROGRAM
 from mcp_background_job.core.states import State
 from mcp_background_job.jobs.manager import JobManager, Started

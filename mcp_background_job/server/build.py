@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcp_background_job import __version__
-from mcp_background_job.actions.door import Door
 from mcp_background_job.app import build_comfyui, build_runs, has_open_batches
 from mcp_background_job.config import Settings, load_comfyui_settings
 from mcp_background_job.core.job import Job
@@ -18,6 +17,7 @@ from mcp_background_job.core.waiting import MAX_WAIT_S, Kind, Until
 from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.wait import WaitRequest
+from mcp_background_job.server.door import Door
 from mcp_background_job.server.fastmcp_names import AuthProvider, FastMCP, Tool
 from mcp_background_job.server.resources import register_resources
 from mcp_background_job.server.toolbox import Toolbox
@@ -104,9 +104,9 @@ def _tools(settings: Settings, manager: JobManager, comfyui: Door[ComfyUI], runs
     if "jobs" in settings.toolsets:
         tools += [ActionTool(action, endings) for action in job_actions(manager, endings.expect)]
     if "comfyui" in settings.toolsets:
-        tools += [ActionTool(action, endings) for action in comfyui_actions(comfyui)]
+        tools += [ActionTool(action, endings) for action in comfyui_actions(comfyui.open)]
     if "runs" in settings.toolsets:  # their errors begin as those of the server whose names they have
-        tools += [ActionTool(action, endings, error="Error: ") for action in run_actions(runs)]
+        tools += [ActionTool(action, endings, error="Error: ") for action in run_actions(runs.open)]
     return tools
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,6 @@ from pydantic import Field
 
 from mcp_background_job.actions.action import Illustrated, Picture
 from mcp_background_job.actions.caller import Caller
-from mcp_background_job.actions.door import Door
 from mcp_background_job.config import DEFAULT_OUTPUT_DIR
 from mcp_background_job.core.text import size
 from mcp_background_job.errors import InvalidRequestError
@@ -37,9 +37,9 @@ class Download:
 class Downloading:
     """``comfyui_download``."""
 
-    def __init__(self, door: Door[ComfyUI]) -> None:
-        """Takes what it works on."""
-        self._door = door
+    def __init__(self, opened: Callable[[], ComfyUI]) -> None:
+        """Takes what returns the thing to work on, made when it is first needed."""
+        self._open = opened
 
     async def comfyui_download(self, caller: Caller, request: Download) -> Illustrated:
         """Download what renders made (any files) to {output_dir}/{note or short id}/, with a preview of an image.
@@ -49,7 +49,7 @@ class Downloading:
         from mcp_background_job.comfyui import output_report
         from mcp_background_job.comfyui.output_directory import below
 
-        comfyui = self._door.open()
+        comfyui = self._open()
         directory = await asyncio.to_thread(below, comfyui.output_root, request.output_dir)
         prompts = await _prompts(comfyui, request, caller.directory)
         headway = _Latest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,7 +12,6 @@ from mcp_background_job.actions.action import Facts
 from mcp_background_job.actions.arguments import bounded_wait, several
 from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.comfyui.renders import CANCEL_S
-from mcp_background_job.actions.door import Door
 from mcp_background_job.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -74,9 +74,9 @@ class ClearHistory:
 class Queueing:
     """Looking after batches, sessions, lists and the history."""
 
-    def __init__(self, door: Door[ComfyUI]) -> None:
-        """Takes what it works on."""
-        self._door = door
+    def __init__(self, opened: Callable[[], ComfyUI]) -> None:
+        """Takes what returns the thing to work on, made when it is first needed."""
+        self._open = opened
 
     async def comfyui_batch(self, caller: Caller, request: Batch) -> Facts:
         """Look at a batch, cancel (pending prompts at once; the running one ends by itself), pause, resume, or run its
@@ -85,7 +85,7 @@ class Queueing:
 
         wait_s = bounded_wait(request.wait_s)
         batch_id, action = request.batch_id, request.action
-        comfyui = self._door.open()
+        comfyui = self._open()
         batches = comfyui.batches
         if batch_id is None:
             if action != "status":
@@ -112,7 +112,7 @@ class Queueing:
         from mcp_background_job.comfyui.catalogue import Among
         from mcp_background_job.comfyui.prompts import check_prompt_id
 
-        comfyui, directory = self._door.open(), caller.directory
+        comfyui, directory = self._open(), caller.directory
         sessions = comfyui.sessions
         match request.action:
             case "new":
@@ -135,7 +135,7 @@ class Queueing:
         """Prompts of ComfyUI in one list, those of earlier sessions too: status, duration, progress, outputs, cause."""
         from mcp_background_job.comfyui import queue_report
 
-        comfyui = self._door.open()
+        comfyui = self._open()
         listing = await comfyui.catalogue.list(
             statuses=several(request.status),
             among=await comfyui.among(request.session, request.batch, caller.directory),
@@ -147,7 +147,7 @@ class Queueing:
         """Why prompts failed last: exception, node, traceback; models and nodes that are missing are named."""
         from mcp_background_job.comfyui import queue_report
 
-        comfyui = self._door.open()
+        comfyui = self._open()
         among = await comfyui.among(request.session, request.batch, caller.directory)
         explained, trouble = await comfyui.catalogue.errors(among=among, limit=_checked(request.limit))
         return queue_report.of_errors(explained, trouble)
@@ -156,7 +156,7 @@ class Queueing:
         """Remove old entries from ComfyUI's history. What was submitted here stays known; files are not touched."""
         from mcp_background_job.comfyui import queue_report
 
-        return queue_report.of_cleared(await self._door.open().history.clear(keep=request.keep))
+        return queue_report.of_cleared(await self._open().history.clear(keep=request.keep))
 
 
 def _checked(limit: int) -> int:

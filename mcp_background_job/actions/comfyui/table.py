@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from mcp_background_job.actions.action import Action, Effects
@@ -9,16 +10,15 @@ from mcp_background_job.actions.comfyui.lifecycle import START_S, STOP_S, Lifecy
 from mcp_background_job.actions.comfyui.outputs import LIMIT_S, Downloading
 from mcp_background_job.actions.comfyui.queue import Queueing
 from mcp_background_job.actions.comfyui.renders import CANCEL_S, Rendering
-from mcp_background_job.actions.door import Door
 from mcp_background_job.core.waiting import MAX_WAIT_S
 
 if TYPE_CHECKING:
     from mcp_background_job.comfyui.control import ComfyUI
 
 
-def comfyui_actions(door: Door[ComfyUI]) -> list[Action[Any, Any]]:
+def comfyui_actions(opened: Callable[[], ComfyUI]) -> list[Action[Any, Any]]:
     """Return all that can be done with a ComfyUI."""
-    rendering, queueing, lifecycle = Rendering(door), Queueing(door), Lifecycle(door)
+    rendering, queueing, lifecycle = Rendering(opened), Queueing(opened), Lifecycle(opened)
     return [
         Action(rendering.comfyui_status, Effects.LOOKS),
         Action(rendering.comfyui_submit, Effects.STARTS, MAX_WAIT_S),
@@ -30,7 +30,7 @@ def comfyui_actions(door: Door[ComfyUI]) -> list[Action[Any, Any]]:
         Action(queueing.comfyui_jobs, Effects.LOOKS),
         Action(queueing.comfyui_errors, Effects.LOOKS),
         Action(queueing.comfyui_clear_history, Effects.ENDS),
-        Action(Downloading(door).comfyui_download, Effects.ADDS, LIMIT_S),
+        Action(Downloading(opened).comfyui_download, Effects.ADDS, LIMIT_S),
         Action(lifecycle.start_comfyui, Effects.STARTS, START_S),
         Action(lifecycle.stop_comfyui, Effects.ENDS, STOP_S),
         Action(lifecycle.restart_comfyui, Effects.STARTS, START_S),

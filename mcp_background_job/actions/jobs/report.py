@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from mcp_background_job.actions.jobs.facts import details_facts
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
 from mcp_background_job.core.text import duration, iso, one_line, size
@@ -17,8 +18,9 @@ from mcp_background_job.jobs.manager import Details, Killed
 
 #: Characters of a command in a list.
 _COMMAND_IN_LIST = 80
-#: Characters of a command line, and number of processes, in a status.
-_COMMAND_IN_STATUS = 120
+#: Characters of a command in a status; and of one of its processes, and how many of those.
+_COMMAND_IN_STATUS = 2000
+_COMMAND_OF_PROCESS = 120
 _MAX_PROCESSES = 20
 
 
@@ -142,11 +144,8 @@ def list_row(job: Job) -> dict[str, Any]:
 
 
 def status_result(details: Details) -> StatusResult:
-    """Return all that is known of a job."""
-    job, seen, usage = details.job, details.seen, details.usage
-    end = seen.exit
-    stop = end.stop_requested if end else seen.status.stop_requested if seen.status else None
-    lost = end.lost_bytes if end else seen.status.lost_bytes if seen.status else 0
+    """Return all that is known of a job, in few words."""
+    job, usage, known = details.job, details.usage, details_facts(details)
     return StatusResult(
         job_id=job.job_id,
         name=job.name,
@@ -154,26 +153,26 @@ def status_result(details: Details) -> StatusResult:
         exit_code=job.exit_code if job.exit_code is not None else _leader_exit_code(details),
         signal=job.signal,
         reason=told_reason(job),
-        note=_note(details),
-        pid=seen.status.pid if seen.status and job.state is not State.EXITED else None,
-        command=one_line(job.command, 2000),
+        note=known["note"],
+        pid=known["pid"],
+        command=one_line(job.command, _COMMAND_IN_STATUS),
         cwd=job.cwd,
         created_at=iso(job.created_at) or "",
         started_at=iso(job.started_at),
         ended_at=iso(job.ended_at),
-        duration_s=_duration(details),
-        cpu_s=round(usage.cpu_s, 2) if usage else round(end.user_s + end.system_s, 2) if end else None,
-        memory_mb=_megabytes(usage.memory if usage else end.max_rss if end else 0),
-        peak_memory_mb=_megabytes(usage.peak_memory if usage else end.peak_memory if end else 0) or None,
+        duration_s=_rounded(known["duration_s"], 3 if job.state is State.EXITED else 1),
+        cpu_s=_rounded(known["cpu_s"], 2),
+        memory_mb=_megabytes(known["memory_bytes"] or 0),
+        peak_memory_mb=_megabytes(known["peak_memory_bytes"] or 0) or None,
         usage_s_ago=round(max(0.0, time.time() - usage.sampled_at), 1) if usage and usage.sampled_at else None,
-        processes=_processes(details),
-        ports=(usage.ports or None) if usage else None,
-        output_bytes=details.output_bytes,
-        dropped_bytes=(end.dropped_bytes or None) if end else None,
-        lost_bytes=lost or None,
+        processes=_processes(known["processes"], usage.processes) if usage else None,
+        ports=known["ports"] or None,
+        output_bytes=known["output_bytes"],
+        dropped_bytes=known["dropped_bytes"] or None,
+        lost_bytes=known["lost_bytes"] or None,
         last_output_s_ago=round(time.time() - details.last_output_at, 1) if details.last_output_at else None,
-        stop_requested=f"{stop.signal} by {stop.by}: {stop.why}" if stop else None,
-        log_path=details.log_path,
+        stop_requested=known["stop_requested"],
+        log_path=known["log_path"],
     )
 
 
@@ -181,39 +180,19 @@ def _megabytes(size_in_bytes: int) -> float:
     return round(size_in_bytes / 1e6, 1)
 
 
+def _rounded(seconds: float | None, digits: int) -> float | None:
+    return None if seconds is None else round(seconds, digits)
+
+
 def _leader_exit_code(details: Details) -> int | None:
     status = details.seen.status
     return status.leader_exit.exit_code if status and status.leader_exit else None
 
 
-def _note(details: Details) -> str | None:
-    status = details.seen.status
-    if details.seen.trouble:
-        return details.seen.trouble
-    if status and status.survivors:
-        return f"processes {', '.join(map(str, status.survivors))} survived SIGKILL"
-    if status and status.leader_exit and details.job.state is not State.EXITED:
-        how = status.leader_exit.signal or status.leader_exit.exit_code
-        alive = details.usage.processes if details.usage else 0
-        return f"shell exited {how}, {alive} background process{'es' if alive != 1 else ''} alive"
-    return None
-
-
-def _duration(details: Details) -> float | None:
-    end, started = details.seen.exit, details.job.started_at
-    if end and end.duration_s is not None:
-        return round(end.duration_s, 3)
-    if started is None or details.job.state is State.EXITED:
-        return None
-    return round(time.time() - started, 1)
-
-
-def _processes(details: Details) -> list[str] | None:
-    if not details.usage or not details.usage.commands:
-        return None
-    lines = [f"{pid} {one_line(command, _COMMAND_IN_STATUS)}" for pid, command in details.usage.commands.items()]
-    more = max(len(lines), details.usage.processes) - _MAX_PROCESSES
-    return [*lines[:_MAX_PROCESSES], f"and {more} more"] if more > 0 else lines
+def _processes(processes: list[dict[str, Any]], count: int) -> list[str] | None:
+    lines = [f"{one['pid']} {one_line(one['command'], _COMMAND_OF_PROCESS)}" for one in processes]
+    more = max(len(lines), count) - _MAX_PROCESSES
+    return [*lines[:_MAX_PROCESSES], f"and {more} more"] if lines and more > 0 else lines or None
 
 
 def headline(job: Job, output_bytes: int) -> str:

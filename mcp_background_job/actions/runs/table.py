@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from mcp_background_job.actions.action import Action, Effects
-from mcp_background_job.actions.door import Door
 from mcp_background_job.actions.runs.running import CANCEL_S, POLL_S, Running
 
 if TYPE_CHECKING:
     from mcp_background_job.agents.runs import RunManager
 
 
-def run_actions(door: Door[RunManager]) -> list[Action[Any, Any]]:
+def run_actions(opened: Callable[[], RunManager]) -> list[Action[Any, Any]]:
     """Return all that can be done with runs."""
-    running = Running(door)
+    running = Running(opened)
     return [
         Action(running.spawn_run, Effects.STARTS),
         Action(running.get_run, Effects.LOOKS),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -32,11 +31,3 @@ def with_comfyui(use: Callable[[ComfyUI], Coroutine[Any, Any, int]]) -> int:
     except BackgroundJobError as error:  # not left to the caller, which does not know what to call the tools
         terminal.say(typed(str(error)))
         return exit_codes.of_error(error)
-
-
-def working_directory() -> str:
-    """Return the directory whose current session is meant; it may be gone by the time somebody asks."""
-    try:
-        return os.getcwd()  # noqa: PTH109  sessions keep directories as text
-    except FileNotFoundError:
-        return os.environ.get("PWD", "")

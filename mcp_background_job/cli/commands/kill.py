@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from mcp_background_job.cli import exit_codes, facts, show, terminal
+from mcp_background_job.actions.jobs import facts
+from mcp_background_job.cli import exit_codes, show, terminal
 from mcp_background_job.cli.arguments import AsJson, JobIds, Seconds
 from mcp_background_job.cli.session import CLIENT, with_manager
 from mcp_background_job.core.job import Job

@@ -9,7 +9,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from mcp_background_job.cli import exit_codes, facts, show, terminal
+from mcp_background_job.actions.jobs import facts
+from mcp_background_job.cli import exit_codes, show, terminal
 from mcp_background_job.cli.arguments import AsJson, separated
 from mcp_background_job.cli.session import with_manager
 from mcp_background_job.core.job import Job

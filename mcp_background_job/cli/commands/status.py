@@ -6,9 +6,9 @@ import time
 from datetime import datetime
 from typing import Any, cast
 
+from mcp_background_job.actions.jobs.facts import details_facts
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson
-from mcp_background_job.cli.facts import details_facts
 from mcp_background_job.cli.session import with_manager
 from mcp_background_job.cli.show import printable, style_of
 from mcp_background_job.core.job import Job

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from mcp_background_job.actions.runs.requests import WhichRun
 from mcp_background_job.agents.catalog import Reference
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.app import build_runs
@@ -35,3 +36,9 @@ def with_runs(use: Callable[[RunManager], Coroutine[Any, Any, int]]) -> int:
 def reference_of(text: str) -> Reference:
     """Return what a word on the command line means."""
     return Reference(run_id=text) if is_run_id(text) else Reference(agent_name=text)
+
+
+def asked_for(text: str) -> WhichRun:
+    """Return the request for the run that a word on the command line means."""
+    meant = reference_of(text)
+    return WhichRun(run_id=meant.run_id, agent_name=meant.agent_name)

@@ -10,9 +10,9 @@ from cyclopts import App, Parameter
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson, Follow, Limit, OptionalSeconds
 from mcp_background_job.cli.comfyui import batch_ending, batch_watching, rows, tables
-from mcp_background_job.cli.comfyui.session import with_comfyui, working_directory
+from mcp_background_job.cli.comfyui.session import with_comfyui
 from mcp_background_job.cli.comfyui.waits import under_way
-from mcp_background_job.cli.session import CLIENT
+from mcp_background_job.cli.session import CLIENT, working_directory
 from mcp_background_job.comfyui import queue_report
 from mcp_background_job.comfyui.batches import BatchView, CanceledBatch
 from mcp_background_job.comfyui.control import ComfyUI

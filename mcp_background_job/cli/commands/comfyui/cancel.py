@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from mcp_background_job.actions.comfyui.renders import Cancel, CancelQueued, Rendering
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson
 from mcp_background_job.cli.comfyui import sentences, show
 from mcp_background_job.cli.comfyui.session import with_comfyui
 from mcp_background_job.cli.comfyui.waits import under_way
-from mcp_background_job.comfyui import report
+from mcp_background_job.cli.session import caller
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.errors import InvalidRequestError
 
@@ -42,12 +43,13 @@ def cancel(
 async def _cancel(
     comfyui: ComfyUI, prompt_id: str | None, *, clear_pending: bool, queued_only: bool, as_json: bool
 ) -> int:
+    rendering = Rendering(lambda: comfyui)
     with under_way("cancelling", as_json=as_json):
         if queued_only and prompt_id is not None:
-            cancelled = await comfyui.canceller.cancel_pending(prompt_id)
+            known = await rendering.comfyui_cancel_queued_job(caller(), CancelQueued(prompt_id=prompt_id))
         else:
-            cancelled = await comfyui.canceller.cancel(prompt_id, clear_pending=clear_pending)
-    known = report.of_cancel(cancelled)
+            asked = Cancel(prompt_id=prompt_id, clear_pending=clear_pending)
+            known = await rendering.comfyui_cancel_job(caller(), asked)
     if as_json:
         terminal.as_json(known)
     else:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from mcp_background_job.actions.comfyui.queue import ClearHistory, Queueing
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson, Count
 from mcp_background_job.cli.comfyui import sentences, show
 from mcp_background_job.cli.comfyui.session import with_comfyui
 from mcp_background_job.cli.comfyui.waits import under_way
-from mcp_background_job.comfyui import queue_report
+from mcp_background_job.cli.session import caller
 from mcp_background_job.comfyui.control import ComfyUI
 
 
@@ -23,7 +24,7 @@ def clear_history(*, keep: Count = 50, as_json: AsJson = False) -> int:
 
 async def _clear_history(comfyui: ComfyUI, keep: int, *, as_json: bool) -> int:
     with under_way("clearing the history", as_json=as_json):
-        known = queue_report.of_cleared(await comfyui.history.clear(keep=keep))
+        known = await Queueing(lambda: comfyui).comfyui_clear_history(caller(), ClearHistory(keep=keep))
     if as_json:
         terminal.as_json(known)
     else:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from mcp_background_job.actions.comfyui.queue import Queueing, Session
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson
 from mcp_background_job.cli.comfyui import sentences, show
-from mcp_background_job.cli.comfyui.session import with_comfyui, working_directory
-from mcp_background_job.comfyui import queue_report
+from mcp_background_job.cli.comfyui.session import with_comfyui
+from mcp_background_job.cli.session import caller
 from mcp_background_job.comfyui.control import ComfyUI
 
 
@@ -21,7 +22,7 @@ def new_session(name: str | None = None, /, *, as_json: AsJson = False) -> int:
 
 
 async def _new_session(comfyui: ComfyUI, name: str, *, as_json: bool) -> int:
-    known = queue_report.of_new_session(await comfyui.sessions.new(name, working_directory()))
+    known = await Queueing(lambda: comfyui).comfyui_session(caller(), Session(action="new", name=name))
     if as_json:
         terminal.as_json(known)
     else:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson, Limit
 from mcp_background_job.cli.comfyui import rows, tables
-from mcp_background_job.cli.comfyui.session import with_comfyui, working_directory
+from mcp_background_job.cli.comfyui.session import with_comfyui
+from mcp_background_job.cli.session import working_directory
 from mcp_background_job.comfyui import queue_report
 from mcp_background_job.comfyui.control import ComfyUI
 

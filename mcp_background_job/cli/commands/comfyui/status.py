@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from mcp_background_job.actions.comfyui.renders import Rendering, Status
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson
 from mcp_background_job.cli.comfyui import sentences, show
 from mcp_background_job.cli.comfyui.session import with_comfyui
 from mcp_background_job.cli.comfyui.wording import typed
-from mcp_background_job.comfyui import report
+from mcp_background_job.cli.session import caller
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.report import Report
 
@@ -24,7 +25,7 @@ def status(*, as_json: AsJson = False) -> int:
 
 
 async def _status(comfyui: ComfyUI, *, as_json: bool) -> int:
-    known = report.of_status(await comfyui.status())
+    known = await Rendering(lambda: comfyui).comfyui_status(caller(), Status())
     if as_json:
         terminal.as_json(known)
     else:

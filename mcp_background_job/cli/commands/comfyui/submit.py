@@ -13,9 +13,9 @@ from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson, Follow, OptionalLimit, OptionalSeconds
 from mcp_background_job.cli.comfyui import batch_watching, ending, sentences, views
 from mcp_background_job.cli.comfyui.overrides import overrides_of
-from mcp_background_job.cli.comfyui.session import with_comfyui, working_directory
+from mcp_background_job.cli.comfyui.session import with_comfyui
 from mcp_background_job.cli.comfyui.watching import watch
-from mcp_background_job.cli.session import CLIENT
+from mcp_background_job.cli.session import CLIENT, working_directory
 from mcp_background_job.cli.terminal import PROGRAM
 from mcp_background_job.comfyui import queue_report, report, workflow
 from mcp_background_job.comfyui.batches import MAX_QUEUED, Item, items_of

@@ -5,8 +5,9 @@ from __future__ import annotations
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson
 from mcp_background_job.cli.comfyui import sentences, show
-from mcp_background_job.cli.comfyui.session import with_comfyui, working_directory
+from mcp_background_job.cli.comfyui.session import with_comfyui
 from mcp_background_job.cli.comfyui.wording import typed
+from mcp_background_job.cli.session import working_directory
 from mcp_background_job.comfyui import queue_report
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.prompts import check_prompt_id

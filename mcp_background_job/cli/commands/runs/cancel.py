@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from mcp_background_job.agents import report
+from mcp_background_job.actions.runs.running import Running
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson
-from mcp_background_job.cli.runs.session import RunId, reference_of, with_runs
-from mcp_background_job.cli.session import CLIENT
+from mcp_background_job.cli.runs.session import RunId, asked_for, with_runs
+from mcp_background_job.cli.session import caller
 
 
 def cancel(run: RunId, /, *, as_json: AsJson = False) -> int:
@@ -19,7 +19,7 @@ def cancel(run: RunId, /, *, as_json: AsJson = False) -> int:
     """
 
     async def cancel_it(runs: RunManager) -> int:
-        known = report.of_cancel(await runs.cancel(reference_of(run), by=CLIENT))
+        known = await Running(lambda: runs).cancel_run(caller(), asked_for(run))
         if as_json:
             terminal.as_json(known)
         elif known["stopped"]:

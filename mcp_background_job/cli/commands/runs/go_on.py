@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from mcp_background_job.agents import report
+from mcp_background_job.actions.runs.requests import GoOn
+from mcp_background_job.actions.runs.running import Running
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson
-from mcp_background_job.cli.runs.session import RunId, reference_of, with_runs
-from mcp_background_job.cli.session import CLIENT
+from mcp_background_job.cli.runs.session import RunId, asked_for, with_runs
+from mcp_background_job.cli.session import caller
 from mcp_background_job.errors import InvalidRequestError
 
 
@@ -32,10 +33,12 @@ def go_on(
         data: The same as a JSON object, such as '{"option_id": "allow_once"}'.
         as_json: Print JSON, with the field names of the tools.
     """
-    message = {"role": "user", "parts": _parts(text, data)}
+    asked, message = asked_for(run), {"role": "user", "parts": _parts(text, data)}
 
     async def continue_it(runs: RunManager) -> int:
-        known = report.of_continue(await runs.go_on(reference_of(run), message, client=CLIENT))
+        known = await Running(lambda: runs).continue_run(
+            caller(), GoOn(input_message=message, run_id=asked.run_id, agent_name=asked.agent_name)
+        )
         if as_json:
             terminal.as_json(known)
         else:

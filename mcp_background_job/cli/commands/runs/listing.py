@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mcp_background_job.agents import report
+from mcp_background_job.actions.runs.requests import ListRuns
+from mcp_background_job.actions.runs.running import Running
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson
 from mcp_background_job.cli.runs import show
 from mcp_background_job.cli.runs.session import with_runs
+from mcp_background_job.cli.session import caller
 
 
 def list_runs(
@@ -31,10 +33,10 @@ def list_runs(
         limit: How many at most.
         as_json: Print JSON, with the field names of the tools.
     """
-    where = None if cwd is None else str(cwd.absolute())
+    asked = ListRuns(status=status, backend=backend, cwd=None if cwd is None else str(cwd.absolute()), limit=limit)
 
     async def list_them(runs: RunManager) -> int:
-        found = report.of_list(await runs.list(status=status, backend=backend, cwd=where, limit=limit))["runs"]
+        found = (await Running(lambda: runs).list_runs(caller(), asked))["runs"]
         if as_json:
             terminal.as_json(found)
         else:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from mcp_background_job.agents import report
+from mcp_background_job.actions.runs.running import Running
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson
 from mcp_background_job.cli.runs import show as writing
-from mcp_background_job.cli.runs.session import RunId, reference_of, with_runs
+from mcp_background_job.cli.runs.session import RunId, asked_for, with_runs
+from mcp_background_job.cli.session import caller
+from mcp_background_job.core.run import RunStatus
 
 
 def show(run: RunId, /, *, as_json: AsJson = False) -> int:
@@ -19,12 +21,11 @@ def show(run: RunId, /, *, as_json: AsJson = False) -> int:
     """
 
     async def show_it(runs: RunManager) -> int:
-        found = await runs.get(reference_of(run))
-        known = report.of_run(found)
+        known = await Running(lambda: runs).get_run(caller(), asked_for(run))
         if as_json:
             terminal.as_json(known)
         else:
             writing.facts(known)
-        return exit_codes.of_run(found.state.status)
+        return exit_codes.of_run(RunStatus(known["status"]))
 
     return with_runs(show_it)

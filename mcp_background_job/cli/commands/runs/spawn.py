@@ -8,15 +8,15 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from mcp_background_job.agents import report
+from mcp_background_job.actions.runs.requests import Spawn
+from mcp_background_job.actions.runs.running import Running
 from mcp_background_job.agents.catalog import Reference
-from mcp_background_job.agents.request import SpawnRequest
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson, OptionalSeconds
 from mcp_background_job.cli.runs.following import write_events
 from mcp_background_job.cli.runs.session import with_runs
-from mcp_background_job.cli.session import CLIENT
+from mcp_background_job.cli.session import caller
 from mcp_background_job.core.run import Backend
 
 #: In place of a prompt: it is read from stdin.
@@ -57,12 +57,12 @@ def spawn(
     config: dict[str, Any] = {"command": list(command)} if command else {}
     config |= {"model": model} if model else {}
     config |= {"full_access": True} if full_access else {}
-    request = SpawnRequest(
+    request = Spawn(
         backend=backend,
         cwd=str((cwd or Path.cwd()).absolute()),
         prompt=sys.stdin.read() if prompt == _FROM_STDIN else prompt,
         nickname=name,
-        config=config,
+        backend_config=config,
         timeout_s=timeout,
         idle_timeout_s=idle_timeout,
         leftovers=leftovers,
@@ -70,14 +70,14 @@ def spawn(
     return with_runs(lambda runs: _spawn(runs, request, follow=follow, as_json=as_json))
 
 
-async def _spawn(runs: RunManager, request: SpawnRequest, *, follow: bool, as_json: bool) -> int:
-    run = await runs.spawn(request, client=CLIENT)
+async def _spawn(runs: RunManager, request: Spawn, *, follow: bool, as_json: bool) -> int:
+    spawned = await Running(lambda: runs).spawn_run(caller(), request)
     if not follow:
         if as_json:
-            terminal.as_json(report.of_spawn(run))
+            terminal.as_json(spawned)
         else:
-            terminal.line(run.record.run_id)
+            terminal.line(spawned["run_id"])
         return exit_codes.OK
-    reference = Reference(run.record.run_id)
+    reference = Reference(spawned["run_id"])
     ended = await write_events(runs, reference, after_seq=0, follow=True, as_json=as_json)
     return exit_codes.of_run(ended.state.status)

@@ -1,4 +1,7 @@
-"""What is known of jobs under stable field names: what ``--json`` prints."""
+"""What is known of jobs, whole and under stable field names: what ``--json`` prints and a page shows.
+
+What tools return (``report``) is made of it, in fewer words.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,7 @@ def details_facts(details: Details) -> dict[str, Any]:
         **job_facts(job, pid=pid, log_path=details.log_path),
         "note": _note(details),
         "stop_requested": _stop(details),
-        "duration_s": duration_of(job, time.time()),
+        "duration_s": _duration(details),
         **_asked(details),
         **_used(details),
         **_written(details),
@@ -70,6 +73,13 @@ def duration_of(job: Job, now: float) -> float | None:
     if job.started_at is None or (job.state is State.EXITED and job.ended_at is None):
         return None
     return round(max(0.0, (job.ended_at or now) - job.started_at), 3)
+
+
+def _duration(details: Details) -> float | None:
+    end = details.seen.exit
+    if end and end.duration_s is not None:  # by a clock that nobody sets
+        return round(end.duration_s, 3)
+    return duration_of(details.job, time.time())
 
 
 def _asked(details: Details) -> dict[str, Any]:

@@ -1,0 +1,152 @@
+"""The tables of actions, and what a carrier can rely on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from mcp_background_job.actions import caller as callers
+from mcp_background_job.actions.action import Action, Effects
+from mcp_background_job.actions.caller import Caller
+from mcp_background_job.actions.comfyui.table import comfyui_actions
+from mcp_background_job.actions.jobs.facts import details_facts
+from mcp_background_job.actions.jobs.report import status_result
+from mcp_background_job.actions.jobs.table import job_actions
+from mcp_background_job.actions.runs.table import run_actions
+from mcp_background_job.core.job import Job
+from mcp_background_job.core.news import Reader
+from mcp_background_job.errors import InvalidRequestError
+from mcp_background_job.jobs.manager import JobManager
+from tests.patience import WAIT_S
+
+Calls = dict[str, Action[Any, Any]]
+
+#: Clients give up on a call after a minute.
+_LONGEST_CALL_S = 50.0
+
+SOMEBODY = Caller(client="somebody@here", directory="/here", reader=Reader("somebody@here"))
+
+
+def _not_opened() -> Any:
+    raise AssertionError("a table opens nothing")
+
+
+@pytest.fixture
+def started() -> list[tuple[Caller, Job]]:
+    return []
+
+
+@pytest.fixture
+def calls(manager: JobManager, started: list[tuple[Caller, Job]]) -> Calls:
+    actions = job_actions(manager, lambda caller, job: started.append((caller, job)))
+    return {action.name: action for action in (*actions, *comfyui_actions(_not_opened), *run_actions(_not_opened))}
+
+
+def test_every_action_says_what_it_does_and_takes_no_longer_than_clients_wait(calls: Calls) -> None:
+    for action in calls.values():
+        assert action.about
+        assert 0 <= action.waits_s <= _LONGEST_CALL_S
+        assert action.arguments.json_schema()["type"] == "object"
+
+
+def test_an_action_with_a_time_to_wait_is_known_to_wait(calls: Calls) -> None:
+    for action in calls.values():
+        if {"wait_s", "wait_ms", "grace_s"} & set(action.arguments.json_schema()["properties"]):
+            assert action.waits_s > 0, action.name
+
+
+async def test_who_asks_is_recorded_and_told_of_what_was_started(
+    calls: Calls, manager: JobManager, started: list[tuple[Caller, Job]]
+) -> None:
+    report = await calls["execute_command"].call(SOMEBODY, {"command": "true", "wait_s": WAIT_S})
+    assert (await manager.find(report.job_id)).client == "somebody@here"
+    other = replace(SOMEBODY, client="other@there")
+    again = await calls["restart_job"].call(other, {"job_id": report.job_id, "wait_s": WAIT_S})
+    assert [(caller, job.job_id) for caller, job in started] == [(SOMEBODY, report.job_id), (other, again.job_id)]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "told"),
+    [
+        ("execute_command", {}, "command: "),
+        ("execute_command", {"command": "true", "colour": 1}, "colour: "),
+        ("list_jobs", {"limit": "many"}, "not 'many'"),
+        ("interact_with_job", {"job_id": "j1", "keys": ["\udcff"]}, "'\\xff' holds half of a surrogate pair"),
+        ("comfyui_submit", {"workflow": {"1": {"inputs": {"\ud800": 1}}}}, "half of a surrogate pair"),
+        ("comfyui_batch", {"action": "explode"}, "not 'explode'"),
+        ("poll_events", {"wait_ms": 0.5}, "wait_ms: "),
+    ],
+)
+async def test_arguments_that_cannot_be_used_are_named(
+    calls: Calls, name: str, arguments: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(InvalidRequestError, match=r"^bad arguments: ") as refusal:
+        await calls[name].call(SOMEBODY, arguments)
+    assert told in str(refusal.value)
+
+
+async def test_a_number_that_came_as_text_is_one(calls: Calls) -> None:
+    report = await calls["list_jobs"].call(SOMEBODY, {"limit": "1"})
+    assert report.jobs == []
+
+
+def test_only_what_changes_nothing_is_said_to_look(calls: Calls) -> None:
+    looking = {name for name, action in calls.items() if action.effects is Effects.LOOKS}
+    assert not looking & {"execute_command", "restart_job", "kill_job", "interact_with_job", "comfyui_session"}
+    assert {"list_jobs", "get_run", "comfyui_status"} <= looking
+
+
+async def test_a_status_in_few_words_says_the_same_as_the_whole_one(manager: JobManager, calls: Calls) -> None:
+    report = await calls["execute_command"].call(SOMEBODY, {"command": "echo hi; exit 3", "wait_s": WAIT_S})
+    details = await manager.details(report.job_id)
+    brief, known = status_result(details), details_facts(details)
+    for name in ("job_id", "status", "exit_code", "signal", "output_bytes", "duration_s", "log_path", "cwd", "note"):
+        assert getattr(brief, name) == known[name], name
+
+
+class _Listener:
+    """Remembers what it is told while it waits."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.is_told = asyncio.Event()
+
+    async def take(self, waited_s: float, limit_s: float, what: str) -> None:
+        assert waited_s >= 0
+        assert limit_s == WAIT_S
+        self.told.append(what)
+        self.is_told.set()
+
+    def caller(self) -> Caller:
+        return replace(SOMEBODY, progress=self.take)
+
+
+@pytest.mark.parametrize("what", ["it works", lambda: "it works"])
+async def test_a_caller_is_told_while_it_waits(monkeypatch: pytest.MonkeyPatch, what: str | Callable[[], str]) -> None:
+    monkeypatch.setattr(callers, "PROGRESS_INTERVAL_S", 0.001)
+    listener = _Listener()
+    assert await listener.caller().wait_for(listener.is_told.wait(), what, WAIT_S)
+    assert listener.told[0] == "it works"
+
+
+async def test_work_ends_with_the_call_that_waits_for_it() -> None:
+    has_begun, is_cancelled = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        has_begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            is_cancelled.set()
+
+    call = asyncio.ensure_future(SOMEBODY.wait_for(work(), "it works", WAIT_S))
+    await has_begun.wait()
+    call.cancel()
+    async with asyncio.timeout(WAIT_S):
+        await is_cancelled.wait()
+    with pytest.raises(asyncio.CancelledError):
+        await call
