@@ -11,7 +11,7 @@ CODEX := $(AGENTS)/codex/codex_cli_bin/bin/codex
 GEMINI := $(AGENTS)/gemini/node_modules/.bin/gemini
 OPENCODE := $(AGENTS)/opencode/node_modules/.bin/opencode
 
-.PHONY: demo demo-comfyui test test-agents check nightly bench format lock clean
+.PHONY: demo demo-comfyui test pytest test-agents check rules types nightly bench format lock clean
 
 demo: $(READY)  ## see it work: about half a minute
 	$(BIN)/mcp-background-job demo
@@ -19,7 +19,10 @@ demo: $(READY)  ## see it work: about half a minute
 demo-comfyui: $(READY)  ## see a simulated ComfyUI watched, cancelled, wedged and restarted: about half a minute
 	$(BIN)/python -m tests.comfyui_simulator.demo
 
-test: check  ## everything that must hold: rules, types, rooms, tests
+test: rules  ## everything that must hold: rules, rooms, types, tests; on a loaded machine with TESTS_PATIENCE=3
+	$(MAKE) --no-print-directory -j 2 types pytest  # tests wait for half of their time: types are checked meanwhile
+
+pytest: $(READY)
 	$(BIN)/python -m pytest -n 2 -m "not nightly"
 
 test-agents: $(CODEX) $(GEMINI) $(OPENCODE)  ## real agents, against a model on loopback: installs 850 MB; minutes
@@ -37,11 +40,15 @@ $(GEMINI) $(OPENCODE): Makefile | $(READY)
 	command -v npm >/dev/null || exit 0; \
 		npm install --silent --no-fund --no-audit --prefix $(AGENTS)/$(@F) $(PACKAGE) && touch $@
 
-check: $(READY)
+check: rules types
+
+rules: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
+
+types: $(READY)
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 nightly: $(READY)  ## the tests that take minutes
 	$(BIN)/python -m pytest -m nightly --timeout 1800
