@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mcp_background_job.core.schedule import Waiting
 from mcp_background_job.jobdir import records
@@ -26,8 +26,7 @@ _NO_LIMIT = 10**9
 _OF_A_USER, _OWN, _READ_ON = "u", "o", "r"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A queued job, as its name tells; ``is_whole`` says whether that is all there is to know."""
 
     name: str

@@ -178,6 +178,7 @@ class JobManager:
             stdin=spec.stdin,  # pyright: ignore[reportArgumentType]  checked when it was first asked for
             timeout_s=spec.timeout_s,
             if_running="restart",
+            is_own=spec.is_own,
             restarted_from=job.job_id,
             parent=spec.parent or ROOT,
         )

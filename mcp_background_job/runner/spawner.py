@@ -30,6 +30,9 @@ _MAX_REQUEST = 4096 + 1
 #: Time after a launch before the next spare is made. A request that comes sooner gets a fork that has not rehearsed.
 _BREATH_S = 0.01
 
+#: Time for a new runner to report before the next spare is made all the same; it needs milliseconds.
+_REPORT_S = 0.1
+
 
 def serve(descriptor: int) -> None:
     """Keep a spare runner at hand until the server is gone."""
@@ -50,8 +53,16 @@ def serve(descriptor: int) -> None:
             os.close(taken)
             _be_spare(requests, spare_is_free, rehearsed=not is_urgent)
         os.close(spare_is_free)
-        os.read(taken, 1)  # returns when the spare has become a runner, or has ended
+        os.read(taken, 1)  # returns when the spare has got a request, or has ended
+        _await_report(taken)
         os.close(taken)
+
+
+def _await_report(taken: int) -> None:
+    """Wait until the new runner has reported or ended, but not for one that is stuck on a dead mount, say."""
+    poll = select.poll()
+    poll.register(taken, 0)  # a hang-up is always told
+    poll.poll(_REPORT_S * 1000)
 
 
 def _is_over(requests: socket.socket) -> bool:
@@ -77,6 +88,7 @@ def _be_spare(requests: socket.socket, is_free: int, *, rehearsed: bool) -> None
         requests.close()
         if request:
             os.set_inheritable(descriptors[0], False)  # noqa: FBT003  its only form
+            os.write(is_free, b"r")
             # The next spare is made when this runner has reported, so as not to take the processor away from it.
             be_runner(os.fsdecode(request), Reply(descriptors[0], also_close=is_free))
         exit_code = 0
