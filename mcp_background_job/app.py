@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcp_background_job.config import ComfyUISettings, Settings
-from mcp_background_job.executors.local import LocalExecutor
+from mcp_background_job.executors.local.place import LocalPlace
+from mcp_background_job.executors.names import FileNames
+from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, JOB_ID_VARIABLE, RUN_ID_VARIABLE, StateDir, is_job_id
 from mcp_background_job.jobs.index import Index
 from mcp_background_job.jobs.manager import JobManager
@@ -28,12 +30,14 @@ def build(settings: Settings) -> JobManager:
     Raises:
         StateDirError: the directory cannot be used.
     """
-    executor = LocalExecutor(StateDir(settings.state_dir))
-    executor.prepare()
+    state = StateDir(settings.state_dir)
+    places = Places([LocalPlace(state)], FileNames(state.names_lock))
+    places.prepare()
     return JobManager(
-        executor,
-        Index(executor, lambda: _open_registry(executor.state.index)),
+        places,
+        Index(places, lambda: _open_registry(state.index)),
         policy_of(settings),
+        state=state,
         environment=_environment(),
         keep_s=settings.keep_days * _SECONDS_PER_DAY,
     )
@@ -52,7 +56,7 @@ def build_comfyui(manager: JobManager, settings: ComfyUISettings) -> ComfyUI:
     from mcp_background_job.registry.journal import SqliteJournal  # noqa: PLC0415
 
     endpoint = endpoint_of(settings.url, settings.host, settings.port)
-    state = manager.executor.state
+    state = manager.state
     directory = Path(state.comfyui)
     directory.mkdir(mode=0o700, exist_ok=True)
     how = Startup(settings.dir, settings.command, settings.restart_command)
@@ -70,7 +74,7 @@ def has_open_batches(manager: JobManager) -> bool:
     from mcp_background_job.registry.batches import SqliteBatches  # noqa: PLC0415  see above
     from mcp_background_job.registry.journal import SqliteJournal  # noqa: PLC0415
 
-    path = manager.executor.state.comfyui_journal
+    path = manager.state.comfyui_journal
     if not Path(path).exists():
         return False
     with contextlib.closing(SqliteJournal(path)) as journal:

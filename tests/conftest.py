@@ -296,7 +296,7 @@ def state_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[str]
 async def manager(state_dir: str) -> AsyncGenerator[JobManager]:
     """A manager in this process, with its spawner."""
     manager = build(load_settings(state_dir=state_dir))
-    manager.executor.start_spawner()
+    await manager.places.start()
     yield manager
     manager.close()
 

@@ -44,7 +44,7 @@ async def answer(manager: JobManager, run: RunDir, record: RunRecord, adapter: A
 
 
 async def _answer(manager: JobManager, run: RunDir, record: RunRecord, adapter: Adapter, said: Message) -> Run:
-    state = (await asyncio.to_thread(reader.read_on, manager.executor, run, record, adapter)).state
+    state = (await asyncio.to_thread(reader.read_on, manager.places, run, record, adapter)).state
     if state.status not in WAITING:
         raise RunStateError(f"run is not awaiting additional input: {state.status}")
     parser = adapter.parser(state.parser)

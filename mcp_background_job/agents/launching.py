@@ -17,6 +17,7 @@ from mcp_background_job.agents.environment import environment_of
 from mcp_background_job.agents.records import RunRecord
 from mcp_background_job.agents.request import SpawnRequest
 from mcp_background_job.errors import AgentMissingError, InvalidRequestError, StateDirError
+from mcp_background_job.executors import lanes
 from mcp_background_job.jobdir import lock
 from mcp_background_job.jobdir.layout import RunDir
 from mcp_background_job.jobdir.records import write
@@ -88,8 +89,8 @@ class Launcher:
             LaunchError: the run is on record and could not be started.
         """
         binary = await self.binary_of(adapter, request)
-        run = self._catalog.claim()
-        job_id = self._manager.claim_id()
+        run = await lanes.write(self._catalog.claim)
+        job_id = await self._manager.claim_id()
         # Whoever finds the run before its job is recorded waits for the lock, and so never takes it for abandoned.
         descriptor = await asyncio.to_thread(lock.acquire, run.lock, patience_s=_NO_WAIT_S)
         try:
@@ -98,13 +99,16 @@ class Launcher:
             await asyncio.to_thread(_write_files, run, launch, record)
             await self._manager.start(self._start_request(run, record, launch))
         except (InvalidRequestError, StateDirError):  # the agent cannot do it, a pattern forbids it, no room on disk
-            shutil.rmtree(run.path, ignore_errors=True)
-            shutil.rmtree(self._manager.executor.state.job(job_id).path, ignore_errors=True)
+            await lanes.write(self._remove, run, job_id)
             raise
         finally:
             if descriptor is not None:
                 os.close(descriptor)
         return record
+
+    def _remove(self, run: RunDir, job_id: str) -> None:
+        shutil.rmtree(run.path, ignore_errors=True)
+        self._manager.places.store_of(job_id).remove(job_id)
 
     def _start_request(self, run: RunDir, record: RunRecord, launch: Launch) -> StartRequest:
         command = f"exec {shlex.join(launch.argv)}"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 
 from mcp_background_job.agents.ending import Facts
 from mcp_background_job.agents.records import RunRecord
 from mcp_background_job.core.states import Outcome, State, outcome_of
-from mcp_background_job.executors.local import LocalExecutor
+from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import Exit, LeaderExit
 
@@ -24,13 +23,13 @@ class Over:
     leftover_pids: tuple[int, ...] = ()
 
 
-def over_of(executor: LocalExecutor, record: RunRecord, seen: Observation | None) -> Over | None:
+def over_of(places: Places, record: RunRecord, seen: Observation | None) -> Over | None:
     """Return what is known of the end of the job, ``None`` if it goes on."""
     if seen is None:
         return Over(Facts(outcome=Outcome.LOST, reason="the directory of its job is gone"), time.time())
     if seen.state is State.EXITED:
         return None if seen.exit is None or seen.sweep else _with_its_job(seen.exit)
-    if seen.status is None and not os.path.exists(executor.state.job(record.job_id).spec):
+    if seen.status is None and not places.store_of(record.job_id).is_recorded(record.job_id):
         # Whoever starts a run has its lock until the job is recorded.
         reason = "whoever started it died before its job was recorded"
         return Over(Facts(outcome=Outcome.FAILED, reason=reason, was_started=False), time.time())

@@ -23,7 +23,7 @@ from mcp_background_job.agents.temporary import remove_tree
 from mcp_background_job.core.run import EventType, RunStatus
 from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.errors import CorruptRecordError
-from mcp_background_job.executors.local import LocalExecutor
+from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir import lock
 from mcp_background_job.jobdir.layout import RunDir
 from mcp_background_job.jobdir.logformat import Stream
@@ -64,7 +64,7 @@ class Known:
     has_ended: bool = False
 
 
-def bring_up_to_date(executor: LocalExecutor, run: RunDir, record: RunRecord, adapter: Adapter) -> Known:
+def bring_up_to_date(places: Places, run: RunDir, record: RunRecord, adapter: Adapter) -> Known:
     """Write what the job's log has to tell that is not written yet; returns what is known then.
 
     Raises:
@@ -75,28 +75,28 @@ def bring_up_to_date(executor: LocalExecutor, run: RunDir, record: RunRecord, ad
         return Known(known)
     with lock.held(run.lock, patience_s=LOCK_PATIENCE_S) as got:
         if not got:  # another reads, and may yet find that the run is over, which must not pass for running
-            seen = executor.poll([record.job_id]).get(record.job_id)
+            seen = places.look([record.job_id]).get(record.job_id)
             state = journal.checkpoint(run)
-            return Known(state, is_behind=not state.is_over and over_of(executor, record, seen) is not None)
-        return read_on(executor, run, record, adapter)
+            return Known(state, is_behind=not state.is_over and over_of(places, record, seen) is not None)
+        return read_on(places, run, record, adapter)
 
 
-def read_on(executor: LocalExecutor, run: RunDir, record: RunRecord, adapter: Adapter) -> Known:
+def read_on(places: Places, run: RunDir, record: RunRecord, adapter: Adapter) -> Known:
     """The same for a caller who has the lock."""
     before = journal.checkpoint(run)
     if before.is_over:
-        return Known(_tidied(executor, run, record, before))
+        return Known(_tidied(places, run, record, before))
     # The job is looked at first and its log read afterwards: what an ended job wrote is then all there.
-    seen = executor.poll([record.job_id]).get(record.job_id)
-    writer = _Writer(executor, run, record, adapter, before)
+    seen = places.look([record.job_id]).get(record.job_id)
+    writer = _Writer(places, run, record, adapter, before)
     writer.begin(seen)
     is_all = writer.read_log()
-    over = over_of(executor, record, seen)
+    over = over_of(places, record, seen)
     if over is not None and is_all:
         writer.finish(over)
     writer.commit()
     return Known(
-        _tidied(executor, run, record, writer.state) if writer.state.is_over else writer.state,
+        _tidied(places, run, record, writer.state) if writer.state.is_over else writer.state,
         writer.looked_to,
         is_unsettled=writer.read_to < writer.looked_to,
         is_behind=over is not None and not is_all,
@@ -108,11 +108,9 @@ def read_on(executor: LocalExecutor, run: RunDir, record: RunRecord, adapter: Ad
 class _Writer:
     """One visit of a writer."""
 
-    def __init__(
-        self, executor: LocalExecutor, run: RunDir, record: RunRecord, adapter: Adapter, before: Checkpoint
-    ) -> None:
+    def __init__(self, places: Places, run: RunDir, record: RunRecord, adapter: Adapter, before: Checkpoint) -> None:
         self.projection = Projection(adapter.parser(before.parser), before)
-        self._executor = executor
+        self._store = places.store_of(record.job_id)
         self._run = run
         self._record = record
         self._adapter = adapter
@@ -148,7 +146,7 @@ class _Writer:
         """Read what there is of the log, for a while; returns whether that was all."""
         until = time.monotonic() + _VISIT_S
         while True:
-            found = self._executor.read_parts(self._record.job_id, self.read_to, _PIECE, Stream.STDOUT)
+            found = self._store.read_parts(self._record.job_id, self.read_to, _PIECE, Stream.STDOUT)
             if found.start > self.read_to:
                 self._splitter.missing(found.start - self.read_to)
             for part in found.parts:
@@ -183,7 +181,7 @@ class _Writer:
         self.projection.end(replace(ending, data=data), max(over.at, self.state.updated_at))
 
     def _last_words(self) -> str:
-        tail = self._executor.read_log_tail(self._record.job_id, _STDERR_TAIL, Stream.STDERR).data
+        tail = self._store.read_log_tail(self._record.job_id, _STDERR_TAIL, Stream.STDERR).data
         return tail.decode("utf-8", "replace").strip()
 
     def commit(self) -> None:
@@ -224,11 +222,11 @@ def _started_at(seen: Observation | None) -> float | None:
     return seen.status.started_at if seen.status else None
 
 
-def _tidied(executor: LocalExecutor, run: RunDir, record: RunRecord, state: Checkpoint) -> Checkpoint:
+def _tidied(places: Places, run: RunDir, record: RunRecord, state: Checkpoint) -> Checkpoint:
     """Remove the temporary directory of a run that is over, when nothing of it is left that might use it."""
     if state.is_tidy:
         return state
-    seen = executor.poll([record.job_id]).get(record.job_id)
+    seen = places.look([record.job_id]).get(record.job_id)
     if seen is not None and seen.state is not State.EXITED:
         return state
     remove_tree(run.temporary)

@@ -61,7 +61,7 @@ class RunManager:
         """
         self._manager = manager
         self._keep_s = keep_s
-        self._catalog = Catalog(manager.executor.state)
+        self._catalog = Catalog(manager.state)
         self._launcher = Launcher(manager, self._catalog, policy, environment)
         self._watcher = Watcher(manager, self._catalog)
 

@@ -11,6 +11,7 @@ from mcp_background_job.agents.records import RunRecord
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.waiting import Kind, Until
 from mcp_background_job.errors import InvalidRequestError, JobEndedError, StdinClosedError, SurvivorsError
+from mcp_background_job.executors import lanes
 from mcp_background_job.jobdir.records import Exit
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.wait import WaitRequest
@@ -61,7 +62,7 @@ async def stop(manager: JobManager, record: RunRecord, message: bytes | None, *,
         )
     except SurvivorsError as error:
         return Stopped("kill", leftover=error.pids)
-    seen = manager.executor.poll([job.job_id]).get(job.job_id)
+    seen = (await lanes.look(manager.places.look, [job.job_id])).get(job.job_id)
     return _stopped(seen.exit if seen else None)
 
 

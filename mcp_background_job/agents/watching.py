@@ -64,7 +64,7 @@ class Watcher:
         """Bring the events of a run up to date, or nearer to that; returns what is known then."""
         known = await self._read(record)
         if known.needs_sweep:
-            await self._manager.executor.sweep(record.job_id)
+            await self._manager.places.care(record.job_id)
             known = await self._read(record)
         if known.has_ended and record.keeps_stdin and not known.state.is_over:
             await self._end_input(record)
@@ -111,7 +111,7 @@ class Watcher:
 
     async def _read(self, record: RunRecord) -> Known:
         run, adapter = self._catalog.directory(record.run_id), adapter_named(record.backend)
-        return await asyncio.to_thread(reader.bring_up_to_date, self._manager.executor, run, record, adapter)
+        return await asyncio.to_thread(reader.bring_up_to_date, self._manager.places, run, record, adapter)
 
     async def _end_input(self, record: RunRecord) -> None:
         """Let an agent that has said its last word end: it waits for more to do."""

@@ -89,7 +89,7 @@ async def examine_jobs(manager: JobManager, findings: Findings) -> None:
     findings.jobs = {"live": len(unended) - queued, "queued": queued, "total": jobs}
     if manager.index.trouble:
         findings.problems.append(manager.index.trouble)
-    if trouble := manager.executor.health():
+    if trouble := manager.places.health():
         findings.problems.append(trouble)
 
 

@@ -9,6 +9,7 @@ from mcp_background_job.cli import terminal
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
 from mcp_background_job.core.text import size
+from mcp_background_job.executors import lanes
 from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError
 from mcp_background_job.jobdir.logformat import Stream
 from mcp_background_job.jobdir.logreader import Piece
@@ -19,9 +20,6 @@ _PIECE = 1024 * 1024
 
 #: After news of output, more of it is let come in before it is read: one read for a burst.
 _GATHER_S = 0.02
-
-#: A queued job, and one whose runner is just coming or going, has no socket to listen on: look again after this time.
-_LOOK_AGAIN_S = 0.05
 
 #: News that never come, since a runner may be stopped or stuck, are not waited for longer than this.
 _PATIENCE_S = 5.0
@@ -34,6 +32,7 @@ class Follower:
         """Begins at an offset; both streams unless one is named."""
         self._manager = manager
         self._job_id = job.job_id
+        self._store = manager.places.store_of(job.job_id)
         self._offset = offset
         self._stream = stream
         self._knows_leader_exit = False
@@ -53,7 +52,7 @@ class Follower:
 
     async def pieces_so_far(self) -> AsyncIterator[Piece]:
         """Yield what is there, up to where the log ends now."""
-        end = (await asyncio.to_thread(self._manager.executor.read_log, self._job_id, 0, 0)).end
+        end = (await lanes.look(self._store.read_log, self._job_id, 0, 0)).end
         while self._offset < end:
             piece = await self._read()
             if piece is None:
@@ -61,9 +60,7 @@ class Follower:
             yield piece
 
     async def _read(self) -> Piece | None:
-        piece = await asyncio.to_thread(
-            self._manager.executor.read_log, self._job_id, self._offset, _PIECE, self._stream
-        )
+        piece = await lanes.scan(self._store.read_log, self._job_id, self._offset, _PIECE, self._stream)
         if piece.start > self._offset:
             terminal.say(f"{size(piece.start - self._offset)} of this output were dropped by retention")
         elif piece.next == self._offset:
@@ -73,12 +70,12 @@ class Follower:
 
     async def _news(self) -> None:
         try:
-            async with asyncio.timeout(_PATIENCE_S), await self._manager.executor.connect(self._job_id) as runner:
+            async with asyncio.timeout(_PATIENCE_S), await self._manager.places.connect(self._job_id) as runner:
                 news = await runner.watch(self._offset, leader_exited=self._knows_leader_exit)
         except TimeoutError:
             return
         except (NoRunnerError, RunnerTimeoutError):
-            await asyncio.sleep(_LOOK_AGAIN_S)
+            await asyncio.sleep(self._manager.places.look_again_s(self._job_id, None))
             return
         if news and news.leader_exited and not self._knows_leader_exit:
             self._knows_leader_exit = True
@@ -89,7 +86,7 @@ class Follower:
     async def _tell_if_left_running(self) -> None:
         # The runner's news say that the command is over, also while it reads the last output of a job that is over
         # altogether; what it publishes says so only if processes were left.
-        seen = (await asyncio.to_thread(self._manager.executor.poll, [self._job_id])).get(self._job_id)
+        seen = (await lanes.look(self._manager.places.look, [self._job_id])).get(self._job_id)
         if seen and seen.exit is None and seen.status and seen.status.leader_exit:
             terminal.say(left_running(self._job_id))
 

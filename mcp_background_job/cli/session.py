@@ -38,7 +38,7 @@ def with_manager(use: Callable[[JobManager], Coroutine[Any, Any, int]]) -> int:
         try:
             return await use(manager)
         finally:
-            await manager.executor.finish()  # a sweep that was begun on the way
+            await manager.places.finish()  # a sweep that was begun on the way
 
     try:
         return asyncio.run(to_the_end())

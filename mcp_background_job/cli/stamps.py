@@ -5,16 +5,16 @@ from __future__ import annotations
 from bisect import bisect_right
 from datetime import datetime
 
-from mcp_background_job.jobdir import logreader
-from mcp_background_job.jobdir.layout import JobDir
+from mcp_background_job.executors.base import Store
 
 
 class Stamps:
     """Looks up times by offset; offsets must not go back."""
 
-    def __init__(self, job: JobDir) -> None:
+    def __init__(self, store: Store, job_id: str) -> None:
         """Reads nothing yet."""
-        self._job = job
+        self._store = store
+        self._job_id = job_id
         self._offsets: list[int] = []
         self._times: list[float] = []
         self._end = 0
@@ -29,7 +29,7 @@ class Stamps:
         return _text(self._times[index])
 
     def _load(self, offset: int) -> None:
-        entries = logreader.entries(self._job, offset)
+        entries = self._store.entries(self._job_id, offset)
         self._offsets = [entry.offset for entry in entries]
         self._times = [entry.at for entry in entries]
         self._end = max((entry.end for entry in entries), default=0)

@@ -1,1 +1,1 @@
-"""Where a job runs."""
+"""Where a job runs: stores keep the files of jobs, places run them."""

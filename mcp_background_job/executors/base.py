@@ -1,12 +1,20 @@
-"""What any place where jobs run has to offer."""
+"""What a place where jobs run has to offer, and what keeps its jobs' files.
+
+A **store** reads and writes files, and knows no engine. A **place** makes jobs run and stops them. Methods without
+``async`` read or write files, or ask the kernel: they are called from a thread and wait for nobody.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from types import TracebackType
+from typing import Any, Protocol, Self
 
+from mcp_background_job.executors.usage import Usage
+from mcp_background_job.jobdir.control import News
 from mcp_background_job.jobdir.logformat import Stream
-from mcp_background_job.jobdir.logreader import Piece
+from mcp_background_job.jobdir.logreader import Entry, Parts, Piece
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import Spec, StopRequest
 
@@ -32,40 +40,264 @@ class Cancelled:
     survivors: tuple[int, ...] = ()
 
 
-class Executor(Protocol):
-    """A place where jobs run. Methods without ``async`` read local files and may be called from a thread."""
+class Channel(Protocol):
+    """A connection to what runs a job. Its end, without an answer, is the end of the job."""
 
-    async def submit(self, spec: Spec, *, wait_for_report: bool = True) -> Submitted:
-        """Record the job, then start it or queue it. Submitting the same id again changes nothing.
+    async def __aenter__(self) -> Self:
+        """Nothing more to do."""
+        ...
 
-        With ``wait_for_report`` it returns when the command runs or cannot be started, else when the job is recorded:
-        then a failure to start is found in the job's exit record.
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Hang up."""
+        ...
+
+    async def watch(self, size: int, *, leader_exited: bool) -> News | None:
+        """Wait until the log is larger than ``size`` or the command has ended; ``None`` when the job is over."""
+        ...
+
+    async def stop(self, request: StopRequest) -> bool:
+        """Ask for the job to be stopped; returns whether there was somebody to hear it.
 
         Raises:
-            LaunchError: it was recorded and could not be started.
+            RunnerTimeoutError: no answer came.
         """
         ...
 
-    def spec(self, job_id: str) -> Spec | None:
-        """Return what was asked, ``None`` if there is no such job."""
+    async def outcome_of_stop(self) -> list[int]:
+        """Wait for the end of a job that was asked to stop; returns processes that survive SIGKILL, if any."""
         ...
 
-    def poll(self, job_ids: list[str]) -> dict[str, Observation]:
-        """Return what is true now of each of these jobs; jobs without a trace are left out."""
+    async def signal(self, number: int) -> bool:
+        """Signal the command's process group, as a terminal would; returns whether the command is still there."""
+        ...
+
+    async def send_input(self, data: bytes, *, eof: bool) -> dict[str, Any] | None:
+        """Write to the job's stdin; returns the runner's answer, ``None`` if the job is over."""
+        ...
+
+
+class Store(Protocol):
+    """The files of the jobs of one place."""
+
+    def prepare(self) -> None:
+        """Make what jobs are kept in, and check that it can be used by us and by nobody else.
+
+        Raises:
+            StateDirError: it cannot.
+        """
+        ...
+
+    def health(self) -> str | None:
+        """Return what is wrong with the store, ``None`` if nothing is."""
+        ...
+
+    # -- which jobs there are --------------------------------------------------------------------------------------
+
+    def has(self, job_id: str) -> bool:
+        """Tell whether there is a job with this id."""
+        ...
+
+    def discover(self) -> set[str]:
+        """Return the ids of all jobs."""
+        ...
+
+    def scan(self) -> Iterator[str]:
+        """Go through the ids of all jobs, listing them on the way."""
+        ...
+
+    def open_jobs(self) -> list[str]:
+        """Return the ids of all jobs that are marked as not ended."""
+        ...
+
+    def jobs_changed_at(self) -> int:
+        """Return a number that changes when a job is added or removed: nanoseconds since the epoch.
+
+        Raises:
+            StateDirError: the store is gone.
+        """
+        ...
+
+    def marks_changed_at(self) -> int:
+        """Return a number that changes when a job is marked as not ended, or no longer: nanoseconds since the epoch."""
+        ...
+
+    def changed_at(self, job_id: str) -> int | None:
+        """Return a number that changes when a file of a job appears or is replaced, ``None`` if the job is gone."""
+        ...
+
+    # -- making and removing one -----------------------------------------------------------------------------------
+
+    def claim(self, job_id: str) -> bool:
+        """Take a job id; returns whether it was free.
+
+        Raises:
+            StateDirError: there is no room for it.
+        """
+        ...
+
+    def identity_of(self, job_id: str) -> str:
+        """Return what tells a claimed job from copies of it, in a backup say."""
+        ...
+
+    def record(self, spec: Spec) -> None:
+        """Write down what is asked, unless it is on record already.
+
+        Raises:
+            StateDirError: it cannot be written; nothing of the job is left then.
+        """
+        ...
+
+    def mark_open(self, job_id: str) -> None:
+        """Mark that a job has not ended, unless it is marked."""
+        ...
+
+    def remove(self, job_id: str) -> bool:
+        """Remove a job that is over, its output with it; returns whether nothing of it is left."""
+        ...
+
+    # -- reading one -----------------------------------------------------------------------------------------------
+
+    def spec(self, job_id: str) -> Spec | None:
+        """Return what was asked, ``None`` if it is not on record.
+
+        Raises:
+            CorruptRecordError: it cannot be read.
+        """
+        ...
+
+    def is_recorded(self, job_id: str) -> bool:
+        """Tell whether what was asked is on record, readable or not."""
+        ...
+
+    def is_over(self, job_id: str) -> bool:
+        """Tell whether the end of a job is on record, or the job is gone: cheaper than a look at the job."""
         ...
 
     def read_log(self, job_id: str, offset: int, limit: int, stream: Stream | None = None) -> Piece:
         """Read at most ``limit`` bytes of the log from an offset on."""
         ...
 
-    async def cancel(self, job_id: str, request: StopRequest) -> Cancelled:
-        """Stop the job and confirm that it is gone."""
+    def read_parts(self, job_id: str, offset: int, limit: int, stream: Stream) -> Parts:
+        """Read at most ``limit`` bytes of one stream, each with its place and time."""
         ...
 
-    def discover(self) -> set[str]:
-        """Return the ids of all jobs that this place knows."""
+    def read_log_tail(self, job_id: str, limit: int, stream: Stream | None = None) -> Piece:
+        """Read the last ``limit`` bytes of the log."""
+        ...
+
+    def entries(self, job_id: str, offset: int) -> list[Entry]:
+        """Return chunks of output as they were written, from an offset on."""
+        ...
+
+    def offset_at(self, job_id: str, moment: float) -> int:
+        """Return the offset of the first byte written at a moment (seconds since the epoch) or later."""
+        ...
+
+    def last_output_at(self, job_id: str) -> float | None:
+        """Return when the last byte was written (seconds since the epoch), ``None`` if none was."""
+        ...
+
+    def log_path(self, job_id: str) -> str:
+        """Return where people and programs find the log."""
+        ...
+
+
+class Place(Protocol):
+    """Where jobs run."""
+
+    @property
+    def name(self) -> str:
+        """What it is called, in answers and settings."""
+        ...
+
+    @property
+    def store(self) -> Store:
+        """What keeps the files of its jobs."""
+        ...
+
+    async def launch(self, spec: Spec, *, wait_for_report: bool) -> Submitted:
+        """Record the job, then start it or queue it. Launching the same id again changes nothing.
+
+        With ``wait_for_report`` it returns when the command runs or cannot be started, else when the job is recorded:
+        then a failure to start is found in the job's exit record. A caller who is cancelled meanwhile does not undo it.
+
+        Raises:
+            StateDirError: it could not be recorded.
+            LaunchError: it was recorded and could not be started.
+        """
+        ...
+
+    def look(self, job_ids: Collection[str]) -> dict[str, Observation]:
+        """Return what is true now of each of these jobs; jobs without a trace are left out."""
+        ...
+
+    def has_runner(self, job_id: str) -> bool:
+        """Tell whether a job is in somebody's hands: cheaper than a look at the job."""
+        ...
+
+    async def connect(self, job_id: str) -> Channel:
+        """Connect to what runs a job.
+
+        Raises:
+            NoRunnerError: nothing does: it waits in the queue, or is over, or just about to be either.
+            RunnerTimeoutError: it does not take the connection.
+        """
+        ...
+
+    async def cancel(self, job_id: str, request: StopRequest) -> Cancelled:
+        """Stop a job, and confirm that nothing of it is left.
+
+        Raises:
+            RunnerSilentError: it cannot be stopped from here.
+        """
+        ...
+
+    async def care(self, job_id: str) -> None:
+        """See to a job whose runner died (``Observation.sweep``): clear away what is left, and record its end."""
+        ...
+
+    def care_later(self, job_id: str) -> None:
+        """The same, called on the event loop, without waiting for it, and once at a time."""
+        ...
+
+    async def tend(self) -> None:
+        """Begin to care for all jobs that need it. Cheap, so that whoever waits for others' jobs may ask often."""
+        ...
+
+    async def serve(self) -> None:
+        """Start what waits and may start now, in case nobody else does."""
+        ...
+
+    async def usage(self, job_id: str, seen: Observation) -> Usage | None:
+        """Return what a job that was just looked at uses; ``None`` if it does not run, or nobody can tell."""
+        ...
+
+    async def port_is_open(self, job_id: str, port: int) -> bool | None:
+        """Tell whether a process of the job listens on a TCP port; ``None`` if it is open and nobody knows by whom."""
+        ...
+
+    async def port_is_taken(self, job_id: str, port: int) -> bool:
+        """Tell whether anybody at all accepts connections on a port, where the job runs."""
+        ...
+
+    def look_again_s(self, seen: Observation | None) -> float:
+        """Return after how many seconds another look at a job that nobody can be connected to may show a change."""
         ...
 
     def health(self) -> str | None:
         """Return what is wrong with this place, ``None`` if nothing is."""
+        ...
+
+    async def start(self) -> None:
+        """Get ready to launch many jobs quickly; without it launching works too."""
+        ...
+
+    async def finish(self) -> None:
+        """Wait for what was begun without waiting for it."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what this process holds; jobs run on."""
         ...

@@ -50,19 +50,13 @@ class RunnerClient:
     """One connection to a runner. Its end, without an answer, is the end of the job."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Use ``connect``."""
+        """Use ``over``."""
         self._reader = reader
         self._writer = writer
 
     @classmethod
-    async def connect(cls, job: JobDir) -> Self:
-        """Connect to the job's runner.
-
-        Raises:
-            NoRunnerError: there is none.
-            RunnerTimeoutError: it has more connections waiting than it ever should.
-        """
-        sock = _connected(job)
+    async def over(cls, sock: socket.socket) -> Self:
+        """Talk to a runner over a socket from ``connected``."""
         reader, writer = await asyncio.open_unix_connection(sock=sock)
         return cls(reader, writer)
 
@@ -131,34 +125,32 @@ class RunnerClient:
         return json.loads(line) if line.endswith(b"\n") else None
 
 
-async def usage(job: JobDir, *, pss: bool = False) -> dict[str, Any] | None:
-    """Ask what a job uses now; returns its runner's answer, ``None`` if the job is over.
+async def usage(sock: socket.socket, *, pss: bool = False) -> dict[str, Any] | None:
+    """Ask what a job uses now, over a socket from ``connected``; returns the answer, ``None`` if the job is over.
 
     Raises:
-        NoRunnerError: there is no runner.
         RunnerTimeoutError: it did not answer soon.
         UnknownRequestError: it is of a release that does not tell.
     """
-    return await _ask_once(job, {"op": "usage", "pss": pss}, ANSWER_TIMEOUT_S if pss else LOOK_TIMEOUT_S)
+    return await _ask_once(sock, {"op": "usage", "pss": pss}, ANSWER_TIMEOUT_S if pss else LOOK_TIMEOUT_S)
 
 
-async def listens_on(job: JobDir, port: int) -> bool:
-    """Ask whether a process of a job listens on a TCP port, whatever the address.
+async def listens_on(sock: socket.socket, port: int) -> bool:
+    """Ask, over such a socket, whether a process of a job listens on a TCP port, whatever the address.
 
     Raises:
-        NoRunnerError: there is no runner.
         RunnerTimeoutError: it did not answer soon.
         UnknownRequestError: it is of a release that does not tell.
     """
-    answer = await _ask_once(job, {"op": "port", "port": port}, LOOK_TIMEOUT_S)
+    answer = await _ask_once(sock, {"op": "port", "port": port}, LOOK_TIMEOUT_S)
     return answer is not None and answer.get("listening") is True
 
 
-async def _ask_once(job: JobDir, request: dict[str, object], timeout_s: float) -> dict[str, Any] | None:
-    """Ask one question on a connection of its own. Without streams, whose making costs more than the answer."""
+async def _ask_once(sock: socket.socket, request: dict[str, object], timeout_s: float) -> dict[str, Any] | None:
+    """Ask one question, and hang up. Without streams, whose making costs more than the answer."""
     loop = asyncio.get_running_loop()
     line = b""
-    with _connected(job) as sock:
+    with sock:
         try:
             async with asyncio.timeout(timeout_s):
                 await loop.sock_sendall(sock, json.dumps(request).encode() + b"\n")
@@ -177,7 +169,13 @@ async def _ask_once(job: JobDir, request: dict[str, object], timeout_s: float) -
     return answer
 
 
-def _connected(job: JobDir) -> socket.socket:
+def connected(job: JobDir) -> socket.socket:
+    """Return a socket that is connected to the job's runner; opens files, so call it in a thread.
+
+    Raises:
+        NoRunnerError: there is none.
+        RunnerTimeoutError: it has more connections waiting than it ever should.
+    """
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     sock.setblocking(False)  # noqa: FBT003  its only form
     try:

@@ -79,6 +79,20 @@ def _identity(facts: os.stat_result) -> tuple[int, int, int]:
     return os.getpid(), facts.st_dev, facts.st_ino
 
 
+def try_byte(path: str, byte: int) -> int | None:
+    """Take the lock of one byte of a file, as ``acquire`` does that of all; ``None`` if somebody has it, or all."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        got = _try(descriptor, _pack(fcntl.F_WRLCK, byte, 1))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    if not got:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
 @contextlib.contextmanager
 def held(path: str, *, patience_s: float) -> Generator[bool]:
     """Hold a lock for a few file operations, waiting for it at most ``patience_s``; yields whether it was got.
@@ -114,24 +128,27 @@ _RETRY_S = 0.005
 
 
 def _acquire_within(descriptor: int, patience_s: float) -> bool:
-    command = getattr(fcntl, "F_OFD_SETLK", fcntl.F_SETLK)
     deadline = time.monotonic() + patience_s
-    while True:
-        try:
-            fcntl.fcntl(descriptor, command, _pack(fcntl.F_WRLCK))
-        except OSError as error:
-            if error.errno not in (errno.EACCES, errno.EAGAIN):
-                raise
-        else:
-            return True
+    while not _try(descriptor, _pack(fcntl.F_WRLCK)):
         if time.monotonic() >= deadline:
             return False
         time.sleep(_RETRY_S)
+    return True
 
 
-def _pack(kind: int) -> bytes:
-    # start 0 and length 0: the whole file; whence 0: from its start
-    return _FLOCK.pack(0, 0, 0, kind, 0) if _DARWIN else _FLOCK.pack(kind, 0, 0, 0, 0)
+def _try(descriptor: int, wish: bytes) -> bool:
+    try:
+        fcntl.fcntl(descriptor, getattr(fcntl, "F_OFD_SETLK", fcntl.F_SETLK), wish)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EAGAIN):
+            raise
+        return False
+    return True
+
+
+def _pack(kind: int, start: int = 0, length: int = 0) -> bytes:
+    # length 0: to the end of the file, however long it is; whence 0: from its start
+    return _FLOCK.pack(start, length, 0, kind, 0) if _DARWIN else _FLOCK.pack(kind, 0, start, length, 0)
 
 
 def _unpack(answer: bytes) -> tuple[int, int]:

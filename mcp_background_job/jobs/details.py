@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from mcp_background_job.core.job import Job
 from mcp_background_job.errors import CorruptRecordError
-from mcp_background_job.executors.local import LocalExecutor
+from mcp_background_job.executors.base import Store
+from mcp_background_job.executors.usage import Usage
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import Spec
-from mcp_background_job.jobs.usage import Usage
 
 
 @dataclass(frozen=True)
@@ -35,22 +35,22 @@ class Details:
     log_path: str
 
 
-def details_of(executor: LocalExecutor, job: Job, seen: Observation, usage: Usage | None) -> Details:
+def details_of(store: Store, job: Job, seen: Observation, usage: Usage | None) -> Details:
     """Gather what is known of a job that was just looked at; reads files, so call it in a thread."""
-    end = executor.read_log(job.job_id, 0, 0).end
+    end = store.read_log(job.job_id, 0, 0).end
     return Details(
         job=job,
-        spec=_spec(executor, job.job_id),
+        spec=_spec(store, job.job_id),
         seen=seen,
         usage=usage,
         output_bytes=max(end, seen.exit.output_bytes if seen.exit else 0),
-        last_output_at=executor.last_output_at(job.job_id) if end else None,
-        log_path=executor.log_path(job.job_id),
+        last_output_at=store.last_output_at(job.job_id) if end else None,
+        log_path=store.log_path(job.job_id),
     )
 
 
-def _spec(executor: LocalExecutor, job_id: str) -> Spec | None:
+def _spec(store: Store, job_id: str) -> Spec | None:
     try:
-        return executor.spec(job_id)
+        return store.spec(job_id)
     except CorruptRecordError:
         return None

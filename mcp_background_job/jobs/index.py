@@ -20,7 +20,7 @@ from typing import TypeVar
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
 from mcp_background_job.errors import CorruptRecordError, RegistryError
-from mcp_background_job.executors.local import LocalExecutor
+from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.layout import is_job_id
 from mcp_background_job.jobs.passes import Passes, fill_origins, removed, settled
 from mcp_background_job.jobs.view import job_of, observed, unrecorded
@@ -38,16 +38,16 @@ _NEAR = 100
 class Index:
     """The index of jobs as the use cases see it. Every method runs in the index's thread."""
 
-    def __init__(self, executor: LocalExecutor, open_registry: Callable[[], Registry]) -> None:
+    def __init__(self, places: Places, open_registry: Callable[[], Registry]) -> None:
         """Opens nothing yet; ``open_registry`` is called in the thread."""
-        self._executor = executor
+        self._places = places
         self._open_registry = open_registry
         self._registry: Registry | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="index")
         self._marks: set[str] = set()
         self._marks_stamp = -1
         self._signs: dict[str, tuple[int, bool]] = {}
-        self._passes = Passes(executor, self._read)
+        self._passes = Passes(places, self._read)
         self._passing: asyncio.Task[None] | None = None
         self._is_closed = False
         self.trouble: str | None = None
@@ -88,7 +88,7 @@ class Index:
         self.trouble = str(error)
         self._registry = MemoryRegistry()
         self._marks, self._marks_stamp, self._signs = set(), -1, {}
-        self._passes = Passes(self._executor, self._read)
+        self._passes = Passes(self._places, self._read)
         self._sync(self._registry)
 
     # -- use ---------------------------------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ class Index:
         def page(registry: Registry) -> list[Job]:
             while True:
                 jobs = registry.page(statuses=statuses, name=name, limit=limit, offset=offset)
-                gone = removed(self._executor, [job.job_id for job in jobs])
+                gone = removed(self._places, [job.job_id for job in jobs])
                 if not gone:
                     return jobs
                 registry.forget(gone)
@@ -150,7 +150,7 @@ class Index:
             return job
         # Another process may have started it, or given its name to a newer job, since the last look.
         self._take_marked(registry)
-        while (job := registry.newest_named(reference)) and removed(self._executor, [job.job_id]):
+        while (job := registry.newest_named(reference)) and removed(self._places, [job.job_id]):
             registry.forget([job.job_id])
         return job
 
@@ -162,7 +162,7 @@ class Index:
     def _sync(self, registry: Registry) -> None:
         self._take_marked(registry)
         self._passes.begin(registry)
-        fill_origins(self._executor, registry)
+        fill_origins(self._places, registry)
         self._update(registry, registry.unended())
 
     def _go_on(self) -> None:
@@ -176,10 +176,10 @@ class Index:
             self._passing = asyncio.get_running_loop().create_task(to_the_end())
 
     def _take_marked(self, registry: Registry) -> None:
-        stamp = self._executor.marks_changed_at()
+        stamp = self._places.marks_changed_at()
         if stamp == self._marks_stamp:
             return
-        marks = set(self._executor.open_jobs())
+        marks = set(self._places.open_jobs())
         new = marks - self._marks
         jobs = {job_id: self._read(job_id) for job_id in sorted(new - registry.known_among(new))}
         registry.put([job for job in jobs.values() if job])
@@ -190,7 +190,7 @@ class Index:
 
     def _update(self, registry: Registry, jobs: list[Job]) -> None:
         changed = self._changed(jobs)
-        seen = self._executor.poll([job.job_id for job in changed])
+        seen = self._places.look([job.job_id for job in changed])
         now = ((job, observed(job, seen[job.job_id])) for job in changed if job.job_id in seen)
         registry.put([job for before, job in now if job != before])
         registry.forget([job.job_id for job in changed if job.job_id not in seen])
@@ -200,8 +200,8 @@ class Index:
         before, self._signs = self._signs, {}
         changed: list[Job] = []
         for job in jobs:
-            stamp = self._executor.changed_at(job.job_id)
-            sign = settled(stamp or -1), self._executor.has_runner(job.job_id)
+            stamp = self._places.store_of(job.job_id).changed_at(job.job_id)
+            sign = settled(stamp or -1), self._places.has_runner(job.job_id)
             # A job on its way from the queue to its runner leaves no trace in its directory.
             if sign[0] == -1 or job.state is State.STARTING or before.get(job.job_id) != sign:
                 changed.append(job)
@@ -209,11 +209,11 @@ class Index:
         return changed
 
     def _read(self, job_id: str) -> Job | None:
-        seen = self._executor.poll([job_id]).get(job_id)
+        seen = self._places.look([job_id]).get(job_id)
         if seen is None:
             return None
         try:
-            spec = self._executor.spec(job_id)
+            spec = self._places.store_of(job_id).spec(job_id)
         except CorruptRecordError as error:
             return observed(unrecorded(job_id, str(error)), seen)
         untouched = seen.status is None and seen.exit is None  # no runner was ever there
@@ -223,7 +223,7 @@ class Index:
         if spec.job_id != job_id:
             return observed(unrecorded(job_id, f"its spec.json is that of job {spec.job_id}"), seen)
         if untouched:
-            self._executor.mark_open(job_id)  # whoever recorded it may have died before
+            self._places.store_of(job_id).mark_open(job_id)  # whoever recorded it may have died before
         return observed(job_of(spec), seen)
 
 

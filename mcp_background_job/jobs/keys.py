@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from mcp_background_job.core.job import Job
 from mcp_background_job.errors import InvalidRequestError
+from mcp_background_job.executors import lanes
 from mcp_background_job.jobs.manager import JobManager
 
 #: What a terminal sends for a key: ECMA-48 and xterm's control sequences.
@@ -50,7 +51,7 @@ async def send(manager: JobManager, job: Job, text: str | None, keys: Sequence[s
     Raises:
         InvalidRequestError: a key is unknown, or means nothing without a terminal; nothing was sent.
     """
-    spec = manager.executor.spec(job.job_id)
+    spec = await lanes.look(manager.places.store_of(job.job_id).spec, job.job_id)
     on_terminal = spec is not None and spec.stdin == "pty"
     _check(keys, on_terminal=on_terminal)
     if text is not None:

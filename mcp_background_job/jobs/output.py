@@ -10,7 +10,7 @@ from mcp_background_job.core.rendering import Row
 from mcp_background_job.core.screen import incomplete_tail
 from mcp_background_job.core.text import size
 from mcp_background_job.errors import InvalidRequestError
-from mcp_background_job.executors.local import LocalExecutor
+from mcp_background_job.executors.base import Store
 from mcp_background_job.jobdir.logformat import Stream
 from mcp_background_job.jobdir.logreader import Piece
 
@@ -67,19 +67,19 @@ class PageOfLog:
 
 
 def excerpt(
-    executor: LocalExecutor, job_id: str, *, since: int = 0, budget: int = EXCERPT_BUDGET, failed: bool = False
+    store: Store, job_id: str, *, since: int = 0, budget: int = EXCERPT_BUDGET, failed: bool = False
 ) -> Excerpt:
     """Return what matters of the output from an offset on: all, or its beginning and its end."""
-    piece = executor.read_log(job_id, since, _WHOLE)
+    piece = store.read_log(job_id, since, _WHOLE)
     if piece.next < piece.end:
-        return _excerpt_of_large(executor, job_id, piece, budget, failed=failed)
+        return _excerpt_of_large(store, job_id, piece, budget, failed=failed)
     rows = rendering.render(piece.data, piece.start)
     text = _fitted(rows, budget, failed=failed)
     return Excerpt(_with_dropped(text, piece, since), piece.end, piece.end)
 
 
-def _excerpt_of_large(executor: LocalExecutor, job_id: str, head: Piece, budget: int, *, failed: bool) -> Excerpt:
-    tail = executor.read_log_tail(job_id, _END_READ)
+def _excerpt_of_large(store: Store, job_id: str, head: Piece, budget: int, *, failed: bool) -> Excerpt:
+    tail = store.read_log_tail(job_id, _END_READ)
     share = rendering.TAIL_SHARE_FAILED if failed else rendering.TAIL_SHARE
     first, _, _ = rendering.fit(
         rendering.render(head.data[:_HEAD_READ], head.start), int(budget * (1 - share)), tail_share=0
@@ -98,13 +98,13 @@ def _excerpt_of_large(executor: LocalExecutor, job_id: str, head: Piece, budget:
     return Excerpt(text, tail.end, tail.end)
 
 
-def tail(executor: LocalExecutor, job_id: str, *, lines: int, stream: str, grep: str | None, raw: bool) -> Excerpt:
+def tail(store: Store, job_id: str, *, lines: int, stream: str, grep: str | None, raw: bool) -> Excerpt:
     """Return the last lines: as many as asked for, from as little of the log as holds them."""
     which = stream_of(stream)
     pattern = compile_regex(grep, "grep") if grep else None
     limit = _FIRST_READ
     while True:
-        piece = executor.read_log_tail(job_id, limit, which)
+        piece = store.read_log_tail(job_id, limit, which)
         rows = _tail_rows(piece, raw=raw)
         if pattern:
             rows = [row for row in rows if found(pattern, row.text)]
@@ -129,7 +129,7 @@ def _tail_rows(piece: Piece, *, raw: bool) -> list[Row]:
 
 
 def page(
-    executor: LocalExecutor,
+    store: Store,
     job_id: str,
     *,
     cursor: int,
@@ -141,17 +141,17 @@ def page(
     """Return a page of the log from a cursor on. Reading on from ``next`` until it is ``end`` gives the whole log."""
     which = stream_of(stream)
     if raw:
-        piece = executor.read_log(job_id, cursor, max_bytes, which)
+        piece = store.read_log(job_id, cursor, max_bytes, which)
         is_whole = which is not None or (ended and piece.next == piece.end)
         cut = 0 if is_whole else _incomplete_code_point(piece.data)
         text = rendering.as_raw_text(piece.data[: len(piece.data) - cut])
         return PageOfLog(text, piece.start, piece.next - cut, piece.first, piece.end)
-    piece = executor.read_log(job_id, cursor, max(MAX_READ, max_bytes), which)
+    piece = store.read_log(job_id, cursor, max(MAX_READ, max_bytes), which)
     final = ended and piece.next == piece.end
     drawn = rendering.render_page(piece.data, piece.start, budget=max_bytes, final=final)
     # With one stream of two, a part of the data has no simple place in the log: the page is then the whole piece.
     if which is not None and drawn.consumed < len(piece.data):
-        piece = executor.read_log(job_id, cursor, max(drawn.consumed, 1), which)
+        piece = store.read_log(job_id, cursor, max(drawn.consumed, 1), which)
         drawn = rendering.render_page(piece.data, piece.start, budget=None, final=True)
         return PageOfLog(rendering.join(drawn.rows), piece.start, piece.next, piece.first, piece.end)
     after = piece.next if drawn.consumed == len(piece.data) else piece.start + drawn.consumed

@@ -13,7 +13,7 @@ from itertools import islice
 
 from mcp_background_job.core.job import Job
 from mcp_background_job.errors import CorruptRecordError
-from mcp_background_job.executors.local import LocalExecutor
+from mcp_background_job.executors.places import Places
 from mcp_background_job.jobs.view import job_of, unrecorded
 from mcp_background_job.registry.base import Registry
 
@@ -50,9 +50,9 @@ def settled(stamp: int) -> int:
 class Passes:
     """Makes a pass whenever one is due. Use it from the index's thread."""
 
-    def __init__(self, executor: LocalExecutor, read: Callable[[str], Job | None]) -> None:
+    def __init__(self, places: Places, read: Callable[[str], Job | None]) -> None:
         """Takes where jobs are, and what reads one job's directory."""
-        self._executor = executor
+        self._places = places
         self._read = read
         self._pass: Pass | None = None
         self._registry: Registry | None = None
@@ -75,7 +75,7 @@ class Passes:
         """Begin a pass if one is due, and do the first pieces of it."""
         if self._pass is None and self._is_due(registry):
             self._registry = registry
-            self._pass = Pass(self._executor, registry, self._read)
+            self._pass = Pass(self._places, registry, self._read)
             self._pieces = self._pass.pieces()
             self._took_s = 0.0
             for _ in range(_AT_ONCE):
@@ -83,7 +83,7 @@ class Passes:
                     break
 
     def _is_due(self, registry: Registry) -> bool:
-        self._stamp = self._executor.jobs_changed_at()
+        self._stamp = self._places.jobs_changed_at()
         if self._stamp == self._passed or time.monotonic() < self._not_before:
             return False
         if self._stamp == registry.passed(_JOBS):  # another process has done it
@@ -118,9 +118,9 @@ class Passes:
 class Pass:
     """One pass. ``pieces`` does the work; each step of it is one piece."""
 
-    def __init__(self, executor: LocalExecutor, registry: Registry, read: Callable[[str], Job | None]) -> None:
+    def __init__(self, places: Places, registry: Registry, read: Callable[[str], Job | None]) -> None:
         """Takes what to compare, and what reads one job's directory."""
-        self._executor = executor
+        self._places = places
         self._registry = registry
         self._read = read
         self._unread = 0
@@ -141,14 +141,14 @@ class Pass:
     def pieces(self) -> Generator[None]:
         """Do one piece after the other."""
         runs: list[list[tuple[int, str]]] = []
-        for job_ids in _several(self._executor.scan()):
+        for job_ids in _several(self._places.scan()):
             runs.append(self._missing(job_ids))
             yield
         self._is_scanning = False
         # Newest first, as lists show them. Sorted by the piece and merged on the way: 100,000 at once take too long.
         yield from self._fill(job_id for _, job_id in heapq.merge(*runs))
         yield from self._forget_removed()
-        while fill_origins(self._executor, self._registry):
+        while fill_origins(self._places, self._registry):
             yield
 
     def _missing(self, job_ids: list[str]) -> list[tuple[int, str]]:
@@ -156,7 +156,7 @@ class Pass:
         self.found += len(job_ids)
         missing = set(job_ids) - self._registry.known_among(job_ids)
         self._unread += len(missing)
-        return sorted((-(self._executor.changed_at(job_id) or 0), job_id) for job_id in missing)
+        return sorted((-(self._places.store_of(job_id).changed_at(job_id) or 0), job_id) for job_id in missing)
 
     def _fill(self, missing: Iterator[str]) -> Generator[None]:
         while job_ids := list(islice(missing, _READ)):
@@ -169,27 +169,27 @@ class Pass:
     def _forget_removed(self) -> Generator[None]:
         job_id = ""
         while job_ids := self._registry.ids(after=job_id, limit=_IDS):
-            self._registry.forget(removed(self._executor, job_ids))
+            self._registry.forget(removed(self._places, job_ids))
             job_id = job_ids[-1]
             yield
 
 
-def removed(executor: LocalExecutor, job_ids: Collection[str]) -> list[str]:
+def removed(places: Places, job_ids: Collection[str]) -> list[str]:
     """Return those of these ids whose directories are gone."""
-    return [job_id for job_id in job_ids if executor.changed_at(job_id) is None]
+    return [job_id for job_id in job_ids if places.store_of(job_id).changed_at(job_id) is None]
 
 
-def fill_origins(executor: LocalExecutor, registry: Registry) -> bool:
+def fill_origins(places: Places, registry: Registry) -> bool:
     """Add to some rows of release 1.0.0 what it does not know; returns whether there were any."""
     job_ids = registry.without_origin(limit=_READ)
     if job_ids:
-        registry.fill_origins([_asked(executor, job_id) for job_id in job_ids])
+        registry.fill_origins([_asked(places, job_id) for job_id in job_ids])
     return bool(job_ids)
 
 
-def _asked(executor: LocalExecutor, job_id: str) -> Job:
+def _asked(places: Places, job_id: str) -> Job:
     try:
-        spec = executor.spec(job_id)
+        spec = places.store_of(job_id).spec(job_id)
     except CorruptRecordError as error:
         return unrecorded(job_id, str(error))
     return job_of(spec) if spec else unrecorded(job_id, "its spec.json is gone")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mcp_background_job.core.screen import plain_lines
 from mcp_background_job.core.text import one_line
-from mcp_background_job.executors.local import LocalExecutor
+from mcp_background_job.executors.base import Store
 from mcp_background_job.jobs.output import found
 
 if TYPE_CHECKING:
@@ -43,13 +43,13 @@ class Scanner:
         """Whether there is anything to look for."""
         return self._until is not None or self._fail_on is not None
 
-    def scan(self, executor: LocalExecutor, job_id: str) -> int:
+    def scan(self, store: Store, job_id: str) -> int:
         """Search what has come since the last time, up to the first match; blocks, so call it in a thread.
 
         Returns the size of the log up to which it has looked: what is beyond that is news.
         """
         while True:
-            piece = executor.read_log(job_id, self.offset, PIECE)
+            piece = store.read_log(job_id, self.offset, PIECE)
             if not piece.data:
                 return piece.end
             self._search(piece.data)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import shutil
 import time
 from functools import partial
 
 from mcp_background_job.core.states import State
-from mcp_background_job.executors.local import LocalExecutor
+from mcp_background_job.executors import lanes
+from mcp_background_job.executors.places import Places
+from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobs.index import Index
 from mcp_background_job.registry.base import Registry
 
@@ -23,17 +22,17 @@ _REMOVED_AT_ONCE = 200
 class Tidier:
     """Brings the state directory and the index in order."""
 
-    def __init__(self, executor: LocalExecutor, index: Index, *, keep_s: float) -> None:
+    def __init__(self, places: Places, index: Index, *, keep_s: float) -> None:
         """Takes its parts, and the seconds for which ended jobs are kept."""
-        self._executor = executor
+        self._places = places
         self._index = index
         self._keep_s = keep_s
 
     async def recover(self) -> None:
         """Bring the index up to date, sweep up after dead runners, and serve a queue that nobody else serves."""
         await self._index.sync()
-        self._executor.sweep_the_dead()
-        await self._executor.serve_queue()
+        await self._places.tend()
+        await self._places.serve()
         await self._index.caught_up(patience_s=_FILL_PATIENCE_S)
 
     async def prune(self, *, older_than_s: float | None = None) -> list[str]:
@@ -44,17 +43,21 @@ class Tidier:
         removed: list[str] = []
         kept = 0
         while old := await self._index.call(partial(_old, before, kept)):
-            gone = await asyncio.to_thread(self._remove_directories, old)
+            gone = await lanes.write(self._remove, old)
             await self._index.call(partial(_forget, gone))
             removed += gone
             kept += len(old) - len(gone)
         return removed
 
-    def _remove_directories(self, job_ids: list[str]) -> list[str]:
-        for job_id, seen in self._executor.poll(job_ids).items():
-            if seen.state is State.EXITED and not seen.sweep:
-                shutil.rmtree(self._executor.state.job(job_id).path, ignore_errors=True)
-        return [job_id for job_id in job_ids if not os.path.exists(self._executor.state.job(job_id).path)]
+    def _remove(self, job_ids: list[str]) -> list[str]:
+        seen = self._places.look(job_ids)
+        return [job_id for job_id in job_ids if self._is_removed(job_id, seen.get(job_id))]
+
+    def _is_removed(self, job_id: str, seen: Observation | None) -> bool:
+        if seen is None:
+            return True
+        is_over = seen.state is State.EXITED and not seen.sweep
+        return is_over and self._places.store_of(job_id).remove(job_id)
 
 
 def _old(before: float, kept: int, registry: Registry) -> list[str]:

@@ -5,23 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
 from mcp_background_job.core.waiting import Facts, Kind, Until, Why, why_over
-from mcp_background_job.executors.local import LocalExecutor
-from mcp_background_job.jobdir.control import News, NoRunnerError, RunnerClient, RunnerTimeoutError
+from mcp_background_job.executors import lanes
+from mcp_background_job.executors.base import Channel
+from mcp_background_job.executors.places import Places
+from mcp_background_job.jobdir.control import News, NoRunnerError, RunnerTimeoutError
 from mcp_background_job.jobdir.observe import Observation
+from mcp_background_job.jobs.looking import Looker
 from mcp_background_job.jobs.scan import Scanner
-from mcp_background_job.jobs.usage import usage_of_tree
 
 if TYPE_CHECKING:
     import regex
 
-#: A queued job, and one whose runner is just coming or going, has no socket to listen on: look again after this time.
-_LOOK_AGAIN_S = 0.05
+#: Silence is not looked for more often than this.
+_LEAST_SILENCE_S = 0.05
 
 #: While a queued job is waited for, how often to look after dead runners.
 _CARE_S = 0.5
@@ -83,27 +85,29 @@ class Waited:
 class _Wait:
     """One wait under way."""
 
-    executor: LocalExecutor
+    places: Places
     job_id: str
     request: WaitRequest
     began: float = field(default_factory=time.monotonic)
     knew_leader_exit: bool | None = None
     sees_leader_exit: bool = False
-    runner: RunnerClient | None = None
+    channel: Channel | None = None
+    seen: Observation | None = None
     known_size: int = 0
     next_care: float = 0.0
     port_was_foreign: bool | None = None
 
     def __post_init__(self) -> None:
+        self.store = self.places.store_of(self.job_id)
         self.scanner = Scanner(self.request.until_pattern, self.request.fail_on, self.request.since)
         if self.request.from_start:
             self.knew_leader_exit = False
 
-    def care_for_the_queue(self) -> None:
+    async def care_for_the_queue(self) -> None:
         """What a queued job waits for may have died with its runner: then nobody else would ever notice."""
         if time.monotonic() >= self.next_care:
             self.next_care = time.monotonic() + _CARE_S
-            self.executor.sweep_the_dead()
+            await self.places.tend()
 
     @property
     def waited(self) -> float:
@@ -111,22 +115,51 @@ class _Wait:
 
 
 class Waiter:
-    """Waits for jobs of one executor."""
+    """Waits for jobs."""
 
-    def __init__(self, executor: LocalExecutor) -> None:
-        """Takes the executor that the jobs run on."""
-        self._executor = executor
+    def __init__(self, places: Places, looker: Looker) -> None:
+        """Takes its parts."""
+        self._places = places
+        self._looker = looker
 
-    async def wait(self, job_id: str, request: WaitRequest) -> Waited:
-        """Wait; the job of the answer is left for the caller to fill in."""
-        wait = _Wait(self._executor, job_id, request)
+    async def wait(self, job: Job, request: WaitRequest) -> Waited:
+        """Wait for what is asked for, or for the end of the job."""
+        waited = await self._wait(job.job_id, request)
+        return replace(waited, job=await self._looker.noted(job, waited.seen))
+
+    async def wait_for_several(self, jobs: list[Job], request: WaitRequest, *, for_all: bool) -> list[Waited]:
+        """Wait for all jobs or for any; returns what is true of each in the end."""
+        tasks = [asyncio.create_task(self.wait(job, request)) for job in jobs]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.ALL_COMPLETED if for_all else asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+        waited: list[Waited] = []
+        for job, result in zip(jobs, results, strict=True):
+            if isinstance(result, asyncio.CancelledError):
+                now, seen = await self._looker.look(job)
+                waited.append(Waited(job=now, why=None, seen=seen))
+            elif isinstance(result, BaseException):
+                raise result
+            else:
+                waited.append(result)
+        return waited
+
+    async def _wait(self, job_id: str, request: WaitRequest) -> Waited:
+        wait = _Wait(self._places, job_id, request)
         try:
             while True:
                 seen, why = await _evaluate(wait)
                 if why is not None:
                     line = wait.scanner.failed or wait.scanner.matched
                     port = request.until.port
-                    if why is Why.TIMEOUT and request.until.kind is Kind.PORT and await _accepts(port):
+                    if (
+                        why is Why.TIMEOUT
+                        and request.until.kind is Kind.PORT
+                        and await wait.places.port_is_taken(job_id, port)
+                    ):
                         line = f"port {port} is open, but not by this job"
                     return Waited(job=_NOBODY, why=why, seen=seen, line=line)
                 await _news(wait)
@@ -145,9 +178,9 @@ async def _evaluate(wait: _Wait) -> tuple[Observation, Why | None]:
         await asyncio.sleep(_SETTLE_S)
         seen = await _look(wait)
     if wait.scanner.is_needed:
-        wait.known_size = await asyncio.to_thread(wait.scanner.scan, wait.executor, wait.job_id)
+        wait.known_size = await lanes.scan(wait.scanner.scan, wait.store, wait.job_id)
     elif wait.request.until.kind in _WATCHES_OUTPUT:
-        wait.known_size = (await asyncio.to_thread(wait.executor.read_log, wait.job_id, 0, 0)).end
+        wait.known_size = (await lanes.look(wait.store.read_log, wait.job_id, 0, 0)).end
     wait.sees_leader_exit = _leader_exited(seen)
     if wait.knew_leader_exit is None:
         wait.knew_leader_exit = _leader_exited(seen)
@@ -158,16 +191,17 @@ async def _evaluate(wait: _Wait) -> tuple[Observation, Why | None]:
         matched=wait.scanner.matched is not None,
         failed_match=wait.scanner.failed is not None,
         grew=wait.known_size > wait.request.since,
-        port_open=until.kind is Kind.PORT and await _is_open(wait, until.port, seen),
-        idle_for=_idle_for(wait, seen),
+        port_open=until.kind is Kind.PORT and await _is_open(wait, until.port),
+        idle_for=await _idle_for(wait, seen),
         waited=wait.waited,
     )
     return seen, why_over(until, facts, wait.request.wait_s)
 
 
 async def _look(wait: _Wait) -> Observation:
-    seen = (await asyncio.to_thread(wait.executor.poll, [wait.job_id])).get(wait.job_id)
-    return seen or Observation(state=State.EXITED)
+    seen = (await lanes.look(wait.places.look, [wait.job_id])).get(wait.job_id)
+    wait.seen = seen or Observation(state=State.EXITED)
+    return wait.seen
 
 
 def _leader_exited(seen: Observation) -> bool:
@@ -183,17 +217,17 @@ def _left_running(wait: _Wait, seen: Observation) -> bool:
 async def _news(wait: _Wait) -> None:
     """Wait until something may have changed."""
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_patience(wait)):
-            if wait.runner is None:
+        async with asyncio.timeout(await _patience(wait)):
+            if wait.channel is None:
                 try:
-                    wait.runner = await wait.executor.connect(wait.job_id)
+                    wait.channel = await wait.places.connect(wait.job_id)
                 except (NoRunnerError, RunnerTimeoutError):
-                    wait.care_for_the_queue()
-                    await asyncio.sleep(_LOOK_AGAIN_S)
+                    await wait.care_for_the_queue()
+                    await asyncio.sleep(wait.places.look_again_s(wait.job_id, wait.seen))
                     return
             watches_output = wait.scanner.is_needed or wait.request.until.kind in _WATCHES_OUTPUT
             size = wait.known_size if watches_output else _NEVER
-            news: News | None = await wait.runner.watch(size, leader_exited=wait.sees_leader_exit)
+            news: News | None = await wait.channel.watch(size, leader_exited=wait.sees_leader_exit)
             if news is None:
                 await _hang_up(wait)
             elif watches_output:
@@ -203,61 +237,36 @@ async def _news(wait: _Wait) -> None:
     await _hang_up(wait)
 
 
-def _patience(wait: _Wait) -> float:
+async def _patience(wait: _Wait) -> float:
     until = wait.request.until
     patience = wait.request.wait_s - wait.waited
     if until.kind is Kind.PORT:
         patience = min(patience, _TRY_PORT_S)
     if until.kind is Kind.IDLE:
-        last = wait.executor.last_output_at(wait.job_id)
+        last = await lanes.look(wait.store.last_output_at, wait.job_id)
         quiet_for = min(wait.waited, time.time() - last) if last else wait.waited
-        patience = min(patience, max(_LOOK_AGAIN_S, until.idle_s - quiet_for))
+        patience = min(patience, max(_LEAST_SILENCE_S, until.idle_s - quiet_for))
     return max(0.0, patience)
 
 
-def _idle_for(wait: _Wait, seen: Observation) -> float:
+async def _idle_for(wait: _Wait, seen: Observation) -> float:
     if wait.request.until.kind is not Kind.IDLE or seen.state is not State.RUNNING:
         return 0.0
-    last = wait.executor.last_output_at(wait.job_id)
+    last = await lanes.look(wait.store.last_output_at, wait.job_id)
     return time.time() - last if last is not None else wait.waited
 
 
-async def _is_open(wait: _Wait, port: int, seen: Observation) -> bool:
-    """Tell whether a process of the job listens on the port, wherever else it may be open."""
-    answer = await wait.executor.port_is_open(wait.job_id, port)
-    return await _seems_open(wait, port, seen) if answer is None else answer
-
-
-async def _seems_open(wait: _Wait, port: int, seen: Observation) -> bool:
-    """The same for a runner that cannot tell, of release 1.0.0 for instance: what opens after it was closed counts."""
-    if not await _accepts(port):
-        wait.port_was_foreign = False
+async def _is_open(wait: _Wait, port: int) -> bool:
+    """Tell whether the job listens on a port; where nobody knows who does, what opens after it was closed counts."""
+    is_open = await wait.places.port_is_open(wait.job_id, port)
+    if is_open is None and wait.port_was_foreign is not False:
+        wait.port_was_foreign = True
         return False
-    if wait.port_was_foreign is False:
-        return True
-    own = await asyncio.to_thread(_ports_of, seen)
-    wait.port_was_foreign = port not in own
-    return not wait.port_was_foreign
-
-
-async def _accepts(port: int) -> bool:
-    try:
-        async with asyncio.timeout(_TRY_PORT_S):
-            _, writer = await asyncio.open_connection("localhost", port)  # some servers listen on ::1 only
-    except (OSError, TimeoutError):
-        return False
-    writer.close()
-    return True
-
-
-def _ports_of(seen: Observation) -> list[int]:
-    if seen.runner_pid is None:
-        return []
-    usage = usage_of_tree(seen.runner_pid)
-    return usage.ports if usage else []
+    wait.port_was_foreign = False
+    return is_open is not False
 
 
 async def _hang_up(wait: _Wait) -> None:
-    if wait.runner is not None:
-        runner, wait.runner = wait.runner, None
-        await runner.__aexit__(None, None, None)
+    if wait.channel is not None:
+        channel, wait.channel = wait.channel, None
+        await channel.__aexit__(None, None, None)

@@ -62,7 +62,7 @@ def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider 
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastMCP[Any]) -> AsyncGenerator[dict[str, Any]]:
-        starting = manager.executor.start_spawner_soon()
+        starting = asyncio.create_task(manager.places.start())
         async with asyncio.TaskGroup() as tasks:
             chores = [tasks.create_task(_keep_house(manager, runs, settings.cleanup_interval))]
             if "comfyui" in settings.toolsets:
@@ -127,7 +127,7 @@ async def _keep_house(manager: JobManager, runs: Door[RunManager], interval_s: f
 
 async def _keep_runs(manager: JobManager, runs: Door[RunManager]) -> None:
     """Read what ended agents have said, before their jobs are removed; and remove old runs."""
-    if await asyncio.to_thread(Path(manager.executor.state.runs).is_dir):  # most need not load what runs take
+    if await asyncio.to_thread(Path(manager.state.runs).is_dir):  # most need not load what runs take
         await runs.open().recover()
         await runs.open().prune()
 

@@ -7,11 +7,11 @@ the server may be another by then.
 from __future__ import annotations
 
 from collections.abc import Collection
-from pathlib import Path
 
 from mcp_background_job.actions.caller import Caller
 from mcp_background_job.core.job import Job, ending
 from mcp_background_job.core.states import State
+from mcp_background_job.executors import lanes
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.view import observed
 
@@ -38,11 +38,10 @@ class Endings:
         if pending is None:
             pending = self._pending[client] = await self._left_over(client)
         pending |= self._started.pop(client, {})
-        ended = [end for job in pending.values() if (end := self._end_of(job))]
+        ended = await lanes.look(self._ended, list(pending.values()))
+        ended = [job for job in ended if pending.pop(job.job_id, None)]  # another call may have told it meanwhile
         if not ended:
             return []
-        for job in ended:
-            del pending[job.job_id]
         self._manager.index.put_later(ended, seen=True)
         return _sentences([job for job in ended if job.job_id not in shown])
 
@@ -57,12 +56,11 @@ class Endings:
         )
         return {job.job_id: job for job in jobs}
 
-    def _end_of(self, job: Job) -> Job | None:
-        directory = self._manager.executor.state.job(job.job_id)
-        if not Path(directory.exit).exists() and Path(directory.path).exists():
-            return None
-        seen = self._manager.executor.poll([job.job_id]).get(job.job_id)
-        return observed(job, seen) if seen else job
+    def _ended(self, jobs: list[Job]) -> list[Job]:
+        places = self._manager.places
+        ended = [job for job in jobs if places.store_of(job.job_id).is_over(job.job_id)]
+        seen = places.look([job.job_id for job in ended])
+        return [observed(job, seen[job.job_id]) if job.job_id in seen else job for job in ended]
 
 
 def _sentences(jobs: list[Job]) -> list[str]:

@@ -13,7 +13,9 @@ from mcp_background_job.agents import reader
 from mcp_background_job.agents.adapters.command import ADAPTER as COMMAND
 from mcp_background_job.agents.reader import Known, bring_up_to_date
 from mcp_background_job.agents.records import RunRecord
-from mcp_background_job.executors.local import LocalExecutor
+from mcp_background_job.executors.local.place import LocalPlace
+from mcp_background_job.executors.names import FileNames
+from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir import records
 from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.jobdir.logformat import ENTRY, HEADER, MAGIC, Stream
@@ -36,10 +38,11 @@ class Logged:
     """A run whose job's log is written here, entry by entry."""
 
     def __init__(self, directory: Path) -> None:
-        self.executor = LocalExecutor(StateDir(str(directory)))
-        self.executor.prepare()
-        self.job = self.executor.state.job("j123")
-        self.run = self.executor.state.run("r123")
+        state = StateDir(str(directory))
+        self.places = Places([LocalPlace(state)], FileNames(state.names_lock))
+        self.places.prepare()
+        self.job = state.job("j123")
+        self.run = state.run("r123")
         os.mkdir(self.job.path)
         os.makedirs(self.run.path)
         self.end = 0
@@ -64,7 +67,7 @@ class Logged:
         records.write(self.job.exit, records.encode(end))
 
     def look(self) -> Known:
-        return bring_up_to_date(self.executor, self.run, _RECORD, COMMAND)
+        return bring_up_to_date(self.places, self.run, _RECORD, COMMAND)
 
     def events(self) -> list[dict[str, Any]]:
         with open(self.run.events, "rb") as file:

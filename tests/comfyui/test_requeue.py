@@ -201,7 +201,7 @@ setattr(holder, name, dying if asyncio.iscoroutinefunction(original) else dying_
 
 async def main():
     manager = build(load_settings())
-    manager.executor.start_spawner()
+    await manager.places.start()
     comfyui = build_comfyui(manager, load_comfyui_settings(url=url))
     await comfyui.lifecycle.restart(client="dying", force=True, requeue=requeue, wait_s=50)
 

@@ -14,7 +14,9 @@ import pytest
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
 from mcp_background_job.errors import RegistryError
-from mcp_background_job.executors.local import LocalExecutor
+from mcp_background_job.executors.local.place import LocalPlace
+from mcp_background_job.executors.names import FileNames
+from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir import records
 from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.jobdir.observe import Observation
@@ -32,9 +34,10 @@ class Directory:
     """A state directory in which other processes start and end jobs."""
 
     def __init__(self, path: str) -> None:
-        self.executor = LocalExecutor(StateDir(path))
-        self.executor.prepare()
-        self.state = self.executor.state
+        self.state = StateDir(path)
+        self.local = LocalPlace(self.state)
+        self.places = Places([self.local], FileNames(self.state.names_lock))
+        self.places.prepare()
 
     def start(self, job_id: str, *, name: str | None = None, created_at: float = 1.0, marked: bool = True) -> None:
         job = self.state.job(job_id)
@@ -85,7 +88,7 @@ async def make(place: Directory) -> AsyncGenerator[Make]:
     made: list[Index] = []
 
     def make(open_registry: Callable[[], Registry] | None = None) -> Index:
-        made.append(Index(place.executor, open_registry or (lambda: SqliteRegistry(place.state.index))))
+        made.append(Index(place.places, open_registry or (lambda: SqliteRegistry(place.state.index))))
         return made[-1]
 
     yield make
@@ -105,7 +108,7 @@ async def test_a_job_of_another_process_is_found_by_its_mark_without_a_listing(
     monkeypatch.setattr(passes, "_SHARE", 1e-9)  # no second pass
     index = make()
     assert await listed(index) == []
-    monkeypatch.setattr(place.executor, "scan", lambda: pytest.fail("the jobs were listed"))
+    monkeypatch.setattr(place.local.store, "scan", lambda: pytest.fail("the jobs were listed"))
     place.start("jone", name="web")
 
     job = await index.find("web")
@@ -118,7 +121,7 @@ async def test_an_ended_job_that_no_index_knows_is_found_by_its_id_without_a_lis
     place: Directory, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place.past("jone")
-    monkeypatch.setattr(place.executor, "scan", lambda: pytest.fail("the jobs were listed"))
+    monkeypatch.setattr(place.local.store, "scan", lambda: pytest.fail("the jobs were listed"))
 
     job = await make().find("jone")
     assert job is not None
@@ -160,13 +163,13 @@ async def test_live_jobs_are_looked_at_again_only_when_something_changed(
     await index.sync()
     await index.sync()
     looked: list[str] = []
-    poll = place.executor.poll
+    poll = place.local.look
 
     def counted(job_ids: list[str]) -> dict[str, Observation]:
         looked.extend(job_ids)
         return poll(job_ids)
 
-    monkeypatch.setattr(place.executor, "poll", counted)
+    monkeypatch.setattr(place.local, "look", counted)
     await index.sync()
     assert looked == []
     place.end("jlive3")
@@ -235,7 +238,7 @@ async def test_an_index_is_not_compared_again_by_the_next_process_while_nothing_
     place.past("jone")
     os.utime(place.state.jobs, (1, 1))
     assert await listed(make()) == ["jone"]
-    monkeypatch.setattr(place.executor, "scan", lambda: pytest.fail("the jobs were listed"))
+    monkeypatch.setattr(place.local.store, "scan", lambda: pytest.fail("the jobs were listed"))
 
     assert await listed(make()) == ["jone"]
 
@@ -249,7 +252,7 @@ async def test_many_jobs_are_not_compared_at_every_change(
         place.past(f"j{number}aa")
     index = make()
     await listed(index)
-    monkeypatch.setattr(place.executor, "scan", lambda: pytest.fail("the jobs were listed"))
+    monkeypatch.setattr(place.local.store, "scan", lambda: pytest.fail("the jobs were listed"))
     place.start("jlive")
 
     assert len(await listed(index)) == 11
@@ -303,5 +306,5 @@ async def test_rows_of_release_1_are_filled_from_their_specs_once(
     def read_again(job_id: str) -> None:
         pytest.fail(f"the spec of {job_id} was read again")
 
-    monkeypatch.setattr(place.executor, "spec", read_again)
+    monkeypatch.setattr(place.local.store, "spec", read_again)
     await make().sync()

@@ -319,7 +319,7 @@ async def test_bad_input_is_refused_in_one_sentence_and_nothing_is_written(
     message = await client.error("execute_command", **arguments)
     assert words in message
     assert "\n" not in message
-    assert manager.executor.discover() == set()
+    assert manager.places.discover() == set()
 
 
 async def test_an_unknown_job_is_named_with_the_nearest(client: Caller) -> None:

@@ -56,8 +56,8 @@ async def start_stranger_inside(manager: JobManager, liveness: Liveness, path: P
     assert (await manager.find(stranger.job_id)).status == "queued"
     go.write_text("\n")
     liveness.expect("stranger")
-    runner = runner_of(manager.executor.state.path, stranger.job_id)
-    outer_runner = runner_of(manager.executor.state.path, job.job_id)
+    runner = runner_of(manager.state.path, stranger.job_id)
+    outer_runner = runner_of(manager.state.path, job.job_id)
     wait_until(lambda: runner in below(outer_runner), "the stranger's runner below the outer one")
     return Nested(job, stranger, runner)
 
@@ -80,4 +80,4 @@ def below(root: int) -> set[int]:
 
 def is_free(manager: JobManager, job: Job) -> bool:
     """Tell whether the runner of a job is gone."""
-    return lock.holder_of(directory_of(manager.executor.state.path, job.job_id).lock) is None
+    return lock.holder_of(directory_of(manager.state.path, job.job_id).lock) is None

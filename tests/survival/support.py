@@ -62,7 +62,7 @@ async def printed(manager: JobManager, job: Job, pattern: str) -> Waited:
 
 def output_of(manager: JobManager, job_id: str) -> bytes:
     """Return the whole log, as it is on disk."""
-    return manager.executor.read_log(job_id, 0, 2**40).data
+    return manager.places.store_of(job_id).read_log(job_id, 0, 2**40).data
 
 
 def directory_of(state_dir: str, job_id: str) -> JobDir:

@@ -192,11 +192,11 @@ hang()
     liveness.expect_many("sharer", 3)
 
     directory = directory_of(state_dir, job.job_id)
-    answer = await control.usage(directory, pss=True)
+    answer = await control.usage(control.connected(directory), pss=True)
     assert answer
     assert answer["memory"] > 4 * 40 * _MIB
     assert 40 * _MIB < answer["pss"] < 2 * 40 * _MIB
-    assert "pss" not in (await control.usage(directory) or {})
+    assert "pss" not in (await control.usage(control.connected(directory)) or {})
     await manager.kill(job.job_id, by="test")
 
 

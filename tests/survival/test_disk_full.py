@@ -137,7 +137,7 @@ async def test_a_start_on_a_full_disk_is_a_clear_error_and_leaves_nothing_that_r
 async def _nothing_is_started(manager: JobManager, proof: Path) -> None:
     await manager.recover()
     assert (await ended(manager, await start(manager, "true"))).status == "completed"
-    await manager.executor.serve_queue()
+    await manager.places.serve()
     assert not os.path.exists(proof)  # noqa: ASYNC240  a look
 
 

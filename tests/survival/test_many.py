@@ -18,7 +18,7 @@ async def test_many_jobs_at_once_all_end_with_their_own_code_and_output(
 ) -> None:
     monkeypatch.setenv("MCP_BG_MAX_JOBS", str(2 * count))
     with another_manager(state_dir) as manager:
-        manager.executor.start_spawner()
+        await manager.places.start()
         jobs = await asyncio.gather(
             *(start(manager, f"read line; echo $line {i}; exit {i % 128}", stdin="pipe") for i in range(count))
         )

@@ -40,7 +40,7 @@ def two(state_dir: str) -> Generator[JobManager]:
 async def _assert_untouched(manager: JobManager, liveness: Liveness, job_id: str, runner: int) -> None:
     liveness.assert_alive("stranger")
     assert (await manager.find(job_id)).status == "running"
-    state_dir = manager.executor.state.path
+    state_dir = manager.state.path
     assert runner_of(state_dir, job_id) == runner
     os.kill(runner, 0)
     await manager.kill(job_id, by="test", signal="KILL")
@@ -92,7 +92,7 @@ async def test_what_is_swept_up_after_a_runner_is_not_a_strangers_job(
     two: JobManager, liveness: Liveness, tmp_path: Path, fate: str
 ) -> None:
     nested = await start_stranger_inside(two, liveness, tmp_path)
-    outer = runner_of(two.executor.state.path, nested.outer.job_id)
+    outer = runner_of(two.state.path, nested.outer.job_id)
 
     if fate == "killed":
         kill_and_wait(outer)
@@ -225,7 +225,7 @@ async def test_strangers_survive_any_order_of_kills_and_ends(
                 (path / "silent").touch()
                 (path / "end").write_text("")
             case _:
-                kill_and_wait(runner_of(two.executor.state.path, nested.outer.job_id))
+                kill_and_wait(runner_of(two.state.path, nested.outer.job_id))
                 await two.kill(nested.outer.job_id, by="test")
         await ended(two, nested.outer)
         await _assert_untouched(two, liveness, nested.stranger.job_id, nested.runner)

@@ -44,7 +44,7 @@ async def test_bytes_that_are_no_text_arrive_as_they_are(manager: JobManager, tm
     await ended(manager, job)
 
     assert output_of(manager, job.job_id) == ODD * 3
-    assert _content(manager.executor.log_path(job.job_id)) == ODD * 3
+    assert _content(manager.places.store_of(job.job_id).log_path(job.job_id)) == ODD * 3
 
 
 @pytest.mark.requirement("log.whole")
@@ -87,14 +87,14 @@ async def test_a_line_without_an_end_is_kept_to_its_share_and_what_was_dropped_i
 
         record = exit_of(state_dir, job.job_id)
         assert (record.output_bytes, record.lost_bytes, job.exit_code) == (size, 0, 0)
-        piece = manager.executor.read_log(job.job_id, 0, 2**40)
+        piece = manager.places.store_of(job.job_id).read_log(job.job_id, 0, 2**40)
         assert (piece.first, piece.end) == (record.dropped_bytes, size)
         assert share // 2 <= len(piece.data) <= share
         letters = bytes(range(65, 91))
         start_letter = piece.first % 26
         pattern = letters[start_letter:] + letters[:start_letter]
         assert piece.data == (pattern * (len(piece.data) // 26 + 1))[: len(piece.data)]
-        directory = Path(manager.executor.log_path(job.job_id)).parent
+        directory = Path(manager.places.store_of(job.job_id).log_path(job.job_id)).parent
         assert sum(file.stat().st_blocks * 512 for file in directory.iterdir()) <= share + _MB
         page = await manager.page(job, cursor=0, max_bytes=1000)
         assert page.start == page.first > 0
@@ -181,7 +181,7 @@ async def test_stdout_and_stderr_are_kept_in_order_and_can_be_told_apart(manager
     lines = [f"{1 + i % 2}:{i}\n".encode() for i in range(200)]
     assert output_of(manager, job.job_id) == b"".join(lines)
     for stream in (Stream.STDOUT, Stream.STDERR):
-        piece = manager.executor.read_log(job.job_id, 0, 2**20, stream)
+        piece = manager.places.store_of(job.job_id).read_log(job.job_id, 0, 2**20, stream)
         assert piece.data == b"".join(line for line in lines if line.startswith(b"%d:" % stream))
     assert (await manager.tail(job, lines=1, stream="stdout")).text == "1:198"
     assert (await manager.page(job, cursor=0, max_bytes=10, stream="stderr", raw=True)).text == "2:1\n2:3\n2:"

@@ -122,15 +122,15 @@ async def test_a_runner_answers_for_each_port_and_not_for_what_is_none(
     job = await start(manager, listener("AF_INET", "127.0.0.1", port))
     assert (await wait_for_port(manager, job, port)).why == "port"
     directory = directory_of(state_dir, job.job_id)
-    assert await control.listens_on(directory, port) is True
-    assert await control.listens_on(directory, port - 1 if port > 1 else 2) is False
+    assert await control.listens_on(control.connected(directory), port) is True
+    assert await control.listens_on(control.connected(directory), port - 1 if port > 1 else 2) is False
     for nonsense in (0, -1, 65536, True, "80", None, 1e300, float("inf"), [port]):
         with pytest.raises(control.UnknownRequestError):
-            await control.listens_on(directory, nonsense)  # pyright: ignore[reportArgumentType]  what others may send
-    assert await control.listens_on(directory, port) is True
+            await control.listens_on(control.connected(directory), nonsense)  # pyright: ignore[reportArgumentType]  what others may send
+    assert await control.listens_on(control.connected(directory), port) is True
     await manager.kill(job.job_id, by="test")
     with pytest.raises(control.NoRunnerError):
-        await control.listens_on(directory, port)
+        await control.listens_on(control.connected(directory), port)
 
 
 async def test_a_runner_that_is_silent_opens_no_port(manager: JobManager, state_dir: str, port: int) -> None:

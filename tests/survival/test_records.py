@@ -276,7 +276,7 @@ async def test_when_the_state_directory_vanishes_the_job_runs_on_and_questions_g
     command = f"{liveness.script('leader', body)}; echo $? > {tmp_path}/proof"
     job = await start(manager, command, name="orphan", stdin="pipe")
     liveness.expect("leader")
-    async with await manager.executor.connect(job.job_id) as runner:
+    async with await manager.places.connect(job.job_id) as runner:
         shutil.rmtree(state_dir)
         assert await runner.send_input(b"go\n", eof=False)
     await asyncio.to_thread(liveness.wait_dead, "leader")

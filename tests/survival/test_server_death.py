@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mcp_background_job.executors import launcher
+from mcp_background_job.executors.local import launcher
 from mcp_background_job.jobs.manager import JobManager
 from tests.conftest import Liveness
 from tests.patience import PATIENCE_S, WAIT_S

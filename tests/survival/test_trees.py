@@ -190,7 +190,7 @@ async def test_a_trap_for_the_chosen_signal_is_honoured_and_its_exit_code_kept(
     liveness.assert_dead("leader")
     assert killed.job
     assert (killed.status, killed.job.status, killed.job.exit_code) == ("killed", "killed", code)
-    assert manager.executor.read_log(job.job_id, 0, 100).data == b"cleaned up\n"
+    assert manager.places.store_of(job.job_id).read_log(job.job_id, 0, 100).data == b"cleaned up\n"
 
 
 @pytest.mark.requirement("kill.grace")

@@ -5,13 +5,13 @@ What tools return (``report``) is made of it, in fewer words.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from datetime import UTC, datetime
 from typing import Any
 
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
+from mcp_background_job.executors import lanes
 from mcp_background_job.jobdir.records import StopRequest
 from mcp_background_job.jobs.manager import Details, JobManager
 
@@ -43,9 +43,12 @@ def job_facts(job: Job, *, pid: int | None, log_path: str) -> dict[str, Any]:
 async def several(manager: JobManager, jobs: list[Job]) -> list[dict[str, Any]]:
     """Return the facts of several jobs; the directories of live ones are looked at for their pids."""
     live = [job.job_id for job in jobs if job.state is not State.EXITED]
-    seen = await asyncio.to_thread(manager.executor.poll, live)
+    seen = await lanes.look(manager.places.look, live)
     pids = {job_id: found.status.pid for job_id, found in seen.items() if found.status}
-    return [job_facts(job, pid=pids.get(job.job_id), log_path=manager.executor.log_path(job.job_id)) for job in jobs]
+    return [
+        job_facts(job, pid=pids.get(job.job_id), log_path=manager.places.store_of(job.job_id).log_path(job.job_id))
+        for job in jobs
+    ]
 
 
 async def one(manager: JobManager, job: Job) -> dict[str, Any]:

@@ -90,7 +90,7 @@ class Starting:
         note = wait.note
         if started.existed:
             note = "a job of this name was running already; nothing was started" + (f"; {note}" if note else "")
-        log_path = self._manager.executor.log_path(started.job.job_id)
+        log_path = self._manager.places.store_of(started.job.job_id).log_path(started.job.job_id)
         if wait.request.wait_s == 0:
             return job_result(started.job, pid=started.pid, note=note, log_path=log_path)
         waiting = self._manager.wait(started.job, wait.request)

@@ -75,7 +75,7 @@ class Waiting:
             note=note or note_of(waited),
             output=excerpt.text,
             next_cursor=excerpt.next,
-            log_path=self._manager.executor.log_path(job.job_id),
+            log_path=self._manager.places.store_of(job.job_id).log_path(job.job_id),
         )
 
 

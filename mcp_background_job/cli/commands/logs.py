@@ -18,7 +18,6 @@ from mcp_background_job.cli.session import with_manager
 from mcp_background_job.cli.stamps import Stamps
 from mcp_background_job.core.job import Job
 from mcp_background_job.errors import InvalidRequestError
-from mcp_background_job.jobdir import logreader
 from mcp_background_job.jobdir.logformat import Stream
 from mcp_background_job.jobdir.logreader import Piece
 from mcp_background_job.jobs.manager import JobManager
@@ -115,7 +114,7 @@ def _printer(manager: JobManager, job: Job, wish: _Wish) -> Printer:
     drawn_by_terminal = wish.follow and terminal.for_people() and not wish.grep and not wish.timestamps
     if wish.raw or drawn_by_terminal:
         return BytePrinter()
-    stamps = Stamps(manager.executor.state.job(job.job_id)) if wish.timestamps else None
+    stamps = Stamps(manager.places.store_of(job.job_id), job.job_id) if wish.timestamps else None
     return LinePrinter(wish.grep, stamps)
 
 
@@ -124,14 +123,16 @@ def _start(manager: JobManager, job: Job, since: str | None) -> int:
         return 0
     if since.isdecimal():
         return int(since)
-    return logreader.offset_at(manager.executor.state.job(job.job_id), durations.moment(since, time.time(), "--since"))
+    moment = durations.moment(since, time.time(), "--since")
+    return manager.places.store_of(job.job_id).offset_at(job.job_id, moment)
 
 
 def _tail(manager: JobManager, job: Job, wish: _Wish, printer: Printer, count: int) -> int:
     """Write the last lines from as little of the log as holds them; returns the offset behind them."""
+    store = manager.places.store_of(job.job_id)
     limit = _FIRST_READ
     while True:
-        piece = manager.executor.read_log_tail(job.job_id, limit, wish.stream)
+        piece = store.read_log_tail(job.job_id, limit, wish.stream)
         whole = piece.start <= piece.first
         if printer.tail(piece, count, whole=whole, more=wish.follow) or whole:
             return piece.next

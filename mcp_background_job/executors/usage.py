@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
-from mcp_background_job.executors.local import LocalExecutor
-from mcp_background_job.jobdir.control import UnknownRequestError
-from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.usage import Sample
 
 
@@ -37,20 +33,6 @@ class Usage:
     pids: frozenset[int] = frozenset()
 
 
-async def usage_of(executor: LocalExecutor, job_id: str, seen: Observation) -> Usage | None:
-    """Return what a job that was just looked at uses; ``None`` if it does not run, or nobody can tell."""
-    if seen.runner_pid is None:
-        return None
-    try:
-        answer = await executor.usage(job_id)
-    except UnknownRequestError:
-        return await asyncio.to_thread(usage_of_tree, seen.runner_pid)
-    if answer is not None:
-        return _from_answer(answer)
-    sample = await asyncio.to_thread(executor.newest_sample, job_id)
-    return _from_sample(sample) if sample else None
-
-
 def usage_of_tree(runner_pid: int) -> Usage | None:
     """Return what the processes below a runner use that cannot tell itself, one of release 1.0.0 for instance.
 
@@ -72,7 +54,8 @@ def usage_of_tree(runner_pid: int) -> Usage | None:
     )
 
 
-def _from_answer(answer: dict[str, Any]) -> Usage:
+def from_answer(answer: dict[str, Any]) -> Usage:
+    """Return what a runner answers to the question what its job uses."""
     return Usage(
         processes=answer["processes"],
         cpu_s=answer["cpu_s"],
@@ -84,7 +67,8 @@ def _from_answer(answer: dict[str, Any]) -> Usage:
     )
 
 
-def _from_sample(sample: Sample) -> Usage:
+def from_sample(sample: Sample) -> Usage:
+    """Return what a job was seen to use."""
     return Usage(
         processes=sample.processes,
         cpu_s=sample.cpu_s,

@@ -15,7 +15,7 @@ from typing import Any
 from mcp_background_job.errors import LaunchError
 from mcp_background_job.jobdir.layout import JobDir
 
-_RUNNER = str(Path(__file__).parent.parent / "runner" / "__main__.py")
+_RUNNER = str(Path(__file__).parent.parent.parent / "runner" / "__main__.py")
 
 #: Without site-packages and without the user's variables: a runner must not depend on what an environment brings.
 _INTERPRETER = [sys.executable, "-I", "-S", _RUNNER]

@@ -1,0 +1,1 @@
+"""The place ``local``: jobs on this machine, each with a directory and a runner beside it."""

@@ -1,0 +1,61 @@
+"""Asks a job's runner, or whoever else can tell, what the job uses and whether it listens on a port."""
+
+from __future__ import annotations
+
+import asyncio
+
+from mcp_background_job.executors import lanes, usage
+from mcp_background_job.executors.local.connecting import dial
+from mcp_background_job.executors.local.store import LocalStore
+from mcp_background_job.executors.usage import Usage
+from mcp_background_job.jobdir import control
+from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError, UnknownRequestError
+from mcp_background_job.jobdir.usage import newest
+
+#: A connection to this machine is accepted or refused at once; a listener whose backlog is full is not ready.
+_CONNECT_S = 0.1
+
+
+async def usage_of(store: LocalStore, job_id: str, runner_pid: int) -> Usage | None:
+    """Return what a job uses: as its runner says, else its newest sample, else the process table."""
+    job = store.job(job_id)
+    try:
+        answer = await control.usage(await dial(job))
+    except UnknownRequestError:
+        # Not in a lane: it takes tens of milliseconds, and more on a machine with many processes.
+        return await asyncio.to_thread(usage.usage_of_tree, runner_pid)
+    except (NoRunnerError, RunnerTimeoutError):
+        answer = None
+    if answer is not None:
+        return usage.from_answer(answer)
+    sample = await lanes.look(newest, job.usage)
+    return usage.from_sample(sample) if sample else None
+
+
+async def port_is_open(store: LocalStore, job_id: str, port: int) -> bool | None:
+    """Tell whether a process of the job listens on a port; ``None`` if it is open and nobody knows by whom."""
+    try:
+        return await control.listens_on(await dial(store.job(job_id)), port)
+    except (NoRunnerError, RunnerTimeoutError):
+        return False
+    except UnknownRequestError:  # release 1.0.0 cannot tell
+        if not await accepts(port):
+            return False
+        return await asyncio.to_thread(_listens, store, job_id, port) or None
+
+
+async def accepts(port: int) -> bool:
+    """Tell whether somebody on this machine accepts connections on a port."""
+    try:
+        async with asyncio.timeout(_CONNECT_S):
+            _, writer = await asyncio.open_connection("localhost", port)  # some servers listen on ::1 only
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
+
+
+def _listens(store: LocalStore, job_id: str, port: int) -> bool:
+    runner_pid = store.observe(job_id).runner_pid
+    used = usage.usage_of_tree(runner_pid) if runner_pid is not None else None
+    return used is not None and port in used.ports

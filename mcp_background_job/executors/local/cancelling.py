@@ -1,0 +1,138 @@
+"""Stops jobs, whatever has become of their runners, and confirms it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+
+from mcp_background_job.core.ladder import KILL_PATIENCE_S
+from mcp_background_job.core.states import Outcome, State
+from mcp_background_job.errors import RunnerSilentError
+from mcp_background_job.executors import lanes
+from mcp_background_job.executors.base import Cancelled
+from mcp_background_job.executors.local.connecting import connect
+from mcp_background_job.executors.local.launcher import Launcher
+from mcp_background_job.executors.local.queue import Queue
+from mcp_background_job.executors.local.store import LocalStore
+from mcp_background_job.executors.local.sweeping import Sweeping
+from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError
+from mcp_background_job.jobdir.ending import end_unowned
+from mcp_background_job.jobdir.records import Exit, StopRequest
+
+#: After the runner was killed by us, SIGKILL takes effect within this time unless the machine is stuck.
+_KILL_WAIT_S = 5.0
+
+#: A sweep takes the grace period of the sweeper, and SIGKILL's patience where something survives; and some more.
+_SWEEP_PATIENCE_S = 20.0
+
+#: How often to ask a runner to stop a job that was just found ending or starting.
+_ATTEMPTS = 50
+_BETWEEN_ATTEMPTS_S = 0.02
+
+
+class Cancelling:
+    """Stops jobs."""
+
+    def __init__(self, store: LocalStore, launcher: Launcher, sweeping: Sweeping, queue: Queue) -> None:
+        """Takes its parts."""
+        self._store = store
+        self._launcher = launcher
+        self._sweeping = sweeping
+        self._queue = queue
+
+    async def cancel(self, job_id: str, request: StopRequest) -> Cancelled:
+        """Stop a job, and confirm that nothing of it is left; see ``Place.cancel``."""
+        for _ in range(_ATTEMPTS):
+            seen = await lanes.look(self._store.observe, job_id)
+            if seen.state is State.EXITED:
+                await self._swept(job_id)
+                return Cancelled(was_live=False)
+            if seen.state is State.QUEUED:
+                if await lanes.write(end_unowned, self._store.job(job_id), _withdrawn(request)):
+                    await self._queue.serve()  # others may have waited for it
+                    return Cancelled(was_live=True)
+                continue  # a runner has just taken it
+            try:
+                return await self._stop(job_id, request)
+            except NoRunnerError:  # it is on its way in or out
+                await asyncio.sleep(_BETWEEN_ATTEMPTS_S)
+            except RunnerTimeoutError:
+                return await self._replace_runner(job_id, request)
+        return await self._replace_runner(job_id, request)
+
+    async def _stop(self, job_id: str, request: StopRequest) -> Cancelled:
+        async with await connect(self._store.job(job_id)) as runner:
+            if not await runner.stop(request):
+                raise NoRunnerError(job_id)
+            return Cancelled(was_live=True, survivors=tuple(await runner.outcome_of_stop()))
+
+    async def _replace_runner(self, job_id: str, request: StopRequest) -> Cancelled:
+        """The runner is deaf: end it, and have a new one end what it leaves."""
+        job = self._store.job(job_id)
+        seen = await lanes.look(self._store.observe, job_id)
+        if seen.state is State.EXITED:
+            return Cancelled(was_live=False)
+        if seen.runner_pid is None:
+            raise RunnerSilentError(
+                f"the runner of job {job_id} does not answer, and it lives in another container or namespace: "
+                "stop the job from there"
+            )
+        # Anybody who can open the lock can hold it. Only who is also named in the status file is taken for the runner;
+        # a suspended runner that has not written one yet has not started the command either.
+        if seen.status is None or seen.status.runner_pid != seen.runner_pid:
+            raise RunnerSilentError(
+                f"process {seen.runner_pid} holds {job.lock} and is not known as the runner of job {job_id}: "
+                "when it is gone, the job can be stopped"
+            )
+        # Not in a lane: it lasts for the grace period.
+        survivors = await asyncio.to_thread(_end_with_tree, self._store, job_id, seen.runner_pid, request)
+        if survivors:
+            return Cancelled(was_live=True, survivors=tuple(survivors))
+        await self._launcher.launch(job, killed_by=request.by)
+        return Cancelled(was_live=True)
+
+    async def _swept(self, job_id: str) -> None:
+        """Return when a job that is over has its exit record: a lost one gets it when nothing of it is left."""
+        job = self._store.job(job_id)
+        deadline = time.monotonic() + _SWEEP_PATIENCE_S
+        while not await lanes.look(self._store.is_over, job_id):
+            await self._sweeping.sweep(job_id)  # no harm if another is at it already
+            if time.monotonic() > deadline:
+                raise RunnerSilentError(
+                    f"processes of job {job_id}, whose runner is dead, may be alive: "
+                    f"nobody has cleared them away within {_SWEEP_PATIENCE_S:g} s; {job.path}/runner.crash may say why"
+                )
+            await asyncio.sleep(_BETWEEN_ATTEMPTS_S)
+
+
+def _end_with_tree(store: LocalStore, job_id: str, pid: int, request: StopRequest) -> list[int]:
+    """End what descends from a runner, then the runner; returns what SIGKILL did not end, and then leaves the runner.
+
+    In this order, because as a subreaper it keeps its hold on every orphan for as long as it lives.
+    """
+    from mcp_background_job.processes.wrapper import ProcessWrapper  # noqa: PLC0415  psutil: 70 ms that not every server needs
+
+    try:
+        runner = ProcessWrapper(pid)
+    except ProcessLookupError:
+        return []
+    # The pid is the kernel's answer to who holds this job's lock. The process was taken hold of first and the kernel is
+    # asked again, so that nobody who got the pid in between can be meant.
+    if store.observe(job_id).runner_pid != pid:
+        return []
+    number = signal.Signals[request.signal]
+    survivors = runner.end_descendants(number, grace_s=request.grace_s, patience_s=KILL_PATIENCE_S)
+    if not survivors:
+        runner.kill()
+        runner.wait(_KILL_WAIT_S)
+    return survivors
+
+
+def _withdrawn(request: StopRequest) -> Exit:
+    return Exit(
+        outcome=Outcome.KILLED.value,
+        ended_at=time.time(),
+        reason=f"withdrawn from the queue: {request.why} (asked by {request.by})",
+        stop_requested=request,
+    )

@@ -1,0 +1,62 @@
+"""Records jobs, and starts those that need not wait for their turn."""
+
+from __future__ import annotations
+
+from mcp_background_job.core.states import State
+from mcp_background_job.errors import LaunchError
+from mcp_background_job.executors import lanes
+from mcp_background_job.executors.base import Submitted
+from mcp_background_job.executors.local.background import Background
+from mcp_background_job.executors.local.beginning import Beginning
+from mcp_background_job.executors.local.queue import Queue
+from mcp_background_job.executors.local.store import LocalStore
+from mcp_background_job.jobdir import order
+from mcp_background_job.jobdir.marks import waiting_of
+from mcp_background_job.jobdir.queue import may_start_at_once
+from mcp_background_job.jobdir.records import Spec
+
+
+class Launching:
+    """Brings jobs under way."""
+
+    def __init__(self, store: LocalStore, beginning: Beginning, queue: Queue, background: Background) -> None:
+        """Takes its parts."""
+        self._store = store
+        self._beginning = beginning
+        self._queue = queue
+        self._background = background
+
+    async def launch(self, spec: Spec, *, wait_for_report: bool) -> Submitted:
+        """Record a job, then start it or queue it; see ``Place.launch``."""
+        # Half of a submission would be a job that is on record and that nobody starts.
+        return await self._background.despite_cancellation(self._launch(spec, wait_for_report=wait_for_report))
+
+    async def _launch(self, spec: Spec, *, wait_for_report: bool) -> Submitted:
+        if not await lanes.write(self._record, spec):
+            return await self._from_queue(spec.job_id, wait_for_report=wait_for_report)
+        if wait_for_report:
+            return await self._beginning.begin(spec.job_id)
+        # The record is enough for the job to come about, whoever dies now: an unowned job is launched again.
+        self._background.go_on(self._beginning.begin(spec.job_id))
+        return Submitted()
+
+    def _record(self, spec: Spec) -> bool:
+        """Record a job; returns whether it may start at once, else it is in the queue now."""
+        self._store.record(spec)
+        facts = waiting_of(spec)
+        if may_start_at_once(self._store.state, facts):
+            return True
+        order.enter(self._store.state, facts)
+        return False
+
+    async def _from_queue(self, job_id: str, *, wait_for_report: bool) -> Submitted:
+        launch = (await self._queue.serve()).get(job_id)
+        if launch and wait_for_report:
+            await launch
+        seen = await lanes.look(self._store.observe, job_id)
+        if seen.exit and seen.exit.started_at is None:
+            raise LaunchError(seen.exit.reason)
+        return Submitted(
+            pid=seen.status.pid if seen.status else None,
+            queued=seen.state is State.QUEUED and launch is None,
+        )

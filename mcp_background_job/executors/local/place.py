@@ -1,0 +1,119 @@
+"""Jobs on this machine: each has a directory, and a runner beside it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection
+
+from mcp_background_job.core.states import State
+from mcp_background_job.executors.base import Cancelled, Submitted
+from mcp_background_job.executors.local import asking, connecting
+from mcp_background_job.executors.local.background import Background
+from mcp_background_job.executors.local.beginning import Beginning
+from mcp_background_job.executors.local.cancelling import Cancelling
+from mcp_background_job.executors.local.launcher import Launcher
+from mcp_background_job.executors.local.launching import Launching
+from mcp_background_job.executors.local.queue import Queue
+from mcp_background_job.executors.local.store import LocalStore
+from mcp_background_job.executors.local.sweeping import Sweeping
+from mcp_background_job.executors.usage import Usage
+from mcp_background_job.jobdir import lock
+from mcp_background_job.jobdir.control import RunnerClient
+from mcp_background_job.jobdir.layout import StateDir
+from mcp_background_job.jobdir.observe import Observation
+from mcp_background_job.jobdir.records import Spec, StopRequest
+
+#: A job that has no runner yet, or whose runner is just coming or going, is looked at so often: files, no engine.
+_LOOK_AGAIN_S = 0.05
+
+
+class LocalPlace:
+    """Runs jobs on this machine, under one state directory; see ``Place`` for what is not said here."""
+
+    name = "local"
+
+    def __init__(self, state: StateDir) -> None:
+        """Names the state directory; ``store.prepare`` makes it."""
+        self.store = LocalStore(state)
+        self._launcher = Launcher()
+        self._background = Background()
+        beginning = Beginning(self.store, self._launcher)
+        self._queue = Queue(self.store, beginning, self._background)
+        self._sweeping = Sweeping(self.store, self._launcher, self._background)
+        self._launching = Launching(self.store, beginning, self._queue, self._background)
+        self._cancelling = Cancelling(self.store, self._launcher, self._sweeping, self._queue)
+
+    async def launch(self, spec: Spec, *, wait_for_report: bool) -> Submitted:
+        """Record the job, then start it or queue it."""
+        return await self._launching.launch(spec, wait_for_report=wait_for_report)
+
+    def look(self, job_ids: Collection[str]) -> dict[str, Observation]:
+        """Read the jobs' files."""
+        return {job_id: self._seen(job_id) for job_id in job_ids if self.store.has(job_id)}
+
+    def _seen(self, job_id: str) -> Observation:
+        seen = self.store.observe(job_id)
+        # A job that nobody put in the queue is on its way to its runner, or will be when the queue is served next.
+        if seen.state is State.QUEUED and not self.store.is_queued(job_id):
+            return dataclasses.replace(seen, state=State.STARTING)
+        return seen
+
+    def has_runner(self, job_id: str) -> bool:
+        """Ask the kernel who holds the job's lock."""
+        return lock.holder_of(self.store.job(job_id).lock) is not None
+
+    async def connect(self, job_id: str) -> RunnerClient:
+        """Connect to a job's runner."""
+        return await connecting.connect(self.store.job(job_id))
+
+    async def cancel(self, job_id: str, request: StopRequest) -> Cancelled:
+        """Stop a job, by its runner or in its place."""
+        return await self._cancelling.cancel(job_id, request)
+
+    async def care(self, job_id: str) -> None:
+        """Have a new runner sweep up after a dead one."""
+        await self._sweeping.sweep(job_id)
+
+    def care_later(self, job_id: str) -> None:
+        """The same, without waiting for it."""
+        self._sweeping.sweep_later(job_id)
+
+    async def tend(self) -> None:
+        """Begin to sweep up after all dead runners."""
+        await self._sweeping.sweep_the_dead()
+
+    async def serve(self) -> None:
+        """Serve the queue."""
+        await self._queue.serve()
+
+    async def usage(self, job_id: str, seen: Observation) -> Usage | None:
+        """Ask the job's runner."""
+        return None if seen.runner_pid is None else await asking.usage_of(self.store, job_id, seen.runner_pid)
+
+    async def port_is_open(self, job_id: str, port: int) -> bool | None:
+        """Ask the job's runner."""
+        return await asking.port_is_open(self.store, job_id, port)
+
+    async def port_is_taken(self, job_id: str, port: int) -> bool:  # noqa: ARG002  elsewhere jobs have machines of their own
+        """Try to connect."""
+        return await asking.accepts(port)
+
+    def look_again_s(self, seen: Observation | None) -> float:  # noqa: ARG002  other places look at the state
+        """Files are looked at often."""
+        return _LOOK_AGAIN_S
+
+    def health(self) -> str | None:
+        """Return what is wrong with the state directory."""
+        return self.store.health()
+
+    async def start(self) -> None:
+        """Start the spawner; a launch meanwhile waits for it."""
+        await self._launcher.start_spawner_soon()
+
+    async def finish(self) -> None:
+        """Wait for sweeps and launches under way."""
+        await self._background.finish()
+
+    def close(self) -> None:
+        """Let go of the spawner."""
+        self._launcher.close()

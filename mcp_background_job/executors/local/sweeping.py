@@ -1,0 +1,49 @@
+"""Has what dead runners left cleared away, by new runners."""
+
+from __future__ import annotations
+
+import contextlib
+
+from mcp_background_job.errors import LaunchError
+from mcp_background_job.executors import lanes
+from mcp_background_job.executors.local.background import Background
+from mcp_background_job.executors.local.launcher import Launcher
+from mcp_background_job.executors.local.store import LocalStore
+
+
+class Sweeping:
+    """Sweeps up after dead runners."""
+
+    def __init__(self, store: LocalStore, launcher: Launcher, background: Background) -> None:
+        """Takes its parts."""
+        self._store = store
+        self._launcher = launcher
+        self._background = background
+        self._under_way: set[str] = set()
+
+    async def sweep(self, job_id: str) -> None:
+        """Have a new runner clear away what a dead one left, and record that the job is lost; waits for that."""
+        with contextlib.suppress(LaunchError):  # the next look will try again; until then the job shows as lost
+            await self._launcher.launch(self._store.job(job_id))
+
+    def sweep_later(self, job_id: str) -> None:
+        """The same, without waiting, and once at a time."""
+        if job_id in self._under_way:
+            return
+        self._under_way.add(job_id)
+
+        async def sweep() -> None:
+            try:
+                await self.sweep(job_id)
+            finally:
+                self._under_way.discard(job_id)
+
+        self._background.go_on(sweep())
+
+    async def sweep_the_dead(self) -> None:
+        """Sweep, without waiting, after every dead runner of a job that is not known to have ended."""
+        for job_id in await lanes.look(self._dead):
+            self.sweep_later(job_id)
+
+    def _dead(self) -> list[str]:
+        return [job_id for job_id in self._store.open_jobs() if self._store.observe(job_id).sweep]

@@ -1,0 +1,183 @@
+"""All places where jobs run, as one: whoever asks about a job need not know where it is."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
+
+from mcp_background_job.executors import lanes
+from mcp_background_job.executors.base import Cancelled, Channel, Place, Store, Submitted
+from mcp_background_job.executors.names import Names
+from mcp_background_job.executors.usage import Usage
+from mcp_background_job.jobdir.observe import Observation
+from mcp_background_job.jobdir.records import Spec, StopRequest
+
+
+class Places:
+    """Routes by job id: a job is at the place whose store has it."""
+
+    def __init__(self, places: Sequence[Place], names: Names) -> None:
+        """Takes at least one place; new jobs are started at the first."""
+        self._home, *self._others = places
+        self._all = tuple(places)
+        self._names = names
+
+    # -- where a job is --------------------------------------------------------------------------------------------
+
+    def of(self, job_id: str) -> Place:
+        """Return the place of a job. Of a job that no place has, the first will say so."""
+        return next((place for place in self._others if place.store.has(job_id)), self._home)
+
+    def store_of(self, job_id: str) -> Store:
+        """Return what keeps the files of a job."""
+        return self.of(job_id).store
+
+    async def _of(self, job_id: str) -> Place:
+        return await lanes.look(self.of, job_id) if self._others else self._home
+
+    # -- all of them -----------------------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Make what jobs are kept in.
+
+        Raises:
+            StateDirError: it cannot be used.
+        """
+        for place in self._all:
+            place.store.prepare()
+
+    def discover(self) -> set[str]:
+        """Return the ids of all jobs."""
+        return {job_id for place in self._all for job_id in place.store.discover()}
+
+    def scan(self) -> Iterator[str]:
+        """Go through the ids of all jobs, listing them on the way."""
+        return itertools.chain.from_iterable(place.store.scan() for place in self._all)
+
+    def open_jobs(self) -> list[str]:
+        """Return the ids of all jobs that are marked as not ended."""
+        return [job_id for place in self._all for job_id in place.store.open_jobs()]
+
+    def jobs_changed_at(self) -> int:
+        """Return a number that changes when a job is added or removed: nanoseconds since the epoch.
+
+        Raises:
+            StateDirError: a store is gone.
+        """
+        return max(place.store.jobs_changed_at() for place in self._all)
+
+    def marks_changed_at(self) -> int:
+        """Return a number that changes when a job is marked as not ended, or no longer: nanoseconds since the epoch."""
+        return max(place.store.marks_changed_at() for place in self._all)
+
+    def has_runner(self, job_id: str) -> bool:
+        """Tell whether a job is in somebody's hands: cheaper than a look at the job."""
+        return self.of(job_id).has_runner(job_id)
+
+    def look(self, job_ids: Collection[str]) -> dict[str, Observation]:
+        """Return what is true now of each of these jobs; jobs without a trace are left out."""
+        if not self._others:
+            return self._home.look(job_ids)
+        at: dict[str, list[str]] = {}
+        for job_id in job_ids:
+            at.setdefault(self.of(job_id).name, []).append(job_id)
+        seen: dict[str, Observation] = {}
+        for place in self._all:
+            seen |= place.look(at.get(place.name, []))
+        return seen
+
+    async def tend(self) -> None:
+        """Begin to care for all jobs whose runner died."""
+        for place in self._all:
+            await place.tend()
+
+    async def serve(self) -> None:
+        """Start what waits and may start now, in case nobody else does."""
+        for place in self._all:
+            await place.serve()
+
+    def health(self) -> str | None:
+        """Return what is wrong, ``None`` if nothing is."""
+        return "; ".join(trouble for place in self._all if (trouble := place.health())) or None
+
+    async def start(self) -> None:
+        """Get ready to launch many jobs quickly."""
+        for place in self._all:
+            await place.start()
+
+    async def finish(self) -> None:
+        """Wait for what was begun without waiting for it."""
+        for place in self._all:
+            await place.finish()
+
+    def close(self) -> None:
+        """Let go of what this process holds; jobs run on."""
+        for place in self._all:
+            place.close()
+
+    # -- a new job -------------------------------------------------------------------------------------------------
+
+    def claim(self, job_id: str) -> bool:
+        """Take a job id; returns whether it was free.
+
+        Raises:
+            StateDirError: there is no room for it.
+        """
+        return not any(place.store.has(job_id) for place in self._others) and self._home.store.claim(job_id)
+
+    def name_held(self, name: str) -> AbstractAsyncContextManager[bool]:
+        """Keep others from starting a job under this name; if somebody is stuck while doing so, go on without."""
+        return self._names.held(name)
+
+    async def launch(self, spec: Spec, *, wait_for_report: bool = True) -> Submitted:
+        """Record a job, then start it or queue it; see ``Place.launch``.
+
+        Raises:
+            StateDirError: it could not be recorded.
+            LaunchError: it was recorded and could not be started.
+        """
+        return await (await self._of(spec.job_id)).launch(spec, wait_for_report=wait_for_report)
+
+    # -- one job ---------------------------------------------------------------------------------------------------
+
+    async def connect(self, job_id: str) -> Channel:
+        """Connect to what runs a job; see ``Place.connect``.
+
+        Raises:
+            NoRunnerError: nothing does.
+            RunnerTimeoutError: it does not take the connection.
+        """
+        return await (await self._of(job_id)).connect(job_id)
+
+    async def cancel(self, job_id: str, request: StopRequest) -> Cancelled:
+        """Stop a job, and confirm that nothing of it is left.
+
+        Raises:
+            RunnerSilentError: it cannot be stopped from here.
+        """
+        return await (await self._of(job_id)).cancel(job_id, request)
+
+    async def care(self, job_id: str) -> None:
+        """See to a job whose runner died."""
+        await (await self._of(job_id)).care(job_id)
+
+    def care_later(self, job_id: str) -> None:
+        """The same, without waiting for it."""
+        self.of(job_id).care_later(job_id)
+
+    async def usage(self, job_id: str, seen: Observation) -> Usage | None:
+        """Return what a job that was just looked at uses; ``None`` if it does not run, or nobody can tell."""
+        return await (await self._of(job_id)).usage(job_id, seen)
+
+    async def port_is_open(self, job_id: str, port: int) -> bool | None:
+        """Tell whether a process of the job listens on a TCP port; ``None`` if it is open and nobody knows by whom."""
+        return await (await self._of(job_id)).port_is_open(job_id, port)
+
+    async def port_is_taken(self, job_id: str, port: int) -> bool:
+        """Tell whether anybody at all accepts connections on a port, where the job runs."""
+        return await (await self._of(job_id)).port_is_taken(job_id, port)
+
+    def look_again_s(self, job_id: str, seen: Observation | None) -> float:
+        """Return after how many seconds another look at a job that nobody can be connected to may show a change."""
+        return self.of(job_id).look_again_s(seen)

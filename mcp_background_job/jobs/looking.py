@@ -1,0 +1,100 @@
+"""Looks at jobs: which there are, how they are, and what they have written."""
+
+from __future__ import annotations
+
+from mcp_background_job.core.job import Job
+from mcp_background_job.core.states import STATUSES, Outcome, State
+from mcp_background_job.errors import InvalidRequestError, UnknownJobError
+from mcp_background_job.executors import lanes
+from mcp_background_job.executors.places import Places
+from mcp_background_job.jobdir.observe import Observation
+from mcp_background_job.jobs import output
+from mcp_background_job.jobs.details import Details, details_of
+from mcp_background_job.jobs.index import Index
+from mcp_background_job.jobs.output import Excerpt, PageOfLog
+from mcp_background_job.jobs.view import observed
+
+#: Names offered to a caller who mistyped one.
+_SUGGESTIONS = 5
+
+
+class Looker:
+    """Looks at jobs; see ``JobManager`` for what is not said here."""
+
+    def __init__(self, places: Places, index: Index) -> None:
+        """Takes its parts."""
+        self._places = places
+        self._index = index
+
+    async def find(self, reference: str) -> Job:
+        """Return a job as it is now, by id or name."""
+        return (await self._find(reference))[0]
+
+    async def _find(self, reference: str) -> tuple[Job, Observation]:
+        job = await self._index.find(reference)
+        if job is None:
+            near = ", ".join(await self._index.near(reference, _SUGGESTIONS))
+            hint = f"; nearest: {near}" if near else "; there are no jobs yet"
+            filling = f" ({self._index.filling})" if self._index.filling else ""
+            raise UnknownJobError(f"there is no job {reference!r}{hint}{filling}")
+        return await self.look(job)
+
+    async def details(self, reference: str) -> Details:
+        """Return all that is known of a job."""
+        job, seen = await self._find(reference)
+        usage = await self._places.usage(job.job_id, seen)
+        return await lanes.look(details_of, self._places.store_of(job.job_id), job, seen, usage)
+
+    async def list(self, *, statuses: tuple[str, ...], name: str | None, limit: int, offset: int) -> list[Job]:
+        """Return jobs, newest first."""
+        unknown = set(statuses) - set(STATUSES)
+        if unknown:
+            raise InvalidRequestError(f"status {', '.join(sorted(unknown))!r}: give one of {', '.join(STATUSES)}")
+        await self._index.sync()
+        return await self._index.page(statuses=statuses, name=name, limit=limit, offset=offset)
+
+    async def look(self, job: Job) -> tuple[Job, Observation]:
+        """Return a job as it is now, and what was seen of it.
+
+        Raises:
+            UnknownJobError: it is gone.
+        """
+        seen = (await lanes.look(self._places.look, [job.job_id])).get(job.job_id)
+        if seen is None:
+            raise UnknownJobError(f"job {job.label} is no longer there: its directory was removed")
+        return await self.noted(job, seen), seen
+
+    async def noted(self, job: Job, seen: Observation) -> Job:
+        """Draw the consequences of what was just seen; returns the job as it is now."""
+        if seen.sweep:
+            self._places.care_later(job.job_id)
+        now = observed(job, seen)
+        if now != job:
+            await self._index.put([now])
+        return now
+
+    # -- output ----------------------------------------------------------------------------------------------------
+
+    async def excerpt(self, job: Job, *, since: int, budget: int) -> Excerpt:
+        """Return what matters of a job's output."""
+        failed = job.outcome not in (None, Outcome.COMPLETED)
+        store = self._places.store_of(job.job_id)
+        return await lanes.scan(output.excerpt, store, job.job_id, since=since, budget=budget, failed=failed)
+
+    async def tail(self, job: Job, *, lines: int, stream: str, grep: str | None, raw: bool) -> Excerpt:
+        """Return the last lines of a job's output."""
+        store = self._places.store_of(job.job_id)
+        return await lanes.scan(output.tail, store, job.job_id, lines=lines, stream=stream, grep=grep, raw=raw)
+
+    async def page(self, job: Job, *, cursor: int, max_bytes: int, stream: str, raw: bool) -> PageOfLog:
+        """Return a page of a job's output."""
+        return await lanes.scan(
+            output.page,
+            self._places.store_of(job.job_id),
+            job.job_id,
+            cursor=cursor,
+            max_bytes=max_bytes,
+            stream=stream,
+            raw=raw,
+            ended=job.state is State.EXITED,
+        )

@@ -1,0 +1,174 @@
+"""Starts jobs: new ones, those of a name once, and again what ran before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from mcp_background_job.core.job import Job
+from mcp_background_job.core.states import State
+from mcp_background_job.errors import InvalidRequestError, StateDirError, UnknownJobError
+from mcp_background_job.executors import lanes
+from mcp_background_job.executors.places import Places
+from mcp_background_job.jobdir.layout import RUN_ID_VARIABLE
+from mcp_background_job.jobdir.records import Spec
+from mcp_background_job.jobs.index import Index
+from mcp_background_job.jobs.looking import Looker
+from mcp_background_job.jobs.request import (
+    PLAIN_OUTPUT,
+    ROOT,
+    TERMINAL_OUTPUT,
+    Policy,
+    StartRequest,
+    check,
+    new_job_id,
+    spec_of,
+)
+from mcp_background_job.jobs.stopping import Stopper
+from mcp_background_job.jobs.view import job_of
+
+#: Attempts to find a free id: in a directory with a million jobs one in thirty is taken.
+_ID_ATTEMPTS = 20
+
+
+@dataclass(frozen=True)
+class Started:
+    """A job that was started, or found.
+
+    Attributes:
+        job: the job.
+        pid: of its command, if it runs already.
+        existed: it was running under this name before, and nothing was started.
+    """
+
+    job: Job
+    pid: int | None
+    existed: bool = False
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A request that was checked, and who asks."""
+
+    request: StartRequest
+    cwd: str
+    after: list[str]
+    client: str
+    wait_for_report: bool
+
+
+class Starter:
+    """Starts jobs; see ``JobManager`` for what is not said here."""
+
+    def __init__(
+        self,
+        places: Places,
+        index: Index,
+        policy: Policy,
+        *,
+        environment: Mapping[str, str],
+        looker: Looker,
+        stopper: Stopper,
+    ) -> None:
+        """Takes its parts; jobs inherit the environment."""
+        self._places = places
+        self._index = index
+        self._policy = policy
+        self._environment = environment
+        self._looker = looker
+        self._stopper = stopper
+
+    async def start(self, request: StartRequest, *, client: str, wait_for_report: bool) -> Started:
+        """Start a job, or return the live one of the same name if that is asked for."""
+        cwd = await lanes.look(check, request, self._policy)
+        after = [(await self._looker.find(other)).job_id for other in request.after]
+        asked = _Asked(request, cwd, after, client, wait_for_report)
+        if request.name is None or request.if_running == "new":
+            started = await self._start(asked)
+            self._index.put_later([started.job])
+            return started
+        async with self._places.name_held(request.name):
+            if live := await self._live_named(request.name):
+                if request.if_running == "return":
+                    return live
+                if request.parent is None:
+                    asked = replace(asked, request=replace(request, parent=await self._parent_of(live.job)))
+                await self._stopper.kill(live.job.job_id, by=client or "restart", why=f"restart of {request.name}")
+            started = await self._start(asked)
+            await self._index.put([started.job])
+            return started
+
+    async def _start(self, asked: _Asked) -> Started:
+        spec = await lanes.write(self._spec_of, asked)
+        submitted = await self._places.launch(spec, wait_for_report=asked.wait_for_report)
+        state = State.QUEUED if submitted.queued else State.RUNNING
+        return Started(replace(job_of(spec), state=state), submitted.pid)
+
+    def _spec_of(self, asked: _Asked) -> Spec:
+        job_id = asked.request.job_id or self._claim_id()
+        return spec_of(
+            asked.request,
+            self._policy,
+            job_id=job_id,
+            identity=self._places.store_of(job_id).identity_of(job_id),
+            cwd=asked.cwd,
+            after=asked.after,
+            client=asked.client,
+            environment=self._environment,
+        )
+
+    async def restart(self, reference: str, *, client: str) -> Started:
+        """Start the same command again, under the same name; a job that still runs is stopped first."""
+        job = await self._looker.find(reference)
+        spec = await self._spec(job)
+        if run_id := spec.env.get(RUN_ID_VARIABLE):
+            raise InvalidRequestError(
+                f"job {job.label} is run {run_id} of an agent: continue_run goes on with it, spawn_run starts another"
+            )
+        if job.state is not State.EXITED:
+            await self._stopper.kill(job.job_id, by=client or "restart", why="restart")
+        defaults = TERMINAL_OUTPUT if spec.stdin == "pty" else PLAIN_OUTPUT
+        inherited = {**self._environment, **defaults}
+        request = StartRequest(
+            command=spec.command,
+            name=spec.name,
+            cwd=spec.cwd,
+            env={key: value for key, value in spec.env.items() if inherited.get(key) != value},
+            stdin=spec.stdin,  # pyright: ignore[reportArgumentType]  checked when it was first asked for
+            timeout_s=spec.timeout_s,
+            if_running="restart",
+            is_own=spec.is_own,
+            restarted_from=job.job_id,
+            parent=spec.parent or ROOT,
+        )
+        return await self.start(request, client=client, wait_for_report=True)
+
+    async def _spec(self, job: Job) -> Spec:
+        spec = await lanes.look(self._places.store_of(job.job_id).spec, job.job_id)
+        if spec is None:
+            raise UnknownJobError(f"what job {job.label} was asked to do is no longer on record")
+        return spec
+
+    async def _parent_of(self, job: Job) -> str:
+        """Return the parent for what takes the place of a job: that of the job, whoever asks for it."""
+        return (await self._spec(job)).parent or ROOT
+
+    async def claim_id(self) -> str:
+        """Take a free id, for whoever writes it down before the job is started."""
+        return await lanes.write(self._claim_id)
+
+    def _claim_id(self) -> str:
+        for _ in range(_ID_ATTEMPTS):
+            job_id = new_job_id()
+            if self._places.claim(job_id):
+                return job_id
+        raise StateDirError("no free job id found: prune old jobs")
+
+    async def _live_named(self, name: str) -> Started | None:
+        named = await self._index.find(name)
+        if named is None or named.name != name:
+            return None
+        job, seen = await self._looker.look(named)
+        if job.state is State.EXITED:
+            return None
+        return Started(job, seen.status.pid if seen.status else None, existed=True)

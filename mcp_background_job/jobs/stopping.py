@@ -1,0 +1,60 @@
+"""Stops jobs, and says what became of them."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+from mcp_background_job.core.job import Job
+from mcp_background_job.core.states import Outcome, State
+from mcp_background_job.errors import InvalidRequestError, StateDirError, SurvivorsError, UnknownJobError
+from mcp_background_job.executors.places import Places
+from mcp_background_job.jobdir.records import StopRequest
+from mcp_background_job.jobs.looking import Looker
+from mcp_background_job.jobs.request import stop_signal
+
+#: Time between the signal and SIGKILL when a caller does not say.
+GRACE_S = 5.0
+
+
+@dataclass(frozen=True)
+class Killed:
+    """What became of a request to kill: ``killed``, ``already_terminated`` or ``not_found``, and the job."""
+
+    status: str
+    job: Job | None
+
+
+class Stopper:
+    """Stops jobs."""
+
+    def __init__(self, places: Places, looker: Looker) -> None:
+        """Takes its parts."""
+        self._places = places
+        self._looker = looker
+
+    async def kill(
+        self, reference: str, *, by: str, why: str, signal: str = "TERM", grace_s: float = GRACE_S
+    ) -> Killed:
+        """Stop a job and everything that it started; see ``JobManager.kill``."""
+        if not 0 <= grace_s < math.inf:
+            raise InvalidRequestError(f"grace_s={grace_s:g}: a grace period is 0 seconds or more, and finite")
+        request = StopRequest(at=time.time(), by=by, why=why, signal=stop_signal(signal), grace_s=grace_s)
+        try:
+            job = await self._looker.find(reference)
+        except (UnknownJobError, StateDirError):
+            return Killed("not_found", None)
+        if job.state is State.EXITED and job.outcome is not Outcome.LOST:
+            return Killed("already_terminated", job)
+        cancelled = await self._places.cancel(job.job_id, request)
+        if cancelled.survivors:
+            raise SurvivorsError(
+                f"job {job.label} is not dead: processes {', '.join(map(str, cancelled.survivors))} survived SIGKILL, "
+                "most likely because they sleep in the kernel (disk or network file system); they are signalled on",
+                pids=cancelled.survivors,
+            )
+        now = await self._looker.find(job.job_id)
+        # It may have ended by itself before the first signal.
+        killed = cancelled.was_live and now.outcome in (Outcome.KILLED, Outcome.TIMED_OUT)
+        return Killed("killed" if killed else "already_terminated", now)

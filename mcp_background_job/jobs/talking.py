@@ -1,0 +1,57 @@
+"""Talks to running jobs: input and signals."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator
+
+from mcp_background_job.core.job import Job
+from mcp_background_job.errors import InvalidRequestError, JobEndedError, RunnerSilentError, StdinClosedError
+from mcp_background_job.executors.base import Channel
+from mcp_background_job.executors.places import Places
+from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError
+from mcp_background_job.jobs.looking import Looker
+
+
+class Talker:
+    """Talks to jobs; see ``JobManager`` for what is not said here."""
+
+    def __init__(self, places: Places, looker: Looker) -> None:
+        """Takes its parts."""
+        self._places = places
+        self._looker = looker
+
+    async def send_input(self, job: Job, data: bytes, *, eof: bool) -> None:
+        """Write to a job's stdin."""
+        async with self._channel(job) as channel:
+            answer = await channel.send_input(data, eof=eof)
+        if answer is None:
+            raise JobEndedError(f"job {job.label} ended before the input reached it")
+        if answer.get("error") == "closed":
+            raise StdinClosedError(
+                f'the stdin of job {job.label} is closed: start the job with stdin="pipe" to send it input, '
+                'or with stdin="pty" if it wants a terminal'
+            )
+        if answer.get("error") == "full":
+            raise InvalidRequestError(
+                f"job {job.label} has not read the {answer['unread']} bytes of input that it was sent before"
+            )
+
+    async def signal(self, job: Job, number: int) -> None:
+        """Signal a job's foreground processes."""
+        async with self._channel(job) as channel:
+            if not await channel.signal(number):
+                raise JobEndedError(f"job {job.label} takes no signal: its command has ended")
+
+    @contextlib.asynccontextmanager
+    async def _channel(self, job: Job) -> AsyncGenerator[Channel]:
+        try:
+            async with await self._places.connect(job.job_id) as channel:
+                yield channel
+        except NoRunnerError as error:
+            now, _ = await self._looker.look(job)
+            raise JobEndedError(f"job {now.label} takes no input: it is {now.status}") from error
+        except RunnerTimeoutError as error:
+            raise RunnerSilentError(
+                f"the runner of job {job.label} does not answer; kill_job stops both it and the job"
+            ) from error
