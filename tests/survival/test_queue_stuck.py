@@ -47,7 +47,7 @@ async def test_a_job_stuck_before_it_begins_holds_up_no_other(manager: JobManage
     assert time.monotonic() - began < _AT_ONCE_S
     assert (await ended(manager, behind)).status == "completed"
     assert (await ended(manager, at_once)).status == "completed"
-    assert stuck.job_id in open_jobs(manager.executor.state)
+    assert stuck.job_id in manager.places.open_jobs()
     await asyncio.to_thread(fifo.write_text, "late\n")
     await manager.send_input(await manager.find(stuck.job_id), b"", eof=True)
     assert (await ended(manager, stuck)).status == "completed"
@@ -144,4 +144,4 @@ def _kill_a_runner(state: StateDir, chance: random.Random) -> None:
 
 async def _recover(manager: JobManager) -> None:
     await manager.recover()
-    await manager.executor.finish()
+    await manager.places.finish()
