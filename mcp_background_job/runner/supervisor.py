@@ -188,6 +188,7 @@ class Supervisor:
 
     def _on_output(self, descriptor: int) -> None:
         self._last_sign = time.monotonic()
+        self._sampler.stir()
         for _ in range(MOVES_PER_TURN):
             count = self._move(descriptor)
             if count is None:
@@ -234,6 +235,7 @@ class Supervisor:
 
     def _take_input(self, data: bytes, *, eof: bool) -> Answer:
         self._last_sign = time.monotonic()  # it gets its time to answer
+        self._sampler.stir()
         answer = self._stdin.take(data, eof=eof)
         self._watch_stdin()
         return answer
@@ -340,6 +342,7 @@ class Supervisor:
         family = self._family
         leader_was_alive = family.leader_exit is None
         family.reap()
+        self._sampler.stir()
         if not leader_was_alive or family.leader_exit is None:
             return
         ends_leftovers = self._spec.leftovers == "kill" and self._climber is None

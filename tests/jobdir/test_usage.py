@@ -45,12 +45,12 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
 def test_a_curve_of_any_age_is_bounded_ascending_even_and_ends_now(tmp_path: Path, age_s: float) -> None:
     path = str(tmp_path / "usage.bin")
     curve = Curve(path)
-    now = newest = interval_s(0)
+    now = newest = interval_s(0, 0)
     taken = 0
     while now <= age_s:
         curve.add(sample(now))
         taken += 1
-        newest, now = now, now + interval_s(now)
+        newest, now = now, now + interval_s(now, 0)
         if taken % 997 == 0:
             assert len(usage.read(path)) <= MAX_POINTS
 

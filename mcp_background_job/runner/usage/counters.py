@@ -25,14 +25,27 @@ class Dead(NamedTuple):
     cpu_s: float
     read_bytes: int
     written_bytes: int
+    page_faults: int
 
 
-def of_the_dead() -> Dead:
-    """Return what the collected children of this process used."""
+#: As long as nobody has died.
+NOBODY = Dead(0.0, 0, 0, 0)
+
+
+def of_the_dead(before: Dead) -> Dead:
+    """Return what the collected children of this process used; ``before`` is what this has returned last."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    # No process lives without page faults. So with as many as before nobody has died since.
+    if usage.ru_minflt == before.page_faults:
+        return before
     # The counts of this process include those of collected children, the counts of its only thread do not.
     whole, own = (_io(f"/proc/self/{part}io") or (0, 0) for part in ("", f"task/{os.getpid()}/"))
-    return Dead(usage.ru_utime + usage.ru_stime, max(0, whole[0] - own[0]), max(0, whole[1] - own[1]))
+    return Dead(
+        cpu_s=usage.ru_utime + usage.ru_stime,
+        read_bytes=max(0, whole[0] - own[0]),
+        written_bytes=max(0, whole[1] - own[1]),
+        page_faults=usage.ru_minflt,
+    )
 
 
 def cpu_s(processes: Iterable[Process]) -> float:

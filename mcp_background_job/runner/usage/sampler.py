@@ -14,7 +14,6 @@ from mcp_background_job.jobdir.usage import UNKNOWN, Sample
 from mcp_background_job.runner.output import Log
 from mcp_background_job.runner.tree import Process, descendants
 from mcp_background_job.runner.usage import counters
-from mcp_background_job.runner.usage.counters import Dead
 from mcp_background_job.runner.usage.curve import Curve
 
 #: Elsewhere than on Linux there is no such bookkeeping to read; who looks on from outside may ask psutil.
@@ -37,36 +36,49 @@ class Sampler:
         self.due = started + SHORTEST_INTERVAL_S if CAN_SAMPLE else math.inf
         self.peak_memory = 0
         self._took_s = 0.0
+        self._soonest = self.due
+        self._changed_at = started
+        self._signs: tuple[object, ...] = ()
         self._log = log
         self._started = started
         self._curve = Curve(job.usage)
         self._cpu_s = 0.0
         self._read = self._written = 0
-        self._dead = Dead(0.0, 0, 0)
+        self._dead = counters.NOBODY
 
     def keep_up(self) -> None:
         """Look and add to the curve, if it is time."""
         now = time.monotonic()
         if now < self.due:
             return
-        self._keep()
-        self.due = now + max(interval_s(now - self._started), self._took_s / _SHARE)
+        signs = self._keep()
+        if signs != self._signs:
+            self._changed_at, self._signs = now, signs
+        age, cost = now - self._started, self._took_s / _SHARE
+        self._soonest = now + max(interval_s(age, 0.0), cost)
+        self.due = now + max(interval_s(age, now - self._changed_at), cost)
+
+    def stir(self) -> None:
+        """Something happens in the job: look as soon as at one that is not at rest."""
+        self.due = min(self.due, self._soonest)
 
     def finish(self) -> None:
         """End the curve with what was used in all; a job that ended before the first look has none."""
         if self._curve.is_begun:
             self._keep()
 
-    def _keep(self) -> None:
+    def _keep(self) -> tuple[object, ...]:
+        """Returns what of the sample changes when something happens in the job."""
         sample, _ = self.look()
         with contextlib.suppress(OSError):  # no disk, no curve; what is needed at the end is remembered here
             self._curve.add(sample)
+        return sample.processes, sample.cpu_s, sample.read_bytes, sample.written_bytes, sample.output_bytes
 
     def look(self) -> tuple[Sample, list[Process]]:
         """Look at the job's processes; returns those that live, too."""
         began = time.monotonic()
         # The dead first, and parents before their children: who ends in between is missed, and never counted twice.
-        dead = counters.of_the_dead()
+        dead = self._dead = counters.of_the_dead(self._dead)
         living = descendants(os.getpid())
         memory = counters.memory(living)
         self.peak_memory = max(self.peak_memory, memory)
