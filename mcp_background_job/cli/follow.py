@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from mcp_background_job.cli import terminal
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
-from mcp_background_job.core.text import size
 from mcp_background_job.executors import lanes
 from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError
 from mcp_background_job.jobdir.logformat import Stream
@@ -36,6 +36,7 @@ class Follower:
         self._offset = offset
         self._stream = stream
         self._knows_leader_exit = False
+        self._told_loss_at = -1  # at the end of the log, where reading again finds it again
 
     async def pieces(self) -> AsyncIterator[Piece]:
         """Yield what is there and what comes, until the job is over."""
@@ -61,12 +62,13 @@ class Follower:
 
     async def _read(self) -> Piece | None:
         piece = await lanes.scan(self._store.read_log, self._job_id, self._offset, _PIECE, self._stream)
-        if piece.start > self._offset:
-            terminal.say(f"{size(piece.start - self._offset)} of this output were dropped by retention")
-        elif piece.next == self._offset:
+        gaps = tuple(gap for gap in piece.gaps if gap.offset != self._told_loss_at)
+        if piece.next == self._offset and not gaps:
             return None
         self._offset = piece.next
-        return piece
+        if any(gap.offset == piece.next for gap in gaps):
+            self._told_loss_at = piece.next
+        return replace(piece, gaps=gaps)
 
     async def _news(self) -> None:
         try:

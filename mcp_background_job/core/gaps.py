@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from mcp_background_job.core.text import size
@@ -54,13 +54,18 @@ def within(gaps: Iterable[Gap], end: int, size_of_data: int) -> list[Gap]:
     return [gap for gap in gaps if gap.position < end or end == size_of_data]
 
 
-def cut(data: bytes, gaps: Iterable[Gap]) -> Iterable[tuple[int, bytes, Gap | None]]:
-    """Cut data at its gaps: yields position and bytes of each stretch, and the gap behind it."""
-    begin = 0
+def shifted(gaps: Iterable[Gap], by: int) -> list[Gap]:
+    """Return the gaps of data without its first ``by`` bytes; those before are gone with them."""
+    return [replace(gap, position=gap.position - by) for gap in gaps if gap.position >= by]
+
+
+def stretches(data: bytes, gaps: Iterable[Gap]) -> Iterator[tuple[Gap | None, int, bytes]]:
+    """Cut data at its gaps: yields each gap with the position and the bytes behind it; first what is before all."""
+    before, begin = None, 0
     for gap in gaps:
-        yield begin, data[begin : gap.position], gap
-        begin = gap.position
-    yield begin, data[begin:] if begin else data, None
+        yield before, begin, data[begin : gap.position]
+        before, begin = gap, gap.position
+    yield before, begin, data[begin:] if begin else data
 
 
 def way_to_search(log_path: str, kept_from: int) -> str | None:

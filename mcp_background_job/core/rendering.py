@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from mcp_background_job.core.gaps import Gap, note, stretches
 from mcp_background_job.core.screen import MAX_LINE, Line, Screen, incomplete_tail, next_drawing
 
 #: A run of identical lines is folded from this length on.
@@ -23,10 +25,11 @@ TAIL_SHARE_FAILED = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of an answer: its text, and where in the log it begins."""
+    """One line of an answer: its text, and where in the log it begins; a note tells of bytes that are missing there."""
 
     text: str
     offset: int
+    is_note: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,14 +47,15 @@ class Cut:
     lines: int
     characters: int
     offset: int
+    notes: tuple[str, ...]
 
 
-def render(data: bytes, offset: int) -> list[Row]:
+def render(data: bytes, offset: int, gaps: Iterable[Gap] = ()) -> list[Row]:
     """Render bytes that begin at an offset of the log."""
-    return render_page(data, offset, budget=None, final=True).rows
+    return render_page(data, offset, budget=None, final=True, gaps=gaps).rows
 
 
-def render_page(data: bytes, offset: int, *, budget: int | None, final: bool) -> Page:
+def render_page(data: bytes, offset: int, *, budget: int | None, final: bool, gaps: Iterable[Gap] = ()) -> Page:
     """Render as many bytes as give about ``budget`` characters; ends at the end of a line if it can.
 
     Args:
@@ -59,7 +63,27 @@ def render_page(data: bytes, offset: int, *, budget: int | None, final: bool) ->
         offset: where they begin.
         budget: characters; ``None`` for all.
         final: no bytes will follow these. Otherwise a code point or an escape sequence cut at the end is left over.
+        gaps: where bytes are missing: nothing is drawn across such a place, and a note stands there.
     """
+    rows: list[Row] = []
+    position = used = 0
+    for gap, begin, stretch in stretches(data, gaps):
+        left = None if budget is None else budget - used
+        if gap is not None:
+            if left is not None and left <= 0 and begin < len(data):
+                break  # it is told with what follows
+            rows.append(Row(note(gap), offset + begin, is_note=True))
+        is_last = begin + len(stretch) == len(data)
+        drawn = _draw(stretch, offset + begin, budget=left, final=final or not is_last)
+        rows += drawn.rows
+        used += sum(len(row.text) + 1 for row in drawn.rows)
+        position = begin + drawn.consumed
+        if drawn.consumed < len(stretch):
+            break
+    return Page(rows, position)
+
+
+def _draw(data: bytes, offset: int, *, budget: int | None, final: bool) -> Page:
     stop = len(data) if final else len(data) - incomplete_tail(data)
     screen = Screen(offset)
     rows = _Rows()
@@ -148,7 +172,8 @@ def fit(rows: list[Row], budget: int, *, tail_share: float = TAIL_SHARE) -> tupl
     if not left_out:
         return rows, [], None
     characters = sum(len(row.text) + 1 for row in left_out)
-    return head, tail, Cut(len(left_out), characters, left_out[0].offset)
+    notes = tuple(row.text for row in left_out if row.is_note)
+    return head, tail, Cut(len(left_out) - len(notes), characters, left_out[0].offset, notes)
 
 
 def _take(rows: list[Row], budget: int) -> list[Row]:
@@ -167,6 +192,28 @@ def join(rows: list[Row]) -> str:
 
 
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
+
+def raw_rows(data: bytes, offset: int, gaps: Iterable[Gap]) -> list[Row]:
+    """Return the lines of bytes without drawing them, with a note where bytes are missing."""
+    rows: list[Row] = []
+    for gap, begin, stretch in stretches(data, gaps):
+        if gap is not None:
+            rows.append(Row(note(gap), offset + begin, is_note=True))
+        if stretch:
+            lines = as_raw_text(stretch).removesuffix("\n").split("\n")
+            rows += [Row(line, offset + begin) for line in lines]
+    return rows
+
+
+def raw_text(data: bytes, gaps: Iterable[Gap]) -> str:
+    """Return bytes as text without drawing them, with a note on a line of its own where bytes are missing."""
+    text = ""
+    for gap, _, stretch in stretches(data, gaps):
+        if gap is not None:
+            text += ("" if not text or text.endswith("\n") else "\n") + note(gap) + "\n"
+        text += as_raw_text(stretch)
+    return text
 
 
 def as_raw_text(data: bytes) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from mcp_background_job.core.gaps import Gap
 from mcp_background_job.executors.usage import Usage
 from mcp_background_job.jobdir.control import News
 from mcp_background_job.jobdir.logformat import Stream
@@ -185,6 +186,10 @@ class Store(Protocol):
 
     def read_log_tail(self, job_id: str, limit: int, stream: Stream | None = None) -> Piece:
         """Read the last ``limit`` bytes of the log."""
+        ...
+
+    def missing(self, job_id: str, start: int, end: int) -> list[Gap]:
+        """Return what is missing of the log between two offsets, without reading what is there."""
         ...
 
     def entries(self, job_id: str, offset: int) -> list[Entry]:

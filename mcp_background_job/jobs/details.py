@@ -23,7 +23,8 @@ class Details:
         usage: what its processes use, if it runs.
         output_bytes: bytes ever written.
         last_output_at: when the last byte was written (seconds since the epoch).
-        log_path: the newest segment of its log.
+        log_path: its log.
+        kept_from: offset of the oldest byte of it that is kept.
     """
 
     job: Job
@@ -33,11 +34,13 @@ class Details:
     output_bytes: int
     last_output_at: float | None
     log_path: str
+    kept_from: int
 
 
 def details_of(store: Store, job: Job, seen: Observation, usage: Usage | None) -> Details:
     """Gather what is known of a job that was just looked at; reads files, so call it in a thread."""
-    end = store.read_log(job.job_id, 0, 0).end
+    log = store.read_log(job.job_id, 0, 0)
+    end = log.end
     return Details(
         job=job,
         spec=_spec(store, job.job_id),
@@ -46,6 +49,7 @@ def details_of(store: Store, job: Job, seen: Observation, usage: Usage | None) -
         output_bytes=max(end, seen.exit.output_bytes if seen.exit else 0),
         last_output_at=store.last_output_at(job.job_id) if end else None,
         log_path=store.log_path(job.job_id),
+        kept_from=log.first,
     )
 
 

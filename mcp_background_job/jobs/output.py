@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mcp_background_job.core import rendering
+from mcp_background_job.core import gaps, rendering
 from mcp_background_job.core.rendering import Row
 from mcp_background_job.core.screen import incomplete_tail
 from mcp_background_job.core.text import size
@@ -34,6 +34,9 @@ _WHOLE = 1024 * 1024
 _HEAD_READ = 64 * 1024
 _END_READ = 256 * 1024
 
+#: Of places in what is left out at which bytes are missing so many are named; a page has them all.
+_MAX_NOTES = 10
+
 #: A regular expression has this long for one piece of output, so that a pathological one ends.
 REGEX_TIMEOUT_S = 2.0
 
@@ -48,11 +51,13 @@ class Excerpt:
         text: as it is shown, with a note at its top if something was left out.
         next: offset in the log behind it.
         end: offset behind the newest byte of the log.
+        first: offset of the oldest byte that is kept.
     """
 
     text: str
     next: int
     end: int
+    first: int = 0
 
 
 @dataclass(frozen=True)
@@ -73,19 +78,20 @@ def excerpt(
     piece = store.read_log(job_id, since, _WHOLE)
     if piece.next < piece.end:
         return _excerpt_of_large(store, job_id, piece, budget, failed=failed)
-    rows = rendering.render(piece.data, piece.start)
-    text = _fitted(rows, budget, failed=failed)
-    return Excerpt(_with_dropped(text, piece, since), piece.end, piece.end)
+    rows = rendering.render(piece.data, piece.start, piece.gaps)
+    return Excerpt(_fitted(rows, budget, failed=failed), piece.end, piece.end, piece.first)
 
 
 def _excerpt_of_large(store: Store, job_id: str, head: Piece, budget: int, *, failed: bool) -> Excerpt:
     tail = store.read_log_tail(job_id, _END_READ)
     share = rendering.TAIL_SHARE_FAILED if failed else rendering.TAIL_SHARE
     first, _, _ = rendering.fit(
-        rendering.render(head.data[:_HEAD_READ], head.start), int(budget * (1 - share)), tail_share=0
+        rendering.render(head.data[:_HEAD_READ], head.start, gaps.within(head.gaps, _HEAD_READ, len(head.data))),
+        int(budget * (1 - share)),
+        tail_share=0,
     )
     newline = tail.data.find(b"\n") + 1  # the first line is most likely a part of one
-    rows = rendering.render(tail.data[newline:], tail.start + newline)
+    rows = rendering.render(tail.data[newline:], tail.start + newline, gaps.shifted(tail.gaps, newline))
     _, last, cut = rendering.fit(rows, int(budget * share), tail_share=1)
     last = last if cut else rows
     gap_start = first[-1].offset if first else head.start
@@ -94,8 +100,10 @@ def _excerpt_of_large(store: Store, job_id: str, head: Piece, budget: int, *, fa
         f"[output is {size(tail.end - head.start)}: its beginning and end are shown; "
         f"left out are about {size(gap_end - gap_start)}, to be read with get_job_output from cursor {gap_start}]"
     )
-    text = f"{note}\n{rendering.join(first)}\n[… left out …]\n{rendering.join(last)}"
-    return Excerpt(text, tail.end, tail.end)
+    missing = gaps.summary(store.missing(job_id, gap_start, gap_end))
+    left_out = f"[… left out, and there {missing} …]" if missing else "[… left out …]"
+    text = f"{note}\n{rendering.join(first)}\n{left_out}\n{rendering.join(last)}"
+    return Excerpt(text, tail.end, tail.end, tail.first)
 
 
 def tail(store: Store, job_id: str, *, lines: int, stream: str, grep: str | None, raw: bool) -> Excerpt:
@@ -107,25 +115,34 @@ def tail(store: Store, job_id: str, *, lines: int, stream: str, grep: str | None
         piece = store.read_log_tail(job_id, limit, which)
         rows = _tail_rows(piece, raw=raw)
         if pattern:
-            rows = [row for row in rows if found(pattern, row.text)]
+            rows = [row for row in rows if row.is_note or found(pattern, row.text)]
         whole = piece.start <= piece.first
-        if len(rows) >= lines or whole or limit >= MAX_READ:
+        if sum(not row.is_note for row in rows) >= lines or whole or limit >= MAX_READ:
             break
         limit = min(limit * 8, MAX_READ)
-    shown = rows[-lines:] if lines else []
+    shown = _last(rows, lines)
     text = _fitted(shown, TAIL_BUDGET, failed=True)
     if pattern and not whole:
         text = f"[searched: the last {size(piece.end - piece.start)}]\n{text}"
-    return Excerpt(text, piece.end, piece.end)
+    return Excerpt(text, piece.end, piece.end, piece.first)
+
+
+def _last(rows: list[Row], lines: int) -> list[Row]:
+    """Return the last so many lines, and the notes among them; those before them too if there are no more lines."""
+    left = lines
+    for number in range(len(rows) - 1, -1, -1):
+        if not rows[number].is_note:
+            if not left:
+                return rows[number + 1 :]
+            left -= 1
+    return rows
 
 
 def _tail_rows(piece: Piece, *, raw: bool) -> list[Row]:
-    data, offset = piece.data, piece.start
-    if piece.start > piece.first and (newline := data.find(b"\n") + 1):
-        data, offset = data[newline:], offset + newline  # the first line is a part of one
-    if not raw:
-        return rendering.render(data, offset)
-    return [Row(line, offset) for line in rendering.as_raw_text(data).removesuffix("\n").split("\n")] if data else []
+    # Unless all is read, the first line is a part of one.
+    skip = piece.data.find(b"\n") + 1 if piece.start > piece.first else 0
+    data, offset, missing = piece.data[skip:], piece.start + skip, gaps.shifted(piece.gaps, skip)
+    return rendering.raw_rows(data, offset, missing) if raw else rendering.render(data, offset, missing)
 
 
 def page(
@@ -144,15 +161,16 @@ def page(
         piece = store.read_log(job_id, cursor, max_bytes, which)
         is_whole = which is not None or (ended and piece.next == piece.end)
         cut = 0 if is_whole else _incomplete_code_point(piece.data)
-        text = rendering.as_raw_text(piece.data[: len(piece.data) - cut])
+        shown = len(piece.data) - cut
+        text = rendering.raw_text(piece.data[:shown], gaps.within(piece.gaps, shown, len(piece.data)))
         return PageOfLog(text, piece.start, piece.next - cut, piece.first, piece.end)
     piece = store.read_log(job_id, cursor, max(MAX_READ, max_bytes), which)
     final = ended and piece.next == piece.end
-    drawn = rendering.render_page(piece.data, piece.start, budget=max_bytes, final=final)
+    drawn = rendering.render_page(piece.data, piece.start, budget=max_bytes, final=final, gaps=piece.gaps)
     # With one stream of two, a part of the data has no simple place in the log: the page is then the whole piece.
     if which is not None and drawn.consumed < len(piece.data):
         piece = store.read_log(job_id, cursor, max(drawn.consumed, 1), which)
-        drawn = rendering.render_page(piece.data, piece.start, budget=None, final=True)
+        drawn = rendering.render_page(piece.data, piece.start, budget=None, final=True, gaps=piece.gaps)
         return PageOfLog(rendering.join(drawn.rows), piece.start, piece.next, piece.first, piece.end)
     after = piece.next if drawn.consumed == len(piece.data) else piece.start + drawn.consumed
     return PageOfLog(rendering.join(drawn.rows), piece.start, after, piece.first, piece.end)
@@ -212,10 +230,5 @@ def _fitted(rows: list[Row], budget: int, *, failed: bool) -> str:
         f"[{cut.lines} lines, {cut.characters} characters left out in the middle; "
         f"read them with get_job_output from cursor {cut.offset}]"
     )
-    return f"{note}\n{rendering.join(head)}\n[… {cut.lines} lines left out …]\n{rendering.join(last)}"
-
-
-def _with_dropped(text: str, piece: Piece, since: int) -> str:
-    if piece.start <= since:
-        return text
-    return f"[the first {size(piece.start - since)} of this output were dropped by retention]\n{text}"
+    middle = "\n".join([f"[… {cut.lines} lines left out …]", *cut.notes[:_MAX_NOTES]])
+    return f"{note}\n{rendering.join(head)}\n{middle}\n{rendering.join(last)}"

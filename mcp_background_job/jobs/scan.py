@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mcp_background_job.core.gaps import Gap, Why, stretches, summary
 from mcp_background_job.core.screen import plain_lines
 from mcp_background_job.core.text import one_line
 from mcp_background_job.executors.base import Store
@@ -30,6 +31,8 @@ class Scanner:
         failed: the line in which ``fail_on`` was found.
     """
 
+    # A match across a place where bytes are missing would be none of the output: each stretch is searched by itself.
+
     def __init__(self, until: regex.Pattern[str] | None, fail_on: regex.Pattern[str] | None, offset: int) -> None:
         """Begins at an offset of the log."""
         self.offset = offset
@@ -37,11 +40,17 @@ class Scanner:
         self.failed: str | None = None
         self._until = until
         self._fail_on = fail_on
+        self._missing: dict[tuple[int, Why], Gap] = {}  # by where they are: an unfinished line is searched again
 
     @property
     def is_needed(self) -> bool:
         """Whether there is anything to look for."""
         return self._until is not None or self._fail_on is not None
+
+    @property
+    def skipped(self) -> str | None:
+        """How many bytes could not be searched, in words; ``None`` if all was."""
+        return summary(self._missing.values())
 
     def scan(self, store: Store, job_id: str) -> int:
         """Search what has come since the last time, up to the first match; blocks, so call it in a thread.
@@ -50,9 +59,13 @@ class Scanner:
         """
         while True:
             piece = store.read_log(job_id, self.offset, PIECE)
+            self._missing.update({(gap.offset, gap.why): gap for gap in piece.gaps})
             if not piece.data:
+                self.offset = piece.next  # further on, if all was dropped meanwhile
                 return piece.end
-            self._search(piece.data)
+            for _, _, stretch in stretches(piece.data, piece.gaps):
+                if self.matched is None and self.failed is None:
+                    self._search(stretch)
             finished = piece.data.rfind(b"\n") + 1
             if len(piece.data) - finished > _MAX_UNFINISHED:
                 finished = len(piece.data)

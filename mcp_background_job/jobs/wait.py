@@ -73,12 +73,14 @@ class Waited:
         why: why the wait is over; ``None`` if it was given up because another job's was.
         seen: what the job's directory says.
         line: the line in which an expression was found, or why a port does not count.
+        skipped: how much of the output could not be searched for an expression, in words; ``None`` if all was.
     """
 
     job: Job
     why: Why | None
     seen: Observation
     line: str | None = None
+    skipped: str | None = None
 
 
 @dataclass
@@ -161,7 +163,7 @@ class Waiter:
                         and await wait.places.port_is_taken(job_id, port)
                     ):
                         line = f"port {port} is open, but not by this job"
-                    return Waited(job=_NOBODY, why=why, seen=seen, line=line)
+                    return Waited(job=_NOBODY, why=why, seen=seen, line=line, skipped=wait.scanner.skipped)
                 await _news(wait)
         finally:
             await _hang_up(wait)

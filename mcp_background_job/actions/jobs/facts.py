@@ -9,6 +9,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+from mcp_background_job.core.gaps import way_to_search
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
 from mcp_background_job.executors import lanes
@@ -51,6 +52,11 @@ async def several(manager: JobManager, jobs: list[Job]) -> list[dict[str, Any]]:
     ]
 
 
+def log_facts(log_path: str, kept_from: int) -> dict[str, Any]:
+    """Return where a log is; if its beginning was dropped, from which byte on it is there, and how to search it."""
+    return {"log_path": log_path, "kept_from": kept_from or None, "log_search": way_to_search(log_path, kept_from)}
+
+
 async def one(manager: JobManager, job: Job) -> dict[str, Any]:
     """Return the facts of one job."""
     return (await several(manager, [job]))[0]
@@ -62,6 +68,7 @@ def details_facts(details: Details) -> dict[str, Any]:
     pid = status.pid if status and job.state is not State.EXITED else None
     return {
         **job_facts(job, pid=pid, log_path=details.log_path),
+        **log_facts(details.log_path, details.kept_from),
         "note": _note(details),
         "stop_requested": _stop(details),
         "duration_s": _duration(details),
@@ -122,7 +129,7 @@ def _written(details: Details) -> dict[str, Any]:
     end, status = details.seen.exit, details.seen.status
     return {
         "output_bytes": details.output_bytes,
-        "dropped_bytes": end.dropped_bytes if end else None,
+        "dropped_bytes": end.dropped_bytes if end else details.kept_from,
         "lost_bytes": end.lost_bytes if end else status.lost_bytes if status else 0,
         "last_output_at": iso(details.last_output_at),
     }

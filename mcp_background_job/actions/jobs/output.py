@@ -10,7 +10,6 @@ from pydantic import Field
 from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.jobs.report import headline
 from mcp_background_job.core.states import State
-from mcp_background_job.core.text import size
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.output import PageOfLog
@@ -72,11 +71,9 @@ class Reading:
             job, cursor=cursor, max_bytes=min(max_bytes, _MAX_PAGE), stream=request.stream, raw=request.raw
         )
         over = job.state is State.EXITED and page.next >= page.end
-        return f"{headline(job, page.end)} {_place(page, cursor, over=over)}\n{page.text}"
+        return f"{headline(job, page.end)} {_place(page, over=over)}\n{page.text}"
 
 
-def _place(page: PageOfLog, asked: int, *, over: bool) -> str:
-    dropped = page.start - asked
-    note = f"{size(dropped)} before that were dropped by retention; " if dropped > 0 else ""
+def _place(page: PageOfLog, *, over: bool) -> str:
     end = ", the end" if over else ""
-    return f"bytes {page.start}-{page.next} of {page.end}, {note}next cursor {page.next}{end}"
+    return f"bytes {page.start}-{page.next} of {page.end}, next cursor {page.next}{end}"

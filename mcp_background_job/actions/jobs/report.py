@@ -51,6 +51,8 @@ class JobResult(BaseModel):
     output: str | None = Field(None, description="rendered, cut in the middle if long")
     next_cursor: int | None = None
     log_path: str | None = Field(None, description="all output, for grep")
+    kept_from: int | None = None
+    log_search: str | None = None
     restarted_from: str | None = None
 
 
@@ -91,6 +93,8 @@ class StatusResult(BaseModel):
     last_output_s_ago: float | None = None
     stop_requested: str | None = None
     log_path: str
+    kept_from: int | None = None
+    log_search: str | None = None
 
 
 class KillResult(BaseModel):
@@ -173,6 +177,8 @@ def status_result(details: Details) -> StatusResult:
         last_output_s_ago=round(time.time() - details.last_output_at, 1) if details.last_output_at else None,
         stop_requested=known["stop_requested"],
         log_path=known["log_path"],
+        kept_from=known["kept_from"],
+        log_search=known["log_search"],
     )
 
 

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from mcp_background_job.actions.arguments import Wait, wait_of
 from mcp_background_job.actions.caller import Caller
+from mcp_background_job.actions.jobs.facts import log_facts
 from mcp_background_job.actions.jobs.report import JobResult, job_result
 from mcp_background_job.actions.jobs.waiting import note_of
 from mcp_background_job.core.job import Job
@@ -108,5 +109,5 @@ class Starting:
             note=note or note_of(waited),
             output=excerpt.text,
             next_cursor=excerpt.next,
-            log_path=log_path,
+            **log_facts(log_path, excerpt.first),
         )

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from mcp_background_job.actions.arguments import Wait, wait_of
 from mcp_background_job.actions.caller import Caller
+from mcp_background_job.actions.jobs.facts import log_facts
 from mcp_background_job.actions.jobs.report import JobResult, JobsResult, job_result
 from mcp_background_job.core.waiting import Why
 from mcp_background_job.errors import InvalidRequestError
@@ -75,14 +76,18 @@ class Waiting:
             note=note or note_of(waited),
             output=excerpt.text,
             next_cursor=excerpt.next,
-            log_path=self._manager.places.store_of(job.job_id).log_path(job.job_id),
+            **log_facts(self._manager.places.store_of(job.job_id).log_path(job.job_id), excerpt.first),
         )
 
 
 def note_of(waited: Waited) -> str | None:
     """Return what a caller may not expect of the way in which a wait ended."""
+    notes: list[str] = []
+    if waited.skipped:
+        notes.append(f"the search passed over bytes that are missing: {waited.skipped}")
     status = waited.seen.status
-    if waited.why is not Why.LEFT_RUNNING or status is None or status.leader_exit is None:
-        return None
-    how = status.leader_exit.signal or status.leader_exit.exit_code
-    return f"shell exited {how}; processes that it left in the background run on (get_job_status lists them)"
+    if waited.why is Why.LEFT_RUNNING and status is not None and status.leader_exit is not None:
+        how = status.leader_exit.signal or status.leader_exit.exit_code
+        left = "processes that it left in the background run on (get_job_status lists them)"
+        notes.append(f"shell exited {how}; {left}")
+    return "; ".join(notes) or None

@@ -112,9 +112,10 @@ async def _wait_for(manager: JobManager, job: Job, wish: _Wish) -> Waited:
 async def _report(manager: JobManager, waited: Waited, *, as_json: bool) -> None:
     if as_json:
         known = await facts.one(manager, waited.job)
-        terminal.as_json({**known, "why": waited.why, "line": waited.line})
+        terminal.as_json({**known, "why": waited.why, "line": waited.line, "skipped": waited.skipped})
     else:
-        terminal.line(show.sentence(waited.job) + _because(waited))
+        skipped = f"; the search passed over bytes that are missing: {waited.skipped}" if waited.skipped else ""
+        terminal.line(show.sentence(waited.job) + _because(waited) + skipped)
 
 
 def _because(waited: Waited) -> str:

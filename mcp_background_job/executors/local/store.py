@@ -8,6 +8,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 
+from mcp_background_job.core.gaps import Gap
 from mcp_background_job.errors import StateDirError
 from mcp_background_job.jobdir import logreader, marks, records
 from mcp_background_job.jobdir.boot import boot_id
@@ -179,6 +180,10 @@ class LocalStore:
     def read_log_tail(self, job_id: str, limit: int, stream: Stream | None = None) -> Piece:
         """Read the last ``limit`` bytes of the log."""
         return logreader.read_tail(self.job(job_id), limit, stream)
+
+    def missing(self, job_id: str, start: int, end: int) -> list[Gap]:
+        """Return what is missing of the log between two offsets, without reading what is there."""
+        return logreader.missing(self.job(job_id), start, end)
 
     def entries(self, job_id: str, offset: int) -> list[Entry]:
         """Return chunks of output from the log's index."""
