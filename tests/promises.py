@@ -131,6 +131,14 @@ PROMISES: tuple[Promise, ...] = (
         _KILLED,
         "A job that was started within another ends when that is killed, wherever its runner is, and says so.",
     ),
+    Promise(
+        "files.removed",
+        _KILLED,
+        "A job whose files were removed, its lock, its socket or its whole directory, is running and can be killed.",
+    ),
+    Promise("files.forged", _UNKNOWN, "What a job writes into its own records is not taken for its end or its pids."),
+    Promise("files.junk", _OUTLIVES, "Nothing that is written to a runner's socket ends it or its job by accident."),
+    Promise("stop.together", _KILLED, "A job that gets SIGTERM together with its runner is recorded as killed."),
     # No byte is lost silently
     Promise("log.whole", _BYTES, "The log is what the program wrote: any bytes, any length, read at any page size."),
     Promise("log.bounded", _BYTES, "A job's disk use is bounded; what retention drops is counted and said."),

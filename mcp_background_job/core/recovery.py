@@ -17,6 +17,7 @@ class Traces:
         reported: the state in the status file, ``None`` without one: no runner ever owned the job.
         sweeping: the status file says that a runner is sweeping up after a dead one.
         same_boot: the status file is of this boot.
+        same_machine: the status file is of this machine, which the same boot proves.
     """
 
     exited: bool
@@ -24,6 +25,7 @@ class Traces:
     reported: State | None
     sweeping: bool = False
     same_boot: bool = True
+    same_machine: bool = True
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,15 @@ RUNNER_GONE = "its runner was killed, so its exit status is unknown"
 
 
 def judge(traces: Traces) -> Verdict:
-    """Return what the traces prove. The exit record outranks the lock, and the lock outranks the status file."""
+    """Return what the traces prove. The exit record outranks the lock, and the lock outranks the status file.
+
+    Of a job that runs on another machine the lock and the boot prove nothing: it is what its runner said last, until
+    that writes how it ended.
+    """
     if traces.exited:
         return Verdict(State.EXITED)
+    if not (traces.same_machine or traces.same_boot) and traces.reported is not None:
+        return Verdict(traces.reported)
     lost = RUNNER_GONE if traces.same_boot else REBOOT
     if traces.sweeping:
         return Verdict(State.EXITED, lost=lost, sweep=not traces.owned)

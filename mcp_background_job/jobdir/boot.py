@@ -1,4 +1,4 @@
-"""Which boot of the machine this is: pids of an earlier one mean nobody."""
+"""Which machine this is, and which boot of it: pids of another one, or of an earlier one, mean nobody."""
 
 from __future__ import annotations
 
@@ -15,3 +15,18 @@ def boot_id() -> str:
         return os.read(descriptor, 64).decode().strip()
     finally:
         os.close(descriptor)
+
+
+def machine() -> str:
+    """Return what tells this machine from others, also after it was restarted.
+
+    That is ``/etc/machine-id``, and where there is none, as in many containers, the name of the host. Containers may
+    share an id with their host; they share its boots as well. Machines that were cloned together with their id are
+    taken for one.
+    """
+    try:
+        with open("/etc/machine-id", "rb") as file:
+            found = file.read(64).decode(errors="replace").strip()
+    except OSError:
+        found = ""
+    return found or os.uname().nodename

@@ -104,6 +104,17 @@ class JobDir:
         facts = os.stat(self.path)
         return f"{facts.st_dev:x}-{facts.st_ino:x}"
 
+    def is_named_in(self, cookie: str) -> bool:
+        """Tell whether a cookie was made for this directory, and not for one that this is a copy of.
+
+        The device is not compared: one directory has other numbers on each machine, and after each mount.
+        """
+        try:
+            _, inode, _ = cookie.split("-")
+            return inode == f"{os.stat(self.path).st_ino:x}"
+        except (OSError, ValueError):  # it is gone, or this is no cookie
+            return False
+
     @property
     def state_dir(self) -> StateDir:
         """The state directory that the job belongs to."""

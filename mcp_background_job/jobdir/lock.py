@@ -26,8 +26,9 @@ _DARWIN = sys.platform == "darwin"
 _FLOCK = struct.Struct("@qqihh" if _DARWIN else "@hhqqi4x")
 
 
-#: Device and inode of the files that a process has locked by ``try_acquire``, with its pid: a fork holds none of them.
-_mine: set[tuple[int, int, int]] = set()
+#: The descriptors that keep the locks that a process has taken by ``try_acquire``, by its pid (a fork holds none of
+#: them) and device and inode of the file.
+_mine: dict[tuple[int, int, int], int] = {}
 
 
 @dataclass(frozen=True)
@@ -65,14 +66,14 @@ def try_acquire(path: str) -> int | None:
         if error.errno in (errno.EACCES, errno.EAGAIN):
             return None
         raise
-    _mine.add(_identity(os.fstat(descriptor)))
+    _mine[_identity(os.fstat(descriptor))] = descriptor
     return descriptor
 
 
-def release(descriptor: int) -> None:
-    """Let go of a lock that ``try_acquire`` has taken."""
-    _mine.discard(_identity(os.fstat(descriptor)))
-    os.close(descriptor)
+def release_mine() -> None:
+    """Let go of all that this process has taken by ``try_acquire``."""
+    for identity in [identity for identity in _mine if identity[0] == os.getpid()]:
+        os.close(_mine.pop(identity))
 
 
 def _identity(facts: os.stat_result) -> tuple[int, int, int]:

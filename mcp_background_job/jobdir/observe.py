@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from mcp_background_job.core.recovery import Traces, Verdict, judge
 from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.errors import CorruptRecordError
-from mcp_background_job.jobdir import lock, records
+from mcp_background_job.jobdir import lock, records, runners
+from mcp_background_job.jobdir.boot import machine
 from mcp_background_job.jobdir.layout import JobDir
+from mcp_background_job.jobdir.lock import Holder
 from mcp_background_job.jobdir.records import Exit, Status
 
 
@@ -38,16 +40,17 @@ class Observation:
 
 def observe(job: JobDir, boot_id: str) -> Observation:
     """Read what there is, in an order that cannot make a job that is just ending look lost."""
-    ended = _ended(job)
+    holder = lock.holder_of(job.lock)
+    ended = None if holder and holder.pid and runners.keeps_lock_to_the_end(holder.pid) else _ended(job)
     if ended:
         return ended
-    holder = lock.holder_of(job.lock)
     status, trouble = _status(job)
     if holder is None:
         # The runner writes the exit record before it lets go of the lock: what was not there before may be now.
         ended = _ended(job)
         if ended:
             return ended
+        holder = _bereft(job, status, boot_id)
     verdict = judge(
         Traces(
             exited=False,
@@ -56,6 +59,8 @@ def observe(job: JobDir, boot_id: str) -> Observation:
             reported=State(status.state) if status else State.STARTING if trouble else None,
             sweeping=status.sweeping if status else False,
             same_boot=status is None or status.boot_id == boot_id,
+            # Release 1.0.0 does not say where it runs.
+            same_machine=status is None or status.machine in ("", machine()),
         )
     )
     return Observation(
@@ -67,6 +72,14 @@ def observe(job: JobDir, boot_id: str) -> Observation:
         sweep=verdict.sweep,
         trouble=trouble,
     )
+
+
+def _bereft(job: JobDir, status: Status | None, boot_id: str) -> Holder | None:
+    """Return the living runner of a job whose lock was removed, by its own job perhaps."""
+    if status is None or status.boot_id != boot_id:
+        return None
+    pid = runners.find(job)
+    return Holder(pid) if pid else None
 
 
 def _ended(job: JobDir) -> Observation | None:

@@ -61,11 +61,19 @@ def job_of(pid: int) -> JobDir | None:
 def find(job: JobDir) -> int | None:
     """Return the pid of the living runner of a job; it is found even if the job's files, its lock too, were removed."""
     directory = os.path.realpath(job.path)
-    for pid in _pids():
+    for pid in set(_pids()) - {os.getpid()}:
         name = name_of(pid)
         if _may_run(name, job.job_id) and (found := job_of(pid)) and found.path == directory:
             return pid
     return None
+
+
+def keeps_lock_to_the_end(pid: int) -> bool:
+    """Tell whether who holds the lock of a job is a runner that lets go of it as soon as it has recorded the end.
+
+    Those of release 1.0.0 keep it for some moments longer. The name is enough: it is asked of who holds the lock.
+    """
+    return name_of(pid).startswith(f"{_PREFIX}:")
 
 
 def is_runner_of(pid: int, job: JobDir) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import Outcome, State
@@ -54,7 +54,10 @@ class Stopper:
                 "most likely because they sleep in the kernel (disk or network file system); they are signalled on",
                 pids=cancelled.survivors,
             )
-        now = await self._looker.find(job.job_id)
+        try:
+            now = await self._looker.find(job.job_id)
+        except UnknownJobError:  # with its directory, its end has gone unrecorded
+            return Killed("killed", replace(job, state=State.EXITED, outcome=Outcome.KILLED))
         # It may have ended by itself before the first signal.
         killed = cancelled.was_live and now.outcome in (Outcome.KILLED, Outcome.TIMED_OUT)
         return Killed("killed" if killed else "already_terminated", now)

@@ -8,8 +8,8 @@ import resource
 import time
 
 from mcp_background_job.core.states import Outcome, State, outcome_of
-from mcp_background_job.jobdir import records
-from mcp_background_job.jobdir.boot import boot_id
+from mcp_background_job.jobdir import lock, records
+from mcp_background_job.jobdir.boot import boot_id, machine
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import Exit, LeaderExit, Status, StopRequest
 from mcp_background_job.runner.exit_record import MAX_REASON, ExitRecord
@@ -45,7 +45,7 @@ class Account:
         """
         self._exit_record = ExitRecord(self._job)
         # From here on the job is never mistaken for one that waits to be started, whenever this process dies.
-        starting = Status(state=State.STARTING.value, boot_id=boot_id(), runner_pid=os.getpid())
+        starting = Status(state=State.STARTING.value, boot_id=boot_id(), runner_pid=os.getpid(), machine=machine())
         records.write(self._job.status, records.encode(starting))
 
     def start_clock(self) -> None:
@@ -62,6 +62,7 @@ class Account:
             with contextlib.suppress(OSError):
                 os.unlink(self._job.spec)
         self._close_mark()
+        lock.release_mine()
 
     def publish(self, family: Family, log: Log) -> None:
         """Say what is true now."""
@@ -75,6 +76,7 @@ class Account:
             leader_exit=family.leader_exit,
             lost_bytes=log.lost,
             survivors=self.survivors,
+            machine=machine(),
         )
         with contextlib.suppress(OSError):  # full disk, no directory: the exit record has its own room, and tells
             records.write(self._job.status, records.encode(status))
@@ -85,6 +87,9 @@ class Account:
             leader = family.leader_exit or LeaderExit(at=time.time())
             self._exit_record.publish(self._exit(leader, log, peak_memory))
         self._close_mark()
+        # Only now does the record count: what a job itself writes there is never taken for its end. Whoever is told of
+        # the end, by our hanging up, is told after this.
+        lock.release_mine()
 
     def make_durable(self) -> None:
         """Bring that to the disk: when nobody waits any more."""

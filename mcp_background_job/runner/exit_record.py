@@ -9,7 +9,7 @@ import contextlib
 import os
 
 from mcp_background_job.jobdir.layout import JobDir
-from mcp_background_job.jobdir.records import Exit, encode, write_all
+from mcp_background_job.jobdir.records import Exit, encode, write, write_all
 
 #: Bytes set aside; the record is about a quarter of it, and its reason is cut to keep it so.
 RESERVE = 24 * 1024
@@ -45,6 +45,14 @@ class ExitRecord:
             write_all(self._descriptor, data)  # a write that does not fit is short first and an error next
             os.ftruncate(self._descriptor, len(data))
             os.rename(self._reserve, self._job.exit)
+        except OSError:
+            return self._publish_without_reserve(data)
+        return True
+
+    def _publish_without_reserve(self, data: bytes) -> bool:
+        """Publish where somebody, the job perhaps, has removed the room that was set aside."""
+        try:
+            write(self._job.exit, data)
         except OSError:
             return False
         return True

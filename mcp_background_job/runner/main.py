@@ -106,6 +106,7 @@ def _take(job: JobDir, reply: Reply) -> Spec | None:
         reply.send(owned=True)
         return None
     if os.path.exists(job.exit):
+        lock.release_mine()  # the record does not count while we hold it
         return None
     spec = records.read(Spec, job.spec)
     if spec is None:

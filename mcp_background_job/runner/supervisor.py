@@ -51,6 +51,13 @@ LEFTOVERS_GRACE_S = 2.0
 #: descendants; and whether what is left below us has become the runners of other jobs.
 STRAY_CHECK_S = 0.1
 
+#: A command that ended by SIGTERM may have been told so together with us: our own signal comes within this time. Nobody
+#: waits for it in vain but for the end of a job that somebody has ended by hand.
+TOGETHER_S = 0.1
+
+#: What shells and many programs exit with when SIGTERM ends them.
+_EXIT_OF_SIGTERM = 128 + signal.SIGTERM
+
 #: poll(2) takes its time in milliseconds as a 32-bit number; the loop asks again anyhow.
 LONGEST_POLL_S = 86_400.0
 
@@ -149,7 +156,7 @@ class Supervisor:
             due = self._limits_due() if self._climber is None else self._climb()
             if self._family.childless and self._climber is None:
                 due = self._kin.due()
-                if due is None:
+                if due is None and not self._hears_of_a_stop():
                     break
             elif self._family.in_doubt:
                 soon = time.monotonic() + STRAY_CHECK_S
@@ -278,6 +285,28 @@ class Supervisor:
                 why = f"its runner received {signal.Signals(number).name}"
                 request = stop_of_ancestor(self._job) or _own_request(SYSTEM, why)
                 self._request_stop(request, Outcome.KILLED)
+                if self._family.childless:  # it was told by whoever told us, a moment before: see _hears_of_a_stop
+                    self._account.stopped_as = Outcome.KILLED
+
+    def _hears_of_a_stop(self) -> bool:
+        """Tell, when the job is over, whether it has been stopped together with us.
+
+        Whoever signals all processes of a tree or a machine does so one after the other, so the command may be dead
+        before our own signal is there. It is read before the end is told; and for a command that ended as SIGTERM ends
+        one, it is waited for.
+        """
+        if self._account.stop is not None or self._family.leader_exit is None:
+            return False
+        leader = self._family.leader_exit
+        looks_stopped = leader.signal == "SIGTERM" or leader.exit_code == _EXIT_OF_SIGTERM
+        deadline = time.monotonic() + (TOGETHER_S if looks_stopped and not self._has_climbed else 0.0)
+        while True:
+            left = max(0.0, deadline - time.monotonic())
+            if not select.select([self._wake_up], [], [], left)[0]:
+                return False
+            self._on_signal()
+            if self._account.stop is not None:
+                return True
 
     # -- limits ----------------------------------------------------------------------------------------------------
 

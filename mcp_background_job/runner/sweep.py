@@ -16,8 +16,8 @@ from mcp_background_job.core.ladder import Step
 from mcp_background_job.core.recovery import REBOOT, RUNNER_GONE
 from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.errors import CorruptRecordError
-from mcp_background_job.jobdir import records
-from mcp_background_job.jobdir.boot import boot_id
+from mcp_background_job.jobdir import lock, records, runners
+from mcp_background_job.jobdir.boot import boot_id, machine
 from mcp_background_job.jobdir.ending import publish
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import Exit, Spec, Status
@@ -42,11 +42,12 @@ def sweep(job: JobDir, spec: Spec, *, killed_by: str | None) -> None:
         killed_by: who wanted the job stopped and found its runner dead or deaf; then it ends as killed, not as lost.
     """
     before = _last_status(job)
+    if _is_elsewhere(before) or runners.find(job) is not None:
+        return  # its runner lives, or may live: on another machine, or bereft of its lock
     rebooted = before is not None and before.boot_id != boot_id()
     _announce(job, before)
     # The cookie names the directory that it was made for: a copy, in a backup say, must not end the original's job.
-    is_ours = spec.cookie.startswith(f"{job.identity()}-")
-    survivors = [] if rebooted or not is_ours else _end_all(spec.cookie)
+    survivors = [] if rebooted or not job.is_named_in(spec.cookie) else _end_all(spec.cookie)
     if killed_by is not None:
         for process in running_within(job):
             tree.send_to_any(process, signal.SIGTERM)
@@ -68,6 +69,11 @@ def sweep(job: JobDir, spec: Spec, *, killed_by: str | None) -> None:
             stop_requested=before.stop_requested if before else None,
         ),
     )
+    lock.release_mine()
+
+
+def _is_elsewhere(status: Status | None) -> bool:
+    return status is not None and status.machine not in ("", machine()) and status.boot_id != boot_id()
 
 
 def _last_status(job: JobDir) -> Status | None:
@@ -80,7 +86,7 @@ def _last_status(job: JobDir) -> Status | None:
 def _announce(job: JobDir, before: Status | None) -> None:
     # So that nobody who sees the lock held takes us for the job's runner.
     status = before or Status(state=State.RUNNING.value, boot_id=boot_id(), runner_pid=os.getpid())
-    status = dataclasses.replace(status, runner_pid=os.getpid(), sweeping=True)
+    status = dataclasses.replace(status, runner_pid=os.getpid(), machine=machine(), sweeping=True)
     with contextlib.suppress(OSError):
         records.write(job.status, records.encode(status))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import pytest
@@ -79,6 +80,24 @@ def test_no_verdict_contradicts_its_traces(traces: Traces) -> None:
         assert not traces.owned, "nobody sweeps where a runner is at it"
     if verdict.lost and not traces.owned:
         assert verdict.sweep, "what a dead runner left is cleared away"
+
+
+@pytest.mark.parametrize("owned", [False, True])
+@pytest.mark.parametrize("sweeping", [False, True])
+@pytest.mark.parametrize("reported", [State.STARTING, State.RUNNING])
+def test_a_job_of_another_machine_is_what_its_runner_said_last(reported: State, *, sweeping: bool, owned: bool) -> None:
+    traces = Traces(
+        exited=False, owned=owned, reported=reported, sweeping=sweeping, same_boot=False, same_machine=False
+    )
+
+    assert judge(traces) == Verdict(reported)
+    assert judge(dataclasses.replace(traces, exited=True)) == Verdict(State.EXITED)
+
+
+def test_the_same_boot_is_the_same_machine_whatever_it_is_called() -> None:
+    traces = Traces(exited=False, owned=False, reported=State.RUNNING, same_machine=False)
+
+    assert judge(traces) == Verdict(State.EXITED, lost=RUNNER_GONE, sweep=True)
 
 
 def test_the_reasons_tell_a_reboot_from_a_killed_runner() -> None:

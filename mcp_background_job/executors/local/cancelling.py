@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import time
 
@@ -16,12 +17,16 @@ from mcp_background_job.executors.local.launcher import Launcher
 from mcp_background_job.executors.local.queue import Queue
 from mcp_background_job.executors.local.store import LocalStore
 from mcp_background_job.executors.local.sweeping import Sweeping
+from mcp_background_job.jobdir import runners
 from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError
 from mcp_background_job.jobdir.ending import end_unowned
 from mcp_background_job.jobdir.records import Exit, StopRequest
 
 #: After the runner was killed by us, SIGKILL takes effect within this time unless the machine is stuck.
 _KILL_WAIT_S = 5.0
+
+#: A runner that is told by a signal gives its job 5 s, and SIGKILL as many at most; and some more to write it down.
+_SIGNAL_PATIENCE_S = 12.0
 
 #: A sweep takes the grace period of the sweeper, and SIGKILL's patience where something survives; and some more.
 _SWEEP_PATIENCE_S = 20.0
@@ -44,11 +49,15 @@ class Cancelling:
     async def cancel(self, job_id: str, request: StopRequest) -> Cancelled:
         """Stop a job, and confirm that nothing of it is left; see ``Place.cancel``."""
         for _ in range(_ATTEMPTS):
+            if not await lanes.look(self._store.has, job_id):
+                break
             seen = await lanes.look(self._store.observe, job_id)
             if seen.state is State.EXITED:
                 await self._swept(job_id)
                 return Cancelled(was_live=False)
             if seen.state is State.QUEUED:
+                if await lanes.look(runners.find, self._store.job(job_id)):
+                    break  # it only looks so, since all that its runner wrote was removed
                 if await lanes.write(end_unowned, self._store.job(job_id), _withdrawn(request)):
                     await self._queue.serve()  # others may have waited for it
                     return Cancelled(was_live=True)
@@ -59,6 +68,11 @@ class Cancelling:
                 await asyncio.sleep(_BETWEEN_ATTEMPTS_S)
             except RunnerTimeoutError:
                 return await self._replace_runner(job_id, request)
+        # Its socket or its directory is gone, and a signal is what still reaches it. Not in a lane: it lasts.
+        if await asyncio.to_thread(_stopped_by_signal, self._store, job_id):
+            with contextlib.suppress(OSError):  # if the place where its runner would have done so is gone
+                await lanes.write(end_unowned, self._store.job(job_id), _killed(request))
+            return Cancelled(was_live=True)
         return await self._replace_runner(job_id, request)
 
     async def _stop(self, job_id: str, request: StopRequest) -> Cancelled:
@@ -75,12 +89,11 @@ class Cancelling:
             return Cancelled(was_live=False)
         if seen.runner_pid is None:
             raise RunnerSilentError(
-                f"the runner of job {job_id} does not answer, and it lives in another container or namespace: "
-                "stop the job from there"
+                f"the runner of job {job_id} does not answer, and it lives on another machine, or in another container "
+                "or namespace: stop the job from there"
             )
-        # Anybody who can open the lock can hold it. Only who is also named in the status file is taken for the runner;
-        # a suspended runner that has not written one yet has not started the command either.
-        if seen.status is None or seen.status.runner_pid != seen.runner_pid:
+        # Anybody who can open the lock can hold it, and the status file may say anything.
+        if not await lanes.look(runners.is_runner_of, seen.runner_pid, job):
             raise RunnerSilentError(
                 f"process {seen.runner_pid} holds {job.lock} and is not known as the runner of job {job_id}: "
                 "when it is gone, the job can be stopped"
@@ -106,6 +119,21 @@ class Cancelling:
             await asyncio.sleep(_BETWEEN_ATTEMPTS_S)
 
 
+def _stopped_by_signal(store: LocalStore, job_id: str) -> bool:
+    """Tell a job's runner to stop it, by SIGTERM; returns whether it is gone."""
+    from mcp_background_job.processes import census  # noqa: PLC0415  psutil: 70 ms that not every server needs
+
+    job = store.job(job_id)
+    pid = store.observe(job_id).runner_pid or runners.find(job)
+    runner = census.look_up(pid) if pid else None
+    # Looked up first and asked afterwards, so that nobody who got the pid in between can be meant.
+    if runner is None or not runners.is_runner_of(runner.pid, job) or not census.send(runner, signal.SIGTERM):
+        return False
+    census.wait_for_all([runner], _SIGNAL_PATIENCE_S)
+    now = census.look_up(runner.pid)
+    return now is None or now.birth != runner.birth or not now.alive
+
+
 def _end_with_tree(store: LocalStore, job_id: str, pid: int, request: StopRequest) -> list[int]:
     """End what descends from a runner, then the runner; returns what SIGKILL did not end, and then leaves the runner.
 
@@ -127,6 +155,11 @@ def _end_with_tree(store: LocalStore, job_id: str, pid: int, request: StopReques
         runner.kill()
         runner.wait(_KILL_WAIT_S)
     return survivors
+
+
+def _killed(request: StopRequest) -> Exit:
+    reason = f"{request.why} (asked by {request.by}); its own record of its end was removed"
+    return Exit(outcome=Outcome.KILLED.value, ended_at=time.time(), reason=reason, stop_requested=request)
 
 
 def _withdrawn(request: StopRequest) -> Exit:

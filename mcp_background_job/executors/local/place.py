@@ -17,7 +17,7 @@ from mcp_background_job.executors.local.queue import Queue
 from mcp_background_job.executors.local.store import LocalStore
 from mcp_background_job.executors.local.sweeping import Sweeping
 from mcp_background_job.executors.usage import Usage
-from mcp_background_job.jobdir import lock
+from mcp_background_job.jobdir import lock, runners
 from mcp_background_job.jobdir.control import RunnerClient
 from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.jobdir.observe import Observation
@@ -49,9 +49,14 @@ class LocalPlace:
 
     def look(self, job_ids: Collection[str]) -> dict[str, Observation]:
         """Read the jobs' files."""
-        return {job_id: self._seen(job_id) for job_id in job_ids if self.store.has(job_id)}
+        seen = {job_id: self._seen(job_id) for job_id in job_ids}
+        return {job_id: observation for job_id, observation in seen.items() if observation is not None}
 
-    def _seen(self, job_id: str) -> Observation:
+    def _seen(self, job_id: str) -> Observation | None:
+        if not self.store.has(job_id):
+            # The job, or somebody else, may have removed its directory, and that ends nothing.
+            pid = runners.find(self.store.job(job_id))
+            return Observation(state=State.RUNNING, runner_pid=pid) if pid else None
         seen = self.store.observe(job_id)
         # A job that nobody put in the queue is on its way to its runner, or will be when the queue is served next.
         if seen.state is State.QUEUED and not self.store.is_queued(job_id):
