@@ -19,6 +19,7 @@ from bench.measurements.many import measure_idle, measure_many
 from bench.measurements.queue import measure_batch_dispatch, measure_batch_size
 from bench.measurements.runs import measure_run_cancel
 from bench.measurements.start import measure_start
+from bench.measurements.status import measure_status
 from bench.measurements.tail import measure_tail
 from bench.measurements.throughput import measure_throughput
 from bench.measurements.tokens import measure_progress_bar, measure_tools
@@ -41,6 +42,7 @@ MEASUREMENTS: dict[str, Callable[[Plan], list[Figure]]] = {
     "agent-streams": measure_agent_streams,
     "many": measure_many,
     "idle": measure_idle,
+    "status": measure_status,
     "crash": measure_crash,
     "tail": measure_tail,
     "throughput": measure_throughput,

