@@ -47,12 +47,13 @@ class Watcher:
         self._catalog = catalog
         self._events = EventReader()
         self._attended: dict[str, asyncio.Task[None]] = {}
+        self._visits: dict[str, asyncio.Task[Known]] = {}
 
     async def close(self) -> None:
         """Attend to no run any more."""
         for task in self._attended.values():
             task.cancel()
-        await asyncio.gather(*self._attended.values(), return_exceptions=True)
+        await asyncio.gather(*self._attended.values(), *self._visits.values(), return_exceptions=True)
 
     async def look(self, record: RunRecord, *, until: float = math.inf) -> Run:
         """Return a run as it is now; or as far as its events are read at a moment of the monotonic clock."""
@@ -61,7 +62,21 @@ class Watcher:
         return Run(record, known.state, is_behind=known.is_behind)
 
     async def visit(self, record: RunRecord) -> Known:
-        """Bring the events of a run up to date, or nearer to that; returns what is known then."""
+        """Bring the events of a run up to date, or nearer to that; returns what is known then.
+
+        All who follow a run share one visit, and join none that began before they asked: it may have looked before
+        what they know of.
+        """
+        under_way = self._visits.get(record.run_id)
+        if under_way is not None:
+            await asyncio.wait([under_way])
+        visit = self._visits.get(record.run_id)
+        if visit is None:
+            visit = self._visits[record.run_id] = asyncio.get_running_loop().create_task(self._visit(record))
+            visit.add_done_callback(lambda _: self._visits.pop(record.run_id, None))
+        return await asyncio.shield(visit)  # one who gives up takes nothing from the others
+
+    async def _visit(self, record: RunRecord) -> Known:
         known = await self._read(record)
         if known.needs_sweep:
             await self._manager.places.care(record.job_id)

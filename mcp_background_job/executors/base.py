@@ -58,6 +58,18 @@ class Channel(Protocol):
         """Wait until the log is larger than ``size`` or the command has ended; ``None`` when the job is over."""
         ...
 
+    def ask_for_news(self, size: int, *, leader_exited: bool) -> None:
+        """Ask to be told once what ``watch`` waits for; a later question takes the place of this one."""
+        ...
+
+    async def news(self) -> News | None:
+        """Wait for the answer to that; ``None`` when the job is over. May be cancelled, and called again."""
+        ...
+
+    async def ended(self) -> None:
+        """Wait until the job is over, passing over answers."""
+        ...
+
     async def stop(self, request: StopRequest) -> bool:
         """Ask for the job to be stopped; returns whether there was somebody to hear it.
 
@@ -126,6 +138,14 @@ class Store(Protocol):
 
     def changed_at(self, job_id: str) -> int | None:
         """Return a number that changes when a file of a job appears or is replaced, ``None`` if the job is gone."""
+        ...
+
+    def waiting(self) -> set[str]:
+        """Return the ids of the jobs that wait for their turn."""
+        ...
+
+    def queue_changed_at(self) -> int:
+        """Return a number that changes when a job gets its turn, or is no longer live."""
         ...
 
     # -- making and removing one -----------------------------------------------------------------------------------

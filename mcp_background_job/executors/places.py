@@ -75,6 +75,14 @@ class Places:
         """Tell whether a job is in somebody's hands: cheaper than a look at the job."""
         return self.of(job_id).has_runner(job_id)
 
+    def waiting(self) -> set[str]:
+        """Return the ids of the jobs that wait for their turn."""
+        return {job_id for place in self._all for job_id in place.store.waiting()}
+
+    def queue_changed_at(self) -> int:
+        """Return a number that changes when a job gets its turn, or is no longer live."""
+        return max(place.store.queue_changed_at() for place in self._all)
+
     def look(self, job_ids: Collection[str]) -> dict[str, Observation]:
         """Return what is true now of each of these jobs; jobs without a trace are left out."""
         if not self._others:

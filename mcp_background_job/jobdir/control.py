@@ -74,9 +74,23 @@ class RunnerClient:
 
     async def watch(self, size: int, *, leader_exited: bool) -> News | None:
         """Wait until the log is larger than ``size`` or the command has ended; ``None`` when the job is over."""
-        await self._send({"op": "watch", "size": size, "leader_exited": leader_exited})
+        self.ask_for_news(size, leader_exited=leader_exited)
+        return await self.news()
+
+    def ask_for_news(self, size: int, *, leader_exited: bool) -> None:
+        """Ask to be told once what ``watch`` waits for; a later question takes the place of this one."""
+        # A line that fits into any socket: there is nothing to wait for, and the end of the job is for reading to say.
+        self._writer.write(_line({"op": "watch", "size": size, "leader_exited": leader_exited}))
+
+    async def news(self) -> News | None:
+        """Wait for the answer to that; ``None`` when the job is over. May be cancelled, and called again."""
         answer = await self._receive()
         return None if answer is None else News(int(answer["size"]), bool(answer["leader_exited"]))
+
+    async def ended(self) -> None:
+        """Wait until the job is over, passing over answers."""
+        while await self._receive() is not None:
+            pass
 
     async def stop(self, request: StopRequest) -> bool:
         """Ask for the job to be stopped; returns whether the runner was there to hear it.
@@ -113,7 +127,7 @@ class RunnerClient:
             raise RunnerTimeoutError(f"no answer within {ANSWER_TIMEOUT_S:g} s") from error
 
     async def _send(self, request: dict[str, object]) -> None:
-        self._writer.write(json.dumps(request).encode() + b"\n")
+        self._writer.write(_line(request))
         with contextlib.suppress(ConnectionError):  # the end of the job, which reading will say
             await self._writer.drain()
 
@@ -153,7 +167,7 @@ async def _ask_once(sock: socket.socket, request: dict[str, object], timeout_s: 
     with sock:
         try:
             async with asyncio.timeout(timeout_s):
-                await loop.sock_sendall(sock, json.dumps(request).encode() + b"\n")
+                await loop.sock_sendall(sock, _line(request))
                 while not line.endswith(b"\n"):
                     part = await loop.sock_recv(sock, _READ_SIZE)
                     if not part:
@@ -167,6 +181,10 @@ async def _ask_once(sock: socket.socket, request: dict[str, object], timeout_s: 
     if "error" in answer:  # that of a request which every release would refuse is not to be expected from here
         raise UnknownRequestError(str(answer["error"]))
     return answer
+
+
+def _line(request: dict[str, object]) -> bytes:
+    return json.dumps(request).encode() + b"\n"
 
 
 def connected(job: JobDir) -> socket.socket:

@@ -9,6 +9,7 @@ from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.jobs import output
 from mcp_background_job.jobs.details import Details
+from mcp_background_job.jobs.hub import Hub
 from mcp_background_job.jobs.index import Index
 from mcp_background_job.jobs.looking import Looker
 from mcp_background_job.jobs.output import Excerpt, PageOfLog
@@ -54,7 +55,8 @@ class JobManager:
             places, index, policy, environment=environment, looker=self._looker, stopper=self._stopper
         )
         self._talker = Talker(places, self._looker)
-        self._waiter = Waiter(places, self._looker)
+        self.hub = Hub(places)
+        self._waiter = Waiter(places, self._looker, self.hub)
         self._tidier = Tidier(places, index, keep_s=keep_s)
 
     def close(self) -> None:

@@ -1,46 +1,31 @@
-"""Waits for a job without polling it: the runner says when there is news, and its hanging up is the end."""
+"""Waits for jobs. The hub says when something has changed; what that means for this wait is decided here."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
 from mcp_background_job.core.waiting import Facts, Kind, Until, Why, why_over
-from mcp_background_job.executors import lanes
-from mcp_background_job.executors.base import Channel
 from mcp_background_job.executors.places import Places
-from mcp_background_job.jobdir.control import News, NoRunnerError, RunnerTimeoutError
 from mcp_background_job.jobdir.observe import Observation
+from mcp_background_job.jobs.hub import Hub, Watched
 from mcp_background_job.jobs.looking import Looker
-from mcp_background_job.jobs.scan import Scanner
+from mcp_background_job.jobs.scan import Search
 
 if TYPE_CHECKING:
     import regex
 
-#: Silence is not looked for more often than this.
-_LEAST_SILENCE_S = 0.05
-
-#: While a queued job is waited for, how often to look after dead runners.
-_CARE_S = 0.5
-
-#: Between the end of the command itself and the look that decides whether it left anything behind.
-_SETTLE_S = 0.05
-
-#: A port says nothing when it opens: try it this often.
+#: A port says nothing when it opens: ask about it this often.
 _TRY_PORT_S = 0.1
 
-#: After news of output, more of it is let come in before it is searched: one search for a burst.
-_GATHER_S = 0.02
+#: The shortest sleep before silence is judged again.
+_LEAST_SILENCE_S = 0.05
 
 _WATCHES_OUTPUT = (Kind.IDLE, Kind.OUTPUT)
-
-#: An output size that no log reaches: the watcher wants to hear of the end only.
-_NEVER = 2**62
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +47,16 @@ class WaitRequest:
     fail_on: regex.Pattern[str] | None = None
     since: int = 0
     from_start: bool = False
+
+    @property
+    def searches(self) -> bool:
+        """Whether there is anything to look for in the output."""
+        return self.until_pattern is not None or self.fail_on is not None
+
+    @property
+    def watches_output(self) -> bool:
+        """Whether it matters when something is written."""
+        return self.searches or self.until.kind in _WATCHES_OUTPUT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,47 +82,45 @@ class Waited:
 class _Wait:
     """One wait under way."""
 
-    places: Places
-    job_id: str
+    watched: Watched
     request: WaitRequest
+    search: Search
+    knew_leader_exit: bool | None
     began: float = field(default_factory=time.monotonic)
-    knew_leader_exit: bool | None = None
-    sees_leader_exit: bool = False
-    channel: Channel | None = None
-    seen: Observation | None = None
-    known_size: int = 0
-    next_care: float = 0.0
     port_was_foreign: bool | None = None
-
-    def __post_init__(self) -> None:
-        self.store = self.places.store_of(self.job_id)
-        self.scanner = Scanner(self.request.until_pattern, self.request.fail_on, self.request.since)
-        if self.request.from_start:
-            self.knew_leader_exit = False
-
-    async def care_for_the_queue(self) -> None:
-        """What a queued job waits for may have died with its runner: then nobody else would ever notice."""
-        if time.monotonic() >= self.next_care:
-            self.next_care = time.monotonic() + _CARE_S
-            await self.places.tend()
 
     @property
     def waited(self) -> float:
         return time.monotonic() - self.began
 
+    @property
+    def quiet_for(self) -> float:
+        """Seconds since the last output; if there was none, since the wait began."""
+        wrote_at = self.watched.wrote_at
+        return self.waited if wrote_at is None else time.monotonic() - wrote_at
+
 
 class Waiter:
     """Waits for jobs."""
 
-    def __init__(self, places: Places, looker: Looker) -> None:
+    def __init__(self, places: Places, looker: Looker, hub: Hub) -> None:
         """Takes its parts."""
         self._places = places
         self._looker = looker
+        self._hub = hub
 
     async def wait(self, job: Job, request: WaitRequest) -> Waited:
         """Wait for what is asked for, or for the end of the job."""
-        waited = await self._wait(job.job_id, request)
-        return replace(waited, job=await self._looker.noted(job, waited.seen))
+        async with self._hub.watching(job.job_id, output=request.watches_output) as watched:
+            search = watched.searches.of(request.until_pattern, request.fail_on, request.since)
+            wait = _Wait(watched, request, search, knew_leader_exit=False if request.from_start else None)
+            seen, why = await self._until_over(job.job_id, wait)
+        line = search.scanner.failed or search.scanner.matched
+        port = request.until.port
+        if why is Why.TIMEOUT and port and await self._places.port_is_taken(job.job_id, port):
+            line = f"port {port} is open, but not by this job"
+        now = await self._looker.noted(job, seen)
+        return Waited(job=now, why=why, seen=seen, line=line, skipped=search.scanner.skipped)
 
     async def wait_for_several(self, jobs: list[Job], request: WaitRequest, *, for_all: bool) -> list[Waited]:
         """Wait for all jobs or for any; returns what is true of each in the end."""
@@ -149,61 +142,50 @@ class Waiter:
                 waited.append(result)
         return waited
 
-    async def _wait(self, job_id: str, request: WaitRequest) -> Waited:
-        wait = _Wait(self._places, job_id, request)
-        try:
-            while True:
-                seen, why = await _evaluate(wait)
-                if why is not None:
-                    line = wait.scanner.failed or wait.scanner.matched
-                    port = request.until.port
-                    if (
-                        why is Why.TIMEOUT
-                        and request.until.kind is Kind.PORT
-                        and await wait.places.port_is_taken(job_id, port)
-                    ):
-                        line = f"port {port} is open, but not by this job"
-                    return Waited(job=_NOBODY, why=why, seen=seen, line=line, skipped=wait.scanner.skipped)
-                await _news(wait)
-        finally:
-            await _hang_up(wait)
+    async def _until_over(self, job_id: str, wait: _Wait) -> tuple[Observation, Why]:
+        change = wait.watched.output if wait.request.watches_output else wait.watched.life
+        while True:
+            # Before the look: what changes while we look is looked at again.
+            count = change.count
+            seen = wait.watched.seen
+            if seen is None:
+                await change.beyond(count, None)
+                continue
+            why = await self._why_over(job_id, wait, seen)
+            if why is not None:
+                return seen, why
+            await change.beyond(count, _patience(wait))
 
+    async def _why_over(self, job_id: str, wait: _Wait, seen: Observation) -> Why | None:
+        request, watched = wait.request, wait.watched
+        exited = seen.state is State.EXITED
+        if exited and request.watches_output:
+            await watched.measure()  # after the look: all that an ended job wrote is there by then
+        if request.searches:
+            await wait.search.up_to(watched.size)
+        if wait.knew_leader_exit is None:
+            wait.knew_leader_exit = _leader_exited(seen)
+        until = request.until
+        facts = Facts(
+            exited=exited,
+            left_running=_left_running(wait, seen),
+            matched=wait.search.scanner.matched is not None,
+            failed_match=wait.search.scanner.failed is not None,
+            grew=watched.size > request.since,
+            port_open=until.kind is Kind.PORT and await self._is_open(job_id, wait, until.port),
+            idle_for=wait.quiet_for if until.kind is Kind.IDLE and seen.state is State.RUNNING else 0.0,
+            waited=wait.waited,
+        )
+        return why_over(until, facts, request.wait_s)
 
-_NOBODY = Job(job_id="", command="", cwd="", created_at=0.0, state=State.QUEUED)
-
-
-async def _evaluate(wait: _Wait) -> tuple[Observation, Why | None]:
-    # The job is looked at first and its output read afterwards: what an ended job wrote is then all there.
-    seen = await _look(wait)
-    if _left_running(wait, seen):
-        # What was signalled together with the command itself dies with it, but not in the same instant.
-        await asyncio.sleep(_SETTLE_S)
-        seen = await _look(wait)
-    if wait.scanner.is_needed:
-        wait.known_size = await lanes.scan(wait.scanner.scan, wait.store, wait.job_id)
-    elif wait.request.until.kind in _WATCHES_OUTPUT:
-        wait.known_size = (await lanes.look(wait.store.read_log, wait.job_id, 0, 0)).end
-    wait.sees_leader_exit = _leader_exited(seen)
-    if wait.knew_leader_exit is None:
-        wait.knew_leader_exit = _leader_exited(seen)
-    until = wait.request.until
-    facts = Facts(
-        exited=seen.state is State.EXITED,
-        left_running=_left_running(wait, seen),
-        matched=wait.scanner.matched is not None,
-        failed_match=wait.scanner.failed is not None,
-        grew=wait.known_size > wait.request.since,
-        port_open=until.kind is Kind.PORT and await _is_open(wait, until.port),
-        idle_for=await _idle_for(wait, seen),
-        waited=wait.waited,
-    )
-    return seen, why_over(until, facts, wait.request.wait_s)
-
-
-async def _look(wait: _Wait) -> Observation:
-    seen = (await lanes.look(wait.places.look, [wait.job_id])).get(wait.job_id)
-    wait.seen = seen or Observation(state=State.EXITED)
-    return wait.seen
+    async def _is_open(self, job_id: str, wait: _Wait, port: int) -> bool:
+        """Tell whether the job listens on a port. If nobody knows who does, one that opened meanwhile counts."""
+        is_open = await self._places.port_is_open(job_id, port)
+        if is_open is None and wait.port_was_foreign is not False:
+            wait.port_was_foreign = True
+            return False
+        wait.port_was_foreign = False
+        return is_open is not False
 
 
 def _leader_exited(seen: Observation) -> bool:
@@ -216,59 +198,11 @@ def _left_running(wait: _Wait, seen: Observation) -> bool:
     return wait.knew_leader_exit is False and _leader_exited(seen) and not is_being_stopped
 
 
-async def _news(wait: _Wait) -> None:
-    """Wait until something may have changed."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(await _patience(wait)):
-            if wait.channel is None:
-                try:
-                    wait.channel = await wait.places.connect(wait.job_id)
-                except (NoRunnerError, RunnerTimeoutError):
-                    await wait.care_for_the_queue()
-                    await asyncio.sleep(wait.places.look_again_s(wait.job_id, wait.seen))
-                    return
-            watches_output = wait.scanner.is_needed or wait.request.until.kind in _WATCHES_OUTPUT
-            size = wait.known_size if watches_output else _NEVER
-            news: News | None = await wait.channel.watch(size, leader_exited=wait.sees_leader_exit)
-            if news is None:
-                await _hang_up(wait)
-            elif watches_output:
-                await asyncio.sleep(_GATHER_S)
-            return
-    # The time was up in the middle of an exchange: the connection's next answer would belong to the last question.
-    await _hang_up(wait)
-
-
-async def _patience(wait: _Wait) -> float:
+def _patience(wait: _Wait) -> float:
     until = wait.request.until
     patience = wait.request.wait_s - wait.waited
     if until.kind is Kind.PORT:
         patience = min(patience, _TRY_PORT_S)
     if until.kind is Kind.IDLE:
-        last = await lanes.look(wait.store.last_output_at, wait.job_id)
-        quiet_for = min(wait.waited, time.time() - last) if last else wait.waited
-        patience = min(patience, max(_LEAST_SILENCE_S, until.idle_s - quiet_for))
+        patience = min(patience, max(_LEAST_SILENCE_S, until.idle_s - wait.quiet_for))
     return max(0.0, patience)
-
-
-async def _idle_for(wait: _Wait, seen: Observation) -> float:
-    if wait.request.until.kind is not Kind.IDLE or seen.state is not State.RUNNING:
-        return 0.0
-    last = await lanes.look(wait.store.last_output_at, wait.job_id)
-    return time.time() - last if last is not None else wait.waited
-
-
-async def _is_open(wait: _Wait, port: int) -> bool:
-    """Tell whether the job listens on a port; where nobody knows who does, what opens after it was closed counts."""
-    is_open = await wait.places.port_is_open(wait.job_id, port)
-    if is_open is None and wait.port_was_foreign is not False:
-        wait.port_was_foreign = True
-        return False
-    wait.port_was_foreign = False
-    return is_open is not False
-
-
-async def _hang_up(wait: _Wait) -> None:
-    if wait.channel is not None:
-        channel, wait.channel = wait.channel, None
-        await channel.__aexit__(None, None, None)

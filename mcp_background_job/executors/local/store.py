@@ -156,6 +156,17 @@ class LocalStore:
         """Tell whether a job is marked as waiting for its turn."""
         return os.path.exists(self.state.queue_mark(job_id))
 
+    def waiting(self) -> set[str]:
+        """Return the ids that are marked as waiting for their turn, and as not ended."""
+        return set(marks.queued_jobs(self.state)).intersection(marks.open_jobs(self.state))
+
+    def queue_changed_at(self) -> int:
+        """Return when a mark was last made or removed: nanoseconds since the epoch."""
+        try:
+            return max(self.marks_changed_at(), os.stat(self.state.queue).st_mtime_ns)
+        except FileNotFoundError:
+            return 0
+
     def spec(self, job_id: str) -> Spec | None:
         """Read ``spec.json``."""
         return records.read(Spec, self.job(job_id).spec)
