@@ -1,22 +1,25 @@
-"""Settings, read from the environment once, at the edge."""
+"""Settings, read from the environment once, at the edge.
+
+Every command reads them, so this is a small reader of our own: to import pydantic-settings, and pydantic with it, took
+half of the processor time of a quick command. What is kept out of ``repr`` is secret.
+"""
 
 from __future__ import annotations
 
+import math
 import os
 import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
-
-from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 from mcp_background_job.errors import ConfigError
 
 _UNITS = {"": 1, "B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMG]?B?)", re.IGNORECASE)
 
 Toolset = Literal["jobs", "comfyui", "runs"]
-TOOLSETS: tuple[Toolset, ...] = ("jobs", "comfyui", "runs")
+TOOLSETS: tuple[Toolset, ...] = get_args(Toolset)
 
 #: Where ComfyUI's outputs go unless somebody says otherwise, below the allowed directory or where a person is.
 DEFAULT_OUTPUT_DIR = "comfyui-outputs"
@@ -24,141 +27,215 @@ DEFAULT_OUTPUT_DIR = "comfyui-outputs"
 #: No disk needs more; what is longer would not fit a float.
 _MAX_SIZE_DIGITS = 18
 
+#: Makes a value of what was given, usually a text; raises ``ValueError`` with a message that says what to give.
+_Read = Callable[[Any], Any]
 
-class Settings(BaseSettings):
-    """All settings. Each is read from ``MCP_BG_`` and its name in capitals."""
 
-    model_config = SettingsConfigDict(env_prefix="MCP_BG_", extra="ignore", frozen=True)
+def _text(said: Any) -> str:
+    if not isinstance(said, str):
+        raise ValueError("Input should be a valid string")  # noqa: TRY004  see _Read
+    return said
 
-    state_dir: Annotated[str, Field(description="where jobs are kept", validate_default=True)] = ""
-    max_jobs: Annotated[int, Field(ge=1, le=10_000, description="jobs running at once; more are queued")] = 10
-    max_output_size: Annotated[
-        int, Field(ge=4096, description="log kept per job, in bytes or as 20MB; the oldest output is dropped beyond")
-    ] = 64 * 1024**2
-    job_timeout: Annotated[
-        float | None,
-        Field(gt=0, allow_inf_nan=False, description="time limit in seconds for jobs that are started without one"),
-    ] = None
-    cleanup_interval: Annotated[float, Field(ge=10, description="seconds between two removals of old jobs")] = 3600
-    keep_days: Annotated[float, Field(gt=0, description="days for which ended jobs are kept")] = 14
-    working_dir: Annotated[str, Field(description="directory of jobs that are started without one")] = "."
-    allowed_commands: Annotated[
-        list[str],
-        NoDecode,
-        Field(
-            description="regular expressions, separated by commas, one of which a command must match from its start; "
-            "a guard rail, not a sandbox"
-        ),
-    ] = []
-    shell: Annotated[str, Field(description="shell that commands are given to with -c")] = "/bin/sh"
-    toolsets: Annotated[
-        list[Toolset], NoDecode, Field(description="tools that the MCP server offers, separated by commas")
-    ] = list(TOOLSETS)
-    max_runs: Annotated[int, Field(ge=1, le=10_000, description="agents running at once; more are queued")] = 4
-    run_env: Annotated[
-        list[str],
-        NoDecode,
-        Field(description="variables, or patterns with *, that agents get beyond the usual ones, separated by commas"),
-    ] = []
-    http_token: Annotated[
-        SecretStr | None, Field(description="bearer token of serve --http; without one, one is made and stored")
-    ] = None
 
-    @field_validator("state_dir")
-    @classmethod
-    def _default_state_dir(cls, value: str) -> str:
-        if value:
-            return str(_absolute(value))
-        base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-        return str(Path(base).expanduser().absolute() / "mcp-background-job")
+def _number(kind: type[int | float], text: str, said: Any) -> Any:
+    try:
+        return kind(said)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"Input should be a valid {text}, unable to parse string as {_a(text)}") from error
 
-    @field_validator("max_output_size", mode="before")
-    @classmethod
-    def _bytes(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        match = _SIZE.fullmatch(value.strip())
+
+def _a(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
+def _whole(minimum: int, maximum: int) -> _Read:
+    def read(said: Any) -> int:
+        value = _number(int, "integer", said)
+        if value < minimum:
+            raise ValueError(f"Input should be greater than or equal to {minimum}")
+        if value > maximum:
+            raise ValueError(f"Input should be less than or equal to {maximum}")
+        return value
+
+    return read
+
+
+def _at_least(minimum: float) -> _Read:
+    def read(said: Any) -> float:
+        value = _number(float, "number", said)
+        if not value >= minimum:
+            raise ValueError(f"Input should be greater than or equal to {minimum}")
+        return value
+
+    return read
+
+
+def _positive(said: Any) -> float:
+    value = _number(float, "number", said)
+    if not value > 0:
+        raise ValueError("Input should be greater than 0")
+    return value
+
+
+def _time_limit(said: Any) -> float:
+    value = _positive(said)
+    if not math.isfinite(value):
+        raise ValueError("Input should be a finite number")
+    return value
+
+
+def _size(minimum: int) -> _Read:
+    def read(said: Any) -> int:
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]?B?)", str(said).strip(), re.IGNORECASE)
         if match is None or len(match[1]) > _MAX_SIZE_DIGITS:
             raise ValueError("give bytes as a number, or with kB, MB or GB")
         unit = match[2].upper()
-        return int(float(match[1]) * _UNITS[unit if unit.endswith("B") or not unit else f"{unit}B"])
-
-    @field_validator("http_token")
-    @classmethod
-    def _token(cls, value: SecretStr | None) -> SecretStr | None:
-        return value if value and value.get_secret_value().strip() else None
-
-    @field_validator("allowed_commands", "toolsets", "run_env", mode="before")
-    @classmethod
-    def _separated(cls, value: object) -> object:
-        if isinstance(value, str):
-            return [part.strip() for part in value.split(",") if part.strip()]
+        value = int(float(match[1]) * _UNITS[unit if unit.endswith("B") or not unit else f"{unit}B"])
+        if value < minimum:
+            raise ValueError(f"Input should be greater than or equal to {minimum}")
         return value
 
-    @field_validator("allowed_commands")
-    @classmethod
-    def _patterns(cls, value: list[str]) -> list[str]:
-        for pattern in value:
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error
-        return value
-
-    @field_validator("working_dir")
-    @classmethod
-    def _directory(cls, value: str) -> str:
-        path = _absolute(value)
-        if not path.is_dir():
-            raise ValueError(f"{path} is not a directory")
-        return str(path)
-
-    @field_validator("shell")
-    @classmethod
-    def _executable(cls, value: str) -> str:
-        if not Path(value).is_absolute() or not Path(value).is_file() or not os.access(value, os.X_OK):
-            raise ValueError(f"{value!r} is not the absolute path of an executable")
-        return value
+    return read
 
 
-class ComfyUISettings(BaseSettings):
+def _separated(said: Any) -> list[str]:
+    parts = said.split(",") if isinstance(said, str) else said
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _patterns(said: Any) -> list[str]:
+    patterns = _separated(said)
+    for pattern in patterns:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error
+    return patterns
+
+
+def _toolsets(said: Any) -> list[str]:
+    toolsets = _separated(said)
+    for toolset in toolsets:
+        if toolset not in TOOLSETS:
+            raise ValueError(f"{toolset!r} should be {', '.join(map(repr, TOOLSETS[:-1]))} or {TOOLSETS[-1]!r}")
+    return toolsets
+
+
+def _token(said: Any) -> str | None:
+    return said if _text(said).strip() else None
+
+
+def _path(said: Any) -> str:
+    try:
+        return str(Path(_text(said)).expanduser().absolute())
+    except RuntimeError as error:  # there is no such user
+        raise ValueError(f"{said}: {error}") from error
+
+
+def _state_dir(said: Any) -> str:
+    if said:
+        return _path(said)
+    base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return str(Path(base).expanduser().absolute() / "mcp-background-job")
+
+
+def _directory(said: Any) -> str:
+    path = _path(said)
+    if not os.path.isdir(path):  # noqa: PTH112  a plain path, as everywhere
+        raise ValueError(f"{path} is not a directory")
+    return path
+
+
+def _executable(said: Any) -> str:
+    path = Path(_text(said))
+    if not path.is_absolute() or not path.is_file() or not os.access(path, os.X_OK):
+        raise ValueError(f"{said!r} is not the absolute path of an executable")
+    return str(said)
+
+
+def _about(read: _Read, default: str | None, description: str) -> dict[str, Any]:
+    """Return what there is to know about a setting.
+
+    Args:
+        read: makes its value.
+        default: what is read where nothing is given; ``None`` is taken as it is.
+        description: what it is for.
+    """
+    return {"read": read, "default": default, "description": description}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All settings. Each is read from ``MCP_BG_`` and its name in capitals."""
+
+    prefix: ClassVar = "MCP_BG_"
+    ignores_empty: ClassVar = False
+
+    state_dir: str = field(metadata=_about(_state_dir, "", "where jobs are kept"))
+    max_jobs: int = field(metadata=_about(_whole(1, 10_000), "10", "jobs running at once; more are queued"))
+    max_output_size: int = field(
+        metadata=_about(
+            _size(4096), "64MB", "log kept per job, in bytes or as 20MB; the oldest output is dropped beyond"
+        )
+    )
+    job_timeout: float | None = field(
+        metadata=_about(_time_limit, None, "time limit in seconds for jobs that are started without one")
+    )
+    cleanup_interval: float = field(metadata=_about(_at_least(10), "3600", "seconds between two removals of old jobs"))
+    keep_days: float = field(metadata=_about(_positive, "14", "days for which ended jobs are kept"))
+    working_dir: str = field(metadata=_about(_directory, ".", "directory of jobs that are started without one"))
+    allowed_commands: list[str] = field(
+        metadata=_about(
+            _patterns,
+            "",
+            "regular expressions, separated by commas, one of which a command must match from its start; "
+            "a guard rail, not a sandbox",
+        )
+    )
+    shell: str = field(metadata=_about(_executable, "/bin/sh", "shell that commands are given to with -c"))
+    toolsets: list[Toolset] = field(
+        metadata=_about(_toolsets, ",".join(TOOLSETS), "tools that the MCP server offers, separated by commas")
+    )
+    max_runs: int = field(metadata=_about(_whole(1, 10_000), "4", "agents running at once; more are queued"))
+    run_env: list[str] = field(
+        metadata=_about(
+            _separated, "", "variables, or patterns with *, that agents get beyond the usual ones, separated by commas"
+        )
+    )
+    http_token: str | None = field(
+        repr=False, metadata=_about(_token, None, "bearer token of serve --http; without one, one is made and stored")
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComfyUISettings:
     """Where ComfyUI is and how it is run. Each is read from ``COMFYUI_`` and its name in capitals."""
 
-    model_config = SettingsConfigDict(env_prefix="COMFYUI_", extra="ignore", frozen=True, env_ignore_empty=True)
+    prefix: ClassVar = "COMFYUI_"
+    ignores_empty: ClassVar = True
 
-    url: Annotated[str | None, Field(description="URL of ComfyUI, instead of host and port")] = None
-    host: Annotated[str, Field(description="host that ComfyUI listens on")] = "127.0.0.1"
-    port: Annotated[int, Field(ge=1, le=65535, description="port that ComfyUI listens on")] = 8188
-    dir: Annotated[str | None, Field(description="directory of ComfyUI, with main.py, to start it from")] = None
-    command: Annotated[str | None, Field(description="command that starts ComfyUI, for the shell")] = None
-    restart_command: Annotated[
-        str | None, Field(description="command that restarts a ComfyUI that something else supervises")
-    ] = None
-    output_dir: Annotated[
-        str | None, Field(description="directory that outputs are downloaded below; the working directory without it")
-    ] = None
-
-    @field_validator("output_dir")
-    @classmethod
-    def _expanded(cls, value: str | None) -> str | None:
-        return None if value is None else str(_absolute(value))
+    url: str | None = field(metadata=_about(_text, None, "URL of ComfyUI, instead of host and port"))
+    host: str = field(metadata=_about(_text, "127.0.0.1", "host that ComfyUI listens on"))
+    port: int = field(metadata=_about(_whole(1, 65535), "8188", "port that ComfyUI listens on"))
+    dir: str | None = field(metadata=_about(_text, None, "directory of ComfyUI, with main.py, to start it from"))
+    command: str | None = field(metadata=_about(_text, None, "command that starts ComfyUI, for the shell"))
+    restart_command: str | None = field(
+        metadata=_about(_text, None, "command that restarts a ComfyUI that something else supervises")
+    )
+    output_dir: str | None = field(
+        metadata=_about(_path, None, "directory that outputs are downloaded below; the working directory without it")
+    )
 
 
-def _absolute(value: str) -> Path:
-    try:
-        return Path(value).expanduser().absolute()
-    except RuntimeError as error:  # there is no such user
-        raise ValueError(f"{value}: {error}") from error
-
-
-def variable_of(setting: str, settings: type[BaseSettings] = Settings) -> str:
+def variable_of(setting: str, kind: type[Settings | ComfyUISettings] = Settings) -> str:
     """Return the name of the environment variable that a setting is read from."""
-    return f"{settings.model_config.get('env_prefix', '')}{setting.upper()}"
+    return f"{kind.prefix}{setting.upper()}"
 
 
-def _given(problem: Any, name: str) -> Any:
-    # For a setting that was converted before it was checked, pydantic reports the converted value.
-    return os.environ.get(name, problem["input"]) if isinstance(problem["input"], int) else problem["input"]
+def given(kind: type[Settings | ComfyUISettings]) -> dict[str, str]:
+    """Return what the environment says of settings, by variable; names are read without regard to case."""
+    ours = {key.upper(): value for key, value in os.environ.items() if key.upper().startswith(kind.prefix)}
+    return {variable: value for variable, value in ours.items() if value or not kind.ignores_empty}
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -179,14 +256,17 @@ def load_comfyui_settings(**overrides: Any) -> ComfyUISettings:
     return _load(ComfyUISettings, overrides)
 
 
-_Settings = TypeVar("_Settings", bound=BaseSettings)
+_Settings = TypeVar("_Settings", Settings, ComfyUISettings)
 
 
 def _load(kind: type[_Settings], overrides: dict[str, Any]) -> _Settings:
-    try:
-        return kind(**overrides)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        name = variable_of(str(problem["loc"][0]), kind)
-        shown = "" if "token" in name.lower() else f"={_given(problem, name)!r}"
-        raise ConfigError(f"{name}{shown}: {problem['msg'].removeprefix('Value error, ')}") from error
+    environment = given(kind)
+    values: dict[str, Any] = {}
+    for setting in fields(kind):
+        variable = variable_of(setting.name, kind)
+        value = overrides.get(setting.name, environment.get(variable, setting.metadata["default"]))
+        try:
+            values[setting.name] = None if value is None else setting.metadata["read"](value)
+        except ValueError as error:
+            raise ConfigError(f"{variable}{f'={value!r}' if setting.repr else ''}: {error}") from error
+    return kind(**values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import platform
 import shutil
@@ -9,12 +10,9 @@ import stat
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from pydantic import SecretStr
-from pydantic_settings import BaseSettings
-
 from mcp_background_job import __version__
 from mcp_background_job.cli import kernel
-from mcp_background_job.config import ComfyUISettings, Settings, variable_of
+from mcp_background_job.config import ComfyUISettings, Settings, given, variable_of
 from mcp_background_job.core.states import State
 from mcp_background_job.core.text import size
 from mcp_background_job.errors import BackgroundJobError
@@ -98,34 +96,33 @@ def blame(findings: Findings, error: BackgroundJobError) -> None:
     findings.problems.append(str(error))
 
 
-def _settings(settings: BaseSettings) -> list[Setting]:
-    return [_setting(type(settings), name, getattr(settings, name)) for name in type(settings).model_fields]
+def _settings(settings: Settings | ComfyUISettings) -> list[Setting]:
+    kind = type(settings)
+    environment = given(kind)
+    return [
+        Setting(
+            variable := variable_of(setting.name, kind),
+            _shown(getattr(settings, setting.name), is_secret=not setting.repr),
+            "environment" if variable in environment else _source_of_default(setting.name),
+        )
+        for setting in dataclasses.fields(kind)
+    ]
 
 
-def _setting(kind: type[BaseSettings], name: str, value: object) -> Setting:
-    variable = variable_of(name, kind)
-    source = "environment" if _is_given(kind, variable) else "default"
-    if kind is Settings and name == "state_dir" and source == "default" and os.environ.get("XDG_STATE_HOME"):
-        source = "XDG_STATE_HOME"
-    return Setting(variable, _shown(value), source)
+def _source_of_default(name: str) -> str:
+    return "XDG_STATE_HOME" if name == "state_dir" and os.environ.get("XDG_STATE_HOME") else "default"
 
 
-def _is_given(kind: type[BaseSettings], variable: str) -> bool:
-    # Names are read without regard to case; a variable that is empty counts only where the settings say so.
-    values = [value for key, value in os.environ.items() if key.upper() == variable]
-    return any(values) if kind.model_config.get("env_ignore_empty") else bool(values)
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, SecretStr):
+def _shown(value: Any, *, is_secret: bool) -> str:
+    if value is None:
+        return ""
+    if is_secret:
         return "(set)"
-    if isinstance(value, list):
-        return ",".join(str(part) for part in value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    return "" if value is None else str(value)
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)  # pyright: ignore[reportUnknownArgumentType]
 
 
 def _unknown_variables() -> list[str]:
-    known = {variable_of(name) for name in Settings.model_fields} | _NOT_SETTINGS
+    known = {variable_of(setting.name) for setting in dataclasses.fields(Settings)} | _NOT_SETTINGS
     unknown = sorted(key for key in os.environ if key.upper().startswith(_PREFIX) and key.upper() not in known)
     return [f"{key} is set, and is no setting: see the list for what there is" for key in unknown]
 

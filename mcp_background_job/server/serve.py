@@ -52,7 +52,7 @@ class _BearerToken(TokenVerifier):
 def _token(settings: Settings) -> str:
     """Return the configured token, else the stored one, else a new one that is then stored."""
     if settings.http_token is not None:
-        return settings.http_token.get_secret_value()
+        return settings.http_token
     path = StateDir(settings.state_dir).http_token
     try:
         # O_EXCL: of two servers that start at once one makes the token and the other reads it.

@@ -49,7 +49,9 @@ def test_the_readme_lists_exactly_the_tools_that_there_are() -> None:
 
 
 def test_the_readme_lists_exactly_the_settings_that_there_are() -> None:
-    there = [variable_of(name, kind) for kind in (Settings, ComfyUISettings) for name in kind.model_fields]
+    there = [
+        variable_of(setting.name, kind) for kind in (Settings, ComfyUISettings) for setting in dataclasses.fields(kind)
+    ]
     assert sorted(_first_column("Settings")) == sorted(there)
 
 
