@@ -78,7 +78,7 @@ def _bereft(job: JobDir, status: Status | None, boot_id: str) -> Holder | None:
     """Return the living runner of a job whose lock was removed, by its own job perhaps."""
     if status is None or status.boot_id != boot_id:
         return None
-    pid = runners.find(job)
+    pid = runners.find_bereft(job)
     return Holder(pid) if pid else None
 
 

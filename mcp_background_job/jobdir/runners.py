@@ -68,6 +68,13 @@ def find(job: JobDir) -> int | None:
     return None
 
 
+def find_bereft(job: JobDir) -> int | None:
+    """Return the pid of the living runner of a job whose lock was removed or replaced, by the job itself perhaps."""
+    pid = find(job)
+    # One that has taken the lock since the caller saw it free is a new runner, a sweeper perhaps.
+    return pid if lock.holder_of(job.lock) is None else None
+
+
 def keeps_lock_to_the_end(pid: int) -> bool:
     """Tell whether who holds the lock of a job is a runner that lets go of it as soon as it has recorded the end.
 

@@ -15,14 +15,13 @@ import signal
 import traceback
 
 from mcp_background_job.errors import BackgroundJobError, CorruptRecordError, LaunchError
-from mcp_background_job.jobdir import lock, order, records
+from mcp_background_job.jobdir import lock, order, records, runners
 from mcp_background_job.jobdir.boot import boot_id
 from mcp_background_job.jobdir.claims import Claim
 from mcp_background_job.jobdir.layout import JobDir, StateDir
 from mcp_background_job.jobdir.marks import is_any_queued, waiting_of
 from mcp_background_job.jobdir.queue import due
 from mcp_background_job.jobdir.records import Spec
-from mcp_background_job.jobdir.runners import name_of_runner
 from mcp_background_job.runner.exit_record import MAX_REASON
 from mcp_background_job.runner.supervisor import Supervisor
 from mcp_background_job.runner.sweep import sweep
@@ -93,7 +92,7 @@ def _own(job: JobDir, reply: Reply, killed_by: str | None, claim: Claim | None) 
             claim.release()
     if spec is None:
         return
-    name_process(name_of_runner(job.job_id))
+    name_process(runners.name_of_runner(job.job_id))
     if os.path.exists(job.status):
         sweep(job, spec, killed_by=killed_by)
     else:
@@ -102,7 +101,10 @@ def _own(job: JobDir, reply: Reply, killed_by: str | None, claim: Claim | None) 
 
 def _take(job: JobDir, reply: Reply) -> Spec | None:
     """Take the job's lock, for good, and the job out of the queue; ``None`` if there is nothing to do."""
-    if lock.try_acquire(job.lock) is None:
+    # A runner whose lock file was removed holds its job all the same. It is looked for before the lock is taken: from
+    # then until we say that we sweep, we are taken for the job's runner.
+    is_held = os.path.exists(job.status) and not os.path.exists(job.exit) and runners.find_bereft(job) is not None
+    if is_held or lock.try_acquire(job.lock) is None:
         reply.send(owned=True)
         return None
     if os.path.exists(job.exit):

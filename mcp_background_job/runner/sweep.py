@@ -16,7 +16,7 @@ from mcp_background_job.core.ladder import Step
 from mcp_background_job.core.recovery import REBOOT, RUNNER_GONE
 from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.errors import CorruptRecordError
-from mcp_background_job.jobdir import lock, records, runners
+from mcp_background_job.jobdir import lock, records
 from mcp_background_job.jobdir.boot import boot_id, machine
 from mcp_background_job.jobdir.ending import publish
 from mcp_background_job.jobdir.layout import JobDir
@@ -42,8 +42,8 @@ def sweep(job: JobDir, spec: Spec, *, killed_by: str | None) -> None:
         killed_by: who wanted the job stopped and found its runner dead or deaf; then it ends as killed, not as lost.
     """
     before = _last_status(job)
-    if _is_elsewhere(before) or runners.find(job) is not None:
-        return  # its runner lives, or may live: on another machine, or bereft of its lock
+    if _is_elsewhere(before):
+        return  # its runner may live
     rebooted = before is not None and before.boot_id != boot_id()
     _announce(job, before)
     # The cookie names the directory that it was made for: a copy, in a backup say, must not end the original's job.

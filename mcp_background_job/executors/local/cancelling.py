@@ -56,7 +56,7 @@ class Cancelling:
                 await self._swept(job_id)
                 return Cancelled(was_live=False)
             if seen.state is State.QUEUED:
-                if await lanes.look(runners.find, self._store.job(job_id)):
+                if await lanes.look(runners.find_bereft, self._store.job(job_id)):
                     break  # it only looks so, since all that its runner wrote was removed
                 if await lanes.write(end_unowned, self._store.job(job_id), _withdrawn(request)):
                     await self._queue.serve()  # others may have waited for it
