@@ -22,6 +22,9 @@ class Places:
         self._home, *self._others = places
         self._all = tuple(places)
         self._names = names
+        self._jobs_changed = _Newest()
+        self._marks_changed = _Newest()
+        self._queue_changed = _Newest()
 
     # -- where a job is --------------------------------------------------------------------------------------------
 
@@ -65,11 +68,11 @@ class Places:
         Raises:
             StateDirError: a store is gone.
         """
-        return max(place.store.jobs_changed_at() for place in self._all)
+        return self._jobs_changed.at([place.store.jobs_changed_at() for place in self._all])
 
     def marks_changed_at(self) -> int:
         """Return a number that changes when a job is marked as not ended, or no longer: nanoseconds since the epoch."""
-        return max(place.store.marks_changed_at() for place in self._all)
+        return self._marks_changed.at([place.store.marks_changed_at() for place in self._all])
 
     def has_runner(self, job_id: str) -> bool:
         """Tell whether a job is in somebody's hands: cheaper than a look at the job."""
@@ -81,7 +84,7 @@ class Places:
 
     def queue_changed_at(self) -> int:
         """Return a number that changes when a job gets its turn, or is no longer live."""
-        return max(place.store.queue_changed_at() for place in self._all)
+        return self._queue_changed.at([place.store.queue_changed_at() for place in self._all])
 
     def look(self, job_ids: Collection[str]) -> dict[str, Observation]:
         """Return what is true now of each of these jobs; jobs without a trace are left out."""
@@ -189,3 +192,17 @@ class Places:
     def look_again_s(self, job_id: str, seen: Observation | None) -> float:
         """Return after how many seconds another look at a job that nobody can be connected to may show a change."""
         return self.of(job_id).look_again_s(seen)
+
+
+class _Newest:
+    """One moment for several stores. It changes when that of any store does, also of one that is not the newest."""
+
+    def __init__(self) -> None:
+        self._seen: list[int] = []
+        self._moment = -1
+
+    def at(self, moments: list[int]) -> int:
+        if moments != self._seen:
+            self._seen = moments
+            self._moment = max(*moments, self._moment + 1)
+        return self._moment

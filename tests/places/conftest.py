@@ -1,0 +1,53 @@
+"""The places that the contract is held to."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import AsyncGenerator, Callable
+from typing import Any
+
+import pytest
+
+from mcp_background_job.executors.base import Place
+from mcp_background_job.executors.local.place import LocalPlace
+from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, JOB_ID_VARIABLE, StateDir
+from mcp_background_job.jobdir.records import Spec
+from tests.places.memory import OBEYS, MemoryPlace
+
+_NUMBERS = itertools.count(100)
+
+SpecOf = Callable[..., Spec]
+
+
+@pytest.fixture(params=["memory", pytest.param("local", marks=pytest.mark.real_process)])
+async def place(request: pytest.FixtureRequest, state_dir: str) -> AsyncGenerator[Place]:
+    """A place without jobs."""
+    place = MemoryPlace() if request.param == "memory" else LocalPlace(StateDir(state_dir))
+    place.store.prepare()
+    yield place
+    await place.finish()
+    place.close()
+
+
+@pytest.fixture
+def spec_of(place: Place) -> SpecOf:
+    """Make specs of programs that do what their input says; see ``tests.places.memory``."""
+
+    def spec_of(**asked: Any) -> Spec:
+        job_id = f"j{next(_NUMBERS)}"
+        assert place.store.claim(job_id)
+        cookie = f"{place.store.identity_of(job_id)}-{'c' * 32}"
+        wishes: dict[str, Any] = {"argv": ["/bin/sh", "-c", OBEYS], "stdin": "pipe", "max_jobs": 100, **asked}
+        return Spec(
+            job_id=job_id,
+            command="obeys",
+            cwd="/",
+            env={"PATH": "/usr/bin:/bin", JOB_ID_VARIABLE: job_id, COOKIE_VARIABLE: cookie},
+            created_at=time.time(),
+            cookie=cookie,
+            max_output=2**20,
+            **wishes,
+        )
+
+    return spec_of
