@@ -1,16 +1,21 @@
-"""Which runs there are: the listing of their directory says it, and nothing else does."""
+"""Which runs there are: the listing of their directory says it, and the index of jobs keeps it at hand."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import secrets
 from dataclasses import dataclass
 
-from mcp_background_job.agents import records
-from mcp_background_job.agents.records import RunRecord
+from mcp_background_job.agents import journal, records
+from mcp_background_job.agents.records import Checkpoint, RunRecord
+from mcp_background_job.core.run import RunChoice, RunRow
 from mcp_background_job.errors import CorruptRecordError, InvalidRequestError, StateDirError, UnknownRunError
 from mcp_background_job.jobdir.layout import RunDir, StateDir, is_run_id
+from mcp_background_job.jobs.index import Index
+from mcp_background_job.jobs.passes import settled
+from mcp_background_job.registry.base import Registry
 
 #: As those of jobs: letters and digits that cannot be taken for one another.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -18,6 +23,12 @@ _ID_LENGTH = 6
 
 #: Attempts to find a free id; with as many runs as fit on a disk one in thousands is taken.
 _ID_ATTEMPTS = 20
+
+#: What is compared with runs/ is noted in the index under this name.
+_RUNS = "runs"
+
+#: Runs that are read and indexed in one go: milliseconds, between which others are served.
+_READ = 50
 
 
 @dataclass(frozen=True)
@@ -30,11 +41,12 @@ class Reference:
 
 
 class Catalog:
-    """The runs of a state directory. Methods read files."""
+    """The runs of a state directory. Methods without ``async`` read files."""
 
-    def __init__(self, state: StateDir) -> None:
-        """Names the state directory; the directory of runs is made with the first of them."""
+    def __init__(self, state: StateDir, index: Index) -> None:
+        """Names the state directory and its index; the directory of runs is made with the first of them."""
         self._state = state
+        self._index = index
 
     def claim(self) -> RunDir:
         """Take a free run id by making its directory.
@@ -58,22 +70,78 @@ class Catalog:
         """Return the paths of a run."""
         return self._state.run(run_id)
 
-    def all(self, *, backend: str | None = None, cwd: str | None = None) -> list[RunRecord]:
-        """Return all runs, newest first; one whose record cannot be read is left out.
-
-        Args:
-            backend: only runs of this kind of agent.
-            cwd: only runs in this workspace.
-        """
-        workspace = None if cwd is None else os.path.normpath(cwd)
+    def all(self) -> list[RunRecord]:
+        """Read all runs; one whose record cannot be read is left out."""
         found: list[RunRecord] = []
+        for run_id in self._listed():
+            with contextlib.suppress(CorruptRecordError):
+                if record := self.get(run_id):
+                    found.append(record)
+        return found
+
+    def _listed(self) -> list[str]:
         with contextlib.suppress(FileNotFoundError):
-            for name in os.listdir(self._state.runs):
-                with contextlib.suppress(CorruptRecordError):
-                    record = self.get(name)
-                    if record and backend in (None, record.backend) and workspace in (None, record.cwd):
-                        found.append(record)
-        return sorted(found, key=lambda record: (record.created_at, record.run_id), reverse=True)
+            return os.listdir(self._state.runs)
+        return []
+
+    # -- the index ---------------------------------------------------------------------------------------------------
+
+    async def sync(self) -> None:
+        """Bring the index up to date with what was added and removed."""
+        stamp, missing = await self._index.call(self._compare)
+        rows: list[RunRow] = []
+        for begin in range(0, len(missing), _READ):
+            read = await asyncio.to_thread(self._rows, missing[begin : begin + _READ])
+            await self._index.call(lambda registry, read=read: registry.put_runs(read))
+            rows += read
+        if len(rows) == len(missing) and stamp != -1:  # else one is just being recorded
+            await self._index.call(lambda registry: registry.note_pass(_RUNS, stamp))
+
+    def _compare(self, registry: Registry) -> tuple[int, list[str]]:
+        """Return the time stamp of the directory, -1 if nothing follows from it, and the runs that are not indexed."""
+        try:
+            stamp = os.stat(self._state.runs).st_mtime_ns
+        except FileNotFoundError:
+            stamp = 0  # there are no runs
+        if stamp == registry.passed(_RUNS):
+            return -1, []
+        stamp = settled(stamp)
+        there = {run_id for run_id in self._listed() if is_run_id(run_id)}
+        known = registry.run_ids()
+        registry.forget_runs(known - there)
+        return stamp, sorted(there - known)
+
+    def _rows(self, run_ids: list[str]) -> list[RunRow]:
+        rows: list[RunRow] = []
+        for run_id in run_ids:
+            with contextlib.suppress(CorruptRecordError):  # it is on no list, as it cannot be shown
+                if record := self.get(run_id):
+                    rows.append(row_of(record, journal.checkpoint(self.directory(run_id))))
+        return rows
+
+    async def rows(self, choice: RunChoice, *, limit: int = -1, offset: int = 0) -> list[RunRow]:
+        """Return runs as they are indexed, newest first."""
+        return await self._index.call(lambda registry: registry.runs(choice, limit=limit, offset=offset))
+
+    async def live(self) -> list[RunRow]:
+        """Return the runs that are not known to be over, newest first."""
+        return await self._index.call(lambda registry: registry.live_runs())
+
+    async def note(self, record: RunRecord, state: Checkpoint) -> None:
+        """Note how a run ended, once nothing of it will change."""
+        if state.is_tidy:
+            await self._index.call(lambda registry: registry.put_runs([row_of(record, state)]))
+
+    async def records(self, rows: list[RunRow]) -> list[RunRecord]:
+        """Read these runs; those that were removed meanwhile are left out."""
+        return await asyncio.to_thread(lambda: [record for row in rows if (record := self._readable(row.run_id))])
+
+    def _readable(self, run_id: str) -> RunRecord | None:
+        with contextlib.suppress(CorruptRecordError):
+            return self.get(run_id)
+        return None
+
+    # -- one run -----------------------------------------------------------------------------------------------------
 
     def get(self, run_id: str) -> RunRecord | None:
         """Return a run's record, ``None`` if there is no such run.
@@ -83,7 +151,7 @@ class Catalog:
         """
         return records.read(RunRecord, self.directory(run_id).record) if is_run_id(run_id) else None
 
-    def find(self, reference: Reference) -> RunRecord:
+    async def find(self, reference: Reference) -> RunRecord:
         """Return the run that is meant: by id, or the newest of an agent's name.
 
         Raises:
@@ -91,26 +159,47 @@ class Catalog:
             InvalidRequestError: neither is given, or the name means agents in several places.
         """
         if reference.run_id:
-            record = self.get(reference.run_id)
+            record = await asyncio.to_thread(self.get, reference.run_id)
             if record is None:
                 raise UnknownRunError(f"Unknown run_id: {reference.run_id}")
             return record
         if not reference.agent_name:
             raise InvalidRequestError("Provide run_id or agent_name")
-        return self._newest_named(reference.agent_name, reference.cwd)
+        return await self._newest_named(reference.agent_name, reference.cwd)
 
-    def _newest_named(self, name: str, cwd: str | None) -> RunRecord:
-        named = [record for record in self.all(cwd=cwd) if record.agent_name == name]
-        if not named:
+    async def _newest_named(self, name: str, cwd: str | None) -> RunRecord:
+        await self.sync()
+        named = await self.rows(RunChoice(agent_name=name, cwd=workspace(cwd)))
+        if len({row.cwd for row in named}) > 1:
+            raise InvalidRequestError(f"agent_name is ambiguous across multiple cwd values: {name}")
+        found = await self.records(named[:1])
+        if not found:
             where = "" if cwd is None else f" in cwd {cwd}"
             raise UnknownRunError(f"Unknown agent_name{where}: {name}")
-        if len({record.cwd for record in named}) > 1:
-            raise InvalidRequestError(f"agent_name is ambiguous across multiple cwd values: {name}")
-        return named[0]
+        return found[0]
 
-    def of_session(self, session_id: str) -> list[RunRecord]:
+    async def of_session(self, session_id: str) -> list[RunRecord]:
         """Return the runs of a session, newest first."""
-        return [record for record in self.all() if record.session_id == session_id]
+        await self.sync()
+        return await self.records(await self.rows(RunChoice(session_id=session_id)))
+
+
+def workspace(cwd: str | None) -> str | None:
+    """Return a workspace as records have it."""
+    return None if cwd is None else os.path.normpath(cwd)
+
+
+def row_of(record: RunRecord, state: Checkpoint) -> RunRow:
+    """Return what the index has of a run."""
+    return RunRow(
+        run_id=record.run_id,
+        backend=record.backend,
+        agent_name=record.agent_name,
+        session_id=record.session_id,
+        cwd=record.cwd,
+        created_at=record.created_at,
+        status=state.status.value if state.is_tidy else None,
+    )
 
 
 def new_id() -> str:

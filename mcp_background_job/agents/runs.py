@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import shutil
 import time
@@ -15,7 +16,7 @@ from mcp_background_job.agents import journal, messages, records, watching
 from mcp_background_job.agents.adapters.base import Adapter
 from mcp_background_job.agents.adapters.table import adapter_named
 from mcp_background_job.agents.answering import answer
-from mcp_background_job.agents.catalog import Catalog, Reference, new_id
+from mcp_background_job.agents.catalog import Catalog, Reference, new_id, workspace
 from mcp_background_job.agents.launching import Launcher, Policy, Session
 from mcp_background_job.agents.projection import WAITING
 from mcp_background_job.agents.records import CancelIntent, RunRecord
@@ -23,7 +24,7 @@ from mcp_background_job.agents.request import SpawnRequest, check, text_of
 from mcp_background_job.agents.results import Cancelled, Continued, Listed, Piece, Polled, Run
 from mcp_background_job.agents.stopping import stop
 from mcp_background_job.agents.watching import MAX_WAIT_S, Watcher
-from mcp_background_job.core.run import Backend, RunStatus
+from mcp_background_job.core.run import Backend, RunChoice, RunRow, RunStatus
 from mcp_background_job.errors import (
     BackgroundJobError,
     InvalidRequestError,
@@ -61,7 +62,7 @@ class RunManager:
         """
         self._manager = manager
         self._keep_s = keep_s
-        self._catalog = Catalog(manager.state)
+        self._catalog = Catalog(manager.state, manager.index)
         self._launcher = Launcher(manager, self._catalog, policy, environment)
         self._watcher = Watcher(manager, self._catalog)
 
@@ -91,7 +92,7 @@ class RunManager:
         return run
 
     async def _session(self, adapter: Adapter, session_id: str, backend: str) -> Session:
-        runs = await asyncio.to_thread(self._catalog.of_session, session_id)
+        runs = await self._catalog.of_session(session_id)
         if not runs:
             raise InvalidRequestError(f"Unknown session_id: {session_id}")
         newest = runs[0]
@@ -137,19 +138,31 @@ class RunManager:
             raise InvalidRequestError(f"backend {backend!r} is unknown: give one of {', '.join(get_args(Backend))}")
         if cwd is not None and not os.path.isabs(cwd):
             raise InvalidRequestError(f"cwd must be an absolute path: {cwd}")
-        found = await asyncio.to_thread(self._catalog.all, backend=backend, cwd=cwd)
+        await self._catalog.sync()
+        choice = RunChoice(status=status, backend=backend, cwd=workspace(cwd))
         until = time.monotonic() + watching.LOOK_S  # for all of them
-        if status is None:
-            runs = [await self._watcher.look(record, until=until) for record in found[offset : offset + limit]]
-            count = len(found)
-        else:
-            matching = [
-                run
-                for run in [await self._watcher.look(record, until=until) for record in found]
-                if run.state.status == status
-            ]
-            runs, count = matching[offset : offset + limit], len(matching)
-        return Listed(runs, offset + limit if offset + limit < count else None)
+        # How runs ended that are over stands in the index; what is true of the others is looked up now.
+        live = {} if status is None else await self._live(choice, until)
+        rows = [*await self._catalog.rows(choice, limit=offset + limit + 1), *live]
+        rows.sort(key=lambda row: (row.created_at, row.run_id), reverse=True)
+        shown = await self._catalog.records([row for row in rows[offset : offset + limit] if row not in live])
+        runs = [run for row, run in live.items() if row in rows[offset : offset + limit]]
+        runs += [await self._looked(record, until) for record in shown]
+        runs.sort(key=lambda run: (run.record.created_at, run.record.run_id), reverse=True)
+        return Listed(runs, offset + limit if offset + limit < len(rows) else None)
+
+    async def _live(self, choice: RunChoice, until: float) -> dict[RunRow, Run]:
+        """Return the chosen runs among those of which the index does not know that they are over."""
+        rows = [row for row in await self._catalog.live() if choice.backend in (None, row.backend)]
+        rows = [row for row in rows if choice.cwd in (None, row.cwd)]
+        found = {record.run_id: record for record in await self._catalog.records(rows)}
+        runs = {row: await self._looked(found[row.run_id], until) for row in rows if row.run_id in found}
+        return {row: run for row, run in runs.items() if run.state.status == choice.status and not run.state.is_tidy}
+
+    async def _looked(self, record: RunRecord, until: float) -> Run:
+        run = await self._watcher.look(record, until=until)
+        await self._catalog.note(record, run.state)
+        return run
 
     async def poll(self, reference: Reference, *, after_seq: int, limit: int = 100, wait_s: float = 20.0) -> Polled:
         """Return events behind a number; waits for some unless the run is over.
@@ -206,7 +219,7 @@ class RunManager:
         return run
 
     async def _find(self, reference: Reference) -> RunRecord:
-        return await asyncio.to_thread(self._catalog.find, reference)
+        return await self._catalog.find(reference)
 
     # -- stop ------------------------------------------------------------------------------------------------------
 
@@ -267,9 +280,10 @@ class RunManager:
 
     async def recover(self) -> None:
         """Bring all runs up to date: their jobs may have ended while nobody looked."""
-        for record in await asyncio.to_thread(self._catalog.all):
+        await self._catalog.sync()
+        for record in await self._catalog.records(await self._catalog.live()):
             with contextlib.suppress(BackgroundJobError):  # it is shown as it is wherever it is asked for
-                self._watcher.attend(await self._watcher.look(record))
+                self._watcher.attend(await self._looked(record, math.inf))
 
     async def prune(self, *, older_than_s: float | None = None) -> list[str]:
         """Remove runs that ended long enough ago; returns their ids."""

@@ -10,6 +10,7 @@ Names are those of the orchestration server whose tools these are; see ``docs/re
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
@@ -47,6 +48,40 @@ TRANSITIONS: dict[RunStatus, frozenset[RunStatus]] = {
 
 #: A status that never changes again.
 TERMINAL = frozenset(status for status, following in TRANSITIONS.items() if not following)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRow:
+    """A run as the index has it: what lists choose by.
+
+    Attributes:
+        run_id: its id.
+        backend: kind of agent.
+        agent_name: the caller's name for the agent.
+        session_id: our id of the session.
+        cwd: the workspace.
+        created_at: when it was asked for (seconds since the epoch).
+        status: how it ended, ``None`` while it may change.
+    """
+
+    run_id: str
+    backend: str
+    agent_name: str
+    session_id: str
+    cwd: str
+    created_at: float
+    status: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunChoice:
+    """Which runs are meant: those with each of these values; ``None`` is any."""
+
+    status: str | None = None
+    backend: str | None = None
+    agent_name: str | None = None
+    session_id: str | None = None
+    cwd: str | None = None
 
 
 class EventType(StrEnum):

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from typing import Protocol
 
 from mcp_background_job.core.job import Job
+from mcp_background_job.core.run import RunChoice, RunRow
 
 
 class Registry(Protocol):
@@ -76,6 +77,26 @@ class Registry(Protocol):
 
     def forget(self, job_ids: Collection[str]) -> None:
         """Remove jobs."""
+        ...
+
+    def put_runs(self, runs: Iterable[RunRow]) -> None:
+        """Add runs, or note how they ended; an end stays."""
+        ...
+
+    def runs(self, choice: RunChoice, *, limit: int = -1, offset: int = 0) -> list[RunRow]:
+        """Return runs, newest first; -1 is without limit."""
+        ...
+
+    def live_runs(self) -> list[RunRow]:
+        """Return all runs that were not known to be over, newest first."""
+        ...
+
+    def run_ids(self) -> set[str]:
+        """Return the ids of all runs."""
+        ...
+
+    def forget_runs(self, run_ids: Collection[str]) -> None:
+        """Remove runs."""
         ...
 
     def close(self) -> None:

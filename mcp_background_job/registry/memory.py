@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Collection, Iterable
 
 from mcp_background_job.core.job import Job
+from mcp_background_job.core.run import RunChoice, RunRow
 from mcp_background_job.core.states import State, may_follow
 
 #: What was asked never changes.
@@ -20,6 +21,7 @@ class MemoryRegistry:
         self._jobs: dict[str, Job] = {}
         self._seen: set[str] = set()
         self._passed: dict[str, int] = {}
+        self._runs: dict[str, RunRow] = {}
 
     def put(self, jobs: Iterable[Job]) -> None:
         for job in jobs:
@@ -91,8 +93,32 @@ class MemoryRegistry:
             self._jobs.pop(job_id, None)
             self._seen.discard(job_id)
 
+    def put_runs(self, runs: Iterable[RunRow]) -> None:
+        for run in runs:
+            known = self._runs.get(run.run_id, run)
+            self._runs[run.run_id] = dataclasses.replace(known, status=run.status or known.status)
+
+    def runs(self, choice: RunChoice, *, limit: int = -1, offset: int = 0) -> list[RunRow]:
+        wanted = {field: value for field, value in vars(choice).items() if value is not None}
+        found = [run for run in self._runs.values() if wanted.items() <= vars(run).items()]
+        return _newest(found)[offset : None if limit < 0 else offset + limit]
+
+    def live_runs(self) -> list[RunRow]:
+        return _newest(run for run in self._runs.values() if run.status is None)
+
+    def run_ids(self) -> set[str]:
+        return set(self._runs)
+
+    def forget_runs(self, run_ids: Collection[str]) -> None:
+        for run_id in run_ids:
+            self._runs.pop(run_id, None)
+
     def close(self) -> None:
         self._jobs.clear()
 
     def _newest_first(self) -> list[Job]:
         return sorted(self._jobs.values(), key=lambda job: (job.created_at, job.job_id), reverse=True)
+
+
+def _newest(runs: Iterable[RunRow]) -> list[RunRow]:
+    return sorted(runs, key=lambda run: (run.created_at, run.run_id), reverse=True)

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from mcp_background_job.core.job import Job
+from mcp_background_job.core.run import RunChoice, RunRow
 from mcp_background_job.core.states import TRANSITIONS, Outcome, State
 from mcp_background_job.core.wire import utf8
 from mcp_background_job.registry.database import Database, Kind
@@ -91,8 +92,27 @@ class SqliteRegistry:
     def forget(self, job_ids: Collection[str]) -> None:
         self._database.rows("forget", job_ids=json.dumps(list(job_ids)))
 
+    def put_runs(self, runs: Iterable[RunRow]) -> None:
+        with self._database.writing() as write:
+            write("put_run", [_storable(vars(run)) for run in runs])
+
+    def runs(self, choice: RunChoice, *, limit: int = -1, offset: int = 0) -> list[RunRow]:
+        return self._runs("runs", **vars(choice), limit=limit, offset=offset)
+
+    def live_runs(self) -> list[RunRow]:
+        return self._runs("live_runs")
+
+    def run_ids(self) -> set[str]:
+        return {row["run_id"] for row in self._database.rows("run_ids")}
+
+    def forget_runs(self, run_ids: Collection[str]) -> None:
+        self._database.rows("forget_runs", run_ids=json.dumps(list(run_ids)))
+
     def close(self) -> None:
         self._database.close()
+
+    def _runs(self, query: str, **values: Any) -> list[RunRow]:
+        return [_run_of(row) for row in self._database.rows(query, **_storable(values))]
 
     def _ids(self, query: str, **values: object) -> list[str]:
         return [row["job_id"] for row in self._database.rows(query, **values)]
@@ -107,6 +127,18 @@ def _storable(values: dict[str, Any]) -> dict[str, Any]:
 
 def _row_of(job: Job) -> dict[str, Any]:
     return {**_storable(vars(job)), "status": job.status, "transitions": _TRANSITIONS}
+
+
+def _run_of(row: sqlite3.Row) -> RunRow:
+    return RunRow(
+        run_id=row["run_id"],
+        backend=row["backend"],
+        agent_name=row["agent_name"],
+        session_id=row["session_id"],
+        cwd=row["cwd"],
+        created_at=row["created_at"],
+        status=row["status"],
+    )
 
 
 def _job_of(row: sqlite3.Row) -> Job:

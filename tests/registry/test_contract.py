@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcp_background_job.core.job import Job
+from mcp_background_job.core.run import RunChoice, RunRow
 from mcp_background_job.core.states import STATUSES, TRANSITIONS, Outcome, State, may_follow
 from mcp_background_job.registry.base import Registry
 from mcp_background_job.registry.memory import MemoryRegistry
@@ -302,6 +303,56 @@ def test_where_a_job_comes_from_is_kept_whatever_is_put_later(registry: Registry
     assert before is not None
     assert after == dataclasses.replace(before, state=State.RUNNING)
     assert registry.without_origin(limit=10) == []
+
+
+# -- runs --------------------------------------------------------------------------------------------------------------
+
+
+def a_run(run_id: str, **values: Any) -> RunRow:
+    values = {"backend": "codex", "agent_name": "ann", "session_id": "s1", "cwd": "/a", "created_at": 1.0, **values}
+    return RunRow(run_id=run_id, **values)
+
+
+@pytest.fixture
+def four(registry: Registry) -> Registry:
+    registry.put_runs([a_run("ra", created_at=1.0, status="completed"), a_run("rb", created_at=2.0, cwd="/b")])
+    registry.put_runs([a_run("rc", created_at=3.0, backend="gemini", session_id="s2", status="completed")])
+    registry.put_runs([a_run("rd", created_at=3.0, agent_name="bob", status="failed")])
+    return registry
+
+
+@pytest.mark.parametrize(
+    ("choice", "found"),
+    [
+        ({}, ["rd", "rc", "rb", "ra"]),
+        ({"status": "completed"}, ["rc", "ra"]),
+        ({"status": "completed", "backend": "codex"}, ["ra"]),
+        ({"agent_name": "ann"}, ["rc", "rb", "ra"]),
+        ({"session_id": "s2"}, ["rc"]),
+        ({"cwd": "/b"}, ["rb"]),
+        ({"cwd": "/c"}, []),
+    ],
+)
+def test_runs_are_chosen_and_come_newest_first(four: Registry, choice: dict[str, str], found: list[str]) -> None:
+    runs = four.runs(RunChoice(**choice))
+
+    assert [run.run_id for run in runs] == found
+    assert four.runs(RunChoice(**choice), limit=2, offset=1) == runs[1:3]
+
+
+def test_live_runs_are_those_whose_end_is_not_known_and_an_end_stays(four: Registry) -> None:
+    assert [run.run_id for run in four.live_runs()] == ["rb"]
+    four.put_runs([a_run("ra"), a_run("rb", status="cancelled", cwd="/elsewhere")])
+
+    assert four.live_runs() == []
+    assert four.runs(RunChoice(cwd="/b")) == [a_run("rb", created_at=2.0, cwd="/b", status="cancelled")]
+    assert four.runs(RunChoice(status="completed"))[-1].run_id == "ra"
+
+
+def test_forgotten_runs_are_gone(four: Registry) -> None:
+    four.forget_runs(["ra", "rd", "rnobody"])
+
+    assert four.run_ids() == {"rb", "rc"}
 
 
 # -- both are the same -------------------------------------------------------------------------------------------------

@@ -74,3 +74,24 @@ SELECT stamp FROM passes WHERE what = :what;
 
 -- note_pass --
 INSERT INTO passes (what, stamp) VALUES (:what, :stamp) ON CONFLICT DO UPDATE SET stamp = excluded.stamp;
+
+-- put_run --
+INSERT INTO runs (run_id, backend, agent_name, session_id, cwd, created_at, status)
+VALUES (:run_id, :backend, :agent_name, :session_id, :cwd, :created_at, :status)
+ON CONFLICT DO UPDATE SET status = coalesce(excluded.status, status);
+
+-- runs --
+SELECT * FROM runs
+WHERE (:status IS NULL OR status = :status) AND (:backend IS NULL OR backend = :backend)
+  AND (:cwd IS NULL OR cwd = :cwd) AND (:agent_name IS NULL OR agent_name = :agent_name)
+  AND (:session_id IS NULL OR session_id = :session_id)
+ORDER BY created_at DESC, run_id DESC LIMIT :limit OFFSET :offset;
+
+-- live_runs --
+SELECT * FROM runs WHERE status IS NULL ORDER BY created_at DESC, run_id DESC;
+
+-- run_ids --
+SELECT run_id FROM runs;
+
+-- forget_runs --
+DELETE FROM runs WHERE run_id IN (SELECT value FROM json_each(:run_ids));
