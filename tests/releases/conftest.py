@@ -1,0 +1,99 @@
+"""Release 1.0.0, from this repository's history, beside this one on the same state directory."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable, Generator
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from bench.client import ServerProcess
+from tests.patience import PATIENCE_S
+
+ROOT = Path(__file__).parents[2]
+
+#: The commit that release 1.0.0 was made of.
+COMMIT = "5606e95"
+
+#: Starts a server of a release ("1.0.0" or "ours") with settings.
+Serve = Callable[..., ServerProcess]
+
+
+@pytest.fixture(scope="session")
+def release_1(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tree of release 1.0.0."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("release 1.0.0 is in the history of the repository, and this is a copy without it")
+    if _git("cat-file", "-e", f"{COMMIT}^{{commit}}").returncode:
+        pytest.skip(f"commit {COMMIT}, release 1.0.0, is not in this clone: fetch the whole history")
+    archive = _git("archive", COMMIT, "mcp_background_job")
+    assert archive.returncode == 0, archive.stderr
+    directory = tmp_path_factory.mktemp("release-1.0.0")
+    with tarfile.open(fileobj=BytesIO(archive.stdout)) as files:
+        files.extractall(directory, filter="data")
+    return directory
+
+
+def _git(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    program = shutil.which("git")
+    if program is None:
+        pytest.skip("git, which has release 1.0.0, is not installed")
+    return subprocess.run([program, *arguments], cwd=ROOT, check=False, capture_output=True)
+
+
+@pytest.fixture
+def trees(release_1: Path) -> dict[str, Path]:
+    """Where each release is."""
+    return {"1.0.0": release_1, "ours": ROOT}
+
+
+def environment_of(tree: Path, state_dir: str) -> dict[str, str]:
+    """The environment in which this venv's Python imports one release."""
+    plain = {key: value for key, value in os.environ.items() if not key.startswith(("MCP_BG_", "COMFYUI_"))}
+    return {**plain, "PYTHONPATH": str(tree), "PYTHONSAFEPATH": "1", "MCP_BG_STATE_DIR": state_dir}
+
+
+@pytest.fixture
+def serve(trees: dict[str, Path], state_dir: str) -> Generator[Serve]:
+    """Starts servers; those that were not closed are closed in the end."""
+    servers: list[ServerProcess] = []
+
+    def serve(release: str, **settings: str) -> ServerProcess:
+        tree = trees[release]
+        environment = environment_of(tree, state_dir) | settings
+        command = [sys.executable, "-m", "mcp_background_job"]
+        server = ServerProcess(command, environment, str(tree), answer_timeout_s=PATIENCE_S)
+        servers.append(server)
+        server.initialize()
+        return server
+
+    yield serve
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def python(trees: dict[str, Path], state_dir: str) -> Callable[..., str]:
+    """Runs Python code with one release, and returns what it prints."""
+
+    def run(release: str, code: str, *arguments: str) -> str:
+        tree = trees[release]
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            env=environment_of(tree, state_dir),
+            cwd=tree,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    return run
