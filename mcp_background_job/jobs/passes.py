@@ -21,10 +21,10 @@ from mcp_background_job.registry.base import Registry
 _JOBS = "jobs"
 
 #: Pieces that are done at once: all of them, where there are few jobs.
-_AT_ONCE = 5
+_AT_ONCE = 10
 
 #: Where there are so few jobs, a pass takes about a millisecond, and follows every change.
-_FEW = 500
+_FEW = 300
 
 #: With more, passes take this part of the time at most.
 _SHARE = 0.01
@@ -35,11 +35,11 @@ _STAMP_GRAIN_NS = 50_000_000
 #: What an iterator that is over returns instead of an item.
 _NOTHING = object()
 
-#: How many ids are compared in one piece: about a millisecond.
-_IDS = 500
+#: How many ids are compared in one piece: about a millisecond on a busy machine. A call waits for two or three pieces.
+_IDS = 100
 
 #: How many directories are read in one piece: some milliseconds.
-_READ = 20
+_READ = 10
 
 
 def settled(stamp: int) -> int:
