@@ -9,7 +9,6 @@ from __future__ import annotations
 import signal
 
 from mcp_background_job.core.job import Job
-from mcp_background_job.core.run import RunStatus
 from mcp_background_job.core.states import Outcome
 from mcp_background_job.errors import (
     AgentMissingError,
@@ -90,9 +89,9 @@ Exit codes:
 """
 
 _OF_RUN = {
-    RunStatus.FAILED: RUN_FAILED,
-    RunStatus.CANCELLED: RUN_STOPPED,
-    RunStatus.REJECTED: RUN_STOPPED,
+    "failed": RUN_FAILED,
+    "cancelled": RUN_STOPPED,
+    "rejected": RUN_STOPPED,
 }
 _OF_PROMPT = {
     "completed": OK,
@@ -155,7 +154,7 @@ def of_error(error: BackgroundJobError) -> int:
     return REFUSED if isinstance(error, refusals) else TROUBLE
 
 
-def of_run(status: RunStatus) -> int:
+def of_run(status: str) -> int:
     """Return the exit code for how a run of an agent is doing, or ended."""
     return _OF_RUN.get(status, OK)
 

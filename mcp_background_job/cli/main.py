@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
-from typing import NoReturn
+from functools import cached_property
+from typing import Any, NoReturn
 
 from cyclopts import App, CycloptsError, Parameter, UnknownCommandError
 
@@ -95,6 +95,22 @@ _OWN_COMMANDS = {
 }
 
 
+class _HelpFormatter:
+    """One of cyclopts's, made when help is asked for: to load it takes a third of the time of a quick command."""
+
+    @cached_property
+    def _theirs(self) -> Any:
+        from cyclopts.help import formatters  # noqa: PLC0415  see above
+
+        return formatters.DefaultFormatter() if terminal.for_people() else formatters.PlainFormatter()
+
+    def __call__(self, console: Any, options: Any, panel: Any) -> None:
+        self._theirs(console, options, panel)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._theirs, name)
+
+
 def build_app() -> App:
     """Return the command line."""
     app = App(
@@ -103,7 +119,7 @@ def build_app() -> App:
         help_epilogue=exit_codes.TABLE,
         version=__version__,
         default_parameter=Parameter(negative=()),
-        help_formatter="default" if terminal.for_people() else "plain",
+        help_formatter=_HelpFormatter(),
         result_action="return_value",
         suppress_keyboard_interrupt=False,
     )
@@ -144,6 +160,8 @@ def _exit_code(tokens: list[str]) -> int:
 
 
 def _wrong_usage(error: CycloptsError) -> str:
+    import difflib  # noqa: PLC0415  only for a mistyped command
+
     if not isinstance(error, UnknownCommandError):
         return f"{error} (--help shows what can be given)"
     # The text of this one would import every command.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mcp_background_job.actions.caller import Caller
 from mcp_background_job.app import build
 from mcp_background_job.config import load_settings
-from mcp_background_job.core.news import Reader
 from mcp_background_job.jobs.manager import JobManager
+
+if TYPE_CHECKING:
+    from mcp_background_job.actions.caller import Caller
 
 #: Who asks, in the records of jobs that are started and stopped from here.
 CLIENT = "cli"
@@ -19,6 +20,9 @@ CLIENT = "cli"
 
 def caller() -> Caller:
     """Return whoever typed a command: nobody who has to be told later."""
+    from mcp_background_job.actions.caller import Caller  # noqa: PLC0415  commands for jobs need none
+    from mcp_background_job.core.news import Reader  # noqa: PLC0415
+
     return Caller(client=CLIENT, directory=working_directory(), reader=Reader(CLIENT))
 
 

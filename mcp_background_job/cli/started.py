@@ -6,7 +6,8 @@ from mcp_background_job.actions.jobs import facts
 from mcp_background_job.cli import terminal
 from mcp_background_job.cli.terminal import PROGRAM
 from mcp_background_job.core.states import State
-from mcp_background_job.jobs.manager import JobManager, Started
+from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.starting import Started
 
 
 async def report(manager: JobManager, started: Started, *, as_json: bool) -> None:

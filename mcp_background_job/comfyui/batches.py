@@ -38,8 +38,9 @@ from mcp_background_job.errors import (
     UnreachableError,
 )
 from mcp_background_job.jobdir.records import SYSTEM
-from mcp_background_job.jobs.manager import JobManager, Started
+from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import ROOT, StartRequest
+from mcp_background_job.jobs.starting import Started
 from mcp_background_job.jobs.wait import WaitRequest
 from mcp_background_job.registry.batches import SqliteBatches
 

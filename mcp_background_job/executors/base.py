@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from mcp_background_job.core.gaps import Gap
-from mcp_background_job.executors.usage import Usage
-from mcp_background_job.jobdir.control import News
-from mcp_background_job.jobdir.logformat import Stream
-from mcp_background_job.jobdir.logreader import Entry, Parts, Piece
-from mcp_background_job.jobdir.observe import Observation
-from mcp_background_job.jobdir.records import Spec, StopRequest
+if TYPE_CHECKING:
+    from mcp_background_job.core.gaps import Gap
+    from mcp_background_job.executors.usage import Usage
+    from mcp_background_job.jobdir.control import News
+    from mcp_background_job.jobdir.logformat import Stream
+    from mcp_background_job.jobdir.logreader import Entry, Parts, Piece
+    from mcp_background_job.jobdir.observe import Observation
+    from mcp_background_job.jobdir.records import Spec, StopRequest
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import os
 import time
 from collections.abc import AsyncGenerator
@@ -63,6 +62,8 @@ class FileNames:
 
 
 def _byte_of(name: str) -> int:
+    import hashlib  # noqa: PLC0415  only for who starts a job under a name
+
     digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest()
     return int.from_bytes(digest) % _BYTES
 

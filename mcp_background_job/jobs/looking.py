@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from typing import TYPE_CHECKING
 
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import STATUSES, Outcome, State
@@ -11,11 +12,12 @@ from mcp_background_job.errors import InvalidRequestError, UnknownJobError
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.observe import Observation
-from mcp_background_job.jobs import output
-from mcp_background_job.jobs.details import Details, details_of
 from mcp_background_job.jobs.index import Index
-from mcp_background_job.jobs.output import Excerpt, PageOfLog
 from mcp_background_job.jobs.view import observed
+
+if TYPE_CHECKING:
+    from mcp_background_job.jobs.details import Details
+    from mcp_background_job.jobs.output import Excerpt, PageOfLog
 
 #: Names offered to a caller who mistyped one.
 _SUGGESTIONS = 5
@@ -44,6 +46,8 @@ class Looker:
 
     async def details(self, reference: str) -> Details:
         """Return all that is known of a job."""
+        from mcp_background_job.jobs.details import details_of  # noqa: PLC0415  a list of jobs does without
+
         job, seen = await self._find(reference)
         # The job's runner makes up its answer while we read.
         usage, details = await asyncio.gather(
@@ -82,19 +86,27 @@ class Looker:
 
     # -- output ----------------------------------------------------------------------------------------------------
 
-    async def excerpt(self, job: Job, *, since: int, budget: int) -> Excerpt:
+    async def excerpt(self, job: Job, *, since: int, budget: int | None) -> Excerpt:
         """Return what matters of a job's output."""
+        from mcp_background_job.jobs import output  # noqa: PLC0415  much that is about no output does without
+
         failed = job.outcome not in (None, Outcome.COMPLETED)
         store = self._places.store_of(job.job_id)
-        return await lanes.scan(output.excerpt, store, job.job_id, since=since, budget=budget, failed=failed)
+        return await lanes.scan(
+            output.excerpt, store, job.job_id, since=since, budget=budget or output.EXCERPT_BUDGET, failed=failed
+        )
 
     async def tail(self, job: Job, *, lines: int, stream: str, grep: str | None, raw: bool) -> Excerpt:
         """Return the last lines of a job's output."""
+        from mcp_background_job.jobs import output  # noqa: PLC0415  see above
+
         store = self._places.store_of(job.job_id)
         return await lanes.scan(output.tail, store, job.job_id, lines=lines, stream=stream, grep=grep, raw=raw)
 
     async def page(self, job: Job, *, cursor: int, max_bytes: int, stream: str, raw: bool) -> PageOfLog:
         """Return a page of a job's output."""
+        from mcp_background_job.jobs import output  # noqa: PLC0415  see above
+
         return await lanes.scan(
             output.page,
             self._places.store_of(job.job_id),

@@ -1,24 +1,30 @@
-"""``JobManager``: one method per thing that can be done with a job."""
+"""``JobManager``: one method per thing that can be done with a job.
+
+A command does one thing and a server everything, so a part is loaded when it is first used.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from mcp_background_job.core.job import Job
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.layout import StateDir
-from mcp_background_job.jobs import output
-from mcp_background_job.jobs.details import Details
-from mcp_background_job.jobs.hub import Hub
 from mcp_background_job.jobs.index import Index
 from mcp_background_job.jobs.looking import Looker
-from mcp_background_job.jobs.output import Excerpt, PageOfLog
-from mcp_background_job.jobs.request import Policy, StartRequest
-from mcp_background_job.jobs.starting import Started, Starter
-from mcp_background_job.jobs.stopping import GRACE_S, Killed, Stopper
-from mcp_background_job.jobs.talking import Talker
+from mcp_background_job.jobs.request import GRACE_S, Policy, StartRequest
 from mcp_background_job.jobs.tidying import Tidier
-from mcp_background_job.jobs.wait import Waited, Waiter, WaitRequest
+
+if TYPE_CHECKING:
+    from mcp_background_job.jobs.details import Details
+    from mcp_background_job.jobs.hub import Hub
+    from mcp_background_job.jobs.output import Excerpt, PageOfLog
+    from mcp_background_job.jobs.starting import Started, Starter
+    from mcp_background_job.jobs.stopping import Killed, Stopper
+    from mcp_background_job.jobs.talking import Talker
+    from mcp_background_job.jobs.wait import Waited, Waiter, WaitRequest
 
 
 class JobManager:
@@ -49,15 +55,48 @@ class JobManager:
         self.state = state
         #: Directory of jobs that are started without one.
         self.working_dir = policy.working_dir
+        self._policy = policy
+        self._environment = environment
         self._looker = Looker(places, index)
-        self._stopper = Stopper(places, self._looker)
-        self._starter = Starter(
-            places, index, policy, environment=environment, looker=self._looker, stopper=self._stopper
-        )
-        self._talker = Talker(places, self._looker)
-        self.hub = Hub(places)
-        self._waiter = Waiter(places, self._looker, self.hub)
         self._tidier = Tidier(places, index, keep_s=keep_s)
+
+    @cached_property
+    def _starter(self) -> Starter:
+        from mcp_background_job.jobs.starting import Starter  # noqa: PLC0415  see the top
+
+        return Starter(
+            self.places,
+            self.index,
+            self._policy,
+            environment=self._environment,
+            looker=self._looker,
+            stopper=self._stopper,
+        )
+
+    @cached_property
+    def _stopper(self) -> Stopper:
+        from mcp_background_job.jobs.stopping import Stopper  # noqa: PLC0415  see the top
+
+        return Stopper(self.places, self._looker)
+
+    @cached_property
+    def _talker(self) -> Talker:
+        from mcp_background_job.jobs.talking import Talker  # noqa: PLC0415  see the top
+
+        return Talker(self.places, self._looker)
+
+    @cached_property
+    def hub(self) -> Hub:
+        """What watches jobs for all who wait for them."""
+        from mcp_background_job.jobs.hub import Hub  # noqa: PLC0415  see the top
+
+        return Hub(self.places)
+
+    @cached_property
+    def _waiter(self) -> Waiter:
+        from mcp_background_job.jobs.wait import Waiter  # noqa: PLC0415  see the top
+
+        return Waiter(self.places, self._looker, self.hub)
 
     def close(self) -> None:
         """Let go of index and places; jobs run on."""
@@ -114,8 +153,8 @@ class JobManager:
         """Return jobs, newest first."""
         return await self._looker.list(statuses=statuses, name=name, limit=limit, offset=offset)
 
-    async def excerpt(self, job: Job, *, since: int = 0, budget: int = output.EXCERPT_BUDGET) -> Excerpt:
-        """Return what matters of a job's output."""
+    async def excerpt(self, job: Job, *, since: int = 0, budget: int | None = None) -> Excerpt:
+        """Return what matters of a job's output, within a budget of characters; without one, within the usual."""
         return await self._looker.excerpt(job, since=since, budget=budget)
 
     async def tail(

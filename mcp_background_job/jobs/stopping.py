@@ -12,10 +12,7 @@ from mcp_background_job.errors import InvalidRequestError, StateDirError, Surviv
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.records import StopRequest
 from mcp_background_job.jobs.looking import Looker
-from mcp_background_job.jobs.request import stop_signal
-
-#: Time between the signal and SIGKILL when a caller does not say.
-GRACE_S = 5.0
+from mcp_background_job.jobs.request import GRACE_S, stop_signal
 
 
 @dataclass(frozen=True)

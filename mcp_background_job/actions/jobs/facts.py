@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcp_background_job.core.gaps import way_to_search
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
 from mcp_background_job.executors import lanes
 from mcp_background_job.jobdir.records import StopRequest
-from mcp_background_job.jobs.manager import Details, JobManager
+from mcp_background_job.jobs.manager import JobManager
+
+if TYPE_CHECKING:
+    from mcp_background_job.jobs.details import Details
 
 
 def iso(moment: float | None) -> str | None:

@@ -14,7 +14,8 @@ from mcp_background_job.actions.jobs.facts import details_facts
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
 from mcp_background_job.core.text import duration, iso, one_line, size
-from mcp_background_job.jobs.manager import Details, Killed
+from mcp_background_job.jobs.details import Details
+from mcp_background_job.jobs.stopping import Killed
 
 #: Characters of a command in a list.
 _COMMAND_IN_LIST = 80

@@ -16,8 +16,9 @@ from mcp_background_job.actions.jobs.waiting import note_of
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
 from mcp_background_job.core.waiting import Kind, Why
-from mcp_background_job.jobs.manager import JobManager, Started
+from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import StartRequest
+from mcp_background_job.jobs.starting import Started
 
 #: Is told which job a caller has started: its end is news for that caller.
 Expect = Callable[[Caller, Job], None]

@@ -10,8 +10,9 @@ from mcp_background_job.cli.arguments import AsJson, JobIds, Seconds
 from mcp_background_job.cli.session import CLIENT, with_manager
 from mcp_background_job.core.job import Job
 from mcp_background_job.errors import BackgroundJobError
-from mcp_background_job.jobs.manager import GRACE_S, JobManager, Killed
-from mcp_background_job.jobs.request import stop_signal
+from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.request import GRACE_S, stop_signal
+from mcp_background_job.jobs.stopping import Killed
 
 
 def kill(

@@ -1,27 +1,33 @@
-"""Jobs on this machine: each has a directory, and a runner beside it."""
+"""Jobs on this machine: each has a directory, and a runner beside it.
+
+What only some commands need is loaded when it is first used.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from mcp_background_job.core.states import State
 from mcp_background_job.executors.base import Cancelled, Submitted
-from mcp_background_job.executors.local import asking, connecting
 from mcp_background_job.executors.local.background import Background
 from mcp_background_job.executors.local.beginning import Beginning
-from mcp_background_job.executors.local.cancelling import Cancelling
 from mcp_background_job.executors.local.launcher import Launcher
-from mcp_background_job.executors.local.launching import Launching
 from mcp_background_job.executors.local.queue import Queue
 from mcp_background_job.executors.local.store import LocalStore
 from mcp_background_job.executors.local.sweeping import Sweeping
-from mcp_background_job.executors.usage import Usage
 from mcp_background_job.jobdir import lock, runners
-from mcp_background_job.jobdir.control import RunnerClient
 from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import Spec, StopRequest
+
+if TYPE_CHECKING:
+    from mcp_background_job.executors.local.cancelling import Cancelling
+    from mcp_background_job.executors.local.launching import Launching
+    from mcp_background_job.executors.usage import Usage
+    from mcp_background_job.jobdir.control import RunnerClient
 
 #: A job that has no runner yet, or whose runner is just coming or going, is looked at so often: files, no engine.
 _LOOK_AGAIN_S = 0.05
@@ -37,11 +43,21 @@ class LocalPlace:
         self.store = LocalStore(state)
         self._launcher = Launcher()
         self._background = Background()
-        beginning = Beginning(self.store, self._launcher)
-        self._queue = Queue(self.store, beginning, self._background)
+        self._beginning = Beginning(self.store, self._launcher)
+        self._queue = Queue(self.store, self._beginning, self._background)
         self._sweeping = Sweeping(self.store, self._launcher, self._background)
-        self._launching = Launching(self.store, beginning, self._queue, self._background)
-        self._cancelling = Cancelling(self.store, self._launcher, self._sweeping, self._queue)
+
+    @cached_property
+    def _launching(self) -> Launching:
+        from mcp_background_job.executors.local.launching import Launching  # noqa: PLC0415  see the top
+
+        return Launching(self.store, self._beginning, self._queue, self._background)
+
+    @cached_property
+    def _cancelling(self) -> Cancelling:
+        from mcp_background_job.executors.local.cancelling import Cancelling  # noqa: PLC0415  see the top
+
+        return Cancelling(self.store, self._launcher, self._sweeping, self._queue)
 
     async def launch(self, spec: Spec, *, wait_for_report: bool) -> Submitted:
         """Record the job, then start it or queue it."""
@@ -69,6 +85,8 @@ class LocalPlace:
 
     async def connect(self, job_id: str) -> RunnerClient:
         """Connect to a job's runner."""
+        from mcp_background_job.executors.local import connecting  # noqa: PLC0415  see the top
+
         return await connecting.connect(self.store.job(job_id))
 
     async def cancel(self, job_id: str, request: StopRequest) -> Cancelled:
@@ -93,14 +111,20 @@ class LocalPlace:
 
     async def usage(self, job_id: str, seen: Observation) -> Usage | None:
         """Ask the job's runner."""
+        from mcp_background_job.executors.local import asking  # noqa: PLC0415  see the top
+
         return None if seen.runner_pid is None else await asking.usage_of(self.store, job_id, seen.runner_pid)
 
     async def port_is_open(self, job_id: str, port: int) -> bool | None:
         """Ask the job's runner."""
+        from mcp_background_job.executors.local import asking  # noqa: PLC0415  see the top
+
         return await asking.port_is_open(self.store, job_id, port)
 
     async def port_is_taken(self, job_id: str, port: int) -> bool:  # noqa: ARG002  elsewhere jobs have machines of their own
         """Try to connect."""
+        from mcp_background_job.executors.local import asking  # noqa: PLC0415  see the top
+
         return await asking.accepts(port)
 
     def look_again_s(self, seen: Observation | None) -> float:  # noqa: ARG002  other places look at the state

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 
@@ -142,6 +141,8 @@ class LocalStore:
 
     def remove(self, job_id: str) -> bool:
         """Remove a job's directory."""
+        import shutil  # noqa: PLC0415  it loads all kinds of archives, and most commands remove nothing
+
         path = self.job(job_id).path
         shutil.rmtree(path, ignore_errors=True)
         return not os.path.exists(path)

@@ -9,7 +9,6 @@ from mcp_background_job.cli.arguments import AsJson
 from mcp_background_job.cli.runs import show as writing
 from mcp_background_job.cli.runs.session import RunId, asked_for, with_runs
 from mcp_background_job.cli.session import caller
-from mcp_background_job.core.run import RunStatus
 
 
 def show(run: RunId, /, *, as_json: AsJson = False) -> int:
@@ -26,6 +25,6 @@ def show(run: RunId, /, *, as_json: AsJson = False) -> int:
             terminal.as_json(known)
         else:
             writing.facts(known)
-        return exit_codes.of_run(RunStatus(known["status"]))
+        return exit_codes.of_run(known["status"])
 
     return with_runs(show_it)
