@@ -14,8 +14,11 @@ from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, JOB_ID_VARIABLE, RUN_ID_VARIABLE, StateDir, is_job_id
 from mcp_background_job.jobs.index import Index
 from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.news import JobNews
+from mcp_background_job.jobs.project import project_of, working_directory
 from mcp_background_job.jobs.request import Policy
 from mcp_background_job.registry.base import Registry
+from mcp_background_job.registry.news_base import News
 
 if TYPE_CHECKING:
     from mcp_background_job.agents.runs import RunManager
@@ -37,6 +40,7 @@ def build(settings: Settings) -> JobManager:
         places,
         Index(places, lambda: _open_registry(state.index)),
         policy_of(settings),
+        news=JobNews(places, lambda: _open_news(state.news)),
         state=state,
         environment=_environment(),
         keep_s=settings.keep_days * _SECONDS_PER_DAY,
@@ -104,6 +108,7 @@ def policy_of(settings: Settings) -> Policy:
         allowed_commands=tuple(settings.allowed_commands),
         shell=settings.shell,
         parent=_own_job(),
+        project=project_of(directory) if (directory := working_directory()) else "",
     )
 
 
@@ -111,6 +116,12 @@ def _open_registry(path: str) -> Registry:
     from mcp_background_job.registry.sqlite import SqliteRegistry  # noqa: PLC0415  opened late, in the index's thread
 
     return SqliteRegistry(path)
+
+
+def _open_news(path: str) -> News:
+    from mcp_background_job.registry.news import SqliteNews  # noqa: PLC0415  opened late, in a thread of its own
+
+    return SqliteNews(path)
 
 
 def _own_job() -> str | None:

@@ -30,12 +30,14 @@ class Caller:
     Attributes:
         client: as it is recorded with what it starts and stops, and known again after a restart.
         directory: where it works; ComfyUI sessions are told apart by it.
+        project: directory of the project that it works for, empty if it has none.
         reader: who is to be told of what it starts: the client, its project and, where known, its conversation.
         progress: is told while the caller waits.
     """
 
     client: str
     directory: str
+    project: str
     reader: Reader
     progress: Progress = nobody
 

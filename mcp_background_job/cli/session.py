@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mcp_background_job.app import build
 from mcp_background_job.config import load_settings
 from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.project import project_of
 
 if TYPE_CHECKING:
     from mcp_background_job.actions.caller import Caller
@@ -23,7 +24,8 @@ def caller() -> Caller:
     from mcp_background_job.actions.caller import Caller  # noqa: PLC0415  commands for jobs need none
     from mcp_background_job.core.news import Reader  # noqa: PLC0415
 
-    return Caller(client=CLIENT, directory=working_directory(), reader=Reader(CLIENT))
+    directory = working_directory()
+    return Caller(client=CLIENT, directory=directory, project=project_of(directory), reader=Reader(CLIENT))
 
 
 def working_directory() -> str:

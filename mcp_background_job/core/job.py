@@ -82,8 +82,13 @@ def check_name(name: str) -> str:
     return name
 
 
+def how_it_ended(job: Job) -> str:
+    """Return in words how a job has ended, without the time."""
+    end = f", exit {job.exit_code}" if job.exit_code else ""
+    return f"{job.label} {job.status}{end}"
+
+
 def ending(job: Job) -> str:
     """Return the sentence that tells that a job has ended."""
-    end = f", exit {job.exit_code}" if job.exit_code else ""
     ago = duration(time.time() - job.ended_at) if job.ended_at else "some time"
-    return f"{job.label} {job.status}{end}, {ago} ago"
+    return f"{how_it_ended(job)}, {ago} ago"

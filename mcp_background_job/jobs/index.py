@@ -98,15 +98,9 @@ class Index:
         if jobs:
             await self.call(lambda registry: registry.put(jobs))
 
-    def put_later(self, jobs: list[Job], *, seen: bool = False) -> None:
-        """Record jobs, and that their ends were told, without waiting; whatever is asked next comes after it."""
-
-        def put(registry: Registry) -> None:
-            registry.put(jobs)
-            if seen:
-                registry.mark_seen([job.job_id for job in jobs])
-
-        self._thread.submit(self._call, put)
+    def put_later(self, jobs: list[Job]) -> None:
+        """Record jobs as they are now, without waiting; whatever is asked next comes after it."""
+        self._thread.submit(self._call, lambda registry: registry.put(jobs))
 
     async def sync(self) -> None:
         """Add what other processes have started since the last look, and bring what had not ended up to date."""

@@ -14,6 +14,7 @@ from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.jobs.index import Index
 from mcp_background_job.jobs.looking import Looker
+from mcp_background_job.jobs.news import JobNews
 from mcp_background_job.jobs.request import GRACE_S, Policy, StartRequest
 from mcp_background_job.jobs.tidying import Tidier
 
@@ -36,6 +37,7 @@ class JobManager:
         index: Index,
         policy: Policy,
         *,
+        news: JobNews,
         state: StateDir,
         environment: Mapping[str, str],
         keep_s: float,
@@ -46,19 +48,21 @@ class JobManager:
             places: where jobs run.
             index: which jobs there are.
             policy: what the settings say about starting jobs.
+            news: what is new of jobs for whom.
             state: where those who use jobs, as ComfyUI and runs do, keep what they know; not read here.
             environment: that jobs inherit.
             keep_s: seconds for which ended jobs are kept.
         """
         self.places = places
         self.index = index
+        self.news = news
         self.state = state
         #: Directory of jobs that are started without one.
         self.working_dir = policy.working_dir
         self._policy = policy
         self._environment = environment
         self._looker = Looker(places, index)
-        self._tidier = Tidier(places, index, keep_s=keep_s)
+        self._tidier = Tidier(places, index, news, keep_s=keep_s)
 
     @cached_property
     def _starter(self) -> Starter:
@@ -99,7 +103,8 @@ class JobManager:
         return Waiter(self.places, self._looker, self.hub)
 
     def close(self) -> None:
-        """Let go of index and places; jobs run on."""
+        """Let go of index, news and places; jobs run on."""
+        self.news.close()
         self.index.close()
         self.places.close()
 
@@ -117,13 +122,13 @@ class JobManager:
         """
         return await self._starter.start(request, client=client, wait_for_report=wait_for_report)
 
-    async def restart(self, reference: str, *, client: str = "") -> Started:
+    async def restart(self, reference: str, *, client: str = "", reader: str = "") -> Started:
         """Start the same command again, under the same name; a job that still runs is stopped first.
 
         Raises:
             InvalidRequestError: it is the run of an agent.
         """
-        return await self._starter.restart(reference, client=client)
+        return await self._starter.restart(reference, client=client, reader=reader)
 
     async def claim_id(self) -> str:
         """Take a free id, for whoever writes it down before the job is started; see ``StartRequest.job_id``.

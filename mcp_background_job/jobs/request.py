@@ -73,6 +73,8 @@ class StartRequest:
         max_output: bytes of log kept, if more than the settings say.
         large_pipes: give its output much room, for programs that exit without waiting until it is read.
         parent: id of the job that it ends with; ``ROOT`` for none. Without it: the job that this process runs in.
+        project: directory of the project that it belongs to; that of this process without it.
+        reader: who is to be told of its end, empty for nobody.
     """
 
     command: str
@@ -95,13 +97,15 @@ class StartRequest:
     max_output: int = 0
     large_pipes: bool = False
     parent: str | None = None
+    project: str | None = None
+    reader: str = ""
 
 
 @dataclass(frozen=True)
 class Policy:
     """What the settings say about starting jobs; see ``config.Settings`` for each.
 
-    ``parent`` is the id of the job that this process runs in, if it does.
+    ``parent`` is the id of the job that this process runs in, if it does; ``project`` the one that it works for.
     """
 
     max_jobs: int
@@ -111,6 +115,7 @@ class Policy:
     allowed_commands: tuple[str, ...]
     shell: str
     parent: str | None = None
+    project: str = ""
 
 
 def check(request: StartRequest, policy: Policy) -> str:
@@ -205,6 +210,8 @@ def spec_of(
         large_pipes=request.large_pipes,
         is_own=request.is_own,
         parent=(policy.parent if request.parent is None else request.parent) or None,
+        project=policy.project if request.project is None else request.project,
+        reader=request.reader,
     )
 
 

@@ -117,7 +117,7 @@ class Starter:
             environment=self._environment,
         )
 
-    async def restart(self, reference: str, *, client: str) -> Started:
+    async def restart(self, reference: str, *, client: str, reader: str) -> Started:
         """Start the same command again, under the same name; a job that still runs is stopped first."""
         job = await self._looker.find(reference)
         spec = await self._spec(job)
@@ -140,6 +140,8 @@ class Starter:
             is_own=spec.is_own,
             restarted_from=job.job_id,
             parent=spec.parent or ROOT,
+            project=spec.project,
+            reader=reader,
         )
         return await self.start(request, client=client, wait_for_report=True)
 

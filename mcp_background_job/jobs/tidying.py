@@ -10,6 +10,7 @@ from mcp_background_job.executors import lanes
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobs.index import Index
+from mcp_background_job.jobs.news import JobNews
 from mcp_background_job.registry.base import Registry
 
 #: Whoever tidies up waits this long for an index that is being filled, and goes on with what is in it then.
@@ -22,8 +23,9 @@ _REMOVED_AT_ONCE = 200
 class Tidier:
     """Brings the state directory and the index in order."""
 
-    def __init__(self, places: Places, index: Index, *, keep_s: float) -> None:
+    def __init__(self, places: Places, index: Index, news: JobNews, *, keep_s: float) -> None:
         """Takes its parts, and the seconds for which ended jobs are kept."""
+        self._news = news
         self._places = places
         self._index = index
         self._keep_s = keep_s
@@ -40,6 +42,7 @@ class Tidier:
         await self._index.sync()
         await self._index.caught_up()
         before = time.time() - (self._keep_s if older_than_s is None else older_than_s)
+        await self._news.forget(before)
         removed: list[str] = []
         kept = 0
         while old := await self._index.call(partial(_old, before, kept)):

@@ -67,14 +67,6 @@ class Registry(Protocol):
         """Remember that something with this time stamp was looked through."""
         ...
 
-    def unseen_endings(self, client: str) -> list[Job]:
-        """Return this client's jobs that ended and whose end it has not been told, in the order of their ends."""
-        ...
-
-    def mark_seen(self, job_ids: Collection[str]) -> None:
-        """Remember that the ends of these jobs were told."""
-        ...
-
     def forget(self, job_ids: Collection[str]) -> None:
         """Remove jobs."""
         ...

@@ -19,7 +19,6 @@ class MemoryRegistry:
     def __init__(self) -> None:
         """Begins empty."""
         self._jobs: dict[str, Job] = {}
-        self._seen: set[str] = set()
         self._passed: dict[str, int] = {}
         self._runs: dict[str, RunRow] = {}
 
@@ -77,21 +76,9 @@ class MemoryRegistry:
     def note_pass(self, what: str, stamp: int) -> None:
         self._passed[what] = stamp
 
-    def unseen_endings(self, client: str) -> list[Job]:
-        ended = [
-            job
-            for job in self._jobs.values()
-            if job.state is State.EXITED and job.client == client and job.job_id not in self._seen
-        ]
-        return sorted(ended, key=lambda job: (job.ended_at or 0.0, job.job_id))
-
-    def mark_seen(self, job_ids: Collection[str]) -> None:
-        self._seen.update(job_id for job_id in job_ids if job_id in self._jobs)
-
     def forget(self, job_ids: Collection[str]) -> None:
         for job_id in job_ids:
             self._jobs.pop(job_id, None)
-            self._seen.discard(job_id)
 
     def put_runs(self, runs: Iterable[RunRow]) -> None:
         for run in runs:

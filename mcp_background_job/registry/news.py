@@ -51,6 +51,11 @@ class SqliteNews:
             write("no_longer_awaited", [row for row in rows if row["kind"] == Kind.ENDED])
             write("bound_news", [_bounds(name)])
 
+    def drop(self, reader: Reader, subjects: Collection[str]) -> None:
+        name, _ = _stored(reader)
+        with self._database.writing() as write:
+            write("no_longer_awaited", [{"reader": name, "subject": subject} for subject in subjects])
+
     def conversations(self, reader: Reader, way: Way) -> set[str]:
         rows = self._database.rows("untold_conversations", reader=storable(reader.name), way=way)
         return {row["conversation"] for row in rows}
@@ -80,7 +85,7 @@ class SqliteNews:
 
     def forget(self, before: float) -> None:
         with self._database.writing() as write:
-            for query in ("forget_awaited", "forget_news", "forget_shown", "forget_told"):
+            for query in ("forget_news", "forget_shown", "forget_told"):
                 write(query, [{"before": before}])
 
     def close(self) -> None:

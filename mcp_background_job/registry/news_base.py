@@ -23,6 +23,10 @@ class News(Protocol):
         """Record news; what has ended is no longer awaited. The same news again change nothing."""
         ...
 
+    def drop(self, reader: Reader, subjects: Collection[str]) -> None:
+        """Forget that the reader awaits news of these."""
+        ...
+
     def conversations(self, reader: Reader, way: Way) -> set[str]:
         """Return the conversations of the reader for which there are news that this way has not told."""
         ...
@@ -40,7 +44,7 @@ class News(Protocol):
         ...
 
     def forget(self, before: float) -> None:
-        """Remove all that is older than a moment (seconds since the epoch)."""
+        """Remove news and notes that are older than a moment (seconds since the epoch); what is awaited stays."""
         ...
 
     def close(self) -> None:

@@ -53,6 +53,10 @@ class MemoryNews:
                 memory.awaited.pop(item.subject, None)
         _bound(memory.entries)
 
+    def drop(self, reader: Reader, subjects: Collection[str]) -> None:
+        for subject in subjects:
+            self._of(reader).awaited.pop(subject, None)
+
     def conversations(self, reader: Reader, way: Way) -> set[str]:
         return {entry.item.conversation for entry in self._untold(reader, way)}
 
@@ -74,7 +78,6 @@ class MemoryNews:
 
     def forget(self, before: float) -> None:
         for memory in self._readers.values():
-            memory.awaited = {key: value for key, value in memory.awaited.items() if value[1] >= before}
             memory.entries = {key: entry for key, entry in memory.entries.items() if entry.noted_at >= before}
             memory.shown = {key: value for key, value in memory.shown.items() if value[0] >= before}
 

@@ -83,12 +83,6 @@ class SqliteRegistry:
     def note_pass(self, what: str, stamp: int) -> None:
         self._database.rows("note_pass", what=what, stamp=stamp)
 
-    def unseen_endings(self, client: str) -> list[Job]:
-        return self._jobs("unseen_endings", client=client)
-
-    def mark_seen(self, job_ids: Collection[str]) -> None:
-        self._database.rows("mark_seen", job_ids=json.dumps(list(job_ids)))
-
     def forget(self, job_ids: Collection[str]) -> None:
         self._database.rows("forget", job_ids=json.dumps(list(job_ids)))
 

@@ -23,6 +23,7 @@ from mcp_background_job.server.resources import register_resources
 from mcp_background_job.server.toolbox import Toolbox
 
 if TYPE_CHECKING:
+    from mcp_background_job.actions.caller import Caller
     from mcp_background_job.agents.runs import RunManager
     from mcp_background_job.comfyui.control import ComfyUI
 
@@ -96,17 +97,19 @@ def _tools(settings: Settings, manager: JobManager, comfyui: Door[ComfyUI], runs
     from mcp_background_job.actions.comfyui.table import comfyui_actions  # noqa: PLC0415
     from mcp_background_job.actions.jobs.table import job_actions  # noqa: PLC0415
     from mcp_background_job.actions.runs.table import run_actions  # noqa: PLC0415
-    from mcp_background_job.server.endings import Endings  # noqa: PLC0415
     from mcp_background_job.server.register import ActionTool  # noqa: PLC0415
 
-    endings = Endings(manager)
+    async def expect(caller: Caller, job: Job) -> None:
+        await manager.news.expect(caller.reader, [job.job_id])
+
+    news = manager.news
     tools: list[Tool] = []
     if "jobs" in settings.toolsets:
-        tools += [ActionTool(action, endings) for action in job_actions(manager, endings.expect)]
+        tools += [ActionTool(action, news) for action in job_actions(manager, expect)]
     if "comfyui" in settings.toolsets:
-        tools += [ActionTool(action, endings) for action in comfyui_actions(comfyui.open)]
+        tools += [ActionTool(action, news) for action in comfyui_actions(comfyui.open)]
     if "runs" in settings.toolsets:  # their errors begin as those of the server whose names they have
-        tools += [ActionTool(action, endings, error="Error: ") for action in run_actions(runs.open)]
+        tools += [ActionTool(action, news, error="Error: ") for action in run_actions(runs.open)]
     return tools
 
 

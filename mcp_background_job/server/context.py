@@ -25,9 +25,10 @@ def caller_of(context: Context) -> Caller:
     async def progress(waited_s: float, limit_s: float, what: str) -> None:
         await context.report_progress(waited_s, limit_s, utf8(f"{what}, {waited_s:.0f} s"))
 
+    project = _project()
     # Over HTTP the parent of this server is nobody's client.
-    reader = Reader(utf8(f"{name}@{_project()}"), own_conversation() if context.transport == "stdio" else "")
-    return Caller(client=client, directory=_WHERE, reader=reader, progress=progress)
+    reader = Reader(utf8(f"{name}@{project}"), own_conversation() if context.transport == "stdio" else "")
+    return Caller(client=client, directory=_WHERE, project=project, reader=reader, progress=progress)
 
 
 @cache

@@ -6,11 +6,12 @@ from typing import Any
 
 from mcp_background_job.actions.action import Action, Effects, Report
 from mcp_background_job.actions.jobs.report import JobsResult
+from mcp_background_job.core.news import Way
 from mcp_background_job.core.wire import utf8
 from mcp_background_job.errors import BackgroundJobError
+from mcp_background_job.jobs.news import JobNews
 from mcp_background_job.server.answers import as_tool_result, schema_of, shortened
 from mcp_background_job.server.context import caller_of
-from mcp_background_job.server.endings import Endings
 from mcp_background_job.server.fastmcp_names import Tool, ToolAnnotations, ToolError, ToolResult, get_context
 
 _HINTS = {
@@ -34,10 +35,10 @@ class ActionTool(Tool):
     """An action as a tool."""
 
     _action: Action[Any, Any]
-    _endings: Endings
+    _news: JobNews
     _error: str
 
-    def __init__(self, action: Action[Any, Any], endings: Endings, *, error: str = "") -> None:
+    def __init__(self, action: Action[Any, Any], news: JobNews, *, error: str = "") -> None:
         """Takes the action, what its caller has not been told yet, and how its errors begin."""
         arguments = action.arguments.json_schema()
         arguments.pop("description", None)  # of the class; what the tool is for is said once
@@ -49,7 +50,7 @@ class ActionTool(Tool):
             annotations=_HINTS[action.effects],
         )
         self._action = action
-        self._endings = endings
+        self._news = news
         self._error = error
 
     async def run(self, arguments: dict[str, Any]) -> ToolResult:
@@ -58,7 +59,8 @@ class ActionTool(Tool):
             report = await self._action.call(caller, arguments)
         except BackgroundJobError as error:
             raise ToolError(utf8(f"{self._error}{error}")) from error
-        return as_tool_result(report, await self._endings.of_others(caller.client, _shown(report, arguments)))
+        news = await self._news.to_tell(caller.reader, Way.ANSWER, shown=_shown(report, arguments))
+        return as_tool_result(report, news)
 
 
 def _shown(report: Report, arguments: dict[str, Any]) -> set[str]:

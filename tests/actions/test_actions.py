@@ -28,7 +28,7 @@ Calls = dict[str, Action[Any, Any]]
 #: Clients give up on a call after a minute.
 _LONGEST_CALL_S = 50.0
 
-SOMEBODY = Caller(client="somebody@here", directory="/here", reader=Reader("somebody@here"))
+SOMEBODY = Caller(client="somebody@here", directory="/here", project="/here", reader=Reader("somebody@here"))
 
 
 def _not_opened() -> Any:
@@ -42,7 +42,10 @@ def started() -> list[tuple[Caller, Job]]:
 
 @pytest.fixture
 def calls(manager: JobManager, started: list[tuple[Caller, Job]]) -> Calls:
-    actions = job_actions(manager, lambda caller, job: started.append((caller, job)))
+    async def expect(caller: Caller, job: Job) -> None:
+        started.append((caller, job))
+
+    actions = job_actions(manager, expect)
     return {action.name: action for action in (*actions, *comfyui_actions(_not_opened), *run_actions(_not_opened))}
 
 

@@ -10,8 +10,10 @@ from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.jobs.index import Index
 from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.news import JobNews
 from mcp_background_job.jobs.request import Policy
 from mcp_background_job.registry.memory import MemoryRegistry
+from mcp_background_job.registry.news_memory import MemoryNews
 from tests.places.memory import MemoryNames, MemoryPlace
 
 
@@ -37,6 +39,7 @@ def memory_manager(memory_place: MemoryPlace) -> Generator[JobManager]:
         places,
         Index(places, MemoryRegistry),
         policy,
+        news=JobNews(places, MemoryNews),
         state=StateDir("/nowhere"),
         environment={"PATH": "/bin"},
         keep_s=60.0,

@@ -55,7 +55,6 @@ def test_an_empty_index_knows_no_job(registry: Registry) -> None:
     assert registry.unended() == []
     assert registry.count() == 0
     assert registry.ended_before(1e12, limit=10) == []
-    assert registry.unseen_endings("") == []
 
 
 @pytest.mark.parametrize(
@@ -210,35 +209,8 @@ def test_only_jobs_that_ended_before_the_moment_are_old(registry: Registry) -> N
     assert registry.ended_before(2.5, limit=10) == ["ja", "jb"]
 
 
-def test_a_client_is_told_of_its_own_jobs_in_the_order_of_their_ends(registry: Registry) -> None:
-    registry.put([ended("ja", client="me", ended_at=3.0), ended("jb", client="me", ended_at=1.0)])
-    registry.put([ended("jc", client="you", ended_at=2.0), a_job("jd", client="me")])
-
-    assert ids(registry.unseen_endings("me")) == ["jb", "ja"]
-    assert ids(registry.unseen_endings("you")) == ["jc"]
-    assert registry.unseen_endings("nobody") == []
-
-
-def test_an_end_is_told_once(registry: Registry) -> None:
-    registry.put([ended("ja", client="me"), ended("jb", client="me")])
-    registry.mark_seen(["ja"])
-    registry.put([ended("ja", client="me", reason="more is known")])
-
-    assert ids(registry.unseen_endings("me")) == ["jb"]
-    registry.mark_seen([])
-    assert ids(registry.unseen_endings("me")) == ["jb"]
-
-
-def test_marking_a_job_that_is_not_known_says_nothing_about_a_later_one(registry: Registry) -> None:
-    registry.mark_seen(["jone"])
-    registry.put([ended("jone", client="me")])
-
-    assert ids(registry.unseen_endings("me")) == ["jone"]
-
-
 def test_a_forgotten_job_is_gone_and_comes_back_as_new(registry: Registry) -> None:
     registry.put([ended("ja", client="me", name="train"), a_job("jb")])
-    registry.mark_seen(["ja"])
     registry.forget(["ja", "jnobody"])
 
     assert registry.get("ja") is None
@@ -246,8 +218,6 @@ def test_a_forgotten_job_is_gone_and_comes_back_as_new(registry: Registry) -> No
     assert ids_of(registry) == {"jb"}
     registry.put([a_job("ja", client="me")])
     assert registry.get("ja") == a_job("ja", client="me"), "nothing is left of its life"
-    registry.put([ended("ja", client="me")])
-    assert ids(registry.unseen_endings("me")) == ["ja"]
 
 
 # -- passes and origins ------------------------------------------------------------------------------------------------
@@ -386,7 +356,6 @@ SOME_IDS = st.lists(st.sampled_from(IDS), max_size=3)
 OPERATIONS = st.lists(
     st.one_of(
         st.tuples(st.just("put"), st.lists(looks(), max_size=4)),
-        st.tuples(st.just("mark_seen"), SOME_IDS),
         st.tuples(st.just("forget"), SOME_IDS),
     ),
     max_size=12,
@@ -417,7 +386,6 @@ def test_both_indexes_say_the_same_whatever_was_done(
             registry.page(statuses=statuses, name=name, limit=rows[0], offset=rows[1]),
             registry.unended(),
             registry.ended_before(moment, limit=rows[0], offset=rows[1]),
-            [registry.unseen_endings(client) for client in ("me", "you", "")],
         ]
 
     memory, sqlite = MemoryRegistry(), SqliteRegistry(":memory:")

@@ -57,10 +57,8 @@ def plain(path: str) -> Generator[sqlite3.Connection]:
 def test_what_was_put_is_there_after_reopening(path: str) -> None:
     with opened(path) as registry:
         registry.put([JOB])
-        registry.mark_seen(["jone"])
     with opened(path) as registry:
         assert registry.get("jone") == JOB
-        assert registry.unseen_endings("me") == []
 
 
 def test_two_servers_see_what_the_other_puts(path: str) -> None:
@@ -130,7 +128,6 @@ def test_a_locked_database_is_an_error_and_not_a_hang(path: str, monkeypatch: py
         other.execute("BEGIN EXCLUSIVE")
         for write in (
             lambda: registry.put([JOB]),
-            lambda: registry.mark_seen(["jone"]),
             lambda: registry.forget(["jone"]),
         ):
             with pytest.raises(RegistryError, match="locked"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -21,7 +21,7 @@ from mcp_background_job.jobs.request import StartRequest
 from mcp_background_job.jobs.starting import Started
 
 #: Is told which job a caller has started: its end is news for that caller.
-Expect = Callable[[Caller, Job], None]
+Expect = Callable[[Caller, Job], Awaitable[None]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +75,8 @@ class Starting:
             timeout_s=request.timeout_s,
             after=tuple(request.after or ()),
             if_running=request.if_running,
+            project=caller.project,
+            reader=caller.reader.name,
         )
         started = await self._manager.start(wanted, client=caller.client, wait_for_report=wait.request.wait_s > 0)
         return await self._started(caller, started, wait)
@@ -83,12 +85,13 @@ class Starting:
         """Start a job's command again as a new job with the same name, cwd and env; stops it first if it still runs."""
         wait = wait_of(request.wait_s, None, None, from_start=True)
         old = await self._manager.find(request.job_id)
-        result = await self._started(caller, await self._manager.restart(old.job_id, client=caller.client), wait)
+        started = await self._manager.restart(old.job_id, client=caller.client, reader=caller.reader.name)
+        result = await self._started(caller, started, wait)
         result.restarted_from = old.job_id
         return result
 
     async def _started(self, caller: Caller, started: Started, wait: Wait) -> JobResult:
-        self._expect(caller, started.job)
+        await self._expect(caller, started.job)
         note = wait.note
         if started.existed:
             note = "a job of this name was running already; nothing was started" + (f"; {note}" if note else "")

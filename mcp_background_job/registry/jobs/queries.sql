@@ -60,12 +60,6 @@ SELECT job_id FROM jobs WHERE is_own IS NULL LIMIT :limit;
 -- fill_origin --
 UPDATE jobs SET project = :project, reader = :reader, parent = :parent, is_own = :is_own WHERE job_id = :job_id;
 
--- unseen_endings --
-SELECT * FROM jobs WHERE state = 'exited' AND ending_seen = 0 AND client = :client ORDER BY ended_at, job_id;
-
--- mark_seen --
-UPDATE jobs SET ending_seen = 1 WHERE job_id IN (SELECT value FROM json_each(:job_ids));
-
 -- forget --
 DELETE FROM jobs WHERE job_id IN (SELECT value FROM json_each(:job_ids));
 

@@ -49,9 +49,6 @@ DELETE FROM shown WHERE reader = :reader AND subject IN (
     SELECT subject FROM shown WHERE reader = :reader GROUP BY subject ORDER BY max(at) DESC LIMIT -1 OFFSET :limit
 );
 
--- forget_awaited --
-DELETE FROM awaited WHERE since < :before;
-
 -- forget_news --
 DELETE FROM news WHERE noted_at < :before;
 

@@ -1,0 +1,121 @@
+"""Tells each reader, once, what is new of the jobs that it started.
+
+There is no process whose task that would be: whoever is to be told looks. So a look is cheap. A job that has not ended
+has a mark, and all marks are one listing, which is made again only if a mark was made or removed since.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from mcp_background_job.core.job import how_it_ended
+from mcp_background_job.core.news import Item, Kind, Reader, Way, sentence
+from mcp_background_job.core.states import State
+from mcp_background_job.errors import CorruptRecordError, RegistryError
+from mcp_background_job.executors.places import Places
+from mcp_background_job.jobdir.observe import Observation
+from mcp_background_job.jobs.passes import settled
+from mcp_background_job.jobs.view import job_of, observed, unrecorded
+from mcp_background_job.processes.client import goes_on
+from mcp_background_job.registry.news_base import News
+from mcp_background_job.registry.news_memory import MemoryNews
+
+_log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+#: Sentences in one answer; more are summed up.
+_MAX_TOLD = 5
+
+
+class JobNews:
+    """News of jobs, for all readers of this state directory. The store is used in a thread of its own."""
+
+    def __init__(self, places: Places, open_store: Callable[[], News]) -> None:
+        """Opens nothing yet; ``open_store`` is called in the thread."""
+        self._places = places
+        self._open_store = open_store
+        self._store: News | None = None
+        self._marked: set[str] = set()
+        self._stamp = -1
+        self._is_closed = False
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="news")
+
+    async def expect(self, reader: Reader, job_ids: Iterable[str]) -> None:
+        """Remember that the ends of these jobs are news for this reader."""
+        await self._call(lambda news: news.expect(reader, job_ids, at=time.time()))
+
+    async def to_tell(self, reader: Reader, way: Way, *, shown: Collection[str] = ()) -> list[str]:
+        """Return in sentences what is new for a reader and this way has not told; now it has told it.
+
+        What is new of jobs that are ``shown`` anyhow is told with that, and left out.
+        """
+        items = await self._call(lambda news: self._take(news, reader, way))
+        told = [sentence(item) for item in items if item.subject not in shown]
+        more = len(told) - _MAX_TOLD
+        return [f"{more} more jobs ended (list_jobs)", *told[-_MAX_TOLD:]] if more > 0 else told
+
+    async def forget(self, before: float) -> None:
+        """Forget what happened before a moment (seconds since the epoch)."""
+        await self._call(lambda news: news.forget(before))
+
+    def close(self) -> None:
+        """Let go of the store; does nothing the second time."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._thread.submit(self._close_store).result()
+            self._thread.shutdown()
+
+    def _close_store(self) -> None:
+        if self._store:
+            self._store.close()
+
+    async def _call(self, function: Callable[[News], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._called, function)
+
+    def _called(self, function: Callable[[News], Result]) -> Result:
+        try:
+            self._store = self._store or self._open_store()
+            return function(self._store)
+        except RegistryError as error:
+            _log.warning("%s; going on with one in memory", error)
+            self._store = MemoryNews()
+            return function(self._store)
+
+    def _take(self, news: News, reader: Reader, way: Way) -> list[Item]:
+        self._note_ends(news, reader)
+        # What a conversation started that is over itself is told to the next one of the same client.
+        orphaned = {part for part in news.conversations(reader, way) if part and not goes_on(part)}
+        return news.take(reader, way, {reader.conversation, "", *orphaned})
+
+    def _note_ends(self, news: News, reader: Reader) -> None:
+        awaited = news.awaited(reader)
+        if not awaited or not (over := awaited.keys() - self._live()):
+            return
+        seen = self._places.look(over)
+        if gone := over - seen.keys():  # removed, and with it whatever there was to tell
+            news.drop(reader, gone)
+        ends = [self._end_of(job_id, now, awaited[job_id]) for job_id, now in seen.items() if now.state is State.EXITED]
+        if ends:
+            news.add(reader, sorted(ends, key=lambda item: item.at or 0.0), at=time.time())
+
+    def _live(self) -> set[str]:
+        stamp = self._places.marks_changed_at()
+        if stamp != self._stamp:
+            self._marked = set(self._places.open_jobs())
+            self._stamp = settled(stamp)
+        return self._marked
+
+    def _end_of(self, job_id: str, seen: Observation, conversation: str) -> Item:
+        try:
+            spec = self._places.store_of(job_id).spec(job_id)
+        except CorruptRecordError as error:
+            job = observed(unrecorded(job_id, str(error)), seen)
+        else:
+            job = observed(job_of(spec) if spec else unrecorded(job_id, "its spec.json is gone"), seen)
+        return Item(subject=job_id, kind=Kind.ENDED, at=job.ended_at, text=how_it_ended(job), conversation=conversation)
