@@ -1,4 +1,7 @@
-"""Claims: who serves the queue takes a job under the queue's lock, and launches it when that is released.
+"""Claims: who is about to launch a job has claimed it, be it out of the queue or because it need not wait there.
+
+Who serves the queue takes a job under the queue's lock, and launches it when that is released. Who starts a job at once
+claims it before it is marked open, so that from the first it is counted as running by all who look at the queue.
 
 A claimed job counts as running, and nobody else launches it. A claim is a lock on a file, so it is void, by the
 kernel's word, when its holder dies before a runner owns the job: the job is in the queue still, and the next look finds
@@ -13,7 +16,7 @@ import os
 from mcp_background_job.jobdir import lock
 from mcp_background_job.jobdir.layout import JobDir, StateDir, is_job_id
 
-#: Claims are taken under the queue's lock: whoever holds one now keeps it.
+#: Whoever holds a claim keeps it until its job has a runner, and there is no use in waiting for that.
 _NO_WAIT_S = 0.0
 
 
@@ -34,10 +37,13 @@ class Claim:
 
 
 def take(state: StateDir, job_id: str) -> Claim | None:
-    """Claim a job; ``None`` if somebody else has. The caller holds the queue's lock."""
+    """Claim a job; ``None`` if somebody else has."""
     path = os.path.join(state.claims, job_id)
-    descriptor = lock.acquire(path, patience_s=_NO_WAIT_S)
-    return None if descriptor is None else Claim(state.job(job_id), path, descriptor)
+    while (descriptor := lock.acquire(path, patience_s=_NO_WAIT_S)) is not None:
+        if _is_file(descriptor, path):
+            return Claim(state.job(job_id), path, descriptor)
+        os.close(descriptor)  # it was removed between our opening and locking it: nobody would see this claim
+    return None
 
 
 def living(state: StateDir) -> set[str]:
@@ -45,12 +51,28 @@ def living(state: StateDir) -> set[str]:
     claimed: set[str] = set()
     for job_id in filter(is_job_id, _names(state.claims)):
         path = os.path.join(state.claims, job_id)
-        if lock.holder_of(path):
+        if lock.holder_of(path) or not _remove(path):
             claimed.add(job_id)
-        else:
-            with contextlib.suppress(FileNotFoundError):  # just released
-                os.unlink(path)
     return claimed
+
+
+def _remove(path: str) -> bool:
+    """Remove the claim of somebody who died; returns whether it was that."""
+    # Under its lock, so that nobody takes it in between: the claim would be gone, and its holder would not know.
+    descriptor = lock.acquire(path, patience_s=_NO_WAIT_S)
+    if descriptor is None:
+        return False
+    with contextlib.suppress(FileNotFoundError):  # just released
+        os.unlink(path)
+    os.close(descriptor)
+    return True
+
+
+def _is_file(descriptor: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def _names(directory: str) -> list[str]:

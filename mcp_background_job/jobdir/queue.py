@@ -37,7 +37,8 @@ _UNRECORDED_AGE_S = 60.0
 def may_start_at_once(state: StateDir, job: Waiting) -> bool:
     """Tell whether a job that is marked open need not queue.
 
-    Its mark stands before the count: of two who start jobs at once, the later one counts both. Where jobs wait, a new
+    Its mark stands before the count: of two who start jobs at once, the later one counts both. Its claim stands before
+    the mark, so that nobody who looks at the queue gives its place to another. Where jobs wait, a new
     one waits behind them; so what is counted here is never more than what runs.
     """
     if job.after or job.pools:
@@ -125,6 +126,8 @@ def _survey(state: StateDir, boot_id: str) -> _Survey:
     entries = order.entries(state)
     marked = set(marks.queued_jobs(state))
     live = set(marks.open_jobs(state))
+    # Who starts a job at once claims it, and then marks it open: all such that are live show now, or have a runner.
+    claimed |= claims.living(state)
     for job_id in entries.keys() - live:
         order.remove(state, job_id, entries[job_id].name)
     for job_id in marked - live:
@@ -176,15 +179,16 @@ def _take(state: StateDir, survey: _Survey, job_id: str, boot_id: str, taken: li
     """Claim a job that may start; returns whether it was there to be claimed."""
     job = survey.queue.pop(job_id)
     seen = observe(state.job(job_id), boot_id)
-    claim = claims.take(state, job_id) if seen.state is State.QUEUED and _can_be_read(state.job(job_id)) else None
-    if claim:
-        taken.append(claim)
-        survey.running.append(job)
-        return True
-    order.leave(state, job)  # release 1.0.0 has launched or withdrawn it, and knows of no entry
     if seen.state is not State.QUEUED:
+        order.leave(state, job)  # release 1.0.0 has launched or withdrawn it, and knows of no entry
         _note(state, survey, job_id, seen)
-    return False
+        return False
+    if not _can_be_read(state.job(job_id)):
+        return False  # it stays in the queue, and is shown as damaged, until somebody withdraws it
+    survey.running.append(job)
+    if claim := claims.take(state, job_id):
+        taken.append(claim)  # else whoever has claimed it launches it
+    return True
 
 
 def _can_be_read(job: JobDir) -> bool:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import time
 from collections.abc import AsyncGenerator
 
 from mcp_background_job.core.job import Job
+from mcp_background_job.core.states import State
 from mcp_background_job.errors import InvalidRequestError, JobEndedError, RunnerSilentError, StdinClosedError
 from mcp_background_job.executors.base import Channel
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError
 from mcp_background_job.jobs.looking import Looker
+
+#: A job that is just starting, or ending, is shown as running a moment before and after anybody can be connected to.
+_START_PATIENCE_S = 3.0
 
 
 class Talker:
@@ -46,12 +52,20 @@ class Talker:
     @contextlib.asynccontextmanager
     async def _channel(self, job: Job) -> AsyncGenerator[Channel]:
         try:
-            async with await self._places.connect(job.job_id) as channel:
+            async with await self._connected(job) as channel:
                 yield channel
-        except NoRunnerError as error:
-            now, _ = await self._looker.look(job)
-            raise JobEndedError(f"job {now.label} takes no input: it is {now.status}") from error
         except RunnerTimeoutError as error:
             raise RunnerSilentError(
                 f"the runner of job {job.label} does not answer; kill_job stops both it and the job"
             ) from error
+
+    async def _connected(self, job: Job) -> Channel:
+        deadline = time.monotonic() + _START_PATIENCE_S
+        while True:
+            try:
+                return await self._places.connect(job.job_id)
+            except NoRunnerError as error:
+                now, seen = await self._looker.look(job)
+                if now.state not in (State.STARTING, State.RUNNING) or time.monotonic() >= deadline:
+                    raise JobEndedError(f"job {now.label} takes no input: it is {now.status}") from error
+            await asyncio.sleep(self._places.look_again_s(job.job_id, seen))

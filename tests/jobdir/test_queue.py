@@ -15,7 +15,7 @@ import pytest
 
 from mcp_background_job.core.schedule import Decision, Waiting
 from mcp_background_job.core.states import Outcome, State
-from mcp_background_job.jobdir import lock, order, queue, records
+from mcp_background_job.jobdir import claims, lock, marks, order, queue, records
 from mcp_background_job.jobdir.claims import Claim
 from mcp_background_job.jobdir.ending import end_unowned
 from mcp_background_job.jobdir.layout import JobDir, StateDir
@@ -49,6 +49,14 @@ class House:
         mark_open(self.state, waiting_of(spec))
         order.enter(self.state, waiting_of(spec))
         return job
+
+    def start_at_once(self, job_id: str, **asked: Any) -> Claim:
+        """Claim, record and open a job that need not queue; it has no runner yet."""
+        claim = claims.take(self.state, job_id)
+        assert claim
+        _, spec = self._record(job_id, **asked)
+        mark_open(self.state, waiting_of(spec))
+        return claim
 
     def queue_up_as_release_1(self, job_id: str, **asked: Any) -> JobDir:
         """Record a job and put it into the queue, as release 1.0.0 does."""
@@ -345,6 +353,56 @@ def test_a_claimed_job_is_launched_by_nobody_else_and_takes_its_place(house: Hou
     held["jone"].release()
     assert house.serve() == []
     held["jtwo"].release()
+
+
+@pytest.mark.parametrize("when", ["at first", "between two listings"])
+def test_what_is_started_at_once_takes_its_place_before_it_has_a_runner(
+    house: House, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    house.queue_up("jolder", at=1.0, max_jobs=1)
+    held: list[Claim] = []
+    if when == "at first":
+        held.append(house.start_at_once("jnow", at=2.0, max_jobs=1))
+    else:
+        open_jobs_of = marks.open_jobs
+
+        def started_meanwhile(state: StateDir) -> list[str]:
+            if not held:
+                held.append(house.start_at_once("jnow", at=2.0, max_jobs=1))
+            return open_jobs_of(state)
+
+        monkeypatch.setattr(marks, "open_jobs", started_meanwhile)
+    assert house.serve() == []
+    house.launch(held[0].job)
+    held[0].release()
+    assert house.serve() == []
+
+
+def test_a_claim_whose_file_was_removed_meanwhile_is_taken_anew(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    acquire, removed = lock.acquire, [False]
+
+    def remove_once(path: str, *, patience_s: float) -> int | None:
+        descriptor = acquire(path, patience_s=patience_s)
+        if not removed[0]:
+            removed[0] = True
+            os.unlink(path)
+        return descriptor
+
+    monkeypatch.setattr(lock, "acquire", remove_once)
+    claim = claims.take(house.state, "jone")
+    assert claim
+    assert claims.living(house.state) == {"jone"}
+    claim.release()
+    assert claims.living(house.state) == set()
+
+
+def test_a_queued_job_whose_spec_is_damaged_stays_in_the_queue_and_holds_up_nobody(house: House) -> None:
+    damaged = house.queue_up("jone", at=1.0, max_jobs=1)
+    house.queue_up("jtwo", at=2.0, max_jobs=1)
+    records.write(damaged.spec, b"{")
+    assert house.serve() == ["jtwo"]
+    assert queued_jobs(house.state) == ["jone"]
+    assert "jone" in order.entries(house.state)
 
 
 def test_a_claim_that_is_let_go_of_without_a_launch_is_nobodys(house: House) -> None:

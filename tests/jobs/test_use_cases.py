@@ -19,6 +19,7 @@ from mcp_background_job.errors import (
     UnknownJobError,
 )
 from mcp_background_job.executors.base import Cancelled
+from mcp_background_job.jobdir.control import NoRunnerError
 from mcp_background_job.jobdir.layout import RUN_ID_VARIABLE
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import StopRequest
@@ -26,7 +27,7 @@ from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import StartRequest
 from mcp_background_job.jobs.wait import WaitRequest
 from tests.patience import PATIENCE_S
-from tests.places.memory import MemoryPlace
+from tests.places.memory import MemoryChannel, MemoryPlace
 
 
 async def _started(manager: JobManager, *, client: str = "", **asked: object) -> Job:
@@ -129,6 +130,30 @@ async def test_what_takes_no_input_says_why(memory_manager: JobManager) -> None:
     await memory_manager.signal(closed, signal.SIGINT)
     with pytest.raises(JobEndedError, match="failed"):
         await memory_manager.send_input(closed, b"x")
+
+
+async def test_input_for_a_job_that_is_just_starting_waits_for_it(
+    memory_manager: JobManager, memory_place: MemoryPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = await _started(memory_manager)
+    connect, refusals = memory_place.connect, [1, 2, 3]
+
+    async def connect_later(job_id: str) -> MemoryChannel:
+        if refusals:
+            raise NoRunnerError(f"not yet: {refusals.pop()}")
+        return await connect(job_id)
+
+    monkeypatch.setattr(memory_place, "connect", connect_later)
+    await memory_manager.send_input(job, b"say heard\nexit 0\n")
+    assert (await memory_manager.tail(job)).text == "heard"
+
+
+async def test_input_for_a_queued_job_is_refused_at_once(memory_manager: JobManager) -> None:
+    for _ in range(2):
+        await _started(memory_manager)
+    queued = await _started(memory_manager)
+    with pytest.raises(JobEndedError, match="queued"):
+        await memory_manager.send_input(queued, b"x")
 
 
 async def test_a_mistyped_name_is_answered_with_the_nearest(memory_manager: JobManager) -> None:

@@ -13,6 +13,7 @@ from mcp_background_job.executors.base import Submitted
 from mcp_background_job.executors.local.launcher import Launcher
 from mcp_background_job.executors.local.store import LocalStore
 from mcp_background_job.jobdir import lock
+from mcp_background_job.jobdir.claims import Claim
 from mcp_background_job.jobdir.ending import end_unowned
 from mcp_background_job.jobdir.records import Exit
 
@@ -28,6 +29,17 @@ class Beginning:
         """Takes its parts."""
         self._store = store
         self._launcher = launcher
+
+    async def begin_claimed(self, claim: Claim) -> Submitted:
+        """Begin a job that this process has claimed, and let go of the claim.
+
+        Raises:
+            LaunchError: it could not be started.
+        """
+        try:
+            return await self.begin(claim.job.job_id)
+        finally:
+            await lanes.write(claim.release)
 
     async def begin(self, job_id: str) -> Submitted:
         """Begin a job, and return when its command runs.

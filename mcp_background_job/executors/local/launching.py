@@ -10,7 +10,8 @@ from mcp_background_job.executors.local.background import Background
 from mcp_background_job.executors.local.beginning import Beginning
 from mcp_background_job.executors.local.queue import Queue
 from mcp_background_job.executors.local.store import LocalStore
-from mcp_background_job.jobdir import order
+from mcp_background_job.jobdir import claims, order
+from mcp_background_job.jobdir.claims import Claim
 from mcp_background_job.jobdir.marks import waiting_of
 from mcp_background_job.jobdir.queue import may_start_at_once
 from mcp_background_job.jobdir.records import Spec
@@ -32,22 +33,29 @@ class Launching:
         return await self._background.despite_cancellation(self._launch(spec, wait_for_report=wait_for_report))
 
     async def _launch(self, spec: Spec, *, wait_for_report: bool) -> Submitted:
-        if not await lanes.write(self._record, spec):
+        claim = await lanes.write(self._record, spec)
+        if claim is None:
             return await self._from_queue(spec.job_id, wait_for_report=wait_for_report)
         if wait_for_report:
-            return await self._beginning.begin(spec.job_id)
+            return await self._beginning.begin_claimed(claim)
         # The record is enough for the job to come about, whoever dies now: an unowned job is launched again.
-        self._background.go_on(self._beginning.begin(spec.job_id))
+        self._background.go_on(self._beginning.begin_claimed(claim))
         return Submitted()
 
-    def _record(self, spec: Spec) -> bool:
-        """Record a job; returns whether it may start at once, else it is in the queue now."""
-        self._store.record(spec)
-        facts = waiting_of(spec)
-        if may_start_at_once(self._store.state, facts):
-            return True
-        order.enter(self._store.state, facts)
-        return False
+    def _record(self, spec: Spec) -> Claim | None:
+        """Record a job; returns the claim to it if it may start at once, else it is in the queue now."""
+        state, facts = self._store.state, waiting_of(spec)
+        claim = None if spec.after or spec.pools else claims.take(state, spec.job_id)
+        try:
+            self._store.record(spec)
+            if claim and may_start_at_once(state, facts):
+                claim, kept = None, claim
+                return kept
+            order.enter(state, facts)
+        finally:
+            if claim:
+                claim.release()
+        return None
 
     async def _from_queue(self, job_id: str, *, wait_for_report: bool) -> Submitted:
         launch = (await self._queue.serve()).get(job_id)

@@ -27,7 +27,7 @@ class Queue:
         launched: dict[str, asyncio.Task[None]] = {}
 
         def launch(claim: Claim) -> None:
-            launched[claim.job.job_id] = self._background.go_on(self._launch(claim))
+            launched[claim.job.job_id] = self._background.go_on(self._beginning.begin_claimed(claim))
 
         def serve() -> None:
             for claim in due(self._store.state, self._store.boot_id):
@@ -35,9 +35,3 @@ class Queue:
 
         await lanes.write(serve)
         return launched
-
-    async def _launch(self, claim: Claim) -> None:
-        try:
-            await self._beginning.begin(claim.job.job_id)
-        finally:
-            claim.release()
