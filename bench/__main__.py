@@ -13,6 +13,7 @@ from bench.figures import Figure
 from bench.measurements.agents import measure_agent_streams
 from bench.measurements.cold_start import measure_cold_start
 from bench.measurements.comfyui import measure_comfyui_cancel, measure_comfyui_restart
+from bench.measurements.commands import measure_commands
 from bench.measurements.downloads import measure_downloads
 from bench.measurements.history import measure_crash, measure_history
 from bench.measurements.many import measure_idle, measure_many
@@ -32,6 +33,7 @@ MEASUREMENTS: dict[str, Callable[[Plan], list[Figure]]] = {
     "start": measure_start,
     "waiting": measure_waiting,
     "cold-start": measure_cold_start,
+    "commands": measure_commands,
     "tools": measure_tools,
     "progress-bar": measure_progress_bar,
     "comfyui-cancel": measure_comfyui_cancel,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from pathlib import Path
 
 from bench.client import ServerProcess, facts_of
 from bench.figures import Figure, at_most, p50
 from bench.plan import Plan
+from bench.workspace import wait_until
 
 _BAR_S = 1.5
 
@@ -18,6 +21,10 @@ _TREES = {
     ),
 }
 
+#: An agent that is talked to over ACP, by how it takes being asked to stop, which it is first.
+_AGENT = Path(__file__).parents[2] / "tests/agents/host/acp_agent.py"
+_MANNERS = {"it stops when asked": [], "it is deaf": ["--deaf"], "it dies of it": ["--die"]}
+
 
 def measure_run_cancel(plan: Plan) -> list[Figure]:
     """From the call to the answer, which comes when every process is dead."""
@@ -25,10 +32,27 @@ def measure_run_cancel(plan: Plan) -> list[Figure]:
     with plan.workspace.ours(plan.workspace.state_dir()) as server:
         for what, script in _TREES.items():
             samples = [_cancelled(server, script) for _ in range(plan.count(20, 3))]
-            label = f"cancel_run in mid-tool, {what}"
-            figures.append(at_most(f"{label}, median (n = {len(samples)})", p50(samples), "s"))
-            figures.append(at_most(f"{label}, worst", max(samples), "s", bar=_BAR_S))
+            figures += _figures(f"cancel_run in mid-tool, {what}", samples)
+        for what, flags in _MANNERS.items():
+            samples = [_hosted_cancelled(plan, server, flags, number) for number in range(plan.count(10, 2))]
+            figures += _figures(f"cancel_run of an ACP agent in mid-tool, {what}", samples)
     return figures
+
+
+def _figures(label: str, samples: list[float]) -> list[Figure]:
+    return [
+        at_most(f"{label}, median (n = {len(samples)})", p50(samples), "s"),
+        at_most(f"{label}, worst", max(samples), "s", bar=_BAR_S),
+    ]
+
+
+def _hosted_cancelled(plan: Plan, server: ServerProcess, flags: list[str], number: int) -> float:
+    ready = Path(plan.workspace.file(f"ready-{number}{''.join(flags)}"))
+    prompt = f"run trap '' INT TERM HUP; touch {ready}; sleep 1000; sleep 1000"
+    config = {"command": [sys.executable, str(_AGENT), *flags]}
+    spawned = server.call("spawn_run", backend="acp", cwd=plan.workspace.path, prompt=prompt, backend_config=config)
+    wait_until(ready.exists, "the agent's tool runs")
+    return _cancel(server, facts_of(spawned)["run_id"])
 
 
 def _cancelled(server: ServerProcess, script: str) -> float:
@@ -39,6 +63,10 @@ def _cancelled(server: ServerProcess, script: str) -> float:
     while "agent_message" not in types:
         polled = facts_of(server.call("poll_events", run_id=run_id, after_seq=seq))
         seq, types = polled["next_after_seq"], [event["type"] for event in polled["events"]]
+    return _cancel(server, run_id)
+
+
+def _cancel(server: ServerProcess, run_id: str) -> float:
     began = time.perf_counter()
     answer = facts_of(server.call("cancel_run", run_id=run_id))
     took = time.perf_counter() - began
