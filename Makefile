@@ -20,7 +20,7 @@ demo-comfyui: $(READY)  ## see a simulated ComfyUI watched, cancelled, wedged an
 	$(BIN)/python -m tests.comfyui_simulator.demo
 
 test: rules  ## everything that must hold: rules, rooms, types, tests; on a loaded machine with TESTS_PATIENCE=3
-	$(MAKE) --no-print-directory -j 2 types pytest  # tests wait for half of their time: types are checked meanwhile
+	$(MAKE) --no-print-directory -j 2 types pytest
 
 pytest: $(READY)
 	$(BIN)/python -m pytest -n 2 -m "not nightly"

@@ -15,8 +15,8 @@ from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, JOB_ID_VARIABLE, R
 from mcp_background_job.jobs.index import Index
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.news import JobNews
+from mcp_background_job.jobs.policy import Policy
 from mcp_background_job.jobs.project import project_of, working_directory
-from mcp_background_job.jobs.request import Policy
 from mcp_background_job.registry.base import Registry
 from mcp_background_job.registry.news_base import News
 

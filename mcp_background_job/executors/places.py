@@ -8,12 +8,12 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
 from mcp_background_job.executors import lanes
-from mcp_background_job.executors.base import Cancelled, Channel, Place, Store, Submitted
 from mcp_background_job.executors.names import Names
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import Spec, StopRequest
 
 if TYPE_CHECKING:
+    from mcp_background_job.executors.base import Cancelled, Channel, Place, Store, Submitted
     from mcp_background_job.executors.usage import Usage
 
 

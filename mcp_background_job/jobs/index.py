@@ -25,7 +25,6 @@ from mcp_background_job.jobdir.layout import is_job_id
 from mcp_background_job.jobs.passes import Passes, fill_origins, removed, settled
 from mcp_background_job.jobs.view import job_of, observed, unrecorded
 from mcp_background_job.registry.base import Registry
-from mcp_background_job.registry.memory import MemoryRegistry
 
 _log = logging.getLogger(__name__)
 
@@ -84,6 +83,8 @@ class Index:
         return self._registry
 
     def _fall_back(self, error: RegistryError) -> None:
+        from mcp_background_job.registry.memory import MemoryRegistry  # noqa: PLC0415  seldom needed
+
         _log.warning("%s; going on with an index in memory, made from the job directories", error)
         self.trouble = str(error)
         self._registry = MemoryRegistry()

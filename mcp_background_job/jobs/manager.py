@@ -15,13 +15,14 @@ from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.jobs.index import Index
 from mcp_background_job.jobs.looking import Looker
 from mcp_background_job.jobs.news import JobNews
-from mcp_background_job.jobs.request import GRACE_S, Policy, StartRequest
+from mcp_background_job.jobs.policy import GRACE_S, Policy
 from mcp_background_job.jobs.tidying import Tidier
 
 if TYPE_CHECKING:
     from mcp_background_job.jobs.details import Details
     from mcp_background_job.jobs.hub import Hub
     from mcp_background_job.jobs.output import Excerpt, PageOfLog
+    from mcp_background_job.jobs.request import StartRequest
     from mcp_background_job.jobs.starting import Started, Starter
     from mcp_background_job.jobs.stopping import Killed, Stopper
     from mcp_background_job.jobs.talking import Talker

@@ -15,6 +15,7 @@ from mcp_background_job.core.job import check_name
 from mcp_background_job.errors import CommandRefusedError, InvalidRequestError
 from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, JOB_ID_VARIABLE
 from mcp_background_job.jobdir.records import Spec
+from mcp_background_job.jobs.policy import Policy
 
 Stdin = Literal["closed", "pipe", "pty"]
 IfRunning = Literal["return", "restart", "new"]
@@ -41,9 +42,6 @@ _NO_LIMIT = 1_000_000
 ROOT = ""
 
 _STOP_SIGNALS = ("TERM", "INT", "HUP", "QUIT", "KILL", "USR1", "USR2", "ABRT")
-
-#: Time between the signal and SIGKILL when a caller does not say.
-GRACE_S = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,23 +97,6 @@ class StartRequest:
     parent: str | None = None
     project: str | None = None
     reader: str = ""
-
-
-@dataclass(frozen=True)
-class Policy:
-    """What the settings say about starting jobs; see ``config.Settings`` for each.
-
-    ``parent`` is the id of the job that this process runs in, if it does; ``project`` the one that it works for.
-    """
-
-    max_jobs: int
-    max_output: int
-    timeout_s: float | None
-    working_dir: str
-    allowed_commands: tuple[str, ...]
-    shell: str
-    parent: str | None = None
-    project: str = ""
 
 
 def check(request: StartRequest, policy: Policy) -> str:

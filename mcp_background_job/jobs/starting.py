@@ -14,11 +14,11 @@ from mcp_background_job.jobdir.layout import RUN_ID_VARIABLE
 from mcp_background_job.jobdir.records import Spec
 from mcp_background_job.jobs.index import Index
 from mcp_background_job.jobs.looking import Looker
+from mcp_background_job.jobs.policy import Policy
 from mcp_background_job.jobs.request import (
     PLAIN_OUTPUT,
     ROOT,
     TERMINAL_OUTPUT,
-    Policy,
     StartRequest,
     check,
     new_job_id,

@@ -12,7 +12,8 @@ from mcp_background_job.errors import InvalidRequestError, StateDirError, Surviv
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.records import StopRequest
 from mcp_background_job.jobs.looking import Looker
-from mcp_background_job.jobs.request import GRACE_S, stop_signal
+from mcp_background_job.jobs.policy import GRACE_S
+from mcp_background_job.jobs.request import stop_signal
 
 
 @dataclass(frozen=True)

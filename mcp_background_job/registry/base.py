@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mcp_background_job.core.job import Job
-from mcp_background_job.core.run import RunChoice, RunRow
+
+if TYPE_CHECKING:
+    from mcp_background_job.core.run import RunChoice, RunRow
 
 
 class Registry(Protocol):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcp_background_job.core.job import Job
-from mcp_background_job.core.run import RunChoice, RunRow
 from mcp_background_job.core.states import TRANSITIONS, Outcome, State
 from mcp_background_job.core.wire import utf8
 from mcp_background_job.registry.database import Database, Kind
+
+if TYPE_CHECKING:
+    from mcp_background_job.core.run import RunChoice, RunRow
 
 INDEX = Kind(
     folder="jobs",
@@ -124,6 +126,8 @@ def _row_of(job: Job) -> dict[str, Any]:
 
 
 def _run_of(row: sqlite3.Row) -> RunRow:
+    from mcp_background_job.core.run import RunRow  # noqa: PLC0415  commands for jobs ask for none
+
     return RunRow(
         run_id=row["run_id"],
         backend=row["backend"],

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
+import io
 import re
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 from typing import get_args
 
@@ -15,6 +15,7 @@ import pytest
 
 from mcp_background_job.agents.records import CancelIntent, Checkpoint, RunRecord
 from mcp_background_job.cli.exit_codes import COMFYUI_TABLE, RUNS_TABLE
+from mcp_background_job.cli.main import build_app
 from mcp_background_job.config import ComfyUISettings, Settings, variable_of
 from mcp_background_job.core.batch import Batch
 from mcp_background_job.core.download import Download
@@ -26,7 +27,6 @@ from mcp_background_job.jobdir.layout import JobDir, RunDir, StateDir
 from mcp_background_job.jobdir.records import Exit, Spec, Status
 from mcp_background_job.registry.database import migrations
 from tests.cli.comfyui_line import COMMANDS as COMFYUI_COMMANDS
-from tests.patience import PATIENCE_S
 from tests.server.test_tool_list import COMFYUI_TOOLS, JOB_TOOLS, RUN_TOOLS
 
 ROOT = Path(__file__).parent.parent.parent
@@ -60,9 +60,12 @@ def test_the_readme_explains_every_status(status: str) -> None:
     assert f"`{status}`" in README
 
 
+@functools.cache
 def _help_of(*command: str) -> str:
-    argv = [sys.executable, "-m", "mcp_background_job", *command, "--help"]
-    return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=PATIENCE_S).stdout
+    written = io.StringIO()  # no terminal, as a pipe
+    with contextlib.redirect_stdout(written):
+        build_app()([*command, "--help"])
+    return written.getvalue()
 
 
 def test_the_readme_names_only_commands_that_exist() -> None:

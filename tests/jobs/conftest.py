@@ -11,7 +11,7 @@ from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.jobs.index import Index
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.news import JobNews
-from mcp_background_job.jobs.request import Policy
+from mcp_background_job.jobs.policy import Policy
 from mcp_background_job.registry.memory import MemoryRegistry
 from mcp_background_job.registry.news_memory import MemoryNews
 from tests.places.memory import MemoryNames, MemoryPlace

@@ -11,7 +11,8 @@ from mcp_background_job.cli.session import CLIENT, with_manager
 from mcp_background_job.core.job import Job
 from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.jobs.request import GRACE_S, stop_signal
+from mcp_background_job.jobs.policy import GRACE_S
+from mcp_background_job.jobs.request import stop_signal
 from mcp_background_job.jobs.stopping import Killed
 
 

@@ -6,16 +6,19 @@ import contextlib
 import os
 import stat
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from mcp_background_job.core.gaps import Gap
 from mcp_background_job.errors import StateDirError
-from mcp_background_job.jobdir import logreader, marks, records
+from mcp_background_job.jobdir import marks, records
 from mcp_background_job.jobdir.boot import boot_id
 from mcp_background_job.jobdir.layout import JobDir, StateDir, is_job_id
-from mcp_background_job.jobdir.logformat import Stream
-from mcp_background_job.jobdir.logreader import Entry, Parts, Piece
 from mcp_background_job.jobdir.observe import Observation, observe
 from mcp_background_job.jobdir.records import Spec
+
+if TYPE_CHECKING:
+    from mcp_background_job.core.gaps import Gap
+    from mcp_background_job.jobdir.logformat import Stream
+    from mcp_background_job.jobdir.logreader import Entry, Parts, Piece
 
 
 class LocalStore:
@@ -183,26 +186,38 @@ class LocalStore:
 
     def read_log(self, job_id: str, offset: int, limit: int, stream: Stream | None = None) -> Piece:
         """Read at most ``limit`` bytes of the log from an offset on."""
+        from mcp_background_job.jobdir import logreader  # noqa: PLC0415  much that is about no output does without
+
         return logreader.read(self.job(job_id), offset, limit, stream)
 
     def read_parts(self, job_id: str, offset: int, limit: int, stream: Stream) -> Parts:
         """Read at most ``limit`` bytes of one stream, each with its place and time."""
+        from mcp_background_job.jobdir import logreader  # noqa: PLC0415  much that is about no output does without
+
         return logreader.read_parts(self.job(job_id), offset, limit, stream)
 
     def read_log_tail(self, job_id: str, limit: int, stream: Stream | None = None) -> Piece:
         """Read the last ``limit`` bytes of the log."""
+        from mcp_background_job.jobdir import logreader  # noqa: PLC0415  much that is about no output does without
+
         return logreader.read_tail(self.job(job_id), limit, stream)
 
     def missing(self, job_id: str, start: int, end: int) -> list[Gap]:
         """Return what is missing of the log between two offsets, without reading what is there."""
+        from mcp_background_job.jobdir import logreader  # noqa: PLC0415  much that is about no output does without
+
         return logreader.missing(self.job(job_id), start, end)
 
     def entries(self, job_id: str, offset: int) -> list[Entry]:
         """Return chunks of output from the log's index."""
+        from mcp_background_job.jobdir import logreader  # noqa: PLC0415  much that is about no output does without
+
         return logreader.entries(self.job(job_id), offset)
 
     def offset_at(self, job_id: str, moment: float) -> int:
         """Look a moment up in the log's index."""
+        from mcp_background_job.jobdir import logreader  # noqa: PLC0415  much that is about no output does without
+
         return logreader.offset_at(self.job(job_id), moment)
 
     def last_output_at(self, job_id: str) -> float | None:
