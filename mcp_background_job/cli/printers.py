@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
-
-import regex
+from typing import TYPE_CHECKING, Protocol
 
 from mcp_background_job.cli import terminal
 from mcp_background_job.cli.lines import LineDrawer, last_lines, text_of
@@ -14,6 +12,9 @@ from mcp_background_job.core.gaps import Gap, note, shifted, stretches
 from mcp_background_job.core.screen import Line
 from mcp_background_job.jobdir.logreader import Piece
 from mcp_background_job.jobs.output import found
+
+if TYPE_CHECKING:
+    import regex
 
 #: Bytes written at once.
 _CHUNK = 1024 * 1024

@@ -6,9 +6,8 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import regex
 from cyclopts import Parameter
 
 from mcp_background_job.cli import durations, exit_codes, terminal
@@ -22,6 +21,9 @@ from mcp_background_job.jobdir.logformat import Stream
 from mcp_background_job.jobdir.logreader import Piece
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.output import compile_regex, stream_of
+
+if TYPE_CHECKING:
+    import regex
 
 #: Bytes that a tail reads first; most lines are short. It reads so many times more until it has enough.
 _FIRST_READ = 64 * 1024

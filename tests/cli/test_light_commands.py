@@ -1,0 +1,32 @@
+"""A command for jobs loads nothing that takes long to load: agents run many commands, each in a process of its own."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.cli.command_line import CommandLine
+from tests.patience import PATIENCE_S, WAIT
+
+#: Each takes longer to load than a quick command should take in all.
+HEAVY = {"acp", "fastmcp", "httpx2", "mcp", "psutil", "pydantic", "pydantic_settings", "regex", "rich", "websockets"}
+
+
+def loaded_by(cli: CommandLine, *arguments: str) -> set[str]:
+    argv = [sys.executable, "-X", "importtime", *cli.argv(*arguments)[1:]]
+    done = subprocess.run(argv, capture_output=True, text=True, env=cli.environment, timeout=PATIENCE_S, check=True)
+    return set(re.findall(r"\| +([a-z0-9_]+)$", done.stderr, re.MULTILINE))
+
+
+@pytest.mark.parametrize("command", ["list", "status", "logs", "wait", "kill", "run"])
+def test_a_command_for_jobs_loads_nothing_heavy(cli: CommandLine, command: str) -> None:
+    job = cli.start("--", "echo done")
+    cli.ok("wait", job, "--timeout", WAIT)
+
+    loaded = loaded_by(cli, command, *{"list": [], "run": ["--", "true"]}.get(command, [job]))
+
+    assert "asyncio" in loaded
+    assert not loaded & HEAVY
