@@ -96,7 +96,7 @@ _OWN_COMMANDS = {
 
 
 class _HelpFormatter:
-    """One of cyclopts's, made when help is asked for: to load it takes a third of the time of a quick command."""
+    """One of cyclopts's, loaded when help is asked for: a quick command does without."""
 
     @cached_property
     def _theirs(self) -> Any:

@@ -11,7 +11,7 @@ import pytest
 from tests.cli.command_line import CommandLine
 from tests.patience import PATIENCE_S, WAIT
 
-#: Each takes longer to load than a quick command should take in all.
+#: Libraries that are slow to load, and that these commands can do without.
 HEAVY = {"acp", "fastmcp", "httpx2", "mcp", "psutil", "pydantic", "pydantic_settings", "regex", "rich", "websockets"}
 
 
