@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from mcp_background_job.errors import BackgroundJobError
-
 
 class Change:
     """A count of changes that can be waited for.
@@ -19,7 +17,7 @@ class Change:
         """Has not changed yet."""
         self.count = 0
         self._next = asyncio.Event()
-        self._error: BackgroundJobError | OSError | None = None
+        self._error: Exception | None = None
 
     def tell(self) -> None:
         """Wake all who wait."""
@@ -27,7 +25,7 @@ class Change:
         told, self._next = self._next, asyncio.Event()
         told.set()
 
-    def fail(self, error: BackgroundJobError | OSError) -> None:
+    def fail(self, error: Exception) -> None:
         """Have this raised to all who wait, and who will: there will be no change any more."""
         self._error = error
         self.tell()

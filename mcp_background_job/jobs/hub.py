@@ -13,7 +13,6 @@ import time
 from collections.abc import AsyncGenerator
 
 from mcp_background_job.core.states import State
-from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.base import Channel
 from mcp_background_job.executors.places import Places
@@ -87,7 +86,7 @@ class Watched:
         """Keep all that up to date until the job is over."""
         try:
             await self._follow()
-        except (BackgroundJobError, OSError) as error:
+        except Exception as error:  # noqa: BLE001  whatever it is, it is for those who wait
             self.life.fail(error)
             self.output.fail(error)
 

@@ -6,7 +6,6 @@ import asyncio
 import time
 
 from mcp_background_job.core.states import State
-from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.observe import Observation
@@ -45,7 +44,7 @@ class Turns:
     async def _look(self) -> None:
         try:
             await self._look_while_needed()
-        except (BackgroundJobError, OSError) as error:
+        except Exception as error:  # noqa: BLE001  whatever it is, it is for those who wait
             for turn in list(self._queued.values()):
                 turn.fail(error)
         finally:

@@ -166,3 +166,22 @@ async def test_what_is_shown_on_time_out_is_how_the_job_is_then(manager: JobMana
     assert {(one.why, one.job.status) for one in waited} == {(Why.TIMEOUT, "running")}
     await asyncio.to_thread(go.write_text, "go\n")
     assert (await manager.wait(job, FOR_THE_END)).why is Why.EXIT
+
+
+async def test_what_goes_wrong_with_watching_is_told_to_those_who_wait(
+    manager: JobManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = tmp_path / "go"
+    os.mkfifo(go)
+    job = await start(manager, f"read line < {go}")
+
+    async def broken(job_id: str) -> None:
+        raise RuntimeError(f"no connection to {job_id}")
+
+    monkeypatch.setattr(manager.places, "connect", broken)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=job.job_id):
+            await manager.wait(job, FOR_THE_END)
+    monkeypatch.undo()
+    await asyncio.to_thread(go.write_text, "go\n")
+    assert (await manager.wait(job, FOR_THE_END)).why is Why.EXIT
