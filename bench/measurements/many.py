@@ -16,10 +16,15 @@ from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.jobdir.records import Status
 
 _COMMAND = "sleep 1800"
-_MEMORY_BAR_MIB = 2.0
+_MEMORY_BAR_MIB = 1.6
+#: Of one that shares its interpreter with the spawner and a spare alone.
+_MEMORY_BAR_ALONE_MIB = 2.5
 _IDLE_BAR_PERCENT = 1.0
 _IDLE_JOBS = 100
 _PAGE = 200
+
+#: Every runner has looked at what its job uses by then, at which it needs more memory for the first time.
+_FIRST_SAMPLE_S = 1.5
 
 #: Housekeeping of a start is over by then.
 _SETTLE_S = 1.0
@@ -38,9 +43,11 @@ def measure_many(plan: Plan) -> list[Figure]:
             _await_reports(state, fresh)
             took = time.perf_counter() - began
             _check_running(space, server, job_ids)
+            time.sleep(_FIRST_SAMPLE_S)
             memory = [_proportional_set_size(runner_pid(state, job_id)) for job_id in job_ids]
             what = f"memory of a runner (PSS, mean) with {number} jobs at once"
-            figures.append(at_most(what, sum(memory) / number, "MiB", bar=_MEMORY_BAR_MIB))
+            bar = _MEMORY_BAR_ALONE_MIB if number == 1 else _MEMORY_BAR_MIB
+            figures.append(at_most(what, sum(memory) / number, "MiB", bar=bar))
         figures.append(at_most(f"to start {len(fresh)} of them, until all run", took, "s"))
         figures.append(at_most(f"to kill all {len(job_ids)}, until none is left", _kill(space, server, job_ids), "s"))
         for job_id in job_ids:

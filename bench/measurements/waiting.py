@@ -13,7 +13,7 @@ from mcp_background_job.jobdir.records import Exit
 
 #: The job's last act is to print the time: the shell has become ``date``, which ends right after.
 _COMMAND = "sleep 0.1; exec date +%s.%N"
-_BAR_MS = 15.0
+_BAR_MS = 4.0
 
 
 def measure_waiting(plan: Plan) -> list[Figure]:

@@ -63,6 +63,8 @@ def due(state: StateDir, boot_id: str) -> Iterator[Claim]:
 
 @dataclass(frozen=True)
 class _Looked:
+    """What a look at the queue came to."""
+
     claims: list[Claim]
     hopeless: dict[str, str]
 

@@ -5,3 +5,19 @@ stop ladder, reaps, and writes the exit record. It needs no server for any of th
 launched it. Launched, never imported: ``__main__`` starts one runner by exec, ``spawner`` forks them from a warm
 interpreter.
 """
+
+import sys
+from types import ModuleType
+
+
+class _Later(ModuleType):
+    """Stands for a module until something of it is used."""
+
+    def __getattr__(self, name: str) -> object:
+        sys.modules.pop(self.__name__, None)
+        return getattr(__import__(self.__name__), name)
+
+
+# A runner's memory is counted by the hundred, and ``dataclasses`` imports this one, with a parser and a disassembler
+# behind it, to describe classes that have no docstring. All of ours have one.
+sys.modules.setdefault("inspect", _Later("inspect"))

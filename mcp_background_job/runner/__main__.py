@@ -9,12 +9,10 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
-from mcp_background_job.jobdir.runners import name_of_runner
 from mcp_background_job.runner import signals
 from mcp_background_job.runner.detach import detach
-from mcp_background_job.runner.main import Reply, be_runner
+from mcp_background_job.runner.main import Reply, be_runner, take_name
 from mcp_background_job.runner.spawner import serve
-from mcp_background_job.runner.system import name_process
 
 
 def main(arguments: list[str]) -> None:
@@ -27,7 +25,7 @@ def main(arguments: list[str]) -> None:
         return
     directory, reply, killed_by = (*arguments, None, None)[:3]
     # From the start: a job that we are launched from, and that is being stopped, then takes us for what we may become.
-    name_process(name_of_runner(os.path.basename(str(directory))))
+    take_name(os.path.basename(str(directory)))
     reply_descriptor = None if reply is None else int(reply)
     detach(keep=[] if reply_descriptor is None else [reply_descriptor])
     be_runner(str(directory), Reply(reply_descriptor), killed_by)

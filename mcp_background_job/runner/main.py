@@ -12,7 +12,6 @@ import gc
 import json
 import os
 import signal
-import traceback
 
 from mcp_background_job.errors import BackgroundJobError, CorruptRecordError, LaunchError
 from mcp_background_job.jobdir import lock, order, records, runners
@@ -80,26 +79,31 @@ def _care_for(job: JobDir, reply: Reply, killed_by: str | None, claim: Claim | N
     reply.send(ended=True)
 
 
+def take_name(job_id: str) -> None:
+    """Be known, to the kernel and to other runners, as the runner of a job."""
+    name_process(runners.name_of_runner(job_id))
+
+
 def _is_as_found(job: JobDir) -> bool:
     return os.path.exists(job.spec) and not os.path.exists(job.status) and not os.path.exists(job.exit)
 
 
 def _own(job: JobDir, reply: Reply, killed_by: str | None, claim: Claim | None) -> None:
     try:
-        spec = _take(job, reply)
+        spec = take(job, reply)
     finally:
         if claim:
             claim.release()
     if spec is None:
         return
-    name_process(runners.name_of_runner(job.job_id))
+    take_name(job.job_id)
     if os.path.exists(job.status):
         sweep(job, spec, killed_by=killed_by)
     else:
         _run(job, spec, reply)
 
 
-def _take(job: JobDir, reply: Reply) -> Spec | None:
+def take(job: JobDir, reply: Reply) -> Spec | None:
     """Take the job's lock, for good, and the job out of the queue; ``None`` if there is nothing to do."""
     # A runner whose lock file was removed holds its job all the same. It is looked for before the lock is taken: from
     # then until we say that we sweep, we are taken for the job's runner.
@@ -141,17 +145,23 @@ def _fork_next(state: StateDir) -> Claim | None:
 
 
 def _start_afresh(keep: int) -> None:
-    """Let go of all that belongs to the job that has ended: down a long queue it would add up."""
+    os.setsid()
+    let_go_of_all_but(keep)
+
+
+def let_go_of_all_but(keep: int) -> None:
+    """Let go of all that belongs to a job that has ended but one descriptor: down a long queue it would add up."""
     signal.set_wakeup_fd(-1)  # its number may soon be that of a file
     os.closerange(3, keep)
     os.closerange(keep + 1, os.sysconf("SC_OPEN_MAX"))
-    os.setsid()
     gc.collect()  # the supervisor of that job, which refers to itself
-    gc.freeze()  # and what is left is not looked through again by the next
+    gc.freeze()  # what is left is shared with what is forked from here, and not looked through again
 
 
 def report_crash(job: JobDir, error: Exception) -> None:
     """Leave word of an error in the runner itself: the job becomes lost, and why stands in its directory."""
+    import traceback  # noqa: PLC0415  memory in every runner, for what hardly ever happens
+
     what = f"{type(error).__name__}: {error}"[:MAX_REASON]
     with contextlib.suppress(OSError), open(os.path.join(job.path, "runner.crash"), "w") as file:
         file.write(f"{what}\n\n")

@@ -9,19 +9,16 @@ hurts nobody: runners do not depend on it.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import select
 import signal
 import socket
-import time
 
-from mcp_background_job.core.states import State
-from mcp_background_job.jobdir import records
-from mcp_background_job.jobdir.boot import boot_id
-from mcp_background_job.jobdir.records import Spec, Status
 from mcp_background_job.jobdir.runners import SPAWNER_NAME
-from mcp_background_job.runner.main import Reply, be_runner
+from mcp_background_job.runner.main import Reply, be_runner, let_go_of_all_but
+from mcp_background_job.runner.rehearsal import rehearse_all, rehearse_reading
 from mcp_background_job.runner.system import name_process
 
 #: A request is one path; longer ones do not exist (PATH_MAX).
@@ -38,11 +35,10 @@ def serve(descriptor: int) -> None:
     """Keep a spare runner at hand until the server is gone."""
     requests = socket.socket(fileno=descriptor)
     name_process(SPAWNER_NAME)
+    gc.disable()  # nothing here makes cycles
+    rehearse_all()
+    let_go_of_all_but(descriptor)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps; runners end long after we care
-    rehearse()
-    gc.collect()
-    gc.freeze()  # what runners share stays shared,
-    gc.disable()  # and nothing here makes cycles
     poll = select.poll()
     poll.register(requests, select.POLLIN)
     while not _is_over(requests):
@@ -83,39 +79,15 @@ def _be_spare(requests: socket.socket, is_free: int, *, rehearsed: bool) -> None
         os.setsid()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         if rehearsed:
-            rehearse()
+            rehearse_reading()
         request, descriptors, _, _ = socket.recv_fds(requests, _MAX_REQUEST, 1)
         requests.close()
         if request:
             os.set_inheritable(descriptors[0], False)  # noqa: FBT003  its only form
-            os.write(is_free, b"r")
+            with contextlib.suppress(BrokenPipeError):  # the spawner has died; this is served all the same
+                os.write(is_free, b"r")
             # The next spare is made when this runner has reported, so as not to take the processor away from it.
             be_runner(os.fsdecode(request), Reply(descriptors[0], also_close=is_free))
         exit_code = 0
     finally:
         os._exit(exit_code)
-
-
-def rehearse() -> None:
-    """Go through what a runner does before it reports, so that the pages are there by then.
-
-    All but the files: making and removing some for every launch would slow down everybody's, since ext4 looks for a
-    free inode past all that were freed in the last seconds.
-    """
-    spec = Spec(
-        job_id="j000",
-        command="true",
-        argv=["/bin/sh"],
-        cwd="/",
-        env={"PATH": os.defpath},
-        created_at=time.time(),
-        cookie="",
-        max_output=4096,
-        max_jobs=1,
-    )
-    records.decode(Spec, records.encode(spec), "rehearsal")
-    records.encode(Status(state=State.STARTING.value, boot_id=boot_id(), runner_pid=os.getpid()))
-    for descriptor in os.pipe():
-        os.set_blocking(descriptor, False)
-        os.close(descriptor)
-    socket.socket(socket.AF_UNIX, socket.SOCK_STREAM).close()
