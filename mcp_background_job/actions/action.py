@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
+import reprlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -12,11 +14,17 @@ from typing import Any, Generic, TypeVar, get_type_hints
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, with_config
 
 from mcp_background_job.actions.caller import Caller
-from mcp_background_job.core.wire import lone_surrogate
+from mcp_background_job.actions.meant import meant
+from mcp_background_job.core.wire import refusal
 from mcp_background_job.errors import InvalidRequestError
 
-#: Characters of an argument that an error quotes.
+#: Characters of an argument, and of a name, that an error quotes; and how many problems it names.
 _QUOTED = 100
+_NAME = 60
+_MAX_PROBLEMS = 5
+
+_SHORT = reprlib.Repr()  # does not look at all of a large value first, or of a deep one
+_SHORT.maxstring = _SHORT.maxother = _QUOTED
 
 #: A report whose fields depend on the request.
 Facts = dict[str, Any]
@@ -81,10 +89,30 @@ class Action(Generic[Request, Reported]):
         return inspect.getdoc(self.handler) or ""
 
     @cached_property
+    def _request(self) -> Any:
+        """The class of its requests."""
+        *_, request = (kind for name, kind in get_type_hints(self.handler).items() if name != "return")
+        return request
+
+    @cached_property
     def arguments(self) -> TypeAdapter[Request]:
         """Return what checks arguments and describes them."""
-        *_, request = (kind for name, kind in get_type_hints(self.handler).items() if name != "return")
-        return TypeAdapter(with_config(ConfigDict(extra="forbid"))(request))
+        return TypeAdapter(with_config(ConfigDict(extra="forbid"))(self._request))
+
+    @cached_property
+    def _kinds(self) -> dict[str, Any]:
+        """The declared types of its arguments."""
+        return get_type_hints(self._request)
+
+    @cached_property
+    def _optional(self) -> frozenset[str]:
+        """The names of arguments that may be left out."""
+        unset = dataclasses.MISSING
+        return frozenset(
+            field.name
+            for field in dataclasses.fields(self._request)
+            if field.default is not unset or field.default_factory is not unset
+        )
 
     async def call(self, caller: Caller, arguments: Mapping[str, Any]) -> Reported:
         """Do it with arguments as they came over a wire.
@@ -101,19 +129,38 @@ class Action(Generic[Request, Reported]):
         Raises:
             InvalidRequestError: they cannot be used; it says in one sentence which, and why.
         """
-        if text := lone_surrogate(dict(arguments)):
-            raise InvalidRequestError(
-                f"bad arguments: '{text:.{_QUOTED}}' holds half of a surrogate pair, which is no character"
-            )
+        if reason := refusal(dict(arguments)):
+            raise InvalidRequestError(f"bad arguments: {reason}")
+        if unknown := [name for name in arguments if name not in self._kinds]:
+            raise InvalidRequestError(f"bad arguments: {_not_known(unknown, list(self._kinds))}")
         try:
-            return self.arguments.validate_python(arguments)
+            return self.arguments.validate_python(meant(arguments, self._kinds, self._optional))
         except ValidationError as error:
             raise InvalidRequestError(_sentence(error)) from error
 
 
+def _not_known(unknown: list[str], known: list[str]) -> str:
+    import difflib  # noqa: PLC0415  only for a mistyped name
+
+    told: list[str] = []
+    for name in unknown[:_MAX_PROBLEMS]:
+        near = difflib.get_close_matches(name[:_NAME], known, 1, cutoff=0.5)
+        told.append(f"{name[:_NAME]}: there is no such argument" + (f", do you mean {near[0]}?" if near else ""))
+    names = f"the arguments are {', '.join(known)}" if known else "there are no arguments"
+    return f"{'; '.join(told)}; {names}"
+
+
 def _sentence(error: ValidationError) -> str:
-    problems = (
-        f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}, not {problem['input']!r:.{_QUOTED}}"
-        for problem in error.errors()
-    )
-    return "bad arguments: " + "; ".join(problems)
+    problems = [
+        f"{_where(problem['loc'])}: {problem['msg']}, not {_quoted(problem['input'])}" for problem in error.errors()
+    ]
+    more = len(problems) - _MAX_PROBLEMS
+    return "bad arguments: " + "; ".join([*problems[:_MAX_PROBLEMS], *([f"and {more} more"] if more > 0 else [])])
+
+
+def _where(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part)[:_NAME] for part in location)
+
+
+def _quoted(value: object) -> str:
+    return _SHORT.repr(value)[:_QUOTED]

@@ -17,6 +17,12 @@ _LONE = re.compile("[\ud800-\udfff]")
 _BYTES_FROM = 0xDC00
 _BYTES = range(_BYTES_FROM + 0x80, _BYTES_FROM + 0x100)
 
+#: Levels of arrays and objects in one another. A workflow has about five; Python's own functions end near a thousand.
+MAX_DEPTH = 100
+
+#: Characters of a text that a message quotes.
+_QUOTED = 100
+
 
 def utf8(text: str) -> str:
     r"""Return text that can be encoded: a byte that is not UTF-8 as ``\xff``, as a shell takes it in ``$'...'``."""
@@ -34,15 +40,24 @@ def plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def lone_surrogate(value: Any) -> str | None:
-    """Return the first text in a value that cannot be encoded, made visible; ``None`` if all of it can be."""
-    if isinstance(value, str):
-        return utf8(value) if not value.isascii() and _LONE.search(value) else None
+def refusal(value: Any) -> str | None:
+    """Return why a value that came as JSON cannot be used as it is, whatever it is for; ``None`` if it can."""
+    level = [value]
+    # Level by level: a recursion would itself end at the depth that it is to find.
+    for _ in range(MAX_DEPTH):
+        for text in level:
+            if isinstance(text, str) and not text.isascii() and _LONE.search(text):
+                return f"'{utf8(text):.{_QUOTED}}' holds half of a surrogate pair, which is no character"
+        level = [part for item in level for part in _parts(item)]
+        if not level:
+            return None
+    return f"it is nested more than {MAX_DEPTH} levels deep"
+
+
+def _parts(value: Any) -> list[Any]:
     if isinstance(value, dict):
-        value = [part for pair in cast("dict[object, object]", value).items() for part in pair]
-    if isinstance(value, list):
-        return next((found for item in cast("list[object]", value) if (found := lone_surrogate(item))), None)
-    return None
+        return [part for pair in cast("dict[object, object]", value).items() for part in pair]
+    return cast("list[Any]", value) if isinstance(value, list) else []
 
 
 def to_json(value: Any) -> str:

@@ -11,6 +11,9 @@ from mcp_background_job.actions.action import Illustrated, Report
 from mcp_background_job.core.wire import plain, to_json, utf8
 from mcp_background_job.server.fastmcp_names import ImageContent, TextContent, ToolResult
 
+#: Under which an error's ``_meta`` holds its code, one of those in ``errors``.
+ERROR_CODE = "mcp-background-job/code"
+
 _JSON_TYPES = {
     "<class 'str'>": "string",
     "<class 'int'>": "integer",
@@ -36,6 +39,14 @@ def as_tool_result(report: Report, endings: list[str]) -> ToolResult:
     ]
     text = TextContent(type="text", text=to_json(content))
     return ToolResult(content=[text, *images], structured_content=content)
+
+
+def as_tool_error(sentence: str, code: str) -> ToolResult:
+    """Return what went wrong: the sentence for whoever reads it, and the code for a program.
+
+    The code is beside the content: structured content is promised to be of the tool's schema, also by an error.
+    """
+    return ToolResult(content=[TextContent(type="text", text=utf8(sentence))], meta={ERROR_CODE: code}, is_error=True)
 
 
 def facts_of(report: BaseModel | Illustrated | dict[str, Any]) -> dict[str, Any]:
@@ -64,10 +75,14 @@ def schema_of(form: type[BaseModel]) -> dict[str, Any]:
 
 
 def shortened(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return a schema without titles, and with ``null`` left out of what may be left out itself."""
+    """Return a schema without titles, and with ``null`` left out of what may be left out itself.
+
+    An object keeps either its properties or what it says of those that it does not name: some vendors of models refuse
+    an object of which a schema says neither, and both would only cost tokens.
+    """
     short: dict[str, Any] = {}
     for key, value in schema.items():
-        if key in ("title", "additionalProperties"):
+        if key == "title" or (key == "additionalProperties" and "properties" in schema):
             continue
         if key == "default" and value is None:
             continue

@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastmcp import FastMCP
-from fastmcp.exceptions import ResourceError, ToolError
 from fastmcp.server.auth import AccessToken, AuthProvider, TokenVerifier
 from fastmcp.server.context import Context, reset_transport, set_transport
 from fastmcp.server.dependencies import get_context
@@ -20,24 +19,39 @@ from fastmcp.utilities.components import FastMCPComponent
 from fastmcp.utilities.logging import temporary_log_level
 from fastmcp.utilities.versions import VersionSpec
 from mcp.server.stdio import stdio_server
+from mcp.shared.exceptions import MCPError
 from mcp.shared.message import SessionMessage
-from mcp_types import ImageContent, TextContent, ToolAnnotations, jsonrpc_message_adapter
+from mcp_types import (
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    PARSE_ERROR,
+    ErrorData,
+    ImageContent,
+    JSONRPCError,
+    TextContent,
+    ToolAnnotations,
+    jsonrpc_message_adapter,
+)
 
 __all__ = [
+    "INVALID_PARAMS",
+    "INVALID_REQUEST",
+    "PARSE_ERROR",
     "AccessToken",
     "AuthProvider",
     "Context",
+    "ErrorData",
     "FastMCP",
     "FastMCPComponent",
     "ImageContent",
+    "JSONRPCError",
+    "MCPError",
     "Provider",
-    "ResourceError",
     "SessionMessage",
     "TextContent",
     "TokenVerifier",
     "Tool",
     "ToolAnnotations",
-    "ToolError",
     "ToolResult",
     "VersionSpec",
     "get_context",

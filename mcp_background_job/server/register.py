@@ -7,12 +7,11 @@ from typing import Any
 from mcp_background_job.actions.action import Action, Effects, Report
 from mcp_background_job.actions.jobs.report import JobsResult
 from mcp_background_job.core.news import Way
-from mcp_background_job.core.wire import utf8
 from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.jobs.news import JobNews
-from mcp_background_job.server.answers import as_tool_result, schema_of, shortened
+from mcp_background_job.server.answers import as_tool_error, as_tool_result, schema_of, shortened
 from mcp_background_job.server.context import caller_of
-from mcp_background_job.server.fastmcp_names import Tool, ToolAnnotations, ToolError, ToolResult, get_context
+from mcp_background_job.server.fastmcp_names import Tool, ToolAnnotations, ToolResult, get_context
 
 _HINTS = {
     Effects.LOOKS: ToolAnnotations(read_only_hint=True, open_world_hint=False),
@@ -58,7 +57,7 @@ class ActionTool(Tool):
         try:
             report = await self._action.call(caller, arguments)
         except BackgroundJobError as error:
-            raise ToolError(utf8(f"{self._error}{error}")) from error
+            return as_tool_error(f"{self._error}{error}", error.code)
         news = await self._news.to_tell(caller.reader, Way.ANSWER, shown=_shown(report, arguments))
         return as_tool_result(report, news)
 

@@ -9,7 +9,7 @@ from mcp_background_job.core.job import Job
 from mcp_background_job.core.wire import to_json, utf8
 from mcp_background_job.errors import UnknownJobError
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.server.fastmcp_names import FastMCP, ResourceError
+from mcp_background_job.server.fastmcp_names import INVALID_PARAMS, FastMCP, MCPError
 
 #: Characters of a log in one resource; the rest is for get_job_output.
 _LOG_BUDGET = 40_000
@@ -18,20 +18,20 @@ _LOG_BUDGET = 40_000
 def register_resources(mcp: FastMCP[Any], manager: JobManager) -> None:
     """Offer ``job://{job_id}`` and ``job://{job_id}/log``."""
 
-    async def find(job_id: str) -> Job:
+    async def find(job_id: str, uri: str) -> Job:
         try:
             return await manager.find(job_id)
         except UnknownJobError as error:
-            raise ResourceError(utf8(str(error))) from error
+            raise MCPError(INVALID_PARAMS, utf8(str(error)), {"uri": utf8(uri), "code": error.code}) from error
 
     async def job(job_id: str) -> str:
         """Status of a job."""
-        details = await manager.details((await find(job_id)).job_id)
+        details = await manager.details((await find(job_id, f"job://{job_id}")).job_id)
         return to_json(status_result(details).model_dump(exclude_none=True))
 
     async def log(job_id: str) -> str:
         """Output of a job, as a terminal would show it."""
-        return utf8((await manager.excerpt(await find(job_id), budget=_LOG_BUDGET)).text)
+        return utf8((await manager.excerpt(await find(job_id, f"job://{job_id}/log"), budget=_LOG_BUDGET)).text)
 
     mcp.resource("job://{job_id}", name="job", mime_type="application/json")(job)
     mcp.resource("job://{job_id}/log", name="job log", mime_type="text/plain")(log)

@@ -1,21 +1,28 @@
-r"""Speaks MCP over stdin and stdout, with UTF-8 out whatever is to be said, and an answer to all that is JSON.
+r"""Speaks MCP over stdin and stdout, with UTF-8 out whatever is to be said, and an answer to all that comes in.
 
-The SDK's own transport ends with the server when it is to write a lone surrogate, and drops a message that holds one
-(``"\ud800"``, which JSON may) without an answer. So its two streams are wrapped.
+The SDK's own transport ends with the server when it is to write a lone surrogate, and drops without an answer a line
+that holds one (``"\ud800"``, which JSON may) or that is no message; whoever sent it would wait for ever. So its two
+streams are wrapped.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
 from mcp_background_job.core.wire import plain
 from mcp_background_job.server.fastmcp_names import (
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    PARSE_ERROR,
+    ErrorData,
     FastMCP,
+    JSONRPCError,
     SessionMessage,
     jsonrpc_message_adapter,
     serve_streams,
@@ -27,7 +34,8 @@ from mcp_background_job.server.fastmcp_names import (
 async def serve_stdio(server: FastMCP[Any]) -> None:
     """Serve until stdin is closed."""
     async with serving_stdio(server, "WARNING"), stdio_server() as (incoming, outgoing):
-        await serve_streams(server, Incoming(incoming), Outgoing(outgoing))
+        answers = Outgoing(outgoing)
+        await serve_streams(server, Incoming(incoming, answers), answers)
 
 
 class _Stream:
@@ -58,7 +66,11 @@ class Outgoing(_Stream):
 
 
 class Incoming(_Stream):
-    """Messages from the client, and what came in place of one."""
+    """Messages from the client; what comes in place of one is answered here, and not passed on."""
+
+    def __init__(self, inner: Any, answers: Outgoing) -> None:
+        super().__init__(inner)
+        self._answers = answers
 
     @property
     def last_context(self) -> Any:
@@ -66,13 +78,19 @@ class Incoming(_Stream):
         return self._inner.last_context
 
     async def receive(self) -> SessionMessage | Exception:
-        return understood(await self._inner.receive())
+        return await self._message(self._inner.receive)
 
     def __aiter__(self) -> Incoming:
         return self
 
     async def __anext__(self) -> SessionMessage | Exception:
-        return understood(await self._inner.__anext__())
+        return await self._message(self._inner.__anext__)
+
+    async def _message(self, following: Callable[[], Awaitable[Any]]) -> SessionMessage | Exception:
+        while isinstance(item := understood(await following()), ValidationError):
+            if error := answer_to(item):
+                await self._answers.send(SessionMessage(error))
+        return item
 
 
 def encodable(item: SessionMessage) -> SessionMessage:
@@ -96,3 +114,33 @@ def understood(item: SessionMessage | Exception) -> SessionMessage | Exception:
         return SessionMessage(jsonrpc_message_adapter.validate_python(json.loads(line), by_name=False))
     except (ValueError, RecursionError):  # pydantic's error is a ValueError too
         return item
+
+
+def answer_to(error: ValidationError) -> JSONRPCError | None:
+    """Return the answer to a line that is no message; ``None`` to one that nobody waits for an answer to."""
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        is_blank = isinstance(first["input"], str) and not first["input"].strip()
+        return None if is_blank else _error(None, PARSE_ERROR, f"the line is not JSON: {first['msg']}")
+    message = _whole(error)
+    named, request_id = message.get("method"), message.get("id")
+    if "method" not in message and {"result", "error"} & message.keys():
+        return None  # an answer, to which ours might be taken for that to a request of the client with the same id
+    if isinstance(named, str) and "id" not in message:
+        return None  # a notification
+    known = request_id if isinstance(request_id, str | int) and not isinstance(request_id, bool) else None
+    if message.get("jsonrpc") == "2.0" and isinstance(named, str) and known is not None:
+        return _error(known, INVALID_PARAMS, "params must be an object")
+    return _error(known, INVALID_REQUEST, 'not a request: it takes "jsonrpc": "2.0", an id and a method')
+
+
+def _whole(error: ValidationError) -> dict[str, Any]:
+    """Return the message that was refused; empty if it is no object."""
+    # Each kind of message was tried, and that of which a field is missing tells what it is missing in.
+    tried = (problem["input"] for problem in error.errors() if problem["type"] == "missing")
+    nothing: dict[str, Any] = {}
+    return next((cast("dict[str, Any]", value) for value in tried if isinstance(value, dict)), nothing)
+
+
+def _error(request_id: str | int | None, code: int, sentence: str) -> JSONRPCError:
+    return JSONRPCError(jsonrpc="2.0", id=request_id, error=ErrorData(code=code, message=sentence))

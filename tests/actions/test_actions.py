@@ -76,7 +76,15 @@ async def test_who_asks_is_recorded_and_told_of_what_was_started(
     ("name", "arguments", "told"),
     [
         ("execute_command", {}, "command: "),
-        ("execute_command", {"command": "true", "colour": 1}, "colour: "),
+        (
+            "execute_command",
+            {"command": "true", "timeout": 1},
+            "timeout: there is no such argument, do you mean timeout_s?",
+        ),
+        ("kill_job", {"id": "j1"}, "do you mean job_id?; the arguments are job_id, signal, grace_s"),
+        ("comfyui_status", {"zzzzzz": 1}, "zzzzzz: there is no such argument; there are no arguments"),
+        ("restart_job", {"job_id": "j1", "wait_s": "soon"}, "not 'soon'"),
+        ("list_jobs", {"limit": [[[[[[[[[1]]]]]]]]]}, "limit: "),
         ("list_jobs", {"limit": "many"}, "not 'many'"),
         ("interact_with_job", {"job_id": "j1", "keys": ["\udcff"]}, "'\\xff' holds half of a surrogate pair"),
         ("comfyui_submit", {"workflow": {"1": {"inputs": {"\ud800": 1}}}}, "half of a surrogate pair"),
@@ -95,6 +103,42 @@ async def test_arguments_that_cannot_be_used_are_named(
 async def test_a_number_that_came_as_text_is_one(calls: Calls) -> None:
     report = await calls["list_jobs"].call(SOMEBODY, {"limit": "1"})
     assert report.jobs == []
+
+
+def test_an_error_about_many_arguments_is_as_short_as_one_about_few(calls: Calls) -> None:
+    unknown: dict[str, Any] = {f"x{n}" * 100: n for n in range(1000)}
+    wrong: dict[str, Any] = {"command": "x", "after": [{}] * 1000}
+    for arguments in (unknown, wrong):
+        with pytest.raises(InvalidRequestError) as refusal:
+            calls["execute_command"].request_of(arguments)
+        assert len(str(refusal.value)) < 1500
+
+
+def test_what_one_argument_means_all_of_its_kind_mean(calls: Calls) -> None:
+    request = calls["execute_command"].request_of(
+        {"command": '{"a": 1}', "env": '{"A": "1", "PORT": 3000}', "after": "jx", "wait_s": "0.5", "cwd": None}
+    )
+    assert (request.command, request.env, request.after) == ('{"a": 1}', {"A": "1", "PORT": "3000"}, ["jx"])
+    assert (request.wait_s, request.cwd, request.stdin) == (0.5, None, "closed")
+    request = calls["wait_for_job"].request_of({"job_id": '["a", "b"]', "wait_s": None, "until": "[abc]"})
+    assert (request.job_id, request.wait_s, request.until) == (["a", "b"], 25, "[abc]")
+    request = calls["spawn_run"].request_of({"backend": "codex", "cwd": "/", "backend_config": '{"args": ["-x"]}'})
+    assert request.backend_config == {"args": ["-x"]}
+    request = calls["comfyui_submit"].request_of({"workflow": '{"1": {}}', "overrides": '{"1.seed": 5}'})
+    assert (request.workflow, request.overrides) == ({"1": {}}, {"1.seed": [5]})
+
+
+def test_null_for_any_argument_that_may_be_left_out_is_as_good_as_leaving_it_out(calls: Calls) -> None:
+    for action in calls.values():
+        schema = action.arguments.json_schema()
+        optional = set(schema["properties"]) - set(schema.get("required", ()))
+        problems: list[str] = []
+        for given in ({}, dict.fromkeys(optional)):
+            try:
+                action.request_of(given)
+            except InvalidRequestError as error:
+                problems.append(str(error).replace(str(given), "{}").partition(", not ")[0])
+        assert len(set(problems)) <= 1, action.name
 
 
 def test_only_what_changes_nothing_is_said_to_look(calls: Calls) -> None:

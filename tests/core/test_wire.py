@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_background_job.core.wire import lone_surrogate, plain, to_json, utf8
+from mcp_background_job.core.wire import MAX_DEPTH, plain, refusal, to_json, utf8
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 ANY_VALUE = st.recursive(
@@ -49,4 +49,17 @@ def test_a_number_that_is_none_is_null() -> None:
 @given(ANY_VALUE)
 def test_a_lone_surrogate_is_found_wherever_it_is(value: object) -> None:
     text = json.dumps(value, ensure_ascii=False)
-    assert (lone_surrogate(value) is not None) == any("\ud800" <= character <= "\udfff" for character in text)
+    assert (refusal(value) is not None) == any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _nested(depth: int) -> object:
+    value: object = "x"
+    for _ in range(depth):
+        value = [value] if depth % 2 else {"a": value}
+    return value
+
+
+def test_what_is_nested_too_deeply_is_refused_however_deep_it_is() -> None:
+    assert refusal(_nested(MAX_DEPTH - 1)) is None
+    for depth in (MAX_DEPTH, MAX_DEPTH + 1, 100_000):
+        assert "nested more than 100 levels deep" in (refusal(_nested(depth)) or "")

@@ -37,7 +37,7 @@ class LineClient:
         self._asked += 1
         request = {"jsonrpc": "2.0", "id": self._asked, "method": method, "params": params}
         self.write(json.dumps(request).encode())  # in ASCII: a lone surrogate goes as an escape
-        while (answer := self._read()).get("id") != self._asked:
+        while (answer := self.read()).get("id") != self._asked:
             pass
         return answer
 
@@ -69,7 +69,8 @@ class LineClient:
             self._process.wait()
             self._process.stdout.close()
 
-    def _read(self) -> dict[str, Any]:
+    def read(self) -> dict[str, Any]:
+        """Return the next line; it must be JSON and UTF-8."""
         assert self._process.stdout
         line = self._process.stdout.readline()
         assert line, f"the server ended with {self._process.poll()}"

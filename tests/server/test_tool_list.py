@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Iterator
+from typing import Any, cast
 
 import pytest
 
@@ -88,6 +88,26 @@ async def test_only_tools_that_look_are_marked_read_only(client: Caller) -> None
 async def test_the_list_of_tools_is_within_its_budget(client: Caller, names: Collection[str], tokens: int) -> None:
     tools = [tool for tool in await client.client.list_tools() if tool.name in names]
     assert sum(map(_size, tools)) / 4 <= tokens
+
+
+async def test_every_object_in_a_schema_says_what_may_be_in_it(client: Caller) -> None:
+    """Some vendors of models refuse a tool of which a schema does not."""
+    for tool in await client.client.list_tools():
+        for schema in filter(None, (tool.input_schema, tool.output_schema)):
+            for part in _objects(schema):
+                assert {"properties", "additionalProperties"} & part.keys(), f"{tool.name}: {part}"
+
+
+def _objects(schema: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(schema, list):
+        for item in cast("list[Any]", schema):
+            yield from _objects(item)
+    if isinstance(schema, dict):
+        known = cast("dict[str, Any]", schema)
+        if known.get("type") == "object":
+            yield known
+        for value in known.values():
+            yield from _objects(value)
 
 
 def _size(tool: Any) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -31,7 +31,7 @@ class Execute:
     command: Annotated[str, Field(description="for the shell")]
     name: str | None = None
     cwd: str | None = None
-    env: dict[str, Any] | None = None
+    env: dict[str, str] | None = None
     stdin: Literal["closed", "pipe", "pty"] = "closed"
     wait_s: Annotated[float, Field(description="wait this long for the end (max 50)")] = 2
     until: Annotated[str | None, Field(description="stop waiting at a regex in the output, port:N or idle:S")] = None
