@@ -296,8 +296,8 @@ class Place(Protocol):
         """Start what waits and may start now, in case nobody else does."""
         ...
 
-    async def usage(self, job_id: str, seen: Observation) -> Usage | None:
-        """Return what a job that was just looked at uses; ``None`` if it does not run, or nobody can tell."""
+    async def usage(self, job_id: str) -> Usage | None:
+        """Return what a job uses; ``None`` if it does not run, or nobody can tell."""
         ...
 
     async def port_is_open(self, job_id: str, port: int) -> bool | None:

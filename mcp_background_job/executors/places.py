@@ -180,9 +180,9 @@ class Places:
         """The same, without waiting for it."""
         self.of(job_id).care_later(job_id)
 
-    async def usage(self, job_id: str, seen: Observation) -> Usage | None:
-        """Return what a job that was just looked at uses; ``None`` if it does not run, or nobody can tell."""
-        return await (await self._of(job_id)).usage(job_id, seen)
+    async def usage(self, job_id: str) -> Usage | None:
+        """Return what a job uses; ``None`` if it does not run, or nobody can tell."""
+        return await (await self._of(job_id)).usage(job_id)
 
     async def port_is_open(self, job_id: str, port: int) -> bool | None:
         """Tell whether a process of the job listens on a TCP port; ``None`` if it is open and nobody knows by whom."""

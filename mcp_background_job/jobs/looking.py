@@ -33,28 +33,40 @@ class Looker:
 
     async def find(self, reference: str) -> Job:
         """Return a job as it is now, by id or name."""
-        return (await self._find(reference))[0]
+        return (await self.look(await self._known(reference)))[0]
 
-    async def _find(self, reference: str) -> tuple[Job, Observation]:
+    async def _known(self, reference: str) -> Job:
+        """Return a job as it was when somebody last looked."""
         job = await self._index.find(reference)
         if job is None:
             near = ", ".join(await self._index.near(reference, _SUGGESTIONS))
             hint = f"; nearest: {near}" if near else "; there are no jobs yet"
             filling = f" ({self._index.filling})" if self._index.filling else ""
             raise UnknownJobError(f"there is no job {reference!r}{hint}{filling}")
-        return await self.look(job)
+        return job
 
     async def details(self, reference: str) -> Details:
         """Return all that is known of a job."""
+        known = await self._known(reference)
+        if known.state is State.EXITED:
+            return await self._from_files(known)
+        # The job's runner makes up its answer while we read.
+        usage, details = await asyncio.gather(self._places.usage(known.job_id), self._from_files(known))
+        is_over = details.job.state is State.EXITED  # since then
+        return details if is_over else dataclasses.replace(details, usage=usage)
+
+    async def _from_files(self, known: Job) -> Details:
+        details = await lanes.look(self._read, known)
+        return dataclasses.replace(details, job=await self.noted(known, details.seen))
+
+    def _read(self, known: Job) -> Details:
+        """Look at a job and gather what files tell of it, in one go: each change of threads costs as much again."""
         from mcp_background_job.jobs.details import details_of  # noqa: PLC0415  a list of jobs does without
 
-        job, seen = await self._find(reference)
-        # The job's runner makes up its answer while we read.
-        usage, details = await asyncio.gather(
-            self._places.usage(job.job_id, seen),
-            lanes.look(details_of, self._places.store_of(job.job_id), job, seen),
-        )
-        return dataclasses.replace(details, usage=usage)
+        seen = self._places.look([known.job_id]).get(known.job_id)
+        if seen is None:
+            raise _gone(known)
+        return details_of(self._places.store_of(known.job_id), known, seen)
 
     async def list(self, *, statuses: tuple[str, ...], name: str | None, limit: int, offset: int) -> list[Job]:
         """Return jobs, newest first."""
@@ -72,7 +84,7 @@ class Looker:
         """
         seen = (await lanes.look(self._places.look, [job.job_id])).get(job.job_id)
         if seen is None:
-            raise UnknownJobError(f"job {job.label} is no longer there: its directory was removed")
+            raise _gone(job)
         return await self.noted(job, seen), seen
 
     async def noted(self, job: Job, seen: Observation) -> Job:
@@ -117,3 +129,7 @@ class Looker:
             raw=raw,
             ended=job.state is State.EXITED,
         )
+
+
+def _gone(job: Job) -> UnknownJobError:
+    return UnknownJobError(f"job {job.label} is no longer there: its directory was removed")

@@ -256,9 +256,10 @@ async def test_a_queued_job_starts_when_there_is_room(place: Place, spec_of: Spe
     assert place.store.waiting() == {second.job_id}
     stamp = place.store.queue_changed_at()
     assert not place.has_runner(second.job_id)
-    assert await place.usage(second.job_id, seen(place, second)) is None
+    assert await place.usage(second.job_id) is None
     await told(place, first, "exit 0\n")
     await runs(place, second)
+    assert await place.usage(first.job_id) is None
     assert place.store.waiting() == set()
     assert place.store.queue_changed_at() != stamp
     await place.cancel(second.job_id, a_stop())
@@ -330,7 +331,7 @@ async def test_what_is_removed_is_gone(place: Place, spec_of: SpecOf) -> None:
 
 async def test_a_running_job_uses_something_and_listens_on_no_port(place: Place, spec_of: SpecOf) -> None:
     spec = await launched(place, spec_of())
-    usage = await place.usage(spec.job_id, seen(place, spec))
+    usage = await place.usage(spec.job_id)
     assert usage is not None
     assert usage.processes >= 1
     assert await place.port_is_open(spec.job_id, 1) is False

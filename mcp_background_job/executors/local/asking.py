@@ -16,18 +16,24 @@ from mcp_background_job.jobdir.usage import newest
 _CONNECT_S = 0.1
 
 
-async def usage_of(store: LocalStore, job_id: str, runner_pid: int) -> Usage | None:
+async def usage_of(store: LocalStore, job_id: str) -> Usage | None:
     """Return what a job uses: as its runner says, else its newest sample, else the process table."""
+    can_tell = True
     job = store.job(job_id)
     try:
         answer = await control.usage(await dial(job))
     except UnknownRequestError:
-        # Not in a lane: it takes tens of milliseconds, and more on a machine with many processes.
-        return await asyncio.to_thread(usage.usage_of_tree, runner_pid)
+        answer, can_tell = None, False
     except (NoRunnerError, RunnerTimeoutError):
         answer = None
     if answer is not None:
         return usage.from_answer(answer)
+    runner_pid = (await lanes.look(store.observe, job_id)).runner_pid
+    if runner_pid is None:
+        return None
+    if not can_tell:
+        # Not in a lane: it takes tens of milliseconds, and more on a machine with many processes.
+        return await asyncio.to_thread(usage.usage_of_tree, runner_pid)
     sample = await lanes.look(newest, job.usage)
     return usage.from_sample(sample) if sample else None
 

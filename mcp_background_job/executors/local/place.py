@@ -109,11 +109,11 @@ class LocalPlace:
         """Serve the queue."""
         await self._queue.serve()
 
-    async def usage(self, job_id: str, seen: Observation) -> Usage | None:
+    async def usage(self, job_id: str) -> Usage | None:
         """Ask the job's runner."""
         from mcp_background_job.executors.local import asking  # noqa: PLC0415  see the top
 
-        return None if seen.runner_pid is None else await asking.usage_of(self.store, job_id, seen.runner_pid)
+        return await asking.usage_of(self.store, job_id)
 
     async def port_is_open(self, job_id: str, port: int) -> bool | None:
         """Ask the job's runner."""
