@@ -13,8 +13,8 @@ from mcp_background_job.jobdir.boot import boot_id, machine
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import Exit, LeaderExit, Status, StopRequest
 from mcp_background_job.runner.exit_record import MAX_REASON, ExitRecord
-from mcp_background_job.runner.family import Family
-from mcp_background_job.runner.output import Log
+from mcp_background_job.runner.family.family import Family
+from mcp_background_job.runner.log.output import Log
 
 
 class Account:

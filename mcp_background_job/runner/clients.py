@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from mcp_background_job.jobdir.requests import BadRequestError, Stop, Watch, Wish, parse
 from mcp_background_job.runner import control
-from mcp_background_job.runner.family import Family
-from mcp_background_job.runner.output import Log
+from mcp_background_job.runner.family.family import Family
+from mcp_background_job.runner.log.output import Log
 
 Answer = dict[str, object]
 

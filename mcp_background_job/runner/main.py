@@ -22,8 +22,8 @@ from mcp_background_job.jobdir.marks import is_any_queued, waiting_of
 from mcp_background_job.jobdir.queue import due
 from mcp_background_job.jobdir.records import Spec
 from mcp_background_job.runner.exit_record import MAX_REASON
+from mcp_background_job.runner.family.sweep import sweep
 from mcp_background_job.runner.supervisor import Supervisor
-from mcp_background_job.runner.sweep import sweep
 from mcp_background_job.runner.system import become_subreaper, name_process
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from mcp_background_job.errors import LaunchError
 from mcp_background_job.jobdir.logformat import Stream
 from mcp_background_job.jobdir.records import Spec
-from mcp_background_job.runner.output import enlarge_pipe
+from mcp_background_job.runner.log.output import enlarge_pipe
 
 #: Size of a job's terminal. Wide, so that programs that fit their lines to the terminal cut little.
 TERMINAL_ROWS = 50

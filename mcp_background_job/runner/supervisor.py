@@ -33,14 +33,14 @@ from mcp_background_job.jobdir.requests import Input, Port, Signal, Stop, Unknow
 from mcp_background_job.runner import control, signals
 from mcp_background_job.runner.account import Account
 from mcp_background_job.runner.clients import Answer, Clients
-from mcp_background_job.runner.climber import Climber
-from mcp_background_job.runner.family import Family
-from mcp_background_job.runner.kin import GRACE_S as OWN_GRACE_S
-from mcp_background_job.runner.kin import Kin, stop_of_ancestor
-from mcp_background_job.runner.output import BUSY_READS, PIPE_SIZE, Log, enlarge_pipe
+from mcp_background_job.runner.family.climber import Climber
+from mcp_background_job.runner.family.family import Family
+from mcp_background_job.runner.family.kin import GRACE_S as OWN_GRACE_S
+from mcp_background_job.runner.family.kin import Kin, stop_of_ancestor
+from mcp_background_job.runner.family.unowned import queue_unowned
+from mcp_background_job.runner.log.output import BUSY_READS, PIPE_SIZE, Log, enlarge_pipe
 from mcp_background_job.runner.spawn import Child, spawn
 from mcp_background_job.runner.stdin import Stdin
-from mcp_background_job.runner.unowned import queue_unowned
 from mcp_background_job.runner.usage.answers import Answers
 from mcp_background_job.runner.usage.sampler import CAN_SAMPLE, Sampler
 

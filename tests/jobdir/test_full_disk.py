@@ -15,7 +15,7 @@ from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.logformat import Stream
 from mcp_background_job.jobdir.records import Exit, StopRequest
 from mcp_background_job.runner.exit_record import MAX_REASON, ExitRecord
-from mcp_background_job.runner.output import Log
+from mcp_background_job.runner.log.output import Log
 
 SmallDisk = Callable[..., JobDir]
 

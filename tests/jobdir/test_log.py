@@ -18,7 +18,7 @@ from mcp_background_job.core.gaps import Gap, Why
 from mcp_background_job.jobdir import logreader
 from mcp_background_job.jobdir.layout import JobDir, StateDir
 from mcp_background_job.jobdir.logformat import ENTRY, HEADER, MAGIC, Stream
-from mcp_background_job.runner.output import Log
+from mcp_background_job.runner.log.output import Log
 from tests.patience import PATIENCE_S
 
 EVERYTHING = 2**40

@@ -20,8 +20,8 @@ from mcp_background_job.core.gaps import Why
 from mcp_background_job.jobdir import logreader
 from mcp_background_job.jobdir.layout import JobDir, StateDir
 from mcp_background_job.jobdir.logformat import Stream
-from mcp_background_job.runner.output import Log
-from mcp_background_job.runner.retention import Punch
+from mcp_background_job.runner.log.output import Log
+from mcp_background_job.runner.log.retention import Punch
 from mcp_background_job.runner.system import punch_hole
 
 _STREAMS = (Stream.STDOUT, Stream.STDERR)

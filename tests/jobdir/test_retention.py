@@ -13,8 +13,8 @@ from mcp_background_job.core.gaps import Gap, Why
 from mcp_background_job.jobdir import logreader
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.logformat import ENTRY, Stream
-from mcp_background_job.runner.ledger import Ledger, Mark
-from mcp_background_job.runner.output import Log
+from mcp_background_job.runner.log.ledger import Ledger, Mark
+from mcp_background_job.runner.log.output import Log
 from mcp_background_job.runner.system import punch_hole
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from mcp_background_job.runner.tree import Process, descendants
+from mcp_background_job.runner.family.tree import Process, descendants
 from mcp_background_job.runner.usage import counters, sockets
 from mcp_background_job.runner.usage.sampler import Sampler
 

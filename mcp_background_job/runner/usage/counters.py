@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from mcp_background_job.jobdir.usage import UNKNOWN
 from mcp_background_job.runner import proc
-from mcp_background_job.runner.tree import Process
+from mcp_background_job.runner.family.tree import Process
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")

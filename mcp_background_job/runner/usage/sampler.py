@@ -11,8 +11,8 @@ import time
 from mcp_background_job.core.sampling import SHORTEST_INTERVAL_S, interval_s
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.usage import UNKNOWN, Sample
-from mcp_background_job.runner.output import Log
-from mcp_background_job.runner.tree import Process, descendants
+from mcp_background_job.runner.family.tree import Process, descendants
+from mcp_background_job.runner.log.output import Log
 from mcp_background_job.runner.usage import counters
 from mcp_background_job.runner.usage.curve import Curve
 

@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterable
 
 from mcp_background_job.runner import proc
-from mcp_background_job.runner.tree import Process
+from mcp_background_job.runner.family.tree import Process
 
 #: linux/netlink.h, linux/sock_diag.h and linux/inet_diag.h
 _NETLINK_SOCK_DIAG = 4

@@ -15,8 +15,8 @@ import os
 
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.logformat import Stream
-from mcp_background_job.runner.index import MAX_LENGTH, Index
-from mcp_background_job.runner.retention import Punch, Retention
+from mcp_background_job.runner.log.index import MAX_LENGTH, Index
+from mcp_background_job.runner.log.retention import Punch, Retention
 from mcp_background_job.runner.system import punch_hole
 
 #: Size of a pipe when nothing was said, and the size that a busy one is given: fewer, larger moves.

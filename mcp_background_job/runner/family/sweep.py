@@ -22,9 +22,9 @@ from mcp_background_job.jobdir.ending import publish
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import Exit, Spec, Status
 from mcp_background_job.jobdir.segments import open_segments
-from mcp_background_job.runner import tree
-from mcp_background_job.runner.climber import Climber, send_to_each
-from mcp_background_job.runner.kin import running_within
+from mcp_background_job.runner.family import tree
+from mcp_background_job.runner.family.climber import Climber, send_to_each
+from mcp_background_job.runner.family.kin import running_within
 
 #: Nobody reads these processes' output any more, and most have died of that; the others get this long to end politely.
 GRACE_S = 2.0

@@ -16,8 +16,8 @@ import os
 from collections.abc import Callable
 
 from mcp_background_job.jobdir.logformat import HEADER
-from mcp_background_job.runner.index import Index, write_all_at
-from mcp_background_job.runner.ledger import Ledger, Mark
+from mcp_background_job.runner.log.index import Index, write_all_at
+from mcp_background_job.runner.log.ledger import Ledger, Mark
 
 #: Holes are made of whole blocks; no usual file system has smaller ones. The index's header stands in the first.
 _BLOCK = 4096

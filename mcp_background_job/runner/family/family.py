@@ -14,8 +14,8 @@ import signal
 import time
 
 from mcp_background_job.jobdir.records import LeaderExit
-from mcp_background_job.runner import tree
-from mcp_background_job.runner.climber import send_to_each
+from mcp_background_job.runner.family import tree
+from mcp_background_job.runner.family.climber import send_to_each
 
 
 class Family:

@@ -1,0 +1,1 @@
+"""Who belongs to a job, and how all of them are ended."""

@@ -1,0 +1,1 @@
+"""The log of a job: its bytes moved, indexed, and kept within bounds."""
