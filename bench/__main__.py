@@ -16,6 +16,7 @@ from bench.measurements.comfyui import measure_comfyui_cancel, measure_comfyui_r
 from bench.measurements.commands import measure_commands
 from bench.measurements.downloads import measure_downloads
 from bench.measurements.history import measure_crash, measure_history
+from bench.measurements.load import measure_load
 from bench.measurements.many import measure_idle, measure_many
 from bench.measurements.queue import measure_batch_dispatch, measure_batch_size
 from bench.measurements.runs import measure_run_cancel
@@ -42,6 +43,7 @@ MEASUREMENTS: dict[str, Callable[[Plan], list[Figure]]] = {
     "batch-size": measure_batch_size,
     "run-cancel": measure_run_cancel,
     "agent-streams": measure_agent_streams,
+    "load": measure_load,
     "many": measure_many,
     "idle": measure_idle,
     "status": measure_status,

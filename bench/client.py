@@ -97,6 +97,17 @@ class ServerProcess:
             self._collect(results)
         return [_checked(results[request_id]) for request_id in ids]
 
+    def begin(self, tool: str, **arguments: Any) -> int:
+        """Call a tool without waiting for the answer; returns the number of the call."""
+        return self._ask("tools/call", {"name": tool, "arguments": arguments})
+
+    def next_answer(self, deadline: float) -> tuple[int, dict[str, Any]] | None:
+        """Return the next answer, with its call's number; ``None`` if there is none by a moment of ``monotonic``."""
+        while (message := self._receive_by(deadline)) is not None:
+            if "result" in message:
+                return message["id"], _checked(message["result"])
+        return None
+
     def close(self) -> None:
         """Close the server's stdin and wait for its end; what does not end in time is killed."""
         self._end(_END_TIMEOUT_S)
@@ -133,7 +144,9 @@ class ServerProcess:
         return results[request_id]
 
     def _collect(self, results: dict[int, dict[str, Any]]) -> None:
-        message = self._receive()
+        message = self._receive_by(time.monotonic() + self._answer_timeout_s)
+        if message is None:
+            raise TimeoutError(f"no answer within {self._answer_timeout_s:g} s")
         if "error" in message:
             raise RuntimeError(message["error"])
         if "result" in message:
@@ -143,17 +156,16 @@ class ServerProcess:
         assert self._process.stdin
         self._process.stdin.write(json.dumps(message).encode() + b"\n")
 
-    def _receive(self) -> dict[str, Any]:
+    def _receive_by(self, deadline: float) -> dict[str, Any] | None:
         assert self._process.stdout
         descriptor = self._process.stdout.fileno()
-        deadline = time.monotonic() + self._answer_timeout_s
         # Only what has just come is searched for the line's end: an answer may come in many parts.
         searched = 0
         while (end := self._unread.find(b"\n", searched)) < 0:
             searched = len(self._unread)
             readable, _, _ = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
             if not readable:
-                raise TimeoutError(f"no answer within {self._answer_timeout_s:g} s")
+                return None
             data = os.read(descriptor, _READ_SIZE)
             if not data:
                 raise RuntimeError(f"the server ended with {self._process.wait(_END_TIMEOUT_S)}")

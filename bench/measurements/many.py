@@ -40,7 +40,7 @@ def measure_many(plan: Plan) -> list[Figure]:
             began = time.perf_counter()
             fresh = _start(server, number - len(job_ids))
             job_ids += fresh
-            _await_reports(state, fresh)
+            await_reports(state, fresh)
             took = time.perf_counter() - began
             _check_running(space, server, job_ids)
             time.sleep(_FIRST_SAMPLE_S)
@@ -60,7 +60,7 @@ def measure_idle(plan: Plan) -> list[Figure]:
     space, state = plan.workspace, plan.workspace.state_dir()
     with space.ours(state) as server:
         job_ids = _start(server, _IDLE_JOBS)
-        _await_reports(state, job_ids)
+        await_reports(state, job_ids)
         _check_running(space, server, job_ids)
         time.sleep(_SETTLE_S)
         processes = [psutil.Process(server.pid), *_spawner_and_runners(state, job_ids)]
@@ -81,7 +81,7 @@ def _start(server: ServerProcess, count: int) -> list[str]:
     return [facts_of(result)["job_id"] for result in results]
 
 
-def _await_reports(state: StateDir, job_ids: list[str]) -> None:
+def await_reports(state: StateDir, job_ids: list[str]) -> None:
     """Wait until every runner has reported its job's process; looks at each file as rarely as it can."""
     for job_id in job_ids:
         wait_until(lambda job_id=job_id: _has_process(state, job_id), f"{job_id} runs", limit_s=60)

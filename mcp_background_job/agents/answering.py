@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import time
 
 from mcp_background_job.agents import journal, reader
@@ -14,6 +12,7 @@ from mcp_background_job.agents.records import RunRecord
 from mcp_background_job.agents.results import Run
 from mcp_background_job.core.run import EventType, RunStatus
 from mcp_background_job.errors import InvalidRequestError, JobEndedError, RunStateError
+from mcp_background_job.executors import lanes, locks
 from mcp_background_job.jobdir import lock
 from mcp_background_job.jobdir.layout import RunDir
 from mcp_background_job.jobs.manager import JobManager
@@ -31,20 +30,20 @@ async def answer(manager: JobManager, run: RunDir, record: RunRecord, adapter: A
     """
     if "live_continue" not in adapter.capabilities or not record.keeps_stdin:
         raise InvalidRequestError(f"backend does not support continue: {record.backend}")
-    descriptor = await asyncio.to_thread(lock.acquire, run.lock, patience_s=_LOCK_PATIENCE_S)
-    if descriptor is None:
-        raise RunStateError(f"run {record.run_id} is being read by a process that does not go on: try again, or end it")
-    try:
-        # From the look to the note with the lock: of two who answer one does, and the other finds nothing asked.
-        return await _answer(manager, run, record, adapter, said)
-    except JobEndedError as error:
-        raise RunStateError(f"run is not awaiting additional input: {error}") from error
-    finally:
-        os.close(descriptor)
+    # From the look to the note with the lock: of two who answer one does, and the other finds nothing asked.
+    async with locks.held(lambda: lock.acquire(run.lock), patience_s=_LOCK_PATIENCE_S) as got:
+        if not got:
+            raise RunStateError(
+                f"run {record.run_id} is being read by a process that does not go on: try again, or end it"
+            )
+        try:
+            return await _answer(manager, run, record, adapter, said)
+        except JobEndedError as error:
+            raise RunStateError(f"run is not awaiting additional input: {error}") from error
 
 
 async def _answer(manager: JobManager, run: RunDir, record: RunRecord, adapter: Adapter, said: Message) -> Run:
-    state = (await asyncio.to_thread(reader.read_on, manager.places, run, record, adapter)).state
+    state = (await lanes.scan(reader.read_on, manager.places, run, record, adapter)).state
     if state.status not in WAITING:
         raise RunStateError(f"run is not awaiting additional input: {state.status}")
     parser = adapter.parser(state.parser)
@@ -55,5 +54,5 @@ async def _answer(manager: JobManager, run: RunDir, record: RunRecord, adapter: 
     now = time.time()
     projection.add(Event(EventType.MESSAGE_ADDED, {key: value for key, value in told.items() if value}), now)
     projection.add(Event(EventType.STATUS_CHANGED, {"status": RunStatus.RUNNING.value}), now)
-    await asyncio.to_thread(journal.commit, run, state.events_bytes, projection.entries, projection.state)
+    await lanes.write(journal.commit, run, state.events_bytes, projection.entries, projection.state)
     return Run(record, projection.state)

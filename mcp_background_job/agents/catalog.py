@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import secrets
@@ -12,6 +11,7 @@ from mcp_background_job.agents import journal, records
 from mcp_background_job.agents.records import Checkpoint, RunRecord
 from mcp_background_job.core.run import RunChoice, RunRow
 from mcp_background_job.errors import CorruptRecordError, InvalidRequestError, StateDirError, UnknownRunError
+from mcp_background_job.executors import lanes
 from mcp_background_job.jobdir.layout import RunDir, StateDir, is_run_id
 from mcp_background_job.jobs.index import Index
 from mcp_background_job.jobs.passes import settled
@@ -91,7 +91,7 @@ class Catalog:
         stamp, missing = await self._index.call(self._compare)
         rows: list[RunRow] = []
         for begin in range(0, len(missing), _READ):
-            read = await asyncio.to_thread(self._rows, missing[begin : begin + _READ])
+            read = await lanes.scan(self._rows, missing[begin : begin + _READ])
             await self._index.call(lambda registry, read=read: registry.put_runs(read))
             rows += read
         if len(rows) == len(missing) and stamp != -1:  # else one is just being recorded
@@ -134,7 +134,7 @@ class Catalog:
 
     async def records(self, rows: list[RunRow]) -> list[RunRecord]:
         """Read these runs; those that were removed meanwhile are left out."""
-        return await asyncio.to_thread(lambda: [record for row in rows if (record := self._readable(row.run_id))])
+        return await lanes.look(lambda: [record for row in rows if (record := self._readable(row.run_id))])
 
     def _readable(self, run_id: str) -> RunRecord | None:
         with contextlib.suppress(CorruptRecordError):
@@ -159,7 +159,7 @@ class Catalog:
             InvalidRequestError: neither is given, or the name means agents in several places.
         """
         if reference.run_id:
-            record = await asyncio.to_thread(self.get, reference.run_id)
+            record = await lanes.look(self.get, reference.run_id)
             if record is None:
                 raise UnknownRunError(f"Unknown run_id: {reference.run_id}")
             return record

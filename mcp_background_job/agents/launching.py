@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shlex
 import shutil
@@ -17,7 +16,7 @@ from mcp_background_job.agents.environment import environment_of
 from mcp_background_job.agents.records import RunRecord
 from mcp_background_job.agents.request import SpawnRequest
 from mcp_background_job.errors import AgentMissingError, InvalidRequestError, StateDirError
-from mcp_background_job.executors import lanes
+from mcp_background_job.executors import lanes, locks
 from mcp_background_job.jobdir import lock
 from mcp_background_job.jobdir.layout import RunDir
 from mcp_background_job.jobdir.records import write
@@ -73,7 +72,7 @@ class Launcher:
         Raises:
             AgentMissingError: it is not there, or too old.
         """
-        there = await asyncio.to_thread(adapter.available, request.config, self._environment)
+        there = await lanes.lasting(adapter.available, request.config, self._environment)
         if there.path is None:
             raise AgentMissingError(there.reason)
         return there.path
@@ -92,18 +91,16 @@ class Launcher:
         run = await lanes.write(self._catalog.claim)
         job_id = await self._manager.claim_id()
         # Whoever finds the run before its job is recorded waits for the lock, and so never takes it for abandoned.
-        descriptor = await asyncio.to_thread(lock.acquire, run.lock, patience_s=_NO_WAIT_S)
-        try:
-            launch = adapter.launch(_run_request(run, request, text, session), binary)
-            record = _record(run, request, session, launch, job_id=job_id, client=client)
-            await asyncio.to_thread(_write_files, run, launch, record)
-            await self._manager.start(self._start_request(run, record, launch))
-        except (InvalidRequestError, StateDirError):  # the agent cannot do it, a pattern forbids it, no room on disk
-            await lanes.write(self._remove, run, job_id)
-            raise
-        finally:
-            if descriptor is not None:
-                os.close(descriptor)
+        async with locks.held(lambda: lock.acquire(run.lock), patience_s=_NO_WAIT_S):
+            try:
+                launch = adapter.launch(_run_request(run, request, text, session), binary)
+                record = _record(run, request, session, launch, job_id=job_id, client=client)
+                await lanes.write(_write_files, run, launch, record)
+                await self._manager.start(self._start_request(run, record, launch))
+            # The agent cannot do it, a pattern forbids it, there is no room on the disk.
+            except (InvalidRequestError, StateDirError):
+                await lanes.write(self._remove, run, job_id)
+                raise
         return record
 
     def _remove(self, run: RunDir, job_id: str) -> None:

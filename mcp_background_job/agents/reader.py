@@ -36,9 +36,6 @@ _PIECE = 1024 * 1024
 #: asks is not to wait until it is silent.
 _VISIT_S = 0.5
 
-#: Who has the lock has it for as long as a piece takes, or is suspended; then what is written already is shown.
-LOCK_PATIENCE_S = 2.0
-
 #: Bytes of stderr that are told of an agent that fails: often they say why, and stdout does not.
 _STDERR_TAIL = 2000
 
@@ -64,8 +61,10 @@ class Known:
     has_ended: bool = False
 
 
-def bring_up_to_date(places: Places, run: RunDir, record: RunRecord, adapter: Adapter) -> Known:
+def bring_up_to_date(places: Places, run: RunDir, record: RunRecord, adapter: Adapter) -> Known | None:
     """Write what the job's log has to tell that is not written yet; returns what is known then.
+
+    Returns ``None`` if another process does that just now.
 
     Raises:
         StateDirError: it cannot be written.
@@ -73,12 +72,16 @@ def bring_up_to_date(places: Places, run: RunDir, record: RunRecord, adapter: Ad
     known = journal.checkpoint(run)
     if known.is_over and known.is_tidy:  # for good: nothing to write, and so nothing to lock
         return Known(known)
-    with lock.held(run.lock, patience_s=LOCK_PATIENCE_S) as got:
-        if not got:  # another reads, and may yet find that the run is over, which must not pass for running
-            seen = places.look([record.job_id]).get(record.job_id)
-            state = journal.checkpoint(run)
-            return Known(state, is_behind=not state.is_over and over_of(places, record, seen) is not None)
-        return read_on(places, run, record, adapter)
+    with lock.held(run.lock) as got:
+        return read_on(places, run, record, adapter) if got else None
+
+
+def as_written(places: Places, run: RunDir, record: RunRecord) -> Known:
+    """Return what is written already, to one who cannot get the lock."""
+    # Another reads, and may yet find that the run is over, which must not pass for running.
+    seen = places.look([record.job_id]).get(record.job_id)
+    state = journal.checkpoint(run)
+    return Known(state, is_behind=not state.is_over and over_of(places, record, seen) is not None)
 
 
 def read_on(places: Places, run: RunDir, record: RunRecord, adapter: Adapter) -> Known:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import math
 import os
@@ -33,6 +32,7 @@ from mcp_background_job.errors import (
     StateDirError,
     UnknownJobError,
 )
+from mcp_background_job.executors import lanes
 from mcp_background_job.jobs.manager import JobManager
 
 #: The most events in one answer, as the orchestration tools have it.
@@ -204,7 +204,7 @@ class RunManager:
         found = references[field_path]
         path = os.path.join(run.path, str(found["relpath"]))
         try:
-            data, begin = await asyncio.to_thread(journal.read_artifact, path, offset, limit)
+            data, begin = await lanes.scan(journal.read_artifact, path, offset, limit)
         except OSError as error:
             raise StateDirError(f"artifact {path} cannot be read: {error.strerror}") from error
         return Piece(record.run_id, found, begin, len(data), data.decode("utf-8", "replace"))
@@ -236,7 +236,7 @@ class RunManager:
         if state.is_over:
             raise RunStateError(f"run is already terminal: {state.status}")
         # The wish is written down first: whoever finds the job ended then knows why, whatever becomes of us.
-        intent = await asyncio.to_thread(records.store_first, run.cancel, CancelIntent(at=time.time(), by=by))
+        intent = await lanes.write(records.store_first, run.cancel, CancelIntent(at=time.time(), by=by))
         message = adapter.cancel_message(adapter.parser(state.parser)) if record.keeps_stdin else None
         try:
             stopped = await stop(self._manager, record, message, by=by)
@@ -289,11 +289,11 @@ class RunManager:
         """Remove runs that ended long enough ago; returns their ids."""
         before = time.time() - (self._keep_s if older_than_s is None else older_than_s)
         removed: list[str] = []
-        for record in await asyncio.to_thread(self._catalog.all):
+        for record in await lanes.scan(self._catalog.all):
             run = self._catalog.directory(record.run_id)
-            state = await asyncio.to_thread(journal.checkpoint, run)
+            state = await lanes.look(journal.checkpoint, run)
             if state.is_tidy and state.updated_at < before:
-                await asyncio.to_thread(shutil.rmtree, run.path, ignore_errors=True)
+                await lanes.write(shutil.rmtree, run.path, ignore_errors=True)
                 removed.append(record.run_id)
         return removed
 

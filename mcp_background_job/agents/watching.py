@@ -24,6 +24,7 @@ from mcp_background_job.errors import (
     UnknownJobError,
     UnknownRunError,
 )
+from mcp_background_job.executors import lanes, locks
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.wait import WaitRequest
 
@@ -33,6 +34,9 @@ MAX_WAIT_S = 30.0
 #: Whoever asks how a run is waits this long at most until all is read that an agent said before it ended: a program
 #: that floods its log takes minutes, and clients give up after one.
 LOOK_S = 5.0
+
+#: Who has a run's lock has it for as long as a visit takes, or is suspended; then what is written already is shown.
+LOCK_PATIENCE_S = 2.0
 
 #: Where bytes were seen whose entry in the log's index was yet to come, look again after this time.
 _SETTLE_S = 0.02
@@ -88,7 +92,7 @@ class Watcher:
     async def poll(self, record: RunRecord, *, after_seq: int, limit: int, wait_s: float) -> Polled:
         """Return events behind a number; waits for some unless the run is over."""
         deadline = time.monotonic() + wait_s
-        state = await asyncio.to_thread(journal.checkpoint, self._catalog.directory(record.run_id))
+        state = await lanes.look(journal.checkpoint, self._catalog.directory(record.run_id))
         if state.seq - after_seq >= limit:  # who has that much to read needs no more of it
             events = await self._page(record, after_seq, limit, state)
             return Polled(Run(record, state), events, events[-1]["seq"])
@@ -126,7 +130,12 @@ class Watcher:
 
     async def _read(self, record: RunRecord) -> Known:
         run, adapter = self._catalog.directory(record.run_id), adapter_named(record.backend)
-        return await asyncio.to_thread(reader.bring_up_to_date, self._manager.places, run, record, adapter)
+        places, deadline = self._manager.places, time.monotonic() + LOCK_PATIENCE_S
+        while (known := await lanes.scan(reader.bring_up_to_date, places, run, record, adapter)) is None:
+            if time.monotonic() >= deadline:
+                return await lanes.look(reader.as_written, places, run, record)
+            await asyncio.sleep(locks.RETRY_S)  # not in the thread, which others need
+        return known
 
     async def _end_input(self, record: RunRecord) -> None:
         """Let an agent that has said its last word end: it waits for more to do."""
@@ -136,7 +145,7 @@ class Watcher:
     async def _page(self, record: RunRecord, after_seq: int, limit: int, state: Checkpoint) -> list[dict[str, Any]]:
         run = self._catalog.directory(record.run_id)
         try:
-            return await asyncio.to_thread(self._events.page, run, after_seq, limit, state)
+            return await lanes.scan(self._events.page, run, after_seq, limit, state)
         except FileNotFoundError as error:
             raise UnknownRunError(f"Unknown run_id: {record.run_id}") from error
 

@@ -37,6 +37,7 @@ from mcp_background_job.errors import (
     UnknownJobError,
     UnreachableError,
 )
+from mcp_background_job.executors import lanes
 from mcp_background_job.jobdir.records import SYSTEM
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import ROOT, StartRequest
@@ -208,13 +209,13 @@ class Batches:
             paused_at=now,
             trouble=_NOT_BEGUN,
         )
-        await asyncio.to_thread(self._record, batch, items, session_id)
+        await lanes.journal(self._record, batch, items, session_id)
         try:
             await self._start(batch)
-            await asyncio.to_thread(self._batches.pause, batch.batch_id, at=None)
+            await lanes.journal(self._batches.pause, batch.batch_id, at=None)
         except BackgroundJobError:
             with contextlib.suppress(RegistryError):  # the same trouble; it stays paused
-                await asyncio.to_thread(self._batches.request_cancel, batch.batch_id, by=client, at=time.time())
+                await lanes.journal(self._batches.request_cancel, batch.batch_id, by=client, at=time.time())
             raise
         return await self.view(batch.batch_id)
 
@@ -240,7 +241,7 @@ class Batches:
             InvalidRequestError: it is one of another server, of which this one knows nothing: not what runs, and
                 not what was taken out of its queue.
         """
-        batch = await asyncio.to_thread(self._batches.get, batch_id)
+        batch = await lanes.journal(self._batches.get, batch_id)
         if batch is None:
             newest = ", ".join(one.batch_id for one in await self.newest(limit=5))
             raise UnknownBatchError(
@@ -255,7 +256,7 @@ class Batches:
 
     async def newest(self, *, limit: int) -> list[Batch]:
         """Return the batches of this server, newest first."""
-        return await asyncio.to_thread(self._batches.newest, self._server, limit)
+        return await lanes.journal(self._batches.newest, self._server, limit)
 
     async def views(self, *, limit: int) -> list[BatchView]:
         """Return what the journal knows of the newest batches."""
@@ -263,7 +264,7 @@ class Batches:
 
     async def open_views(self) -> list[BatchView]:
         """Return what the journal knows of the batches of this server that are not over."""
-        batches = await asyncio.to_thread(self._batches.open)
+        batches = await lanes.journal(self._batches.open)
         return [await self._journalled(batch) for batch in batches if batch.server == self._server]
 
     async def view(self, batch_id: str) -> BatchView:
@@ -273,21 +274,21 @@ class Batches:
         dispatcher = await self._dispatcher(batch)
         view = replace(view, dispatcher=dispatcher, trouble=trouble or batch.trouble or _trouble_of(dispatcher))
         if view.counts.failed:
-            failed = await asyncio.to_thread(self._batches.failed, batch_id, limit=_MAX_FAILURES)
+            failed = await lanes.journal(self._batches.failed, batch_id, limit=_MAX_FAILURES)
             view = replace(view, failures=tuple(failed))
         return await self._with_queue(view) if view.counts.running else view
 
     async def _journalled(self, batch: Batch) -> BatchView:
-        counts = await asyncio.to_thread(self._batches.counts, batch.batch_id)
+        counts = await lanes.journal(self._batches.counts, batch.batch_id)
         status = status_of(counts, cancel_requested=batch.cancel_requested, paused=batch.is_paused)
         if status in TERMINAL and batch.ended_at is None:
-            await asyncio.to_thread(self._batches.ended, batch.batch_id, at=time.time())
-            batch = await asyncio.to_thread(self._batches.get, batch.batch_id) or batch
+            await lanes.journal(self._batches.ended, batch.batch_id, at=time.time())
+            batch = await lanes.journal(self._batches.get, batch.batch_id) or batch
         return BatchView(batch, counts, status)
 
     async def _with_queue(self, view: BatchView) -> BatchView:
         """Tell what was sent and runs from what was sent and waits."""
-        sent = await asyncio.to_thread(self._batches.at_server, view.batch.batch_id)
+        sent = await lanes.journal(self._batches.at_server, view.batch.batch_id)
         try:
             queue = await self._client.queue(read_s=_LOOK_S)
         except UnreachableError as error:
@@ -323,15 +324,15 @@ class Batches:
             detail = "it was over already, and nothing was canceled"
             return CanceledBatch(replace(await self.view(batch_id), detail=detail))
         # First of all: whatever happens to this process, nothing that is not being sent now will be sent.
-        pending = await asyncio.to_thread(self._batches.request_cancel, batch_id, by=by, at=time.time())
-        sent = await asyncio.to_thread(self._batches.at_server, batch_id)
+        pending = await lanes.journal(self._batches.request_cancel, batch_id, by=by, at=time.time())
+        sent = await lanes.journal(self._batches.at_server, batch_id)
         batch, _ = await self._ensured(await self.get(batch_id))
         await self._await_sent(batch)
-        running, unknown = await self._take_out(await asyncio.to_thread(self._batches.at_server, batch_id))
+        running, unknown = await self._take_out(await lanes.journal(self._batches.at_server, batch_id))
         interrupted = [await self._canceller.cancel(prompt_id) for prompt_id in running] if interrupt else []
         stopped = {one.prompt_id for one in interrupted if one.verdict in _OVER}
         # By the journal, since the dispatcher takes them out as well.
-        canceled = set(await asyncio.to_thread(self._batches.canceled_among, [one.prompt_id for one in sent]))
+        canceled = set(await lanes.journal(self._batches.canceled_among, [one.prompt_id for one in sent]))
         return CanceledBatch(
             await self.view(batch_id),
             pending=pending + len(canceled - stopped),
@@ -355,7 +356,7 @@ class Batches:
         return running, unknown
 
     async def _is_under_way(self, submission: Submission) -> bool:
-        sent = await asyncio.to_thread(self._batches.at_server, str(submission.batch_id))
+        sent = await lanes.journal(self._batches.at_server, str(submission.batch_id))
         return any(one.prompt_id == submission.prompt_id and one.stage is Stage.SENDING for one in sent)
 
     async def _await_sent(self, batch: Batch) -> None:
@@ -374,7 +375,7 @@ class Batches:
         deadline = time.monotonic() + patience_s
         while time.monotonic() < deadline:
             now = await self.get(batch.batch_id)
-            sent = await asyncio.to_thread(self._batches.at_server, batch.batch_id)
+            sent = await lanes.journal(self._batches.at_server, batch.batch_id)
             if now.trouble or all(one.stage is not Stage.SENDING for one in sent):
                 return False
             await asyncio.sleep(_SENDING_LOOK_S)
@@ -383,14 +384,14 @@ class Batches:
     async def pause(self, batch_id: str) -> BatchView:
         """Send nothing more of a batch; what was sent runs on."""
         self._check_goes_on(await self.get(batch_id), "paused")
-        await asyncio.to_thread(self._batches.pause, batch_id, at=time.time())
+        await lanes.journal(self._batches.pause, batch_id, at=time.time())
         return await self.view(batch_id)
 
     async def resume(self, batch_id: str) -> BatchView:
         """Send again what a batch has to send."""
         batch = await self.get(batch_id)
         self._check_goes_on(batch, "resumed")
-        await asyncio.to_thread(self._batches.pause, batch_id, at=None)
+        await lanes.journal(self._batches.pause, batch_id, at=None)
         await self._start(batch)
         return await self.view(batch_id)
 
@@ -406,11 +407,11 @@ class Batches:
             raise InvalidRequestError(
                 f"batch {batch_id} was canceled, and runs nothing more: submit what you need as a new batch"
             )
-        failed = await asyncio.to_thread(self._batches.failed, batch_id)
+        failed = await lanes.journal(self._batches.failed, batch_id)
         if not failed:
             return replace(await self.view(batch_id), detail="none of its prompts has failed")
         again = {one.prompt_id: _once_more(one) for one in failed}
-        retried = await asyncio.to_thread(self._batches.retry, batch_id, again, session_id=session_id)
+        retried = await lanes.journal(self._batches.retry, batch_id, again, session_id=session_id)
         if retried:
             started = await self._start(batch)
             if started.existed and batch.ended_at is not None:
@@ -424,7 +425,7 @@ class Batches:
 
     async def ensure_all(self) -> list[Job]:
         """See to it that the batches of all servers that are not over are worked on; returns their dispatchers."""
-        batches = [await self.ensure(batch) for batch in await asyncio.to_thread(self._batches.open)]
+        batches = [await self.ensure(batch) for batch in await lanes.journal(self._batches.open)]
         jobs = [await self._dispatcher(batch) for batch in batches]
         return [job for job in jobs if job is not None and job.state is not State.EXITED]
 
@@ -438,12 +439,12 @@ class Batches:
             if job is not None and not batch.cancel_requested and await self._was_killed(job):
                 if not batch.is_paused:
                     why = f"its dispatcher, job {job.job_id}, was killed; resume goes on"
-                    await asyncio.to_thread(self._batches.pause, batch.batch_id, at=time.time(), why=why)
+                    await lanes.journal(self._batches.pause, batch.batch_id, at=time.time(), why=why)
             elif job is not None and _has_just_crashed(job):
-                await asyncio.to_thread(self._batches.note_trouble, batch.batch_id, _told_crash(job))
+                await lanes.journal(self._batches.note_trouble, batch.batch_id, _told_crash(job))
             else:
                 await self._start(batch)
-        return await asyncio.to_thread(self._batches.get, batch.batch_id) or batch
+        return await lanes.journal(self._batches.get, batch.batch_id) or batch
 
     async def _ensured(self, batch: Batch) -> tuple[Batch, str]:
         """Return a batch that is worked on unless it is over, or why it cannot be; that keeps nobody from looking."""

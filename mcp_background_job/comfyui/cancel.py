@@ -19,6 +19,7 @@ from mcp_background_job.comfyui.watch import Watch
 from mcp_background_job.comfyui.wedge import Wedge, is_worker_dead, told, wedge_of
 from mcp_background_job.core.submission import End, Stage, Submission
 from mcp_background_job.errors import UnreachableError
+from mcp_background_job.executors import lanes
 from mcp_background_job.registry.journal_base import Journal
 
 #: A look that took long (a queue of large graphs) is not repeated at once: it may take a third of the time at most.
@@ -112,11 +113,11 @@ class Canceller:
 
     async def _is_withdrawn(self, prompt_id: str) -> bool:
         """Cancel a prompt that its batch has yet to send; returns whether it was one."""
-        if await asyncio.to_thread(self._journal.withdraw, prompt_id, at=time.time()):
+        if await lanes.journal(self._journal.withdraw, prompt_id, at=time.time()):
             return True
         deadline = time.monotonic() + _SENDING_S
         while time.monotonic() < deadline:
-            submission = await asyncio.to_thread(self._journal.get, prompt_id)
+            submission = await lanes.journal(self._journal.get, prompt_id)
             if submission is None or submission.stage is not Stage.SENDING:
                 break
             await asyncio.sleep(_SENDING_LOOK_S)
@@ -131,7 +132,7 @@ class Canceller:
         return walk
 
     async def _recall(self, walk: _Walk) -> None:
-        submission = await asyncio.to_thread(self._journal.get, walk.prompt_id)
+        submission = await lanes.journal(self._journal.get, walk.prompt_id)
         walk.watch.submitted_at = submission.submitted_at if submission else None
 
     async def _first_queue(self, walk: _Walk) -> Queue | Cancelled:
@@ -199,7 +200,7 @@ class Canceller:
             await self._prompts.note_end(finished)
             detail = await self._hit_instead(walk, verdict)
         elif verdict is Verdict.CANCELLED:
-            await asyncio.to_thread(self._journal.ended, [walk.prompt_id], End.CANCELLED, at=time.time())
+            await lanes.journal(self._journal.ended, [walk.prompt_id], End.CANCELLED, at=time.time())
         elif verdict is Verdict.NOT_FOUND:
             known = await self._prompts.get(walk.prompt_id)
             detail = f"{known.status}: {known.reason}" if known.reason else known.status
@@ -266,7 +267,7 @@ class Canceller:
             now = await self._client.queue()
         begun = {prompt_id: await self._begun(now, prompt_id) for prompt_id in wanted if prompt_id not in left}
         dropped = tuple(prompt_id for prompt_id in wanted if prompt_id not in left and not begun[prompt_id])
-        await asyncio.to_thread(self._journal.ended, list(dropped), End.CANCELLED, at=time.time())
+        await lanes.journal(self._journal.ended, list(dropped), End.CANCELLED, at=time.time())
         kept = [f"{prompt_id}: still pending" for prompt_id in wanted if prompt_id in left]
         kept += [f"{prompt_id}: {how}" for prompt_id, how in begun.items() if how]
         return dropped, tuple(kept)
@@ -279,9 +280,9 @@ class Canceller:
 
     async def _remember(self, items: Sequence[QueueItem]) -> None:
         """Journal prompts that somebody else submitted: the server forgets what is taken out of its queue."""
-        known = await asyncio.to_thread(lambda: {item.prompt_id: self._journal.get(item.prompt_id) for item in items})
+        known = await lanes.journal(lambda: {item.prompt_id: self._journal.get(item.prompt_id) for item in items})
         strangers = [stranger_of(item, self._client.endpoint.url) for item in items if known[item.prompt_id] is None]
-        await asyncio.to_thread(self._journal.record, strangers)
+        await lanes.journal(self._journal.record, strangers)
 
 
 def is_targeting(stats: SystemStats) -> bool:

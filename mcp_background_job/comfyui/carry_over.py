@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from mcp_background_job.comfyui.client import Client
 from mcp_background_job.comfyui.submit import Submitter
 from mcp_background_job.core.submission import End, Submission
 from mcp_background_job.errors import UnreachableError
+from mcp_background_job.executors import lanes
 from mcp_background_job.registry.journal_base import Journal
 
 Requeue = Literal["none", "pending", "all"]
@@ -55,7 +55,7 @@ class Carried:
 async def pack(journal: Journal, server: str, queue: Queue | None) -> Luggage:
     """Journal what a server has, and return it."""
     if queue is None:
-        known = await asyncio.to_thread(journal.open_on, server)
+        known = await lanes.journal(journal.open_on, server)
         return _luggage(known[:1], known[1:], is_guess=True)
 
     def entries() -> tuple[list[Submission], list[Submission]]:
@@ -66,7 +66,7 @@ async def pack(journal: Journal, server: str, queue: Queue | None) -> Luggage:
         journal.record([entry for entry in (*running, *pending) if not entry.is_ours])
         return running, pending
 
-    running, pending = await asyncio.to_thread(entries)
+    running, pending = await lanes.journal(entries)
     return _luggage(running, pending)
 
 
@@ -89,7 +89,7 @@ async def wish(journal: Journal, luggage: Luggage, requeue: Requeue) -> list[Sub
     again = [entry for entry in again if entry.graph]
     ids = [entry.prompt_id for entry in again]
     await take_back(journal, [entry for entry in luggage.all if entry.requeue and entry.prompt_id not in ids])
-    await asyncio.to_thread(journal.want_requeue, ids)
+    await lanes.journal(journal.want_requeue, ids)
     return again
 
 
@@ -100,13 +100,13 @@ async def take_back(journal: Journal, entries: Iterable[Submission]) -> None:
         for entry in entries:
             journal.resubmitted(entry.prompt_id, number=entry.number, at=entry.submitted_at)
 
-    await asyncio.to_thread(note)
+    await lanes.journal(note)
 
 
 async def leave_behind(journal: Journal, luggage: Luggage) -> None:
     """Mark all as lost, since their server is gone; those that are wished for, or have a batch, run again."""
     ids = [entry.prompt_id for entry in (*luggage.all, *luggage.of_batches)]
-    await asyncio.to_thread(journal.ended, ids, End.LOST, at=time.time(), reason=_REASON)
+    await lanes.journal(journal.ended, ids, End.LOST, at=time.time(), reason=_REASON)
 
 
 async def requeue_wanted(journal: Journal, submitter: Submitter, client: Client) -> Carried:
@@ -114,7 +114,7 @@ async def requeue_wanted(journal: Journal, submitter: Submitter, client: Client)
 
     It has what was sent by somebody who ended before he could note it, and all of it if it was never ended.
     """
-    wanted = await asyncio.to_thread(journal.to_requeue, client.endpoint.url)
+    wanted = await lanes.journal(journal.to_requeue, client.endpoint.url)
     requeued: dict[str, str] = {}
     refused: dict[str, str] = {}
     try:
@@ -137,14 +137,14 @@ async def _once(
     """Submit a prompt unless the server has it; ``None`` if it has ended there."""
     prompt_id = entry.prompt_id
     if item := queue.find(prompt_id):
-        await asyncio.to_thread(journal.resubmitted, prompt_id, number=item.number, at=entry.submitted_at)
+        await lanes.journal(journal.resubmitted, prompt_id, number=item.number, at=entry.submitted_at)
         return Accepted(prompt_id, item.number, ())
     # After the queue and not before: a prompt that ends in between is in the history by now.
     if finished := await client.finished(prompt_id):
-        await asyncio.to_thread(journal.ended, [prompt_id], finished.end, at=finished.ended_at or time.time())
+        await lanes.journal(journal.ended, [prompt_id], finished.end, at=finished.ended_at or time.time())
         return None
     # Each in its turn at the end: of several that each go to the front, the last would be first.
     answer = await submitter.send(replace(entry, front=False))
     if not isinstance(answer, Refused):
-        await asyncio.to_thread(journal.resubmitted, prompt_id, number=answer.number, at=time.time())
+        await lanes.journal(journal.resubmitted, prompt_id, number=answer.number, at=time.time())
     return answer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ from mcp_background_job.comfyui.prompts import Prompt, Prompts, ended, of_journa
 from mcp_background_job.comfyui.results import cause_of, finished_of_result, refused_of_result
 from mcp_background_job.core.submission import Stage, Submission
 from mcp_background_job.errors import InvalidRequestError, UnreachableError
+from mcp_background_job.executors import lanes
 from mcp_background_job.registry.journal_base import Journal
 from mcp_background_job.registry.sessions import SqliteSessions
 
@@ -136,7 +136,7 @@ class Catalogue:
     async def ids(self, among: Among) -> list[tuple[str, str]]:
         """Return ids and notes of the prompts of a session or batch, in their order."""
         if among.session_id is not None:
-            tracked = await asyncio.to_thread(self._sessions.tracked_in, among.session_id)
+            tracked = await lanes.journal(self._sessions.tracked_in, among.session_id)
             return [(one.prompt_id, one.note) for one in tracked]
         known = await self._journalled((), among, _ALL)
         return [(one.prompt_id, one.note) for one in sorted(known, key=lambda one: (one.position or 0, one.prompt_id))]
@@ -146,7 +146,7 @@ class Catalogue:
     async def _journalled(self, statuses: Collection[str], among: Among, limit: int) -> list[Submission]:
         # What was sent and has no end that is known may have any status: the server says which.
         wanted = json.dumps([*statuses, "open"] if statuses else [])
-        return await asyncio.to_thread(
+        return await lanes.journal(
             self._sessions.prompts,
             self._client.endpoint.url,
             statuses=wanted,
@@ -166,7 +166,7 @@ class Catalogue:
     ) -> list[str]:
         """Return the ids of prompts that the server has, or a session tracks, and the journal's page does not."""
         if among.session_id is not None:
-            return await asyncio.to_thread(self._sessions.strangers, among.session_id, limit + 1)
+            return await lanes.journal(self._sessions.strangers, among.session_id, limit + 1)
         if among.batch_id is not None:
             return []
         ids = {one.prompt_id for one in known}
@@ -185,12 +185,12 @@ class Catalogue:
         ]
         if among.session_id is None:
             return told
-        strangers = await asyncio.to_thread(self._sessions.strangers, among.session_id, limit + 1)
+        strangers = await lanes.journal(self._sessions.strangers, among.session_id, limit + 1)
         return [*told, *(Prompt(prompt_id, "unknown", why) for prompt_id in strangers)]
 
     async def _place(self, known: Submission | str, queue: Queue, history: Sequence[Finished]) -> Row:
         prompt_id = known if isinstance(known, str) else known.prompt_id
-        submission = await asyncio.to_thread(self._journal.get, known) if isinstance(known, str) else known
+        submission = await lanes.journal(self._journal.get, known) if isinstance(known, str) else known
         if submission is not None and (submission.end is not None or submission.stage in _SETTLED):
             return _row(of_journal(submission))
         if queue.find(prompt_id):
@@ -203,7 +203,7 @@ class Catalogue:
 
     async def _explained(self, row: Row) -> Explained:
         finished = row.prompt.finished
-        content = await asyncio.to_thread(self._journal.result, row.prompt.prompt_id)
+        content = await lanes.journal(self._journal.result, row.prompt.prompt_id)
         if finished is None:
             finished = finished_of_result(content)
         if finished and finished.failure:

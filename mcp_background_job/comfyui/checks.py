@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from mcp_background_job.comfyui import carry_over
 from mcp_background_job.comfyui.answers import Queue
 from mcp_background_job.comfyui.carry_over import Luggage
@@ -15,6 +13,7 @@ from mcp_background_job.comfyui.trouble import Trouble
 from mcp_background_job.core.submission import Submission
 from mcp_background_job.core.text import one_line
 from mcp_background_job.errors import LifecycleError, UnreachableError
+from mcp_background_job.executors import lanes
 from mcp_background_job.processes.listeners import listener_on
 from mcp_background_job.processes.portrait import Portrait
 from mcp_background_job.registry.journal_base import Journal
@@ -41,7 +40,7 @@ class Checks:
 
     async def check_nobody_else_listens(self) -> None:
         """Refuse a port that is held by a process which we may not look into."""
-        listener = await asyncio.to_thread(listener_on, self._endpoint.port)
+        listener = await lanes.scan(listener_on, self._endpoint.port)
         if listener is not None and listener.pid is None:
             port = self._endpoint.port
             raise LifecycleError(

@@ -169,7 +169,7 @@ class ComfyUI:
         """
         path = self._directory / f"batch-{batch_id}.lock"
         told = False
-        while (descriptor := lock.acquire(str(path), patience_s=0.0)) is None:
+        while (descriptor := lock.acquire(str(path))) is None:
             if not told:
                 say(f"another dispatcher works on batch {batch_id}: this one takes over if it dies")
             told = True

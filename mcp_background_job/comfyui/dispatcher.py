@@ -31,6 +31,7 @@ from mcp_background_job.comfyui.trouble import Trouble
 from mcp_background_job.core.batch import TERMINAL, Batch, BatchStatus, status_of
 from mcp_background_job.core.submission import End, Stage, Submission
 from mcp_background_job.errors import BackgroundJobError, RegistryError, UnreachableError
+from mcp_background_job.executors import lanes
 from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.journal_base import Journal
 
@@ -182,17 +183,17 @@ class Dispatcher:
                     return
 
     async def _over(self, batch: Batch) -> BatchStatus | None:
-        counts = await asyncio.to_thread(self._batches.counts, batch.batch_id)
+        counts = await lanes.journal(self._batches.counts, batch.batch_id)
         status = status_of(counts, cancel_requested=batch.cancel_requested, paused=batch.is_paused)
         if status not in TERMINAL:
             return None
-        return status if await asyncio.to_thread(self._batches.ended, batch.batch_id, at=time.time()) else None
+        return status if await lanes.journal(self._batches.ended, batch.batch_id, at=time.time()) else None
 
     # -- what was sent ---------------------------------------------------------------------------------------------
 
     async def _look(self, batch: Batch) -> None:
         """Find out where everything is that was sent, by this dispatcher or one before."""
-        sent = await asyncio.to_thread(self._batches.at_server, self._batch_id)
+        sent = await lanes.journal(self._batches.at_server, self._batch_id)
         self._sent = {submission.prompt_id: submission for submission in sent}
         if not sent:
             return
@@ -221,7 +222,7 @@ class Dispatcher:
             case Fate.AGAIN:
                 # Lost first: one that was to be stopped for its time limit has failed with that, and stays so.
                 await self._end(prompt_id, End.LOST, REASONS[fate])
-                await asyncio.to_thread(self._batches.take_back, [prompt_id])
+                await lanes.journal(self._batches.take_back, [prompt_id])
             case Fate.TAKEN_OUT:
                 await self._end(prompt_id, End.CANCELLED, REASONS[fate])
             case Fate.FORGOTTEN:
@@ -256,7 +257,7 @@ class Dispatcher:
         if submission.stage is Stage.SENDING:
             item = queue.find(submission.prompt_id)
             number = item.number if item else None
-            await asyncio.to_thread(self._journal.answered, submission.prompt_id, Stage.ACCEPTED, number)
+            await lanes.journal(self._journal.answered, submission.prompt_id, Stage.ACCEPTED, number)
 
     async def _settle(self, prompt_id: str) -> None:
         """Settle a prompt that was heard to be over."""
@@ -275,7 +276,7 @@ class Dispatcher:
         self._say(f"{finished.prompt_id} {finished.end}{_told(cause_of(finished))}")
 
     async def _end(self, prompt_id: str, end: End, reason: str) -> None:
-        await asyncio.to_thread(self._journal.ended, [prompt_id], end, at=time.time(), reason=reason)
+        await lanes.journal(self._journal.ended, [prompt_id], end, at=time.time(), reason=reason)
         await self._events.forget(prompt_id)
         self._forget(prompt_id)
         self._say(f"{prompt_id} {end}: {reason}")
@@ -288,7 +289,7 @@ class Dispatcher:
 
     async def _send(self, batch: Batch) -> None:
         while len(self._sent) < batch.max_queued:
-            submission = await asyncio.to_thread(self._batches.claim_next, batch.batch_id, at=time.time())
+            submission = await lanes.journal(self._batches.claim_next, batch.batch_id, at=time.time())
             if submission is None:
                 return
             self._sent[submission.prompt_id] = submission
@@ -296,7 +297,7 @@ class Dispatcher:
                 answer = await self._submitter.send(submission)
             except UnreachableError as error:
                 if error.nothing_done:
-                    await asyncio.to_thread(self._batches.take_back, [submission.prompt_id])
+                    await lanes.journal(self._batches.take_back, [submission.prompt_id])
                     self._forget(submission.prompt_id)
                 raise
             if isinstance(answer, Refused):
@@ -314,7 +315,7 @@ class Dispatcher:
         now = time.monotonic()
         for prompt_id, since in list(self._running_since.items()):
             if now - since >= limit_s and now >= self._try_again_at.get(prompt_id, 0.0):
-                await asyncio.to_thread(self._journal.overdue, prompt_id, limit_s=limit_s)
+                await lanes.journal(self._journal.overdue, prompt_id, limit_s=limit_s)
                 if await self._is_restarting_for(batch, prompt_id):
                     return True
         return False
@@ -360,12 +361,12 @@ class Dispatcher:
     # -- the batch -------------------------------------------------------------------------------------------------
 
     async def _batch(self) -> Batch:
-        batch = await asyncio.to_thread(self._batches.get, self._batch_id)
+        batch = await lanes.journal(self._batches.get, self._batch_id)
         assert batch is not None  # noqa: S101  for the type checker: batches are never removed
         return batch
 
     async def _note_trouble(self, trouble: str) -> None:
-        await asyncio.to_thread(self._batches.note_trouble, self._batch_id, trouble)
+        await lanes.journal(self._batches.note_trouble, self._batch_id, trouble)
 
 
 def _told(cause: str) -> str:

@@ -23,6 +23,7 @@ from mcp_background_job.comfyui.transfer import in_thread
 from mcp_background_job.comfyui.trouble import Trouble
 from mcp_background_job.core.submission import End, Stage, Submission
 from mcp_background_job.errors import BackgroundJobError, UnreachableError
+from mcp_background_job.executors import lanes
 from mcp_background_job.registry.downloads import SqliteDownloads
 
 #: Files on their way at once: while one begins or ends the line is not idle, and the server's is not taken over.
@@ -122,7 +123,7 @@ class Downloader:
             InvalidRequestError: a prompt id that is none, or a directory that cannot be used.
         """
         notes = {check_prompt_id(prompt_id): note for prompt_id, note in prompts}
-        place = await asyncio.to_thread(OutputDirectory, directory)
+        place = await lanes.look(OutputDirectory, directory)
         try:
             await self._client.queue()  # is anybody there? What prompts made the journal knows too, but has no files
         except UnreachableError as error:
@@ -206,9 +207,9 @@ class _Run:
         """Fetch what is wanted."""
         self._tell()
         if self._waiting:
-            await asyncio.to_thread(self._directory.make)
+            await lanes.write(self._directory.make)
             # What was downloaded before is only compared, which takes time too: the next call goes on where one ended.
-            self._waiting = deque(await asyncio.to_thread(sorted, self._waiting, key=self._is_recorded))
+            self._waiting = deque(await lanes.journal(sorted, self._waiting, key=self._is_recorded))
         order = {(wanted.prompt_id, wanted.name): place for place, wanted in enumerate(self._waiting)}
         async with asyncio.TaskGroup() as tasks:
             for _ in range(_AT_ONCE):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 
 from mcp_background_job.comfyui.client import Client
 from mcp_background_job.comfyui.prompts import Prompts
 from mcp_background_job.errors import InvalidRequestError
+from mcp_background_job.executors import lanes
 from mcp_background_job.registry.journal_base import Journal
 
 
@@ -49,7 +49,7 @@ class History:
         journalled = 0
         for finished in old:
             await self._prompts.note_end(finished)
-            journalled += await asyncio.to_thread(self._journal.get, finished.prompt_id) is not None
+            journalled += await lanes.journal(self._journal.get, finished.prompt_id) is not None
         if old:
             await self._client.delete_history([finished.prompt_id for finished in old])
         left = await self._client.history(None)

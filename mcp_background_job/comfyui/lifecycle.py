@@ -29,6 +29,7 @@ from mcp_background_job.core.states import State
 from mcp_background_job.core.submission import Submission
 from mcp_background_job.core.waiting import Kind, Until, Why
 from mcp_background_job.errors import BackgroundJobError, LifecycleError, UnreachableError
+from mcp_background_job.executors import lanes, locks
 from mcp_background_job.jobdir import lock
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import ROOT, StartRequest
@@ -105,7 +106,7 @@ class Lifecycle:
             supervisor = who_supervises(process.portrait, my_uid=os.getuid())
             if supervisor:
                 raise LifecycleError(f"{told(supervisor)}, which would start it again or must stop it: stop it there")
-            await asyncio.to_thread(self._records.save, self._endpoint.port, process.portrait)
+            await lanes.write(self._records.save, self._endpoint.port, process.portrait)
             await carry_over.wish(self._journal, luggage, "none")
             outcome = await self.job.end(process, client, "stop_comfyui")
             await carry_over.leave_behind(self._journal, luggage)
@@ -136,7 +137,7 @@ class Lifecycle:
                     return await self._restart_by_others(
                         supervisor, luggage, requeue, client=client, began=began, deadline=deadline
                     )
-                await asyncio.to_thread(self._records.save, self._endpoint.port, process.portrait)
+                await lanes.write(self._records.save, self._endpoint.port, process.portrait)
                 startup = await self.job.startup()
                 again = await carry_over.wish(self._journal, luggage, requeue)
                 ended = await self.job.end(process, client, "restart_comfyui")
@@ -173,7 +174,7 @@ class Lifecycle:
                 return await self._restart_by_others(
                     supervisor, luggage, "pending", client=client, began=began, deadline=began + wait_s
                 )
-            await asyncio.to_thread(self._records.save, self._endpoint.port, process.portrait)
+            await lanes.write(self._records.save, self._endpoint.port, process.portrait)
             startup = await self.job.startup()
             again = await carry_over.wish(self._journal, luggage, "pending")
             # Before the end of the old one, so that there is somebody to start the new one, whoever dies now.
@@ -188,7 +189,7 @@ class Lifecycle:
 
     async def resume_requeue(self) -> Carried | None:
         """Submit again what an earlier restart left to be submitted; ``None`` if it cannot be now, or is under way."""
-        if not await asyncio.to_thread(self._journal.to_requeue, self._endpoint.url):
+        if not await lanes.journal(self._journal.to_requeue, self._endpoint.url):
             return None
         try:
             await self._client.queue()  # not under the lock: who waits for an answer must not hold up a restart
@@ -203,17 +204,14 @@ class Lifecycle:
 
     @contextlib.asynccontextmanager
     async def _alone(self, what: str) -> AsyncGenerator[None]:
-        # Not in a thread: were this call cancelled meanwhile, nobody would let go of the lock.
-        descriptor = lock.acquire(self._lock_path, patience_s=0.0)
-        if descriptor is None:
-            raise LifecycleError(
-                f"{what}: another start, stop or restart of ComfyUI at {self._endpoint.url} is under way; "
-                "ask comfyui_status what came of it"
-            )
-        try:
+        # Not waited for: what another does takes minutes, and makes this needless or wrong.
+        async with locks.held(lambda: lock.acquire(self._lock_path), patience_s=0.0) as got:
+            if not got:
+                raise LifecycleError(
+                    f"{what}: another start, stop or restart of ComfyUI at {self._endpoint.url} is under way; "
+                    "ask comfyui_status what came of it"
+                )
             yield
-        finally:
-            os.close(descriptor)
 
     async def _running_already(self) -> Outcome | None:
         process = await self._process()
@@ -237,7 +235,7 @@ class Lifecycle:
                 f"ComfyUI at {self._endpoint.url} is on another machine: its process can only be started, stopped and "
                 f"restarted there. Type there: ssh {self._endpoint.host}, and restart ComfyUI as it was started"
             )
-        return await asyncio.to_thread(ServerProcess.find, self._endpoint)
+        return await lanes.scan(ServerProcess.find, self._endpoint)
 
     async def _carry(self, outcome: Outcome, luggage: Luggage, again: list[Submission]) -> Outcome:
         """Submit again what was wished for, or see to it that somebody will; say what became of each prompt."""

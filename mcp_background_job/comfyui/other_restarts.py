@@ -13,6 +13,7 @@ from mcp_background_job.comfyui.prompts import LOG_RING
 from mcp_background_job.comfyui.supervision import Supervisor
 from mcp_background_job.core.job import Job
 from mcp_background_job.errors import UnreachableError
+from mcp_background_job.executors import lanes
 from mcp_background_job.jobs.manager import JobManager
 
 #: Where ComfyUI-Manager listens for a restart: the pip package, then the older custom node.
@@ -51,7 +52,7 @@ class OtherRestarts:
 
     async def boot(self, *, otherwise: str) -> Boot:
         """Return what a restart changes; ``otherwise`` stands for a log that cannot be read or tells nothing."""
-        process = await asyncio.to_thread(ServerProcess.find, self._endpoint)
+        process = await lanes.scan(ServerProcess.find, self._endpoint)
         pid = process.pid if process else None
         try:
             entries = await self._client.log()

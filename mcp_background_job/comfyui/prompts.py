@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from mcp_background_job.comfyui.results import finished_of_result, result_of
 from mcp_background_job.comfyui.workflow import class_of
 from mcp_background_job.core.submission import End, Stage, Submission
 from mcp_background_job.errors import InvalidRequestError, UnreachableError
+from mcp_background_job.executors import lanes
 from mcp_background_job.jobdir.layout import is_job_id
 from mcp_background_job.registry.journal_base import Journal
 
@@ -120,7 +120,7 @@ class Prompts:
     async def get(self, prompt_id: str) -> Prompt:
         """Return what is known of a prompt. A server that gives no answer makes it ``unknown``, not an error."""
         check_prompt_id(prompt_id)
-        submission = await asyncio.to_thread(self._journal.get, prompt_id)
+        submission = await lanes.journal(self._journal.get, prompt_id)
         if submission and submission.is_waiting:  # of a batch with thousands of them no server need be asked
             return of_journal(submission)
         try:
@@ -141,7 +141,7 @@ class Prompts:
 
     async def ended_before(self, prompt_id: str) -> Prompt | None:
         """Return a prompt whose end is journalled with what it made; ``None`` if it is not, and is to be asked for."""
-        submission = await asyncio.to_thread(self._journal.get, prompt_id)
+        submission = await lanes.journal(self._journal.get, prompt_id)
         if submission is None or submission.end is None:
             return None
         prompt = await self._of_journal(submission)
@@ -177,7 +177,7 @@ class Prompts:
 
     async def note_end(self, finished: Finished) -> None:
         """Journal how a prompt ended, and follow it no longer."""
-        await asyncio.to_thread(self._journal.settled, result_of(finished))
+        await lanes.journal(self._journal.settled, result_of(finished))
         await self._events.forget(finished.prompt_id)
 
     async def _absent(self, prompt_id: str, submission: Submission | None) -> Prompt:
@@ -192,7 +192,7 @@ class Prompts:
         began = await self.server_began()
         if began is not None and began > submission.submitted_at:
             reason = "the server was restarted after it was submitted, and keeps no queue over a restart"
-            await asyncio.to_thread(self._journal.ended, [prompt_id], End.LOST, at=began, reason=reason)
+            await lanes.journal(self._journal.ended, [prompt_id], End.LOST, at=began, reason=reason)
             await self._events.forget(prompt_id)
             return Prompt(prompt_id, End.LOST, reason, submission=submission, submitted_at=submission.submitted_at)
         reason = "it is neither in the queue nor in the history: somebody deleted it, or the history was cleared"
@@ -200,14 +200,14 @@ class Prompts:
 
     async def _of_journal(self, submission: Submission) -> Prompt:
         """Return a prompt that the server does not have, or not any more."""
-        content = await asyncio.to_thread(self._journal.result, submission.prompt_id)
+        content = await lanes.journal(self._journal.result, submission.prompt_id)
         return of_journal(submission, finished_of_result(content))
 
     async def server_began(self) -> float | None:
         """Return when the server was started (seconds since the epoch); ``None`` if that cannot be known."""
         if not self._client.endpoint.is_local:
             return None
-        process = await asyncio.to_thread(ServerProcess.find, self._client.endpoint)
+        process = await lanes.scan(ServerProcess.find, self._client.endpoint)
         try:
             entries = await self._client.log()
         except UnreachableError:

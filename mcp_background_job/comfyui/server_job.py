@@ -16,6 +16,7 @@ from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
 from mcp_background_job.core.waiting import Kind, Until, Why
 from mcp_background_job.errors import LifecycleError, RelaunchError, SurvivorsError, UnknownJobError, UnreachableError
+from mcp_background_job.executors import lanes
 from mcp_background_job.jobdir.layout import JOB_ID_VARIABLE
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import ROOT, StartRequest
@@ -88,7 +89,7 @@ class ServerJob:
             members = tuple((await self._manager.details(job.job_id)).usage.pids)  # pyright: ignore[reportOptionalMemberAccess]  of() has seen it
             await self._manager.kill(job.job_id, by=client or why, why=why, grace_s=GRACE_S)
         else:
-            ended = await asyncio.to_thread(end_family, process.process, grace_s=GRACE_S, patience_s=PATIENCE_S)
+            ended = await lanes.lasting(end_family, process.process, grace_s=GRACE_S, patience_s=PATIENCE_S)
             if ended.survivors:
                 raise SurvivorsError(
                     f"processes {', '.join(map(str, ended.survivors))} of ComfyUI survived SIGKILL (a driver may hold "
@@ -113,7 +114,7 @@ class ServerJob:
 
     async def _await_free_port(self) -> None:
         deadline = time.monotonic() + PORT_FREE_S
-        while (listener := await asyncio.to_thread(listener_on, self._endpoint.port)) is not None:
+        while (listener := await lanes.scan(listener_on, self._endpoint.port)) is not None:
             if time.monotonic() >= deadline:
                 raise LifecycleError(
                     f"ComfyUI was ended, and port {self._endpoint.port} is held by pid {listener.pid} all the same: "
@@ -123,7 +124,7 @@ class ServerJob:
 
     async def startup(self) -> Startup:
         """Return how to run it: as it ran before, else as the settings say."""
-        known = await asyncio.to_thread(self._records.load, self._endpoint.port)
+        known = await lanes.look(self._records.load, self._endpoint.port)
         configured = startup_of_settings(self._settings, self._endpoint)
         if configured and (self._settings.command or known is None):
             return configured
@@ -187,9 +188,9 @@ class ServerJob:
             return Outcome(
                 "starting", job_id=job.job_id, pid=pid, detail=f"it listens and does not answer yet: {error}"
             )
-        process = await asyncio.to_thread(ServerProcess.find, self._endpoint)
+        process = await lanes.scan(ServerProcess.find, self._endpoint)
         if process:
-            await asyncio.to_thread(self._records.save, self._endpoint.port, process.portrait)
-            await asyncio.to_thread(self._baselines.take, process, self._endpoint.port)
+            await lanes.write(self._records.save, self._endpoint.port, process.portrait)
+            await lanes.scan(self._baselines.take, process, self._endpoint.port)
             pid = process.pid
         return Outcome("started", job_id=job.job_id, pid=pid)

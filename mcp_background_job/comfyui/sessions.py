@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import time
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from pathlib import PurePath
 
 from mcp_background_job.core.session import Session, Tracked
 from mcp_background_job.errors import InvalidRequestError, UnknownSessionError
+from mcp_background_job.executors import lanes
 from mcp_background_job.registry.sessions import SqliteSessions
 
 #: Characters of a name; it stands in tables.
@@ -35,14 +35,14 @@ class Sessions:
 
     async def current(self, directory: str) -> Session:
         """Return the session in which submissions from a directory are tracked; there always is one."""
-        found = await asyncio.to_thread(self._sessions.current, directory)
+        found = await lanes.journal(self._sessions.current, directory)
         return found or await self.new("", directory)
 
     async def new(self, name: str, directory: str) -> Session:
         """Begin a session, in which submissions from a directory are tracked from now on."""
         name = check_name(name) if name else PurePath(directory).name or "session"
         session = Session(session_id=_new_id(), name=name, created_at=time.time(), directory=directory)
-        await asyncio.to_thread(self._sessions.create, session)
+        await lanes.journal(self._sessions.create, session)
         return session
 
     async def find(self, reference: str | None, directory: str) -> Session:
@@ -53,7 +53,7 @@ class Sessions:
         """
         if not reference:
             return await self.current(directory)
-        found = await asyncio.to_thread(self._sessions.find, reference)
+        found = await lanes.journal(self._sessions.find, reference)
         if found is None:
             newest = ", ".join(row.session.name for row in await self.list(directory, limit=5))
             hint = f"the newest are {newest}" if newest else "there are none yet"
@@ -62,32 +62,32 @@ class Sessions:
 
     async def list(self, directory: str, *, limit: int) -> list[SessionRow]:
         """Return sessions, newest first."""
-        current = await asyncio.to_thread(self._sessions.current, directory)
-        newest = await asyncio.to_thread(self._sessions.newest, limit)
+        current = await lanes.journal(self._sessions.current, directory)
+        newest = await lanes.journal(self._sessions.newest, limit)
         return [SessionRow(session, prompts, session == current) for session, prompts in newest]
 
     async def track(self, session: Session, prompt_id: str, note: str = "") -> Tracked:
         """Add a prompt to a session, whoever submitted it; a note replaces the one that it had there."""
         tracked = Tracked(prompt_id=prompt_id, queued_at=time.time(), note=note)
-        await asyncio.to_thread(self._sessions.track, session.session_id, [tracked])
+        await lanes.journal(self._sessions.track, session.session_id, [tracked])
         return tracked
 
     async def tracked_in(self, session: Session) -> list[Tracked]:
         """Return the prompts of a session, in the order in which they were queued."""
-        return await asyncio.to_thread(self._sessions.tracked_in, session.session_id)
+        return await lanes.journal(self._sessions.tracked_in, session.session_id)
 
     async def take_in(self, session: Session, tracked: list[Tracked]) -> Session:
         """Add a session that was read from a file, under an id of its own if its id is taken."""
-        if await asyncio.to_thread(self._sessions.find, session.session_id):
+        if await lanes.journal(self._sessions.find, session.session_id):
             session = Session(
                 session_id=_new_id(), name=session.name, created_at=session.created_at, directory=session.directory
             )
-        await asyncio.to_thread(self._sessions.create, session, tracked)
+        await lanes.journal(self._sessions.create, session, tracked)
         return session
 
     async def note_downloads(self, places: Mapping[str, str]) -> None:
         """Note, wherever prompts are tracked, that their outputs were downloaded, and where to."""
-        await asyncio.to_thread(self._sessions.note_downloads, places)
+        await lanes.journal(self._sessions.note_downloads, places)
 
 
 def check_name(name: str) -> str:

@@ -14,6 +14,7 @@ from mcp_background_job.comfyui.prompts import Prompt, Prompts
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.submission import Submission
 from mcp_background_job.errors import UnreachableError
+from mcp_background_job.executors import lanes
 from mcp_background_job.registry.journal_base import Journal
 
 
@@ -49,16 +50,16 @@ class Status:
 async def status_of(client: Client, journal: Journal, prompts: Prompts, baselines: Baselines) -> Status:
     """Look at a server."""
     endpoint = client.endpoint
-    process = await asyncio.to_thread(ServerProcess.find, endpoint)
+    process = await lanes.scan(ServerProcess.find, endpoint)
     if process:
-        await asyncio.to_thread(baselines.take, process, endpoint.port)
+        await lanes.scan(baselines.take, process, endpoint.port)
     try:
         queue, stats = await asyncio.gather(client.queue(), client.stats())
     except UnreachableError as error:
-        unfinished = await asyncio.to_thread(journal.open_on, endpoint.url)
+        unfinished = await lanes.journal(journal.open_on, endpoint.url)
         return Status(endpoint.url, error, unfinished=tuple(unfinished), process=process, at=time.time())
     ids = [item.prompt_id for item in (*queue.running, *queue.pending)]
-    known = await asyncio.to_thread(lambda: {prompt_id: journal.get(prompt_id) for prompt_id in ids})
+    known = await lanes.journal(lambda: {prompt_id: journal.get(prompt_id) for prompt_id in ids})
     running = [await prompts.queued(queue, item.prompt_id, known[item.prompt_id]) for item in queue.running]
     pending = [await prompts.queued(queue, item.prompt_id, known[item.prompt_id]) for item in queue.pending]
     return Status(

@@ -20,6 +20,7 @@ from mcp_background_job.comfyui.trouble import Trouble
 from mcp_background_job.comfyui.workflow import Workflow
 from mcp_background_job.core.submission import Stage, Submission
 from mcp_background_job.errors import UnreachableError
+from mcp_background_job.executors import lanes
 from mcp_background_job.registry.journal_base import Journal
 
 #: Between two looks at a prompt that is waited for; its end is heard of at once where there is a websocket.
@@ -92,7 +93,7 @@ class Submitter:
             front=front,
             stage=Stage.SENDING,
         )
-        await asyncio.to_thread(self._journal.record, [submission], session_id=session_id)
+        await lanes.journal(self._journal.record, [submission], session_id=session_id)
         answer = await self.send(submission)
         if isinstance(answer, Refused):
             return Submitted(submission.prompt_id, refused=answer.message, node_errors=answer.node_errors)
@@ -125,9 +126,9 @@ class Submitter:
             await self._events.forget(submission.prompt_id)
             refusal = content_of_refusal(answer)
             reason = cause_of_refusal(answer)
-            await asyncio.to_thread(self._journal.refused, submission.prompt_id, reason=reason, result=refusal)
+            await lanes.journal(self._journal.refused, submission.prompt_id, reason=reason, result=refusal)
         else:
-            await asyncio.to_thread(self._journal.answered, submission.prompt_id, Stage.ACCEPTED, answer.number)
+            await lanes.journal(self._journal.answered, submission.prompt_id, Stage.ACCEPTED, answer.number)
         return answer
 
     async def _answer_after(self, submission: Submission, error: UnreachableError) -> Accepted:
@@ -149,7 +150,7 @@ class Submitter:
         await self._events.forget(prompt_id)
         # What is carried over a restart stays wished for, and a batch sends its prompts again.
         if submission.stage is Stage.SENDING and not submission.requeue and submission.batch_id is None:
-            await asyncio.to_thread(self._journal.answered, prompt_id, Stage.REFUSED, None)
+            await lanes.journal(self._journal.answered, prompt_id, Stage.REFUSED, None)
         raise UnreachableError(f"nothing was submitted: {error}", trouble=error.trouble, nothing_done=True) from error
 
     async def _look_for(self, prompt_id: str, error: UnreachableError) -> Located:
@@ -176,6 +177,6 @@ class Submitter:
 
     async def note_threads(self) -> None:
         """Note the threads of the server as they are before a submission, to be missed if one of them dies of it."""
-        process = await asyncio.to_thread(ServerProcess.find, self._client.endpoint)
+        process = await lanes.scan(ServerProcess.find, self._client.endpoint)
         if process:
-            await asyncio.to_thread(self._baselines.take, process, self._client.endpoint.port)
+            await lanes.scan(self._baselines.take, process, self._client.endpoint.port)

@@ -21,6 +21,7 @@ from mcp_background_job.comfyui.endpoint import Endpoint
 from mcp_background_job.comfyui.route import route_to
 from mcp_background_job.comfyui.trouble import Trouble, unreachable
 from mcp_background_job.errors import MissingOutputError, UnreachableError
+from mcp_background_job.executors import lanes
 
 Result = TypeVar("Result")
 
@@ -39,7 +40,7 @@ def view_path(file: OutputFile, **more: str) -> str:
 
 async def in_thread(work: Callable[[], Result], abort: Callable[[], None]) -> Result:
     """Await work in a thread; where nobody waits for it any more it is aborted, and its end awaited all the same."""
-    task = asyncio.ensure_future(asyncio.to_thread(work))
+    task = asyncio.ensure_future(lanes.lasting(work))
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import replace
 
@@ -15,6 +14,7 @@ from mcp_background_job.comfyui.progress import of_log
 from mcp_background_job.comfyui.prompts import Located
 from mcp_background_job.comfyui.wedge import Evidence
 from mcp_background_job.errors import UnreachableError
+from mcp_background_job.executors import lanes
 from mcp_background_job.processes.threads import Activity
 
 #: Between two looks, and before the first that says something of the processor; the log is some kilobytes.
@@ -43,7 +43,7 @@ class Watch:
 
     async def begin(self) -> None:
         """Find the process, and take the first look at it."""
-        self._process = await asyncio.to_thread(ServerProcess.find, self._client.endpoint)
+        self._process = await lanes.scan(ServerProcess.find, self._client.endpoint)
         self._began = time.monotonic()
         self._first = await self._activity()
 
@@ -74,7 +74,7 @@ class Watch:
         )
 
     async def _activity(self) -> Activity | None:
-        return await asyncio.to_thread(self._process.activity) if self._process else None
+        return await lanes.scan(self._process.activity) if self._process else None
 
     async def _log(self) -> list[LogEntry]:
         try:

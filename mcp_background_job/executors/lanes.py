@@ -1,7 +1,8 @@
-"""Threads for what blocks, in lanes, so that long reads never stand in the way of short ones.
+"""Threads for what blocks, in lanes, so that what is slow never stands in the way of what is quick.
 
 No lock is waited for in a lane, and no other process: a few threads serve all callers, and one that waits for somebody
-would hold up everybody. What lasts for seconds by its nature has no lane but ``asyncio.to_thread``.
+would hold up everybody. Two lanes are exceptions, each for the sake of the others: ``journal``, whose callers take
+turns anyhow, and ``lasting``, where each has a thread of its own.
 """
 
 from __future__ import annotations
@@ -19,11 +20,18 @@ Result = TypeVar("Result")
 #: interpreter.
 _LOOKS = ThreadPoolExecutor(2, thread_name_prefix="look")
 
-#: Reads of megabytes, and searches in them.
+#: Reads of megabytes, searches in them, and looks at all processes of the machine.
 _SCANS = ThreadPoolExecutor(2, thread_name_prefix="scan")
 
 #: What makes, changes or removes files; a disk may be slow to take it.
 _WRITES = ThreadPoolExecutor(4, thread_name_prefix="write")
+
+#: The journal of ComfyUI. A statement waits up to ten seconds for another process's transaction, and those of one
+#: process take turns: a second thread would only wait for the first.
+_JOURNAL = ThreadPoolExecutor(1, thread_name_prefix="journal")
+
+#: What lasts for seconds by its nature. Threads are made when they are needed; so many at once are needed by nobody.
+_LASTING = ThreadPoolExecutor(64, thread_name_prefix="lasting")
 
 
 async def look(function: Callable[P, Result], *arguments: P.args, **options: P.kwargs) -> Result:
@@ -39,6 +47,16 @@ async def scan(function: Callable[P, Result], *arguments: P.args, **options: P.k
 async def write(function: Callable[P, Result], *arguments: P.args, **options: P.kwargs) -> Result:
     """Call what writes. It is done to its end even if the caller is cancelled meanwhile."""
     return await _in(_WRITES, functools.partial(function, *arguments, **options))
+
+
+async def journal(function: Callable[P, Result], *arguments: P.args, **options: P.kwargs) -> Result:
+    """Call what reads or writes the journal of ComfyUI, in the order of the calls."""
+    return await _in(_JOURNAL, functools.partial(function, *arguments, **options))
+
+
+async def lasting(function: Callable[P, Result], *arguments: P.args, **options: P.kwargs) -> Result:
+    """Call what lasts: it waits for a process to end or a file to come."""
+    return await _in(_LASTING, functools.partial(function, *arguments, **options))
 
 
 async def hold(take: Callable[[], Result], give_back: Callable[[Result], None]) -> Result:

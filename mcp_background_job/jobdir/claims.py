@@ -16,9 +16,6 @@ import os
 from mcp_background_job.jobdir import lock
 from mcp_background_job.jobdir.layout import JobDir, StateDir, is_job_id
 
-#: Whoever holds a claim keeps it until its job has a runner, and there is no use in waiting for that.
-_NO_WAIT_S = 0.0
-
 
 class Claim:
     """The right to launch a job, until it is released or this process ends."""
@@ -39,7 +36,7 @@ class Claim:
 def take(state: StateDir, job_id: str) -> Claim | None:
     """Claim a job; ``None`` if somebody else has."""
     path = os.path.join(state.claims, job_id)
-    while (descriptor := lock.acquire(path, patience_s=_NO_WAIT_S)) is not None:
+    while (descriptor := lock.acquire(path)) is not None:
         if _is_file(descriptor, path):
             return Claim(state.job(job_id), path, descriptor)
         os.close(descriptor)  # it was removed between our opening and locking it: nobody would see this claim
@@ -59,7 +56,7 @@ def living(state: StateDir) -> set[str]:
 def _remove(path: str) -> bool:
     """Remove the claim of somebody who died; returns whether it was that."""
     # Under its lock, so that nobody takes it in between: the claim would be gone, and its holder would not know.
-    descriptor = lock.acquire(path, patience_s=_NO_WAIT_S)
+    descriptor = lock.acquire(path)
     if descriptor is None:
         return False
     with contextlib.suppress(FileNotFoundError):  # just released

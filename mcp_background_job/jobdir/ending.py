@@ -9,13 +9,10 @@ from mcp_background_job.jobdir import lock, records
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import Exit
 
-#: A runner that takes the lock keeps it, so there is nothing to wait for.
-_NO_WAIT_S = 0.0
-
 
 def end_unowned(job: JobDir, record: Exit) -> bool:
     """Write the exit record of a job unless a runner owns or owned it; returns whether it was written."""
-    with lock.held(job.lock, patience_s=_NO_WAIT_S) as got:
+    with lock.held(job.lock) as got:
         if not got or os.path.exists(job.status) or os.path.exists(job.exit):
             return False
         publish(job, record)

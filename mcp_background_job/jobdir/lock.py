@@ -17,7 +17,6 @@ import fcntl
 import os
 import struct
 import sys
-import time
 from collections.abc import Generator
 from dataclasses import dataclass
 
@@ -82,26 +81,17 @@ def _identity(facts: os.stat_result) -> tuple[int, int, int]:
 
 def try_byte(path: str, byte: int) -> int | None:
     """Take the lock of one byte of a file, as ``acquire`` does that of all; ``None`` if somebody has it, or all."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        got = _try(descriptor, _pack(fcntl.F_WRLCK, byte, 1))
-    except BaseException:
-        os.close(descriptor)
-        raise
-    if not got:
-        os.close(descriptor)
-        return None
-    return descriptor
+    return _opened(path, _pack(fcntl.F_WRLCK, byte, 1))
 
 
 @contextlib.contextmanager
-def held(path: str, *, patience_s: float) -> Generator[bool]:
-    """Hold a lock for a few file operations, waiting for it at most ``patience_s``; yields whether it was got.
+def held(path: str) -> Generator[bool]:
+    """Hold a lock for a few file operations, if nobody else does; yields whether it was got.
 
     The lock is taken on an open file description where the system has such locks (Linux), so that two threads of one
     process exclude each other as two processes do.
     """
-    descriptor = acquire(path, patience_s=patience_s)
+    descriptor = acquire(path)
     try:
         yield descriptor is not None
     finally:
@@ -109,11 +99,19 @@ def held(path: str, *, patience_s: float) -> Generator[bool]:
             os.close(descriptor)
 
 
-def acquire(path: str, *, patience_s: float) -> int | None:
-    """Take such a lock, to be let go by closing the descriptor; ``None`` if others held it all the time."""
+def acquire(path: str) -> int | None:
+    """Take such a lock, to be let go of by closing the descriptor; ``None`` if somebody has it.
+
+    Who wants to wait for it tries again: the kernel has no wait with a time limit, and a thread that waits is missing
+    elsewhere.
+    """
+    return _opened(path, _pack(fcntl.F_WRLCK))
+
+
+def _opened(path: str, wish: bytes) -> int | None:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        got = _acquire_within(descriptor, patience_s)
+        got = _try(descriptor, wish)
     except BaseException:
         os.close(descriptor)
         raise
@@ -121,20 +119,6 @@ def acquire(path: str, *, patience_s: float) -> int | None:
         os.close(descriptor)
         return None
     return descriptor
-
-
-#: Seconds between two attempts to get a lock that is held for milliseconds at a time; the kernel has no wait with a
-#: time limit for it.
-_RETRY_S = 0.005
-
-
-def _acquire_within(descriptor: int, patience_s: float) -> bool:
-    deadline = time.monotonic() + patience_s
-    while not _try(descriptor, _pack(fcntl.F_WRLCK)):
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(_RETRY_S)
-    return True
 
 
 def _try(descriptor: int, wish: bytes) -> bool:

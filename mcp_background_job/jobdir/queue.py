@@ -27,9 +27,6 @@ from mcp_background_job.jobdir.layout import JobDir, StateDir, is_job_id
 from mcp_background_job.jobdir.observe import Observation, observe
 from mcp_background_job.jobdir.records import Exit, Spec
 
-#: Who holds the lock looks again for who does not get it.
-_NO_WAIT_S = 0.0
-
 #: Marks of jobs whose directory has no spec are removed when they are this old: the job was never recorded.
 _UNRECORDED_AGE_S = 60.0
 
@@ -77,12 +74,12 @@ def _look_unless_another_does(state: StateDir, boot_id: str) -> _Looked | None:
     the mark was made, looks for the mark after that, and finds it. Who removes the mark looks at the queue after that.
     """
     for _ in ("at first", "with word left"):
-        with lock.held(state.order_lock, patience_s=_NO_WAIT_S) as got:
+        with lock.held(state.order_lock) as got:
             if got:
                 _unlink(state.queue_again)
                 # Release 1.0.0 holds this one while it launches, for seconds perhaps, and would not look again for
                 # us. It keeps that release away while we look, and does not keep us: what both launch starts once.
-                with lock.held(state.queue_lock, patience_s=_NO_WAIT_S):
+                with lock.held(state.queue_lock):
                     return _look(state, boot_id)
         records.touch(state.queue_again)
     return None

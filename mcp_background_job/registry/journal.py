@@ -22,7 +22,7 @@ JOURNAL = Kind(
     # one asks macOS for what others understand by it.
     pragmas=("synchronous = FULL", "fullfsync = ON"),
     busy_timeout_s=10.0,  # another process may be writing a queue full of graphs of many megabytes to a slow disk
-    any_thread=True,  # its writes wait for the disk, so callers are in whatever thread asyncio.to_thread gives them
+    any_thread=True,  # its writes wait for the disk, so callers are in a thread
 )
 
 _making_file = threading.Lock()

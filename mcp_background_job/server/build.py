@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import AsyncGenerator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcp_background_job import __version__
@@ -15,6 +15,7 @@ from mcp_background_job.config import Settings, load_comfyui_settings
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.waiting import MAX_WAIT_S, Kind, Until
 from mcp_background_job.errors import BackgroundJobError
+from mcp_background_job.executors import lanes
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.wait import WaitRequest
 from mcp_background_job.server.door import Door
@@ -130,9 +131,10 @@ async def _keep_house(manager: JobManager, runs: Door[RunManager], interval_s: f
 
 async def _keep_runs(manager: JobManager, runs: Door[RunManager]) -> None:
     """Read what ended agents have said, before their jobs are removed; and remove old runs."""
-    if await asyncio.to_thread(Path(manager.state.runs).is_dir):  # most need not load what runs take
-        await runs.open().recover()
-        await runs.open().prune()
+    if await lanes.look(os.path.isdir, manager.state.runs):  # most need not load what runs take
+        opened = await runs.open()
+        await opened.recover()
+        await opened.prune()
 
 
 async def _keep_batches(manager: JobManager, comfyui: Door[ComfyUI]) -> None:
@@ -142,8 +144,9 @@ async def _keep_batches(manager: JobManager, comfyui: Door[ComfyUI]) -> None:
     while True:
         dispatchers: list[Job] = []
         try:
-            if await asyncio.to_thread(has_open_batches, manager):
-                dispatchers = await comfyui.open().batches.ensure_all()
+            if await lanes.journal(has_open_batches, manager):
+                opened = await comfyui.open()
+                dispatchers = await opened.batches.ensure_all()
         except (BackgroundJobError, OSError) as error:
             _log.warning("could not look after batches: %s", error)
         if dispatchers:

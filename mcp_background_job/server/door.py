@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
+
+from mcp_background_job.executors import lanes
 
 
 class Closable(Protocol):
@@ -21,19 +24,21 @@ class Door(Generic[Room]):
     """Something that is made when it is first asked for: the libraries of ComfyUI take half a second to load."""
 
     def __init__(self, make: Callable[[], Room]) -> None:
-        """Takes what makes it."""
+        """Takes what makes it; it may block."""
         self._make = make
         self._made: Room | None = None
+        self._making = asyncio.Lock()
 
-    def open(self) -> Room:
+    async def open(self) -> Room:
         """Return it.
 
         Raises:
             BackgroundJobError: settings, journal or directory cannot be used.
         """
-        if self._made is None:
-            self._made = self._make()
-        return self._made
+        async with self._making:
+            if self._made is None:
+                self._made = await lanes.lasting(self._make)
+            return self._made
 
     async def close(self) -> None:
         """Let go of it, if it was made."""

@@ -248,7 +248,7 @@ async def _killed_behind(reader: asyncio.subprocess.Process, seq: int) -> None:
 async def test_a_writer_that_is_suspended_keeps_others_from_writing_and_nobody_from_reading(
     runs: RunManager, agents: Agents, monkeypatch: pytest.MonkeyPatch, state_dir: str
 ) -> None:
-    monkeypatch.setattr("mcp_background_job.agents.reader.LOCK_PATIENCE_S", 0.1)
+    monkeypatch.setattr("mcp_background_job.agents.watching.LOCK_PATIENCE_S", 0.1)
     go = agents.directory / "go"
     os.mkfifo(go)
     run = await runs.spawn(agents.codex(f"begin()\nopen({str(go)!r}).read()\ntext('more')\nconnect('agent')\nhang()\n"))
@@ -258,7 +258,7 @@ async def test_a_writer_that_is_suspended_keeps_others_from_writing_and_nobody_f
         sys.executable,
         "-c",
         "import sys\nfrom mcp_background_job.jobdir import lock\n"
-        "lock.acquire(sys.argv[1], patience_s=1)\nprint('held', flush=True)\nsys.stdin.read()\n",
+        "lock.acquire(sys.argv[1])\nprint('held', flush=True)\nsys.stdin.read()\n",
         os.path.join(state_dir, "runs", run.record.run_id, "run.lock"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -67,7 +67,9 @@ class Logged:
         records.write(self.job.exit, records.encode(end))
 
     def look(self) -> Known:
-        return bring_up_to_date(self.places, self.run, _RECORD, COMMAND)
+        known = bring_up_to_date(self.places, self.run, _RECORD, COMMAND)
+        assert known, "nobody else reads"
+        return known
 
     def events(self) -> list[dict[str, Any]]:
         with open(self.run.events, "rb") as file:

@@ -95,7 +95,7 @@ class House:
     def launch(self, job: JobDir) -> None:
         """Be a runner that owns the job from now on."""
         self.launched.append(job.job_id)
-        assert self._runners.enter_context(lock.held(job.lock, patience_s=0)), "launched twice"
+        assert self._runners.enter_context(lock.held(job.lock)), "launched twice"
         self.leave_queue(job)
         records.write(job.status, records.encode(Status(state="running", boot_id=BOOT, runner_pid=7)))
 
@@ -292,7 +292,7 @@ def test_who_finds_the_queue_held_leaves_word_and_its_holder_looks_again(house: 
 
     def end_at_once(job: JobDir) -> None:
         house.launch_and_end(job)
-        with lock.held(house.state.order_lock, patience_s=0) as got:
+        with lock.held(house.state.order_lock) as got:
             assert got, "nobody holds the queue while a job is launched"
             assert house.serve() == []
 
@@ -318,7 +318,7 @@ def test_a_look_that_comes_while_another_looks_is_not_lost(house: House, monkeyp
 
 def test_release_1_that_holds_its_lock_while_it_launches_holds_up_nobody(house: House) -> None:
     house.queue_up("jone")
-    with lock.held(house.state.queue_lock, patience_s=0):
+    with lock.held(house.state.queue_lock):
         assert house.serve() == ["jone"]
 
 
@@ -331,7 +331,7 @@ def test_a_launch_that_goes_wrong_does_not_leave_the_queue_locked(house: House) 
 
     with pytest.raises(RuntimeError):
         house.serve(fail)
-    with lock.held(house.state.order_lock, patience_s=0) as got:
+    with lock.held(house.state.order_lock) as got:
         assert got
 
 
@@ -381,8 +381,8 @@ def test_what_is_started_at_once_takes_its_place_before_it_has_a_runner(
 def test_a_claim_whose_file_was_removed_meanwhile_is_taken_anew(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     acquire, removed = lock.acquire, [False]
 
-    def remove_once(path: str, *, patience_s: float) -> int | None:
-        descriptor = acquire(path, patience_s=patience_s)
+    def remove_once(path: str) -> int | None:
+        descriptor = acquire(path)
         if not removed[0]:
             removed[0] = True
             os.unlink(path)
@@ -520,7 +520,7 @@ def test_a_job_that_release_1_launched_from_our_queue_runs_and_counts(house: Hou
     first = house.queue_up("jone", at=1.0, max_jobs=1)
     house.queue_up("jtwo", at=2.0, max_jobs=1)
     records.write(first.status, records.encode(Status(state="running", boot_id=BOOT, runner_pid=7)))
-    with lock.held(first.lock, patience_s=0):
+    with lock.held(first.lock):
         assert house.serve() == []
         assert list(order.entries(house.state)) == ["jtwo"]
     house.end(first, Outcome.COMPLETED)
@@ -582,7 +582,7 @@ def test_a_job_that_nobody_owns_can_be_ended_once(house: House) -> None:
 
 def test_a_job_that_a_runner_owns_is_not_ended_behind_its_back(house: House) -> None:
     job = house.queue_up("jone")
-    with lock.held(job.lock, patience_s=0):
+    with lock.held(job.lock):
         assert not end_unowned(job, KILLED)
     assert observe(job, BOOT).state is State.QUEUED
 

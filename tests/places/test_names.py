@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_background_job.executors import lanes, names
+from mcp_background_job.executors import lanes, locks, names
 from mcp_background_job.executors.names import FileNames, Names
 from mcp_background_job.jobdir import lock
 from tests.patience import PATIENCE_S
@@ -66,7 +66,7 @@ async def test_of_two_who_want_a_name_the_second_waits_for_the_first(names_of: C
         tasks.create_task(first())
         tasks.create_task(second())
         await first_has_it.wait()
-        await asyncio.sleep(3 * names.RETRY_S)  # long enough for a second that does not wait
+        await asyncio.sleep(3 * locks.RETRY_S)  # long enough for a second that does not wait
         assert order == []
         may_go.set()
     assert order == ["first", "second"]
@@ -141,7 +141,7 @@ async def test_a_hundred_who_wait_for_names_hold_up_no_look(path: str) -> None:
         for number in range(100):
             await stack.enter_async_context(FileNames(path).held(str(number)))
         waiting = [asyncio.create_task(wait(str(number))) for number in range(100)]
-        await asyncio.sleep(names.RETRY_S)
+        await asyncio.sleep(locks.RETRY_S)
         threads = {thread.name for thread in threading.enumerate()}
         assert await lanes.look(os.getpid) == os.getpid()
         assert not any(task.done() for task in waiting)
@@ -179,7 +179,7 @@ async def test_what_release_1_0_0_does_under_any_name_is_waited_for(path: str, m
 
 async def test_release_1_0_0_waits_for_whoever_holds_a_name(path: str) -> None:
     async with FileNames(path).held("web"), FileNames(path).held("api"):
-        assert lock.acquire(path, patience_s=0.0) is None  # the very call of that release
-    descriptor = lock.acquire(path, patience_s=0.0)
+        assert lock.acquire(path) is None  # the very call of that release
+    descriptor = lock.acquire(path)
     assert descriptor is not None
     os.close(descriptor)

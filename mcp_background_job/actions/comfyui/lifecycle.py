@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,6 +9,7 @@ from pydantic import Field
 
 from mcp_background_job.actions.action import Facts
 from mcp_background_job.actions.caller import Caller
+from mcp_background_job.actions.opening import Opened
 
 if TYPE_CHECKING:
     from mcp_background_job.comfyui.control import ComfyUI
@@ -46,7 +46,7 @@ class Restart:
 class Lifecycle:
     """Starting, stopping and restarting ComfyUI."""
 
-    def __init__(self, opened: Callable[[], ComfyUI]) -> None:
+    def __init__(self, opened: Opened[ComfyUI]) -> None:
         """Takes what returns the thing to work on, made when it is first needed."""
         self._open = opened
 
@@ -54,14 +54,14 @@ class Lifecycle:
         """Start ComfyUI as a background job and wait until it answers. "starting": watch the job with wait_for_job."""
         from mcp_background_job.comfyui import report
 
-        starting = self._open().lifecycle.start(client=caller.client, wait_s=START_S)
+        starting = (await self._open()).lifecycle.start(client=caller.client, wait_s=START_S)
         return report.of_lifecycle(await caller.wait_for(starting, "ComfyUI starts", START_S))
 
     async def stop_comfyui(self, caller: Caller, request: Stop) -> Facts:
         """End ComfyUI and every process that it started, whoever started it on this machine."""
         from mcp_background_job.comfyui import report
 
-        stopping = self._open().lifecycle.stop(client=caller.client, force=request.force)
+        stopping = (await self._open()).lifecycle.stop(client=caller.client, force=request.force)
         return report.of_lifecycle(await caller.wait_for(stopping, "ComfyUI stops", STOP_S))
 
     async def restart_comfyui(self, caller: Caller, request: Restart) -> Facts:
@@ -71,7 +71,7 @@ class Lifecycle:
         """
         from mcp_background_job.comfyui import report
 
-        restarting = self._open().lifecycle.restart(
+        restarting = (await self._open()).lifecycle.restart(
             client=caller.client, force=request.force, requeue=request.requeue, wait_s=START_S
         )
         return report.of_lifecycle(await caller.wait_for(restarting, "ComfyUI restarts", START_S))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,9 +9,11 @@ from pydantic import Field
 
 from mcp_background_job.actions.action import Illustrated, Picture
 from mcp_background_job.actions.caller import Caller
+from mcp_background_job.actions.opening import Opened
 from mcp_background_job.config import DEFAULT_OUTPUT_DIR
 from mcp_background_job.core.text import size
 from mcp_background_job.errors import InvalidRequestError
+from mcp_background_job.executors import lanes
 
 if TYPE_CHECKING:
     from mcp_background_job.comfyui.control import ComfyUI
@@ -37,7 +37,7 @@ class Download:
 class Downloading:
     """``comfyui_download``."""
 
-    def __init__(self, opened: Callable[[], ComfyUI]) -> None:
+    def __init__(self, opened: Opened[ComfyUI]) -> None:
         """Takes what returns the thing to work on, made when it is first needed."""
         self._open = opened
 
@@ -49,8 +49,8 @@ class Downloading:
         from mcp_background_job.comfyui import output_report
         from mcp_background_job.comfyui.output_directory import below
 
-        comfyui = self._open()
-        directory = await asyncio.to_thread(below, comfyui.output_root, request.output_dir)
+        comfyui = await self._open()
+        directory = await lanes.look(below, comfyui.output_root, request.output_dir)
         prompts = await _prompts(comfyui, request, caller.directory)
         headway = _Latest()
         downloading = comfyui.download(prompts, directory, report=headway.take, limit_s=LIMIT_S)

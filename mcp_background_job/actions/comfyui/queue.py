@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,6 +11,7 @@ from mcp_background_job.actions.action import Facts
 from mcp_background_job.actions.arguments import bounded_wait, several
 from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.comfyui.renders import CANCEL_S
+from mcp_background_job.actions.opening import Opened
 from mcp_background_job.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class ClearHistory:
 class Queueing:
     """Looking after batches, sessions, lists and the history."""
 
-    def __init__(self, opened: Callable[[], ComfyUI]) -> None:
+    def __init__(self, opened: Opened[ComfyUI]) -> None:
         """Takes what returns the thing to work on, made when it is first needed."""
         self._open = opened
 
@@ -85,7 +85,7 @@ class Queueing:
 
         wait_s = bounded_wait(request.wait_s)
         batch_id, action = request.batch_id, request.action
-        comfyui = self._open()
+        comfyui = await self._open()
         batches = comfyui.batches
         if batch_id is None:
             if action != "status":
@@ -112,7 +112,7 @@ class Queueing:
         from mcp_background_job.comfyui.catalogue import Among
         from mcp_background_job.comfyui.prompts import check_prompt_id
 
-        comfyui, directory = self._open(), caller.directory
+        comfyui, directory = (await self._open()), caller.directory
         sessions = comfyui.sessions
         match request.action:
             case "new":
@@ -135,7 +135,7 @@ class Queueing:
         """Prompts of ComfyUI in one list, those of earlier sessions too: status, duration, progress, outputs, cause."""
         from mcp_background_job.comfyui import queue_report
 
-        comfyui = self._open()
+        comfyui = await self._open()
         listing = await comfyui.catalogue.list(
             statuses=several(request.status),
             among=await comfyui.among(request.session, request.batch, caller.directory),
@@ -147,7 +147,7 @@ class Queueing:
         """Why prompts failed last: exception, node, traceback; models and nodes that are missing are named."""
         from mcp_background_job.comfyui import queue_report
 
-        comfyui = self._open()
+        comfyui = await self._open()
         among = await comfyui.among(request.session, request.batch, caller.directory)
         explained, trouble = await comfyui.catalogue.errors(among=among, limit=_checked(request.limit))
         return queue_report.of_errors(explained, trouble)
@@ -156,7 +156,7 @@ class Queueing:
         """Remove old entries from ComfyUI's history. What was submitted here stays known; files are not touched."""
         from mcp_background_job.comfyui import queue_report
 
-        return queue_report.of_cleared(await self._open().history.clear(keep=request.keep))
+        return queue_report.of_cleared(await (await self._open()).history.clear(keep=request.keep))
 
 
 def _checked(limit: int) -> int:

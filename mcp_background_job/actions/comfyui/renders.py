@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,7 +10,9 @@ from pydantic import Field
 from mcp_background_job.actions.action import Facts
 from mcp_background_job.actions.arguments import bounded_wait
 from mcp_background_job.actions.caller import Caller
+from mcp_background_job.actions.opening import Opened
 from mcp_background_job.errors import InvalidRequestError
+from mcp_background_job.executors import lanes
 
 if TYPE_CHECKING:
     from mcp_background_job.comfyui.control import ComfyUI
@@ -79,7 +79,7 @@ class CancelQueued:
 class Rendering:
     """Looking at ComfyUI, submitting, watching and cancelling."""
 
-    def __init__(self, opened: Callable[[], ComfyUI]) -> None:
+    def __init__(self, opened: Opened[ComfyUI]) -> None:
         """Takes what returns the thing to work on, made when it is first needed."""
         self._open = opened
 
@@ -90,7 +90,7 @@ class Rendering:
         """
         from mcp_background_job.comfyui import report
 
-        return report.of_status(await self._open().status())
+        return report.of_status(await (await self._open()).status())
 
     async def comfyui_submit(self, caller: Caller, request: Submit) -> Facts:
         """Queue a workflow in ComfyUI; returns prompt_id and, if it ends in time, outputs or the error.
@@ -99,7 +99,7 @@ class Rendering:
         nodes are listed; a warning says when only a part of the graph runs.
         """
         wait_s = bounded_wait(request.wait_s)
-        comfyui = self._open()
+        comfyui = await self._open()
         session = await comfyui.sessions.current(caller.directory)
         loaded = await _loaded(request)
         if request.is_single:
@@ -113,7 +113,7 @@ class Rendering:
         progress, or the failing node, exception and traceback."""  # noqa: D205, D209  one sentence
         from mcp_background_job.comfyui import report
 
-        comfyui = self._open()
+        comfyui = await self._open()
         wait_s = bounded_wait(request.wait_s)
         waiting = comfyui.submitter.wait(request.prompt_id, wait_s)
         return report.of_prompt(await caller.wait_for(waiting, "ComfyUI renders", wait_s))
@@ -126,14 +126,14 @@ class Rendering:
         """
         from mcp_background_job.comfyui import report
 
-        cancelling = self._open().canceller.cancel(request.prompt_id, clear_pending=request.clear_pending)
+        cancelling = (await self._open()).canceller.cancel(request.prompt_id, clear_pending=request.clear_pending)
         return report.of_cancel(await caller.wait_for(cancelling, "cancelling", CANCEL_S))
 
     async def comfyui_cancel_queued_job(self, caller: Caller, request: CancelQueued) -> Facts:
         """Take one pending prompt out of the queue, verified. One that already runs is left alone and said."""
         from mcp_background_job.comfyui import report
 
-        cancelling = self._open().canceller.cancel_pending(request.prompt_id)
+        cancelling = (await self._open()).canceller.cancel_pending(request.prompt_id)
         return report.of_cancel(await caller.wait_for(cancelling, "cancelling", CANCEL_S))
 
 
@@ -181,4 +181,4 @@ async def _loaded(request: Submit) -> list[Workflow]:
         given = request.workflow if isinstance(request.workflow, list) else [request.workflow]
         return [workflows.check(one) for one in given]
     paths = request.workflow_path if isinstance(request.workflow_path, list) else [request.workflow_path]
-    return [await asyncio.to_thread(workflows.load, path) for path in paths]
+    return [await lanes.scan(workflows.load, path) for path in paths]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from mcp_background_job.actions.action import Action, Effects
@@ -10,13 +9,14 @@ from mcp_background_job.actions.comfyui.lifecycle import START_S, STOP_S, Lifecy
 from mcp_background_job.actions.comfyui.outputs import LIMIT_S, Downloading
 from mcp_background_job.actions.comfyui.queue import Queueing
 from mcp_background_job.actions.comfyui.renders import CANCEL_S, Rendering
+from mcp_background_job.actions.opening import Opened
 from mcp_background_job.core.waiting import MAX_WAIT_S
 
 if TYPE_CHECKING:
     from mcp_background_job.comfyui.control import ComfyUI
 
 
-def comfyui_actions(opened: Callable[[], ComfyUI]) -> list[Action[Any, Any]]:
+def comfyui_actions(opened: Opened[ComfyUI]) -> list[Action[Any, Any]]:
     """Return all that can be done with a ComfyUI."""
     rendering, queueing, lifecycle = Rendering(opened), Queueing(opened), Lifecycle(opened)
     return [

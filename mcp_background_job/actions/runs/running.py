@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mcp_background_job.actions.action import Facts
 from mcp_background_job.actions.caller import Caller
+from mcp_background_job.actions.opening import Opened
 from mcp_background_job.actions.runs.requests import Artifact, GoOn, ListRuns, Poll, Spawn, WhichRun
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _MILLISECONDS = 1000
 class Running:
     """All that can be done with runs."""
 
-    def __init__(self, opened: Callable[[], RunManager]) -> None:
+    def __init__(self, opened: Opened[RunManager]) -> None:
         """Takes what returns the thing to work on, made when it is first needed."""
         self._open = opened
 
@@ -55,13 +55,13 @@ class Running:
             idle_timeout_s=request.idle_timeout_s,
             leftovers=request.leftovers,
         )
-        return report.of_spawn(await self._open().spawn(wanted, client=caller.client))
+        return report.of_spawn(await (await self._open()).spawn(wanted, client=caller.client))
 
     async def get_run(self, _caller: Caller, request: WhichRun) -> Facts:
         """One run: status, summary, result or error, pending_request. agent_name (with cwd): its newest run."""
         from mcp_background_job.agents import report
 
-        return report.of_run(await self._open().get(_reference(request)))
+        return report.of_run(await (await self._open()).get(_reference(request)))
 
     async def poll_events(self, caller: Caller, request: Poll) -> Facts:
         """Events behind after_seq; waits for some unless the run is over. Go on at next_after_seq.
@@ -71,7 +71,7 @@ class Running:
         from mcp_background_job.agents import report
 
         wait_s = request.wait_ms / _MILLISECONDS
-        polling = self._open().poll(
+        polling = (await self._open()).poll(
             _reference(request), after_seq=request.after_seq, limit=request.limit, wait_s=wait_s
         )
         return report.of_poll(await caller.wait_for(polling, "the agent works", wait_s))
@@ -83,21 +83,21 @@ class Running:
         """
         from mcp_background_job.agents import report
 
-        cancelling = self._open().cancel(_reference(request), by=caller.client)
+        cancelling = (await self._open()).cancel(_reference(request), by=caller.client)
         return report.of_cancel(await caller.wait_for(cancelling, "cancelling", CANCEL_S))
 
     async def continue_run(self, caller: Caller, request: GoOn) -> Facts:
         """Answer a waiting run (text, or data {"option_id":…}), or resume an ended one's session as a new run."""
         from mcp_background_job.agents import report
 
-        runs = self._open()
+        runs = await self._open()
         return report.of_continue(await runs.go_on(_reference(request), request.input_message, client=caller.client))
 
     async def list_runs(self, _caller: Caller, request: ListRuns) -> Facts:
         """Runs, newest first."""
         from mcp_background_job.agents import report
 
-        listed = await self._open().list(
+        listed = await (await self._open()).list(
             status=request.status,
             backend=request.backend,
             cwd=request.cwd,
@@ -110,7 +110,7 @@ class Running:
         """The whole of a field that an event shows truncated, in pieces."""
         from mcp_background_job.agents import report
 
-        piece = await self._open().artifact(
+        piece = await (await self._open()).artifact(
             _reference(request),
             seq=request.seq,
             field_path=request.field_path,

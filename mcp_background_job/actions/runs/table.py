@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from mcp_background_job.actions.action import Action, Effects
+from mcp_background_job.actions.opening import Opened
 from mcp_background_job.actions.runs.running import CANCEL_S, POLL_S, Running
 
 if TYPE_CHECKING:
     from mcp_background_job.agents.runs import RunManager
 
 
-def run_actions(opened: Callable[[], RunManager]) -> list[Action[Any, Any]]:
+def run_actions(opened: Opened[RunManager]) -> list[Action[Any, Any]]:
     """Return all that can be done with runs."""
     running = Running(opened)
     return [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from mcp_background_job.cli.session import with_manager
 from mcp_background_job.cli.stamps import Stamps
 from mcp_background_job.core.job import Job
 from mcp_background_job.errors import InvalidRequestError
+from mcp_background_job.executors import lanes
 from mcp_background_job.jobdir.logformat import Stream
 from mcp_background_job.jobdir.logreader import Piece
 from mcp_background_job.jobs.manager import JobManager
@@ -93,9 +93,9 @@ async def _logs(manager: JobManager, reference: str, wish: _Wish) -> int:
     job = await manager.find(reference)
     printer = _printer(manager, job, wish)
     if wish.lines is None:
-        start = await asyncio.to_thread(_start, manager, job, wish.since)
+        start = await lanes.scan(_start, manager, job, wish.since)
     else:
-        start = await asyncio.to_thread(_tail, manager, job, wish, printer, wish.lines)
+        start = await lanes.scan(_tail, manager, job, wish, printer, wish.lines)
     async for piece in _pieces(Follower(manager, job, start, wish.stream), wish):
         printer.feed(piece)
     printer.finish()

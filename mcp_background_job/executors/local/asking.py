@@ -32,8 +32,7 @@ async def usage_of(store: LocalStore, job_id: str) -> Usage | None:
     if runner_pid is None:
         return None
     if not can_tell:
-        # Not in a lane: it takes tens of milliseconds, and more on a machine with many processes.
-        return await asyncio.to_thread(usage.usage_of_tree, runner_pid)
+        return await lanes.scan(usage.usage_of_tree, runner_pid)
     sample = await lanes.look(newest, job.usage)
     return usage.from_sample(sample) if sample else None
 
@@ -47,7 +46,7 @@ async def port_is_open(store: LocalStore, job_id: str, port: int) -> bool | None
     except UnknownRequestError:  # release 1.0.0 cannot tell
         if not await accepts(port):
             return False
-        return await asyncio.to_thread(_listens, store, job_id, port) or None
+        return await lanes.scan(_listens, store, job_id, port) or None
 
 
 async def accepts(port: int) -> bool:

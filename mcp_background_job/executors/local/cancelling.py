@@ -68,8 +68,8 @@ class Cancelling:
                 await asyncio.sleep(_BETWEEN_ATTEMPTS_S)
             except RunnerTimeoutError:
                 return await self._replace_runner(job_id, request)
-        # Its socket or its directory is gone, and a signal is what still reaches it. Not in a lane: it lasts.
-        if await asyncio.to_thread(_stopped_by_signal, self._store, job_id):
+        # Its socket or its directory is gone, and a signal is what still reaches it.
+        if await lanes.lasting(_stopped_by_signal, self._store, job_id):
             with contextlib.suppress(OSError):  # if the place where its runner would have done so is gone
                 await lanes.write(end_unowned, self._store.job(job_id), _killed(request))
             return Cancelled(was_live=True)
@@ -98,8 +98,7 @@ class Cancelling:
                 f"process {seen.runner_pid} holds {job.lock} and is not known as the runner of job {job_id}: "
                 "when it is gone, the job can be stopped"
             )
-        # Not in a lane: it lasts for the grace period.
-        survivors = await asyncio.to_thread(_end_with_tree, self._store, job_id, seen.runner_pid, request)
+        survivors = await lanes.lasting(_end_with_tree, self._store, job_id, seen.runner_pid, request)
         if survivors:
             return Cancelled(was_live=True, survivors=tuple(survivors))
         await self._launcher.launch(job, killed_by=request.by)

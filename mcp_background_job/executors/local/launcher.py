@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mcp_background_job.errors import LaunchError
+from mcp_background_job.executors import lanes
 from mcp_background_job.jobdir.layout import JobDir
 
 _RUNNER = str(Path(__file__).parent.parent.parent / "runner" / "__main__.py")
@@ -58,7 +59,7 @@ class Launcher:
 
     def start_spawner_soon(self) -> asyncio.Task[None]:
         """Start the spawner beside what else there is to do; a launch meanwhile waits for it."""
-        self._starting = asyncio.create_task(asyncio.to_thread(self.start_spawner))
+        self._starting = asyncio.create_task(lanes.write(self.start_spawner))
         return self._starting
 
     def close(self) -> None:
@@ -84,7 +85,7 @@ class Launcher:
             try:
                 is_forked = killed_by is None and self._ask_spawner(job, write)
                 if not is_forked:
-                    await asyncio.to_thread(self._exec_runner, job, write, killed_by)
+                    await lanes.lasting(self._exec_runner, job, write, killed_by)
             finally:
                 os.close(write)
             line = await _answer(read, SPAWNER_TIMEOUT_S if is_forked else REPORT_TIMEOUT_S)

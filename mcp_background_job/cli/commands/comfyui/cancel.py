@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mcp_background_job.actions.comfyui.renders import Cancel, CancelQueued, Rendering
+from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson
 from mcp_background_job.cli.comfyui import sentences, show
@@ -43,7 +44,7 @@ def cancel(
 async def _cancel(
     comfyui: ComfyUI, prompt_id: str | None, *, clear_pending: bool, queued_only: bool, as_json: bool
 ) -> int:
-    rendering = Rendering(lambda: comfyui)
+    rendering = Rendering(at_hand(comfyui))
     with under_way("cancelling", as_json=as_json):
         if queued_only and prompt_id is not None:
             known = await rendering.comfyui_cancel_queued_job(caller(), CancelQueued(prompt_id=prompt_id))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mcp_background_job.actions.comfyui.queue import ClearHistory, Queueing
+from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson, Count
 from mcp_background_job.cli.comfyui import sentences, show
@@ -24,7 +25,7 @@ def clear_history(*, keep: Count = 50, as_json: AsJson = False) -> int:
 
 async def _clear_history(comfyui: ComfyUI, keep: int, *, as_json: bool) -> int:
     with under_way("clearing the history", as_json=as_json):
-        known = await Queueing(lambda: comfyui).comfyui_clear_history(caller(), ClearHistory(keep=keep))
+        known = await Queueing(at_hand(comfyui)).comfyui_clear_history(caller(), ClearHistory(keep=keep))
     if as_json:
         terminal.as_json(known)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mcp_background_job.actions.comfyui.queue import Queueing, Session
+from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson
 from mcp_background_job.cli.comfyui import sentences, show
@@ -22,7 +23,7 @@ def new_session(name: str | None = None, /, *, as_json: AsJson = False) -> int:
 
 
 async def _new_session(comfyui: ComfyUI, name: str, *, as_json: bool) -> int:
-    known = await Queueing(lambda: comfyui).comfyui_session(caller(), Session(action="new", name=name))
+    known = await Queueing(at_hand(comfyui)).comfyui_session(caller(), Session(action="new", name=name))
     if as_json:
         terminal.as_json(known)
     else:

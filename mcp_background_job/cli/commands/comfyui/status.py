@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mcp_background_job.actions.comfyui.renders import Rendering, Status
+from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson
 from mcp_background_job.cli.comfyui import sentences, show
@@ -25,7 +26,7 @@ def status(*, as_json: AsJson = False) -> int:
 
 
 async def _status(comfyui: ComfyUI, *, as_json: bool) -> int:
-    known = await Rendering(lambda: comfyui).comfyui_status(caller(), Status())
+    known = await Rendering(at_hand(comfyui)).comfyui_status(caller(), Status())
     if as_json:
         terminal.as_json(known)
     else:

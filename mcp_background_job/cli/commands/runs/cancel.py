@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.actions.runs.running import Running
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.cli import exit_codes, terminal
@@ -19,7 +20,7 @@ def cancel(run: RunId, /, *, as_json: AsJson = False) -> int:
     """
 
     async def cancel_it(runs: RunManager) -> int:
-        known = await Running(lambda: runs).cancel_run(caller(), asked_for(run))
+        known = await Running(at_hand(runs)).cancel_run(caller(), asked_for(run))
         if as_json:
             terminal.as_json(known)
         elif known["stopped"]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.actions.runs.requests import GoOn
 from mcp_background_job.actions.runs.running import Running
 from mcp_background_job.agents.runs import RunManager
@@ -36,7 +37,7 @@ def go_on(
     asked, message = asked_for(run), {"role": "user", "parts": _parts(text, data)}
 
     async def continue_it(runs: RunManager) -> int:
-        known = await Running(lambda: runs).continue_run(
+        known = await Running(at_hand(runs)).continue_run(
             caller(), GoOn(input_message=message, run_id=asked.run_id, agent_name=asked.agent_name)
         )
         if as_json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.actions.runs.requests import ListRuns
 from mcp_background_job.actions.runs.running import Running
 from mcp_background_job.agents.runs import RunManager
@@ -36,7 +37,7 @@ def list_runs(
     asked = ListRuns(status=status, backend=backend, cwd=None if cwd is None else str(cwd.absolute()), limit=limit)
 
     async def list_them(runs: RunManager) -> int:
-        found = (await Running(lambda: runs).list_runs(caller(), asked))["runs"]
+        found = (await Running(at_hand(runs)).list_runs(caller(), asked))["runs"]
         if as_json:
             terminal.as_json(found)
         else:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.actions.runs.requests import Spawn
 from mcp_background_job.actions.runs.running import Running
 from mcp_background_job.agents.catalog import Reference
@@ -71,7 +72,7 @@ def spawn(
 
 
 async def _spawn(runs: RunManager, request: Spawn, *, follow: bool, as_json: bool) -> int:
-    spawned = await Running(lambda: runs).spawn_run(caller(), request)
+    spawned = await Running(at_hand(runs)).spawn_run(caller(), request)
     if not follow:
         if as_json:
             terminal.as_json(spawned)

@@ -1,0 +1,41 @@
+"""Waits for locks on the event loop, by trying: no thread, and so nobody else, is held up meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncGenerator, Callable
+
+from mcp_background_job.executors import lanes
+
+#: Between two attempts. The kernel does not tell when a lock is free, and a person does not notice this.
+RETRY_S = 0.02
+
+
+@contextlib.asynccontextmanager
+async def held(take: Callable[[], int | None], *, patience_s: float) -> AsyncGenerator[bool]:
+    """Hold a lock; yields whether it was got.
+
+    ``take`` tries once: it returns the descriptor that keeps the lock, ``None`` if somebody else has it.
+    """
+    descriptor = await _acquired(take, patience_s)
+    try:
+        yield descriptor is not None
+    finally:
+        _let_go(descriptor)
+
+
+async def _acquired(take: Callable[[], int | None], patience_s: float) -> int | None:
+    deadline = time.monotonic() + patience_s
+    while True:
+        descriptor = await lanes.hold(take, _let_go)
+        if descriptor is not None or time.monotonic() >= deadline:
+            return descriptor
+        await asyncio.sleep(RETRY_S)
+
+
+def _let_go(descriptor: int | None) -> None:
+    if descriptor is not None:
+        os.close(descriptor)
