@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,7 +107,7 @@ def policy_of(settings: Settings) -> Policy:
         timeout_s=settings.job_timeout,
         working_dir=settings.working_dir,
         allowed_commands=tuple(settings.allowed_commands),
-        shell=settings.shell,
+        shell=tuple(shlex.split(settings.shell)),
         parent=_own_job(),
         project=project_of(directory) if (directory := working_directory()) else "",
     )

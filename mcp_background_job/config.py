@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 import os
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 from mcp_background_job.errors import ConfigError
+from mcp_background_job.jobs.shell import shell_for_commands
 
 _UNITS = {"": 1, "B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
 
@@ -146,11 +148,14 @@ def _directory(said: Any) -> str:
     return path
 
 
-def _executable(said: Any) -> str:
-    path = Path(_text(said))
+def _shell(said: Any) -> str:
+    if not _text(said).strip():
+        return shell_for_commands(os.environ)
+    words = shlex.split(said)
+    path = Path(words[0])
     if not path.is_absolute() or not path.is_file() or not os.access(path, os.X_OK):
-        raise ValueError(f"{said!r} is not the absolute path of an executable")
-    return str(said)
+        raise ValueError(f"{words[0]!r} is not the absolute path of an executable")
+    return shlex.join(words)
 
 
 def _about(read: _Read, default: str | None, description: str) -> dict[str, Any]:
@@ -192,7 +197,13 @@ class Settings:
             "a guard rail, not a sandbox",
         )
     )
-    shell: str = field(metadata=_about(_executable, "/bin/sh", "shell that commands are given to with -c"))
+    shell: str = field(
+        metadata=_about(
+            _shell,
+            "",
+            "shell that commands are given to with -c, and its arguments; yours, if bash or zsh, else bash, else sh",
+        )
+    )
     toolsets: list[Toolset] = field(
         metadata=_about(_toolsets, ",".join(TOOLSETS), "tools that the MCP server offers, separated by commas")
     )

@@ -70,6 +70,7 @@ class Action(Generic[Request, Reported]):
         handler: does it; its docstring says what, to whoever may call it.
         effects: on the world.
         waits_s: how long a call may take at most, where everything answers (seconds); 0 for those that do not wait.
+        setup: what its caller must know of how this program is set up, said behind what it does.
         form: of its report, where there is one form; otherwise it is a text, or depends on the request.
     """
 
@@ -77,6 +78,7 @@ class Action(Generic[Request, Reported]):
     effects: Effects
     waits_s: float = 0.0
     form: type[BaseModel] | None = None
+    setup: str = ""
 
     @property
     def name(self) -> str:
@@ -86,7 +88,7 @@ class Action(Generic[Request, Reported]):
     @property
     def about(self) -> str:
         """Return what it does, in words for whoever may call it."""
-        return inspect.getdoc(self.handler) or ""
+        return "\n\n".join(part for part in (inspect.getdoc(self.handler), self.setup) if part)
 
     @cached_property
     def _request(self) -> Any:

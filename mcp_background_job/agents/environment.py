@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
 from mcp_background_job.jobdir.layout import RUN_ID_VARIABLE
-from mcp_background_job.jobs.request import PLAIN_OUTPUT
+from mcp_background_job.jobs.environment import plain_output
 
 #: What programs need to find their files, their language, their certificates and the network; no keys and no tokens.
 ALLOWED = (
@@ -58,7 +58,7 @@ def environment_of(
     patterns = (*ALLOWED, *passed)
     chosen = {name: value for name, value in ours.items() if any(fnmatchcase(name, pattern) for pattern in patterns)}
     places = {"TMPDIR": temporary, RUN_ID_VARIABLE: run_id}
-    chosen |= {**PLAIN_OUTPUT, **(added or {}), **places}
+    chosen |= {**plain_output(chosen), **(added or {}), **places}
     return {**chosen, "PATH": _safe_path(chosen.get("PATH", os.defpath), cwd)}
 
 

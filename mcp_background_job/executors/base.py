@@ -163,6 +163,14 @@ class Store(Protocol):
         """Return what tells a claimed job from copies of it, in a backup say."""
         ...
 
+    def keep(self, job_id: str, name: str, data: bytes) -> str:
+        """Keep bytes that belong to a job in a file of this name, for its user alone; returns the file's path.
+
+        Raises:
+            StateDirError: there is no room for it.
+        """
+        ...
+
     def record(self, spec: Spec) -> None:
         """Write down what is asked, unless it is on record already.
 

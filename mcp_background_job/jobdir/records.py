@@ -41,7 +41,7 @@ class Spec:
         restarted_from: id of the job that it repeats.
         idle_timeout_s: it is stopped when it has neither written nor been sent anything for so many seconds.
         leftovers: ``keep``, or ``kill``: what outlives the command itself is ended, and the command's end is the job's.
-        stdin_file: its bytes are what the stdin begins with; only with ``stdin`` = ``pipe``.
+        stdin_file: its bytes are what the stdin begins with; with ``stdin`` = ``closed`` they are all of it.
         pools: names that it shares with other jobs, and how many jobs of each may run at once.
         large_pipes: its output has much room before it is moved, since it may exit without waiting until it is.
         parent: id of the job in whose process it was asked for; only that job's end may end it.

@@ -5,6 +5,7 @@ A command does one thing and a server everything, so a part is loaded when it is
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -60,6 +61,8 @@ class JobManager:
         self.state = state
         #: Directory of jobs that are started without one.
         self.working_dir = policy.working_dir
+        #: What commands are given to, as it would be typed.
+        self.shell = shlex.join(policy.shell)
         self._policy = policy
         self._environment = environment
         self._looker = Looker(places, index)

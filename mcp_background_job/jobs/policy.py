@@ -20,6 +20,6 @@ class Policy:
     timeout_s: float | None
     working_dir: str
     allowed_commands: tuple[str, ...]
-    shell: str
+    shell: tuple[str, ...]
     parent: str | None = None
     project: str = ""

@@ -7,7 +7,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -15,21 +15,20 @@ from mcp_background_job.core.job import check_name
 from mcp_background_job.errors import CommandRefusedError, InvalidRequestError
 from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, JOB_ID_VARIABLE
 from mcp_background_job.jobdir.records import Spec
+from mcp_background_job.jobs.environment import plain_output, terminal_output
 from mcp_background_job.jobs.policy import Policy
+from mcp_background_job.jobs.shell import MAX_ARGUMENT, argv_of, command_from, is_too_long
 
 Stdin = Literal["closed", "pipe", "pty"]
 IfRunning = Literal["return", "restart", "new"]
 Leftovers = Literal["keep", "kill"]
 
-#: Told to programs that do not write to a terminal: no colours, no pager, no questions, no output held back.
-PLAIN_OUTPUT = {
-    "NO_COLOR": "1",
-    "TERM": "dumb",
-    "PAGER": "cat",
-    "GIT_TERMINAL_PROMPT": "0",
-    "PYTHONUNBUFFERED": "1",
-}
-TERMINAL_OUTPUT = {"TERM": "xterm-256color"}
+#: Keeps bytes in a file of the job that has this name; returns the file's path.
+Keep = Callable[[str, bytes], str]
+
+#: Names of those files.
+COMMAND_FILE = "command"
+STDIN_FILE = "stdin"
 
 #: Letters and digits that cannot be taken for one another.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -64,7 +63,9 @@ class StartRequest:
         guarded: what the patterns for commands are held against, if not the command; empty: nothing, since no caller
             has chosen the program.
         job_id: an id that ``JobManager.claim_id`` gave.
-        stdin_file: a file with what the stdin begins with; only with ``stdin="pipe"``.
+        stdin_file: a file with what the stdin begins with; with ``stdin="closed"`` that is all of it.
+        stdin_text: the same, as text.
+        shell: what the command is given to; the configured one without it.
         idle_timeout_s: stop it when it has neither written nor been sent anything for so many seconds.
         leftovers: ``kill`` ends what outlives the command itself; with ``keep`` the job lives as long as that does.
         pools: names of limits that it shares with other jobs, and how many jobs of each may run at once.
@@ -89,6 +90,8 @@ class StartRequest:
     guarded: str | None = None
     job_id: str | None = None
     stdin_file: str | None = None
+    stdin_text: str | None = None
+    shell: tuple[str, ...] = ()
     idle_timeout_s: float | None = None
     leftovers: Leftovers = "keep"
     pools: Mapping[str, int] = field(default_factory=dict[str, int])
@@ -136,6 +139,11 @@ def _check_env(env: Mapping[str, str]) -> None:
             raise InvalidRequestError(f"env: the value of {variable} is {type(value).__name__}, not a string")
         if not variable or "=" in variable or "\0" in variable + value:
             raise InvalidRequestError(f"env: {variable!r} cannot be the name or hold the value of a variable")
+        if is_too_long(f"{variable}={value}"):
+            raise InvalidRequestError(
+                f"env: {variable} has {len(os.fsencode(value)):,} bytes, and the kernel takes no variable above "
+                f"{MAX_ARGUMENT:,} with its name: write them to a file and pass its path, or pass them as stdin_text"
+            )
 
 
 def _checked_directory(asked: str | None, default: str) -> str:
@@ -159,19 +167,19 @@ def spec_of(
     after: list[str],
     client: str,
     environment: Mapping[str, str],
+    keep: Keep,
 ) -> Spec:
     """Return what the runner needs to know; ``identity`` is that of the job's directory."""
     import secrets  # noqa: PLC0415  only for who starts a job
 
     cookie = f"{identity}-{secrets.token_hex(16)}"
-    defaults = TERMINAL_OUTPUT if request.stdin == "pty" else PLAIN_OUTPUT
-    inherited = {**environment, **defaults} if request.environment is None else request.environment
+    inherited = inherited_by(request.stdin, environment) if request.environment is None else request.environment
     env = {**inherited, **request.env, JOB_ID_VARIABLE: job_id, COOKIE_VARIABLE: cookie}
     limit = None if request.is_own else policy.timeout_s
     return Spec(
         job_id=job_id,
         command=request.command,
-        argv=[policy.shell, "-c", request.command],
+        argv=_argv(request, policy, keep),
         cwd=cwd,
         env=env,
         created_at=time.time(),
@@ -186,7 +194,7 @@ def spec_of(
         restarted_from=request.restarted_from,
         idle_timeout_s=request.idle_timeout_s,
         leftovers=request.leftovers,
-        stdin_file=request.stdin_file,
+        stdin_file=_stdin_file(request, keep),
         pools=dict(request.pools),
         large_pipes=request.large_pipes,
         is_own=request.is_own,
@@ -194,6 +202,25 @@ def spec_of(
         project=policy.project if request.project is None else request.project,
         reader=request.reader,
     )
+
+
+def inherited_by(stdin: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what a job with such a stdin inherits of an environment."""
+    return {**environment, **(terminal_output if stdin == "pty" else plain_output)(environment)}
+
+
+def _argv(request: StartRequest, policy: Policy, keep: Keep) -> list[str]:
+    shell = request.shell or policy.shell
+    if not is_too_long(request.command):
+        return argv_of(shell, request.command)
+    path = keep(COMMAND_FILE, os.fsencode(request.command))
+    return argv_of(shell, command_from(path, shell))
+
+
+def _stdin_file(request: StartRequest, keep: Keep) -> str | None:
+    if request.stdin_text is None:
+        return request.stdin_file
+    return keep(STDIN_FILE, os.fsencode(request.stdin_text))
 
 
 def new_job_id() -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
@@ -16,14 +18,14 @@ from mcp_background_job.jobs.index import Index
 from mcp_background_job.jobs.looking import Looker
 from mcp_background_job.jobs.policy import Policy
 from mcp_background_job.jobs.request import (
-    PLAIN_OUTPUT,
     ROOT,
-    TERMINAL_OUTPUT,
     StartRequest,
     check,
+    inherited_by,
     new_job_id,
     spec_of,
 )
+from mcp_background_job.jobs.shell import shell_in
 from mcp_background_job.jobs.stopping import Stopper
 from mcp_background_job.jobs.view import job_of
 
@@ -106,15 +108,17 @@ class Starter:
 
     def _spec_of(self, asked: _Asked) -> Spec:
         job_id = asked.request.job_id or self._claim_id()
+        store = self._places.store_of(job_id)
         return spec_of(
             asked.request,
             self._policy,
             job_id=job_id,
-            identity=self._places.store_of(job_id).identity_of(job_id),
+            identity=store.identity_of(job_id),
             cwd=asked.cwd,
             after=asked.after,
             client=asked.client,
             environment=self._environment,
+            keep=partial(store.keep, job_id),
         )
 
     async def restart(self, reference: str, *, client: str, reader: str) -> Started:
@@ -127,14 +131,15 @@ class Starter:
             )
         if job.state is not State.EXITED:
             await self._stopper.kill(job.job_id, by=client or "restart", why="restart")
-        defaults = TERMINAL_OUTPUT if spec.stdin == "pty" else PLAIN_OUTPUT
-        inherited = {**self._environment, **defaults}
+        inherited = inherited_by(spec.stdin, self._environment)
         request = StartRequest(
             command=spec.command,
             name=spec.name,
             cwd=spec.cwd,
             env={key: value for key, value in spec.env.items() if inherited.get(key) != value},
             stdin=spec.stdin,  # pyright: ignore[reportArgumentType]  checked when it was first asked for
+            stdin_text=await lanes.look(self._stdin_text, spec),
+            shell=shell_in(spec.argv),
             timeout_s=spec.timeout_s,
             if_running="restart",
             is_own=spec.is_own,
@@ -150,6 +155,17 @@ class Starter:
         if spec is None:
             raise UnknownJobError(f"what job {job.label} was asked to do is no longer on record")
         return spec
+
+    def _stdin_text(self, spec: Spec) -> str | None:
+        if spec.stdin_file is None:
+            return None
+        try:
+            with open(spec.stdin_file, "rb") as file:
+                return os.fsdecode(file.read())
+        except OSError as error:
+            raise UnknownJobError(
+                f"the input that job {spec.job_id} began with cannot be read from {spec.stdin_file}: {error.strerror}"
+            ) from error
 
     async def _parent_of(self, job: Job) -> str:
         """Return the parent for what takes the place of a job: that of the job, whoever asks for it."""

@@ -7,6 +7,7 @@ be reported, and a runner's memory is not copied first.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import signal
@@ -72,7 +73,7 @@ def _spawn_on_pipes(spec: Spec) -> Child:
             actions = [(os.POSIX_SPAWN_DUP2, stdin_theirs, 0)]
         else:
             stdin = None
-            actions = [(os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0)]
+            actions = [(os.POSIX_SPAWN_OPEN, 0, spec.stdin_file or "/dev/null", os.O_RDONLY, 0)]
         actions += [(os.POSIX_SPAWN_DUP2, out_theirs, 1), (os.POSIX_SPAWN_DUP2, err_theirs, 2)]
         pid = _posix_spawn(spec, actions)
     except BaseException:
@@ -131,6 +132,19 @@ def _posix_spawn(spec: Spec, actions: Sequence[tuple[object, ...]]) -> int:
             setsigdef=[signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD],
         )
     except OSError as error:
-        raise LaunchError(f"cannot execute {spec.argv[0]}: {error.strerror}") from error
+        why = _too_much(spec) if error.errno == errno.E2BIG else error.strerror
+        raise LaunchError(f"cannot execute {spec.argv[0]}: {why}") from error
     except ValueError as error:  # a NUL in an argument or in the environment
         raise LaunchError(f"cannot execute {spec.argv[0]}: {error}") from error
+
+
+def _too_much(spec: Spec) -> str:
+    """Say what takes the room that the kernel has for arguments and environment together, ARG_MAX in execve(2)."""
+    sizes = {name: len(os.fsencode(f"{name}={value}")) for name, value in spec.env.items()}
+    largest = max(sizes, key=lambda name: sizes[name])
+    total = sum(sizes.values()) + sum(len(os.fsencode(argument)) for argument in spec.argv)
+    limit, limit_of_one = os.sysconf("SC_ARG_MAX"), 32 * os.sysconf("SC_PAGE_SIZE")
+    return (
+        f"command and environment have {total:,} bytes, {largest} alone {sizes[largest]:,}, and the kernel takes "
+        f"{limit:,} in all and {limit_of_one:,} in one variable: pass less by env, and large data in files"
+    )

@@ -123,7 +123,7 @@ class Supervisor:
         return self._child.pid
 
     def _first_input(self) -> bytes:
-        if self._spec.stdin_file is None:
+        if self._spec.stdin_file is None or self._spec.stdin == "closed":  # then it reads the file itself
             return b""
         try:
             with open(self._spec.stdin_file, "rb") as file:

@@ -128,12 +128,12 @@ def test_status_for_a_pipe_is_aligned_text(cli: CommandLine) -> None:
 
 
 def test_the_doctor_shows_settings_and_where_they_come_from(cli: CommandLine) -> None:
-    cli.environment |= {"MCP_BG_MAX_JOBS": "3", "MCP_BG_MAXJOBS": "4"}
+    cli.environment |= {"MCP_BG_MAX_JOBS": "3", "MCP_BG_MAXJOBS": "4", "MCP_BG_SHELL": "/bin/bash  -e"}
     cli.ok("wait", cli.start("--", "true"))
     found = cli.json("doctor")
     settings = {item["variable"]: (item["value"], item["source"]) for item in found["settings"]}
     assert settings["MCP_BG_MAX_JOBS"] == ("3", "environment")
-    assert settings["MCP_BG_SHELL"] == ("/bin/sh", "default")
+    assert settings["MCP_BG_SHELL"] == ("/bin/bash -e", "environment")
     assert found["state_dir"]["mode"] == "0700"
     assert found["jobs"] == {"live": 0, "queued": 0, "total": 1}
     assert [text.split()[0] for text in found["warnings"]] == ["MCP_BG_MAXJOBS"]

@@ -48,7 +48,6 @@ def test_without_any_variable_the_safe_choices_hold(tmp_path: Path) -> None:
     assert settings.allowed_commands == []
     assert settings.toolsets == list(TOOLSETS)
     assert settings.http_token is None
-    assert settings.shell == "/bin/sh"
 
 
 @pytest.mark.parametrize(
@@ -108,6 +107,9 @@ def test_a_size_is_read_as_bytes(monkeypatch: pytest.MonkeyPatch, text: str, siz
         ("shell", "/no/such/shell"),
         ("shell", "/dev/null"),
         ("shell", "/"),
+        ("shell", "bash -l"),
+        ("shell", "/no/such/shell -l"),
+        ("shell", "/bin/sh 'open"),
         ("allowed_commands", "("),
         ("toolsets", "cooking"),
     ],
@@ -232,6 +234,23 @@ def test_toolsets_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch, text:
     monkeypatch.setenv("MCP_BG_TOOLSETS", text)
 
     assert load_settings().toolsets == toolsets
+
+
+# -- the shell ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_shell_may_have_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MCP_BG_SHELL", "/bin/sh  -e -o 'no glob'")
+
+    assert load_settings().shell == "/bin/sh -e -o 'no glob'"
+
+
+def test_without_the_setting_the_shell_is_the_user_s(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    zsh = tmp_path / "zsh"
+    zsh.touch(0o755)
+    monkeypatch.setenv("SHELL", str(zsh))
+
+    assert load_settings().shell == str(zsh)
 
 
 # -- the rest ----------------------------------------------------------------------------------------------------------

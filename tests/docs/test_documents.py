@@ -25,6 +25,7 @@ from mcp_background_job.core.states import STATUSES
 from mcp_background_job.core.submission import End, Stage, Submission
 from mcp_background_job.jobdir.layout import JobDir, RunDir, StateDir
 from mcp_background_job.jobdir.records import Exit, Spec, Status
+from mcp_background_job.jobs.request import COMMAND_FILE, STDIN_FILE
 from mcp_background_job.registry.database import migrations
 from tests.cli.comfyui_line import COMMANDS as COMFYUI_COMMANDS
 from tests.server.test_tool_list import COMFYUI_TOOLS, JOB_TOOLS, RUN_TOOLS
@@ -123,6 +124,8 @@ def test_the_format_describes_every_file_of_a_job() -> None:
     job = JobDir("/state/jobs/j1")
     for path in (job.spec, job.status, job.exit, job.log, job.index, job.lock, job.control):
         assert f"    {Path(path).name} " in FORMAT
+    for name in (COMMAND_FILE, STDIN_FILE):
+        assert f"    {name} " in FORMAT
     for name in ("jobs.sqlite3", "queue.lock", "names.lock", "http-token", "open/<job_id>", "queue/<job_id>"):
         assert name in FORMAT
     for name in ("comfyui/process-<port>.json", "comfyui/threads-<port>.json", "comfyui/lifecycle-<port>.lock"):

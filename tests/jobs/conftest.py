@@ -33,7 +33,7 @@ def memory_manager(memory_place: MemoryPlace) -> Generator[JobManager]:
         timeout_s=None,
         working_dir="/",
         allowed_commands=(),
-        shell="/bin/sh",
+        shell=("/bin/sh",),
     )
     manager = JobManager(
         places,

@@ -47,6 +47,7 @@ class MemoryJob:
     exit: Exit | None = None
     log: bytes = b""
     entries: list[Entry] = field(default_factory=list[Entry])
+    files: dict[str, bytes] = field(default_factory=dict[str, bytes])
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     changes: int = 0
 
@@ -123,6 +124,10 @@ class MemoryStore:
 
     def identity_of(self, job_id: str) -> str:
         return f"1-{id(self.jobs[job_id]):x}"
+
+    def keep(self, job_id: str, name: str, data: bytes) -> str:
+        self.jobs[job_id].files[name] = data
+        return f"memory:{job_id}/{name}"
 
     def record(self, spec: Spec) -> None:
         self.claim(spec.job_id)

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.server.build import COMFYUI_INSTRUCTIONS, INSTRUCTIONS, RUNS_INSTRUCTIONS
 from tests.server.calls import Caller
 
@@ -81,6 +82,12 @@ async def test_only_tools_that_look_are_marked_read_only(client: Caller) -> None
         "tail_job_output",
         "wait_for_job",
     }
+
+
+async def test_the_shell_is_named_where_commands_are_asked_for(client: Caller, manager: JobManager) -> None:
+    tools = {tool.name: tool for tool in await client.client.list_tools()}
+    assert tools["execute_command"].description
+    assert tools["execute_command"].description.endswith(f"The shell is {manager.shell}.")
 
 
 @pytest.mark.requirement("tools.cheap")

@@ -32,7 +32,11 @@ class Execute:
     name: str | None = None
     cwd: str | None = None
     env: dict[str, str] | None = None
-    stdin: Literal["closed", "pipe", "pty"] = "closed"
+    stdin: Annotated[
+        Literal["closed", "pipe", "pty"],
+        Field(description="pipe: REPLs, and what ends with its input, as esbuild and tailwind --watch; pty: prompts"),
+    ] = "closed"
+    stdin_text: Annotated[str | None, Field(description="what its input begins with")] = None
     wait_s: Annotated[float, Field(description="wait this long for the end (max 50)")] = 2
     until: Annotated[str | None, Field(description="stop waiting at a regex in the output, port:N or idle:S")] = None
     fail_on: Annotated[str | None, Field(description="regex that ends the wait as failed")] = None
@@ -72,6 +76,7 @@ class Starting:
             cwd=request.cwd,
             env=request.env or {},
             stdin=request.stdin,
+            stdin_text=request.stdin_text,
             timeout_s=request.timeout_s,
             after=tuple(request.after or ()),
             if_running=request.if_running,

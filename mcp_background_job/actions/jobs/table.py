@@ -20,7 +20,7 @@ def job_actions(manager: JobManager, expect: Expect) -> list[Action[Any, Any]]:
     starting, looking = Starting(manager, expect), Looking(manager)
     reading, controlling = Reading(manager), Controlling(manager)
     return [
-        Action(starting.execute_command, Effects.STARTS, MAX_WAIT_S, JobResult),
+        Action(starting.execute_command, Effects.STARTS, MAX_WAIT_S, JobResult, f"The shell is {manager.shell}."),
         Action(Waiting(manager).wait_for_job, Effects.LOOKS, MAX_WAIT_S),  # one job or several: two forms
         Action(looking.get_job_status, Effects.LOOKS, form=StatusResult),
         Action(reading.tail_job_output, Effects.LOOKS),

@@ -119,6 +119,16 @@ class LocalStore:
         """Return what tells a job's directory from copies of it."""
         return self.job(job_id).identity()
 
+    def keep(self, job_id: str, name: str, data: bytes) -> str:
+        """Write a file into a job's directory, and take back a job that there is no room for."""
+        path = os.path.join(self.job(job_id).path, name)
+        try:
+            records.write(path, data)
+        except OSError as error:
+            self.remove(job_id)
+            raise StateDirError(f"cannot write {path}: {error.strerror}") from error
+        return path
+
     def record(self, spec: Spec) -> None:
         """Write ``spec.json``, then mark the job as open."""
         job = self.job(spec.job_id)
