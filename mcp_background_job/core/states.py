@@ -58,8 +58,11 @@ def status_of(state: State, outcome: Outcome | None) -> str:
             return (outcome or Outcome.LOST).value
 
 
+#: The words that it returns for a job that has not ended.
+NOT_OVER = ("queued", "running")
+
 #: Every word that ``status_of`` can return.
-STATUSES: tuple[str, ...] = ("queued", "running", *(outcome.value for outcome in Outcome))
+STATUSES: tuple[str, ...] = (*NOT_OVER, *(outcome.value for outcome in Outcome))
 
 
 def outcome_of(exit_code: int | None, stopped_as: Outcome | None) -> Outcome:

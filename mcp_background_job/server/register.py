@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from mcp_background_job.actions.action import Action, Effects, Report
-from mcp_background_job.actions.jobs.report import JobsResult
+from mcp_background_job.actions.jobs.report import JobsResult, JobText
 from mcp_background_job.core.news import Way
+from mcp_background_job.core.states import NOT_OVER, State
 from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.jobs.news import JobNews
 from mcp_background_job.server.answers import as_tool_error, as_tool_result, schema_of, shortened
@@ -58,15 +59,20 @@ class ActionTool(Tool):
             report = await self._action.call(caller, arguments)
         except BackgroundJobError as error:
             return as_tool_error(f"{self._error}{error}", error.code)
-        news = await self._news.to_tell(caller.reader, Way.ANSWER, shown=_shown(report, arguments))
+        news = await self._news.to_tell(caller.reader, Way.ANSWER, shown=_ends_shown(report))
         return as_tool_result(report, news)
 
 
-def _shown(report: Report, arguments: dict[str, Any]) -> set[str]:
-    """Return the ids of the jobs whose end the answer itself shows."""
-    if isinstance(report, str):
-        return {str(arguments.get("job_id"))}
+def _ends_shown(report: Report) -> set[str]:
+    """Return the ids of the jobs of which the answer itself shows that they are over.
+
+    One that it shows running may have ended since: that is still to be told.
+    """
+    if isinstance(report, JobText):
+        return {report.job.job_id} if report.job.state is State.EXITED else set()
     if isinstance(report, JobsResult):
-        return {str(row["job_id"]) for row in report.jobs}
-    ids = (getattr(report, name, None) for name in ("job_id", "restarted_from"))
-    return {job_id for job_id in ids if job_id}
+        return {row["job_id"] for row in report.jobs if row["status"] not in NOT_OVER}
+    shown = {getattr(report, "restarted_from", None)}
+    if getattr(report, "status", None) not in NOT_OVER:
+        shown.add(getattr(report, "job_id", None))
+    return {job_id for job_id in shown if job_id}

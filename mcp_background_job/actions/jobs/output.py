@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mcp_background_job.actions.caller import Caller
-from mcp_background_job.actions.jobs.report import headline
+from mcp_background_job.actions.jobs.report import JobText
 from mcp_background_job.core.states import State
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.jobs.manager import JobManager
@@ -50,16 +50,16 @@ class Reading:
         """Takes what it works on."""
         self._manager = manager
 
-    async def tail_job_output(self, _caller: Caller, request: Tail) -> str:
+    async def tail_job_output(self, _caller: Caller, request: Tail) -> JobText:
         """The last lines of a job's output, as a terminal would show them."""
         lines = request.lines
         if not 0 < lines <= _MAX_LINES:
             raise InvalidRequestError(f"lines={lines}: give 1 to {_MAX_LINES}; get_job_output pages through all of it")
         job = await self._manager.find(request.job_id)
         tail = await self._manager.tail(job, lines=lines, stream=request.stream, grep=request.grep, raw=request.raw)
-        return f"{headline(job, tail.end)}\n{tail.text}"
+        return JobText(job, tail.end, tail.text)
 
-    async def get_job_output(self, _caller: Caller, request: Page) -> str:
+    async def get_job_output(self, _caller: Caller, request: Page) -> JobText:
         """A page of a job's output. Read on from "next cursor"; the whole log is kept and can be read again."""
         cursor, max_bytes = request.cursor, request.max_bytes
         if cursor < 0 or max_bytes < 1:
@@ -71,9 +71,9 @@ class Reading:
             job, cursor=cursor, max_bytes=min(max_bytes, _MAX_PAGE), stream=request.stream, raw=request.raw
         )
         over = job.state is State.EXITED and page.next >= page.end
-        return f"{headline(job, page.end)} {_place(page, over=over)}\n{page.text}"
+        return JobText(job, page.end, page.text, _place(page, over=over))
 
 
 def _place(page: PageOfLog, *, over: bool) -> str:
     end = ", the end" if over else ""
-    return f"bytes {page.start}-{page.next} of {page.end}, next cursor {page.next}{end}"
+    return f" bytes {page.start}-{page.next} of {page.end}, next cursor {page.next}{end}"

@@ -6,7 +6,7 @@ Fields without a value are left out of an answer; every one of them would cost t
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, Field
 
@@ -202,8 +202,25 @@ def _processes(processes: list[dict[str, Any]], count: int) -> list[str] | None:
     return [*lines[:_MAX_PROCESSES], f"and {more} more"] if lines and more > 0 else lines or None
 
 
-def headline(job: Job, output_bytes: int) -> str:
-    """Return the one line that stands above a job's output."""
+class JobText(str):
+    """What is read of a job's output, below one line on the job.
+
+    Attributes:
+        job: as that line shows it.
+    """
+
+    __slots__ = ("job",)
+
+    job: Job
+
+    def __new__(cls, job: Job, output_bytes: int, text: str, place: str = "") -> Self:
+        """Put a line above a text: the job, how much output there is (bytes), and which place in it the text is."""
+        told = super().__new__(cls, f"{_headline(job, output_bytes)}{place}\n{text}")
+        told.job = job
+        return told
+
+
+def _headline(job: Job, output_bytes: int) -> str:
     if job.state is State.EXITED:
         end = "" if job.exit_code is None else f", exit {job.exit_code}"
         reason = told_reason(job)
