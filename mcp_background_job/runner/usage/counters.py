@@ -81,7 +81,8 @@ def command_of(process: Process) -> str:
         line = line or b"[" + proc.read(f"/proc/{process.pid}/comm").strip() + b"]"
     except OSError:
         return ""
-    return line[: _MAX_COMMAND * 4].decode(errors="replace")[:_MAX_COMMAND]
+    # Arguments are bytes, and whoever shows them makes text of them: here, none is lost.
+    return line[: _MAX_COMMAND * 4].decode(errors="surrogateescape")[:_MAX_COMMAND]
 
 
 def _resident(pid: int) -> int:
