@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from mcp_background_job.core.waiting import Kind, Until
+from mcp_background_job.jobs import keys as keyboard
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.wait import WaitRequest
 from tests.patience import PATIENCE_S, WAIT_S
@@ -240,7 +241,9 @@ async def test_raw_output_shows_what_was_written(client: Caller) -> None:
 
 @pytest.mark.requirement("endings.told_once")
 async def test_the_end_of_a_job_is_told_once_with_the_next_answer(client: Caller, manager: JobManager) -> None:
-    job = await client.facts("execute_command", command="sleep 0.2; exit 6", name="train", wait_s=0)
+    # It ends when it is told to: an end before the answer to its start would be told with that.
+    job = await client.facts("execute_command", command="read line; exit 6", name="train", stdin="pipe", wait_s=0)
+    await keyboard.send(manager, await manager.find(job["job_id"]), "go\n", [])
     await manager.wait(await manager.find(job["job_id"]), _UNTIL_EXIT)
     told = await client.facts("list_jobs", status="running")
     assert len(told["endings"]) == 1
@@ -250,7 +253,8 @@ async def test_the_end_of_a_job_is_told_once_with_the_next_answer(client: Caller
 
 async def test_the_end_of_a_job_stands_above_text_too(client: Caller, manager: JobManager) -> None:
     other = await client.facts("execute_command", command="echo x", wait_s=WAIT_S)
-    job = await client.facts("execute_command", command="sleep 0.2", wait_s=0)
+    job = await client.facts("execute_command", command="read line", stdin="pipe", wait_s=0)
+    await keyboard.send(manager, await manager.find(job["job_id"]), "go\n", [])
     await manager.wait(await manager.find(job["job_id"]), _UNTIL_EXIT)
     answer = await client.text("tail_job_output", job_id=other["job_id"])
     assert answer.splitlines()[0].startswith(f"{job['job_id']} completed")
