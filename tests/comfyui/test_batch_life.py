@@ -24,6 +24,7 @@ from mcp_background_job.core.recovery import REBOOT
 from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.request import StartRequest
 from tests.comfyui.batch_support import House, house, quick, suspended
 from tests.comfyui.lifecycle_support import control_of, the_listener
 from tests.comfyui.talk import ask, entry, submit
@@ -372,22 +373,19 @@ async def test_of_two_dispatchers_that_are_started_by_hand_one_works_and_the_oth
         assert all(text.splitlines()[-1] == f"batch {batch_id} succeeded" for text in said)
 
 
-async def test_with_no_free_slot_a_batch_says_what_it_waits_for(
+async def test_batches_are_worked_on_although_all_places_of_jobs_are_taken(
     tmp_path: Path, state_dir: str, manager: JobManager
 ) -> None:
     async with house(tmp_path, state_dir, manager) as home:
         with another_manager(state_dir, max_jobs=1) as narrow:
             async with control_of(narrow, home.place.port) as control:
                 one = House(control, home.place, state_dir)
-                first = await one.create(3, quick(1.0))
-                second = await one.create(3)
-                view = await one.batches.view(second)
-                assert view.status is BatchStatus.PENDING
-                assert view.dispatcher is not None
-                assert view.dispatcher.status == "queued"
-                assert "MCP_BG_MAX_JOBS" in view.trouble
-                assert (await one.over(first)).counts.succeeded == 3
-                assert (await one.over(second)).counts.succeeded == 3
+                taken = (await narrow.start(StartRequest(command="exec sleep 300"))).job
+                batches = [await one.create(3) for _ in range(2)]
+                for batch in batches:
+                    assert (await one.over(batch)).counts.succeeded == 3
+                assert (await narrow.find(taken.job_id)).status == "running"
+                await narrow.kill(taken.job_id, by="test", grace_s=0)
 
 
 # -- the disk ------------------------------------------------------------------------------------------------------

@@ -13,10 +13,8 @@ import psutil
 import pytest
 
 from mcp_background_job.comfyui.outcome import Outcome
-from mcp_background_job.core.waiting import Kind, Until
 from mcp_background_job.errors import LifecycleError
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.jobs.wait import WaitRequest
 from tests.comfyui.lifecycle_support import (
     CHECKOUT,
     a_checkout,
@@ -27,7 +25,6 @@ from tests.comfyui.lifecycle_support import (
     watching,
 )
 from tests.comfyui_simulator.process import free_port
-from tests.patience import WAIT_S
 from tests.survival.support import Server, another_manager, ended, start
 
 pytestmark = pytest.mark.real_process
@@ -159,22 +156,18 @@ async def test_of_many_starts_at_once_in_one_server_one_starts_it(tmp_path: Path
         assert simulators(port) == [the_listener(port)]
 
 
-async def test_with_all_slots_taken_it_waits_for_one_and_says_so(tmp_path: Path, state_dir: str) -> None:
+async def test_it_starts_although_all_places_of_jobs_are_taken(tmp_path: Path, state_dir: str) -> None:
     port = free_port()
     with another_manager(state_dir, max_jobs=1) as manager:
         async with control_of(manager, port, command=_command(port, tmp_path)) as control:
             other = await start(manager, "exec sleep 100")
             outcome = await control.start()
-            assert outcome.status == "queued"
-            assert "MCP_BG_MAX_JOBS" in outcome.detail
-            again = await control.start()
-            assert (again.status, again.job_id) == ("queued", outcome.job_id)
-            await manager.kill(other.job_id, by="test", grace_s=0)
-            job = await manager.find(outcome.job_id or "")
-            await manager.wait(job, WaitRequest(until=Until(Kind.PORT, port=port), wait_s=WAIT_S))
+            assert outcome.status == "started"
+            assert (await manager.find(other.job_id)).status == "running"
             later = await control.start()
             assert (later.status, later.job_id) == ("already_running", outcome.job_id)
             assert simulators(port) == [the_listener(port)]
+            await manager.kill(other.job_id, by="test", grace_s=0)
 
 
 async def test_settings_for_the_jobs_of_callers_do_not_hinder_or_end_it(tmp_path: Path, state_dir: str) -> None:
