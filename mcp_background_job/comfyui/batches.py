@@ -489,7 +489,7 @@ def _told_crash(job: Job) -> str:
 def _trouble_of(dispatcher: Job | None) -> str:
     if dispatcher is None or dispatcher.state is not State.QUEUED:
         return ""
-    return f"its dispatcher, job {dispatcher.job_id}, waits for a free slot: MCP_BG_MAX_JOBS are running"
+    return f"its dispatcher, job {dispatcher.job_id}, waits for the end of the job that it was queued behind"
 
 
 def dispatcher_name(batch_id: str) -> str:

@@ -147,7 +147,7 @@ class ServerJob:
         request = replace(self._request(startup), if_running="restart" if afresh else "return")
         started = await self._manager.start(request, client=client)
         if started.job.state is State.QUEUED:
-            detail = "it waits for a free slot: MCP_BG_MAX_JOBS are running"
+            detail = "it waits for the end of the job that it was queued behind"
             return Outcome("queued", job_id=started.job.job_id, detail=detail)
         return await self._await_ready(started.job, deadline)
 
