@@ -302,7 +302,8 @@ class Supervisor:
         deadline = time.monotonic() + (TOGETHER_S if looks_stopped and not self._has_climbed else 0.0)
         while True:
             left = max(0.0, deadline - time.monotonic())
-            if not select.select([self._wake_up], [], [], left)[0]:
+            # Looked at once more: on a loaded machine, we may be woken by a signal when our time is over, too.
+            if not any(select.select([self._wake_up], [], [], wait_s)[0] for wait_s in (left, 0.0)):
                 return False
             self._on_signal()
             if self._account.stop is not None:

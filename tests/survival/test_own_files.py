@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import json
 import os
 import shutil
+import signal
 import socket
 import time
 from pathlib import Path
@@ -16,6 +19,7 @@ from mcp_background_job.jobdir import records
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import Exit
 from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.runner.supervisor import TOGETHER_S
 from tests.conftest import Liveness
 from tests.survival.support import another_manager, directory_of, ended, exit_of, runner_of, start, status_of
 
@@ -156,23 +160,34 @@ async def test_junk_on_its_socket_does_not_end_a_runner_or_its_job(
     assert (await manager.kill(job.job_id, by="test")).status == "killed"
 
 
+def _told_together(pids: list[int]) -> bool:
+    """Send SIGTERM to processes one after the other; tells whether that was quick enough to count as together."""
+    began = time.monotonic()
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):  # a runner that was told first has ended its job by now
+            os.kill(pid, signal.SIGTERM)
+        time.sleep(0.005)  # the time between two signals of one that goes through a tree
+    return time.monotonic() - began < TOGETHER_S
+
+
 @pytest.mark.requirement("stop.together")
 @pytest.mark.parametrize("first", ["the job", "the runner"])
 @pytest.mark.parametrize("body", ["hang()", "signal.signal(15, lambda *_: os._exit(143))\nhang()"])
 async def test_a_job_that_is_told_to_end_together_with_its_runner_is_killed(
     manager: JobManager, liveness: Liveness, state_dir: str, first: str, body: str
 ) -> None:
-    job = await start(manager, "exec " + liveness.script("leader", f"import os, signal\nconnect('leader')\n{body}\n"))
-    liveness.expect("leader")
-    pids = [status_of(state_dir, job.job_id).pid, runner_of(state_dir, job.job_id)]
-    for pid in pids if first == "the job" else reversed(pids):
+    command = "exec " + liveness.script("leader", f"connect('leader')\n{body}\n")
+    for number in itertools.count(1):
+        job = await start(manager, command)
+        liveness.expect_many("leader", number)
+        pid = status_of(state_dir, job.job_id).pid
         assert pid is not None
-        os.kill(pid, 15)
-        time.sleep(0.005)  # noqa: ASYNC251  the time between two signals of one that goes through a tree
-
-    end = await ended(manager, job)
-
-    assert (end.status, end.reason) == ("killed", "its runner received SIGTERM (SIGTERM, asked by system)")
+        pids = [pid, runner_of(state_dir, job.job_id)]
+        together = _told_together(pids if first == "the job" else pids[::-1])
+        end = await ended(manager, job)
+        if together:  # a loaded machine may keep us from it: then try again
+            assert (end.status, end.reason) == ("killed", "its runner received SIGTERM (SIGTERM, asked by system)")
+            break
 
 
 @pytest.mark.requirement("stop.together")

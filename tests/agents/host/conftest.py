@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -32,7 +33,8 @@ def hosts(tmp_path: Path) -> Generator[list[Host]]:
         host.close()
     left = wait_for_end_of(processes_of(str(tmp_path)))
     for pid in left:
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     assert not left, f"processes were left behind, and have been killed: {left}"
 
 
