@@ -13,11 +13,14 @@ from mcp_background_job.executors.local.place import LocalPlace
 from mcp_background_job.executors.names import FileNames
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, JOB_ID_VARIABLE, RUN_ID_VARIABLE, StateDir, is_job_id
+from mcp_background_job.jobs.environment import is_cut_down, is_secret
 from mcp_background_job.jobs.index import Index
+from mcp_background_job.jobs.inheritance import Inheritance
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.news import JobNews
 from mcp_background_job.jobs.policy import Policy
 from mcp_background_job.jobs.project import project_of, working_directory
+from mcp_background_job.jobs.shell import users_shell
 from mcp_background_job.registry.base import Registry
 from mcp_background_job.registry.news_base import News
 
@@ -28,8 +31,12 @@ if TYPE_CHECKING:
 _SECONDS_PER_DAY = 86_400
 
 
-def build(settings: Settings) -> JobManager:
+def build(settings: Settings, *, is_server: bool = False) -> JobManager:
     """Return a manager for the jobs in the settings' state directory.
+
+    Args:
+        settings: what is set.
+        is_server: a client has started this process, and may have cut its environment down.
 
     Raises:
         StateDirError: the directory cannot be used.
@@ -43,7 +50,7 @@ def build(settings: Settings) -> JobManager:
         policy_of(settings),
         news=JobNews(places, lambda: _open_news(state.news)),
         state=state,
-        environment=_environment(),
+        inheritance=_inheritance(settings, is_server=is_server),
         keep_s=settings.keep_days * _SECONDS_PER_DAY,
     )
 
@@ -94,7 +101,7 @@ def build_runs(manager: JobManager, settings: Settings) -> RunManager:
     return RunManager(
         manager,
         RunPolicy(max_runs=settings.max_runs, passed=tuple(settings.run_env)),
-        environment=_environment(),
+        inheritance=manager.inheritance,
         keep_s=settings.keep_days * _SECONDS_PER_DAY,
     )
 
@@ -131,7 +138,18 @@ def _own_job() -> str | None:
     return job_id if is_job_id(job_id) else None
 
 
-def _environment() -> dict[str, str]:
-    # Ours, but for the marks of a job or run that this process may itself be a part of.
+def _inheritance(settings: Settings, *, is_server: bool) -> Inheritance:
+    # Ours, but for our keys and the marks of a job or run that this process may itself be a part of.
     marks = (JOB_ID_VARIABLE, COOKIE_VARIABLE, RUN_ID_VARIABLE)
-    return {key: value for key, value in os.environ.items() if key not in marks}
+    own = {key: value for key, value in os.environ.items() if key not in marks and not is_secret(key)}
+    asks = settings.login_env == "always" or (settings.login_env == "auto" and is_server and is_cut_down(own))
+    if not asks:
+        return Inheritance(own)
+    shell = users_shell(own)
+
+    async def ask() -> dict[str, str] | None:
+        from mcp_background_job.processes.login import login_environment  # noqa: PLC0415  most never ask
+
+        return await login_environment(shell, own)
+
+    return Inheritance(own, ask, login_shell=shell)

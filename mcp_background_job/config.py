@@ -158,6 +158,12 @@ def _shell(said: Any) -> str:
     return shlex.join(words)
 
 
+def _login_env(said: Any) -> str:
+    if said not in ("auto", "always", "never"):
+        raise ValueError("give auto, always or never")
+    return said
+
+
 def _about(read: _Read, default: str | None, description: str) -> dict[str, Any]:
     """Return what there is to know about a setting.
 
@@ -202,6 +208,14 @@ class Settings:
             _shell,
             "",
             "shell that commands are given to with -c, and its arguments; yours, if bash or zsh, else bash, else sh",
+        )
+    )
+    login_env: Literal["auto", "always", "never"] = field(
+        metadata=_about(
+            _login_env,
+            "auto",
+            "whether jobs have what your login shell sets beyond the server's environment; "
+            "auto: if a client has cut that down",
         )
     )
     toolsets: list[Toolset] = field(

@@ -279,6 +279,8 @@ def state_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[str]
         monkeypatch.delenv(variable)
     path = str(tmp_path / "state")
     monkeypatch.setenv("MCP_BG_STATE_DIR", path)
+    # A machine for tests may have as few variables as a client gives: each server would ask a login shell.
+    monkeypatch.setenv("MCP_BG_LOGIN_ENV", "never")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "xdg"))
     yield path

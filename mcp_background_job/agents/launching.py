@@ -20,6 +20,7 @@ from mcp_background_job.executors import lanes, locks
 from mcp_background_job.jobdir import lock
 from mcp_background_job.jobdir.layout import RunDir
 from mcp_background_job.jobdir.records import write
+from mcp_background_job.jobs.inheritance import Inheritance
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import StartRequest
 
@@ -59,12 +60,12 @@ class Policy:
 class Launcher:
     """Starts runs."""
 
-    def __init__(self, manager: JobManager, catalog: Catalog, policy: Policy, environment: Mapping[str, str]) -> None:
+    def __init__(self, manager: JobManager, catalog: Catalog, policy: Policy, inheritance: Inheritance) -> None:
         """Takes its parts, and the environment from which agents get theirs."""
         self._manager = manager
         self._catalog = catalog
         self._policy = policy
-        self._environment = environment
+        self._inheritance = inheritance
 
     async def binary_of(self, adapter: Adapter, request: SpawnRequest) -> str:
         """Return the agent's program.
@@ -72,7 +73,8 @@ class Launcher:
         Raises:
             AgentMissingError: it is not there, or too old.
         """
-        there = await lanes.lasting(adapter.available, request.config, self._environment)
+        environment = (await self._inheritance.get()).variables
+        there = await lanes.lasting(adapter.available, request.config, environment)
         if there.path is None:
             raise AgentMissingError(there.reason)
         return there.path
@@ -96,7 +98,8 @@ class Launcher:
                 launch = adapter.launch(_run_request(run, request, text, session), binary)
                 record = _record(run, request, session, launch, job_id=job_id, client=client)
                 await lanes.write(_write_files, run, launch, record)
-                await self._manager.start(self._start_request(run, record, launch))
+                environment = (await self._inheritance.get()).variables
+                await self._manager.start(self._start_request(run, record, launch, environment))
             # The agent cannot do it, a pattern forbids it, there is no room on the disk.
             except (InvalidRequestError, StateDirError):
                 await lanes.write(self._remove, run, job_id)
@@ -107,10 +110,12 @@ class Launcher:
         shutil.rmtree(run.path, ignore_errors=True)
         self._manager.places.store_of(job_id).remove(job_id)
 
-    def _start_request(self, run: RunDir, record: RunRecord, launch: Launch) -> StartRequest:
+    def _start_request(
+        self, run: RunDir, record: RunRecord, launch: Launch, inherited: Mapping[str, str]
+    ) -> StartRequest:
         command = f"exec {shlex.join(launch.argv)}"
         environment = environment_of(
-            self._environment,
+            inherited,
             run_id=record.run_id,
             cwd=record.cwd,
             temporary=run.temporary,

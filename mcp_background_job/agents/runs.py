@@ -33,6 +33,7 @@ from mcp_background_job.errors import (
     UnknownJobError,
 )
 from mcp_background_job.executors import lanes
+from mcp_background_job.jobs.inheritance import Inheritance
 from mcp_background_job.jobs.manager import JobManager
 
 #: The most events in one answer, as the orchestration tools have it.
@@ -51,19 +52,19 @@ RESUMABLE = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
 class RunManager:
     """Starts, follows, cancels, continues and lists runs of agents."""
 
-    def __init__(self, manager: JobManager, policy: Policy, *, environment: Mapping[str, str], keep_s: float) -> None:
+    def __init__(self, manager: JobManager, policy: Policy, *, inheritance: Inheritance, keep_s: float) -> None:
         """Takes its parts; see ``app.build_runs``.
 
         Args:
             manager: of the jobs that runs are.
             policy: what the settings say about runs.
-            environment: from which agents get theirs.
+            inheritance: the environment from which agents get theirs.
             keep_s: seconds for which ended runs are kept.
         """
         self._manager = manager
         self._keep_s = keep_s
         self._catalog = Catalog(manager.state, manager.index)
-        self._launcher = Launcher(manager, self._catalog, policy, environment)
+        self._launcher = Launcher(manager, self._catalog, policy, inheritance)
         self._watcher = Watcher(manager, self._catalog)
 
     async def close(self) -> None:

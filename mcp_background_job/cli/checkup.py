@@ -42,6 +42,7 @@ class Findings:
         system: kernel and machine.
         settings: all that there are.
         state_dir: facts about the state directory.
+        environment: where that of jobs that are started from here comes from.
         jobs: how many are live, and how many there are.
         comfyui: whether it answers, and where.
         kernel: what the kernel offers.
@@ -54,6 +55,7 @@ class Findings:
     system: str = field(default_factory=platform.platform)
     settings: list[Setting] = field(default_factory=list[Setting])
     state_dir: dict[str, Any] = field(default_factory=dict[str, Any])
+    environment: str = ""
     jobs: dict[str, int] = field(default_factory=dict[str, int])
     comfyui: dict[str, Any] = field(default_factory=dict[str, Any])
     kernel: dict[str, bool] = field(default_factory=kernel.offers)
@@ -80,6 +82,7 @@ def examine(settings: Settings, comfyui: ComfyUISettings) -> Findings:
 
 async def examine_jobs(manager: JobManager, findings: Findings) -> None:
     """Look at the jobs, and whether their index can be used."""
+    findings.environment = (await manager.inheritance.get()).source
     await manager.recover()
     jobs = await manager.index.call(lambda registry: registry.count())
     unended = await manager.index.call(lambda registry: registry.unended())

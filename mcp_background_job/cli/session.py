@@ -45,6 +45,7 @@ def with_manager(use: Callable[[JobManager], Coroutine[Any, Any, int]]) -> int:
             return await use(manager)
         finally:
             await manager.places.finish()  # a sweep that was begun on the way
+            await manager.inheritance.close()
 
     try:
         return asyncio.run(to_the_end())

@@ -11,7 +11,9 @@ from mcp_background_job.jobs.starting import Started
 
 
 async def report(manager: JobManager, started: Started, *, as_json: bool) -> None:
-    """Write the id alone for a pipe, a sentence for people, or the facts as JSON."""
+    """Write the id alone for a pipe, a sentence for people, or the facts as JSON; what is odd goes to stderr."""
+    if started.note:
+        terminal.say(started.note)
     if as_json:
         job = await manager.find(started.job.job_id)
         terminal.as_json({**await facts.one(manager, job), "existed": started.existed})

@@ -47,6 +47,7 @@ class Spec:
         parent: id of the job in whose process it was asked for; only that job's end may end it.
         project: directory of the project that it was asked for in, empty if there was none.
         reader: who is to be told of its end and of its questions.
+        env_from: where ``env`` comes from, beside what was asked for with the job; empty if not known.
         is_own: it is this program's own (ComfyUI, a dispatcher), and takes none of the places that ``max_jobs`` counts.
     """
 
@@ -74,6 +75,7 @@ class Spec:
     project: str = ""
     reader: str = ""
     is_own: bool = False
+    env_from: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,6 @@ A command does one thing and a server everything, so a part is loaded when it is
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from mcp_background_job.core.job import Job
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.jobs.index import Index
+from mcp_background_job.jobs.inheritance import Inheritance
 from mcp_background_job.jobs.looking import Looker
 from mcp_background_job.jobs.news import JobNews
 from mcp_background_job.jobs.policy import GRACE_S, Policy
@@ -41,7 +41,7 @@ class JobManager:
         *,
         news: JobNews,
         state: StateDir,
-        environment: Mapping[str, str],
+        inheritance: Inheritance,
         keep_s: float,
     ) -> None:
         """Takes its parts; see ``app.build``.
@@ -52,7 +52,7 @@ class JobManager:
             policy: what the settings say about starting jobs.
             news: what is new of jobs for whom.
             state: where those who use jobs, as ComfyUI and runs do, keep what they know; not read here.
-            environment: that jobs inherit.
+            inheritance: what jobs inherit.
             keep_s: seconds for which ended jobs are kept.
         """
         self.places = places
@@ -64,7 +64,7 @@ class JobManager:
         #: What commands are given to, as it would be typed.
         self.shell = shlex.join(policy.shell)
         self._policy = policy
-        self._environment = environment
+        self.inheritance = inheritance
         self._looker = Looker(places, index)
         self._tidier = Tidier(places, index, news, keep_s=keep_s)
 
@@ -76,7 +76,7 @@ class JobManager:
             self.places,
             self.index,
             self._policy,
-            environment=self._environment,
+            inheritance=self.inheritance,
             looker=self._looker,
             stopper=self._stopper,
         )

@@ -15,7 +15,8 @@ from mcp_background_job.core.job import check_name
 from mcp_background_job.errors import CommandRefusedError, InvalidRequestError
 from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, JOB_ID_VARIABLE
 from mcp_background_job.jobdir.records import Spec
-from mcp_background_job.jobs.environment import plain_output, terminal_output
+from mcp_background_job.jobs.environment import plain_output, terminal_output, without_secrets
+from mcp_background_job.jobs.inheritance import Inherited
 from mcp_background_job.jobs.policy import Policy
 from mcp_background_job.jobs.shell import MAX_ARGUMENT, argv_of, command_from, is_too_long
 
@@ -166,15 +167,16 @@ def spec_of(
     cwd: str,
     after: list[str],
     client: str,
-    environment: Mapping[str, str],
+    inherited: Inherited,
     keep: Keep,
 ) -> Spec:
     """Return what the runner needs to know; ``identity`` is that of the job's directory."""
     import secrets  # noqa: PLC0415  only for who starts a job
 
     cookie = f"{identity}-{secrets.token_hex(16)}"
-    inherited = inherited_by(request.stdin, environment) if request.environment is None else request.environment
-    env = {**inherited, **request.env, JOB_ID_VARIABLE: job_id, COOKIE_VARIABLE: cookie}
+    whole = request.environment
+    base = inherited_by(request.stdin, inherited.variables) if whole is None else without_secrets(whole)
+    env = {**base, **request.env, JOB_ID_VARIABLE: job_id, COOKIE_VARIABLE: cookie}
     limit = None if request.is_own else policy.timeout_s
     return Spec(
         job_id=job_id,
@@ -198,6 +200,7 @@ def spec_of(
         pools=dict(request.pools),
         large_pipes=request.large_pipes,
         is_own=request.is_own,
+        env_from=inherited.source,
         parent=(policy.parent if request.parent is None else request.parent) or None,
         project=policy.project if request.project is None else request.project,
         reader=request.reader,

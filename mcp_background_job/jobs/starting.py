@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -14,7 +13,9 @@ from mcp_background_job.executors import lanes
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.layout import RUN_ID_VARIABLE
 from mcp_background_job.jobdir.records import Spec
+from mcp_background_job.jobs.environment import is_secret
 from mcp_background_job.jobs.index import Index
+from mcp_background_job.jobs.inheritance import Inheritance, Inherited
 from mcp_background_job.jobs.looking import Looker
 from mcp_background_job.jobs.policy import Policy
 from mcp_background_job.jobs.request import (
@@ -41,11 +42,13 @@ class Started:
         job: the job.
         pid: of its command, if it runs already.
         existed: it was running under this name before, and nothing was started.
+        note: what the caller may not expect of the environment that it has.
     """
 
     job: Job
     pid: int | None
     existed: bool = False
+    note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,15 +71,15 @@ class Starter:
         index: Index,
         policy: Policy,
         *,
-        environment: Mapping[str, str],
+        inheritance: Inheritance,
         looker: Looker,
         stopper: Stopper,
     ) -> None:
-        """Takes its parts; jobs inherit the environment."""
+        """Takes its parts."""
         self._places = places
         self._index = index
         self._policy = policy
-        self._environment = environment
+        self._inheritance = inheritance
         self._looker = looker
         self._stopper = stopper
 
@@ -101,12 +104,14 @@ class Starter:
             return started
 
     async def _start(self, asked: _Asked) -> Started:
-        spec = await lanes.write(self._spec_of, asked)
+        is_whole = asked.request.environment is not None
+        inherited = Inherited({}, source="") if is_whole else await self._inheritance.get()
+        spec = await lanes.write(self._spec_of, asked, inherited)
         submitted = await self._places.launch(spec, wait_for_report=asked.wait_for_report)
         state = State.QUEUED if submitted.queued else State.RUNNING
-        return Started(replace(job_of(spec), state=state), submitted.pid)
+        return Started(replace(job_of(spec), state=state), submitted.pid, note=inherited.note)
 
-    def _spec_of(self, asked: _Asked) -> Spec:
+    def _spec_of(self, asked: _Asked, inherited: Inherited) -> Spec:
         job_id = asked.request.job_id or self._claim_id()
         store = self._places.store_of(job_id)
         return spec_of(
@@ -117,7 +122,7 @@ class Starter:
             cwd=asked.cwd,
             after=asked.after,
             client=asked.client,
-            environment=self._environment,
+            inherited=inherited,
             keep=partial(store.keep, job_id),
         )
 
@@ -131,12 +136,20 @@ class Starter:
             )
         if job.state is not State.EXITED:
             await self._stopper.kill(job.job_id, by=client or "restart", why="restart")
-        inherited = inherited_by(spec.stdin, self._environment)
+        # What the server has of its own, and what it has from the login shell by now, nobody has asked for.
+        own, now = (
+            inherited_by(spec.stdin, variables)
+            for variables in (self._inheritance.own, (await self._inheritance.get()).variables)
+        )
         request = StartRequest(
             command=spec.command,
             name=spec.name,
             cwd=spec.cwd,
-            env={key: value for key, value in spec.env.items() if inherited.get(key) != value},
+            env={
+                key: value
+                for key, value in spec.env.items()
+                if value not in (own.get(key), now.get(key)) and not is_secret(key)
+            },
             stdin=spec.stdin,  # pyright: ignore[reportArgumentType]  checked when it was first asked for
             stdin_text=await lanes.look(self._stdin_text, spec),
             shell=shell_in(spec.argv),

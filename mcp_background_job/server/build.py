@@ -75,6 +75,7 @@ def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider 
                 for chore in chores:
                     chore.cancel()
                 await starting
+                await manager.inheritance.close()
         await comfyui.close()
         await runs.close()
         manager.close()
@@ -115,8 +116,9 @@ def _tools(settings: Settings, manager: JobManager, comfyui: Door[ComfyUI], runs
 
 
 async def _keep_house(manager: JobManager, runs: Door[RunManager], interval_s: float) -> None:
-    """Recover what an earlier server left, and remove old jobs from time to time."""
+    """Ask the login shell, recover what an earlier server left, and remove old jobs from time to time."""
     await asyncio.sleep(_AFTER_HANDSHAKE_S)
+    manager.inheritance.begin()
     while True:
         try:
             await manager.recover()

@@ -22,14 +22,14 @@ _TOKEN_BYTES = 32
 def serve_stdio(settings: Settings) -> None:
     """Serve over stdin and stdout until stdin is closed."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    manager = build(settings)
+    manager = build(settings, is_server=True)
     asyncio.run(stdio.serve_stdio(build_server(manager, settings)))
 
 
 def serve_http(settings: Settings, host: str, port: int) -> None:
     """Serve over HTTP, to those who know the token, until interrupted. Where the token is, is said on stderr."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    manager = build(settings)
+    manager = build(settings, is_server=True)
     token = _token(settings)
     server = build_server(manager, settings, auth=_BearerToken(token))
     sys.stderr.write(_how_to_use(settings, host, port))

@@ -134,6 +134,7 @@ def test_the_doctor_shows_settings_and_where_they_come_from(cli: CommandLine) ->
     settings = {item["variable"]: (item["value"], item["source"]) for item in found["settings"]}
     assert settings["MCP_BG_MAX_JOBS"] == ("3", "environment")
     assert settings["MCP_BG_SHELL"] == ("/bin/bash -e", "environment")
+    assert found["environment"] == "server"
     assert found["state_dir"]["mode"] == "0700"
     assert found["jobs"] == {"live": 0, "queued": 0, "total": 1}
     assert [text.split()[0] for text in found["warnings"]] == ["MCP_BG_MAXJOBS"]

@@ -9,6 +9,7 @@ import pytest
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.jobs.index import Index
+from mcp_background_job.jobs.inheritance import Inheritance
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.news import JobNews
 from mcp_background_job.jobs.policy import Policy
@@ -41,7 +42,7 @@ def memory_manager(memory_place: MemoryPlace) -> Generator[JobManager]:
         policy,
         news=JobNews(places, MemoryNews),
         state=StateDir("/nowhere"),
-        environment={"PATH": "/bin"},
+        inheritance=Inheritance({"PATH": "/bin"}),
         keep_s=60.0,
     )
     yield manager

@@ -100,6 +100,7 @@ def _asked(details: Details) -> dict[str, Any]:
     spec = details.spec
     return {
         "stdin": spec.stdin if spec else None,
+        "env_from": (spec.env_from or None) if spec else None,
         "timeout_s": spec.timeout_s if spec else None,
         "after": spec.after if spec else [],
         "client": details.job.client or None,

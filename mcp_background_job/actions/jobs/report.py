@@ -78,6 +78,7 @@ class StatusResult(BaseModel):
     pid: int | None = None
     command: str
     cwd: str
+    env_from: str | None = None
     created_at: str
     started_at: str | None = None
     ended_at: str | None = None
@@ -162,6 +163,7 @@ def status_result(details: Details) -> StatusResult:
         pid=known["pid"],
         command=one_line(job.command, _COMMAND_IN_STATUS),
         cwd=job.cwd,
+        env_from=known["env_from"],
         created_at=iso(job.created_at) or "",
         started_at=iso(job.started_at),
         ended_at=iso(job.ended_at),

@@ -97,9 +97,8 @@ class Starting:
 
     async def _started(self, caller: Caller, started: Started, wait: Wait) -> JobResult:
         await self._expect(caller, started.job)
-        note = wait.note
-        if started.existed:
-            note = "a job of this name was running already; nothing was started" + (f"; {note}" if note else "")
+        existed = "a job of this name was running already; nothing was started" if started.existed else None
+        note = "; ".join(filter(None, (existed, started.note, wait.note))) or None
         log_path = self._manager.places.store_of(started.job.job_id).log_path(started.job.job_id)
         if wait.request.wait_s == 0:
             return job_result(started.job, pid=started.pid, note=note, log_path=log_path)

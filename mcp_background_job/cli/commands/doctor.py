@@ -15,6 +15,7 @@ from mcp_background_job.comfyui.endpoint import endpoint_of
 from mcp_background_job.config import Settings, load_comfyui_settings, load_settings
 from mcp_background_job.core.text import size
 from mcp_background_job.errors import BackgroundJobError
+from mcp_background_job.jobs.manager import JobManager
 
 
 def doctor(*, as_json: AsJson = False) -> int:
@@ -42,16 +43,24 @@ def doctor(*, as_json: AsJson = False) -> int:
 def _look_at_jobs(settings: Settings, findings: Findings) -> None:
     manager = build(settings)
     try:
-        asyncio.run(examine_jobs(manager, findings))
+        asyncio.run(_examine_jobs(manager, findings))
     finally:
         manager.close()
+
+
+async def _examine_jobs(manager: JobManager, findings: Findings) -> None:
+    try:
+        await examine_jobs(manager, findings)
+    finally:
+        await manager.inheritance.close()
 
 
 def _write(findings: Findings) -> None:
     terminal.line(f"mcp-background-job {findings.version}, Python {findings.python}, {findings.system}")
     _section("settings", ((item.variable, f"{item.value or '-'}  ({item.source})") for item in findings.settings))
     _section("state directory", _state_dir(findings))
-    _section("jobs", ((name, str(count)) for name, count in findings.jobs.items()))
+    jobs = {**findings.jobs, "environment from": findings.environment}
+    _section("jobs", ((name, str(value)) for name, value in jobs.items() if value != ""))
     _section("ComfyUI", _comfyui(findings))
     _section("kernel", ((name, "yes" if there else "no") for name, there in findings.kernel.items()))
     _section("warnings", ((text, "") for text in findings.warnings))

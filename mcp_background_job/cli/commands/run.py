@@ -69,6 +69,8 @@ def run(
 async def _run(manager: JobManager, request: StartRequest, *, follow: bool, as_json: bool) -> int:
     job = await manager.start(request, client=CLIENT)
     if follow:
+        if job.note:
+            terminal.say(job.note)
         terminal.say(started.sentence(job))
         return await _follow(manager, job.job)
     await started.report(manager, job, as_json=as_json)

@@ -15,6 +15,7 @@ from mcp_background_job.agents.request import SpawnRequest
 from mcp_background_job.agents.results import Run
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.core.run import RunStatus
+from mcp_background_job.jobs.inheritance import Inheritance
 from mcp_background_job.jobs.manager import JobManager
 from tests.agents.fake_agents import assert_numbered, of
 from tests.agents.fake_model.server import FakeModel
@@ -40,7 +41,9 @@ async def speaking(manager: JobManager, gemini: Agent) -> AsyncGenerator[Callabl
     made: list[RunManager] = []
 
     def make(scenario: str) -> RunManager:
-        made.append(RunManager(manager, Policy(max_runs=4), environment=gemini.environment(scenario), keep_s=60))
+        made.append(
+            RunManager(manager, Policy(max_runs=4), inheritance=Inheritance(gemini.environment(scenario)), keep_s=60)
+        )
         return made[-1]
 
     yield make

@@ -17,6 +17,7 @@ from mcp_background_job.agents.request import SpawnRequest
 from mcp_background_job.agents.results import Run
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.core.run import RunStatus
+from mcp_background_job.jobs.inheritance import Inheritance
 from mcp_background_job.jobs.manager import JobManager
 from tests.agents.fake_agents import assert_numbered
 from tests.agents.fake_model.server import FakeModel
@@ -30,7 +31,7 @@ pytestmark = [pytest.mark.real_agents, pytest.mark.real_process, pytest.mark.tim
 async def _runs(manager: JobManager, agent: Agent, scenario: str) -> AsyncGenerator[RunManager]:
     """A manager whose runs speak to the model in a scenario."""
     policy = Policy(max_runs=4, passed=("FAKE_API_KEY", "OPENCODE_*"))
-    runs = RunManager(manager, policy, environment=agent.environment(scenario), keep_s=60)
+    runs = RunManager(manager, policy, inheritance=Inheritance(agent.environment(scenario)), keep_s=60)
     yield runs
     await runs.close()
 
