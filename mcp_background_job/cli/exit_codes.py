@@ -15,10 +15,13 @@ from mcp_background_job.errors import (
     BackgroundJobError,
     ConfigError,
     InvalidRequestError,
+    JobEndedError,
     LifecycleError,
     RelaunchError,
     RunStateError,
+    StdinClosedError,
     UnknownBatchError,
+    UnknownJobError,
     UnknownRunError,
     UnknownSessionError,
     UnreachableError,
@@ -46,7 +49,9 @@ Exit codes:
 * 0: done; `wait` and `run --follow`: the job completed
 * 1: `wait`: --fail-on was found, or the job completed before --until was; `doctor`: something is wrong
 * 2: wrong usage, an argument or a setting that cannot be used
-* 3 to 8: `comfyui` and `runs`: see `comfyui --help` and `runs --help`
+* 3 to 6: `comfyui` and `runs`: see `comfyui --help` and `runs --help`
+* 7: refused: the job has ended, or takes no input
+* 8: there is no such job
 * 124: `wait --timeout` ran out
 * 125: an error of ours, or a job that did not complete and has no exit code that says so: lost, never started, stopped
 * 128+n: `wait` and `run --follow`: signal n ended the job; also 130 for Ctrl-C, 141 when nobody reads our output
@@ -148,9 +153,9 @@ def of_error(error: BackgroundJobError) -> int:
         return USAGE
     if isinstance(error, UnreachableError):
         return UNREACHABLE
-    if isinstance(error, UnknownBatchError | UnknownSessionError | UnknownRunError):
+    if isinstance(error, UnknownJobError | UnknownBatchError | UnknownSessionError | UnknownRunError):
         return NOT_FOUND
-    refusals = LifecycleError | RelaunchError | AgentMissingError | RunStateError
+    refusals = LifecycleError | RelaunchError | AgentMissingError | RunStateError | JobEndedError | StdinClosedError
     return REFUSED if isinstance(error, refusals) else TROUBLE
 
 

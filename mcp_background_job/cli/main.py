@@ -6,11 +6,11 @@ import sys
 from functools import cached_property
 from typing import Any, NoReturn
 
-from cyclopts import App, CycloptsError, Parameter, UnknownCommandError
+from cyclopts import App, CycloptsError, Parameter, UnknownCommandError, UnknownOptionError
 
 from mcp_background_job import __version__
 from mcp_background_job.cli import exit_codes, terminal
-from mcp_background_job.errors import BackgroundJobError
+from mcp_background_job.errors import BackgroundJobError, InvalidRequestError
 
 _HELP = """\
 Runs commands in the background, watches them, waits for them, and really kills them.
@@ -146,10 +146,10 @@ def _exit_code(tokens: list[str]) -> int:
         code = build_app()(tokens, exit_on_error=False, print_error=False)
         terminal.flush()
     except BackgroundJobError as error:
-        terminal.say(str(error))
+        terminal.fail(error, to_program=_wants_json(tokens))
         return exit_codes.of_error(error)
     except CycloptsError as error:
-        terminal.say(_wrong_usage(error))
+        terminal.fail(InvalidRequestError(_wrong_usage(error)), to_program=_wants_json(tokens))
         return exit_codes.USAGE
     except KeyboardInterrupt:
         return exit_codes.INTERRUPTED
@@ -159,11 +159,19 @@ def _exit_code(tokens: list[str]) -> int:
     return code or exit_codes.OK
 
 
+def _wants_json(tokens: list[str]) -> bool:
+    """Tell whether a program reads what is written, as far as can be told of a line that may be wrong."""
+    ours = tokens[: tokens.index("--")] if "--" in tokens else tokens
+    return "--json" in ours
+
+
 def _wrong_usage(error: CycloptsError) -> str:
     import difflib  # noqa: PLC0415  only for a mistyped command
 
     if not isinstance(error, UnknownCommandError):
-        return f"{error} (--help shows what can be given)"
+        is_for_command = isinstance(error, UnknownOptionError) and (error.command_chain or ("",))[0] == "run"
+        hint = "; options of the command itself go behind --: run -- COMMAND" if is_for_command else ""
+        return f"{error} (--help shows what can be given{hint})"
     # The text of this one would import every command.
     group = next(iter(error.command_chain or ()), "")
     commands = _GROUPS[group][2] if group in _GROUPS else _COMMANDS

@@ -9,7 +9,7 @@ from mcp_background_job.actions.jobs.facts import duration_of
 from mcp_background_job.cli import terminal
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
-from mcp_background_job.core.text import duration, one_line
+from mcp_background_job.core.text import command_on_one_line, duration, one_line
 
 if TYPE_CHECKING:  # rich costs 50 ms, and a pipe needs none of it
     from rich.table import Table
@@ -91,7 +91,7 @@ def _cells(job: Job, now: float) -> list[str]:
         _exit(job),
         duration(now - job.created_at),
         "-" if took is None else duration(took),
-        printable(job.command),
+        escaped(command_on_one_line(job.command, _COMMAND_WIDTH)),
     ]
 
 

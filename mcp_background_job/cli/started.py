@@ -20,6 +20,8 @@ async def report(manager: JobManager, started: Started, *, as_json: bool) -> Non
     elif terminal.for_people():
         terminal.line(f"{sentence(started)}; see: {PROGRAM} logs -f {started.job.job_id}")
     else:
+        if started.existed:  # the id alone does not tell that nothing was started
+            terminal.say(sentence(started))
         terminal.line(started.job.job_id)
 
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 import codecs
 import json
 import os
+import re
 import sys
 from typing import Any
 
 from mcp_background_job.core.wire import plain, utf8
+from mcp_background_job.errors import BackgroundJobError
 
 PROGRAM = "mcp-background-job"
+
+#: An argument in a sentence that is made for tools too; options have its name, without the unit.
+_ARGUMENT = re.compile(r"(?<![\w'\"-])(stdin|timeout_s|grace_s|until|fail_on|if_running|stream|grep|signal|limit)=")
 
 
 def prepare() -> None:
@@ -51,9 +56,32 @@ def data(chunk: bytes) -> None:
 
 
 def say(text: str) -> None:
-    """Write a remark or an error, on one line."""
-    sys.stderr.write(f"{PROGRAM}: {' '.join(utf8(text).split())}\n")
+    """Write a remark or an error: on one line for a pipe, wrapped between words on a terminal."""
+    message = f"{PROGRAM}: {' '.join(utf8(text).split())}"
+    sys.stderr.write(f"{_wrapped(message) if sys.stderr.isatty() else message}\n")
     sys.stderr.flush()
+
+
+def fail(error: BackgroundJobError, *, to_program: bool) -> None:
+    """Say what went wrong; to a program that reads JSON, with its code."""
+    sentence = in_options(str(error))
+    if to_program:
+        as_json({"error": {"code": error.code, "message": sentence}})
+    say(sentence)
+
+
+def in_options(text: str) -> str:
+    """Return a sentence about arguments, as tools have them, in the words of the command line."""
+    return _ARGUMENT.sub(lambda found: f"--{found[1].removesuffix('_s').replace('_', '-')} ", text)
+
+
+def _wrapped(message: str) -> str:
+    import shutil  # noqa: PLC0415  only for people
+    import textwrap  # noqa: PLC0415
+
+    width = shutil.get_terminal_size().columns
+    # A path or an id that is broken cannot be copied.
+    return textwrap.fill(message, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def forget_stdout() -> None:

@@ -21,7 +21,7 @@ class Job:
 
     Attributes:
         job_id: its id.
-        command: what was asked for.
+        command: what was asked for, without its end if it is long.
         cwd: where.
         created_at: when.
         state: where it is in its life.

@@ -34,6 +34,17 @@ def one_line(text: str, limit: int) -> str:
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
 
 
+def command_on_one_line(text: str, limit: int) -> str:
+    """Return a command on one line of at most ``limit`` characters, on which it is seen where its own lines end."""
+    lines = [" ".join(line.split()) for line in text[: limit * 2].splitlines()]
+    return one_line(" ↵ ".join(line for line in lines if line) + ("…" if len(text) > limit * 2 else ""), limit)
+
+
+def shortened(text: str, limit: int) -> str:
+    """Return the text, its lines as they are, cut to ``limit`` characters."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
 def iso(moment: float | None) -> str | None:
     """Return a moment in UTC, to the second."""
     return None if moment is None else datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")

@@ -6,15 +6,19 @@ import dataclasses
 
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
+from mcp_background_job.core.text import shortened
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import Spec
+
+#: Characters of a command in the index, which lists read; some are megabytes. The spec has the whole.
+_COMMAND = 2000
 
 
 def job_of(spec: Spec) -> Job:
     """Return the job that a spec asks for, before anything is known of it."""
     return Job(
         job_id=spec.job_id,
-        command=spec.command,
+        command=shortened(spec.command, _COMMAND),
         cwd=spec.cwd,
         created_at=spec.created_at,
         state=State.QUEUED,

@@ -166,3 +166,20 @@ def test_the_doctor_finds_an_index_that_cannot_be_used(cli: CommandLine) -> None
     assert done.returncode == 1
     assert json.loads(done.stdout)["jobs"]["total"] == 1
     assert [row["job_id"] for row in cli.json("list")] == [job_id]
+
+
+def test_a_command_of_several_lines_is_one_line_in_a_list_and_whole_in_a_status(cli: CommandLine) -> None:
+    job_id = cli.start("--", "echo a\n\n  echo  b")
+    assert "echo a ↵ echo b" in cli.ok("list")
+    assert cli.status(job_id)["command"] == "echo a\n\n  echo  b"
+    lines = [line.strip() for line in cli.ok("status", job_id).splitlines()]
+    assert lines[lines.index("command           echo a") + 2] == "echo  b"
+
+
+def test_a_list_holds_the_beginning_of_a_long_command_and_a_status_all_of_it(cli: CommandLine) -> None:
+    command = f": {'x' * 100_000}"
+    job_id = cli.start("--", command)
+    (row,) = cli.json("list")
+    assert len(row["command"]) == 2000
+    assert row["command"].endswith("x…")
+    assert cli.status(job_id)["command"] == command

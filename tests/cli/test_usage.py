@@ -41,7 +41,7 @@ def test_an_unknown_job_is_told_in_one_line_with_the_nearest(cli: CommandLine) -
     cli.ok("wait", cli.start("--name", "train", "--", "true"))
     for command in ("status", "logs", "wait", "restart", "kill"):
         done = cli(command, "trian")
-        assert done.returncode == 125
+        assert done.returncode == 8
         assert "no job 'trian'" in only_line(done.stderr)
         assert "train" in only_line(done.stderr)
 
@@ -68,7 +68,6 @@ def test_a_bad_setting_is_told_in_one_line(cli: CommandLine) -> None:
         ["run", "--name", "no spaces", "--", "true"],
         ["run", "--timeout", "soon", "--", "true"],
         ["run", "--cwd", "/no/such/place", "--", "true"],
-        ["run", "--follow", "--json", "--", "true"],
         ["wait", "x", "--until", "("],
         ["wait", "x", "--until", "idle:never"],
         ["wait", "x", "--timeout=-1"],
@@ -141,3 +140,40 @@ def test_there_is_completion(cli: CommandLine, shell: str) -> None:
     text = cli.ok("completion", "--shell", shell)
     assert "restart" in text
     assert "mcp-background-job" in text
+
+
+def test_a_program_that_asks_for_json_gets_errors_as_json_with_their_codes(cli: CommandLine) -> None:
+    for arguments, code in (
+        (["status", "--json", "nobody"], "unknown_job"),
+        (["kill", "nobody", "--json"], "unknown_job"),
+        (["list", "--json", "--no-such-option"], "invalid_request"),
+        (["run", "--follow", "--json", "--", "true"], "invalid_request"),
+    ):
+        done = cli(*arguments)
+        told = json.loads(done.stdout)["error"]
+        assert told["code"] == code
+        assert told["message"] in only_line(done.stderr)
+    assert cli("status", "nobody").stdout == b""
+    assert cli("logs", "nobody", "--", "--json").stdout == b""
+
+
+def test_errors_speak_of_options(cli: CommandLine) -> None:
+    assert "--timeout 0: a time limit" in only_line(cli("run", "--timeout", "0", "--", "true").stderr)
+    assert "--until 'port:0'" in only_line(cli("wait", "x", "--until", "port:0").stderr)
+
+
+def test_options_of_a_command_are_sent_behind_two_hyphens(cli: CommandLine) -> None:
+    assert "run -- COMMAND" in only_line(cli("run", "ls", "-la").stderr)
+    assert "run -- COMMAND" not in only_line(cli("list", "--no-such-option").stderr)
+
+
+def test_help_keeps_backslashes(cli: CommandLine) -> None:
+    assert "ctrl-\\, up" in cli.ok("send", "--help")
+
+
+def test_a_pipe_is_told_that_a_job_of_this_name_runs_already(cli: CommandLine) -> None:
+    first = cli("run", "--name", "dev", "--", "sleep 60")
+    second = cli("run", "--name", "dev", "--", "sleep 60")
+    assert second.stdout == first.stdout
+    assert first.stderr == b""
+    assert "`dev` running already" in only_line(second.stderr)

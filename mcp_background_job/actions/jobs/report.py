@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from mcp_background_job.actions.jobs.facts import details_facts
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
-from mcp_background_job.core.text import duration, iso, one_line, size
+from mcp_background_job.core.text import command_on_one_line, duration, iso, one_line, shortened, size
 from mcp_background_job.jobs.details import Details
 from mcp_background_job.jobs.stopping import Killed
 
@@ -145,7 +145,7 @@ def list_row(job: Job) -> dict[str, Any]:
     """Return a job as one compact row."""
     row: dict[str, Any] = {"job_id": job.job_id, "name": job.name, "status": job.status, "exit_code": job.exit_code}
     row["age"] = duration(time.time() - job.created_at)
-    row["command"] = one_line(job.command, _COMMAND_IN_LIST)
+    row["command"] = command_on_one_line(job.command, _COMMAND_IN_LIST)
     return {key: value for key, value in row.items() if value is not None}
 
 
@@ -161,7 +161,7 @@ def status_result(details: Details) -> StatusResult:
         reason=told_reason(job),
         note=known["note"],
         pid=known["pid"],
-        command=one_line(job.command, _COMMAND_IN_STATUS),
+        command=shortened(known["command"], _COMMAND_IN_STATUS),
         cwd=job.cwd,
         env_from=known["env_from"],
         created_at=iso(job.created_at) or "",

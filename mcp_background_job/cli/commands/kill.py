@@ -39,7 +39,7 @@ async def _kill(manager: JobManager, references: list[str], signal: str, grace_s
     results = await asyncio.gather(*(_kill_one(manager, reference, signal, grace_s) for reference in references))
     for result in results:
         if isinstance(result, BackgroundJobError):
-            terminal.say(str(result))
+            terminal.fail(result, to_program=as_json)
         elif result.job:
             await _report(manager, result, result.job, as_json=as_json)
     failed = [result for result in results if isinstance(result, BackgroundJobError)]

@@ -10,7 +10,7 @@ from mcp_background_job.actions.jobs.facts import details_facts
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson
 from mcp_background_job.cli.session import with_manager
-from mcp_background_job.cli.show import printable, style_of
+from mcp_background_job.cli.show import escaped, printable, style_of
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.text import duration, size
 from mcp_background_job.jobs.manager import JobManager
@@ -78,4 +78,6 @@ def _text(name: str, value: Any) -> str:
         return duration(value)
     if isinstance(value, list):
         return ", ".join(str(part) for part in cast("list[object]", value))
-    return printable(str(value)) if name in ("command", "reason") else str(value)
+    if name == "command":
+        return f"\n{'':{_LABEL_WIDTH}}".join(map(escaped, value.splitlines()))
+    return printable(value) if name == "reason" else str(value)
