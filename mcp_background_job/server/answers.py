@@ -14,6 +14,9 @@ from mcp_background_job.server.fastmcp_names import ImageContent, TextContent, T
 #: Under which an error's ``_meta`` holds its code, one of those in ``errors``.
 ERROR_CODE = "mcp-background-job/code"
 
+#: Characters of an error.
+_MAX_ERROR = 2000
+
 _JSON_TYPES = {
     "<class 'str'>": "string",
     "<class 'int'>": "integer",
@@ -46,7 +49,10 @@ def as_tool_error(sentence: str, code: str) -> ToolResult:
 
     The code is beside the content: structured content is promised to be of the tool's schema, also by an error.
     """
-    return ToolResult(content=[TextContent(type="text", text=utf8(sentence))], meta={ERROR_CODE: code}, is_error=True)
+    told = utf8(sentence)
+    if len(told) > _MAX_ERROR:  # it quotes what it is about, however long that is, and ends with what to do
+        told = f"{told[: _MAX_ERROR // 2]} … {told[-_MAX_ERROR // 2 :]}"
+    return ToolResult(content=[TextContent(type="text", text=told)], meta={ERROR_CODE: code}, is_error=True)
 
 
 def facts_of(report: BaseModel | Illustrated | dict[str, Any]) -> dict[str, Any]:

@@ -103,3 +103,10 @@ def test_what_nobody_waits_for_is_not_answered(lines: LineClient) -> None:
         lines.write(line)
     lines.write(json.dumps({"jsonrpc": "2.0", "id": "last", "method": "ping"}).encode())
     assert lines.read() == {"jsonrpc": "2.0", "id": "last", "result": {}}
+
+
+def test_an_error_about_something_long_is_short_and_says_what_to_do(lines: LineClient) -> None:
+    told = lines.text("get_job_status", job_id="x" * 1_000_000)
+    assert len(told) < 2100
+    assert told.startswith("there is no job 'xxx")
+    assert told.endswith("there are no jobs yet")
