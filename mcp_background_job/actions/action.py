@@ -23,6 +23,9 @@ _QUOTED = 100
 _NAME = 60
 _MAX_PROBLEMS = 5
 
+#: Above all whole numbers of 64 bits: databases and files take no others as limits and offsets.
+_MORE = 2**63
+
 _SHORT = reprlib.Repr()  # does not look at all of a large value first, or of a deep one
 _SHORT.maxstring = _SHORT.maxother = _QUOTED
 
@@ -136,9 +139,14 @@ class Action(Generic[Request, Reported]):
         if unknown := [name for name in arguments if name not in self._kinds]:
             raise InvalidRequestError(f"bad arguments: {_not_known(unknown, list(self._kinds))}")
         try:
-            return self.arguments.validate_python(meant(arguments, self._kinds, self._optional))
+            request = self.arguments.validate_python(meant(arguments, self._kinds, self._optional))
         except ValidationError as error:
             raise InvalidRequestError(_sentence(error)) from error
+        for name in self._kinds:
+            value = getattr(request, name)
+            if isinstance(value, int) and not -_MORE <= value < _MORE:
+                raise InvalidRequestError(f"bad arguments: {name}: a whole number of 64 bits, not {_quoted(value)}")
+        return request
 
 
 def _not_known(unknown: list[str], known: list[str]) -> str:
