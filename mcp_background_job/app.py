@@ -19,7 +19,7 @@ from mcp_background_job.jobs.inheritance import Inheritance
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.news import JobNews
 from mcp_background_job.jobs.policy import Policy
-from mcp_background_job.jobs.project import project_of, working_directory
+from mcp_background_job.jobs.project import own_project
 from mcp_background_job.jobs.shell import users_shell
 from mcp_background_job.registry.base import Registry
 from mcp_background_job.registry.news_base import News
@@ -116,7 +116,7 @@ def policy_of(settings: Settings) -> Policy:
         allowed_commands=tuple(settings.allowed_commands),
         shell=tuple(shlex.split(settings.shell)),
         parent=_own_job(),
-        project=project_of(directory) if (directory := working_directory()) else "",
+        project=own_project(),
     )
 
 

@@ -99,7 +99,7 @@ class Launcher:
                 record = _record(run, request, session, launch, job_id=job_id, client=client)
                 await lanes.write(_write_files, run, launch, record)
                 environment = (await self._inheritance.get()).variables
-                await self._manager.start(self._start_request(run, record, launch, environment))
+                await self._manager.start(await lanes.look(self._start_request, run, record, launch, environment))
             # The agent cannot do it, a pattern forbids it, there is no room on the disk.
             except (InvalidRequestError, StateDirError):
                 await lanes.write(self._remove, run, job_id)

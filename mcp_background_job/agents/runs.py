@@ -81,8 +81,8 @@ class RunManager:
             AgentMissingError: the agent's program is not there.
             LaunchError: the run is on record and could not be started.
         """
-        check(request)
-        text = text_of(request)
+        await lanes.look(check, request)
+        text = await lanes.look(text_of, request)
         adapter = adapter_named(request.backend)
         session = Session("s" + new_id())
         if request.session_mode == "resume":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mcp_background_job.app import build
 from mcp_background_job.config import load_settings
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.jobs.project import project_of
+from mcp_background_job.jobs.project import own_project, working_directory
 
 if TYPE_CHECKING:
     from mcp_background_job.actions.caller import Caller
@@ -24,16 +24,8 @@ def caller() -> Caller:
     from mcp_background_job.actions.caller import Caller  # noqa: PLC0415  commands for jobs need none
     from mcp_background_job.core.news import Reader  # noqa: PLC0415
 
-    directory = working_directory()
-    return Caller(client=CLIENT, directory=directory, project=project_of(directory), reader=Reader(CLIENT))
-
-
-def working_directory() -> str:
-    """Return the directory in which a command was typed; it may be gone by the time somebody asks."""
-    try:
-        return os.getcwd()  # noqa: PTH109  sessions keep directories as text
-    except FileNotFoundError:
-        return os.environ.get("PWD", "")
+    directory = working_directory() or os.environ.get("PWD", "")  # it may be gone by the time somebody asks
+    return Caller(client=CLIENT, directory=directory, project=own_project(), reader=Reader(CLIENT))
 
 
 def with_manager(use: Callable[[JobManager], Coroutine[Any, Any, int]]) -> int:

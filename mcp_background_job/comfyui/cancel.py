@@ -172,7 +172,7 @@ class Canceller:
             place=located.place if located else None,
             finished=located.finished if located else None,
             trouble=Trouble(error.trouble) if error else None,
-            process_gone=walk.watch.process_gone,
+            process_gone=await walk.watch.process_gone(),
             process_suspended=walk.watch.evidence.is_suspended,
             worker_dead=is_worker_dead(walk.watch.evidence),
         )

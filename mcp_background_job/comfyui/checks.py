@@ -48,14 +48,14 @@ class Checks:
                 f"type: sudo fuser -v {port}/tcp"
             )
 
-    def check_is_comfyui(self, process: ServerProcess, error: UnreachableError) -> None:
+    async def check_is_comfyui(self, process: ServerProcess, error: UnreachableError) -> None:
         """Refuse what gives no answer and does not look like ComfyUI: it is somebody else's."""
         portrait = process.portrait
-        known = self._records.load(self._endpoint.port)
+        known = await lanes.look(self._records.load, self._endpoint.port)
         if known and (known.pid, known.birth) == (portrait.pid, portrait.birth):
             return
         foreign = error.trouble in (Trouble.NOT_COMFYUI, Trouble.FORBIDDEN)
-        if foreign or not looks_like_comfyui(portrait.argv, portrait.cwd):
+        if foreign or not await _looks_like_comfyui(portrait):
             raise LifecycleError(
                 f"port {self._endpoint.port} is held by {_shown(portrait)}, which is not known to be "
                 f"ComfyUI: {error}. It was left alone; stop it yourself, or set COMFYUI_PORT to where ComfyUI is"
@@ -66,10 +66,9 @@ class Checks:
         try:
             stats = await self._client.stats()
         except UnreachableError as error:
-            self.check_is_comfyui(process, error)
+            await self.check_is_comfyui(process, error)
             return
-        argv = process.portrait.argv
-        if not is_run_as(stats.argv, argv) and not looks_like_comfyui(argv, process.portrait.cwd):
+        if not is_run_as(stats.argv, process.portrait.argv) and not await _looks_like_comfyui(process.portrait):
             raise LifecycleError(
                 f"port {self._endpoint.port} is held by {_shown(process.portrait)}, and the ComfyUI that answers there "
                 f"was started as {one_line(' '.join(stats.argv), _COMMAND_LENGTH)!r}: it runs elsewhere, behind a "
@@ -83,7 +82,7 @@ class Checks:
         try:
             queue = await self._client.queue(read_s=_FORCED_LOOK_S if force else READ_S)
         except UnreachableError as error:
-            self.check_is_comfyui(process, error)
+            await self.check_is_comfyui(process, error)
             trouble = error
         else:
             await self._check_is_the_server(process)
@@ -107,6 +106,10 @@ class Checks:
                 "cut off, and begun anew by their batches afterwards. force=true goes ahead"
             )
         return luggage
+
+
+async def _looks_like_comfyui(portrait: Portrait) -> bool:
+    return await lanes.look(looks_like_comfyui, portrait.argv, portrait.cwd)
 
 
 def _shown(portrait: Portrait) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-import os
 from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +27,7 @@ from mcp_background_job.comfyui.startup import Settings
 from mcp_background_job.comfyui.status import Status, status_of
 from mcp_background_job.comfyui.submit import Submitter
 from mcp_background_job.core.batch import BatchStatus
+from mcp_background_job.executors import lanes, locks
 from mcp_background_job.jobdir import lock
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.registry.batches import SqliteBatches
@@ -169,7 +169,7 @@ class ComfyUI:
         """
         path = self._directory / f"batch-{batch_id}.lock"
         told = False
-        while (descriptor := lock.acquire(str(path))) is None:
+        while (descriptor := await lanes.hold(lambda: lock.acquire(str(path)), locks.let_go)) is None:
             if not told:
                 say(f"another dispatcher works on batch {batch_id}: this one takes over if it dies")
             told = True
@@ -177,9 +177,9 @@ class ComfyUI:
         try:
             yield
             # Whoever waits with the old file open gets its lock, and finds that there is nothing to do.
-            path.unlink(missing_ok=True)
+            await lanes.write(path.unlink, missing_ok=True)
         finally:
-            os.close(descriptor)
+            locks.let_go(descriptor)
 
     async def _look(self) -> Status:
         return await status_of(self._client, self._journal, self.prompts, self._baselines)
@@ -189,4 +189,4 @@ class ComfyUI:
         await self.lifecycle.close()
         await self._events.close_for_good()
         await self._client.close()
-        self._journal.close()
+        await lanes.journal(self._journal.close)

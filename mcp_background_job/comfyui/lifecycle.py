@@ -222,7 +222,7 @@ class Lifecycle:
         try:
             await self._client.stats()
         except UnreachableError as error:
-            self._checks.check_is_comfyui(process, error)
+            await self._checks.check_is_comfyui(process, error)
             raise LifecycleError(
                 f"ComfyUI (pid {process.pid}) holds port {self._endpoint.port} and cannot be used: {error}. "
                 "restart_comfyui(force=true) ends it and starts it again"

@@ -20,6 +20,7 @@ from mcp_background_job.comfyui.wedge import Wedge
 from mcp_background_job.core.job import Job, ending
 from mcp_background_job.core.states import State
 from mcp_background_job.core.text import duration, iso, one_line
+from mcp_background_job.processes.threads import Activity
 
 #: Prompts of a queue that are listed one by one.
 _MAX_LISTED = 20
@@ -41,7 +42,7 @@ Report = dict[str, Any]
 def of_status(status: Status) -> Report:
     """Return what a server does now."""
     job = status.job
-    process = _process(status.process, job) if status.process else None
+    process = _process(status.process, status.activity, job) if status.process else None
     if status.trouble is not None or status.stats is None:
         trouble = status.trouble
         return without_none(
@@ -89,14 +90,13 @@ def _memory(stats: SystemStats) -> dict[str, Any]:
     return {"vram": vram or None, "ram": f"{stats.ram_free / _GB:.1f} of {stats.ram_total / _GB:.1f} GB free"}
 
 
-def _process(process: ServerProcess, job: Job | None) -> dict[str, Any]:
-    activity = process.activity()
+def _process(process: ServerProcess, activity: Activity | None, job: Job | None) -> dict[str, Any]:
     portrait = process.portrait
     facts = {
         "pid": process.pid,
         "uptime": duration(time.time() - process.started_at),
-        "cpu_s": round(activity.cpu_s, 1) if activity.threads else None,
-        "state": "stopped by a signal" if activity.state in ("T", "t") else None,
+        "cpu_s": round(activity.cpu_s, 1) if activity and activity.threads else None,
+        "state": "stopped by a signal" if activity and activity.state in ("T", "t") else None,
         "job_id": job.job_id if job else None,
         "started_by": f"job {job.label}" if job else _starter(portrait.uid, portrait.user, portrait.argv),
     }

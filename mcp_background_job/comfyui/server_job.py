@@ -124,7 +124,10 @@ class ServerJob:
 
     async def startup(self) -> Startup:
         """Return how to run it: as it ran before, else as the settings say."""
-        known = await lanes.look(self._records.load, self._endpoint.port)
+        return await lanes.look(self._startup)
+
+    def _startup(self) -> Startup:
+        known = self._records.load(self._endpoint.port)
         configured = startup_of_settings(self._settings, self._endpoint)
         if configured and (self._settings.command or known is None):
             return configured

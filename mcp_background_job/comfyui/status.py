@@ -15,6 +15,7 @@ from mcp_background_job.core.job import Job
 from mcp_background_job.core.submission import Submission
 from mcp_background_job.errors import UnreachableError
 from mcp_background_job.executors import lanes
+from mcp_background_job.processes.threads import Activity
 from mcp_background_job.registry.journal_base import Journal
 
 
@@ -30,6 +31,7 @@ class Status:
         pending: what waits, in the order in which it will run.
         unfinished: journalled prompts that had not ended, if the server gives no answer.
         process: the process behind it, if it is on this machine.
+        activity: what its threads did.
         job: the job that it runs as, or ran as last, if it was started here.
         batches: those that are not over.
         at: when all this was so (seconds since the epoch).
@@ -42,6 +44,7 @@ class Status:
     pending: tuple[Prompt, ...] = ()
     unfinished: tuple[Submission, ...] = ()
     process: ServerProcess | None = None
+    activity: Activity | None = None
     job: Job | None = None
     batches: tuple[BatchView, ...] = ()
     at: float = 0.0
@@ -51,17 +54,32 @@ async def status_of(client: Client, journal: Journal, prompts: Prompts, baseline
     """Look at a server."""
     endpoint = client.endpoint
     process = await lanes.scan(ServerProcess.find, endpoint)
+    activity = None
     if process:
         await lanes.scan(baselines.take, process, endpoint.port)
+        activity = await lanes.scan(process.activity)
     try:
         queue, stats = await asyncio.gather(client.queue(), client.stats())
     except UnreachableError as error:
         unfinished = await lanes.journal(journal.open_on, endpoint.url)
-        return Status(endpoint.url, error, unfinished=tuple(unfinished), process=process, at=time.time())
+        return Status(
+            endpoint.url,
+            error,
+            unfinished=tuple(unfinished),
+            process=process,
+            activity=activity,
+            at=time.time(),
+        )
     ids = [item.prompt_id for item in (*queue.running, *queue.pending)]
     known = await lanes.journal(lambda: {prompt_id: journal.get(prompt_id) for prompt_id in ids})
     running = [await prompts.queued(queue, item.prompt_id, known[item.prompt_id]) for item in queue.running]
     pending = [await prompts.queued(queue, item.prompt_id, known[item.prompt_id]) for item in queue.pending]
     return Status(
-        endpoint.url, stats=stats, running=tuple(running), pending=tuple(pending), process=process, at=time.time()
+        endpoint.url,
+        stats=stats,
+        running=tuple(running),
+        pending=tuple(pending),
+        process=process,
+        activity=activity,
+        at=time.time(),
     )

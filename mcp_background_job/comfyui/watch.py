@@ -47,10 +47,9 @@ class Watch:
         self._began = time.monotonic()
         self._first = await self._activity()
 
-    @property
-    def process_gone(self) -> bool | None:
-        """Whether the process that served at the beginning is gone; ``None`` where that cannot be known."""
-        return None if self._process is None else not self._process.is_alive()
+    async def process_gone(self) -> bool | None:
+        """Tell whether the process that served at the beginning is gone; ``None`` where that cannot be known."""
+        return None if self._process is None else not await lanes.look(self._process.is_alive)
 
     async def look(self, now: float, prompt_id: str, located: Located | None) -> None:
         """Bring the evidence up to date: without an answer at once, else from time to time."""
@@ -68,7 +67,7 @@ class Watch:
             cpu_share=cpu_share(before, activity, over_s),
             all_idle=idle,
             is_suspended=activity is not None and activity.state in _SUSPENDED,
-            worker_gone=self._worker_gone(prompt_id, located, idle=idle),
+            worker_gone=await self._worker_gone(prompt_id, located, idle=idle),
             logged_death=_has_worker_death(log),
             progress_moved=self.evidence.progress_moved or self._has_moved(prompt_id, log),
         )
@@ -82,13 +81,13 @@ class Watch:
         except UnreachableError:  # without a log there is that much less evidence
             return []
 
-    def _worker_gone(self, prompt_id: str, located: Located | None, *, idle: bool | None) -> bool | None:
+    async def _worker_gone(self, prompt_id: str, located: Located | None, *, idle: bool | None) -> bool | None:
         if self._process is None or located is None or located.queue is None:
             return None
         item = located.queue.find(prompt_id)
         since = (item.created_at if item else None) or self.submitted_at
-        baseline = self._baselines.get(self._client.endpoint.port)
-        return worker_gone(self._process, baseline, running_since=since, idle=idle)
+        baseline = await lanes.look(self._baselines.get, self._client.endpoint.port)
+        return await lanes.look(worker_gone, self._process, baseline, running_since=since, idle=idle)
 
     def _has_moved(self, prompt_id: str, log: list[LogEntry]) -> bool:
         heard = self._events.progress_of(prompt_id) or of_log(log)

@@ -24,18 +24,19 @@ async def held(take: Callable[[], int | None], *, patience_s: float) -> AsyncGen
     try:
         yield descriptor is not None
     finally:
-        _let_go(descriptor)
+        let_go(descriptor)
 
 
 async def _acquired(take: Callable[[], int | None], patience_s: float) -> int | None:
     deadline = time.monotonic() + patience_s
     while True:
-        descriptor = await lanes.hold(take, _let_go)
+        descriptor = await lanes.hold(take, let_go)
         if descriptor is not None or time.monotonic() >= deadline:
             return descriptor
         await asyncio.sleep(RETRY_S)
 
 
-def _let_go(descriptor: int | None) -> None:
+def let_go(descriptor: int | None) -> None:
+    """Give back what was taken, if it was."""
     if descriptor is not None:
         os.close(descriptor)

@@ -61,6 +61,8 @@ class JobManager:
         self.state = state
         #: Directory of jobs that are started without one.
         self.working_dir = policy.working_dir
+        #: Directory of the project that jobs belong to which are started here; empty for none.
+        self.project = policy.project
         #: What commands are given to, as it would be typed.
         self.shell = shlex.join(policy.shell)
         self._policy = policy

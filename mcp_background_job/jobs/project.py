@@ -32,6 +32,12 @@ def working_directory() -> str:
         return ""
 
 
+def own_project() -> str:
+    """Return the project that this process works for; empty for none."""
+    directory = working_directory()
+    return project_of(directory) if directory else ""
+
+
 def _repository(path: str) -> str:
     while True:
         if any(os.path.exists(os.path.join(path, mark)) for mark in _MARKS):

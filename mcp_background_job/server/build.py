@@ -104,14 +104,13 @@ def _tools(settings: Settings, manager: JobManager, comfyui: Door[ComfyUI], runs
     async def expect(caller: Caller, job: Job) -> None:
         await manager.news.expect(caller.reader, [job.job_id])
 
-    news = manager.news
     tools: list[Tool] = []
     if "jobs" in settings.toolsets:
-        tools += [ActionTool(action, news) for action in job_actions(manager, expect)]
+        tools += [ActionTool(action, manager) for action in job_actions(manager, expect)]
     if "comfyui" in settings.toolsets:
-        tools += [ActionTool(action, news) for action in comfyui_actions(comfyui.open)]
+        tools += [ActionTool(action, manager) for action in comfyui_actions(comfyui.open)]
     if "runs" in settings.toolsets:  # their errors begin as those of the server whose names they have
-        tools += [ActionTool(action, news, error="Error: ") for action in run_actions(runs.open)]
+        tools += [ActionTool(action, manager, error="Error: ") for action in run_actions(runs.open)]
     return tools
 
 

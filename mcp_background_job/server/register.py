@@ -9,7 +9,7 @@ from mcp_background_job.actions.jobs.report import JobsResult, JobText
 from mcp_background_job.core.news import Way
 from mcp_background_job.core.states import NOT_OVER, State
 from mcp_background_job.errors import BackgroundJobError
-from mcp_background_job.jobs.news import JobNews
+from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.server.answers import as_tool_error, as_tool_result, schema_of, shortened
 from mcp_background_job.server.context import caller_of
 from mcp_background_job.server.fastmcp_names import Tool, ToolAnnotations, ToolResult, get_context
@@ -35,11 +35,11 @@ class ActionTool(Tool):
     """An action as a tool."""
 
     _action: Action[Any, Any]
-    _news: JobNews
+    _manager: JobManager
     _error: str
 
-    def __init__(self, action: Action[Any, Any], news: JobNews, *, error: str = "") -> None:
-        """Takes the action, what its caller has not been told yet, and how its errors begin."""
+    def __init__(self, action: Action[Any, Any], manager: JobManager, *, error: str = "") -> None:
+        """Takes the action, the manager whose news every answer tells, and how its errors begin."""
         arguments = action.arguments.json_schema()
         arguments.pop("description", None)  # of the class; what the tool is for is said once
         super().__init__(
@@ -50,16 +50,16 @@ class ActionTool(Tool):
             annotations=_HINTS[action.effects],
         )
         self._action = action
-        self._news = news
+        self._manager = manager
         self._error = error
 
     async def run(self, arguments: dict[str, Any]) -> ToolResult:
-        caller = caller_of(get_context())
+        caller = caller_of(get_context(), self._manager.project)
         try:
             report = await self._action.call(caller, arguments)
         except BackgroundJobError as error:
             return as_tool_error(f"{self._error}{error}", error.code)
-        news = await self._news.to_tell(caller.reader, Way.ANSWER, shown=_ends_shown(report))
+        news = await self._manager.news.to_tell(caller.reader, Way.ANSWER, shown=_ends_shown(report))
         return as_tool_result(report, news)
 
 

@@ -12,11 +12,12 @@ from mcp_background_job.cli.arguments import AsJson, Follow, Limit, OptionalSeco
 from mcp_background_job.cli.comfyui import batch_ending, batch_watching, rows, tables
 from mcp_background_job.cli.comfyui.session import with_comfyui
 from mcp_background_job.cli.comfyui.waits import under_way
-from mcp_background_job.cli.session import CLIENT, working_directory
+from mcp_background_job.cli.session import CLIENT
 from mcp_background_job.comfyui import queue_report
 from mcp_background_job.comfyui.batches import BatchView, CanceledBatch
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.errors import InvalidRequestError
+from mcp_background_job.jobs.project import working_directory
 
 app = App(name="batch")
 

@@ -12,11 +12,11 @@ from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson, Limit
 from mcp_background_job.cli.comfyui import listing, sentences, show
 from mcp_background_job.cli.comfyui.session import with_comfyui
-from mcp_background_job.cli.session import working_directory
 from mcp_background_job.comfyui import queue_report, session_file
 from mcp_background_job.comfyui.catalogue import Among
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.errors import InvalidRequestError
+from mcp_background_job.jobs.project import working_directory
 
 app = App(name="session")
 

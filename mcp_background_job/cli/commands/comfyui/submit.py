@@ -15,7 +15,7 @@ from mcp_background_job.cli.comfyui import batch_watching, ending, sentences, vi
 from mcp_background_job.cli.comfyui.overrides import overrides_of
 from mcp_background_job.cli.comfyui.session import with_comfyui
 from mcp_background_job.cli.comfyui.watching import watch
-from mcp_background_job.cli.session import CLIENT, working_directory
+from mcp_background_job.cli.session import CLIENT
 from mcp_background_job.cli.terminal import PROGRAM
 from mcp_background_job.comfyui import queue_report, report, workflow
 from mcp_background_job.comfyui.batches import MAX_QUEUED, Item, items_of
@@ -24,6 +24,7 @@ from mcp_background_job.comfyui.overrides import Combine
 from mcp_background_job.comfyui.report import Report
 from mcp_background_job.comfyui.workflow import Workflow
 from mcp_background_job.errors import InvalidRequestError
+from mcp_background_job.jobs.project import working_directory
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from mcp_background_job.cli.arguments import AsJson
 from mcp_background_job.cli.comfyui import sentences, show
 from mcp_background_job.cli.comfyui.session import with_comfyui
 from mcp_background_job.cli.comfyui.wording import typed
-from mcp_background_job.cli.session import working_directory
 from mcp_background_job.comfyui import queue_report
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.prompts import check_prompt_id
+from mcp_background_job.jobs.project import working_directory
 
 
 def track(prompt_id: str, /, *, session: str | None = None, note: str = "", as_json: AsJson = False) -> int:

@@ -1,0 +1,143 @@
+"""The event loop serves all callers, so it never waits for a disk: not in any use case."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastmcp import Client
+
+from mcp_background_job.app import build
+from mcp_background_job.config import load_settings
+from mcp_background_job.server.build import build_server
+from tests.agents.fake_agents import Agents
+from tests.comfyui.cancel_support import QUICK
+from tests.comfyui.lifecycle_support import CHECKOUT
+from tests.comfyui_simulator import graphs
+from tests.comfyui_simulator.process import Simulator
+from tests.conftest import Liveness
+from tests.loop_guard import files_of_this_thread
+from tests.patience import WAIT_S
+
+pytestmark = [pytest.mark.real_process, pytest.mark.usefixtures("state_dir")]
+
+
+class Noting:
+    """Calls tools, and notes which."""
+
+    def __init__(self, client: Client[Any]) -> None:
+        self.client = client
+        self.called: set[str] = set()
+
+    async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        """Call a tool; returns its facts, if those are what it answers with."""
+        self.called.add(tool)
+        return (await self.client.call_tool(tool, arguments)).structured_content or {}
+
+
+@asynccontextmanager
+async def _served(toolset: str) -> AsyncGenerator[Noting]:
+    settings = load_settings(toolsets=toolset)
+    manager = build(settings)
+    with files_of_this_thread() as guard:
+        async with Client(build_server(manager, settings)) as client:
+            caller = Noting(client)
+            yield caller
+            assert caller.called == {tool.name for tool in await client.list_tools()}
+    assert guard.done == {}, "\n".join(f"{what}: {to}" for what, to in sorted(guard.done.items()))
+
+
+async def test_jobs() -> None:
+    async with _served("jobs") as client:
+        done = await client.call("execute_command", command="echo hello; echo oops >&2; exit 3", wait_s=WAIT_S)
+        assert done["exit_code"] == 3
+        cat = await client.call("execute_command", command="cat", name="cat", stdin="pipe", stdin_text="x\n", wait_s=0)
+        await client.call("execute_command", command="cat", name="cat", stdin="pipe", wait_s=0)
+        await client.call("wait_for_job", job_id="cat", until="x", fail_on="y", wait_s=WAIT_S)
+        await client.call("interact_with_job", job_id="cat", input="again", wait_s=0.1)
+        await client.call("wait_for_job", job_id=["cat"], until="idle:0.1", wait_s=WAIT_S)
+        await client.call("wait_for_job", job_id="cat", until="port:1", wait_s=0.2)
+        await client.call("execute_command", command="echo " + "x" * 200_000, after=["cat"], wait_s=0)
+        await client.call("get_job_status", job_id="cat")
+        await client.call("tail_job_output", job_id=done["job_id"], grep="o")
+        await client.call("get_job_output", job_id=done["job_id"], stream="stderr")
+        restarted = await client.call("restart_job", job_id="cat", wait_s=0.1)
+        assert restarted["restarted_from"] == cat["job_id"]
+        await client.call("execute_command", command="cat", name="cat", stdin="pipe", if_running="restart", wait_s=0)
+        await client.call("kill_job", job_id="cat")
+        await client.call("list_jobs")
+        await client.client.read_resource(f"job://{done['job_id']}")
+        await client.client.read_resource(f"job://{done['job_id']}/log")
+
+
+async def test_comfyui(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    simulator = await asyncio.to_thread(Simulator.start, *QUICK, cwd=CHECKOUT, directory=tmp_path)
+    monkeypatch.setenv("COMFYUI_PORT", str(simulator.port))
+    monkeypatch.setenv("MCP_BG_WORKING_DIR", str(tmp_path))
+    with simulator:
+        async with _served("comfyui") as client:
+            await client.call("comfyui_status")
+            done = await client.call("comfyui_submit", workflow=graphs.output(), note="tea", wait_s=WAIT_S)
+            file = tmp_path / "graph.json"
+            await asyncio.to_thread(file.write_text, json.dumps(graphs.out_of_memory()))
+            await client.call("comfyui_submit", workflow_path=str(file), wait_s=WAIT_S)
+            await client.call("comfyui_download", prompt_id=done["prompt_id"])
+            await client.call("comfyui_session", action="new", name="other")
+            await client.call("comfyui_session", action="track", prompt_id=done["prompt_id"])
+            for action in ("list", "show"):
+                await client.call("comfyui_session", action=action)
+            long = await client.call("comfyui_submit", workflow=graphs.stepped(600, 0.1), wait_s=0.2)
+            queued = await client.call("comfyui_submit", workflow=graphs.output(), wait_s=0)
+            await client.call("comfyui_job", prompt_id=long["prompt_id"], wait_s=0.2)
+            await client.call("comfyui_cancel_queued_job", prompt_id=queued["prompt_id"])
+            await client.call("comfyui_cancel_job", prompt_id=long["prompt_id"])
+            graph = [graphs.out_of_memory(), graphs.with_output(graphs.stepped(600, 0.1))]
+            batch = {"batch_id": (await client.call("comfyui_submit", workflow=graph, wait_s=0))["batch_id"]}
+            for action in ("pause", "resume"):
+                await client.call("comfyui_batch", **batch, action=action)
+            while "running_prompts" not in await client.call("comfyui_batch", **batch, wait_s=0.1):
+                pass
+            await client.call("comfyui_batch", **batch, action="cancel", interrupt=True)
+            failing = {
+                "batch_id": (await client.call("comfyui_submit", workflow=graph[:1] * 2, wait_s=WAIT_S))["batch_id"]
+            }
+            await client.call("comfyui_batch", **failing, action="retry_failed")
+            await client.call("comfyui_batch", **failing, wait_s=WAIT_S)
+            await client.call("comfyui_batch")
+            await client.call("comfyui_jobs")
+            await client.call("comfyui_errors")
+            await client.call("comfyui_clear_history", keep=1)
+            await client.call("restart_comfyui", force=True)
+            await client.call("start_comfyui")
+            await client.call("stop_comfyui", force=True)
+
+
+async def test_runs(tmp_path: Path, liveness: Liveness) -> None:
+    agents = Agents(tmp_path, tmp_path, liveness)
+    answered = agents.claude("words = greet()\nask('r1', 'ls')\nspeak('x' * 3000)\ndone(words)\n")
+    hanging = agents.claude("greet()\nhang()\n")
+    await asyncio.to_thread((tmp_path / "persona").write_text, "You are Bob.")
+    where = {"backend": "claude_code", "cwd": str(tmp_path), "prompt": "hello"}
+    allow = {"role": "user", "parts": [{"type": "data", "data": {"decision": "allow"}}]}
+    async with _served("runs") as client:
+        run = await client.call("spawn_run", **where, backend_config=answered.config, nickname="bob", profile="persona")
+        which, seq, status = {"run_id": run["run_id"]}, 0, ""
+        while status != "completed":
+            polled = await client.call("poll_events", **which, after_seq=seq, wait_ms=30_000)
+            seq, status = polled["next_after_seq"], polled["status"]
+            if status == "input_required":
+                await client.call("continue_run", **which, input_message=allow)
+        await client.call("get_run", agent_name="bob", cwd=str(tmp_path))
+        events = (await client.call("poll_events", **which))["events"]
+        cut = {event["seq"]: event["data"]["artifact_refs"] for event in events if "artifact_refs" in event["data"]}
+        for seq, [field] in cut.items():
+            await client.call("get_event_artifact", **which, seq=seq, field_path=field)
+        other = await client.call("spawn_run", **where, backend_config=hanging.config)
+        await client.call("cancel_run", run_id=other["run_id"])
+        await client.call("list_runs")
+        await client.call("list_runs", status="completed")
