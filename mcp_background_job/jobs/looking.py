@@ -68,6 +68,15 @@ class Looker:
             raise _gone(known)
         return details_of(self._places.store_of(known.job_id), known, seen)
 
+    async def missed_input(self, job: Job) -> str | None:
+        """Return what to say of a job that ended at once because its input was closed; ``None`` for any other."""
+        from mcp_background_job.core.needs_input import missed_input, stdin_for  # noqa: PLC0415  only for who waits
+
+        if job.outcome is not Outcome.COMPLETED or stdin_for(job.command) is None:
+            return None
+        spec = await lanes.look(self._places.store_of(job.job_id).spec, job.job_id)
+        return missed_input(job, spec.stdin, has_text=spec.stdin_file is not None) if spec else None
+
     async def list(self, *, statuses: tuple[str, ...], name: str | None, limit: int, offset: int) -> list[Job]:
         """Return jobs, newest first."""
         unknown = set(statuses) - set(STATUSES)

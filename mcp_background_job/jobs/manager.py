@@ -158,6 +158,10 @@ class JobManager:
         """Return all that is known of a job."""
         return await self._looker.details(reference)
 
+    async def missed_input(self, job: Job) -> str | None:
+        """Return what to say of a job that ended at once because its input was closed; ``None`` for any other."""
+        return await self._looker.missed_input(job)
+
     async def list(
         self, *, statuses: tuple[str, ...] = (), name: str | None = None, limit: int = 20, offset: int = 0
     ) -> list[Job]:

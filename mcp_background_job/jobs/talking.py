@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
 from mcp_background_job.errors import InvalidRequestError, JobEndedError, RunnerSilentError, StdinClosedError
+from mcp_background_job.executors import lanes
 from mcp_background_job.executors.base import Channel
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError
@@ -59,6 +60,17 @@ class Talker:
                 f"the runner of job {job.label} does not answer; kill_job stops both it and the job"
             ) from error
 
+    async def _way(self, job: Job) -> str:
+        """Return what to do for a job that takes input, after one that has ended without."""
+        if missed := await self._looker.missed_input(job):
+            return f"; {missed}"
+        spec = await lanes.look(self._places.store_of(job.job_id).spec, job.job_id)
+        return (
+            '; a job takes input if it was started with stdin="pipe" or "pty"'
+            if spec and spec.stdin == "closed"
+            else ""
+        )
+
     async def _connected(self, job: Job) -> Channel:
         deadline = time.monotonic() + _START_PATIENCE_S
         while True:
@@ -67,5 +79,7 @@ class Talker:
             except NoRunnerError as error:
                 now, seen = await self._looker.look(job)
                 if now.state not in (State.STARTING, State.RUNNING) or time.monotonic() >= deadline:
-                    raise JobEndedError(f"job {now.label} takes no input: it is {now.status}") from error
+                    raise JobEndedError(
+                        f"job {now.label} takes no input: it is {now.status}{await self._way(now)}"
+                    ) from error
             await asyncio.sleep(self._places.look_again_s(job.job_id, seen))

@@ -68,6 +68,18 @@ async def test_a_failure_in_the_output_ends_the_wait(client: Caller) -> None:
     await client.facts("kill_job", job_id=job["job_id"])
 
 
+async def test_a_repl_that_ended_with_its_closed_input_is_told_as_that_wherever_it_is_asked_for(client: Caller) -> None:
+    job = await client.facts("execute_command", command=f"cd /; {sys.executable} -i", wait_s=WAIT_S)
+    assert job["status"] == "completed"
+    assert 'pass stdin="pipe"' in job["note"]
+    again = await client.facts("wait_for_job", job_id=job["job_id"])
+    assert again["note"] == job["note"]
+    assert job["note"] in await client.error("interact_with_job", job_id=job["job_id"], input="1 + 1")
+    other = await client.facts("execute_command", command=f"{sys.executable} -c pass", wait_s=WAIT_S)
+    assert "note" not in other
+    assert 'stdin="pipe"' in await client.error("interact_with_job", job_id=other["job_id"], input="1 + 1")
+
+
 async def test_a_wait_ends_when_a_port_opens(client: Caller) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

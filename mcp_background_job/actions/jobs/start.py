@@ -114,7 +114,7 @@ class Starting:
             pid=pid,
             why=None if why is Why.EXIT and wait.request.until.kind is Kind.EXIT else why,
             line=waited.line,
-            note=note or note_of(waited),
+            note=note or note_of(waited) or await self._manager.missed_input(waited.job),
             output=excerpt.text,
             next_cursor=excerpt.next,
             **log_facts(log_path, excerpt.first),

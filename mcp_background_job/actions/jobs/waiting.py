@@ -73,7 +73,7 @@ class Waiting:
             job,
             why=waited.why,
             line=waited.line,
-            note=note or note_of(waited),
+            note=note or note_of(waited) or await self._manager.missed_input(job),
             output=excerpt.text,
             next_cursor=excerpt.next,
             **log_facts(self._manager.places.store_of(job.job_id).log_path(job.job_id), excerpt.first),
