@@ -304,6 +304,10 @@ class Place(Protocol):
         """Start what waits and may start now, in case nobody else does."""
         ...
 
+    def usage_seen(self, job_id: str, seen: Observation) -> Usage | None:
+        """Return what a job uses that was just looked at, if that is as cheaply seen; otherwise ``usage`` may tell."""
+        ...
+
     async def usage(self, job_id: str) -> Usage | None:
         """Return what a job uses; ``None`` if it does not run, or nobody can tell."""
         ...

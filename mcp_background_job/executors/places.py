@@ -180,6 +180,10 @@ class Places:
         """The same, without waiting for it."""
         self.of(job_id).care_later(job_id)
 
+    def usage_seen(self, job_id: str, seen: Observation) -> Usage | None:
+        """Return what a job uses that was just looked at, if that is as cheaply seen; otherwise ``usage`` may tell."""
+        return self.of(job_id).usage_seen(job_id, seen)
+
     async def usage(self, job_id: str) -> Usage | None:
         """Return what a job uses; ``None`` if it does not run, or nobody can tell."""
         return await (await self._of(job_id)).usage(job_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 
 
@@ -17,8 +18,9 @@ def boot_id() -> str:
         os.close(descriptor)
 
 
+@functools.cache
 def machine() -> str:
-    """Return what tells this machine from others, also after it was restarted.
+    """Return what tells this machine from others, also after it was restarted; it is looked up once.
 
     That is ``/etc/machine-id``, and where there is none, as in many containers, the name of the host. Containers may
     share an id with their host; they share its boots as well. Machines that were cloned together with their id are

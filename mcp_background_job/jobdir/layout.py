@@ -64,7 +64,7 @@ class StateDir:
 
     def job(self, job_id: str) -> JobDir:
         """Return the paths of one job."""
-        return JobDir(os.path.join(self.jobs, job_id))
+        return JobDir(f"{self.jobs}/{job_id}")
 
     def run(self, run_id: str) -> RunDir:
         """Return the paths of one agent run."""
@@ -84,16 +84,17 @@ class JobDir:
 
     def __init__(self, path: str) -> None:
         """Names the directory; creates nothing."""
+        # Put together without os.path.join, which takes ten times as long: one is made for every question about a job.
         self.path = path
         self.job_id = os.path.basename(path)
-        self.spec = os.path.join(path, "spec.json")
-        self.status = os.path.join(path, "status.json")
-        self.exit = os.path.join(path, "exit.json")
-        self.log = os.path.join(path, "output.log")
-        self.index = os.path.join(path, "output.idx")
-        self.usage = os.path.join(path, "usage.bin")
-        self.lock = os.path.join(path, "runner.lock")
-        self.control = os.path.join(path, "control.sock")
+        self.spec = f"{path}/spec.json"
+        self.status = f"{path}/status.json"
+        self.exit = f"{path}/exit.json"
+        self.log = f"{path}/output.log"
+        self.index = f"{path}/output.idx"
+        self.usage = f"{path}/usage.bin"
+        self.lock = f"{path}/runner.lock"
+        self.control = f"{path}/control.sock"
 
     def identity(self) -> str:
         """Return what tells this directory from a copy of it; ``spec.json`` has it at the head of the cookie.

@@ -7,12 +7,13 @@ possible. What does not fit is a ``CorruptRecordError`` that names the file and 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.errors import CorruptRecordError
@@ -244,29 +245,42 @@ def _check_word(source: str, field_name: str, word: str | None, known: Iterable[
         raise CorruptRecordError(f"{source}: {field_name} {word!r} is not known to this release")
 
 
+class _Field(NamedTuple):
+    """A field of a record: its name and annotation, and what they say of its value in JSON."""
+
+    name: str
+    annotation: str
+    types: tuple[type, ...]
+    item_type: type | None
+    nested: type | None
+
+
+@functools.cache
+def _fields(kind: type[Any]) -> tuple[_Field, ...]:
+    """Return the fields of a kind of record, worked out once: every question about a job reads several records."""
+    named = ((item.name, str(item.type)) for item in fields(kind))
+    return tuple(_Field(name, told, _JSON_TYPES[told], _ITEMS.get(told), _NESTED.get(told)) for name, told in named)
+
+
 def _holds_only(kind: type, value: object) -> bool:
     """Tell whether a list, or the values of an object, are all of one type."""
-    if isinstance(value, dict):
-        return all(isinstance(part, kind) for part in cast("dict[str, object]", value).values())
-    return all(isinstance(part, kind) for part in cast("list[object]", value))
+    parts = cast("dict[str, object]", value).values() if isinstance(value, dict) else cast("list[object]", value)
+    return all(issubclass(found, kind) for found in set(map(type, parts)))
 
 
 def _build(kind: type[Any], raw: object, source: str) -> Any:
     if not isinstance(raw, dict):
         raise CorruptRecordError(f"{source} does not hold a JSON object")
     values: dict[str, object] = {}
-    for item in fields(kind):
-        annotation = str(item.type)
-        if item.name not in raw:
+    for name, annotation, types, item_type, nested in _fields(kind):
+        if name not in raw:
             continue
-        value: Any = cast("dict[str, Any]", raw)[item.name]
-        if not isinstance(value, _JSON_TYPES[annotation]):
-            raise CorruptRecordError(f"{source}: {item.name} is {type(value).__name__}, not {annotation}")
-        item_type = _ITEMS.get(annotation)
+        value: Any = cast("dict[str, Any]", raw)[name]
+        if not isinstance(value, types):
+            raise CorruptRecordError(f"{source}: {name} is {type(value).__name__}, not {annotation}")
         if item_type and not _holds_only(item_type, value):
-            raise CorruptRecordError(f"{source}: {item.name} holds something else than {annotation} says")
-        nested = _NESTED.get(annotation)
-        values[item.name] = _build(nested, value, source) if nested and value is not None else value
+            raise CorruptRecordError(f"{source}: {name} holds something else than {annotation} says")
+        values[name] = _build(nested, value, source) if nested and value is not None else value
     try:
         return kind(**values)
     except TypeError as error:  # a field without a default is missing

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mcp_background_job.core.job import Job
-from mcp_background_job.errors import CorruptRecordError
 from mcp_background_job.executors.base import Store
 from mcp_background_job.executors.usage import Usage
 from mcp_background_job.jobdir.observe import Observation
@@ -37,24 +36,17 @@ class Details:
     kept_from: int
 
 
-def details_of(store: Store, job: Job, seen: Observation) -> Details:
-    """Gather what files tell of a job that was just looked at: all but its use. Call it in a thread."""
+def details_of(store: Store, job: Job, seen: Observation, *, spec: Spec | None, usage: Usage | None) -> Details:
+    """Gather what is known of a job that was just looked at. Call it in a thread."""
     log = store.read_log(job.job_id, 0, 0)
     end = log.end
     return Details(
         job=job,
-        spec=_spec(store, job.job_id),
+        spec=spec,
         seen=seen,
-        usage=None,
+        usage=usage,
         output_bytes=max(end, seen.exit.output_bytes if seen.exit else 0),
         last_output_at=store.last_output_at(job.job_id) if end else None,
         log_path=store.log_path(job.job_id),
         kept_from=log.first,
     )
-
-
-def _spec(store: Store, job_id: str) -> Spec | None:
-    try:
-        return store.spec(job_id)
-    except CorruptRecordError:
-        return None

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 from typing import TYPE_CHECKING
 
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import STATUSES, Outcome, State
-from mcp_background_job.errors import InvalidRequestError, UnknownJobError
+from mcp_background_job.errors import CorruptRecordError, InvalidRequestError, UnknownJobError
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.places import Places
+from mcp_background_job.jobdir.layout import is_job_id
 from mcp_background_job.jobdir.observe import Observation
+from mcp_background_job.jobdir.records import Spec
 from mcp_background_job.jobs.index import Index
-from mcp_background_job.jobs.view import observed
+from mcp_background_job.jobs.view import job_of, observed
 
 if TYPE_CHECKING:
     from mcp_background_job.jobs.details import Details
@@ -47,26 +48,45 @@ class Looker:
 
     async def details(self, reference: str) -> Details:
         """Return all that is known of a job."""
-        known = await self._known(reference)
-        if known.state is State.EXITED:
-            return await self._from_files(known)
-        # The job's runner makes up its answer while we read.
-        usage, details = await asyncio.gather(self._places.usage(known.job_id), self._from_files(known))
-        is_over = details.job.state is State.EXITED  # since then
-        return details if is_over else dataclasses.replace(details, usage=usage)
+        details = await lanes.look(self._details_of_id, reference) if is_job_id(reference) else None
+        if details is None:
+            known = await self._known(reference)
+            details = await lanes.look(self._details_of, known)
+            details = dataclasses.replace(details, job=await self.noted(known, details.seen))
+        elif details.seen.sweep:
+            self._places.care_later(details.job.job_id)
+        if details.usage is not None or details.job.state is State.EXITED:
+            return details
+        return dataclasses.replace(details, usage=await self._places.usage(details.job.job_id))
 
-    async def _from_files(self, known: Job) -> Details:
-        details = await lanes.look(self._read, known)
-        return dataclasses.replace(details, job=await self.noted(known, details.seen))
+    def _details_of_id(self, job_id: str) -> Details | None:
+        """Return what is known of the job with this id; ``None`` if its directory alone does not tell what it is.
 
-    def _read(self, known: Job) -> Details:
-        """Look at a job and gather what files tell of it, in one go: each change of threads costs as much again."""
-        from mcp_background_job.jobs.details import details_of  # noqa: PLC0415  a list of jobs does without
+        Looks into no index: each change of threads costs as much as all of this.
+        """
+        spec = self._spec(job_id)
+        seen = self._places.look([job_id]).get(job_id)
+        if spec is None or spec.job_id != job_id or seen is None or (seen.status is None and seen.exit is None):
+            return None
+        return self._gathered(observed(job_of(spec), seen), seen, spec)
 
+    def _details_of(self, known: Job) -> Details:
         seen = self._places.look([known.job_id]).get(known.job_id)
         if seen is None:
             raise _gone(known)
-        return details_of(self._places.store_of(known.job_id), known, seen)
+        return self._gathered(known, seen, self._spec(known.job_id))
+
+    def _gathered(self, job: Job, seen: Observation, spec: Spec | None) -> Details:
+        from mcp_background_job.jobs.details import details_of  # noqa: PLC0415  a list of jobs does without
+
+        usage = self._places.usage_seen(job.job_id, seen)
+        return details_of(self._places.store_of(job.job_id), job, seen, spec=spec, usage=usage)
+
+    def _spec(self, job_id: str) -> Spec | None:
+        try:
+            return self._places.store_of(job_id).spec(job_id)
+        except CorruptRecordError:
+            return None
 
     async def missed_input(self, job: Job) -> str | None:
         """Return what to say of a job that ended at once because its input was closed; ``None`` for any other."""

@@ -52,6 +52,7 @@ async def test_a_job_is_started_found_talked_to_and_ends(memory_manager: JobMana
     details = await memory_manager.details("web")
     assert (details.output_bytes, details.usage) == (6, None)
     assert details.log_path == f"memory:{job.job_id}"
+    assert await memory_manager.details(job.job_id) == details
 
 
 async def test_of_many_who_start_one_name_at_once_one_starts_it(memory_manager: JobManager) -> None:

@@ -347,9 +347,13 @@ class MemoryPlace:
     async def serve(self) -> None:
         self._serve()
 
+    def usage_seen(self, job_id: str, seen: Observation) -> Usage | None:
+        del job_id
+        return Usage(processes=1, cpu_s=0.0, memory=0) if seen.state is State.RUNNING else None
+
     async def usage(self, job_id: str) -> Usage | None:
         seen = self.look([job_id]).get(job_id)
-        return Usage(processes=1, cpu_s=0.0, memory=0) if seen and seen.state is State.RUNNING else None
+        return self.usage_seen(job_id, seen) if seen else None
 
     async def port_is_open(self, job_id: str, port: int) -> bool | None:
         return self.open_ports.get(port) == job_id

@@ -334,6 +334,8 @@ async def test_a_running_job_uses_something_and_listens_on_no_port(place: Place,
     usage = await place.usage(spec.job_id)
     assert usage is not None
     assert usage.processes >= 1
+    at_a_glance = place.usage_seen(spec.job_id, seen(place, spec))
+    assert at_a_glance is None or at_a_glance.processes >= 1
     assert await place.port_is_open(spec.job_id, 1) is False
     assert 0 < place.look_again_s(seen(place, spec)) < PATIENCE_S
     assert place.health() is None

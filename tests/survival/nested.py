@@ -12,7 +12,7 @@ from typing import Any
 from mcp_background_job.core.job import Job
 from mcp_background_job.jobdir import lock
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.runner.family import tree
+from mcp_background_job.kernel import tree
 from tests.conftest import Liveness
 from tests.patience import wait_until
 from tests.survival.support import directory_of, runner_of, start

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from mcp_background_job.core.job import Job
 from mcp_background_job.jobdir import control, usage
 from mcp_background_job.jobdir.usage import Sample
 from mcp_background_job.jobs.manager import JobManager
@@ -127,6 +128,9 @@ open("/dev/null", "wb").write(bytes(3000000))
     samples = curve_of(state_dir, job.job_id)
 
     assert samples[-1].cpu_s >= 1.5
+    seen = (await manager.details(job.job_id)).usage
+    assert seen
+    assert seen.cpu_s >= 1.5
     # A process that ends between two looks may take its last bytes with it.
     assert samples[-1].written_bytes >= 5 * 3_000_000
     for before, after in itertools.pairwise(samples):
@@ -161,14 +165,20 @@ async def test_the_curve_of_an_ended_job_ends_with_what_it_used_in_all(manager: 
     assert last.cpu_s == pytest.approx(record.user_s + record.system_s, abs=0.02)
 
 
-async def test_many_processes_are_told_by_number_and_the_first_by_command(
-    manager: JobManager, liveness: Liveness
-) -> None:
+async def start_crowd(manager: JobManager, liveness: Liveness) -> Job:
+    """Start a job of 60 processes, too many to be looked at by whoever asks."""
     crowd = liveness.script(
         "crowd", "connect('root')\nfor _ in range(59): fork_into(lambda: connect('crowd'))\nhang()\n"
     )
     job = await start(manager, f"exec {crowd}")
     liveness.expect_many("crowd", 59)
+    return job
+
+
+async def test_many_processes_are_told_by_number_and_the_first_by_command(
+    manager: JobManager, liveness: Liveness
+) -> None:
+    job = await start_crowd(manager, liveness)
 
     details = await manager.details(job.job_id)
     assert details.usage
@@ -201,13 +211,31 @@ hang()
     await manager.kill(job.job_id, by="test")
 
 
-async def test_a_silent_runner_leaves_its_newest_sample(manager: JobManager, state_dir: str) -> None:
-    job = await start(manager, "sleep 60")
-    wait_for_samples(state_dir, job.job_id, 1)
+async def test_what_a_job_uses_is_seen_although_its_runner_is_silent(manager: JobManager, state_dir: str) -> None:
+    job = await start(manager, "exec sleep 60")
     runner = runner_of(state_dir, job.job_id)
     os.kill(runner, signal.SIGSTOP)
     try:
-        newest = usage.newest(directory_of(state_dir, job.job_id).usage)
+        details = await manager.details(job.job_id)
+        assert details.usage
+        assert details.usage.sampled_at is None
+        assert details.usage.processes == len(details.usage.pids) == 1
+        assert details.usage.peak_memory >= details.usage.memory > 0
+    finally:
+        os.kill(runner, signal.SIGCONT)
+    await manager.kill(job.job_id, by="test")
+
+
+async def test_a_silent_runner_of_many_processes_leaves_its_newest_sample(
+    manager: JobManager, state_dir: str, liveness: Liveness
+) -> None:
+    job = await start_crowd(manager, liveness)
+    path = directory_of(state_dir, job.job_id).usage
+    wait_until(lambda: (last := usage.newest(path)) is not None and last.processes == 60, "all are sampled")
+    runner = runner_of(state_dir, job.job_id)
+    os.kill(runner, signal.SIGSTOP)
+    try:
+        newest = usage.newest(path)
         assert newest
         details = await manager.details(job.job_id)
         assert details.usage
@@ -243,7 +271,8 @@ async def test_a_job_that_replaces_its_curve_hurts_nobody(manager: JobManager, s
     try:
         details = await manager.details(job.job_id)
         assert details.job.status == "running"
-        assert details.usage is None
+        assert details.usage
+        assert details.usage.peak_memory == details.usage.memory
     finally:
         os.kill(runner, signal.SIGCONT)
     select.select([], [], [], 1.1)  # one more sample is due, which must not end the runner

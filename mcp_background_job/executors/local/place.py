@@ -22,6 +22,7 @@ from mcp_background_job.jobdir import lock, runners
 from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import Spec, StopRequest
+from mcp_background_job.jobdir.usage import newest
 
 if TYPE_CHECKING:
     from mcp_background_job.executors.local.cancelling import Cancelling
@@ -108,6 +109,14 @@ class LocalPlace:
     async def serve(self) -> None:
         """Serve the queue."""
         await self._queue.serve()
+
+    def usage_seen(self, job_id: str, seen: Observation) -> Usage | None:
+        """Look at the processes below the job's runner."""
+        from mcp_background_job.executors import usage  # noqa: PLC0415  see the top
+
+        if seen.state is not State.RUNNING or seen.runner_pid is None or seen.status is None or seen.status.sweeping:
+            return None
+        return usage.seen_from_here(seen.runner_pid, newest(self.store.job(job_id).usage))
 
     async def usage(self, job_id: str) -> Usage | None:
         """Ask the job's runner."""

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from mcp_background_job.core.ladder import Progress, Step, next_step
-from mcp_background_job.runner.family import tree
+from mcp_background_job.kernel import tree
 
 #: So many killed processes are remembered by pid: something that forks in a loop must not fill the exit record.
 MAX_KILLED_PIDS = 200

@@ -14,7 +14,7 @@ import signal
 import time
 
 from mcp_background_job.jobdir.records import LeaderExit
-from mcp_background_job.runner.family import tree
+from mcp_background_job.kernel import tree
 from mcp_background_job.runner.family.climber import send_to_each
 
 

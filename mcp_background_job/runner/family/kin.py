@@ -20,7 +20,7 @@ from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.marks import open_jobs
 from mcp_background_job.jobdir.records import SYSTEM, Spec, Status, StopRequest
 from mcp_background_job.jobdir.requests import MAX_GRACE_S
-from mcp_background_job.runner.family import tree
+from mcp_background_job.kernel import tree
 
 #: Time between the polite signal and SIGKILL where nobody says.
 GRACE_S = 5.0

@@ -22,7 +22,7 @@ from mcp_background_job.jobdir.ending import publish
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import Exit, Spec, Status
 from mcp_background_job.jobdir.segments import open_segments
-from mcp_background_job.runner.family import tree
+from mcp_background_job.kernel import tree
 from mcp_background_job.runner.family.climber import Climber, send_to_each
 from mcp_background_job.runner.family.kin import running_within
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import time
 
-from mcp_background_job.runner.family.tree import Process, descendants
-from mcp_background_job.runner.usage import counters, sockets
+from mcp_background_job.kernel import counters, sockets
+from mcp_background_job.kernel.tree import descendants
 from mcp_background_job.runner.usage.sampler import Sampler
 
 #: Pids in an answer, which has to fit into a socket's buffer; whose job has more processes is told their number.
@@ -32,7 +32,7 @@ class Answers:
             **sample._asdict(),
             "pids": [process.pid for process in living[:_MAX_PIDS]],
             "commands": {str(process.pid): counters.command_of(process) for process in living[: counters.MAX_COMMANDS]},
-            "ports": _ports(living),
+            "ports": sockets.ports_of(living),
         }
         if pss:
             answer["pss"] = counters.proportional(living)
@@ -52,8 +52,3 @@ class Answers:
             answer = bool(sockets.held_by(descendants(os.getpid()), inodes))
             self._known = now, inodes, answer
         return answer
-
-
-def _ports(living: list[Process]) -> list[int]:
-    ports = sockets.listening()
-    return sorted({ports[inode] for inode in sockets.held_by(living, ports)})

@@ -11,9 +11,9 @@ import time
 from mcp_background_job.core.sampling import SHORTEST_INTERVAL_S, interval_s
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.usage import UNKNOWN, Sample
-from mcp_background_job.runner.family.tree import Process, descendants
+from mcp_background_job.kernel import counters
+from mcp_background_job.kernel.tree import Process, descendants
 from mcp_background_job.runner.log.output import Log
-from mcp_background_job.runner.usage import counters
 from mcp_background_job.runner.usage.curve import Curve
 
 #: Elsewhere than on Linux there is no such bookkeeping to read; who looks on from outside may ask psutil.

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from mcp_background_job.jobdir.usage import UNKNOWN
-from mcp_background_job.runner import proc
-from mcp_background_job.runner.family.tree import Process
+from mcp_background_job.kernel import proc
+from mcp_background_job.kernel.tree import Process
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
@@ -46,6 +46,16 @@ def of_the_dead(before: Dead) -> Dead:
         written_bytes=max(0, whole[1] - own[1]),
         page_faults=usage.ru_minflt,
     )
+
+
+def cpu_s_of_the_dead_of(runner_pid: int) -> float:
+    """Return CPU seconds of the collected children of another process; 0 if it is gone."""
+    try:
+        stat = proc.read(f"/proc/{runner_pid}/stat")
+    except OSError:
+        return 0.0
+    # cutime and cstime; the name before them may itself hold spaces and parentheses: proc(5)
+    return sum(map(int, stat[stat.rindex(b")") + 2 :].split()[13:15])) / _TICKS_PER_S
 
 
 def cpu_s(processes: Iterable[Process]) -> float:

@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from mcp_background_job.jobdir import runners
 from mcp_background_job.jobdir.layout import COOKIE_VARIABLE
-from mcp_background_job.runner import proc
+from mcp_background_job.kernel import proc
 
 
 class Process(NamedTuple):

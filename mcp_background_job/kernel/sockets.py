@@ -12,8 +12,8 @@ import socket
 import struct
 from collections.abc import Iterable
 
-from mcp_background_job.runner import proc
-from mcp_background_job.runner.family.tree import Process
+from mcp_background_job.kernel import proc
+from mcp_background_job.kernel.tree import Process
 
 #: linux/netlink.h, linux/sock_diag.h and linux/inet_diag.h
 _NETLINK_SOCK_DIAG = 4
@@ -39,6 +39,9 @@ _LISTEN_IN_TABLE = b"0A"
 
 _ANSWER_SIZE = 65536
 
+#: How the link of a descriptor begins that is a socket; its inode and a bracket follow.
+_SOCKET = "socket:["
+
 
 def listening() -> dict[int, int]:
     """Return the port of every listening TCP socket, on whatever address, by the inode of the socket."""
@@ -49,20 +52,44 @@ def listening() -> dict[int, int]:
         return _from_tables()
 
 
+def ports_of(processes: Iterable[Process]) -> list[int]:
+    """Return the TCP ports that any of the processes listens on."""
+    held = {inode for process in processes for inode in _sockets_of(process)}
+    if not held:  # so it is with most jobs, and the kernel looks through all sockets of the machine for an answer
+        return []
+    return sorted({port for inode, port in listening().items() if inode in held})
+
+
+def are_of_network(pid: int) -> bool:
+    """Tell whether a process has the network of this one, whose sockets are those that are told here."""
+    try:
+        return os.readlink(f"/proc/{pid}/ns/net") == os.readlink("/proc/self/ns/net")
+    except OSError:  # it has ended
+        return False
+
+
 def held_by(processes: Iterable[Process], inodes: Iterable[int]) -> set[int]:
     """Return those of the sockets that any of the processes has open."""
-    wanted = {f"socket:[{inode}]": inode for inode in inodes}
+    wanted = set(inodes)
     held: set[int] = set()
     for process in processes:
-        if len(held) == len(wanted):
+        if held == wanted:
             break
-        directory = f"/proc/{process.pid}/fd"
-        with contextlib.suppress(OSError):  # it has ended, or is another user's
-            for name in os.listdir(directory):
-                with contextlib.suppress(OSError):  # closed meanwhile
-                    if (link := os.readlink(f"{directory}/{name}")) in wanted:
-                        held.add(wanted[link])
+        held |= wanted & _sockets_of(process)
     return held
+
+
+def _sockets_of(process: Process) -> set[int]:
+    """Return the inodes of the sockets that a process has open."""
+    found: set[int] = set()
+    directory = f"/proc/{process.pid}/fd"
+    with contextlib.suppress(OSError):  # it has ended, or is another user's
+        for name in os.listdir(directory):
+            with contextlib.suppress(OSError):  # closed meanwhile
+                link = os.readlink(f"{directory}/{name}")
+                if link.startswith(_SOCKET):
+                    found.add(int(link[len(_SOCKET) : -1]))
+    return found
 
 
 def _asked(kernel: socket.socket, family: int) -> list[tuple[int, int]]:
