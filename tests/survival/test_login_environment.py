@@ -59,6 +59,8 @@ def profile(state_dir: str, tmp_path: Path, shell: str, monkeypatch: pytest.Monk
 PROFILES = {
     "nvm": NVM,
     "only for people": ONLY_FOR_PEOPLE + NVM,
+    "pyenv": f"""eval "$(echo 'pyenv() {{ :; }}; export PYENV_SHELL=x')"; pyenv rehash; {NVM}""",
+    "conda": f"""c=$("$HOME/no/conda" shell.hook 2> /dev/null); if [ $? -eq 0 ]; then eval "$c"; else {NVM}; fi""",
     "prints": f"echo hello; printf 'A=1\\0\\0' ; echo oops >&2; {NVM}; echo bye",
     "closes its output": f"exec > /dev/null 2>&1; {NVM}",
     "fails": f"{NVM}; no-such-command; false",
