@@ -87,6 +87,13 @@ class Channel(Protocol):
         """Signal the command's process group, as a terminal would; returns whether the command is still there."""
         ...
 
+    async def signal_handlers(self, number: int) -> dict[str, Any] | None:
+        """Signal the processes of the job that handle a signal; returns the runner's answer with their ``pids``.
+
+        ``None`` if the job is over; an ``error`` from a runner of release 1.0.0, which cannot do it.
+        """
+        ...
+
     async def send_input(self, data: bytes, *, eof: bool) -> dict[str, Any] | None:
         """Write to the job's stdin; returns the runner's answer, ``None`` if the job is over."""
         ...

@@ -114,6 +114,10 @@ class RunnerClient:
         answer = await self._ask({"op": "signal", "number": number})
         return answer is not None and bool(answer["ok"])
 
+    async def signal_handlers(self, number: int) -> dict[str, Any] | None:
+        """Signal the processes of the job that handle a signal; returns the answer, ``None`` if the job is over."""
+        return await self._ask({"op": "signal_handlers", "number": number})
+
     async def send_input(self, data: bytes, *, eof: bool) -> dict[str, Any] | None:
         """Write to the job's stdin; returns the runner's answer, ``None`` if the job is over."""
         return await self._ask({"op": "input", "data": base64.b64encode(data).decode(), "eof": eof})

@@ -63,6 +63,13 @@ class Signal:
 
 
 @dataclass(frozen=True)
+class SignalHandlers:
+    """Wants those processes of the job signalled that handle the signal, to stop nothing."""
+
+    number: int
+
+
+@dataclass(frozen=True)
 class Input:
     """Brings input for the job, and its end if ``eof``."""
 
@@ -94,7 +101,7 @@ class Unknown:
 
 
 #: What concerns the job, and not only who is told of it.
-Wish = Stop | Signal | Input | Usage | Port | Unknown
+Wish = Stop | Signal | SignalHandlers | Input | Usage | Port | Unknown
 Request = Watch | Wish
 
 
@@ -180,12 +187,20 @@ def _stop(fields: _Fields) -> Stop:
     return Stop(StopRequest(at=time.time(), by=by, why=why, signal=name, grace_s=grace_s))
 
 
-def _signal(fields: _Fields) -> Signal:
+def _signal_number(fields: _Fields) -> int:
     number = fields.whole("number", signal.NSIG)
     # The C library keeps some for itself.
     if number not in signal.valid_signals():
         raise BadRequestError("number is not that of a signal")
-    return Signal(number)
+    return number
+
+
+def _signal(fields: _Fields) -> Signal:
+    return Signal(_signal_number(fields))
+
+
+def _signal_handlers(fields: _Fields) -> SignalHandlers:
+    return SignalHandlers(_signal_number(fields))
 
 
 def _input(fields: _Fields) -> Input:
@@ -207,6 +222,7 @@ _KNOWN: dict[str, Callable[[_Fields], Request]] = {
     "watch": _watch,
     "stop": _stop,
     "signal": _signal,
+    "signal_handlers": _signal_handlers,
     "input": _input,
     "usage": _usage,
     "port": _port,

@@ -213,6 +213,15 @@ class JobManager:
         """
         await self._talker.signal(job, number)
 
+    async def signal_handlers(self, job: Job, number: int) -> list[int]:
+        """Signal the processes of a job that handle a signal, and stop nothing; returns their pids.
+
+        Raises:
+            InvalidRequestError: none does, and the signal would only end what it reaches.
+            JobEndedError: it is over.
+        """
+        return await self._talker.signal_handlers(job, number)
+
     # -- stop ------------------------------------------------------------------------------------------------------
 
     async def kill(

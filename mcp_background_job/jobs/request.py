@@ -233,6 +233,18 @@ def new_job_id() -> str:
     return "j" + "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))
 
 
+def signal_number(name: str) -> int:
+    """Return the number of a signal that a process can handle, or that suspends it or lets it go on.
+
+    Raises:
+        InvalidRequestError: it is none of those.
+    """
+    full = f"SIG{name.upper().removeprefix('SIG')}"
+    if full not in signal.Signals.__members__ or full == "SIGKILL":
+        raise InvalidRequestError(f"signal {name!r} cannot be sent: give HUP, USR1, USR2, STOP, CONT, WINCH or such")
+    return signal.Signals[full].value
+
+
 def stop_signal(name: str) -> str:
     """Return the full name of a signal that asks a process to end.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import time
 from collections.abc import AsyncGenerator
 
@@ -46,14 +47,33 @@ class Talker:
 
     async def signal(self, job: Job, number: int) -> None:
         """Signal a job's foreground processes."""
-        async with self._channel(job) as channel:
+        async with self._channel(job, "signal") as channel:
             if not await channel.signal(number):
                 raise JobEndedError(f"job {job.label} takes no signal: its command has ended")
 
+    async def signal_handlers(self, job: Job, number: int) -> list[int]:
+        """Signal the processes of a job that handle a signal, and stop nothing; returns their pids."""
+        name = signal.Signals(number).name
+        async with self._channel(job, "signal") as channel:
+            answer = await channel.signal_handlers(number)
+        if answer is None:
+            raise JobEndedError(f"job {job.label} ended before {name} reached it")
+        if "error" in answer:
+            raise InvalidRequestError(
+                f"the runner of job {job.label} is of an older release, which can send no {name} without stopping "
+                "the job; restart_job gives it one that can"
+            )
+        if not answer["pids"]:
+            raise InvalidRequestError(
+                f"no process of job {job.label} handles {name}, which would only have ended it, so it was not sent; "
+                "kill_job without signal_only stops the job"
+            )
+        return answer["pids"]
+
     @contextlib.asynccontextmanager
-    async def _channel(self, job: Job) -> AsyncGenerator[Channel]:
+    async def _channel(self, job: Job, what: str = "input") -> AsyncGenerator[Channel]:
         try:
-            async with await self._connected(job) as channel:
+            async with await self._connected(job, what) as channel:
                 yield channel
         except RunnerTimeoutError as error:
             raise RunnerSilentError(
@@ -71,7 +91,7 @@ class Talker:
             else ""
         )
 
-    async def _connected(self, job: Job) -> Channel:
+    async def _connected(self, job: Job, what: str) -> Channel:
         deadline = time.monotonic() + _START_PATIENCE_S
         while True:
             try:
@@ -79,7 +99,6 @@ class Talker:
             except NoRunnerError as error:
                 now, seen = await self._looker.look(job)
                 if now.state not in (State.STARTING, State.RUNNING) or time.monotonic() >= deadline:
-                    raise JobEndedError(
-                        f"job {now.label} takes no input: it is {now.status}{await self._way(now)}"
-                    ) from error
+                    way = await self._way(now) if what == "input" else ""
+                    raise JobEndedError(f"job {now.label} takes no {what}: it is {now.status}{way}") from error
             await asyncio.sleep(self._places.look_again_s(job.job_id, seen))

@@ -29,7 +29,7 @@ from mcp_background_job.core.states import Outcome
 from mcp_background_job.errors import LaunchError
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import SYSTEM, Spec, StopRequest
-from mcp_background_job.jobdir.requests import Input, Port, Signal, Stop, Unknown, Usage, Wish
+from mcp_background_job.jobdir.requests import Input, Port, Signal, SignalHandlers, Stop, Unknown, Usage, Wish
 from mcp_background_job.runner import control, signals
 from mcp_background_job.runner.account import Account
 from mcp_background_job.runner.clients import Answer, Clients
@@ -265,8 +265,8 @@ class Supervisor:
             case Stop():
                 self._request_stop(wish.request, Outcome.KILLED)
                 return {"stopping": True}
-            case Signal():
-                return {"ok": self._family.signal_foreground(wish.number)}
+            case Signal() | SignalHandlers():
+                return self._send_signal(wish)
             case Input():
                 return self._take_input(wish.data, eof=wish.eof)
             case Usage() if CAN_SAMPLE:
@@ -275,6 +275,11 @@ class Supervisor:
                 return self._usage.port(wish.number)
             case Unknown() | Usage() | Port():
                 return {"error": f"unknown request {wish.op!r}: this runner is of another release or system"}
+
+    def _send_signal(self, wish: Signal | SignalHandlers) -> Answer:
+        if isinstance(wish, Signal):
+            return {"ok": self._family.signal_foreground(wish.number)}
+        return {"pids": self._family.signal_handlers(wish.number)}
 
     def _on_signal(self) -> None:
         numbers = os.read(self._wake_up, 4096)

@@ -223,6 +223,14 @@ async def test_a_signal_reaches_the_command(place: Place, spec_of: SpecOf) -> No
     assert (end.outcome, end.signal) == (Outcome.FAILED, "SIGUSR1")
 
 
+async def test_a_signal_that_nobody_handles_is_not_sent(place: Place, spec_of: SpecOf) -> None:
+    spec = await launched(place, spec_of())
+    async with await place.connect(spec.job_id) as channel:
+        assert await channel.signal_handlers(signal.SIGUSR1) == {"pids": []}
+    assert seen(place, spec).exit is None
+    assert (await place.cancel(spec.job_id, a_stop())).was_live
+
+
 async def test_a_cancel_confirms_the_end_and_says_whose_wish_it_was(place: Place, spec_of: SpecOf) -> None:
     spec = await launched(place, spec_of())
     cancelled = await place.cancel(spec.job_id, a_stop(by="somebody"))

@@ -16,6 +16,10 @@ import time
 from mcp_background_job.jobdir.records import LeaderExit
 from mcp_background_job.kernel import tree
 from mcp_background_job.runner.family.climber import send_to_each
+from mcp_background_job.runner.family.meant import meant
+
+#: So many signalled processes are told of.
+MAX_TOLD = 200
 
 
 class Family:
@@ -90,6 +94,11 @@ class Family:
             return False
         self._signal_group(number)
         return True
+
+    def signal_handlers(self, number: int) -> list[int]:
+        """Signal the processes that are meant by a signal that is to stop nothing; returns their pids."""
+        targets = meant(self.living(quick=True), number)
+        return [process.pid for process in targets if tree.send(process, number)][:MAX_TOLD]
 
     def _signal_group(self, number: int) -> None:
         # Only while the leader is not reaped: until then nobody else can get its number. The kernel signals a group
