@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mcp_background_job.actions.jobs.facts import duration_of
 from mcp_background_job.cli import terminal
-from mcp_background_job.core.job import Job
+from mcp_background_job.core.job import Job, has_more_to_tell
 from mcp_background_job.core.states import State
 from mcp_background_job.core.text import command_on_one_line, duration, one_line
 
@@ -36,8 +36,7 @@ def sentence(job: Job) -> str:
     if job.state is not State.EXITED:
         return f"{job.label} {job.status} for {duration(time.time() - (job.started_at or job.created_at))}"
     end = "" if job.exit_code is None else f", exit {job.exit_code}"
-    told = not job.reason or job.reason.startswith("exit code")
-    return f"{job.label} {job.status}{end}" + ("" if told else f": {job.reason}")
+    return f"{job.label} {job.status}{end}" + (f": {job.reason}" if has_more_to_tell(job) else "")
 
 
 def rows(jobs: list[Job]) -> None:

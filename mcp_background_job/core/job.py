@@ -85,7 +85,14 @@ def check_name(name: str) -> str:
 def how_it_ended(job: Job) -> str:
     """Return in words how a job has ended, without the time."""
     end = f", exit {job.exit_code}" if job.exit_code else ""
-    return f"{job.label} {job.status}{end}"
+    # An exit code of 0 that hides a failure is not told as a success.
+    but = f", but {job.reason}" if job.outcome is Outcome.COMPLETED and has_more_to_tell(job) else ""
+    return f"{job.label} {job.status}{end}{but}"
+
+
+def has_more_to_tell(job: Job) -> bool:
+    """Tell whether a job's reason says more than its status and exit code."""
+    return bool(job.reason) and not job.reason.startswith("exit code")
 
 
 def ending(job: Job) -> str:

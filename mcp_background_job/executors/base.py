@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 if TYPE_CHECKING:
     from mcp_background_job.core.gaps import Gap
     from mcp_background_job.executors.usage import Usage
+    from mcp_background_job.executors.waits import Waits
     from mcp_background_job.jobdir.control import News
     from mcp_background_job.jobdir.logformat import Stream
     from mcp_background_job.jobdir.logreader import Entry, Parts, Piece
@@ -317,6 +318,10 @@ class Place(Protocol):
 
     async def usage(self, job_id: str) -> Usage | None:
         """Return what a job uses; ``None`` if it does not run, or nobody can tell."""
+        ...
+
+    async def waits(self, job_id: str) -> Waits | None:
+        """Return what a job does about its input; ``None`` if it does not run, or does not answer."""
         ...
 
     async def port_is_open(self, job_id: str, port: int) -> bool | None:

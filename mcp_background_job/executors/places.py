@@ -15,6 +15,7 @@ from mcp_background_job.jobdir.records import Spec, StopRequest
 if TYPE_CHECKING:
     from mcp_background_job.executors.base import Cancelled, Channel, Place, Store, Submitted
     from mcp_background_job.executors.usage import Usage
+    from mcp_background_job.executors.waits import Waits
 
 
 class Places:
@@ -187,6 +188,10 @@ class Places:
     async def usage(self, job_id: str) -> Usage | None:
         """Return what a job uses; ``None`` if it does not run, or nobody can tell."""
         return await (await self._of(job_id)).usage(job_id)
+
+    async def waits(self, job_id: str) -> Waits | None:
+        """Return what a job does about its input; ``None`` if it does not run, or does not answer."""
+        return await (await self._of(job_id)).waits(job_id)
 
     async def port_is_open(self, job_id: str, port: int) -> bool | None:
         """Tell whether a process of the job listens on a TCP port; ``None`` if it is open and nobody knows by whom."""

@@ -164,6 +164,16 @@ async def listens_on(sock: socket.socket, port: int) -> bool:
     return answer is not None and answer.get("listening") is True
 
 
+async def waits(sock: socket.socket) -> dict[str, Any] | None:
+    """Ask, over such a socket, whether a job waits for input; returns the answer, ``None`` if the job is over.
+
+    Raises:
+        RunnerTimeoutError: it did not answer soon.
+        UnknownRequestError: it is of a release that does not tell.
+    """
+    return await _ask_once(sock, {"op": "waits"}, LOOK_TIMEOUT_S)
+
+
 async def _ask_once(sock: socket.socket, request: dict[str, object], timeout_s: float) -> dict[str, Any] | None:
     """Ask one question, and hang up. Without streams, whose making costs more than the answer."""
     loop = asyncio.get_running_loop()

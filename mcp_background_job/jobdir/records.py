@@ -115,6 +115,16 @@ class LeaderExit:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ChildExit:
+    """How a background process ended that the runner inherited; a shell tells nobody of those that it waited for."""
+
+    pid: int
+    command: str
+    exit_code: int | None = None
+    signal: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Status:
     """What the runner publishes while it lives.
 
@@ -130,6 +140,7 @@ class Status:
         lost_bytes: output that could not be written to disk.
         survivors: processes alive after SIGKILL.
         machine: the machine that boot and pids belong to, empty if the runner is of release 1.0.0.
+        failures: background processes that failed, the first of them.
     """
 
     state: str
@@ -143,6 +154,7 @@ class Status:
     lost_bytes: int = 0
     survivors: list[int] = field(default_factory=list[int])
     machine: str = ""
+    failures: list[ChildExit] = field(default_factory=list[ChildExit])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +178,7 @@ class Exit:
         lost_bytes: bytes that it wrote and that could not be stored.
         stop_requested: the wish that the job stop.
         killed_pids: processes that were sent SIGKILL to end it; the first of them, if they are very many.
+        failures: background processes that failed, the first of them.
     """
 
     outcome: str
@@ -184,6 +197,7 @@ class Exit:
     lost_bytes: int = 0
     stop_requested: StopRequest | None = None
     killed_pids: list[int] = field(default_factory=list[int])
+    failures: list[ChildExit] = field(default_factory=list[ChildExit])
 
 
 Record = TypeVar("Record", Spec, OpenMark, Status, Exit)
@@ -203,10 +217,12 @@ _JSON_TYPES: dict[str, tuple[type, ...]] = {
     "dict[str, int]": (dict,),
     "StopRequest | None": (dict, type(None)),
     "LeaderExit | None": (dict, type(None)),
+    "list[ChildExit]": (list,),
 }
-_NESTED: dict[str, type[StopRequest | LeaderExit]] = {
+_NESTED: dict[str, type[StopRequest | LeaderExit | ChildExit]] = {
     "StopRequest | None": StopRequest,
     "LeaderExit | None": LeaderExit,
+    "list[ChildExit]": ChildExit,
 }
 
 
@@ -214,7 +230,13 @@ _NESTED: dict[str, type[StopRequest | LeaderExit]] = {
 _PUBLISHED = (State.STARTING, State.RUNNING)
 
 #: Of what the items of a list, or the values of an object, are.
-_ITEMS: dict[str, type] = {"list[str]": str, "list[int]": int, "dict[str, str]": str, "dict[str, int]": int}
+_ITEMS: dict[str, type] = {
+    "list[str]": str,
+    "list[int]": int,
+    "list[ChildExit]": dict,
+    "dict[str, str]": str,
+    "dict[str, int]": int,
+}
 
 
 def encode(record: Spec | OpenMark | Status | Exit) -> bytes:
@@ -280,7 +302,12 @@ def _build(kind: type[Any], raw: object, source: str) -> Any:
             raise CorruptRecordError(f"{source}: {name} is {type(value).__name__}, not {annotation}")
         if item_type and not _holds_only(item_type, value):
             raise CorruptRecordError(f"{source}: {name} holds something else than {annotation} says")
-        values[name] = _build(nested, value, source) if nested and value is not None else value
+        if not nested or value is None:
+            values[name] = value
+        elif isinstance(value, list):
+            values[name] = [_build(nested, part, source) for part in cast("list[object]", value)]
+        else:
+            values[name] = _build(nested, value, source)
     try:
         return kind(**values)
     except TypeError as error:  # a field without a default is missing

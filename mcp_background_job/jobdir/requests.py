@@ -94,6 +94,13 @@ class Port:
 
 
 @dataclass(frozen=True)
+class Waits:
+    """Wants to know whether the job waits for input."""
+
+    op: str = "waits"
+
+
+@dataclass(frozen=True)
 class Unknown:
     """Wants what another release may know."""
 
@@ -101,7 +108,7 @@ class Unknown:
 
 
 #: What concerns the job, and not only who is told of it.
-Wish = Stop | Signal | SignalHandlers | Input | Usage | Port | Unknown
+Wish = Stop | Signal | SignalHandlers | Input | Usage | Port | Waits | Unknown
 Request = Watch | Wish
 
 
@@ -218,6 +225,10 @@ def _port(fields: _Fields) -> Port:
     return Port(number)
 
 
+def _waits(_fields: _Fields) -> Waits:
+    return Waits()
+
+
 _KNOWN: dict[str, Callable[[_Fields], Request]] = {
     "watch": _watch,
     "stop": _stop,
@@ -226,4 +237,5 @@ _KNOWN: dict[str, Callable[[_Fields], Request]] = {
     "input": _input,
     "usage": _usage,
     "port": _port,
+    "waits": _waits,
 }

@@ -24,6 +24,7 @@ class Details:
         last_output_at: when the last byte was written (seconds since the epoch).
         log_path: its log.
         kept_from: offset of the oldest byte of it that is kept.
+        note: what is to be said of it beside its status.
     """
 
     job: Job
@@ -34,6 +35,7 @@ class Details:
     last_output_at: float | None
     log_path: str
     kept_from: int
+    note: str | None = None
 
 
 def details_of(store: Store, job: Job, seen: Observation, *, spec: Spec | None, usage: Usage | None) -> Details:
@@ -49,4 +51,5 @@ def details_of(store: Store, job: Job, seen: Observation, *, spec: Spec | None, 
         last_output_at=store.last_output_at(job.job_id) if end else None,
         log_path=store.log_path(job.job_id),
         kept_from=log.first,
+        note=seen.trouble,
     )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mcp_background_job.core.job import Job
@@ -14,11 +17,13 @@ from mcp_background_job.jobdir.layout import is_job_id
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import Spec
 from mcp_background_job.jobs.index import Index
+from mcp_background_job.jobs.standing import Standing
 from mcp_background_job.jobs.view import job_of, observed
 
 if TYPE_CHECKING:
     from mcp_background_job.jobs.details import Details
     from mcp_background_job.jobs.output import Excerpt, PageOfLog
+    from mcp_background_job.jobs.telling import Teller
 
 #: Names offered to a caller who mistyped one.
 _SUGGESTIONS = 5
@@ -55,9 +60,35 @@ class Looker:
             details = dataclasses.replace(details, job=await self.noted(known, details.seen))
         elif details.seen.sweep:
             self._places.care_later(details.job.job_id)
-        if details.usage is not None or details.job.state is State.EXITED:
+        if details.job.state is State.EXITED:
             return details
-        return dataclasses.replace(details, usage=await self._places.usage(details.job.job_id))
+        usage = details.usage or await self._places.usage(details.job.job_id)
+        note = await self._teller.note(Standing(details.job, details.seen, details.spec, usage))
+        return dataclasses.replace(details, usage=usage, note=note)
+
+    @cached_property
+    def _teller(self) -> Teller:
+        from mcp_background_job.jobs.telling import Teller  # noqa: PLC0415  what is over does without
+
+        return Teller(self._places, self._index)
+
+    async def notes(self, seen: Mapping[Job, Observation]) -> dict[str, str]:
+        """Return what is to be said of jobs that were just seen, beside their status, as far as there is anything."""
+        live = {job: one for job, one in seen.items() if job.state is not State.EXITED}
+        if not live:
+            return {}
+        standings = await lanes.look(lambda: [self._standing(job, one) for job, one in live.items()])
+        told = await asyncio.gather(*map(self._teller.note, standings))
+        return {job.job_id: note for job, note in zip(live, told, strict=True) if note}
+
+    def _standing(self, job: Job, seen: Observation) -> Standing:
+        return Standing(job, seen, self._spec(job.job_id), self._places.usage_seen(job.job_id, seen))
+
+    async def notes_on(self, jobs: Sequence[Job]) -> dict[str, str]:
+        """Look at jobs and return the same."""
+        live = {job.job_id: job for job in jobs if job.state is not State.EXITED}
+        seen = await lanes.look(self._places.look, list(live)) if live else {}
+        return await self.notes({live[job_id]: one for job_id, one in seen.items()})
 
     def _details_of_id(self, job_id: str) -> Details | None:
         """Return what is known of the job with this id; ``None`` if its directory alone does not tell what it is.

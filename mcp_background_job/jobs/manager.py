@@ -6,6 +6,7 @@ A command does one thing and a server everything, so a part is loaded when it is
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from mcp_background_job.jobs.policy import GRACE_S, Policy
 from mcp_background_job.jobs.tidying import Tidier
 
 if TYPE_CHECKING:
+    from mcp_background_job.jobdir.observe import Observation
     from mcp_background_job.jobs.details import Details
     from mcp_background_job.jobs.hub import Hub
     from mcp_background_job.jobs.output import Excerpt, PageOfLog
@@ -161,6 +163,14 @@ class JobManager:
     async def missed_input(self, job: Job) -> str | None:
         """Return what to say of a job that ended at once because its input was closed; ``None`` for any other."""
         return await self._looker.missed_input(job)
+
+    async def note(self, job: Job, seen: Observation) -> str | None:
+        """Return what is to be said of a job that was just seen, beside its status: what it waits for, say."""
+        return (await self._looker.notes({job: seen})).get(job.job_id)
+
+    async def notes(self, jobs: Sequence[Job]) -> dict[str, str]:
+        """Return the same of several jobs, by id, as far as there is anything to say."""
+        return await self._looker.notes_on(jobs)
 
     async def list(
         self, *, statuses: tuple[str, ...] = (), name: str | None = None, limit: int = 20, offset: int = 0

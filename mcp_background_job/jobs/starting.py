@@ -154,6 +154,7 @@ class Starter:
             stdin_text=await lanes.look(self._stdin_text, spec),
             shell=shell_in(spec.argv),
             timeout_s=spec.timeout_s,
+            leftovers="kill" if spec.leftovers == "kill" else "keep",
             if_running="restart",
             is_own=spec.is_own,
             restarted_from=job.job_id,

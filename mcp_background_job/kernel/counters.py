@@ -91,6 +91,15 @@ def command_of(process: Process) -> str:
         line = line or b"[" + proc.read(f"/proc/{process.pid}/comm").strip() + b"]"
     except OSError:
         return ""
+    return _text(line)
+
+
+def line_of(argv: Iterable[str]) -> str:
+    """Return what that returns for a process with these arguments."""
+    return _text(b" ".join(map(os.fsencode, argv)).strip())
+
+
+def _text(line: bytes) -> str:
     # Arguments are bytes, and whoever shows them makes text of them: here, none is lost.
     return line[: _MAX_COMMAND * 4].decode(errors="surrogateescape")[:_MAX_COMMAND]
 

@@ -63,6 +63,11 @@ class Process(NamedTuple):
         return self.may_become_runner and runners.job_of(self.pid) is not None
 
 
+def are_suspended(processes: Collection[Process]) -> bool:
+    """Tell whether these processes all wait for SIGCONT, by SIGSTOP or a key of their terminal."""
+    return bool(processes) and all(process.state in "Tt" for process in processes)
+
+
 def descendants(root: int) -> list[Process]:
     """Return all living descendants of a process, parents before children; not runners, and what is below them."""
     return _walk(root)[0]

@@ -7,6 +7,7 @@ import os
 import resource
 import time
 
+from mcp_background_job.core.aftermath import background
 from mcp_background_job.core.states import Outcome, State, outcome_of
 from mcp_background_job.jobdir import lock, records
 from mcp_background_job.jobdir.boot import boot_id, machine
@@ -77,6 +78,7 @@ class Account:
             lost_bytes=log.lost,
             survivors=self.survivors,
             machine=machine(),
+            failures=family.failures,
         )
         with contextlib.suppress(OSError):  # full disk, no directory: the exit record has its own room, and tells
             records.write(self._job.status, records.encode(status))
@@ -85,7 +87,7 @@ class Account:
         """Say how it ended."""
         if self._exit_record is not None:
             leader = family.leader_exit or LeaderExit(at=time.time())
-            self._exit_record.publish(self._exit(leader, log, peak_memory))
+            self._exit_record.publish(self._exit(leader, family, log, peak_memory))
         self._close_mark()
         # Only now does the record count: what a job itself writes there is never taken for its end. Whoever is told of
         # the end, by our hanging up, is told after this.
@@ -100,13 +102,13 @@ class Account:
         with contextlib.suppress(OSError):  # it is gone, or all is
             os.unlink(self._job.state_dir.open_mark(self._job.job_id))
 
-    def _exit(self, leader: LeaderExit, log: Log, peak_memory: int) -> Exit:
+    def _exit(self, leader: LeaderExit, family: Family, log: Log, peak_memory: int) -> Exit:
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         return Exit(
             outcome=outcome_of(leader.exit_code, self.stopped_as).value,
             exit_code=leader.exit_code,
             signal=leader.signal,
-            reason=self._reason(leader)[:MAX_REASON],
+            reason=self._reason(leader, [background(**vars(one)) for one in family.failures])[:MAX_REASON],
             started_at=self._started_at,
             ended_at=time.time(),
             duration_s=time.monotonic() - self.started,
@@ -120,13 +122,16 @@ class Account:
             lost_bytes=log.lost,
             stop_requested=self.stop,
             killed_pids=self.killed,
+            failures=family.failures,
         )
 
-    def _reason(self, leader: LeaderExit) -> str:
+    def _reason(self, leader: LeaderExit, more: list[str]) -> str:
         if self.stop is not None:
-            return f"{self.stop.why} ({self.stop.signal}, asked by {self.stop.by})"
+            return "; ".join([f"{self.stop.why} ({self.stop.signal}, asked by {self.stop.by})", *more])
         if leader.signal == "SIGKILL":
-            return "ended by SIGKILL, which nobody here sent: perhaps the kernel was out of memory"
+            how = "ended by SIGKILL, which nobody here sent: perhaps the kernel was out of memory"
+            return "; ".join([how, *more])
         if leader.signal:
-            return f"ended by {leader.signal}"
-        return f"exit code {leader.exit_code}"
+            return "; ".join([f"ended by {leader.signal}", *more])
+        # An exit code is shown wherever a job is; behind one, nobody would read on.
+        return "; ".join(more) or f"exit code {leader.exit_code}"

@@ -28,12 +28,16 @@ TERMINAL_COLUMNS = 160
 
 @dataclass
 class Child:
-    """A spawned command: its pid, and our ends of its streams (all non-blocking)."""
+    """A spawned command: its pid, our ends of its streams (all non-blocking), and its terminal, if it has one."""
 
     pid: int
     outputs: dict[int, Stream]
     stdin: int | None
-    is_terminal: bool
+    terminal: str | None = None
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.terminal is not None
 
 
 def spawn(spec: Spec) -> Child:
@@ -85,7 +89,7 @@ def _spawn_on_pipes(spec: Spec) -> Child:
             os.close(descriptor)
     for descriptor in ours:
         os.set_blocking(descriptor, False)
-    return Child(pid, {out: Stream.STDOUT, err: Stream.STDERR}, stdin, is_terminal=False)
+    return Child(pid, {out: Stream.STDOUT, err: Stream.STDERR}, stdin)
 
 
 def _spawn_on_terminal(spec: Spec) -> Child:
@@ -93,12 +97,13 @@ def _spawn_on_terminal(spec: Spec) -> Child:
         master, slave = os.openpty()
     except OSError as error:
         raise LaunchError(f"cannot get a terminal for the job: {error.strerror}") from error
+    terminal = os.ttyname(slave)
     try:
         with contextlib.suppress(OSError):  # a terminal without a size works too
             fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", TERMINAL_ROWS, TERMINAL_COLUMNS, 0, 0))
         # The child leads a new session when it opens the terminal, which makes that its controlling terminal.
         actions = [
-            (os.POSIX_SPAWN_OPEN, 0, os.ttyname(slave), os.O_RDWR, 0),
+            (os.POSIX_SPAWN_OPEN, 0, terminal, os.O_RDWR, 0),
             (os.POSIX_SPAWN_DUP2, 0, 1),
             (os.POSIX_SPAWN_DUP2, 0, 2),
         ]
@@ -109,7 +114,7 @@ def _spawn_on_terminal(spec: Spec) -> Child:
     finally:
         os.close(slave)
     os.set_blocking(master, False)
-    return Child(pid, {master: Stream.STDOUT}, os.dup(master), is_terminal=True)
+    return Child(pid, {master: Stream.STDOUT}, os.dup(master), terminal)
 
 
 def _pipe() -> tuple[int, int]:

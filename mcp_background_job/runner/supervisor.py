@@ -29,7 +29,7 @@ from mcp_background_job.core.states import Outcome
 from mcp_background_job.errors import LaunchError
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import SYSTEM, Spec, StopRequest
-from mcp_background_job.jobdir.requests import Input, Port, Signal, SignalHandlers, Stop, Unknown, Usage, Wish
+from mcp_background_job.jobdir.requests import Input, Port, Signal, SignalHandlers, Stop, Unknown, Usage, Waits, Wish
 from mcp_background_job.runner import control, signals
 from mcp_background_job.runner.account import Account
 from mcp_background_job.runner.clients import Answer, Clients
@@ -43,6 +43,7 @@ from mcp_background_job.runner.spawn import Child, spawn
 from mcp_background_job.runner.stdin import Stdin
 from mcp_background_job.runner.usage.answers import Answers
 from mcp_background_job.runner.usage.sampler import CAN_SAMPLE, Sampler
+from mcp_background_job.runner.usage.waiting import Ends
 
 #: The same for what outlives its command, where that is not to be. Nobody looks after these processes any more.
 LEFTOVERS_GRACE_S = 2.0
@@ -103,10 +104,11 @@ class Supervisor:
         first_input = self._first_input()
         self._account.start_clock()
         self._child: Child = spawn(self._spec)
-        self._family = Family(self._child.pid, self._spec.cookie, has_subreaper=self._has_subreaper)
+        self._family = Family(self._child.pid, self._spec.argv, self._spec.cookie, has_subreaper=self._has_subreaper)
         self._sampler = Sampler(self._job, self._log, self._account.started)
         self._usage = Answers(self._sampler)
         self._stdin = Stdin(self._child.stdin, is_terminal=self._child.is_terminal)
+        self._ends = None if self._child.stdin is None else Ends.of(self._child.stdin, self._child.terminal)
         limit = self._spec.timeout_s
         self._limit = self._account.started + limit if limit is not None else None
         self._last_sign = self._account.started
@@ -264,17 +266,26 @@ class Supervisor:
         match wish:
             case Stop():
                 self._request_stop(wish.request, Outcome.KILLED)
-                return {"stopping": True}
+                answer: Answer = {"stopping": True}
             case Signal() | SignalHandlers():
-                return self._send_signal(wish)
+                answer = self._send_signal(wish)
             case Input():
-                return self._take_input(wish.data, eof=wish.eof)
+                answer = self._take_input(wish.data, eof=wish.eof)
             case Usage() if CAN_SAMPLE:
-                return self._usage.usage(pss=wish.pss)
+                answer = self._usage.usage(pss=wish.pss)
             case Port() if CAN_SAMPLE:
-                return self._usage.port(wish.number)
-            case Unknown() | Usage() | Port():
-                return {"error": f"unknown request {wish.op!r}: this runner is of another release or system"}
+                answer = self._usage.port(wish.number)
+            case Waits() if CAN_SAMPLE:
+                answer = self._whether_it_waits()
+            case Unknown() | Usage() | Port() | Waits():
+                answer = {"error": f"unknown request {wish.op!r}: this runner is of another release or system"}
+        return answer
+
+    def _whether_it_waits(self) -> Answer:
+        # In this order: when somebody waits for input, all that was written before is in the pipe.
+        answer = self._usage.waits(None if self._stdin.descriptor is None else self._ends)
+        self._catch_up()
+        return {**answer, "queued": len(self._stdin.unread), "size": self._log.end}
 
     def _send_signal(self, wish: Signal | SignalHandlers) -> Answer:
         if isinstance(wish, Signal):
@@ -375,10 +386,12 @@ class Supervisor:
 
     def _reap(self) -> None:
         family = self._family
-        leader_was_alive = family.leader_exit is None
+        leader_was_alive, failures = family.leader_exit is None, len(family.failures)
         family.reap()
         self._sampler.stir()
         if not leader_was_alive or family.leader_exit is None:
+            if len(family.failures) > failures and not family.childless:
+                self._publish()
             return
         ends_leftovers = self._spec.leftovers == "kill" and self._climber is None
         if not family.childless:

@@ -114,7 +114,8 @@ def test_status_tells_what_a_job_does_now(cli: CommandLine) -> None:
     cli("wait", job_id, "--timeout", "5", "--until", "idle:0.1")
     status = cli.status(job_id)
     assert status["status"] == "running"
-    assert status["note"] == "shell exited 4, 1 background process alive"
+    left = status["processes"][0]["pid"]
+    assert status["note"].startswith(f"shell exited 4, 1 background process alive: {left} `sleep 60`; ")
     assert [process["command"] for process in status["processes"]] == ["sleep 60"]
 
 

@@ -193,6 +193,8 @@ def test_a_field_of_the_wrong_type_is_named_or_was_of_the_right_one(
         (STATUS, "survivors", ["12"]),
         (STATUS, "stop_requested", {"at": "now", "by": "", "why": "", "signal": "", "grace_s": 1}),
         (STATUS, "leader_exit", {"at": None}),
+        (STATUS, "failures", [{"pid": "12", "command": "x"}]),
+        (STATUS, "failures", [{"command": "x"}]),
     ],
     ids=lambda part: part if isinstance(part, str) else type(part).__name__,
 )

@@ -20,6 +20,7 @@ from mcp_background_job.core.schedule import decide
 from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.executors.base import Cancelled, Submitted
 from mcp_background_job.executors.usage import Usage
+from mcp_background_job.executors.waits import Waits
 from mcp_background_job.jobdir.control import News, NoRunnerError
 from mcp_background_job.jobdir.logformat import Stream
 from mcp_background_job.jobdir.logreader import Entry, Part, Parts, Piece
@@ -358,6 +359,10 @@ class MemoryPlace:
     async def usage(self, job_id: str) -> Usage | None:
         seen = self.look([job_id]).get(job_id)
         return self.usage_seen(job_id, seen) if seen else None
+
+    async def waits(self, job_id: str) -> Waits | None:
+        job = self.store.jobs[job_id]
+        return Waits(how="read", size=len(job.log)) if job.state is State.RUNNING else None
 
     async def port_is_open(self, job_id: str, port: int) -> bool | None:
         return self.open_ports.get(port) == job_id

@@ -358,3 +358,16 @@ async def test_to_tend_a_place_without_dead_runners_changes_nothing(place: Place
     await place.finish()
     assert seen(place, spec).state is State.RUNNING
     await place.cancel(spec.job_id, a_stop())
+
+
+async def test_a_job_that_reads_its_input_is_said_to_wait_for_it(place: Place, spec_of: SpecOf) -> None:
+    spec = await launched(place, spec_of())
+
+    async def waits() -> bool:
+        found = await place.waits(spec.job_id)
+        return found is not None and found.how == "read"
+
+    await until(waits, "the job waits for input")
+    await told(place, spec, "exit 0\n")
+    await over(place, spec)
+    assert await place.waits(spec.job_id) is None

@@ -111,7 +111,12 @@ async def test_a_command_that_leaves_processes_behind_is_said_to_run(client: Cal
     assert (job["status"], job["why"]) == ("running", "left_running")
     assert "shell exited 3" in job["note"]
     status = await client.facts("get_job_status", job_id=job["job_id"])
-    assert status["note"] == "shell exited 3, 1 background process alive"
+    left = int(status["processes"][0].split()[0])
+    assert status["note"].startswith(f"shell exited 3, 1 background process alive: {left} `sleep 60`; ")
+    again = await client.facts("wait_for_job", job_id=job["job_id"], wait_s=0.1)
+    assert again["why"] == "timeout"
+    assert again["note"] == job["note"]
+    assert status["note"] == job["note"]
     killed = await client.facts("kill_job", job_id=job["job_id"])
     assert (killed["status"], killed["exit_code"]) == ("killed", 3)
 

@@ -74,7 +74,7 @@ def details_facts(details: Details) -> dict[str, Any]:
         **job_facts(job, pid=pid, log_path=details.log_path),
         "command": details.spec.command if details.spec else job.command,
         **log_facts(details.log_path, details.kept_from),
-        "note": _note(details),
+        "note": details.note,
         "stop_requested": _stop(details),
         "duration_s": _duration(details),
         **_asked(details),
@@ -145,18 +145,3 @@ def _stop(details: Details) -> str | None:
     end, status = details.seen.exit, details.seen.status
     stop: StopRequest | None = end.stop_requested if end else status.stop_requested if status else None
     return f"{stop.signal} by {stop.by}: {stop.why}" if stop else None
-
-
-def _note(details: Details) -> str | None:
-    status = details.seen.status
-    if details.seen.trouble:
-        return details.seen.trouble
-    if status is None or details.job.state is State.EXITED:
-        return None
-    if status.survivors:
-        return f"processes {', '.join(map(str, status.survivors))} survived SIGKILL"
-    if status.leader_exit is None:
-        return None
-    how = status.leader_exit.signal or status.leader_exit.exit_code
-    alive = details.usage.processes if details.usage else 0
-    return f"shell exited {how}, {alive} background process{'' if alive == 1 else 'es'} alive"

@@ -54,8 +54,10 @@ class Looking:
             statuses=several(request.status), name=request.name, limit=limit + 1, offset=cursor
         )
         more = len(jobs) > limit
+        jobs = jobs[:limit]
+        notes = await self._manager.notes(jobs)
         return JobsResult(
-            jobs=[list_row(job) for job in jobs[:limit]],
+            jobs=[list_row(job, notes.get(job.job_id)) for job in jobs],
             next_cursor=cursor + limit if more else None,
             note=self._manager.index.filling,
         )

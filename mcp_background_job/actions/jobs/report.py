@@ -11,12 +11,14 @@ from typing import Any, Self
 from pydantic import BaseModel, Field
 
 from mcp_background_job.actions.jobs.facts import details_facts
-from mcp_background_job.core.job import Job
-from mcp_background_job.core.states import State
+from mcp_background_job.core.job import Job, has_more_to_tell
+from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.core.text import command_on_one_line, duration, iso, one_line, shortened, size
 from mcp_background_job.jobs.details import Details
 from mcp_background_job.jobs.stopping import Killed
 
+#: Characters of a note in a list.
+_NOTE_IN_LIST = 160
 #: Characters of a command in a list.
 _COMMAND_IN_LIST = 80
 #: Characters of a command in a status; and of one of its processes, and how many of those.
@@ -138,13 +140,15 @@ def kill_result(asked: str, killed: Killed) -> KillResult:
 
 def told_reason(job: Job) -> str | None:
     """Return a job's reason unless status and exit code say it already."""
-    return None if not job.reason or job.reason.startswith("exit code") else job.reason
+    return job.reason if has_more_to_tell(job) else None
 
 
-def list_row(job: Job) -> dict[str, Any]:
-    """Return a job as one compact row."""
+def list_row(job: Job, note: str | None = None) -> dict[str, Any]:
+    """Return a job as one compact row, with what is to be said of it."""
     row: dict[str, Any] = {"job_id": job.job_id, "name": job.name, "status": job.status, "exit_code": job.exit_code}
     row["age"] = duration(time.time() - job.created_at)
+    if note := note or (told_reason(job) if job.outcome is Outcome.COMPLETED else None):
+        row["note"] = one_line(note, _NOTE_IN_LIST)
     row["command"] = command_on_one_line(job.command, _COMMAND_IN_LIST)
     return {key: value for key, value in row.items() if value is not None}
 

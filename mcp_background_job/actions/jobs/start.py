@@ -42,6 +42,9 @@ class Execute:
     fail_on: Annotated[str | None, Field(description="regex that ends the wait as failed")] = None
     timeout_s: Annotated[float | None, Field(description="kill it after")] = None
     after: Annotated[list[str] | None, Field(description="jobs that must complete first")] = None
+    leftovers: Annotated[
+        Literal["keep", "kill"], Field(description="kill: what outlives the shell is ended, not waited for")
+    ] = "keep"
     if_running: Annotated[Literal["return", "restart", "new"], Field(description="when a job of this name runs")] = (
         "return"
     )
@@ -79,6 +82,7 @@ class Starting:
             stdin_text=request.stdin_text,
             timeout_s=request.timeout_s,
             after=tuple(request.after or ()),
+            leftovers=request.leftovers,
             if_running=request.if_running,
             project=caller.project,
             reader=caller.reader.name,
@@ -114,7 +118,7 @@ class Starting:
             pid=pid,
             why=None if why is Why.EXIT and wait.request.until.kind is Kind.EXIT else why,
             line=waited.line,
-            note=note or note_of(waited) or await self._manager.missed_input(waited.job),
+            note=note or await note_of(self._manager, waited) or await self._manager.missed_input(waited.job),
             output=excerpt.text,
             next_cursor=excerpt.next,
             **log_facts(log_path, excerpt.first),

@@ -11,7 +11,6 @@ from mcp_background_job.actions.arguments import Wait, wait_of
 from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.jobs.facts import log_facts
 from mcp_background_job.actions.jobs.report import JobResult, JobsResult, job_result
-from mcp_background_job.core.waiting import Why
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.wait import Waited
@@ -73,21 +72,18 @@ class Waiting:
             job,
             why=waited.why,
             line=waited.line,
-            note=note or note_of(waited) or await self._manager.missed_input(job),
+            note=note or await note_of(self._manager, waited) or await self._manager.missed_input(job),
             output=excerpt.text,
             next_cursor=excerpt.next,
             **log_facts(self._manager.places.store_of(job.job_id).log_path(job.job_id), excerpt.first),
         )
 
 
-def note_of(waited: Waited) -> str | None:
-    """Return what a caller may not expect of the way in which a wait ended."""
+async def note_of(manager: JobManager, waited: Waited) -> str | None:
+    """Return what a caller may not expect of a job that was waited for, and of the way in which that ended."""
     notes: list[str] = []
     if waited.skipped:
         notes.append(f"the search passed over bytes that are missing: {waited.skipped}")
-    status = waited.seen.status
-    if waited.why is Why.LEFT_RUNNING and status is not None and status.leader_exit is not None:
-        how = status.leader_exit.signal or status.leader_exit.exit_code
-        left = "processes that it left in the background run on (get_job_status lists them)"
-        notes.append(f"shell exited {how}; {left}")
+    if told := await manager.note(waited.job, waited.seen):
+        notes.append(told)
     return "; ".join(notes) or None

@@ -17,7 +17,7 @@ from mcp_background_job.cli.terminal import PROGRAM
 from mcp_background_job.core.job import Job
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.jobs.request import IfRunning, StartRequest, Stdin
+from mcp_background_job.jobs.request import IfRunning, Leftovers, StartRequest, Stdin
 
 
 def run(
@@ -28,6 +28,7 @@ def run(
     stdin: Stdin = "closed",
     timeout: OptionalSeconds = None,
     after: list[str] | None = None,
+    leftovers: Leftovers = "keep",
     if_running: IfRunning = "return",
     follow: Annotated[bool, Parameter(name=["--follow", "-f"])] = False,
     as_json: AsJson = False,
@@ -45,6 +46,8 @@ def run(
         stdin: What it reads: nothing, what send sends, or a terminal of its own.
         timeout: Stop it after this time, in seconds or as 5m, 2h.
         after: Start it when this job has completed; may be repeated.
+        leftovers: What becomes of background processes that outlive the command: keep lets the job last as long as
+            they do, kill ends them.
         if_running: What to do when a job of this name runs: return that one, restart it, or start a new one beside it.
         follow: Print its output until it is over, and exit as it did. Ctrl-C leaves it running.
         as_json: Print JSON, with the same field names everywhere.
@@ -61,6 +64,7 @@ def run(
         stdin=stdin,
         timeout_s=timeout,
         after=tuple(separated(after)),
+        leftovers=leftovers,
         if_running=if_running,
     )
     return with_manager(lambda manager: _run(manager, request, follow=follow, as_json=as_json))

@@ -8,6 +8,7 @@ from mcp_background_job.executors import lanes, usage
 from mcp_background_job.executors.local.connecting import dial
 from mcp_background_job.executors.local.store import LocalStore
 from mcp_background_job.executors.usage import Usage
+from mcp_background_job.executors.waits import UNKNOWN, Waits
 from mcp_background_job.jobdir import control
 from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError, UnknownRequestError
 from mcp_background_job.jobdir.usage import newest
@@ -47,6 +48,17 @@ async def port_is_open(store: LocalStore, job_id: str, port: int) -> bool | None
         if not await accepts(port):
             return False
         return await lanes.scan(_listens, store, job_id, port) or None
+
+
+async def waits_of(store: LocalStore, job_id: str) -> Waits | None:
+    """Return what a job does about its input, ``None`` if it does not run or its runner is silent."""
+    try:
+        answer = await control.waits(await dial(store.job(job_id)))
+    except UnknownRequestError:
+        return UNKNOWN
+    except (NoRunnerError, RunnerTimeoutError):
+        return None
+    return None if answer is None else Waits.from_answer(answer)
 
 
 async def accepts(port: int) -> bool:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mcp_background_job.executors.local.cancelling import Cancelling
     from mcp_background_job.executors.local.launching import Launching
     from mcp_background_job.executors.usage import Usage
+    from mcp_background_job.executors.waits import Waits
     from mcp_background_job.jobdir.control import RunnerClient
 
 #: A job that has no runner yet, or whose runner is just coming or going, is looked at so often: files, no engine.
@@ -123,6 +124,12 @@ class LocalPlace:
         from mcp_background_job.executors.local import asking  # noqa: PLC0415  see the top
 
         return await asking.usage_of(self.store, job_id)
+
+    async def waits(self, job_id: str) -> Waits | None:
+        """Ask the job's runner."""
+        from mcp_background_job.executors.local import asking  # noqa: PLC0415  see the top
+
+        return await asking.waits_of(self.store, job_id)
 
     async def port_is_open(self, job_id: str, port: int) -> bool | None:
         """Ask the job's runner."""

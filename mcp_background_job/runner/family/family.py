@@ -12,14 +12,28 @@ import contextlib
 import os
 import signal
 import time
+from typing import TypedDict
 
-from mcp_background_job.jobdir.records import LeaderExit
-from mcp_background_job.kernel import tree
+from mcp_background_job.core.aftermath import is_failure
+from mcp_background_job.jobdir import runners
+from mcp_background_job.jobdir.records import ChildExit, LeaderExit
+from mcp_background_job.kernel import counters, tree
 from mcp_background_job.runner.family.climber import send_to_each
 from mcp_background_job.runner.family.meant import meant
 
 #: So many signalled processes are told of.
 MAX_TOLD = 200
+
+#: So many background processes that failed are remembered: the first tell what is wrong.
+MAX_FAILURES = 10
+
+#: Of so many background processes the command lines are remembered, to name them when they have none any more.
+_MAX_REMEMBERED = 64
+
+_SUBSHELL = "a subshell"
+
+#: The kernel keeps so many bytes of a process's name: TASK_COMM_LEN in <linux/sched.h>, less a NUL.
+_NAME_LENGTH = 15
 
 
 class Family:
@@ -31,14 +45,20 @@ class Family:
         childless: there is no descendant any more but runners of other jobs and what is below them; what carries the
             job's cookie elsewhere does not count.
         in_doubt: what is left may become the runner of another job any moment, and nothing will tell when it has.
+        failures: background processes that failed, the first of them; not those that were signalled from here.
     """
 
-    def __init__(self, pid: int, cookie: str, *, has_subreaper: bool) -> None:
+    def __init__(self, pid: int, argv: list[str], cookie: str, *, has_subreaper: bool) -> None:
         """Takes charge of a spawned command."""
         self.pid = pid
         self.leader_exit: LeaderExit | None = None
         self.childless = False
         self.in_doubt = False
+        self.failures: list[ChildExit] = []
+        self._commands: dict[int, str] = {}
+        self._own_line = counters.line_of(argv)
+        self._shell = os.path.basename(argv[0])[:_NAME_LENGTH]
+        self._was_signalled = False
         self._cookie = cookie
         self._has_subreaper = has_subreaper
 
@@ -46,7 +66,7 @@ class Family:
         """Collect the exit statuses of those that have ended."""
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status, name = _collect()
             except ChildProcessError:
                 self.childless = self._has_subreaper or not self._group_lives()
                 self.in_doubt = False
@@ -55,7 +75,20 @@ class Family:
                 self._look_for_others()
                 break
             if pid == self.pid:
-                self.leader_exit = _leader_exit(status)
+                self.leader_exit = LeaderExit(at=time.time(), **_how(status))
+            else:
+                self._note_end(pid, status, name)
+
+    def _note_end(self, pid: int, status: int, name: str) -> None:
+        command = self._commands.pop(pid, name)
+        if command == _SUBSHELL and name != self._shell:
+            command = name
+        # What has the name of a runner is one, and what another job does with it is not ours to tell.
+        if self._was_signalled or len(self.failures) >= MAX_FAILURES or runners.is_name_of_ours(name):
+            return
+        how = _how(status)
+        if is_failure(how["exit_code"], how["signal"]):
+            self.failures.append(ChildExit(pid=pid, command=command, **how))
 
     def _look_for_others(self) -> None:
         """Find out whether the children that live are those of other jobs."""
@@ -63,8 +96,15 @@ class Family:
             return
         # What is below a runner is never ours to inherit while it lives, so children are all that need be looked at.
         left = [process for process in tree.children(os.getpid()) if process.is_alive and not process.is_runner]
+        self._commands = {process.pid: self._name(process) for process in left[:_MAX_REMEMBERED]}
         self.childless = not left
         self.in_doubt = bool(left) and all(process.may_become_runner for process in left)
+
+    def _name(self, process: tree.Process) -> str:
+        known = self._commands.get(process.pid, _SUBSHELL)
+        line = counters.command_of(process) if known == _SUBSHELL else known
+        # What the shell has forked, and is or has not yet become a program of its own, shows the whole command.
+        return _SUBSHELL if line == self._own_line else line
 
     def living(self, *, quick: bool) -> list[tree.Process]:
         """The living processes of the job: all that descend from us, and those elsewhere that carry its cookie.
@@ -79,6 +119,7 @@ class Family:
 
     def signal_all(self, targets: list[tree.Process], number: int) -> None:
         """Signal the group at once, and each of the others."""
+        self._was_signalled = True
         self._signal_group(number)
         group_was_told = self.leader_exit is None and number != signal.SIGKILL
         send_to_each(
@@ -118,11 +159,30 @@ class Family:
         return True
 
 
-def _leader_exit(status: int) -> LeaderExit:
+class _How(TypedDict):
+    exit_code: int | None
+    signal: str | None
+
+
+def _how(status: int) -> _How:
     code = os.waitstatus_to_exitcode(status)
-    if code < 0:
-        return LeaderExit(at=time.time(), signal=_signal_name(-code))
-    return LeaderExit(at=time.time(), exit_code=code)
+    return {"exit_code": None, "signal": _signal_name(-code)} if code < 0 else {"exit_code": code, "signal": None}
+
+
+def _collect() -> tuple[int, int, str]:
+    """Collect one exit status that is there; returns pid, 0 if there is none, status, and the name of what failed.
+
+    Raises:
+        ChildProcessError: there is no child.
+    """
+    if not hasattr(os, "waitid"):  # macOS
+        return *os.waitpid(-1, os.WNOHANG), ""
+    # Looked at before it is collected: until then the kernel knows its name.
+    ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    if ended is None:
+        return 0, 0, ""
+    process = tree.look_up(ended.si_pid) if ended.si_status else None
+    return *os.waitpid(ended.si_pid, 0), process.name if process else ""
 
 
 def _signal_name(number: int) -> str:

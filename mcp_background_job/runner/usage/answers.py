@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import termios
 import time
 
 from mcp_background_job.kernel import counters, sockets
-from mcp_background_job.kernel.tree import descendants
+from mcp_background_job.kernel.tree import are_suspended, descendants
 from mcp_background_job.runner.usage.sampler import Sampler
+from mcp_background_job.runner.usage.waiting import Ends, who_waits
 
 #: Pids in an answer, which has to fit into a socket's buffer; whose job has more processes is told their number.
 _MAX_PIDS = 1000
@@ -33,6 +35,7 @@ class Answers:
             "pids": [process.pid for process in living[:_MAX_PIDS]],
             "commands": {str(process.pid): counters.command_of(process) for process in living[: counters.MAX_COMMANDS]},
             "ports": sockets.ports_of(living),
+            "stopped": are_suspended(living),
         }
         if pss:
             answer["pss"] = counters.proportional(living)
@@ -42,6 +45,21 @@ class Answers:
         """Return whether a process of the job listens on a TCP port, whatever the address."""
         inodes = frozenset(inode for inode, port in sockets.listening().items() if port == number)
         return {"listening": bool(inodes) and self._holds_any(inodes)}
+
+    def waits(self, ends: Ends | None) -> dict[str, object]:
+        """Return whether the job waits for its stdin, of which ``ends`` tells.
+
+        ``waits`` and ``block`` are as in ``Waiter``; ``mode`` as ``Ends`` tells, or ``closed``; ``unread``: bytes that
+        are in the pipe to the job.
+        """
+        nothing: dict[str, object] = {"waits": "no", "block": "", "mode": "closed", "unread": 0}
+        if ends is None:
+            return nothing
+        try:
+            waiter = who_waits(ends, descendants(os.getpid()))
+            return {"waits": waiter.how, "block": waiter.block, "mode": ends.mode(), "unread": ends.unread()}
+        except (OSError, termios.error):  # nobody has the terminal open any more
+            return nothing
 
     def _holds_any(self, inodes: frozenset[int]) -> bool:
         # Who waits for a port asks ten times a second, and descriptors may be many: they are searched when there is

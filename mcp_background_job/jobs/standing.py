@@ -1,0 +1,21 @@
+"""What was found of a job at one moment, by whoever looked first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from mcp_background_job.core.job import Job
+from mcp_background_job.jobdir.observe import Observation
+from mcp_background_job.jobdir.records import Spec
+
+if TYPE_CHECKING:
+    from mcp_background_job.executors.usage import Usage
+
+
+class Standing(NamedTuple):
+    """A job, what its directory says, what was asked, if that can be read, and what it uses, if that is known."""
+
+    job: Job
+    seen: Observation
+    spec: Spec | None
+    usage: Usage | None

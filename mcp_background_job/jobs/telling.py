@@ -1,0 +1,88 @@
+"""Gathers what is to be said of live jobs beside their status: from their files, their runners, and the queue."""
+
+from __future__ import annotations
+
+from mcp_background_job.core.asking import asks
+from mcp_background_job.core.states import State
+from mcp_background_job.executors import lanes
+from mcp_background_job.executors.places import Places
+from mcp_background_job.jobdir.records import Spec, Status
+from mcp_background_job.jobs import notes
+from mcp_background_job.jobs.index import Index
+from mcp_background_job.jobs.standing import Standing
+
+#: Bytes of output that a prompt is looked for in.
+_PROMPT_READ = 4096
+
+
+class Teller:
+    """Tells of live jobs; see ``JobManager.note``."""
+
+    def __init__(self, places: Places, index: Index) -> None:
+        """Takes its parts."""
+        self._places = places
+        self._index = index
+
+    async def note(self, standing: Standing) -> str | None:
+        """Return what is to be said of a live job."""
+        job, seen, spec, usage = standing
+        if seen.trouble:
+            return seen.trouble
+        if seen.status is None:
+            return await self._why_queued(job.job_id, spec) if job.state is State.QUEUED and spec else None
+        if seen.status.survivors:
+            return notes.survivors(seen.status.survivors)
+        told = notes.failures(seen.status)
+        if seen.status.leader_exit:
+            told.insert(0, notes.left_running(seen.status, usage or await self._places.usage(job.job_id)))
+        elif usage and usage.stopped:
+            told.append(notes.STOPPED)
+        elif spec and spec.stdin != "closed" and (asked := await self._asked(job.job_id)):
+            told.append(asked)
+        return "; ".join(told) or None
+
+    async def _asked(self, job_id: str) -> str | None:
+        waits = await self._places.waits(job_id)
+        if waits is None or waits.how == "no" or waits.unread:
+            return None
+        line = await lanes.look(self._last_line, job_id)
+        return notes.waits_for_input(line) if asks(waits.how, waits.mode, line) else None
+
+    def _last_line(self, job_id: str) -> str:
+        return unfinished_line(self._places.store_of(job_id).read_log_tail(job_id, _PROMPT_READ).data)
+
+    # -- queued jobs -----------------------------------------------------------------------------------------------
+
+    async def _why_queued(self, job_id: str, spec: Spec) -> str | None:
+        live, running = await lanes.look(self._around, job_id)
+        if after := [other for other in spec.after if other in live]:
+            return notes.waits_for_jobs([await self._dependency(other) for other in after])
+        counted = [one for other in running if (one := await self._index.find(other)) and not one.is_own]
+        if not spec.is_own and len(counted) >= spec.max_jobs:
+            return notes.waits_for_room(spec.max_jobs, [one.label for one in counted])
+        return notes.waits_for_pool(list(spec.pools)) if spec.pools else None
+
+    def _around(self, job_id: str) -> tuple[set[str], list[str]]:
+        live = set(self._places.open_jobs())
+        return live, sorted(live - self._places.waiting() - {job_id})
+
+    async def _dependency(self, job_id: str) -> str:
+        known = await self._index.find(job_id)
+        seen = (await lanes.look(self._places.look, [job_id])).get(job_id)
+        left = _left(seen.status) if seen and seen.state is not State.EXITED else None
+        usage = await self._places.usage(job_id) if left else None
+        return notes.of_dependency(known.label if known else job_id, known.status if known else "gone", left, usage)
+
+
+def _left(status: Status | None) -> Status | None:
+    return status if status and status.leader_exit else None
+
+
+def unfinished_line(data: bytes) -> str:
+    """Return the line that output ends with, as a terminal shows it, if it is not finished."""
+    from mcp_background_job.core.rendering import render  # noqa: PLC0415  most jobs ask nothing
+
+    if not data or data.endswith(b"\n"):
+        return ""
+    rows = render(data[data.rfind(b"\n") + 1 :], 0, [])
+    return rows[-1].text.strip() if rows else ""

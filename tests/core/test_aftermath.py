@@ -1,0 +1,36 @@
+"""What is said of an end beyond its exit code."""
+
+from __future__ import annotations
+
+import pytest
+
+from mcp_background_job.core.aftermath import background, is_failure
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "signal", "failed"),
+    [
+        (0, None, False),
+        (1, None, True),
+        (255, None, True),
+        (130, None, False),
+        (143, None, False),
+        (139, None, True),
+        (None, "SIGTERM", False),
+        (None, "SIGPIPE", False),
+        (None, "SIGSEGV", True),
+        (None, "SIGKILL", True),
+        (None, "signal 40", True),
+    ],
+)
+def test_what_was_asked_to_end_has_not_failed(exit_code: int | None, signal: str | None, *, failed: bool) -> None:
+    assert is_failure(exit_code, signal) is failed
+
+
+def test_the_sentence_names_process_command_and_end() -> None:
+    assert background(7, "npm  run\tdev", 3, None) == "background process 7 (`npm run dev`) exited 3"
+    assert background(7, "", None, "SIGABRT") == "background process 7 was ended by SIGABRT"
+
+
+def test_a_long_command_is_cut() -> None:
+    assert background(7, "x" * 100, 1, None) == f"background process 7 (`{'x' * 59}…`) exited 1"

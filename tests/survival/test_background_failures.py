@@ -1,0 +1,76 @@
+"""A background process that fails is told by the runner that inherits it."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from mcp_background_job.core.waiting import Kind, Until
+from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.wait import WaitRequest
+from tests.patience import PATIENCE_S, wait_until
+from tests.survival.support import ended, exit_of, output_of, start, status_of
+
+pytestmark = pytest.mark.real_process
+
+#: Ends when the shell itself is over.
+LEFT = WaitRequest(until=Until(Kind.EXIT), wait_s=PATIENCE_S, from_start=True)
+
+
+def python(code: str) -> str:
+    return shlex.join([sys.executable, "-c", code])
+
+
+async def test_a_failure_behind_an_exit_code_of_0_is_told_with_the_command(
+    manager: JobManager, state_dir: str, tmp_path: Path
+) -> None:
+    code = "import sys; open('up', 'w'); sys.stdin.read(); sys.exit(7)"
+    command = f"{python(code)} <&0 & until [ -e up ]; do sleep 0.01; done"
+    job = await start(manager, command, stdin="pipe", cwd=str(tmp_path))
+    await manager.wait(job, LEFT)
+    await manager.send_input(job, b"", eof=True)
+
+    end = await ended(manager, job.job_id)
+
+    assert end.status == "completed"
+    (failure,) = exit_of(state_dir, job.job_id).failures
+    assert (failure.exit_code, failure.signal) == (7, None)
+    assert failure.command == f"{sys.executable} -c {code}"
+    assert end.reason.startswith(f"background process {failure.pid} (`{sys.executable[:20]}")
+    assert end.reason.endswith("exited 7")
+
+
+async def test_a_subshell_is_not_named_by_the_whole_command(manager: JobManager) -> None:
+    job = await start(manager, "(read -r _; exit 4) <&0 & echo started", stdin="pipe")
+    await manager.wait(job, LEFT)
+    await manager.send_input(job, b"go\n")
+
+    end = await ended(manager, job.job_id)
+
+    assert end.reason.endswith("(`a subshell`) exited 4")
+
+
+async def test_of_several_the_live_job_tells_the_first_at_once(manager: JobManager, state_dir: str) -> None:
+    job = await start(manager, "(read -r _; kill -ABRT $BASHPID) <&0 & sleep 600 & exit 0", stdin="pipe")
+    await manager.wait(job, LEFT)
+    await manager.send_input(job, b"go\n")
+
+    wait_until(lambda: bool(status_of(state_dir, job.job_id).failures), "the failure is published")
+
+    assert status_of(state_dir, job.job_id).failures[0].signal == "SIGABRT"
+    await manager.kill(job.job_id, by="test")
+
+
+async def test_what_we_end_ourselves_has_not_failed(manager: JobManager, state_dir: str) -> None:
+    obstinate = python(
+        "import signal, time; signal.signal(signal.SIGTERM, lambda *_: exit(9)); print(1, flush=True); time.sleep(600)"
+    )
+    job = await start(manager, f"{obstinate} & exit 0")
+    wait_until(lambda: output_of(manager, job.job_id) == b"1\n", "it has taken the signal to itself")
+
+    await manager.kill(job.job_id, by="test")
+
+    assert exit_of(state_dir, job.job_id).failures == []

@@ -1,0 +1,83 @@
+"""That a job waits for input is the kernel's word on what its processes do."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+
+import pytest
+
+from mcp_background_job.executors.waits import Waits
+from mcp_background_job.jobs.manager import JobManager
+from tests.patience import until, wait_until
+from tests.survival.support import printed, start, status_of
+
+pytestmark = pytest.mark.real_process
+
+POLLS = "import select, sys; print('pick one> ', end='', flush=True); select.select([sys.stdin], [], [])"
+
+
+async def waits(manager: JobManager, job_id: str) -> Waits:
+    found = await manager.places.waits(job_id)
+    assert found is not None
+    return found
+
+
+async def comes_to(manager: JobManager, job_id: str, how: str) -> Waits:
+    async def is_so() -> bool:
+        return (await waits(manager, job_id)).how == how
+
+    await until(is_so, f"the job is found to do {how!r}")
+    return await waits(manager, job_id)
+
+
+@pytest.mark.parametrize("stdin", ["pipe", "pty"])
+async def test_a_read_of_the_job_s_stdin_is_waiting_for_input(manager: JobManager, stdin: str) -> None:
+    job = await start(manager, "printf 'Your name: '; read -r name; printf 'Your age: '; read -r age", stdin=stdin)
+    first = await comes_to(manager, job.job_id, "read")
+    assert first.size == len("Your name: ")
+    assert (await manager.details(job.job_id)).note == "waits for input: Your name:"
+
+    await manager.send_input(job, b"kim\n")
+    await printed(manager, job, "age")
+    second = await comes_to(manager, job.job_id, "read")
+
+    assert second.block != first.block
+    asked = "Your age:" if stdin == "pty" else "Your name: Your age:"  # the echo of a terminal has the line's end
+    assert (await manager.details(job.job_id)).note == f"waits for input: {asked}"
+    await manager.kill(job.job_id, by="test")
+
+
+async def test_a_program_that_polls_its_terminal_waits_if_it_asks(manager: JobManager) -> None:
+    job = await start(manager, shlex.join([sys.executable, "-c", POLLS]), stdin="pty")
+    found = await comes_to(manager, job.job_id, "poll")
+    assert found.mode == "line"
+    assert (await manager.details(job.job_id)).note == "waits for input: pick one>"
+    await manager.kill(job.job_id, by="test")
+
+
+async def test_a_read_of_something_else_is_not(manager: JobManager) -> None:
+    job = await start(manager, "echo up; sleep 600 | cat", stdin="pty")
+    await printed(manager, job, "up")
+    assert (await waits(manager, job.job_id)).how == "no"
+    await manager.kill(job.job_id, by="test")
+
+
+async def test_a_suspended_job_says_stopped(manager: JobManager, state_dir: str) -> None:
+    job = await start(manager, "exec sleep 600")
+    pid = status_of(state_dir, job.job_id).pid
+    assert pid
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: f"{pid} (sleep) T" in _stat(pid), "the job is suspended")
+    note = (await manager.details(job.job_id)).note
+    assert note is not None
+    assert note.startswith("stopped: ")
+    assert (await manager.notes([job]))[job.job_id] == note
+    await manager.kill(job.job_id, by="test")
+
+
+def _stat(pid: int) -> str:
+    with open(f"/proc/{pid}/stat") as file:
+        return file.read()
