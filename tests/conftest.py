@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from mcp_background_job.app import build
 from mcp_background_job.config import load_settings
@@ -22,6 +23,10 @@ from mcp_background_job.jobs.manager import JobManager
 sys.path.append(str(Path(__file__).parent.parent))
 
 from tests.patience import HELPER_LIFE_S, PATIENCE_S, TEST_S, scaled
+
+# How long one example takes says more of the machine's load than of the code. What a case sets for itself comes on top.
+settings.register_profile("loaded machine", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("loaded machine")
 
 # Whoever runs tests in the background of a shell has them ignore SIGINT, and all processes that they start with them.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -89,7 +89,7 @@ def test_a_full_disk_is_an_error_that_names_the_run(run: RunDir) -> None:
         _add(run, "one")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     sizes=st.lists(st.integers(0, 300), min_size=1, max_size=60),
     asked=st.lists(st.tuples(st.integers(0, 70), st.integers(1, 20)), max_size=12),
@@ -116,7 +116,7 @@ def test_an_answer_is_bounded_in_bytes_too(run: RunDir) -> None:
     assert reader.page(run, len(first), 1, known)[0]["seq"] == len(first) + 1
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(text=st.text(max_size=30), steps=st.lists(st.integers(1, 9), min_size=1))
 def test_pieces_of_an_artifact_are_whole_characters_and_make_up_the_whole(
     tmp_path_factory: pytest.TempPathFactory, text: str, steps: list[int]

@@ -30,7 +30,7 @@ def queues(draw: st.DrawFn) -> list[Waiting]:
 ENDED = st.dictionaries(st.sampled_from(IDS), st.sampled_from([None, *Outcome]))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(queue=queues(), running=st.integers(min_value=0, max_value=6), ended=ENDED)
 def test_no_limit_is_exceeded_and_nobody_starts_before_what_it_waits_for(
     queue: list[Waiting], running: int, ended: dict[str, Outcome | None]
@@ -58,7 +58,7 @@ def test_no_limit_is_exceeded_and_nobody_starts_before_what_it_waits_for(
     assert order == sorted(order)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(queue=queues(), ended=ENDED, data=st.data())
 def test_the_order_in_which_the_directory_lists_jobs_does_not_matter(
     queue: list[Waiting], ended: dict[str, Outcome | None], data: st.DataObject
@@ -155,7 +155,7 @@ def test_a_job_starts_when_each_of_its_pools_has_room() -> None:
     assert decide(queue, 1, {}, {"runs": 3}).launch == ["ja"]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     limits=st.lists(st.dictionaries(st.sampled_from(["a", "b"]), st.integers(1, 3)), max_size=8),
     running=st.dictionaries(st.sampled_from(["a", "b"]), st.integers(0, 3)),

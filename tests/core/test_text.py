@@ -51,7 +51,7 @@ def test_a_number_of_bytes_reads(count: int, text: str) -> None:
     assert size(count) == text
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(text=st.text(), limit=st.integers(min_value=1, max_value=80))
 def test_one_line_is_one_line_within_its_limit(text: str, limit: int) -> None:
     line = one_line(text, limit)

@@ -62,7 +62,7 @@ def test_until_that_cannot_be_used_is_refused_with_what_was_given(text: str) -> 
     assert text[:20] in str(refusal.value)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(text=st.one_of(st.text(), st.from_regex(r"(port|idle|exit):?.{0,8}", fullmatch=True)))
 def test_any_text_is_either_understood_or_refused(text: str) -> None:
     try:

@@ -362,7 +362,7 @@ OPERATIONS = st.lists(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     operations=OPERATIONS,
     statuses=st.sets(st.sampled_from(STATUSES), max_size=3),

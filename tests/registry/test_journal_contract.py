@@ -572,7 +572,7 @@ def without_a_file() -> SqliteJournal:
     return journal
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     first=st.tuples(*[submissions(st.just(prompt_id)) for prompt_id in IDS]),
     operations=OPERATIONS,

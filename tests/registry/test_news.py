@@ -170,7 +170,7 @@ STEPS = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(steps=st.lists(STEPS, max_size=40))
 def test_both_kinds_answer_alike(tmp_path_factory: pytest.TempPathFactory, steps: list[Step]) -> None:
     memory = MemoryNews()
