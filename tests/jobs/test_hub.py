@@ -60,9 +60,10 @@ async def waiting(manager: JobManager, count: int) -> None:
 async def test_all_who_wait_for_one_job_share_a_connection_and_a_search(
     manager: JobManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go = tmp_path / "go"
+    go, end = tmp_path / "go", tmp_path / "end"  # two: one that is not yet closed would open for the second read too
     os.mkfifo(go)
-    job = await start(manager, f"echo begun; read line < {go}; echo ready; read line < {go}")
+    os.mkfifo(end)
+    job = await start(manager, f"echo begun; read line < {go}; echo ready; read line < {end}")
     connections = Calls(monkeypatch, manager.places, "connect")
     searches = Calls(monkeypatch, scan.Scanner, "scan")
     tasks = [asyncio.create_task(manager.wait(job, for_line("read[y]"))) for _ in range(WAITERS)]
@@ -75,7 +76,7 @@ async def test_all_who_wait_for_one_job_share_a_connection_and_a_search(
     assert connections.count == 1
     assert searches.count < WAITERS / 5
     assert manager.hub.subscribers == 0
-    await asyncio.to_thread(go.write_text, "go\n")
+    await asyncio.to_thread(end.write_text, "end\n")
 
 
 async def test_each_expression_is_found_where_it_stands_whoever_else_waits(manager: JobManager, tmp_path: Path) -> None:
@@ -114,9 +115,10 @@ async def test_the_end_of_a_job_does_not_wait_until_output_has_gathered(
 ) -> None:
     monkeypatch.setattr(hub, "_GATHER_S", WAIT_S)
     monkeypatch.setattr(hub, "_LONGEST_GATHER_S", WAIT_S)
-    go = tmp_path / "go"
+    go, end = tmp_path / "go", tmp_path / "end"
     os.mkfifo(go)
-    job = await start(manager, f"read line < {go}; echo working; read line < {go}")
+    os.mkfifo(end)
+    job = await start(manager, f"read line < {go}; echo working; read line < {end}")
     task = asyncio.create_task(manager.wait(job, for_line("never")))
     await waiting(manager, 1)
     await asyncio.to_thread(go.write_text, "go\n")
@@ -126,7 +128,7 @@ async def test_the_end_of_a_job_does_not_wait_until_output_has_gathered(
 
     await until(has_printed, "output")
 
-    await asyncio.to_thread(go.write_text, "go\n")
+    await asyncio.to_thread(end.write_text, "end\n")
 
     async with asyncio.timeout(WAIT_S / 2):
         assert (await task).why is Why.EXIT
