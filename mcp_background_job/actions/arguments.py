@@ -19,19 +19,17 @@ class Wait:
     """A wait to be done, and what to say about its length."""
 
     request: WaitRequest
-    note: str | None
+    notes: list[str]
 
 
-def wait_of(wait_s: float, until: str | None, fail_on: str | None, *, since: int = 0, from_start: bool = False) -> Wait:
+def wait_of(wait_s: float, until: str | None, fail_on: str | None, *, from_start: bool = False) -> Wait:
     """Read the arguments of a wait.
 
     Raises:
         InvalidRequestError: a negative time, or an expression that is none.
     """
     bounded = bounded_wait(wait_s)
-    if since < 0:
-        raise InvalidRequestError(f"cursor={since}: an offset is 0 or more")
-    note = f"wait_s={wait_s:g} was cut to {MAX_WAIT_S:g}, the longest wait of one call" if wait_s > MAX_WAIT_S else None
+    cut = f"wait_s={wait_s:g} was cut to {MAX_WAIT_S:g}, the longest wait of one call"
     condition = parse_until(until)
     pattern = compile_regex(condition.pattern, "until") if condition.kind is Kind.REGEX else None
     failure: regex.Pattern[str] | None = compile_regex(fail_on, "fail_on") if fail_on else None
@@ -40,10 +38,9 @@ def wait_of(wait_s: float, until: str | None, fail_on: str | None, *, since: int
         wait_s=bounded,
         until_pattern=pattern,
         fail_on=failure,
-        since=since,
         from_start=from_start,
     )
-    return Wait(request, note)
+    return Wait(request, [cut] if wait_s > MAX_WAIT_S else [])
 
 
 def bounded_wait(wait_s: float) -> float:

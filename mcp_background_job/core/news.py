@@ -6,7 +6,8 @@ Nothing of this can be derived from the directories of jobs: whether somebody wa
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from mcp_background_job.core.text import duration
@@ -63,6 +64,37 @@ class Item:
     text: str
     conversation: str = ""
     key: str = ""
+
+
+#: What a reader is shown of a job: its output, so far; its end, at any offset; and matches of expressions, so far.
+OUTPUT = "output"
+END = "end"
+
+
+def matches_of(pattern: str) -> str:
+    """Return under which name the matches of an expression are remembered that a reader was told."""
+    return f"/{pattern}/"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a reader was shown of a job: of each thing, the offset in the log behind what was shown."""
+
+    offsets: Mapping[str, int] = field(default_factory=dict[str, int])
+
+    @property
+    def output(self) -> int:
+        """Behind the output that it was shown."""
+        return self.offsets.get(OUTPUT, 0)
+
+    @property
+    def knows_end(self) -> bool:
+        """Whether it was told that the job has ended."""
+        return END in self.offsets
+
+    def behind(self, pattern: str) -> int:
+        """Behind the last match of an expression that it was told."""
+        return self.offsets.get(matches_of(pattern), 0)
 
 
 def sentence(item: Item) -> str:

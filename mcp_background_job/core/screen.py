@@ -212,6 +212,15 @@ def plain_lines(text: str) -> str:
     return text.replace("\r", "\n") if "\r" in text else text
 
 
+def written_position(text: str, position: int) -> int:
+    """Return where in a text stands what is at a position of its plain lines."""
+    for match in _STYLE.finditer(text):
+        if match.start() >= position:
+            break
+        position += len(match[0])
+    return position
+
+
 def incomplete_tail(data: bytes) -> int:
     """Return how many bytes at the end may be the beginning of a code point or an escape sequence."""
     end = data[-_MAX_SEQUENCE:]

@@ -5,10 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from mcp_background_job.core.text import one_line
 from mcp_background_job.errors import InvalidRequestError
 
 #: The longest wait of one call. MCP clients give up on a call after 60 s, and answers need time too.
 MAX_WAIT_S = 50.0
+
+#: What a URL that can be waited for begins with.
+_WEB = ("http", "https")
+
+#: Characters of what was given that an error quotes.
+_MAX_QUOTED = 100
 
 #: No port has more; a hostile number could have thousands of digits, which int() refuses.
 _MAX_PORT_DIGITS = 5
@@ -22,7 +29,8 @@ class Why(StrEnum):
     OUTPUT = "output"  #: something was written
     MATCHED = "matched"  #: ``until`` was found in the output
     FAILED_MATCH = "failed_match"  #: ``fail_on`` was found in the output
-    PORT = "port"  #: the port is open
+    PORT = "port"  #: the job listens on the port
+    HTTP = "http"  #: the URL answers
     IDLE = "idle"  #: nothing was written for so long
     TIMEOUT = "timeout"  #: the wait is over, nothing else is
 
@@ -34,6 +42,7 @@ class Kind(StrEnum):
     OUTPUT = "output"
     REGEX = "regex"
     PORT = "port"
+    HTTP = "http"
     IDLE = "idle"
 
 
@@ -44,37 +53,76 @@ class Until:
     kind: Kind
     pattern: str = ""
     port: int = 0
+    url: str = ""
     idle_s: float = 0.0
 
 
 def parse_until(text: str | None) -> Until:
-    """Read ``exit``, ``port:8080``, ``idle:10`` (seconds), or else a regular expression.
+    """Read ``exit``, ``port:8080``, ``http://localhost:8080/``, ``idle:10`` (seconds), or else a regular expression.
 
     Raises:
-        InvalidRequestError: not a port, not a time, or empty.
+        InvalidRequestError: not a port, not a URL, not a time, or empty.
     """
     if text is None or text == Kind.EXIT:
         return Until(Kind.EXIT)
-    kind, _, value = text.partition(":")
-    if kind == Kind.PORT and value.strip().isdecimal():
-        digits = value.strip().lstrip("0")
-        port = int(digits) if 0 < len(digits) <= _MAX_PORT_DIGITS else 0
-        if not 0 < port < 2**16:
-            raise InvalidRequestError(f"until={text!r}: a port is a number from 1 to 65535")
-        return Until(Kind.PORT, port=port)
+    kind, colon, value = text.partition(":")
+    if colon and kind == Kind.PORT:
+        return Until(Kind.PORT, port=_port(text, value.strip()))
+    if colon and kind in _WEB:
+        return Until(Kind.HTTP, url=_url(text, value))
     if kind == Kind.IDLE:
-        try:
-            seconds = float(value)
-        except ValueError:
-            seconds = -1.0
-        if not 0 < seconds <= MAX_WAIT_S:
-            raise InvalidRequestError(
-                f"until={text!r}: idle takes seconds, more than 0 and at most {MAX_WAIT_S:g}, as in idle:10"
-            )
-        return Until(Kind.IDLE, idle_s=seconds)
+        return Until(Kind.IDLE, idle_s=_seconds(text, value))
     if not text:
-        raise InvalidRequestError('until is empty: give "exit", "port:N", "idle:SECONDS" or a regular expression')
+        raise InvalidRequestError(
+            'until is empty: give "exit", "port:N", "http://…", "idle:SECONDS" or a regular expression'
+        )
     return Until(Kind.REGEX, pattern=text)
+
+
+def _port(text: str, value: str) -> int:
+    digits = value.lstrip("0") if value.isdecimal() else ""
+    port = int(digits) if 0 < len(digits) <= _MAX_PORT_DIGITS else 0
+    if not 0 < port < 2**16:
+        raise InvalidRequestError(f"until={_quoted(text)}: a port is a number from 1 to 65535{_as_regex(text)}")
+    return port
+
+
+def _url(text: str, value: str) -> str:
+    """Return the URL: ``http:`` stands before one, or is its beginning."""
+    from urllib.parse import urlsplit  # noqa: PLC0415  few waits are for one
+
+    url = value.strip() if value.strip().startswith(tuple(f"{scheme}://" for scheme in _WEB)) else text.strip()
+    try:
+        parts = urlsplit(url)
+        is_one = bool(parts.hostname) and parts.port != 0  # which raises when it is no number
+    except ValueError:
+        is_one = False
+    if not is_one or not url.isprintable() or " " in url:
+        raise InvalidRequestError(
+            f"until={_quoted(text)}: this is no URL; give one as http://localhost:8080/health{_as_regex(text)}"
+        )
+    return url
+
+
+def _seconds(text: str, value: str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds <= MAX_WAIT_S:
+        raise InvalidRequestError(
+            f"until={_quoted(text)}: idle takes seconds, more than 0 and at most {MAX_WAIT_S:g}, as in idle:10"
+        )
+    return seconds
+
+
+def _quoted(text: str) -> str:
+    return f'"{one_line(text, _MAX_QUOTED)}"'
+
+
+def _as_regex(text: str) -> str:
+    kind, _, rest = text.partition(":")
+    return f"; to look for this in the output, write it as {_quoted(f'{kind}[:]{rest}')}"
 
 
 @dataclass(frozen=True)
@@ -87,7 +135,8 @@ class Facts:
         matched: ``until`` was found in the output.
         failed_match: ``fail_on`` was found in the output.
         grew: the log is longer than it was known to be.
-        port_open: the port accepts connections.
+        port_open: the job listens on the port.
+        answered: the URL has answered.
         idle_for: seconds since the last byte of output.
         waited: seconds since the wait began.
     """
@@ -98,6 +147,7 @@ class Facts:
     failed_match: bool = False
     grew: bool = False
     port_open: bool = False
+    answered: bool = False
     idle_for: float = 0.0
     waited: float = 0.0
 
@@ -110,6 +160,7 @@ def why_over(until: Until, facts: Facts, wait_s: float) -> Why | None:
         (until.kind is Kind.OUTPUT and facts.grew, Why.OUTPUT),
         (facts.exited, Why.EXIT),
         (facts.port_open, Why.PORT),
+        (facts.answered, Why.HTTP),
         (facts.left_running, Why.LEFT_RUNNING),
         (until.kind is Kind.IDLE and facts.idle_for >= until.idle_s, Why.IDLE),
         (facts.waited >= wait_s, Why.TIMEOUT),

@@ -237,6 +237,10 @@ class Store(Protocol):
         """Return the offset of the first byte written at a moment (seconds since the epoch) or later."""
         ...
 
+    def written_at(self, job_id: str, offset: int) -> float | None:
+        """Return when a byte of the log was written (seconds since the epoch), ``None`` if nobody knows."""
+        ...
+
     def last_output_at(self, job_id: str) -> float | None:
         """Return when the last byte was written (seconds since the epoch), ``None`` if none was."""
         ...
@@ -324,12 +328,12 @@ class Place(Protocol):
         """Return what a job does about its input; ``None`` if it does not run, or does not answer."""
         ...
 
-    async def port_is_open(self, job_id: str, port: int) -> bool | None:
-        """Tell whether a process of the job listens on a TCP port; ``None`` if it is open and nobody knows by whom."""
+    async def port_is_open(self, job_id: str, port: int) -> bool:
+        """Tell whether a process of the job is seen to listen on a TCP port, at whatever address."""
         ...
 
     async def port_is_taken(self, job_id: str, port: int) -> bool:
-        """Tell whether anybody at all accepts connections on a port, where the job runs."""
+        """Tell whether anybody at all listens on a port, where the job runs."""
         ...
 
     def look_again_s(self, seen: Observation | None) -> float:

@@ -193,12 +193,12 @@ class Places:
         """Return what a job does about its input; ``None`` if it does not run, or does not answer."""
         return await (await self._of(job_id)).waits(job_id)
 
-    async def port_is_open(self, job_id: str, port: int) -> bool | None:
-        """Tell whether a process of the job listens on a TCP port; ``None`` if it is open and nobody knows by whom."""
+    async def port_is_open(self, job_id: str, port: int) -> bool:
+        """Tell whether a process of the job is seen to listen on a TCP port, at whatever address."""
         return await (await self._of(job_id)).port_is_open(job_id, port)
 
     async def port_is_taken(self, job_id: str, port: int) -> bool:
-        """Tell whether anybody at all accepts connections on a port, where the job runs."""
+        """Tell whether anybody at all listens on a port, where the job runs."""
         return await (await self._of(job_id)).port_is_taken(job_id, port)
 
     def look_again_s(self, job_id: str, seen: Observation | None) -> float:

@@ -203,6 +203,13 @@ def offset_at(job: JobDir, moment: float) -> int:
         return log.offset_at(moment)
 
 
+def written_at(job: JobDir, offset: int) -> float | None:
+    """Return when a byte was written (seconds since the epoch), ``None`` if the index does not have it (any more)."""
+    with _opened(job) as log:
+        entry = next((entry for entry in log.entries_from(offset) if entry.stream is not Stream.LOST), None)
+        return entry.at if entry is not None and entry.offset <= offset else None
+
+
 def entries(job: JobDir, start: int) -> list[Entry]:
     """Return the index entries of everything from an offset on: when it was written, on which stream, what was lost."""
     with _opened(job) as log:

@@ -168,6 +168,13 @@ class Looker:
             output.excerpt, store, job.job_id, since=since, budget=budget or output.EXCERPT_BUDGET, failed=failed
         )
 
+    async def newest(self, job: Job, *, since: int, budget: int | None) -> Excerpt:
+        """Return the end of a live job's new output."""
+        from mcp_background_job.jobs import output  # noqa: PLC0415  see above
+
+        store = self._places.store_of(job.job_id)
+        return await lanes.scan(output.newest, store, job.job_id, since=since, budget=budget or output.NEWS_BUDGET)
+
     async def tail(self, job: Job, *, lines: int, stream: str, grep: str | None, raw: bool) -> Excerpt:
         """Return the last lines of a job's output."""
         from mcp_background_job.jobs import output  # noqa: PLC0415  see above

@@ -182,6 +182,10 @@ class JobManager:
         """Return what matters of a job's output, within a budget of characters; without one, within the usual."""
         return await self._looker.excerpt(job, since=since, budget=budget)
 
+    async def newest(self, job: Job, *, since: int, budget: int | None = None) -> Excerpt:
+        """Return the end of what a live job has written from an offset on, in few characters."""
+        return await self._looker.newest(job, since=since, budget=budget)
+
     async def tail(
         self, job: Job, *, lines: int = 50, stream: str = "both", grep: str | None = None, raw: bool = False
     ) -> Excerpt:
@@ -200,9 +204,9 @@ class JobManager:
         """Wait for what is asked for, or for the end of the job."""
         return await self._waiter.wait(job, request)
 
-    async def wait_for_several(self, jobs: list[Job], request: WaitRequest, *, for_all: bool) -> list[Waited]:
+    async def wait_for_several(self, waits: list[tuple[Job, WaitRequest]], *, for_all: bool) -> list[Waited]:
         """Wait for all jobs or for any; returns what is true of each in the end."""
-        return await self._waiter.wait_for_several(jobs, request, for_all=for_all)
+        return await self._waiter.wait_for_several(waits, for_all=for_all)
 
     # -- interact --------------------------------------------------------------------------------------------------
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from mcp_background_job.core.job import how_it_ended
-from mcp_background_job.core.news import Item, Kind, Reader, Way, sentence
+from mcp_background_job.core.news import END, Item, Kind, Reader, Shown, Way, sentence
 from mcp_background_job.core.states import State
 from mcp_background_job.errors import CorruptRecordError, RegistryError
 from mcp_background_job.executors.places import Places
@@ -60,6 +60,15 @@ class JobNews:
         more = len(told) - _MAX_TOLD
         return [f"{more} more jobs ended (list_jobs)", *told[-_MAX_TOLD:]] if more > 0 else told
 
+    async def shown(self, reader: Reader, job_ids: Collection[str]) -> dict[str, Shown]:
+        """Return what a reader was shown of each of these jobs."""
+        return await self._call(lambda news: {job_id: Shown(news.shown(reader, job_id)) for job_id in job_ids})
+
+    async def show(self, reader: Reader, job_id: str, offsets: Mapping[str, int]) -> None:
+        """Remember what a reader is shown of a job; see ``core.news.Shown``."""
+        if offsets:
+            await self._call(lambda news: news.show(reader, job_id, offsets, at=time.time()))
+
     async def forget(self, before: float) -> None:
         """Forget what happened before a moment (seconds since the epoch)."""
         await self._call(lambda news: news.forget(before))
@@ -91,7 +100,12 @@ class JobNews:
         self._note_ends(news, reader)
         # What a conversation started that is over itself is told to the next one of the same client.
         orphaned = {part for part in news.conversations(reader, way) if part and not goes_on(part)}
-        return news.take(reader, way, {reader.conversation, "", *orphaned})
+        told = news.take(reader, way, {reader.conversation, "", *orphaned})
+        if way is Way.ANSWER:
+            for item in told:
+                if item.kind is Kind.ENDED:
+                    news.show(reader, item.subject, {END: 0}, at=time.time())
+        return told
 
     def _note_ends(self, news: News, reader: Reader) -> None:
         awaited = news.awaited(reader)

@@ -23,6 +23,15 @@ EXCERPT_BUDGET = 6000
 #: Characters that a tail may have at most.
 TAIL_BUDGET = 24_000
 
+#: The same, of one that only says that the wait is not over: whoever waits for hours asks often.
+NEWS_BUDGET = 500
+
+#: Bytes of the newest output from which as much is shown.
+_NEWS_READ = 32 * 1024
+
+#: Characters that are left for output, however long the note on the rest is.
+_LEAST_ROOM = 50
+
 #: Bytes of the log that one call reads at most: redraws may make much of little, and reading must end.
 MAX_READ = 4 * 1024 * 1024
 
@@ -106,6 +115,39 @@ def _excerpt_of_large(store: Store, job_id: str, head: Piece, budget: int, *, fa
     return Excerpt(text, tail.end, tail.end, tail.first)
 
 
+def newest(store: Store, job_id: str, *, since: int, budget: int = NEWS_BUDGET) -> Excerpt:
+    """Return the end of what a live job has written from an offset on, and where the rest of that is."""
+    end = store.read_log(job_id, since, 0).end
+    piece = store.read_log(job_id, max(since, end - _NEWS_READ), _NEWS_READ)
+    is_all = piece.start <= since
+    skip = 0 if is_all else piece.data.find(b"\n") + 1
+    stop = len(piece.data) - incomplete_tail(piece.data)  # the rest comes with what completes it
+    missing = gaps.shifted(gaps.within(piece.gaps, stop, len(piece.data)), skip)
+    rows = rendering.render(piece.data[skip:stop], piece.start + skip, missing)
+    after = piece.next - (len(piece.data) - stop)
+    if is_all and sum(len(row.text) + 1 for row in rows) <= budget:
+        return Excerpt(rendering.join(rows), after, piece.end, piece.first)
+    room = budget - len(_before(store, job_id, since, after)) - 1
+    shown = _ending(rows, max(room, _LEAST_ROOM))
+    begin = shown[0].offset if shown else after
+    text = "\n".join([_before(store, job_id, since, begin), *(row.text for row in shown)])
+    return Excerpt(text, after, piece.end, piece.first)
+
+
+def _ending(rows: list[Row], room: int) -> list[Row]:
+    """Return the last rows that fit, of the very last one at least its end."""
+    head, tail, cut = rendering.fit(rows, room, tail_share=1)
+    shown = tail if cut else head
+    return shown or [Row(f"…{row.text[1 - room :]}", row.offset) for row in rows[-1:]]
+
+
+def _before(store: Store, job_id: str, since: int, begin: int) -> str:
+    """Return the note on what is not shown."""
+    missing = gaps.summary(store.missing(job_id, since, begin))
+    lost = f", and {missing}" if missing else ""
+    return f"[before this {size(begin - since)}{lost}: get_job_output from cursor {since}]"
+
+
 def tail(store: Store, job_id: str, *, lines: int, stream: str, grep: str | None, raw: bool) -> Excerpt:
     """Return the last lines: as many as asked for, from as little of the log as holds them."""
     which = stream_of(stream)
@@ -158,7 +200,7 @@ def page(
     """Return a page of the log from a cursor on. Reading on from ``next`` until it is ``end`` gives the whole log."""
     which = stream_of(stream)
     if raw:
-        piece = store.read_log(job_id, cursor, max_bytes, which)
+        piece = _raw_piece(store, job_id, cursor, max_bytes, which)
         is_whole = which is not None or (ended and piece.next == piece.end)
         cut = 0 if is_whole else _incomplete_code_point(piece.data)
         shown = len(piece.data) - cut
@@ -174,6 +216,17 @@ def page(
         return PageOfLog(rendering.join(drawn.rows), piece.start, piece.next, piece.first, piece.end)
     after = piece.next if drawn.consumed == len(piece.data) else piece.start + drawn.consumed
     return PageOfLog(rendering.join(drawn.rows), piece.start, after, piece.first, piece.end)
+
+
+def _raw_piece(store: Store, job_id: str, cursor: int, characters: int, stream: Stream | None) -> Piece:
+    """Read as many bytes as give so many characters: what is shown as an escape takes four."""
+    limit = characters
+    while True:
+        piece = store.read_log(job_id, cursor, limit, stream)
+        length = len(rendering.as_raw_text(piece.data))
+        if length <= characters or limit == 1:
+            return piece
+        limit = max(1, min(limit - 1, len(piece.data) * characters // length))
 
 
 def _incomplete_code_point(data: bytes) -> int:
@@ -206,14 +259,14 @@ def compile_regex(pattern: str, argument: str) -> regex.Pattern[str]:
         raise InvalidRequestError(f"{argument}={pattern!r} is not a regular expression: {error}") from error
 
 
-def found(pattern: regex.Pattern[str], text: str) -> regex.Match[str] | None:
-    """Search without holding up other threads.
+def found(pattern: regex.Pattern[str], text: str, begin: int = 0) -> regex.Match[str] | None:
+    """Search from a position on, without holding up other threads.
 
     Raises:
         InvalidRequestError: the expression needs too long.
     """
     try:
-        return pattern.search(text, timeout=REGEX_TIMEOUT_S, concurrent=True)
+        return pattern.search(text, begin, timeout=REGEX_TIMEOUT_S, concurrent=True)
     except TimeoutError as error:
         raise InvalidRequestError(
             f"the regular expression {pattern.pattern!r} takes more than {REGEX_TIMEOUT_S:g} s on one piece of output: "

@@ -1,13 +1,15 @@
-"""Looks for a regular expression in output that is still being written."""
+"""Looks for regular expressions in output that is still being written."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from mcp_background_job.core.gaps import Gap, Why, stretches, summary
-from mcp_background_job.core.screen import plain_lines
+from mcp_background_job.core.screen import plain_lines, written_position
 from mcp_background_job.core.text import one_line
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.base import Store
@@ -25,24 +27,84 @@ _MAX_UNFINISHED = 64 * 1024
 _MAX_SHOWN = 300
 
 
+@dataclass(frozen=True)
+class Found:
+    """Where an expression was found.
+
+    Attributes:
+        line: what stands there.
+        behind: offset in the log from which the next match may be found.
+    """
+
+    line: str
+    behind: int
+
+
+@dataclass(frozen=True)
+class Sought:
+    """An expression, and the offset in the log from which it is looked for."""
+
+    pattern: regex.Pattern[str]
+    since: int = 0
+
+    @property
+    def as_text(self) -> str | None:
+        """The expression taken as plain text, ``None`` if it means the same."""
+        text = self.pattern.pattern
+        return text if set(text) & _SPECIAL else None
+
+
+_SPECIAL = frozenset(r"\.^$*+?{}[]|()")
+
+
+class _Text:
+    """A stretch of the log to be searched: text that knows where in the log it stands."""
+
+    def __init__(self, data: bytes, offset: int) -> None:
+        self._data = data
+        self._offset = offset
+        # Each byte that is no UTF-8 becomes one character, so that places can be told from the text.
+        self._written = data.decode("utf-8", "surrogateescape")
+        self.plain = plain_lines(self._written)
+
+    def position_of(self, offset: int) -> int:
+        before = self._data[: max(0, offset - self._offset)].decode("utf-8", "surrogateescape")
+        return len(plain_lines(before))
+
+    def offset_of(self, position: int) -> int:
+        before = self._written[: written_position(self._written, position)]
+        return self._offset + len(before.encode("utf-8", "surrogateescape"))
+
+    def line_at(self, position: int) -> str:
+        start = self.plain.rfind("\n", 0, position) + 1
+        end = self.plain.find("\n", position)
+        line = self.plain[start : end if end >= 0 else len(self.plain)]
+        return one_line(line.encode("utf-8", "surrogateescape").decode("utf-8", "replace"), _MAX_SHOWN)
+
+
 class Scanner:
     """Searches a log for up to two expressions, each byte once (an unfinished line again).
 
     Attributes:
         offset: where it goes on.
-        matched: the line in which ``until`` was found.
-        failed: the line in which ``fail_on`` was found.
+        matched: where ``until`` was found.
+        failed: where ``fail_on`` was found.
+        as_text: lines in which an expression stands as plain text, by the expression.
     """
 
     # A match across a place where bytes are missing would be none of the output: each stretch is searched by itself.
 
-    def __init__(self, until: regex.Pattern[str] | None, fail_on: regex.Pattern[str] | None, offset: int) -> None:
-        """Begins at an offset of the log."""
-        self.offset = offset
-        self.matched: str | None = None
-        self.failed: str | None = None
+    def __init__(self, until: Sought | None, fail_on: Sought | None) -> None:
+        """Begins where the first of the expressions may be found."""
         self._until = until
         self._fail_on = fail_on
+        self._since = min((sought.since for sought in (until, fail_on) if sought), default=0)
+        # The line before belongs to it: what an expression says of the beginning of a line must hold there.
+        self.offset = max(0, self._since - _MAX_UNFINISHED)
+        self._begins_within_line = False
+        self.matched: Found | None = None
+        self.failed: Found | None = None
+        self.as_text: dict[str, str] = {}
         self._missing: dict[tuple[int, Why], Gap] = {}  # by where they are: an unfinished line is searched again
 
     @property
@@ -61,34 +123,53 @@ class Scanner:
         Returns the offset up to which it has looked.
         """
         piece = store.read_log(job_id, self.offset, PIECE)
-        self._missing.update({(gap.offset, gap.why): gap for gap in piece.gaps})
+        self._missing.update({(gap.offset, gap.why): gap for gap in _behind(piece.gaps, self._since)})
         if not piece.data:
             self.offset = max(self.offset, piece.next)  # further on, if all was dropped meanwhile
             return piece.end
-        for _, _, stretch in stretches(piece.data, piece.gaps):
+        for _, begin, stretch in stretches(piece.data, piece.gaps):
             if not self.is_over:
-                self._search(stretch)
-        finished = piece.data.rfind(b"\n") + 1
-        if len(piece.data) - finished > _MAX_UNFINISHED:
-            finished = len(piece.data)
-        self.offset = piece.start + finished
+                self._search(_Text(stretch, piece.start + begin))
+                self._begins_within_line = False
+        line = piece.data.rfind(b"\n") + 1
+        again = max(line, len(piece.data) - _MAX_UNFINISHED)
+        self.offset = piece.start + again
+        self._begins_within_line = again > line
         return piece.next
 
-    def _search(self, data: bytes) -> None:
-        text = plain_lines(data.decode("utf-8", "replace"))
-        failed = found(self._fail_on, text) if self._fail_on else None
-        matched = found(self._until, text) if self._until else None
+    def _search(self, text: _Text) -> None:
+        failed, matched = self._first(self._fail_on, text), self._first(self._until, text)
         # Whichever came first is what happened.
         if failed and (not matched or failed.start() <= matched.start()):
-            self.failed = _line_around(text, failed.start())
+            self.failed = _found(text, failed)
         elif matched:
-            self.matched = _line_around(text, matched.start())
+            self.matched = _found(text, matched)
+
+    def _first(self, sought: Sought | None, text: _Text) -> regex.Match[str] | None:
+        if sought is None:
+            return None
+        begin = max(text.position_of(sought.since), int(self._begins_within_line))
+        if begin >= len(text.plain):
+            return None
+        match = found(sought.pattern, text.plain, begin)
+        literal = sought.as_text
+        if match is None and literal and (at := text.plain.find(literal, begin)) >= 0:
+            self.as_text[literal] = text.line_at(at)
+        return match
 
 
-def _line_around(text: str, position: int) -> str:
-    start = text.rfind("\n", 0, position) + 1
-    end = text.find("\n", position)
-    return one_line(text[start : end if end >= 0 else len(text)], _MAX_SHOWN)
+def _found(text: _Text, match: regex.Match[str]) -> Found:
+    # An empty match would be found at the same place for ever.
+    return Found(text.line_at(match.start()), max(text.offset_of(match.end()), text.offset_of(match.start()) + 1))
+
+
+def _behind(gaps: Iterable[Gap], since: int) -> list[Gap]:
+    """Return what is missing of the bytes from an offset on."""
+    cut = [
+        replace(gap, count=min(gap.count, gap.offset + gap.count - since)) if gap.why is Why.DROPPED else gap
+        for gap in gaps
+    ]
+    return [gap for gap in cut if gap.count > 0 and (gap.why is Why.DROPPED or gap.offset >= since)]
 
 
 class Search:
@@ -121,10 +202,10 @@ class Searches:
         self._job_id = job_id
         self._shared: WeakValueDictionary[object, Search] = WeakValueDictionary()
 
-    def of(self, until: regex.Pattern[str] | None, fail_on: regex.Pattern[str] | None, since: int) -> Search:
-        """Return the search for these expressions from an offset on."""
-        key = (until and until.pattern, fail_on and fail_on.pattern, since)
+    def of(self, until: Sought | None, fail_on: Sought | None) -> Search:
+        """Return the search for these expressions."""
+        key = tuple(sought and (sought.pattern.pattern, sought.since) for sought in (until, fail_on))
         search = self._shared.get(key)
         if search is None:
-            search = self._shared[key] = Search(self._store, self._job_id, Scanner(until, fail_on, since))
+            search = self._shared[key] = Search(self._store, self._job_id, Scanner(until, fail_on))
         return search

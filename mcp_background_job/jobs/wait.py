@@ -10,22 +10,25 @@ from typing import TYPE_CHECKING
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
 from mcp_background_job.core.waiting import Facts, Kind, Until, Why, why_over
+from mcp_background_job.executors import lanes
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobs.hub import Hub, Watched
 from mcp_background_job.jobs.looking import Looker
-from mcp_background_job.jobs.scan import Search
+from mcp_background_job.jobs.scan import Found, Search, Sought
+from mcp_background_job.jobs.url import Asked, asking
 
 if TYPE_CHECKING:
     import regex
 
-#: A port says nothing when it opens: ask about it this often.
-_TRY_PORT_S = 0.1
+#: Neither a port nor a URL tells when it opens: look this often.
+_TRY_AGAIN_S = 0.1
 
 #: The shortest sleep before silence is judged again.
 _LEAST_SILENCE_S = 0.05
 
 _WATCHES_OUTPUT = (Kind.IDLE, Kind.OUTPUT)
+_MUST_BE_ASKED = (Kind.PORT, Kind.HTTP)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +41,9 @@ class WaitRequest:
         until_pattern: compiled, if ``until`` is a regular expression.
         fail_on: an expression that ends the wait as a failure.
         since: offset in the log from which expressions are looked for, or beyond which there is news.
+        fail_since: offset from which ``fail_on`` is looked for, if another.
         from_start: the job was just started, so that an end of its command counts even if it came before the wait.
+        end_is_known: the caller knows that the job has ended: of several jobs it does not end the wait for any.
     """
 
     until: Until
@@ -46,7 +51,9 @@ class WaitRequest:
     until_pattern: regex.Pattern[str] | None = None
     fail_on: regex.Pattern[str] | None = None
     since: int = 0
+    fail_since: int | None = None
     from_start: bool = False
+    end_is_known: bool = False
 
     @property
     def searches(self) -> bool:
@@ -58,6 +65,12 @@ class WaitRequest:
         """Whether it matters when something is written."""
         return self.searches or self.until.kind in _WATCHES_OUTPUT
 
+    def sought(self) -> tuple[Sought | None, Sought | None]:
+        """Return what to look for in the output: what ends the wait, and what ends it as a failure."""
+        fail_since = self.since if self.fail_since is None else self.fail_since
+        until, fail_on = self.until_pattern, self.fail_on
+        return until and Sought(until, self.since), fail_on and Sought(fail_on, fail_since)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Waited:
@@ -67,15 +80,24 @@ class Waited:
         job: the job as it is now.
         why: why the wait is over; ``None`` if it was given up because another job's was.
         seen: what the job's directory says.
-        line: the line in which an expression was found, or why a port does not count.
+        found: where an expression was found.
+        written_at: when that was written (seconds since the epoch), ``None`` if nobody knows.
+        hint: why what was waited for may not have come, in words.
         skipped: how much of the output could not be searched for an expression, in words; ``None`` if all was.
     """
 
     job: Job
     why: Why | None
     seen: Observation
-    line: str | None = None
+    found: Found | None = None
+    written_at: float | None = None
+    hint: str | None = None
     skipped: str | None = None
+
+    @property
+    def line(self) -> str | None:
+        """The line in which an expression was found."""
+        return self.found and self.found.line
 
 
 @dataclass
@@ -85,9 +107,9 @@ class _Wait:
     watched: Watched
     request: WaitRequest
     search: Search
+    asked: Asked
     knew_leader_exit: bool | None
     began: float = field(default_factory=time.monotonic)
-    port_was_foreign: bool | None = None
 
     @property
     def waited(self) -> float:
@@ -111,28 +133,40 @@ class Waiter:
 
     async def wait(self, job: Job, request: WaitRequest) -> Waited:
         """Wait for what is asked for, or for the end of the job."""
-        async with self._hub.watching(job.job_id, output=request.watches_output) as watched:
-            search = watched.searches.of(request.until_pattern, request.fail_on, request.since)
-            wait = _Wait(watched, request, search, knew_leader_exit=False if request.from_start else None)
+        async with (
+            self._hub.watching(job.job_id, output=request.watches_output) as watched,
+            asking(request.until) as asked,
+        ):
+            search = watched.searches.of(*request.sought())
+            wait = _Wait(watched, request, search, asked, knew_leader_exit=False if request.from_start else None)
             seen, why = await self._until_over(job.job_id, wait)
-        line = search.scanner.failed or search.scanner.matched
-        port = request.until.port
-        if why is Why.TIMEOUT and port and await self._places.port_is_taken(job.job_id, port):
-            line = f"port {port} is open, but not by this job"
-        now = await self._looker.noted(job, seen)
-        return Waited(job=now, why=why, seen=seen, line=line, skipped=search.scanner.skipped)
+        found = search.scanner.failed or search.scanner.matched
+        return Waited(
+            job=await self._looker.noted(job, seen),
+            why=why,
+            seen=seen,
+            found=found,
+            written_at=await self._written_at(job.job_id, found) if found else None,
+            hint=await self._hint(job.job_id, why, wait),
+            skipped=search.scanner.skipped,
+        )
 
-    async def wait_for_several(self, jobs: list[Job], request: WaitRequest, *, for_all: bool) -> list[Waited]:
+    async def wait_for_several(self, waits: list[tuple[Job, WaitRequest]], *, for_all: bool) -> list[Waited]:
         """Wait for all jobs or for any; returns what is true of each in the end."""
-        tasks = [asyncio.create_task(self.wait(job, request)) for job in jobs]
+        tasks = [asyncio.create_task(self.wait(job, request)) for job, request in waits]
+        known = {task for task, (_, request) in zip(tasks, waits, strict=True) if request.end_is_known}
+        left = set(tasks)
         try:
-            await asyncio.wait(tasks, return_when=asyncio.ALL_COMPLETED if for_all else asyncio.FIRST_COMPLETED)
+            while left:
+                done, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
+                if not for_all and any(task not in known or task.result().why is not Why.EXIT for task in done):
+                    break
         finally:
             for task in tasks:
                 task.cancel()
             results = await asyncio.gather(*tasks, return_exceptions=True)
         waited: list[Waited] = []
-        for job, result in zip(jobs, results, strict=True):
+        for (job, _), result in zip(waits, results, strict=True):
             if isinstance(result, asyncio.CancelledError):
                 now, seen = await self._looker.look(job)
                 waited.append(Waited(job=now, why=None, seen=seen))
@@ -172,20 +206,33 @@ class Waiter:
             matched=wait.search.scanner.matched is not None,
             failed_match=wait.search.scanner.failed is not None,
             grew=watched.size > request.since,
-            port_open=until.kind is Kind.PORT and await self._is_open(job_id, wait, until.port),
+            port_open=until.kind is Kind.PORT and await self._places.port_is_open(job_id, until.port),
+            answered=wait.asked.is_answered,
             idle_for=wait.quiet_for if until.kind is Kind.IDLE and seen.state is State.RUNNING else 0.0,
             waited=wait.waited,
         )
         return why_over(until, facts, request.wait_s)
 
-    async def _is_open(self, job_id: str, wait: _Wait, port: int) -> bool:
-        """Tell whether the job listens on a port. If nobody knows who does, one that opened meanwhile counts."""
-        is_open = await self._places.port_is_open(job_id, port)
-        if is_open is None and wait.port_was_foreign is not False:
-            wait.port_was_foreign = True
-            return False
-        wait.port_was_foreign = False
-        return is_open is not False
+    async def _written_at(self, job_id: str, found: Found) -> float | None:
+        """Return when the last byte of a match was written: then it came to be one."""
+        return await lanes.look(self._places.store_of(job_id).written_at, job_id, found.behind - 1)
+
+    async def _hint(self, job_id: str, why: Why, wait: _Wait) -> str | None:
+        until, scanner = wait.request.until, wait.search.scanner
+        if why is Why.TIMEOUT and until.kind is Kind.PORT and await self._places.port_is_taken(job_id, until.port):
+            return f"port {until.port} is open, but not by this job"
+        if why is Why.TIMEOUT and until.kind is Kind.HTTP:
+            return f"{until.url}: {wait.asked.trouble or 'no answer'}"
+        if why in (Why.TIMEOUT, Why.EXIT) and scanner.as_text:
+            return "; ".join(_meant_as_text(pattern, line) for pattern, line in scanner.as_text.items())
+        return None
+
+
+def _meant_as_text(pattern: str, line: str) -> str:
+    import regex  # noqa: PLC0415  it is loaded: it has found nothing
+
+    escaped = regex.escape(pattern, special_only=True, literal_spaces=True)
+    return f'as a regex "{pattern}" matched nothing, but as plain text it is there, in "{line}": pass "{escaped}"'
 
 
 def _leader_exited(seen: Observation) -> bool:
@@ -201,8 +248,8 @@ def _left_running(wait: _Wait, seen: Observation) -> bool:
 def _patience(wait: _Wait) -> float:
     until = wait.request.until
     patience = wait.request.wait_s - wait.waited
-    if until.kind is Kind.PORT:
-        patience = min(patience, _TRY_PORT_S)
+    if until.kind in _MUST_BE_ASKED:
+        patience = min(patience, _TRY_AGAIN_S)
     if until.kind is Kind.IDLE:
         patience = min(patience, max(_LEAST_SILENCE_S, until.idle_s - wait.quiet_for))
     return max(0.0, patience)

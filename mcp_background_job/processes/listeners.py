@@ -65,6 +65,13 @@ def listener_on(port: int) -> Listener | None:
     return Listener(pid, frozenset(socket.address for socket in sockets if owners.get(socket.inode) == pid))
 
 
+def is_taken(port: int) -> bool:
+    """Tell whether anybody listens on a TCP port, at whatever address."""
+    if sys.platform != "linux":
+        return _listener_by_psutil(port) is not None
+    return any(_listening(port))
+
+
 def _rank(socket: _Socket) -> int:
     return _BY_LOOPBACK.index(socket.address) if socket.address in _BY_LOOPBACK else len(_BY_LOOPBACK)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from mcp_background_job.core.news import MAX_PER_READER, Item, Kind, Reader, Way
 from mcp_background_job.registry import database
@@ -71,11 +71,11 @@ class SqliteNews:
             write("tell", [{"number": row["number"], "way": way} for row in rows])
         return [_item_of(row) for row in rows]
 
-    def show(self, reader: Reader, subject: str, what: str, offset: int, *, at: float) -> None:
+    def show(self, reader: Reader, subject: str, offsets: Mapping[str, int], *, at: float) -> None:
         name, conversation = _stored(reader)
-        row = {"reader": name, "conversation": conversation, "subject": subject, "what": storable(what), "at": at}
+        row = {"reader": name, "conversation": conversation, "subject": subject, "at": at}
         with self._database.writing() as write:
-            write("show", [{**row, "offset": offset}])
+            write("show", [{**row, "what": storable(what), "offset": offset} for what, offset in offsets.items()])
             write("bound_shown", [_bounds(name)])
 
     def shown(self, reader: Reader, subject: str) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Protocol
 
 from mcp_background_job.core.news import Item, Reader, Way
@@ -35,8 +35,8 @@ class News(Protocol):
         """Return what this way has not told of the news for these conversations, oldest first; now it has told them."""
         ...
 
-    def show(self, reader: Reader, subject: str, what: str, offset: int, *, at: float) -> None:
-        """Remember how far the reader's conversation was shown something of a job: ``output``, or an expression."""
+    def show(self, reader: Reader, subject: str, offsets: Mapping[str, int], *, at: float) -> None:
+        """Remember how far the reader's conversation was shown what of a job; see ``core.news.Shown``."""
         ...
 
     def shown(self, reader: Reader, subject: str) -> dict[str, int]:

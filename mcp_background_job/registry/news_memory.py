@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,10 +66,10 @@ class MemoryNews:
             entry.told.add(way)
         return [entry.item for entry in untold]
 
-    def show(self, reader: Reader, subject: str, what: str, offset: int, *, at: float) -> None:
+    def show(self, reader: Reader, subject: str, offsets: Mapping[str, int], *, at: float) -> None:
         shown = self._of(reader).shown
-        _, offsets = shown.pop(subject, (at, {}))
-        shown[subject] = (at, {**offsets, (reader.conversation, what): offset})
+        _, before = shown.pop(subject, (at, {}))
+        shown[subject] = (at, {**before, **{(reader.conversation, what): to for what, to in offsets.items()}})
         _bound(shown)
 
     def shown(self, reader: Reader, subject: str) -> dict[str, int]:

@@ -151,5 +151,5 @@ async def _keep_batches(manager: JobManager, comfyui: Door[ComfyUI]) -> None:
         except (BackgroundJobError, OSError) as error:
             _log.warning("could not look after batches: %s", error)
         if dispatchers:
-            await manager.wait_for_several(dispatchers, until_end, for_all=False)
+            await manager.wait_for_several([(job, until_end) for job in dispatchers], for_all=False)
         await asyncio.sleep(_BATCHES_LOOK_S)

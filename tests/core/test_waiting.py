@@ -26,7 +26,13 @@ from mcp_background_job.errors import InvalidRequestError
         (f"idle:{MAX_WAIT_S:g}", Until(Kind.IDLE, idle_s=MAX_WAIT_S)),
         ("ready on port 80", Until(Kind.REGEX, pattern="ready on port 80")),
         ("port", Until(Kind.REGEX, pattern="port")),
-        ("port:http", Until(Kind.REGEX, pattern="port:http")),
+        ("port[:]http", Until(Kind.REGEX, pattern="port[:]http")),
+        ("http://localhost:8080/health?a=b", Until(Kind.HTTP, url="http://localhost:8080/health?a=b")),
+        (" https://[::1]:8443", Until(Kind.REGEX, pattern=" https://[::1]:8443")),
+        ("https://[::1]:8443 ", Until(Kind.HTTP, url="https://[::1]:8443")),
+        ("http:https://127.0.0.5", Until(Kind.HTTP, url="https://127.0.0.5")),
+        ("https?://localhost", Until(Kind.REGEX, pattern="https?://localhost")),
+        ("http", Until(Kind.REGEX, pattern="http")),
         ("error: .*", Until(Kind.REGEX, pattern="error: .*")),
         ("exit code", Until(Kind.REGEX, pattern="exit code")),
         (" ", Until(Kind.REGEX, pattern=" ")),
@@ -44,6 +50,21 @@ def test_until_is_read_as(text: str | None, until: Until) -> None:
         "port:65536",
         "port:99999999999999999999",
         "port:" + "9" * 5000,
+        "port:",
+        "port:http",
+        "port:-1",
+        "port:80 82",
+        r"port: \d+",
+        "http:",
+        "http:/",
+        "http://",
+        "http://:80",
+        "http://localhost:http",
+        "http://localhost:0",
+        "http://localhost:99999",
+        "http://local host",
+        "http://[::1",
+        "https://a\nb",
         "idle",
         "idle:",
         "idle:soon",
@@ -59,11 +80,11 @@ def test_until_that_cannot_be_used_is_refused_with_what_was_given(text: str) -> 
         parse_until(text)
 
     assert "until" in str(refusal.value)
-    assert text[:20] in str(refusal.value)
+    assert " ".join(text.split())[:20] in str(refusal.value)
 
 
 @settings(max_examples=200)
-@given(text=st.one_of(st.text(), st.from_regex(r"(port|idle|exit):?.{0,8}", fullmatch=True)))
+@given(text=st.one_of(st.text(), st.from_regex(r"(port|https?|idle|exit):?(//)?.{0,8}", fullmatch=True)))
 def test_any_text_is_either_understood_or_refused(text: str) -> None:
     try:
         until = parse_until(text)
@@ -72,6 +93,7 @@ def test_any_text_is_either_understood_or_refused(text: str) -> None:
     assert until.kind in Kind
     assert until.kind is not Kind.REGEX or until.pattern == text
     assert until.kind is not Kind.PORT or 0 < until.port < 65536
+    assert until.kind is not Kind.HTTP or until.url.startswith(("http://", "https://"))
     assert until.kind is not Kind.IDLE or 0 < until.idle_s <= MAX_WAIT_S
 
 
@@ -81,6 +103,7 @@ PRIORITY = [
     (Why.MATCHED, "matched"),
     (Why.EXIT, "exited"),
     (Why.PORT, "port_open"),
+    (Why.HTTP, "answered"),
     (Why.LEFT_RUNNING, "left_running"),
 ]
 

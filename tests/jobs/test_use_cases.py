@@ -177,33 +177,17 @@ async def test_a_wait_ends_with_what_it_waits_for(memory_manager: JobManager, me
     memory_place.open_ports = {8080: job.job_id, 9090: "another"}
     assert await _wait(memory_manager, job, Until(Kind.PORT, port=8080)) is Why.PORT
     foreign = await memory_manager.wait(job, WaitRequest(until=Until(Kind.PORT, port=9090), wait_s=0.05))
-    assert (foreign.why, foreign.line) == (Why.TIMEOUT, "port 9090 is open, but not by this job")
+    assert (foreign.why, foreign.hint) == (Why.TIMEOUT, "port 9090 is open, but not by this job")
     assert await _wait(memory_manager, job, Until(Kind.OUTPUT), since=0) is Why.OUTPUT
     assert await _wait(memory_manager, job, Until(Kind.EXIT), wait_s=0.0) is Why.TIMEOUT
     await memory_manager.send_input(job, b"exit 0\n")
     assert await _wait(memory_manager, job, Until(Kind.EXIT)) is Why.EXIT
 
 
-async def test_a_port_that_opens_after_it_was_closed_counts_if_nobody_knows_who_listens(
-    memory_manager: JobManager, memory_place: MemoryPlace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    job = await _started(memory_manager)
-    answers: list[bool | None] = [False, None]
-
-    async def port_is_open(job_id: str, port: int) -> bool | None:
-        del job_id, port
-        return answers.pop(0) if answers else None
-
-    monkeypatch.setattr(memory_place, "port_is_open", port_is_open)
-    assert await _wait(memory_manager, job, Until(Kind.PORT, port=1)) is Why.PORT
-    assert answers == []
-    assert await _wait(memory_manager, job, Until(Kind.PORT, port=1), wait_s=0.05) is Why.TIMEOUT
-
-
 async def test_of_several_waits_the_first_end_counts(memory_manager: JobManager) -> None:
     jobs = [await _started(memory_manager) for _ in range(2)]
     request = WaitRequest(until=Until(Kind.EXIT), wait_s=PATIENCE_S)
-    waiting = asyncio.create_task(memory_manager.wait_for_several(jobs, request, for_all=False))
+    waiting = asyncio.create_task(memory_manager.wait_for_several([(job, request) for job in jobs], for_all=False))
     await asyncio.sleep(0)
     await memory_manager.send_input(jobs[1], b"exit 2\n")
     waited = await waiting

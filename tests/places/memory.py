@@ -182,6 +182,9 @@ class MemoryStore:
         later = (entry.offset for entry in self.entries(job_id, 0) if entry.at >= moment)
         return next(later, len(self._log(job_id)))
 
+    def written_at(self, job_id: str, offset: int) -> float | None:
+        return next((entry.at for entry in self.entries(job_id, offset) if entry.offset <= offset), None)
+
     def last_output_at(self, job_id: str) -> float | None:
         entries = self.entries(job_id, 0)
         return entries[-1].at if entries else None
@@ -364,7 +367,7 @@ class MemoryPlace:
         job = self.store.jobs[job_id]
         return Waits(how="read", size=len(job.log)) if job.state is State.RUNNING else None
 
-    async def port_is_open(self, job_id: str, port: int) -> bool | None:
+    async def port_is_open(self, job_id: str, port: int) -> bool:
         return self.open_ports.get(port) == job_id
 
     async def port_is_taken(self, job_id: str, port: int) -> bool:

@@ -103,10 +103,10 @@ def test_another_conversation_may_come_to_await_a_subject(news: News) -> None:
 
 
 def test_what_was_shown_is_remembered_by_conversation_subject_and_kind(news: News) -> None:
-    news.show(CLAUDE, "jone", "output", 100, at=1.0)
-    news.show(CLAUDE, "jone", "/ready/", 40, at=1.0)
-    news.show(OTHER_TALK, "jone", "output", 7, at=1.0)
-    news.show(CLAUDE, "jone", "output", 300, at=2.0)
+    news.show(CLAUDE, "jone", {"output": 100}, at=1.0)
+    news.show(CLAUDE, "jone", {"/ready/": 40}, at=1.0)
+    news.show(OTHER_TALK, "jone", {"output": 7}, at=1.0)
+    news.show(CLAUDE, "jone", {"output": 300}, at=2.0)
     assert news.shown(CLAUDE, "jone") == {"output": 300, "/ready/": 40}
     assert news.shown(OTHER_TALK, "jone") == {"output": 7}
     assert news.shown(CLAUDE, "jtwo") == {}
@@ -116,7 +116,7 @@ def test_only_so_much_is_kept_for_a_reader(news: News) -> None:
     count = MAX_PER_READER + 3
     for number in range(count):
         news.expect(CODEX, [f"j{number}"], at=float(number))
-        news.show(CODEX, f"j{number}", "output", number, at=float(number))
+        news.show(CODEX, f"j{number}", {"output": number}, at=float(number))
     assert set(news.awaited(CODEX)) == {f"j{number}" for number in range(3, count)}
     assert news.shown(CODEX, "j2") == {}
     assert news.shown(CODEX, "j3") == {"output": 3}
@@ -127,7 +127,7 @@ def test_only_so_much_is_kept_for_a_reader(news: News) -> None:
 def test_what_is_old_is_forgotten(news: News) -> None:
     for subject, at in (("jold", 1.0), ("jnew", 5.0)):
         news.expect(CODEX, [subject], at=at)
-        news.show(CODEX, subject, "output", 1, at=at)
+        news.show(CODEX, subject, {"output": 1}, at=at)
         news.add(CODEX, [question(subject, "1")], at=at)
     news.forget(before=3.0)
     assert set(news.awaited(CODEX)) == {"jold", "jnew"}  # a job may run for weeks
@@ -191,7 +191,7 @@ def carried_out(news: News, step: Step, at: float) -> object:
         case "ask":
             news.add(reader, [question(subject, str(number))], at=at)
         case "show":
-            news.show(reader, subject, "output", number, at=at)
+            news.show(reader, subject, {"output": number}, at=at)
         case _:
             return news.take(reader, way, [reader.conversation, ""])
     return news.awaited(reader), news.conversations(reader, way), news.shown(reader, subject)

@@ -95,7 +95,7 @@ async def test_a_port_that_somebody_else_has_does_not_count(client: Caller) -> N
         port = taken.getsockname()[1]
         job = await client.facts("execute_command", command="sleep 60", until=f"port:{port}", wait_s=1)
     assert job["why"] == "timeout"
-    assert "not by this job" in job["line"]
+    assert "not by this job" in job["note"]
     await client.facts("kill_job", job_id=job["job_id"])
 
 

@@ -94,7 +94,7 @@ async def test_of_two_starts_at_one_port_the_loser_is_not_told_that_it_is_open(m
     )
     assert sorted([one.why or "", other.why or ""]) == ["port", "timeout"]
     loser = one if one.why == "timeout" else other
-    assert loser.line == f"port {port} is open, but not by this job"
+    assert loser.hint == f"port {port} is open, but not by this job"
     for job in (first, second):
         await manager.kill(job.job_id, by="test")
 

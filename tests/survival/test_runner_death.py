@@ -218,7 +218,7 @@ async def test_a_job_that_waits_for_one_whose_runner_was_killed_gets_its_turn_or
         try:
             # Nobody asks about the first job: those who wait for the others must come to know.
             request = WaitRequest(until=Until(Kind.EXIT), wait_s=WAIT_S)
-            waited = await manager.wait_for_several([queued, dependent], request, for_all=True)
+            waited = await manager.wait_for_several([(queued, request), (dependent, request)], for_all=True)
             assert [each.job.status for each in waited] == ["completed", "failed"]
             assert "ended as lost" in waited[1].job.reason
         finally:

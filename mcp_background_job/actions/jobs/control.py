@@ -10,6 +10,7 @@ from pydantic import Field
 from mcp_background_job.actions.arguments import wait_of
 from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.jobs.report import JobText, KillResult, kill_result
+from mcp_background_job.core.news import OUTPUT
 from mcp_background_job.core.waiting import Kind, Until
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.jobs import keys as keyboard
@@ -51,7 +52,7 @@ class Controlling:
         """Takes what it works on."""
         self._manager = manager
 
-    async def interact_with_job(self, _caller: Caller, request: Interact) -> JobText:
+    async def interact_with_job(self, caller: Caller, request: Interact) -> JobText:
         """Send input to a job started with stdin="pipe" or "pty" and return what it printed in answer."""
         if request.input is None and not request.keys:
             raise InvalidRequestError("nothing to send: give input, keys or both")
@@ -70,6 +71,7 @@ class Controlling:
             await self._manager.wait(job, WaitRequest(until=Until(Kind.IDLE, idle_s=pause), wait_s=wait_s))
         now = await self._manager.find(job.job_id)
         excerpt = await self._manager.excerpt(now, since=before)
+        await self._manager.news.show(caller.reader, now.job_id, {OUTPUT: excerpt.next})
         return JobText(now, excerpt.end, excerpt.text or "(no output)", f" next cursor {excerpt.next}")
 
     async def kill_job(self, caller: Caller, request: Kill) -> KillResult:

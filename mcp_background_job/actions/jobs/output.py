@@ -9,6 +9,7 @@ from pydantic import Field
 
 from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.jobs.report import JobText
+from mcp_background_job.core.news import OUTPUT
 from mcp_background_job.core.states import State
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.jobs.manager import JobManager
@@ -50,13 +51,15 @@ class Reading:
         """Takes what it works on."""
         self._manager = manager
 
-    async def tail_job_output(self, _caller: Caller, request: Tail) -> JobText:
+    async def tail_job_output(self, caller: Caller, request: Tail) -> JobText:
         """The last lines of a job's output, as a terminal would show them."""
         lines = request.lines
         if not 0 < lines <= _MAX_LINES:
             raise InvalidRequestError(f"lines={lines}: give 1 to {_MAX_LINES}; get_job_output pages through all of it")
         job = await self._manager.find(request.job_id)
         tail = await self._manager.tail(job, lines=lines, stream=request.stream, grep=request.grep, raw=request.raw)
+        if request.stream == "both" and not request.grep:  # else not all of it was shown
+            await self._manager.news.show(caller.reader, job.job_id, {OUTPUT: tail.next})
         return JobText(job, tail.end, tail.text)
 
     async def get_job_output(self, _caller: Caller, request: Page) -> JobText:

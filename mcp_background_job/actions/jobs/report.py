@@ -46,9 +46,10 @@ class JobResult(BaseModel):
     signal: str | None = None
     reason: str | None = None
     why: str | None = Field(
-        None, description="why the wait ended: exit, left_running, matched, failed_match, port, idle, timeout"
+        None, description="why the wait ended: exit, left_running, matched, failed_match, port, http, idle, timeout"
     )
     line: str | None = None
+    line_s_ago: float | None = None
     note: str | None = None
     pid: int | None = Field(None, description="of the command")
     output: str | None = Field(None, description="rendered, cut in the middle if long")

@@ -10,9 +10,9 @@ from pydantic import Field
 
 from mcp_background_job.actions.arguments import Wait, wait_of
 from mcp_background_job.actions.caller import Caller
-from mcp_background_job.actions.jobs.facts import log_facts
+from mcp_background_job.actions.jobs.answering import IN_ANY_CASE, Answering, Turn
 from mcp_background_job.actions.jobs.report import JobResult, job_result
-from mcp_background_job.actions.jobs.waiting import note_of
+from mcp_background_job.actions.jobs.waiting import notes_of
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
 from mcp_background_job.core.waiting import Kind, Why
@@ -65,6 +65,7 @@ class Starting:
         """Takes what it works on, and whom it tells of what was started."""
         self._manager = manager
         self._expect = expect
+        self._answering = Answering(manager)
 
     async def execute_command(self, caller: Caller, request: Execute) -> JobResult:
         """Run a shell command as a background job that outlives this server, and wait briefly for it.
@@ -102,24 +103,21 @@ class Starting:
     async def _started(self, caller: Caller, started: Started, wait: Wait) -> JobResult:
         await self._expect(caller, started.job)
         existed = "a job of this name was running already; nothing was started" if started.existed else None
-        note = "; ".join(filter(None, (existed, started.note, wait.note))) or None
-        log_path = self._manager.places.store_of(started.job.job_id).log_path(started.job.job_id)
+        notes = [note for note in (existed, started.note, *wait.notes) if note]
         if wait.request.wait_s == 0:
-            return job_result(started.job, pid=started.pid, note=note, log_path=log_path)
-        waiting = self._manager.wait(started.job, wait.request)
+            log_path = self._manager.places.store_of(started.job.job_id).log_path(started.job.job_id)
+            return job_result(started.job, pid=started.pid, note="; ".join(notes) or None, log_path=log_path)
+        turn = Turn(started.job, wait.request)
+        if started.existed:
+            (turn,) = await self._answering.turns(caller, [started.job], wait.request)
+        waiting = self._manager.wait(started.job, turn.request)
         waited = await caller.wait_for(waiting, f"{started.job.label} runs", wait.request.wait_s)
-        excerpt = await self._manager.excerpt(waited.job)
         pid = None if waited.job.state is State.EXITED else started.pid
         if pid is None and waited.seen.status and waited.job.state is not State.EXITED:
             pid = waited.seen.status.pid
-        why = waited.why
-        return job_result(
-            waited.job,
-            pid=pid,
-            why=None if why is Why.EXIT and wait.request.until.kind is Kind.EXIT else why,
-            line=waited.line,
-            note=note or await note_of(self._manager, waited) or await self._manager.missed_input(waited.job),
-            output=excerpt.text,
-            next_cursor=excerpt.next,
-            **log_facts(log_path, excerpt.first),
+        result = await self._answering.result(
+            caller, waited, turn, notes=[*notes, *notes_of(waited)], budget=IN_ANY_CASE, pid=pid
         )
+        if waited.why is Why.EXIT and wait.request.until.kind is Kind.EXIT:
+            result.why = None  # its status says it
+        return result

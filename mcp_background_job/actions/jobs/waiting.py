@@ -9,14 +9,18 @@ from pydantic import Field
 
 from mcp_background_job.actions.arguments import Wait, wait_of
 from mcp_background_job.actions.caller import Caller
-from mcp_background_job.actions.jobs.facts import log_facts
-from mcp_background_job.actions.jobs.report import JobResult, JobsResult, job_result
+from mcp_background_job.actions.jobs.answering import IN_ANY_CASE, Answering, Budget
+from mcp_background_job.actions.jobs.report import JobResult, JobsResult
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.output import NEWS_BUDGET
 from mcp_background_job.jobs.wait import Waited
 
 #: Characters of output for each of several jobs that were waited for.
 _BUDGET_OF_SEVERAL = 1500
+
+#: Several share the characters of a wait that is not over, but for what is too little to say anything.
+_LEAST_OF_SEVERAL = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,11 +28,15 @@ class WaitFor:
     """Jobs to be waited for, and until what."""
 
     job_id: Annotated[str | list[str], Field(description="id or name, or several")]
-    until: Annotated[str, Field(description='"exit", a regex in the output, "port:8080" or "idle:10" (s)')] = "exit"
+    until: Annotated[
+        str, Field(description='"exit", regex in the output, "port:8080", "http://…" (answers) or "idle:10" (s)')
+    ] = "exit"
     fail_on: Annotated[str | None, Field(description="regex that ends the wait as failed")] = None
     wait_s: Annotated[float, Field(description="max 50")] = 25
     mode: Annotated[Literal["all", "any"], Field(description="of several jobs")] = "all"
-    cursor: Annotated[int, Field(description="look for the regex, and return output, from here")] = 0
+    cursor: Annotated[
+        int | None, Field(description="search and show output from here, not from what you were told last")
+    ] = None
 
 
 class Waiting:
@@ -37,53 +45,51 @@ class Waiting:
     def __init__(self, manager: JobManager) -> None:
         """Takes what it works on."""
         self._manager = manager
+        self._answering = Answering(manager)
 
     async def wait_for_job(self, caller: Caller, request: WaitFor) -> JobResult | JobsResult:
         """Wait until a job ends, prints something, opens a port or falls silent. One call instead of polling.
 
-        The end of the job always ends the wait; "why" says what did. On timeout just call again.
+        Returns output that is new to you. The end of the job always ends the wait; "why" says what did. On timeout just
+        call again: an expression is looked for behind its last match that you were told.
         """
-        wait = wait_of(request.wait_s, request.until, request.fail_on, since=request.cursor)
+        wait = wait_of(request.wait_s, request.until, request.fail_on)
+        if request.cursor is not None and request.cursor < 0:
+            raise InvalidRequestError(f"cursor={request.cursor}: an offset is 0 or more")
         if isinstance(request.job_id, str):
             return await self._one(caller, request.job_id, wait, request.cursor)
-        return await self._several(caller, request.job_id, wait, for_all=request.mode == "all")
+        return await self._several(caller, request.job_id, wait, request.cursor, for_all=request.mode == "all")
 
-    async def _one(self, caller: Caller, job_id: str, wait: Wait, cursor: int) -> JobResult:
+    async def _one(self, caller: Caller, job_id: str, wait: Wait, cursor: int | None) -> JobResult:
         job = await self._manager.find(job_id)
-        waiting = self._manager.wait(job, wait.request)
+        (turn,) = await self._answering.turns(caller, [job], wait.request, cursor=cursor)
+        waiting = self._manager.wait(job, turn.request)
         waited = await caller.wait_for(waiting, f"waiting for {job.label}", wait.request.wait_s)
-        return await self._result(waited, wait.note, cursor=cursor)
+        budget = Budget() if cursor is None else IN_ANY_CASE
+        return await self._answering.result(caller, waited, turn, notes=[*wait.notes, *notes_of(waited)], budget=budget)
 
-    async def _several(self, caller: Caller, job_ids: list[str], wait: Wait, *, for_all: bool) -> JobsResult:
+    async def _several(
+        self, caller: Caller, job_ids: list[str], wait: Wait, cursor: int | None, *, for_all: bool
+    ) -> JobsResult:
         if not job_ids:
             raise InvalidRequestError("job_id is an empty list: name at least one job")
         jobs = [await self._manager.find(job_id) for job_id in dict.fromkeys(job_ids)]
-        waiting = self._manager.wait_for_several(jobs, wait.request, for_all=for_all)
+        turns = await self._answering.turns(caller, jobs, wait.request, cursor=cursor)
+        waiting = self._manager.wait_for_several([(turn.job, turn.request) for turn in turns], for_all=for_all)
         results = await caller.wait_for(waiting, f"waiting for {len(jobs)} jobs", wait.request.wait_s)
-        rows = [await self._result(waited, None, budget=_BUDGET_OF_SEVERAL) for waited in results]
-        return JobsResult(jobs=[row.model_dump(exclude_none=True) for row in rows], note=wait.note)
-
-    async def _result(
-        self, waited: Waited, note: str | None, *, cursor: int = 0, budget: int | None = None
-    ) -> JobResult:
-        job = waited.job
-        excerpt = await self._manager.excerpt(job, since=cursor, **({} if budget is None else {"budget": budget}))
-        return job_result(
-            job,
-            why=waited.why,
-            line=waited.line,
-            note=note or await note_of(self._manager, waited) or await self._manager.missed_input(job),
-            output=excerpt.text,
-            next_cursor=excerpt.next,
-            **log_facts(self._manager.places.store_of(job.job_id).log_path(job.job_id), excerpt.first),
-        )
+        budget = Budget(news=_BUDGET_OF_SEVERAL, no_news=max(_LEAST_OF_SEVERAL, NEWS_BUDGET // len(jobs)))
+        rows = [
+            await self._answering.result(caller, waited, turn, notes=notes_of(waited), budget=budget)
+            for waited, turn in zip(results, turns, strict=True)
+        ]
+        return JobsResult(jobs=[row.model_dump(exclude_none=True) for row in rows], note="; ".join(wait.notes) or None)
 
 
-async def note_of(manager: JobManager, waited: Waited) -> str | None:
-    """Return what a caller may not expect of a job that was waited for, and of the way in which that ended."""
+def notes_of(waited: Waited) -> list[str]:
+    """Return what a caller may not expect of the way in which a wait ended."""
     notes: list[str] = []
+    if waited.hint:
+        notes.append(waited.hint)
     if waited.skipped:
         notes.append(f"the search passed over bytes that are missing: {waited.skipped}")
-    if told := await manager.note(waited.job, waited.seen):
-        notes.append(told)
-    return "; ".join(notes) or None
+    return notes

@@ -20,6 +20,9 @@ from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.output import compile_regex
 from mcp_background_job.jobs.wait import Waited, WaitRequest
 
+#: What a job that works shows: if it has ended without it, the wait is in vain.
+_SIGNS = (Kind.REGEX, Kind.PORT, Kind.HTTP)
+
 #: A wait without an end is made of waits of this length (seconds), each of which costs nothing.
 _ONE_WAIT_S = 86_400.0
 
@@ -50,8 +53,9 @@ def wait(
     Args:
         *job: Ids or names of jobs.
         timeout: Give up after this time, in seconds or as 5m, 2h; without it, wait as long as it takes.
-        until: exit, port:N (a port is open), idle:S (nothing was written for so long), or a regular expression that is
-            looked for in all of the output. The end of the job always ends the wait.
+        until: exit, port:N (the job listens on a port), a URL (it answers, with a status below 400), idle:S (nothing
+            was written for so long), or a regular expression that is looked for in all of the output. The end of the
+            job always ends the wait.
         fail_on: A regular expression in the output that ends the wait as failed.
         for_any: Of several jobs, wait for one.
         as_json: Print JSON, with the same field names everywhere.
@@ -112,10 +116,12 @@ async def _wait_for(manager: JobManager, job: Job, wish: _Wish) -> Waited:
 async def _report(manager: JobManager, waited: Waited, *, as_json: bool) -> None:
     if as_json:
         known = await facts.one(manager, waited.job)
-        terminal.as_json({**known, "why": waited.why, "line": waited.line, "skipped": waited.skipped})
+        told = {"why": waited.why, "line": waited.line, "hint": waited.hint, "skipped": waited.skipped}
+        terminal.as_json({**known, **told})
     else:
+        hint = f"; {waited.hint}" if waited.hint else ""
         skipped = f"; the search passed over bytes that are missing: {waited.skipped}" if waited.skipped else ""
-        terminal.line(show.sentence(waited.job) + _because(waited) + skipped)
+        terminal.line(show.sentence(waited.job) + _because(waited) + hint + skipped)
 
 
 def _because(waited: Waited) -> str:
@@ -124,10 +130,12 @@ def _because(waited: Waited) -> str:
             return f"; found: {waited.line}"
         case Why.PORT:
             return "; the port is open"
+        case Why.HTTP:
+            return "; it answers"
         case Why.IDLE:
             return "; it is idle"
         case Why.TIMEOUT:
-            return "; gave up waiting" + (f": {waited.line}" if waited.line else "")
+            return "; gave up waiting"
         case _:
             return ""
 
@@ -136,7 +144,7 @@ def _exit_code(waited: Waited, until: Until) -> int:
     match waited.why:
         case Why.EXIT:
             code = exit_codes.of_job(waited.job)
-            return exit_codes.UNMET if code == exit_codes.OK and until.kind in (Kind.REGEX, Kind.PORT) else code
+            return exit_codes.UNMET if code == exit_codes.OK and until.kind in _SIGNS else code
         case Why.FAILED_MATCH:
             return exit_codes.UNMET
         case Why.TIMEOUT:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from mcp_background_job.executors import lanes, usage
 from mcp_background_job.executors.local.connecting import dial
 from mcp_background_job.executors.local.store import LocalStore
@@ -12,9 +10,6 @@ from mcp_background_job.executors.waits import UNKNOWN, Waits
 from mcp_background_job.jobdir import control
 from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError, UnknownRequestError
 from mcp_background_job.jobdir.usage import newest
-
-#: A connection to this machine is accepted or refused at once; a listener whose backlog is full is not ready.
-_CONNECT_S = 0.1
 
 
 async def usage_of(store: LocalStore, job_id: str) -> Usage | None:
@@ -38,16 +33,14 @@ async def usage_of(store: LocalStore, job_id: str) -> Usage | None:
     return usage.from_sample(sample) if sample else None
 
 
-async def port_is_open(store: LocalStore, job_id: str, port: int) -> bool | None:
-    """Tell whether a process of the job listens on a port; ``None`` if it is open and nobody knows by whom."""
+async def port_is_open(store: LocalStore, job_id: str, port: int) -> bool:
+    """Tell whether a process of the job is seen to listen on a port."""
     try:
         return await control.listens_on(await dial(store.job(job_id)), port)
     except (NoRunnerError, RunnerTimeoutError):
         return False
     except UnknownRequestError:  # release 1.0.0 cannot tell
-        if not await accepts(port):
-            return False
-        return await lanes.scan(_listens, store, job_id, port) or None
+        return await port_is_taken(port) and await lanes.scan(_listens, store, job_id, port)
 
 
 async def waits_of(store: LocalStore, job_id: str) -> Waits | None:
@@ -61,15 +54,15 @@ async def waits_of(store: LocalStore, job_id: str) -> Waits | None:
     return None if answer is None else Waits.from_answer(answer)
 
 
-async def accepts(port: int) -> bool:
-    """Tell whether somebody on this machine accepts connections on a port."""
-    try:
-        async with asyncio.timeout(_CONNECT_S):
-            _, writer = await asyncio.open_connection("localhost", port)  # some servers listen on ::1 only
-    except (OSError, TimeoutError):
-        return False
-    writer.close()
-    return True
+async def port_is_taken(port: int) -> bool:
+    """Tell whether anybody on this machine listens on a port."""
+    return await lanes.scan(_is_taken, port)
+
+
+def _is_taken(port: int) -> bool:
+    from mcp_background_job.processes.listeners import is_taken  # noqa: PLC0415  psutil, see ``usage``
+
+    return is_taken(port)
 
 
 def _listens(store: LocalStore, job_id: str, port: int) -> bool:

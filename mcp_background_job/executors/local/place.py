@@ -131,17 +131,17 @@ class LocalPlace:
 
         return await asking.waits_of(self.store, job_id)
 
-    async def port_is_open(self, job_id: str, port: int) -> bool | None:
+    async def port_is_open(self, job_id: str, port: int) -> bool:
         """Ask the job's runner."""
         from mcp_background_job.executors.local import asking  # noqa: PLC0415  see the top
 
         return await asking.port_is_open(self.store, job_id, port)
 
     async def port_is_taken(self, job_id: str, port: int) -> bool:  # noqa: ARG002  elsewhere jobs have machines of their own
-        """Try to connect."""
+        """Ask the kernel."""
         from mcp_background_job.executors.local import asking  # noqa: PLC0415  see the top
 
-        return await asking.accepts(port)
+        return await asking.port_is_taken(port)
 
     def look_again_s(self, seen: Observation | None) -> float:  # noqa: ARG002  other places look at the state
         """Files are looked at often."""

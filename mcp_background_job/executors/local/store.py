@@ -230,6 +230,12 @@ class LocalStore:
 
         return logreader.offset_at(self.job(job_id), moment)
 
+    def written_at(self, job_id: str, offset: int) -> float | None:
+        """Look an offset up in the log's index."""
+        from mcp_background_job.jobdir import logreader  # noqa: PLC0415  much that is about no output does without
+
+        return logreader.written_at(self.job(job_id), offset)
+
     def last_output_at(self, job_id: str) -> float | None:
         """Return when the log was written to."""
         try:
