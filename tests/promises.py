@@ -107,6 +107,16 @@ PROMISES: tuple[Promise, ...] = (
         _KILLED,
         "With its runner dead or deaf, a job's processes are ended all the same before the kill is answered.",
     ),
+    Promise(
+        "kill.forking_without_runner",
+        _KILLED,
+        "Processes that fork and end all the while do not survive a kill although their job's runner is dead or deaf.",
+    ),
+    Promise(
+        "kill.survivors",
+        _KILLED,
+        "Every kill of what cannot be killed, the second too, is answered in bounded time with who lives and why.",
+    ),
     # Unknown is never reported as success
     Promise(
         "lost.swept",

@@ -20,6 +20,7 @@ from mcp_background_job.errors import (
     RelaunchError,
     RunStateError,
     StdinClosedError,
+    SurvivorsError,
     UnknownBatchError,
     UnknownJobError,
     UnknownRunError,
@@ -47,7 +48,8 @@ TABLE = """\
 Exit codes:
 
 * 0: done; `wait` and `run --follow`: the job completed
-* 1: `wait`: --fail-on was found, or the job completed before --until was; `doctor`: something is wrong
+* 1: `wait`: --fail-on was found, or the job completed before --until was; `doctor`: something is wrong; `kill`: a
+  process of the job is alive, or may be
 * 2: wrong usage, an argument or a setting that cannot be used
 * 3 to 6: `comfyui` and `runs`: see `comfyui --help` and `runs --help`
 * 7: refused: the job has ended, or takes no input
@@ -65,7 +67,7 @@ Exit codes:
 * 0: done; `job`, `batch`, `submit --wait` and `--follow`: all of it completed; `cancel`: it is over,
   or nothing more of a batch is sent
 * 1: not all was done: a prompt that runs was left alone, stays in the queue, or was not submitted again; `download`: a
-  file is missing
+  file is missing; `stop` and `restart`: a process of ComfyUI is alive
 * 2: wrong usage, an argument, a workflow or a setting that cannot be used
 * 3: the render failed, or some of the batch did
 * 4: `job`, `batch` and `submit`: the render or the batch was cancelled, or the render lost to a restart
@@ -153,6 +155,8 @@ def of_error(error: BackgroundJobError) -> int:
         return USAGE
     if isinstance(error, UnreachableError):
         return UNREACHABLE
+    if isinstance(error, SurvivorsError):
+        return UNMET
     if isinstance(error, UnknownJobError | UnknownBatchError | UnknownSessionError | UnknownRunError):
         return NOT_FOUND
     refusals = LifecycleError | RelaunchError | AgentMissingError | RunStateError | JobEndedError | StdinClosedError

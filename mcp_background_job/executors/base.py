@@ -35,12 +35,16 @@ class Cancelled:
     """What became of a cancellation.
 
     Attributes:
-        was_live: the job had not ended before.
-        survivors: processes that SIGKILL did not end; none means that no process of the job is left.
+        was_live: the job had not ended before, or processes of it had to be ended.
+        survivors: processes that SIGKILL did not end.
+        why: in words, who they are and why they live.
+        is_certain: no other process of the job can be left.
     """
 
     was_live: bool
     survivors: tuple[int, ...] = ()
+    why: str = ""
+    is_certain: bool = True
 
 
 class Channel(Protocol):

@@ -13,7 +13,7 @@ from mcp_background_job.jobdir.records import Exit
 def end_unowned(job: JobDir, record: Exit) -> bool:
     """Write the exit record of a job unless a runner owns or owned it; returns whether it was written."""
     with lock.held(job.lock) as got:
-        if not got or os.path.exists(job.status) or os.path.exists(job.exit):
+        if not got or os.path.exists(job.status) or job.has_exit:
             return False
         publish(job, record)
         return True
@@ -21,6 +21,7 @@ def end_unowned(job: JobDir, record: Exit) -> bool:
 
 def publish(job: JobDir, record: Exit) -> None:
     """Write the exit record of a job that the caller has the lock of, and take the job off the open ones."""
+    records.clear_the_way(job.exit)
     records.write(job.exit, records.encode(record), durable=True)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(job.state_dir.open_mark(job.job_id))

@@ -96,6 +96,11 @@ class JobDir:
         self.lock = f"{path}/runner.lock"
         self.control = f"{path}/control.sock"
 
+    @property
+    def has_exit(self) -> bool:
+        """Whether there is an exit record, readable or not; a directory that a job put in its place is none."""
+        return os.path.isfile(self.exit)
+
     def identity(self) -> str:
         """Return what tells this directory from a copy of it; ``spec.json`` has it at the head of the cookie.
 

@@ -41,8 +41,9 @@ class Observation:
 def observe(job: JobDir, boot_id: str) -> Observation:
     """Read what there is, in an order that cannot make a job that is just ending look lost."""
     holder = lock.holder_of(job.lock)
-    ended = None if holder and holder.pid and runners.keeps_lock_to_the_end(holder.pid) else _ended(job)
-    if ended:
+    ended = _ended(job) if holder is None or _may_be_over(holder) else None
+    # What a job puts there that is no record does not end it.
+    if ended and (holder is None or not ended.trouble):
         return ended
     status, trouble = _status(job)
     if holder is None:
@@ -58,7 +59,7 @@ def observe(job: JobDir, boot_id: str) -> Observation:
             # An unreadable status still proves that a runner was there.
             reported=State(status.state) if status else State.STARTING if trouble else None,
             sweeping=status.sweeping if status else False,
-            same_boot=status is None or status.boot_id == boot_id,
+            same_boot=status is None or not boot_id or status.boot_id == boot_id,
             # Release 1.0.0 does not say where it runs.
             same_machine=status is None or status.machine in ("", machine()),
         )
@@ -74,15 +75,22 @@ def observe(job: JobDir, boot_id: str) -> Observation:
     )
 
 
+def _may_be_over(holder: Holder) -> bool:
+    """Tell whether a job that has an exit record can be over although its lock is held."""
+    return holder.pid is not None and runners.keeps_lock_beyond_the_end(holder.pid)
+
+
 def _bereft(job: JobDir, status: Status | None, boot_id: str) -> Holder | None:
     """Return the living runner of a job whose lock was removed, by its own job perhaps."""
-    if status is None or status.boot_id != boot_id:
+    if status is None or (boot_id and status.boot_id != boot_id):
         return None
     pid = runners.find_bereft(job)
     return Holder(pid) if pid else None
 
 
 def _ended(job: JobDir) -> Observation | None:
+    if not job.has_exit:
+        return None
     try:
         record = records.read(Exit, job.exit)
     except CorruptRecordError as error:

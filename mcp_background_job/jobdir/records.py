@@ -179,6 +179,9 @@ class Exit:
         stop_requested: the wish that the job stop.
         killed_pids: processes that were sent SIGKILL to end it; the first of them, if they are very many.
         failures: background processes that failed, the first of them.
+        swept: how many processes a dead runner had left, which were then ended.
+        survivors: those that even SIGKILL had not ended by then, as ``kernel.survivors`` marks them.
+        is_certain: nothing else of it can have been alive by then.
     """
 
     outcome: str
@@ -198,6 +201,9 @@ class Exit:
     stop_requested: StopRequest | None = None
     killed_pids: list[int] = field(default_factory=list[int])
     failures: list[ChildExit] = field(default_factory=list[ChildExit])
+    swept: int = 0
+    survivors: list[str] = field(default_factory=list[str])
+    is_certain: bool = True
 
 
 Record = TypeVar("Record", Spec, OpenMark, Status, Exit)
@@ -346,6 +352,12 @@ def write(path: str, data: bytes, *, durable: bool = False) -> None:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def clear_the_way(path: str) -> None:
+    """Move a directory aside that stands where a record is to be: a job may have put it there."""
+    if os.path.isdir(path):
+        os.rename(path, f"{path}.{os.getpid()}.aside")
 
 
 def write_all(descriptor: int, data: bytes) -> None:

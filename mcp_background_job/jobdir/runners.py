@@ -75,12 +75,12 @@ def find_bereft(job: JobDir) -> int | None:
     return pid if lock.holder_of(job.lock) is None else None
 
 
-def keeps_lock_to_the_end(pid: int) -> bool:
-    """Tell whether who holds the lock of a job is a runner that lets go of it as soon as it has recorded the end.
+def keeps_lock_beyond_the_end(pid: int) -> bool:
+    """Tell whether who holds the lock of a job may be a runner that has recorded the end, and not let go of it yet.
 
     Those of release 1.0.0 keep it for some moments longer. The name is enough: it is asked of who holds the lock.
     """
-    return name_of(pid).startswith(f"{_PREFIX}:")
+    return name_of(pid).startswith(f"{_PREFIX} ")
 
 
 def is_runner_of(pid: int, job: JobDir) -> bool:

@@ -43,19 +43,19 @@ class Stopper:
             job = await self._looker.find(reference)
         except (UnknownJobError, StateDirError):
             return Killed("not_found", None)
-        if job.state is State.EXITED and job.outcome is not Outcome.LOST:
-            return Killed("already_terminated", job)
         cancelled = await self._places.cancel(job.job_id, request)
         if cancelled.survivors:
+            who = cancelled.why or ", ".join(map(str, cancelled.survivors))
             raise SurvivorsError(
-                f"job {job.label} is not dead: processes {', '.join(map(str, cancelled.survivors))} survived SIGKILL, "
-                "most likely because they sleep in the kernel (disk or network file system); they are signalled on",
+                f"job {job.label} is not dead, processes survived SIGKILL: {who}; kill again when nothing holds them",
                 pids=cancelled.survivors,
             )
+        if not cancelled.is_certain:
+            raise SurvivorsError(f"it is not certain that job {job.label} is dead: {cancelled.why}")
         try:
             now = await self._looker.find(job.job_id)
         except UnknownJobError:  # with its directory, its end has gone unrecorded
             return Killed("killed", replace(job, state=State.EXITED, outcome=Outcome.KILLED))
-        # It may have ended by itself before the first signal.
-        killed = cancelled.was_live and now.outcome in (Outcome.KILLED, Outcome.TIMED_OUT)
+        # It may have ended by itself before the first signal. Of a lost job it is known that something had to be ended.
+        killed = cancelled.was_live and now.outcome in (Outcome.KILLED, Outcome.TIMED_OUT, Outcome.LOST)
         return Killed("killed" if killed else "already_terminated", now)

@@ -16,14 +16,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import sys
 from collections.abc import Collection
 from typing import NamedTuple
 
 from mcp_background_job.jobdir import runners
-from mcp_background_job.jobdir.layout import COOKIE_VARIABLE
 from mcp_background_job.kernel import proc
+
+#: How long to wait for a process where the system has no descriptors of processes to wait on.
+_BLIND_WAIT_S = 0.05
 
 
 class Process(NamedTuple):
@@ -37,6 +40,7 @@ class Process(NamedTuple):
         start: in clock ticks since boot, which with the pid tells it from all others.
         cpu: clock ticks that it has used, and those of its children that it has collected the exit status of.
         name: what it calls itself; a process can call itself anything.
+        group: number of its process group.
     """
 
     pid: int
@@ -46,11 +50,17 @@ class Process(NamedTuple):
     start: int
     cpu: int = 0
     name: str = ""
+    group: int = 0
 
     @property
     def is_alive(self) -> bool:
         """Whether it is more than an exit status that nobody has collected."""
         return self.state not in "ZX"
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether a signal has stopped it, as ``kill -STOP`` does."""
+        return self.state == "T"
 
     @property
     def may_become_runner(self) -> bool:
@@ -98,23 +108,14 @@ def children(pid: int) -> list[Process]:
     return [process for child in _children(pid) if (process := look_up(child))]
 
 
-def carriers(cookie: str, known: Collection[int] = ()) -> list[Process]:
-    """Return all living processes of this user that carry the cookie, with their descendants and session mates.
-
-    This process is left out, and so are those that the caller knows already.
-    """
-    marker = f"{COOKIE_VARIABLE}={cookie}".encode()
-    passed_over = {os.getpid(), *known}
-    found = {pid for pid in _all_pids() if pid not in passed_over and _carries(pid, marker)}
-    if not found:
+def all_pids() -> list[int]:
+    """Return the pids of all processes; none where ``/proc`` is not mounted."""
+    if sys.platform != "linux":
+        return [process.pid for process in _ps()]
+    try:
+        return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+    except FileNotFoundError:
         return []
-    everyone = [process for process in _all_processes() if not process.is_runner]
-    # Sessions are made by their leader alone and are never joined from outside, so a session that a process of the
-    # job leads holds nobody but the job's own.
-    sessions = {process.session for process in everyone if process.pid in found and process.session in found}
-    while more := {p.pid for p in everyone if p.pid not in found and (p.parent in found or p.session in sessions)}:
-        found |= more
-    return [p for p in everyone if p.pid in found and p.is_alive and p.pid not in passed_over]
 
 
 def send(process: Process, number: int) -> bool:
@@ -148,6 +149,23 @@ def send_to_any(process: Process, number: int) -> bool:
     return True
 
 
+def wait_for_any(processes: list[Process], timeout_s: float) -> None:
+    """Return when one of these processes ends, or after ``timeout_s``. Blocks the thread."""
+    poll = select.poll()
+    descriptors: list[int] = []
+    try:
+        for process in processes:
+            with contextlib.suppress(OSError, AttributeError):  # it has just ended, or there are no such descriptors
+                descriptors.append(os.pidfd_open(process.pid))
+                poll.register(descriptors[-1], select.POLLIN)
+        if not descriptors:
+            timeout_s = min(timeout_s, _BLIND_WAIT_S)
+        poll.poll(max(0.0, timeout_s) * 1000)
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
 def look_up(pid: int) -> Process | None:
     """Return what the kernel says of a process; ``None`` if it is gone."""
     if sys.platform != "linux":
@@ -167,6 +185,7 @@ def look_up(pid: int) -> Process | None:
         start=int(rest[19]),
         cpu=sum(map(int, rest[11:15])),
         name=stat[stat.index(b"(") + 1 : end].decode(errors="replace"),
+        group=int(rest[2]),
     )
 
 
@@ -187,7 +206,7 @@ _HAS_CHILDREN = os.path.exists(f"/proc/self/task/{os.getpid()}/children")
 
 def _children(pid: int) -> list[int]:
     if not _HAS_CHILDREN:
-        return [process.pid for process in _all_processes() if process.parent == pid]
+        return [process.pid for process in all_processes() if process.parent == pid]
     children: list[int] = []
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         for task in os.listdir(f"/proc/{pid}/task"):
@@ -196,24 +215,11 @@ def _children(pid: int) -> list[int]:
     return children
 
 
-def _all_pids() -> list[int]:
-    if sys.platform != "linux":
-        return [process.pid for process in _ps()]
-    return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
-
-
-def _all_processes() -> list[Process]:
+def all_processes() -> list[Process]:
+    """Return all processes, the dead whose status nobody has collected too."""
     if sys.platform != "linux":
         return _ps()
-    return [process for pid in _all_pids() if (process := look_up(pid))]
-
-
-def _carries(pid: int, marker: bytes) -> bool:
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            return marker in file.read().split(b"\0")
-    except OSError:  # gone, or another user's: not ours to judge
-        return False
+    return [process for pid in all_pids() if (process := look_up(pid))]
 
 
 def _ps() -> list[Process]:

@@ -9,7 +9,7 @@ import contextlib
 import os
 
 from mcp_background_job.jobdir.layout import JobDir
-from mcp_background_job.jobdir.records import Exit, encode, write, write_all
+from mcp_background_job.jobdir.records import Exit, clear_the_way, encode, write, write_all
 
 #: Bytes set aside; the record is about a quarter of it, and its reason is cut to keep it so.
 RESERVE = 24 * 1024
@@ -50,8 +50,9 @@ class ExitRecord:
         return True
 
     def _publish_without_reserve(self, data: bytes) -> bool:
-        """Publish where somebody, the job perhaps, has removed the room that was set aside."""
+        """Publish where somebody, the job perhaps, has removed the room that was set aside, or taken the name."""
         try:
+            clear_the_way(self._job.exit)
             write(self._job.exit, data)
         except OSError:
             return False

@@ -85,7 +85,7 @@ def take_name(job_id: str) -> None:
 
 
 def _is_as_found(job: JobDir) -> bool:
-    return os.path.exists(job.spec) and not os.path.exists(job.status) and not os.path.exists(job.exit)
+    return os.path.exists(job.spec) and not os.path.exists(job.status) and not job.has_exit
 
 
 def _own(job: JobDir, reply: Reply, killed_by: str | None, claim: Claim | None) -> None:
@@ -107,11 +107,11 @@ def take(job: JobDir, reply: Reply) -> Spec | None:
     """Take the job's lock, for good, and the job out of the queue; ``None`` if there is nothing to do."""
     # A runner whose lock file was removed holds its job all the same. It is looked for before the lock is taken: from
     # then until we say that we sweep, we are taken for the job's runner.
-    is_held = os.path.exists(job.status) and not os.path.exists(job.exit) and runners.find_bereft(job) is not None
+    is_held = os.path.exists(job.status) and not job.has_exit and runners.find_bereft(job) is not None
     if is_held or lock.try_acquire(job.lock) is None:
         reply.send(owned=True)
         return None
-    if os.path.exists(job.exit):
+    if job.has_exit:
         lock.release_mine()  # the record does not count while we hold it
         return None
     spec = records.read(Spec, job.spec)

@@ -38,6 +38,8 @@ def serve(descriptor: int) -> None:
     gc.disable()  # nothing here makes cycles
     rehearse_all()
     let_go_of_all_but(descriptor)
+    with contextlib.suppress(OSError):  # the server is gone, which is noticed below
+        requests.send(str(os.getpid()).encode())  # so that it can see if we are suspended
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps; runners end long after we care
     poll = select.poll()
     poll.register(requests, select.POLLIN)

@@ -37,6 +37,8 @@ def job(state: StateDir) -> JobDir:
 _HOLDER = """
 import os, sys
 from mcp_background_job.jobdir.lock import try_acquire
+with open("/proc/self/comm", "w") as name:
+    name.write(sys.argv[2])
 assert try_acquire(sys.argv[1]) is not None
 os.write(1, b"held\\n")
 sys.stdin.read()
@@ -44,14 +46,13 @@ sys.stdin.read()
 
 
 @pytest.fixture
-def runner_of() -> Iterator[Callable[[JobDir], int]]:
-    """Starts processes that hold jobs' locks, as runners do; returns the pid."""
+def runner_of() -> Iterator[Callable[..., int]]:
+    """Starts processes that hold jobs' locks and have a name, as runners do; returns the pid."""
     with contextlib.ExitStack() as stack:
 
-        def hold(job: JobDir) -> int:
-            child = subprocess.Popen(
-                [sys.executable, "-c", _HOLDER, job.lock], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-            )
+        def hold(job: JobDir, name: str = "mcp-bg:j4k2") -> int:
+            command = [sys.executable, "-c", _HOLDER, job.lock, name]
+            child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             stack.enter_context(child)
             stack.callback(child.kill)
             assert child.stdout is not None

@@ -18,7 +18,7 @@ from mcp_background_job.jobdir.records import Exit, Status
 BOOT = "this boot"
 RUNNING = Status(state="running", boot_id=BOOT, runner_pid=7, pid=8, started_at=100.0)
 
-HoldLock = Callable[[JobDir], int]
+HoldLock = Callable[..., int]
 
 
 def publish(job: JobDir, status: Status) -> None:
@@ -107,12 +107,29 @@ def test_an_exit_record_is_believed(job: JobDir, outcome: Outcome) -> None:
 
 
 @pytest.mark.real_process
-def test_an_exit_record_is_believed_while_the_runner_still_tidies_up(job: JobDir, runner_of: HoldLock) -> None:
+@pytest.mark.parametrize(
+    ("name", "outcome"), [("mcp-bg j4k2", Outcome.COMPLETED), ("mcp-bg:j4k2", None), ("unknown", None)]
+)
+def test_an_exit_record_is_believed_while_a_runner_of_the_first_release_still_tidies_up(
+    job: JobDir, runner_of: HoldLock, name: str, outcome: Outcome | None
+) -> None:
     publish(job, RUNNING)
     records.write(job.exit, records.encode(Exit(outcome="completed", ended_at=5.0, exit_code=0)))
-    runner_of(job)
+    runner_of(job, name)
 
-    assert seen(job).outcome is Outcome.COMPLETED
+    assert seen(job).outcome is outcome
+
+
+@pytest.mark.real_process
+@pytest.mark.parametrize("name", ["mcp-bg j4k2", "mcp-bg:j4k2", "unknown"])
+def test_what_is_no_record_in_the_place_of_one_does_not_end_a_job_whose_runner_lives(
+    job: JobDir, runner_of: HoldLock, name: str
+) -> None:
+    publish(job, RUNNING)
+    os.mkdir(job.exit)
+    runner_of(job, name)
+
+    assert (seen(job).state, seen(job).outcome) == (State.RUNNING, None)
 
 
 def test_a_job_that_ends_between_two_looks_is_not_lost(job: JobDir, monkeypatch: pytest.MonkeyPatch) -> None:

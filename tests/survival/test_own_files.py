@@ -21,7 +21,16 @@ from mcp_background_job.jobdir.records import Exit
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.runner.supervisor import TOGETHER_S
 from tests.conftest import Liveness
-from tests.survival.support import another_manager, directory_of, ended, exit_of, runner_of, start, status_of
+from tests.survival.support import (
+    another_manager,
+    directory_of,
+    ended,
+    exit_of,
+    kill_and_wait,
+    runner_of,
+    start,
+    status_of,
+)
 
 pytestmark = pytest.mark.real_process
 
@@ -79,6 +88,29 @@ async def test_a_job_that_forges_its_exit_record_is_running_until_it_ends(
     assert killed.status == "killed"
     assert exit_of(state_dir, job.job_id).outcome == "killed"
     liveness.assert_dead("leader")
+
+
+@pytest.mark.requirement("files.forged")
+@pytest.mark.parametrize("runner", ["lives", "is dead"])
+async def test_a_directory_in_the_place_of_the_exit_record_ends_nothing_and_hides_nothing(
+    manager: JobManager, liveness: Liveness, state_dir: str, runner: str
+) -> None:
+    job = await start(manager, liveness.holder("leader"))
+    liveness.expect("leader")
+    files = directory_of(state_dir, job.job_id)
+    os.mkdir(files.exit)
+    if runner == "is dead":
+        kill_and_wait(runner_of(state_dir, job.job_id))
+    else:
+        assert (await manager.find(job.job_id)).status == "running"
+
+    killed = await manager.kill(job.job_id, by="test")
+
+    liveness.assert_dead("leader")
+    outcome = "killed" if runner == "lives" else "lost"
+    assert (killed.status, killed.job and killed.job.status) == ("killed", outcome)
+    assert exit_of(state_dir, job.job_id).outcome == outcome
+    assert (await manager.kill(job.job_id, by="test")).status == "already_terminated"
 
 
 @pytest.mark.requirement("files.forged")

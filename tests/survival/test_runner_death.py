@@ -21,6 +21,7 @@ from tests.patience import PATIENCE_S, WAIT_S, until, wait_until
 from tests.survival.support import (
     Server,
     another_manager,
+    cannot_wake,
     directory_of,
     ended,
     exit_of,
@@ -42,6 +43,20 @@ print("before", flush=True)
 hang()
 """
 _NAMES = ("leader", "child", "daemon")
+
+
+def _dead_children_of(pid: int) -> int:
+    """Return how many children of a process are dead, and not collected."""
+    stats = [stat for path in Path("/proc").glob("[0-9]*/stat") if (stat := _read(path))]
+    fields = [stat.rpartition(")")[2].split() for stat in stats]
+    return sum(state == "Z" and parent == str(pid) for state, parent, *_ in fields)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
 
 
 @pytest.mark.requirement("lost.swept")
@@ -111,7 +126,8 @@ async def test_killing_a_lost_job_is_answered_when_its_tree_is_dead(
     killed = await manager.kill(job.job_id, by="test")
 
     liveness.assert_dead(*_NAMES)
-    assert killed.status == "already_terminated"
+    assert (killed.status, killed.job and killed.job.status) == ("killed", "lost")
+    assert (await manager.kill(job.job_id, by="test")).status == "already_terminated"
 
 
 @pytest.mark.requirement("kill.without_runner")
@@ -133,9 +149,10 @@ async def test_killing_a_lost_job_that_is_being_swept_waits_for_the_sweep(
 
 @pytest.mark.requirement("kill.without_runner")
 @pytest.mark.parametrize("form", ["tree", "orphan without the environment"])
-async def test_a_deaf_runner_is_killed_with_its_job(
-    manager: JobManager, state_dir: str, liveness: Liveness, form: str
+async def test_a_runner_that_cannot_be_woken_is_killed_with_its_job(
+    manager: JobManager, state_dir: str, liveness: Liveness, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
+    monkeypatch.setattr("mcp_background_job.executors.local.cancelling.wake", cannot_wake)
     body = _TREE if form == "tree" else "ignore()\nconnect('leader')\ndaemon(lambda: bare('daemon'))\nhang()\n"
     names = _NAMES if form == "tree" else ("leader", "daemon")
     job = await start(manager, "exec " + liveness.script("tree", body))
@@ -155,6 +172,42 @@ async def test_a_deaf_runner_is_killed_with_its_job(
     now = await manager.find(job.job_id)
     assert (now.status, now.exit_code) == ("killed", None)
     assert "did not answer" in now.reason
+
+
+@pytest.mark.requirement("kill.without_runner")
+async def test_a_suspended_runner_is_woken_by_a_kill(manager: JobManager, state_dir: str, liveness: Liveness) -> None:
+    job = await start(manager, "exec " + liveness.script("tree", _TREE))
+    liveness.expect(*_NAMES)
+    os.kill(runner_of(state_dir, job.job_id), signal.SIGSTOP)
+
+    killed = await manager.kill(job.job_id, by="test", grace_s=0.1)
+
+    liveness.assert_dead(*_NAMES)
+    assert (killed.status, killed.job and killed.job.reason) == ("killed", "kill requested (SIGTERM, asked by test)")
+
+
+@pytest.mark.requirement("lost.swept")
+async def test_a_suspended_runner_is_woken_before_the_dead_of_its_job_fill_the_process_table(
+    manager: JobManager, state_dir: str, liveness: Liveness, tmp_path: Path
+) -> None:
+    fifo = tmp_path / "go"
+    os.mkfifo(fifo)
+    body = (
+        f"open({str(fifo)!r}).read()\nfor _ in range(40):\n    if os.fork() == 0:\n        os._exit(0)\nos._exit(0)\n"
+    )
+    job = await start(
+        manager, "exec " + liveness.script("leader", f"connect('leader')\nfork_into(lambda: exec({body!r}))\nhang()\n")
+    )
+    liveness.expect("leader")
+    runner = runner_of(state_dir, job.job_id)
+    os.kill(runner, signal.SIGSTOP)
+    await asyncio.to_thread(fifo.write_text, "")
+    await asyncio.to_thread(wait_until, lambda: _dead_children_of(runner) == 40, "the dead")
+
+    await manager.places.tend()
+
+    await asyncio.to_thread(wait_until, lambda: _dead_children_of(runner) == 0, "a runner that collects them")
+    await manager.kill(job.job_id, by="test", grace_s=0)
 
 
 @pytest.mark.requirement("runner.silent")

@@ -14,9 +14,11 @@ import psutil
 import pytest
 
 from mcp_background_job.executors.local import launcher
+from mcp_background_job.executors.local.launcher import Launcher
+from mcp_background_job.jobdir.runners import SPAWNER_NAME
 from mcp_background_job.jobs.manager import JobManager
 from tests.conftest import Liveness
-from tests.patience import PATIENCE_S, WAIT_S
+from tests.patience import PATIENCE_S, WAIT_S, wait_until
 from tests.survival.support import (
     Server,
     another_manager,
@@ -199,7 +201,7 @@ async def test_when_the_spawner_is_killed_jobs_run_on_and_new_ones_start(
 async def test_while_the_spawner_is_suspended_jobs_start_without_it_and_once(
     manager: JobManager, state_dir: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
-    monkeypatch.setattr(launcher, "SPAWNER_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(launcher, "SPAWNER_TIMEOUT_S", 10 * PATIENCE_S)  # so it is noticed, and not waited out
     effects = tmp_path / "effects"
     effects.touch()
     first = await start(manager, f"read line; echo ran >> {effects}", stdin="pipe")
@@ -219,6 +221,39 @@ async def test_while_the_spawner_is_suspended_jobs_start_without_it_and_once(
 
     await asyncio.to_thread(spawner.wait, PATIENCE_S)  # it has carried out what it was asked for before, and ends
     assert effects.read_text() == 4 * "ran\n"
+
+
+@pytest.mark.requirement("spawner.killed")
+@pytest.mark.parametrize("dies", ["the spare", "the spare and the spawner"])
+async def test_a_start_that_a_dead_spare_has_taken_is_carried_out_without_it(
+    manager: JobManager, state_dir: str, monkeypatch: pytest.MonkeyPatch, dies: str
+) -> None:
+    first = await start(manager, "read line", stdin="pipe")
+    spawner = psutil.Process(psutil.Process(runner_of(state_dir, first.job_id)).ppid())
+    await asyncio.to_thread(wait_until, lambda: bool(_spares_of(spawner)), "a spare")
+    (spare,) = _spares_of(spawner)
+    for process in (spawner, spare):
+        process.suspend()
+        await asyncio.to_thread(wait_until, lambda process=process: process.status() == "stopped", "a suspension")
+    wait = Launcher._answer_of_forked
+
+    async def answer(self: Launcher, read: int) -> bytes | None:
+        kill_and_wait(spare.pid)
+        if dies == "the spare":
+            spawner.resume()
+        else:
+            kill_and_wait(spawner.pid)
+        return await wait(self, read)
+
+    monkeypatch.setattr(Launcher, "_answer_of_forked", answer)
+    job = await start(manager, "echo works")
+
+    assert (await ended(manager, job)).status == "completed"
+    assert (await manager.kill(first.job_id, by="test")).status == "killed"
+
+
+def _spares_of(spawner: psutil.Process) -> list[psutil.Process]:
+    return [child for child in spawner.children() if child.name() == SPAWNER_NAME]
 
 
 @pytest.mark.requirement("spawner.killed")

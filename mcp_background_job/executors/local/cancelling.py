@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import signal
 import time
 
@@ -15,12 +16,16 @@ from mcp_background_job.executors.base import Cancelled
 from mcp_background_job.executors.local.connecting import connect
 from mcp_background_job.executors.local.launcher import Launcher
 from mcp_background_job.executors.local.queue import Queue
+from mcp_background_job.executors.local.remains import clear_away, outcome_of_sweep
 from mcp_background_job.executors.local.store import LocalStore
 from mcp_background_job.executors.local.sweeping import Sweeping
+from mcp_background_job.executors.local.waking import wake
 from mcp_background_job.jobdir import runners
 from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError
 from mcp_background_job.jobdir.ending import end_unowned
 from mcp_background_job.jobdir.records import Exit, StopRequest
+from mcp_background_job.jobdir.requests import MAX_GRACE_S
+from mcp_background_job.kernel.survivors import explained
 
 #: After the runner was killed by us, SIGKILL takes effect within this time unless the machine is stuck.
 _KILL_WAIT_S = 5.0
@@ -28,8 +33,9 @@ _KILL_WAIT_S = 5.0
 #: A runner that is told by a signal gives its job 5 s, and SIGKILL as many at most; and some more to write it down.
 _SIGNAL_PATIENCE_S = 12.0
 
-#: A sweep takes the grace period of the sweeper, and SIGKILL's patience where something survives; and some more.
-_SWEEP_PATIENCE_S = 20.0
+#: Beyond the grace period, SIGKILL has its patience; the jobs within the job have theirs, once more for those that came
+#: late; and some more to write it down. A runner of release 1.0.0 runs this out, or one that was just suspended.
+_LADDER_PATIENCE_S = 30.0
 
 #: How often to ask a runner to stop a job that was just found ending or starting.
 _ATTEMPTS = 50
@@ -53,8 +59,7 @@ class Cancelling:
                 break
             seen = await lanes.look(self._store.observe, job_id)
             if seen.state is State.EXITED:
-                await self._swept(job_id)
-                return Cancelled(was_live=False)
+                return await clear_away(self._store, self._sweeping, job_id)
             if seen.state is State.QUEUED:
                 if await lanes.look(runners.find_bereft, self._store.job(job_id)):
                     break  # it only looks so, since all that its runner wrote was removed
@@ -63,7 +68,7 @@ class Cancelling:
                     return Cancelled(was_live=True)
                 continue  # a runner has just taken it
             try:
-                return await self._stop(job_id, request)
+                return await self._stop(job_id, seen.runner_pid, request)
             except NoRunnerError:  # it is on its way in or out
                 await asyncio.sleep(_BETWEEN_ATTEMPTS_S)
             except RunnerTimeoutError:
@@ -75,11 +80,34 @@ class Cancelling:
             return Cancelled(was_live=True)
         return await self._replace_runner(job_id, request)
 
-    async def _stop(self, job_id: str, request: StopRequest) -> Cancelled:
+    async def _stop(self, job_id: str, runner_pid: int | None, request: StopRequest) -> Cancelled:
+        if runner_pid:
+            await lanes.look(wake, self._store, job_id, runner_pid)
+        try:
+            return await self._told_to_stop(job_id, request)
+        except RunnerTimeoutError:
+            # A signal to stop takes effect a moment after it was sent.
+            if runner_pid and await lanes.look(wake, self._store, job_id, runner_pid):
+                return await self._told_to_stop(job_id, request)
+            raise
+
+    async def _told_to_stop(self, job_id: str, request: StopRequest) -> Cancelled:
         async with await connect(self._store.job(job_id)) as runner:
             if not await runner.stop(request):
                 raise NoRunnerError(job_id)
-            return Cancelled(was_live=True, survivors=tuple(await runner.outcome_of_stop()))
+            try:
+                async with asyncio.timeout(min(request.grace_s, MAX_GRACE_S) + _LADDER_PATIENCE_S):
+                    survivors = await runner.outcome_of_stop()
+            except TimeoutError:
+                survivors = await self._known_survivors(job_id)
+            return await lanes.look(_cancelled, survivors)
+
+    async def _known_survivors(self, job_id: str) -> list[int]:
+        """Return whom a runner has named that does not answer any more: release 1.0.0 names survivors once only."""
+        seen = await lanes.look(self._store.observe, job_id)
+        if not seen.status or not seen.status.survivors:
+            raise RunnerTimeoutError(f"the runner of job {job_id} does not say what became of it")
+        return seen.status.survivors
 
     async def _replace_runner(self, job_id: str, request: StopRequest) -> Cancelled:
         """The runner is deaf: end it, and have a new one end what it leaves."""
@@ -100,22 +128,14 @@ class Cancelling:
             )
         survivors = await lanes.lasting(_end_with_tree, self._store, job_id, seen.runner_pid, request)
         if survivors:
-            return Cancelled(was_live=True, survivors=tuple(survivors))
+            return await lanes.look(_cancelled, survivors)
         await self._launcher.launch(job, killed_by=request.by)
-        return Cancelled(was_live=True)
+        swept = await lanes.look(outcome_of_sweep, self._store, job_id)
+        return dataclasses.replace(swept, was_live=True)
 
-    async def _swept(self, job_id: str) -> None:
-        """Return when a job that is over has its exit record: a lost one gets it when nothing of it is left."""
-        job = self._store.job(job_id)
-        deadline = time.monotonic() + _SWEEP_PATIENCE_S
-        while not await lanes.look(self._store.is_over, job_id):
-            await self._sweeping.sweep(job_id)  # no harm if another is at it already
-            if time.monotonic() > deadline:
-                raise RunnerSilentError(
-                    f"processes of job {job_id}, whose runner is dead, may be alive: "
-                    f"nobody has cleared them away within {_SWEEP_PATIENCE_S:g} s; {job.path}/runner.crash may say why"
-                )
-            await asyncio.sleep(_BETWEEN_ATTEMPTS_S)
+
+def _cancelled(survivors: list[int]) -> Cancelled:
+    return Cancelled(was_live=True, survivors=tuple(survivors), why=explained(survivors))
 
 
 def _stopped_by_signal(store: LocalStore, job_id: str) -> bool:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import select
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from mcp_background_job.errors import LaunchError
 from mcp_background_job.executors import lanes
+from mcp_background_job.executors.local.waking import is_spawner_suspended
 from mcp_background_job.jobdir.layout import JobDir
 
 _RUNNER = str(Path(__file__).parent.parent.parent / "runner" / "__main__.py")
@@ -27,8 +30,15 @@ _ENVIRONMENT = {"PATH": os.defpath}
 #: A runner reports within milliseconds; on a machine that is out of memory or frozen it may take seconds.
 REPORT_TIMEOUT_S = 20.0
 
-#: A spawner whose runner has not reported by then is suspended, or as good as that, and is done without.
+#: A spawner whose runner has not reported by then is stuck, and is done without.
 SPAWNER_TIMEOUT_S = 10.0
+
+#: A runner that is forked has reported long before, unless the machine is loaded: then it is looked whether anybody has
+#: suspended the spawner, again and again.
+_BETWEEN_LOOKS_S = 0.25
+
+#: Bytes of a pid in digits.
+_LONGEST_PID = 20
 
 #: Launches at once; more would only wait for the processor, and fill the spawner's socket.
 MAX_UNDER_WAY = 16
@@ -40,6 +50,7 @@ class Launcher:
     def __init__(self) -> None:
         """Starts nothing; a process that launches one job needs no spawner."""
         self._spawner: socket.socket | None = None
+        self._spawner_pid: int | None = None
         self._starting: asyncio.Task[None] | None = None
         self._under_way = asyncio.Semaphore(MAX_UNDER_WAY)
 
@@ -64,7 +75,7 @@ class Launcher:
 
     def close(self) -> None:
         """Let the spawner end; runners do not notice."""
-        spawner, self._spawner = self._spawner, None
+        spawner, self._spawner, self._spawner_pid = self._spawner, None, None
         if spawner:
             spawner.close()
 
@@ -77,24 +88,53 @@ class Launcher:
         async with self._under_way:
             if self._starting is not None:
                 await self._starting  # takes less time than a runner by exec
-            return await self._launch(job, killed_by)
+            report = await self._forked(job) if killed_by is None else None
+            return report or await self._executed(job, killed_by)
 
-    async def _launch(self, job: JobDir, killed_by: str | None) -> dict[str, Any]:
+    async def _forked(self, job: JobDir) -> dict[str, Any] | None:
+        """Have the spawner fork a runner; ``None`` if it does not, or if spawner or runner died before it reported."""
         read, write = os.pipe()
         try:
             try:
-                is_forked = killed_by is None and self._ask_spawner(job, write)
-                if not is_forked:
-                    await lanes.lasting(self._exec_runner, job, write, killed_by)
+                if not self._ask_spawner(job, write):
+                    return None
             finally:
                 os.close(write)
-            line = await _answer(read, SPAWNER_TIMEOUT_S if is_forked else REPORT_TIMEOUT_S)
+            line = await self._answer_of_forked(read)
         finally:
             os.close(read)
-        if line is None and is_forked:
-            self.close()
-            return await self._launch(job, killed_by)  # a second runner does no harm if the first comes after all
-        return _report(job, line)
+        # A second runner does no harm if the first comes, or came, after all.
+        return _report(job, line) if line else None
+
+    async def _answer_of_forked(self, read: int) -> bytes | None:
+        deadline = time.monotonic() + SPAWNER_TIMEOUT_S
+        while (left := deadline - time.monotonic()) > 0:
+            line = await _answer(read, min(left, _BETWEEN_LOOKS_S))
+            if line is not None:
+                return line
+            if await lanes.look(self._is_suspended):
+                break
+        self.close()
+        return None
+
+    def _is_suspended(self) -> bool:
+        """Tell whether the spawner, or the runner that it keeps at hand, is suspended."""
+        spawner = self._spawner
+        if spawner is not None and self._spawner_pid is None:
+            with contextlib.suppress(OSError, ValueError):  # it is not up yet
+                self._spawner_pid = int(spawner.recv(_LONGEST_PID, socket.MSG_DONTWAIT))
+        return self._spawner_pid is not None and is_spawner_suspended(self._spawner_pid)
+
+    async def _executed(self, job: JobDir, killed_by: str | None) -> dict[str, Any]:
+        read, write = os.pipe()
+        try:
+            try:
+                await lanes.lasting(self._exec_runner, job, write, killed_by)
+            finally:
+                os.close(write)
+            return _report(job, await _answer(read, REPORT_TIMEOUT_S))
+        finally:
+            os.close(read)
 
     def _ask_spawner(self, job: JobDir, write: int) -> bool:
         spawner = self._spawner  # another thread may find that it is dead

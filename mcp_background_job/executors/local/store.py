@@ -192,7 +192,7 @@ class LocalStore:
     def is_over(self, job_id: str) -> bool:
         """Tell whether there is an exit record, or no directory."""
         job = self.job(job_id)
-        return os.path.exists(job.exit) or not os.path.exists(job.path)
+        return job.has_exit or not os.path.exists(job.path)
 
     def read_log(self, job_id: str, offset: int, limit: int, stream: Stream | None = None) -> Piece:
         """Read at most ``limit`` bytes of the log from an offset on."""

@@ -9,6 +9,7 @@ from mcp_background_job.executors import lanes
 from mcp_background_job.executors.local.background import Background
 from mcp_background_job.executors.local.launcher import Launcher
 from mcp_background_job.executors.local.store import LocalStore
+from mcp_background_job.executors.local.waking import wake
 
 
 class Sweeping:
@@ -41,9 +42,19 @@ class Sweeping:
         self._background.go_on(sweep())
 
     async def sweep_the_dead(self) -> None:
-        """Sweep, without waiting, after every dead runner of a job that is not known to have ended."""
+        """Sweep, without waiting, after every dead runner of a job that is not known to have ended.
+
+        Runners that are suspended are woken.
+        """
         for job_id in await lanes.look(self._dead):
             self.sweep_later(job_id)
 
     def _dead(self) -> list[str]:
-        return [job_id for job_id in self._store.open_jobs() if self._store.observe(job_id).sweep]
+        dead: list[str] = []
+        for job_id in self._store.open_jobs():
+            seen = self._store.observe(job_id)
+            if seen.sweep:
+                dead.append(job_id)
+            elif seen.runner_pid:
+                wake(self._store, job_id, seen.runner_pid)
+        return dead

@@ -32,12 +32,22 @@ class Climber:
         self._progress: Progress = Progress(_grace(number, grace_s))
         self._signal_all = signal_all
 
+    @property
+    def is_killing(self) -> bool:
+        """Whether SIGKILL was sent."""
+        return self._progress.killing_since is not None
+
     def hurry(self, number: int, grace_s: float) -> None:
-        """Take a second wish into account: it can shorten the grace period, and never lengthens it."""
+        """Take a further wish into account: it can shorten the grace period, and never lengthens it.
+
+        Once survivors were reported, it gets a try of its own, and a report of its own.
+        """
         progress = self._progress
         elapsed = time.monotonic() - progress.signalled_at if progress.signalled_at is not None else 0.0
         grace = min(progress.grace_s, elapsed + _grace(number, grace_s))
         self._progress = dataclasses.replace(progress, grace_s=grace)
+        if progress.reported:
+            self._progress = dataclasses.replace(self._progress, killing_since=None, killed_at=None, reported=False)
 
     def climb(self, targets: list[tree.Process], *, alive: bool) -> tuple[Step, float | None]:
         """Carry out what is due; returns the step, and when (monotonic seconds) to ask again."""

@@ -18,6 +18,7 @@ from mcp_background_job.core.aftermath import is_failure
 from mcp_background_job.jobdir import runners
 from mcp_background_job.jobdir.records import ChildExit, LeaderExit
 from mcp_background_job.kernel import counters, tree
+from mcp_background_job.kernel.hunt import carriers
 from mcp_background_job.runner.family.climber import send_to_each
 from mcp_background_job.runner.family.meant import meant
 
@@ -115,7 +116,7 @@ class Family:
         mine = tree.descendants(os.getpid())
         if quick and mine and not self.childless:
             return mine
-        return mine + tree.carriers(self._cookie, known={process.pid for process in mine})
+        return mine + carriers(self._cookie, known={process.pid for process in mine})
 
     def signal_all(self, targets: list[tree.Process], number: int) -> None:
         """Signal the group at once, and each of the others."""

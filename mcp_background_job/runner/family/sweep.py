@@ -8,9 +8,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import select
 import signal
 import time
+from dataclasses import dataclass, field
 
 from mcp_background_job.core.ladder import Step
 from mcp_background_job.core.recovery import REBOOT, RUNNER_GONE
@@ -23,14 +23,18 @@ from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import Exit, Spec, Status
 from mcp_background_job.jobdir.segments import open_segments
 from mcp_background_job.kernel import tree
-from mcp_background_job.runner.family.climber import Climber, send_to_each
+from mcp_background_job.kernel.hunt import Hunt, can_look
+from mcp_background_job.kernel.survivors import explained, living, mark_of
+from mcp_background_job.runner.exit_record import MAX_REASON
+from mcp_background_job.runner.family.climber import MAX_KILLED_PIDS, Climber, send_to_each
 from mcp_background_job.runner.family.kin import running_within
 
 #: Nobody reads these processes' output any more, and most have died of that; the others get this long to end politely.
 GRACE_S = 2.0
 
-#: How long to wait for a process where the system has no descriptors of processes to wait on.
-_BLIND_WAIT_S = 0.05
+#: What is said where it cannot be known whether something is left.
+_CANNOT_LOOK = "/proc is not there, so nobody can tell whether processes of it are left"
+_TOO_FAST = "processes of it may be left, which fork and end faster than they can be listed"
 
 
 def sweep(job: JobDir, spec: Spec, *, killed_by: str | None) -> None:
@@ -47,15 +51,15 @@ def sweep(job: JobDir, spec: Spec, *, killed_by: str | None) -> None:
     rebooted = before is not None and before.boot_id != boot_id()
     _announce(job, before)
     # The cookie names the directory that it was made for: a copy, in a backup say, must not end the original's job.
-    survivors = [] if rebooted or not job.is_named_in(spec.cookie) else _end_all(spec.cookie)
+    # The cookie names the directory that it was made for: a copy, in a backup say, must not end the original's job.
+    is_ours = not rebooted and job.is_named_in(spec.cookie)
+    left = _end_all(Hunt(spec.cookie, before.pid or 0 if before else 0)) if is_ours else _Left()
     if killed_by is not None:
         for process in running_within(job):
             tree.send_to_any(process, signal.SIGTERM)
     reason = REBOOT if rebooted else RUNNER_GONE
     if killed_by is not None:
         reason = f"stopped for {killed_by}, together with its runner, which did not answer"
-    if survivors:
-        reason += f"; still alive after SIGKILL: {', '.join(map(str, survivors))}"
     first, end = _extent(job)
     publish(
         job,
@@ -63,10 +67,13 @@ def sweep(job: JobDir, spec: Spec, *, killed_by: str | None) -> None:
             outcome=(Outcome.LOST if killed_by is None else Outcome.KILLED).value,
             ended_at=time.time(),
             started_at=before.started_at if before else None,
-            reason=reason,
+            reason=f"{reason}{left.told}"[:MAX_REASON],
             output_bytes=end,
             dropped_bytes=first,
             stop_requested=before.stop_requested if before else None,
+            swept=left.swept,
+            survivors=left.survivors,
+            is_certain=left.is_certain,
         ),
     )
     lock.release_mine()
@@ -91,34 +98,45 @@ def _announce(job: JobDir, before: Status | None) -> None:
         records.write(job.status, records.encode(status))
 
 
-def _end_all(cookie: str) -> list[int]:
-    """Climb the ladder; returns what survived it."""
+@dataclass(frozen=True)
+class _Left:
+    """What a dead runner left, and what became of it.
+
+    Attributes:
+        swept: how many processes were met alive.
+        survivors: marks of those that SIGKILL has not ended.
+        told: the same in words, to be added to a sentence.
+        is_certain: nobody else can be alive.
+    """
+
+    swept: int = 0
+    survivors: list[str] = field(default_factory=list[str])
+    told: str = ""
+    is_certain: bool = True
+
+
+def _end_all(hunt: Hunt) -> _Left:
+    """Climb the ladder; returns what there was, and what survived it."""
+    if not can_look():
+        return _Left(told=f"; {_CANNOT_LOOK}", is_certain=False)
     climber = Climber(signal.SIGTERM, GRACE_S, send_to_each)
     while True:
-        targets = tree.carriers(cookie)
-        step, due = climber.climb(targets, alive=bool(targets))
+        targets = hunt.look(kill=climber.is_killing)
+        step, due = climber.climb(targets, alive=not hunt.is_over)
         if step is Step.DONE:
-            return []
+            return _Left(len(hunt.met))
         if step is Step.REPORT_SURVIVORS:
-            return [process.pid for process in targets]
-        _wait_for_any(targets, (due or 0.0) - time.monotonic())
+            return _survivors(hunt, targets)
+        if targets:
+            tree.wait_for_any(targets, (due or 0.0) - time.monotonic())
 
 
-def _wait_for_any(processes: list[tree.Process], timeout_s: float) -> None:
-    """Wait until one of the processes ends, or for the time given."""
-    poll = select.poll()
-    descriptors: list[int] = []
-    try:
-        for process in processes:
-            with contextlib.suppress(OSError, AttributeError):  # it has just ended, or there are no such descriptors
-                descriptors.append(os.pidfd_open(process.pid))
-                poll.register(descriptors[-1], select.POLLIN)
-        if not descriptors:
-            timeout_s = min(timeout_s, _BLIND_WAIT_S)
-        poll.poll(max(0.0, timeout_s) * 1000)
-    finally:
-        for descriptor in descriptors:
-            os.close(descriptor)
+def _survivors(hunt: Hunt, targets: list[tree.Process]) -> _Left:
+    marks = [mark_of(process) for process in targets[:MAX_KILLED_PIDS]]
+    if not living(marks):
+        return _Left(len(hunt.met), told=f"; {_TOO_FAST}", is_certain=False)
+    survivors = explained([process.pid for process in targets])
+    return _Left(len(hunt.met), marks, f"; still alive after SIGKILL: {survivors}")
 
 
 def _extent(job: JobDir) -> tuple[int, int]:

@@ -20,5 +20,5 @@ def queue_unowned(state: StateDir) -> None:
     with contextlib.suppress(OSError):  # the state directory is gone, or full
         for job_id in set(open_jobs(state)) - set(queued_jobs(state)):
             job = state.job(job_id)
-            if os.path.exists(job.spec) and not os.path.exists(job.status) and not os.path.exists(job.exit):
+            if os.path.exists(job.spec) and not os.path.exists(job.status) and not job.has_exit:
                 records.touch(state.queue_mark(job_id))

@@ -1,0 +1,79 @@
+"""What is left of a job that is over: it is cleared away, and what cannot be is named."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+
+from mcp_background_job.core.ladder import KILL_PATIENCE_S
+from mcp_background_job.errors import RunnerSilentError
+from mcp_background_job.executors import lanes
+from mcp_background_job.executors.base import Cancelled
+from mcp_background_job.executors.local.store import LocalStore
+from mcp_background_job.executors.local.sweeping import Sweeping
+from mcp_background_job.jobdir.records import Exit
+from mcp_background_job.kernel import tree
+from mcp_background_job.kernel.survivors import explained, living
+
+#: A sweep takes the grace period of the sweeper, and SIGKILL's patience where something survives; and some more.
+_SWEEP_PATIENCE_S = 20.0
+
+#: How often to look whether a sweep under way is over.
+_BETWEEN_LOOKS_S = 0.02
+
+
+async def clear_away(store: LocalStore, sweeping: Sweeping, job_id: str) -> Cancelled:
+    """End what is left of a job that is over, and say what that came to.
+
+    Raises:
+        RunnerSilentError: nobody has cleared away what a dead runner left.
+    """
+    if await lanes.look(store.is_over, job_id):
+        return await lanes.lasting(_cleared_away, store, job_id)
+    await _swept(store, sweeping, job_id)
+    return await lanes.look(outcome_of_sweep, store, job_id)
+
+
+def outcome_of_sweep(store: LocalStore, job_id: str) -> Cancelled:
+    """Say what a sweep came to that has just been made."""
+    record = store.observe(job_id).exit
+    return _outcome(record, was_live=record is not None and record.swept > 0)
+
+
+def _cleared_away(store: LocalStore, job_id: str) -> Cancelled:
+    record = store.observe(job_id).exit
+    left = record is not None and bool(living(record.survivors))
+    if record and left:
+        _kill(record.survivors)
+    return _outcome(record, was_live=left)
+
+
+def _outcome(record: Exit | None, *, was_live: bool) -> Cancelled:
+    if record is None:  # it has gone with its directory
+        return Cancelled(was_live)
+    if left := [process.pid for process in living(record.survivors)]:
+        return Cancelled(was_live, tuple(left), explained(left))
+    return Cancelled(was_live, why="" if record.is_certain else record.reason, is_certain=record.is_certain)
+
+
+async def _swept(store: LocalStore, sweeping: Sweeping, job_id: str) -> None:
+    """Return when a lost job has its exit record, which it gets when nothing of it is left, or nothing helps."""
+    deadline = time.monotonic() + _SWEEP_PATIENCE_S
+    while not await lanes.look(store.is_over, job_id):
+        await sweeping.sweep(job_id)  # no harm if another is at it already
+        if time.monotonic() > deadline:
+            raise RunnerSilentError(
+                f"processes of job {job_id}, whose runner is dead, may be alive: nobody has cleared them away within "
+                f"{_SWEEP_PATIENCE_S:g} s; {store.job(job_id).path}/runner.crash may say why"
+            )
+        await asyncio.sleep(_BETWEEN_LOOKS_S)
+
+
+def _kill(marks: list[str]) -> None:
+    """Send SIGKILL once more, and wait for what that ends."""
+    deadline = time.monotonic() + KILL_PATIENCE_S
+    for process in living(marks):
+        tree.send(process, signal.SIGKILL)
+    while (left := living(marks)) and (remaining := deadline - time.monotonic()) > 0:
+        tree.wait_for_any(left, remaining)

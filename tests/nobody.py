@@ -1,0 +1,96 @@
+"""Runs a piece of Python as another user than root: file modes and the rules of signals mean nothing to root."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+
+import psutil
+import pytest
+
+#: The user that owns nothing.
+NOBODY = 65534
+
+_PROJECT = Path(__file__).parent.parent
+_PACKAGES = Path(psutil.__file__).parent.parent
+
+#: Loads what the project needs, and starts the same interpreter again, as whoever starts a runner does.
+_TRY = "import psutil, mcp_background_job.app, os\nos.execv(sys.executable, [sys.executable, '-c', ''])\n"
+
+#: Beside the interpreter of the tests, which may lie in a home directory that nobody else can enter.
+_INTERPRETERS = (sys.executable, f"/usr/bin/python3.{sys.version_info.minor}")
+
+_PATHS = f"import sys\nsys.path[:0] = [{str(_PROJECT)!r}, {str(_PACKAGES)!r}]\n"
+
+
+class Nobody:
+    """Another user, with a directory of its own.
+
+    Attributes:
+        home: that directory.
+    """
+
+    def __init__(self, home: Path, interpreter: str) -> None:
+        self.home = home
+        self._command = [*_as_nobody(), interpreter, "-I", "-c"]
+
+    def start(self, code: str, *arguments: str) -> subprocess.Popen[str]:
+        """Run code that finds the project and its packages; stdin and stdout are ours."""
+        environment = {"HOME": str(self.home), "PATH": os.defpath, "MCP_BG_STATE_DIR": str(self.home / "state")}
+        return subprocess.Popen(
+            [*self._command, _PATHS + code, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+            cwd=self.home,
+        )
+
+    def run(self, code: str, *arguments: str) -> str:
+        """Run it to its end, which must be a good one, and return what it printed."""
+        with self.start(code, *arguments) as process:
+            printed, _ = process.communicate()
+        assert process.returncode == 0
+        return printed
+
+
+def _as_nobody() -> list[str]:
+    if os.getuid() != 0:
+        return []  # this user is as good as any
+    return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+
+
+def _interpreter() -> str | None:
+    """Return an interpreter that this user may execute, and that can load what the project needs."""
+    for interpreter in _INTERPRETERS:
+        try:
+            command = [*_as_nobody(), interpreter, "-I", "-c", f"{_PATHS}{_TRY}"]
+            if subprocess.run(command, check=False, stderr=subprocess.DEVNULL, cwd="/").returncode == 0:
+                return interpreter
+        except FileNotFoundError:
+            continue
+    return None
+
+
+@pytest.fixture(scope="session")
+def interpreter_of_nobody() -> str:
+    """An interpreter for ``nobody``."""
+    found = _interpreter()
+    if found is None:
+        pytest.skip("no other user can be had here, or can run the project")
+    return found
+
+
+@pytest.fixture
+def nobody(interpreter_of_nobody: str) -> Generator[Nobody]:
+    """Another user than root; afterwards its directory is gone."""
+    home = Path(tempfile.mkdtemp(prefix="nobody-"))
+    if os.getuid() == 0:
+        os.chown(home, NOBODY, NOBODY)
+    yield Nobody(home, interpreter_of_nobody)
+    shutil.rmtree(home)
