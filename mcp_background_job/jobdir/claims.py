@@ -43,6 +43,11 @@ def take(state: StateDir, job_id: str) -> Claim | None:
     return None
 
 
+def is_taken(state: StateDir, job_id: str) -> bool:
+    """Tell whether somebody is about to launch a job."""
+    return lock.holder_of(os.path.join(state.claims, job_id)) is not None
+
+
 def living(state: StateDir) -> set[str]:
     """Return the ids of all claimed jobs, and remove the claims of the dead. The caller holds the queue's lock."""
     claimed: set[str] = set()

@@ -22,6 +22,7 @@ from mcp_background_job.jobs.tidying import Tidier
 
 if TYPE_CHECKING:
     from mcp_background_job.jobdir.observe import Observation
+    from mcp_background_job.jobs.answering import Answerer, Before, End
     from mcp_background_job.jobs.details import Details
     from mcp_background_job.jobs.hub import Hub
     from mcp_background_job.jobs.output import Excerpt, PageOfLog
@@ -96,6 +97,12 @@ class JobManager:
         from mcp_background_job.jobs.talking import Talker  # noqa: PLC0415  see the top
 
         return Talker(self.places, self._looker)
+
+    @cached_property
+    def _answerer(self) -> Answerer:
+        from mcp_background_job.jobs.answering import Answerer  # noqa: PLC0415  see the top
+
+        return Answerer(self.places, self._looker)
 
     @cached_property
     def hub(self) -> Hub:
@@ -235,6 +242,14 @@ class JobManager:
             JobEndedError: it is over.
         """
         return await self._talker.signal_handlers(job, number)
+
+    async def before_input(self, job: Job) -> Before:
+        """Return what has to be known of a job before it is sent input whose answer is waited for."""
+        return await self._answerer.before(job)
+
+    async def answer(self, job: Job, sent: str, before: Before, wait_s: float) -> End:
+        """Wait until a job has answered the input that it was sent, or has ended; returns which, or that it has not."""
+        return await self._answerer.answer(job, sent, before, wait_s)
 
     # -- stop ------------------------------------------------------------------------------------------------------
 

@@ -17,8 +17,19 @@ from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError
 from mcp_background_job.jobs.looking import Looker
 
-#: A job that is just starting, or ending, is shown as running a moment before and after anybody can be connected to.
-_START_PATIENCE_S = 3.0
+#: For so long (seconds) nobody may be there to be connected to. A job that was just started may be on its way to its
+#: runner, which takes long on a busy machine, or in the queue although there is room; and a job that ends, or whose
+#: socket was removed, is shown as running for a moment, or for ever.
+_PATIENCE_S = {State.STARTING: 30.0, State.QUEUED: 1.0, State.RUNNING: 3.0, State.EXITED: 0.0}
+
+#: Input is sent in pieces, each with room to spare in what a runner takes as one request.
+_PIECE = 256 * 1024
+
+#: Whoever has begun to read a long input, and has then read nothing for so long, will not be waited for.
+_READ_PATIENCE_S = 10.0
+
+#: How often to look whether it has read on.
+_LOOK_AGAIN_S = 0.05
 
 
 class Talker:
@@ -30,20 +41,41 @@ class Talker:
         self._looker = looker
 
     async def send_input(self, job: Job, data: bytes, *, eof: bool) -> None:
-        """Write to a job's stdin."""
+        """Write to a job's stdin: what is long, in pieces, as fast as the job reads."""
+        sent = 0
         async with self._channel(job) as channel:
-            answer = await channel.send_input(data, eof=eof)
-        if answer is None:
-            raise JobEndedError(f"job {job.label} ended before the input reached it")
-        if answer.get("error") == "closed":
-            raise StdinClosedError(
-                f'the stdin of job {job.label} is closed: start the job with stdin="pipe" to send it input, '
-                'or with stdin="pty" if it wants a terminal'
-            )
-        if answer.get("error") == "full":
-            raise InvalidRequestError(
-                f"job {job.label} has not read the {answer['unread']} bytes of input that it was sent before"
-            )
+            while True:
+                piece = data[sent : sent + _PIECE]
+                ends = sent + len(piece) == len(data)
+                await self._send_piece(job, channel, piece, eof=eof and ends, sent=sent)
+                sent += len(piece)
+                if ends:
+                    return
+
+    async def _send_piece(self, job: Job, channel: Channel, piece: bytes, *, eof: bool, sent: int) -> None:
+        """Send a piece of input behind others of which ``sent`` bytes were sent."""
+        unread, read_at = 0, time.monotonic()
+        while True:
+            answer = await channel.send_input(piece, eof=eof)
+            if answer is None:
+                how_far = f"when {sent} bytes of the input had reached it" if sent else "before the input reached it"
+                raise JobEndedError(f"job {job.label} ended {how_far}")
+            if answer.get("error") == "closed":
+                raise StdinClosedError(
+                    f'the stdin of job {job.label} is closed: start the job with stdin="pipe" to send it input, '
+                    'or with stdin="pty" if it wants a terminal'
+                )
+            if answer.get("error") != "full":
+                return
+            if answer["unread"] != unread:
+                unread, read_at = answer["unread"], time.monotonic()
+            if not sent or time.monotonic() - read_at > _READ_PATIENCE_S:
+                so_far = f"; {sent} bytes of this input are among them, and the rest was not sent" if sent else ""
+                raise InvalidRequestError(
+                    f"job {job.label} has not read the {answer['unread']} bytes of input that it was sent "
+                    f"before{so_far}"
+                )
+            await asyncio.sleep(_LOOK_AGAIN_S)
 
     async def signal(self, job: Job, number: int) -> None:
         """Signal a job's foreground processes."""
@@ -92,13 +124,13 @@ class Talker:
         )
 
     async def _connected(self, job: Job, what: str) -> Channel:
-        deadline = time.monotonic() + _START_PATIENCE_S
+        began = time.monotonic()
         while True:
             try:
                 return await self._places.connect(job.job_id)
             except NoRunnerError as error:
                 now, seen = await self._looker.look(job)
-                if now.state not in (State.STARTING, State.RUNNING) or time.monotonic() >= deadline:
+                if time.monotonic() - began >= _PATIENCE_S[now.state]:
                     way = await self._way(now) if what == "input" else ""
                     raise JobEndedError(f"job {now.label} takes no {what}: it is {now.status}{way}") from error
             await asyncio.sleep(self._places.look_again_s(job.job_id, seen))

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from pydantic import Field
 
-from mcp_background_job.actions.arguments import wait_of
+from mcp_background_job.actions.arguments import Wait, wait_of
 from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.jobs.report import JobText, KillResult, kill_result
+from mcp_background_job.core.job import Job
 from mcp_background_job.core.news import OUTPUT
-from mcp_background_job.core.waiting import Kind, Until
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.jobs import keys as keyboard
+from mcp_background_job.jobs.answering import Before, End
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.jobs.output import compile_regex
-from mcp_background_job.jobs.wait import WaitRequest
-
-#: After input, an answer is taken to be complete when nothing has come for this long.
-_ANSWER_PAUSE_S = 0.3
-
-_ANYTHING = "(?s)."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +24,10 @@ class Interact:
 
     job_id: str
     input: Annotated[str | None, Field(description="a line for its stdin")] = None
-    keys: Annotated[list[str] | None, Field(description="then keys: ctrl-c, eof, enter, tab, escape, up, down …")] = (
-        None
-    )
-    wait_s: Annotated[float, Field(description="for what comes back")] = 2
+    enter: Annotated[bool, Field(description="end it with Enter")] = True
+    keys: Annotated[list[str] | None, Field(description="then keys: q, ctrl-c, eof, enter, up, f10, alt-x …")] = None
+    until: Annotated[str | None, Field(description="wait for this regex, not for the next prompt or silence")] = None
+    wait_s: Annotated[float, Field(description="for the answer, at most")] = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,23 +50,27 @@ class Controlling:
         """Send input to a job started with stdin="pipe" or "pty" and return what it printed in answer."""
         if request.input is None and not request.keys:
             raise InvalidRequestError("nothing to send: give input, keys or both")
-        wait_s = wait_of(request.wait_s, None, None).request.wait_s
+        wait = wait_of(request.wait_s, request.until, None)
         job = await self._manager.find(request.job_id)
-        before = (await self._manager.page(job, cursor=2**62, max_bytes=1)).end
-        await keyboard.send(self._manager, job, request.input, request.keys or [])
-        answered = await self._manager.wait(
-            job,
-            WaitRequest(
-                until=Until(Kind.REGEX), until_pattern=compile_regex(_ANYTHING, "until"), wait_s=wait_s, since=before
-            ),
-        )
-        if answered.line is not None:
-            pause = min(_ANSWER_PAUSE_S, wait_s)
-            await self._manager.wait(job, WaitRequest(until=Until(Kind.IDLE, idle_s=pause), wait_s=wait_s))
+        before = await self._manager.before_input(job)
+        sent = await keyboard.send(self._manager, job, request.input, request.keys or [], newline=request.enter)
+        place = await self._answer(caller, job, sent, before, wait, by_until=request.until is not None)
         now = await self._manager.find(job.job_id)
-        excerpt = await self._manager.excerpt(now, since=before)
+        excerpt = await self._manager.excerpt(now, since=before.size)
         await self._manager.news.show(caller.reader, now.job_id, {OUTPUT: excerpt.next})
-        return JobText(now, excerpt.end, excerpt.text or "(no output)", f" next cursor {excerpt.next}")
+        return JobText(now, excerpt.end, excerpt.text or "(no output)", f" next cursor {excerpt.next}{place}")
+
+    async def _answer(self, caller: Caller, job: Job, sent: str, before: Before, wait: Wait, *, by_until: bool) -> str:
+        """Wait for the answer; returns what is to be said of how that ended."""
+        wait_s = wait.request.wait_s
+        if by_until:
+            waiting = self._manager.wait(job, replace(wait.request, since=before.size))
+            waited = await caller.wait_for(waiting, f"{job.label} answers", wait_s)
+            return f", {waited.why}" if waited.why else ""
+        answered = await caller.wait_for(
+            self._manager.answer(job, sent, before, wait_s), f"{job.label} answers", wait_s
+        )
+        return ", no answer yet" if answered is End.NOT_YET and wait_s else ""
 
     async def kill_job(self, caller: Caller, request: Kill) -> KillResult:
         """Stop a job and every process that it started, those in the background too. Returns when all are dead."""

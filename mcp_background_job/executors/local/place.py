@@ -76,8 +76,9 @@ class LocalPlace:
             pid = runners.find(self.store.job(job_id))
             return Observation(state=State.RUNNING, runner_pid=pid) if pid else None
         seen = self.store.observe(job_id)
-        # A job that nobody put in the queue is on its way to its runner, or will be when the queue is served next.
-        if seen.state is State.QUEUED and not self.store.is_queued(job_id):
+        # A job that nobody put in the queue is on its way to its runner, or will be when the queue is served next; and
+        # so is one that is claimed. The claim is looked at first: it is released when the job has left the queue.
+        if seen.state is State.QUEUED and (self.store.is_claimed(job_id) or not self.store.is_queued(job_id)):
             return dataclasses.replace(seen, state=State.STARTING)
         return seen
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mcp_background_job.errors import StateDirError
-from mcp_background_job.jobdir import marks, records
+from mcp_background_job.jobdir import claims, marks, records
 from mcp_background_job.jobdir.boot import boot_id
 from mcp_background_job.jobdir.layout import JobDir, StateDir, is_job_id
 from mcp_background_job.jobdir.observe import Observation, observe
@@ -165,6 +165,10 @@ class LocalStore:
     def observe(self, job_id: str) -> Observation:
         """Return what is true of a job."""
         return observe(self.job(job_id), self.boot_id)
+
+    def is_claimed(self, job_id: str) -> bool:
+        """Tell whether somebody is about to launch a job."""
+        return claims.is_taken(self.state, job_id)
 
     def is_queued(self, job_id: str) -> bool:
         """Tell whether a job is marked as waiting for its turn."""

@@ -1,0 +1,119 @@
+"""Waits until a job has answered what it was sent. The rule is in ``core.answering``; here are the looks at the job."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from mcp_background_job.core.answering import Since, has_answered
+from mcp_background_job.core.asking import is_prompt
+from mcp_background_job.core.job import Job
+from mcp_background_job.core.states import State
+from mcp_background_job.executors import lanes
+from mcp_background_job.executors.places import Places
+from mcp_background_job.executors.waits import UNKNOWN, Waits
+from mcp_background_job.jobs.looking import Looker
+from mcp_background_job.jobs.telling import unfinished_line
+
+#: Nobody announces that a process begins to wait for input. So it is looked for: soon after something has happened,
+#: then ever more rarely.
+_SOONEST_S = 0.02
+_LATEST_S = 0.2
+_MORE_RARELY = 1.3
+
+#: Bytes of an answer's end that are looked at.
+_READ = 64 * 1024
+
+
+class End(StrEnum):
+    """How a wait for an answer ended."""
+
+    ANSWERED = "answered"
+    ENDED = "ended"  #: the job is over
+    NOT_YET = "not_yet"
+
+
+@dataclass(frozen=True)
+class Before:
+    """How a job was before it was sent input: its output, what it did about its input, whether it had asked."""
+
+    size: int
+    waits: Waits
+    asked: bool
+
+
+@dataclass
+class _Look:
+    """The last look, and when it has last changed."""
+
+    waits: Waits | None = None
+    size: int = -1
+    tail: bytes = b""
+    changed_at: float = 0.0
+
+
+class Answerer:
+    """Waits for answers; see ``JobManager`` for what is not said here."""
+
+    def __init__(self, places: Places, looker: Looker) -> None:
+        """Takes its parts."""
+        self._places = places
+        self._looker = looker
+
+    async def before(self, job: Job) -> Before:
+        """Return what has to be known of a job before it is sent input."""
+        waits = await self._waits(job.job_id)
+        data = await lanes.look(self._tail_from, job.job_id, 0)
+        return Before(waits.size, waits, is_prompt(unfinished_line(data)))
+
+    async def answer(self, job: Job, sent: str, before: Before, wait_s: float) -> End:
+        """Wait until a job has answered, has ended, or for the time given."""
+        began = time.monotonic()
+        look = _Look(changed_at=began)
+        pause = _SOONEST_S
+        while True:
+            waits = await self._waits(job.job_id)
+            is_steady = waits == look.waits
+            if waits.size != look.size:
+                look.tail = await lanes.look(self._tail_from, job.job_id, before.size)
+                look.size, look.changed_at, pause = waits.size, time.monotonic(), _SOONEST_S
+            look.waits = waits
+            if has_answered(_since(look, waits, sent, before, is_steady=is_steady)):
+                return End.ANSWERED
+            if waits.how in ("no", "unknown") and (await self._looker.look(job))[0].state is State.EXITED:
+                return End.ENDED
+            left = began + wait_s - time.monotonic()
+            if left <= 0:
+                return End.NOT_YET
+            await asyncio.sleep(min(pause, left))
+            pause = min(pause * _MORE_RARELY, _LATEST_S)
+
+    async def _waits(self, job_id: str) -> Waits:
+        waits = await self._places.waits(job_id) or UNKNOWN
+        if waits.how != UNKNOWN.how:
+            return waits
+        return replace(waits, size=await lanes.look(self._size, job_id))
+
+    def _size(self, job_id: str) -> int:
+        return self._places.store_of(job_id).read_log(job_id, 0, 0).end
+
+    def _tail_from(self, job_id: str, offset: int) -> bytes:
+        store = self._places.store_of(job_id)
+        end = store.read_log(job_id, 0, 0).end
+        return store.read_log(job_id, max(offset, end - _READ), _READ).data
+
+
+def _since(look: _Look, waits: Waits, sent: str, before: Before, *, is_steady: bool) -> Since:
+    return Since(
+        sent=sent,
+        output=look.tail.decode(errors="replace"),
+        last_line=unfinished_line(look.tail),
+        how=waits.how,
+        slept_anew=waits.block != before.waits.block,
+        is_steady=is_steady,
+        unread=waits.unread,
+        quiet_for=time.monotonic() - look.changed_at,
+        asked=before.asked,
+    )
