@@ -116,7 +116,7 @@ def policy_of(settings: Settings) -> Policy:
         allowed_commands=tuple(settings.allowed_commands),
         shell=tuple(shlex.split(settings.shell)),
         parent=_own_job(),
-        project=own_project(),
+        project=own_project(settings.project),
     )
 
 

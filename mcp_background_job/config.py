@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 from mcp_background_job.errors import ConfigError
+from mcp_background_job.jobs.project import project_named
 from mcp_background_job.jobs.shell import shell_for_commands
 
 _UNITS = {"": 1, "B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
@@ -148,6 +149,10 @@ def _directory(said: Any) -> str:
     return path
 
 
+def _project(said: Any) -> str:
+    return project_named(_text(said))
+
+
 def _shell(said: Any) -> str:
     if not _text(said).strip():
         return shell_for_commands(os.environ)
@@ -201,6 +206,13 @@ class Settings:
             "",
             "regular expressions, separated by commas, one of which a command must match from its start; "
             "a guard rail, not a sandbox",
+        )
+    )
+    project: str = field(
+        metadata=_about(
+            _project,
+            "",
+            "project that jobs belong to, a directory or a name; that of the working directory without it",
         )
     )
     shell: str = field(

@@ -23,6 +23,24 @@ class CommandRefusedError(InvalidRequestError):
     code = "command_refused"
 
 
+class AmbiguousNameError(InvalidRequestError):
+    """The name is one of several projects, and none of them is the asker's."""
+
+    code = "ambiguous_name"
+
+
+class ForeignNameError(InvalidRequestError):
+    """The name is one of another project, whose things only who names that project may change."""
+
+    code = "name_of_another_project"
+
+
+class NameTakenError(InvalidRequestError):
+    """A job of this name runs already, and does something else than what was asked for."""
+
+    code = "name_taken"
+
+
 class UnknownJobError(BackgroundJobError):
     """No job has this id or name."""
 

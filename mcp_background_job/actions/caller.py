@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from mcp_background_job.core.naming import Asker
 from mcp_background_job.core.news import Reader
 
 Result = TypeVar("Result")
@@ -29,8 +30,8 @@ class Caller:
 
     Attributes:
         client: as it is recorded with what it starts and stops, and known again after a restart.
-        directory: where it works; ComfyUI sessions are told apart by it.
-        project: directory of the project that it works for, empty if it has none.
+        directory: where it works, for paths that are relative.
+        project: that it works for, a directory or a name; empty if it has none.
         reader: who is to be told of what it starts: the client, its project and, where known, its conversation.
         progress: is told while the caller waits.
     """
@@ -40,6 +41,16 @@ class Caller:
     project: str
     reader: Reader
     progress: Progress = nobody
+
+    @property
+    def looks(self) -> Asker:
+        """Who asks for what it only looks at, or waits for."""
+        return Asker(self.project)
+
+    @property
+    def changes(self) -> Asker:
+        """Who asks for what it ends, starts again or talks to."""
+        return Asker(self.project, changes=True)
 
     async def wait_for(self, work: Awaitable[Result], what: str | Callable[[], str], limit_s: float) -> Result:
         """Await something, telling the caller meanwhile that it is under way. If the caller cancels, so is the work."""

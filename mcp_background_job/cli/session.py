@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from mcp_background_job.app import build
 from mcp_background_job.config import load_settings
+from mcp_background_job.core.naming import Asker
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.project import own_project, working_directory
 
@@ -24,8 +24,27 @@ def caller() -> Caller:
     from mcp_background_job.actions.caller import Caller  # noqa: PLC0415  commands for jobs need none
     from mcp_background_job.core.news import Reader  # noqa: PLC0415
 
-    directory = working_directory() or os.environ.get("PWD", "")  # it may be gone by the time somebody asks
-    return Caller(client=CLIENT, directory=directory, project=own_project(), reader=Reader(CLIENT))
+    return Caller(
+        client=CLIENT,
+        directory=workplace(),
+        project=own_project(load_settings().project),
+        reader=Reader(CLIENT),
+    )
+
+
+def looks(manager: JobManager) -> Asker:
+    """Return whoever typed a command that looks at jobs, or waits for them."""
+    return Asker(manager.project)
+
+
+def changes(manager: JobManager) -> Asker:
+    """Return whoever typed a command that ends jobs, starts them again or talks to them."""
+    return Asker(manager.project, changes=True)
+
+
+def workplace() -> str:
+    """Return what sessions of ComfyUI are told apart by: the project, else the directory a command was typed in."""
+    return own_project(load_settings().project) or working_directory()
 
 
 def with_manager(use: Callable[[JobManager], Coroutine[Any, Any, int]]) -> int:

@@ -26,6 +26,7 @@ from mcp_background_job.comfyui.prompts import Prompt, Prompts
 from mcp_background_job.comfyui.workflow import Workflow
 from mcp_background_job.core.batch import TERMINAL, Batch, BatchStatus, Counts, status_of
 from mcp_background_job.core.job import Job
+from mcp_background_job.core.naming import NO_PROJECT, Asker, of_no_project
 from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.core.submission import Stage, Submission
 from mcp_background_job.core.waiting import Kind, Until
@@ -464,7 +465,7 @@ class Batches:
 
     async def _dispatcher(self, batch: Batch) -> Job | None:
         try:
-            return await self._manager.find(dispatcher_name(batch.batch_id))
+            return await self._manager.find(of_no_project(dispatcher_name(batch.batch_id)), Asker(NO_PROJECT))
         except UnknownJobError:
             return None
 
@@ -508,6 +509,7 @@ def dispatcher_request(batch: Batch) -> StartRequest:
         is_own=True,
         # Whoever looks at a batch whose dispatcher is gone starts it again, and need not have to do with it.
         parent=ROOT,
+        project=NO_PROJECT,
     )
 
 

@@ -13,6 +13,7 @@ from mcp_background_job.comfyui.server_record import ServerRecords
 from mcp_background_job.comfyui.startup import Settings, Startup, startup_of_launch, startup_of_settings
 from mcp_background_job.comfyui.supervision import relaunch_of
 from mcp_background_job.core.job import Job
+from mcp_background_job.core.naming import NO_PROJECT, Asker, of_no_project
 from mcp_background_job.core.states import State
 from mcp_background_job.core.waiting import Kind, Until, Why
 from mcp_background_job.errors import LifecycleError, RelaunchError, SurvivorsError, UnknownJobError, UnreachableError
@@ -57,7 +58,7 @@ class ServerJob:
     async def named_job(self) -> Job | None:
         """Return the job that ran ComfyUI on this port last."""
         try:
-            return await self._manager.find(self._name)
+            return await self._manager.find(of_no_project(self._name), Asker(NO_PROJECT))
         except UnknownJobError:
             return None
 
@@ -170,6 +171,7 @@ class ServerJob:
             is_own=True,
             # It serves all that the user does; the job of an agent that happens to (re)start it must not end it.
             parent=ROOT,
+            project=NO_PROJECT,
         )
 
     async def _await_ready(self, job: Job, deadline: float) -> Outcome:

@@ -10,6 +10,11 @@ from mcp_background_job.core.states import Outcome, State, status_of
 from mcp_background_job.core.text import duration
 from mcp_background_job.errors import InvalidRequestError
 
+#: Letters and digits that cannot be taken for one another.
+ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+ID_LENGTH = 5
+
+_NEW_ID = re.compile(f"j[{ID_ALPHABET}]{{{ID_LENGTH}}}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -37,6 +42,7 @@ class Job:
         reader: who is to be told of its end.
         parent: id of the job in whose process it was asked for.
         is_own: it is this program's own (ComfyUI, a dispatcher).
+        timeout_s: its time limit, in seconds.
     """
 
     job_id: str
@@ -56,6 +62,7 @@ class Job:
     reader: str = ""
     parent: str | None = None
     is_own: bool = False
+    timeout_s: float | None = None
 
     @property
     def status(self) -> str:
@@ -68,12 +75,46 @@ class Job:
         return f"{self.job_id} `{self.name}`" if self.name else self.job_id
 
 
+@dataclass(frozen=True, kw_only=True)
+class JobChoice:
+    """Which jobs are meant; what is left out is any.
+
+    Attributes:
+        statuses: they have one of these.
+        name: they have this.
+        project: they belong to this.
+        cwd: they run in this directory, or below it.
+    """
+
+    statuses: tuple[str, ...] = ()
+    name: str | None = None
+    project: str | None = None
+    cwd: str | None = None
+
+    def includes(self, job: Job) -> bool:
+        """Tell whether a job is meant."""
+        return (
+            (not self.statuses or job.status in self.statuses)
+            and self.name in (None, job.name)
+            and self.project in (None, job.project)
+            and (self.cwd is None or f"{job.cwd.rstrip('/')}/".startswith(f"{self.cwd.rstrip('/')}/"))
+        )
+
+
+#: All jobs.
+ANY = JobChoice()
+
+
 def check_name(name: str) -> str:
     """Return the name.
 
     Raises:
         InvalidRequestError: it is no name.
     """
+    if _NEW_ID.fullmatch(name):
+        raise InvalidRequestError(
+            f"name {name!r} cannot be used: it has the form of a job's id, and would be taken for one; give another"
+        )
     if not _NAME.fullmatch(name):
         raise InvalidRequestError(
             f"name {name!r} cannot be used: 1 to 64 letters, digits, dots, hyphens and underscores, "

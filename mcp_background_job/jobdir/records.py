@@ -46,7 +46,8 @@ class Spec:
         pools: names that it shares with other jobs, and how many jobs of each may run at once.
         large_pipes: its output has much room before it is moved, since it may exit without waiting until it is.
         parent: id of the job in whose process it was asked for; only that job's end may end it.
-        project: directory of the project that it was asked for in, empty if there was none.
+        project: directory or name of the project that it was asked for in, empty if there was none; ``None`` if
+            release 1.0.0 recorded the job.
         reader: who is to be told of its end and of its questions.
         env_from: where ``env`` comes from, beside what was asked for with the job; empty if not known.
         is_own: it is this program's own (ComfyUI, a dispatcher), and takes none of the places that ``max_jobs`` counts.
@@ -73,7 +74,7 @@ class Spec:
     pools: dict[str, int] = field(default_factory=dict[str, int])
     large_pipes: bool = False
     parent: str | None = None
-    project: str = ""
+    project: str | None = None
     reader: str = ""
     is_own: bool = False
     env_from: str = ""

@@ -13,11 +13,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from mcp_background_job.core.job import Job
+from mcp_background_job.core.job import ANY, Job, JobChoice
+from mcp_background_job.core.naming import Asker, Named, Reference, chosen, qualified, reference_of
 from mcp_background_job.core.states import State
 from mcp_background_job.errors import CorruptRecordError, RegistryError
 from mcp_background_job.executors.places import Places
@@ -117,37 +118,68 @@ class Index:
         """How far the index is filled, in words, as long as jobs are missing in it."""
         return self._passes.progress
 
-    async def page(self, *, statuses: Collection[str], name: str | None, limit: int, offset: int) -> list[Job]:
-        """Return jobs with one of these statuses (none given: any) and this name, newest first."""
+    async def page(self, choice: JobChoice, *, limit: int, offset: int) -> list[Job]:
+        """Return jobs: those that have not ended first, and then the others; newest first."""
 
         def page(registry: Registry) -> list[Job]:
-            while True:
-                jobs = registry.page(statuses=statuses, name=name, limit=limit, offset=offset)
-                gone = removed(self._places, [job.job_id for job in jobs])
-                if not gone:
-                    return jobs
-                registry.forget(gone)
+            return self._there(registry, lambda: registry.page(choice, limit=limit, offset=offset))
 
         return await self.call(page)
 
-    async def find(self, reference: str) -> Job | None:
-        """Return the job with this id, or else the newest with this name."""
-        return await self.call(lambda registry: self._find(registry, reference))
+    async def count(self, choice: JobChoice) -> int:
+        """Return how many jobs there are."""
+        return await self.call(lambda registry: registry.count(choice))
 
-    async def near(self, reference: str, limit: int) -> list[str]:
-        """Return the newest ids and names, for a caller who got one wrong."""
-        newest = await self.call(lambda registry: registry.page(statuses=(), name=None, limit=_NEAR, offset=0))
-        known = dict.fromkeys(word for job in newest for word in (job.name, job.job_id) if word)
+    async def find(self, reference: str, asker: Asker | None = None) -> Job | None:
+        """Return the job with this id, or else the one that the asker means by this name; ``None`` asks by id only.
+
+        Raises:
+            AmbiguousNameError: it may mean jobs of several projects.
+            ForeignNameError: it means a job of another project, which the asker may not change by that name.
+        """
+        return await self.call(lambda registry: self._find(registry, reference, asker))
+
+    async def newest_named(self, name: str, project: str) -> Job | None:
+        """Return the job that got this name last in a project."""
+
+        def newest(registry: Registry) -> Job | None:
+            self._take_named(registry, name)
+            return next(iter(self._own(registry, name, project)), None)
+
+        return await self.call(newest)
+
+    async def near(self, reference: str, project: str, limit: int) -> list[str]:
+        """Return the newest ids and names, for a caller who got one wrong; those of other projects with theirs."""
+        newest = await self.call(lambda registry: registry.page(ANY, limit=_NEAR, offset=0))
+        known = dict.fromkeys(word for job in newest for word in (_name_for(job, project), job.job_id) if word)
         return _nearest(reference, list(known), limit)
 
-    def _find(self, registry: Registry, reference: str) -> Job | None:
+    def _find(self, registry: Registry, reference: str, asker: Asker | None) -> Job | None:
         if is_job_id(reference) and (job := registry.get(reference) or self._add(registry, reference)):
             return job
-        # Another process may have started it, or given its name to a newer job, since the last look.
-        self._take_marked(registry)
-        while (job := registry.newest_named(reference)) and removed(self._places, [job.job_id]):
-            registry.forget([job.job_id])
-        return job
+        if asker is None:
+            return None
+        return self._named(registry, reference_of(reference), asker)
+
+    def _named(self, registry: Registry, reference: Reference, asker: Asker) -> Job | None:
+        self._take_named(registry, reference.name)
+        # Most mean what is theirs; only if that is not there are others looked for.
+        found = self._own(registry, reference.name, asker.project) if reference.project is None else []
+        found = found or self._there(registry, lambda: registry.named(reference.name))
+        meant = chosen(reference, [Named(job.job_id, job.project) for job in found], asker)
+        return next((job for job in found if meant and job.job_id == meant.item_id), None)
+
+    def _own(self, registry: Registry, name: str, project: str) -> list[Job]:
+        return self._there(registry, lambda: _one(registry.newest_named(name, project)))
+
+    def _there(self, registry: Registry, look: Callable[[], list[Job]]) -> list[Job]:
+        """Return what a look into the registry finds, without what was removed behind its back."""
+        while True:
+            jobs = look()
+            gone = removed(self._places, [job.job_id for job in jobs])
+            if not gone:
+                return jobs
+            registry.forget(gone)
 
     def _add(self, registry: Registry, job_id: str) -> Job | None:
         job = self._read(job_id)
@@ -169,6 +201,11 @@ class Index:
 
         if self._passes.is_going and (self._passing is None or self._passing.done()):
             self._passing = asyncio.get_running_loop().create_task(to_the_end())
+
+    def _take_named(self, registry: Registry, name: str) -> None:
+        # Another process may have started a job, or given the name to a newer one, since the last look.
+        self._take_marked(registry)
+        fill_origins(self._places, registry, name=name)  # what release 1.0.0 has put here is of no project yet
 
     def _take_marked(self, registry: Registry) -> None:
         stamp = self._places.marks_changed_at()
@@ -220,6 +257,14 @@ class Index:
         if untouched:
             self._places.store_of(job_id).mark_open(job_id)  # whoever recorded it may have died before
         return observed(job_of(spec), seen)
+
+
+def _one(job: Job | None) -> list[Job]:
+    return [job] if job else []
+
+
+def _name_for(job: Job, project: str) -> str | None:
+    return job.name if job.name is None or job.project == project else qualified(job.project, job.name)
 
 
 def _nearest(reference: str, known: list[str], limit: int) -> list[str]:

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from mcp_background_job.core.job import Job
+from mcp_background_job.core.job import Job, JobChoice
+from mcp_background_job.core.naming import Asker
 from mcp_background_job.core.states import STATUSES, Outcome, State
 from mcp_background_job.errors import CorruptRecordError, InvalidRequestError, UnknownJobError
 from mcp_background_job.executors import lanes
@@ -37,25 +38,25 @@ class Looker:
         self._places = places
         self._index = index
 
-    async def find(self, reference: str) -> Job:
+    async def find(self, reference: str, asker: Asker | None = None) -> Job:
         """Return a job as it is now, by id or name."""
-        return (await self.look(await self._known(reference)))[0]
+        return (await self.look(await self._known(reference, asker)))[0]
 
-    async def _known(self, reference: str) -> Job:
+    async def _known(self, reference: str, asker: Asker | None) -> Job:
         """Return a job as it was when somebody last looked."""
-        job = await self._index.find(reference)
+        job = await self._index.find(reference, asker)
         if job is None:
-            near = ", ".join(await self._index.near(reference, _SUGGESTIONS))
+            near = ", ".join(await self._index.near(reference, asker.project if asker else "", _SUGGESTIONS))
             hint = f"; nearest: {near}" if near else "; there are no jobs yet"
             filling = f" ({self._index.filling})" if self._index.filling else ""
             raise UnknownJobError(f"there is no job {reference!r}{hint}{filling}")
         return job
 
-    async def details(self, reference: str) -> Details:
+    async def details(self, reference: str, asker: Asker | None = None) -> Details:
         """Return all that is known of a job."""
         details = await lanes.look(self._details_of_id, reference) if is_job_id(reference) else None
         if details is None:
-            known = await self._known(reference)
+            known = await self._known(reference, asker)
             details = await lanes.look(self._details_of, known)
             details = dataclasses.replace(details, job=await self.noted(known, details.seen))
         elif details.seen.sweep:
@@ -128,13 +129,13 @@ class Looker:
         spec = await lanes.look(self._places.store_of(job.job_id).spec, job.job_id)
         return missed_input(job, spec.stdin, has_text=spec.stdin_file is not None) if spec else None
 
-    async def list(self, *, statuses: tuple[str, ...], name: str | None, limit: int, offset: int) -> list[Job]:
-        """Return jobs, newest first."""
-        unknown = set(statuses) - set(STATUSES)
+    async def list(self, choice: JobChoice, *, limit: int, offset: int) -> list[Job]:
+        """Return jobs, those that have not ended first, and then newest first."""
+        unknown = set(choice.statuses) - set(STATUSES)
         if unknown:
             raise InvalidRequestError(f"status {', '.join(sorted(unknown))!r}: give one of {', '.join(STATUSES)}")
         await self._index.sync()
-        return await self._index.page(statuses=statuses, name=name, limit=limit, offset=offset)
+        return await self._index.page(choice, limit=limit, offset=offset)
 
     async def look(self, job: Job) -> tuple[Job, Observation]:
         """Return a job as it is now, and what was seen of it.

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from mcp_background_job.core.job import Job
+from mcp_background_job.core.job import ANY, Job, JobChoice
+from mcp_background_job.core.naming import Asker
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.jobs.index import Index
@@ -62,10 +63,12 @@ class JobManager:
         self.index = index
         self.news = news
         self.state = state
+        #: That jobs belong to which are started here without one, empty for none.
+        self.project = policy.project
+        #: The job that this process runs in, if it does.
+        self.own_job = policy.parent
         #: Directory of jobs that are started without one.
         self.working_dir = policy.working_dir
-        #: Directory of the project that jobs belong to which are started here; empty for none.
-        self.project = policy.project
         #: What commands are given to, as it would be typed.
         self.shell = shlex.join(policy.shell)
         self._policy = policy
@@ -133,17 +136,18 @@ class JobManager:
 
         Raises:
             InvalidRequestError: something in the request cannot be used; nothing was started or written.
+            NameTakenError: a job of this name runs in the project, with another command or in another directory.
             LaunchError: it was recorded and could not be started.
         """
         return await self._starter.start(request, client=client, wait_for_report=wait_for_report)
 
-    async def restart(self, reference: str, *, client: str = "", reader: str = "") -> Started:
-        """Start the same command again, under the same name; a job that still runs is stopped first.
+    async def restart(self, job_id: str, *, client: str = "", reader: str = "") -> Started:
+        """Start the same command again, under the same name and in the same project; a live job is stopped first.
 
         Raises:
             InvalidRequestError: it is the run of an agent.
         """
-        return await self._starter.restart(reference, client=client, reader=reader)
+        return await self._starter.restart(job_id, client=client, reader=reader)
 
     async def claim_id(self) -> str:
         """Take a free id, for whoever writes it down before the job is started; see ``StartRequest.job_id``.
@@ -155,17 +159,19 @@ class JobManager:
 
     # -- look ------------------------------------------------------------------------------------------------------
 
-    async def find(self, reference: str) -> Job:
-        """Return a job as it is now, by id or name.
+    async def find(self, reference: str, asker: Asker | None = None) -> Job:
+        """Return a job as it is now: by its id, or by the name that it has for the asker; without one by id only.
 
         Raises:
             UnknownJobError: there is none; the message names the nearest.
+            AmbiguousNameError: the name is one of several projects, and none of them is the asker's.
+            ForeignNameError: it is one of another project, and the asker wants to change the job.
         """
-        return await self._looker.find(reference)
+        return await self._looker.find(reference, asker)
 
-    async def details(self, reference: str) -> Details:
-        """Return all that is known of a job."""
-        return await self._looker.details(reference)
+    async def details(self, reference: str, asker: Asker | None = None) -> Details:
+        """Return all that is known of a job; see ``find``."""
+        return await self._looker.details(reference, asker)
 
     async def missed_input(self, job: Job) -> str | None:
         """Return what to say of a job that ended at once because its input was closed; ``None`` for any other."""
@@ -179,11 +185,9 @@ class JobManager:
         """Return the same of several jobs, by id, as far as there is anything to say."""
         return await self._looker.notes_on(jobs)
 
-    async def list(
-        self, *, statuses: tuple[str, ...] = (), name: str | None = None, limit: int = 20, offset: int = 0
-    ) -> list[Job]:
-        """Return jobs, newest first."""
-        return await self._looker.list(statuses=statuses, name=name, limit=limit, offset=offset)
+    async def list(self, choice: JobChoice = ANY, *, limit: int = 20, offset: int = 0) -> list[Job]:
+        """Return jobs, those that have not ended first, and then newest first."""
+        return await self._looker.list(choice, limit=limit, offset=offset)
 
     async def excerpt(self, job: Job, *, since: int = 0, budget: int | None = None) -> Excerpt:
         """Return what matters of a job's output, within a budget of characters; without one, within the usual."""
@@ -254,7 +258,7 @@ class JobManager:
     # -- stop ------------------------------------------------------------------------------------------------------
 
     async def kill(
-        self, reference: str, *, by: str, why: str = "kill requested", signal: str = "TERM", grace_s: float = GRACE_S
+        self, job_id: str, *, by: str, why: str = "kill requested", signal: str = "TERM", grace_s: float = GRACE_S
     ) -> Killed:
         """Stop a job and everything that it started; returns when nothing of it is left.
 
@@ -262,7 +266,7 @@ class JobManager:
             SurvivorsError: SIGKILL did not end all of it; they are named.
             RunnerSilentError: it cannot be stopped from here.
         """
-        return await self._stopper.kill(reference, by=by, why=why, signal=signal, grace_s=grace_s)
+        return await self._stopper.kill(job_id, by=by, why=why, signal=signal, grace_s=grace_s)
 
     # -- tidy up ---------------------------------------------------------------------------------------------------
 

@@ -179,9 +179,9 @@ def removed(places: Places, job_ids: Collection[str]) -> list[str]:
     return [job_id for job_id in job_ids if places.store_of(job_id).changed_at(job_id) is None]
 
 
-def fill_origins(places: Places, registry: Registry) -> bool:
-    """Add to some rows of release 1.0.0 what it does not know; returns whether there were any."""
-    job_ids = registry.without_origin(limit=_READ)
+def fill_origins(places: Places, registry: Registry, name: str | None = None) -> bool:
+    """Add to some rows (of this name) of release 1.0.0 what it does not know; returns whether there were any."""
+    job_ids = registry.without_origin(limit=_READ, name=name)
     if job_ids:
         registry.fill_origins([_asked(places, job_id) for job_id in job_ids])
     return bool(job_ids)

@@ -7,6 +7,29 @@ import os
 #: What a repository has at its top. A worktree or submodule of git has a file of this name.
 _MARKS = (".git", ".hg", ".jj")
 
+#: As long as a path may be.
+_MAX_LENGTH = 4096
+
+
+def own_project(said: str) -> str:
+    """Return the project that this process works for: the one that was said, else that of its working directory."""
+    if said:
+        return said
+    directory = working_directory()
+    return project_of(directory) if directory else ""
+
+
+def project_named(text: str) -> str:
+    """Return the project that somebody names: a directory by its path, without symbolic links, or any other name.
+
+    Raises:
+        ValueError: it cannot be one.
+    """
+    name = text.strip()
+    if len(name) > _MAX_LENGTH or not name.isprintable():
+        raise ValueError(f"a project is a directory or a name, of at most {_MAX_LENGTH} printable characters")
+    return os.path.realpath(os.path.expanduser(name)) if name.startswith(("/", "~", ".")) else name
+
 
 def project_of(directory: str) -> str:
     """Return the directory of the project, without symbolic links.
@@ -30,12 +53,6 @@ def working_directory() -> str:
         return os.getcwd()
     except FileNotFoundError:
         return ""
-
-
-def own_project() -> str:
-    """Return the project that this process works for; empty for none."""
-    directory = working_directory()
-    return project_of(directory) if directory else ""
 
 
 def _repository(path: str) -> str:

@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from mcp_background_job.core.job import check_name
-from mcp_background_job.errors import CommandRefusedError, InvalidRequestError
+from mcp_background_job.core.job import ID_ALPHABET, ID_LENGTH, Job, check_name
+from mcp_background_job.core.text import one_line
+from mcp_background_job.core.wire import utf8
+from mcp_background_job.errors import CommandRefusedError, InvalidRequestError, NameTakenError
 from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, JOB_ID_VARIABLE
 from mcp_background_job.jobdir.records import Spec
 from mcp_background_job.jobs.environment import plain_output, terminal_output, without_secrets
@@ -31,12 +33,11 @@ Keep = Callable[[str, bytes], str]
 COMMAND_FILE = "command"
 STDIN_FILE = "stdin"
 
-#: Letters and digits that cannot be taken for one another.
-_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
-_ID_LENGTH = 5
-
 #: Release 1.0.0 counts all jobs alike: by its count too, a job of our own finds room.
 _NO_LIMIT = 1_000_000
+
+#: Characters of a command that an error tells.
+_TOLD = 200
 
 #: The parent of what belongs to the user alone.
 ROOT = ""
@@ -73,7 +74,7 @@ class StartRequest:
         max_output: bytes of log kept, if more than the settings say.
         large_pipes: give its output much room, for programs that exit without waiting until it is read.
         parent: id of the job that it ends with; ``ROOT`` for none. Without it: the job that this process runs in.
-        project: directory of the project that it belongs to; that of this process without it.
+        project: that it belongs to, empty for none; without it that of this process. Its name is one of that project.
         reader: who is to be told of its end, empty for nobody.
     """
 
@@ -114,7 +115,7 @@ def check(request: StartRequest, policy: Policy) -> str:
         raise InvalidRequestError("command is empty: give a command for the shell")
     if "\0" in request.command:
         raise InvalidRequestError("command holds a NUL byte, which no command can")
-    if request.name is not None:
+    if request.name is not None and request.restarted_from is None:  # it has it already
         check_name(request.name)
     _check_env(request.env)
     if request.stdin not in get_args(Stdin):
@@ -128,6 +129,22 @@ def check(request: StartRequest, policy: Policy) -> str:
             f"{guarded!r} matches none of the patterns in MCP_BG_ALLOWED_COMMANDS: {', '.join(policy.allowed_commands)}"
         )
     return _checked_directory(request.cwd, policy.working_dir)
+
+
+def check_same(job: Job, command: str, cwd: str) -> None:
+    """Check that a live job is what is asked for, and not only called so.
+
+    Raises:
+        NameTakenError: it has another command, or runs in another directory.
+    """
+    # The index, from which the job may come, holds nothing but UTF-8.
+    if job.command == utf8(command) and os.path.realpath(job.cwd) == os.path.realpath(utf8(cwd)):
+        return
+    runs, asked = (f"`{one_line(what, _TOLD)}` in {where}" for what, where in ((job.command, job.cwd), (command, cwd)))
+    raise NameTakenError(
+        f"job {job.label} is {job.status} and is something else: {runs}, not {asked}. Give another name, or say with "
+        'if_running that it shall be replaced ("restart") or that both shall run ("new")'
+    )
 
 
 def _is_allowed(command: str, policy: Policy) -> bool:
@@ -230,7 +247,7 @@ def new_job_id() -> str:
     """Return a job id that is probably free."""
     import secrets  # noqa: PLC0415  see above
 
-    return "j" + "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))
+    return "j" + "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH))
 
 
 def signal_number(name: str) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from mcp_background_job.core.job import Job
+from mcp_background_job.core.naming import Asker
 from mcp_background_job.core.states import State
 from mcp_background_job.errors import InvalidRequestError, StateDirError, UnknownJobError
 from mcp_background_job.executors import lanes
@@ -22,6 +23,7 @@ from mcp_background_job.jobs.request import (
     ROOT,
     StartRequest,
     check,
+    check_same,
     inherited_by,
     new_job_id,
     spec_of,
@@ -62,6 +64,11 @@ class _Asked:
     wait_for_report: bool
 
 
+def _key(name: str, project: str) -> str:
+    """Return what is locked while a job of a name is started: other projects need not wait."""
+    return f"{project}/{name}" if project else name
+
+
 class Starter:
     """Starts jobs; see ``JobManager`` for what is not said here."""
 
@@ -86,15 +93,18 @@ class Starter:
     async def start(self, request: StartRequest, *, client: str, wait_for_report: bool) -> Started:
         """Start a job, or return the live one of the same name if that is asked for."""
         cwd = await lanes.look(check, request, self._policy)
-        after = [(await self._looker.find(other)).job_id for other in request.after]
+        project = self._policy.project if request.project is None else request.project
+        after = [(await self._looker.find(other, Asker(project))).job_id for other in request.after]
         asked = _Asked(request, cwd, after, client, wait_for_report)
         if request.name is None or request.if_running == "new":
             started = await self._start(asked)
             self._index.put_later([started.job])
             return started
-        async with self._places.name_held(request.name):
-            if live := await self._live_named(request.name):
+        async with self._places.name_held(_key(request.name, project)):
+            if live := await self._live_named(request.name, project):
                 if request.if_running == "return":
+                    if not request.is_own:  # what we run ourselves is the same under one name, however it is begun
+                        await lanes.look(check_same, live.job, request.command, cwd)
                     return live
                 if request.parent is None:
                     asked = replace(asked, request=replace(request, parent=await self._parent_of(live.job)))
@@ -126,9 +136,9 @@ class Starter:
             keep=partial(store.keep, job_id),
         )
 
-    async def restart(self, reference: str, *, client: str, reader: str) -> Started:
+    async def restart(self, job_id: str, *, client: str, reader: str) -> Started:
         """Start the same command again, under the same name; a job that still runs is stopped first."""
-        job = await self._looker.find(reference)
+        job = await self._looker.find(job_id)
         spec = await self._spec(job)
         if run_id := spec.env.get(RUN_ID_VARIABLE):
             raise InvalidRequestError(
@@ -159,7 +169,7 @@ class Starter:
             is_own=spec.is_own,
             restarted_from=job.job_id,
             parent=spec.parent or ROOT,
-            project=spec.project,
+            project=job.project,
             reader=reader,
         )
         return await self.start(request, client=client, wait_for_report=True)
@@ -196,9 +206,9 @@ class Starter:
                 return job_id
         raise StateDirError("no free job id found: prune old jobs")
 
-    async def _live_named(self, name: str) -> Started | None:
-        named = await self._index.find(name)
-        if named is None or named.name != name:
+    async def _live_named(self, name: str, project: str) -> Started | None:
+        named = await self._index.newest_named(name, project)
+        if named is None:
             return None
         job, seen = await self._looker.look(named)
         if job.state is State.EXITED:

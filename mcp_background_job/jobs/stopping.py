@@ -32,15 +32,13 @@ class Stopper:
         self._places = places
         self._looker = looker
 
-    async def kill(
-        self, reference: str, *, by: str, why: str, signal: str = "TERM", grace_s: float = GRACE_S
-    ) -> Killed:
+    async def kill(self, job_id: str, *, by: str, why: str, signal: str = "TERM", grace_s: float = GRACE_S) -> Killed:
         """Stop a job and everything that it started; see ``JobManager.kill``."""
         if not 0 <= grace_s < math.inf:
             raise InvalidRequestError(f"grace_s={grace_s:g}: a grace period is 0 seconds or more, and finite")
         request = StopRequest(at=time.time(), by=by, why=why, signal=stop_signal(signal), grace_s=grace_s)
         try:
-            job = await self._looker.find(reference)
+            job = await self._looker.find(job_id)
         except (UnknownJobError, StateDirError):
             return Killed("not_found", None)
         cancelled = await self._places.cancel(job.job_id, request)

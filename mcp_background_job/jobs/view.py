@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from functools import lru_cache
 
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
 from mcp_background_job.core.text import shortened
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import Spec
+from mcp_background_job.jobs.project import project_of
+
+#: Names of the jobs that release 1.0.0 ran for itself: ComfyUI, and dispatchers of batches. They are of no project.
+_OWN_OF_RELEASE_1 = re.compile(r"comfyui-\d+|batch-b[a-z0-9]{6}")
 
 #: Characters of a command in the index, which lists read; some are megabytes. The spec has the whole.
 _COMMAND = 2000
@@ -24,11 +30,24 @@ def job_of(spec: Spec) -> Job:
         state=State.QUEUED,
         name=spec.name,
         client=spec.client,
-        project=spec.project,
+        project=_project_of(spec),
         reader=spec.reader,
         parent=spec.parent,
         is_own=spec.is_own,
+        timeout_s=spec.timeout_s,
     )
+
+
+def _project_of(spec: Spec) -> str:
+    """Return a job's project. Release 1.0.0 records none: then it is that of where the job runs."""
+    if spec.project is not None:
+        return spec.project
+    is_own = spec.name is not None and _OWN_OF_RELEASE_1.fullmatch(spec.name)
+    return "" if is_own else _project_of_directory(spec.cwd)
+
+
+#: Thousands of old jobs have run in a few directories.
+_project_of_directory = lru_cache(256)(project_of)
 
 
 def unrecorded(job_id: str, reason: str) -> Job:

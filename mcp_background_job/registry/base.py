@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Protocol
 
-from mcp_background_job.core.job import Job
+from mcp_background_job.core.job import ANY, Job, JobChoice
 
 if TYPE_CHECKING:
     from mcp_background_job.core.run import RunChoice, RunRow
@@ -22,12 +22,16 @@ class Registry(Protocol):
         """Return the job with this id."""
         ...
 
-    def newest_named(self, name: str) -> Job | None:
-        """Return the job that got this name last."""
+    def newest_named(self, name: str, project: str) -> Job | None:
+        """Return the job that got this name last in a project."""
         ...
 
-    def page(self, *, statuses: Collection[str], name: str | None, limit: int, offset: int) -> list[Job]:
-        """Return jobs with one of these statuses (none given: any) and this name, newest first."""
+    def named(self, name: str) -> list[Job]:
+        """Return the job that got this name last in each project, in the order of the projects."""
+        ...
+
+    def page(self, choice: JobChoice, *, limit: int, offset: int) -> list[Job]:
+        """Return jobs: first those that had not ended when they were last looked at, then the others; newest first."""
         ...
 
     def unended(self) -> list[Job]:
@@ -38,7 +42,7 @@ class Registry(Protocol):
         """Return ids of jobs in the order of the alphabet, from behind one on."""
         ...
 
-    def count(self) -> int:
+    def count(self, choice: JobChoice = ANY) -> int:
         """Return how many jobs there are."""
         ...
 
@@ -50,15 +54,15 @@ class Registry(Protocol):
         """Return ids of jobs that ended before a moment (seconds since the epoch), in the order of their ends."""
         ...
 
-    def without_origin(self, *, limit: int) -> list[str]:
-        """Return ids of jobs of which only their specs tell project, reader, parent and whether they are our own.
+    def without_origin(self, *, limit: int, name: str | None = None) -> list[str]:
+        """Return ids of jobs (of this name) of which only their specs tell project, reader, parent and ``is_own``.
 
         Release 1.0.0 writes such rows.
         """
         ...
 
     def fill_origins(self, jobs: Iterable[Job]) -> None:
-        """Add project, reader, parent and whether it is our own to what is known of each of these jobs."""
+        """Add project, reader, parent, time limit and whether it is our own to what is known of each of these jobs."""
         ...
 
     def passed(self, what: str) -> int | None:

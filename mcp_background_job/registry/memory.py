@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Iterable
 
-from mcp_background_job.core.job import Job
+from mcp_background_job.core.job import ANY, Job, JobChoice
 from mcp_background_job.core.run import RunChoice, RunRow
 from mcp_background_job.core.states import State, may_follow
 
 #: What was asked never changes.
-_ASKED = ("name", "command", "cwd", "client", "created_at", "project", "reader", "parent", "is_own")
+_ORIGIN = ("project", "reader", "parent", "is_own", "timeout_s")
+_ASKED = ("name", "command", "cwd", "client", "created_at", *_ORIGIN)
 
 
 class MemoryRegistry:
@@ -34,15 +35,15 @@ class MemoryRegistry:
     def get(self, job_id: str) -> Job | None:
         return self._jobs.get(job_id)
 
-    def newest_named(self, name: str) -> Job | None:
-        return next((job for job in self._newest_first() if job.name == name), None)
+    def newest_named(self, name: str, project: str) -> Job | None:
+        return next((job for job in self.named(name) if job.project == project), None)
 
-    def page(self, *, statuses: Collection[str], name: str | None, limit: int, offset: int) -> list[Job]:
-        found = [
-            job
-            for job in self._newest_first()
-            if (not statuses or job.status in statuses) and (name is None or job.name == name)
-        ]
+    def named(self, name: str) -> list[Job]:
+        newest_last = reversed([job for job in self._newest_first() if job.name == name])
+        return [job for _, job in sorted({job.project: job for job in newest_last}.items())]
+
+    def page(self, choice: JobChoice, *, limit: int, offset: int) -> list[Job]:
+        found = sorted(self._chosen(choice), key=lambda job: job.state is State.EXITED)
         return found[offset : offset + limit]
 
     def unended(self) -> list[Job]:
@@ -51,8 +52,11 @@ class MemoryRegistry:
     def ids(self, *, after: str = "", limit: int) -> list[str]:
         return sorted(job_id for job_id in self._jobs if job_id > after)[:limit]
 
-    def count(self) -> int:
-        return len(self._jobs)
+    def count(self, choice: JobChoice = ANY) -> int:
+        return len(self._chosen(choice))
+
+    def _chosen(self, choice: JobChoice) -> list[Job]:
+        return [job for job in self._newest_first() if choice.includes(job)]
 
     def known_among(self, job_ids: Collection[str]) -> set[str]:
         return self._jobs.keys() & set(job_ids)
@@ -61,13 +65,13 @@ class MemoryRegistry:
         old = [job for job in self._jobs.values() if job.ended_at is not None and job.ended_at < moment]
         return [job.job_id for job in sorted(old, key=lambda job: (job.ended_at, job.job_id))][offset : offset + limit]
 
-    def without_origin(self, *, limit: int) -> list[str]:  # noqa: ARG002  nobody else writes here
+    def without_origin(self, *, limit: int, name: str | None = None) -> list[str]:  # noqa: ARG002  only we write here
         return []
 
     def fill_origins(self, jobs: Iterable[Job]) -> None:
         for job in jobs:
             if known := self._jobs.get(job.job_id):
-                origin = {field: getattr(job, field) for field in ("project", "reader", "parent", "is_own")}
+                origin = {field: getattr(job, field) for field in _ORIGIN}
                 self._jobs[job.job_id] = dataclasses.replace(known, **origin)
 
     def passed(self, what: str) -> int | None:

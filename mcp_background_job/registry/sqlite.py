@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
-from mcp_background_job.core.job import Job
+from mcp_background_job.core.job import ANY, Job, JobChoice
 from mcp_background_job.core.states import TRANSITIONS, Outcome, State
 from mcp_background_job.core.wire import utf8
 from mcp_background_job.registry.database import Database, Kind
@@ -45,17 +45,14 @@ class SqliteRegistry:
     def get(self, job_id: str) -> Job | None:
         return next(iter(self._jobs("get", job_id=job_id)), None)
 
-    def newest_named(self, name: str) -> Job | None:
-        return next(iter(self._jobs("newest_named", name=name)), None)
+    def newest_named(self, name: str, project: str) -> Job | None:
+        return next(iter(self._jobs("newest_named", name=name, project=project)), None)
 
-    def page(self, *, statuses: Collection[str], name: str | None, limit: int, offset: int) -> list[Job]:
-        query = {
-            (False, False): "page",
-            (False, True): "page_named",
-            (True, False): "page_of_status",
-            (True, True): "page_named_of_status",
-        }[bool(statuses), name is not None]
-        return self._jobs(query, statuses=json.dumps(sorted(statuses)), name=name, limit=limit, offset=offset)
+    def named(self, name: str) -> list[Job]:
+        return self._jobs("named", name=name)
+
+    def page(self, choice: JobChoice, *, limit: int, offset: int) -> list[Job]:
+        return self._jobs(_query("page", choice), **_chosen_by(choice), limit=limit, offset=offset)
 
     def unended(self) -> list[Job]:
         return self._jobs("unended")
@@ -63,8 +60,9 @@ class SqliteRegistry:
     def ids(self, *, after: str = "", limit: int) -> list[str]:
         return self._ids("ids", after=after, limit=limit)
 
-    def count(self) -> int:
-        return int(self._database.rows("count")[0]["number"])
+    def count(self, choice: JobChoice = ANY) -> int:
+        values = _storable(_chosen_by(choice))
+        return int(self._database.rows(_query("count", choice), **values)[0]["number"])
 
     def known_among(self, job_ids: Collection[str]) -> set[str]:
         return set(self._ids("known_among", job_ids=json.dumps(list(job_ids))))
@@ -72,8 +70,8 @@ class SqliteRegistry:
     def ended_before(self, moment: float, *, limit: int, offset: int = 0) -> list[str]:
         return self._ids("ended_before", moment=moment, limit=limit, offset=offset)
 
-    def without_origin(self, *, limit: int) -> list[str]:
-        return self._ids("without_origin", limit=limit)
+    def without_origin(self, *, limit: int, name: str | None = None) -> list[str]:
+        return self._ids("without_origin", limit=limit, name=name)
 
     def fill_origins(self, jobs: Iterable[Job]) -> None:
         with self._database.writing() as write:
@@ -117,6 +115,23 @@ class SqliteRegistry:
         return [_job_of(row) for row in self._database.rows(query, **_storable(values))]
 
 
+def _query(what: str, choice: JobChoice) -> str:
+    return what if choice.project is None else f"{what}_of_project"
+
+
+def _chosen_by(choice: JobChoice) -> dict[str, Any]:
+    cwd = choice.cwd
+    return {
+        "statuses": json.dumps(sorted(choice.statuses)),
+        "name": choice.name,
+        "project": choice.project,
+        "cwd": cwd,
+        # What lies below a directory, in the order of text: "0" follows "/".
+        "below": cwd and f"{cwd.rstrip('/')}/",
+        "beyond": cwd and f"{cwd.rstrip('/')}0",
+    }
+
+
 def _storable(values: dict[str, Any]) -> dict[str, Any]:
     return {name: utf8(value) if isinstance(value, str) else value for name, value in values.items()}
 
@@ -158,4 +173,5 @@ def _job_of(row: sqlite3.Row) -> Job:
         reader=row["reader"] or "",
         parent=row["parent"],
         is_own=bool(row["is_own"]),
+        timeout_s=row["timeout_s"],
     )

@@ -18,6 +18,7 @@ from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.executors import lanes
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.wait import WaitRequest
+from mcp_background_job.server.context import Callers
 from mcp_background_job.server.door import Door
 from mcp_background_job.server.fastmcp_names import AuthProvider, FastMCP, Tool
 from mcp_background_job.server.resources import register_resources
@@ -88,13 +89,16 @@ def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider 
         lifespan=lifespan,
         auth=auth,
     )
-    mcp.add_provider(Toolbox(lambda: _tools(settings, manager, comfyui, runs)))
+    callers = Callers(manager.project)
+    mcp.add_provider(Toolbox(lambda: _tools(settings, manager, comfyui, runs, callers)))
     if "jobs" in settings.toolsets:
-        register_resources(mcp, manager)
+        register_resources(mcp, manager, callers)
     return mcp
 
 
-def _tools(settings: Settings, manager: JobManager, comfyui: Door[ComfyUI], runs: Door[RunManager]) -> list[Tool]:
+def _tools(
+    settings: Settings, manager: JobManager, comfyui: Door[ComfyUI], runs: Door[RunManager], callers: Callers
+) -> list[Tool]:
     # The handshake does without all this; see Toolbox.
     from mcp_background_job.actions.comfyui.table import comfyui_actions  # noqa: PLC0415
     from mcp_background_job.actions.jobs.table import job_actions  # noqa: PLC0415
@@ -106,11 +110,11 @@ def _tools(settings: Settings, manager: JobManager, comfyui: Door[ComfyUI], runs
 
     tools: list[Tool] = []
     if "jobs" in settings.toolsets:
-        tools += [ActionTool(action, manager) for action in job_actions(manager, expect)]
+        tools += [ActionTool(action, manager, callers) for action in job_actions(manager, expect)]
     if "comfyui" in settings.toolsets:
-        tools += [ActionTool(action, manager) for action in comfyui_actions(comfyui.open)]
+        tools += [ActionTool(action, manager, callers) for action in comfyui_actions(comfyui.open)]
     if "runs" in settings.toolsets:  # their errors begin as those of the server whose names they have
-        tools += [ActionTool(action, manager, error="Error: ") for action in run_actions(runs.open)]
+        tools += [ActionTool(action, manager, callers, error="Error: ") for action in run_actions(runs.open)]
     return tools
 
 

@@ -12,12 +12,13 @@ from typing import Any
 from fastmcp import FastMCP
 from fastmcp.server.auth import AccessToken, AuthProvider, TokenVerifier
 from fastmcp.server.context import Context, reset_transport, set_transport
-from fastmcp.server.dependencies import get_context
+from fastmcp.server.dependencies import get_context, get_http_request
 from fastmcp.server.providers import Provider
 from fastmcp.tools.base import Tool, ToolResult
 from fastmcp.utilities.components import FastMCPComponent
 from fastmcp.utilities.logging import temporary_log_level
 from fastmcp.utilities.versions import VersionSpec
+from mcp.server.connection import Connection
 from mcp.server.stdio import stdio_server
 from mcp.shared.exceptions import MCPError
 from mcp.shared.message import SessionMessage
@@ -28,10 +29,14 @@ from mcp_types import (
     ErrorData,
     ImageContent,
     JSONRPCError,
+    ListRootsRequest,
+    ListRootsResult,
     TextContent,
     ToolAnnotations,
     jsonrpc_message_adapter,
 )
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from starlette.middleware import Middleware
 
 __all__ = [
     "INVALID_PARAMS",
@@ -39,6 +44,7 @@ __all__ = [
     "PARSE_ERROR",
     "AccessToken",
     "AuthProvider",
+    "Connection",
     "Context",
     "ErrorData",
     "FastMCP",
@@ -46,6 +52,7 @@ __all__ = [
     "ImageContent",
     "JSONRPCError",
     "MCPError",
+    "Middleware",
     "Provider",
     "SessionMessage",
     "TextContent",
@@ -54,7 +61,10 @@ __all__ = [
     "ToolAnnotations",
     "ToolResult",
     "VersionSpec",
+    "connection_of",
+    "first_root",
     "get_context",
+    "http_header",
     "jsonrpc_message_adapter",
     "serve_streams",
     "serving_stdio",
@@ -78,3 +88,33 @@ async def serve_streams(server: FastMCP[Any], incoming: Any, outgoing: Any) -> N
     """Answer what comes in until it ends."""
     low_level = server._mcp_server  # noqa: SLF001  it has no public name
     await low_level.run(incoming, outgoing, low_level.create_initialization_options())
+
+
+def http_header(name: str) -> str:
+    """Return a header of the request that is being answered; empty if it has none, or did not come over HTTP."""
+    try:
+        value = get_http_request().headers.get(name, "")
+    except RuntimeError:
+        return ""
+    return value.encode("latin-1").decode("utf-8", "surrogateescape")
+
+
+def connection_of(context: Context) -> Connection:
+    """Return the connection that a request came by; in the newest era of the protocol each has its own."""
+    return context.session._connection  # noqa: SLF001  it has no public name
+
+
+async def first_root(context: Context) -> str:
+    """Return the URI of the first of the client's roots; empty if it offers none.
+
+    In the newest era of the protocol a server cannot ask.
+
+    Raises:
+        MCPError: the client does not answer as it should.
+    """
+    session = context.session
+    capabilities = session.client_capabilities
+    if session.protocol_version in MODERN_PROTOCOL_VERSIONS or capabilities is None or capabilities.roots is None:
+        return ""
+    roots = (await session.send_request(ListRootsRequest(), ListRootsResult)).roots
+    return str(roots[0].uri) if roots else ""

@@ -11,7 +11,7 @@ from mcp_background_job.core.states import NOT_OVER, State
 from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.server.answers import as_tool_error, as_tool_result, schema_of, shortened
-from mcp_background_job.server.context import caller_of
+from mcp_background_job.server.context import Callers
 from mcp_background_job.server.fastmcp_names import Tool, ToolAnnotations, ToolResult, get_context
 
 _HINTS = {
@@ -36,10 +36,11 @@ class ActionTool(Tool):
 
     _action: Action[Any, Any]
     _manager: JobManager
+    _callers: Callers
     _error: str
 
-    def __init__(self, action: Action[Any, Any], manager: JobManager, *, error: str = "") -> None:
-        """Takes the action, the manager whose news every answer tells, and how its errors begin."""
+    def __init__(self, action: Action[Any, Any], manager: JobManager, callers: Callers, *, error: str = "") -> None:
+        """Takes the action, the manager whose news every answer tells, what tells who calls, and how errors begin."""
         arguments = action.arguments.json_schema()
         arguments.pop("description", None)  # of the class; what the tool is for is said once
         super().__init__(
@@ -51,11 +52,12 @@ class ActionTool(Tool):
         )
         self._action = action
         self._manager = manager
+        self._callers = callers
         self._error = error
 
     async def run(self, arguments: dict[str, Any]) -> ToolResult:
-        caller = caller_of(get_context(), self._manager.project)
         try:
+            caller = await self._callers.caller_of(get_context())
             report = await self._action.call(caller, arguments)
         except BackgroundJobError as error:
             return as_tool_error(f"{self._error}{error}", error.code)

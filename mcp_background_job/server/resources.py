@@ -7,21 +7,22 @@ from typing import Any
 from mcp_background_job.actions.jobs.report import status_result
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.wire import to_json, utf8
-from mcp_background_job.errors import UnknownJobError
+from mcp_background_job.errors import InvalidRequestError, UnknownJobError
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.server.fastmcp_names import INVALID_PARAMS, FastMCP, MCPError
+from mcp_background_job.server.context import Callers
+from mcp_background_job.server.fastmcp_names import INVALID_PARAMS, FastMCP, MCPError, get_context
 
 #: Characters of a log in one resource; the rest is for get_job_output.
 _LOG_BUDGET = 40_000
 
 
-def register_resources(mcp: FastMCP[Any], manager: JobManager) -> None:
+def register_resources(mcp: FastMCP[Any], manager: JobManager, callers: Callers) -> None:
     """Offer ``job://{job_id}`` and ``job://{job_id}/log``."""
 
     async def find(job_id: str, uri: str) -> Job:
         try:
-            return await manager.find(job_id)
-        except UnknownJobError as error:
+            return await manager.find(job_id, (await callers.caller_of(get_context())).looks)
+        except (UnknownJobError, InvalidRequestError) as error:
             raise MCPError(INVALID_PARAMS, utf8(str(error)), {"uri": utf8(uri), "code": error.code}) from error
 
     async def job(job_id: str) -> str:

@@ -14,7 +14,8 @@ from mcp_background_job.config import Settings, variable_of
 from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.server import stdio
 from mcp_background_job.server.build import build_server
-from mcp_background_job.server.fastmcp_names import AccessToken, TokenVerifier
+from mcp_background_job.server.fastmcp_names import AccessToken, Middleware, TokenVerifier
+from mcp_background_job.server.http_path import PATH, ProjectInPath
 
 _TOKEN_BYTES = 32
 
@@ -33,7 +34,16 @@ def serve_http(settings: Settings, host: str, port: int) -> None:
     token = _token(settings)
     server = build_server(manager, settings, auth=_BearerToken(token))
     sys.stderr.write(_how_to_use(settings, host, port))
-    server.run("http", host=host, port=port, show_banner=False, log_level="WARNING", host_origin_protection=True)
+    server.run(
+        "http",
+        host=host,
+        port=port,
+        path=PATH,
+        middleware=[Middleware(ProjectInPath)],
+        show_banner=False,
+        log_level="WARNING",
+        host_origin_protection=True,
+    )
 
 
 class _BearerToken(TokenVerifier):
@@ -73,6 +83,6 @@ def _how_to_use(settings: Settings, host: str, port: int) -> str:
         else f"in {StateDir(settings.state_dir).http_token}"
     )
     return (
-        f"mcp-background-job serves MCP at http://{host}:{port}/mcp\n"
+        f"mcp-background-job serves MCP at http://{host}:{port}{PATH}\n"
         f"The bearer token is {where}; clients send it as a header: Authorization: Bearer TOKEN\n"
     )

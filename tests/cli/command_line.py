@@ -53,6 +53,10 @@ class CommandLine:
         command, *others = arguments
         return json.loads(self.ok(command, "--json", *others))
 
+    def listed(self, *arguments: str) -> list[dict[str, Any]]:
+        """Return the jobs that are listed."""
+        return cast("list[dict[str, Any]]", self.json("list", *arguments)["jobs"])
+
     def status(self, job_id: str) -> dict[str, Any]:
         return cast("dict[str, Any]", self.json("status", job_id))
 
@@ -71,7 +75,7 @@ class CommandLine:
             child.kill()
             child.communicate(timeout=PATIENCE_S)
         if self.state_dir.exists():
-            live = json.loads(self("list", "--all", "--status", "running,queued", "--json").stdout)
+            live = json.loads(self("list", "-aA", "--status", "running,queued", "--json").stdout)["jobs"]
             if live:
                 self.ok("kill", *(job["job_id"] for job in live), "--grace", "0")
 

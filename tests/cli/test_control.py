@@ -138,7 +138,7 @@ def test_prune_removes_what_has_ended_and_nothing_else(cli: CommandLine) -> None
     assert cli.ok("prune") == ""
     assert cli.ok("prune", "--older-than", "1h") == ""
     assert cli.ok("prune", "--all").split() == [ended]
-    assert [row["job_id"] for row in cli.json("list")] == [running]
+    assert [row["job_id"] for row in cli.listed()] == [running]
     assert cli.json("prune", "--all") == {"removed": []}
     assert not (cli.state_dir / "jobs" / ended).exists()
 
@@ -147,4 +147,4 @@ def test_killing_the_command_line_does_not_touch_the_job(cli: CommandLine) -> No
     child = cli.open("wait", cli.start("--", "sleep", "60"))
     child.kill()
     assert child.wait(timeout=PATIENCE_S) == -9
-    assert cli.json("list")[0]["status"] == "running"
+    assert cli.listed()[0]["status"] == "running"

@@ -18,6 +18,7 @@ from mcp_background_job.comfyui import workflow
 from mcp_background_job.comfyui.batches import Batches, BatchView, dispatcher_name, items_of
 from mcp_background_job.core.batch import TERMINAL
 from mcp_background_job.core.job import Job
+from mcp_background_job.core.naming import Asker
 from mcp_background_job.core.states import State
 from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.jobs.manager import JobManager
@@ -175,13 +176,13 @@ class House:
             await asyncio.sleep(_LOOK_AGAIN_S)
 
     async def dispatcher(self, batch_id: str) -> Job:
-        return await self.manager.find(dispatcher_name(batch_id))
+        return await self.manager.find(dispatcher_name(batch_id), Asker(""))
 
     async def dispatcher_pid(self, batch_id: str) -> int:
         """Return the process that works on a batch, once there is one."""
         deadline = time.monotonic() + PATIENCE_S
         while True:
-            seen = (await self.manager.details(dispatcher_name(batch_id))).seen
+            seen = (await self.manager.details(dispatcher_name(batch_id), Asker(""))).seen
             if seen.status is not None and seen.status.pid:
                 return seen.status.pid
             assert time.monotonic() < deadline, seen

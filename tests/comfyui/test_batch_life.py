@@ -20,6 +20,7 @@ import pytest
 
 from mcp_background_job.comfyui.batches import dispatcher_name
 from mcp_background_job.core.batch import BatchStatus
+from mcp_background_job.core.naming import Asker
 from mcp_background_job.core.recovery import REBOOT
 from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.jobdir.layout import StateDir
@@ -159,7 +160,7 @@ async def test_a_comfyui_that_nothing_else_helps_is_restarted_outside_of_the_dis
         assert (await home.dispatcher(batch_id)).job_id != first.job_id
         # Nothing of it hangs on the jobs that have ended.
         assert psutil.Process(pid).is_running()
-        job = await manager.find(f"comfyui-{home.place.port}")
+        job = await manager.find(f"comfyui-{home.place.port}", Asker(""))
         assert job.status == "running"
         assert set(home.ledger.count("ended").values()) == {1}
         await home.control.stop(force=True)

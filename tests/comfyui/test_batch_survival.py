@@ -26,6 +26,7 @@ from pathlib import Path
 import pytest
 
 from mcp_background_job.comfyui.batches import dispatcher_name
+from mcp_background_job.core.naming import Asker
 from mcp_background_job.jobs.manager import JobManager
 from tests.comfyui.batch_support import House, house, quick
 from tests.survival.support import Server, runner_of
@@ -89,7 +90,7 @@ class _Assault:
         self.look()
 
     async def _kill_dispatcher(self, *, runner: bool) -> None:
-        details = await self.home.manager.details(dispatcher_name(self.batch_id))
+        details = await self.home.manager.details(dispatcher_name(self.batch_id), Asker(""))
         pid = details.seen.status.pid if details.seen.status else None
         with contextlib.suppress(AssertionError, ProcessLookupError):  # it may end by itself at this very moment
             pid = runner_of(self.home.state_dir, details.job.job_id) if runner else pid

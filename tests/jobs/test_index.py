@@ -11,7 +11,8 @@ from contextlib import closing
 
 import pytest
 
-from mcp_background_job.core.job import Job
+from mcp_background_job.core.job import ANY, Job, JobChoice
+from mcp_background_job.core.naming import Asker
 from mcp_background_job.core.states import State
 from mcp_background_job.errors import RegistryError
 from mcp_background_job.executors.local.place import LocalPlace
@@ -98,7 +99,7 @@ async def make(place: Directory) -> AsyncGenerator[Make]:
 
 async def listed(index: Index, limit: int = 10_000) -> list[str]:
     await index.sync()
-    return [job.job_id for job in await index.page(statuses=(), name=None, limit=limit, offset=0)]
+    return [job.job_id for job in await index.page(ANY, limit=limit, offset=0)]
 
 
 async def test_a_job_of_another_process_is_found_by_its_mark_without_a_listing(
@@ -111,7 +112,7 @@ async def test_a_job_of_another_process_is_found_by_its_mark_without_a_listing(
     monkeypatch.setattr(place.local.store, "scan", lambda: pytest.fail("the jobs were listed"))
     place.start("jone", name="web")
 
-    job = await index.find("web")
+    job = await index.find("web", Asker("/src"))
     assert job is not None
     assert (job.job_id, job.project, job.parent) == ("jone", "/src", "jparent")
     assert await listed(index) == ["jone"]
@@ -190,10 +191,10 @@ async def test_removed_jobs_are_on_no_page_and_mean_no_name(place: Directory, ma
     for job_id in ("j5aa", "j4aa", "j1aa"):
         place.remove(job_id)
 
-    found = await index.find("web")
+    found = await index.find("web", Asker("/src"))
     assert found is not None
     assert found.job_id == "j3aa"
-    page = await index.page(statuses=("completed",), name=None, limit=3, offset=0)
+    page = await index.page(JobChoice(statuses=("completed",)), limit=3, offset=0)
     assert [job.job_id for job in page] == ["j3aa", "j2aa", "j0aa"]
 
 
@@ -208,7 +209,7 @@ async def test_a_large_index_is_filled_in_pieces_newest_first_and_that_is_said(p
     assert f" of {MANY} jobs so far" in index.filling
     seen: list[int] = []
     while index.filling:
-        page = await index.page(statuses=(), name=None, limit=MANY, offset=0)
+        page = await index.page(ANY, limit=MANY, offset=0)
         newest = ids[: -len(page) - 1 : -1]
         assert [job.job_id for job in page] == newest, "newest first, without a gap"
         seen.append(len(page))

@@ -8,7 +8,8 @@ import signal
 import pytest
 import regex
 
-from mcp_background_job.core.job import Job
+from mcp_background_job.core.job import Job, JobChoice
+from mcp_background_job.core.naming import Asker
 from mcp_background_job.core.states import State
 from mcp_background_job.core.waiting import Kind, Until, Why
 from mcp_background_job.errors import (
@@ -43,13 +44,13 @@ async def _wait(manager: JobManager, job: Job, until: Until, **more: object) -> 
 async def test_a_job_is_started_found_talked_to_and_ends(memory_manager: JobManager) -> None:
     job = await _started(memory_manager, name="web", client="me")
     assert (job.state, job.name, job.client) == (State.RUNNING, "web", "me")
-    assert (await memory_manager.find("web")).job_id == job.job_id
+    assert (await memory_manager.find("web", Asker(""))).job_id == job.job_id
     await memory_manager.send_input(job, b"say hello\nexit 4\n")
     now = await memory_manager.find(job.job_id)
     assert (now.status, now.exit_code) == ("failed", 4)
     assert (await memory_manager.tail(now)).text == "hello"
     assert (await memory_manager.page(now, max_bytes=100)).text == "hello"
-    details = await memory_manager.details("web")
+    details = await memory_manager.details("web", Asker(""))
     assert (details.output_bytes, details.usage) == (6, None)
     assert details.log_path == f"memory:{job.job_id}"
     assert await memory_manager.details(job.job_id) == details
@@ -65,13 +66,13 @@ async def test_of_many_who_start_one_name_at_once_one_starts_it(memory_manager: 
 async def test_restarts_under_one_name_leave_one_job_of_it(memory_manager: JobManager) -> None:
     request = StartRequest(command="obeys", name="web", stdin="pipe", if_running="restart")
     await asyncio.gather(*(memory_manager.start(request, client="me") for _ in range(5)))
-    jobs = await memory_manager.list(name="web")
+    jobs = await memory_manager.list(JobChoice(name="web"))
     assert sorted(job.status for job in jobs) == 4 * ["killed"] + ["running"]
 
 
 async def test_a_restart_keeps_what_was_asked(memory_manager: JobManager, memory_place: MemoryPlace) -> None:
     job = await _started(memory_manager, name="web", env={"A": "b"}, timeout_s=9.0)
-    again = (await memory_manager.restart("web", client="me")).job
+    again = (await memory_manager.restart(job.job_id, client="me")).job
     assert (await memory_manager.find(job.job_id)).status == "killed"
     spec = memory_place.store.spec(again.job_id)
     assert spec is not None
@@ -95,7 +96,10 @@ async def test_jobs_beyond_the_limit_wait_and_one_after_another_that_failed_neve
     assert (await memory_manager.find(third.job_id)).status == "running"
     now = await memory_manager.find(fourth.job_id)
     assert (now.status, first.job_id in now.reason) == ("failed", True)
-    assert [job.job_id for job in await memory_manager.list(statuses=("running",))] == [third.job_id, second.job_id]
+    assert [job.job_id for job in await memory_manager.list(JobChoice(statuses=("running",)))] == [
+        third.job_id,
+        second.job_id,
+    ]
 
 
 async def test_a_kill_says_what_became_of_the_job(memory_manager: JobManager) -> None:
@@ -160,7 +164,7 @@ async def test_input_for_a_queued_job_is_refused_at_once(memory_manager: JobMana
 async def test_a_mistyped_name_is_answered_with_the_nearest(memory_manager: JobManager) -> None:
     await _started(memory_manager, name="webserver")
     with pytest.raises(UnknownJobError, match="nearest: webserver"):
-        await memory_manager.find("websever")
+        await memory_manager.find("websever", Asker(""))
 
 
 async def test_a_wait_ends_with_what_it_waits_for(memory_manager: JobManager, memory_place: MemoryPlace) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcp_background_job.core.job import Job
+from mcp_background_job.core.job import ANY, Job, JobChoice
 from mcp_background_job.core.run import RunChoice, RunRow
 from mcp_background_job.core.states import STATUSES, TRANSITIONS, Outcome, State, may_follow
 from mcp_background_job.registry.base import Registry
@@ -50,8 +50,8 @@ def ids(jobs: list[Job]) -> list[str]:
 
 def test_an_empty_index_knows_no_job(registry: Registry) -> None:
     assert registry.get("jone") is None
-    assert registry.newest_named("train") is None
-    assert registry.page(statuses=(), name=None, limit=10, offset=0) == []
+    assert registry.newest_named("train", "") is None
+    assert registry.page(ANY, limit=10, offset=0) == []
     assert registry.unended() == []
     assert registry.count() == 0
     assert registry.ended_before(1e12, limit=10) == []
@@ -132,19 +132,30 @@ def test_a_name_means_the_job_that_got_it_last(registry: Registry) -> None:
     registry.put([a_job("jb", name="train", created_at=2.0), a_job("ja", name="train", created_at=1.0)])
     registry.put([a_job("jc", name="other", created_at=3.0), a_job("jd", created_at=4.0)])
 
-    found = registry.newest_named("train")
+    found = registry.newest_named("train", "")
     assert found is not None
     assert found.job_id == "jb"
-    assert registry.newest_named("TRAIN") is None
-    assert registry.newest_named("trai%") is None
+    assert registry.newest_named("TRAIN", "") is None
+    assert registry.newest_named("trai%", "") is None
 
 
 def test_of_two_jobs_of_one_moment_with_one_name_one_is_always_meant(registry: Registry) -> None:
     registry.put([a_job("ja", name="train"), a_job("jb", name="train")])
 
-    found = registry.newest_named("train")
+    found = registry.newest_named("train", "")
     assert found is not None
     assert found.job_id == "jb"
+
+
+def test_a_name_is_one_of_each_project(registry: Registry) -> None:
+    registry.put([a_job("ja", name="dev", project="/a", created_at=1.0), a_job("jb", name="dev", project="/b")])
+    registry.put([a_job("jc", name="dev", project="/a", created_at=3.0), a_job("jd", name="dev", created_at=2.0)])
+    registry.put([a_job("je", name="other", project="/c", created_at=9.0)])
+
+    assert ids(registry.named("dev")) == ["jd", "jc", "jb"]
+    assert [registry.newest_named("dev", project) for project in ("/b", "/c")] == [registry.get("jb"), None]
+    assert registry.newest_named("dev", "/a") == registry.get("jc")
+    assert registry.named("nobody") == []
 
 
 # -- pages -------------------------------------------------------------------------------------------------------------
@@ -169,27 +180,27 @@ def seven(registry: Registry) -> Registry:
 @pytest.mark.parametrize(
     ("statuses", "name", "found"),
     [
-        ((), None, ["jlost", "jkill", "jfail", "jdone", "jrun", "jstart", "jqueued"]),
+        ((), None, ["jrun", "jstart", "jqueued", "jlost", "jkill", "jfail", "jdone"]),
         (("running",), None, ["jrun", "jstart"]),
         (("queued",), None, ["jqueued"]),
         (("failed", "lost"), None, ["jlost", "jfail"]),
-        (["completed", "killed"], None, ["jkill", "jdone"]),
-        ({"timed_out"}, None, []),
-        ((), "web", ["jdone", "jrun", "jstart"]),
+        (("completed", "killed"), None, ["jkill", "jdone"]),
+        (("timed_out",), None, []),
+        ((), "web", ["jrun", "jstart", "jdone"]),
         (("running",), "web", ["jrun", "jstart"]),
         ((), "nobody", []),
     ],
 )
-def test_a_list_has_what_was_asked_for_newest_first(
-    seven: Registry, statuses: list[str], name: str | None, found: list[str]
+def test_a_list_has_what_was_asked_for_live_ones_first_and_then_newest_first(
+    seven: Registry, statuses: tuple[str, ...], name: str | None, found: list[str]
 ) -> None:
-    assert ids(seven.page(statuses=statuses, name=name, limit=100, offset=0)) == found
+    assert ids(seven.page(JobChoice(statuses=statuses, name=name), limit=100, offset=0)) == found
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 8])
 def test_pages_put_together_are_the_list(seven: Registry, size: int) -> None:
-    whole = seven.page(statuses=(), name=None, limit=100, offset=0)
-    pages = [seven.page(statuses=(), name=None, limit=size, offset=offset) for offset in range(0, 10, size)]
+    whole = seven.page(ANY, limit=100, offset=0)
+    pages = [seven.page(ANY, limit=size, offset=offset) for offset in range(0, 10, size)]
 
     assert [job for page in pages for job in page] == whole
     assert all(len(page) <= size for page in pages)
@@ -214,7 +225,7 @@ def test_a_forgotten_job_is_gone_and_comes_back_as_new(registry: Registry) -> No
     registry.forget(["ja", "jnobody"])
 
     assert registry.get("ja") is None
-    assert registry.newest_named("train") is None
+    assert registry.newest_named("train", "") is None
     assert ids_of(registry) == {"jb"}
     registry.put([a_job("ja", client="me")])
     assert registry.get("ja") == a_job("ja", client="me"), "nothing is left of its life"
@@ -327,6 +338,15 @@ def test_forgotten_runs_are_gone(four: Registry) -> None:
 
 # -- both are the same -------------------------------------------------------------------------------------------------
 
+PROJECTS = ["", "/a", "/a/b"]
+CHOICES = st.builds(
+    JobChoice,
+    statuses=st.lists(st.sampled_from(STATUSES), max_size=3).map(tuple),
+    name=st.sampled_from([None, "train", "web"]),
+    project=st.sampled_from([None, *PROJECTS]),
+    cwd=st.sampled_from([None, "/", "/a", "/a/b", "/a0"]),
+)
+
 IDS = ["ja", "jb", "jc", "jd", "je"]
 MOMENTS = [1.0, 2.0, 3.0]
 
@@ -341,6 +361,8 @@ def looks(draw: st.DrawFn) -> Job:
         IDS[number],
         name=[None, "train", "train", "web", None][number],
         client=["me", "me", "you", "you", "me"][number],
+        project=["/a", "/a", "/a/b", "/a", ""][number],
+        cwd=["/", "/a", "/a/b", "/a/b/c", "/a0"][number],
         created_at=[2.0, 1.0, 2.0, 3.0, 3.0][number],
         state=state,
         outcome=draw(st.sampled_from(Outcome)) if is_over else None,
@@ -365,15 +387,13 @@ OPERATIONS = st.lists(
 @settings(max_examples=120)
 @given(
     operations=OPERATIONS,
-    statuses=st.sets(st.sampled_from(STATUSES), max_size=3),
-    name=st.sampled_from([None, "train", "web"]),
+    choice=CHOICES,
     rows=st.tuples(st.integers(0, 5), st.integers(0, 5)),
     moment=st.sampled_from([*MOMENTS, 2.5, 9.0]),
 )
 def test_both_indexes_say_the_same_whatever_was_done(
     operations: list[tuple[str, list[Any]]],
-    statuses: set[str],
-    name: str | None,
+    choice: JobChoice,
     rows: tuple[int, int],
     moment: float,
 ) -> None:
@@ -382,8 +402,10 @@ def test_both_indexes_say_the_same_whatever_was_done(
             ids_of(registry),
             registry.count(),
             [registry.get(job_id) for job_id in IDS],
-            [registry.newest_named(word) for word in ("train", "web", "")],
-            registry.page(statuses=statuses, name=name, limit=rows[0], offset=rows[1]),
+            [registry.newest_named(word, where) for word in ("train", "web", "") for where in PROJECTS],
+            [registry.named(word) for word in ("train", "web", "")],
+            registry.page(choice, limit=rows[0], offset=rows[1]),
+            registry.count(choice),
             registry.unended(),
             registry.ended_before(moment, limit=rows[0], offset=rows[1]),
         ]

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from mcp_background_job.core.job import JobChoice
 from tests.survival.support import another_manager, ended, output_of, start
 
 pytestmark = pytest.mark.real_process
@@ -22,7 +23,7 @@ async def test_many_jobs_at_once_all_end_with_their_own_code_and_output(
         jobs = await asyncio.gather(
             *(start(manager, f"read line; echo $line {i}; exit {i % 128}", stdin="pipe") for i in range(count))
         )
-        assert len(await manager.list(statuses=("running",), limit=2 * count)) == count
+        assert len(await manager.list(JobChoice(statuses=("running",)), limit=2 * count)) == count
         await asyncio.gather(*(manager.send_input(job, b"go\n") for job in jobs))
         for number, job in enumerate(jobs):
             now = await ended(manager, job, 40)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from mcp_background_job.core.job import JobChoice
 from mcp_background_job.jobdir import records
 from mcp_background_job.jobdir.records import Spec
 from mcp_background_job.jobs.manager import JobManager
@@ -115,7 +116,7 @@ async def test_a_job_that_was_started_within_another_outlives_that_ones_own_end(
     assert (await ended(manager, outer)).status == "completed"
 
     liveness.assert_alive("inner")
-    (inner,) = await manager.list(statuses=("running",))
+    (inner,) = await manager.list(JobChoice(statuses=("running",)))
     spec = records.read(Spec, directory_of(state_dir, inner.job_id).spec)
     assert spec is not None
     assert spec.parent == outer.job_id
@@ -139,7 +140,7 @@ async def test_a_job_that_was_started_within_another_ends_when_that_is_ended(
     )
     liveness.expect("inner", "innermost")
     (tmp_path / "silent").touch()
-    jobs = {job.job_id for job in await manager.list(statuses=("running",))} - {outer.job_id}
+    jobs = {job.job_id for job in await manager.list(JobChoice(statuses=("running",)))} - {outer.job_id}
     assert len(jobs) == 2
 
     if how == "deaf":

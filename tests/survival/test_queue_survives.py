@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mcp_background_job.core.job import JobChoice
 from mcp_background_job.errors import UnknownJobError
 from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.jobdir.marks import open_jobs, queued_jobs
@@ -53,14 +54,14 @@ async def test_never_more_jobs_run_at_once_than_are_allowed_and_never_fewer(stat
         await asyncio.gather(*(start((one, two)[i % 2], "read line", stdin="pipe") for i in range(10)))
         for left in range(10, 0, -1):
             expected = min(3, left)
-            running = await one.list(statuses=("running",))
+            running = await one.list(JobChoice(statuses=("running",)))
             async with asyncio.timeout(PATIENCE_S):
                 while len(running) < expected:
-                    running = await one.list(statuses=("running",))
+                    running = await one.list(JobChoice(statuses=("running",)))
             assert len(running) == expected
             await two.send_input(running[-1], b"", eof=True)
             await ended(two, running[-1])
-        assert await one.list(statuses=("running", "queued")) == []
+        assert await one.list(JobChoice(statuses=("running", "queued"))) == []
 
 
 @pytest.mark.requirement("after.success")

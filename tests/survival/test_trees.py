@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_background_job.core.job import Job
+from mcp_background_job.core.job import Job, JobChoice
 from mcp_background_job.jobs.manager import JobManager
 from tests.conftest import Liveness
 from tests.patience import PATIENCE_S
@@ -301,7 +301,7 @@ async def test_many_kill_and_restart_the_same_job_at_once_and_nothing_is_left(
         )
         assert not [answer for answer in answers if isinstance(answer, BaseException)]
         assert (await third.find(first.job_id)).status == "killed"
-        alive = await third.list(statuses=("running", "queued"))
+        alive = await third.list(JobChoice(statuses=("running", "queued")))
         for job in alive:
             assert (await third.kill(job.job_id, by="test")).status == "killed"
     liveness.assert_dead()
@@ -324,7 +324,7 @@ async def test_of_two_starts_of_one_name_at_once_one_starts_and_the_other_return
         started = await asyncio.gather(
             *(start(either, liveness.holder("dev"), name="dev-server") for either in (manager, second) * 2)
         )
-        running = await second.list(statuses=("running",))
+        running = await second.list(JobChoice(statuses=("running",)))
         for job in running:
             await manager.kill(job.job_id, by="test", signal="KILL")
         assert len(running) == 1

@@ -1,4 +1,4 @@
-"""Actions on running jobs: talking to them, and stopping them."""
+"""The action that talks to a running job."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import Field
 
 from mcp_background_job.actions.arguments import Wait, wait_of
 from mcp_background_job.actions.caller import Caller
-from mcp_background_job.actions.jobs.report import JobText, KillResult, kill_result
+from mcp_background_job.actions.jobs.report import JobText
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.news import OUTPUT
 from mcp_background_job.errors import InvalidRequestError
@@ -30,17 +30,8 @@ class Interact:
     wait_s: Annotated[float, Field(description="for the answer, at most")] = 5
 
 
-@dataclass(frozen=True, kw_only=True)
-class Kill:
-    """A job to be stopped."""
-
-    job_id: str
-    signal: str = "TERM"
-    grace_s: Annotated[float, Field(description="until SIGKILL")] = 5
-
-
 class Controlling:
-    """``interact_with_job`` and ``kill_job``."""
+    """``interact_with_job``."""
 
     def __init__(self, manager: JobManager) -> None:
         """Takes what it works on."""
@@ -51,7 +42,7 @@ class Controlling:
         if request.input is None and not request.keys:
             raise InvalidRequestError("nothing to send: give input, keys or both")
         wait = wait_of(request.wait_s, request.until, None)
-        job = await self._manager.find(request.job_id)
+        job = await self._manager.find(request.job_id, caller.changes)
         before = await self._manager.before_input(job)
         sent = await keyboard.send(self._manager, job, request.input, request.keys or [], newline=request.enter)
         place = await self._answer(caller, job, sent, before, wait, by_until=request.until is not None)
@@ -71,9 +62,3 @@ class Controlling:
             self._manager.answer(job, sent, before, wait_s), f"{job.label} answers", wait_s
         )
         return ", no answer yet" if answered is End.NOT_YET and wait_s else ""
-
-    async def kill_job(self, caller: Caller, request: Kill) -> KillResult:
-        """Stop a job and every process that it started, those in the background too. Returns when all are dead."""
-        killing = self._manager.kill(request.job_id, by=caller.client, signal=request.signal, grace_s=request.grace_s)
-        killed = await caller.wait_for(killing, f"stopping {request.job_id}", request.grace_s)
-        return kill_result(request.job_id, killed)

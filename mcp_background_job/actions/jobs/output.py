@@ -56,20 +56,20 @@ class Reading:
         lines = request.lines
         if not 0 < lines <= _MAX_LINES:
             raise InvalidRequestError(f"lines={lines}: give 1 to {_MAX_LINES}; get_job_output pages through all of it")
-        job = await self._manager.find(request.job_id)
+        job = await self._manager.find(request.job_id, caller.looks)
         tail = await self._manager.tail(job, lines=lines, stream=request.stream, grep=request.grep, raw=request.raw)
         if request.stream == "both" and not request.grep:  # else not all of it was shown
             await self._manager.news.show(caller.reader, job.job_id, {OUTPUT: tail.next})
         return JobText(job, tail.end, tail.text)
 
-    async def get_job_output(self, _caller: Caller, request: Page) -> JobText:
+    async def get_job_output(self, caller: Caller, request: Page) -> JobText:
         """A page of a job's output. Read on from "next cursor"; the whole log is kept and can be read again."""
         cursor, max_bytes = request.cursor, request.max_bytes
         if cursor < 0 or max_bytes < 1:
             raise InvalidRequestError(
                 f"cursor={cursor}, max_bytes={max_bytes}: cursor is 0 or more, max_bytes 1 or more"
             )
-        job = await self._manager.find(request.job_id)
+        job = await self._manager.find(request.job_id, caller.looks)
         page = await self._manager.page(
             job, cursor=cursor, max_bytes=min(max_bytes, _MAX_PAGE), stream=request.stream, raw=request.raw
         )

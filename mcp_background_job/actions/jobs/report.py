@@ -12,15 +12,10 @@ from pydantic import BaseModel, Field
 
 from mcp_background_job.actions.jobs.facts import details_facts
 from mcp_background_job.core.job import Job, has_more_to_tell
-from mcp_background_job.core.states import Outcome, State
-from mcp_background_job.core.text import command_on_one_line, duration, iso, one_line, shortened, size
+from mcp_background_job.core.states import State
+from mcp_background_job.core.text import duration, iso, one_line, shortened, size
 from mcp_background_job.jobs.details import Details
-from mcp_background_job.jobs.stopping import Killed
 
-#: Characters of a note in a list.
-_NOTE_IN_LIST = 160
-#: Characters of a command in a list.
-_COMMAND_IN_LIST = 80
 #: Characters of a command in a status; and of one of its processes, and how many of those.
 _COMMAND_IN_STATUS = 2000
 _COMMAND_OF_PROCESS = 120
@@ -65,6 +60,8 @@ class JobsResult(BaseModel):
 
     jobs: list[dict[str, Any]]
     next_cursor: int | None = None
+    more: int | None = Field(default=None, description="more jobs that match")
+    elsewhere: int | None = Field(default=None, description="those of other projects")
     note: str | None = None
 
 
@@ -105,11 +102,13 @@ class StatusResult(BaseModel):
 class KillResult(BaseModel):
     """What became of a request to kill."""
 
-    status: str = Field(description="killed, already_terminated or not_found")
+    status: str
     job_id: str
+    name: str | None = None
     exit_code: int | None = None
     signal: str | None = None
     reason: str | None = None
+    code: str | None = None
 
 
 def job_result(job: Job, **values: Any) -> JobResult:
@@ -125,33 +124,9 @@ def job_result(job: Job, **values: Any) -> JobResult:
     )
 
 
-def kill_result(asked: str, killed: Killed) -> KillResult:
-    """Return what became of a request to kill what was asked for."""
-    job = killed.job
-    if job is None:
-        return KillResult(status=killed.status, job_id=asked)
-    return KillResult(
-        status=killed.status,
-        job_id=job.job_id,
-        exit_code=job.exit_code,
-        signal=job.signal,
-        reason=told_reason(job),
-    )
-
-
 def told_reason(job: Job) -> str | None:
     """Return a job's reason unless status and exit code say it already."""
     return job.reason if has_more_to_tell(job) else None
-
-
-def list_row(job: Job, note: str | None = None) -> dict[str, Any]:
-    """Return a job as one compact row, with what is to be said of it."""
-    row: dict[str, Any] = {"job_id": job.job_id, "name": job.name, "status": job.status, "exit_code": job.exit_code}
-    row["age"] = duration(time.time() - job.created_at)
-    if note := note or (told_reason(job) if job.outcome is Outcome.COMPLETED else None):
-        row["note"] = one_line(note, _NOTE_IN_LIST)
-    row["command"] = command_on_one_line(job.command, _COMMAND_IN_LIST)
-    return {key: value for key, value in row.items() if value is not None}
 
 
 def status_result(details: Details) -> StatusResult:

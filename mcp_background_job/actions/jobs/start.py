@@ -94,14 +94,15 @@ class Starting:
     async def restart_job(self, caller: Caller, request: Restart) -> JobResult:
         """Start a job's command again as a new job with the same name, cwd and env; stops it first if it still runs."""
         wait = wait_of(request.wait_s, None, None, from_start=True)
-        old = await self._manager.find(request.job_id)
+        old = await self._manager.find(request.job_id, caller.changes)
         started = await self._manager.restart(old.job_id, client=caller.client, reader=caller.reader.name)
         result = await self._started(caller, started, wait)
         result.restarted_from = old.job_id
         return result
 
     async def _started(self, caller: Caller, started: Started, wait: Wait) -> JobResult:
-        await self._expect(caller, started.job)
+        if not started.existed:  # the end of one that ran already is news for whoever started that
+            await self._expect(caller, started.job)
         existed = "a job of this name was running already; nothing was started" if started.existed else None
         notes = [note for note in (existed, started.note, *wait.notes) if note]
         if wait.request.wait_s == 0:

@@ -6,9 +6,11 @@ from typing import Any
 
 from mcp_background_job.actions.action import Action, Effects
 from mcp_background_job.actions.jobs.control import Controlling
+from mcp_background_job.actions.jobs.killing import Killing
+from mcp_background_job.actions.jobs.listing import Listing
 from mcp_background_job.actions.jobs.look import Looking
 from mcp_background_job.actions.jobs.output import Reading
-from mcp_background_job.actions.jobs.report import JobResult, JobsResult, KillResult, RestartResult, StatusResult
+from mcp_background_job.actions.jobs.report import JobResult, JobsResult, RestartResult, StatusResult
 from mcp_background_job.actions.jobs.start import Expect, Starting
 from mcp_background_job.actions.jobs.waiting import Waiting
 from mcp_background_job.core.waiting import MAX_WAIT_S
@@ -17,16 +19,16 @@ from mcp_background_job.jobs.manager import JobManager
 
 def job_actions(manager: JobManager, expect: Expect) -> list[Action[Any, Any]]:
     """Return all that can be done with jobs."""
-    starting, looking = Starting(manager, expect), Looking(manager)
+    starting = Starting(manager, expect)
     reading, controlling = Reading(manager), Controlling(manager)
     return [
         Action(starting.execute_command, Effects.STARTS, MAX_WAIT_S, JobResult, f"The shell is {manager.shell}."),
         Action(Waiting(manager).wait_for_job, Effects.LOOKS, MAX_WAIT_S),  # one job or several: two forms
-        Action(looking.get_job_status, Effects.LOOKS, form=StatusResult),
+        Action(Looking(manager).get_job_status, Effects.LOOKS, form=StatusResult),
         Action(reading.tail_job_output, Effects.LOOKS),
         Action(reading.get_job_output, Effects.LOOKS),
         Action(controlling.interact_with_job, Effects.STARTS, MAX_WAIT_S),
-        Action(controlling.kill_job, Effects.ENDS, MAX_WAIT_S, KillResult),
+        Action(Killing(manager).kill_job, Effects.ENDS, MAX_WAIT_S),  # likewise
         Action(starting.restart_job, Effects.STARTS, MAX_WAIT_S, RestartResult),
-        Action(looking.list_jobs, Effects.LOOKS, form=JobsResult),
+        Action(Listing(manager).list_jobs, Effects.LOOKS, form=JobsResult),
     ]

@@ -61,7 +61,7 @@ class Waiting:
         return await self._several(caller, request.job_id, wait, request.cursor, for_all=request.mode == "all")
 
     async def _one(self, caller: Caller, job_id: str, wait: Wait, cursor: int | None) -> JobResult:
-        job = await self._manager.find(job_id)
+        job = await self._manager.find(job_id, caller.looks)
         (turn,) = await self._answering.turns(caller, [job], wait.request, cursor=cursor)
         waiting = self._manager.wait(job, turn.request)
         waited = await caller.wait_for(waiting, f"waiting for {job.label}", wait.request.wait_s)
@@ -73,7 +73,7 @@ class Waiting:
     ) -> JobsResult:
         if not job_ids:
             raise InvalidRequestError("job_id is an empty list: name at least one job")
-        jobs = [await self._manager.find(job_id) for job_id in dict.fromkeys(job_ids)]
+        jobs = [await self._manager.find(job_id, caller.looks) for job_id in dict.fromkeys(job_ids)]
         turns = await self._answering.turns(caller, jobs, wait.request, cursor=cursor)
         waiting = self._manager.wait_for_several([(turn.job, turn.request) for turn in turns], for_all=for_all)
         results = await caller.wait_for(waiting, f"waiting for {len(jobs)} jobs", wait.request.wait_s)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
+from typing import Annotated
 
-from mcp_background_job.actions.jobs import facts
+from cyclopts import Parameter
+
+from mcp_background_job.actions.jobs.killed import Fate, all_of_project, fate_row, fates
 from mcp_background_job.cli import exit_codes, show, terminal
-from mcp_background_job.cli.arguments import AsJson, JobIds, Seconds
-from mcp_background_job.cli.session import CLIENT, with_manager
-from mcp_background_job.core.job import Job
-from mcp_background_job.errors import BackgroundJobError
+from mcp_background_job.cli.arguments import AsJson, Seconds
+from mcp_background_job.cli.session import caller, with_manager
+from mcp_background_job.errors import BackgroundJobError, InvalidRequestError
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.policy import GRACE_S
 from mcp_background_job.jobs.request import stop_signal
-from mcp_background_job.jobs.stopping import Killed
 
 
 def kill(
-    *job: JobIds,
+    *job: Annotated[str, Parameter(help="Ids or names of jobs.")],
+    every: Annotated[bool, Parameter(name=["--all", "-a"])] = False,
     signal: str = "TERM",
     grace: Seconds = GRACE_S,
     as_json: AsJson = False,
@@ -26,38 +27,34 @@ def kill(
 
     Args:
         *job: Ids or names of jobs.
+        every: All jobs of this project.
         signal: What to ask them with.
         grace: How long to wait for them to end before SIGKILL, in seconds or as 1m; 0 asks nothing.
         as_json: Print JSON, with the same field names everywhere.
     """
     stop_signal(signal)
-    return with_manager(lambda manager: _kill(manager, list(dict.fromkeys(job)), signal, grace, as_json=as_json))
+    if every == bool(job):
+        raise InvalidRequestError("say what to kill: ids or names of jobs, or --all for all jobs of this project")
+
+    async def kill_them(manager: JobManager) -> int:
+        asker = caller()
+        references = await all_of_project(manager, asker.project) if every else job
+        became = await fates(manager, asker, references, signal=signal, grace_s=grace)
+        if as_json:
+            terminal.as_json({"jobs": [fate_row(reference, fate) for reference, fate in became.items()]})
+        else:
+            for fate in became.values():
+                _report(fate)
+        failed = [fate for fate in became.values() if isinstance(fate, BackgroundJobError)]
+        return exit_codes.of_error(failed[0]) if failed else exit_codes.OK
+
+    return with_manager(kill_them)
 
 
-async def _kill(manager: JobManager, references: list[str], signal: str, grace_s: float, *, as_json: bool) -> int:
-    # All at once, so that many jobs take no longer than one; each answers for itself.
-    results = await asyncio.gather(*(_kill_one(manager, reference, signal, grace_s) for reference in references))
-    for result in results:
-        if isinstance(result, BackgroundJobError):
-            terminal.fail(result, to_program=as_json)
-        elif result.job:
-            await _report(manager, result, result.job, as_json=as_json)
-    failed = [result for result in results if isinstance(result, BackgroundJobError)]
-    return exit_codes.of_error(failed[0]) if failed else exit_codes.OK
-
-
-async def _kill_one(manager: JobManager, reference: str, signal: str, grace_s: float) -> Killed | BackgroundJobError:
-    try:
-        job = await manager.find(reference)
-        return await manager.kill(job.job_id, by=CLIENT, signal=signal, grace_s=grace_s)
-    except BackgroundJobError as error:
-        return error
-
-
-async def _report(manager: JobManager, killed: Killed, job: Job, *, as_json: bool) -> None:
-    if as_json:
-        terminal.as_json({**await facts.one(manager, job), "result": killed.status})
-    elif killed.status == "killed":
-        terminal.line(f"{job.label} killed")
-    else:
-        terminal.line(f"{show.sentence(job)} (it had ended already)")
+def _report(fate: Fate) -> None:
+    if isinstance(fate, BackgroundJobError):
+        terminal.fail(fate, to_program=False)
+    elif fate.job and fate.status == "killed":
+        terminal.line(f"{fate.job.label} killed")
+    elif fate.job:
+        terminal.line(f"{show.sentence(fate.job)} (it had ended already)")

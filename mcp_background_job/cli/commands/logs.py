@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from mcp_background_job.cli import durations, exit_codes, terminal
 from mcp_background_job.cli.follow import Follower
 from mcp_background_job.cli.printers import BytePrinter, LinePrinter, Printer
-from mcp_background_job.cli.session import with_manager
+from mcp_background_job.cli.session import looks, with_manager
 from mcp_background_job.cli.stamps import Stamps
 from mcp_background_job.core.job import Job
 from mcp_background_job.errors import InvalidRequestError
@@ -90,7 +90,7 @@ def _check(wish: _Wish) -> None:
 
 
 async def _logs(manager: JobManager, reference: str, wish: _Wish) -> int:
-    job = await manager.find(reference)
+    job = await manager.find(reference, looks(manager))
     printer = _printer(manager, job, wish)
     if wish.lines is None:
         start = await lanes.scan(_start, manager, job, wish.since)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mcp_background_job.cli import exit_codes, started
 from mcp_background_job.cli.arguments import AsJson
-from mcp_background_job.cli.session import CLIENT, with_manager
+from mcp_background_job.cli.session import CLIENT, changes, with_manager
 from mcp_background_job.jobs.manager import JobManager
 
 
@@ -21,5 +21,6 @@ def restart(job: str, /, *, as_json: AsJson = False) -> int:
 
 
 async def _restart(manager: JobManager, reference: str, *, as_json: bool) -> int:
-    await started.report(manager, await manager.restart(reference, client=CLIENT), as_json=as_json)
+    job = await manager.find(reference, changes(manager))
+    await started.report(manager, await manager.restart(job.job_id, client=CLIENT), as_json=as_json)
     return exit_codes.OK

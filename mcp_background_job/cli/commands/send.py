@@ -8,7 +8,7 @@ import sys
 
 from mcp_background_job.cli import exit_codes
 from mcp_background_job.cli.arguments import separated
-from mcp_background_job.cli.session import with_manager
+from mcp_background_job.cli.session import changes, with_manager
 from mcp_background_job.core.job import Job
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.jobs import keys as keyboard
@@ -48,12 +48,12 @@ def send(
 
 
 async def _send(manager: JobManager, reference: str, text: str | None, keys: list[str], *, newline: bool) -> int:
-    await keyboard.send(manager, await manager.find(reference), text, keys, newline=newline)
+    await keyboard.send(manager, await manager.find(reference, changes(manager)), text, keys, newline=newline)
     return exit_codes.OK
 
 
 async def _send_piped(manager: JobManager, reference: str) -> int:
-    job = await manager.find(reference)
+    job = await manager.find(reference, changes(manager))
     source = sys.stdin.fileno()
     while data := await _read(source):
         await _send_when_read(manager, job, data)

@@ -9,7 +9,7 @@ from typing import Any, cast
 from mcp_background_job.actions.jobs.facts import details_facts
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson
-from mcp_background_job.cli.session import with_manager
+from mcp_background_job.cli.session import looks, with_manager
 from mcp_background_job.cli.show import escaped, printable, style_of
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.text import duration, size
@@ -32,7 +32,7 @@ def status(job: str, /, *, as_json: AsJson = False) -> int:
 
 
 async def _status(manager: JobManager, reference: str, *, as_json: bool) -> int:
-    details = await manager.details(reference)
+    details = await manager.details(reference, looks(manager))
     known = details_facts(details)
     if as_json:
         terminal.as_json(known)

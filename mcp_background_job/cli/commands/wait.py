@@ -13,7 +13,7 @@ from mcp_background_job.actions.jobs import facts
 from mcp_background_job.cli import durations, exit_codes, show, terminal
 from mcp_background_job.cli.arguments import AsJson, JobIds, OptionalSeconds
 from mcp_background_job.cli.follow import left_running
-from mcp_background_job.cli.session import with_manager
+from mcp_background_job.cli.session import looks, with_manager
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.waiting import Kind, Until, Why, parse_until
 from mcp_background_job.jobs.manager import JobManager
@@ -87,7 +87,7 @@ def _until(text: str) -> Until:
 
 
 async def _wait(manager: JobManager, references: list[str], wish: _Wish) -> int:
-    jobs = [await manager.find(reference) for reference in dict.fromkeys(references)]
+    jobs = [await manager.find(reference, looks(manager)) for reference in dict.fromkeys(references)]
     tasks = [asyncio.create_task(_wait_for(manager, job, wish)) for job in jobs]
     try:
         done, _ = await asyncio.wait(

@@ -1,9 +1,9 @@
 -- put --
 -- Adds a job or brings it up to date; the rank of states keeps a late observer from moving a job back in its life.
 INSERT INTO jobs (job_id, name, command, cwd, client, created_at, state, outcome, status, started_at, ended_at,
-                  exit_code, signal, reason, project, reader, parent, is_own)
+                  exit_code, signal, reason, project, reader, parent, is_own, timeout_s)
 VALUES (:job_id, :name, :command, :cwd, :client, :created_at, :state, :outcome, :status, :started_at, :ended_at,
-        :exit_code, :signal, :reason, :project, :reader, :parent, :is_own)
+        :exit_code, :signal, :reason, :project, :reader, :parent, :is_own, :timeout_s)
 ON CONFLICT (job_id) DO UPDATE SET
     state = excluded.state, outcome = excluded.outcome, status = excluded.status, started_at = excluded.started_at,
     ended_at = excluded.ended_at, exit_code = excluded.exit_code, signal = excluded.signal, reason = excluded.reason
@@ -13,40 +13,58 @@ WHERE state = excluded.state OR (state || '>' || excluded.state) IN (SELECT valu
 SELECT * FROM jobs WHERE job_id = :job_id;
 
 -- newest_named --
-SELECT * FROM jobs WHERE name = :name ORDER BY created_at DESC, job_id DESC LIMIT 1;
+SELECT * FROM jobs WHERE name = :name AND project = :project ORDER BY created_at DESC, job_id DESC LIMIT 1;
+
+-- named --
+-- Goes from project to project of a name, and passes over its jobs: there may be very many of one project.
+WITH RECURSIVE projects (project) AS (
+    SELECT min(project) FROM jobs WHERE name = :name
+    UNION ALL
+    SELECT (SELECT min(project) FROM jobs WHERE name = :name AND project > projects.project)
+    FROM projects WHERE projects.project IS NOT NULL
+)
+SELECT jobs.* FROM projects JOIN jobs ON job_id = (
+    SELECT job_id FROM jobs WHERE name = :name AND project = projects.project
+    ORDER BY created_at DESC, job_id DESC LIMIT 1
+)
+ORDER BY jobs.project;
 
 -- page --
 -- Pages choose keys first, which indexes hold, so that what is passed over is not read.
 SELECT * FROM jobs WHERE job_id IN (
-    SELECT job_id FROM jobs ORDER BY created_at DESC, job_id DESC LIMIT :limit OFFSET :offset
-) ORDER BY created_at DESC, job_id DESC;
+    SELECT job_id FROM jobs
+    WHERE (:statuses = '[]' OR status IN (SELECT value FROM json_each(:statuses)))
+    AND (:name IS NULL OR name = :name)
+    AND (:cwd IS NULL OR cwd = :cwd OR (cwd >= :below AND cwd < :beyond))
+    ORDER BY state = 'exited', created_at DESC, job_id DESC LIMIT :limit OFFSET :offset
+) ORDER BY state = 'exited', created_at DESC, job_id DESC;
 
--- page_named --
+-- page_of_project --
 SELECT * FROM jobs WHERE job_id IN (
-    SELECT job_id FROM jobs WHERE name = :name ORDER BY created_at DESC, job_id DESC LIMIT :limit OFFSET :offset
-) ORDER BY created_at DESC, job_id DESC;
+    SELECT job_id FROM jobs
+    WHERE project = :project AND (:statuses = '[]' OR status IN (SELECT value FROM json_each(:statuses)))
+    AND (:name IS NULL OR name = :name)
+    AND (:cwd IS NULL OR cwd = :cwd OR (cwd >= :below AND cwd < :beyond))
+    ORDER BY state = 'exited', created_at DESC, job_id DESC LIMIT :limit OFFSET :offset
+) ORDER BY state = 'exited', created_at DESC, job_id DESC;
 
--- page_of_status --
-SELECT * FROM jobs WHERE job_id IN (
-    SELECT job_id FROM jobs WHERE status IN (SELECT value FROM json_each(:statuses))
-    ORDER BY created_at DESC, job_id DESC LIMIT :limit OFFSET :offset
-) ORDER BY created_at DESC, job_id DESC;
+-- count --
+SELECT count(*) AS number FROM jobs
+WHERE (:statuses = '[]' OR status IN (SELECT value FROM json_each(:statuses)))
+    AND (:name IS NULL OR name = :name)
+    AND (:cwd IS NULL OR cwd = :cwd OR (cwd >= :below AND cwd < :beyond));
 
--- page_named_of_status --
--- SQLite would take the index without the status, and read every row of the name.
-SELECT * FROM jobs WHERE job_id IN (
-    SELECT job_id FROM jobs INDEXED BY jobs_by_name_and_status WHERE name = :name AND status IN (SELECT value FROM json_each(:statuses))
-    ORDER BY created_at DESC, job_id DESC LIMIT :limit OFFSET :offset
-) ORDER BY created_at DESC, job_id DESC;
+-- count_of_project --
+SELECT count(*) AS number FROM jobs
+WHERE project = :project AND (:statuses = '[]' OR status IN (SELECT value FROM json_each(:statuses)))
+    AND (:name IS NULL OR name = :name)
+    AND (:cwd IS NULL OR cwd = :cwd OR (cwd >= :below AND cwd < :beyond));
 
 -- unended --
 SELECT * FROM jobs WHERE state <> 'exited' ORDER BY created_at, job_id;
 
 -- ids --
 SELECT job_id FROM jobs WHERE job_id > :after ORDER BY job_id LIMIT :limit;
-
--- count --
-SELECT count(*) AS number FROM jobs;
 
 -- known_among --
 SELECT job_id FROM json_each(:job_ids) CROSS JOIN jobs ON job_id = value;
@@ -55,10 +73,12 @@ SELECT job_id FROM json_each(:job_ids) CROSS JOIN jobs ON job_id = value;
 SELECT job_id FROM jobs WHERE ended_at < :moment ORDER BY ended_at, job_id LIMIT :limit OFFSET :offset;
 
 -- without_origin --
-SELECT job_id FROM jobs WHERE is_own IS NULL LIMIT :limit;
+SELECT job_id FROM jobs WHERE is_own IS NULL AND (:name IS NULL OR name = :name) LIMIT :limit;
 
 -- fill_origin --
-UPDATE jobs SET project = :project, reader = :reader, parent = :parent, is_own = :is_own WHERE job_id = :job_id;
+UPDATE jobs SET project = :project, reader = :reader, parent = :parent, is_own = :is_own,
+                timeout_s = :timeout_s
+WHERE job_id = :job_id;
 
 -- forget --
 DELETE FROM jobs WHERE job_id IN (SELECT value FROM json_each(:job_ids));

@@ -12,12 +12,11 @@ from mcp_background_job.cli.arguments import AsJson, Follow, Limit, OptionalSeco
 from mcp_background_job.cli.comfyui import batch_ending, batch_watching, rows, tables
 from mcp_background_job.cli.comfyui.session import with_comfyui
 from mcp_background_job.cli.comfyui.waits import under_way
-from mcp_background_job.cli.session import CLIENT
+from mcp_background_job.cli.session import CLIENT, workplace
 from mcp_background_job.comfyui import queue_report
 from mcp_background_job.comfyui.batches import BatchView, CanceledBatch
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.errors import InvalidRequestError
-from mcp_background_job.jobs.project import working_directory
 
 app = App(name="batch")
 
@@ -126,7 +125,7 @@ def retry_failed(batch_id: BatchId, /, *, as_json: AsJson = False) -> int:
     """
 
     async def again(comfyui: ComfyUI) -> BatchView:
-        session = await comfyui.sessions.current(working_directory())
+        session = await comfyui.sessions.current(workplace())
         return await comfyui.batches.retry_failed(batch_id, session_id=session.session_id)
 
     return _act(again, as_json=as_json)

@@ -6,9 +6,9 @@ from mcp_background_job.cli import terminal
 from mcp_background_job.cli.arguments import AsJson, Limit
 from mcp_background_job.cli.comfyui import failures, listing
 from mcp_background_job.cli.comfyui.session import with_comfyui
+from mcp_background_job.cli.session import workplace
 from mcp_background_job.comfyui import queue_report
 from mcp_background_job.comfyui.control import ComfyUI
-from mcp_background_job.jobs.project import working_directory
 
 
 def errors(*, session: str | None = None, batch: str | None = None, limit: Limit = 5, as_json: AsJson = False) -> int:
@@ -26,7 +26,7 @@ def errors(*, session: str | None = None, batch: str | None = None, limit: Limit
 
 
 async def _errors(comfyui: ComfyUI, session: str | None, batch: str | None, limit: int, *, as_json: bool) -> int:
-    among = await comfyui.among(session, batch, working_directory())
+    among = await comfyui.among(session, batch, workplace())
     known = queue_report.of_errors(*await comfyui.catalogue.errors(among=among, limit=limit))
     if as_json:
         terminal.as_json(known)

@@ -6,9 +6,9 @@ from mcp_background_job.cli import terminal
 from mcp_background_job.cli.arguments import AsJson, Limit, separated
 from mcp_background_job.cli.comfyui import listing
 from mcp_background_job.cli.comfyui.session import with_comfyui
+from mcp_background_job.cli.session import workplace
 from mcp_background_job.comfyui import queue_report
 from mcp_background_job.comfyui.control import ComfyUI
-from mcp_background_job.jobs.project import working_directory
 
 
 def jobs(
@@ -36,7 +36,7 @@ def jobs(
 async def _jobs(
     comfyui: ComfyUI, statuses: tuple[str, ...], session: str | None, batch: str | None, limit: int, *, as_json: bool
 ) -> int:
-    among = await comfyui.among(session, batch, working_directory())
+    among = await comfyui.among(session, batch, workplace())
     known = queue_report.of_listing(await comfyui.catalogue.list(statuses=statuses, among=among, limit=limit))
     if as_json:
         terminal.as_json(known)

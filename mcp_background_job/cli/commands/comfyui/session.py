@@ -12,11 +12,11 @@ from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson, Limit
 from mcp_background_job.cli.comfyui import listing, sentences, show
 from mcp_background_job.cli.comfyui.session import with_comfyui
+from mcp_background_job.cli.session import workplace
 from mcp_background_job.comfyui import queue_report, session_file
 from mcp_background_job.comfyui.catalogue import Among
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.errors import InvalidRequestError
-from mcp_background_job.jobs.project import working_directory
 
 app = App(name="session")
 
@@ -35,7 +35,7 @@ def show_session(session: str | None = None, /, *, limit: Limit = 20, as_json: A
 
 
 async def _show(comfyui: ComfyUI, reference: str | None, limit: int, *, as_json: bool) -> int:
-    session = await comfyui.sessions.find(reference, working_directory())
+    session = await comfyui.sessions.find(reference, workplace())
     found = await comfyui.catalogue.list(among=Among(session_id=session.session_id), limit=limit)
     known = queue_report.of_session(session, found, len(await comfyui.sessions.tracked_in(session)))
     if as_json:
@@ -60,7 +60,7 @@ def export_session(
 
 
 async def _export(comfyui: ComfyUI, reference: str | None, output: Path | None) -> int:
-    session = await comfyui.sessions.find(reference, working_directory())
+    session = await comfyui.sessions.find(reference, workplace())
     content = session_file.content_of(session, await comfyui.sessions.tracked_in(session))
     text = json.dumps(content, indent=2, ensure_ascii=False)
     if output is None:
@@ -83,7 +83,7 @@ def import_session(path: Annotated[Path, Parameter(name="FILE")], /, *, as_json:
 
 
 async def _import(comfyui: ComfyUI, content: Any, path: Path, *, as_json: bool) -> int:
-    session, tracked = session_file.session_of(content, working_directory(), path.name)
+    session, tracked = session_file.session_of(content, workplace(), path.name)
     taken = await comfyui.sessions.take_in(session, tracked)
     known = queue_report.of_imported_session(taken, len(tracked))
     if as_json:

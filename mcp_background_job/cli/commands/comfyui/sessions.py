@@ -6,9 +6,9 @@ from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson, Limit
 from mcp_background_job.cli.comfyui import rows, tables
 from mcp_background_job.cli.comfyui.session import with_comfyui
+from mcp_background_job.cli.session import workplace
 from mcp_background_job.comfyui import queue_report
 from mcp_background_job.comfyui.control import ComfyUI
-from mcp_background_job.jobs.project import working_directory
 
 
 def sessions(*, limit: Limit = 20, as_json: AsJson = False) -> int:
@@ -22,7 +22,7 @@ def sessions(*, limit: Limit = 20, as_json: AsJson = False) -> int:
 
 
 async def _sessions(comfyui: ComfyUI, limit: int, *, as_json: bool) -> int:
-    known = queue_report.of_sessions(await comfyui.sessions.list(working_directory(), limit=limit))
+    known = queue_report.of_sessions(await comfyui.sessions.list(workplace(), limit=limit))
     if as_json:
         terminal.as_json(known)
     else:

@@ -15,7 +15,7 @@ from mcp_background_job.cli.comfyui import batch_watching, ending, sentences, vi
 from mcp_background_job.cli.comfyui.overrides import overrides_of
 from mcp_background_job.cli.comfyui.session import with_comfyui
 from mcp_background_job.cli.comfyui.watching import watch
-from mcp_background_job.cli.session import CLIENT
+from mcp_background_job.cli.session import CLIENT, workplace
 from mcp_background_job.cli.terminal import PROGRAM
 from mcp_background_job.comfyui import queue_report, report, workflow
 from mcp_background_job.comfyui.batches import MAX_QUEUED, Item, items_of
@@ -24,7 +24,6 @@ from mcp_background_job.comfyui.overrides import Combine
 from mcp_background_job.comfyui.report import Report
 from mcp_background_job.comfyui.workflow import Workflow
 from mcp_background_job.errors import InvalidRequestError
-from mcp_background_job.jobs.project import working_directory
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ def submit(
 
 
 async def _submit(comfyui: ComfyUI, loaded: Workflow, wish: _Wish, *, front: bool) -> int:
-    session = await comfyui.sessions.current(working_directory())
+    session = await comfyui.sessions.current(workplace())
     submitted = await comfyui.submitter.submit(
         loaded, note=wish.note, client=CLIENT, front=front, session_id=session.session_id
     )
@@ -119,7 +118,7 @@ async def _submit(comfyui: ComfyUI, loaded: Workflow, wish: _Wish, *, front: boo
 
 
 async def _submit_batch(comfyui: ComfyUI, items: list[Item], wish: _Wish, limits: _Limits) -> int:
-    session = await comfyui.sessions.current(working_directory())
+    session = await comfyui.sessions.current(workplace())
     created = await comfyui.batches.create(
         items,
         note=wish.note,

@@ -7,10 +7,10 @@ from mcp_background_job.cli.arguments import AsJson
 from mcp_background_job.cli.comfyui import sentences, show
 from mcp_background_job.cli.comfyui.session import with_comfyui
 from mcp_background_job.cli.comfyui.wording import typed
+from mcp_background_job.cli.session import workplace
 from mcp_background_job.comfyui import queue_report
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.prompts import check_prompt_id
-from mcp_background_job.jobs.project import working_directory
 
 
 def track(prompt_id: str, /, *, session: str | None = None, note: str = "", as_json: AsJson = False) -> int:
@@ -27,7 +27,7 @@ def track(prompt_id: str, /, *, session: str | None = None, note: str = "", as_j
 
 async def _track(comfyui: ComfyUI, prompt_id: str, reference: str | None, note: str, *, as_json: bool) -> int:
     prompt = await comfyui.prompts.get(check_prompt_id(prompt_id))
-    session = await comfyui.sessions.find(reference, working_directory())
+    session = await comfyui.sessions.find(reference, workplace())
     await comfyui.sessions.track(session, prompt_id, note)
     known = queue_report.of_tracked(session, prompt_id, prompt.status)
     if as_json:

@@ -1,0 +1,67 @@
+"""What becomes of jobs that somebody wants killed. Loads nothing heavy: the command line uses it as the tools do."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from mcp_background_job.actions.caller import Caller
+from mcp_background_job.core.job import Job, JobChoice, has_more_to_tell
+from mcp_background_job.core.states import NOT_OVER
+from mcp_background_job.errors import BackgroundJobError, InvalidRequestError, UnknownJobError
+from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.stopping import Killed
+
+#: What became of one: how it ended, or why it did not.
+Fate = Killed | BackgroundJobError
+
+
+async def fates(
+    manager: JobManager, caller: Caller, references: Iterable[str], *, signal: str, grace_s: float
+) -> dict[str, Fate]:
+    """Kill jobs by id or name, all at once, so that many take no longer than one; each answers for itself."""
+
+    async def fate(reference: str) -> Fate:
+        try:
+            job = await manager.find(reference, caller.changes)
+            return await manager.kill(job.job_id, by=caller.client, signal=signal, grace_s=grace_s)
+        except BackgroundJobError as error:
+            return error
+
+    meant = list(dict.fromkeys(references))
+    return dict(zip(meant, await asyncio.gather(*(fate(reference) for reference in meant)), strict=True))
+
+
+async def all_of_project(manager: JobManager, project: str) -> list[str]:
+    """Return the ids of the jobs of a project that have not ended, but for the one that this process runs in.
+
+    Raises:
+        InvalidRequestError: there is no project.
+    """
+    if not project:
+        raise InvalidRequestError("you work for no project, so there is nothing that is all of it: name the jobs")
+    jobs = await manager.list(JobChoice(statuses=tuple(NOT_OVER), project=project), limit=sys.maxsize)
+    # That one would end whoever asks, and with them the answer.
+    return [job.job_id for job in jobs if job.job_id != manager.own_job]
+
+
+def fate_row(reference: str, fate: Fate) -> dict[str, Any]:
+    """Return what became of one job, in the fields that tools and ``--json`` have for it."""
+    if isinstance(fate, BackgroundJobError):
+        status = "not_found" if isinstance(fate, UnknownJobError) else "not_killed"
+        return {"job_id": reference, "status": status, "reason": str(fate), "code": fate.code}
+    if fate.job is None:
+        return {"job_id": reference, "status": fate.status}
+    return {"job_id": fate.job.job_id, "status": fate.status, **_end(fate.job)}
+
+
+def _end(job: Job) -> dict[str, Any]:
+    end = {
+        "name": job.name,
+        "exit_code": job.exit_code,
+        "signal": job.signal,
+        "reason": job.reason if has_more_to_tell(job) else None,
+    }
+    return {name: value for name, value in end.items() if value is not None}

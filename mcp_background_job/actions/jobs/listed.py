@@ -1,0 +1,97 @@
+"""A page of a list of jobs. Loads nothing heavy: the command line uses it as the tools do."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mcp_background_job.actions.caller import Caller
+from mcp_background_job.actions.jobs.facts import duration_of
+from mcp_background_job.core.job import Job, JobChoice, has_more_to_tell
+from mcp_background_job.core.states import Outcome, State
+from mcp_background_job.core.text import command_on_one_line, one_line
+from mcp_background_job.executors import lanes
+from mcp_background_job.jobs.manager import JobManager
+
+#: Characters of a command in a list.
+_COMMAND = 80
+#: And of a note.
+_NOTE = 160
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """Jobs, in the fields that tools and ``--json`` have for them.
+
+    Attributes:
+        jobs: one row each; what has no value is left out.
+        next_cursor: where the next page begins, if there is one.
+        more: how many jobs that match are on further pages.
+        elsewhere: how many jobs of other projects match too.
+        note: what else there is to know.
+    """
+
+    jobs: list[dict[str, Any]]
+    next_cursor: int | None
+    more: int | None
+    elsewhere: int | None
+    note: str | None
+
+
+async def page(manager: JobManager, caller: Caller, choice: JobChoice, *, limit: int, cursor: int = 0) -> Listed:
+    """Return a page of the jobs that are meant: those that have not ended first, and then the others; newest first."""
+    jobs = await manager.list(choice, limit=limit, offset=cursor)
+    behind = cursor + len(jobs)
+    count = max(behind, await manager.index.count(choice))
+    everywhere = count if choice.project is None else await manager.index.count(replace(choice, project=None))
+    silent = await lanes.look(_silences, manager, jobs)
+    notes = await manager.notes(jobs)
+    return Listed(
+        jobs=[_row(job, silent.get(job.job_id), notes.get(job.job_id), own=caller.project) for job in jobs],
+        next_cursor=behind if count > behind else None,
+        more=(count - behind) or None,
+        elsewhere=max(0, everywhere - count) or None,
+        note=_note(manager, choice),
+    )
+
+
+def _silences(manager: JobManager, jobs: list[Job]) -> dict[str, float]:
+    """Return for how long each running job has written nothing (seconds)."""
+    running = [job for job in jobs if job.state is State.RUNNING]
+    now = time.time()
+    written = {job.job_id: manager.places.store_of(job.job_id).last_output_at(job.job_id) for job in running}
+    return {job.job_id: now - (written[job.job_id] or job.started_at or job.created_at) for job in running}
+
+
+def _note(manager: JobManager, choice: JobChoice) -> str | None:
+    none = "these are jobs of no project, as you work for none" if choice.project == "" else None
+    return "; ".join(filter(None, (manager.index.filling, none))) or None
+
+
+def _row(job: Job, silent_s: float | None, note: str | None, *, own: str) -> dict[str, Any]:
+    """Return a job as one compact row; directory and project are told where they are not the caller's own."""
+    now = time.time()
+    told = note or (job.reason if job.outcome is Outcome.COMPLETED and has_more_to_tell(job) else None)
+    row = {
+        "job_id": job.job_id,
+        "name": job.name,
+        "status": job.status,
+        "exit_code": job.exit_code,
+        "project": None if job.project == own else job.project,
+        "cwd": None if job.cwd == own else job.cwd,
+        "age_s": round(max(0.0, now - job.created_at)),
+        "duration_s": duration_of(job, now),
+        "deadline_s": None if job.state is State.EXITED else _left(job, now),
+        "silent_s": None if silent_s is None else round(max(0.0, silent_s), 1),
+        "note": told and one_line(told, _NOTE),
+        "command": command_on_one_line(job.command, _COMMAND),
+    }
+    return {field: value for field, value in row.items() if value is not None}
+
+
+def _left(job: Job, now: float) -> float | None:
+    """Return the seconds until the job is stopped for its time limit."""
+    if job.timeout_s is None or job.started_at is None:
+        return None
+    return round(max(0.0, job.started_at + job.timeout_s - now), 1)

@@ -1,0 +1,8 @@
+-- Names are of a project, and lists show one first. These indexes hold all that lists are chosen and sorted by.
+DROP INDEX jobs_by_status;
+DROP INDEX jobs_by_name_and_status;
+CREATE INDEX jobs_by_project_and_name ON jobs (name, project, created_at DESC, job_id DESC) WHERE name IS NOT NULL;
+CREATE INDEX jobs_listed ON jobs ((state = 'exited'), created_at DESC, job_id DESC, status, name, cwd);
+CREATE INDEX jobs_listed_of_project ON jobs (project, (state = 'exited'), created_at DESC, job_id DESC, status, name, cwd);
+
+ALTER TABLE jobs ADD COLUMN timeout_s REAL; -- as the columns of the first addition
