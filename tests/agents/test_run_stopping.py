@@ -223,7 +223,7 @@ async def test_a_run_that_is_killed_as_a_job_was_cancelled(
     run = await runs.spawn(agents.codex(body))
     await asyncio.to_thread(agents.liveness.expect, "agent")
 
-    await manager.kill(run.record.run_id, by="somebody", why="enough")
+    await manager.kill(run.record.job_id, by="somebody", why="enough")
 
     events = await events_until(runs, run)
     assert events[-1]["data"]["status"] == "cancelled"

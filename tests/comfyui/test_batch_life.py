@@ -18,7 +18,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mcp_background_job.comfyui.batches import dispatcher_name
 from mcp_background_job.core.batch import BatchStatus
 from mcp_background_job.core.naming import Asker
 from mcp_background_job.core.recovery import REBOOT
@@ -85,7 +84,8 @@ async def test_whoever_kills_the_dispatcher_pauses_the_batch_and_resume_goes_on(
     async with house(tmp_path, state_dir, manager) as home:
         batch_id = await home.create(60)
         await home.until_ledger("submitted", 5)
-        assert (await manager.kill(dispatcher_name(batch_id), by="somebody")).status == "killed"
+        dispatcher = await home.dispatcher(batch_id)
+        assert (await manager.kill(dispatcher.job_id, by="somebody")).status == "killed"
         view = await home.batches.view(batch_id)
         assert view.status is BatchStatus.PAUSED
         assert "was killed; resume goes on" in view.trouble

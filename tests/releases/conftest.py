@@ -60,15 +60,15 @@ def environment_of(tree: Path, state_dir: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def serve(trees: dict[str, Path], state_dir: str) -> Generator[Serve]:
-    """Starts servers; those that were not closed are closed in the end."""
+def serve(trees: dict[str, Path], state_dir: str, tmp_path: Path) -> Generator[Serve]:
+    """Starts servers in one project; those that were not closed are closed in the end."""
     servers: list[ServerProcess] = []
 
     def serve(release: str, **settings: str) -> ServerProcess:
         tree = trees[release]
         environment = environment_of(tree, state_dir) | settings
         command = [sys.executable, "-m", "mcp_background_job"]
-        server = ServerProcess(command, environment, str(tree), answer_timeout_s=PATIENCE_S)
+        server = ServerProcess(command, environment, str(tmp_path), answer_timeout_s=PATIENCE_S)
         servers.append(server)
         server.initialize()
         return server

@@ -160,7 +160,9 @@ def test_the_index_is_made_by_either_and_filled_by_neither_again(
     assert {rows[job_id] for job_id in ids} == {"as it was"}
 
 
-def test_what_release_1_does_not_know_of_its_jobs_is_filled_from_their_records(serve: Serve, state_dir: str) -> None:
+def test_what_release_1_does_not_know_of_its_jobs_is_filled_from_their_records(
+    serve: Serve, state_dir: str, tmp_path: Path
+) -> None:
     ours = serve("ours")
     assert listed(ours) == {}
     theirs = serve("1.0.0")
@@ -168,7 +170,9 @@ def test_what_release_1_does_not_know_of_its_jobs_is_filled_from_their_records(s
     wait(theirs, job_id)
     listed(ours)
 
+    # Of its project it knows nothing either: that is where the job ran.
+    filled = (str(tmp_path), "", None, 0)
     with contextlib.closing(sqlite3.connect(StateDir(state_dir).index)) as index:
-        assert index.execute("SELECT project, reader, parent, is_own FROM jobs").fetchall() == [("", "", None, 0)]
+        assert index.execute("SELECT project, reader, parent, is_own FROM jobs").fetchall() == [filled]
     with open(StateDir(state_dir).job(job_id).spec) as file:
         assert "project" not in json.load(file), "release 1.0.0 is what started it"

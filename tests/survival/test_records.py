@@ -14,6 +14,7 @@ import pytest
 
 from mcp_background_job.app import build
 from mcp_background_job.config import load_settings
+from mcp_background_job.core.naming import Asker
 from mcp_background_job.errors import BackgroundJobError, StateDirError
 from mcp_background_job.jobs.manager import JobManager
 from tests.conftest import Liveness
@@ -284,7 +285,7 @@ async def test_when_the_state_directory_vanishes_the_job_runs_on_and_questions_g
 
     for question in (
         manager.find(job.job_id),
-        manager.find("orphan"),
+        manager.find("orphan", Asker(manager.project)),
         manager.details(job.job_id),
         manager.list(),
         start(manager, "echo new"),
