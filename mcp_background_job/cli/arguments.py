@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter, Token
@@ -38,3 +40,21 @@ Count = Annotated[int, Parameter(converter=_at_least(0))]
 def separated(values: Sequence[str] | None) -> list[str]:
     """Return the parts of an option that may be repeated and may hold several values between commas."""
     return [part for value in values or () for part in (piece.strip() for piece in value.split(",")) if part]
+
+
+def command_of(words: Sequence[str]) -> str:
+    """Return what is given to the shell: one argument as it is, several quoted and joined, so that each stays one."""
+    return words[0] if len(words) == 1 else shlex.join(words)
+
+
+def directory(said: str | None) -> str | None:
+    """Return the path of a directory that was named from where the user is."""
+    return str(Path(said).expanduser().absolute()) if said else None
+
+
+def variables(pairs: Sequence[str] | None) -> dict[str, str]:
+    """Return variables that were given as NAME=VALUE."""
+    for pair in pairs or ():
+        if "=" not in pair:
+            raise InvalidRequestError(f"--env {pair!r}: give NAME=VALUE")
+    return {name: value for name, _, value in (pair.partition("=") for pair in pairs or ())}

@@ -50,6 +50,7 @@ class Spec:
             release 1.0.0 recorded the job.
         reader: who is to be told of its end and of its questions.
         env_from: where ``env`` comes from, beside what was asked for with the job; empty if not known.
+        attempts_file: where the command is started again when it fails: what is noted of its attempts.
         is_own: it is this program's own (ComfyUI, a dispatcher), and takes none of the places that ``max_jobs`` counts.
     """
 
@@ -78,6 +79,7 @@ class Spec:
     reader: str = ""
     is_own: bool = False
     env_from: str = ""
+    attempts_file: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

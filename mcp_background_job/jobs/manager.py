@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mcp_background_job.jobs.details import Details
     from mcp_background_job.jobs.hub import Hub
     from mcp_background_job.jobs.output import Excerpt, PageOfLog
-    from mcp_background_job.jobs.request import StartRequest
+    from mcp_background_job.jobs.request import Changes, StartRequest
     from mcp_background_job.jobs.starting import Started, Starter
     from mcp_background_job.jobs.stopping import Killed, Stopper
     from mcp_background_job.jobs.talking import Talker
@@ -141,13 +141,15 @@ class JobManager:
         """
         return await self._starter.start(request, client=client, wait_for_report=wait_for_report)
 
-    async def restart(self, job_id: str, *, client: str = "", reader: str = "") -> Started:
+    async def restart(
+        self, job_id: str, changes: Changes | None = None, *, client: str = "", reader: str = ""
+    ) -> Started:
         """Start the same command again, under the same name and in the same project; a live job is stopped first.
 
         Raises:
-            InvalidRequestError: it is the run of an agent.
+            InvalidRequestError: it is the run of an agent, or a change cannot be used; then nothing was stopped.
         """
-        return await self._starter.restart(job_id, client=client, reader=reader)
+        return await self._starter.restart(job_id, changes, client=client, reader=reader)
 
     async def claim_id(self) -> str:
         """Take a free id, for whoever writes it down before the job is started; see ``StartRequest.job_id``.

@@ -17,14 +17,16 @@ from mcp_background_job.core.wire import utf8
 from mcp_background_job.errors import CommandRefusedError, InvalidRequestError, NameTakenError
 from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, JOB_ID_VARIABLE
 from mcp_background_job.jobdir.records import Spec
+from mcp_background_job.jobs.attempts import ATTEMPTS_FILE, repeated
 from mcp_background_job.jobs.environment import plain_output, terminal_output, without_secrets
 from mcp_background_job.jobs.inheritance import Inherited
-from mcp_background_job.jobs.policy import Policy
+from mcp_background_job.jobs.policy import GRACE_S, Policy
 from mcp_background_job.jobs.shell import MAX_ARGUMENT, argv_of, command_from, is_too_long
 
 Stdin = Literal["closed", "pipe", "pty"]
 IfRunning = Literal["return", "restart", "new"]
 Leftovers = Literal["keep", "kill"]
+Again = Literal["no", "on-failure"]
 
 #: Keeps bytes in a file of the job that has this name; returns the file's path.
 Keep = Callable[[str, bytes], str]
@@ -70,6 +72,7 @@ class StartRequest:
         shell: what the command is given to; the configured one without it.
         idle_timeout_s: stop it when it has neither written nor been sent anything for so many seconds.
         leftovers: ``kill`` ends what outlives the command itself; with ``keep`` the job lives as long as that does.
+        restart: whether it is started again when it fails: see ``attempts``.
         pools: names of limits that it shares with other jobs, and how many jobs of each may run at once.
         max_output: bytes of log kept, if more than the settings say.
         large_pipes: give its output much room, for programs that exit without waiting until it is read.
@@ -96,12 +99,40 @@ class StartRequest:
     shell: tuple[str, ...] = ()
     idle_timeout_s: float | None = None
     leftovers: Leftovers = "keep"
+    restart: Again = "no"
     pools: Mapping[str, int] = field(default_factory=dict[str, int])
     max_output: int = 0
     large_pipes: bool = False
     parent: str | None = None
     project: str | None = None
     reader: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What is to be other than it was when a job is started again.
+
+    Attributes:
+        command: the same without it.
+        cwd: the same without it.
+        env: variables beside, or instead of, those that it was started with.
+        grace_s: until SIGKILL, for what still runs.
+    """
+
+    command: str | None = None
+    cwd: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
+    grace_s: float = GRACE_S
+
+
+def check_grace(grace_s: float) -> None:
+    """Check a grace period.
+
+    Raises:
+        InvalidRequestError: it is none.
+    """
+    if not 0 <= grace_s < math.inf:
+        raise InvalidRequestError(f"grace_s={grace_s:g}: a grace period is 0 seconds or more, and finite")
 
 
 def check(request: StartRequest, policy: Policy) -> str:
@@ -195,10 +226,13 @@ def spec_of(
     base = inherited_by(request.stdin, inherited.variables) if whole is None else without_secrets(whole)
     env = {**base, **request.env, JOB_ID_VARIABLE: job_id, COOKIE_VARIABLE: cookie}
     limit = None if request.is_own else policy.timeout_s
+    argv = _argv(request, policy, keep)
+    attempts_file = keep(ATTEMPTS_FILE, b"") if request.restart == "on-failure" else None
     return Spec(
         job_id=job_id,
         command=request.command,
-        argv=_argv(request, policy, keep),
+        argv=argv if attempts_file is None else repeated(argv, attempts_file),
+        attempts_file=attempts_file,
         cwd=cwd,
         env=env,
         created_at=time.time(),

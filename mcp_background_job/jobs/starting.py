@@ -9,20 +9,24 @@ from functools import partial
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.naming import Asker
 from mcp_background_job.core.states import State
+from mcp_background_job.core.wire import utf8
 from mcp_background_job.errors import InvalidRequestError, StateDirError, UnknownJobError
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.layout import RUN_ID_VARIABLE
 from mcp_background_job.jobdir.records import Spec
+from mcp_background_job.jobs.attempts import once
 from mcp_background_job.jobs.environment import is_secret
 from mcp_background_job.jobs.index import Index
 from mcp_background_job.jobs.inheritance import Inheritance, Inherited
 from mcp_background_job.jobs.looking import Looker
-from mcp_background_job.jobs.policy import Policy
+from mcp_background_job.jobs.policy import GRACE_S, Policy
 from mcp_background_job.jobs.request import (
     ROOT,
+    Changes,
     StartRequest,
     check,
+    check_grace,
     check_same,
     inherited_by,
     new_job_id,
@@ -34,6 +38,9 @@ from mcp_background_job.jobs.view import job_of
 
 #: Attempts to find a free id: in a directory with a million jobs one in thirty is taken.
 _ID_ATTEMPTS = 20
+
+#: Pids of killed processes that are told.
+_PIDS = 5
 
 
 @dataclass(frozen=True)
@@ -100,18 +107,23 @@ class Starter:
             started = await self._start(asked)
             self._index.put_later([started.job])
             return started
+        forced = None
         async with self._places.name_held(_key(request.name, project)):
             if live := await self._live_named(request.name, project):
                 if request.if_running == "return":
                     if not request.is_own:  # what we run ourselves is the same under one name, however it is begun
-                        await lanes.look(check_same, live.job, request.command, cwd)
+                        await lanes.look(self._check_same, live.job, request.command, cwd)
                     return live
                 if request.parent is None:
                     asked = replace(asked, request=replace(request, parent=await self._parent_of(live.job)))
-                await self._stopper.kill(live.job.job_id, by=client or "restart", why=f"restart of {request.name}")
+                forced = await self._make_way(live.job, client=client, why=f"restart of {request.name}")
             started = await self._start(asked)
             await self._index.put([started.job])
-            return started
+            return replace(started, note="; ".join(filter(None, (forced, started.note))) or None)
+
+    def _check_same(self, job: Job, command: str, cwd: str) -> None:
+        spec = self._places.store_of(job.job_id).spec(job.job_id)  # has the whole of a long command
+        check_same(replace(job, command=utf8(spec.command)) if spec else job, command, cwd)
 
     async def _start(self, asked: _Asked) -> Started:
         is_whole = asked.request.environment is not None
@@ -136,33 +148,42 @@ class Starter:
             keep=partial(store.keep, job_id),
         )
 
-    async def restart(self, job_id: str, *, client: str, reader: str) -> Started:
+    async def restart(self, job_id: str, changes: Changes | None = None, *, client: str, reader: str) -> Started:
         """Start the same command again, under the same name; a job that still runs is stopped first."""
+        changes = changes or Changes()
         job = await self._looker.find(job_id)
         spec = await self._spec(job)
         if run_id := spec.env.get(RUN_ID_VARIABLE):
             raise InvalidRequestError(
                 f"job {job.label} is run {run_id} of an agent: continue_run goes on with it, spawn_run starts another"
             )
+        command, cwd = changes.command or spec.command, changes.cwd or spec.cwd
+        # Before anything is stopped: what cannot be started must not cost what runs.
+        wanted = StartRequest(command=command, cwd=cwd, env=changes.env, is_own=spec.is_own)
+        check_grace(changes.grace_s)
+        await lanes.look(check, wanted, self._policy)
+        forced = None
         if job.state is not State.EXITED:
-            await self._stopper.kill(job.job_id, by=client or "restart", why="restart")
+            forced = await self._make_way(job, client=client, why="restart", grace_s=changes.grace_s)
         # What the server has of its own, and what it has from the login shell by now, nobody has asked for.
         own, now = (
             inherited_by(spec.stdin, variables)
             for variables in (self._inheritance.own, (await self._inheritance.get()).variables)
         )
         request = StartRequest(
-            command=spec.command,
+            command=command,
             name=spec.name,
-            cwd=spec.cwd,
+            cwd=cwd,
             env={
                 key: value
                 for key, value in spec.env.items()
                 if value not in (own.get(key), now.get(key)) and not is_secret(key)
-            },
+            }
+            | dict(changes.env),
             stdin=spec.stdin,  # pyright: ignore[reportArgumentType]  checked when it was first asked for
             stdin_text=await lanes.look(self._stdin_text, spec),
-            shell=shell_in(spec.argv),
+            shell=shell_in(spec.argv if spec.attempts_file is None else once(spec.argv)),
+            restart="no" if spec.attempts_file is None else "on-failure",
             timeout_s=spec.timeout_s,
             leftovers="kill" if spec.leftovers == "kill" else "keep",
             if_running="restart",
@@ -172,7 +193,17 @@ class Starter:
             project=job.project,
             reader=reader,
         )
-        return await self.start(request, client=client, wait_for_report=True)
+        started = await self.start(request, client=client, wait_for_report=True)
+        return replace(started, note="; ".join(filter(None, (forced, started.note))) or None)
+
+    async def _make_way(self, job: Job, *, client: str, why: str, grace_s: float = GRACE_S) -> str | None:
+        """Stop a job that another takes the place of; returns what to say if it did not go when it was asked to."""
+        await self._stopper.kill(job.job_id, by=client or "restart", why=why, grace_s=grace_s)
+        end = (await self._looker.look(job))[1].exit
+        if end is None or not end.killed_pids or grace_s == 0:
+            return None
+        pids = ", ".join(map(str, end.killed_pids[:_PIDS]))
+        return f"job {job.label} did not end within {grace_s:g} s of SIGTERM and was killed (SIGKILL to {pids})"
 
     async def _spec(self, job: Job) -> Spec:
         spec = await lanes.look(self._places.store_of(job.job_id).spec, job.job_id)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass, replace
 
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import Outcome, State
-from mcp_background_job.errors import InvalidRequestError, StateDirError, SurvivorsError, UnknownJobError
+from mcp_background_job.errors import StateDirError, SurvivorsError, UnknownJobError
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.records import StopRequest
 from mcp_background_job.jobs.looking import Looker
 from mcp_background_job.jobs.policy import GRACE_S
-from mcp_background_job.jobs.request import stop_signal
+from mcp_background_job.jobs.request import check_grace, stop_signal
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,7 @@ class Stopper:
 
     async def kill(self, job_id: str, *, by: str, why: str, signal: str = "TERM", grace_s: float = GRACE_S) -> Killed:
         """Stop a job and everything that it started; see ``JobManager.kill``."""
-        if not 0 <= grace_s < math.inf:
-            raise InvalidRequestError(f"grace_s={grace_s:g}: a grace period is 0 seconds or more, and finite")
+        check_grace(grace_s)
         request = StopRequest(at=time.time(), by=by, why=why, signal=stop_signal(signal), grace_s=grace_s)
         try:
             job = await self._looker.find(job_id)

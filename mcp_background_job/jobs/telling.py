@@ -7,7 +7,7 @@ from mcp_background_job.core.states import State
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.records import Spec, Status
-from mcp_background_job.jobs import notes
+from mcp_background_job.jobs import attempts, notes
 from mcp_background_job.jobs.index import Index
 from mcp_background_job.jobs.standing import Standing
 
@@ -39,6 +39,8 @@ class Teller:
             told.append(notes.STOPPED)
         elif spec and spec.stdin != "closed" and (asked := await self._asked(job.job_id)):
             told.append(asked)
+        if spec and spec.attempts_file and (attempt := await lanes.look(attempts.told_of, spec.attempts_file)):
+            told.append(attempt)
         return "; ".join(told) or None
 
     async def _asked(self, job_id: str) -> str | None:

@@ -17,7 +17,8 @@ from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
 from mcp_background_job.core.waiting import Kind, Why
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.jobs.request import StartRequest
+from mcp_background_job.jobs.policy import GRACE_S
+from mcp_background_job.jobs.request import Changes, StartRequest
 from mcp_background_job.jobs.starting import Started
 
 #: Is told which job a caller has started: its end is news for that caller.
@@ -48,6 +49,9 @@ class Execute:
     if_running: Annotated[Literal["return", "restart", "new"], Field(description="when a job of this name runs")] = (
         "return"
     )
+    restart: Annotated[
+        Literal["no", "on-failure"], Field(description="again when it fails, ever later, at most 10 times in a row")
+    ] = "no"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +59,13 @@ class Restart:
     """A job whose command is to be started again."""
 
     job_id: str
+    command: Annotated[str | None, Field(description="instead of the old one")] = None
+    cwd: str | None = None
+    env: Annotated[dict[str, str] | None, Field(description="added")] = None
+    grace_s: Annotated[float, Field(description="for the old one, until SIGKILL")] = GRACE_S
     wait_s: float = 2
+    until: str | None = None
+    fail_on: str | None = None
 
 
 class Starting:
@@ -85,6 +95,7 @@ class Starting:
             after=tuple(request.after or ()),
             leftovers=request.leftovers,
             if_running=request.if_running,
+            restart=request.restart,
             project=caller.project,
             reader=caller.reader.name,
         )
@@ -93,9 +104,10 @@ class Starting:
 
     async def restart_job(self, caller: Caller, request: Restart) -> JobResult:
         """Start a job's command again as a new job with the same name, cwd and env; stops it first if it still runs."""
-        wait = wait_of(request.wait_s, None, None, from_start=True)
+        wait = wait_of(request.wait_s, request.until, request.fail_on, from_start=True)
         old = await self._manager.find(request.job_id, caller.changes)
-        started = await self._manager.restart(old.job_id, client=caller.client, reader=caller.reader.name)
+        changes = Changes(command=request.command, cwd=request.cwd, env=request.env or {}, grace_s=request.grace_s)
+        started = await self._manager.restart(old.job_id, changes, client=caller.client, reader=caller.reader.name)
         result = await self._started(caller, started, wait)
         result.restarted_from = old.job_id
         return result

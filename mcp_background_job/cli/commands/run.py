@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from mcp_background_job.cli import exit_codes, started, terminal
-from mcp_background_job.cli.arguments import AsJson, OptionalSeconds, separated
+from mcp_background_job.cli.arguments import AsJson, OptionalSeconds, command_of, directory, separated, variables
 from mcp_background_job.cli.follow import Follower
 from mcp_background_job.cli.session import CLIENT, with_manager
 from mcp_background_job.cli.terminal import PROGRAM
 from mcp_background_job.core.job import Job
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.jobs.request import IfRunning, Leftovers, StartRequest, Stdin
+from mcp_background_job.jobs.request import Again, IfRunning, Leftovers, StartRequest, Stdin
 
 
 def run(
@@ -30,6 +28,7 @@ def run(
     after: list[str] | None = None,
     leftovers: Leftovers = "keep",
     if_running: IfRunning = "return",
+    restart: Again = "no",
     follow: Annotated[bool, Parameter(name=["--follow", "-f"])] = False,
     as_json: AsJson = False,
 ) -> int:
@@ -49,6 +48,7 @@ def run(
         leftovers: What becomes of background processes that outlive the command: keep lets the job last as long as
             they do, kill ends them.
         if_running: What to do when a job of this name runs: return that one, restart it, or start a new one beside it.
+        restart: Whether to start it again when it fails: each time later, and at most 10 times in a row.
         follow: Print its output until it is over, and exit as it did. Ctrl-C leaves it running.
         as_json: Print JSON, with the same field names everywhere.
     """
@@ -57,15 +57,16 @@ def run(
             "--follow prints the job's output: leave out --json, and use status --json afterwards"
         )
     request = StartRequest(
-        command=command[0] if len(command) == 1 else shlex.join(command),
+        command=command_of(command),
         name=name,
-        cwd=str(Path(cwd).expanduser().absolute()) if cwd else None,
-        env=_variables(env or []),
+        cwd=directory(cwd),
+        env=variables(env),
         stdin=stdin,
         timeout_s=timeout,
         after=tuple(separated(after)),
         leftovers=leftovers,
         if_running=if_running,
+        restart=restart,
     )
     return with_manager(lambda manager: _run(manager, request, follow=follow, as_json=as_json))
 
@@ -89,10 +90,3 @@ async def _follow(manager: JobManager, job: Job) -> int:
         terminal.say(f"job {job.label} runs on; {PROGRAM} kill {job.job_id} stops it, logs -f shows its output")
         raise
     return exit_codes.of_job(await manager.find(job.job_id))
-
-
-def _variables(pairs: list[str]) -> dict[str, str]:
-    for pair in pairs:
-        if "=" not in pair:
-            raise InvalidRequestError(f"--env {pair!r}: give NAME=VALUE")
-    return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}

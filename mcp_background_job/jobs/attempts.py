@@ -1,0 +1,82 @@
+"""Jobs that are started again when they fail: what runs them (``processes.again``), and what it has noted."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+#: Name of the file in the job's directory.
+ATTEMPTS_FILE = "attempts"
+
+#: Seconds from the first failure to the next attempt; each further failure doubles it.
+FIRST_S = 1.0
+
+#: Repetitions in a row after which the job gives up: with the back-off some five minutes, in which a dependency may
+#: come up, and after which somebody has to look.
+MOST = 10
+
+_HELPER = str(Path(__file__).parent.parent / "processes" / "again.py")
+_WORDS = 7
+
+#: More than one line of the file has bytes.
+_TAIL = 4096
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """The newest attempt of a job.
+
+    Attributes:
+        number: 1 for the first.
+        before: how the one before ended and how long it took; ``None`` for the first.
+        begins_in_s: seconds until it begins, 0 or less if it has begun.
+        is_last: it has failed, and there will be no other.
+    """
+
+    number: int
+    before: str | None = None
+    begins_in_s: float = 0.0
+    is_last: bool = False
+
+
+def repeated(argv: Sequence[str], path: str) -> list[str]:
+    """Return what is executed to run something again when it fails."""
+    return [sys.executable, "-I", "-S", _HELPER, path, f"{FIRST_S:g}", str(MOST), *argv]
+
+
+def once(argv: Sequence[str]) -> list[str]:
+    """Return what ``repeated`` was given."""
+    return list(argv[_WORDS:])
+
+
+def newest(path: str) -> Attempt:
+    """Return the newest attempt that a file tells of; call it in a thread."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, file.seek(0, 2) - _TAIL))
+            lines = file.read().splitlines()
+        last = json.loads(lines[-1])
+        begins_at, number = last["begins_at"], int(last["attempt"])
+        before = f"attempt {last['failed']} ended with {last['ended']} after {last['lived_s']:.1f} s"
+    except (OSError, ValueError, LookupError, TypeError):  # nothing is noted yet, or not wholly
+        return Attempt(1)
+    return Attempt(number, before, 0.0 if begins_at is None else begins_at - time.time(), is_last=begins_at is None)
+
+
+def told_of(path: str) -> str | None:
+    """Return what to say of the newest attempt that a file tells of; call it in a thread."""
+    return told(newest(path))
+
+
+def told(attempt: Attempt) -> str | None:
+    """Return what to say of an attempt; nothing of the first."""
+    if attempt.before is None:
+        return None
+    if attempt.is_last:
+        return f"{attempt.before}; it has failed too often and is not started again"
+    begins = f"begins in {attempt.begins_in_s:.0f} s" if attempt.begins_in_s > 0 else "runs"
+    return f"{attempt.before}; attempt {attempt.number} {begins}"

@@ -1,0 +1,121 @@
+"""``python -I -S …/again.py ATTEMPTS FIRST_S MOST ARGV…``: runs a command, and again when it fails; run by path.
+
+It is the job's command as far as the job's runner knows, so a kill ends both it and what it runs, at whatever moment;
+and it needs no server. It asks the kernel for no signal: what is meant for the command's handlers is not for it.
+
+Each attempt has all of the command's life: its exit code or signal, and how long it took, are written to the output
+and, as a line of JSON that says which attempt comes next and when, to the file ATTEMPTS. The first repetition comes
+FIRST_S seconds after a failure; each one after another failure takes twice as long to come. After MOST repetitions in
+a row it gives up, and ends as the last attempt did.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import signal
+import sys
+import time
+
+#: No repetition comes later than this: what a server waits for (a port, a database) comes back within minutes.
+LONGEST_S = 60.0
+
+#: An attempt that has lived so long had started well: what comes after it is no repetition of the same failure.
+STEADY_S = 60.0
+
+#: Whoever sends one of these wants an end, and a program that was ended so has not failed; nor has one that says so in
+#: its exit code, as shells do of what they have run.
+_ASKS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+_ENDED_AS_ASKED = {code for number in _ASKS for code in (-number, 128 + number)}
+
+_HEARD = (signal.SIGCHLD, signal.SIGALRM, *_ASKS)
+
+#: Python ignores these, and what it starts would too.
+_IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
+
+
+def delay_s(failures: int, first_s: float) -> float:
+    """Return how long to wait after so many failures in a row."""
+    return min(LONGEST_S, first_s * 2.0 ** min(failures - 1, 30))
+
+
+def main(path: str, first_s: float, most: int, argv: list[str]) -> None:
+    """Run the command until it has ended well, was asked to end, or has failed too often; does not return."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's own handler
+    signal.signal(signal.SIGCHLD, _take_notice)  # some systems do not keep what nobody handles
+    signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
+    number, failures = 1, 0
+    while True:
+        began = time.monotonic()
+        code, asked = _run(argv)
+        lived_s = time.monotonic() - began
+        if asked or code == 0 or code in _ENDED_AS_ASKED:
+            _end(code)
+        failures = failures + 1 if lived_s < STEADY_S else 1
+        wait_s = delay_s(failures, first_s)
+        _note(path, number, code, lived_s, wait_s=None if failures > most else wait_s)
+        if failures > most or _is_asked_within(wait_s):
+            _end(code)
+        number += 1
+        with contextlib.suppress(OSError):  # a pipe or a terminal has no beginning to go back to
+            os.lseek(0, 0, os.SEEK_SET)
+
+
+def _take_notice(number: int, frame: object) -> None:
+    """Do nothing: ``sigwait`` tells."""
+
+
+def _run(argv: list[str]) -> tuple[int, bool]:
+    """Run the command once; returns how it ended, and whether somebody asked for that."""
+    pid = os.posix_spawn(argv[0], argv, os.environ, setsigmask=(), setsigdef=_IGNORED_BY_PYTHON)
+    asked = False
+    while True:
+        if signal.sigwait(_HEARD) != signal.SIGCHLD:
+            asked = True
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status), asked
+
+
+def _is_asked_within(wait_s: float) -> bool:
+    signal.setitimer(signal.ITIMER_REAL, wait_s)
+    while (heard := signal.sigwait(_HEARD)) == signal.SIGCHLD:
+        pass
+    return heard != signal.SIGALRM
+
+
+def _note(path: str, number: int, code: int, lived_s: float, *, wait_s: float | None) -> None:
+    ended = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+    then = "it has failed too often" if wait_s is None else f"attempt {number + 1} begins in {wait_s:g} s"
+    line = {
+        "attempt": number if wait_s is None else number + 1,
+        "failed": number,
+        "ended": ended,
+        "lived_s": round(lived_s, 3),
+        "begins_at": None if wait_s is None else time.time() + wait_s,
+    }
+    with contextlib.suppress(OSError):  # a disk that is full: the output says it too
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        os.write(descriptor, json.dumps(line).encode() + b"\n")
+        os.close(descriptor)
+    with contextlib.suppress(OSError):  # a terminal that nobody has open any more
+        os.write(
+            2, f"[mcp-background-job: attempt {number} ended with {ended} after {lived_s:.1f} s; {then}]\n".encode()
+        )
+
+
+def _end(code: int) -> None:
+    """End as the command did."""
+    if code >= 0:
+        os._exit(code)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # there is nothing to be found in ours
+    signal.signal(-code, signal.SIG_DFL)
+    signal.raise_signal(-code)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEARD)
+    os._exit(128 - code)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), sys.argv[4:])

@@ -1,0 +1,137 @@
+"""Commands that are run again when they fail, as the process that does it is run by a job's runner."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import pytest
+
+from mcp_background_job.jobs import attempts
+from mcp_background_job.processes import again
+from tests.conftest import Liveness
+from tests.patience import PATIENCE_S, wait_until
+
+Run = Callable[..., subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Generator[Run]:
+    """Runs a command for the shell, and again when it fails, in a group of its own."""
+    notes = tmp_path / "attempts"
+    notes.touch()
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(command: str, *, first_s: float = 0.01, most: int = 3) -> subprocess.Popen[bytes]:
+        helper = [sys.executable, "-I", "-S", again.__file__, str(notes), str(first_s), str(most)]
+        started.append(
+            subprocess.Popen(
+                [*helper, "/bin/sh", "-c", command],
+                cwd=tmp_path,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                process_group=0,
+            )
+        )
+        return started[-1]
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=PATIENCE_S)
+
+
+def _output(process: subprocess.Popen[bytes]) -> list[str]:
+    return process.communicate(timeout=PATIENCE_S)[0].decode().splitlines()
+
+
+def test_what_fails_is_run_again_until_it_ends_well(run: Run, tmp_path: Path) -> None:
+    process = run("echo x >> runs; test $(wc -l < runs) -eq 3 && echo well; exit_code=$?; exit $((exit_code * 4))")
+
+    told = _output(process)
+
+    assert process.returncode == 0
+    assert told[0].startswith("[mcp-background-job: attempt 1 ended with exit code 4 after 0.")
+    assert told[0].endswith("attempt 2 begins in 0.01 s]")
+    assert told[1].endswith("attempt 3 begins in 0.02 s]")
+    assert told[2:] == ["well"]
+    newest = attempts.newest(str(tmp_path / "attempts"))
+    assert (newest.number, newest.is_last) == (3, False)
+    assert "attempt 2 ended with exit code 4 after" in (attempts.told(newest) or "")
+    assert "attempt 3 runs" in (attempts.told(newest) or "")
+
+
+def test_after_too_many_failures_in_a_row_it_ends_as_the_last_attempt_did(run: Run, tmp_path: Path) -> None:
+    process = run("kill -USR1 $$", most=2)
+
+    told = _output(process)
+
+    assert process.returncode == -signal.SIGUSR1
+    assert len(told) == 3
+    assert told[2].startswith("[mcp-background-job: attempt 3 ended with SIGUSR1 after")
+    assert told[2].endswith("it has failed too often]")
+    newest = attempts.newest(str(tmp_path / "attempts"))
+    assert (newest.number, newest.is_last) == (3, True)
+    assert "is not started again" in (attempts.told(newest) or "")
+
+
+@pytest.mark.parametrize("command", ["exit 0", "exit 143", "kill -TERM $$", "kill -INT $$"])
+def test_what_has_ended_well_or_as_it_was_asked_to_is_not_run_again(run: Run, command: str) -> None:
+    process = run(command)
+    assert _output(process) == []
+    assert process.returncode in (0, 143, -signal.SIGTERM, -signal.SIGINT)
+
+
+def test_what_is_asked_to_end_is_not_run_again_whatever_it_exits_with(run: Run, liveness: Liveness) -> None:
+    body = "signal.signal(signal.SIGTERM, lambda *_: os._exit(42))\nconnect('command')\nhang()\n"
+    process = run("exec " + liveness.script("command", body))
+    liveness.expect("command")
+
+    os.killpg(process.pid, signal.SIGTERM)
+
+    assert _output(process) == []
+    assert process.returncode == 42
+
+
+def test_what_is_asked_to_end_between_two_attempts_ends(run: Run, tmp_path: Path) -> None:
+    process = run("exit 5", first_s=3600.0)
+    wait_until(lambda: attempts.newest(str(tmp_path / "attempts")).number == 2, "a first failure")
+    assert attempts.newest(str(tmp_path / "attempts")).begins_in_s > 0
+    assert "attempt 2 begins in" in (attempts.told(attempts.newest(str(tmp_path / "attempts"))) or "")
+
+    os.killpg(process.pid, signal.SIGTERM)
+
+    process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 5
+
+
+def test_an_attempt_has_signals_and_input_as_if_it_were_the_first(run: Run) -> None:
+    told = _output(run("grep -E 'Sig(Blk|Ign)' /proc/self/status; read line; exit 3", most=1))
+    lines = [line for line in told if line.startswith("Sig")]
+    assert len(lines) == 4
+    # The C library has two signals of its own.
+    assert all(int(line.split()[1], 16) & 0x7FFFFFFF == 0 for line in lines)
+
+
+def test_the_back_off_doubles_and_has_an_end() -> None:
+    assert [again.delay_s(failures, 1.0) for failures in (1, 2, 3, 7, 8, 10_000)] == [1.0, 2.0, 4.0, 60.0, 60.0, 60.0]
+
+
+def test_nothing_noted_is_the_first_attempt(tmp_path: Path) -> None:
+    path = tmp_path / "attempts"
+    for text in (None, "", "{", "[]", '{"attempt": null}', "\n\n"):
+        if text is not None:
+            path.write_text(text)
+        assert attempts.newest(str(path)) == attempts.Attempt(1)
+    assert attempts.told(attempts.Attempt(1)) is None
+
+
+def test_what_is_repeated_is_found_again() -> None:
+    argv = ["/bin/bash", "-e", "-c", "serve --port 1"]
+    assert attempts.once(attempts.repeated(argv, "/state/attempts")) == argv
