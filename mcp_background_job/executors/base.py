@@ -217,6 +217,10 @@ class Store(Protocol):
         """Tell whether the end of a job is on record, or the job is gone: cheaper than a look at the job."""
         ...
 
+    def log_extent(self, job_id: str) -> tuple[int, int]:
+        """Return the offset of the oldest byte of the log that is kept, and the offset behind the newest."""
+        ...
+
     def read_log(self, job_id: str, offset: int, limit: int, stream: Stream | None = None) -> Piece:
         """Read at most ``limit`` bytes of the log from an offset on."""
         ...

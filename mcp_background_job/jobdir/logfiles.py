@@ -67,9 +67,12 @@ class LogFiles:
 
     def entries_from(self, offset: int) -> Iterator[Entry]:
         """Yield the entries of everything from an offset on."""
-        number, count = self._number_at(offset), self._count()
+        # The entry before is looked at again: it may have been the last, which grows until there is a next one.
+        number, count = max(0, self._number_at(offset) - 1), self._count()
         while number < count:
-            yield from self._entries(number, min(_BATCH, count - number))
+            for entry in self._entries(number, min(_BATCH, count - number)):
+                if not _lies_before(entry.offset, entry.length, entry.stream, offset):
+                    yield entry
             number += _BATCH
 
     def entries_backwards(self) -> Iterator[Entry]:
@@ -107,13 +110,12 @@ class LogFiles:
 
     def _number_at(self, offset: int) -> int:
         """Return the number of the first entry that does not lie wholly before an offset."""
-        return bisect_left(range(self._count()), x=True, key=lambda number: not self._lies_before(number, offset))
 
-    def _lies_before(self, number: int, offset: int) -> bool:
-        begin, _, length, stream = self._entry(number)
-        if not stream:  # dropped
-            return True
-        return begin < offset if stream == Stream.LOST else begin + length <= offset
+        def is_reached(number: int) -> bool:
+            begin, _, length, stream = self._entry(number)
+            return not _lies_before(begin, length, stream, offset)
+
+        return bisect_left(range(self._count()), x=True, key=is_reached)
 
     def _entry(self, number: int) -> tuple[int, float, int, int]:
         return ENTRY.unpack(self._raw(number, 1))
@@ -140,6 +142,13 @@ class LogFiles:
             return None
         magic, start, kept_from = HEADER.unpack(data)
         return (start, kept_from) if magic == MAGIC else None
+
+
+def _lies_before(begin: int, length: int, stream: int, offset: int) -> bool:
+    """Tell whether an entry lies wholly before an offset."""
+    if not stream:  # dropped
+        return True
+    return begin < offset if stream == Stream.LOST else begin + length <= offset
 
 
 def open_file(stack: ExitStack, path: str) -> int | None:

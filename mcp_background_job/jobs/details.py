@@ -43,8 +43,7 @@ class Details:
 
 def details_of(store: Store, job: Job, seen: Observation, *, spec: Spec | None, usage: Usage | None) -> Details:
     """Gather what is known of a job that was just looked at. Call it in a thread."""
-    log = store.read_log(job.job_id, 0, 0)
-    end = log.end
+    first, end = store.log_extent(job.job_id)
     return Details(
         job=job,
         spec=spec,
@@ -53,7 +52,7 @@ def details_of(store: Store, job: Job, seen: Observation, *, spec: Spec | None, 
         output_bytes=max(end, seen.exit.output_bytes if seen.exit else 0),
         last_output_at=store.last_output_at(job.job_id) if end else None,
         log_path=store.log_path(job.job_id),
-        kept_from=log.first,
+        kept_from=first,
         note=seen.trouble or _on_end(job, spec),
     )
 

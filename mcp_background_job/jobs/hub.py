@@ -150,7 +150,7 @@ class Watched:
         last = store.last_output_at(self._job_id)
         # The time of the file becomes one of a clock that does not jump: a jump must not count as silence.
         wrote_at = None if last is None else time.monotonic() - max(0.0, time.time() - last)
-        return store.read_log(self._job_id, 0, 0).end, wrote_at
+        return store.log_extent(self._job_id)[1], wrote_at
 
     def _tell_life(self) -> None:
         self.life.tell()

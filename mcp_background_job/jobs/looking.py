@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -33,10 +33,11 @@ _SUGGESTIONS = 5
 class Looker:
     """Looks at jobs; see ``JobManager`` for what is not said here."""
 
-    def __init__(self, places: Places, index: Index) -> None:
-        """Takes its parts."""
+    def __init__(self, places: Places, index: Index, *, glance: Callable[[], None]) -> None:
+        """Takes its parts, and what else is looked at by the way, whenever a job is looked at closely."""
         self._places = places
         self._index = index
+        self._glance = glance
 
     async def find(self, reference: str, asker: Asker | None = None) -> Job:
         """Return a job as it is now, by id or name."""
@@ -96,8 +97,7 @@ class Looker:
 
         Looks into no index: each change of threads costs as much as all of this.
         """
-        spec = self._spec(job_id)
-        seen = self._places.look([job_id]).get(job_id)
+        spec, seen = self._spec(job_id), self._places.look([job_id]).get(job_id)
         if spec is None or spec.job_id != job_id or seen is None or (seen.status is None and seen.exit is None):
             return None
         return self._gathered(observed(job_of(spec), seen), seen, spec)
@@ -111,6 +111,7 @@ class Looker:
     def _gathered(self, job: Job, seen: Observation, spec: Spec | None) -> Details:
         from mcp_background_job.jobs.details import details_of  # noqa: PLC0415  a list of jobs does without
 
+        self._glance()
         usage = self._places.usage_seen(job.job_id, seen)
         return details_of(self._places.store_of(job.job_id), job, seen, spec=spec, usage=usage)
 

@@ -73,7 +73,7 @@ class JobManager:
         self.shell = shlex.join(policy.shell)
         self._policy = policy
         self.inheritance = inheritance
-        self._looker = Looker(places, index)
+        self._looker = Looker(places, index, glance=news.glance)
         self._tidier = Tidier(places, index, news, keep_s=keep_s)
 
     @cached_property

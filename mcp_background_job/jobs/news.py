@@ -1,7 +1,9 @@
 """Tells each reader, once, what is new of the jobs that it started.
 
 There is no process whose task that would be: whoever is to be told looks. So a look is cheap. A job that has not ended
-has a mark, and all marks are one listing, which is made again only if a mark was made or removed since.
+has a mark, and all marks are one listing, which is made again only if a mark was made or removed since. Most calls find
+nothing new, and to learn that from the store takes a change of threads, which is most of what a short call costs. So
+whoever looks at a job's files anyway glances at the time stamps of marks and store: while they stay, nothing is new.
 """
 
 from __future__ import annotations
@@ -32,6 +34,12 @@ Result = TypeVar("Result")
 #: Sentences in one answer; more are summed up.
 _MAX_TOLD = 5
 
+#: A glance is for the answer that is being made. What ends after it is told with the next one.
+_GLANCE_S = 0.05
+
+#: Time stamps of the marks and of the store.
+_Signs = tuple[int, int]
+
 
 class JobNews:
     """News of jobs, for all readers of this state directory. The store is used in a thread of its own."""
@@ -43,6 +51,8 @@ class JobNews:
         self._store: News | None = None
         self._marked: set[str] = set()
         self._stamp = -1
+        self._glance: tuple[float, _Signs | None] = (0.0, None)
+        self._nothing_new: dict[tuple[Reader, Way], _Signs] = {}
         self._is_closed = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="news")
 
@@ -55,6 +65,8 @@ class JobNews:
 
         What is new of jobs that are ``shown`` anyhow is told with that, and left out.
         """
+        if self._is_quiet(reader, way):
+            return []
         items = await self._call(lambda news: self._take(news, reader, way))
         told = [sentence(item) for item in items if item.subject not in shown]
         more = len(told) - _MAX_TOLD
@@ -68,6 +80,22 @@ class JobNews:
         """Remember what a reader is shown of a job; see ``core.news.Shown``."""
         if offsets:
             await self._call(lambda news: news.show(reader, job_id, offsets, at=time.time()))
+
+    def glance(self) -> None:
+        """Note whether anything may be new. It blocks, for two looks at time stamps."""
+        self._glance = time.monotonic(), self._signs()
+
+    def _is_quiet(self, reader: Reader, way: Way) -> bool:
+        (at, signs), self._glance = self._glance, (0.0, None)  # one glance is for one answer
+        is_fresh = signs is not None and time.monotonic() - at < _GLANCE_S
+        return is_fresh and self._nothing_new.get((reader, way)) == signs
+
+    def _signs(self) -> _Signs | None:
+        """Return the time stamps, ``None`` if something may yet change without changing them."""
+        if self._store is None:
+            return None
+        signs = settled(self._places.marks_changed_at()), settled(self._store.changed_at())
+        return None if -1 in signs else signs
 
     async def forget(self, before: float) -> None:
         """Forget what happened before a moment (seconds since the epoch)."""
@@ -88,6 +116,7 @@ class JobNews:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._called, function)
 
     def _called(self, function: Callable[[News], Result]) -> Result:
+        self._nothing_new.clear()  # until somebody has looked after this
         try:
             self._store = self._store or self._open_store()
             return function(self._store)
@@ -97,9 +126,15 @@ class JobNews:
             return function(self._store)
 
     def _take(self, news: News, reader: Reader, way: Way) -> list[Item]:
-        self._note_ends(news, reader)
+        signs = self._signs()  # first: what comes while we look is not passed over
+        all_go_on = self._note_ends(news, reader)
+        conversations = news.conversations(reader, way)
+        if all_go_on and not conversations:
+            if signs:
+                self._nothing_new[reader, way] = signs
+            return []
         # What a conversation started that is over itself is told to the next one of the same client.
-        orphaned = {part for part in news.conversations(reader, way) if part and not goes_on(part)}
+        orphaned = {part for part in conversations if part and not goes_on(part)}
         told = news.take(reader, way, {reader.conversation, "", *orphaned})
         if way is Way.ANSWER:
             for item in told:
@@ -107,16 +142,18 @@ class JobNews:
                     news.show(reader, item.subject, {END: 0}, at=time.time())
         return told
 
-    def _note_ends(self, news: News, reader: Reader) -> None:
+    def _note_ends(self, news: News, reader: Reader) -> bool:
+        """Make news of what has ended; returns whether all that the reader awaits goes on."""
         awaited = news.awaited(reader)
         if not awaited or not (over := awaited.keys() - self._live()):
-            return
+            return True
         seen = self._places.look(over)
         if gone := over - seen.keys():  # removed, and with it whatever there was to tell
             news.drop(reader, gone)
         ends = [self._end_of(job_id, now, awaited[job_id]) for job_id, now in seen.items() if now.state is State.EXITED]
         if ends:
             news.add(reader, sorted(ends, key=lambda item: item.at or 0.0), at=time.time())
+        return False
 
     def _live(self) -> set[str]:
         stamp = self._places.marks_changed_at()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 
 from mcp_background_job.core.news import MAX_PER_READER, Item, Kind, Reader, Way
 from mcp_background_job.registry import database
@@ -83,6 +84,10 @@ class SqliteNews:
         rows = self._database.rows("shown", reader=name, conversation=conversation, subject=subject)
         return {row["what"]: row["offset"] for row in rows}
 
+    def changed_at(self) -> int:
+        # What is written goes into the one or, by a checkpoint, the other.
+        return max(_modified(self._database.path), _modified(f"{self._database.path}-wal"))
+
     def forget(self, before: float) -> None:
         with self._database.writing() as write:
             for query in ("forget_news", "forget_shown", "forget_told"):
@@ -90,6 +95,13 @@ class SqliteNews:
 
     def close(self) -> None:
         self._database.close()
+
+
+def _modified(path: str) -> int:
+    try:
+        return Path(path).stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def _stored(reader: Reader) -> tuple[str, str]:

@@ -43,6 +43,10 @@ class News(Protocol):
         """Return how far the reader's conversation was shown what of a job."""
         ...
 
+    def changed_at(self) -> int:
+        """Return a number that changes when another process writes here: nanoseconds since the epoch. In any thread."""
+        ...
+
     def forget(self, before: float) -> None:
         """Remove news and notes that are older than a moment (seconds since the epoch); what is awaited stays."""
         ...

@@ -76,6 +76,9 @@ class MemoryNews:
         _, offsets = self._of(reader).shown.get(subject, (0.0, {}))
         return {what: offset for (conversation, what), offset in offsets.items() if conversation == reader.conversation}
 
+    def changed_at(self) -> int:
+        return 0  # there is no other process
+
     def forget(self, before: float) -> None:
         for memory in self._readers.values():
             memory.entries = {key: entry for key, entry in memory.entries.items() if entry.noted_at >= before}

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from mcp_background_job.core.gaps import Gap, Why
 from mcp_background_job.jobdir import logreader
 from mcp_background_job.jobdir.layout import JobDir, StateDir
+from mcp_background_job.jobdir.logfiles import LogFiles
 from mcp_background_job.jobdir.logformat import ENTRY, HEADER, MAGIC, Stream
 from mcp_background_job.runner.log.output import Log
 from tests.patience import PATIENCE_S
@@ -376,6 +377,23 @@ def test_a_log_without_a_usable_index_can_still_be_read(job: JobDir, index: byte
 
     assert logreader.read(job, 0, 100).data == b"all that was written"
     assert logreader.read_tail(job, 7).data == b"written"
+
+
+def test_an_entry_that_grows_while_its_place_is_looked_up_is_read_whole(
+    job: JobDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_of(job, (1, 1.0, b"one"))
+    look_up = LogFiles._number_at
+
+    def and_meanwhile_it_grows(files: LogFiles, offset: int) -> int:
+        number = look_up(files, offset)
+        log_of(job, (1, 1.0, b"onetwo"), (2, 2.0, b"other"), (1, 2.0, b"three"))
+        return number
+
+    monkeypatch.setattr(LogFiles, "_number_at", and_meanwhile_it_grows)
+    parts = logreader.read_parts(job, 3, 100, Stream.STDOUT)
+
+    assert [(part.offset, part.data) for part in parts.parts] == [(3, b"two"), (11, b"three")]
 
 
 # -- while it is being written and dropped --------------------------------------------------------------------

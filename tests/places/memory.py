@@ -152,6 +152,9 @@ class MemoryStore:
     def is_over(self, job_id: str) -> bool:
         return job_id not in self.jobs or self.jobs[job_id].exit is not None
 
+    def log_extent(self, job_id: str) -> tuple[int, int]:
+        return 0, len(self._log(job_id))
+
     def read_log(self, job_id: str, offset: int, limit: int, stream: Stream | None = None) -> Piece:
         log = b"" if stream is Stream.STDERR else self._log(job_id)
         start = min(offset, len(log))

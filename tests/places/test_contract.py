@@ -41,8 +41,8 @@ async def told(place: Place, spec: Spec, words: str, *, eof: bool = False) -> No
 
 async def logged(place: Place, spec: Spec, size: int) -> None:
     async with asyncio.timeout(PATIENCE_S), await place.connect(spec.job_id) as channel:
-        while place.store.read_log(spec.job_id, 0, 0).end < size:
-            await channel.watch(place.store.read_log(spec.job_id, 0, 0).end, leader_exited=False)
+        while place.store.log_extent(spec.job_id)[1] < size:
+            await channel.watch(place.store.log_extent(spec.job_id)[1], leader_exited=False)
 
 
 async def over(place: Place, spec: Spec) -> Observation:
@@ -180,7 +180,7 @@ async def test_who_waits_for_the_end_passes_over_news(place: Place, spec_of: Spe
 async def test_the_log_is_read_from_anywhere(place: Place, spec_of: SpecOf) -> None:
     spec = await launched(place, spec_of())
     store, job_id = place.store, spec.job_id
-    assert store.last_output_at(job_id) is None or store.read_log(job_id, 0, 0).end == 0
+    assert store.last_output_at(job_id) is None or store.log_extent(job_id) == (0, 0)
     before = time.time()
     await told(place, spec, "say 0123456789\n")
     await logged(place, spec, 11)

@@ -198,6 +198,12 @@ class LocalStore:
         job = self.job(job_id)
         return job.has_exit or not os.path.exists(job.path)
 
+    def log_extent(self, job_id: str) -> tuple[int, int]:
+        """Look at the log's header and size."""
+        from mcp_background_job.jobdir import logreader  # noqa: PLC0415  much that is about no output does without
+
+        return logreader.extent(self.job(job_id))
+
     def read_log(self, job_id: str, offset: int, limit: int, stream: Stream | None = None) -> Piece:
         """Read at most ``limit`` bytes of the log from an offset on."""
         from mcp_background_job.jobdir import logreader  # noqa: PLC0415  much that is about no output does without
