@@ -25,7 +25,7 @@ sys.path.append(str(Path(__file__).parent.parent))
 from tests.patience import HELPER_LIFE_S, PATIENCE_S, TEST_S, scaled
 
 # How long one example takes says more of the machine's load than of the code. What a case sets for itself comes on top.
-settings.register_profile("loaded machine", suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("loaded machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("loaded machine")
 
 # Whoever runs tests in the background of a shell has them ignore SIGINT, and all processes that they start with them.

@@ -155,7 +155,7 @@ class Looker:
             self._places.care_later(job.job_id)
         now = observed(job, seen)
         if now != job:
-            await self._index.put([now])
+            self._index.put_later([now])
         return now
 
     # -- output ----------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -56,9 +56,10 @@ class JobNews:
         self._is_closed = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="news")
 
-    async def expect(self, reader: Reader, job_ids: Iterable[str]) -> None:
-        """Remember that the ends of these jobs are news for this reader."""
-        await self._call(lambda news: news.expect(reader, job_ids, at=time.time()))
+    def expect(self, reader: Reader, job_ids: Collection[str]) -> None:
+        """Remember that the ends of these jobs are news for this reader; whatever is asked next comes after it."""
+        now = time.time()
+        self._thread.submit(self._called, lambda news: news.expect(reader, job_ids, at=now))
 
     async def to_tell(self, reader: Reader, way: Way, *, shown: Collection[str] = ()) -> list[str]:
         """Return in sentences what is new for a reader and this way has not told; now it has told it.

@@ -62,10 +62,9 @@ class Started:
 
 @dataclass(frozen=True)
 class _Asked:
-    """A request that was checked, and who asks."""
+    """A request, and who asks."""
 
     request: StartRequest
-    cwd: str
     after: list[str]
     client: str
     wait_for_report: bool
@@ -99,14 +98,14 @@ class Starter:
 
     async def start(self, request: StartRequest, *, client: str, wait_for_report: bool) -> Started:
         """Start a job, or return the live one of the same name if that is asked for."""
-        cwd = await lanes.look(check, request, self._policy)
         project = self._policy.project if request.project is None else request.project
         after = [(await self._looker.find(other, Asker(project))).job_id for other in request.after]
-        asked = _Asked(request, cwd, after, client, wait_for_report)
+        asked = _Asked(request, after, client, wait_for_report)
         if request.name is None or request.if_running == "new":
             started = await self._start(asked)
             self._index.put_later([started.job])
             return started
+        cwd = await lanes.look(check, request, self._policy)  # before anything is stopped; it is checked again then
         forced = None
         async with self._places.name_held(_key(request.name, project)):
             if live := await self._live_named(request.name, project):
@@ -134,6 +133,7 @@ class Starter:
         return Started(replace(job_of(spec), state=state), submitted.pid, note=inherited.note)
 
     def _spec_of(self, asked: _Asked, inherited: Inherited) -> Spec:
+        cwd = check(asked.request, self._policy)
         job_id = asked.request.job_id or self._claim_id()
         store = self._places.store_of(job_id)
         return spec_of(
@@ -141,7 +141,7 @@ class Starter:
             self._policy,
             job_id=job_id,
             identity=store.identity_of(job_id),
-            cwd=asked.cwd,
+            cwd=cwd,
             after=asked.after,
             client=asked.client,
             inherited=inherited,

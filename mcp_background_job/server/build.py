@@ -105,8 +105,8 @@ def _tools(
     from mcp_background_job.actions.runs.table import run_actions  # noqa: PLC0415
     from mcp_background_job.server.register import ActionTool  # noqa: PLC0415
 
-    async def expect(caller: Caller, job: Job) -> None:
-        await manager.news.expect(caller.reader, [job.job_id])
+    def expect(caller: Caller, job: Job) -> None:
+        manager.news.expect(caller.reader, [job.job_id])
 
     tools: list[Tool] = []
     if "jobs" in settings.toolsets:

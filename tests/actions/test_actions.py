@@ -42,7 +42,7 @@ def started() -> list[tuple[Caller, Job]]:
 
 @pytest.fixture
 def calls(manager: JobManager, started: list[tuple[Caller, Job]]) -> Calls:
-    async def expect(caller: Caller, job: Job) -> None:
+    def expect(caller: Caller, job: Job) -> None:
         started.append((caller, job))
 
     actions = job_actions(manager, expect)

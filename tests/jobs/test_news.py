@@ -74,7 +74,7 @@ async def calm(news: JobNews, store: Store, reader: Reader = ME) -> None:
 
 async def start(memory_manager: JobManager, news: JobNews) -> str:
     started = await memory_manager.start(StartRequest(command="obeys", stdin="pipe"))
-    await news.expect(ME, [started.job.job_id])
+    news.expect(ME, [started.job.job_id])
     return started.job.job_id
 
 
@@ -98,7 +98,7 @@ async def test_a_glance_is_for_one_answer_and_not_for_another_reader(news: JobNe
     await calm(news, store)
     before = store.looks
     await told_at_a_glance(news, Reader("another"))
-    await news.expect(ME, ["jabcd"])
+    news.expect(ME, ["jabcd"])
     await told_at_a_glance(news)
     assert store.looks == before + 2
 

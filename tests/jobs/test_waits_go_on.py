@@ -204,7 +204,7 @@ async def test_of_several_a_job_that_is_known_to_have_ended_does_not_end_the_wai
 
 async def test_an_end_that_was_told_with_another_answer_is_known(memory_manager: JobManager, waiting: Waiting) -> None:
     done, other = await start(memory_manager), await start(memory_manager)
-    await memory_manager.news.expect(ME.reader, [done.job_id])
+    memory_manager.news.expect(ME.reader, [done.job_id])
     await memory_manager.send_input(done, b"exit 0\n")
     assert await memory_manager.news.to_tell(ME.reader, Way.ANSWER)
     assert await wait_for(waiting, done, other, mode="any", wait_s=0.05) == [

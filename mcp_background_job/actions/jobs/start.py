@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -22,7 +22,7 @@ from mcp_background_job.jobs.request import Changes, StartRequest
 from mcp_background_job.jobs.starting import Started
 
 #: Is told which job a caller has started: its end is news for that caller.
-Expect = Callable[[Caller, Job], Awaitable[None]]
+Expect = Callable[[Caller, Job], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +114,7 @@ class Starting:
 
     async def _started(self, caller: Caller, started: Started, wait: Wait) -> JobResult:
         if not started.existed:  # the end of one that ran already is news for whoever started that
-            await self._expect(caller, started.job)
+            self._expect(caller, started.job)
         existed = "a job of this name was running already; nothing was started" if started.existed else None
         notes = [note for note in (existed, started.note, *wait.notes) if note]
         if wait.request.wait_s == 0:
