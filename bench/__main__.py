@@ -17,6 +17,7 @@ from bench.measurements.commands import measure_commands
 from bench.measurements.downloads import measure_downloads
 from bench.measurements.history import measure_crash, measure_history
 from bench.measurements.load import measure_load
+from bench.measurements.long_history import measure_long_history
 from bench.measurements.many import measure_idle, measure_many
 from bench.measurements.queue import measure_batch_dispatch, measure_batch_size
 from bench.measurements.runs import measure_run_cancel
@@ -52,6 +53,7 @@ MEASUREMENTS: dict[str, Callable[[Plan], list[Figure]]] = {
     "throughput": measure_throughput,
     "downloads": measure_downloads,
     "history": measure_history,
+    "long-history": measure_long_history,
 }
 
 

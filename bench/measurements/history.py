@@ -76,7 +76,7 @@ def measure_history(plan: Plan) -> list[Figure]:
     space = plan.workspace
     jobs = plan.count(10_000, 500)
     empty, full = space.state_dir(), space.state_dir()
-    newest = _write_history(full, jobs)
+    newest = write_history(full, jobs)
     first = _start_and_list(space, full, jobs, newest)
     fresh = _start_and_list(space, empty, 0, "")
     figures = [
@@ -124,7 +124,7 @@ def _check_last(server: ServerProcess, jobs: int) -> None:
             assert len(rows) == expected, f"{len(rows)} listed from {cursor} on, of {jobs}"
 
 
-def _write_history(state: StateDir, count: int) -> str:
+def write_history(state: StateDir, count: int) -> str:
     """Write the directories of jobs that ended in the last day, as runners leave them; returns the newest one's id."""
     for directory in (state.path, state.jobs, state.open, state.queue):
         os.makedirs(directory, mode=0o700, exist_ok=True)

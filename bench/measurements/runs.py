@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -23,6 +24,9 @@ _TREES = {
 
 #: An agent that is talked to over ACP, by how it takes being asked to stop, which it is first.
 _AGENT = Path(__file__).parents[2] / "tests/agents/host/acp_agent.py"
+#: One that is talked to over HTTP, and that is told by the first word what to do.
+_REMOTE_AGENT = Path(__file__).parents[2] / "tests/agents/host/a2a_agent.py"
+
 _MANNERS = {"it stops when asked": [], "it is deaf": ["--deaf"], "it dies of it": ["--die"]}
 
 
@@ -36,7 +40,27 @@ def measure_run_cancel(plan: Plan) -> list[Figure]:
         for what, flags in _MANNERS.items():
             samples = [_hosted_cancelled(plan, server, flags, number) for number in range(plan.count(10, 2))]
             figures += _figures(f"cancel_run of an ACP agent in mid-tool, {what}", samples)
+        samples = _remote_cancelled(plan, server, plan.count(10, 2))
+        figures += _figures("cancel_run of an A2A agent in mid-task", samples)
     return figures
+
+
+def _remote_cancelled(plan: Plan, server: ServerProcess, count: int) -> list[float]:
+    """Cancel runs of a remote agent, each with a task that would last very long."""
+    with subprocess.Popen([sys.executable, str(_REMOTE_AGENT)], stdout=subprocess.PIPE) as agent:
+        assert agent.stdout
+        try:
+            config = {"agent_url": f"http://127.0.0.1:{int(agent.stdout.readline())}"}
+            samples: list[float] = []
+            for number in range(count):
+                ready = Path(plan.workspace.file(f"ready-remote-{number}"))
+                asked = {"backend": "remote_a2a", "cwd": "/", "prompt": f"run touch {ready}; exec sleep 1000"}
+                run_id = facts_of(server.call("spawn_run", **asked, backend_config=config))["run_id"]
+                wait_until(ready.exists, "the remote agent's task runs")
+                samples.append(_cancel(server, run_id))
+            return samples
+        finally:
+            agent.kill()
 
 
 def _figures(label: str, samples: list[float]) -> list[Figure]:
