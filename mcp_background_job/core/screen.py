@@ -212,6 +212,16 @@ def plain_lines(text: str) -> str:
     return text.replace("\r", "\n") if "\r" in text else text
 
 
+def plain_position(text: str, position: int) -> int:
+    """Return where in the plain lines of a text stands what is at a position of it, or next behind that."""
+    removed = 0
+    for match in _STYLE.finditer(text):
+        if match.start() >= position:
+            break
+        removed += min(match.end(), position) - match.start()
+    return position - removed
+
+
 def written_position(text: str, position: int) -> int:
     """Return where in a text stands what is at a position of its plain lines."""
     for match in _STYLE.finditer(text):

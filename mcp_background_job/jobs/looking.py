@@ -23,7 +23,7 @@ from mcp_background_job.jobs.view import job_of, observed
 
 if TYPE_CHECKING:
     from mcp_background_job.jobs.details import Details
-    from mcp_background_job.jobs.output import Excerpt, PageOfLog
+    from mcp_background_job.jobs.output import Excerpt, PageOfLog, Picture
     from mcp_background_job.jobs.telling import Teller
 
 #: Names offered to a caller who mistyped one.
@@ -183,6 +183,20 @@ class Looker:
 
         store = self._places.store_of(job.job_id)
         return await lanes.scan(output.tail, store, job.job_id, lines=lines, stream=stream, grep=grep, raw=raw)
+
+    async def screen(self, job: Job) -> Picture:
+        """Return what a job's terminal shows.
+
+        Raises:
+            InvalidRequestError: it has none.
+        """
+        from mcp_background_job.jobs import output  # noqa: PLC0415  see above
+
+        store = self._places.store_of(job.job_id)
+        spec = await lanes.look(store.spec, job.job_id)
+        if spec is None or spec.stdin != "pty":
+            raise InvalidRequestError(f'job {job.label} has no screen: start it with stdin="pty" to see one')
+        return await lanes.scan(output.screen, store, job.job_id)
 
     async def page(self, job: Job, *, cursor: int, max_bytes: int, stream: str, raw: bool) -> PageOfLog:
         """Return a page of a job's output."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mcp_background_job.jobs.answering import Answerer, Before, End
     from mcp_background_job.jobs.details import Details
     from mcp_background_job.jobs.hub import Hub
-    from mcp_background_job.jobs.output import Excerpt, PageOfLog
+    from mcp_background_job.jobs.output import Excerpt, PageOfLog, Picture
     from mcp_background_job.jobs.request import Changes, StartRequest
     from mcp_background_job.jobs.starting import Started, Starter
     from mcp_background_job.jobs.stopping import Killed, Stopper
@@ -204,6 +204,14 @@ class JobManager:
     ) -> Excerpt:
         """Return the last lines of a job's output."""
         return await self._looker.tail(job, lines=lines, stream=stream, grep=grep, raw=raw)
+
+    async def screen(self, job: Job) -> Picture:
+        """Return what a job's terminal shows.
+
+        Raises:
+            InvalidRequestError: it has none.
+        """
+        return await self._looker.screen(job)
 
     async def page(
         self, job: Job, *, cursor: int = 0, max_bytes: int, stream: str = "both", raw: bool = False

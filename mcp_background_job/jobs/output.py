@@ -9,6 +9,7 @@ from mcp_background_job.core import gaps, rendering
 from mcp_background_job.core.rendering import Row
 from mcp_background_job.core.screen import incomplete_tail
 from mcp_background_job.core.text import size
+from mcp_background_job.core.window import COLUMNS, ROWS
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.executors.base import Store
 from mcp_background_job.jobdir.logformat import Stream
@@ -31,6 +32,11 @@ _NEWS_READ = 32 * 1024
 
 #: Characters that are left for output, however long the note on the rest is.
 _LEAST_ROOM = 50
+
+#: Bytes from which a screen is drawn: within these a full-screen program has drawn all of it anew. And so many are
+#: drawn whole; of more, only what came since the screen was cleared.
+_SCREEN_READ = 1_000_000
+_SCREEN_WHOLE = 128 * 1024
 
 #: Bytes of the log that one call reads at most: redraws may make much of little, and reading must end.
 MAX_READ = 4 * 1024 * 1024
@@ -167,6 +173,42 @@ def tail(store: Store, job_id: str, *, lines: int, stream: str, grep: str | None
     if pattern and not whole:
         text = f"[searched: the last {size(piece.end - piece.start)}]\n{text}"
     return Excerpt(text, piece.end, piece.end, piece.first)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What a job's terminal shows.
+
+    Attributes:
+        text: its lines, those at the end left out that are empty.
+        place: what of it this is, in words.
+        next: offset in the log behind what it is drawn from.
+    """
+
+    text: str
+    place: str
+    next: int
+
+
+def screen(store: Store, job_id: str) -> Picture:
+    """Return what a job's terminal shows at this moment."""
+    from mcp_background_job.core.terminal import Terminal, last_clear  # noqa: PLC0415  seldom asked for
+
+    piece = store.read_log_tail(job_id, _SCREEN_READ)
+    begin, what = 0, f"the last {size(len(piece.data))}; what was there before is missing"
+    if not piece.start and len(piece.data) <= _SCREEN_WHOLE:
+        what = "all output"
+    elif (clear := last_clear(piece.data)) is not None:
+        begin, what = clear, "the last clear"
+    elif not piece.start:
+        what = "all output"
+    terminal = Terminal()
+    terminal.feed(piece.data[begin:].decode("utf-8", "replace"))
+    missing = gaps.summary(gap for gap in piece.gaps if gap.position >= begin and gap.count)
+    lost = f", of which {missing}" if missing and what != "all output" else ""
+    row, column = terminal.row + 1, min(terminal.column + 1, COLUMNS)
+    place = f" screen of {ROWS}x{COLUMNS}, drawn from {what}{lost}; cursor at line {row}, column {column}"
+    return Picture("\n".join(terminal.lines()).rstrip("\n"), place, piece.next)
 
 
 def _last(rows: list[Row], lines: int) -> list[Row]:

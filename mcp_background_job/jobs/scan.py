@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from mcp_background_job.core.gaps import Gap, Why, stretches, summary
-from mcp_background_job.core.screen import plain_lines, written_position
+from mcp_background_job.core.screen import plain_lines, plain_position, written_position
 from mcp_background_job.core.text import one_line
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.base import Store
@@ -68,8 +68,10 @@ class _Text:
         self.plain = plain_lines(self._written)
 
     def position_of(self, offset: int) -> int:
-        before = self._data[: max(0, offset - self._offset)].decode("utf-8", "surrogateescape")
-        return len(plain_lines(before))
+        if offset <= self._offset:
+            return 0
+        before = self._data[: offset - self._offset].decode("utf-8", "surrogateescape")
+        return plain_position(self._written, len(before))
 
     def offset_of(self, position: int) -> int:
         before = self._written[: written_position(self._written, position)]

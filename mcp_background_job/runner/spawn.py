@@ -16,14 +16,11 @@ import termios
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mcp_background_job.core.window import COLUMNS, ROWS
 from mcp_background_job.errors import LaunchError
 from mcp_background_job.jobdir.logformat import Stream
 from mcp_background_job.jobdir.records import Spec
 from mcp_background_job.runner.log.output import enlarge_pipe
-
-#: Size of a job's terminal. Wide, so that programs that fit their lines to the terminal cut little.
-TERMINAL_ROWS = 50
-TERMINAL_COLUMNS = 160
 
 
 @dataclass
@@ -100,7 +97,7 @@ def _spawn_on_terminal(spec: Spec) -> Child:
     terminal = os.ttyname(slave)
     try:
         with contextlib.suppress(OSError):  # a terminal without a size works too
-            fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", TERMINAL_ROWS, TERMINAL_COLUMNS, 0, 0))
+            fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
         # The child leads a new session when it opens the terminal, which makes that its controlling terminal.
         actions = [
             (os.POSIX_SPAWN_OPEN, 0, terminal, os.O_RDWR, 0),

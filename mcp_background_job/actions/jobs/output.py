@@ -31,6 +31,9 @@ class Tail:
     stream: StreamName = "both"
     grep: Annotated[str | None, Field(description="only lines with this regex")] = None
     raw: Annotated[bool, Field(description="escapes and redraws as written")] = False
+    view: Annotated[Literal["lines", "screen"], Field(description="screen: what a full-screen program shows now")] = (
+        "lines"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +60,10 @@ class Reading:
         if not 0 < lines <= _MAX_LINES:
             raise InvalidRequestError(f"lines={lines}: give 1 to {_MAX_LINES}; get_job_output pages through all of it")
         job = await self._manager.find(request.job_id, caller.looks)
+        if request.view == "screen":
+            picture = await self._manager.screen(job)
+            await self._manager.news.show(caller.reader, job.job_id, {OUTPUT: picture.next})
+            return JobText(job, picture.next, picture.text, picture.place)
         tail = await self._manager.tail(job, lines=lines, stream=request.stream, grep=request.grep, raw=request.raw)
         if request.stream == "both" and not request.grep:  # else not all of it was shown
             await self._manager.news.show(caller.reader, job.job_id, {OUTPUT: tail.next})
