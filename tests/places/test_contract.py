@@ -203,6 +203,9 @@ async def test_the_log_is_read_from_anywhere(place: Place, spec_of: SpecOf) -> N
     assert store.offset_at(job_id, between) == 11
     assert store.offset_at(job_id, time.time() + 1) == 15
     assert [entry.offset for entry in store.entries(job_id, 11)] == [11]
+    written = [store.written_at(job_id, offset) or 0.0 for offset in (0, 10, 11, 14)]
+    assert before <= written[0] <= written[1] <= between <= written[2] <= written[3] <= time.time()
+    assert store.written_at(job_id, 15) is None
     assert before - 1 <= (store.last_output_at(job_id) or 0.0) <= time.time() + 1
     assert isinstance(store.log_path(job_id), str)
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import sqlite3
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,17 @@ def test_each_server_is_of_the_release_that_is_meant(python: Callable[..., str],
     for release, tree in trees.items():
         found = python(release, "import mcp_background_job; print(mcp_background_job.__file__)")
         assert Path(found).is_relative_to(tree)
+
+
+def test_a_port_is_seen_to_be_that_of_an_older_job_and_of_no_other(serve: Serve) -> None:
+    old, ours = serve("1.0.0"), serve("ours")
+    listen = "import socket; s = socket.create_server(('127.0.0.5', 0)); print(s.getsockname()[1], flush=True); input()"
+    job_id, other = start(old, f'{sys.executable} -c "{listen}"', stdin="pipe"), start(old, "sleep 1000")
+    port = int(wait(ours, job_id, until=r"^\d+$")["line"])
+    assert wait(ours, job_id, until=f"port:{port}")["why"] == "port"
+    assert ask(ours, "wait_for_job", job_id=other, until=f"port:{port}", wait_s=0.2)["why"] == "timeout"
+    for each in (job_id, other):
+        ask(ours, "kill_job", job_id=each, signal="KILL")
 
 
 @both_ways

@@ -256,6 +256,34 @@ async def test_raw_output_shows_what_was_written(client: Caller) -> None:
     assert raw.endswith("\\xff")
 
 
+_DRAW = """
+import curses
+screen = curses.initscr()
+screen.addstr(2, 10, "first"); screen.refresh()
+screen.insertln(); screen.addstr(40, 100, "=" * 30); screen.move(0, 3); screen.refresh()
+screen.getch()
+curses.endwin()
+"""
+
+
+async def test_the_screen_of_a_full_screen_program_is_shown(client: Caller) -> None:
+    job = await client.facts(
+        "execute_command", command=f"exec {sys.executable} -c '{_DRAW}'", stdin="pty", until="={30}|b$", wait_s=WAIT_S
+    )
+    answer = await client.text("tail_job_output", job_id=job["job_id"], view="screen")
+    head, *lines = answer.splitlines()
+    assert "screen of 50x160, drawn from all output; cursor at line 1, column 4" in head
+    expected = {3: " " * 10 + "first", 40: " " * 100 + "=" * 30}
+    assert dict(enumerate(lines)) == {number: expected.get(number, "") for number in range(41)}
+    await client.text("interact_with_job", job_id=job["job_id"], input="x")
+    await client.facts("wait_for_job", job_id=job["job_id"], wait_s=WAIT_S)
+
+
+async def test_a_job_without_a_terminal_has_no_screen(client: Caller) -> None:
+    job = await client.facts("execute_command", command="echo words", wait_s=WAIT_S)
+    assert 'stdin="pty"' in await client.error("tail_job_output", job_id=job["job_id"], view="screen")
+
+
 @pytest.mark.requirement("endings.told_once")
 async def test_the_end_of_a_job_is_told_once_with_the_next_answer(client: Caller, manager: JobManager) -> None:
     # It ends when it is told to: an end before the answer to its start would be told with that.
