@@ -115,6 +115,8 @@ class ServerProcess:
     def kill(self) -> None:
         """End the server as a crash would."""
         self._process.kill()
+        assert self._process.stdout
+        self._process.stdout.read()  # to the end, which comes when it is dead, though it be another's child
         self.close()
 
     def _end(self, patience_s: float) -> bool:

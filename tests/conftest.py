@@ -22,6 +22,7 @@ from mcp_background_job.jobs.manager import JobManager
 # Behind everything else, so that an installed package is the one that is tested: for `tests.…` and `bench.…`.
 sys.path.append(str(Path(__file__).parent.parent))
 
+from tests.nursery.starts import NURSERY
 from tests.patience import HELPER_LIFE_S, PATIENCE_S, TEST_S, scaled
 
 # How long one example takes says more of the machine's load than of the code. What a case sets for itself comes on top.
@@ -275,6 +276,13 @@ def wait_for_end_of(processes: dict[int, str]) -> dict[int, str]:
         finally:
             os.close(descriptor)
     return left
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nursery() -> Generator[None]:
+    """End the process that forks others, if a test has asked for it."""
+    yield
+    NURSERY.close()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from mcp_background_job.config import load_settings
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.server.build import build_server
 from tests.agents.fake_agents import Agents
+from tests.nursery.starts import program
 from tests.server.calls import Caller
 
 pytestmark = pytest.mark.real_process
@@ -169,7 +169,8 @@ async def test_arguments_out_of_bounds_are_refused(client: Caller, asked: dict[s
 @pytest.mark.requirement("runs.cancel")
 async def test_a_cancel_over_stdio_ends_everything(state_dir: str, asked: dict[str, Any], agents: Agents) -> None:
     environment = {**os.environ, "MCP_BG_STATE_DIR": state_dir}
-    transport = StdioTransport(sys.executable, ["-m", "mcp_background_job"], env=environment)
+    python, *arguments = program()
+    transport = StdioTransport(python, arguments, env=environment)
     async with Client(transport) as connected:
         client = Caller(connected)
         spawned = await client.facts("spawn_run", **asked, prompt="hang")

@@ -5,11 +5,11 @@ import os
 import pty
 import select
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any, cast
 
+from tests.nursery.starts import program
 from tests.patience import PATIENCE_S
 
 
@@ -26,7 +26,7 @@ class CommandLine:
         self.children: list[subprocess.Popen[bytes]] = []
 
     def argv(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "mcp_background_job", *arguments]
+        return program(*arguments)
 
     def __call__(
         self, *arguments: str, stdin: bytes = b"", env: dict[str, str] | None = None

@@ -16,7 +16,7 @@ HEAVY = {"acp", "fastmcp", "httpx2", "mcp", "psutil", "pydantic", "pydantic_sett
 
 
 def loaded_by(cli: CommandLine, *arguments: str) -> set[str]:
-    argv = [sys.executable, "-X", "importtime", *cli.argv(*arguments)[1:]]
+    argv = [sys.executable, "-X", "importtime", "-m", "mcp_background_job", *arguments]
     done = subprocess.run(argv, capture_output=True, text=True, env=cli.environment, timeout=PATIENCE_S, check=True)
     return set(re.findall(r"\| +([a-z0-9_]+)$", done.stderr, re.MULTILINE))
 

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import os
-import sys
 import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -21,6 +20,7 @@ from tests.comfyui.lifecycle_support import end_all_jobs
 from tests.comfyui.talk import entry
 from tests.comfyui_simulator import graphs
 from tests.comfyui_simulator.process import Simulator
+from tests.nursery.starts import program
 from tests.patience import PATIENCE_S, WAIT_S
 from tests.server.calls import Caller
 from tests.survival.support import another_manager
@@ -31,7 +31,8 @@ pytestmark = [pytest.mark.real_process, pytest.mark.requirement("comfyui.batch.t
 @contextlib.asynccontextmanager
 async def _client(state_dir: str, port: int) -> AsyncGenerator[Caller]:
     environment = {**os.environ, "MCP_BG_STATE_DIR": state_dir, "COMFYUI_PORT": str(port)}
-    transport = StdioTransport(sys.executable, ["-m", "mcp_background_job"], env=environment)
+    python, *arguments = program()
+    transport = StdioTransport(python, arguments, env=environment)
     async with Client(transport) as client:
         yield Caller(client)
 

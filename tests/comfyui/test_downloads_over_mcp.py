@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import sys
 from base64 import b64decode
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -22,6 +21,7 @@ from tests.comfyui.cancel_support import QUICK
 from tests.comfyui_simulator import graphs
 from tests.comfyui_simulator.file_routes import PREVIEW
 from tests.comfyui_simulator.process import Simulator, free_port
+from tests.nursery.starts import program
 from tests.patience import WAIT_S
 from tests.server.calls import Caller
 
@@ -39,7 +39,8 @@ def connect(state_dir: str, tmp_path: Path) -> Connect:
     async def connected(port: int, **settings: str) -> AsyncGenerator[Caller]:
         where = {"MCP_BG_STATE_DIR": state_dir, "MCP_BG_WORKING_DIR": str(tmp_path / "work")}
         environment = {**os.environ, **where, "COMFYUI_PORT": str(port), **settings}
-        transport = StdioTransport(sys.executable, ["-m", "mcp_background_job"], env=environment)
+        python, *arguments = program()
+        transport = StdioTransport(python, arguments, env=environment)
         async with Client(transport) as client:
             yield Caller(client)
 

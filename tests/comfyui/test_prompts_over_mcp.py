@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import os
-import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -19,6 +18,7 @@ from fastmcp.client.transports import StdioTransport
 from tests.comfyui.cancel_support import QUICK, end_of
 from tests.comfyui_simulator import graphs
 from tests.comfyui_simulator.process import Simulator, free_port
+from tests.nursery.starts import program
 from tests.patience import WAIT_S
 from tests.server.calls import Caller
 
@@ -36,7 +36,8 @@ def connect(state_dir: str) -> Connect:
     @contextlib.asynccontextmanager
     async def connected(port: int) -> AsyncGenerator[Caller]:
         environment = {**os.environ, "MCP_BG_STATE_DIR": state_dir, "COMFYUI_PORT": str(port)}
-        transport = StdioTransport(sys.executable, ["-m", "mcp_background_job"], env=environment)
+        python, *arguments = program()
+        transport = StdioTransport(python, arguments, env=environment)
         async with Client(transport) as client:
             yield Caller(client)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from bench.client import ServerProcess
+from tests.nursery.starts import Nursery, program
 from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
@@ -47,6 +48,14 @@ def _git(*arguments: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run([program, *arguments], cwd=ROOT, check=False, capture_output=True)
 
 
+@pytest.fixture(scope="session")
+def former(release_1: Path) -> Generator[Nursery]:
+    """Starts processes of release 1.0.0."""
+    nursery = Nursery(PYTHONPATH=str(release_1), PYTHONSAFEPATH="1")
+    yield nursery
+    nursery.close()
+
+
 @pytest.fixture
 def trees(release_1: Path) -> dict[str, Path]:
     """Where each release is."""
@@ -60,14 +69,14 @@ def environment_of(tree: Path, state_dir: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def serve(trees: dict[str, Path], state_dir: str, tmp_path: Path) -> Generator[Serve]:
+def serve(trees: dict[str, Path], former: Nursery, state_dir: str, tmp_path: Path) -> Generator[Serve]:
     """Starts servers in one project; those that were not closed are closed in the end."""
     servers: list[ServerProcess] = []
 
     def serve(release: str, **settings: str) -> ServerProcess:
         tree = trees[release]
         environment = environment_of(tree, state_dir) | settings
-        command = [sys.executable, "-m", "mcp_background_job"]
+        command = former.command("mcp_background_job") if release == "1.0.0" else program()
         server = ServerProcess(command, environment, str(tmp_path), answer_timeout_s=PATIENCE_S)
         servers.append(server)
         server.initialize()

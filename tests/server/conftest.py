@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import AsyncGenerator
 
 import pytest
@@ -13,6 +12,7 @@ from fastmcp.client.transports import StdioTransport
 from mcp_background_job.config import load_settings
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.server.build import build_server
+from tests.nursery.starts import program
 from tests.server.calls import Caller
 
 
@@ -27,6 +27,7 @@ async def client(manager: JobManager) -> AsyncGenerator[Caller]:
 async def stdio_client(state_dir: str) -> AsyncGenerator[Caller]:
     """A client of a real server process, over its stdin and stdout."""
     environment = {**os.environ, "MCP_BG_STATE_DIR": state_dir}
-    transport = StdioTransport(sys.executable, ["-m", "mcp_background_job"], env=environment)
+    python, *arguments = program()
+    transport = StdioTransport(python, arguments, env=environment)
     async with Client(transport) as client:
         yield Caller(client)

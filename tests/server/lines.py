@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from typing import Any
+
+from tests.nursery.starts import program
 
 
 class LineClient:
@@ -14,7 +15,7 @@ class LineClient:
 
     def __init__(self, env: dict[str, str], cwd: str | None = None) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "mcp_background_job"],
+            program(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

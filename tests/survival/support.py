@@ -7,7 +7,6 @@ import json
 import os
 import select
 import signal
-import sys
 from collections.abc import Generator
 from typing import Any
 
@@ -23,6 +22,7 @@ from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.output import compile_regex
 from mcp_background_job.jobs.request import StartRequest
 from mcp_background_job.jobs.wait import Waited, WaitRequest
+from tests.nursery.starts import program
 from tests.patience import PATIENCE_S, WAIT_S
 
 #: Time after which a condition that nobody announces is looked at again.
@@ -30,9 +30,6 @@ _LOOK_AGAIN_S = 0.01
 
 #: The longest that a call may wait for its job, and some more.
 _ANSWER_PATIENCE_S = WAIT_S + PATIENCE_S
-
-#: Serves MCP on stdio.
-SERVE = [sys.executable, "-m", "mcp_background_job"]
 
 
 async def start(manager: JobManager, command: str, **values: Any) -> Job:
@@ -135,7 +132,7 @@ class Server(ServerProcess):
     """A server of this project, as the tests' settings make it."""
 
     def __init__(self, *arguments: str, **environment: str) -> None:
-        super().__init__([*SERVE, *arguments], {**os.environ, **environment}, answer_timeout_s=_ANSWER_PATIENCE_S)
+        super().__init__(program(*arguments), {**os.environ, **environment}, answer_timeout_s=_ANSWER_PATIENCE_S)
 
     def send_call(self, tool: str, **arguments: Any) -> int:
         """Call a tool without waiting for the answer; returns the number of the request."""

@@ -18,9 +18,9 @@ from mcp_background_job.core.naming import Asker
 from mcp_background_job.errors import BackgroundJobError, StateDirError
 from mcp_background_job.jobs.manager import JobManager
 from tests.conftest import Liveness
+from tests.nursery.starts import program
 from tests.patience import PATIENCE_S, wait_until
 from tests.survival.support import (
-    SERVE,
     Server,
     another_manager,
     directory_of,
@@ -178,7 +178,7 @@ def test_a_server_that_cannot_use_its_state_directory_ends_with_one_sentence(
         case _:
             state_dir = "/dev/null/state"
     ran = subprocess.run(
-        SERVE,
+        program(),
         input=b"",
         capture_output=True,
         env={**os.environ, "MCP_BG_STATE_DIR": state_dir},

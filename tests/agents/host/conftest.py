@@ -7,7 +7,6 @@ import os
 import select
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from mcp_background_job.agents.adapters.acp import ADAPTER as ACP
 from mcp_background_job.agents.adapters.remote_a2a import ADAPTER as A2A
 from tests.agents.host.driver import Host
 from tests.conftest import Liveness, processes_of, wait_for_end_of
+from tests.nursery.starts import NURSERY
 from tests.patience import PATIENCE_S
 
 AGENT = Path(__file__).with_name("acp_agent.py")
@@ -55,7 +55,7 @@ def start_agent(start_acp: Callable[..., Host]) -> Callable[..., Host]:
     """Start a host with the scripted agent."""
 
     def start(prompt: str, *flags: str, **config: Any) -> Host:
-        return start_acp(prompt, [sys.executable, str(AGENT), *flags], **config)
+        return start_acp(prompt, NURSERY.command(str(AGENT), *flags), **config)
 
     return start
 
@@ -74,7 +74,7 @@ class RemoteAgent:
     """A scripted A2A agent in a process of its own."""
 
     def __init__(self, *flags: str) -> None:
-        self.process = subprocess.Popen([sys.executable, str(REMOTE), *flags], stdout=subprocess.PIPE)
+        self.process = subprocess.Popen(NURSERY.command(str(REMOTE), *flags), stdout=subprocess.PIPE)
         assert self.process.stdout
         ready, _, _ = select.select([self.process.stdout], [], [], PATIENCE_S)
         assert ready, "the A2A agent does not start"

@@ -13,14 +13,25 @@ from typing import Any
 
 from mcp_background_job.agents.adapters.base import Adapter, Event, ParsedEnd, RunRequest
 from mcp_background_job.core.run import EventType, RunStatus
+from tests.nursery.starts import NURSERY
 from tests.patience import PATIENCE_S
 
 
 class Host:
-    """One host process; what it prints goes through the adapter's parser."""
+    """One host process; what it prints goes through the adapter's parser.
+
+    It is forked from one that has its libraries, unless ``anew``: for a test of how it loads them.
+    """
 
     def __init__(
-        self, adapter: Adapter, directory: Path, prompt: str, resume: str | None, config: Mapping[str, Any]
+        self,
+        adapter: Adapter,
+        directory: Path,
+        prompt: str,
+        resume: str | None,
+        config: Mapping[str, Any],
+        *,
+        anew: bool = False,
     ) -> None:
         directory.mkdir(exist_ok=True)
         self.workspace = directory / "workspace"
@@ -43,7 +54,9 @@ class Host:
             pipe = subprocess.PIPE
             # By the variable all that it starts is found, if anything should outlive the test.
             env = {**os.environ, "HOST_DIRECTORY": run}
-            self.process = subprocess.Popen(launch.argv, cwd=workspace, env=env, stdin=pipe, stdout=pipe, stderr=stderr)
+            *_, module, kind, _ = launch.argv
+            command = launch.argv if anew else NURSERY.command(module, kind, run)
+            self.process = subprocess.Popen(command, cwd=workspace, env=env, stdin=pipe, stdout=pipe, stderr=stderr)
 
     def wait_for(self, kind: EventType) -> Event:
         """Read until an event of this kind is told; returns it."""

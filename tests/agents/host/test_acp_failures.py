@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mcp_background_job.agents.adapters.acp import ADAPTER as ACP
 from mcp_background_job.agents.host import acp_agent
 from mcp_background_job.core.run import EventType, RunStatus
 from tests.agents.host.driver import Host
@@ -132,9 +133,10 @@ def test_a_host_that_is_killed_has_told_no_end(start_agent: Start) -> None:
     assert host.finish() is None
 
 
-def test_a_module_in_the_workspace_is_not_taken_for_one_of_ours(start_acp: Start, tmp_path: Path) -> None:
+def test_a_module_in_the_workspace_is_not_taken_for_one_of_ours(hosts: list[Host], tmp_path: Path) -> None:
     workspace = tmp_path / "run0" / "workspace"
     workspace.mkdir(parents=True)
     (workspace / "asyncio.py").write_text("raise SystemExit('taken over')\n")
     (workspace / "acp.py").write_text("raise SystemExit('taken over')\n")
-    assert start_acp("hello", ["/bin/true"]).ended().data["reason"] == "agent_died"
+    hosts.append(Host(ACP, tmp_path / "run0", "hello", None, {"command": ["/bin/true"]}, anew=True))
+    assert hosts[0].ended().data["reason"] == "agent_died"

@@ -1,0 +1,109 @@
+"""Loads the project and its libraries once, and forks for each process that a relay stands for.
+
+Each is a process of its own, with the arguments, environment, directory and standard streams of its relay. It lacks
+what Python does before it runs a program: options as ``-X`` and variables as ``PYTHON…`` have no effect. To others, its
+command line and environment are those of this process.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import runpy
+import select
+import signal
+import socket
+import sys
+import threading
+from typing import Any
+
+PACKAGE = "mcp_background_job"
+
+#: Has its own start, without libraries.
+_APART = (f"{PACKAGE}.runner.", f"{PACKAGE}.__main__")
+
+
+def main() -> list[str]:
+    """Fork until stdin is closed; in each new process, returns what it is to run."""
+    with socket.socket(fileno=int(sys.argv[1])) as listener:
+        _load()
+        os.write(1, b"loaded\n")
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries the keepers
+        while 0 not in select.select([0, listener], [], [])[0]:
+            connection, _ = listener.accept()
+            with connection:
+                if os.fork() == 0:
+                    listener.close()
+                    return _keep(connection)
+    os._exit(0)
+
+
+def _load() -> None:
+    project = importlib.import_module(PACKAGE)
+    for module in pkgutil.walk_packages(project.__path__, f"{PACKAGE}."):
+        if not module.name.startswith(_APART):
+            importlib.import_module(module.name)
+    assert len(os.listdir("/proc/self/task")) == 1, "a fork has only one of these threads"
+    gc.collect()
+    gc.freeze()  # nothing of it is written to, and copied, by a collection
+
+
+def _keep(connection: socket.socket) -> list[str]:
+    """Be the parent of one process until its end; in that one, returns what it is to run."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    _, streams, _, _ = socket.recv_fds(connection, 1, 3)
+    with connection.makefile() as lines:
+        request = json.loads(lines.readline())
+    pid = os.fork()
+    for number, stream in enumerate(streams):
+        if pid == 0:
+            os.dup2(stream, number)
+        os.close(stream)
+    if pid == 0:
+        return _become(request)
+    os.closerange(0, 3)
+    ended = os.pidfd_open(pid)
+    while ended not in select.select([connection, ended], [], [])[0]:
+        for number in connection.recv(16) or [signal.SIGKILL]:  # without its relay, it has to go
+            os.kill(pid, number)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    with contextlib.suppress(BrokenPipeError):
+        connection.sendall(b"%d\n" % code)
+    os._exit(0)
+
+
+def _become(request: dict[str, Any]) -> list[str]:
+    os.environ.clear()
+    os.environ.update(request["env"])
+    os.chdir(request["cwd"])
+    sys.path[0] = request["cwd"]
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        # Made anew, as Python does, since what it has made keeps in mind what was open before.
+        old = getattr(sys, name)
+        buffering = 1 if name == "stderr" or os.isatty(number) else -1
+        stream = os.fdopen(number, mode, buffering, encoding=old.encoding, errors=old.errors, closefd=False)
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+    return request["argv"]
+
+
+program, *sys.argv[1:] = main()
+try:
+    if program.endswith(".py"):
+        runpy.run_path(program, run_name="__main__")
+    else:
+        runpy.run_module(program, run_name="__main__", alter_sys=True)
+except SystemExit as end:
+    # As the interpreter ends, but without taking apart what all have in common: that would copy it.
+    code = end.code or 0
+    assert isinstance(code, int)
+    threading._shutdown()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+    atexit._run_exitfuncs()
+    for written in (sys.stdout, sys.stderr):
+        written.flush()
+    os._exit(code)
