@@ -162,7 +162,8 @@ class Scanner:
 
 def _found(text: _Text, match: regex.Match[str]) -> Found:
     # An empty match would be found at the same place for ever.
-    return Found(text.line_at(match.start()), max(text.offset_of(match.end()), text.offset_of(match.start()) + 1))
+    behind = max(match.end(), match.start() + 1)
+    return Found(text.line_at(match.start()), text.offset_of(behind) + max(0, behind - len(text.plain)))
 
 
 def _behind(gaps: Iterable[Gap], since: int) -> list[Gap]:
