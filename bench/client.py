@@ -70,9 +70,9 @@ class ServerProcess:
         """Closes its stdin, which ends it."""
         self.close()
 
-    def initialize(self) -> None:
-        """Shake hands as clients of the widespread protocol version do."""
-        hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "bench", "version": "1"}}
+    def initialize(self, client: str = "bench") -> None:
+        """Shake hands as clients of the widespread protocol version do, under a client's name."""
+        hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": client, "version": "1"}}
         server = self.request("initialize", hello).get("serverInfo", {})
         self.name = f"{server.get('name', 'unnamed')} {server.get('version', '')}".strip()
         self._send({"jsonrpc": "2.0", "method": "notifications/initialized"})

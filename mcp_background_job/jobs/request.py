@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from mcp_background_job.core.job import ID_ALPHABET, ID_LENGTH, Job, check_name
-from mcp_background_job.core.text import one_line
-from mcp_background_job.core.wire import utf8
+from mcp_background_job.core.job import ID_ALPHABET, ID_LENGTH, check_name
+from mcp_background_job.core.text import command_on_one_line
 from mcp_background_job.errors import CommandRefusedError, InvalidRequestError, NameTakenError
 from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, JOB_ID_VARIABLE
 from mcp_background_job.jobdir.records import Spec
@@ -162,18 +161,18 @@ def check(request: StartRequest, policy: Policy) -> str:
     return _checked_directory(request.cwd, policy.working_dir)
 
 
-def check_same(job: Job, command: str, cwd: str) -> None:
+def check_same(label: str, live: Spec, command: str, cwd: str) -> None:
     """Check that a live job is what is asked for, and not only called so.
 
     Raises:
         NameTakenError: it has another command, or runs in another directory.
     """
-    # The index, from which the job may come, holds nothing but UTF-8.
-    if job.command == utf8(command) and os.path.realpath(job.cwd) == os.path.realpath(utf8(cwd)):
+    if live.command == command and os.path.realpath(live.cwd) == os.path.realpath(cwd):
         return
-    runs, asked = (f"`{one_line(what, _TOLD)}` in {where}" for what, where in ((job.command, job.cwd), (command, cwd)))
+    pairs = ((live.command, live.cwd), (command, cwd))
+    runs, asked = (f"`{command_on_one_line(what, _TOLD)}` in {where}" for what, where in pairs)
     raise NameTakenError(
-        f"job {job.label} is {job.status} and is something else: {runs}, not {asked}. Give another name, or say with "
+        f"job {label} has not ended and is something else: {runs}, not {asked}. Give another name, or say with "
         'if_running that it shall be replaced ("restart") or that both shall run ("new")'
     )
 

@@ -9,7 +9,6 @@ from functools import partial
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.naming import Asker
 from mcp_background_job.core.states import State
-from mcp_background_job.core.wire import utf8
 from mcp_background_job.errors import InvalidRequestError, StateDirError, UnknownJobError
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.places import Places
@@ -111,7 +110,7 @@ class Starter:
             if live := await self._live_named(request.name, project):
                 if request.if_running == "return":
                     if not request.is_own:  # what we run ourselves is the same under one name, however it is begun
-                        await lanes.look(self._check_same, live.job, request.command, cwd)
+                        await lanes.look(check_same, live.job.label, await self._spec(live.job), request.command, cwd)
                     return live
                 if request.parent is None:
                     asked = replace(asked, request=replace(request, parent=await self._parent_of(live.job)))
@@ -119,10 +118,6 @@ class Starter:
             started = await self._start(asked)
             await self._index.put([started.job])
             return replace(started, note="; ".join(filter(None, (forced, started.note))) or None)
-
-    def _check_same(self, job: Job, command: str, cwd: str) -> None:
-        spec = self._places.store_of(job.job_id).spec(job.job_id)  # has the whole of a long command
-        check_same(replace(job, command=utf8(spec.command)) if spec else job, command, cwd)
 
     async def _start(self, asked: _Asked) -> Started:
         is_whole = asked.request.environment is not None

@@ -33,8 +33,8 @@ class Roots:
 
     async def _asked(self, context: Context) -> str:
         try:
-            uri = urlsplit(await asyncio.wait_for(first_root(context), _ANSWER_S))
+            uri = await asyncio.wait_for(first_root(context), _ANSWER_S)
         except (MCPError, TimeoutError, ValueError) as error:
             _log.warning("the client does not tell its roots: %s", str(error) or "no answer")
             return ""
-        return await lanes.look(project_of, unquote(uri.path)) if uri.scheme == "file" else ""
+        return await lanes.look(project_of, unquote(urlsplit(uri).path)) if uri else ""

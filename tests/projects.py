@@ -1,0 +1,97 @@
+"""The bar of projects: sessions of several clients in two projects that use the same names, at random.
+
+Nobody may be handed a job of another project, end one, or be told of what somebody else has started.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+NAMES = ("dev", "test", "db")
+
+
+class Session(Protocol):
+    """A conversation of a client in a project; ``who`` tells it from the others."""
+
+    who: tuple[str, str, int]
+
+    async def ask(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        """Call a tool; returns its facts, with ``endings``, or ``{"error": code}``."""
+        ...
+
+
+@dataclass
+class Played:
+    """What happened, as far as the answers tell.
+
+    Attributes:
+        owner: of each job, whoever started it.
+        told: how often the end of each job was told, to whoever started it.
+        live: jobs of each project that lived when it was last looked at, with nobody of it at work since.
+        counts: how many operations there were of each kind, those that were refused apart.
+    """
+
+    owner: dict[str, tuple[str, str, int]] = field(default_factory=dict[str, tuple[str, str, int]])
+    told: dict[str, int] = field(default_factory=dict[str, int])
+    live: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
+    counts: dict[str, int] = field(default_factory=dict[str, int])
+
+
+async def play(sessions: list[Session], seed: int, rounds: int) -> Played:
+    """Let sessions start, restart and kill at random; fails when one gets at what is of another project."""
+    chance = random.Random(seed)  # noqa: S311  no secret
+    played = Played()
+    for _ in range(rounds):
+        session = chance.choice(sessions)
+        await _turn(session, chance, played)
+        await _nobody_elses_is_touched(sessions, session, played)
+    for session in sessions:
+        _hear(session, await session.ask("list_jobs", status="running"), played)
+    return played
+
+
+async def _turn(session: Session, chance: random.Random, played: Played) -> None:
+    name = chance.choice(NAMES)
+    kind = chance.choice(["start", "start", "restart", "kill"])
+    if kind == "start":
+        arguments: dict[str, Any] = {
+            "command": chance.choice(["sleep 1000", "sleep 2000"]),
+            "if_running": chance.choice(["return", "return", "restart", "new"]),
+        }
+        answer = await session.ask("execute_command", name=name, stdin="pipe", wait_s=0, **arguments)
+    elif kind == "restart":
+        answer = await session.ask("restart_job", job_id=name, wait_s=0)
+    else:
+        answer = await session.ask("kill_job", job_id=name, grace_s=0)
+    outcome = "refused" if "error" in answer else str(answer.get("status"))
+    played.counts[f"{kind} {outcome}"] = played.counts.get(f"{kind} {outcome}", 0) + 1
+    _hear(session, answer, played)
+    if job_id := answer.get("job_id") if "error" not in answer and outcome != "not_found" else None:
+        owner = played.owner.setdefault(job_id, session.who)
+        assert owner[0] == session.who[0], f"{session.who} was handed {job_id} of {owner}"
+
+
+async def _nobody_elses_is_touched(sessions: list[Session], actor: Session, played: Played) -> None:
+    """Look whether what others have running still runs, through the eyes of a session of each other project."""
+    for project in {session.who[0] for session in sessions} - {actor.who[0]}:
+        looker = next(session for session in sessions if session.who[0] == project)
+        answer = await looker.ask("list_jobs", limit=200)
+        _hear(looker, answer, played)
+        for row in answer["jobs"]:
+            assert played.owner[row["job_id"]][0] == project, f"{looker.who} is shown {row['job_id']}"
+        live = {row["job_id"] for row in answer["jobs"] if row["status"] in ("running", "queued")}
+        gone = played.live.get(project, set[str]()) - live
+        assert not gone, f"{actor.who} ended {gone}"
+        played.live[project] = live
+    played.live.pop(actor.who[0], None)
+
+
+def _hear(session: Session, answer: dict[str, Any], played: Played) -> None:
+    for sentence in answer.get("endings", ()):
+        job_id = sentence.split()[0]
+        starter = played.owner.get(job_id)
+        assert starter == session.who, f"{session.who} was told of {job_id}, which {starter} started: {sentence}"
+        played.told[job_id] = played.told.get(job_id, 0) + 1
+        assert played.told[job_id] == 1, f"{session.who} was told twice: {sentence}"
