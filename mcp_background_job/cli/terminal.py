@@ -72,6 +72,7 @@ def fail(error: BackgroundJobError, *, to_program: bool) -> None:
 
 def in_options(text: str) -> str:
     """Return a sentence about arguments, as tools have them, in the words of the command line."""
+    text = text.replace("signal_only=true", "--signal-only").replace("signal_only=false", "--no-signal-only")
     return _ARGUMENT.sub(lambda found: f"--{found[1].removesuffix('_s').replace('_', '-')} ", text)
 
 

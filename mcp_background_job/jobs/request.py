@@ -43,6 +43,9 @@ _TOLD = 200
 #: The parent of what belongs to the user alone.
 ROOT = ""
 
+#: By these, many programs reload, reopen their logs or tell how far they are, and go on.
+_OFTEN_ONLY_SENT = ("HUP", "USR1", "USR2")
+
 _STOP_SIGNALS = ("TERM", "INT", "HUP", "QUIT", "KILL", "USR1", "USR2", "ABRT")
 
 
@@ -283,13 +286,26 @@ def new_job_id() -> str:
     return "j" + "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH))
 
 
-def signal_number(name: str) -> int:
-    """Return the number of a signal that a process can handle, or that suspends it or lets it go on.
+def signal_to_send(name: str, *, signal_only: bool | None) -> int | None:
+    """Return the number of a signal that is to be sent and to stop nothing; ``None`` if it is to stop a job.
 
     Raises:
-        InvalidRequestError: it is none of those.
+        InvalidRequestError: it can do neither; or nobody has said which of the two it is to do, and it is one by which
+            most mean the former.
     """
-    full = f"SIG{name.upper().removeprefix('SIG')}"
+    short = name.upper().removeprefix("SIG")
+    if signal_only:
+        return _number(name, f"SIG{short}")
+    if signal_only is None and short in _OFTEN_ONLY_SENT:
+        raise InvalidRequestError(
+            f"signal {name!r} most often asks a program to reload: say signal_only=true to send it and stop nothing, "
+            "or signal_only=false to stop the job with it, by SIGKILL in the end"
+        )
+    stop_signal(name)
+    return None
+
+
+def _number(name: str, full: str) -> int:
     if full not in signal.Signals.__members__ or full == "SIGKILL":
         raise InvalidRequestError(f"signal {name!r} cannot be sent: give HUP, USR1, USR2, STOP, CONT, WINCH or such")
     return signal.Signals[full].value
@@ -303,5 +319,8 @@ def stop_signal(name: str) -> str:
     """
     short = name.upper().removeprefix("SIG")
     if short not in _STOP_SIGNALS:
-        raise InvalidRequestError(f"signal {name!r} cannot be used: give one of {', '.join(_STOP_SIGNALS)}")
+        raise InvalidRequestError(
+            f"signal {name!r} stops no job: give one of {', '.join(_STOP_SIGNALS)}, or signal_only=true to send it and "
+            "stop nothing"
+        )
     return signal.Signals[f"SIG{short}"].name

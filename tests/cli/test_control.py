@@ -60,7 +60,10 @@ def test_kill_goes_on_when_one_is_unknown(cli: CommandLine) -> None:
 def test_kill_asks_with_the_signal_that_is_named(cli: CommandLine) -> None:
     job_id = cli.start("--", "trap 'echo asked; exit 3' USR1; echo up; while :; do sleep 0.05; done")
     cli.ok("wait", job_id, "--until", "up")
-    cli.ok("kill", "--signal", "usr1", job_id)
+    refused = cli("kill", "--signal", "usr1", job_id)
+    assert refused.returncode == 2
+    assert b"say --signal-only to send it and stop nothing, or --no-signal-only to stop" in refused.stderr
+    cli.ok("kill", "--signal", "usr1", "--no-signal-only", job_id)
     assert cli.ok("logs", job_id, "--grep", "asked") == "asked\n"
     assert cli("wait", job_id).returncode == 3
 

@@ -68,6 +68,25 @@ async def test_a_failure_in_the_output_ends_the_wait(client: Caller) -> None:
     await client.facts("kill_job", job_id=job["job_id"])
 
 
+async def test_a_signal_alone_stops_nothing_and_what_may_mean_both_is_asked_for(client: Caller) -> None:
+    command = "trap 'echo reloaded' HUP; echo up; while read line; do :; done"
+    job = await client.facts("execute_command", command=command, stdin="pipe", until="up", wait_s=WAIT_S)
+    job_id = job["job_id"]
+    for name in ("HUP", "SIGUSR1", "usr2"):
+        told = await client.error("kill_job", job_id=job_id, signal=name)
+        assert "signal_only=true" in told
+        assert "signal_only=false" in told
+    assert "signal_only=true" in await client.error("kill_job", job_id=job_id, signal="CONT")
+    assert "cannot be sent" in await client.error("kill_job", job_id=job_id, signal="KILL", signal_only=True)
+
+    sent = await client.facts("kill_job", job_id=job_id, signal="HUP", signal_only=True)
+
+    assert (sent["status"], sent["processes"]) == ("signalled", [job["pid"]])
+    assert (await client.facts("wait_for_job", job_id=job_id, until="reloaded", wait_s=WAIT_S))["why"] == "matched"
+    killed = await client.facts("kill_job", job_id=job_id, signal="HUP", signal_only=False, grace_s=0.1)
+    assert killed["status"] == "killed"
+
+
 async def test_a_repl_that_ended_with_its_closed_input_is_told_as_that_wherever_it_is_asked_for(client: Caller) -> None:
     job = await client.facts("execute_command", command=f"cd /; {sys.executable} -i", wait_s=WAIT_S)
     assert job["status"] == "completed"

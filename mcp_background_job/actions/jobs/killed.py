@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from mcp_background_job.actions.caller import Caller
@@ -12,20 +13,45 @@ from mcp_background_job.core.job import Job, JobChoice, has_more_to_tell
 from mcp_background_job.core.states import NOT_OVER
 from mcp_background_job.errors import BackgroundJobError, InvalidRequestError, UnknownJobError
 from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.request import signal_to_send
 from mcp_background_job.jobs.stopping import Killed
 
+
+@dataclass(frozen=True)
+class Signalled:
+    """A job that was sent a signal and not stopped, and the processes of it that were meant."""
+
+    job: Job
+    pids: list[int]
+
+
 #: What became of one: how it ended, or why it did not.
-Fate = Killed | BackgroundJobError
+Fate = Killed | Signalled | BackgroundJobError
 
 
 async def fates(
-    manager: JobManager, caller: Caller, references: Iterable[str], *, signal: str, grace_s: float
+    manager: JobManager,
+    caller: Caller,
+    references: Iterable[str],
+    *,
+    signal: str,
+    grace_s: float,
+    signal_only: bool | None,
 ) -> dict[str, Fate]:
-    """Kill jobs by id or name, all at once, so that many take no longer than one; each answers for itself."""
+    """Kill jobs by id or name, or only signal them: all at once, so that many take no longer than one.
+
+    Each answers for itself.
+
+    Raises:
+        InvalidRequestError: see ``signal_to_send``.
+    """
+    to_send = signal_to_send(signal, signal_only=signal_only)
 
     async def fate(reference: str) -> Fate:
         try:
             job = await manager.find(reference, caller.changes)
+            if to_send is not None:
+                return Signalled(job, await manager.signal_handlers(job, to_send))
             return await manager.kill(job.job_id, by=caller.client, signal=signal, grace_s=grace_s)
         except BackgroundJobError as error:
             return error
@@ -52,6 +78,8 @@ def fate_row(reference: str, fate: Fate) -> dict[str, Any]:
     if isinstance(fate, BackgroundJobError):
         status = "not_found" if isinstance(fate, UnknownJobError) else "not_killed"
         return {"job_id": reference, "status": status, "reason": str(fate), "code": fate.code}
+    if isinstance(fate, Signalled):
+        return {"job_id": fate.job.job_id, "status": "signalled", "processes": fate.pids}
     if fate.job is None:
         return {"job_id": reference, "status": fate.status}
     return {"job_id": fate.job.job_id, "status": fate.status, **_end(fate.job)}

@@ -13,7 +13,6 @@ from mcp_background_job.actions.jobs.report import JobsResult, KillResult
 from mcp_background_job.errors import BackgroundJobError, InvalidRequestError, UnknownJobError
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.policy import GRACE_S
-from mcp_background_job.jobs.request import stop_signal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +22,7 @@ class Kill:
     job_id: Annotated[str | list[str] | None, Field(description="id or name, or several")] = None
     all_of_project: bool = False
     signal: str = "TERM"
+    signal_only: Annotated[bool | None, Field(description="send HUP, USR1, STOP, CONT …, and stop nothing")] = None
     grace_s: Annotated[float, Field(description="until SIGKILL")] = GRACE_S
 
 
@@ -35,12 +35,18 @@ class Killing:
 
     async def kill_job(self, caller: Caller, request: Kill) -> KillResult | JobsResult:
         """Stop jobs and every process that they started, those in the background too. Returns when all are dead."""
-        stop_signal(request.signal)
         if request.all_of_project == (request.job_id is not None):
             raise InvalidRequestError("say what to kill: job_id, or all_of_project=true for all jobs of this project")
         asked = request.job_id if request.job_id is not None else await all_of_project(self._manager, caller.project)
         references = [asked] if isinstance(asked, str) else asked
-        killing = fates(self._manager, caller, references, signal=request.signal, grace_s=request.grace_s)
+        killing = fates(
+            self._manager,
+            caller,
+            references,
+            signal=request.signal,
+            grace_s=request.grace_s,
+            signal_only=request.signal_only,
+        )
         became = await caller.wait_for(killing, f"stopping {', '.join(references)}", request.grace_s)
         if not isinstance(asked, str):
             return JobsResult(jobs=[fate_row(reference, fate) for reference, fate in became.items()])

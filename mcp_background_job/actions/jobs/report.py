@@ -109,6 +109,7 @@ class KillResult(BaseModel):
     signal: str | None = None
     reason: str | None = None
     code: str | None = None
+    processes: list[int] | None = None
 
 
 def job_result(job: Job, **values: Any) -> JobResult:

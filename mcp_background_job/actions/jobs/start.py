@@ -59,10 +59,10 @@ class Restart:
     """A job whose command is to be started again."""
 
     job_id: str
-    command: Annotated[str | None, Field(description="instead of the old one")] = None
+    command: Annotated[str | None, Field(description="another one")] = None
     cwd: str | None = None
     env: Annotated[dict[str, str] | None, Field(description="added")] = None
-    grace_s: Annotated[float, Field(description="for the old one, until SIGKILL")] = GRACE_S
+    grace_s: Annotated[float, Field(description="of the old one")] = GRACE_S
     wait_s: float = 2
     until: str | None = None
     fail_on: str | None = None

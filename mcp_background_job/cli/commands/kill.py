@@ -6,20 +6,20 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from mcp_background_job.actions.jobs.killed import Fate, all_of_project, fate_row, fates
+from mcp_background_job.actions.jobs.killed import Fate, Signalled, all_of_project, fate_row, fates
 from mcp_background_job.cli import exit_codes, show, terminal
 from mcp_background_job.cli.arguments import AsJson, Seconds
 from mcp_background_job.cli.session import caller, with_manager
 from mcp_background_job.errors import BackgroundJobError, InvalidRequestError
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.policy import GRACE_S
-from mcp_background_job.jobs.request import stop_signal
 
 
 def kill(
     *job: Annotated[str, Parameter(help="Ids or names of jobs.")],
     every: Annotated[bool, Parameter(name=["--all", "-a"])] = False,
     signal: str = "TERM",
+    signal_only: Annotated[bool | None, Parameter(negative="--no-signal-only")] = None,
     grace: Seconds = GRACE_S,
     as_json: AsJson = False,
 ) -> int:
@@ -29,17 +29,18 @@ def kill(
         *job: Ids or names of jobs.
         every: All jobs of this project.
         signal: What to ask them with.
+        signal_only: Send the signal to the processes that handle it, and stop nothing: HUP to reload, USR1, STOP, CONT.
+            HUP, USR1 and USR2 need this, or --no-signal-only to stop with them.
         grace: How long to wait for them to end before SIGKILL, in seconds or as 1m; 0 asks nothing.
         as_json: Print JSON, with the same field names everywhere.
     """
-    stop_signal(signal)
     if every == bool(job):
         raise InvalidRequestError("say what to kill: ids or names of jobs, or --all for all jobs of this project")
 
     async def kill_them(manager: JobManager) -> int:
         asker = caller()
         references = await all_of_project(manager, asker.project) if every else job
-        became = await fates(manager, asker, references, signal=signal, grace_s=grace)
+        became = await fates(manager, asker, references, signal=signal, grace_s=grace, signal_only=signal_only)
         if as_json:
             terminal.as_json({"jobs": [fate_row(reference, fate) for reference, fate in became.items()]})
         else:
@@ -54,6 +55,8 @@ def kill(
 def _report(fate: Fate) -> None:
     if isinstance(fate, BackgroundJobError):
         terminal.fail(fate, to_program=False)
+    elif isinstance(fate, Signalled):
+        terminal.line(f"{fate.job.label} signalled: {', '.join(map(str, fate.pids))}")
     elif fate.job and fate.status == "killed":
         terminal.line(f"{fate.job.label} killed")
     elif fate.job:
