@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 #: Signals that ask a process to end, or say that nobody reads it any more: what ends by them was not at fault.
 _ASKED_TO_END = ("SIGTERM", "SIGINT", "SIGHUP", "SIGPIPE")
 
@@ -34,3 +36,22 @@ def background(pid: int, command: str, exit_code: int | None, signal: str | None
     """Return the sentence that a background process failed."""
     name = f" (`{short(command)}`)" if command else ""
     return f"background process {pid}{name} {how(exit_code, signal)}"
+
+
+def hidden_failure(stages: Sequence[int], exit_code: int | None) -> str | None:
+    """Return the sentence that an earlier stage failed.
+
+    Args:
+        stages: exit codes of the stages of the pipeline that a shell ran last.
+        exit_code: of the shell. If it is not that of the last stage, something else came after the pipeline.
+    """
+    if len(stages) < 2 or stages[-1] != exit_code:  # noqa: PLR2004  one stage hides nothing
+        return None
+    failed = next((code for code in stages[:-1] if is_failure(code, None)), None)
+    if failed is None:
+        return None
+    return f"an earlier stage of its pipeline exited {failed} (exit codes of the stages: {', '.join(map(str, stages))})"
+
+
+#: What is said where the shell cannot tell how the stages of a pipeline ended.
+ONLY_LAST_STAGE = "exit code 0 is that of the pipeline's last stage: whether an earlier one failed is not known"

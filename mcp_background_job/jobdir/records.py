@@ -52,6 +52,7 @@ class Spec:
         env_from: where ``env`` comes from, beside what was asked for with the job; empty if not known.
         attempts_file: where the command is started again when it fails: what is noted of its attempts.
         is_own: it is this program's own (ComfyUI, a dispatcher), and takes none of the places that ``max_jobs`` counts.
+        tells_stages: it ends in a pipeline, and its shell can tell how the stages of that ended.
     """
 
     job_id: str
@@ -80,6 +81,7 @@ class Spec:
     is_own: bool = False
     env_from: str = ""
     attempts_file: str | None = None
+    tells_stages: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +146,7 @@ class Status:
         survivors: processes alive after SIGKILL.
         machine: the machine that boot and pids belong to, empty if the runner is of release 1.0.0.
         failures: background processes that failed, the first of them.
+        stages: exit codes of the stages of the pipeline that its shell ran last; empty if it has not told.
     """
 
     state: str
@@ -158,6 +161,7 @@ class Status:
     survivors: list[int] = field(default_factory=list[int])
     machine: str = ""
     failures: list[ChildExit] = field(default_factory=list[ChildExit])
+    stages: list[int] = field(default_factory=list[int])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +186,7 @@ class Exit:
         stop_requested: the wish that the job stop.
         killed_pids: processes that were sent SIGKILL to end it; the first of them, if they are very many.
         failures: background processes that failed, the first of them.
+        stages: exit codes of the stages of the pipeline that its shell ran last; empty if it has not told.
         swept: how many processes a dead runner had left, which were then ended.
         survivors: those that even SIGKILL had not ended by then, as ``kernel.survivors`` marks them.
         is_certain: nothing else of it can have been alive by then.
@@ -204,6 +209,7 @@ class Exit:
     stop_requested: StopRequest | None = None
     killed_pids: list[int] = field(default_factory=list[int])
     failures: list[ChildExit] = field(default_factory=list[ChildExit])
+    stages: list[int] = field(default_factory=list[int])
     swept: int = 0
     survivors: list[str] = field(default_factory=list[str])
     is_certain: bool = True

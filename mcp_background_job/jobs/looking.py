@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from mcp_background_job.core.aftermath import ONLY_LAST_STAGE
 from mcp_background_job.core.job import Job, JobChoice
 from mcp_background_job.core.naming import Asker
 from mcp_background_job.core.states import STATUSES, Outcome, State
@@ -63,7 +64,7 @@ class Looker:
         elif details.seen.sweep:
             self._places.care_later(details.job.job_id)
         if details.job.state is State.EXITED:
-            return details
+            return dataclasses.replace(details, note=details.note or self.note_of_end(details.job, details.seen))
         usage = details.usage or await self._places.usage(details.job.job_id)
         note = await self._teller.note(Standing(details.job, details.seen, details.spec, usage))
         return dataclasses.replace(details, usage=usage, note=note)
@@ -85,6 +86,14 @@ class Looker:
 
     def _standing(self, job: Job, seen: Observation) -> Standing:
         return Standing(job, seen, self._spec(job.job_id), self._places.usage_seen(job.job_id, seen))
+
+    def note_of_end(self, job: Job, seen: Observation) -> str | None:
+        """Return what is to be said of a job that has ended, beside its reason."""
+        from mcp_background_job.core.pipeline import ends_in_pipeline  # noqa: PLC0415  see above
+
+        if job.outcome is not Outcome.COMPLETED or (seen.exit and seen.exit.stages) or "|" not in job.command:
+            return None
+        return ONLY_LAST_STAGE if ends_in_pipeline(job.command) else None
 
     async def notes_on(self, jobs: Sequence[Job]) -> dict[str, str]:
         """Look at jobs and return the same."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from mcp_background_job.core.job import ANY, Job, JobChoice
 from mcp_background_job.core.naming import Asker
+from mcp_background_job.core.states import State
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.jobs.index import Index
@@ -181,6 +182,8 @@ class JobManager:
 
     async def note(self, job: Job, seen: Observation) -> str | None:
         """Return what is to be said of a job that was just seen, beside its status: what it waits for, say."""
+        if job.state is State.EXITED:
+            return self._looker.note_of_end(job, seen)
         return (await self._looker.notes({job: seen})).get(job.job_id)
 
     async def notes(self, jobs: Sequence[Job]) -> dict[str, str]:

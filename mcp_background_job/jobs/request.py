@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from mcp_background_job.core.job import ID_ALPHABET, ID_LENGTH, check_name
+from mcp_background_job.core.pipeline import ends_in_pipeline
 from mcp_background_job.core.text import command_on_one_line
 from mcp_background_job.errors import CommandRefusedError, InvalidRequestError, NameTakenError
 from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, JOB_ID_VARIABLE
@@ -20,7 +21,7 @@ from mcp_background_job.jobs.attempts import ATTEMPTS_FILE, repeated
 from mcp_background_job.jobs.environment import plain_output, terminal_output, without_secrets
 from mcp_background_job.jobs.inheritance import Inherited
 from mcp_background_job.jobs.policy import GRACE_S, Policy
-from mcp_background_job.jobs.shell import MAX_ARGUMENT, argv_of, command_from, is_too_long
+from mcp_background_job.jobs.shell import MAX_ARGUMENT, argv_of, command_from, is_too_long, tells_stages
 
 Stdin = Literal["closed", "pipe", "pty"]
 IfRunning = Literal["return", "restart", "new"]
@@ -255,6 +256,7 @@ def spec_of(
         is_own=request.is_own,
         env_from=inherited.source,
         parent=(policy.parent if request.parent is None else request.parent) or None,
+        tells_stages=_tells_stages(request, policy),
         project=policy.project if request.project is None else request.project,
         reader=request.reader,
     )
@@ -271,6 +273,13 @@ def _argv(request: StartRequest, policy: Policy, keep: Keep) -> list[str]:
         return argv_of(shell, request.command)
     path = keep(COMMAND_FILE, os.fsencode(request.command))
     return argv_of(shell, command_from(path, shell))
+
+
+def _tells_stages(request: StartRequest, policy: Policy) -> bool:
+    # What is too long is read by the shell from a file, as one command; what is started again is not ours to spawn.
+    if request.is_own or request.restart != "no" or is_too_long(request.command):
+        return False
+    return tells_stages(request.shell or policy.shell) and ends_in_pipeline(request.command)
 
 
 def _stdin_file(request: StartRequest, keep: Keep) -> str | None:

@@ -48,6 +48,14 @@ def shell_in(argv: Sequence[str]) -> tuple[str, ...]:
     return tuple(argv[:-2])
 
 
+def tells_stages(shell: Sequence[str]) -> bool:
+    """Tell whether a shell can tell how the stages of a pipeline ended, and reads a file before its command.
+
+    With options of the user's it may not read that file, and what names it would be left over.
+    """
+    return os.path.basename(shell[0]) in _TAKEN_AS_THEY_ARE and all(option in ("-l", "--login") for option in shell[1:])
+
+
 def is_too_long(argument: str) -> bool:
     """Tell whether the kernel refuses this as an argument, or as ``NAME=value`` of an environment."""
     return len(os.fsencode(argument)) >= MAX_ARGUMENT

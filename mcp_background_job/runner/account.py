@@ -7,7 +7,7 @@ import os
 import resource
 import time
 
-from mcp_background_job.core.aftermath import background
+from mcp_background_job.core.aftermath import background, hidden_failure
 from mcp_background_job.core.states import Outcome, State, outcome_of
 from mcp_background_job.jobdir import lock, records
 from mcp_background_job.jobdir.boot import boot_id, machine
@@ -27,6 +27,7 @@ class Account:
         stopped_as: how it ends because of that; set when a signal was sent: what ends before ended by itself.
         survivors: processes that SIGKILL has not ended.
         killed: processes that were sent it.
+        stages: exit codes of the stages of the pipeline that the shell ran last.
     """
 
     def __init__(self, job: JobDir) -> None:
@@ -35,6 +36,7 @@ class Account:
         self.stopped_as: Outcome | None = None
         self.survivors: list[int] = []
         self.killed: list[int] = []
+        self.stages: list[int] = []
         self._job = job
         self._exit_record: ExitRecord | None = None
 
@@ -79,6 +81,7 @@ class Account:
             survivors=self.survivors,
             machine=machine(),
             failures=family.failures,
+            stages=self.stages,
         )
         with contextlib.suppress(OSError):  # full disk, no directory: the exit record has its own room, and tells
             records.write(self._job.status, records.encode(status))
@@ -108,7 +111,7 @@ class Account:
             outcome=outcome_of(leader.exit_code, self.stopped_as).value,
             exit_code=leader.exit_code,
             signal=leader.signal,
-            reason=self._reason(leader, [background(**vars(one)) for one in family.failures])[:MAX_REASON],
+            reason=self._reason(leader, family)[:MAX_REASON],
             started_at=self._started_at,
             ended_at=time.time(),
             duration_s=time.monotonic() - self.started,
@@ -123,15 +126,21 @@ class Account:
             stop_requested=self.stop,
             killed_pids=self.killed,
             failures=family.failures,
+            stages=self.stages,
         )
 
-    def _reason(self, leader: LeaderExit, more: list[str]) -> str:
-        if self.stop is not None:
-            return "; ".join([f"{self.stop.why} ({self.stop.signal}, asked by {self.stop.by})", *more])
-        if leader.signal == "SIGKILL":
-            how = "ended by SIGKILL, which nobody here sent: perhaps the kernel was out of memory"
-            return "; ".join([how, *more])
-        if leader.signal:
-            return "; ".join([f"ended by {leader.signal}", *more])
+    def _reason(self, leader: LeaderExit, family: Family) -> str:
+        end = self._end(leader)
+        hidden = hidden_failure(self.stages, leader.exit_code)
+        told = [end] if end else []
+        told += [hidden] if hidden else []
+        told += [background(**vars(failure)) for failure in family.failures]
         # An exit code is shown wherever a job is; behind one, nobody would read on.
-        return "; ".join(more) or f"exit code {leader.exit_code}"
+        return "; ".join(told) or f"exit code {leader.exit_code}"
+
+    def _end(self, leader: LeaderExit) -> str | None:
+        if self.stop is not None:
+            return f"{self.stop.why} ({self.stop.signal}, asked by {self.stop.by})"
+        if leader.signal == "SIGKILL":
+            return "ended by SIGKILL, which nobody here sent: perhaps the kernel was out of memory"
+        return f"ended by {leader.signal}" if leader.signal else None

@@ -15,6 +15,7 @@ What it is made of: ``family``, the job's processes; ``clients``, who is connect
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import os
 import select
@@ -40,6 +41,7 @@ from mcp_background_job.runner.family.kin import Kin, stop_of_ancestor
 from mcp_background_job.runner.family.unowned import queue_unowned
 from mcp_background_job.runner.log.output import BUSY_READS, PIPE_SIZE, Log, enlarge_pipe
 from mcp_background_job.runner.spawn import Child, spawn
+from mcp_background_job.runner.stages import Stages
 from mcp_background_job.runner.stdin import Stdin
 from mcp_background_job.runner.usage.answers import Answers
 from mcp_background_job.runner.usage.sampler import CAN_SAMPLE, Sampler
@@ -103,7 +105,8 @@ class Supervisor:
         self._wake_up = self._catch_signals()
         first_input = self._first_input()
         self._account.start_clock()
-        self._child: Child = spawn(self._spec)
+        self._stages = Stages(self._job, self._spec)
+        self._child: Child = spawn(dataclasses.replace(self._spec, env=self._stages.environment(self._spec.env)))
         self._family = Family(self._child.pid, self._spec.argv, self._spec.cookie, has_subreaper=self._has_subreaper)
         self._sampler = Sampler(self._job, self._log, self._account.started)
         self._usage = Answers(self._sampler)
@@ -393,6 +396,7 @@ class Supervisor:
             if len(family.failures) > failures and not family.childless:
                 self._publish()
             return
+        self._account.stages = self._stages.read()
         ends_leftovers = self._spec.leftovers == "kill" and self._climber is None
         if not family.childless:
             self._catch_up()  # who is told that the command has ended finds all that it wrote
