@@ -22,7 +22,7 @@ from mcp_background_job.jobdir.marks import is_any_queued, waiting_of
 from mcp_background_job.jobdir.queue import due
 from mcp_background_job.jobdir.records import Spec
 from mcp_background_job.runner.exit_record import MAX_REASON
-from mcp_background_job.runner.family.sweep import sweep
+from mcp_background_job.runner.family.sweep import announce, sweep
 from mcp_background_job.runner.supervisor import Supervisor
 from mcp_background_job.runner.system import become_subreaper, name_process
 
@@ -107,7 +107,10 @@ def take(job: JobDir, reply: Reply) -> Spec | None:
     """Take the job's lock, for good, and the job out of the queue; ``None`` if there is nothing to do."""
     # A runner whose lock file was removed holds its job all the same. It is looked for before the lock is taken: from
     # then until we say that we sweep, we are taken for the job's runner.
-    is_held = os.path.exists(job.status) and not job.has_exit and runners.find_bereft(job) is not None
+    was_run = os.path.exists(job.status) and not job.has_exit
+    is_held = was_run and runners.find_bereft(job) is not None
+    if was_run and not is_held and lock.holder_of(job.lock) is None:
+        announce(job)
     if is_held or lock.try_acquire(job.lock) is None:
         reply.send(owned=True)
         return None

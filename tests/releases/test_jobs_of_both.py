@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sqlite3
 import sys
 from collections.abc import Callable
@@ -188,3 +189,20 @@ def test_what_release_1_does_not_know_of_its_jobs_is_filled_from_their_records(
         assert index.execute("SELECT project, reader, parent, is_own FROM jobs").fetchall() == [filled]
     with open(StateDir(state_dir).job(job_id).spec) as file:
         assert "project" not in json.load(file), "release 1.0.0 is what started it"
+
+
+def test_a_job_of_1_0_0_that_was_started_inside_one_of_ours_is_no_part_of_it(
+    serve: Serve, state_dir: str, release_1: Path
+) -> None:
+    server = serve("ours")
+    variables = f"PYTHONPATH={release_1} PYTHONSAFEPATH=1 MCP_BG_STATE_DIR={state_dir}"
+    outer = start(server, f"{variables} {sys.executable} -m mcp_background_job run -- sleep 1000; sleep 1000")
+    inner = re.match("j[a-z0-9]+", wait(server, outer, until="^j[a-z0-9]+$")["line"])
+    assert inner
+    pid = status(server, inner[0])["pid"]
+    assert str(pid) not in {line.split()[0] for line in status(server, outer)["processes"]}
+
+    assert ask(server, "kill_job", job_id=outer)["status"] == "killed"
+
+    assert (status(server, inner[0])["status"], status(server, inner[0])["pid"]) == ("running", pid)
+    assert ask(server, "kill_job", job_id=inner[0])["status"] == "killed"

@@ -49,7 +49,7 @@ def sweep(job: JobDir, spec: Spec, *, killed_by: str | None) -> None:
     if _is_elsewhere(before):
         return  # its runner may live
     rebooted = before is not None and before.boot_id != boot_id()
-    _announce(job, before)
+    announce(job)  # unless that was done: the runner may have died just before we took its lock
     # The cookie names the directory that it was made for: a copy, in a backup say, must not end the original's job.
     # The cookie names the directory that it was made for: a copy, in a backup say, must not end the original's job.
     is_ours = not rebooted and job.is_named_in(spec.cookie)
@@ -90,8 +90,15 @@ def _last_status(job: JobDir) -> Status | None:
         return None
 
 
-def _announce(job: JobDir, before: Status | None) -> None:
-    # So that nobody who sees the lock held takes us for the job's runner.
+def announce(job: JobDir) -> None:
+    """Say that somebody sweeps up after the dead runner of a job, before its lock is taken.
+
+    Whoever sees the lock held takes its holder for the job's runner, and the lost job for a running one, unless this
+    was said before. It may be said by one who does not get the lock: the runner is dead, whoever sweeps.
+    """
+    before = _last_status(job)
+    if _is_elsewhere(before) or (before is not None and before.sweeping):
+        return
     status = before or Status(state=State.RUNNING.value, boot_id=boot_id(), runner_pid=os.getpid())
     status = dataclasses.replace(status, runner_pid=os.getpid(), machine=machine(), sweeping=True)
     with contextlib.suppress(OSError):

@@ -1,0 +1,86 @@
+"""A job ends with the job in which it was asked for, and what takes its place with the same, whoever asks for that."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from mcp_background_job.comfyui.batches import dispatcher_request
+from mcp_background_job.comfyui.client import Client
+from mcp_background_job.comfyui.endpoint import endpoint_of
+from mcp_background_job.comfyui.process import Baselines
+from mcp_background_job.comfyui.server_job import ServerJob
+from mcp_background_job.comfyui.server_record import ServerRecords
+from mcp_background_job.comfyui.startup import Settings, Startup
+from mcp_background_job.core.batch import Batch
+from mcp_background_job.core.job import Job
+from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.request import ROOT, StartRequest
+from tests.places.memory import MemoryPlace
+
+#: Jobs that this process is taken to run in, one after the other.
+ONE, OTHER = "jone22", "jother"
+
+
+def works_in(manager: JobManager, parent: str | None) -> None:
+    """Have jobs started from here belong to a job."""
+    manager._policy = dataclasses.replace(manager._policy, parent=parent)
+    manager.__dict__.pop("_starter", None)
+
+
+async def started(manager: JobManager, **asked: object) -> Job:
+    request = StartRequest(**{"command": "obeys", "name": "web", "stdin": "pipe", **asked})  # pyright: ignore[reportArgumentType]
+    return (await manager.start(request)).job
+
+
+def parent_of(place: MemoryPlace, job: Job) -> str | None:
+    spec = place.store.spec(job.job_id)
+    assert spec is not None
+    return spec.parent
+
+
+@pytest.mark.parametrize("first", [ONE, None])
+@pytest.mark.parametrize("then", [OTHER, None])
+async def test_a_job_that_is_started_again_keeps_its_parent(
+    memory_manager: JobManager, memory_place: MemoryPlace, first: str | None, then: str | None
+) -> None:
+    works_in(memory_manager, first)
+    job = await started(memory_manager)
+    assert parent_of(memory_place, job) == first
+    works_in(memory_manager, then)
+
+    again = (await memory_manager.restart(job.job_id)).job
+    assert again.job_id != job.job_id
+    assert parent_of(memory_place, again) == first
+    replaced = await started(memory_manager, if_running="restart")
+    assert replaced.job_id != again.job_id
+    assert parent_of(memory_place, replaced) == first
+    assert parent_of(memory_place, await started(memory_manager, if_running="new")) == then
+
+
+async def test_a_job_of_that_name_that_has_ended_gives_its_parent_to_nobody(
+    memory_manager: JobManager, memory_place: MemoryPlace
+) -> None:
+    works_in(memory_manager, ONE)
+    await memory_manager.kill((await started(memory_manager)).job_id, by="test")
+    works_in(memory_manager, OTHER)
+    assert parent_of(memory_place, await started(memory_manager, if_running="restart")) == OTHER
+
+
+async def test_comfyui_and_dispatchers_belong_to_nobody_who_happens_to_start_them(
+    memory_manager: JobManager, memory_place: MemoryPlace, tmp_path: Path
+) -> None:
+    works_in(memory_manager, ONE)
+    client = Client(endpoint_of(None, "127.0.0.1", 8188))
+    server = ServerJob(client, memory_manager, ServerRecords(tmp_path), Baselines(tmp_path), Settings())
+    before = await started(memory_manager, name=None)
+    job = await server.launch_after(Startup("obeys"), "test", before.job_id)
+    assert parent_of(memory_place, job) is None
+    await client.close()
+
+    batch = Batch(batch_id="bx", server="http://127.0.0.1:8188", created_at=1.0)
+    dispatcher = (await memory_manager.start(dispatcher_request(batch))).job
+    assert parent_of(memory_place, dispatcher) is None
+    assert dispatcher_request(batch).parent == ROOT
