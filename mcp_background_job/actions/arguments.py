@@ -43,7 +43,7 @@ def wait_of(wait_s: float, until: str | None, fail_on: str | None, *, from_start
     return Wait(request, [cut] if wait_s > MAX_WAIT_S else [])
 
 
-def bounded_wait(wait_s: float) -> float:
+def bounded_wait(wait_s: float, longest_s: float = MAX_WAIT_S) -> float:
     """Return a time to wait, cut to the longest of one call.
 
     Raises:
@@ -51,7 +51,7 @@ def bounded_wait(wait_s: float) -> float:
     """
     if not wait_s >= 0:
         raise InvalidRequestError(f"wait_s={wait_s:g}: a wait is 0 seconds or more")
-    return min(wait_s, MAX_WAIT_S)
+    return min(wait_s, longest_s)
 
 
 def several(text: str | None) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ class Caller:
         project: that it works for, a directory or a name; empty if it has none.
         reader: who is to be told of what it starts: the client, its project and, where known, its conversation.
         progress: is told while the caller waits.
+        is_patient: it waits as long as it asked for, and reads lists of any length, as a person at a terminal does. A
+            client of MCP gives a call about a minute, and a model pays for each line.
     """
 
     client: str
@@ -41,6 +44,11 @@ class Caller:
     project: str
     reader: Reader
     progress: Progress = nobody
+    is_patient: bool = False
+
+    def at_most(self, limit: float) -> float:
+        """Return a limit for waits (seconds) or lists (lines), which does not hold for who is patient."""
+        return math.inf if self.is_patient else limit
 
     @property
     def looks(self) -> Asker:

@@ -24,11 +24,14 @@ def caller() -> Caller:
     from mcp_background_job.actions.caller import Caller  # noqa: PLC0415  commands for jobs need none
     from mcp_background_job.core.news import Reader  # noqa: PLC0415
 
+    project = own_project(load_settings().project)
     return Caller(
         client=CLIENT,
-        directory=workplace(),
-        project=own_project(load_settings().project),
+        # What sessions of ComfyUI are told apart by: the project, else the directory in which a command was typed.
+        directory=project or working_directory(),
+        project=project,
         reader=Reader(CLIENT),
+        is_patient=True,
     )
 
 
@@ -40,11 +43,6 @@ def looks(manager: JobManager) -> Asker:
 def changes(manager: JobManager) -> Asker:
     """Return whoever typed a command that ends jobs, starts them again or talks to them."""
     return Asker(manager.project, changes=True)
-
-
-def workplace() -> str:
-    """Return what sessions of ComfyUI are told apart by: the project, else the directory a command was typed in."""
-    return own_project(load_settings().project) or working_directory()
 
 
 def with_manager(use: Callable[[JobManager], Coroutine[Any, Any, int]]) -> int:

@@ -11,6 +11,7 @@ from mcp_background_job.comfyui.cancel_plan import Verdict
 from mcp_background_job.comfyui.catalogue import Explained, Listing, Row
 from mcp_background_job.comfyui.diagnosis import Missing
 from mcp_background_job.comfyui.history import Cleared
+from mcp_background_job.comfyui.prompts import Prompt
 from mcp_background_job.comfyui.report import Report, error_of, node_errors_of, progress_of, without_none
 from mcp_background_job.comfyui.sessions import SessionRow
 from mcp_background_job.core.session import Session
@@ -71,11 +72,12 @@ def of_canceled_batch(canceled: CanceledBatch) -> Report:
     """Return what became of a request to cancel a batch."""
     running = [*canceled.running, *canceled.unknown]
     return of_batch(canceled.view) | without_none(
-        cancel_summary={
-            "mode": canceled.mode,
-            "canceled_pending": canceled.pending,
-            "running_prompts": running,
-        },
+        cancel_summary=without_none(
+            mode=canceled.mode,
+            canceled_pending=canceled.pending,
+            running_prompts=running,
+            unknown_prompts=[*canceled.unknown] or None,
+        ),
         interrupted={str(one.prompt_id): str(one.verdict) for one in canceled.interrupted} or None,
         detail=canceled.view.detail or _what_will_happen(canceled),
     )
@@ -123,9 +125,15 @@ def of_sessions(rows: Sequence[SessionRow]) -> Report:
     }
 
 
-def of_tracked(session: Session, prompt_id: str, status: str) -> Report:
+def of_tracked(session: Session, prompt: Prompt) -> Report:
     """Return that a prompt is tracked now."""
-    return {"session": session.name, "session_id": session.session_id, "prompt_id": prompt_id, "status": status}
+    return without_none(
+        session=session.name,
+        session_id=session.session_id,
+        prompt_id=prompt.prompt_id,
+        status=prompt.status,
+        reason=prompt.reason or None,
+    )
 
 
 def _session(session: Session) -> Report:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 
 from mcp_background_job import __version__
+from mcp_background_job.actions.tidying import prune
 from mcp_background_job.app import build_comfyui, build_runs, has_open_batches
 from mcp_background_job.config import Settings, load_comfyui_settings
 from mcp_background_job.core.job import Job
@@ -125,21 +125,12 @@ async def _keep_house(manager: JobManager, runs: Door[RunManager], interval_s: f
     while True:
         try:
             await manager.recover()
-            await _keep_runs(manager, runs)
-            removed = await manager.prune()
+            removed = await prune(manager, runs.open)
             if removed:
-                _log.info("removed %d old jobs", len(removed))
+                _log.info("removed %d old jobs and runs", len(removed))
         except (BackgroundJobError, OSError) as error:
             _log.warning("could not tidy up: %s", error)
         await asyncio.sleep(interval_s)
-
-
-async def _keep_runs(manager: JobManager, runs: Door[RunManager]) -> None:
-    """Read what ended agents have said, before their jobs are removed; and remove old runs."""
-    if await lanes.look(os.path.isdir, manager.state.runs):  # most need not load what runs take
-        opened = await runs.open()
-        await opened.recover()
-        await opened.prune()
 
 
 async def _keep_batches(manager: JobManager, comfyui: Door[ComfyUI]) -> None:

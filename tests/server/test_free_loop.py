@@ -50,8 +50,9 @@ class Noting:
 async def _served(toolset: str) -> AsyncGenerator[Noting]:
     settings = load_settings(toolsets=toolset)
     manager = build(settings)
+    server = build_server(manager, settings)  # before there is a loop
     with files_of_this_thread() as guard:
-        async with Client(build_server(manager, settings)) as client:
+        async with Client(server) as client:
             caller = Noting(client)
             yield caller
             assert caller.called == {tool.name for tool in await client.list_tools()}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from mcp_background_job.actions.action import Facts
+from mcp_background_job.actions.arguments import bounded_wait
 from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.opening import Opened
 
@@ -25,6 +26,8 @@ STOP_S = 50.0
 class Start:
     """Settings say how."""
 
+    wait_s: Annotated[float, Field(description="for it to be ready (max 40)")] = START_S
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stop:
@@ -41,6 +44,7 @@ class Restart:
     requeue: Annotated[
         Literal["none", "pending", "all"], Field(description="submit again; all: the running one too")
     ] = "none"
+    wait_s: Annotated[float, Field(description="for it to be ready (max 40)")] = START_S
 
 
 class Lifecycle:
@@ -50,12 +54,13 @@ class Lifecycle:
         """Takes what returns the thing to work on, made when it is first needed."""
         self._open = opened
 
-    async def start_comfyui(self, caller: Caller, _request: Start) -> Facts:
+    async def start_comfyui(self, caller: Caller, request: Start) -> Facts:
         """Start ComfyUI as a background job and wait until it answers. "starting": watch the job with wait_for_job."""
         from mcp_background_job.comfyui import report
 
-        starting = (await self._open()).lifecycle.start(client=caller.client, wait_s=START_S)
-        return report.of_lifecycle(await caller.wait_for(starting, "ComfyUI starts", START_S))
+        wait_s = bounded_wait(request.wait_s, caller.at_most(START_S))
+        starting = (await self._open()).lifecycle.start(client=caller.client, wait_s=wait_s)
+        return report.of_lifecycle(await caller.wait_for(starting, "ComfyUI starts", wait_s))
 
     async def stop_comfyui(self, caller: Caller, request: Stop) -> Facts:
         """End ComfyUI and every process that it started, whoever started it on this machine."""
@@ -71,7 +76,8 @@ class Lifecycle:
         """
         from mcp_background_job.comfyui import report
 
+        wait_s = bounded_wait(request.wait_s, caller.at_most(START_S))
         restarting = (await self._open()).lifecycle.restart(
-            client=caller.client, force=request.force, requeue=request.requeue, wait_s=START_S
+            client=caller.client, force=request.force, requeue=request.requeue, wait_s=wait_s
         )
-        return report.of_lifecycle(await caller.wait_for(restarting, "ComfyUI restarts", START_S))
+        return report.of_lifecycle(await caller.wait_for(restarting, "ComfyUI restarts", wait_s))

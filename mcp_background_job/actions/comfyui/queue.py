@@ -12,15 +12,13 @@ from mcp_background_job.actions.arguments import bounded_wait, several
 from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.comfyui.renders import CANCEL_S
 from mcp_background_job.actions.opening import Opened
+from mcp_background_job.core.waiting import MAX_WAIT_S
 from mcp_background_job.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from mcp_background_job.comfyui.control import ComfyUI
 
 _MAX_LIMIT = 500
-
-#: Batches and sessions in a list.
-_MAX_LISTED = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +28,7 @@ class Batch:
     batch_id: Annotated[str | None, Field(description="without it: the newest batches")] = None
     action: Literal["status", "cancel", "pause", "resume", "retry_failed"] = "status"
     interrupt: Annotated[bool, Field(description="cancel: stop the running prompt too")] = False
+    limit: int = 20
     wait_s: Annotated[float, Field(description="for its end (max 50)")] = 0
 
 
@@ -41,6 +40,7 @@ class Session:
     name: Annotated[str | None, Field(description="name or id; without it the current session")] = None
     prompt_id: Annotated[str | None, Field(description="track: any prompt")] = None
     note: str = ""
+    limit: int = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,14 +83,14 @@ class Queueing:
         failed prompts again. Waiting for it: wait_s, or wait_for_job("batch-<id>")."""  # noqa: D205, D209  one sentence
         from mcp_background_job.comfyui import queue_report
 
-        wait_s = bounded_wait(request.wait_s)
+        wait_s = bounded_wait(request.wait_s, caller.at_most(MAX_WAIT_S))
         batch_id, action = request.batch_id, request.action
         comfyui = await self._open()
         batches = comfyui.batches
         if batch_id is None:
             if action != "status":
                 raise InvalidRequestError(f"{action} takes a batch_id; without one the newest batches are listed")
-            return queue_report.of_batches(await batches.views(limit=_MAX_LISTED))
+            return queue_report.of_batches(await batches.views(limit=_checked(caller, request.limit)))
         match action:
             case "cancel":
                 canceling = batches.cancel(batch_id, by=caller.client, interrupt=request.interrupt)
@@ -118,10 +118,12 @@ class Queueing:
             case "new":
                 return queue_report.of_new_session(await sessions.new(request.name or "", directory))
             case "list":
-                return queue_report.of_sessions(await sessions.list(directory, limit=_MAX_LISTED))
+                return queue_report.of_sessions(await sessions.list(directory, limit=_checked(caller, request.limit)))
             case "show":
                 session = await sessions.find(request.name, directory)
-                listing = await comfyui.catalogue.list(among=Among(session_id=session.session_id), limit=_MAX_LISTED)
+                listing = await comfyui.catalogue.list(
+                    among=Among(session_id=session.session_id), limit=_checked(caller, request.limit)
+                )
                 return queue_report.of_session(session, listing, len(await sessions.tracked_in(session)))
             case "track":
                 if request.prompt_id is None:
@@ -129,7 +131,7 @@ class Queueing:
                 prompt = await comfyui.prompts.get(check_prompt_id(request.prompt_id))
                 session = await sessions.find(request.name, directory)
                 await sessions.track(session, request.prompt_id, request.note)
-                return queue_report.of_tracked(session, request.prompt_id, prompt.status)
+                return queue_report.of_tracked(session, prompt)
 
     async def comfyui_jobs(self, caller: Caller, request: ListPrompts) -> Facts:
         """Prompts of ComfyUI in one list, those of earlier sessions too: status, duration, progress, outputs, cause."""
@@ -139,7 +141,7 @@ class Queueing:
         listing = await comfyui.catalogue.list(
             statuses=several(request.status),
             among=await comfyui.among(request.session, request.batch, caller.directory),
-            limit=_checked(request.limit),
+            limit=_checked(caller, request.limit),
         )
         return queue_report.of_listing(listing)
 
@@ -149,7 +151,7 @@ class Queueing:
 
         comfyui = await self._open()
         among = await comfyui.among(request.session, request.batch, caller.directory)
-        explained, trouble = await comfyui.catalogue.errors(among=among, limit=_checked(request.limit))
+        explained, trouble = await comfyui.catalogue.errors(among=among, limit=_checked(caller, request.limit))
         return queue_report.of_errors(explained, trouble)
 
     async def comfyui_clear_history(self, _caller: Caller, request: ClearHistory) -> Facts:
@@ -159,7 +161,7 @@ class Queueing:
         return queue_report.of_cleared(await (await self._open()).history.clear(keep=request.keep))
 
 
-def _checked(limit: int) -> int:
-    if not 0 < limit <= _MAX_LIMIT:
+def _checked(caller: Caller, limit: int) -> int:
+    if not 1 <= limit <= caller.at_most(_MAX_LIMIT):
         raise InvalidRequestError(f"limit={limit}: give 1 to {_MAX_LIMIT}")
     return limit

@@ -11,6 +11,7 @@ from mcp_background_job.actions.action import Facts
 from mcp_background_job.actions.arguments import bounded_wait
 from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.opening import Opened
+from mcp_background_job.core.waiting import MAX_WAIT_S
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.executors import lanes
 
@@ -98,10 +99,10 @@ class Rendering:
         Several workflows, overrides or a time limit make a batch that goes on without you (comfyui_batch). Invalid
         nodes are listed; a warning says when only a part of the graph runs.
         """
-        wait_s = bounded_wait(request.wait_s)
+        wait_s = bounded_wait(request.wait_s, caller.at_most(MAX_WAIT_S))
+        loaded = await _loaded(request)
         comfyui = await self._open()
         session = await comfyui.sessions.current(caller.directory)
-        loaded = await _loaded(request)
         if request.is_single:
             return await _submitted(caller, comfyui, loaded[0], request, session_id=session.session_id, wait_s=wait_s)
         if request.front:
@@ -114,7 +115,7 @@ class Rendering:
         from mcp_background_job.comfyui import report
 
         comfyui = await self._open()
-        wait_s = bounded_wait(request.wait_s)
+        wait_s = bounded_wait(request.wait_s, caller.at_most(MAX_WAIT_S))
         waiting = comfyui.submitter.wait(request.prompt_id, wait_s)
         return report.of_prompt(await caller.wait_for(waiting, "ComfyUI renders", wait_s))
 

@@ -7,8 +7,6 @@ from mcp_background_job.cli.comfyui import sentences, show
 from mcp_background_job.cli.comfyui.wording import typed
 from mcp_background_job.cli.show import escaped
 from mcp_background_job.cli.terminal import PROGRAM
-from mcp_background_job.comfyui import queue_report
-from mcp_background_job.comfyui.batches import BatchView
 from mcp_background_job.comfyui.report import Report
 
 #: Said in the sentence, or below it in words of its own.
@@ -18,9 +16,8 @@ _TOLD = (
 )
 
 
-def write(view: BatchView, *, as_json: bool) -> None:
+def write(known: Report, *, as_json: bool) -> None:
     """Write what is known of a batch."""
-    known = queue_report.of_batch(view)
     if as_json:
         terminal.as_json(known)
     else:

@@ -11,6 +11,7 @@ from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.comfyui import batch_ending, batch_views
 from mcp_background_job.cli.comfyui.batch_views import View
 from mcp_background_job.cli.terminal import PROGRAM
+from mcp_background_job.comfyui import queue_report
 from mcp_background_job.comfyui.batches import BatchView
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.core.batch import TERMINAL
@@ -36,7 +37,7 @@ async def report(comfyui: ComfyUI, batch_id: str, *, wait_s: float | None, follo
     limit_s = wait_s if wait_s is not None else math.inf if follow else 0.0
     shown = batch_views.live() if follow and not as_json else batch_views.Nothing()
     view = await watch(comfyui, batch_id, time.monotonic() + limit_s, shown)
-    batch_ending.write(view, as_json=as_json)
+    batch_ending.write(queue_report.of_batch(view), as_json=as_json)
     if (follow or wait_s is not None) and view.status not in TERMINAL:
         return exit_codes.TIMED_OUT
     return exit_codes.of_batch(view.status)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from mcp_background_job.actions.comfyui.lifecycle import Lifecycle
+from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.comfyui import sentences, show
 from mcp_background_job.cli.comfyui.session import with_comfyui
 from mcp_background_job.cli.comfyui.waits import under_way
 from mcp_background_job.cli.terminal import PROGRAM
-from mcp_background_job.comfyui import report
-from mcp_background_job.comfyui.control import ComfyUI
-from mcp_background_job.comfyui.outcome import Outcome
+from mcp_background_job.comfyui.report import Report
 
 #: A ComfyUI with many custom nodes takes so long to be ready; whoever waits for less or more says so.
 READY_S = 120.0
@@ -20,17 +20,19 @@ READY_S = 120.0
 _TOLD = ("status", "took_s", "pid", "old_pid", "job_id")
 
 
-def carry_out(act: Callable[[ComfyUI], Awaitable[Outcome]], doing: str, *, as_json: bool) -> int:
+#: What is to be done to the process.
+Act = Callable[[Lifecycle], Awaitable[Report]]
+
+
+def carry_out(act: Act, doing: str, *, as_json: bool) -> int:
     """Do something to the process of ComfyUI; returns the exit code."""
-    return with_comfyui(lambda comfyui: _carry_out(comfyui, act, doing, as_json=as_json))
+    return with_comfyui(lambda comfyui: _carry_out(Lifecycle(at_hand(comfyui)), act, doing, as_json=as_json))
 
 
-async def _carry_out(
-    comfyui: ComfyUI, act: Callable[[ComfyUI], Awaitable[Outcome]], doing: str, *, as_json: bool
-) -> int:
+async def _carry_out(lifecycle: Lifecycle, act: Act, doing: str, *, as_json: bool) -> int:
     try:
         with under_way(doing, as_json=as_json):
-            known = report.of_lifecycle(await act(comfyui))
+            known = await act(lifecycle)
     except asyncio.CancelledError:  # Ctrl-C
         terminal.say(f"interrupted while {doing}; {PROGRAM} comfyui status tells what came of it")
         raise

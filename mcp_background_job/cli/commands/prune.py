@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import contextlib
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from mcp_background_job.actions import tidying
 from mcp_background_job.app import build_runs
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson, OptionalSeconds
@@ -14,6 +16,9 @@ from mcp_background_job.config import load_settings
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.jobdir.layout import is_job_id
 from mcp_background_job.jobs.manager import JobManager
+
+if TYPE_CHECKING:  # what runs take is loaded where there are any
+    from mcp_background_job.agents.runs import RunManager
 
 
 def prune(
@@ -38,11 +43,14 @@ def prune(
 
 
 async def _prune(manager: JobManager, older_than_s: float | None, *, as_json: bool) -> int:
-    runs = build_runs(manager, load_settings())
-    await runs.recover()  # what an agent said is in the log of its job until it is read
-    removed = await runs.prune(older_than_s=older_than_s)
-    removed += dict.fromkeys(await manager.prune(older_than_s=older_than_s))
-    await runs.close()
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def opened() -> RunManager:
+            runs = build_runs(manager, load_settings())
+            stack.push_async_callback(runs.close)
+            return runs
+
+        removed = await tidying.prune(manager, opened, older_than_s=older_than_s)
     if as_json:
         terminal.as_json({"removed": removed})
     elif terminal.for_people():

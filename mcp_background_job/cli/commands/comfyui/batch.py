@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from mcp_background_job.actions.comfyui.queue import Batch, Queueing
+from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson, Follow, Limit, OptionalSeconds
 from mcp_background_job.cli.comfyui import batch_ending, batch_watching, rows, tables
 from mcp_background_job.cli.comfyui.session import with_comfyui
 from mcp_background_job.cli.comfyui.waits import under_way
-from mcp_background_job.cli.session import CLIENT, workplace
-from mcp_background_job.comfyui import queue_report
-from mcp_background_job.comfyui.batches import BatchView, CanceledBatch
+from mcp_background_job.cli.session import caller
 from mcp_background_job.comfyui.control import ComfyUI
+from mcp_background_job.comfyui.report import Report
 from mcp_background_job.errors import InvalidRequestError
 
 app = App(name="batch")
@@ -53,7 +53,7 @@ def status(
 
 
 async def _list(comfyui: ComfyUI, limit: int, *, as_json: bool) -> int:
-    known = queue_report.of_batches(await comfyui.batches.views(limit=limit))
+    known = await Queueing(at_hand(comfyui)).comfyui_batch(caller(), Batch(limit=limit))
     if as_json:
         terminal.as_json(known)
     else:
@@ -76,20 +76,22 @@ def cancel(batch_id: BatchId, /, *, interrupt: bool = False, as_json: AsJson = F
 
 
 async def _cancel(comfyui: ComfyUI, batch_id: str, *, interrupt: bool, as_json: bool) -> int:
+    asked = Batch(batch_id=batch_id, action="cancel", interrupt=interrupt)
     with under_way("canceling", as_json=as_json):
-        canceled = await comfyui.batches.cancel(batch_id, by=CLIENT, interrupt=interrupt)
-    known = queue_report.of_canceled_batch(canceled)
+        known = await Queueing(at_hand(comfyui)).comfyui_batch(caller(), asked)
     if as_json:
         terminal.as_json(known)
     else:
         batch_ending.tell(known)
-    return _exit_code(canceled)
+    return _exit_code(known)
 
 
-def _exit_code(canceled: CanceledBatch) -> int:
-    if canceled.unknown:
+def _exit_code(canceled: Report) -> int:
+    summary = canceled["cancel_summary"]
+    if "unknown_prompts" in summary:
         return exit_codes.UNREACHABLE
-    resisting = [one.verdict for one in canceled.interrupted if one.prompt_id in canceled.running]
+    verdicts: dict[str, str] = canceled.get("interrupted", {})
+    resisting = [verdict for prompt_id, verdict in verdicts.items() if prompt_id in summary["running_prompts"]]
     return exit_codes.of_several([exit_codes.of_cancel(verdict) for verdict in resisting])
 
 
@@ -101,7 +103,7 @@ def pause(batch_id: BatchId, /, *, as_json: AsJson = False) -> int:
         batch_id: Its id, as submit prints it.
         as_json: Print JSON, with the field names of the tools.
     """
-    return _act(lambda comfyui: comfyui.batches.pause(batch_id), as_json=as_json)
+    return _act(Batch(batch_id=batch_id, action="pause"), as_json=as_json)
 
 
 @app.command
@@ -112,7 +114,7 @@ def resume(batch_id: BatchId, /, *, as_json: AsJson = False) -> int:
         batch_id: Its id, as submit prints it.
         as_json: Print JSON, with the field names of the tools.
     """
-    return _act(lambda comfyui: comfyui.batches.resume(batch_id), as_json=as_json)
+    return _act(Batch(batch_id=batch_id, action="resume"), as_json=as_json)
 
 
 @app.command
@@ -123,18 +125,12 @@ def retry_failed(batch_id: BatchId, /, *, as_json: AsJson = False) -> int:
         batch_id: Its id, as submit prints it.
         as_json: Print JSON, with the field names of the tools.
     """
-
-    async def again(comfyui: ComfyUI) -> BatchView:
-        session = await comfyui.sessions.current(workplace())
-        return await comfyui.batches.retry_failed(batch_id, session_id=session.session_id)
-
-    return _act(again, as_json=as_json)
+    return _act(Batch(batch_id=batch_id, action="retry_failed"), as_json=as_json)
 
 
-def _act(act: Callable[[ComfyUI], Awaitable[BatchView]], *, as_json: bool) -> int:
+def _act(asked: Batch, *, as_json: bool) -> int:
     async def act_and_tell(comfyui: ComfyUI) -> int:
-        view = await act(comfyui)
-        batch_ending.write(view, as_json=as_json)
+        batch_ending.write(await Queueing(at_hand(comfyui)).comfyui_batch(caller(), asked), as_json=as_json)
         return exit_codes.OK
 
     return with_comfyui(act_and_tell)

@@ -8,7 +8,7 @@ from mcp_background_job.cli.arguments import AsJson
 from mcp_background_job.cli.comfyui import downloading
 from mcp_background_job.cli.comfyui.downloading import OutputDir
 from mcp_background_job.cli.comfyui.session import with_comfyui
-from mcp_background_job.cli.session import workplace
+from mcp_background_job.cli.session import caller
 from mcp_background_job.comfyui.catalogue import Among
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.config import DEFAULT_OUTPUT_DIR
@@ -29,6 +29,6 @@ def download_session(
 
 
 async def _download(comfyui: ComfyUI, name: str | None, directory: Path, *, as_json: bool) -> int:
-    session = await comfyui.sessions.find(name, workplace())
+    session = await comfyui.sessions.find(name, caller().directory)
     prompts = await comfyui.catalogue.ids(Among(session_id=session.session_id))
     return await downloading.download(comfyui, prompts, directory, as_json=as_json)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from mcp_background_job.actions.comfyui.queue import ListErrors, Queueing
+from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.cli import terminal
 from mcp_background_job.cli.arguments import AsJson, Limit
 from mcp_background_job.cli.comfyui import failures, listing
 from mcp_background_job.cli.comfyui.session import with_comfyui
-from mcp_background_job.cli.session import workplace
-from mcp_background_job.comfyui import queue_report
+from mcp_background_job.cli.session import caller
 from mcp_background_job.comfyui.control import ComfyUI
 
 
@@ -22,12 +23,12 @@ def errors(*, session: str | None = None, batch: str | None = None, limit: Limit
         limit: How many at most.
         as_json: Print JSON, with the field names of the tools.
     """
-    return with_comfyui(lambda comfyui: _errors(comfyui, session, batch, limit, as_json=as_json))
+    asked = ListErrors(session=session, batch=batch, limit=limit)
+    return with_comfyui(lambda comfyui: _errors(comfyui, asked, as_json=as_json))
 
 
-async def _errors(comfyui: ComfyUI, session: str | None, batch: str | None, limit: int, *, as_json: bool) -> int:
-    among = await comfyui.among(session, batch, workplace())
-    known = queue_report.of_errors(*await comfyui.catalogue.errors(among=among, limit=limit))
+async def _errors(comfyui: ComfyUI, asked: ListErrors, *, as_json: bool) -> int:
+    known = await Queueing(at_hand(comfyui)).comfyui_errors(caller(), asked)
     if as_json:
         terminal.as_json(known)
     else:

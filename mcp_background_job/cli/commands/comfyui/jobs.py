@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from mcp_background_job.actions.comfyui.queue import ListPrompts, Queueing
+from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.cli import terminal
 from mcp_background_job.cli.arguments import AsJson, Limit, separated
 from mcp_background_job.cli.comfyui import listing
 from mcp_background_job.cli.comfyui.session import with_comfyui
-from mcp_background_job.cli.session import workplace
-from mcp_background_job.comfyui import queue_report
+from mcp_background_job.cli.session import caller
 from mcp_background_job.comfyui.control import ComfyUI
 
 
@@ -29,15 +30,12 @@ def jobs(
         limit: How many at most.
         as_json: Print JSON, with the field names of the tools.
     """
-    statuses = tuple(separated(status))
-    return with_comfyui(lambda comfyui: _jobs(comfyui, statuses, session, batch, limit, as_json=as_json))
+    asked = ListPrompts(status=",".join(separated(status)), session=session, batch=batch, limit=limit)
+    return with_comfyui(lambda comfyui: _jobs(comfyui, asked, as_json=as_json))
 
 
-async def _jobs(
-    comfyui: ComfyUI, statuses: tuple[str, ...], session: str | None, batch: str | None, limit: int, *, as_json: bool
-) -> int:
-    among = await comfyui.among(session, batch, workplace())
-    known = queue_report.of_listing(await comfyui.catalogue.list(statuses=statuses, among=among, limit=limit))
+async def _jobs(comfyui: ComfyUI, asked: ListPrompts, *, as_json: bool) -> int:
+    known = await Queueing(at_hand(comfyui)).comfyui_jobs(caller(), asked)
     if as_json:
         terminal.as_json(known)
     else:

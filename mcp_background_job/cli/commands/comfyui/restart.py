@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from mcp_background_job.actions.comfyui.lifecycle import Restart
 from mcp_background_job.cli.arguments import AsJson, Seconds
 from mcp_background_job.cli.comfyui.lifecycle import READY_S, carry_out
-from mcp_background_job.cli.session import CLIENT
+from mcp_background_job.cli.session import caller
 from mcp_background_job.comfyui.carry_over import Requeue
 
 
@@ -17,8 +18,5 @@ def restart(*, force: bool = False, requeue: Requeue = "none", wait: Seconds = R
         wait: How long it has to be ready, in seconds or as 5m; it goes on starting afterwards.
         as_json: Print JSON, with the field names of the tools.
     """
-    return carry_out(
-        lambda comfyui: comfyui.lifecycle.restart(client=CLIENT, force=force, requeue=requeue, wait_s=wait),
-        "restarting ComfyUI",
-        as_json=as_json,
-    )
+    asked = Restart(force=force, requeue=requeue, wait_s=wait)
+    return carry_out(lambda life: life.restart_comfyui(caller(), asked), "restarting ComfyUI", as_json=as_json)

@@ -8,13 +8,14 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
+from mcp_background_job.actions.comfyui.queue import Queueing, Session
+from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson, Limit
 from mcp_background_job.cli.comfyui import listing, sentences, show
 from mcp_background_job.cli.comfyui.session import with_comfyui
-from mcp_background_job.cli.session import workplace
+from mcp_background_job.cli.session import caller
 from mcp_background_job.comfyui import queue_report, session_file
-from mcp_background_job.comfyui.catalogue import Among
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.errors import InvalidRequestError
 
@@ -31,13 +32,12 @@ def show_session(session: str | None = None, /, *, limit: Limit = 20, as_json: A
         limit: How many prompts at most.
         as_json: Print JSON, with the field names of the tools.
     """
-    return with_comfyui(lambda comfyui: _show(comfyui, session, limit, as_json=as_json))
+    asked = Session(action="show", name=session, limit=limit)
+    return with_comfyui(lambda comfyui: _show(comfyui, asked, as_json=as_json))
 
 
-async def _show(comfyui: ComfyUI, reference: str | None, limit: int, *, as_json: bool) -> int:
-    session = await comfyui.sessions.find(reference, workplace())
-    found = await comfyui.catalogue.list(among=Among(session_id=session.session_id), limit=limit)
-    known = queue_report.of_session(session, found, len(await comfyui.sessions.tracked_in(session)))
+async def _show(comfyui: ComfyUI, asked: Session, *, as_json: bool) -> int:
+    known = await Queueing(at_hand(comfyui)).comfyui_session(caller(), asked)
     if as_json:
         terminal.as_json(known)
     else:
@@ -60,7 +60,7 @@ def export_session(
 
 
 async def _export(comfyui: ComfyUI, reference: str | None, output: Path | None) -> int:
-    session = await comfyui.sessions.find(reference, workplace())
+    session = await comfyui.sessions.find(reference, caller().directory)
     content = session_file.content_of(session, await comfyui.sessions.tracked_in(session))
     text = json.dumps(content, indent=2, ensure_ascii=False)
     if output is None:
@@ -83,7 +83,7 @@ def import_session(path: Annotated[Path, Parameter(name="FILE")], /, *, as_json:
 
 
 async def _import(comfyui: ComfyUI, content: Any, path: Path, *, as_json: bool) -> int:
-    session, tracked = session_file.session_of(content, workplace(), path.name)
+    session, tracked = session_file.session_of(content, caller().directory, path.name)
     taken = await comfyui.sessions.take_in(session, tracked)
     known = queue_report.of_imported_session(taken, len(tracked))
     if as_json:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from mcp_background_job.actions.comfyui.queue import Queueing, Session
+from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson, Limit
 from mcp_background_job.cli.comfyui import rows, tables
 from mcp_background_job.cli.comfyui.session import with_comfyui
-from mcp_background_job.cli.session import workplace
-from mcp_background_job.comfyui import queue_report
+from mcp_background_job.cli.session import caller
 from mcp_background_job.comfyui.control import ComfyUI
 
 
@@ -22,7 +23,7 @@ def sessions(*, limit: Limit = 20, as_json: AsJson = False) -> int:
 
 
 async def _sessions(comfyui: ComfyUI, limit: int, *, as_json: bool) -> int:
-    known = queue_report.of_sessions(await comfyui.sessions.list(workplace(), limit=limit))
+    known = await Queueing(at_hand(comfyui)).comfyui_session(caller(), Session(action="list", limit=limit))
     if as_json:
         terminal.as_json(known)
     else:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from mcp_background_job.actions.comfyui.lifecycle import Start
 from mcp_background_job.cli.arguments import AsJson, Seconds
 from mcp_background_job.cli.comfyui.lifecycle import READY_S, carry_out
-from mcp_background_job.cli.session import CLIENT
+from mcp_background_job.cli.session import caller
 
 
 def start(*, wait: Seconds = READY_S, as_json: AsJson = False) -> int:
@@ -14,6 +15,5 @@ def start(*, wait: Seconds = READY_S, as_json: AsJson = False) -> int:
         wait: For how long, in seconds or as 5m; it goes on starting afterwards.
         as_json: Print JSON, with the field names of the tools.
     """
-    return carry_out(
-        lambda comfyui: comfyui.lifecycle.start(client=CLIENT, wait_s=wait), "starting ComfyUI", as_json=as_json
-    )
+    asked = Start(wait_s=wait)
+    return carry_out(lambda life: life.start_comfyui(caller(), asked), "starting ComfyUI", as_json=as_json)

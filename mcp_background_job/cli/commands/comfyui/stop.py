@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from mcp_background_job.actions.comfyui.lifecycle import Stop
 from mcp_background_job.cli.arguments import AsJson
 from mcp_background_job.cli.comfyui.lifecycle import carry_out
-from mcp_background_job.cli.session import CLIENT
+from mcp_background_job.cli.session import caller
 
 
 def stop(*, force: bool = False, as_json: AsJson = False) -> int:
@@ -14,6 +15,5 @@ def stop(*, force: bool = False, as_json: AsJson = False) -> int:
         force: Even if prompts are lost.
         as_json: Print JSON, with the field names of the tools.
     """
-    return carry_out(
-        lambda comfyui: comfyui.lifecycle.stop(client=CLIENT, force=force), "stopping ComfyUI", as_json=as_json
-    )
+    asked = Stop(force=force)
+    return carry_out(lambda life: life.stop_comfyui(caller(), asked), "stopping ComfyUI", as_json=as_json)

@@ -4,33 +4,36 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from mcp_background_job.actions.comfyui.renders import Rendering, Submit
+from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson, Follow, OptionalLimit, OptionalSeconds
 from mcp_background_job.cli.comfyui import batch_watching, ending, sentences, views
 from mcp_background_job.cli.comfyui.overrides import overrides_of
 from mcp_background_job.cli.comfyui.session import with_comfyui
 from mcp_background_job.cli.comfyui.watching import watch
-from mcp_background_job.cli.session import CLIENT, workplace
+from mcp_background_job.cli.session import caller
 from mcp_background_job.cli.terminal import PROGRAM
-from mcp_background_job.comfyui import queue_report, report, workflow
-from mcp_background_job.comfyui.batches import MAX_QUEUED, Item, items_of
+from mcp_background_job.comfyui import report
+from mcp_background_job.comfyui.batches import MAX_QUEUED
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.overrides import Combine
 from mcp_background_job.comfyui.report import Report
-from mcp_background_job.comfyui.workflow import Workflow
 from mcp_background_job.errors import InvalidRequestError
+
+#: What is known of a prompt from its submission alone.
+_OF_SUBMISSION = ("number", "warning", "node_errors")
 
 
 @dataclass(frozen=True)
 class _Wish:
-    """What is asked for beside the workflows."""
+    """How its end is to be told."""
 
-    note: str
     wait_s: float | None
     follow: bool
     as_json: bool
@@ -38,19 +41,6 @@ class _Wish:
     @property
     def is_awaited(self) -> bool:
         return self.follow or self.wait_s is not None
-
-
-@dataclass(frozen=True)
-class _Limits:
-    """How the prompts of a batch are to be run."""
-
-    max_queued: int | None
-    prompt_timeout_s: float | None
-    may_restart: bool
-
-    @property
-    def is_given(self) -> bool:
-        return self.max_queued is not None or self.prompt_timeout_s is not None or self.may_restart
 
 
 def submit(
@@ -87,27 +77,36 @@ def submit(
         follow: Show its progress until it is over, or until --wait. Ctrl-C leaves it running.
         as_json: Print JSON, with the field names of the tools.
     """
-    wish = _Wish(note, wait, follow, as_json)
-    limits = _Limits(max_queued, prompt_timeout, restart_if_wedged)
-    loaded = [workflow.load(path) for path in workflow_path]
-    if len(loaded) == 1 and not override and not limits.is_given:
-        return with_comfyui(lambda comfyui: _submit(comfyui, loaded[0], wish, front=front))
-    if front:
-        raise InvalidRequestError("--front is for a single prompt: a batch takes its turn with each of its prompts")
-    overrides = overrides_of(override or [])
-    return with_comfyui(lambda comfyui: _submit_batch(comfyui, items_of(loaded, overrides, combine), wish, limits))
-
-
-async def _submit(comfyui: ComfyUI, loaded: Workflow, wish: _Wish, *, front: bool) -> int:
-    session = await comfyui.sessions.current(workplace())
-    submitted = await comfyui.submitter.submit(
-        loaded, note=wish.note, client=CLIENT, front=front, session_id=session.session_id
+    # A list is a batch, also one of a single workflow.
+    is_single = len(workflow_path) == 1 and max_queued is None
+    asked = Submit(
+        workflow_path=workflow_path[0] if is_single else list(workflow_path),
+        overrides=overrides_of(override) if override else None,
+        combine=combine,
+        note=note,
+        front=front,
+        max_queued=max_queued or MAX_QUEUED,
+        prompt_timeout_s=prompt_timeout,
+        restart_if_wedged=restart_if_wedged,
+        wait_s=0.0,
     )
-    if submitted.prompt and wish.is_awaited:
+    if front and not asked.is_single:
+        raise InvalidRequestError("--front is for a single prompt: a batch takes its turn with each of its prompts")
+    wish = _Wish(wait, follow, as_json)
+    return with_comfyui(lambda comfyui: _submit(comfyui, asked, wish))
+
+
+async def _submit(comfyui: ComfyUI, asked: Submit, wish: _Wish) -> int:
+    known = await Rendering(at_hand(comfyui)).comfyui_submit(caller(), asked)
+    return await (_told if asked.is_single else _batch_told)(comfyui, known, wish)
+
+
+async def _told(comfyui: ComfyUI, known: Report, wish: _Wish) -> int:
+    if "prompt_id" in known and wish.is_awaited:
         deadline = time.monotonic() + (math.inf if wish.wait_s is None else wish.wait_s)
         view = views.live() if wish.follow and not wish.as_json else views.Nothing()
-        submitted = replace(submitted, prompt=await watch(comfyui, submitted.prompt_id, deadline, view))
-    known = report.of_submission(submitted)
+        ended = report.of_prompt(await watch(comfyui, known["prompt_id"], deadline, view))
+        known = ended | {name: known[name] for name in _OF_SUBMISSION if name in known}
     if wish.as_json:
         terminal.as_json(known)
     elif known["status"] == "refused" or wish.is_awaited:
@@ -117,24 +116,13 @@ async def _submit(comfyui: ComfyUI, loaded: Workflow, wish: _Wish, *, front: boo
     return ending.exit_code(known, is_awaited=wish.is_awaited)
 
 
-async def _submit_batch(comfyui: ComfyUI, items: list[Item], wish: _Wish, limits: _Limits) -> int:
-    session = await comfyui.sessions.current(workplace())
-    created = await comfyui.batches.create(
-        items,
-        note=wish.note,
-        client=CLIENT,
-        session_id=session.session_id,
-        max_queued=limits.max_queued or MAX_QUEUED,
-        prompt_timeout_s=limits.prompt_timeout_s,
-        may_restart=limits.may_restart,
-    )
-    batch_id = created.batch.batch_id
+async def _batch_told(comfyui: ComfyUI, known: Report, wish: _Wish) -> int:
+    batch_id = known["batch_id"]
     if wish.is_awaited or wish.as_json:
         return await batch_watching.report(
             comfyui, batch_id, wait_s=wish.wait_s, follow=wish.follow, as_json=wish.as_json
         )
     if terminal.for_people():
-        known = queue_report.of_batch(created)
         terminal.line(f"{sentences.of_batch(known)}; see: {PROGRAM} comfyui batch {batch_id} --follow")
     else:
         terminal.line(batch_id)
