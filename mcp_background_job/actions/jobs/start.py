@@ -49,9 +49,7 @@ class Execute:
     if_running: Annotated[Literal["return", "restart", "new"], Field(description="when a job of this name runs")] = (
         "return"
     )
-    restart: Annotated[
-        Literal["no", "on-failure"], Field(description="again when it fails, ever later, at most 10 times in a row")
-    ] = "no"
+    restart: Annotated[Literal["no", "on-failure"], Field(description="with back-off, for servers")] = "no"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +57,10 @@ class Restart:
     """A job whose command is to be started again."""
 
     job_id: str
-    command: Annotated[str | None, Field(description="another one")] = None
+    command: str | None = None
     cwd: str | None = None
-    env: Annotated[dict[str, str] | None, Field(description="added")] = None
-    grace_s: Annotated[float, Field(description="of the old one")] = GRACE_S
+    env: dict[str, str] | None = None
+    grace_s: float = GRACE_S
     wait_s: float = 2
     until: str | None = None
     fail_on: str | None = None
@@ -103,7 +101,7 @@ class Starting:
         return await self._started(caller, started, wait)
 
     async def restart_job(self, caller: Caller, request: Restart) -> JobResult:
-        """Start a job's command again as a new job with the same name, cwd and env; stops it first if it still runs."""
+        """Start a job's command again as a new job, with what is given changed; stops it first if it still runs."""
         wait = wait_of(request.wait_s, request.until, request.fail_on, from_start=True)
         old = await self._manager.find(request.job_id, caller.changes)
         changes = Changes(command=request.command, cwd=request.cwd, env=request.env or {}, grace_s=request.grace_s)
