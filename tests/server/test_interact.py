@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+
 import pytest
 
 from tests.patience import WAIT_S
@@ -37,6 +40,13 @@ async def test_a_slow_answer_is_waited_for_right_after_the_start_and_its_echo_is
         assert f"got {line}" in answer
         assert answer.endswith(">")
     await client.facts("kill_job", job_id=job_id)
+
+
+async def test_a_prompt_that_throws_away_what_was_typed_before_is_waited_for(client: Caller) -> None:
+    ask = "import getpass, time; time.sleep(0.7); print('got', getpass.getpass())"
+    job_id = await started(client, shlex.join([sys.executable, "-c", ask]))
+    answer = await client.text("interact_with_job", job_id=job_id, input="a secret", wait_s=WAIT_S)
+    assert answer.endswith("got a secret")
 
 
 async def test_what_does_not_answer_in_time_is_said_to(client: Caller) -> None:

@@ -43,6 +43,8 @@ class Controlling:
             raise InvalidRequestError("nothing to send: give input, keys or both")
         wait = wait_of(request.wait_s, request.until, None)
         job = await self._manager.find(request.job_id, caller.changes)
+        if request.input is not None:
+            await self._manager.ready_for_input(job, wait.request.wait_s)
         before = await self._manager.before_input(job)
         sent = await keyboard.send(self._manager, job, request.input, request.keys or [], newline=request.enter)
         place = await self._answer(caller, job, sent, before, wait, by_until=request.until is not None)
