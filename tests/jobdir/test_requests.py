@@ -23,9 +23,11 @@ from mcp_background_job.jobdir.requests import (
     Port,
     Request,
     Signal,
+    SignalHandlers,
     Stop,
     Unknown,
     Usage,
+    Waits,
     Watch,
     parse,
 )
@@ -39,7 +41,7 @@ VALUES = st.recursive(
     max_leaves=5,
 )
 NAMES = ["op", "size", "leader_exited", "signal", "grace_s", "by", "why", "at", "number", "data", "eof", "pss", "port"]
-OPS = st.sampled_from(["watch", "stop", "signal", "input", "usage", "port", "news"])
+OPS = st.sampled_from(["watch", "stop", "signal", "signal_handlers", "input", "usage", "port", "waits", "news"])
 NEARLY = st.fixed_dictionaries({"op": OPS | VALUES}, optional=dict.fromkeys(NAMES[1:], VALUES))
 VALID = {
     "watch": {"size": 0, "leader_exited": False},
@@ -61,7 +63,7 @@ def assert_usable(request: Request) -> None:
             assert type(request.size) is int
             assert 0 <= request.size < 2**63
             assert isinstance(request.leader_exited, bool)
-        case Signal():
+        case Signal() | SignalHandlers():
             assert signal.Signals(request.number) or signal.SIGRTMIN <= request.number <= signal.SIGRTMAX
         case Stop():
             wish = request.request
@@ -80,7 +82,7 @@ def assert_usable(request: Request) -> None:
         case Port():
             assert type(request.number) is int
             assert 0 < request.number < 65536
-        case Unknown():
+        case Waits() | Unknown():
             assert isinstance(request.op.encode(), bytes)
 
 
