@@ -52,7 +52,7 @@ def _crash(space: Workspace, count: int, number: int) -> float:
     wait_until(lambda: _ended(state, expected) == 3 * running, "the others have ended")
     with space.ours(state) as server:
         began = time.perf_counter()
-        result = server.call("list_jobs", limit=200)
+        result = server.call("list_jobs", limit=200, all_projects=True)
         took = time.perf_counter() - began
         rows = {row["job_id"]: row for row in facts_of(result)["jobs"]}
         assert rows.keys() == expected.keys(), f"{len(rows)} listed of {len(expected)}"
@@ -107,7 +107,7 @@ def _start_and_list(space: Workspace, state: StateDir, jobs: int, newest: str) -
     server = space.ours(state)
     server.initialize()
     started = time.perf_counter()
-    result = server.call("list_jobs")
+    result = server.call("list_jobs", all_projects=True)
     listed = time.perf_counter()
     rows = facts_of(result)["jobs"]
     assert len(rows) == min(jobs, 20), f"{len(rows)} listed of {jobs}"
@@ -120,7 +120,7 @@ def _start_and_list(space: Workspace, state: StateDir, jobs: int, newest: str) -
 def _check_last(server: ServerProcess, jobs: int) -> None:
     for cursor, expected in ((jobs - 1, 1), (jobs, 0)):
         if cursor >= 0:
-            rows = facts_of(server.call("list_jobs", cursor=cursor))["jobs"]
+            rows = facts_of(server.call("list_jobs", cursor=cursor, all_projects=True))["jobs"]
             assert len(rows) == expected, f"{len(rows)} listed from {cursor} on, of {jobs}"
 
 

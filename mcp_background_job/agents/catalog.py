@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from mcp_background_job.agents import journal, records
 from mcp_background_job.agents.records import Checkpoint, RunRecord
+from mcp_background_job.core import naming
+from mcp_background_job.core.naming import NO_PROJECT, Asker
 from mcp_background_job.core.run import RunChoice, RunRow
 from mcp_background_job.errors import CorruptRecordError, InvalidRequestError, StateDirError, UnknownRunError
 from mcp_background_job.executors import lanes
@@ -31,13 +33,21 @@ _RUNS = "runs"
 _READ = 50
 
 
+#: Who asks for a run by its id.
+NOBODY = Asker(NO_PROJECT)
+
+
 @dataclass(frozen=True)
 class Reference:
-    """How a caller names a run: by its id, or by its agent's name, and where."""
+    """How a caller names a run: by its id, or by its agent's name, and where; and who that is.
+
+    Without ``cwd`` the name is one of the asker's project, as names of jobs are.
+    """
 
     run_id: str | None = None
     agent_name: str | None = None
     cwd: str | None = None
+    asker: Asker = NOBODY
 
 
 class Catalog:
@@ -157,6 +167,8 @@ class Catalog:
         Raises:
             UnknownRunError: there is none.
             InvalidRequestError: neither is given, or the name means agents in several places.
+            AmbiguousNameError: the name is one of several projects, and none of them is the asker's.
+            ForeignNameError: it is one of another project, and the asker wants to change the run.
         """
         if reference.run_id:
             record = await lanes.look(self.get, reference.run_id)
@@ -165,11 +177,13 @@ class Catalog:
             return record
         if not reference.agent_name:
             raise InvalidRequestError("Provide run_id or agent_name")
-        return await self._newest_named(reference.agent_name, reference.cwd)
+        return await self._newest_named(reference.agent_name, reference.cwd, reference.asker)
 
-    async def _newest_named(self, name: str, cwd: str | None) -> RunRecord:
+    async def _newest_named(self, name: str, cwd: str | None, asker: Asker) -> RunRecord:
         await self.sync()
         named = await self.rows(RunChoice(agent_name=name, cwd=workspace(cwd)))
+        if cwd is None:
+            named = _of_one_project(naming.Reference(None, name), named, asker) or await self._qualified(name, asker)
         if len({row.cwd for row in named}) > 1:
             raise InvalidRequestError(f"agent_name is ambiguous across multiple cwd values: {name}")
         found = await self.records(named[:1])
@@ -178,10 +192,23 @@ class Catalog:
             raise UnknownRunError(f"Unknown agent_name{where}: {name}")
         return found[0]
 
+    async def _qualified(self, word: str, asker: Asker) -> list[RunRow]:
+        """Return the runs that ``PROJECT/NAME`` means."""
+        reference = naming.reference_of(word)
+        if reference.project is None:
+            return []
+        return _of_one_project(reference, await self.rows(RunChoice(agent_name=reference.name)), asker)
+
     async def of_session(self, session_id: str) -> list[RunRecord]:
         """Return the runs of a session, newest first."""
         await self.sync()
         return await self.records(await self.rows(RunChoice(session_id=session_id)))
+
+
+def _of_one_project(reference: naming.Reference, rows: list[RunRow], asker: Asker) -> list[RunRow]:
+    newest = {row.project: row.run_id for row in reversed(rows)}
+    meant = naming.chosen(reference, [naming.Named(run_id, project) for project, run_id in newest.items()], asker)
+    return [row for row in rows if meant and row.project == meant.project]
 
 
 def workspace(cwd: str | None) -> str | None:
@@ -199,6 +226,7 @@ def row_of(record: RunRecord, state: Checkpoint) -> RunRow:
         cwd=record.cwd,
         created_at=record.created_at,
         status=state.status.value if state.is_tidy else None,
+        project=record.project,
     )
 
 

@@ -126,6 +126,8 @@ class Launcher:
             command=command if launch.keeps_stdin else f"{command} < {shlex.quote(run.stdin)}",
             name=record.run_id,
             if_running="new",
+            project=record.project,
+            reader=record.reader,
             job_id=record.job_id,
             cwd=record.cwd,
             stdin="pipe" if launch.keeps_stdin else "closed",
@@ -184,6 +186,8 @@ def _record(
         idle_timeout_s=request.idle_timeout_s,
         leftovers=request.leftovers,
         keeps_stdin=launch.keeps_stdin,
+        project=request.project,
+        reader=request.reader,
         polite_signal=launch.polite_signal,
         grace_s=launch.grace_s,
     )

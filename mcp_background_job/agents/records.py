@@ -39,6 +39,8 @@ class RunRecord:
         idle_timeout_s: its limit for silence.
         leftovers: what becomes of processes that outlive the agent: ``kill`` or ``report``.
         keeps_stdin: the agent can be answered.
+        project: that it was asked for in, a directory or a name; empty if there was none.
+        reader: who is to be told of it.
         polite_signal: the signal that ends it best.
         grace_s: how long it is given for that.
     """
@@ -62,6 +64,8 @@ class RunRecord:
     idle_timeout_s: float | None = None
     leftovers: str = "kill"
     keeps_stdin: bool = False
+    project: str = ""
+    reader: str = ""
     polite_signal: str = "TERM"
     grace_s: float = 1.0
 

@@ -55,6 +55,8 @@ class SpawnRequest:
     idle_timeout_s: float | None = None
     leftovers: Leftovers = "kill"
     resumed_from_run_id: str | None = None
+    project: str = ""
+    reader: str = ""
 
 
 def check(request: SpawnRequest) -> None:

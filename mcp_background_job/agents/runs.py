@@ -316,4 +316,6 @@ def _resuming(record: RunRecord, message: Mapping[str, Any]) -> SpawnRequest:
         idle_timeout_s=record.idle_timeout_s,
         leftovers=record.leftovers,  # pyright: ignore[reportArgumentType]  the same
         resumed_from_run_id=record.run_id,
+        project=record.project,
+        reader=record.reader,
     )

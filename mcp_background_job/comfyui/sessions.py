@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from mcp_background_job.core import naming
 from mcp_background_job.core.session import Session, Tracked
 from mcp_background_job.errors import InvalidRequestError, UnknownSessionError
 from mcp_background_job.executors import lanes
 from mcp_background_job.registry.sessions import SqliteSessions
+
+_ID = re.compile("s[0-9a-f]{8}")
 
 #: Characters of a name; it stands in tables.
 _MAX_NAME = 100
@@ -45,20 +49,34 @@ class Sessions:
         await lanes.journal(self._sessions.create, session)
         return session
 
-    async def find(self, reference: str | None, directory: str) -> Session:
+    async def find(self, reference: str | None, directory: str, *, changes: bool = False) -> Session:
         """Return a session by id or name; without one, the current session of the directory.
+
+        A name is one of the directory, as names of jobs are of a project; ``changes``: to add something to the session.
 
         Raises:
             UnknownSessionError: there is none.
+            AmbiguousNameError: the name is one of several directories, and not of this one.
+            ForeignNameError: it is one of another directory, and the session is to be changed.
         """
         if not reference:
             return await self.current(directory)
-        found = await lanes.journal(self._sessions.find, reference)
+        asker = naming.Asker(directory, changes=changes)
+        found = await lanes.journal(self._sessions.get, reference)
+        found = found or await self._named(naming.Reference(None, reference), asker)
+        found = found or await self._named(naming.reference_of(reference), asker)
         if found is None:
             newest = ", ".join(row.session.name for row in await self.list(directory, limit=5))
             hint = f"the newest are {newest}" if newest else "there are none yet"
             raise UnknownSessionError(f"there is no session {reference!r}; {hint}")
         return found
+
+    async def _named(self, reference: naming.Reference, asker: naming.Asker) -> Session | None:
+        named = await lanes.journal(self._sessions.named, reference.name)
+        newest = {session.directory: session for session in named}
+        candidates = [naming.Named(session.session_id, place) for place, session in newest.items()]
+        meant = naming.chosen(reference, candidates, asker)
+        return newest[meant.project] if meant else None
 
     async def list(self, directory: str, *, limit: int) -> list[SessionRow]:
         """Return sessions, newest first."""
@@ -78,7 +96,7 @@ class Sessions:
 
     async def take_in(self, session: Session, tracked: list[Tracked]) -> Session:
         """Add a session that was read from a file, under an id of its own if its id is taken."""
-        if await lanes.journal(self._sessions.find, session.session_id):
+        if await lanes.journal(self._sessions.get, session.session_id):
             session = Session(
                 session_id=_new_id(), name=session.name, created_at=session.created_at, directory=session.directory
             )
@@ -94,8 +112,10 @@ def check_name(name: str) -> str:
     """Return the name of a session.
 
     Raises:
-        InvalidRequestError: it is none that a table can show.
+        InvalidRequestError: it is none that a table can show, or would be taken for an id.
     """
+    if _ID.fullmatch(name.strip()):
+        raise InvalidRequestError(f"name {name!r} cannot be used: it has the form of a session's id; give another")
     if not name.strip() or len(name) > _MAX_NAME or not name.isprintable():
         raise InvalidRequestError(f"name {name!r:.120} cannot be used: 1 to {_MAX_NAME} printable characters")
     return name.strip()

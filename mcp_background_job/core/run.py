@@ -62,6 +62,7 @@ class RunRow:
         cwd: the workspace.
         created_at: when it was asked for (seconds since the epoch).
         status: how it ended, ``None`` while it may change.
+        project: that it belongs to, empty for none.
     """
 
     run_id: str
@@ -71,6 +72,7 @@ class RunRow:
     cwd: str
     created_at: float
     status: str | None = None
+    project: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,9 +26,13 @@ class SqliteSessions:
             write("new_session", [_stored(vars(session))])
             write("track", [_stored({"session_id": session.session_id, **vars(one)}) for one in tracked])
 
-    def find(self, reference: str) -> Session | None:
-        """Return the session with this id, or else the newest with this name."""
-        return next(iter(self._sessions("session", reference=storable(reference))), None)
+    def get(self, session_id: str) -> Session | None:
+        """Return the session with this id."""
+        return next(iter(self._sessions("session", session_id=storable(session_id))), None)
+
+    def named(self, name: str) -> list[Session]:
+        """Return the sessions with this name, the newest last."""
+        return self._sessions("sessions_named", name=storable(name))
 
     def current(self, directory: str) -> Session | None:
         """Return the newest session of a directory."""

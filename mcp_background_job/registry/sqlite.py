@@ -151,6 +151,7 @@ def _run_of(row: sqlite3.Row) -> RunRow:
         cwd=row["cwd"],
         created_at=row["created_at"],
         status=row["status"],
+        project=row["project"],
     )
 
 

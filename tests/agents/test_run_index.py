@@ -14,8 +14,9 @@ from mcp_background_job.agents.results import Listed
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.app import build_runs
 from mcp_background_job.config import load_settings
+from mcp_background_job.core.naming import Asker
 from mcp_background_job.core.run import RunStatus
-from mcp_background_job.errors import InvalidRequestError, UnknownRunError
+from mcp_background_job.errors import AmbiguousNameError, ForeignNameError, InvalidRequestError, UnknownRunError
 from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.jobs.manager import JobManager
 
@@ -36,7 +37,9 @@ def history(state_dir: str) -> StateDir:
     return state
 
 
-def write_run(state: StateDir, number: int, status: RunStatus, *, agent_name: str = "", cwd: str = "/work") -> str:
+def write_run(
+    state: StateDir, number: int, status: RunStatus, *, agent_name: str = "", cwd: str = "/work", project: str = ""
+) -> str:
     run_id = f"r{number:05d}"
     run = state.run(run_id)
     os.makedirs(run.path)
@@ -50,6 +53,7 @@ def write_run(state: StateDir, number: int, status: RunStatus, *, agent_name: st
         session_mode="new",
         cwd=cwd,
         created_at=number,
+        project=project,
     )
     records.store(run.record, record)
     records.store(run.checkpoint, Checkpoint(seq=1, status=status, updated_at=number, is_tidy=True))
@@ -143,3 +147,23 @@ async def test_an_index_that_is_lost_is_filled_again(runs: RunManager, manager: 
     await manager.index.call(lambda registry: registry.note_pass("runs", -5))
 
     assert shown(await runs.list(limit=MANY)) == before
+
+
+async def test_an_agents_name_is_one_of_its_project(runs: RunManager, state_dir: str) -> None:
+    state = StateDir(state_dir)
+    for number, project in enumerate(["/src/shop", "/src/blog", "/src/blog", "/src/shop"]):
+        write_run(state, number, RunStatus.COMPLETED, agent_name="fixer", project=project)
+    alone = write_run(state, 9, RunStatus.COMPLETED, agent_name="alone", project="/src/shop")
+
+    async def meant(name: str, project: str, *, changes: bool = False) -> str:
+        asker = Asker(project, changes=changes)
+        return (await runs.get(Reference(agent_name=name, asker=asker))).record.run_id
+
+    for changes in (False, True):
+        assert await meant("fixer", "/src/blog", changes=changes) == "r00002"
+        assert await meant("shop/fixer", "/src/blog", changes=changes) == "r00003"
+    with pytest.raises(AmbiguousNameError):
+        await meant("fixer", "/src/wiki")
+    assert await meant("alone", "") == alone
+    with pytest.raises(ForeignNameError, match=alone):
+        await meant("alone", "/src/blog", changes=True)

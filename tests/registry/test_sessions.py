@@ -47,7 +47,7 @@ def a_submission(prompt_id: str, **values: Any) -> Submission:
 
 
 def test_there_are_none_at_first(sessions: SqliteSessions) -> None:
-    assert sessions.find("s1") is None
+    assert sessions.get("s1") is None
     assert sessions.current("/work") is None
     assert sessions.newest(5) == []
     assert sessions.tracked_in("s1") == []
@@ -58,7 +58,7 @@ def test_a_session_comes_back_as_it_was_made(sessions: SqliteSessions, text: str
     session = a_session(text or "s1", name=text, directory=text)
     sessions.create(session, [Tracked(prompt_id=text, queued_at=2.5, note=text, downloaded=True, output_dir=text)])
 
-    assert sessions.find(session.session_id) == session
+    assert sessions.get(session.session_id) == session
     assert sessions.current(text) == session
     assert sessions.newest(5) == [(session, 1)]
     assert sessions.tracked_in(session.session_id) == [
@@ -72,7 +72,7 @@ def test_what_is_no_text_is_kept_in_words(sessions: SqliteSessions) -> None:
     sessions.track("s1", [Tracked(prompt_id="caf\udce9", queued_at=1.0, note="\udce9")])
     sessions.note_downloads({"caf\udce9": "/caf\udce9"})
 
-    assert sessions.current("/caf\udce9") == sessions.find("caf\udce9") == sessions.find("s1")
+    assert sessions.current("/caf\udce9") == sessions.named("caf\udce9")[-1] == sessions.get("s1")
     [tracked] = sessions.tracked_in("s1")
     assert (tracked.prompt_id, tracked.note, tracked.output_dir) == ("caf\\udce9", "\\udce9", "/caf\\udce9")
 
@@ -90,13 +90,15 @@ def test_the_newest_session_of_a_directory_is_current_there(sessions: SqliteSess
     assert [session.session_id for session, _ in sessions.newest(3)] == ["s4", "s3", "s2"]
 
 
-def test_a_session_is_found_by_its_id_or_else_as_the_newest_of_its_name(sessions: SqliteSessions) -> None:
+def test_a_session_is_found_by_its_id_and_by_its_name_the_newest_last(sessions: SqliteSessions) -> None:
     sessions.create(a_session("s1", created_at=1.0))
     sessions.create(a_session("s2", created_at=2.0))
     sessions.create(a_session("s3", name="s1", created_at=3.0))
 
-    assert [found.session_id for found in map(sessions.find, ("s1", "s2", "cats")) if found] == ["s1", "s2", "s2"]
-    assert sessions.find("dogs") is None
+    assert [found.session_id for found in map(sessions.get, ("s1", "s2", "cats")) if found] == ["s1", "s2"]
+    assert [found.session_id for found in sessions.named("cats")] == ["s1", "s2"]
+    assert [found.session_id for found in sessions.named("s1")] == ["s3"]
+    assert sessions.named("dogs") == []
 
 
 def test_an_id_is_used_once(sessions: SqliteSessions) -> None:
@@ -104,7 +106,7 @@ def test_an_id_is_used_once(sessions: SqliteSessions) -> None:
     with pytest.raises(RegistryError, match="UNIQUE"):
         sessions.create(a_session(name="dogs"), [Tracked(prompt_id="one", queued_at=1.0)])
 
-    assert sessions.find("s1") == a_session()
+    assert sessions.get("s1") == a_session()
     assert sessions.tracked_in("s1") == []
 
 

@@ -129,7 +129,7 @@ class Queueing:
                 if request.prompt_id is None:
                     raise InvalidRequestError("track takes a prompt_id: comfyui_jobs lists them")
                 prompt = await comfyui.prompts.get(check_prompt_id(request.prompt_id))
-                session = await sessions.find(request.name, directory)
+                session = await sessions.find(request.name, directory, changes=True)
                 await sessions.track(session, request.prompt_id, request.note)
                 return queue_report.of_tracked(session, prompt)
 

@@ -12,6 +12,7 @@ from mcp_background_job.actions.runs.requests import Artifact, GoOn, ListRuns, P
 if TYPE_CHECKING:
     from mcp_background_job.agents.catalog import Reference
     from mcp_background_job.agents.runs import RunManager
+    from mcp_background_job.core.naming import Asker
 
 #: What a cancel takes at most where everything answers, for the progress that is shown meanwhile.
 CANCEL_S = 2.0
@@ -54,14 +55,16 @@ class Running:
             timeout_s=request.timeout_s,
             idle_timeout_s=request.idle_timeout_s,
             leftovers=request.leftovers,
+            project=caller.project,
+            reader=caller.reader.name,
         )
         return report.of_spawn(await (await self._open()).spawn(wanted, client=caller.client))
 
-    async def get_run(self, _caller: Caller, request: WhichRun) -> Facts:
+    async def get_run(self, caller: Caller, request: WhichRun) -> Facts:
         """One run: status, summary, result or error, pending_request. agent_name (with cwd): its newest run."""
         from mcp_background_job.agents import report
 
-        return report.of_run(await (await self._open()).get(_reference(request)))
+        return report.of_run(await (await self._open()).get(_reference(request, caller.looks)))
 
     async def poll_events(self, caller: Caller, request: Poll) -> Facts:
         """Events behind after_seq; waits for some unless the run is over. Go on at next_after_seq.
@@ -72,7 +75,7 @@ class Running:
 
         wait_s = request.wait_ms / _MILLISECONDS
         polling = (await self._open()).poll(
-            _reference(request), after_seq=request.after_seq, limit=request.limit, wait_s=wait_s
+            _reference(request, caller.looks), after_seq=request.after_seq, limit=request.limit, wait_s=wait_s
         )
         return report.of_poll(await caller.wait_for(polling, "the agent works", wait_s))
 
@@ -83,7 +86,7 @@ class Running:
         """
         from mcp_background_job.agents import report
 
-        cancelling = (await self._open()).cancel(_reference(request), by=caller.client)
+        cancelling = (await self._open()).cancel(_reference(request, caller.changes), by=caller.client)
         return report.of_cancel(await caller.wait_for(cancelling, "cancelling", CANCEL_S))
 
     async def continue_run(self, caller: Caller, request: GoOn) -> Facts:
@@ -91,7 +94,9 @@ class Running:
         from mcp_background_job.agents import report
 
         runs = await self._open()
-        return report.of_continue(await runs.go_on(_reference(request), request.input_message, client=caller.client))
+        return report.of_continue(
+            await runs.go_on(_reference(request, caller.changes), request.input_message, client=caller.client)
+        )
 
     async def list_runs(self, _caller: Caller, request: ListRuns) -> Facts:
         """Runs, newest first."""
@@ -106,12 +111,12 @@ class Running:
         )
         return report.of_list(listed)
 
-    async def get_event_artifact(self, _caller: Caller, request: Artifact) -> Facts:
+    async def get_event_artifact(self, caller: Caller, request: Artifact) -> Facts:
         """The whole of a field that an event shows truncated, in pieces."""
         from mcp_background_job.agents import report
 
         piece = await (await self._open()).artifact(
-            _reference(request),
+            _reference(request, caller.looks),
             seq=request.seq,
             field_path=request.field_path,
             offset=request.offset,
@@ -120,7 +125,7 @@ class Running:
         return report.of_artifact(request.seq, piece)
 
 
-def _reference(request: WhichRun | Poll | GoOn | Artifact) -> Reference:
+def _reference(request: WhichRun | Poll | GoOn | Artifact, asker: Asker) -> Reference:
     from mcp_background_job.agents.catalog import Reference
 
-    return Reference(request.run_id, request.agent_name, request.cwd)
+    return Reference(request.run_id, request.agent_name, request.cwd, asker)

@@ -11,7 +11,7 @@ from mcp_background_job.actions.runs.requests import WhichRun
 from mcp_background_job.agents.catalog import Reference
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.app import build_runs
-from mcp_background_job.cli.session import with_manager
+from mcp_background_job.cli.session import caller, with_manager
 from mcp_background_job.config import load_settings
 from mcp_background_job.jobdir.layout import is_run_id
 from mcp_background_job.jobs.manager import JobManager
@@ -35,7 +35,7 @@ def with_runs(use: Callable[[RunManager], Coroutine[Any, Any, int]]) -> int:
 
 def reference_of(text: str) -> Reference:
     """Return what a word on the command line means."""
-    return Reference(run_id=text) if is_run_id(text) else Reference(agent_name=text)
+    return Reference(run_id=text) if is_run_id(text) else Reference(agent_name=text, asker=caller().looks)
 
 
 def asked_for(text: str) -> WhichRun:

@@ -175,8 +175,10 @@ UPDATE batches SET ended_at = NULL WHERE batch_id = :batch_id;
 INSERT INTO sessions (session_id, name, created_at, directory) VALUES (:session_id, :name, :created_at, :directory);
 
 -- session --
-SELECT * FROM sessions WHERE session_id = :reference OR name = :reference
-ORDER BY session_id = :reference DESC, created_at DESC LIMIT 1;
+SELECT * FROM sessions WHERE session_id = :session_id;
+
+-- sessions_named --
+SELECT * FROM sessions WHERE name = :name ORDER BY created_at, session_id;
 
 -- current_session --
 SELECT * FROM sessions WHERE directory = :directory ORDER BY created_at DESC, session_id DESC LIMIT 1;

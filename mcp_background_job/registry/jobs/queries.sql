@@ -90,8 +90,8 @@ SELECT stamp FROM passes WHERE what = :what;
 INSERT INTO passes (what, stamp) VALUES (:what, :stamp) ON CONFLICT DO UPDATE SET stamp = excluded.stamp;
 
 -- put_run --
-INSERT INTO runs (run_id, backend, agent_name, session_id, cwd, created_at, status)
-VALUES (:run_id, :backend, :agent_name, :session_id, :cwd, :created_at, :status)
+INSERT INTO runs (run_id, backend, agent_name, session_id, cwd, created_at, status, project)
+VALUES (:run_id, :backend, :agent_name, :session_id, :cwd, :created_at, :status, :project)
 ON CONFLICT DO UPDATE SET status = coalesce(excluded.status, status);
 
 -- runs --
