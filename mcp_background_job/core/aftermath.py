@@ -55,3 +55,23 @@ def hidden_failure(stages: Sequence[int], exit_code: int | None) -> str | None:
 
 #: What is said where the shell cannot tell how the stages of a pipeline ended.
 ONLY_LAST_STAGE = "exit code 0 is that of the pipeline's last stage: whether an earlier one failed is not known"
+
+
+def out_of_memory(kills: int) -> str:
+    """Return the sentence that the kernel killed processes beside a job's own, or of it, whoever they were."""
+    some = "a process" if kills == 1 else f"{kills} processes"
+    return f"while it ran, the kernel killed {some} in its cgroup for want of memory: of this job or beside it"
+
+
+def sigkill(kills: int | None) -> str:
+    """Return how a command ended that was killed, and not from here.
+
+    Args:
+        kills: how many processes of its cgroup the kernel killed meanwhile for want of memory, ``None`` if that is
+            not known.
+    """
+    if kills is None:
+        return "ended by SIGKILL, which nobody here sent: perhaps the kernel was out of memory"
+    if kills:
+        return "killed by the kernel for want of memory (SIGKILL, and its cgroup counts an oom_kill)"
+    return "ended by SIGKILL, which nobody here sent, nor the kernel for want of memory: its cgroup counts no oom_kill"

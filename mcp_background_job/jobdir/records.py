@@ -187,6 +187,7 @@ class Exit:
         killed_pids: processes that were sent SIGKILL to end it; the first of them, if they are very many.
         failures: background processes that failed, the first of them.
         stages: exit codes of the stages of the pipeline that its shell ran last; empty if it has not told.
+        oom_kills: how many processes of its cgroup, its own or others, the kernel killed meanwhile for want of memory.
         swept: how many processes a dead runner had left, which were then ended.
         survivors: those that even SIGKILL had not ended by then, as ``kernel.survivors`` marks them.
         is_certain: nothing else of it can have been alive by then.
@@ -210,6 +211,7 @@ class Exit:
     killed_pids: list[int] = field(default_factory=list[int])
     failures: list[ChildExit] = field(default_factory=list[ChildExit])
     stages: list[int] = field(default_factory=list[int])
+    oom_kills: int = 0
     swept: int = 0
     survivors: list[str] = field(default_factory=list[str])
     is_certain: bool = True

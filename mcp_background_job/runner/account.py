@@ -7,12 +7,13 @@ import os
 import resource
 import time
 
-from mcp_background_job.core.aftermath import background, hidden_failure
+from mcp_background_job.core.aftermath import background, hidden_failure, out_of_memory, sigkill
 from mcp_background_job.core.states import Outcome, State, outcome_of
 from mcp_background_job.jobdir import lock, records
 from mcp_background_job.jobdir.boot import boot_id, machine
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import Exit, LeaderExit, Status, StopRequest
+from mcp_background_job.kernel import oom
 from mcp_background_job.runner.exit_record import MAX_REASON, ExitRecord
 from mcp_background_job.runner.family.family import Family
 from mcp_background_job.runner.log.output import Log
@@ -37,6 +38,7 @@ class Account:
         self.survivors: list[int] = []
         self.killed: list[int] = []
         self.stages: list[int] = []
+        self._oom_kills_before = oom.killed()
         self._job = job
         self._exit_record: ExitRecord | None = None
 
@@ -107,11 +109,12 @@ class Account:
 
     def _exit(self, leader: LeaderExit, family: Family, log: Log, peak_memory: int) -> Exit:
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        oom_kills = self._oom_kills()
         return Exit(
             outcome=outcome_of(leader.exit_code, self.stopped_as).value,
             exit_code=leader.exit_code,
             signal=leader.signal,
-            reason=self._reason(leader, family)[:MAX_REASON],
+            reason=self._reason(leader, family, oom_kills)[:MAX_REASON],
             started_at=self._started_at,
             ended_at=time.time(),
             duration_s=time.monotonic() - self.started,
@@ -126,21 +129,27 @@ class Account:
             stop_requested=self.stop,
             killed_pids=self.killed,
             failures=family.failures,
+            oom_kills=oom_kills or 0,
             stages=self.stages,
         )
 
-    def _reason(self, leader: LeaderExit, family: Family) -> str:
-        end = self._end(leader)
+    def _oom_kills(self) -> int | None:
+        now, before = oom.killed(), self._oom_kills_before
+        return None if now is None or before is None else max(0, now - before)
+
+    def _reason(self, leader: LeaderExit, family: Family, oom_kills: int | None) -> str:
+        end = self._end(leader, oom_kills)
         hidden = hidden_failure(self.stages, leader.exit_code)
         told = [end] if end else []
         told += [hidden] if hidden else []
         told += [background(**vars(failure)) for failure in family.failures]
+        told += [out_of_memory(oom_kills)] if oom_kills and leader.signal != "SIGKILL" else []
         # An exit code is shown wherever a job is; behind one, nobody would read on.
         return "; ".join(told) or f"exit code {leader.exit_code}"
 
-    def _end(self, leader: LeaderExit) -> str | None:
+    def _end(self, leader: LeaderExit, oom_kills: int | None) -> str | None:
         if self.stop is not None:
             return f"{self.stop.why} ({self.stop.signal}, asked by {self.stop.by})"
         if leader.signal == "SIGKILL":
-            return "ended by SIGKILL, which nobody here sent: perhaps the kernel was out of memory"
+            return sigkill(oom_kills)
         return f"ended by {leader.signal}" if leader.signal else None
