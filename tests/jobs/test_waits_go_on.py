@@ -74,8 +74,8 @@ async def test_output_is_told_once(memory_manager: JobManager, waiting: Waiting)
     assert (await wait(waiting, job)).output == "one\ntwo"
     again = await wait(waiting, job)
     assert again.output is None
-    assert again.note
-    assert "no new output" in again.note
+    assert again.so_far
+    assert "no new output" in again.so_far
     await say(memory_manager, job, "three")
     assert (await wait(waiting, job)).output == "three"
     for other in OTHERS:
@@ -84,7 +84,7 @@ async def test_output_is_told_once(memory_manager: JobManager, waiting: Waiting)
     await memory_manager.send_input(job, b"exit 3\n")
     over = await wait(waiting, job, wait_s=WAIT_S)
     assert (over.why, over.exit_code, over.output, over.next_cursor) == ("exit", 3, None, 14)
-    assert over.note == "no new output; get_job_output has all 14 B"
+    assert over.so_far == "no new output; get_job_output has all 14 B"
 
 
 async def test_what_moves_the_memory_of_output_and_what_does_not(memory_manager: JobManager, waiting: Waiting) -> None:

@@ -82,8 +82,9 @@ class Answering:
             excerpt = await self._manager.excerpt(job, since=turn.since, budget=budget.news)
         else:
             excerpt = await self._manager.newest(job, since=turn.since, budget=brief)
+        so_far = None
         if brief is not None or (turn.since and not excerpt.text):
-            notes = [await self._state(job, excerpt.end, is_silent=not excerpt.text), *notes]
+            so_far = await self._so_far(job, excerpt.end, is_silent=not excerpt.text)
         told = await self._manager.note(job, waited.seen) or await self._manager.missed_input(job)
         notes = [*notes, told] if told else notes
         if found and waited.written_at is None:
@@ -96,13 +97,14 @@ class Answering:
             why=waited.why,
             line=waited.line,
             line_s_ago=round(max(0.0, time.time() - waited.written_at), 1) if waited.written_at else None,
+            so_far=so_far,
             note="; ".join(notes) or None,
             output=excerpt.text or (None if excerpt.end else ""),
             next_cursor=excerpt.next,
             **(log_facts(log_path, excerpt.first) if brief is None else {}),
         )
 
-    async def _state(self, job: Job, output_bytes: int, *, is_silent: bool) -> str:
+    async def _so_far(self, job: Job, output_bytes: int, *, is_silent: bool) -> str:
         """Return in one line how a job is, and how to read all of its output."""
         store, now = self._manager.places.store_of(job.job_id), time.time()
         is_live = job.state is not State.EXITED

@@ -45,6 +45,7 @@ class JobResult(BaseModel):
     )
     line: str | None = None
     line_s_ago: float | None = None
+    so_far: str | None = None
     note: str | None = None
     pid: int | None = Field(None, description="of the command")
     output: str | None = Field(None, description="rendered, cut in the middle if long")
