@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 #: Names offered to a caller who mistyped one.
 _SUGGESTIONS = 5
 
+#: Specs of live jobs that are remembered, some 1 kB each. They never change, and reading one of megabytes takes 10 ms.
+_SPECS_KEPT = 1000
+
 
 class Looker:
     """Looks at jobs; see ``JobManager`` for what is not said here."""
@@ -38,6 +41,7 @@ class Looker:
         """Takes its parts, and what else is looked at by the way, whenever a job is looked at closely."""
         self._places = places
         self._index = index
+        self._asked_of: dict[tuple[str, float], Spec] = {}
         self._glance = glance
 
     async def find(self, reference: str, asker: Asker | None = None) -> Job:
@@ -85,7 +89,19 @@ class Looker:
         return {job.job_id: note for job, note in zip(live, told, strict=True) if note}
 
     def _standing(self, job: Job, seen: Observation) -> Standing:
-        return Standing(job, seen, self._spec(job.job_id), self._places.usage_seen(job.job_id, seen))
+        return Standing(job, seen, self._asked(job), self._places.usage_seen(job.job_id, seen))
+
+    def _asked(self, job: Job) -> Spec | None:
+        """Return what a live job was asked, without command and environment: lists come back for it again and again."""
+        key = (job.job_id, job.created_at)
+        if key not in self._asked_of:
+            spec = self._spec(job.job_id)
+            if spec is None:
+                return None
+            if len(self._asked_of) >= _SPECS_KEPT:
+                self._asked_of.clear()
+            self._asked_of[key] = dataclasses.replace(spec, command=job.command, argv=[], env={})
+        return self._asked_of[key]
 
     def note_of_end(self, job: Job, seen: Observation) -> str | None:
         """Return what is to be said of a job that has ended, beside its reason."""

@@ -15,6 +15,7 @@ from mcp_background_job.core.waiting import Kind, Until, Why
 from mcp_background_job.errors import (
     InvalidRequestError,
     JobEndedError,
+    NameTakenError,
     StdinClosedError,
     SurvivorsError,
     UnknownJobError,
@@ -216,3 +217,27 @@ async def test_pruning_removes_what_ended_long_ago_and_nothing_else(
     assert await memory_manager.prune(older_than_s=3600) == []
     assert await memory_manager.prune(older_than_s=-1.0) == [old.job_id]
     assert memory_place.store.discover() == {live.job_id}
+
+
+async def test_lists_do_not_read_again_what_jobs_were_asked(
+    memory_manager: JobManager, memory_place: MemoryPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command may have megabytes."""
+    job = await _started(memory_manager, name="web")
+    read: list[str] = []
+    spec_of = memory_place.store.spec
+    monkeypatch.setattr(memory_place.store, "spec", lambda job_id: (read.append(job_id), spec_of(job_id))[1])
+
+    for _ in range(3):
+        await memory_manager.notes(await memory_manager.list())
+
+    assert read == [job.job_id]
+
+
+async def test_a_long_command_is_the_same_or_another_to_its_last_letter(memory_manager: JobManager) -> None:
+    long = "x" * 5000
+    first = await memory_manager.start(StartRequest(command=f"{long}1", name="web", stdin="pipe"))
+    again = await memory_manager.start(StartRequest(command=f"{long}1", name="web", stdin="pipe"))
+    assert (again.job.job_id, again.existed) == (first.job.job_id, True)
+    with pytest.raises(NameTakenError):
+        await memory_manager.start(StartRequest(command=f"{long}2", name="web", stdin="pipe"))
