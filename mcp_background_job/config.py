@@ -111,7 +111,7 @@ def _patterns(said: Any) -> list[str]:
     for pattern in patterns:
         try:
             re.compile(pattern)
-        except re.error as error:
+        except (re.error, RecursionError, OverflowError) as error:
             raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error
     return patterns
 
@@ -138,8 +138,12 @@ def _path(said: Any) -> str:
 def _state_dir(said: Any) -> str:
     if said:
         return _path(said)
-    base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return str(Path(base).expanduser().absolute() / "mcp-background-job")
+    if base := os.environ.get("XDG_STATE_HOME"):
+        return f"{_path(base)}/mcp-background-job"
+    has_home = os.environ.get("HOME") != "" and os.path.expanduser("~") != "~"  # noqa: PTH111  which raises
+    if not has_home:
+        raise ValueError(f"user {os.getuid()} has no home directory to keep jobs in: set it, or HOME")
+    return _path("~/.local/state/mcp-background-job")
 
 
 def _directory(said: Any) -> str:

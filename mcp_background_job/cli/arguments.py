@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter, Token
 
 from mcp_background_job.cli import durations
+from mcp_background_job.core.text import expanded
 from mcp_background_job.errors import InvalidRequestError
 
 
@@ -49,7 +50,7 @@ def command_of(words: Sequence[str]) -> str:
 
 def directory(said: str | None) -> str | None:
     """Return the path of a directory that was named from where the user is."""
-    return str(Path(said).expanduser().absolute()) if said else None
+    return str(Path(expanded(said)).absolute()) if said else None
 
 
 def variables(pairs: Sequence[str] | None) -> dict[str, str]:

@@ -9,6 +9,7 @@ from mcp_background_job.cli import terminal
 from mcp_background_job.cli.lines import LineDrawer, last_lines, text_of
 from mcp_background_job.cli.stamps import Stamps
 from mcp_background_job.core.gaps import Gap, note, shifted, stretches
+from mcp_background_job.core.harmless import Filter
 from mcp_background_job.core.screen import Line
 from mcp_background_job.jobdir.logreader import Piece
 from mcp_background_job.jobs.output import found
@@ -44,7 +45,11 @@ class Printer(Protocol):
 
 
 class BytePrinter:
-    """Writes the bytes, untouched."""
+    """Writes the bytes, untouched, or what draws of them."""
+
+    def __init__(self, *, drawn: bool = False) -> None:
+        """With ``drawn``, of what a terminal obeys only that passes which draws: it does so by itself, and at once."""
+        self._filter = Filter() if drawn else None
 
     def tail(self, piece: Piece, count: int, *, whole: bool, more: bool) -> bool:  # noqa: ARG002  see Printer
         data = last_lines(piece.data, count)
@@ -64,7 +69,13 @@ class BytePrinter:
             if gap is not None:
                 terminal.say(note(gap))  # beside the bytes, which stay what the job wrote
             for position in range(0, len(stretch), _CHUNK):
-                terminal.data(stretch[position : position + _CHUNK])
+                self._write_chunk(stretch[position : position + _CHUNK])
+
+    def _write_chunk(self, chunk: bytes) -> None:
+        if self._filter:
+            terminal.draw(self._filter.feed(chunk))
+        else:
+            terminal.data(chunk)
 
 
 class LinePrinter:

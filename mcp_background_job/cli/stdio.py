@@ -7,8 +7,9 @@ import sys
 from typing import NoReturn
 
 from mcp_background_job.cli import exit_codes, terminal
+from mcp_background_job.cli.descriptors import closed
 from mcp_background_job.config import load_settings
-from mcp_background_job.errors import BackgroundJobError
+from mcp_background_job.errors import BackgroundJobError, InvalidRequestError
 
 
 def run() -> NoReturn:
@@ -26,8 +27,13 @@ def serve() -> None:
     """Serve until stdin is closed.
 
     Raises:
-        BackgroundJobError: a setting or the state directory cannot be used.
+        BackgroundJobError: a setting or the state directory cannot be used, or there is nobody to serve.
     """
+    if missing := closed & {"stdin", "stdout"}:
+        raise InvalidRequestError(
+            f"{' and '.join(sorted(missing))} {'is' if len(missing) == 1 else 'are'} closed, so there is no client to "
+            "serve: start this from one, or use serve --http"
+        )
     settings = load_settings()  # before the second that the next import takes: a bad setting is told at once
     if sys.stdin.isatty():
         terminal.say("serving MCP over stdio, for a client that speaks it; Ctrl-C ends this, --help shows the commands")

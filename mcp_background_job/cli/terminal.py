@@ -9,6 +9,7 @@ import re
 import sys
 from typing import Any
 
+from mcp_background_job.core.harmless import shown, shown_in_json
 from mcp_background_job.core.wire import plain, utf8
 from mcp_background_job.errors import BackgroundJobError
 
@@ -32,15 +33,16 @@ def for_people() -> bool:
 
 
 def line(text: str = "") -> None:
-    """Write one line of a result."""
-    sys.stdout.write(f"{utf8(text)}\n")
+    """Write one line of a result; what a terminal would obey is escaped."""
+    sys.stdout.write(f"{shown(utf8(text))}\n")
 
 
 def as_json(value: Any) -> None:
     """Write a result as one line of JSON."""
     # What another encoding lacks would be written as "\\xe9", which is no JSON.
     is_utf8 = codecs.lookup(sys.stdout.encoding).name == "utf-8"
-    line(json.dumps(plain(value), ensure_ascii=not is_utf8, allow_nan=False))
+    text = json.dumps(plain(value), ensure_ascii=not is_utf8, allow_nan=False)
+    sys.stdout.write(f"{shown_in_json(text)}\n")
 
 
 def flush() -> None:
@@ -55,9 +57,15 @@ def data(chunk: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
+def draw(text: str) -> None:
+    """Write text to a terminal at once."""
+    sys.stdout.write(utf8(text))
+    sys.stdout.flush()
+
+
 def say(text: str) -> None:
     """Write a remark or an error: on one line for a pipe, wrapped between words on a terminal."""
-    message = f"{PROGRAM}: {' '.join(utf8(text).split())}"
+    message = shown(f"{PROGRAM}: {' '.join(utf8(text).split())}")
     sys.stderr.write(f"{_wrapped(message) if sys.stderr.isatty() else message}\n")
     sys.stderr.flush()
 

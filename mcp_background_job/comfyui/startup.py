@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mcp_background_job.comfyui.endpoint import Endpoint
 from mcp_background_job.comfyui.supervision import Launch
+from mcp_background_job.core.text import expanded
 from mcp_background_job.errors import LifecycleError
 
 #: Where a ComfyUI keeps its own Python, from what its manual and its installers make.
@@ -71,7 +72,7 @@ def startup_of_settings(settings: Settings, endpoint: Endpoint) -> Startup | Non
 
 
 def _checked(directory: str) -> str:
-    path = Path(directory).expanduser().absolute()
+    path = Path(expanded(directory)).absolute()
     if not path.is_dir():
         raise LifecycleError(f"COMFYUI_DIR={directory} is not a directory")
     return str(path)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from mcp_background_job.core.text import expanded
 from mcp_background_job.errors import WorkflowError
 
 #: The largest workflows of people are a few megabytes; what is larger is another kind of file.
@@ -37,7 +38,7 @@ def load(path: str, working_dir: str = ".") -> Workflow:
     Raises:
         WorkflowError: there is no such file, or no workflow in it.
     """
-    file = Path(working_dir, Path(path).expanduser())
+    file = Path(working_dir, expanded(path))
     try:
         facts = file.stat()
         if not stat.S_ISREG(facts.st_mode):  # a pipe would never end, nor would a device

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 
 _STEPS = ((60, "s", 1), (3600, "min", 60), (86400, "h", 3600))
@@ -43,6 +44,11 @@ def command_on_one_line(text: str, limit: int) -> str:
 def shortened(text: str, limit: int) -> str:
     """Return the text, its lines as they are, cut to ``limit`` characters."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def expanded(path: str) -> str:
+    """Return a path with ``~`` replaced by the home directory; it stays where there is none, or no such user."""
+    return os.path.expanduser(path)  # noqa: PTH111  pathlib's raises
 
 
 def iso(moment: float | None) -> str | None:

@@ -12,6 +12,8 @@ import math
 import re
 from typing import Any, cast
 
+from mcp_background_job.core.harmless import shown_in_json
+
 _LONE = re.compile("[\ud800-\udfff]")
 
 #: Where Python puts a byte that is not UTF-8 (PEP 383): the byte's value above this.
@@ -66,6 +68,10 @@ def _parts(value: Any) -> list[Any]:
 
 def to_json(value: Any) -> str:
     """Return a value as compact JSON on one line."""
+    return shown_in_json(_encoded(value))
+
+
+def _encoded(value: Any) -> str:
     with contextlib.suppress(ValueError):  # a number that is none
         text = _ENCODER.encode(value)
         if text.isascii() or not _LONE.search(text):

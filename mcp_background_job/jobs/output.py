@@ -287,6 +287,10 @@ def stream_of(name: str) -> Stream | None:
     return STREAMS[name]
 
 
+#: Characters of an expression that an error repeats.
+_QUOTED = 100
+
+
 def compile_regex(pattern: str, argument: str) -> regex.Pattern[str]:
     """Compile a caller's regular expression.
 
@@ -298,7 +302,15 @@ def compile_regex(pattern: str, argument: str) -> regex.Pattern[str]:
     try:
         return regex.compile(pattern, regex.MULTILINE)
     except regex.error as error:
-        raise InvalidRequestError(f"{argument}={pattern!r} is not a regular expression: {error}") from error
+        raise InvalidRequestError(f"{_quoted(argument, pattern)} is not a regular expression: {error}") from error
+    except RecursionError as error:
+        raise InvalidRequestError(
+            f"{_quoted(argument, pattern)} is nested too deep for a regular expression: make it simpler"
+        ) from error
+
+
+def _quoted(argument: str, pattern: str) -> str:
+    return f"{argument}={pattern if len(pattern) <= _QUOTED else pattern[:_QUOTED] + '…'!r}"
 
 
 def found(pattern: regex.Pattern[str], text: str, begin: int = 0) -> regex.Match[str] | None:

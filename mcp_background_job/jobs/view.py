@@ -6,6 +6,7 @@ import dataclasses
 import re
 from functools import lru_cache
 
+from mcp_background_job.core.harmless import shown
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
 from mcp_background_job.core.text import shortened
@@ -28,7 +29,7 @@ def job_of(spec: Spec) -> Job:
         cwd=spec.cwd,
         created_at=spec.created_at,
         state=State.QUEUED,
-        name=spec.name,
+        name=spec.name and shown(spec.name),  # the file may be forged
         client=spec.client,
         project=_project_of(spec),
         reader=spec.reader,

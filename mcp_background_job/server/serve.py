@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import logging
 import os
@@ -11,6 +12,8 @@ import sys
 
 from mcp_background_job.app import build
 from mcp_background_job.config import Settings, variable_of
+from mcp_background_job.errors import StateDirError
+from mcp_background_job.jobdir import records
 from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.server import stdio
 from mcp_background_job.server.build import build_server
@@ -18,6 +21,8 @@ from mcp_background_job.server.fastmcp_names import AccessToken, Middleware, Tok
 from mcp_background_job.server.http_path import PATH, ProjectInPath
 
 _TOKEN_BYTES = 32
+
+_INSTEAD = f"or set {variable_of('http_token')}"
 
 
 def serve_stdio(settings: Settings) -> None:
@@ -64,16 +69,24 @@ def _token(settings: Settings) -> str:
     if settings.http_token is not None:
         return settings.http_token
     path = StateDir(settings.state_dir).http_token
+    new = f"{path}.{os.getpid()}.new"
     try:
-        # O_EXCL: of two servers that start at once one makes the token and the other reads it.
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        with open(path) as file:  # noqa: PTH123  a plain path of the state directory
-            return file.read().strip()
-    token = secrets.token_urlsafe(_TOKEN_BYTES)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(token + "\n")
-    return token
+        records.write(new, f"{secrets.token_urlsafe(_TOKEN_BYTES)}\n".encode())
+        try:
+            # Whole at once, and only if there is none: of two servers that start at once one makes it, both read it.
+            with contextlib.suppress(FileExistsError):
+                os.link(new, path)
+        finally:
+            os.unlink(new)  # noqa: PTH108  a plain path of the state directory
+        with open(path, "rb") as file:  # noqa: PTH123  likewise
+            token = file.read().strip()
+    except OSError as error:
+        raise StateDirError(
+            f"the token in {path} can be neither read nor made: {error.strerror}; remove it, {_INSTEAD}"
+        ) from error
+    if not token or not token.isascii() or len(token.split()) != 1:
+        raise StateDirError(f"{path} holds no token: remove it, and a new one is made; {_INSTEAD}")
+    return token.decode()
 
 
 def _how_to_use(settings: Settings, host: str, port: int) -> str:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
 import re
 
 import pytest
 
-from tests.cli.command_line import CommandLine, end_of, line_of
+from tests.cli.command_line import CommandLine, end_of, line_of, on_terminal, read_until
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.real_process
 
@@ -120,3 +122,15 @@ def test_a_closed_pipe_is_no_trouble(cli: CommandLine) -> None:
     child.stdout = None
     code, _, err = end_of(child)
     assert (code, err) == (141, b"")
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_a_terminal_gets_colours_and_no_orders_unless_raw_is_asked_for(cli: CommandLine, *, raw: bool) -> None:
+    job_id = finished(cli, r"printf '\033[31mred\033[0m\033]52;c;aGk=\007\033]0;title\033\\ \033[6n\033[?1049hend\n'")
+    child, ours = on_terminal(cli, "logs", "-f", *(["--raw"] if raw else []), job_id)
+    seen = read_until(ours, b"end")
+    assert child.wait(PATIENCE_S) == 0
+    os.close(ours)
+
+    assert seen.startswith(b"\x1b[31mred\x1b[0m")
+    assert (b"]52;" in seen, b"]0;title" in seen, b"[6n" in seen, b"?1049h" in seen) == (raw, raw, raw, raw)

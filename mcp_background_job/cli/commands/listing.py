@@ -17,6 +17,7 @@ from mcp_background_job.cli import exit_codes, listing, terminal
 from mcp_background_job.cli.arguments import AsJson, separated
 from mcp_background_job.cli.session import caller, with_manager
 from mcp_background_job.core.job import JobChoice
+from mcp_background_job.core.text import expanded
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.jobs.manager import JobManager
 
@@ -64,7 +65,7 @@ def list_jobs(
         statuses=tuple(separated(status)),
         name=name,
         project=None if all_projects else asker.project,
-        cwd=None if cwd is None else os.path.normpath(cwd.expanduser().absolute()),
+        cwd=None if cwd is None else os.path.normpath(Path(expanded(str(cwd))).absolute()),
     )
     look = partial(page, caller=asker, choice=choice, limit=sys.maxsize if every else limit)
     return with_manager(lambda manager: _watch(manager, look) if watch else _list(manager, look, as_json=as_json))

@@ -61,7 +61,7 @@ def logs(
         lines: Only the last so many lines.
         grep: Only lines in which this regular expression is found.
         stream: Only what was written to this stream.
-        raw: The bytes, untouched.
+        raw: The bytes, untouched, also what a terminal would obey.
         since: Only what was written since then: 5m ago, a time such as 2030-01-31T12:00, or an offset in bytes.
         timestamps: Say before each line when it was begun.
     """
@@ -115,7 +115,7 @@ def _printer(manager: JobManager, job: Job, wish: _Wish) -> Printer:
     # A terminal draws by itself, and at once: a prompt or a progress bar is seen before its line has an end.
     drawn_by_terminal = wish.follow and terminal.for_people() and not wish.grep and not wish.timestamps
     if wish.raw or drawn_by_terminal:
-        return BytePrinter()
+        return BytePrinter(drawn=not wish.raw)
     stamps = Stamps(manager.places.store_of(job.job_id), job.job_id) if wish.timestamps else None
     return LinePrinter(wish.grep, stamps)
 

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from mcp_background_job.cli import exit_codes, started, terminal
 from mcp_background_job.cli.arguments import AsJson, OptionalSeconds, command_of, directory, separated, variables
 from mcp_background_job.cli.follow import Follower
+from mcp_background_job.cli.printers import BytePrinter
 from mcp_background_job.cli.session import CLIENT, with_manager
 from mcp_background_job.cli.terminal import PROGRAM
 from mcp_background_job.core.job import Job
@@ -84,8 +85,9 @@ async def _run(manager: JobManager, request: StartRequest, *, follow: bool, as_j
 
 async def _follow(manager: JobManager, job: Job) -> int:
     try:
+        printer = BytePrinter(drawn=terminal.for_people())
         async for piece in Follower(manager, job, 0).pieces():
-            terminal.data(piece.data)
+            printer.feed(piece)
     except asyncio.CancelledError:  # Ctrl-C
         terminal.say(f"job {job.label} runs on; {PROGRAM} kill {job.job_id} stops it, logs -f shows its output")
         raise

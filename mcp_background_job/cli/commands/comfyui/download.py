@@ -11,6 +11,7 @@ from mcp_background_job.cli.comfyui.session import with_comfyui
 from mcp_background_job.comfyui.catalogue import Among
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.config import DEFAULT_OUTPUT_DIR
+from mcp_background_job.core.text import expanded
 from mcp_background_job.errors import InvalidRequestError
 
 
@@ -32,7 +33,7 @@ def download(
     """
     if bool(prompt_ids) == (batch is not None):
         raise InvalidRequestError("give ids of prompts, or --batch: comfyui_jobs lists prompts")
-    directory = output_dir.expanduser().absolute()
+    directory = Path(expanded(str(output_dir))).absolute()
     return with_comfyui(lambda comfyui: _download(comfyui, prompt_ids, batch, directory, as_json=as_json))
 
 

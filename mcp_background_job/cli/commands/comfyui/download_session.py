@@ -12,6 +12,7 @@ from mcp_background_job.cli.session import caller
 from mcp_background_job.comfyui.catalogue import Among
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.config import DEFAULT_OUTPUT_DIR
+from mcp_background_job.core.text import expanded
 
 
 def download_session(
@@ -24,7 +25,7 @@ def download_session(
         output_dir: Directory for the folders.
         as_json: Print JSON, with the field names of the tools.
     """
-    directory = output_dir.expanduser().absolute()
+    directory = Path(expanded(str(output_dir))).absolute()
     return with_comfyui(lambda comfyui: _download(comfyui, name, directory, as_json=as_json))
 
 
