@@ -146,6 +146,7 @@ PROMISES: tuple[Promise, ...] = (
         _KILLED,
         "A job whose files were removed, its lock, its socket or its whole directory, is running and can be killed.",
     ),
+    Promise("files.modes", _KILLED, "A job that makes its own files unreadable is shown as it is, and can be killed."),
     Promise("files.forged", _UNKNOWN, "What a job writes into its own records is not taken for its end or its pids."),
     Promise("files.junk", _OUTLIVES, "Nothing that is written to a runner's socket ends it or its job by accident."),
     Promise("stop.together", _KILLED, "A job that gets SIGTERM together with its runner is recorded as killed."),

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from mcp_background_job.core.recovery import Traces, Verdict, judge
 from mcp_background_job.core.states import Outcome, State
-from mcp_background_job.errors import CorruptRecordError
-from mcp_background_job.jobdir import lock, records, runners
+from mcp_background_job.errors import CorruptRecordError, StateDirError
+from mcp_background_job.jobdir import lock, modes, records, runners
 from mcp_background_job.jobdir.boot import machine
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.lock import Holder
@@ -39,6 +39,20 @@ class Observation:
 
 
 def observe(job: JobDir, boot_id: str) -> Observation:
+    """Say what is true of a job, although it may have made its own files unreadable."""
+    try:
+        seen = _observe(job, boot_id)
+        if not seen.trouble:
+            return seen
+    except PermissionError:
+        seen = None
+    try:
+        return _observe(job, boot_id) if modes.restore(job) or seen is None else seen
+    except (PermissionError, StateDirError) as error:
+        return seen or Observation(state=State.RUNNING, trouble=str(error))  # it may be running
+
+
+def _observe(job: JobDir, boot_id: str) -> Observation:
     """Read what there is, in an order that cannot make a job that is just ending look lost."""
     holder = lock.holder_of(job.lock)
     ended = _ended(job) if holder is None or _may_be_over(holder) else None

@@ -8,7 +8,9 @@ from __future__ import annotations
 import contextlib
 import os
 
+from mcp_background_job.errors import StateDirError
 from mcp_background_job.jobdir.layout import JobDir
+from mcp_background_job.jobdir.modes import restore
 from mcp_background_job.jobdir.records import Exit, clear_the_way, encode, write, write_all
 
 #: Bytes set aside; the record is about a quarter of it, and its reason is cut to keep it so.
@@ -50,11 +52,12 @@ class ExitRecord:
         return True
 
     def _publish_without_reserve(self, data: bytes) -> bool:
-        """Publish where somebody, the job perhaps, has removed the room that was set aside, or taken the name."""
+        """Publish where somebody, the job perhaps, has removed the room that was set aside, or is in the way."""
         try:
+            restore(self._job)
             clear_the_way(self._job.exit)
             write(self._job.exit, data)
-        except OSError:
+        except (OSError, StateDirError):
             return False
         return True
 

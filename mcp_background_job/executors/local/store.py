@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import stat
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
-from mcp_background_job.errors import StateDirError
-from mcp_background_job.jobdir import claims, marks, records
+from mcp_background_job.errors import CorruptRecordError, StateDirError
+from mcp_background_job.jobdir import claims, marks, modes, records
 from mcp_background_job.jobdir.boot import boot_id
 from mcp_background_job.jobdir.layout import JobDir, StateDir, is_job_id
 from mcp_background_job.jobdir.observe import Observation, observe
@@ -19,6 +20,25 @@ if TYPE_CHECKING:
     from mcp_background_job.core.gaps import Gap
     from mcp_background_job.jobdir.logformat import Stream
     from mcp_background_job.jobdir.logreader import Entry, Parts, Piece
+
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+_Method = Callable[Concatenate["LocalStore", str, _Arguments], _Result]
+
+
+def _despite_modes(read: _Method[_Arguments, _Result]) -> _Method[_Arguments, _Result]:
+    """Have a method read what a job has made unreadable."""
+
+    @functools.wraps(read)
+    def reads(self: LocalStore, job_id: str, *arguments: _Arguments.args, **options: _Arguments.kwargs) -> _Result:
+        try:
+            return read(self, job_id, *arguments, **options)
+        except PermissionError:
+            modes.restore(self.job(job_id))
+            return read(self, job_id, *arguments, **options)
+
+    return reads
 
 
 class LocalStore:
@@ -43,6 +63,7 @@ class LocalStore:
             os.chmod(state.path, 0o700)
             for directory in (state.jobs, state.open, state.queue, state.order, state.claims):
                 os.makedirs(directory, mode=0o700, exist_ok=True)
+                os.chmod(directory, 0o700)  # a job may have taken that away
             for path in (state.order_lock, state.queue_lock, state.names_lock):
                 records.touch(path)
         except OSError as error:
@@ -187,7 +208,13 @@ class LocalStore:
 
     def spec(self, job_id: str) -> Spec | None:
         """Read ``spec.json``."""
-        return records.read(Spec, self.job(job_id).spec)
+        job = self.job(job_id)
+        try:
+            return records.read(Spec, job.spec)
+        except CorruptRecordError:
+            if not modes.restore(job):
+                raise
+            return records.read(Spec, job.spec)
 
     def is_recorded(self, job_id: str) -> bool:
         """Tell whether there is a ``spec.json``."""
@@ -198,42 +225,49 @@ class LocalStore:
         job = self.job(job_id)
         return job.has_exit or not os.path.exists(job.path)
 
+    @_despite_modes
     def log_extent(self, job_id: str) -> tuple[int, int]:
         """Look at the log's header and size."""
         from mcp_background_job.jobdir import logreader  # noqa: PLC0415  much that is about no output does without
 
         return logreader.extent(self.job(job_id))
 
+    @_despite_modes
     def read_log(self, job_id: str, offset: int, limit: int, stream: Stream | None = None) -> Piece:
         """Read at most ``limit`` bytes of the log from an offset on."""
         from mcp_background_job.jobdir import logreader  # noqa: PLC0415  much that is about no output does without
 
         return logreader.read(self.job(job_id), offset, limit, stream)
 
+    @_despite_modes
     def read_parts(self, job_id: str, offset: int, limit: int, stream: Stream) -> Parts:
         """Read at most ``limit`` bytes of one stream, each with its place and time."""
         from mcp_background_job.jobdir import logreader  # noqa: PLC0415  much that is about no output does without
 
         return logreader.read_parts(self.job(job_id), offset, limit, stream)
 
+    @_despite_modes
     def read_log_tail(self, job_id: str, limit: int, stream: Stream | None = None) -> Piece:
         """Read the last ``limit`` bytes of the log."""
         from mcp_background_job.jobdir import logreader  # noqa: PLC0415  much that is about no output does without
 
         return logreader.read_tail(self.job(job_id), limit, stream)
 
+    @_despite_modes
     def missing(self, job_id: str, start: int, end: int) -> list[Gap]:
         """Return what is missing of the log between two offsets, without reading what is there."""
         from mcp_background_job.jobdir import logreader  # noqa: PLC0415  much that is about no output does without
 
         return logreader.missing(self.job(job_id), start, end)
 
+    @_despite_modes
     def entries(self, job_id: str, offset: int) -> list[Entry]:
         """Return chunks of output from the log's index."""
         from mcp_background_job.jobdir import logreader  # noqa: PLC0415  much that is about no output does without
 
         return logreader.entries(self.job(job_id), offset)
 
+    @_despite_modes
     def offset_at(self, job_id: str, moment: float) -> int:
         """Look a moment up in the log's index."""
         from mcp_background_job.jobdir import logreader  # noqa: PLC0415  much that is about no output does without
