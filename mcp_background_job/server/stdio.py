@@ -23,12 +23,16 @@ from mcp_background_job.server.fastmcp_names import (
     ErrorData,
     FastMCP,
     JSONRPCError,
+    JSONRPCNotification,
     SessionMessage,
     jsonrpc_message_adapter,
     serve_streams,
     serving_stdio,
     stdio_server,
 )
+
+#: What the names of all notifications begin with.
+_NOTIFICATIONS = "notifications/"
 
 
 async def serve_stdio(server: FastMCP[Any]) -> None:
@@ -87,10 +91,13 @@ class Incoming(_Stream):
         return await self._message(self._inner.__anext__)
 
     async def _message(self, following: Callable[[], Awaitable[Any]]) -> SessionMessage | Exception:
-        while isinstance(item := understood(await following()), ValidationError):
-            if error := answer_to(item):
+        while True:
+            item = understood(await following())
+            error = answer_to(item) if isinstance(item, ValidationError) else answer_to_unanswerable(item)
+            if error:
                 await self._answers.send(SessionMessage(error))
-        return item
+            elif not isinstance(item, ValidationError):
+                return item
 
 
 def encodable(item: SessionMessage) -> SessionMessage:
@@ -107,13 +114,29 @@ def understood(item: SessionMessage | Exception) -> SessionMessage | Exception:
     """Return the message that a line holds which was refused for its lone surrogates; what is no message stays so."""
     if not isinstance(item, ValidationError):
         return item
-    line = item.errors()[0]["input"]
-    if not isinstance(line, str):
+    first = item.errors()[0]
+    line = first["input"]
+    if first["type"] != "json_invalid" or not isinstance(line, str):
         return item
     try:
         return SessionMessage(jsonrpc_message_adapter.validate_python(json.loads(line), by_name=False))
-    except (ValueError, RecursionError):  # pydantic's error is a ValueError too
+    except ValidationError as error:
+        return error  # it is JSON, and what it lacks is more than that
+    except (ValueError, RecursionError):
         return item
+
+
+def answer_to_unanswerable(item: SessionMessage | Exception) -> JSONRPCError | None:
+    """Return the answer to a request whose id is none, ``null`` or ``1.5`` say; ``None`` to all else.
+
+    The SDK takes it for a notification. Those have names of their own.
+    """
+    if not isinstance(item, SessionMessage) or not isinstance(item.message, JSONRPCNotification):
+        return None
+    method = item.message.method
+    if method.startswith(_NOTIFICATIONS):
+        return None
+    return _error(None, INVALID_REQUEST, f"{method:.100} takes an id: a string or a whole number")
 
 
 def answer_to(error: ValidationError) -> JSONRPCError | None:

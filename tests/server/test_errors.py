@@ -81,6 +81,17 @@ def test_a_resource_of_an_unknown_job_is_named(lines: LineClient) -> None:
         (b'{"jsonrpc":"2.0","id":9,"method":"resources/read","params":{"uri":{}}}', 9, -32602),
         (b'{"jsonrpc":"2.0","id":9,"method":"resources/read"}', 9, -32602),
         (b'{"jsonrpc":"2.0","id":9,"method":"no/such"}', 9, -32601),
+        (b'{"jsonrpc":"2.0","id":null,"method":"ping"}', None, -32600),
+        (b'{"jsonrpc":"2.0","id":1.5,"method":"tools/list"}', None, -32600),
+        (b'{"jsonrpc":"2.0","id":1e2,"method":"ping"}', None, -32600),
+        (b'{"jsonrpc":"2.0","id":true,"method":"ping"}', None, -32600),
+        (b'{"jsonrpc":"2.0","id":[9],"method":"ping"}', None, -32600),
+        (b'{"jsonrpc":"2.0","id":NaN,"method":"ping"}', None, -32600),
+        (b'{"jsonrpc":"2.0","id":' + b"9" * 5000 + b',"method":"ping"}', None, -32700),
+        (b'{"jsonrpc":"2.0","id":9,"method":"tools/call","params":["\\ud800"]}', 9, -32602),
+        (b'[{"jsonrpc":"2.0","id":9,"method":"\\ud800"}]', None, -32600),
+        (b'{"jsonrpc":"2.0","id":9,"method":"ping"}{"jsonrpc":"2.0","id":9,"method":"ping"}', None, -32700),
+        (b'\xef\xbb\xbf{"jsonrpc":"2.0","id":9,"method":"ping"}', None, -32700),
     ],
 )
 def test_a_line_that_cannot_be_served_is_answered(
@@ -90,6 +101,24 @@ def test_a_line_that_cannot_be_served_is_answered(
     answer = lines.read()
     assert (answer["id"], answer["error"]["code"]) == (request_id, code)
     assert answer["error"]["message"]
+
+
+def test_requests_with_one_id_are_each_answered_also_very_large_ones(lines: LineClient) -> None:
+    large = {"name": "get_job_status", "arguments": {"job_id": "x" * 5_000_000}}
+    for params in (large, {"name": "list_jobs", "arguments": {}}, large):
+        lines.write(json.dumps({"jsonrpc": "2.0", "id": "same", "method": "tools/call", "params": params}).encode())
+    answers = [lines.read() for _ in range(3)]
+    assert sorted(answer["result"]["isError"] for answer in answers) == [False, True, True]
+    assert {answer["id"] for answer in answers} == {"same"}
+
+
+def test_a_number_that_is_none_is_refused_and_named(lines: LineClient) -> None:
+    lines.write(
+        b'{"jsonrpc":"2.0","id":9,"method":"tools/call","params":{"name":"list_jobs","arguments":{"limit":NaN}}}'
+    )
+    answer = lines.read()
+    assert (answer["id"], answer["result"]["isError"]) == (9, True)
+    assert "limit" in answer["result"]["content"][0]["text"]
 
 
 def test_what_nobody_waits_for_is_not_answered(lines: LineClient) -> None:
