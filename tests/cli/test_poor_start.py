@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.real_process
 def _without(cli: CommandLine, closed: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     """Run the command line with some of its streams closed."""
     return subprocess.run(
-        ["/bin/sh", "-c", f'exec "$@" {closed}', "sh", *cli.argv(*arguments)],
+        ["/bin/sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-m", "mcp_background_job", *arguments],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         env=cli.environment,

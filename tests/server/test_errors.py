@@ -105,7 +105,8 @@ def test_a_line_that_cannot_be_served_is_answered(
 
 def test_requests_with_one_id_are_each_answered_also_very_large_ones(lines: LineClient) -> None:
     large = {"name": "get_job_status", "arguments": {"job_id": "x" * 5_000_000}}
-    for params in (large, {"name": "list_jobs", "arguments": {}}, large):
+    small: dict[str, Any] = {"name": "list_jobs", "arguments": {}}
+    for params in (large, small, large):
         lines.write(json.dumps({"jsonrpc": "2.0", "id": "same", "method": "tools/call", "params": params}).encode())
     answers = [lines.read() for _ in range(3)]
     assert sorted(answer["result"]["isError"] for answer in answers) == [False, True, True]
