@@ -70,6 +70,9 @@ PROMISES: tuple[Promise, ...] = (
     Promise("spawner.suspended", _STALLS, "While the spawner is suspended, starts take seconds at most, and succeed."),
     Promise("timeout.no_server", _OUTLIVES, "A time limit is kept by the runner, with no server alive."),
     Promise("shell.real", "execute_command: command", "A command is given to a real shell."),
+    Promise("shell.login_env", "MCP_BG_LOGIN_ENV", "Jobs have what the login shell sets beyond a client."),
+    Promise("restart.on_failure", "execute_command: restart", "What fails is started again, with no server alive."),
+    Promise("restart.changes", "restart_job", "A restart changes what it is told to, and stops nothing if it cannot."),
     # The queue
     Promise("queue.no_server", _LIFE, "Queued jobs run in order, each in its turn, with no server alive."),
     Promise("queue.pools", _LIFE, "Never more jobs of a pool run at once than it allows; others are not held up."),
@@ -97,6 +100,7 @@ PROMISES: tuple[Promise, ...] = (
     ),
     Promise("kill.signal", "kill_job: signal", "The chosen signal is what is sent; a trap's exit code is kept."),
     Promise("kill.bad_signal", "kill_job: signal", "A signal that does not end processes is refused."),
+    Promise("kill.signal_only", "kill_job: signal_only", "A signal alone reaches what handles it and stops nothing."),
     Promise("kill.queued", _STOPPING, "A queued job is withdrawn and never runs."),
     Promise("kill.already_terminated", "kill_job", "Killing an ended job says already_terminated and changes nothing."),
     Promise("kill.not_found", "kill_job", "Killing an unknown job says not_found."),

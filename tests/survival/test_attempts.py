@@ -36,6 +36,7 @@ async def test_a_job_that_fails_is_started_again_and_shows_which_attempt_it_is(
     liveness.assert_dead("server")
 
 
+@pytest.mark.requirement("restart.on_failure")
 async def test_a_kill_ends_a_job_that_waits_for_its_next_attempt(
     manager: JobManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -64,6 +65,7 @@ async def test_a_job_that_fails_too_often_has_failed_as_its_last_attempt_did(
     assert output_of(manager, (await ended(manager, again)).job_id).count(b"[mcp-background-job: attempt") == 2
 
 
+@pytest.mark.requirement("restart.on_failure")
 def test_attempts_go_on_when_the_server_is_dead(state_dir: str, liveness: Liveness, tmp_path: Path) -> None:
     assert state_dir
     command = (
@@ -84,6 +86,7 @@ def test_attempts_go_on_when_the_server_is_dead(state_dir: str, liveness: Livene
 # -- on request --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("restart.changes")
 async def test_a_restart_changes_what_it_is_told_to_and_keeps_the_rest(manager: JobManager, tmp_path: Path) -> None:
     job = await start(manager, "echo $A-$B-$(pwd)", name="echo", env={"A": "1", "B": "2"}, cwd="/")
     await ended(manager, job)
@@ -109,6 +112,7 @@ async def test_a_restart_says_when_the_old_job_had_to_be_killed(manager: JobMana
     assert polite.note is None
 
 
+@pytest.mark.requirement("restart.changes")
 async def test_a_restart_that_cannot_be_leaves_the_old_job_alone(manager: JobManager, liveness: Liveness) -> None:
     job = await start(manager, "exec " + liveness.holder("server"))
     liveness.expect("server")

@@ -129,6 +129,7 @@ def test_a_server_that_dies_leaves_nothing_of_the_shell(profile: Profile, livene
     liveness.wait_dead("hangs")
 
 
+@pytest.mark.requirement("shell.login_env")
 @pytest.mark.parametrize("shell", ["bash"], indirect=True)
 def test_a_client_that_hands_over_little_gets_jobs_as_in_a_terminal(profile: Profile) -> None:
     given = profile(NVM)

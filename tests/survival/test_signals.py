@@ -23,6 +23,7 @@ hang()
 """
 
 
+@pytest.mark.requirement("kill.signal_only")
 async def test_a_signal_reaches_the_server_behind_the_shell_and_stops_nothing(
     manager: JobManager, liveness: Liveness
 ) -> None:
