@@ -77,10 +77,11 @@ class JobNews:
         """Return what a reader was shown of each of these jobs."""
         return await self._call(lambda news: {job_id: Shown(news.shown(reader, job_id)) for job_id in job_ids})
 
-    async def show(self, reader: Reader, job_id: str, offsets: Mapping[str, int]) -> None:
-        """Remember what a reader is shown of a job; see ``core.news.Shown``."""
+    def show(self, reader: Reader, job_id: str, offsets: Mapping[str, int]) -> None:
+        """Remember what a reader is shown of a job (``core.news.Shown``); whatever is asked next comes after it."""
+        now = time.time()
         if offsets:
-            await self._call(lambda news: news.show(reader, job_id, offsets, at=time.time()))
+            self._thread.submit(self._called, lambda news: news.show(reader, job_id, offsets, at=now))
 
     def glance(self) -> None:
         """Note whether anything may be new. It blocks, for two looks at time stamps."""

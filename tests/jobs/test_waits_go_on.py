@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,12 +15,15 @@ from mcp_background_job.actions.jobs.output import Reading
 from mcp_background_job.actions.jobs.report import JobResult, JobsResult
 from mcp_background_job.actions.jobs.waiting import WaitFor, Waiting
 from mcp_background_job.core.job import Job
-from mcp_background_job.core.news import Reader, Way
+from mcp_background_job.core.news import OUTPUT, Reader, Way, matches_of
+from mcp_background_job.executors.places import Places
 from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.news import JobNews
 from mcp_background_job.jobs.output import NEWS_BUDGET
 from mcp_background_job.jobs.request import StartRequest
+from mcp_background_job.registry.news import SqliteNews
 from tests.patience import WAIT_S
-from tests.places.memory import MemoryPlace
+from tests.places.memory import MemoryNames, MemoryPlace
 
 #: What a wait that goes on says beside the output, at most.
 STATE = 300
@@ -149,6 +153,30 @@ async def test_a_match_that_was_told_is_not_told_again(memory_manager: JobManage
     assert (await wait(waiting, job, **asked, cursor=0)).line == "compiled ok"
     for other in OTHERS:
         assert (await wait(waiting, job, other, **asked)).line == "compiled ok"
+
+
+async def test_a_match_that_was_told_with_an_answer_to_input_is_not_told_again(
+    memory_manager: JobManager, waiting: Waiting
+) -> None:
+    job = await start(memory_manager)
+    talk: Action[Any, Any] = Action(Controlling(memory_manager).interact_with_job, Effects.STARTS)
+    answer = await talk.call(ME, {"job_id": job.job_id, "input": "say ready", "until": "read.", "wait_s": WAIT_S})
+    assert "matched" in answer.splitlines()[0]
+    assert (await wait(waiting, job, until="read.")).why == "timeout"
+    assert (await wait(waiting, job, OTHERS[0], until="read.")).why == "matched"
+
+
+async def test_what_was_told_is_known_after_a_restart(memory_place: MemoryPlace, tmp_path: Path) -> None:
+    def news() -> JobNews:
+        return JobNews(Places([memory_place], MemoryNames()), lambda: SqliteNews(str(tmp_path / "news.sqlite3")))
+
+    before = news()
+    before.show(ME.reader, "jone", {OUTPUT: 10, matches_of("ok"): 7})
+    before.close()
+    after = news()
+    shown = (await after.shown(ME.reader, ["jone", "jtwo"]))["jone"]
+    assert (shown.output, shown.behind("ok"), shown.behind("other"), shown.knows_end) == (10, 7, 0, False)
+    after.close()
 
 
 async def test_each_match_is_found_by_itself_also_on_one_line(memory_manager: JobManager, waiting: Waiting) -> None:

@@ -89,7 +89,7 @@ class Answering:
         notes = [*notes, told] if told else notes
         if found and waited.written_at is None:
             notes = [*notes, "when the line was written is unknown"]
-        await self._manager.news.show(caller.reader, job.job_id, _told(waited, turn.request, excerpt.next))
+        self._manager.news.show(caller.reader, job.job_id, _told(waited, turn.request, excerpt.next))
         log_path = self._manager.places.store_of(job.job_id).log_path(job.job_id)
         return job_result(
             job,
@@ -135,7 +135,10 @@ def _told(waited: Waited, request: WaitRequest, output: int) -> dict[str, int]:
     told = {OUTPUT: output}
     if waited.job.state is State.EXITED:
         told[END] = 0
+    return {**told, **matches_told(waited, request)}
+
+
+def matches_told(waited: Waited, request: WaitRequest) -> dict[str, int]:
+    """Return of which expression a match is told, and what is behind it."""
     pattern = {Why.MATCHED: request.until_pattern, Why.FAILED_MATCH: request.fail_on}.get(waited.why or Why.TIMEOUT)
-    if pattern and waited.found:
-        told[matches_of(pattern.pattern)] = waited.found.behind
-    return told
+    return {matches_of(pattern.pattern): waited.found.behind} if pattern and waited.found else {}

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from mcp_background_job.actions.arguments import Wait, wait_of
 from mcp_background_job.actions.caller import Caller
+from mcp_background_job.actions.jobs.answering import matches_told
 from mcp_background_job.actions.jobs.report import JobText
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.news import OUTPUT
@@ -50,7 +51,7 @@ class Controlling:
         place = await self._answer(caller, job, sent, before, wait, by_until=request.until is not None)
         now = await self._manager.find(job.job_id)
         excerpt = await self._manager.excerpt(now, since=before.size)
-        await self._manager.news.show(caller.reader, now.job_id, {OUTPUT: excerpt.next})
+        self._manager.news.show(caller.reader, now.job_id, {OUTPUT: excerpt.next})
         return JobText(now, excerpt.end, excerpt.text or "(no output)", f" next cursor {excerpt.next}{place}")
 
     async def _answer(self, caller: Caller, job: Job, sent: str, before: Before, wait: Wait, *, by_until: bool) -> str:
@@ -59,6 +60,7 @@ class Controlling:
         if by_until:
             waiting = self._manager.wait(job, replace(wait.request, since=before.size))
             waited = await caller.wait_for(waiting, f"{job.label} answers", wait_s)
+            self._manager.news.show(caller.reader, job.job_id, matches_told(waited, wait.request))
             return f", {waited.why}" if waited.why else ""
         answered = await caller.wait_for(
             self._manager.answer(job, sent, before, wait_s), f"{job.label} answers", wait_s

@@ -62,11 +62,11 @@ class Reading:
         job = await self._manager.find(request.job_id, caller.looks)
         if request.view == "screen":
             picture = await self._manager.screen(job)
-            await self._manager.news.show(caller.reader, job.job_id, {OUTPUT: picture.next})
+            self._manager.news.show(caller.reader, job.job_id, {OUTPUT: picture.next})
             return JobText(job, picture.next, picture.text, picture.place)
         tail = await self._manager.tail(job, lines=lines, stream=request.stream, grep=request.grep, raw=request.raw)
         if request.stream == "both" and not request.grep:  # else not all of it was shown
-            await self._manager.news.show(caller.reader, job.job_id, {OUTPUT: tail.next})
+            self._manager.news.show(caller.reader, job.job_id, {OUTPUT: tail.next})
         return JobText(job, tail.end, tail.text)
 
     async def get_job_output(self, caller: Caller, request: Page) -> JobText:
