@@ -72,12 +72,14 @@ def environment_of(tree: Path, state_dir: str) -> dict[str, str]:
 def serve(trees: dict[str, Path], former: Nursery, state_dir: str, tmp_path: Path) -> Generator[Serve]:
     """Starts servers in one project; those that were not closed are closed in the end."""
     servers: list[ServerProcess] = []
+    project = tmp_path / "project"
+    project.mkdir()
 
     def serve(release: str, **settings: str) -> ServerProcess:
         tree = trees[release]
         environment = environment_of(tree, state_dir) | settings
         command = former.command("mcp_background_job") if release == "1.0.0" else program()
-        server = ServerProcess(command, environment, str(tmp_path), answer_timeout_s=PATIENCE_S)
+        server = ServerProcess(command, environment, str(project), answer_timeout_s=PATIENCE_S)
         servers.append(server)
         server.initialize()
         return server

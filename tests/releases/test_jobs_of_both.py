@@ -184,7 +184,7 @@ def test_what_release_1_does_not_know_of_its_jobs_is_filled_from_their_records(
     listed(ours)
 
     # Of its project it knows nothing either: that is where the job ran.
-    filled = (str(tmp_path), "", None, 0)
+    filled = (str(tmp_path / "project"), "", None, 0)
     with contextlib.closing(sqlite3.connect(StateDir(state_dir).index)) as index:
         assert index.execute("SELECT project, reader, parent, is_own FROM jobs").fetchall() == [filled]
     with open(StateDir(state_dir).job(job_id).spec) as file:
