@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import time
 
 
 def boot_id() -> str:
@@ -16,6 +17,11 @@ def boot_id() -> str:
         return os.read(descriptor, 64).decode().strip()
     finally:
         os.close(descriptor)
+
+
+def uptime() -> float:
+    """Return seconds since this machine was started, by a clock that nobody sets and that goes on during its sleep."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 @functools.cache

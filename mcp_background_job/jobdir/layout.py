@@ -60,6 +60,8 @@ class StateDir:
         self.queue_again = os.path.join(path, "queue.again")
         #: Held while a job is started under a name, so that of two who do so at once one finds the other's.
         self.names_lock = os.path.join(path, "names.lock")
+        #: Since when the clock has gone on steadily.
+        self.clock = os.path.join(path, "clock.json")
         self.http_token = os.path.join(path, "http-token")
 
     def job(self, job_id: str) -> JobDir:

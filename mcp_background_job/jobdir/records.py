@@ -139,6 +139,7 @@ class Status:
         runner_pid: the runner.
         pid: the command's own process.
         started_at: seconds since the epoch.
+        started_uptime: the same moment in seconds since the machine was started; ``None`` if release 1.0.0 wrote this.
         sweeping: this runner found a dead runner's job, and clears away what that one left.
         stop_requested: the wish that the job stop.
         leader_exit: set when the command itself is over and processes that it left behind are not.
@@ -154,6 +155,7 @@ class Status:
     runner_pid: int
     pid: int | None = None
     started_at: float | None = None
+    started_uptime: float | None = None
     sweeping: bool = False
     stop_requested: StopRequest | None = None
     leader_exit: LeaderExit | None = None

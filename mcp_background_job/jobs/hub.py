@@ -21,6 +21,7 @@ from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobs.change import Change
 from mcp_background_job.jobs.scan import Searches
 from mcp_background_job.jobs.turns import Turns
+from mcp_background_job.jobs.view import started_at_of
 
 #: An output size that no log reaches: the watcher wants to hear of the end only.
 _NEVER = 2**62
@@ -149,8 +150,14 @@ class Watched:
         store = self._hub.places.store_of(self._job_id)
         last = store.last_output_at(self._job_id)
         # The time of the file becomes one of a clock that does not jump: a jump must not count as silence.
-        wrote_at = None if last is None else time.monotonic() - max(0.0, time.time() - last)
+        silence = 0.0 if last is None or self._clock_has_jumped() else max(0.0, time.time() - last)
+        wrote_at = None if last is None else time.monotonic() - silence
         return store.log_extent(self._job_id)[1], wrote_at
+
+    def _clock_has_jumped(self) -> bool:
+        """Tell whether the clock was set since the job was started: then the time of a file tells nothing."""
+        status = self.seen.status if self.seen else None
+        return status is not None and started_at_of(status) != status.started_at
 
     def _tell_life(self) -> None:
         self.life.tell()

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import time
 from functools import lru_cache
 
+from mcp_background_job.core.clocks import begun_at
 from mcp_background_job.core.harmless import shown
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
 from mcp_background_job.core.text import shortened
+from mcp_background_job.jobdir import boot
 from mcp_background_job.jobdir.observe import Observation
-from mcp_background_job.jobdir.records import Spec
+from mcp_background_job.jobdir.records import Exit, Spec, Status
 from mcp_background_job.jobs.project import project_of
 
 #: Names of the jobs that release 1.0.0 ran for itself: ComfyUI, and dispatchers of batches. They are of no project.
@@ -56,9 +59,22 @@ def unrecorded(job_id: str, reason: str) -> Job:
     return Job(job_id=job_id, command="", cwd="", created_at=0.0, state=State.QUEUED, reason=reason)
 
 
+def started_at_of(status: Status) -> float | None:
+    """Return when a job was started, by the clock as it is now: a jump of it must not count as time that passed."""
+    if status.started_at is None or status.started_uptime is None or status.boot_id != boot.boot_id():
+        return status.started_at
+    return begun_at(status.started_at, passed_s=boot.uptime() - status.started_uptime, now=time.time())
+
+
+def _started_at_of_ended(end: Exit) -> float | None:
+    if end.started_at is None or end.duration_s is None:
+        return end.started_at
+    return begun_at(end.started_at, passed_s=end.duration_s, now=end.ended_at)
+
+
 def observed(job: Job, seen: Observation) -> Job:
     """Return the job as it is now."""
-    started_at = seen.status.started_at if seen.status else job.started_at
+    started_at = started_at_of(seen.status) if seen.status else job.started_at
     if seen.exit is None:
         return dataclasses.replace(job, state=seen.state, started_at=started_at, reason=seen.trouble or job.reason)
     end = seen.exit
@@ -66,7 +82,7 @@ def observed(job: Job, seen: Observation) -> Job:
         job,
         state=State.EXITED,
         outcome=seen.outcome,
-        started_at=end.started_at if end.started_at is not None else started_at,
+        started_at=_started_at_of_ended(end) if end.started_at is not None else started_at,
         ended_at=end.ended_at,
         exit_code=end.exit_code,
         signal=end.signal,

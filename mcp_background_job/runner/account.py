@@ -10,7 +10,7 @@ import time
 from mcp_background_job.core.aftermath import background, hidden_failure, out_of_memory, sigkill
 from mcp_background_job.core.states import Outcome, State, outcome_of
 from mcp_background_job.jobdir import lock, records
-from mcp_background_job.jobdir.boot import boot_id, machine
+from mcp_background_job.jobdir.boot import boot_id, machine, uptime
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import Exit, LeaderExit, Status, StopRequest
 from mcp_background_job.kernel import oom
@@ -56,6 +56,7 @@ class Account:
     def start_clock(self) -> None:
         """Begin to count the job's time."""
         self._started_at = time.time()
+        self._started_uptime = uptime()
         self.started = time.monotonic()
 
     def give_up(self, reason: str) -> None:
@@ -77,6 +78,7 @@ class Account:
             runner_pid=os.getpid(),
             pid=family.pid,
             started_at=self._started_at,
+            started_uptime=self._started_uptime,
             stop_requested=self.stop,
             leader_exit=family.leader_exit,
             lost_bytes=log.lost,

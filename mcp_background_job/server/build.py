@@ -17,6 +17,7 @@ from mcp_background_job.core.waiting import MAX_WAIT_S, Kind, Until
 from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.executors import lanes
 from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.trust import Trust
 from mcp_background_job.jobs.wait import WaitRequest
 from mcp_background_job.server.context import Callers
 from mcp_background_job.server.door import Door
@@ -122,10 +123,11 @@ async def _keep_house(manager: JobManager, runs: Door[RunManager], interval_s: f
     """Ask the login shell, recover what an earlier server left, and remove old jobs from time to time."""
     await asyncio.sleep(_AFTER_HANDSHAKE_S)
     manager.inheritance.begin()
+    trust = Trust(manager.state.clock)
     while True:
         try:
             await manager.recover()
-            removed = await prune(manager, runs.open)
+            removed = await prune(manager, runs.open) if await lanes.write(trust.is_earned) else []
             if removed:
                 _log.info("removed %d old jobs and runs", len(removed))
         except (BackgroundJobError, OSError) as error:
