@@ -132,6 +132,9 @@ def test_restart_runs_the_same_command_as_a_new_job(cli: CommandLine) -> None:
     cli.ok("wait", new, "--until", "same")
     status = cli.status("again")
     assert (status["job_id"], status["restarted_from"]) == (new, old)
+    other = cli.ok("restart", new, "--env", "A=5", "--cwd", "/", "--grace", "1s", "--", "echo other $A $PWD").strip()
+    cli.ok("wait", other)
+    assert cli.ok("logs", other) == "other 5 /\n"
 
 
 def test_prune_removes_what_has_ended_and_nothing_else(cli: CommandLine) -> None:
