@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from mcp_background_job.core.asking import asks, is_prompt
+from mcp_background_job.core.asking import is_prompt
 
 #: A prompt is what it is when nothing has followed it for this long; on its way over a network it comes in pieces.
 PROMPT_PAUSE_S = 0.2
@@ -68,11 +68,6 @@ def has_answered(since: Since) -> bool:
     if since.how != "no" and is_prompt(since.last_line):
         return since.quiet_for >= PROMPT_PAUSE_S
     return since.quiet_for >= (SILENCE_AT_WORK_S if since.how == "no" or since.asked else SILENCE_S)
-
-
-def is_ready(how: str, mode: str, line: str, quiet_for: float) -> bool:
-    """Tell whether a program that was just started takes input; the first three as in ``asking.asks``."""
-    return asks(how, mode, line) or (how in ("poll", "unknown") and quiet_for >= SILENCE_S)
 
 
 def is_echo(output: str, sent: str) -> bool:

@@ -324,6 +324,10 @@ class Place(Protocol):
         """Start what waits and may start now, in case nobody else does."""
         ...
 
+    def is_suspended(self, seen: Observation) -> bool:
+        """Tell whether the command of a job that was just looked at waits for SIGCONT. Cheap; call it in a thread."""
+        ...
+
     def usage_seen(self, job_id: str, seen: Observation) -> Usage | None:
         """Return what a job uses that was just looked at, if that is as cheaply seen; otherwise ``usage`` may tell."""
         ...

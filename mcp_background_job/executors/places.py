@@ -181,6 +181,10 @@ class Places:
         """The same, without waiting for it."""
         self.of(job_id).care_later(job_id)
 
+    def is_suspended(self, job_id: str, seen: Observation) -> bool:
+        """Tell whether the command of a job that was just looked at waits for SIGCONT."""
+        return self.of(job_id).is_suspended(seen)
+
     def usage_seen(self, job_id: str, seen: Observation) -> Usage | None:
         """Return what a job uses that was just looked at, if that is as cheaply seen; otherwise ``usage`` may tell."""
         return self.of(job_id).usage_seen(job_id, seen)

@@ -26,7 +26,6 @@ class Usage:
         ports: TCP ports that they listen on.
         commands: pid and command line of each; of the first, if there are many.
         pids: of all, up to a thousand; none if they are only known by an older sample.
-        stopped: all are suspended.
     """
 
     processes: int
@@ -37,7 +36,6 @@ class Usage:
     ports: list[int] = field(default_factory=list[int])
     commands: dict[int, str] = field(default_factory=dict[int, str])
     pids: frozenset[int] = frozenset()
-    stopped: bool = False
 
 
 def usage_of_tree(runner_pid: int) -> Usage | None:
@@ -88,7 +86,6 @@ def seen_from_here(runner_pid: int, sample: Sample | None) -> Usage | None:
         ports=sockets.ports_of(living),
         commands={process.pid: counters.command_of(process) for process in living[: counters.MAX_COMMANDS]},
         pids=frozenset(process.pid for process in living),
-        stopped=tree.are_suspended(living),
     )
 
 
@@ -102,7 +99,6 @@ def from_answer(answer: dict[str, Any]) -> Usage:
         ports=answer["ports"],
         commands={int(pid): command for pid, command in answer["commands"].items()},
         pids=frozenset(answer["pids"]),
-        stopped=answer.get("stopped", False),
     )
 
 

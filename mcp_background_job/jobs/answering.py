@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from mcp_background_job.core.answering import Since, has_answered, is_ready
-from mcp_background_job.core.asking import is_prompt
+from mcp_background_job.core.answering import Since, has_answered
+from mcp_background_job.core.asking import asks, is_prompt
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
 from mcp_background_job.executors import lanes
@@ -26,6 +26,7 @@ _MORE_RARELY = 1.3
 #: Whoever was started less than so many seconds ago may not have asked yet, and is waited for that long. A program that
 #: asks for a password throws away what was typed before, and a shell on another machine shows it twice.
 _YOUNG_S = 5.0
+_LOOK_AGAIN_S = 0.05
 
 #: Bytes of an answer's end that are looked at.
 _READ = 64 * 1024
@@ -67,20 +68,18 @@ class Answerer:
         self._looker = looker
 
     async def ready(self, job: Job, patience_s: float) -> None:
-        """Wait, if a job with a terminal was just started, until it asks or is silent, or for the time given."""
-        until = min((job.started_at or job.created_at) + _YOUNG_S - time.time(), patience_s) + time.monotonic()
-        size, changed_at = -1, time.monotonic()
-        while (now := time.monotonic()) < until:
+        """Wait, if a job with a terminal was just started, until it asks, or for the time given."""
+        left = min((job.started_at or job.created_at) + _YOUNG_S - time.time(), patience_s)
+        until = time.monotonic() + left
+        while time.monotonic() < until:
             waits = await self._places.waits(job.job_id)
             if waits is None and (await self._looker.look(job))[0].state is State.EXITED:
                 return
             if waits and waits.mode not in ("line", "raw"):
                 return
-            if waits and waits.size != size:
-                size, changed_at = waits.size, now
-            if waits and is_ready(waits.how, waits.mode, await self._last_line(job.job_id), now - changed_at):
+            if waits and asks(waits.how, waits.mode, await self._last_line(job.job_id)):
                 return
-            await asyncio.sleep(_LATEST_S / 4)
+            await asyncio.sleep(_LOOK_AGAIN_S)
 
     async def _last_line(self, job_id: str) -> str:
         return unfinished_line(await lanes.look(self._tail_from, job_id, 0))

@@ -28,6 +28,7 @@ class Details:
         log_path: its log.
         kept_from: offset of the oldest byte of it that is kept.
         note: what is to be said of it beside its status.
+        is_suspended: its command waits for SIGCONT.
     """
 
     job: Job
@@ -39,6 +40,7 @@ class Details:
     log_path: str
     kept_from: int
     note: str | None = None
+    is_suspended: bool = False
 
 
 def details_of(store: Store, job: Job, seen: Observation, *, spec: Spec | None, usage: Usage | None) -> Details:

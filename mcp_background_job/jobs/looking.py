@@ -70,7 +70,7 @@ class Looker:
         if details.job.state is State.EXITED:
             return dataclasses.replace(details, note=details.note or self.note_of_end(details.job, details.seen))
         usage = details.usage or await self._places.usage(details.job.job_id)
-        note = await self._teller.note(Standing(details.job, details.seen, details.spec, usage))
+        note = await self._teller.note(Standing(details.job, details.seen, details.spec, details.is_suspended, usage))
         return dataclasses.replace(details, usage=usage, note=note)
 
     @cached_property
@@ -89,7 +89,7 @@ class Looker:
         return {job.job_id: note for job, note in zip(live, told, strict=True) if note}
 
     def _standing(self, job: Job, seen: Observation) -> Standing:
-        return Standing(job, seen, self._asked(job), self._places.usage_seen(job.job_id, seen))
+        return Standing(job, seen, self._asked(job), self._places.is_suspended(job.job_id, seen))
 
     def _asked(self, job: Job) -> Spec | None:
         """Return what a live job was asked, without command and environment: lists come back for it again and again."""
@@ -138,7 +138,9 @@ class Looker:
 
         self._glance()
         usage = self._places.usage_seen(job.job_id, seen)
-        return details_of(self._places.store_of(job.job_id), job, seen, spec=spec, usage=usage)
+        is_suspended = self._places.is_suspended(job.job_id, seen)
+        details = details_of(self._places.store_of(job.job_id), job, seen, spec=spec, usage=usage)
+        return dataclasses.replace(details, is_suspended=is_suspended) if is_suspended else details
 
     def _spec(self, job_id: str) -> Spec | None:
         try:

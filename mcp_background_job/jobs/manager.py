@@ -261,7 +261,7 @@ class JobManager:
         return await self._talker.signal_handlers(job, number)
 
     async def ready_for_input(self, job: Job, patience_s: float) -> None:
-        """Wait, if a job with a terminal was just started, until it asks or is silent, or for the time given."""
+        """Wait, if a job with a terminal was just started, until it asks, or for the time given."""
         await self._answerer.ready(job, patience_s)
 
     async def before_input(self, job: Job) -> Before:

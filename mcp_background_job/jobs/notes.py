@@ -20,7 +20,7 @@ _WAYS_TO_LET_GO = (
     'and a job started with leftovers="kill" ends with its shell'
 )
 
-STOPPED = "stopped: all its processes are suspended (SIGSTOP, or ctrl-z on its terminal); SIGCONT lets them go on"
+STOPPED = "stopped: its command is suspended (SIGSTOP, or ctrl-z on its terminal) until SIGCONT"
 
 
 def survivors(pids: Sequence[int]) -> str:

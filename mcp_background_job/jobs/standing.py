@@ -13,9 +13,13 @@ if TYPE_CHECKING:
 
 
 class Standing(NamedTuple):
-    """A job, what its directory says, what was asked, if that can be read, and what it uses, if that is known."""
+    """A job, what its directory says, what was asked, if that can be read, and whether its command is suspended.
+
+    What it uses stands with it where whoever looked has found that out.
+    """
 
     job: Job
     seen: Observation
     spec: Spec | None
-    usage: Usage | None
+    is_suspended: bool
+    usage: Usage | None = None

@@ -25,7 +25,7 @@ class Teller:
 
     async def note(self, standing: Standing) -> str | None:
         """Return what is to be said of a live job."""
-        job, seen, spec, usage = standing
+        job, seen, spec, is_suspended, usage = standing
         if seen.trouble:
             return seen.trouble
         if seen.status is None:
@@ -35,7 +35,7 @@ class Teller:
         told = notes.failures(seen.status)
         if seen.status.leader_exit:
             told.insert(0, notes.left_running(seen.status, usage or await self._places.usage(job.job_id)))
-        elif usage and usage.stopped:
+        elif is_suspended:
             told.append(notes.STOPPED)
         elif spec and spec.stdin != "closed" and (asked := await self._asked(job.job_id)):
             told.append(asked)

@@ -19,7 +19,6 @@ import os
 import select
 import signal
 import sys
-from collections.abc import Collection
 from typing import NamedTuple
 
 from mcp_background_job.jobdir import runners
@@ -71,11 +70,6 @@ class Process(NamedTuple):
     def is_runner(self) -> bool:
         """Whether it is the runner of a job at this moment."""
         return self.may_become_runner and runners.job_of(self.pid) is not None
-
-
-def are_suspended(processes: Collection[Process]) -> bool:
-    """Tell whether these processes all wait for SIGCONT, by SIGSTOP or a key of their terminal."""
-    return bool(processes) and all(process.state in "Tt" for process in processes)
 
 
 def descendants(root: int) -> list[Process]:

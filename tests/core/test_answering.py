@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from mcp_background_job.core.answering import Since, has_answered, is_echo, is_ready
+from mcp_background_job.core.answering import Since, has_answered, is_echo
 
 ECHO = Since(
     sent="sleep 1; echo R\n",
@@ -49,23 +49,6 @@ ANSWERS = [
 def test_an_answer_is_complete_when_input_is_waited_for_again_or_nothing_follows(number: int) -> None:
     since, complete = ANSWERS[number]
     assert has_answered(since) is complete
-
-
-@pytest.mark.parametrize(
-    ("how", "line", "quiet_for", "ready"),
-    [
-        ("read", "", 0.0, True),
-        ("poll", "login: ", 0.0, True),
-        ("poll", "", 0.5, False),
-        ("poll", "", 1.0, True),
-        ("unknown", "", 1.0, True),
-        ("no", "login: ", 60.0, False),
-    ],
-)
-def test_a_program_takes_input_when_it_asks_or_has_fallen_silent(
-    how: str, line: str, quiet_for: float, *, ready: bool
-) -> None:
-    assert is_ready(how, "line", line, quiet_for) is ready
 
 
 @pytest.mark.parametrize(

@@ -38,11 +38,11 @@ def leaves_running(place: MemoryPlace, job: Job, **more: Any) -> None:
     known.status = replace(known.status, leader_exit=left, **more)
 
 
-def uses(place: MemoryPlace, monkeypatch: pytest.MonkeyPatch, usage: Usage) -> None:
-    def usage_seen(_job_id: str, _seen: Observation) -> Usage:
-        return usage
+def uses(place: MemoryPlace, monkeypatch: pytest.MonkeyPatch, used: Usage) -> None:
+    async def usage(_job_id: str) -> Usage:
+        return used
 
-    monkeypatch.setattr(place, "usage_seen", usage_seen)
+    monkeypatch.setattr(place, "usage", usage)
 
 
 def waits(place: MemoryPlace, monkeypatch: pytest.MonkeyPatch, found: Waits | None) -> None:
@@ -127,7 +127,11 @@ async def test_a_suspended_job_says_that_it_is_stopped(
     memory_manager: JobManager, memory_place: MemoryPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = await started(memory_manager)
-    uses(memory_place, monkeypatch, Usage(processes=1, cpu_s=0.0, memory=0, stopped=True))
+
+    def is_suspended(_seen: Observation) -> bool:
+        return True
+
+    monkeypatch.setattr(memory_place, "is_suspended", is_suspended)
     assert await note_of(memory_manager, job) == STOPPED
 
 

@@ -358,6 +358,10 @@ class MemoryPlace:
     async def serve(self) -> None:
         self._serve()
 
+    def is_suspended(self, seen: Observation) -> bool:
+        del seen  # a program in memory is never
+        return False
+
     def usage_seen(self, job_id: str, seen: Observation) -> Usage | None:
         del job_id
         return Usage(processes=1, cpu_s=0.0, memory=0) if seen.state is State.RUNNING else None

@@ -112,6 +112,15 @@ class LocalPlace:
         """Serve the queue."""
         await self._queue.serve()
 
+    def is_suspended(self, seen: Observation) -> bool:
+        """Look at the command's process."""
+        from mcp_background_job.kernel import tree  # noqa: PLC0415  see the top
+
+        if seen.runner_pid is None or seen.status is None or seen.status.pid is None or seen.status.leader_exit:
+            return False
+        process = tree.look_up(seen.status.pid)
+        return process is not None and process.is_suspended
+
     def usage_seen(self, job_id: str, seen: Observation) -> Usage | None:
         """Look at the processes below the job's runner."""
         from mcp_background_job.executors import usage  # noqa: PLC0415  see the top

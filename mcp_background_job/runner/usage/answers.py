@@ -7,7 +7,7 @@ import termios
 import time
 
 from mcp_background_job.kernel import counters, sockets
-from mcp_background_job.kernel.tree import are_suspended, descendants
+from mcp_background_job.kernel.tree import descendants
 from mcp_background_job.runner.usage.sampler import Sampler
 from mcp_background_job.runner.usage.waiting import Ends, who_waits
 
@@ -35,7 +35,6 @@ class Answers:
             "pids": [process.pid for process in living[:_MAX_PIDS]],
             "commands": {str(process.pid): counters.command_of(process) for process in living[: counters.MAX_COMMANDS]},
             "ports": sockets.ports_of(living),
-            "stopped": are_suspended(living),
         }
         if pss:
             answer["pss"] = counters.proportional(living)
