@@ -77,10 +77,13 @@ class LocalPlace:
             return Observation(state=State.RUNNING, runner_pid=pid) if pid else None
         seen = self.store.observe(job_id)
         # A job that nobody put in the queue is on its way to its runner, or will be when the queue is served next; and
-        # so is one that is claimed. The claim is looked at first: it is released when the job has left the queue.
-        if seen.state is State.QUEUED and (self.store.is_claimed(job_id) or not self.store.is_queued(job_id)):
+        # so is one that is claimed. A claim is released when a runner owns the job, whose mark somebody who serves the
+        # queue may set once more, late. So a job without a claim is looked at again: a runner shows then.
+        if seen.state is not State.QUEUED:
+            return seen
+        if self.store.is_claimed(job_id) or not self.store.is_queued(job_id):
             return dataclasses.replace(seen, state=State.STARTING)
-        return seen
+        return self.store.observe(job_id)
 
     def has_runner(self, job_id: str) -> bool:
         """Ask the kernel who holds the job's lock."""
