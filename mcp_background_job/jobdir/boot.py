@@ -7,8 +7,9 @@ import os
 import time
 
 
+@functools.cache
 def boot_id() -> str:
-    """Return what tells this boot from others; empty where the system does not say."""
+    """Return what tells this boot from others; empty where the system does not say. A process sees only one."""
     try:
         descriptor = os.open("/proc/sys/kernel/random/boot_id", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
