@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+
+from tests.conftest import processes_of, wait_for_end_of
 
 #: The user that owns nothing.
 NOBODY = 65534
@@ -93,4 +96,9 @@ def nobody(interpreter_of_nobody: str) -> Generator[Nobody]:
     if os.getuid() == 0:
         os.chown(home, NOBODY, NOBODY)
     yield Nobody(home, interpreter_of_nobody)
+    left = wait_for_end_of(processes_of(str(home)))
+    for pid in left:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, 9)
     shutil.rmtree(home)
+    assert not left, f"processes were left behind, and have been killed: {left}"
