@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from mcp_background_job.core.wire import utf8
+
 #: What a repository has at its top. A worktree or submodule of git has a file of this name.
 _MARKS = (".git", ".hg", ".jj")
 
@@ -28,20 +30,21 @@ def project_named(text: str) -> str:
     name = text.strip()
     if len(name) > _MAX_LENGTH or not name.isprintable():
         raise ValueError(f"a project is a directory or a name, of at most {_MAX_LENGTH} printable characters")
-    return os.path.realpath(os.path.expanduser(name)) if name.startswith(("/", "~", ".")) else name
+    return utf8(os.path.realpath(os.path.expanduser(name))) if name.startswith(("/", "~", ".")) else name
 
 
 def project_of(directory: str) -> str:
     """Return the directory of the project, without symbolic links.
 
     Empty, for no project, if it is the root or a home directory and no repository: clients for the desktop start their
-    servers there, whatever is worked on.
+    servers there, whatever is worked on. Bytes that are no UTF-8 are written out: projects are compared, and come from
+    databases and clients too, which cannot hold such bytes.
     """
     path = os.path.realpath(directory)
     home = os.path.realpath(os.path.expanduser("~"))
     if repository := _repository(path):
-        return repository
-    return "" if path in ("/", home) else path
+        return utf8(repository)
+    return "" if path in ("/", home) else utf8(path)
 
 
 def working_directory() -> str:
