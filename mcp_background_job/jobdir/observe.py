@@ -55,9 +55,8 @@ def observe(job: JobDir, boot_id: str) -> Observation:
 def _observe(job: JobDir, boot_id: str) -> Observation:
     """Read what there is, in an order that cannot make a job that is just ending look lost."""
     holder = lock.holder_of(job.lock)
-    ended = _ended(job) if holder is None or _may_be_over(holder) else None
-    # What a job puts there that is no record does not end it.
-    if ended and (holder is None or not ended.trouble):
+    ended = _ended(job)
+    if ended and (holder is None or _is_believed(ended, holder)):
         return ended
     status, trouble = _status(job)
     if holder is None:
@@ -89,9 +88,14 @@ def _observe(job: JobDir, boot_id: str) -> Observation:
     )
 
 
-def _may_be_over(holder: Holder) -> bool:
-    """Tell whether a job that has an exit record can be over although its lock is held."""
-    return holder.pid is not None and runners.keeps_lock_beyond_the_end(holder.pid)
+def _is_believed(ended: Observation, holder: Holder) -> bool:
+    """Tell whether a job that has an exit record is over although its lock is held: a job may forge that record."""
+    if holder.pid is None or ended.trouble or ended.exit is None:  # what is no record does not end it
+        return False
+    # A runner that comes too late for a job which was withdrawn holds its lock until it has seen that. It has no
+    # children; a runner whose job writes this record has.
+    is_withdrawn = ended.outcome is not Outcome.COMPLETED and ended.exit.started_at is None
+    return runners.keeps_lock_beyond_the_end(holder.pid) or (is_withdrawn and not runners.may_have_children(holder.pid))
 
 
 def _bereft(job: JobDir, status: Status | None, boot_id: str) -> Holder | None:

@@ -83,6 +83,15 @@ def keeps_lock_beyond_the_end(pid: int) -> bool:
     return name_of(pid).startswith(f"{_PREFIX} ")
 
 
+def may_have_children(pid: int) -> bool:
+    """Tell whether a process has children, dead ones that nobody has collected too; also if that is not known."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", "rb") as file:
+            return bool(file.read())
+    except OSError:
+        return True
+
+
 def is_runner_of(pid: int, job: JobDir) -> bool:
     """Tell whether a process is the living runner of this job."""
     found = job_of(pid) if is_name_of_ours(name_of(pid)) else None

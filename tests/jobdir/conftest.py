@@ -40,6 +40,11 @@ from mcp_background_job.jobdir.lock import try_acquire
 with open("/proc/self/comm", "w") as name:
     name.write(sys.argv[2])
 assert try_acquire(sys.argv[1]) is not None
+ours, its = os.pipe()
+if sys.argv[3] and not os.fork():
+    os.close(its)
+    os.read(ours, 1)  # ends with this process
+    os._exit(0)
 os.write(1, b"held\\n")
 sys.stdin.read()
 """
@@ -50,8 +55,8 @@ def runner_of() -> Iterator[Callable[..., int]]:
     """Starts processes that hold jobs' locks and have a name, as runners do; returns the pid."""
     with contextlib.ExitStack() as stack:
 
-        def hold(job: JobDir, name: str = "mcp-bg:j4k2") -> int:
-            command = [sys.executable, "-c", _HOLDER, job.lock, name]
+        def hold(job: JobDir, name: str = "mcp-bg:j4k2", *, child: bool = False) -> int:
+            command = [sys.executable, "-c", _HOLDER, job.lock, name, "child" if child else ""]
             child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             stack.enter_context(child)
             stack.callback(child.kill)

@@ -121,6 +121,29 @@ def test_an_exit_record_is_believed_while_a_runner_of_the_first_release_still_ti
 
 
 @pytest.mark.real_process
+@pytest.mark.parametrize(
+    ("outcome", "started_at", "believed"),
+    [("killed", None, True), ("failed", None, True), ("completed", None, False), ("killed", 3.0, False)],
+)
+def test_that_a_job_was_withdrawn_is_believed_while_its_runner_comes_too_late(
+    job: JobDir, runner_of: HoldLock, outcome: str, started_at: float | None, *, believed: bool
+) -> None:
+    records.write(job.exit, records.encode(Exit(outcome=outcome, ended_at=5.0, started_at=started_at)))
+    runner_of(job)
+
+    assert seen(job).state is (State.EXITED if believed else State.STARTING)
+
+
+@pytest.mark.real_process
+def test_that_it_was_withdrawn_is_not_believed_of_a_job_that_runs(job: JobDir, runner_of: HoldLock) -> None:
+    publish(job, RUNNING)
+    records.write(job.exit, records.encode(Exit(outcome="killed", ended_at=5.0)))
+    runner_of(job, child=True)
+
+    assert seen(job).state is State.RUNNING
+
+
+@pytest.mark.real_process
 @pytest.mark.parametrize("name", ["mcp-bg j4k2", "mcp-bg:j4k2", "unknown"])
 def test_what_is_no_record_in_the_place_of_one_does_not_end_a_job_whose_runner_lives(
     job: JobDir, runner_of: HoldLock, name: str
