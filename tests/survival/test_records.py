@@ -102,7 +102,8 @@ def test_a_job_directory_without_a_readable_spec_is_listed_and_harms_nobody(stat
         _damage(path.spec, spec)
     os.mkdir(f"{state_dir}/jobs/jempty")
     with Server() as server:
-        rows = server.call("list_jobs")["jobs"]
+        assert server.call("list_jobs")["elsewhere"] == 1  # whose it was cannot be read
+        rows = server.call("list_jobs", all_projects=True)["jobs"]
         assert [(row["job_id"], row["status"], row["exit_code"]) for row in rows] == [(job, "failed", 3)]
         assert "kept" in server.text("get_job_output", job_id=job)
         assert server.call("get_job_status", job_id=job)["exit_code"] == 3
