@@ -8,6 +8,7 @@ import select
 import signal
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
@@ -119,7 +120,7 @@ class Liveness:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         # A path of its own: pytest's may be longer than a socket address can hold.
-        self._socket_path = f"/tmp/alive-{os.getpid()}-{time.monotonic_ns()}"
+        self._socket_path = f"{tempfile.gettempdir()}/alive-{time.monotonic_ns()}"
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(self._socket_path)
         self._listener.listen(1024)
@@ -279,10 +280,23 @@ def wait_for_end_of(processes: dict[int, str]) -> dict[int, str]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def nursery() -> Generator[None]:
-    """End the process that forks others, if a test has asked for it."""
-    yield
-    NURSERY.close()
+def nothing_is_left(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
+    """Give all tests a home and a place for temporary files, where they leave nothing, nor a process that knows it."""
+    tmp_path_factory.getbasetemp()  # pytest's own place is kept for who looks into a failure
+    with tempfile.TemporaryDirectory(prefix="tests-") as directory, pytest.MonkeyPatch.context() as patch:
+        Path(directory).chmod(0o711)  # for processes of other users than this one
+        for variable, name in (("HOME", "home"), ("TMPDIR", "tmp")):
+            (Path(directory) / name).mkdir()
+            patch.setenv(variable, str(Path(directory) / name))
+        patch.setattr(tempfile, "tempdir", None)
+        yield
+        NURSERY.close()
+        processes = wait_for_end_of(processes_of(directory))
+        for pid in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, 9)
+        files = [str(path) for place in Path(directory).iterdir() for path in place.iterdir()]
+        assert (files, processes) == ([], {}), "tests left this behind; the processes have been killed"
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ import pytest
 from fastmcp import Client
 from fastmcp.client.transports import StreamableHttpTransport
 
+from tests.nursery.starts import program
 from tests.patience import PATIENCE_S, WAIT_S, wait_until
 from tests.server.calls import Caller
 
@@ -82,7 +83,7 @@ def http_server(state_dir: str) -> Generator[HttpServer]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-m", "mcp_background_job", "serve", "--http", "--port", str(port)],
+        program("serve", "--http", "--port", str(port)),
         env={**os.environ, "MCP_BG_STATE_DIR": state_dir},
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
