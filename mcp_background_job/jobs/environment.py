@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mcp_background_job.core.window import COLUMNS, ROWS
+
 #: What our own screen shows, and what is drawn for it is found on every machine that has terminals at all.
 _TERMINAL = "xterm-256color"
 
@@ -27,8 +29,13 @@ def plain_output(inherited: Mapping[str, str]) -> dict[str, str]:
 
 
 def terminal_output(inherited: Mapping[str, str]) -> dict[str, str]:
-    """Return what a job on a terminal of ours has instead of what it inherits."""
-    return {**_no_pager(inherited), "TERM": _TERMINAL}
+    """Return what a job on a terminal of ours has instead of what it inherits.
+
+    Programs believe the size that the environment tells before they ask the terminal, and the client's is another.
+    """
+    size = {"COLUMNS": str(COLUMNS), "LINES": str(ROWS)}
+    told = {name: value for name, value in size.items() if name in inherited}
+    return {**_no_pager(inherited), "TERM": _TERMINAL, **told}
 
 
 def _no_pager(inherited: Mapping[str, str]) -> dict[str, str]:

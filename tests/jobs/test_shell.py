@@ -144,6 +144,12 @@ def test_a_job_on_a_terminal_has_ours() -> None:
     assert terminal_output({"TERM": "vt52"})["TERM"] == "xterm-256color"
 
 
+def test_a_job_on_a_terminal_is_not_told_the_size_of_the_clients() -> None:
+    output = terminal_output({"COLUMNS": "80", "LINES": "24"})
+    assert (output["COLUMNS"], output["LINES"]) == ("160", "50")
+    assert not {"COLUMNS", "LINES"} & set(terminal_output({}))
+
+
 @pytest.mark.parametrize("output", [plain_output, terminal_output])
 def test_no_job_has_a_pager(output: Callable[[dict[str, str]], dict[str, str]]) -> None:
     inherited = {"PAGER": "less", "PSQL_PAGER": "pspg", "PAGERS": "x"}
