@@ -16,6 +16,7 @@ from mcp_background_job.agents import reader, report, watching
 from mcp_background_job.agents.catalog import Reference
 from mcp_background_job.agents.request import SpawnRequest
 from mcp_background_job.agents.runs import RunManager
+from mcp_background_job.core.naming import Asker
 from mcp_background_job.core.run import RunStatus
 from mcp_background_job.core.waiting import Kind, Until
 from mcp_background_job.errors import AgentMissingError, InvalidRequestError, RunStateError, UnknownRunError
@@ -152,7 +153,7 @@ async def test_what_an_agent_said_while_nobody_looked_is_told_later(
         events = await events_until(runs_of(later), run)
 
     assert events[-1]["type"] == "run_completed"
-    assert (await manager.find(run.record.run_id)).job_id == run.record.job_id
+    assert (await manager.find(run.record.run_id, Asker(run.record.project))).job_id == run.record.job_id
 
 
 @pytest.mark.requirement("runs.artifacts")
@@ -187,17 +188,19 @@ finish()
 
 @pytest.mark.requirement("runs.environment")
 async def test_an_agent_gets_a_chosen_environment_and_a_temporary_directory_that_goes_with_it(
-    manager: JobManager, agents: Agents, monkeypatch: pytest.MonkeyPatch
+    state_dir: str, agents: Agents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SECRET_OF_OURS", "x")
     monkeypatch.setenv("ASKED_FOR", "yes")
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     monkeypatch.setenv("MCP_BG_RUN_ENV", "ASKED_*,OTHER")
     monkeypatch.setenv("PATH", f"{agents.workspace}:.::{os.environ['PATH']}")
-    runs = runs_of(manager)
-    run = await runs.spawn(agents.codex(TELL))
-
-    events = await events_until(runs, run)
+    with another_manager(state_dir) as manager:  # a manager has the environment in which it was made
+        await manager.places.start()
+        runs = runs_of(manager)
+        run = await runs.spawn(agents.codex(TELL))
+        events = await events_until(runs, run)
+        await runs.close()
 
     message = next(event for event in events if event["type"] == "agent_message")
     told = json.loads(message["data"]["text"])
@@ -208,7 +211,6 @@ async def test_an_agent_gets_a_chosen_environment_and_a_temporary_directory_that
     assert all(part.startswith("/") for part in env["PATH"].split(":"))
     assert told["cwd"] == str(agents.workspace)
     assert "tmp" not in names_in(os.path.dirname(env["TMPDIR"]))
-    await runs.close()
 
 
 async def test_what_is_kept_of_a_run_is_private_and_outside_the_workspace(

@@ -41,8 +41,8 @@ class InProcess:
         )
         self._manager = manager
 
-        async def expect(caller: Caller, job: Job) -> None:
-            await manager.news.expect(caller.reader, [job.job_id])
+        def expect(caller: Caller, job: Job) -> None:
+            manager.news.expect(caller.reader, [job.job_id])
 
         self._actions: dict[str, Action[Any, Any]] = {action.name: action for action in job_actions(manager, expect)}
 

@@ -52,14 +52,25 @@ def projects(state_dir: str, tmp_path: Path) -> list[Path]:
     return found
 
 
+@pytest.fixture
+def go(tmp_path: Path) -> Path:
+    return tmp_path / "go"
+
+
+def once_there(go: Path, exit_code: int = 3) -> str:
+    """Return a command that ends when there is this file: an end that comes at once is told with the job's start."""
+    return f"until [ -e {go} ]; do sleep 0.05; done; exit {exit_code}"
+
+
 def wait_for(client: Client, job_id: str) -> None:
     """Wait for a job by a client to whom its end is no news."""
     client.call("wait_for_job", job_id=job_id, wait_s=WAIT_S)
 
 
-def test_an_end_is_told_in_its_project_and_not_in_another_and_over_restarts(projects: list[Path]) -> None:
+def test_an_end_is_told_in_its_project_and_not_in_another_and_over_restarts(projects: list[Path], go: Path) -> None:
     alpha, beta = (Client(project) for project in projects)
-    job_id = alpha.start("exit 3")
+    job_id = alpha.start(once_there(go))
+    go.touch()
     wait_for(beta, job_id)
     alpha.close()
     assert beta.told() == []
@@ -75,18 +86,20 @@ def test_an_end_is_told_in_its_project_and_not_in_another_and_over_restarts(proj
         client.close()
 
 
-def test_an_end_that_an_answer_shows_is_not_told_again(projects: list[Path]) -> None:
+def test_an_end_that_an_answer_shows_is_not_told_again(projects: list[Path], go: Path) -> None:
     client = Client(projects[0])
-    job_id = client.start("exit 3")
+    job_id = client.start(once_there(go))
+    go.touch()
     assert "endings" not in client.call("wait_for_job", job_id=job_id, wait_s=WAIT_S)
     assert client.told() == []
     client.close()
 
 
-def test_of_two_conversations_the_one_that_asked_is_told(projects: list[Path]) -> None:
+def test_of_two_conversations_the_one_that_asked_is_told(projects: list[Path], go: Path) -> None:
     asks, other = (Client(projects[0], own_process=True) for _ in range(2))
     observer = Client(projects[1])
-    job_id = asks.start("exit 3")
+    job_id = asks.start(once_there(go))
+    go.touch()
     wait_for(observer, job_id)
     assert other.told() == []
     assert asks.told() == [job_id]
@@ -94,11 +107,12 @@ def test_of_two_conversations_the_one_that_asked_is_told(projects: list[Path]) -
         client.close()
 
 
-def test_what_a_conversation_that_is_over_had_started_is_told_to_the_next(projects: list[Path]) -> None:
+def test_what_a_conversation_that_is_over_had_started_is_told_to_the_next(projects: list[Path], go: Path) -> None:
     asks, other = (Client(projects[0], own_process=True) for _ in range(2))
     observer = Client(projects[1])
-    job_id = asks.start("exit 3")
+    job_id = asks.start(once_there(go))
     asks.close()
+    go.touch()
     wait_for(observer, job_id)
     assert other.told() == [job_id]
     assert other.told() == []
@@ -106,10 +120,9 @@ def test_what_a_conversation_that_is_over_had_started_is_told_to_the_next(projec
         client.close()
 
 
-def test_many_ends_are_summed_up_and_told_once(projects: list[Path]) -> None:
+def test_many_ends_are_summed_up_and_told_once(projects: list[Path], go: Path) -> None:
     client, observer = (Client(project) for project in projects)
-    go = projects[0] / "go"
-    jobs = [client.start(f"until [ -e {go} ]; do sleep 0.05; done; exit {number}") for number in range(1, 9)]
+    jobs = [client.start(once_there(go, number)) for number in range(1, 9)]
     go.touch()
     for job_id in jobs:
         wait_for(observer, job_id)
@@ -121,20 +134,22 @@ def test_many_ends_are_summed_up_and_told_once(projects: list[Path]) -> None:
         one.close()
 
 
-def test_a_store_that_is_no_database_costs_no_answer(projects: list[Path], state_dir: str) -> None:
+def test_a_store_that_is_no_database_costs_no_answer(projects: list[Path], go: Path, state_dir: str) -> None:
     Path(state_dir).mkdir()
     (Path(state_dir) / "news.sqlite3").write_bytes(b"not a database" * 100)
     client, observer = (Client(project) for project in projects)
-    job_id = client.start("exit 3")
+    job_id = client.start(once_there(go))
+    go.touch()
     wait_for(observer, job_id)
     assert client.told() == [job_id]
     for one in (client, observer):
         one.close()
 
 
-def test_a_removed_job_is_no_news(projects: list[Path], state_dir: str) -> None:
+def test_a_removed_job_is_no_news(projects: list[Path], go: Path, state_dir: str) -> None:
     client, observer = (Client(project) for project in projects)
-    job_id = client.start("exit 3")
+    job_id = client.start(once_there(go))
+    go.touch()
     wait_for(observer, job_id)
     directory = Path(state_dir) / "jobs" / job_id
     for file in directory.iterdir():
