@@ -96,9 +96,12 @@ class Family:
         if self.leader_exit is None or not self._has_subreaper:
             return
         # What is below a runner is never ours to inherit while it lives, so children are all that need be looked at.
-        left = [process for process in tree.children(os.getpid()) if process.is_alive and not process.is_runner]
+        children = tree.children(os.getpid())
+        left = [process for process in children if process.is_alive and not process.is_runner]
         self._commands = {process.pid: self._name(process) for process in left[:_MAX_REMEMBERED]}
-        self.childless = not left
+        # One that has died since may have left us its own children, after they could be listed. Its SIGCHLD has us look
+        # again.
+        self.childless = not left and all(process.is_alive for process in children)
         self.in_doubt = bool(left) and all(process.may_become_runner for process in left)
 
     def _name(self, process: tree.Process) -> str:
