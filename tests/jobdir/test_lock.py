@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_background_job.jobdir.lock import Holder, held, holder_of, try_acquire
+from mcp_background_job.jobdir.lock import Holder, held, holder_of, release_mine, try_acquire
 from tests.patience import PATIENCE_S
 
 _HOLDER = """
@@ -111,9 +111,8 @@ def test_a_lock_that_another_process_holds_is_refused_and_free_after_its_end(pat
         assert holder_of(path) == Holder(holder.pid), "a refused attempt does not disturb the holder"
         holder.kill()
         holder.wait(PATIENCE_S)
-    descriptor = try_acquire(path)
-    assert descriptor is not None
-    os.close(descriptor)
+    assert try_acquire(path) is not None
+    release_mine()
 
 
 @pytest.mark.real_process
@@ -140,7 +139,7 @@ def test_a_lock_file_is_private_and_its_descriptor_is_not_inherited(path: str) -
         assert os.stat(path).st_mode & 0o077 == 0
         assert not os.get_inheritable(descriptor)
     finally:
-        os.close(descriptor)
+        release_mine()
 
 
 def test_a_refused_attempt_leaves_no_descriptor_open(path: str) -> None:

@@ -36,12 +36,13 @@ pytestmark = pytest.mark.skipif(
 
 
 class House:
-    """A state directory with jobs, and runners that do nothing but hold their locks."""
+    """A state directory with jobs, and runners that do nothing but hold their locks until their jobs end."""
 
     def __init__(self, state: StateDir, runners: contextlib.ExitStack) -> None:
         self.state = state
         self.launched: list[str] = []
         self._runners = runners
+        self._locks: dict[str, contextlib.ExitStack] = {}
 
     def queue_up(self, job_id: str, **asked: Any) -> JobDir:
         """Record a job and put it into the queue."""
@@ -95,7 +96,8 @@ class House:
     def launch(self, job: JobDir) -> None:
         """Be a runner that owns the job from now on."""
         self.launched.append(job.job_id)
-        assert self._runners.enter_context(lock.held(job.lock)), "launched twice"
+        its_lock = self._locks[job.job_id] = self._runners.enter_context(contextlib.ExitStack())
+        assert its_lock.enter_context(lock.held(job.lock)), "launched twice"
         self.leave_queue(job)
         records.write(job.status, records.encode(Status(state="running", boot_id=BOOT, runner_pid=7)))
 
@@ -111,7 +113,10 @@ class House:
         order.leave(self.state, waiting_of(spec))
 
     def end(self, job: JobDir, outcome: Outcome) -> None:
+        """Record the end of a job; its runner, if it has one, then lets go of the lock, as runners do."""
         records.write(job.exit, records.encode(Exit(outcome=outcome.value, ended_at=2.0)))
+        if job.job_id in self._locks:
+            self._locks.pop(job.job_id).close()
 
     def serve(self, launch: Callable[[JobDir], None] | None = None) -> list[str]:
         before = len(self.launched)
