@@ -72,8 +72,10 @@ async def test_the_job_of_a_killed_runner_is_lost_and_its_tree_is_swept(
     now = await ended(manager, job)
     assert (now.status, now.exit_code) == ("lost", None)
     assert "runner was killed" in now.reason
-    liveness.wait_dead(*_NAMES)
-    wait_until(lambda: os.path.exists(directory_of(state_dir, job.job_id).exit), "an exit record")
+    # In a thread: whoever has seen that the runner is dead has the sweep begin on this loop.
+    await asyncio.to_thread(liveness.wait_dead, *_NAMES)
+    path = directory_of(state_dir, job.job_id)
+    await asyncio.to_thread(wait_until, lambda: os.path.exists(path.exit), "an exit record")
     assert exit_of(state_dir, job.job_id).outcome == "lost"
     assert (await manager.find(job.job_id)).status == "lost"
     assert output_of(manager, job.job_id) == b"before\n"

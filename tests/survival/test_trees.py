@@ -296,7 +296,7 @@ async def test_many_kill_and_restart_the_same_job_at_once_and_nothing_is_left(
             third.kill(first.job_id, by="c"),
             manager.restart(first.job_id, client="d"),
             second.restart(first.job_id, client="e"),
-            third.restart("same", client="f"),
+            third.restart(first.job_id, client="f"),
             return_exceptions=True,
         )
         assert not [answer for answer in answers if isinstance(answer, BaseException)]
@@ -307,20 +307,24 @@ async def test_many_kill_and_restart_the_same_job_at_once_and_nothing_is_left(
     liveness.assert_dead()
 
 
+def slowly(find: Callable[[str, str], Awaitable[Job | None]]) -> Callable[[str, str], Awaitable[Job | None]]:
+    """Give others time to start what was looked for and not found."""
+
+    async def find_slowly(name: str, project: str) -> Job | None:
+        found = await find(name, project)
+        await asyncio.sleep(0.2)
+        return found
+
+    return find_slowly
+
+
 @pytest.mark.requirement("start.name")
 async def test_of_two_starts_of_one_name_at_once_one_starts_and_the_other_returns_it(
     manager: JobManager, state_dir: str, liveness: Liveness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with another_manager(state_dir) as second:
         for each in (manager, second):
-            find = each.index.find
-
-            async def find_slowly(reference: str, find: Callable[[str], Awaitable[Job | None]] = find) -> Job | None:
-                found = await find(reference)
-                await asyncio.sleep(0.2)  # the time in which somebody else might start what was not found
-                return found
-
-            monkeypatch.setattr(each.index, "find", find_slowly)
+            monkeypatch.setattr(each.index, "newest_named", slowly(each.index.newest_named))
         started = await asyncio.gather(
             *(start(either, liveness.holder("dev"), name="dev-server") for either in (manager, second) * 2)
         )
@@ -361,7 +365,7 @@ async def test_a_job_that_ended_by_itself_is_not_called_killed(manager: JobManag
 async def test_a_signal_that_does_not_end_anything_is_refused(manager: JobManager, liveness: Liveness) -> None:
     job = await start(manager, liveness.holder("leader"))
     liveness.expect("leader")
-    with pytest.raises(Exception, match="signal 'STOP' cannot be used: give one of TERM"):
+    with pytest.raises(Exception, match="signal 'STOP' stops no job: give one of TERM"):
         await manager.kill(job.job_id, by="test", signal="STOP")
     liveness.assert_alive("leader")
     assert (await manager.kill(job.job_id, by="test", signal="SIGKILL")).status == "killed"
