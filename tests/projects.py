@@ -6,6 +6,7 @@ Nobody may be handed a job of another project, end one, or be told of what someb
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -39,7 +40,7 @@ class Played:
     counts: dict[str, int] = field(default_factory=dict[str, int])
 
 
-async def play(sessions: list[Session], seed: int, rounds: int) -> Played:
+async def play(sessions: Sequence[Session], seed: int, rounds: int) -> Played:
     """Let sessions start, restart and kill at random; fails when one gets at what is of another project."""
     chance = random.Random(seed)  # noqa: S311  no secret
     played = Played()
@@ -73,7 +74,7 @@ async def _turn(session: Session, chance: random.Random, played: Played) -> None
         assert owner[0] == session.who[0], f"{session.who} was handed {job_id} of {owner}"
 
 
-async def _nobody_elses_is_touched(sessions: list[Session], actor: Session, played: Played) -> None:
+async def _nobody_elses_is_touched(sessions: Sequence[Session], actor: Session, played: Played) -> None:
     """Look whether what others have running still runs, through the eyes of a session of each other project."""
     for project in {session.who[0] for session in sessions} - {actor.who[0]}:
         looker = next(session for session in sessions if session.who[0] == project)

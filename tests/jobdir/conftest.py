@@ -57,14 +57,14 @@ def runner_of() -> Iterator[Callable[..., int]]:
 
         def hold(job: JobDir, name: str = "mcp-bg:j4k2", *, child: bool = False) -> int:
             command = [sys.executable, "-c", _HOLDER, job.lock, name, "child" if child else ""]
-            child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-            stack.enter_context(child)
-            stack.callback(child.kill)
-            assert child.stdout is not None
-            ready, _, _ = select.select([child.stdout], [], [], PATIENCE_S)
+            holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            stack.enter_context(holder)
+            stack.callback(holder.kill)
+            assert holder.stdout is not None
+            ready, _, _ = select.select([holder.stdout], [], [], PATIENCE_S)
             assert ready, "the process is stuck"
-            assert child.stdout.readline() == b"held\n"
-            return child.pid
+            assert holder.stdout.readline() == b"held\n"
+            return holder.pid
 
         yield hold
 

@@ -115,7 +115,7 @@ async def test_news_for_a_conversation_that_goes_on_are_looked_at_until_it_ends(
     news: JobNews, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     going_on = {"theirs"}
-    monkeypatch.setattr("mcp_background_job.jobs.news.goes_on", lambda part: part in going_on)
+    monkeypatch.setattr("mcp_background_job.jobs.news.goes_on", going_on.__contains__)
     store.add(Item(subject="jabcd", kind=Kind.ENDED, at=None, text="jabcd completed", conversation="theirs"))
     before = store.looks
     for _ in range(3):

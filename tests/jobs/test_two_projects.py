@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from mcp_background_job.actions.action import Action
 from mcp_background_job.actions.caller import Caller
@@ -49,7 +50,7 @@ class InProcess:
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """Call an action; returns its report."""
         report = await self._actions[tool].call(self.caller, arguments)
-        return report if isinstance(report, dict) else report.model_dump(exclude_none=True)
+        return report.model_dump(exclude_none=True) if isinstance(report, BaseModel) else report
 
     async def ask(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """Call an action; returns its report, with what is to be told."""

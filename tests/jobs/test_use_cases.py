@@ -24,7 +24,7 @@ from mcp_background_job.executors.base import Cancelled
 from mcp_background_job.jobdir.control import NoRunnerError
 from mcp_background_job.jobdir.layout import RUN_ID_VARIABLE
 from mcp_background_job.jobdir.observe import Observation
-from mcp_background_job.jobdir.records import StopRequest
+from mcp_background_job.jobdir.records import Spec, StopRequest
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import StartRequest
 from mcp_background_job.jobs.wait import WaitRequest
@@ -226,7 +226,12 @@ async def test_lists_do_not_read_again_what_jobs_were_asked(
     job = await _started(memory_manager, name="web")
     read: list[str] = []
     spec_of = memory_place.store.spec
-    monkeypatch.setattr(memory_place.store, "spec", lambda job_id: (read.append(job_id), spec_of(job_id))[1])
+
+    def spec(job_id: str) -> Spec | None:
+        read.append(job_id)
+        return spec_of(job_id)
+
+    monkeypatch.setattr(memory_place.store, "spec", spec)
 
     for _ in range(3):
         await memory_manager.notes(await memory_manager.list())

@@ -96,8 +96,14 @@ async def test_over_http_a_request_says_which_project_it_is_of(manager: JobManag
     app = server.http_app(path=PATH, middleware=[Middleware(ProjectInPath)])
 
     def http(path: str, **headers: str) -> Client[Any]:
-        def over_asgi(**options: Any) -> httpx2.AsyncClient:
-            return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), **options)
+        def over_asgi(
+            headers: dict[str, str] | None = None,
+            timeout: httpx2.Timeout | None = None,
+            auth: httpx2.Auth | None = None,
+            **options: Any,
+        ) -> httpx2.AsyncClient:
+            transport = httpx2.ASGITransport(app=app)
+            return httpx2.AsyncClient(transport=transport, headers=headers, timeout=timeout, auth=auth, **options)
 
         transport = StreamableHttpTransport(f"http://test{path}", headers=headers, httpx_client_factory=over_asgi)
         return Client(transport)

@@ -7,7 +7,7 @@ import functools
 import os
 import stat
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from mcp_background_job.errors import CorruptRecordError, StateDirError
 from mcp_background_job.jobdir import claims, marks, modes, records
@@ -22,23 +22,21 @@ if TYPE_CHECKING:
     from mcp_background_job.jobdir.logreader import Entry, Parts, Piece
 
 
-_Arguments = ParamSpec("_Arguments")
-_Result = TypeVar("_Result")
-_Method = Callable[Concatenate["LocalStore", str, _Arguments], _Result]
+_Method = TypeVar("_Method", bound=Callable[..., Any])  # as a whole: `Concatenate` would lose the names of arguments
 
 
-def _despite_modes(read: _Method[_Arguments, _Result]) -> _Method[_Arguments, _Result]:
+def _despite_modes(read: _Method) -> _Method:
     """Have a method read what a job has made unreadable."""
 
     @functools.wraps(read)
-    def reads(self: LocalStore, job_id: str, *arguments: _Arguments.args, **options: _Arguments.kwargs) -> _Result:
+    def reads(self: LocalStore, job_id: str, *arguments: Any, **options: Any) -> Any:
         try:
             return read(self, job_id, *arguments, **options)
         except PermissionError:
             modes.restore(self.job(job_id))
             return read(self, job_id, *arguments, **options)
 
-    return reads
+    return cast("_Method", reads)
 
 
 class LocalStore:
