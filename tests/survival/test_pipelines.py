@@ -102,7 +102,8 @@ def _run(
         timeout=PATIENCE_S,
         check=False,
     )
-    return (done.returncode, done.stdout, done.stderr), stages.read()
+    # Stages run at the same time: which of them is traced first is chance.
+    return (done.returncode, done.stdout, b"".join(sorted(done.stderr.splitlines(keepends=True)))), stages.read()
 
 
 async def started_in(shell: str, manager: JobManager, command: str) -> Job:
