@@ -133,6 +133,8 @@ def _path(said: Any) -> str:
         return str(Path(_text(said)).expanduser().absolute())
     except RuntimeError as error:  # there is no such user
         raise ValueError(f"{said}: {error}") from error
+    except FileNotFoundError as error:
+        raise ValueError(f"{said}: the working directory was removed; change to one that exists") from error
 
 
 def _state_dir(said: Any) -> str:

@@ -36,15 +36,13 @@ def project_named(text: str) -> str:
 def project_of(directory: str) -> str:
     """Return the directory of the project, without symbolic links.
 
-    Empty, for no project, if it is the root or a home directory and no repository: clients for the desktop start their
-    servers there, whatever is worked on. Bytes that are no UTF-8 are written out: projects are compared, and come from
-    databases and clients too, which cannot hold such bytes.
+    Empty, for no project, if it is the root or a home directory: clients for the desktop start their servers there,
+    whatever is worked on. A repository at one of them does not count. Bytes that are no UTF-8 are written out: projects
+    are compared, and come from databases and clients too, which cannot hold such bytes.
     """
     path = os.path.realpath(directory)
     home = os.path.realpath(os.path.expanduser("~"))
-    if repository := _repository(path):
-        return utf8(repository)
-    return "" if path in ("/", home) else utf8(path)
+    return utf8(_repository(path, no_project=("/", home)) or ("" if path in ("/", home) else path))
 
 
 def working_directory() -> str:
@@ -58,11 +56,10 @@ def working_directory() -> str:
         return ""
 
 
-def _repository(path: str) -> str:
-    while True:
+def _repository(path: str, *, no_project: tuple[str, str]) -> str:
+    # A repository of a whole home directory, such as one of dotfiles, would make one project of all projects.
+    while path not in no_project:
         if any(os.path.exists(os.path.join(path, mark)) for mark in _MARKS):
             return path
-        parent = os.path.dirname(path)
-        if parent == path:
-            return ""
-        path = parent
+        path = os.path.dirname(path)
+    return ""

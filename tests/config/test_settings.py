@@ -209,6 +209,16 @@ def test_the_working_directory_becomes_an_absolute_path(monkeypatch: pytest.Monk
     assert load_settings().working_dir == str(tmp_path / "work")
 
 
+def test_a_removed_working_directory_is_said_to_be_that(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+    with pytest.raises(ConfigError, match="the working directory was removed"):
+        load_settings(state_dir=str(tmp_path / "state"))
+
+
 # -- lists -------------------------------------------------------------------------------------------------------------
 
 

@@ -38,8 +38,14 @@ def test_root_and_home_are_no_project(monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert project_of("/") == ""
     assert project_of(str(tmp_path)) == ""
+
+
+def test_a_repository_of_the_home_directory_is_no_project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / ".git").mkdir()
-    assert project_of(str(tmp_path)) == str(tmp_path)
+    (tmp_path / "notes").mkdir()
+    assert project_of(str(tmp_path)) == ""
+    assert project_of(str(tmp_path / "notes")) == str(tmp_path / "notes")
 
 
 def test_the_working_directory_is_the_real_one_whatever_the_environment_says(
