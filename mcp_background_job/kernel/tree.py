@@ -19,6 +19,7 @@ import os
 import select
 import signal
 import sys
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from mcp_background_job.jobdir import runners
@@ -143,14 +144,14 @@ def send_to_any(process: Process, number: int) -> bool:
     return True
 
 
-def wait_for_any(processes: list[Process], timeout_s: float) -> None:
-    """Return when one of these processes ends, or after ``timeout_s``. Blocks the thread."""
+def wait_for_any(pids: Iterable[int], timeout_s: float) -> None:
+    """Return when one of these processes ends or has ended, or after ``timeout_s``. Blocks the thread."""
     poll = select.poll()
     descriptors: list[int] = []
     try:
-        for process in processes:
+        for pid in pids:
             with contextlib.suppress(OSError, AttributeError):  # it has just ended, or there are no such descriptors
-                descriptors.append(os.pidfd_open(process.pid))
+                descriptors.append(os.pidfd_open(pid))
                 poll.register(descriptors[-1], select.POLLIN)
         if not descriptors:
             timeout_s = min(timeout_s, _BLIND_WAIT_S)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import sys
 import time
@@ -22,9 +21,7 @@ from typing import NamedTuple
 import psutil
 
 from mcp_background_job.jobdir import runners
-
-#: How long to wait for a process where the system has no descriptors of processes to wait on.
-_BLIND_WAIT_S = 0.05
+from mcp_background_job.kernel.tree import wait_for_any
 
 #: How often pids that have come during a listing are read. One round takes a tenth of a millisecond, a fork longer, so
 #: a few are enough; a machine on which processes end all the time runs this out.
@@ -167,24 +164,6 @@ def _send_by_pid(seen: Seen, number: int) -> bool:
     return True
 
 
-def wait_for_any(processes: Iterable[Seen], timeout_s: float) -> None:
-    """Return when one of these processes ends or has ended, or after ``timeout_s``. Blocks the thread."""
-    poll = select.poll()
-    descriptors: list[int] = []
-    try:
-        for seen in processes:
-            if hasattr(os, "pidfd_open"):
-                with contextlib.suppress(OSError):  # gone: the next look shows it
-                    descriptors.append(os.pidfd_open(seen.pid))
-                    poll.register(descriptors[-1], select.POLLIN)
-        if not descriptors:
-            timeout_s = min(timeout_s, _BLIND_WAIT_S)
-        poll.poll(max(0.0, timeout_s) * 1000)
-    finally:
-        for descriptor in descriptors:
-            os.close(descriptor)
-
-
 def wait_for_all(processes: Iterable[Seen], timeout_s: float) -> None:
     """Return when all of these processes have ended, or after ``timeout_s``. Blocks the thread."""
     deadline = time.monotonic() + timeout_s
@@ -193,4 +172,4 @@ def wait_for_all(processes: Iterable[Seen], timeout_s: float) -> None:
         left = [now for seen in left if (now := look_up(seen.pid)) and now.birth == seen.birth and now.alive]
         if not left or (remaining := deadline - time.monotonic()) <= 0:
             return
-        wait_for_any(left, remaining)
+        wait_for_any([seen.pid for seen in left], remaining)

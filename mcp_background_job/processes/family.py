@@ -27,6 +27,7 @@ import signal
 import time
 from dataclasses import dataclass
 
+from mcp_background_job.kernel.tree import wait_for_any
 from mcp_background_job.processes import census
 from mcp_background_job.processes.census import Seen
 from mcp_background_job.processes.wrapper import ProcessWrapper
@@ -100,7 +101,7 @@ def end_family(process: ProcessWrapper, *, grace_s: float, patience_s: float) ->
 
 def _wait_out(family: _Family, living: list[Seen], deadline: float) -> list[Seen]:
     while (living or family.may_hide_members) and (left := deadline - time.monotonic()) > 0:
-        census.wait_for_any(living, min(left, _LOOK_AGAIN_S))
+        wait_for_any([seen.pid for seen in living], min(left, _LOOK_AGAIN_S))
         living = family.look()
     return living
 

@@ -76,4 +76,4 @@ def _kill(marks: list[str]) -> None:
     for process in living(marks):
         tree.send(process, signal.SIGKILL)
     while (left := living(marks)) and (remaining := deadline - time.monotonic()) > 0:
-        tree.wait_for_any(left, remaining)
+        tree.wait_for_any([process.pid for process in left], remaining)

@@ -51,7 +51,6 @@ def sweep(job: JobDir, spec: Spec, *, killed_by: str | None) -> None:
     rebooted = before is not None and before.boot_id != boot_id()
     announce(job)  # unless that was done: the runner may have died just before we took its lock
     # The cookie names the directory that it was made for: a copy, in a backup say, must not end the original's job.
-    # The cookie names the directory that it was made for: a copy, in a backup say, must not end the original's job.
     is_ours = not rebooted and job.is_named_in(spec.cookie)
     left = _end_all(Hunt(spec.cookie, before.pid or 0 if before else 0)) if is_ours else _Left()
     if killed_by is not None:
@@ -135,7 +134,7 @@ def _end_all(hunt: Hunt) -> _Left:
         if step is Step.REPORT_SURVIVORS:
             return _survivors(hunt, targets)
         if targets:
-            tree.wait_for_any(targets, (due or 0.0) - time.monotonic())
+            tree.wait_for_any([target.pid for target in targets], (due or 0.0) - time.monotonic())
 
 
 def _survivors(hunt: Hunt, targets: list[tree.Process]) -> _Left:
