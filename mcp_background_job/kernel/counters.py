@@ -54,8 +54,8 @@ def cpu_s_of_the_dead_of(runner_pid: int) -> float:
         stat = proc.read(f"/proc/{runner_pid}/stat")
     except OSError:
         return 0.0
-    # cutime and cstime; the name before them may itself hold spaces and parentheses: proc(5)
-    return sum(map(int, stat[stat.rindex(b")") + 2 :].split()[13:15])) / _TICKS_PER_S
+    _, fields = proc.parted(stat)
+    return sum(map(int, fields[13:15])) / _TICKS_PER_S  # cutime and cstime
 
 
 def cpu_s(processes: Iterable[Process]) -> float:

@@ -23,3 +23,10 @@ def read(path: str) -> bytes:
         return data
     finally:
         os.close(descriptor)
+
+
+def parted(stat: bytes) -> tuple[str, list[bytes]]:
+    """Return the name in a ``stat`` file of a process or thread, and the fields behind it, its state first: proc(5)."""
+    # The name stands in parentheses and may itself hold spaces and parentheses.
+    end = stat.rindex(b")")
+    return stat[stat.index(b"(") + 1 : end].decode(errors="replace"), stat[end + 2 :].split()

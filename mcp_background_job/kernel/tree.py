@@ -169,9 +169,7 @@ def look_up(pid: int) -> Process | None:
         stat = proc.read(f"/proc/{pid}/stat")
     except (FileNotFoundError, ProcessLookupError):
         return None
-    # The name stands in parentheses and may itself hold spaces and parentheses: proc(5)
-    end = stat.rindex(b")")
-    rest = stat[end + 2 :].split()
+    name, rest = proc.parted(stat)
     return Process(
         pid=pid,
         parent=int(rest[1]),
@@ -179,7 +177,7 @@ def look_up(pid: int) -> Process | None:
         state=rest[0].decode(),
         start=int(rest[19]),
         cpu=sum(map(int, rest[11:15])),
-        name=stat[stat.index(b"(") + 1 : end].decode(errors="replace"),
+        name=name,
         group=int(rest[2]),
     )
 

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import psutil
 
 from mcp_background_job.jobdir import runners
+from mcp_background_job.kernel import proc
 from mcp_background_job.kernel.tree import wait_for_any
 
 #: How often pids that have come during a listing are read. One round takes a tenth of a millisecond, a fork longer, so
@@ -90,14 +91,10 @@ def look_up(pid: int) -> Seen | None:
     if sys.platform != "linux":
         return _look_up_by_psutil(pid)
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123  pathlib would double the time of a listing
-            stat = file.read()
+        stat = proc.read(f"/proc/{pid}/stat")
     except (FileNotFoundError, ProcessLookupError):
         return None
-    # The name stands in parentheses and may itself hold spaces and parentheses: proc(5)
-    end = stat.rindex(b")")
-    rest = stat[end + 2 :].split()
-    name = stat[stat.index(b"(") + 1 : end].decode(errors="replace")
+    name, rest = proc.parted(stat)
     # A main thread that has ended is a zombie while other threads of the process go on.
     alive = rest[0] not in (b"Z", b"X") or int(rest[17]) > 1
     return Seen(pid, int(rest[19]), int(rest[1]), int(rest[2]), int(rest[3]), alive, name)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from mcp_background_job.jobdir.boot import boot_id
+from mcp_background_job.kernel import proc
 
 #: Field 22 of proc(5)'s stat, counted from behind the name in parentheses.
 _START = 19
@@ -40,7 +41,8 @@ def _start_of(pid: int) -> str | None:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return stat[stat.rindex(b")") + 2 :].split()[_START].decode()
+    _, fields = proc.parted(stat)
+    return fields[_START].decode()
 
 
 def _start_by_psutil(pid: int) -> str | None:

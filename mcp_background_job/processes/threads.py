@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mcp_background_job.kernel import proc
+
 #: Fields of /proc/PID/stat behind the name, counted from the state: proc(5)
 _STATE, _USER_TICKS, _SYSTEM_TICKS = 0, 11, 12
 
@@ -112,10 +114,7 @@ def _waits_idly(thread: ThreadState) -> bool | None:
 
 
 def _look_at(directory: Path) -> ThreadState:
-    stat = (directory / "stat").read_bytes()
-    # The name stands in parentheses and may itself hold spaces and parentheses.
-    name = stat[stat.index(b"(") + 1 : stat.rindex(b")")].decode(errors="replace")
-    rest = stat[stat.rindex(b")") + 2 :].split()
+    name, rest = proc.parted((directory / "stat").read_bytes())
     ticks = int(rest[_USER_TICKS]) + int(rest[_SYSTEM_TICKS])
     return ThreadState(rest[_STATE].decode(), _cpu_s(directory, ticks), _wait_channel(directory), name)
 
