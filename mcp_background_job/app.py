@@ -13,14 +13,14 @@ from mcp_background_job.executors.local.place import LocalPlace
 from mcp_background_job.executors.names import FileNames
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, JOB_ID_VARIABLE, RUN_ID_VARIABLE, StateDir, is_job_id
-from mcp_background_job.jobs.environment import is_cut_down, is_secret
-from mcp_background_job.jobs.index import Index
-from mcp_background_job.jobs.inheritance import Inheritance
+from mcp_background_job.jobs.indexing.index import Index
+from mcp_background_job.jobs.inherited.environment import is_cut_down, is_secret
+from mcp_background_job.jobs.inherited.inheritance import Inheritance
+from mcp_background_job.jobs.inherited.project import own_project
+from mcp_background_job.jobs.inherited.shell import users_shell
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.news import JobNews
 from mcp_background_job.jobs.policy import Policy
-from mcp_background_job.jobs.project import own_project
-from mcp_background_job.jobs.shell import users_shell
 from mcp_background_job.registry.base import Registry
 from mcp_background_job.registry.news_base import News
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 from mcp_background_job.errors import ConfigError
-from mcp_background_job.jobs.project import project_named
-from mcp_background_job.jobs.shell import shell_for_commands
+from mcp_background_job.jobs.inherited.project import project_named
+from mcp_background_job.jobs.inherited.shell import shell_for_commands
 
 _UNITS = {"": 1, "B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mcp_background_job.core.waiting import MAX_WAIT_S, Kind, parse_until
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.jobs.output import compile_regex
-from mcp_background_job.jobs.wait import WaitRequest
+from mcp_background_job.jobs.waiting.wait import WaitRequest
 
 if TYPE_CHECKING:
     import regex

@@ -15,8 +15,8 @@ from mcp_background_job.core.run import RunChoice, RunRow
 from mcp_background_job.errors import CorruptRecordError, InvalidRequestError, StateDirError, UnknownRunError
 from mcp_background_job.executors import lanes
 from mcp_background_job.jobdir.layout import RunDir, StateDir, is_run_id
-from mcp_background_job.jobs.index import Index
-from mcp_background_job.jobs.passes import settled
+from mcp_background_job.jobs.indexing.index import Index
+from mcp_background_job.jobs.indexing.passes import settled
 from mcp_background_job.registry.base import Registry
 
 #: As those of jobs: letters and digits that cannot be taken for one another.

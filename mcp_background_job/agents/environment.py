@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
 from mcp_background_job.jobdir.layout import RUN_ID_VARIABLE
-from mcp_background_job.jobs.environment import plain_output
+from mcp_background_job.jobs.inherited.environment import plain_output
 
 #: What programs need to find their files, their language, their certificates and the network; no keys and no tokens.
 ALLOWED = (

@@ -20,7 +20,7 @@ from mcp_background_job.executors import lanes, locks
 from mcp_background_job.jobdir import lock
 from mcp_background_job.jobdir.layout import RunDir
 from mcp_background_job.jobdir.records import write
-from mcp_background_job.jobs.inheritance import Inheritance
+from mcp_background_job.jobs.inherited.inheritance import Inheritance
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import StartRequest
 

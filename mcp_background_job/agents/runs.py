@@ -33,7 +33,7 @@ from mcp_background_job.errors import (
     UnknownJobError,
 )
 from mcp_background_job.executors import lanes
-from mcp_background_job.jobs.inheritance import Inheritance
+from mcp_background_job.jobs.inherited.inheritance import Inheritance
 from mcp_background_job.jobs.manager import JobManager
 
 #: The most events in one answer, as the orchestration tools have it.

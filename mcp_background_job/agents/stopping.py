@@ -14,7 +14,7 @@ from mcp_background_job.errors import InvalidRequestError, JobEndedError, StdinC
 from mcp_background_job.executors import lanes
 from mcp_background_job.jobdir.records import Exit
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.jobs.wait import WaitRequest
+from mcp_background_job.jobs.waiting.wait import WaitRequest
 
 #: An agent that was told to stop has this long to end by itself; those that heed it at all take a tenth of it.
 MESSAGE_GRACE_S = 0.4

@@ -26,7 +26,7 @@ from mcp_background_job.errors import (
 )
 from mcp_background_job.executors import lanes, locks
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.jobs.wait import WaitRequest
+from mcp_background_job.jobs.waiting.wait import WaitRequest
 
 #: The longest wait of one call for events, as the orchestration tools have it.
 MAX_WAIT_S = 30.0

@@ -6,7 +6,7 @@ Only the end of an endless line is cut, and that is said.
 
 from __future__ import annotations
 
-from mcp_background_job.core.screen import MAX_LINE, Line, Screen, incomplete_tail
+from mcp_background_job.core.output.screen import MAX_LINE, Line, Screen, incomplete_tail
 
 
 class LineDrawer:

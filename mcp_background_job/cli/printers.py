@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 from mcp_background_job.cli import terminal
 from mcp_background_job.cli.lines import LineDrawer, last_lines, text_of
 from mcp_background_job.cli.stamps import Stamps
-from mcp_background_job.core.gaps import Gap, note, shifted, stretches
-from mcp_background_job.core.harmless import Filter
-from mcp_background_job.core.screen import Line
+from mcp_background_job.core.output.gaps import Gap, note, shifted, stretches
+from mcp_background_job.core.output.harmless import Filter
+from mcp_background_job.core.output.screen import Line
 from mcp_background_job.jobdir.logreader import Piece
 from mcp_background_job.jobs.output import found
 

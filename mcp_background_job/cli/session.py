@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from mcp_background_job.app import build
 from mcp_background_job.config import load_settings
 from mcp_background_job.core.naming import Asker
+from mcp_background_job.jobs.inherited.project import own_project, working_directory
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.jobs.project import own_project, working_directory
 
 if TYPE_CHECKING:
     from mcp_background_job.actions.caller import Caller

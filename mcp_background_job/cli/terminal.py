@@ -9,7 +9,7 @@ import re
 import sys
 from typing import Any
 
-from mcp_background_job.core.harmless import shown, shown_in_json
+from mcp_background_job.core.output.harmless import shown, shown_in_json
 from mcp_background_job.core.wire import plain, utf8
 from mcp_background_job.errors import BackgroundJobError
 

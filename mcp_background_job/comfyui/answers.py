@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from mcp_background_job.core.submission import End
+from mcp_background_job.core.comfyui.submission import End
 
 _MS = 1000.0
 

@@ -24,11 +24,11 @@ from mcp_background_job.comfyui.overrides import Combine, Overrides, as_note, ex
 from mcp_background_job.comfyui.progress import as_text
 from mcp_background_job.comfyui.prompts import Prompt, Prompts
 from mcp_background_job.comfyui.workflow import Workflow
-from mcp_background_job.core.batch import TERMINAL, Batch, BatchStatus, Counts, status_of
+from mcp_background_job.core.comfyui.batch import TERMINAL, Batch, BatchStatus, Counts, status_of
+from mcp_background_job.core.comfyui.submission import Stage, Submission
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.naming import NO_PROJECT, Asker, of_no_project
 from mcp_background_job.core.states import Outcome, State
-from mcp_background_job.core.submission import Stage, Submission
 from mcp_background_job.core.waiting import Kind, Until
 from mcp_background_job.errors import (
     BackgroundJobError,
@@ -43,7 +43,7 @@ from mcp_background_job.jobdir.records import SYSTEM
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import ROOT, StartRequest
 from mcp_background_job.jobs.starting import Started
-from mcp_background_job.jobs.wait import WaitRequest
+from mcp_background_job.jobs.waiting.wait import WaitRequest
 from mcp_background_job.registry.batches import SqliteBatches
 
 #: A batch with more is most likely a mistake in its lists of values.

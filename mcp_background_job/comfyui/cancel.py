@@ -17,7 +17,7 @@ from mcp_background_job.comfyui.prompts import Located, Prompts, check_prompt_id
 from mcp_background_job.comfyui.trouble import Trouble
 from mcp_background_job.comfyui.watch import Watch
 from mcp_background_job.comfyui.wedge import Wedge, is_worker_dead, told, wedge_of
-from mcp_background_job.core.submission import End, Stage, Submission
+from mcp_background_job.core.comfyui.submission import End, Stage, Submission
 from mcp_background_job.errors import UnreachableError
 from mcp_background_job.executors import lanes
 from mcp_background_job.registry.journal_base import Journal

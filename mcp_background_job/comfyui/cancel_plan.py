@@ -24,7 +24,7 @@ from enum import StrEnum
 
 from mcp_background_job.comfyui.answers import Finished
 from mcp_background_job.comfyui.trouble import Trouble
-from mcp_background_job.core.submission import End
+from mcp_background_job.core.comfyui.submission import End
 
 
 class Place(StrEnum):

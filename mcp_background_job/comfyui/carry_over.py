@@ -11,7 +11,7 @@ from mcp_background_job.comfyui.answers import Accepted, Queue, Refused
 from mcp_background_job.comfyui.cancel import stranger_of
 from mcp_background_job.comfyui.client import Client
 from mcp_background_job.comfyui.submit import Submitter
-from mcp_background_job.core.submission import End, Submission
+from mcp_background_job.core.comfyui.submission import End, Submission
 from mcp_background_job.errors import UnreachableError
 from mcp_background_job.executors import lanes
 from mcp_background_job.registry.journal_base import Journal

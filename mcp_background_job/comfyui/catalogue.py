@@ -11,7 +11,7 @@ from mcp_background_job.comfyui.client import Client
 from mcp_background_job.comfyui.diagnosis import Missing, missing_of_failure, missing_of_refusal
 from mcp_background_job.comfyui.prompts import Prompt, Prompts, ended, of_journal
 from mcp_background_job.comfyui.results import cause_of, finished_of_result, refused_of_result
-from mcp_background_job.core.submission import Stage, Submission
+from mcp_background_job.core.comfyui.submission import Stage, Submission
 from mcp_background_job.errors import InvalidRequestError, UnreachableError
 from mcp_background_job.executors import lanes
 from mcp_background_job.registry.journal_base import Journal

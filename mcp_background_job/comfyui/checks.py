@@ -10,7 +10,7 @@ from mcp_background_job.comfyui.process import ServerProcess
 from mcp_background_job.comfyui.server_record import ServerRecords
 from mcp_background_job.comfyui.startup import is_run_as, looks_like_comfyui
 from mcp_background_job.comfyui.trouble import Trouble
-from mcp_background_job.core.submission import Submission
+from mcp_background_job.core.comfyui.submission import Submission
 from mcp_background_job.core.text import one_line
 from mcp_background_job.errors import LifecycleError, UnreachableError
 from mcp_background_job.executors import lanes

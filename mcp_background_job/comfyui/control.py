@@ -26,7 +26,7 @@ from mcp_background_job.comfyui.sessions import Sessions
 from mcp_background_job.comfyui.startup import Settings
 from mcp_background_job.comfyui.status import Status, status_of
 from mcp_background_job.comfyui.submit import Submitter
-from mcp_background_job.core.batch import BatchStatus
+from mcp_background_job.core.comfyui.batch import BatchStatus
 from mcp_background_job.executors import lanes, locks
 from mcp_background_job.jobdir import lock
 from mcp_background_job.jobs.manager import JobManager

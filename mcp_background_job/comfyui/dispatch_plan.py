@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum, auto
 
 from mcp_background_job.comfyui.cancel_plan import Place
-from mcp_background_job.core.submission import Stage
+from mcp_background_job.core.comfyui.submission import Stage
 
 #: Seconds between attempts to reach a server that gives no answer; the last one is repeated. It may be restarting,
 #: which takes seconds, or be switched off for the night.

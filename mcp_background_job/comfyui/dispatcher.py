@@ -28,8 +28,8 @@ from mcp_background_job.comfyui.prompts import Prompts
 from mcp_background_job.comfyui.results import cause_of, cause_of_refusal
 from mcp_background_job.comfyui.submit import Submitter
 from mcp_background_job.comfyui.trouble import Trouble
-from mcp_background_job.core.batch import TERMINAL, Batch, BatchStatus, status_of
-from mcp_background_job.core.submission import End, Stage, Submission
+from mcp_background_job.core.comfyui.batch import TERMINAL, Batch, BatchStatus, status_of
+from mcp_background_job.core.comfyui.submission import End, Stage, Submission
 from mcp_background_job.errors import BackgroundJobError, RegistryError, UnreachableError
 from mcp_background_job.executors import lanes
 from mcp_background_job.registry.batches import SqliteBatches

@@ -21,7 +21,7 @@ from mcp_background_job.comfyui.output_names import folder_of
 from mcp_background_job.comfyui.prompts import Prompt, Prompts, check_prompt_id, elsewhere
 from mcp_background_job.comfyui.transfer import in_thread
 from mcp_background_job.comfyui.trouble import Trouble
-from mcp_background_job.core.submission import End, Stage, Submission
+from mcp_background_job.core.comfyui.submission import End, Stage, Submission
 from mcp_background_job.errors import BackgroundJobError, UnreachableError
 from mcp_background_job.executors import lanes
 from mcp_background_job.registry.downloads import SqliteDownloads

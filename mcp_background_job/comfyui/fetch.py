@@ -18,7 +18,7 @@ from mcp_background_job.comfyui.output_directory import OutputDirectory
 from mcp_background_job.comfyui.output_names import candidates, parts_of
 from mcp_background_job.comfyui.part_file import PartFile
 from mcp_background_job.comfyui.transfer import Transfer, view_path
-from mcp_background_job.core.download import Download
+from mcp_background_job.core.comfyui.download import Download
 from mcp_background_job.errors import RegistryError
 from mcp_background_job.registry.downloads import SqliteDownloads
 

@@ -24,16 +24,16 @@ from mcp_background_job.comfyui.startup import (
 )
 from mcp_background_job.comfyui.submit import Submitter
 from mcp_background_job.comfyui.supervision import Supervisor, who_supervises
+from mcp_background_job.core.comfyui.submission import Submission
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
-from mcp_background_job.core.submission import Submission
 from mcp_background_job.core.waiting import Kind, Until, Why
 from mcp_background_job.errors import BackgroundJobError, LifecycleError, UnreachableError
 from mcp_background_job.executors import lanes, locks
 from mcp_background_job.jobdir import lock
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import ROOT, StartRequest
-from mcp_background_job.jobs.wait import WaitRequest
+from mcp_background_job.jobs.waiting.wait import WaitRequest
 from mcp_background_job.registry.journal_base import Journal
 
 #: Lines of output that show why a start failed.

@@ -19,7 +19,7 @@ from mcp_background_job.comfyui.process import ServerProcess
 from mcp_background_job.comfyui.progress import Progress
 from mcp_background_job.comfyui.results import finished_of_result, result_of
 from mcp_background_job.comfyui.workflow import class_of
-from mcp_background_job.core.submission import End, Stage, Submission
+from mcp_background_job.core.comfyui.submission import End, Stage, Submission
 from mcp_background_job.errors import InvalidRequestError, UnreachableError
 from mcp_background_job.executors import lanes
 from mcp_background_job.jobdir.layout import is_job_id

@@ -14,8 +14,8 @@ from mcp_background_job.comfyui.history import Cleared
 from mcp_background_job.comfyui.prompts import Prompt
 from mcp_background_job.comfyui.report import Report, error_of, node_errors_of, progress_of, without_none
 from mcp_background_job.comfyui.sessions import SessionRow
-from mcp_background_job.core.session import Session
-from mcp_background_job.core.submission import Submission
+from mcp_background_job.core.comfyui.session import Session
+from mcp_background_job.core.comfyui.submission import Submission
 from mcp_background_job.core.text import duration, iso
 from mcp_background_job.errors import UnreachableError
 

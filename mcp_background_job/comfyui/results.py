@@ -9,7 +9,7 @@ import time
 from pydantic import TypeAdapter, ValidationError
 
 from mcp_background_job.comfyui.answers import Finished, Refused
-from mcp_background_job.core.submission import Result
+from mcp_background_job.core.comfyui.submission import Result
 from mcp_background_job.core.text import one_line
 from mcp_background_job.errors import CorruptRecordError
 

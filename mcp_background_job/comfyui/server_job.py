@@ -21,7 +21,7 @@ from mcp_background_job.executors import lanes
 from mcp_background_job.jobdir.layout import JOB_ID_VARIABLE
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import ROOT, StartRequest
-from mcp_background_job.jobs.wait import WaitRequest
+from mcp_background_job.jobs.waiting.wait import WaitRequest
 from mcp_background_job.processes.family import end_family
 from mcp_background_job.processes.listeners import listener_on
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from mcp_background_job.core.session import Session, Tracked
+from mcp_background_job.core.comfyui.session import Session, Tracked
 from mcp_background_job.errors import InvalidRequestError
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from mcp_background_job.core import naming
-from mcp_background_job.core.session import Session, Tracked
+from mcp_background_job.core.comfyui.session import Session, Tracked
 from mcp_background_job.errors import InvalidRequestError, UnknownSessionError
 from mcp_background_job.executors import lanes
 from mcp_background_job.registry.sessions import SqliteSessions

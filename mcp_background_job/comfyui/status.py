@@ -11,8 +11,8 @@ from mcp_background_job.comfyui.batches import BatchView
 from mcp_background_job.comfyui.client import Client
 from mcp_background_job.comfyui.process import Baselines, ServerProcess
 from mcp_background_job.comfyui.prompts import Prompt, Prompts
+from mcp_background_job.core.comfyui.submission import Submission
 from mcp_background_job.core.job import Job
-from mcp_background_job.core.submission import Submission
 from mcp_background_job.errors import UnreachableError
 from mcp_background_job.executors import lanes
 from mcp_background_job.processes.threads import Activity

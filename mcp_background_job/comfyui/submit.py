@@ -18,7 +18,7 @@ from mcp_background_job.comfyui.prompts import Located, Prompt, Prompts, graph_o
 from mcp_background_job.comfyui.results import cause_of_refusal, content_of_refusal
 from mcp_background_job.comfyui.trouble import Trouble
 from mcp_background_job.comfyui.workflow import Workflow
-from mcp_background_job.core.submission import Stage, Submission
+from mcp_background_job.core.comfyui.submission import Stage, Submission
 from mcp_background_job.errors import UnreachableError
 from mcp_background_job.executors import lanes
 from mcp_background_job.registry.journal_base import Journal

@@ -12,7 +12,7 @@ import math
 import re
 from typing import Any, cast
 
-from mcp_background_job.core.harmless import shown_in_json
+from mcp_background_job.core.output.harmless import shown_in_json
 
 _LONE = re.compile("[\ud800-\udfff]")
 

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 if TYPE_CHECKING:
-    from mcp_background_job.core.gaps import Gap
+    from mcp_background_job.core.output.gaps import Gap
     from mcp_background_job.executors.usage import Usage
     from mcp_background_job.executors.waits import Waits
     from mcp_background_job.jobdir.control import News

@@ -14,7 +14,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from mcp_background_job.core.gaps import Gap, Why
+from mcp_background_job.core.output.gaps import Gap, Why
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.logfiles import Entry, LogFiles, open_pair
 from mcp_background_job.jobdir.logformat import Stream

@@ -1,4 +1,4 @@
-"""Waits until a job has answered what it was sent. The rule is in ``core.answering``; here are the looks at the job."""
+"""Waits until a job has answered what it was sent: the looks at it. The rule is in ``core.dialogue.answering``."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from mcp_background_job.core.answering import Since, has_answered
-from mcp_background_job.core.asking import asks, is_prompt
+from mcp_background_job.core.dialogue.answering import Since, has_answered
+from mcp_background_job.core.dialogue.asking import asks, is_prompt
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
 from mcp_background_job.executors import lanes

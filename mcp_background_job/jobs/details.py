@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mcp_background_job.core.dialogue.needs_input import missed_input
 from mcp_background_job.core.job import Job
-from mcp_background_job.core.needs_input import missed_input
 from mcp_background_job.core.states import State
 from mcp_background_job.executors.base import Store
 from mcp_background_job.executors.usage import Usage

@@ -6,8 +6,8 @@ import re
 import signal
 from collections.abc import Sequence
 
+from mcp_background_job.core.dialogue.keys import bytes_of, plain_name
 from mcp_background_job.core.job import Job
-from mcp_background_job.core.keys import bytes_of, plain_name
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.executors import lanes
 from mcp_background_job.jobs.manager import JobManager
@@ -30,7 +30,7 @@ async def send(manager: JobManager, job: Job, text: str | None, keys: Sequence[s
         manager: of the job.
         job: the job.
         text: for its stdin; a line end is added unless it has one, or keys follow.
-        keys: as in ``core.keys``, or ``eof``.
+        keys: as in ``core.dialogue.keys``, or ``eof``.
         newline: whether to add that line end.
 
     Raises:

@@ -18,9 +18,9 @@ from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.layout import is_job_id
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import Spec
-from mcp_background_job.jobs.index import Index
+from mcp_background_job.jobs.indexing.index import Index
+from mcp_background_job.jobs.indexing.view import job_of, observed
 from mcp_background_job.jobs.standing import Standing
-from mcp_background_job.jobs.view import job_of, observed
 
 if TYPE_CHECKING:
     from mcp_background_job.jobs.details import Details
@@ -150,7 +150,7 @@ class Looker:
 
     async def missed_input(self, job: Job) -> str | None:
         """Return what to say of a job that ended at once because its input was closed; ``None`` for any other."""
-        from mcp_background_job.core.needs_input import missed_input, stdin_for  # noqa: PLC0415  only for who waits
+        from mcp_background_job.core.dialogue.needs_input import missed_input, stdin_for  # noqa: PLC0415  only for who waits
 
         if job.outcome is not Outcome.COMPLETED or stdin_for(job.command) is None:
             return None

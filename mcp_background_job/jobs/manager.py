@@ -15,24 +15,24 @@ from mcp_background_job.core.naming import Asker
 from mcp_background_job.core.states import State
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.layout import StateDir
-from mcp_background_job.jobs.index import Index
-from mcp_background_job.jobs.inheritance import Inheritance
+from mcp_background_job.jobs.indexing.index import Index
+from mcp_background_job.jobs.indexing.tidying import Tidier
+from mcp_background_job.jobs.inherited.inheritance import Inheritance
 from mcp_background_job.jobs.looking import Looker
 from mcp_background_job.jobs.news import JobNews
 from mcp_background_job.jobs.policy import GRACE_S, Policy
-from mcp_background_job.jobs.tidying import Tidier
 
 if TYPE_CHECKING:
     from mcp_background_job.jobdir.observe import Observation
     from mcp_background_job.jobs.answering import Answerer, Before, End
     from mcp_background_job.jobs.details import Details
-    from mcp_background_job.jobs.hub import Hub
     from mcp_background_job.jobs.output import Excerpt, PageOfLog, Picture
     from mcp_background_job.jobs.request import Changes, StartRequest
     from mcp_background_job.jobs.starting import Started, Starter
     from mcp_background_job.jobs.stopping import Killed, Stopper
     from mcp_background_job.jobs.talking import Talker
-    from mcp_background_job.jobs.wait import Waited, Waiter, WaitRequest
+    from mcp_background_job.jobs.waiting.hub import Hub
+    from mcp_background_job.jobs.waiting.wait import Waited, Waiter, WaitRequest
 
 
 class JobManager:
@@ -111,13 +111,13 @@ class JobManager:
     @cached_property
     def hub(self) -> Hub:
         """What watches jobs for all who wait for them."""
-        from mcp_background_job.jobs.hub import Hub  # noqa: PLC0415  see the top
+        from mcp_background_job.jobs.waiting.hub import Hub  # noqa: PLC0415  see the top
 
         return Hub(self.places)
 
     @cached_property
     def _waiter(self) -> Waiter:
-        from mcp_background_job.jobs.wait import Waiter  # noqa: PLC0415  see the top
+        from mcp_background_job.jobs.waiting.wait import Waiter  # noqa: PLC0415  see the top
 
         return Waiter(self.places, self._looker, self.hub)
 

@@ -21,8 +21,8 @@ from mcp_background_job.core.states import State
 from mcp_background_job.errors import CorruptRecordError, RegistryError
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.observe import Observation
-from mcp_background_job.jobs.passes import settled
-from mcp_background_job.jobs.view import job_of, observed, unrecorded
+from mcp_background_job.jobs.indexing.passes import settled
+from mcp_background_job.jobs.indexing.view import job_of, observed, unrecorded
 from mcp_background_job.processes.client import goes_on
 from mcp_background_job.registry.news_base import News
 from mcp_background_job.registry.news_memory import MemoryNews

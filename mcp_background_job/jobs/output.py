@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mcp_background_job.core import gaps, rendering
-from mcp_background_job.core.rendering import Row
-from mcp_background_job.core.screen import incomplete_tail
+from mcp_background_job.core.output import gaps, rendering
+from mcp_background_job.core.output.rendering import Row
+from mcp_background_job.core.output.screen import incomplete_tail
+from mcp_background_job.core.output.window import COLUMNS, ROWS
 from mcp_background_job.core.text import size
-from mcp_background_job.core.window import COLUMNS, ROWS
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.executors.base import Store
 from mcp_background_job.jobdir.logformat import Stream
@@ -192,7 +192,7 @@ class Picture:
 
 def screen(store: Store, job_id: str) -> Picture:
     """Return what a job's terminal shows at this moment."""
-    from mcp_background_job.core.terminal import Terminal, last_clear  # noqa: PLC0415  seldom asked for
+    from mcp_background_job.core.output.terminal import Terminal, last_clear  # noqa: PLC0415  seldom asked for
 
     piece = store.read_log_tail(job_id, _SCREEN_READ)
     begin, what = 0, f"the last {size(len(piece.data))}; what was there before is missing"

@@ -18,10 +18,10 @@ from mcp_background_job.errors import CommandRefusedError, InvalidRequestError, 
 from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, JOB_ID_VARIABLE
 from mcp_background_job.jobdir.records import Spec
 from mcp_background_job.jobs.attempts import ATTEMPTS_FILE, repeated
-from mcp_background_job.jobs.environment import plain_output, terminal_output, without_secrets
-from mcp_background_job.jobs.inheritance import Inherited
+from mcp_background_job.jobs.inherited.environment import plain_output, terminal_output, without_secrets
+from mcp_background_job.jobs.inherited.inheritance import Inherited
+from mcp_background_job.jobs.inherited.shell import MAX_ARGUMENT, argv_of, command_from, is_too_long, tells_stages
 from mcp_background_job.jobs.policy import GRACE_S, Policy
-from mcp_background_job.jobs.shell import MAX_ARGUMENT, argv_of, command_from, is_too_long, tells_stages
 
 Stdin = Literal["closed", "pipe", "pty"]
 IfRunning = Literal["return", "restart", "new"]

@@ -15,9 +15,11 @@ from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.layout import RUN_ID_VARIABLE
 from mcp_background_job.jobdir.records import Spec
 from mcp_background_job.jobs.attempts import once
-from mcp_background_job.jobs.environment import is_secret
-from mcp_background_job.jobs.index import Index
-from mcp_background_job.jobs.inheritance import Inheritance, Inherited
+from mcp_background_job.jobs.indexing.index import Index
+from mcp_background_job.jobs.indexing.view import job_of
+from mcp_background_job.jobs.inherited.environment import is_secret
+from mcp_background_job.jobs.inherited.inheritance import Inheritance, Inherited
+from mcp_background_job.jobs.inherited.shell import shell_in
 from mcp_background_job.jobs.looking import Looker
 from mcp_background_job.jobs.policy import GRACE_S, Policy
 from mcp_background_job.jobs.request import (
@@ -31,9 +33,7 @@ from mcp_background_job.jobs.request import (
     new_job_id,
     spec_of,
 )
-from mcp_background_job.jobs.shell import shell_in
 from mcp_background_job.jobs.stopping import Stopper
-from mcp_background_job.jobs.view import job_of
 
 #: Attempts to find a free id: in a directory with a million jobs one in thirty is taken.
 _ID_ATTEMPTS = 20

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from mcp_background_job.core.asking import asks
+from mcp_background_job.core.dialogue.asking import asks
 from mcp_background_job.core.states import State
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.records import Spec, Status
 from mcp_background_job.jobs import attempts, notes
-from mcp_background_job.jobs.index import Index
+from mcp_background_job.jobs.indexing.index import Index
 from mcp_background_job.jobs.standing import Standing
 
 #: Bytes of output that a prompt is looked for in.
@@ -82,7 +82,7 @@ def _left(status: Status | None) -> Status | None:
 
 def unfinished_line(data: bytes) -> str:
     """Return the line that output ends with, as a terminal shows it, if it is not finished."""
-    from mcp_background_job.core.rendering import render  # noqa: PLC0415  most jobs ask nothing
+    from mcp_background_job.core.output.rendering import render  # noqa: PLC0415  most jobs ask nothing
 
     if not data or data.endswith(b"\n"):
         return ""

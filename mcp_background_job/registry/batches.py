@@ -10,8 +10,8 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mcp_background_job.core.batch import Batch, Counts, count
-from mcp_background_job.core.submission import End, Stage, Submission
+from mcp_background_job.core.comfyui.batch import Batch, Counts, count
+from mcp_background_job.core.comfyui.submission import End, Stage, Submission
 from mcp_background_job.errors import RegistryError
 from mcp_background_job.registry.database import Database
 from mcp_background_job.registry.journal import row_of, submissions, tracked_row

@@ -6,7 +6,7 @@ import os
 import sqlite3
 from typing import Any
 
-from mcp_background_job.core.download import Download
+from mcp_background_job.core.comfyui.download import Download
 from mcp_background_job.registry.database import Database
 from mcp_background_job.registry.text import storable
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from mcp_background_job.core.submission import End, Result, Stage, Submission
+from mcp_background_job.core.comfyui.submission import End, Result, Stage, Submission
 from mcp_background_job.errors import RegistryError
 from mcp_background_job.registry.database import Database, Kind
 from mcp_background_job.registry.journal_base import kept, placed

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Protocol
 
-from mcp_background_job.core.submission import End, Result, Stage, Submission
+from mcp_background_job.core.comfyui.submission import End, Result, Stage, Submission
 from mcp_background_job.registry.text import storable
 
 

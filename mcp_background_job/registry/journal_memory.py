@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable
 from typing import Any
 
-from mcp_background_job.core.submission import End, Result, Stage, Submission
+from mcp_background_job.core.comfyui.submission import End, Result, Stage, Submission
 from mcp_background_job.registry.journal_base import kept, placed
 from mcp_background_job.registry.text import storable
 

@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mcp_background_job.core.session import Session, Tracked
-from mcp_background_job.core.submission import Submission
+from mcp_background_job.core.comfyui.session import Session, Tracked
+from mcp_background_job.core.comfyui.submission import Submission
 from mcp_background_job.registry.database import Database
 from mcp_background_job.registry.journal import submissions
 from mcp_background_job.registry.text import storable

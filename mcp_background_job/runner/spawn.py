@@ -16,7 +16,7 @@ import termios
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mcp_background_job.core.window import COLUMNS, ROWS
+from mcp_background_job.core.output.window import COLUMNS, ROWS
 from mcp_background_job.errors import LaunchError
 from mcp_background_job.jobdir.logformat import Stream
 from mcp_background_job.jobdir.records import Spec

@@ -16,9 +16,9 @@ from mcp_background_job.core.job import Job
 from mcp_background_job.core.waiting import MAX_WAIT_S, Kind, Until
 from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.executors import lanes
+from mcp_background_job.jobs.indexing.trust import Trust
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.jobs.trust import Trust
-from mcp_background_job.jobs.wait import WaitRequest
+from mcp_background_job.jobs.waiting.wait import WaitRequest
 from mcp_background_job.server.context import Callers
 from mcp_background_job.server.door import Door
 from mcp_background_job.server.fastmcp_names import AuthProvider, FastMCP, Tool

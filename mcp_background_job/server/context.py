@@ -7,7 +7,7 @@ from mcp_background_job.core.news import Reader
 from mcp_background_job.core.wire import utf8
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.executors import lanes
-from mcp_background_job.jobs.project import project_named, working_directory
+from mcp_background_job.jobs.inherited.project import project_named, working_directory
 from mcp_background_job.processes.client import own_conversation
 from mcp_background_job.server.fastmcp_names import Context, http_header
 from mcp_background_job.server.http_path import PROJECT_HEADER

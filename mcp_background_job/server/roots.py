@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 from weakref import WeakKeyDictionary
 
 from mcp_background_job.executors import lanes
-from mcp_background_job.jobs.project import project_of
+from mcp_background_job.jobs.inherited.project import project_of
 from mcp_background_job.server.fastmcp_names import Connection, Context, MCPError, connection_of, first_root
 
 _log = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from mcp_background_job.core.run import RunStatus
 from mcp_background_job.core.waiting import Kind, Until
 from mcp_background_job.errors import AgentMissingError, InvalidRequestError, RunStateError, UnknownRunError
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.jobs.wait import WaitRequest
+from mcp_background_job.jobs.waiting.wait import WaitRequest
 from tests.agents.fake_agents import Agents, assert_numbered, events_until, of, runs_of, types_of
 from tests.patience import PATIENCE_S, POLL_S
 from tests.survival.support import another_manager, tree_of

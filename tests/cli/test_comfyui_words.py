@@ -9,8 +9,8 @@ import mcp_background_job
 from mcp_background_job.cli import exit_codes
 from mcp_background_job.cli.comfyui.wording import typed
 from mcp_background_job.comfyui.cancel_plan import Verdict
-from mcp_background_job.core.batch import TERMINAL, BatchStatus
-from mcp_background_job.core.submission import End
+from mcp_background_job.core.comfyui.batch import TERMINAL, BatchStatus
+from mcp_background_job.core.comfyui.submission import End
 from mcp_background_job.errors import BackgroundJobError, UnknownBatchError, UnknownSessionError
 from tests.server.test_tool_list import COMFYUI_TOOLS
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from mcp_background_job.comfyui import workflow
 from mcp_background_job.comfyui.batches import Batches, BatchView, dispatcher_name, items_of
-from mcp_background_job.core.batch import TERMINAL
+from mcp_background_job.core.comfyui.batch import TERMINAL
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.naming import Asker
 from mcp_background_job.core.states import State

@@ -18,8 +18,8 @@ from mcp_background_job.comfyui.history import History
 from mcp_background_job.comfyui.process import Baselines
 from mcp_background_job.comfyui.prompts import Prompts
 from mcp_background_job.comfyui.submit import Submitter
-from mcp_background_job.core.batch import Batch
-from mcp_background_job.core.submission import Stage, Submission
+from mcp_background_job.core.comfyui.batch import Batch
+from mcp_background_job.core.comfyui.submission import Stage, Submission
 from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.journal import SqliteJournal
 from mcp_background_job.registry.sessions import SqliteSessions

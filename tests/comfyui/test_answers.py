@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mcp_background_job.comfyui import answers
 from mcp_background_job.comfyui.answers import decode
-from mcp_background_job.core.submission import End
+from mcp_background_job.core.comfyui.submission import End
 from tests.comfyui.recordings import FOLDER, VERSIONS, load
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mcp_background_job.comfyui.batches import CanceledBatch
-from mcp_background_job.core.batch import BatchStatus
+from mcp_background_job.core.comfyui.batch import BatchStatus
 from mcp_background_job.errors import RegistryError
 from mcp_background_job.jobs.manager import JobManager
 from tests.comfyui.batch_support import IN_FLIGHT_S, VERSIONS, House, house, quick, suspended

@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mcp_background_job.core.batch import BatchStatus
+from mcp_background_job.core.comfyui.batch import BatchStatus
 from mcp_background_job.core.naming import Asker
 from mcp_background_job.core.recovery import REBOOT
 from mcp_background_job.errors import BackgroundJobError

@@ -167,8 +167,8 @@ async def test_every_prompt_of_five_hundred_ends_once_whoever_is_killed(
 
 _CANCELING = """
 import sys, time
-from mcp_background_job.core.batch import Batch
-from mcp_background_job.core.submission import Stage, Submission
+from mcp_background_job.core.comfyui.batch import Batch
+from mcp_background_job.core.comfyui.submission import Stage, Submission
 from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.journal import SqliteJournal
 

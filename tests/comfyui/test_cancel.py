@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mcp_background_job.comfyui.cancel_plan import Verdict
-from mcp_background_job.core.submission import End
+from mcp_background_job.core.comfyui.submission import End
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.jobs.request import new_job_id
 from tests.comfyui.cancel_support import VERSIONS, control_of, controlled, end_of, ended_at, queued

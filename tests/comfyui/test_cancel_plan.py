@@ -32,7 +32,7 @@ from mcp_background_job.comfyui.cancel_plan import (
     Verdict,
 )
 from mcp_background_job.comfyui.trouble import Trouble
-from mcp_background_job.core.submission import End
+from mcp_background_job.core.comfyui.submission import End
 
 #: Before this a client may give up: nothing that a plan sees may keep it busy for longer.
 LIMIT_S = 50.0

@@ -10,8 +10,8 @@ import pytest
 from mcp_background_job.comfyui import queue_report
 from mcp_background_job.comfyui.catalogue import Among
 from mcp_background_job.comfyui.trouble import Trouble
-from mcp_background_job.core.session import Session, Tracked
-from mcp_background_job.core.submission import End
+from mcp_background_job.core.comfyui.session import Session, Tracked
+from mcp_background_job.core.comfyui.submission import End
 from mcp_background_job.errors import InvalidRequestError
 from tests.comfyui.cancel_support import VERSIONS
 from tests.comfyui.list_support import listed, until_over, until_runs

@@ -6,7 +6,7 @@ import pytest
 
 from mcp_background_job.comfyui.cancel_plan import Place
 from mcp_background_job.comfyui.dispatch_plan import REASONS, Fate, backoff_s, fate_of
-from mcp_background_job.core.submission import Stage
+from mcp_background_job.core.comfyui.submission import Stage
 
 FLAGS = [(server_is_new, has_run) for server_is_new in (False, True) for has_run in (False, True)]
 SENT = [Stage.SENDING, Stage.ACCEPTED]

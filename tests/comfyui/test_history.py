@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mcp_background_job.comfyui.history import Cleared
-from mcp_background_job.core.submission import End
+from mcp_background_job.core.comfyui.submission import End
 from mcp_background_job.errors import InvalidRequestError, UnreachableError
 from tests.comfyui.cancel_support import VERSIONS
 from tests.comfyui.list_support import Lists, listed, until_over

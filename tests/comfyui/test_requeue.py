@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from mcp_background_job.core.submission import Stage, Submission
+from mcp_background_job.core.comfyui.submission import Stage, Submission
 from mcp_background_job.core.waiting import Kind, Until
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.jobs.wait import WaitRequest
+from mcp_background_job.jobs.waiting.wait import WaitRequest
 from tests.comfyui.lifecycle_support import (
     Control,
     a_checkout,

@@ -19,7 +19,7 @@ from mcp_background_job.comfyui.results import (
     refused_of_result,
     result_of,
 )
-from mcp_background_job.core.submission import End
+from mcp_background_job.core.comfyui.submission import End
 from mcp_background_job.errors import CorruptRecordError
 from tests.comfyui.recordings import FOLDER, VERSIONS, load
 

@@ -23,7 +23,7 @@ from mcp_background_job.comfyui.cancel_plan import Verdict
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.preview import preview_of
 from mcp_background_job.config import load_comfyui_settings
-from mcp_background_job.core.batch import TERMINAL, BatchStatus
+from mcp_background_job.core.comfyui.batch import TERMINAL, BatchStatus
 from mcp_background_job.jobs.manager import JobManager
 from tests.comfyui_simulator import graphs
 from tests.comfyui_simulator.process import Simulator, free_port

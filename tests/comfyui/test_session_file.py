@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_background_job.comfyui.session_file import content_of, session_of
-from mcp_background_job.core.session import Session, Tracked
+from mcp_background_job.core.comfyui.session import Session, Tracked
 from mcp_background_job.errors import InvalidRequestError
 
 SESSION = Session(session_id="s1", name="cats", created_at=1760000000.0, directory="/work")

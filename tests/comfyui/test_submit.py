@@ -14,7 +14,7 @@ import pytest
 
 from mcp_background_job.comfyui import workflow
 from mcp_background_job.comfyui.trouble import Trouble
-from mcp_background_job.core.submission import Stage, Submission
+from mcp_background_job.core.comfyui.submission import Stage, Submission
 from mcp_background_job.errors import UnreachableError
 from tests.comfyui.cancel_support import VERSIONS, Control, control_of, controlled, end_of, listening, queued
 from tests.comfyui_simulator import graphs

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from mcp_background_job.core.answering import Since, has_answered, is_echo
+from mcp_background_job.core.dialogue.answering import Since, has_answered, is_echo
 
 ECHO = Since(
     sent="sleep 1; echo R\n",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mcp_background_job.core.asking import asks
+from mcp_background_job.core.dialogue.asking import asks
 
 
 @pytest.mark.parametrize(

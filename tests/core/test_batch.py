@@ -6,8 +6,17 @@ import itertools
 
 import pytest
 
-from mcp_background_job.core.batch import TERMINAL, Batch, BatchStatus, Counts, PromptState, count, state_of, status_of
-from mcp_background_job.core.submission import End, Stage
+from mcp_background_job.core.comfyui.batch import (
+    TERMINAL,
+    Batch,
+    BatchStatus,
+    Counts,
+    PromptState,
+    count,
+    state_of,
+    status_of,
+)
+from mcp_background_job.core.comfyui.submission import End, Stage
 
 PENDING, RUNNING, SUCCEEDED, FAILED, CANCELED = PromptState
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_background_job.core import gaps, rendering
-from mcp_background_job.core.gaps import Gap, Why
+from mcp_background_job.core.output import gaps, rendering
+from mcp_background_job.core.output.gaps import Gap, Why
 
 _LINES = b"one\ntwo\nthree\n"
 

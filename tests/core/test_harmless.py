@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_background_job.core.harmless import Filter, shown
+from mcp_background_job.core.output.harmless import Filter, shown
 from mcp_background_job.core.wire import to_json
 
 _CASES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mcp_background_job.core.keys import bytes_of
+from mcp_background_job.core.dialogue.keys import bytes_of
 from mcp_background_job.errors import InvalidRequestError
 
 

@@ -6,8 +6,8 @@ import dataclasses
 
 import pytest
 
+from mcp_background_job.core.dialogue.needs_input import missed_input, stdin_for
 from mcp_background_job.core.job import Job
-from mcp_background_job.core.needs_input import missed_input, stdin_for
 from mcp_background_job.core.states import Outcome, State
 
 

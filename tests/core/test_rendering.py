@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mcp_background_job.core.rendering import Row, as_raw_text, fit, join, render, render_page
-from mcp_background_job.core.screen import MAX_LINE
+from mcp_background_job.core.output.rendering import Row, as_raw_text, fit, join, render, render_page
+from mcp_background_job.core.output.screen import MAX_LINE
 from tests.patience import PATIENCE_S
 
 
@@ -105,7 +105,7 @@ def test_output_made_to_be_slow_is_rendered_all_the_same(hostile: bytes) -> None
 
 
 _PEAK = """
-from mcp_background_job.core.rendering import render
+from mcp_background_job.core.output.rendering import render
 
 def peak():
     with open("/proc/self/status") as status:

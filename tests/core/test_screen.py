@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcp_background_job.core.screen import MAX_LINE, Screen, incomplete_tail, plain_lines
+from mcp_background_job.core.output.screen import MAX_LINE, Screen, incomplete_tail, plain_lines
 
 
 def shown(text: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mcp_background_job.core.submission import End, Stage, Submission
+from mcp_background_job.core.comfyui.submission import End, Stage, Submission
 
 
 @pytest.mark.parametrize(

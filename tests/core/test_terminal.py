@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_background_job.core.terminal import Terminal, last_clear
+from mcp_background_job.core.output.terminal import Terminal, last_clear
 
 
 def shown(text: str, rows: int = 4, columns: int = 8) -> list[str]:

@@ -17,12 +17,12 @@ from mcp_background_job.agents.records import CancelIntent, Checkpoint, RunRecor
 from mcp_background_job.cli.exit_codes import COMFYUI_TABLE, RUNS_TABLE
 from mcp_background_job.cli.main import build_app
 from mcp_background_job.config import ComfyUISettings, Settings, variable_of
-from mcp_background_job.core.batch import Batch
-from mcp_background_job.core.download import Download
+from mcp_background_job.core.comfyui.batch import Batch
+from mcp_background_job.core.comfyui.download import Download
+from mcp_background_job.core.comfyui.session import Session, Tracked
+from mcp_background_job.core.comfyui.submission import End, Stage, Submission
 from mcp_background_job.core.run import Backend, EventType, RunStatus
-from mcp_background_job.core.session import Session, Tracked
 from mcp_background_job.core.states import STATUSES
-from mcp_background_job.core.submission import End, Stage, Submission
 from mcp_background_job.jobdir.layout import JobDir, RunDir, StateDir
 from mcp_background_job.jobdir.records import Exit, Spec, Status
 from mcp_background_job.jobs.request import COMMAND_FILE, STDIN_FILE

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mcp_background_job.core.gaps import Gap, Why
+from mcp_background_job.core.output.gaps import Gap, Why
 from mcp_background_job.jobdir import logreader
 from mcp_background_job.jobdir.layout import JobDir, StateDir
 from mcp_background_job.jobdir.logfiles import LogFiles

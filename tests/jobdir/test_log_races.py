@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_background_job.core.gaps import Why
+from mcp_background_job.core.output.gaps import Why
 from mcp_background_job.jobdir import logreader
 from mcp_background_job.jobdir.layout import JobDir, StateDir
 from mcp_background_job.jobdir.logformat import Stream

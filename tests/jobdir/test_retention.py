@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_background_job.core.gaps import Gap, Why
+from mcp_background_job.core.output.gaps import Gap, Why
 from mcp_background_job.jobdir import logreader
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.logformat import ENTRY, Stream

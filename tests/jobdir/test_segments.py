@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_background_job.core.gaps import Gap, Why
+from mcp_background_job.core.output.gaps import Gap, Why
 from mcp_background_job.jobdir import logreader, records, segments
 from mcp_background_job.jobdir.layout import JobDir, StateDir
 from mcp_background_job.jobdir.logformat import Stream

@@ -8,8 +8,8 @@ import pytest
 
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.layout import StateDir
-from mcp_background_job.jobs.index import Index
-from mcp_background_job.jobs.inheritance import Inheritance
+from mcp_background_job.jobs.indexing.index import Index
+from mcp_background_job.jobs.inherited.inheritance import Inheritance
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.news import JobNews
 from mcp_background_job.jobs.policy import Policy

@@ -14,9 +14,9 @@ from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.jobdir import boot
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import Exit, Status
-from mcp_background_job.jobs import view
-from mcp_background_job.jobs.hub import Watched
-from mcp_background_job.jobs.trust import Trust
+from mcp_background_job.jobs.indexing import view
+from mcp_background_job.jobs.indexing.trust import Trust
+from mcp_background_job.jobs.waiting.hub import Watched
 
 _HOUR = 3600.0
 _DAY = 24 * _HOUR

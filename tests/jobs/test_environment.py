@@ -9,9 +9,9 @@ from collections.abc import Mapping
 import pytest
 
 from mcp_background_job.config import ComfyUISettings, Settings, variable_of
-from mcp_background_job.jobs import inheritance
-from mcp_background_job.jobs.environment import completed, is_cut_down, is_secret, merged_path
-from mcp_background_job.jobs.inheritance import Inheritance
+from mcp_background_job.jobs.inherited import inheritance
+from mcp_background_job.jobs.inherited.environment import completed, is_cut_down, is_secret, merged_path
+from mcp_background_job.jobs.inherited.inheritance import Inheritance
 
 _SDK = ("HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER")
 _SESSION = (

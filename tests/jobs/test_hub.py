@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from mcp_background_job.core.waiting import Kind, Until, Why
-from mcp_background_job.jobs import hub, scan
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.output import compile_regex
-from mcp_background_job.jobs.wait import WaitRequest
+from mcp_background_job.jobs.waiting import hub, scan
+from mcp_background_job.jobs.waiting.wait import WaitRequest
 from tests.patience import WAIT_S, until
 from tests.survival.support import start
 

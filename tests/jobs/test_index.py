@@ -22,8 +22,8 @@ from mcp_background_job.jobdir import records
 from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import Exit, Spec
-from mcp_background_job.jobs import passes
-from mcp_background_job.jobs.index import Index
+from mcp_background_job.jobs.indexing import passes
+from mcp_background_job.jobs.indexing.index import Index
 from mcp_background_job.registry.base import Registry
 from mcp_background_job.registry.sqlite import SqliteRegistry
 

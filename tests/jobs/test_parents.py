@@ -14,7 +14,7 @@ from mcp_background_job.comfyui.process import Baselines
 from mcp_background_job.comfyui.server_job import ServerJob
 from mcp_background_job.comfyui.server_record import ServerRecords
 from mcp_background_job.comfyui.startup import Settings, Startup
-from mcp_background_job.core.batch import Batch
+from mcp_background_job.core.comfyui.batch import Batch
 from mcp_background_job.core.job import Job
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import ROOT, StartRequest

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_background_job.jobs.project import project_of, working_directory
+from mcp_background_job.jobs.inherited.project import project_of, working_directory
 
 
 @pytest.mark.parametrize("mark", [".git", ".hg", ".jj"])

@@ -10,10 +10,10 @@ import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcp_background_job.core.gaps import Gap, Why
+from mcp_background_job.core.output.gaps import Gap, Why
 from mcp_background_job.jobdir.logformat import Stream
 from mcp_background_job.jobdir.logreader import Piece
-from mcp_background_job.jobs.scan import PIECE, Scanner, Sought
+from mcp_background_job.jobs.waiting.scan import PIECE, Scanner, Sought
 from tests.places.memory import MemoryJob, MemoryStore
 
 

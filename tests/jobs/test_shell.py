@@ -10,9 +10,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from mcp_background_job.jobs import shell
-from mcp_background_job.jobs.environment import plain_output, terminal_output
-from mcp_background_job.jobs.shell import (
+from mcp_background_job.jobs.inherited import shell
+from mcp_background_job.jobs.inherited.environment import plain_output, terminal_output
+from mcp_background_job.jobs.inherited.shell import (
     MAX_ARGUMENT,
     argv_of,
     command_from,

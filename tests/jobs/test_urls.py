@@ -14,7 +14,7 @@ from mcp_background_job.core.waiting import Kind, Until, Why, parse_until
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import StartRequest
-from mcp_background_job.jobs.wait import WaitRequest
+from mcp_background_job.jobs.waiting.wait import WaitRequest
 from tests.patience import WAIT_S
 
 #: A wait that is to time out: long enough for a question and its answer.

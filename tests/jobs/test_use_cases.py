@@ -27,7 +27,7 @@ from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import Spec, StopRequest
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import StartRequest
-from mcp_background_job.jobs.wait import WaitRequest
+from mcp_background_job.jobs.waiting.wait import WaitRequest
 from tests.patience import PATIENCE_S
 from tests.places.memory import MemoryChannel, MemoryPlace
 

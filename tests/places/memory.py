@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from mcp_background_job.core.gaps import Gap
+from mcp_background_job.core.output.gaps import Gap
 from mcp_background_job.core.schedule import decide
 from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.executors.base import Cancelled, Submitted

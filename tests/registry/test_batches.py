@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from mcp_background_job.core.batch import Batch, Counts
-from mcp_background_job.core.submission import End, Stage, Submission
+from mcp_background_job.core.comfyui.batch import Batch, Counts
+from mcp_background_job.core.comfyui.submission import End, Stage, Submission
 from mcp_background_job.errors import RegistryError
 from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.journal import SqliteJournal
@@ -530,8 +530,8 @@ def go(process: subprocess.Popen[str]) -> None:
 
 _BEGIN = """
 import sys
-from mcp_background_job.core.batch import Batch
-from mcp_background_job.core.submission import Stage, Submission
+from mcp_background_job.core.comfyui.batch import Batch
+from mcp_background_job.core.comfyui.submission import Stage, Submission
 from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.journal import SqliteJournal
 batches = SqliteBatches(SqliteJournal(sys.argv[1]).database)

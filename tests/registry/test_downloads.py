@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_background_job.core.download import Download
+from mcp_background_job.core.comfyui.download import Download
 from mcp_background_job.registry.database import Database
 from mcp_background_job.registry.downloads import SqliteDownloads
 from mcp_background_job.registry.journal import JOURNAL

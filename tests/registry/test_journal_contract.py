@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcp_background_job.core.submission import End, Result, Stage, Submission
+from mcp_background_job.core.comfyui.submission import End, Result, Stage, Submission
 from mcp_background_job.registry.database import Database
 from mcp_background_job.registry.journal import JOURNAL, SqliteJournal
 from mcp_background_job.registry.journal_base import Journal

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from mcp_background_job.core.batch import Batch
-from mcp_background_job.core.submission import End, Result, Stage, Submission
+from mcp_background_job.core.comfyui.batch import Batch
+from mcp_background_job.core.comfyui.submission import End, Result, Stage, Submission
 from mcp_background_job.errors import RegistryError
 from mcp_background_job.registry import journal as journal_module
 from mcp_background_job.registry.batches import SqliteBatches
@@ -289,7 +289,7 @@ def child(code: str, *arguments: str) -> Generator[subprocess.Popen[str]]:
 
 _WRITE = """
 import sys
-from mcp_background_job.core.submission import End, Stage, Submission
+from mcp_background_job.core.comfyui.submission import End, Stage, Submission
 from mcp_background_job.registry.journal import SqliteJournal
 
 def submission(prompt_id):

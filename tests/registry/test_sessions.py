@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from mcp_background_job.core.batch import Batch
-from mcp_background_job.core.session import Session, Tracked
-from mcp_background_job.core.submission import End, Stage, Submission
+from mcp_background_job.core.comfyui.batch import Batch
+from mcp_background_job.core.comfyui.session import Session, Tracked
+from mcp_background_job.core.comfyui.submission import End, Stage, Submission
 from mcp_background_job.errors import RegistryError
 from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.journal import SqliteJournal

@@ -15,8 +15,8 @@ pytestmark = pytest.mark.real_process
 #: What either release does with the journal: a JSON list of steps comes in, what each returns goes out.
 DRIVER = """
 import dataclasses, json, os, sys
-from mcp_background_job.core.batch import Batch
-from mcp_background_job.core.submission import End, Result, Stage, Submission
+from mcp_background_job.core.comfyui.batch import Batch
+from mcp_background_job.core.comfyui.submission import End, Result, Stage, Submission
 from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.journal import SqliteJournal
 

@@ -12,7 +12,7 @@ from fastmcp.client.client import CallToolResult
 
 from mcp_background_job.core.waiting import Kind, Until
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.jobs.wait import WaitRequest
+from mcp_background_job.jobs.waiting.wait import WaitRequest
 from tests.patience import WAIT_S
 from tests.server.calls import Caller
 

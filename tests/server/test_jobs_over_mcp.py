@@ -13,7 +13,7 @@ import pytest
 from mcp_background_job.core.waiting import Kind, Until
 from mcp_background_job.jobs import keys as keyboard
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.jobs.wait import WaitRequest
+from mcp_background_job.jobs.waiting.wait import WaitRequest
 from tests.patience import PATIENCE_S, WAIT_S
 from tests.server.calls import Caller
 

@@ -21,7 +21,7 @@ from mcp_background_job.jobdir.records import Exit, Status
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.output import compile_regex
 from mcp_background_job.jobs.request import StartRequest
-from mcp_background_job.jobs.wait import Waited, WaitRequest
+from mcp_background_job.jobs.waiting.wait import Waited, WaitRequest
 from tests.nursery.starts import program
 from tests.patience import PATIENCE_S, WAIT_S
 

@@ -10,7 +10,7 @@ import pytest
 
 from mcp_background_job.core.waiting import Kind, Until
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.jobs.wait import WaitRequest
+from mcp_background_job.jobs.waiting.wait import WaitRequest
 from tests.patience import PATIENCE_S, wait_until
 from tests.survival.support import ended, exit_of, output_of, start, status_of
 

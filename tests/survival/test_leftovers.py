@@ -15,7 +15,7 @@ import pytest
 from mcp_background_job.core.waiting import Kind, Until
 from mcp_background_job.errors import LaunchError
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.jobs.wait import WaitRequest
+from mcp_background_job.jobs.waiting.wait import WaitRequest
 from tests.conftest import Liveness
 from tests.patience import PATIENCE_S
 from tests.survival.support import (

@@ -15,7 +15,7 @@ import pytest
 from bench.client import ServerProcess, facts_of
 from mcp_background_job.app import build
 from mcp_background_job.config import load_settings
-from mcp_background_job.jobs import inheritance
+from mcp_background_job.jobs.inherited import inheritance
 from mcp_background_job.processes import login
 from mcp_background_job.processes.login import login_environment
 from tests.conftest import Liveness

@@ -16,7 +16,7 @@ from mcp_background_job.app import build
 from mcp_background_job.config import load_settings
 from mcp_background_job.core.waiting import Kind, Until
 from mcp_background_job.jobs.request import StartRequest
-from mcp_background_job.jobs.wait import WaitRequest
+from mcp_background_job.jobs.waiting.wait import WaitRequest
 
 FILES = ["", "runner.lock", "status.json", "spec.json", "output.log", "control.sock", "..", "../../open"]
 

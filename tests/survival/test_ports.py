@@ -16,7 +16,7 @@ from mcp_background_job.core.job import Job
 from mcp_background_job.core.waiting import Kind, Until
 from mcp_background_job.jobdir import control
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.jobs.wait import Waited, WaitRequest
+from mcp_background_job.jobs.waiting.wait import Waited, WaitRequest
 from tests.patience import WAIT_S
 from tests.survival.support import directory_of, runner_of, start
 

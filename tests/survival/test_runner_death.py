@@ -15,7 +15,7 @@ from mcp_background_job.errors import RunnerSilentError
 from mcp_background_job.jobdir import lock
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import StartRequest
-from mcp_background_job.jobs.wait import WaitRequest
+from mcp_background_job.jobs.waiting.wait import WaitRequest
 from tests.conftest import Liveness
 from tests.patience import PATIENCE_S, WAIT_S, until, wait_until
 from tests.survival.support import (

@@ -15,8 +15,8 @@ from mcp_background_job.config import load_settings
 from mcp_background_job.core.job import Job
 from mcp_background_job.errors import InvalidRequestError, LaunchError
 from mcp_background_job.jobdir.layout import StateDir
+from mcp_background_job.jobs.inherited.shell import MAX_ARGUMENT
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.jobs.shell import MAX_ARGUMENT
 from tests.patience import PATIENCE_S
 from tests.survival.support import ended, output_of, printed, start
 

@@ -16,7 +16,7 @@ from mcp_background_job.core.waiting import Why
 from mcp_background_job.executors import lanes
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.output import EXCERPT_BUDGET, NEWS_BUDGET
-from mcp_background_job.jobs.wait import Waited, WaitRequest
+from mcp_background_job.jobs.waiting.wait import Waited, WaitRequest
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -56,7 +56,7 @@ async def several(manager: JobManager, jobs: list[Job]) -> list[dict[str, Any]]:
 
 def log_facts(log_path: str, kept_from: int) -> dict[str, Any]:
     """Return where a log is; if its beginning was dropped, from which byte on it is there, and how to search it."""
-    from mcp_background_job.core.gaps import way_to_search  # noqa: PLC0415  a list of jobs does without
+    from mcp_background_job.core.output.gaps import way_to_search  # noqa: PLC0415  a list of jobs does without
 
     return {"log_path": log_path, "kept_from": kept_from or None, "log_search": way_to_search(log_path, kept_from)}
 

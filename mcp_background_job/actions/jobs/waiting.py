@@ -14,7 +14,7 @@ from mcp_background_job.actions.jobs.report import JobResult, JobsResult
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.output import NEWS_BUDGET
-from mcp_background_job.jobs.wait import Waited
+from mcp_background_job.jobs.waiting.wait import Waited
 
 #: Characters of output for each of several jobs that were waited for.
 _BUDGET_OF_SEVERAL = 1500

@@ -12,7 +12,7 @@ from mcp_background_job.cli.show import escaped, printable
 from mcp_background_job.comfyui.batches import BatchView
 from mcp_background_job.comfyui.prompts import Prompt
 from mcp_background_job.comfyui.report import progress_of
-from mcp_background_job.core.batch import BatchStatus
+from mcp_background_job.core.comfyui.batch import BatchStatus
 
 #: Characters of an id that tell prompts of one batch from each other.
 _SHORT_ID = 8

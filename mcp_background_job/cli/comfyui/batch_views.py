@@ -10,7 +10,7 @@ from mcp_background_job.cli.comfyui.wording import typed
 from mcp_background_job.cli.show import escaped
 from mcp_background_job.comfyui import queue_report
 from mcp_background_job.comfyui.batches import BatchView
-from mcp_background_job.core.batch import TERMINAL
+from mcp_background_job.core.comfyui.batch import TERMINAL
 
 
 class View(Protocol):

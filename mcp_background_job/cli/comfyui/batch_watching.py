@@ -14,7 +14,7 @@ from mcp_background_job.cli.terminal import PROGRAM
 from mcp_background_job.comfyui import queue_report
 from mcp_background_job.comfyui.batches import BatchView
 from mcp_background_job.comfyui.control import ComfyUI
-from mcp_background_job.core.batch import TERMINAL
+from mcp_background_job.core.comfyui.batch import TERMINAL
 
 #: Between two looks; a batch of prompts that take milliseconds is over at the first ones.
 _FIRST_LOOK_S = 0.05

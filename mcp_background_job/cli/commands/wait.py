@@ -18,7 +18,7 @@ from mcp_background_job.core.job import Job
 from mcp_background_job.core.waiting import Kind, Until, Why, parse_until
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.output import compile_regex
-from mcp_background_job.jobs.wait import Waited, WaitRequest
+from mcp_background_job.jobs.waiting.wait import Waited, WaitRequest
 
 #: What a job that works shows: if it has ended without it, the wait is in vain.
 _SIGNS = (Kind.REGEX, Kind.PORT, Kind.HTTP)

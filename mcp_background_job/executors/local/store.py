@@ -17,7 +17,7 @@ from mcp_background_job.jobdir.observe import Observation, observe
 from mcp_background_job.jobdir.records import Spec
 
 if TYPE_CHECKING:
-    from mcp_background_job.core.gaps import Gap
+    from mcp_background_job.core.output.gaps import Gap
     from mcp_background_job.jobdir.logformat import Stream
     from mcp_background_job.jobdir.logreader import Entry, Parts, Piece
 

@@ -15,7 +15,7 @@ from mcp_background_job.agents.request import SpawnRequest
 from mcp_background_job.agents.results import Run
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.core.run import RunStatus
-from mcp_background_job.jobs.inheritance import Inheritance
+from mcp_background_job.jobs.inherited.inheritance import Inheritance
 from mcp_background_job.jobs.manager import JobManager
 from tests.agents.fake_agents import assert_numbered, of
 from tests.agents.fake_model.server import FakeModel

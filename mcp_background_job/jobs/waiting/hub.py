@@ -18,10 +18,10 @@ from mcp_background_job.executors.base import Channel
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.control import News, NoRunnerError, RunnerTimeoutError
 from mcp_background_job.jobdir.observe import Observation
-from mcp_background_job.jobs.change import Change
-from mcp_background_job.jobs.scan import Searches
-from mcp_background_job.jobs.turns import Turns
-from mcp_background_job.jobs.view import started_at_of
+from mcp_background_job.jobs.indexing.view import started_at_of
+from mcp_background_job.jobs.waiting.change import Change
+from mcp_background_job.jobs.waiting.scan import Searches
+from mcp_background_job.jobs.waiting.turns import Turns
 
 #: An output size that no log reaches: the watcher wants to hear of the end only.
 _NEVER = 2**62

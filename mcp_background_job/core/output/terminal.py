@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-from mcp_background_job.core.window import COLUMNS, ROWS
+from mcp_background_job.core.output.window import COLUMNS, ROWS
 
 _TOKEN = re.compile(
     r"(?P<text>[^\x00-\x1f\x7f-\x9f]+)"

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from mcp_background_job.jobs.environment import completed
+from mcp_background_job.jobs.inherited.environment import completed
 
 #: The first job waits so long for the login shell; most have answered by then, since they are asked at the start.
 PATIENCE_S = 1.0

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mcp_background_job.core.submission import End, Stage
+from mcp_background_job.core.comfyui.submission import End, Stage
 
 
 class PromptState(StrEnum):

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mcp_background_job.core.gaps import Gap, note, stretches
-from mcp_background_job.core.screen import MAX_LINE, Line, Screen, incomplete_tail, next_drawing
+from mcp_background_job.core.output.gaps import Gap, note, stretches
+from mcp_background_job.core.output.screen import MAX_LINE, Line, Screen, incomplete_tail, next_drawing
 
 #: A run of identical lines is folded from this length on.
 _FOLD_FROM = 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mcp_background_job.core.window import COLUMNS, ROWS
+from mcp_background_job.core.output.window import COLUMNS, ROWS
 
 #: What our own screen shows, and what is drawn for it is found on every machine that has terminals at all.
 _TERMINAL = "xterm-256color"

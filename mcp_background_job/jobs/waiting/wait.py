@@ -13,10 +13,10 @@ from mcp_background_job.core.waiting import Facts, Kind, Until, Why, why_over
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.observe import Observation
-from mcp_background_job.jobs.hub import Hub, Watched
 from mcp_background_job.jobs.looking import Looker
-from mcp_background_job.jobs.scan import Found, Search, Sought
-from mcp_background_job.jobs.url import Asked, asking
+from mcp_background_job.jobs.waiting.hub import Hub, Watched
+from mcp_background_job.jobs.waiting.scan import Found, Search, Sought
+from mcp_background_job.jobs.waiting.url import Asked, asking
 
 if TYPE_CHECKING:
     import regex

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from mcp_background_job.core.asking import is_prompt
+from mcp_background_job.core.dialogue.asking import is_prompt
 
 #: A prompt is what it is when nothing has followed it for this long; on its way over a network it comes in pieces.
 PROMPT_PAUSE_S = 0.2

@@ -14,7 +14,7 @@ from itertools import islice
 from mcp_background_job.core.job import Job
 from mcp_background_job.errors import CorruptRecordError
 from mcp_background_job.executors.places import Places
-from mcp_background_job.jobs.view import job_of, unrecorded
+from mcp_background_job.jobs.indexing.view import job_of, unrecorded
 from mcp_background_job.registry.base import Registry
 
 #: What passes are noted under in the index.

@@ -9,7 +9,7 @@ from mcp_background_job.core.states import State
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.observe import Observation
-from mcp_background_job.jobs.index import Index
+from mcp_background_job.jobs.indexing.index import Index
 from mcp_background_job.jobs.news import JobNews
 from mcp_background_job.registry.base import Registry
 

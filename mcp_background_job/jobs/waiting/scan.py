@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from mcp_background_job.core.gaps import Gap, Why, stretches, summary
-from mcp_background_job.core.screen import plain_lines, plain_position, written_position
+from mcp_background_job.core.output.gaps import Gap, Why, stretches, summary
+from mcp_background_job.core.output.screen import plain_lines, plain_position, written_position
 from mcp_background_job.core.text import one_line
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.base import Store

@@ -9,7 +9,7 @@ from mcp_background_job.core.states import State
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.observe import Observation
-from mcp_background_job.jobs.change import Change
+from mcp_background_job.jobs.waiting.change import Change
 
 #: How often to look whether a queued job is still in the queue: two listings, and only if something has changed.
 _LOOK_AGAIN_S = 0.05

@@ -23,8 +23,8 @@ from mcp_background_job.core.states import State
 from mcp_background_job.errors import CorruptRecordError, RegistryError
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.layout import is_job_id
-from mcp_background_job.jobs.passes import Passes, fill_origins, removed, settled
-from mcp_background_job.jobs.view import job_of, observed, unrecorded
+from mcp_background_job.jobs.indexing.passes import Passes, fill_origins, removed, settled
+from mcp_background_job.jobs.indexing.view import job_of, observed, unrecorded
 from mcp_background_job.registry.base import Registry
 
 _log = logging.getLogger(__name__)

@@ -8,14 +8,14 @@ import time
 from functools import lru_cache
 
 from mcp_background_job.core.clocks import begun_at
-from mcp_background_job.core.harmless import shown
 from mcp_background_job.core.job import Job
+from mcp_background_job.core.output.harmless import shown
 from mcp_background_job.core.states import State
 from mcp_background_job.core.text import shortened
 from mcp_background_job.jobdir import boot
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import Exit, Spec, Status
-from mcp_background_job.jobs.project import project_of
+from mcp_background_job.jobs.inherited.project import project_of
 
 #: Names of the jobs that release 1.0.0 ran for itself: ComfyUI, and dispatchers of batches. They are of no project.
 _OWN_OF_RELEASE_1 = re.compile(r"comfyui-\d+|batch-b[a-z0-9]{6}")

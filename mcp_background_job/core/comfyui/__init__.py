@@ -1,0 +1,1 @@
+"""What is remembered of ComfyUI: batches, submissions, sessions and downloads."""

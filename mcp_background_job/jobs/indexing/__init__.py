@@ -1,0 +1,1 @@
+"""The index of jobs: kept in step with the directories, and tidied."""
