@@ -33,13 +33,13 @@ class Attempt:
     Attributes:
         number: 1 for the first.
         before: how the one before ended and how long it took; ``None`` for the first.
-        begins_in_s: seconds until it begins, 0 or less if it has begun.
+        begins_at: when it begins or began (seconds since the epoch); 0 for the first.
         is_last: it has failed, and there will be no other.
     """
 
     number: int
     before: str | None = None
-    begins_in_s: float = 0.0
+    begins_at: float = 0.0
     is_last: bool = False
 
 
@@ -64,19 +64,31 @@ def newest(path: str) -> Attempt:
         before = f"attempt {last['failed']} ended with {last['ended']} after {last['lived_s']:.1f} s"
     except (OSError, ValueError, LookupError, TypeError):  # nothing is noted yet, or not wholly
         return Attempt(1)
-    return Attempt(number, before, 0.0 if begins_at is None else begins_at - time.time(), is_last=begins_at is None)
+    return Attempt(number, before, begins_at or 0.0, is_last=begins_at is None)
 
 
-def told_of(path: str) -> str | None:
+def told_of(path: str, *, ended_at: float | None = None) -> str | None:
     """Return what to say of the newest attempt that a file tells of; call it in a thread."""
-    return told(newest(path))
+    return told(newest(path), ended_at=ended_at)
 
 
-def told(attempt: Attempt) -> str | None:
-    """Return what to say of an attempt; nothing of the first."""
+def told(attempt: Attempt, *, ended_at: float | None = None) -> str | None:
+    """Return what to say of an attempt; nothing of the first.
+
+    Args:
+        attempt: the job's newest.
+        ended_at: when the job ended (seconds since the epoch), ``None`` if it has not.
+    """
     if attempt.before is None:
         return None
+    return f"{attempt.before}; {_since(attempt, ended_at)}"
+
+
+def _since(attempt: Attempt, ended_at: float | None) -> str:
     if attempt.is_last:
-        return f"{attempt.before}; it has failed too often and is not started again"
-    begins = f"begins in {attempt.begins_in_s:.0f} s" if attempt.begins_in_s > 0 else "runs"
-    return f"{attempt.before}; attempt {attempt.number} {begins}"
+        return "it has failed too often and is not started again"
+    if ended_at is not None:
+        when = "before" if attempt.begins_at > ended_at else "in"
+        return f"the job ended {when} attempt {attempt.number}"
+    wait_s = attempt.begins_at - time.time()
+    return f"attempt {attempt.number} begins in {wait_s:.0f} s" if wait_s > 0 else f"attempt {attempt.number} runs"

@@ -63,5 +63,5 @@ def _on_end(job: Job, spec: Spec | None) -> str | None:
     if spec is None or job.state is not State.EXITED:
         return None
     if spec.attempts_file:
-        return told_of(spec.attempts_file)
+        return told_of(spec.attempts_file, ended_at=job.ended_at)
     return missed_input(job, spec.stdin, has_text=spec.stdin_file is not None)

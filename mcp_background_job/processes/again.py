@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import resource
 import signal
@@ -29,6 +30,11 @@ STEADY_S = 60.0
 #: its exit code, as shells do of what they have run.
 _ASKS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 _ENDED_AS_ASKED = {code for number in _ASKS for code in (-number, 128 + number)}
+
+#: These are often handled by a program that goes on: a prompt drops its line at ctrl-c, a JVM prints its threads at
+#: ctrl-\. Who ends by them does so soon, most in milliseconds, and slow ones in a few seconds.
+_OFTEN_HANDLED = (signal.SIGINT, signal.SIGQUIT)
+HEEDED_S = 10.0
 
 _HEARD = (signal.SIGCHLD, signal.SIGALRM, *_ASKS)
 
@@ -56,8 +62,10 @@ def main(path: str, first_s: float, most: int, argv: list[str]) -> None:
         failures = failures + 1 if lived_s < STEADY_S else 1
         wait_s = delay_s(failures, first_s)
         _note(path, number, code, lived_s, wait_s=None if failures > most else wait_s)
-        if failures > most or _is_asked_within(wait_s):
+        if failures > most:
             _end(code)
+        if heard := _asked_within(wait_s):
+            _end(-heard)  # the code of an attempt that is long over would say nothing of this end
         number += 1
         with contextlib.suppress(OSError):  # a pipe or a terminal has no beginning to go back to
             os.lseek(0, 0, os.SEEK_SET)
@@ -70,20 +78,27 @@ def _take_notice(number: int, frame: object) -> None:
 def _run(argv: list[str]) -> tuple[int, bool]:
     """Run the command once; returns how it ended, and whether somebody asked for that."""
     pid = os.posix_spawn(argv[0], argv, os.environ, setsigmask=(), setsigdef=_IGNORED_BY_PYTHON)
-    asked = False
+    counts_until = -math.inf
     while True:
-        if signal.sigwait(_HEARD) != signal.SIGCHLD:
-            asked = True
+        heard = signal.sigwait(_HEARD)
+        if heard != signal.SIGCHLD:
+            counts_until = max(counts_until, counts_for_s(heard) + time.monotonic())
         done, status = os.waitpid(pid, os.WNOHANG)
         if done:
-            return os.waitstatus_to_exitcode(status), asked
+            return os.waitstatus_to_exitcode(status), time.monotonic() < counts_until
 
 
-def _is_asked_within(wait_s: float) -> bool:
+def counts_for_s(number: int) -> float:
+    """Return for how long (seconds) an end counts as that which a signal has asked for."""
+    return HEEDED_S if number in _OFTEN_HANDLED else math.inf
+
+
+def _asked_within(wait_s: float) -> int:
+    """Return the signal by which somebody asks for an end within this time, 0 if nobody does."""
     signal.setitimer(signal.ITIMER_REAL, wait_s)
     while (heard := signal.sigwait(_HEARD)) == signal.SIGCHLD:
         pass
-    return heard != signal.SIGALRM
+    return 0 if heard == signal.SIGALRM else heard
 
 
 def _note(path: str, number: int, code: int, lived_s: float, *, wait_s: float | None) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Generator
 from pathlib import Path
 
@@ -18,6 +19,13 @@ from tests.patience import PATIENCE_S, wait_until
 
 Run = Callable[..., subprocess.Popen[bytes]]
 
+_WITH_OTHER_LIMIT = """
+import runpy, sys
+again = runpy.run_path(sys.argv[1])
+again["main"].__globals__["HEEDED_S"] = float(sys.argv[2])
+again["main"](sys.argv[3], float(sys.argv[4]), int(sys.argv[5]), sys.argv[6:])
+"""
+
 
 @pytest.fixture
 def run(tmp_path: Path) -> Generator[Run]:
@@ -26,11 +34,14 @@ def run(tmp_path: Path) -> Generator[Run]:
     notes.touch()
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(command: str, *, first_s: float = 0.01, most: int = 3) -> subprocess.Popen[bytes]:
-        helper = [sys.executable, "-I", "-S", again.__file__, str(notes), str(first_s), str(most)]
+    def start(
+        command: str, *, first_s: float = 0.01, most: int = 3, heeded_s: float | None = None
+    ) -> subprocess.Popen[bytes]:
+        helper = [again.__file__] if heeded_s is None else ["-c", _WITH_OTHER_LIMIT, again.__file__, str(heeded_s)]
+        arguments = [str(notes), str(first_s), str(most), "/bin/sh", "-c", command]
         started.append(
             subprocess.Popen(
-                [*helper, "/bin/sh", "-c", command],
+                [sys.executable, "-I", "-S", *helper, *arguments],
                 cwd=tmp_path,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -64,7 +75,8 @@ def test_what_fails_is_run_again_until_it_ends_well(run: Run, tmp_path: Path) ->
     newest = attempts.newest(str(tmp_path / "attempts"))
     assert (newest.number, newest.is_last) == (3, False)
     assert "attempt 2 ended with exit code 4 after" in (attempts.told(newest) or "")
-    assert "attempt 3 runs" in (attempts.told(newest) or "")
+    assert (attempts.told(newest) or "").endswith("attempt 3 runs")
+    assert (attempts.told(newest, ended_at=time.time()) or "").endswith("the job ended in attempt 3")
 
 
 def test_after_too_many_failures_in_a_row_it_ends_as_the_last_attempt_did(run: Run, tmp_path: Path) -> None:
@@ -102,13 +114,37 @@ def test_what_is_asked_to_end_is_not_run_again_whatever_it_exits_with(run: Run, 
 def test_what_is_asked_to_end_between_two_attempts_ends(run: Run, tmp_path: Path) -> None:
     process = run("exit 5", first_s=3600.0)
     wait_until(lambda: attempts.newest(str(tmp_path / "attempts")).number == 2, "a first failure")
-    assert attempts.newest(str(tmp_path / "attempts")).begins_in_s > 0
-    assert "attempt 2 begins in" in (attempts.told(attempts.newest(str(tmp_path / "attempts"))) or "")
+    newest = attempts.newest(str(tmp_path / "attempts"))
+    assert "attempt 2 begins in" in (attempts.told(newest) or "")
+    assert (attempts.told(newest, ended_at=time.time()) or "").endswith("the job ended before attempt 2")
 
     os.killpg(process.pid, signal.SIGTERM)
 
     process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 5
+    assert process.returncode == -signal.SIGTERM
+
+
+@pytest.mark.parametrize(
+    ("number", "heeded_s", "runs_again"),
+    [
+        (signal.SIGINT, 0.0, True),  # the failure comes late: the program had handled it and gone on
+        (signal.SIGQUIT, 0.0, True),
+        (signal.SIGINT, 3600.0, False),
+        (signal.SIGTERM, 0.0, False),  # programs may take their time to shut down
+    ],
+)
+def test_a_failure_long_after_an_interruption_is_one(
+    run: Run, liveness: Liveness, number: signal.Signals, heeded_s: float, *, runs_again: bool
+) -> None:
+    body = f"signal.signal({number.value}, lambda *_: os._exit(3))\nconnect('command')\nhang()\n"
+    command = f"test -e before && exit 0; touch before; exec {liveness.script('command', body)}"
+    process = run(command, heeded_s=heeded_s)
+    liveness.expect("command")
+
+    os.killpg(process.pid, number)
+
+    assert len(_output(process)) == int(runs_again)
+    assert process.returncode == (0 if runs_again else 3)
 
 
 def test_an_attempt_has_signals_and_input_as_if_it_were_the_first(run: Run) -> None:

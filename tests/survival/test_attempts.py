@@ -34,6 +34,7 @@ async def test_a_job_that_fails_is_started_again_and_shows_which_attempt_it_is(
     killed = await manager.kill(job.job_id, by="test")
     assert killed.status == "killed"
     liveness.assert_dead("server")
+    assert ((await manager.details(job.job_id)).note or "").endswith("the job ended in attempt 2")
 
 
 @pytest.mark.requirement("restart.on_failure")
@@ -48,7 +49,9 @@ async def test_a_kill_ends_a_job_that_waits_for_its_next_attempt(
 
     await until(waits, "the first attempt fails")
     assert (await manager.kill(job.job_id, by="test")).status == "killed"
-    assert (await manager.details(job.job_id)).job.status == "killed"
+    details = await manager.details(job.job_id)
+    assert (details.job.status, details.job.exit_code, details.job.signal) == ("killed", None, "SIGTERM")
+    assert (details.note or "").endswith("the job ended before attempt 2")
 
 
 async def test_a_job_that_fails_too_often_has_failed_as_its_last_attempt_did(
