@@ -47,7 +47,10 @@ ROOT = ""
 #: By these, many programs reload, reopen their logs or tell how far they are, and go on.
 _OFTEN_ONLY_SENT = ("HUP", "USR1", "USR2")
 
-_STOP_SIGNALS = ("TERM", "INT", "HUP", "QUIT", "KILL", "USR1", "USR2", "ABRT")
+#: What asks a job to end where nobody has said with what.
+STOP_SIGNAL = "TERM"
+
+_STOP_SIGNALS = (STOP_SIGNAL, "INT", "HUP", "QUIT", "KILL", "USR1", "USR2", "ABRT")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -295,13 +298,17 @@ def new_job_id() -> str:
     return "j" + "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH))
 
 
-def signal_to_send(name: str, *, signal_only: bool | None) -> int | None:
+def signal_to_send(name: str | None, *, signal_only: bool | None) -> int | None:
     """Return the number of a signal that is to be sent and to stop nothing; ``None`` if it is to stop a job.
 
     Raises:
         InvalidRequestError: it can do neither; or nobody has said which of the two it is to do, and it is one by which
             most mean the former.
     """
+    if name is None:
+        if signal_only:
+            raise InvalidRequestError("signal_only=true sends a signal: give signal, HUP, USR1, STOP, CONT or such")
+        return None
     short = name.upper().removeprefix("SIG")
     if signal_only:
         return _number(name, f"SIG{short}")

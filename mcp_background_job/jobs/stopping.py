@@ -12,7 +12,7 @@ from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.records import StopRequest
 from mcp_background_job.jobs.looking import Looker
 from mcp_background_job.jobs.policy import GRACE_S
-from mcp_background_job.jobs.request import check_grace, stop_signal
+from mcp_background_job.jobs.request import STOP_SIGNAL, check_grace, stop_signal
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,9 @@ class Stopper:
         self._places = places
         self._looker = looker
 
-    async def kill(self, job_id: str, *, by: str, why: str, signal: str = "TERM", grace_s: float = GRACE_S) -> Killed:
+    async def kill(
+        self, job_id: str, *, by: str, why: str, signal: str = STOP_SIGNAL, grace_s: float = GRACE_S
+    ) -> Killed:
         """Stop a job and everything that it started; see ``JobManager.kill``."""
         check_grace(grace_s)
         request = StopRequest(at=time.time(), by=by, why=why, signal=stop_signal(signal), grace_s=grace_s)

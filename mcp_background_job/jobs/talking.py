@@ -97,8 +97,8 @@ class Talker:
             )
         if not answer["pids"]:
             raise InvalidRequestError(
-                f"no process of job {job.label} handles {name}, which would only have ended it, so it was not sent; "
-                "kill_job without signal_only stops the job"
+                f"no process of job {job.label} is known to handle {name}, which ends those that do not, so it was not "
+                "sent; kill_job without signal_only stops the job"
             )
         return answer["pids"]
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 
 import pytest
 
 from mcp_background_job.errors import InvalidRequestError, JobEndedError
 from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.request import StartRequest, signal_to_send
+from mcp_background_job.runner.family.meant import handles
 from tests.conftest import Liveness
 from tests.survival.support import ended, output_of, printed, start
 
@@ -35,7 +38,7 @@ async def test_a_signal_reaches_the_server_behind_the_shell_and_stops_nothing(
     assert pid
     await printed(manager, job, f"reloaded {signal.SIGHUP.value}")
     liveness.assert_alive("server")
-    with pytest.raises(InvalidRequestError, match=r"no process of job .* handles SIGUSR2"):
+    with pytest.raises(InvalidRequestError, match=r"no process of job .* handle SIGUSR2"):
         await manager.signal_handlers(job, signal.SIGUSR2)
     liveness.assert_alive("server")
     assert (await manager.find(job.job_id)).status == "running"
@@ -66,3 +69,70 @@ async def test_a_polite_end_is_not_followed_by_a_kill(manager: JobManager) -> No
     await printed(manager, job, "asked")
     await manager.send_input(job, b"\n\n")
     assert (await ended(manager, job)).status == "completed"
+
+
+async def test_what_nobody_handles_is_not_sent_however_polite_it_is(manager: JobManager, liveness: Liveness) -> None:
+    job = await start(manager, "exec " + liveness.script("server", 'connect("server")\nhang()\n'))
+    liveness.expect("server")
+
+    for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGALRM):
+        with pytest.raises(InvalidRequestError, match=f"no process of job .* {number.name}, .* so it was not sent"):
+            await manager.signal_handlers(job, number)
+
+    assert await manager.signal_handlers(job, signal.SIGCHLD)
+    liveness.assert_alive("server")
+    await manager.kill(job.job_id, by="test")
+
+
+@pytest.mark.parametrize("name", ["bash", "zsh"])
+async def test_a_shell_that_asks_for_a_signal_in_order_to_end_does_not_handle_it(
+    name: str, manager: JobManager, liveness: Liveness
+) -> None:
+    shell = shutil.which(name)
+    if shell is None:
+        pytest.skip(f"{name} is not installed")
+    command = f"trap 'echo over' EXIT; {liveness.holder('server')} | cat; :"
+    job = (await manager.start(StartRequest(command=command, shell=(shell,)))).job  # noqa: S604  it names a shell
+    liveness.expect("server")
+
+    with pytest.raises(InvalidRequestError, match="so it was not sent"):
+        await manager.signal_handlers(job, signal.SIGHUP)
+
+    liveness.assert_alive("server")
+    await manager.kill(job.job_id, by="test")
+
+
+def _set_of(*numbers: signal.Signals) -> int:
+    return sum(1 << (number - 1) for number in numbers)
+
+
+#: What bash asks for as soon as it has an EXIT trap.
+_BASH_ENDS_BY = _set_of(signal.SIGILL, signal.SIGVTALRM, signal.SIGXCPU, signal.SIGHUP, signal.SIGUSR1, signal.SIGTERM)
+
+
+@pytest.mark.parametrize(
+    ("name", "caught", "number", "does"),
+    [
+        ("nginx", _set_of(signal.SIGWINCH, signal.SIGUSR2), signal.SIGUSR2, True),
+        ("nginx", _set_of(signal.SIGWINCH, signal.SIGUSR2), signal.SIGUSR1, False),
+        ("nginx", 0, signal.SIGTERM, False),
+        ("bash", _set_of(signal.SIGUSR1), signal.SIGUSR1, True),
+        ("bash", _BASH_ENDS_BY, signal.SIGUSR1, False),
+        ("sh", _BASH_ENDS_BY, signal.SIGHUP, False),
+        ("caddy", _BASH_ENDS_BY, signal.SIGHUP, True),  # Go asks for all signals
+        ("zsh", _set_of(signal.SIGHUP), signal.SIGHUP, False),
+        ("zsh", _set_of(signal.SIGHUP, signal.SIGUSR1), signal.SIGUSR1, True),
+    ],
+)
+def test_whether_a_process_goes_on_after_a_signal(name: str, caught: int, number: int, *, does: bool) -> None:
+    assert handles(name, caught, number) is does
+
+
+@pytest.mark.parametrize("signal_only", [None, False])
+def test_a_stop_needs_no_signal_to_be_named(*, signal_only: bool | None) -> None:
+    assert signal_to_send(None, signal_only=signal_only) is None
+
+
+def test_a_signal_that_is_to_stop_nothing_has_to_be_named() -> None:
+    with pytest.raises(InvalidRequestError, match="give signal"):
+        signal_to_send(None, signal_only=True)

@@ -13,7 +13,7 @@ from mcp_background_job.core.job import Job, JobChoice, has_more_to_tell
 from mcp_background_job.core.states import NOT_OVER
 from mcp_background_job.errors import BackgroundJobError, InvalidRequestError, UnknownJobError
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.jobs.request import signal_to_send
+from mcp_background_job.jobs.request import STOP_SIGNAL, signal_to_send
 from mcp_background_job.jobs.stopping import Killed
 
 
@@ -34,7 +34,7 @@ async def fates(
     caller: Caller,
     references: Iterable[str],
     *,
-    signal: str,
+    signal: str | None,
     grace_s: float,
     signal_only: bool | None,
 ) -> dict[str, Fate]:
@@ -52,7 +52,7 @@ async def fates(
             job = await manager.find(reference, caller.changes)
             if to_send is not None:
                 return Signalled(job, await manager.signal_handlers(job, to_send))
-            return await manager.kill(job.job_id, by=caller.client, signal=signal, grace_s=grace_s)
+            return await manager.kill(job.job_id, by=caller.client, signal=signal or STOP_SIGNAL, grace_s=grace_s)
         except BackgroundJobError as error:
             return error
 

@@ -21,7 +21,7 @@ class Kill:
 
     job_id: Annotated[str | list[str] | None, Field(description="id or name, or several")] = None
     all_of_project: bool = False
-    signal: str = "TERM"
+    signal: Annotated[str | None, Field(description="default TERM")] = None
     signal_only: Annotated[bool | None, Field(description="send HUP, USR1, STOP, CONT …, and stop nothing")] = None
     grace_s: Annotated[float, Field(description="until SIGKILL")] = GRACE_S
 

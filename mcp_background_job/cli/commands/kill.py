@@ -18,7 +18,7 @@ from mcp_background_job.jobs.policy import GRACE_S
 def kill(
     *job: Annotated[str, Parameter(help="Ids or names of jobs.")],
     every: Annotated[bool, Parameter(name=["--all", "-a"])] = False,
-    signal: str = "TERM",
+    signal: str | None = None,
     signal_only: Annotated[bool | None, Parameter(negative="--no-signal-only")] = None,
     grace: Seconds = GRACE_S,
     as_json: AsJson = False,
@@ -28,7 +28,7 @@ def kill(
     Args:
         *job: Ids or names of jobs.
         every: All jobs of this project.
-        signal: What to ask them with.
+        signal: What to ask them with, else TERM; or what to send with --signal-only.
         signal_only: Send the signal to the processes that handle it, and stop nothing: HUP to reload, USR1, STOP, CONT.
             HUP, USR1 and USR2 need this, or --no-signal-only to stop with them.
         grace: How long to wait for them to end before SIGKILL, in seconds or as 1m; 0 asks nothing.
