@@ -7,6 +7,7 @@ is trouble of ours, and 128 + n stands for signal n.
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterable
 
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import Outcome
@@ -55,9 +56,12 @@ Exit codes:
 * 7: refused: the job has ended, or takes no input
 * 8: there is no such job
 * 124: `wait --timeout` ran out
-* 125: an error of ours, or a job that did not complete and has no exit code that says so: lost, never started, stopped
+* 125: an error of ours, output that cannot be written, or a job that did not complete and has no exit code that says
+  so: lost, never started, stopped
 * 128+n: `wait` and `run --follow`: signal n ended the job; also 130 for Ctrl-C, 141 when nobody reads our output
 * any other: `wait` and `run --follow`: the job's own exit code
+
+Of several jobs, `wait` passes on the first code that is not 0, and `kill` the worst: 1, 125, 7, 2, 8, in this order.
 """
 
 #: The same for the group ``comfyui``.
@@ -149,6 +153,11 @@ _OF_DOWNLOAD = {
 }
 
 
+#: Of what several jobs came to, as far as they can differ: what lives on although it should be dead, what nobody knows,
+#: what was not done, and what is not there.
+_WORST_FIRST = (UNMET, TROUBLE, REFUSED, USAGE, NOT_FOUND)
+
+
 def of_error(error: BackgroundJobError) -> int:
     """Return the exit code for an error."""
     if isinstance(error, InvalidRequestError | ConfigError):
@@ -161,6 +170,12 @@ def of_error(error: BackgroundJobError) -> int:
         return NOT_FOUND
     refusals = LifecycleError | RelaunchError | AgentMissingError | RunStateError | JobEndedError | StdinClosedError
     return REFUSED if isinstance(error, refusals) else TROUBLE
+
+
+def of_errors(errors: Iterable[BackgroundJobError]) -> int:
+    """Return the exit code for several errors of one command: the worst, whatever their order; 0 for none."""
+    codes = {of_error(error) for error in errors}
+    return next((code for code in _WORST_FIRST if code in codes), OK)
 
 
 def of_run(status: str) -> int:

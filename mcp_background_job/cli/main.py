@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from cyclopts import App, CycloptsError, Parameter, UnknownCommandError, UnknownOptionError
 
 from mcp_background_job import __version__
-from mcp_background_job.cli import exit_codes, terminal
+from mcp_background_job.cli import exit_codes, output, terminal
 from mcp_background_job.errors import BackgroundJobError, InvalidRequestError
 
 _HELP = """\
@@ -22,7 +22,7 @@ Without a command it serves MCP over stdio. A job's name works wherever its id d
 #: when its command is run, so that a quick command does not pay for the others.
 _COMMANDS = (
     ("run", "mcp_background_job.cli.commands.run:run", "Start a command in the background."),
-    ("list", "mcp_background_job.cli.commands.listing:list_jobs", "List jobs, newest first."),
+    ("list", "mcp_background_job.cli.commands.listing:list_jobs", "List jobs, running ones first."),
     ("status", "mcp_background_job.cli.commands.status:status", "Show all that is known of a job."),
     ("logs", "mcp_background_job.cli.commands.logs:logs", "Print a job's output."),
     ("wait", "mcp_background_job.cli.commands.wait:wait", "Wait for jobs, and exit as they did."),
@@ -137,14 +137,30 @@ def build_app() -> App:
 
 def run() -> NoReturn:
     """Run the command that the arguments name, and exit."""
-    terminal.prepare()
-    sys.exit(_exit_code(sys.argv[1:]))
+    output.guard()
+    sys.exit(_written(sys.argv[1:]))
+
+
+def _written(tokens: list[str]) -> int:
+    """Run the command and have all of its output written; returns the exit code."""
+    try:
+        code = _exit_code(tokens)
+        terminal.flush()
+    except output.UnreadError:
+        output.forget()
+        return exit_codes.OUTPUT_CLOSED
+    except output.UnwritableError as error:
+        output.forget()
+        terminal.say(str(error))
+        return exit_codes.of_error(error)
+    return code
 
 
 def _exit_code(tokens: list[str]) -> int:
     try:
-        code = build_app()(tokens, exit_on_error=False, print_error=False)
-        terminal.flush()
+        return build_app()(tokens, exit_on_error=False, print_error=False) or exit_codes.OK
+    except output.UnwritableError:
+        raise
     except BackgroundJobError as error:
         terminal.fail(error, to_program=_wants_json(tokens))
         return exit_codes.of_error(error)
@@ -153,10 +169,6 @@ def _exit_code(tokens: list[str]) -> int:
         return exit_codes.USAGE
     except KeyboardInterrupt:
         return exit_codes.INTERRUPTED
-    except BrokenPipeError:
-        terminal.forget_stdout()
-        return exit_codes.OUTPUT_CLOSED
-    return code or exit_codes.OK
 
 
 def _wants_json(tokens: list[str]) -> bool:

@@ -6,7 +6,7 @@ import signal
 import sys
 from typing import NoReturn
 
-from mcp_background_job.cli import exit_codes, terminal
+from mcp_background_job.cli import exit_codes, output, terminal
 from mcp_background_job.cli.descriptors import closed
 from mcp_background_job.config import load_settings
 from mcp_background_job.errors import BackgroundJobError, InvalidRequestError
@@ -14,7 +14,7 @@ from mcp_background_job.errors import BackgroundJobError, InvalidRequestError
 
 def run() -> NoReturn:
     """Serve until stdin is closed, and exit."""
-    terminal.prepare()
+    output.guard_errors()
     try:
         serve()
     except BackgroundJobError as error:

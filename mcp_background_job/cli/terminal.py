@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import json
-import os
 import re
 import sys
 from typing import Any
@@ -17,14 +16,6 @@ PROGRAM = "mcp-background-job"
 
 #: An argument in a sentence that is made for tools too; options have its name, without the unit.
 _ARGUMENT = re.compile(r"(?<![\w'\"-])(stdin|timeout_s|grace_s|until|fail_on|if_running|stream|grep|signal|limit)=")
-
-
-def prepare() -> None:
-    """See to it that text can be written, whatever the locale."""
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
 
 
 def for_people() -> bool:
@@ -91,10 +82,3 @@ def _wrapped(message: str) -> str:
     width = shutil.get_terminal_size().columns
     # A path or an id that is broken cannot be copied.
     return textwrap.fill(message, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-
-
-def forget_stdout() -> None:
-    """Write no more, since nobody reads it; the interpreter would complain when it flushes at its end."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
-    os.close(null)

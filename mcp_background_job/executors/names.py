@@ -10,6 +10,7 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from mcp_background_job.errors import StateDirError
 from mcp_background_job.executors import locks
 from mcp_background_job.jobdir import lock
 
@@ -38,7 +39,13 @@ class FileNames:
     def held(self, name: str) -> AbstractAsyncContextManager[bool]:
         """Hold a name, waiting for it on the event loop: neither a thread nor another name is held up."""
         byte = _byte_of(name)
-        return locks.held(lambda: lock.try_byte(self._path, byte), patience_s=PATIENCE_S)
+        return locks.held(lambda: self._try(byte), patience_s=PATIENCE_S)
+
+    def _try(self, byte: int) -> int | None:
+        try:
+            return lock.try_byte(self._path, byte)
+        except OSError as error:
+            raise StateDirError(f"no job can be started under a name: {self._path}: {error.strerror}") from error
 
 
 def _byte_of(name: str) -> int:

@@ -42,7 +42,7 @@ def holder_of(path: str) -> Holder | None:
     try:
         if _mine and _identity(os.stat(path)) in _mine:
             return Holder(os.getpid())
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # asking is no writing: the disk may take none
     except FileNotFoundError:
         return None
     try:

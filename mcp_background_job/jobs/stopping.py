@@ -36,7 +36,11 @@ class Stopper:
     ) -> Killed:
         """Stop a job and everything that it started; see ``JobManager.kill``."""
         check_grace(grace_s)
-        request = StopRequest(at=time.time(), by=by, why=why, signal=stop_signal(signal), grace_s=grace_s)
+        asked_with = stop_signal(signal)
+        # Without a grace period nobody is asked, and so the record does not say it.
+        request = StopRequest(
+            at=time.time(), by=by, why=why, signal=asked_with if grace_s else "SIGKILL", grace_s=grace_s
+        )
         try:
             job = await self._looker.find(job_id)
         except (UnknownJobError, StateDirError):

@@ -29,6 +29,7 @@ _CASES = {
     "the end of what can be scrolled to": (b"\x1b[3Jx", "x"),
     "a reset, and other sets of characters": (b"\x1bc\x1b(0\x0e\x1b=x", "x"),
     "bells and the like": (b"\x07\x05\x7f\x00x", "x"),
+    "another direction": ("a\u2067b\u200fc\n".encode(), "a\\u2067b\\u200fc\n"),
     "not UTF-8": (b"\xffx", "\ufffdx"),
 }
 

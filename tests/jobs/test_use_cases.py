@@ -114,6 +114,15 @@ async def test_a_kill_says_what_became_of_the_job(memory_manager: JobManager) ->
             await memory_manager.kill(job.job_id, by="me", grace_s=grace_s)
 
 
+async def test_a_job_that_is_given_no_time_is_not_said_to_have_been_asked(memory_manager: JobManager) -> None:
+    job = await _started(memory_manager)
+    killed = await memory_manager.kill(job.job_id, by="me", signal="int", grace_s=0)
+    assert killed.job
+    assert killed.job.signal == "SIGKILL"
+    with pytest.raises(InvalidRequestError, match="'chld' stops no job"):
+        await memory_manager.kill(job.job_id, by="me", signal="chld", grace_s=0)
+
+
 async def test_survivors_of_a_kill_are_named(
     memory_manager: JobManager, memory_place: MemoryPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

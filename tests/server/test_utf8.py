@@ -19,7 +19,7 @@ from mcp_types import (
 )
 from pydantic import BaseModel
 
-from mcp_background_job.cli import terminal
+from mcp_background_job.cli import output, terminal
 from mcp_background_job.core.wire import utf8
 from mcp_background_job.server.fastmcp_names import SessionMessage
 from mcp_background_job.server.stdio import encodable
@@ -131,9 +131,10 @@ def test_the_command_line_prints_json_whatever_the_encoding(
 ) -> None:
     with contextlib.closing(os.fdopen(os.dup(1), "w", encoding=encoding)) as stream:
         monkeypatch.setattr(sys, "stdout", stream)
-        terminal.prepare()
+        monkeypatch.setattr(sys, "stderr", sys.stderr)
+        output.guard()
         terminal.as_json({"é€": f"é€{HOSTILE}"})
-        stream.flush()
+        terminal.flush()
         monkeypatch.undo()
     written = capfdbinary.readouterr().out.decode(encoding)
     assert json.loads(written) == {"é€": utf8(f"é€{HOSTILE}")}

@@ -46,8 +46,9 @@ def kill(
         else:
             for fate in became.values():
                 _report(fate)
-        failed = [fate for fate in became.values() if isinstance(fate, BackgroundJobError)]
-        return exit_codes.of_error(failed[0]) if failed else exit_codes.OK
+        if not became:
+            terminal.say(f"project {asker.project} has no job that has not ended, so there is nothing to kill")
+        return exit_codes.of_errors(fate for fate in became.values() if isinstance(fate, BackgroundJobError))
 
     return with_manager(kill_them)
 

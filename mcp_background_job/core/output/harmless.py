@@ -1,7 +1,7 @@
 r"""What may reach a terminal of what a program wrote: its text, its colours, and how it draws over its own lines.
 
 A terminal obeys more than that: it takes a clipboard (OSC 52) or a title, answers questions as if somebody had typed,
-changes its modes and its keys. None of that passes.
+changes its modes and its keys. None of that passes. What reorders the text behind it is shown escaped.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Filter:
             self._in_string = True
         if sequence := token["sequence"]:
             return f"\x1b[{sequence}" if _DRAWS.fullmatch(sequence) else ""
-        return token["text"] or ""
+        return _BIDI.sub(_escaped, token["text"] or "")
 
 
 def shown(text: str) -> str:

@@ -10,6 +10,7 @@ from mcp_background_job.executors.local.beginning import Beginning
 from mcp_background_job.executors.local.store import LocalStore
 from mcp_background_job.jobdir.claims import Claim
 from mcp_background_job.jobdir.queue import due
+from mcp_background_job.jobdir.read_only import unless_read_only
 
 
 class Queue:
@@ -30,8 +31,9 @@ class Queue:
             launched[claim.job.job_id] = self._background.go_on(self._beginning.begin_claimed(claim))
 
         def serve() -> None:
-            for claim in due(self._store.state, self._store.boot_id):
-                loop.call_soon_threadsafe(launch, claim)
+            with unless_read_only():
+                for claim in due(self._store.state, self._store.boot_id):
+                    loop.call_soon_threadsafe(launch, claim)
 
         await lanes.write(serve)
         return launched

@@ -14,6 +14,7 @@ from mcp_background_job.jobdir import claims, marks, modes, records
 from mcp_background_job.jobdir.boot import boot_id
 from mcp_background_job.jobdir.layout import JobDir, StateDir, is_job_id
 from mcp_background_job.jobdir.observe import Observation, observe
+from mcp_background_job.jobdir.read_only import unless_read_only
 from mcp_background_job.jobdir.records import Spec
 
 if TYPE_CHECKING:
@@ -58,12 +59,15 @@ class LocalStore:
                     f"the state directory {state.path} belongs to user {owner}, not to {os.geteuid()}: "
                     "set MCP_BG_STATE_DIR to a directory of your own"
                 )
-            os.chmod(state.path, 0o700)
+            with unless_read_only():
+                os.chmod(state.path, 0o700)
             for directory in (state.jobs, state.open, state.queue, state.order, state.claims):
                 os.makedirs(directory, mode=0o700, exist_ok=True)
-                os.chmod(directory, 0o700)  # a job may have taken that away
+                with unless_read_only():
+                    os.chmod(directory, 0o700)  # a job may have taken that away
             for path in (state.order_lock, state.queue_lock, state.names_lock):
-                records.touch(path)
+                with unless_read_only():
+                    records.touch(path)
         except OSError as error:
             raise StateDirError(
                 f"the state directory {state.path} cannot be used: {error.strerror}; set MCP_BG_STATE_DIR to another"
