@@ -60,22 +60,27 @@ class Until:
 def parse_until(text: str | None) -> Until:
     """Read ``exit``, ``port:8080``, ``http://localhost:8080/``, ``idle:10`` (seconds), or else a regular expression.
 
+    Blanks around the words and their case mean nothing; those of a regular expression are its own.
+
     Raises:
         InvalidRequestError: not a port, not a URL, not a time, or empty.
     """
-    if text is None or text == Kind.EXIT:
+    if text is None:
         return Until(Kind.EXIT)
-    kind, colon, value = text.partition(":")
-    if colon and kind == Kind.PORT:
-        return Until(Kind.PORT, port=_port(text, value.strip()))
-    if colon and kind in _WEB:
-        return Until(Kind.HTTP, url=_url(text, value))
-    if kind == Kind.IDLE:
-        return Until(Kind.IDLE, idle_s=_seconds(text, value))
     if not text:
         raise InvalidRequestError(
             'until is empty: give "exit", "port:N", "http://…", "idle:SECONDS" or a regular expression'
         )
+    word, colon, value = text.partition(":")
+    kind, value = word.strip().casefold(), value.strip()
+    if kind == Kind.EXIT and not colon:
+        return Until(Kind.EXIT)
+    if kind == Kind.PORT and colon:
+        return Until(Kind.PORT, port=_port(text, value))
+    if kind in _WEB and colon:
+        return Until(Kind.HTTP, url=_url(text, kind, value))
+    if kind == Kind.IDLE:
+        return Until(Kind.IDLE, idle_s=_seconds(text, value))
     return Until(Kind.REGEX, pattern=text)
 
 
@@ -87,11 +92,12 @@ def _port(text: str, value: str) -> int:
     return port
 
 
-def _url(text: str, value: str) -> str:
+def _url(text: str, kind: str, value: str) -> str:
     """Return the URL: ``http:`` stands before one, or is its beginning."""
     from urllib.parse import urlsplit  # noqa: PLC0415  few waits are for one
 
-    url = value.strip() if value.strip().startswith(tuple(f"{scheme}://" for scheme in _WEB)) else text.strip()
+    scheme, colon, rest = value.partition(":")
+    url = f"{scheme.casefold()}:{rest}" if colon and scheme.casefold() in _WEB else f"{kind}:{value}"
     try:
         parts = urlsplit(url)
         is_one = bool(parts.hostname) and parts.port != 0  # which raises when it is no number
@@ -111,7 +117,8 @@ def _seconds(text: str, value: str) -> float:
         seconds = -1.0
     if not 0 < seconds <= MAX_WAIT_S:
         raise InvalidRequestError(
-            f"until={_quoted(text)}: idle takes seconds, more than 0 and at most {MAX_WAIT_S:g}, as in idle:10"
+            f"until={_quoted(text)}: idle takes seconds, more than 0 and at most {MAX_WAIT_S:g}, as in "
+            f"idle:10{_as_regex(text)}"
         )
     return seconds
 
@@ -121,8 +128,8 @@ def _quoted(text: str) -> str:
 
 
 def _as_regex(text: str) -> str:
-    kind, _, rest = text.partition(":")
-    return f"; to look for this in the output, write it as {_quoted(f'{kind}[:]{rest}')}"
+    text = text.strip()
+    return f"; to look for this in the output, write it as {_quoted(f'[{text[0]}]{text[1:]}')}"
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -28,7 +29,15 @@ from mcp_background_job.errors import InvalidRequestError
         ("port", Until(Kind.REGEX, pattern="port")),
         ("port[:]http", Until(Kind.REGEX, pattern="port[:]http")),
         ("http://localhost:8080/health?a=b", Until(Kind.HTTP, url="http://localhost:8080/health?a=b")),
-        (" https://[::1]:8443", Until(Kind.REGEX, pattern=" https://[::1]:8443")),
+        (" https://[::1]:8443", Until(Kind.HTTP, url="https://[::1]:8443")),
+        ("HTTPS://Host.Example/Path", Until(Kind.HTTP, url="https://Host.Example/Path")),
+        ("Https: HTTP://127.0.0.5/a", Until(Kind.HTTP, url="http://127.0.0.5/a")),
+        ("\tPort : 5173\n", Until(Kind.PORT, port=5173)),
+        ("PORT:5173", Until(Kind.PORT, port=5173)),
+        (" Idle: 2", Until(Kind.IDLE, idle_s=2.0)),
+        (" Exit\n", Until(Kind.EXIT)),
+        (" Ready in 3 ms", Until(Kind.REGEX, pattern=" Ready in 3 ms")),
+        ("[P]ort: 80", Until(Kind.REGEX, pattern="[P]ort: 80")),
         ("https://[::1]:8443 ", Until(Kind.HTTP, url="https://[::1]:8443")),
         ("http:https://127.0.0.5", Until(Kind.HTTP, url="https://127.0.0.5")),
         ("https?://localhost", Until(Kind.REGEX, pattern="https?://localhost")),
@@ -55,6 +64,9 @@ def test_until_is_read_as(text: str | None, until: Until) -> None:
         "port:-1",
         "port:80 82",
         r"port: \d+",
+        "PORT:any",
+        " Http:/x",
+        "HTTPS://:443",
         "http:",
         "http:/",
         "http://",
@@ -81,6 +93,16 @@ def test_until_that_cannot_be_used_is_refused_with_what_was_given(text: str) -> 
 
     assert "until" in str(refusal.value)
     assert " ".join(text.split())[:20] in str(refusal.value)
+
+
+@pytest.mark.parametrize("text", ["Port: any", " HTTP:/x", "idle", "IDLE:soon"])
+def test_a_refusal_says_how_to_look_for_the_same_in_the_output(text: str) -> None:
+    with pytest.raises(InvalidRequestError) as refusal:
+        parse_until(text)
+
+    meant = str(refusal.value).rpartition("write it as ")[2].strip('"')
+    assert parse_until(meant) == Until(Kind.REGEX, pattern=meant)
+    assert re.fullmatch(meant, text.strip())
 
 
 @settings(max_examples=200)

@@ -61,6 +61,30 @@ def test_a_match_across_two_reads_of_a_line_without_an_end_is_found(before: int)
     assert scanner.matched.behind == before + 6
 
 
+@pytest.mark.parametrize("before", [b"", b"line\n" * 3000, b"x" * 70_000 + b"\n"])
+@pytest.mark.parametrize(
+    ("pattern", "parts"),
+    [
+        ("one\ntwo", [b"one\n", b"two\n"]),
+        ("\nready", [b"starting", b"\n", b"rea", b"dy"]),
+        (r"3 passed\s+0 failed", [b"3 passed\r\n", b"\r\n", b"0 failed\r\n"]),
+        (r"^a\n(b\n)+c$", [b"a\n", *[b"b\n"] * 500, b"c\n"]),
+    ],
+)
+def test_an_expression_of_several_lines_is_found_however_they_come(
+    before: bytes, pattern: str, parts: list[bytes]
+) -> None:
+    data = before + b"".join(parts)
+    scanner = fed(Scanner(sought(pattern), None), [before, *parts])
+    assert places(scanner) == places(fed(Scanner(sought(pattern), None), [data]))
+    assert scanner.matched
+
+
+def test_lines_that_are_searched_again_begin_no_other_line() -> None:
+    parts = [b"x" * 70_000, b"yy\n", b"z"]
+    assert fed(Scanner(sought("^[xy]+y\nz", since=1), None), parts).matched is None
+
+
 def test_the_place_where_a_search_goes_on_is_not_taken_for_the_beginning_of_a_line() -> None:
     parts = [b"y" + b"x" * 100_000, b"x" * 100_000, b"\nxx"]
     assert fed(Scanner(sought("^x"), None), parts[:2]).matched is None

@@ -1,4 +1,4 @@
-"""``until="port:N"``: a listener of the job counts, on whatever address; one of anybody else never does."""
+"""``until="port:N"`` and URLs of this machine: a listener of the job counts; one of anybody else never does."""
 
 from __future__ import annotations
 
@@ -96,6 +96,20 @@ async def test_of_two_starts_at_one_port_the_loser_is_not_told_that_it_is_open(m
     loser = one if one.why == "timeout" else other
     assert loser.hint == f"port {port} is open, but not by this job"
     for job in (first, second):
+        await manager.kill(job.job_id, by="test")
+
+
+async def test_of_two_jobs_a_url_answers_for_the_one_that_serves_it(manager: JobManager, port: int) -> None:
+    url = f"http://localhost:{port}/"
+    other = await start(manager, "sleep 100")
+    server = await start(manager, f"({sys.executable} -m http.server --bind 127.0.0.1 {port} &) ; sleep 100")
+    until = Until(Kind.HTTP, url=url)
+    assert (await manager.wait(server, WaitRequest(until=until, wait_s=WAIT_S))).why == "http"
+    waited = await manager.wait(other, WaitRequest(until=until, wait_s=_A_WHILE_S))
+    assert waited.why == "timeout"
+    assert waited.hint
+    assert waited.hint.startswith(f"{url}: it answers 200, but not from this job: ")
+    for job in (other, server):
         await manager.kill(job.job_id, by="test")
 
 

@@ -53,9 +53,9 @@ def wait(
     Args:
         *job: Ids or names of jobs.
         timeout: Give up after this time, in seconds or as 5m, 2h; without it, wait as long as it takes.
-        until: exit, port:N (the job listens on a port), a URL (it answers, with a status below 400), idle:S (nothing
-            was written for so long), or a regular expression that is looked for in all of the output. The end of the
-            job always ends the wait.
+        until: exit, port:N (the job listens on a port), a URL (it answers, with a status below 400; on this machine:
+            the job does), idle:S (nothing was written for so long), or a regular expression that is looked for in all
+            of the output. The end of the job always ends the wait.
         fail_on: A regular expression in the output that ends the wait as failed.
         for_any: Of several jobs, wait for one.
         as_json: Print JSON, with the same field names everywhere.

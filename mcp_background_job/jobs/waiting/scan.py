@@ -24,6 +24,11 @@ PIECE = 1024 * 1024
 #: Of a line that has not ended this much is searched again when more of it has come.
 _MAX_UNFINISHED = 64 * 1024
 
+#: So much of finished lines is searched again: an expression may mean several lines, which come one by one.
+_SEVERAL_LINES = 4 * 1024
+
+_NEWLINE = ord("\n")
+
 _MAX_SHOWN = 300
 
 
@@ -85,7 +90,7 @@ class _Text:
 
 
 class Scanner:
-    """Searches a log for up to two expressions, each byte once (an unfinished line again).
+    """Searches a log for up to two expressions: each byte once, and the newest again when more has come.
 
     Attributes:
         offset: where it goes on.
@@ -129,14 +134,14 @@ class Scanner:
         if not piece.data:
             self.offset = max(self.offset, piece.next)  # further on, if all was dropped meanwhile
             return piece.end
+        began_within_line = self._begins_within_line
         for _, begin, stretch in stretches(piece.data, piece.gaps):
             if not self.is_over:
                 self._search(_Text(stretch, piece.start + begin))
                 self._begins_within_line = False
-        line = piece.data.rfind(b"\n") + 1
-        again = max(line, len(piece.data) - _MAX_UNFINISHED)
+        again = _searched_again(piece.data)
         self.offset = piece.start + again
-        self._begins_within_line = again > line
+        self._begins_within_line = piece.data[again - 1] != _NEWLINE if again else began_within_line
         return piece.next
 
     def _search(self, text: _Text) -> None:
@@ -158,6 +163,13 @@ class Scanner:
         if match is None and literal and (at := text.plain.find(literal, begin)) >= 0:
             self.as_text[literal] = text.line_at(at)
         return match
+
+
+def _searched_again(data: bytes) -> int:
+    """Return where in what was searched the next search begins: with a line if there is one not too far back."""
+    unfinished = data.rfind(b"\n") + 1
+    lines = data.rfind(b"\n", 0, max(0, len(data) - _SEVERAL_LINES)) + 1
+    return max(min(unfinished, lines), len(data) - _MAX_UNFINISHED, 0)
 
 
 def _found(text: _Text, match: regex.Match[str]) -> Found:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from mcp_background_job.core.text import one_line
 from mcp_background_job.core.waiting import Until
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.executors import lanes
+from mcp_background_job.jobs.waiting.here import is_here
 
 if TYPE_CHECKING:
     import httpx2
@@ -26,14 +25,19 @@ _TRY_AGAIN_S = 0.5
 #: A status below this is an answer, redirections included.
 _FIRST_ERROR = 400
 
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
 _MAX_SHOWN = 200
+
+#: Tells whether the job that is waited for listens on a port.
+Listens = Callable[[int], Awaitable[bool]]
 
 
 class Asked:
     """What a URL has answered.
 
     Attributes:
-        is_answered: it has, and not with an error.
+        is_answered: it has, and not with an error; on this machine: while the job listened.
         trouble: what came instead, the last time; ``None`` if nothing has come yet.
     """
 
@@ -42,27 +46,49 @@ class Asked:
         self.is_answered = False
         self.trouble: str | None = None
 
-    async def ask(self, client: httpx2.AsyncClient, url: str) -> None:
+    async def ask(self, url: httpx2.URL, listens: Listens) -> None:
         """Ask until there is an answer. Of this, nothing but its status is looked at."""
-        import httpx2  # noqa: PLC0415  it is loaded: there is a client
+        is_of_this_machine = await lanes.lasting(is_here, url.host)
+        port = url.port or _DEFAULT_PORTS[url.scheme]
+        async with await lanes.scan(_client, through_proxy=not is_of_this_machine) as client:
+            while True:
+                # Before the question: a job that begins to listen after somebody else's answer has not given it.
+                counts = not is_of_this_machine or await listens(port)
+                self.trouble = _trouble(await _answer(client, url), port, counts=counts)
+                if self.trouble is None:
+                    self.is_answered = True
+                    return
+                await asyncio.sleep(_TRY_AGAIN_S)
 
-        while True:
-            try:
-                async with asyncio.timeout(_ANSWER_S), client.stream("GET", url) as response:
-                    self.is_answered = response.status_code < _FIRST_ERROR
-                    self.trouble = f"it answers {response.status_code}"
-            except TimeoutError:
-                self.trouble = f"no answer within {_ANSWER_S:g} s"
-            except (httpx2.HTTPError, OSError) as error:
-                self.trouble = one_line(str(error) or type(error).__name__, _MAX_SHOWN)
-            if self.is_answered:
-                return
-            await asyncio.sleep(_TRY_AGAIN_S)
+
+async def _answer(client: httpx2.AsyncClient, url: httpx2.URL) -> int | str:
+    """Ask once; returns the status of the answer, or in words what came instead."""
+    import httpx2  # noqa: PLC0415  it is loaded: there is a client
+
+    try:
+        async with asyncio.timeout(_ANSWER_S), client.stream("GET", url) as response:
+            return response.status_code
+    except TimeoutError:
+        return f"no answer within {_ANSWER_S:g} s"
+    except (httpx2.HTTPError, OSError) as error:
+        return one_line(str(error) or type(error).__name__, _MAX_SHOWN)
+
+
+def _trouble(answer: int | str, port: int, *, counts: bool) -> str | None:
+    """Return what an answer lacks, in words; ``None`` if it is one that was waited for."""
+    if isinstance(answer, str):
+        return answer
+    if not counts:
+        return (
+            f"it answers {answer}, but not from this job: none of its processes listens on port {port} (what a service "
+            "opens for it, as docker does for a container, is not the job's: wait for its output instead)"
+        )
+    return f"it answers {answer}" if answer >= _FIRST_ERROR else None
 
 
 @contextlib.asynccontextmanager
-async def asking(until: Until) -> AsyncGenerator[Asked]:
-    """Ask meanwhile, if there is a URL to be asked.
+async def asking(until: Until, listens: Listens) -> AsyncGenerator[Asked]:
+    """Ask meanwhile, if there is a URL to be asked; an answer of this machine counts if the job listens on its port.
 
     Raises:
         InvalidRequestError: the URL cannot be asked.
@@ -71,32 +97,28 @@ async def asking(until: Until) -> AsyncGenerator[Asked]:
     if not until.url:
         yield asked
         return
-    async with await lanes.scan(_client, until.url) as client:
-        task = asyncio.get_running_loop().create_task(asked.ask(client, until.url))
-        try:
-            yield asked
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
+    url = await lanes.scan(_url, until.url)
+    task = asyncio.get_running_loop().create_task(asked.ask(url, listens))
+    try:
+        yield asked
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
     if not task.cancelled():
         task.result()
 
 
-def _client(url: str) -> httpx2.AsyncClient:
+def _url(text: str) -> httpx2.URL:
     import httpx2  # noqa: PLC0415  few waits are for a URL
 
     try:
-        httpx2.URL(url)
+        return httpx2.URL(text)
     except httpx2.InvalidURL as error:
-        raise InvalidRequestError(f"until={one_line(url, _MAX_SHOWN)!r}: {error}") from error
+        raise InvalidRequestError(f"until={one_line(text, _MAX_SHOWN)!r}: {error}") from error
+
+
+def _client(*, through_proxy: bool) -> httpx2.AsyncClient:
+    import httpx2  # noqa: PLC0415  see above
+
     # No certificate is checked: servers that are developed sign their own, and nothing of the answer is used.
-    return httpx2.AsyncClient(verify=False, timeout=_ANSWER_S, trust_env=not _is_here(url))
-
-
-def _is_here(url: str) -> bool:
-    """Tell whether a URL is of this machine, which no proxy is asked for."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+    return httpx2.AsyncClient(verify=False, timeout=_ANSWER_S, trust_env=through_proxy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -135,7 +136,7 @@ class Waiter:
         """Wait for what is asked for, or for the end of the job."""
         async with (
             self._hub.watching(job.job_id, output=request.watches_output) as watched,
-            asking(request.until) as asked,
+            asking(request.until, functools.partial(self._places.port_is_open, job.job_id)) as asked,
         ):
             search = watched.searches.of(*request.sought())
             wait = _Wait(watched, request, search, asked, knew_leader_exit=False if request.from_start else None)
