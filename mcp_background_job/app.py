@@ -63,8 +63,8 @@ def build_comfyui(manager: JobManager, settings: ComfyUISettings) -> ComfyUI:
         RegistryError: the journal of submissions cannot be used.
     """
     from mcp_background_job.comfyui.control import ComfyUI  # noqa: PLC0415  many a session needs none
-    from mcp_background_job.comfyui.endpoint import endpoint_of  # noqa: PLC0415
-    from mcp_background_job.comfyui.startup import Settings as Startup  # noqa: PLC0415
+    from mcp_background_job.comfyui.process.startup import Settings as Startup  # noqa: PLC0415
+    from mcp_background_job.comfyui.wire.endpoint import endpoint_of  # noqa: PLC0415
     from mcp_background_job.registry.journal import SqliteJournal  # noqa: PLC0415
 
     endpoint = endpoint_of(settings.url, settings.host, settings.port)

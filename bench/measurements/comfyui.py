@@ -15,7 +15,7 @@ import httpx2
 from bench.client import ServerProcess, facts_of
 from bench.figures import Figure, at_most, p50
 from bench.plan import Plan
-from tests.comfyui_simulator import graphs
+from tests.comfyui_simulator.nodes import graphs
 from tests.comfyui_simulator.process import Simulator
 
 _MS = 1000.0

@@ -13,7 +13,7 @@ from bench.client import ServerProcess, facts_of
 from bench.figures import KIB_PER_MIB, Figure, at_most, ratio
 from bench.memory import memory, reset_peak
 from bench.plan import Plan
-from tests.comfyui_simulator import graphs
+from tests.comfyui_simulator.nodes import graphs
 from tests.comfyui_simulator.process import Simulator
 
 #: At least 0.8 times as fast.

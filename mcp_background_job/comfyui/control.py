@@ -9,23 +9,23 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from mcp_background_job.comfyui.batches import Batches, dispatcher_request
-from mcp_background_job.comfyui.cancel import Canceller
-from mcp_background_job.comfyui.catalogue import Among, Catalogue
-from mcp_background_job.comfyui.client import Client
-from mcp_background_job.comfyui.dispatcher import Dispatcher, Say
-from mcp_background_job.comfyui.download import Downloaded, Downloader, Headway
-from mcp_background_job.comfyui.endpoint import Endpoint
-from mcp_background_job.comfyui.events import EventStream
-from mcp_background_job.comfyui.history import History
-from mcp_background_job.comfyui.lifecycle import Lifecycle
-from mcp_background_job.comfyui.process import Baselines
-from mcp_background_job.comfyui.prompts import Prompts
-from mcp_background_job.comfyui.server_record import ServerRecords
-from mcp_background_job.comfyui.sessions import Sessions
-from mcp_background_job.comfyui.startup import Settings
-from mcp_background_job.comfyui.status import Status, status_of
-from mcp_background_job.comfyui.submit import Submitter
+from mcp_background_job.comfyui.batches.batches import Batches, dispatcher_request
+from mcp_background_job.comfyui.batches.dispatcher import Dispatcher, Say
+from mcp_background_job.comfyui.lifecycle.lifecycle import Lifecycle
+from mcp_background_job.comfyui.outputs.download import Downloaded, Downloader, Headway
+from mcp_background_job.comfyui.process.process import Baselines
+from mcp_background_job.comfyui.process.server_record import ServerRecords
+from mcp_background_job.comfyui.process.startup import Settings
+from mcp_background_job.comfyui.prompts.cancel import Canceller
+from mcp_background_job.comfyui.prompts.catalogue import Among, Catalogue
+from mcp_background_job.comfyui.prompts.history import History
+from mcp_background_job.comfyui.prompts.prompts import Prompts
+from mcp_background_job.comfyui.prompts.submit import Submitter
+from mcp_background_job.comfyui.reports.status import Status, status_of
+from mcp_background_job.comfyui.sessions.sessions import Sessions
+from mcp_background_job.comfyui.wire.client import Client
+from mcp_background_job.comfyui.wire.endpoint import Endpoint
+from mcp_background_job.comfyui.wire.events import EventStream
 from mcp_background_job.core.comfyui.batch import BatchStatus
 from mcp_background_job.executors import lanes, locks
 from mcp_background_job.jobdir import lock

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from tests.cli.command_line import CommandLine
-from tests.comfyui_simulator import graphs
+from tests.comfyui_simulator.nodes import graphs
 from tests.comfyui_simulator.process import Simulator
 
 #: The simulator in the place of a checkout of ComfyUI.

@@ -14,7 +14,7 @@ from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.server.build import build_server
 from tests.cli.comfyui_line import COMMANDS, ENDLESS, ComfyUILine, Renderer
 from tests.cli.command_line import CommandLine, end_of, line_of, on_terminal, read_until
-from tests.comfyui_simulator import graphs
+from tests.comfyui_simulator.nodes import graphs
 from tests.comfyui_simulator.process import Simulator
 from tests.patience import WAIT
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.cli.comfyui_line import ComfyUILine, Renderer
 from tests.cli.command_line import CommandLine, end_of, on_terminal, read_until
-from tests.comfyui_simulator import graphs
+from tests.comfyui_simulator.nodes import graphs
 from tests.comfyui_simulator.process import Simulator
 from tests.patience import WAIT, wait_until
 

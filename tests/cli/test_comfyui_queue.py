@@ -17,7 +17,7 @@ from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.server.build import build_server
 from tests.cli.comfyui_line import ENDLESS, ComfyUILine, Renderer
 from tests.cli.command_line import end_of, line_of, on_terminal, read_until
-from tests.comfyui_simulator import graphs
+from tests.comfyui_simulator.nodes import graphs
 from tests.patience import WAIT
 
 pytestmark = pytest.mark.real_process

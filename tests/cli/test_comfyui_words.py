@@ -8,7 +8,7 @@ import pytest
 import mcp_background_job
 from mcp_background_job.cli import exit_codes
 from mcp_background_job.cli.comfyui.wording import typed
-from mcp_background_job.comfyui.cancel_plan import Verdict
+from mcp_background_job.comfyui.prompts.cancel_plan import Verdict
 from mcp_background_job.core.comfyui.batch import TERMINAL, BatchStatus
 from mcp_background_job.core.comfyui.submission import End
 from mcp_background_job.errors import BackgroundJobError, UnknownBatchError, UnknownSessionError

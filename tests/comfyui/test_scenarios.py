@@ -16,16 +16,16 @@ from typing import Any
 import pytest
 
 from mcp_background_job.app import build_comfyui
-from mcp_background_job.comfyui import workflow
-from mcp_background_job.comfyui.answers import OutputFile
-from mcp_background_job.comfyui.batches import BatchView, items_of
-from mcp_background_job.comfyui.cancel_plan import Verdict
+from mcp_background_job.comfyui.batches.batches import BatchView, items_of
 from mcp_background_job.comfyui.control import ComfyUI
-from mcp_background_job.comfyui.preview import preview_of
+from mcp_background_job.comfyui.outputs.preview import preview_of
+from mcp_background_job.comfyui.prompts import workflow
+from mcp_background_job.comfyui.prompts.cancel_plan import Verdict
+from mcp_background_job.comfyui.wire.answers import OutputFile
 from mcp_background_job.config import load_comfyui_settings
 from mcp_background_job.core.comfyui.batch import TERMINAL, BatchStatus
 from mcp_background_job.jobs.manager import JobManager
-from tests.comfyui_simulator import graphs
+from tests.comfyui_simulator.nodes import graphs
 from tests.comfyui_simulator.process import Simulator, free_port
 
 #: A real one loads its libraries, and a prompt of its may wait for a graphics card.

@@ -9,19 +9,20 @@ import threading
 
 from aiohttp import web
 
-from tests.comfyui_simulator import logs, manager_routes, parent, stats
+from tests.comfyui_simulator import logs, parent, stats
 from tests.comfyui_simulator.executor import Executor
-from tests.comfyui_simulator.file_routes import FileRoutes
 from tests.comfyui_simulator.flags import Flags, parse
-from tests.comfyui_simulator.info_routes import InfoRoutes
 from tests.comfyui_simulator.interrupts import InterruptFlag
-from tests.comfyui_simulator.job_routes import JobRoutes
 from tests.comfyui_simulator.ledger import Ledger
 from tests.comfyui_simulator.logs import log
-from tests.comfyui_simulator.middlewares import faults, not_found, refuse_foreign_origin
 from tests.comfyui_simulator.prompt_queue import PromptQueue
-from tests.comfyui_simulator.prompt_routes import PromptRoutes
 from tests.comfyui_simulator.publisher import Publisher
+from tests.comfyui_simulator.routes import manager_routes
+from tests.comfyui_simulator.routes.file_routes import FileRoutes
+from tests.comfyui_simulator.routes.info_routes import InfoRoutes
+from tests.comfyui_simulator.routes.job_routes import JobRoutes
+from tests.comfyui_simulator.routes.middlewares import faults, not_found, refuse_foreign_origin
+from tests.comfyui_simulator.routes.prompt_routes import PromptRoutes
 from tests.comfyui_simulator.worker import Worker
 
 #: How long the server takes to end after SIGINT.

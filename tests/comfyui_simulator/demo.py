@@ -20,7 +20,7 @@ from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
 
 from mcp_background_job.processes.wrapper import ProcessWrapper
-from tests.comfyui_simulator import graphs
+from tests.comfyui_simulator.nodes import graphs
 from tests.comfyui_simulator.process import Simulator
 
 

@@ -7,11 +7,11 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from tests.comfyui_simulator.catalogue import CATALOGUE
 from tests.comfyui_simulator.flags import Flags
 from tests.comfyui_simulator.interrupts import INTERRUPTIONS, InterruptFlag
 from tests.comfyui_simulator.logs import LogRing, log
-from tests.comfyui_simulator.node_class import Result
+from tests.comfyui_simulator.nodes.catalogue import CATALOGUE
+from tests.comfyui_simulator.nodes.node_class import Result
 from tests.comfyui_simulator.progress import NodeContext, Progress
 from tests.comfyui_simulator.prompt_queue import Item
 from tests.comfyui_simulator.publisher import Publisher

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from mcp_background_job.comfyui.batches import dispatcher_request
-from mcp_background_job.comfyui.client import Client
-from mcp_background_job.comfyui.endpoint import endpoint_of
-from mcp_background_job.comfyui.process import Baselines
-from mcp_background_job.comfyui.server_job import ServerJob
-from mcp_background_job.comfyui.server_record import ServerRecords
-from mcp_background_job.comfyui.startup import Settings, Startup
+from mcp_background_job.comfyui.batches.batches import dispatcher_request
+from mcp_background_job.comfyui.lifecycle.server_job import ServerJob
+from mcp_background_job.comfyui.process.process import Baselines
+from mcp_background_job.comfyui.process.server_record import ServerRecords
+from mcp_background_job.comfyui.process.startup import Settings, Startup
+from mcp_background_job.comfyui.wire.client import Client
+from mcp_background_job.comfyui.wire.endpoint import endpoint_of
 from mcp_background_job.core.comfyui.batch import Batch
 from mcp_background_job.core.job import Job
 from mcp_background_job.jobs.manager import JobManager

@@ -17,9 +17,9 @@ from mcp_background_job.app import build
 from mcp_background_job.config import load_settings
 from mcp_background_job.server.build import build_server
 from tests.agents.fake_agents import Agents
-from tests.comfyui.cancel_support import QUICK
-from tests.comfyui.lifecycle_support import CHECKOUT
-from tests.comfyui_simulator import graphs
+from tests.comfyui.lifecycle.lifecycle_support import CHECKOUT
+from tests.comfyui.prompts.cancel_support import QUICK
+from tests.comfyui_simulator.nodes import graphs
 from tests.comfyui_simulator.process import Simulator
 from tests.conftest import Liveness
 from tests.loop_guard import files_of_this_thread

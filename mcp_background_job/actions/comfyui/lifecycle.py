@@ -56,7 +56,7 @@ class Lifecycle:
 
     async def start_comfyui(self, caller: Caller, request: Start) -> Facts:
         """Start ComfyUI as a background job and wait until it answers. "starting": watch the job with wait_for_job."""
-        from mcp_background_job.comfyui import report
+        from mcp_background_job.comfyui.reports import report
 
         wait_s = bounded_wait(request.wait_s, caller.at_most(START_S))
         starting = (await self._open()).lifecycle.start(client=caller.client, wait_s=wait_s)
@@ -64,7 +64,7 @@ class Lifecycle:
 
     async def stop_comfyui(self, caller: Caller, request: Stop) -> Facts:
         """End ComfyUI and every process that it started, whoever started it on this machine."""
-        from mcp_background_job.comfyui import report
+        from mcp_background_job.comfyui.reports import report
 
         stopping = (await self._open()).lifecycle.stop(client=caller.client, force=request.force)
         return report.of_lifecycle(await caller.wait_for(stopping, "ComfyUI stops", STOP_S))
@@ -74,7 +74,7 @@ class Lifecycle:
 
         Refused with what would be lost unless force.
         """
-        from mcp_background_job.comfyui import report
+        from mcp_background_job.comfyui.reports import report
 
         wait_s = bounded_wait(request.wait_s, caller.at_most(START_S))
         restarting = (await self._open()).lifecycle.restart(

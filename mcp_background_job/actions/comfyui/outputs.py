@@ -17,8 +17,8 @@ from mcp_background_job.executors import lanes
 
 if TYPE_CHECKING:
     from mcp_background_job.comfyui.control import ComfyUI
-    from mcp_background_job.comfyui.download import Downloaded, Headway
-    from mcp_background_job.comfyui.report import Report
+    from mcp_background_job.comfyui.outputs.download import Downloaded, Headway
+    from mcp_background_job.comfyui.reports.report import Report
 
 #: Clients give a call about a minute: after this time no more files are begun, and the next call goes on from there.
 LIMIT_S = 40.0
@@ -46,8 +46,8 @@ class Downloading:
 
         What is there already is skipped. Failures have reasons; left: call again.
         """
-        from mcp_background_job.comfyui import output_report
-        from mcp_background_job.comfyui.output_directory import below
+        from mcp_background_job.comfyui.outputs.output_directory import below
+        from mcp_background_job.comfyui.reports import output_report
 
         comfyui = await self._open()
         directory = await lanes.look(below, comfyui.output_root, request.output_dir)
@@ -86,7 +86,7 @@ class _Latest:
 
 async def _preview(comfyui: ComfyUI, downloaded: Downloaded, known: Report) -> list[Picture]:
     """Return a picture of what was downloaded, and note in the report which one, or why there is none."""
-    from mcp_background_job.comfyui.preview import preview_of
+    from mcp_background_job.comfyui.outputs.preview import preview_of
 
     if downloaded.trouble:
         return []

@@ -81,7 +81,7 @@ class Queueing:
     async def comfyui_batch(self, caller: Caller, request: Batch) -> Facts:
         """Look at a batch, cancel (pending prompts at once; the running one ends by itself), pause, resume, or run its
         failed prompts again. Waiting for it: wait_s, or wait_for_job("batch-<id>")."""  # noqa: D205, D209  one sentence
-        from mcp_background_job.comfyui import queue_report
+        from mcp_background_job.comfyui.reports import queue_report
 
         wait_s = bounded_wait(request.wait_s, caller.at_most(MAX_WAIT_S))
         batch_id, action = request.batch_id, request.action
@@ -108,9 +108,9 @@ class Queueing:
 
     async def comfyui_session(self, caller: Caller, request: Session) -> Facts:
         """Sessions group prompts. Every submission is tracked in the current one, which "new" begins."""
-        from mcp_background_job.comfyui import queue_report
-        from mcp_background_job.comfyui.catalogue import Among
-        from mcp_background_job.comfyui.prompts import check_prompt_id
+        from mcp_background_job.comfyui.prompts.catalogue import Among
+        from mcp_background_job.comfyui.prompts.prompts import check_prompt_id
+        from mcp_background_job.comfyui.reports import queue_report
 
         comfyui, directory = (await self._open()), caller.directory
         sessions = comfyui.sessions
@@ -135,7 +135,7 @@ class Queueing:
 
     async def comfyui_jobs(self, caller: Caller, request: ListPrompts) -> Facts:
         """Prompts of ComfyUI in one list, those of earlier sessions too: status, duration, progress, outputs, cause."""
-        from mcp_background_job.comfyui import queue_report
+        from mcp_background_job.comfyui.reports import queue_report
 
         comfyui = await self._open()
         listing = await comfyui.catalogue.list(
@@ -147,7 +147,7 @@ class Queueing:
 
     async def comfyui_errors(self, caller: Caller, request: ListErrors) -> Facts:
         """Why prompts failed last: exception, node, traceback; models and nodes that are missing are named."""
-        from mcp_background_job.comfyui import queue_report
+        from mcp_background_job.comfyui.reports import queue_report
 
         comfyui = await self._open()
         among = await comfyui.among(request.session, request.batch, caller.directory)
@@ -156,7 +156,7 @@ class Queueing:
 
     async def comfyui_clear_history(self, _caller: Caller, request: ClearHistory) -> Facts:
         """Remove old entries from ComfyUI's history. What was submitted here stays known; files are not touched."""
-        from mcp_background_job.comfyui import queue_report
+        from mcp_background_job.comfyui.reports import queue_report
 
         return queue_report.of_cleared(await (await self._open()).history.clear(keep=request.keep))
 

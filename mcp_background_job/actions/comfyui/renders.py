@@ -17,7 +17,7 @@ from mcp_background_job.executors import lanes
 
 if TYPE_CHECKING:
     from mcp_background_job.comfyui.control import ComfyUI
-    from mcp_background_job.comfyui.workflow import Workflow
+    from mcp_background_job.comfyui.prompts.workflow import Workflow
 
 #: What the ladder of a cancel takes at most: it waits for what is being sent, and verifies each interrupt.
 CANCEL_S = 50.0
@@ -89,7 +89,7 @@ class Rendering:
 
         reachable=false means that the queue is unknown, not empty.
         """
-        from mcp_background_job.comfyui import report
+        from mcp_background_job.comfyui.reports import report
 
         return report.of_status(await (await self._open()).status())
 
@@ -112,7 +112,7 @@ class Rendering:
     async def comfyui_job(self, caller: Caller, request: LookAtPrompt) -> Facts:
         """One prompt: pending, in_progress, completed, failed, cancelled, lost_to_restart or unknown, with outputs,
         progress, or the failing node, exception and traceback."""  # noqa: D205, D209  one sentence
-        from mcp_background_job.comfyui import report
+        from mcp_background_job.comfyui.reports import report
 
         comfyui = await self._open()
         wait_s = bounded_wait(request.wait_s, caller.at_most(MAX_WAIT_S))
@@ -125,14 +125,14 @@ class Rendering:
         status: cancelled, finished_before_cancel, failed, wedged (HTTP cannot stop it: restart_comfyui), server_died,
         unreachable, not_found, nothing_running.
         """
-        from mcp_background_job.comfyui import report
+        from mcp_background_job.comfyui.reports import report
 
         cancelling = (await self._open()).canceller.cancel(request.prompt_id, clear_pending=request.clear_pending)
         return report.of_cancel(await caller.wait_for(cancelling, "cancelling", CANCEL_S))
 
     async def comfyui_cancel_queued_job(self, caller: Caller, request: CancelQueued) -> Facts:
         """Take one pending prompt out of the queue, verified. One that already runs is left alone and said."""
-        from mcp_background_job.comfyui import report
+        from mcp_background_job.comfyui.reports import report
 
         cancelling = (await self._open()).canceller.cancel_pending(request.prompt_id)
         return report.of_cancel(await caller.wait_for(cancelling, "cancelling", CANCEL_S))
@@ -141,7 +141,7 @@ class Rendering:
 async def _submitted(
     caller: Caller, comfyui: ComfyUI, workflow: Workflow, request: Submit, *, session_id: str, wait_s: float
 ) -> Facts:
-    from mcp_background_job.comfyui import report
+    from mcp_background_job.comfyui.reports import report
 
     submitting = comfyui.submitter.submit(
         workflow,
@@ -157,7 +157,8 @@ async def _submitted(
 async def _batched(
     caller: Caller, comfyui: ComfyUI, workflows: list[Workflow], request: Submit, *, session_id: str, wait_s: float
 ) -> Facts:
-    from mcp_background_job.comfyui import batches, queue_report
+    from mcp_background_job.comfyui.batches import batches
+    from mcp_background_job.comfyui.reports import queue_report
 
     created = await comfyui.batches.create(
         batches.items_of(workflows, request.overrides or {}, request.combine),
@@ -174,7 +175,7 @@ async def _batched(
 
 async def _loaded(request: Submit) -> list[Workflow]:
     """Return the workflows that a caller gives, as objects or as files."""
-    from mcp_background_job.comfyui import workflow as workflows
+    from mcp_background_job.comfyui.prompts import workflow as workflows
 
     if (request.workflow is None) == (request.workflow_path is None):
         raise InvalidRequestError("give either workflow or workflow_path")

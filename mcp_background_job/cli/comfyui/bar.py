@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from mcp_background_job.cli.comfyui.wording import typed
 from mcp_background_job.cli.show import printable
-from mcp_background_job.comfyui.prompts import Prompt
+from mcp_background_job.comfyui.prompts.prompts import Prompt
 
 
 class Bar:

@@ -7,7 +7,7 @@ from mcp_background_job.cli.comfyui import sentences, show
 from mcp_background_job.cli.comfyui.wording import typed
 from mcp_background_job.cli.show import escaped
 from mcp_background_job.cli.terminal import PROGRAM
-from mcp_background_job.comfyui.report import Report
+from mcp_background_job.comfyui.reports.report import Report
 
 #: Said in the sentence, or below it in words of its own.
 _TOLD = (

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from mcp_background_job.comfyui.client import Client
-from mcp_background_job.comfyui.endpoint import Endpoint
-from mcp_background_job.comfyui.report import Report
+from mcp_background_job.comfyui.reports.report import Report
+from mcp_background_job.comfyui.wire.client import Client
+from mcp_background_job.comfyui.wire.endpoint import Endpoint
 from mcp_background_job.errors import UnreachableError
 
 #: Who asks what is wrong does not wait for long; a healthy server answers in milliseconds.

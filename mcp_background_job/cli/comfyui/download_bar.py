@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from mcp_background_job.comfyui.download import Headway
+from mcp_background_job.comfyui.outputs.download import Headway
 from mcp_background_job.core.text import size
 
 

@@ -15,12 +15,12 @@ from cyclopts import Parameter
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.comfyui import sentences, show
 from mcp_background_job.cli.comfyui.wording import typed
-from mcp_background_job.comfyui import output_report
 from mcp_background_job.comfyui.control import ComfyUI
-from mcp_background_job.comfyui.report import Report
+from mcp_background_job.comfyui.reports import output_report
+from mcp_background_job.comfyui.reports.report import Report
 
 if TYPE_CHECKING:
-    from mcp_background_job.comfyui.download import Headway
+    from mcp_background_job.comfyui.outputs.download import Headway
 
 OutputDir = Annotated[Path, Parameter(name=["--output-dir", "-o"])]
 

@@ -8,7 +8,7 @@ from itertools import chain
 from mcp_background_job.cli import terminal
 from mcp_background_job.cli.comfyui import listing, rows, sentences, show, tables
 from mcp_background_job.cli.show import escaped
-from mcp_background_job.comfyui.report import Report
+from mcp_background_job.comfyui.reports.report import Report
 
 #: In front of what belongs to a prompt: (top, right, bottom, left), and as text.
 _INDENT = (0, 0, 0, 2)

@@ -6,7 +6,7 @@ from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.comfyui import rows, tables
 from mcp_background_job.cli.comfyui.wording import typed
 from mcp_background_job.cli.show import escaped
-from mcp_background_job.comfyui.report import Report
+from mcp_background_job.comfyui.reports.report import Report
 
 
 def write(known: Report) -> None:

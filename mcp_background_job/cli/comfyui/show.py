@@ -10,7 +10,7 @@ from mcp_background_job.cli import terminal
 from mcp_background_job.cli.comfyui import rows, tables
 from mcp_background_job.cli.comfyui.wording import typed
 from mcp_background_job.cli.show import escaped
-from mcp_background_job.comfyui.report import Report
+from mcp_background_job.comfyui.reports.report import Report
 
 _LABEL_WIDTH = 20
 

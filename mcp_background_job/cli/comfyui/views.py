@@ -7,8 +7,8 @@ from typing import Protocol, Self
 from mcp_background_job.cli import terminal
 from mcp_background_job.cli.comfyui import sentences
 from mcp_background_job.cli.show import escaped
-from mcp_background_job.comfyui import report
-from mcp_background_job.comfyui.prompts import Prompt
+from mcp_background_job.comfyui.prompts.prompts import Prompt
+from mcp_background_job.comfyui.reports import report
 
 
 class View(Protocol):

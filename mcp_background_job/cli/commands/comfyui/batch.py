@@ -15,7 +15,7 @@ from mcp_background_job.cli.comfyui.session import with_comfyui
 from mcp_background_job.cli.comfyui.waits import under_way
 from mcp_background_job.cli.session import caller
 from mcp_background_job.comfyui.control import ComfyUI
-from mcp_background_job.comfyui.report import Report
+from mcp_background_job.comfyui.reports.report import Report
 from mcp_background_job.errors import InvalidRequestError
 
 app = App(name="batch")

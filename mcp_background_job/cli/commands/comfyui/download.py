@@ -8,8 +8,8 @@ from mcp_background_job.cli.arguments import AsJson
 from mcp_background_job.cli.comfyui import downloading
 from mcp_background_job.cli.comfyui.downloading import OutputDir
 from mcp_background_job.cli.comfyui.session import with_comfyui
-from mcp_background_job.comfyui.catalogue import Among
 from mcp_background_job.comfyui.control import ComfyUI
+from mcp_background_job.comfyui.prompts.catalogue import Among
 from mcp_background_job.config import DEFAULT_OUTPUT_DIR
 from mcp_background_job.core.text import expanded
 from mcp_background_job.errors import InvalidRequestError

@@ -10,8 +10,8 @@ from mcp_background_job.cli.arguments import AsJson, Follow, OptionalSeconds
 from mcp_background_job.cli.comfyui import ending, views
 from mcp_background_job.cli.comfyui.session import with_comfyui
 from mcp_background_job.cli.comfyui.watching import watch
-from mcp_background_job.comfyui import report
 from mcp_background_job.comfyui.control import ComfyUI
+from mcp_background_job.comfyui.reports import report
 
 
 def job(

@@ -6,7 +6,7 @@ from mcp_background_job.actions.comfyui.lifecycle import Restart
 from mcp_background_job.cli.arguments import AsJson, Seconds
 from mcp_background_job.cli.comfyui.lifecycle import READY_S, carry_out
 from mcp_background_job.cli.session import caller
-from mcp_background_job.comfyui.carry_over import Requeue
+from mcp_background_job.comfyui.lifecycle.carry_over import Requeue
 
 
 def restart(*, force: bool = False, requeue: Requeue = "none", wait: Seconds = READY_S, as_json: AsJson = False) -> int:

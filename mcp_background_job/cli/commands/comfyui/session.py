@@ -15,8 +15,9 @@ from mcp_background_job.cli.arguments import AsJson, Limit
 from mcp_background_job.cli.comfyui import listing, sentences, show
 from mcp_background_job.cli.comfyui.session import with_comfyui
 from mcp_background_job.cli.session import caller
-from mcp_background_job.comfyui import queue_report, session_file
 from mcp_background_job.comfyui.control import ComfyUI
+from mcp_background_job.comfyui.reports import queue_report
+from mcp_background_job.comfyui.sessions import session_file
 from mcp_background_job.errors import InvalidRequestError
 
 app = App(name="session")

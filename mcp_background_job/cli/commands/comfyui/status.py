@@ -11,7 +11,7 @@ from mcp_background_job.cli.comfyui.session import with_comfyui
 from mcp_background_job.cli.comfyui.wording import typed
 from mcp_background_job.cli.session import caller
 from mcp_background_job.comfyui.control import ComfyUI
-from mcp_background_job.comfyui.report import Report
+from mcp_background_job.comfyui.reports.report import Report
 
 _TOLD = ("reachable", "why", "detail", "url", "version", "running", "pending", "more_pending")
 

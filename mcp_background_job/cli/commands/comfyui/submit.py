@@ -19,11 +19,11 @@ from mcp_background_job.cli.comfyui.session import with_comfyui
 from mcp_background_job.cli.comfyui.watching import watch
 from mcp_background_job.cli.session import caller
 from mcp_background_job.cli.terminal import PROGRAM
-from mcp_background_job.comfyui import report
-from mcp_background_job.comfyui.batches import MAX_QUEUED
+from mcp_background_job.comfyui.batches.batches import MAX_QUEUED
 from mcp_background_job.comfyui.control import ComfyUI
-from mcp_background_job.comfyui.overrides import Combine
-from mcp_background_job.comfyui.report import Report
+from mcp_background_job.comfyui.prompts.overrides import Combine
+from mcp_background_job.comfyui.reports import report
+from mcp_background_job.comfyui.reports.report import Report
 from mcp_background_job.errors import InvalidRequestError
 
 #: What is known of a prompt from its submission alone.

@@ -1,0 +1,1 @@
+"""Many prompts, and the dispatcher that feeds them to a server."""

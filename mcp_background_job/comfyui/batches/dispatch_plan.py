@@ -1,0 +1,53 @@
+"""What a dispatcher decides: what becomes of a prompt that it has sent, and when to ask a silent server again. Pure."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from mcp_background_job.comfyui.prompts.cancel_plan import Place
+from mcp_background_job.core.comfyui.submission import Stage
+
+#: Seconds between attempts to reach a server that gives no answer; the last one is repeated. It may be restarting,
+#: which takes seconds, or be switched off for the night.
+BACKOFF_S = (5.0, 10.0, 30.0, 60.0)
+
+
+def backoff_s(failures: int) -> float:
+    """Return how long to wait after so many failures in a row."""
+    return BACKOFF_S[min(failures, len(BACKOFF_S)) - 1]
+
+
+class Fate(Enum):
+    """What is to be done about a prompt that was sent."""
+
+    KEEP = auto()  #: it runs, or waits at the server
+    SETTLE = auto()  #: the history says how it ended
+    AGAIN = auto()  #: the server does not have it and will not: it is sent again
+    TAKEN_OUT = auto()  #: somebody took it out of the queue
+    FORGOTTEN = auto()  #: it ran, and the server says no more how it ended
+
+
+def fate_of(place: Place, *, stage: Stage, server_is_new: bool, has_run: bool) -> Fate:
+    """Return what becomes of a prompt.
+
+    Args:
+        place: where it is at the server, looked for long enough that a submission under way would have arrived.
+        stage: what the journal has of its submission.
+        server_is_new: the server was, or may have been, restarted since it was sent, and keeps no queue over that.
+        has_run: it was heard to run.
+    """
+    if place is Place.ENDED:
+        return Fate.SETTLE
+    if place is not Place.ABSENT:
+        return Fate.KEEP
+    if stage is Stage.SENDING or server_is_new:
+        return Fate.AGAIN
+    return Fate.FORGOTTEN if has_run else Fate.TAKEN_OUT
+
+
+#: What the journal is told of a prompt that the server does not have any more.
+REASONS = {
+    Fate.AGAIN: "ComfyUI was restarted before it ended, and keeps no queue over a restart",
+    Fate.TAKEN_OUT: "somebody took it out of the queue of ComfyUI",
+    Fate.FORGOTTEN: "it ran, and the history of ComfyUI was cleared before it could be read how it ended",
+}

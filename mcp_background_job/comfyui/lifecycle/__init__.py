@@ -1,0 +1,1 @@
+"""Starting, stopping and restarting ComfyUI, and what is carried over."""

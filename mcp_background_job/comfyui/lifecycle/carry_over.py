@@ -1,0 +1,150 @@
+"""What happens to prompts when a server goes: each is submitted again or marked as lost, and none is forgotten."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from mcp_background_job.comfyui.prompts.cancel import stranger_of
+from mcp_background_job.comfyui.prompts.submit import Submitter
+from mcp_background_job.comfyui.wire.answers import Accepted, Queue, Refused
+from mcp_background_job.comfyui.wire.client import Client
+from mcp_background_job.core.comfyui.submission import End, Submission
+from mcp_background_job.errors import UnreachableError
+from mcp_background_job.executors import lanes
+from mcp_background_job.registry.journal_base import Journal
+
+Requeue = Literal["none", "pending", "all"]
+
+_REASON = "ComfyUI was stopped before it ended, and keeps no queue over a restart"
+
+
+@dataclass(frozen=True)
+class Luggage:
+    """The prompts of a server that is about to go.
+
+    Attributes:
+        running: the prompts that run.
+        pending: those that wait, in order.
+        of_batches: those, running or pending, that their batches submit again by themselves.
+        is_guess: the server gave no answer, so this is what the journal has without an end; the first is taken for
+            the one that runs.
+    """
+
+    running: tuple[Submission, ...] = ()
+    pending: tuple[Submission, ...] = ()
+    of_batches: tuple[Submission, ...] = ()
+    is_guess: bool = False
+
+    @property
+    def all(self) -> tuple[Submission, ...]:
+        """All that would be lost if nobody carried them, in order."""
+        return self.running + self.pending
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What became of the wished for: new ids by old ones, and those that the new server did not take, with why."""
+
+    requeued: dict[str, str]
+    refused: dict[str, str]
+
+
+async def pack(journal: Journal, server: str, queue: Queue | None) -> Luggage:
+    """Journal what a server has, and return it."""
+    if queue is None:
+        known = await lanes.journal(journal.open_on, server)
+        return _luggage(known[:1], known[1:], is_guess=True)
+
+    def entries() -> tuple[list[Submission], list[Submission]]:
+        running, pending = (
+            [journal.get(item.prompt_id) or stranger_of(item, server) for item in items]
+            for items in (queue.running, queue.pending)
+        )
+        journal.record([entry for entry in (*running, *pending) if not entry.is_ours])
+        return running, pending
+
+    running, pending = await lanes.journal(entries)
+    return _luggage(running, pending)
+
+
+def _luggage(running: list[Submission], pending: list[Submission], *, is_guess: bool = False) -> Luggage:
+    return Luggage(
+        running=tuple(entry for entry in running if entry.batch_id is None),
+        pending=tuple(entry for entry in pending if entry.batch_id is None),
+        of_batches=tuple(entry for entry in (*running, *pending) if entry.batch_id is not None),
+        is_guess=is_guess,
+    )
+
+
+async def wish(journal: Journal, luggage: Luggage, requeue: Requeue) -> list[Submission]:
+    """Note which prompts are to be submitted again, and no others of these; returns them.
+
+    This comes before their server is ended: should this process end in between, whoever looks at the server next finds
+    the wish, and submits what the server does not have.
+    """
+    again = {"none": (), "pending": luggage.pending, "all": luggage.all}[requeue]
+    again = [entry for entry in again if entry.graph]
+    ids = [entry.prompt_id for entry in again]
+    await take_back(journal, [entry for entry in luggage.all if entry.requeue and entry.prompt_id not in ids])
+    await lanes.journal(journal.want_requeue, ids)
+    return again
+
+
+async def take_back(journal: Journal, entries: Iterable[Submission]) -> None:
+    """Note that prompts are at their server as before, and wished for no longer."""
+
+    def note() -> None:
+        for entry in entries:
+            journal.resubmitted(entry.prompt_id, number=entry.number, at=entry.submitted_at)
+
+    await lanes.journal(note)
+
+
+async def leave_behind(journal: Journal, luggage: Luggage) -> None:
+    """Mark all as lost, since their server is gone; those that are wished for, or have a batch, run again."""
+    ids = [entry.prompt_id for entry in (*luggage.all, *luggage.of_batches)]
+    await lanes.journal(journal.ended, ids, End.LOST, at=time.time(), reason=_REASON)
+
+
+async def requeue_wanted(journal: Journal, submitter: Submitter, client: Client) -> Carried:
+    """Submit again what is wished for, under the same ids and in the same order; nothing that the server has already.
+
+    It has what was sent by somebody who ended before he could note it, and all of it if it was never ended.
+    """
+    wanted = await lanes.journal(journal.to_requeue, client.endpoint.url)
+    requeued: dict[str, str] = {}
+    refused: dict[str, str] = {}
+    try:
+        queue = await client.queue() if wanted else Queue((), ())
+        for entry in wanted:
+            answer = await _once(entry, queue, journal, submitter, client)
+            if isinstance(answer, Refused):
+                refused[entry.prompt_id] = answer.message
+            elif answer:
+                requeued[entry.prompt_id] = answer.prompt_id
+    except UnreachableError as error:
+        unsent = [entry.prompt_id for entry in wanted if entry.prompt_id not in requeued | refused]
+        refused |= dict.fromkeys(unsent, f"not sent, it stays wished for: {error}")
+    return Carried(requeued, refused)
+
+
+async def _once(
+    entry: Submission, queue: Queue, journal: Journal, submitter: Submitter, client: Client
+) -> Accepted | Refused | None:
+    """Submit a prompt unless the server has it; ``None`` if it has ended there."""
+    prompt_id = entry.prompt_id
+    if item := queue.find(prompt_id):
+        await lanes.journal(journal.resubmitted, prompt_id, number=item.number, at=entry.submitted_at)
+        return Accepted(prompt_id, item.number, ())
+    # After the queue and not before: a prompt that ends in between is in the history by now.
+    if finished := await client.finished(prompt_id):
+        await lanes.journal(journal.ended, [prompt_id], finished.end, at=finished.ended_at or time.time())
+        return None
+    # Each in its turn at the end: of several that each go to the front, the last would be first.
+    answer = await submitter.send(replace(entry, front=False))
+    if not isinstance(answer, Refused):
+        await lanes.journal(journal.resubmitted, prompt_id, number=answer.number, at=time.time())
+    return answer

@@ -1,0 +1,201 @@
+"""ComfyUI as a background job: found, ended, started, and waited for until it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+
+from mcp_background_job.comfyui.lifecycle.outcome import Outcome
+from mcp_background_job.comfyui.process.process import Baselines, ServerProcess
+from mcp_background_job.comfyui.process.server_record import ServerRecords
+from mcp_background_job.comfyui.process.startup import Settings, Startup, startup_of_launch, startup_of_settings
+from mcp_background_job.comfyui.process.supervision import relaunch_of
+from mcp_background_job.comfyui.wire.client import Client
+from mcp_background_job.core.job import Job
+from mcp_background_job.core.naming import NO_PROJECT, Asker, of_no_project
+from mcp_background_job.core.states import State
+from mcp_background_job.core.waiting import Kind, Until, Why
+from mcp_background_job.errors import LifecycleError, RelaunchError, SurvivorsError, UnknownJobError, UnreachableError
+from mcp_background_job.executors import lanes
+from mcp_background_job.jobdir.layout import JOB_ID_VARIABLE
+from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.request import ROOT, StartRequest
+from mcp_background_job.jobs.waiting.wait import WaitRequest
+from mcp_background_job.processes.family import end_family
+from mcp_background_job.processes.listeners import listener_on
+
+#: ComfyUI has no handler for SIGTERM and ends at once; what ignores it is a child that holds video memory.
+GRACE_S = 1.0
+
+#: After SIGKILL a process that sits in a driver may take some seconds to let go.
+PATIENCE_S = 5.0
+
+#: The kernel closes the port with the process; another process that has inherited it may be slower.
+PORT_FREE_S = 5.0
+
+#: Between two looks at a port, which tells nobody when it is free or answers.
+_LOOK_S = 0.1
+
+#: Lines of output that show why a start failed.
+_LAST_LINES = 25
+
+
+class ServerJob:
+    """The job that a server runs as, or would."""
+
+    def __init__(
+        self, client: Client, manager: JobManager, records: ServerRecords, baselines: Baselines, settings: Settings
+    ) -> None:
+        """Takes what it works on."""
+        self._client = client
+        self._manager = manager
+        self._records = records
+        self._baselines = baselines
+        self._settings = settings
+        self._endpoint = client.endpoint
+
+    async def named_job(self) -> Job | None:
+        """Return the job that ran ComfyUI on this port last."""
+        try:
+            return await self._manager.find(of_no_project(self._name), Asker(NO_PROJECT))
+        except UnknownJobError:
+            return None
+
+    @property
+    def _name(self) -> str:
+        return f"comfyui-{self._endpoint.port}"
+
+    async def of(self, process: ServerProcess) -> Job | None:
+        """Return the job that a process is part of; ``None`` if it was not started by us."""
+        job_id = process.portrait.environ.get(JOB_ID_VARIABLE)
+        if job_id is None:
+            return None
+        try:
+            details = await self._manager.details(job_id)
+        except UnknownJobError:
+            return None
+        # The environment is what the process says of itself; the tree is the kernel's word.
+        return details.job if details.usage and process.pid in details.usage.pids else None
+
+    async def end(self, process: ServerProcess, client: str, why: str) -> Outcome:
+        """End a process and everything that it started, and wait until its port is free.
+
+        Raises:
+            SurvivorsError: SIGKILL did not end all of it, or that cannot be known.
+            LifecycleError: the port is held by somebody else now.
+        """
+        job = await self.of(process)
+        if job:
+            members = tuple((await self._manager.details(job.job_id)).usage.pids)  # pyright: ignore[reportOptionalMemberAccess]  of() has seen it
+            await self._manager.kill(job.job_id, by=client or why, why=why, grace_s=GRACE_S)
+        else:
+            ended = await lanes.lasting(end_family, process.process, grace_s=GRACE_S, patience_s=PATIENCE_S)
+            if ended.survivors:
+                raise SurvivorsError(
+                    f"processes {', '.join(map(str, ended.survivors))} of ComfyUI survived SIGKILL (a driver may hold "
+                    "them); nothing was started. Ask again in a while, or reboot the machine"
+                )
+            if not ended.certain:
+                raise SurvivorsError(
+                    "processes of ComfyUI start others faster than they can be listed, so whether all are ended is not "
+                    "known; nothing was started. Look for what is left, and ask again"
+                )
+            members = ended.stopped
+        await self._await_free_port()
+        return Outcome("stopped", job_id=job.job_id if job else None, old_pid=process.pid, stopped=members)
+
+    async def stop_without_port(self, client: str) -> Outcome:
+        """End a ComfyUI of ours that does not listen: it is starting, or what it left behind lives on."""
+        job = await self.named_job()
+        if job is None or job.state is State.EXITED:
+            return Outcome("not_running", detail=f"nothing listens on port {self._endpoint.port}")
+        await self._manager.kill(job.job_id, by=client or "stop_comfyui", why="stop_comfyui", grace_s=GRACE_S)
+        return Outcome("stopped", job_id=job.job_id, detail="it did not listen on its port")
+
+    async def _await_free_port(self) -> None:
+        deadline = time.monotonic() + PORT_FREE_S
+        while (listener := await lanes.scan(listener_on, self._endpoint.port)) is not None:
+            if time.monotonic() >= deadline:
+                raise LifecycleError(
+                    f"ComfyUI was ended, and port {self._endpoint.port} is held by pid {listener.pid} all the same: "
+                    "somebody else started it again, or another program took the port. Nothing was started"
+                )
+            await asyncio.sleep(_LOOK_S)
+
+    async def startup(self) -> Startup:
+        """Return how to run it: as it ran before, else as the settings say."""
+        return await lanes.look(self._startup)
+
+    def _startup(self) -> Startup:
+        known = self._records.load(self._endpoint.port)
+        configured = startup_of_settings(self._settings, self._endpoint)
+        if configured and (self._settings.command or known is None):
+            return configured
+        if known is not None:
+            try:
+                return startup_of_launch(relaunch_of(known))
+            except RelaunchError:
+                if configured is None:
+                    raise
+        if configured is None:
+            raise LifecycleError(
+                f"nothing says how to start ComfyUI on port {self._endpoint.port}: set COMFYUI_DIR to its directory, "
+                "or COMFYUI_COMMAND to the command that starts it"
+            )
+        return configured
+
+    async def launch(self, startup: Startup, client: str, deadline: float, *, afresh: bool = False) -> Outcome:
+        """Start the job and wait until it is ready; ``afresh`` ends what is left of an earlier one of its name."""
+        # One that was started and does not listen is starting: two would fight for the port.
+        request = replace(self._request(startup), if_running="restart" if afresh else "return")
+        started = await self._manager.start(request, client=client)
+        if started.job.state is State.QUEUED:
+            detail = "it waits for the end of the job that it was queued behind"
+            return Outcome("queued", job_id=started.job.job_id, detail=detail)
+        return await self._await_ready(started.job, deadline)
+
+    async def launch_after(self, startup: Startup, client: str, job_id: str) -> Job:
+        """Have the job started when another has completed: by that one's runner, and so not as a part of it."""
+        request = replace(self._request(startup), if_running="new", after=(job_id,))
+        return (await self._manager.start(request, client=client)).job
+
+    def _request(self, startup: Startup) -> StartRequest:
+        return StartRequest(
+            command=startup.command,
+            name=self._name,
+            cwd=startup.cwd,
+            environment=startup.environment,
+            # ComfyUI wraps its streams: without a terminal the prints of nodes stay in a buffer (measured).
+            stdin="pty",
+            is_own=True,
+            # It serves all that the user does; the job of an agent that happens to (re)start it must not end it.
+            parent=ROOT,
+            project=NO_PROJECT,
+        )
+
+    async def _await_ready(self, job: Job, deadline: float) -> Outcome:
+        """Wait until the port is opened by this job and no other, and answers."""
+        until = Until(Kind.PORT, port=self._endpoint.port)
+        wait_s = max(0.0, deadline - time.monotonic())
+        waited = await self._manager.wait(job, WaitRequest(until=until, wait_s=wait_s, from_start=True))
+        if waited.why is Why.TIMEOUT:
+            detail = f'it is still starting: wait_for_job("{job.job_id}", until="port:{self._endpoint.port}")'
+            return Outcome("starting", job_id=job.job_id, detail=detail)
+        pid = waited.seen.status.pid if waited.seen.status else None
+        if waited.why is not Why.PORT:
+            tail = await self._manager.tail(waited.job, lines=_LAST_LINES)
+            detail = f"it ended while it started: {waited.job.reason or waited.job.status}"
+            return Outcome("failed", job_id=job.job_id, output=tail.text, detail=detail)
+        try:
+            await self._client.stats()
+        except UnreachableError as error:
+            return Outcome(
+                "starting", job_id=job.job_id, pid=pid, detail=f"it listens and does not answer yet: {error}"
+            )
+        process = await lanes.scan(ServerProcess.find, self._endpoint)
+        if process:
+            await lanes.write(self._records.save, self._endpoint.port, process.portrait)
+            await lanes.scan(self._baselines.take, process, self._endpoint.port)
+            pid = process.pid
+        return Outcome("started", job_id=job.job_id, pid=pid)

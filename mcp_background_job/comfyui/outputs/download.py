@@ -1,0 +1,274 @@
+"""Downloads what prompts have made: each file whole or not at all, none twice, and none that stops the others."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import functools
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mcp_background_job.comfyui.outputs.fetch import Fetch, Fetched, Wanted
+from mcp_background_job.comfyui.outputs.output_directory import OutputDirectory
+from mcp_background_job.comfyui.outputs.output_names import folder_of
+from mcp_background_job.comfyui.prompts.prompts import Prompt, Prompts, check_prompt_id, elsewhere
+from mcp_background_job.comfyui.wire.client import Client
+from mcp_background_job.comfyui.wire.endpoint import Endpoint
+from mcp_background_job.comfyui.wire.transfer import in_thread
+from mcp_background_job.comfyui.wire.trouble import Trouble
+from mcp_background_job.core.comfyui.submission import End, Stage, Submission
+from mcp_background_job.errors import BackgroundJobError, UnreachableError
+from mcp_background_job.executors import lanes
+from mcp_background_job.registry.downloads import SqliteDownloads
+
+#: Files on their way at once: while one begins or ends the line is not idle, and the server's is not taken over.
+_AT_ONCE = 2
+
+#: Between two reports of progress.
+_REPORT_S = 0.1
+
+#: With these no other file will come either; any other trouble may be that of one file.
+_FINAL = (Trouble.REFUSED, Trouble.UNREACHABLE, Trouble.SILENT)
+
+
+@dataclass(frozen=True)
+class Headway:
+    """How far a download is.
+
+    Attributes:
+        files: how many there are.
+        done: how many of them are over, however they ended.
+        size: bytes that have come.
+    """
+
+    files: int
+    done: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Missed:
+    """A file that was not downloaded, and why; without a name, whatever a prompt has made."""
+
+    prompt_id: str
+    name: str
+    reason: str
+
+
+@dataclass
+class Downloaded:
+    """What came of a download.
+
+    Attributes:
+        directory: what was downloaded below.
+        files: what is there now.
+        missed: what is not.
+        left: how many files were not begun, since the time was over.
+        empty: prompts that made no files.
+        unknown: prompts that nobody knows.
+        trouble: why the server gave no answer, if it gave none.
+    """
+
+    directory: Path
+    files: list[Fetched] = field(default_factory=list[Fetched])
+    missed: list[Missed] = field(default_factory=list[Missed])
+    left: int = 0
+    empty: list[str] = field(default_factory=list[str])
+    unknown: list[str] = field(default_factory=list[str])
+    trouble: UnreachableError | None = None
+
+    def complete(self) -> dict[str, Path]:
+        """Return the folders of the prompts of which all files are there."""
+        if self.left:  # whose they are was not counted
+            return {}
+        missed = {one.prompt_id for one in self.missed}
+        folders = {file.wanted.prompt_id: self.directory / file.wanted.folder for file in self.files}
+        return {prompt_id: folder for prompt_id, folder in folders.items() if prompt_id not in missed}
+
+
+Report = Callable[[Headway], None]
+
+
+class Downloader:
+    """Downloads from one server. Any number of them may download the same to the same place."""
+
+    def __init__(self, client: Client, prompts: Prompts, downloads: SqliteDownloads) -> None:
+        """Takes whom it asks, and where it notes what it has."""
+        self._client = client
+        self._prompts = prompts
+        self._downloads = downloads
+
+    async def download(
+        self,
+        prompts: Iterable[tuple[str, str]],
+        directory: Path,
+        *,
+        report: Report = lambda _: None,
+        limit_s: float = math.inf,
+    ) -> Downloaded:
+        """Download all files of prompts to folders that are named by their notes.
+
+        Args:
+            prompts: ids and notes; an empty note stands for that of the submission.
+            directory: is made if it is not there and there is something to download.
+            report: is told, in the event loop, how far it is.
+            limit_s: no file is begun later.
+
+        Raises:
+            InvalidRequestError: a prompt id that is none, or a directory that cannot be used.
+        """
+        notes = {check_prompt_id(prompt_id): note for prompt_id, note in prompts}
+        place = await lanes.look(OutputDirectory, directory)
+        try:
+            await self._client.queue()  # is anybody there? What prompts made the journal knows too, but has no files
+        except UnreachableError as error:
+            return Downloaded(
+                place.path, missed=[Missed(prompt_id, "", str(error)) for prompt_id in notes], trouble=error
+            )
+        deadline = time.monotonic() + limit_s
+        run = _Run(self._client.endpoint, self._downloads, place, report, deadline)
+        for prompt_id, note in notes.items():
+            # Of one whose end is journalled nobody needs to be asked: a session may have thousands.
+            prompt = await self._prompts.ended_before(prompt_id)
+            if prompt is None and time.monotonic() >= deadline:
+                run.result.left += 1  # one at least: what it has made is not known
+            else:
+                run.want(prompt or await self._prompts.get(prompt_id), note)
+        await run.work()
+        return run.result
+
+
+class _Run:
+    """One download: what is still to be fetched, and what came of the rest."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        downloads: SqliteDownloads,
+        directory: OutputDirectory,
+        report: Report,
+        deadline: float,
+    ) -> None:
+        self.result = Downloaded(directory.path)
+        self._endpoint = endpoint
+        self._downloads = downloads
+        self._directory = directory
+        self._report = report
+        self._deadline = deadline
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[Wanted] = deque()
+        self._without_room: list[Wanted] = []
+        self._files = 0
+        self._done = 0
+        self._lock = threading.Lock()
+        self._size = 0
+        self._reported_at = 0.0
+
+    def want(self, prompt: Prompt, note: str) -> None:
+        """Have the files of a prompt fetched."""
+        submission, finished = prompt.submission, prompt.finished
+        if submission and submission.server != self._endpoint.url:
+            # Names of files begin anew on each server: what this one has under them another prompt has made.
+            reason = elsewhere(submission, self._endpoint.url)
+            self.result.missed.append(Missed(prompt.prompt_id, "", reason))
+            return
+        if submission and finished is None and _has_never_run(submission):
+            self.result.empty.append(prompt.prompt_id)
+            return
+        if finished is None:
+            self._miss_all(prompt)
+            return
+        note = note or (submission.note if submission else "")
+        folder = folder_of(note, prompt.prompt_id)
+        # The same file may be listed by several nodes.
+        files = {(file.type, file.subfolder, file.filename): file for file in finished.outputs}
+        self._waiting += [Wanted(prompt.prompt_id, folder, file) for file in files.values()]
+        self._files += len(files)
+        if finished.unlisted:
+            reason = f"the server's history is broken: it counts {finished.unlisted} outputs, and cannot list them"
+            self.result.missed.append(Missed(prompt.prompt_id, "", reason))
+        elif not files:
+            self.result.empty.append(prompt.prompt_id)
+
+    def _miss_all(self, prompt: Prompt) -> None:
+        if prompt.status == "unknown" and not prompt.submission and not prompt.reason.startswith("unreachable"):
+            self.result.unknown.append(prompt.prompt_id)
+        is_over = prompt.status not in ("pending", "in_progress")
+        why = "the server's history does not list its files" if is_over else "it has not ended"
+        reason = f"{prompt.status}: {prompt.reason or why}"
+        self.result.missed.append(Missed(prompt.prompt_id, "", reason))
+
+    async def work(self) -> None:
+        """Fetch what is wanted."""
+        self._tell()
+        if self._waiting:
+            await lanes.write(self._directory.make)
+            # What was downloaded before is only compared, which takes time too: the next call goes on where one ended.
+            self._waiting = deque(await lanes.journal(sorted, self._waiting, key=self._is_recorded))
+        order = {(wanted.prompt_id, wanted.name): place for place, wanted in enumerate(self._waiting)}
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(_AT_ONCE):
+                tasks.create_task(self._work())
+        # What did not fit has left its room again, in which others that came meanwhile may fit.
+        for wanted in self._without_room:
+            await self._fetch(wanted, is_last_try=True)
+        # As they are listed, and not as they happened to fail; prompts as a whole go first.
+        self.result.missed.sort(key=lambda missed: order.get((missed.prompt_id, missed.name), -1))
+
+    def _is_recorded(self, wanted: Wanted) -> bool:
+        file = wanted.file
+        return self._downloads.get(wanted.prompt_id, file.type, file.subfolder, file.filename) is not None
+
+    async def _work(self) -> None:
+        while self._waiting:
+            wanted = self._waiting.popleft()
+            if self.result.trouble:
+                self._miss(wanted, "not tried, since the server gives no answer")
+            elif time.monotonic() >= self._deadline:
+                self.result.left += 1
+            else:
+                await self._fetch(wanted)
+            self._done += 1
+            self._tell()
+
+    async def _fetch(self, wanted: Wanted, *, is_last_try: bool = False) -> None:
+        try:
+            fetch = Fetch(self._endpoint, self._downloads, self._directory)
+            self.result.files.append(await in_thread(functools.partial(fetch.run, wanted, self._count), fetch.abort))
+        except UnreachableError as error:
+            if error.trouble in _FINAL:
+                self.result.trouble = error
+            self._miss(wanted, str(error))
+        except OSError as error:
+            if error.errno == errno.ENOSPC and not is_last_try:
+                self._without_room.append(wanted)
+            else:
+                self._miss(wanted, error.strerror or str(error))
+        except (BackgroundJobError, ValueError) as error:
+            self._miss(wanted, str(error))
+
+    def _miss(self, wanted: Wanted, reason: str) -> None:
+        self.result.missed.append(Missed(wanted.prompt_id, wanted.name, reason))
+
+    def _count(self, size: int) -> None:
+        """Count bytes, in whatever thread they come."""
+        now = time.monotonic()
+        with self._lock:
+            self._size += size
+            if now - self._reported_at < _REPORT_S:
+                return
+            self._reported_at = now
+        self._loop.call_soon_threadsafe(self._tell)
+
+    def _tell(self) -> None:
+        self._report(Headway(self._files, self._done, self._size))
+
+
+def _has_never_run(submission: Submission) -> bool:
+    """Tell whether a prompt of which the server tells no end was refused, or canceled before it began."""
+    return submission.stage is Stage.REFUSED or submission.end is End.CANCELLED

@@ -1,0 +1,173 @@
+"""Gets one file of a prompt to its place: not if it is there already, and never over something else."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from mcp_background_job.comfyui.outputs.digest import Digest
+from mcp_background_job.comfyui.outputs.output_directory import OutputDirectory
+from mcp_background_job.comfyui.outputs.output_names import candidates, parts_of
+from mcp_background_job.comfyui.outputs.part_file import PartFile
+from mcp_background_job.comfyui.wire.answers import OutputFile
+from mcp_background_job.comfyui.wire.endpoint import Endpoint
+from mcp_background_job.comfyui.wire.transfer import Transfer, view_path
+from mcp_background_job.core.comfyui.download import Download
+from mcp_background_job.errors import RegistryError
+from mcp_background_job.registry.downloads import SqliteDownloads
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A file to be downloaded.
+
+    Attributes:
+        prompt_id: the prompt that made it.
+        folder: the name of the folder for the prompt's files.
+        file: what the server calls it.
+    """
+
+    prompt_id: str
+    folder: str
+    file: OutputFile
+
+    @property
+    def name(self) -> str:
+        """What it is called to people."""
+        return "/".join(filter(None, [self.file.subfolder, self.file.filename]))
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A file that is in its place.
+
+    Attributes:
+        wanted: what it is.
+        path: its place.
+        size: bytes.
+        is_new: it was not there before.
+    """
+
+    wanted: Wanted
+    path: Path
+    size: int
+    is_new: bool
+
+
+@dataclass(frozen=True)
+class _Content:
+    size: int
+    sha256: str
+
+
+class Fetch:
+    """One file on its way. It is run by one thread, and may be aborted by any."""
+
+    def __init__(self, endpoint: Endpoint, downloads: SqliteDownloads, directory: OutputDirectory) -> None:
+        """Takes where it comes from, where it is noted, and where it goes."""
+        self._transfer = Transfer(endpoint)
+        self._downloads = downloads
+        self._directory = directory
+
+    def run(self, wanted: Wanted, count: Callable[[int], None]) -> Fetched:
+        """Get the file; ``count`` is told of bytes as they come.
+
+        Raises:
+            ValueError: its name is none that it may have here.
+            MissingOutputError: the server does not have it.
+            UnreachableError: it did not come, or not all of it.
+            OSError: it cannot be written.
+            RegistryError: it is there, and could not be noted.
+        """
+        *subfolders, name = parts_of(wanted.file)
+        folder = self._directory.folder([wanted.folder, *subfolders])
+        there = self._already(wanted, folder, name)
+        if there is not None:
+            return there
+        part = PartFile.create(folder)
+        try:
+            content = self._receive(wanted, part, count)
+            path, is_new = _settle(part, folder, name, content)
+        finally:
+            part.discard()
+        self._note(wanted, path, content)
+        return Fetched(wanted, path, content.size, is_new)
+
+    def abort(self) -> None:
+        """Have the transfer fail now."""
+        self._transfer.abort()
+
+    def _already(self, wanted: Wanted, folder: Path, name: str) -> Fetched | None:
+        """Return the file if it is where it was put, or where it would be put, with what was in it."""
+        known = self._known(wanted)
+        if known is None:
+            return None
+        for path in dict.fromkeys([Path(known.path), folder / name]):
+            if path.parent == folder and _holds(path, _Content(known.size, known.sha256)):
+                return Fetched(wanted, path, known.size, is_new=False)
+        return None
+
+    def _known(self, wanted: Wanted) -> Download | None:
+        file = wanted.file
+        return self._downloads.get(wanted.prompt_id, file.type, file.subfolder, file.filename)
+
+    def _receive(self, wanted: Wanted, part: PartFile, count: Callable[[int], None]) -> _Content:
+        size = 0
+        with Digest() as digest, closing(self._transfer.chunks(view_path(wanted.file), digest.buffer)) as chunks:
+            for chunk in chunks:
+                digest.update(chunk)
+                part.write(chunk)
+                size += len(chunk)
+                count(len(chunk))
+        return _Content(size, digest.hexdigest())
+
+    def _note(self, wanted: Wanted, path: Path, content: _Content) -> None:
+        file = wanted.file
+        download = Download(
+            prompt_id=wanted.prompt_id,
+            type=file.type,
+            subfolder=file.subfolder,
+            filename=file.filename,
+            path=str(path),
+            size=content.size,
+            sha256=content.sha256,
+            at=time.time(),
+        )
+        try:
+            self._downloads.record(download)
+        except RegistryError as error:
+            raise RegistryError(f"it is at {path}, but that could not be noted: {error}") from error
+
+
+def _settle(part: PartFile, folder: Path, name: str, content: _Content) -> tuple[Path, bool]:
+    """Give a whole file its name, or the next one that is free; returns where it is, and whether it was not before."""
+    for candidate in candidates(name):
+        path = folder / candidate
+        if part.publish(path):
+            return path, True
+        if _holds(path, content):
+            return path, False
+    raise FileExistsError(f"{folder / name} and all its numbered names are taken")
+
+
+def _holds(path: Path, content: _Content) -> bool:
+    """Tell whether a regular file has this content; one that cannot be read has not."""
+    try:
+        with open(path, "rb", opener=_open_plain) as file:
+            facts = os.fstat(file.fileno())
+            if not stat.S_ISREG(facts.st_mode) or facts.st_size != content.size:
+                return False
+            return hashlib.file_digest(file, "sha256").hexdigest() == content.sha256
+    except OSError:
+        return False
+
+
+def _open_plain(path: str, flags: int) -> int:
+    # A link may lead to a file elsewhere, and a pipe would have us wait for a writer.
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)

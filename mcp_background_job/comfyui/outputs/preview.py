@@ -1,0 +1,78 @@
+"""A small picture of what a prompt made, as the server shrinks it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
+
+from mcp_background_job.comfyui.wire.answers import OutputFile
+from mcp_background_job.comfyui.wire.endpoint import Endpoint
+from mcp_background_job.comfyui.wire.transfer import Transfer, in_thread, view_path
+from mcp_background_job.errors import BackgroundJobError
+
+#: Of 100; a picture of a megapixel then has some tens of kilobytes.
+_QUALITY = 50
+
+#: Bytes; models take a few megabytes at most, and every one of them is paid for. A server shrinks no edges.
+MAX_SIZE = 1_000_000
+
+#: A picture comes in one or a few of them.
+_CHUNK = 64 * 1024
+
+#: What servers, which read them with Pillow, can make previews of.
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A picture, or why there is none.
+
+    Attributes:
+        name: what it is of; empty if there is nothing to make one of.
+        data: its bytes.
+        mime_type: their form.
+        trouble: why there is none.
+    """
+
+    name: str = ""
+    data: bytes = b""
+    mime_type: str = ""
+    trouble: str = ""
+
+
+async def preview_of(endpoint: Endpoint, files: Iterable[OutputFile]) -> Preview:
+    """Return a picture of the first image among files, of one to keep before one that is temporary."""
+    images = [file for file in files if file.filename.lower().endswith(_SUFFIXES)]
+    if not images:
+        return Preview()
+    image = min(images, key=lambda file: file.type != "output")
+    transfer = Transfer(endpoint)
+    return await in_thread(functools.partial(_get, transfer, image), transfer.abort)
+
+
+def _get(transfer: Transfer, image: OutputFile) -> Preview:
+    name = image.filename
+    data = bytearray()
+    buffer = memoryview(bytearray(_CHUNK))
+    try:
+        with closing(transfer.chunks(view_path(image, preview=f"webp;{_QUALITY}"), lambda: buffer)) as chunks:
+            for chunk in chunks:
+                data += chunk
+                if len(data) > MAX_SIZE:
+                    return Preview(name, trouble=f"its preview has more than {MAX_SIZE:,} bytes")
+    except BackgroundJobError as error:
+        return Preview(name, trouble=str(error))
+    mime_type = _form_of(data)
+    if mime_type is None:  # a client that hands something else to its model as a picture is refused by it
+        return Preview(name, trouble="the server answered with something that is no picture")
+    return Preview(name, bytes(data), mime_type)
+
+
+def _form_of(data: bytes | bytearray) -> str | None:
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "image/webp"
+    if data[:8] == b"\x89PNG\r\n\x1a\n":
+        return "image/png"
+    return "image/jpeg" if data[:3] == b"\xff\xd8\xff" else None

@@ -1,0 +1,1 @@
+"""The process behind a ComfyUI server, and who looks after it."""

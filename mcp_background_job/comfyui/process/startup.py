@@ -1,0 +1,117 @@
+"""What is to be run to have a ComfyUI, from the settings or from one that ran before. Pure but for looks at paths."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mcp_background_job.comfyui.process.supervision import Launch
+from mcp_background_job.comfyui.wire.endpoint import Endpoint
+from mcp_background_job.core.text import expanded
+from mcp_background_job.errors import LifecycleError
+
+#: Where a ComfyUI keeps its own Python, from what its manual and its installers make.
+_PYTHONS = (".venv/bin/python", "venv/bin/python", "env/bin/python", "python_embeded/bin/python")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the settings say about running ComfyUI.
+
+    Attributes:
+        directory: of a checkout, with ``main.py``.
+        command: for the shell, instead of what the directory suggests.
+        restart_command: for the shell, to restart a ComfyUI that somebody else supervises.
+    """
+
+    directory: str | None = None
+    command: str | None = None
+    restart_command: str | None = None
+
+
+@dataclass(frozen=True)
+class Startup:
+    """A command that becomes ComfyUI.
+
+    Attributes:
+        command: for the shell.
+        cwd: where.
+        environment: the whole of it; ``None`` for that of a job.
+    """
+
+    command: str
+    cwd: str | None = None
+    environment: Mapping[str, str] | None = None
+
+
+def startup_of_launch(launch: Launch) -> Startup:
+    """Return what runs again what ran before."""
+    return Startup(f"exec {shlex.join(launch.argv)}", launch.cwd, launch.environ)
+
+
+def startup_of_settings(settings: Settings, endpoint: Endpoint) -> Startup | None:
+    """Return what the settings say; ``None`` if they say nothing.
+
+    Raises:
+        LifecycleError: ``COMFYUI_DIR`` is not a directory of ComfyUI.
+    """
+    if settings.command:
+        return Startup(settings.command, _checked(settings.directory) if settings.directory else None)
+    if not settings.directory:
+        return None
+    directory = _checked(settings.directory)
+    if not (Path(directory) / "main.py").is_file():
+        raise LifecycleError(f"COMFYUI_DIR={directory} has no main.py: name the directory of a ComfyUI checkout")
+    argv = [_python(Path(directory)), "main.py", "--port", str(endpoint.port)]
+    if endpoint.host not in ("127.0.0.1", "localhost"):
+        argv += ["--listen", endpoint.host]
+    return Startup(f"exec {shlex.join(argv)}", directory)
+
+
+def _checked(directory: str) -> str:
+    path = Path(expanded(directory)).absolute()
+    if not path.is_dir():
+        raise LifecycleError(f"COMFYUI_DIR={directory} is not a directory")
+    return str(path)
+
+
+def _python(directory: Path) -> str:
+    for name in _PYTHONS:
+        if (directory / name).is_file():
+            return str(directory / name)
+    return sys.executable if _has_torch() else "python3"
+
+
+def _has_torch() -> bool:
+    from importlib.util import find_spec  # noqa: PLC0415  asked for once in a session
+
+    return find_spec("torch") is not None
+
+
+def looks_like_comfyui(argv: list[str], cwd: str | None) -> bool:
+    """Tell whether a process that does not answer is likely a ComfyUI, so that it may be ended."""
+    if not argv or "python" not in Path(argv[0]).name.lower():
+        return False  # a tunnel to a machine of that name, say
+    if any("comfyui" in part.lower() for part in argv):
+        return True
+    if not cwd or not any(Path(part).name == "main.py" for part in argv):
+        return False
+    directory = next(Path(cwd, part).parent for part in argv if Path(part).name == "main.py")
+    return "comfyui" in str(directory).lower() or (directory / "comfy").is_dir()
+
+
+def is_run_as(told: Sequence[str], argv: Sequence[str]) -> bool:
+    """Tell whether a process was started with the arguments that a server says it was; unknown ones fit.
+
+    One that passes requests on to a server elsewhere (a tunnel, a proxy) was not.
+    """
+    if not told or not argv:
+        return True
+    options = list(told[1:])
+    # Some nodes take the options out of what the server tells; the name of its script stays.
+    return Path(told[0]).name in {Path(part).name for part in argv} or (
+        bool(options) and list(argv[-len(options) :]) == options
+    )

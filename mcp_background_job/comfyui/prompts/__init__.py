@@ -1,0 +1,1 @@
+"""One prompt: submitted, found, watched, cancelled, diagnosed."""

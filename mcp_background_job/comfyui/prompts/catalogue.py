@@ -1,0 +1,256 @@
+"""Prompts in one list, from the queue, the history and the journal together; and why those that failed did."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from mcp_background_job.comfyui.prompts.diagnosis import Missing, missing_of_failure, missing_of_refusal
+from mcp_background_job.comfyui.prompts.prompts import Prompt, Prompts, ended, of_journal
+from mcp_background_job.comfyui.prompts.results import cause_of, finished_of_result, refused_of_result
+from mcp_background_job.comfyui.wire.answers import Failure, Finished, Queue, Refused
+from mcp_background_job.comfyui.wire.client import Client
+from mcp_background_job.core.comfyui.submission import Stage, Submission
+from mcp_background_job.errors import InvalidRequestError, UnreachableError
+from mcp_background_job.executors import lanes
+from mcp_background_job.registry.journal_base import Journal
+from mcp_background_job.registry.sessions import SqliteSessions
+
+#: Every word that a prompt in a list can have.
+STATUSES = ("pending", "in_progress", "completed", "failed", "cancelled", "lost_to_restart", "unknown")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A prompt in a list.
+
+    Attributes:
+        prompt: what is known of it.
+        outputs: how many files it made, as far as known.
+        cause: in one line, why it failed.
+    """
+
+    prompt: Prompt
+    outputs: int | None = None
+    cause: str = ""
+
+    @property
+    def began(self) -> float | None:
+        """When it began to run."""
+        prompt = self.prompt
+        return prompt.finished.started_at if prompt.finished else _of(prompt, "started_at")
+
+    @property
+    def at(self) -> float | None:
+        """When it ended."""
+        prompt = self.prompt
+        return prompt.finished.ended_at if prompt.finished else _of(prompt, "ended_at")
+
+
+def _of(prompt: Prompt, name: str) -> float | None:
+    return getattr(prompt.submission, name) if prompt.submission else None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Prompts, and why the server does not say what became of those that had not ended, if it does not."""
+
+    rows: tuple[Row, ...]
+    more: bool = False
+    trouble: UnreachableError | None = None
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A prompt that failed, with all that is known of why.
+
+    Attributes:
+        row: the prompt.
+        failure: the exception, if one ended it.
+        refused: what validation said, if it was refused.
+        missing: what the server does not have, as far as that can be told.
+    """
+
+    row: Row
+    failure: Failure | None = None
+    refused: Refused | None = None
+    missing: Missing = field(default_factory=Missing)
+
+
+@dataclass(frozen=True)
+class Among:
+    """Which prompts are asked for: those of a session, of a batch, or all of the server."""
+
+    session_id: str | None = None
+    batch_id: str | None = None
+
+    @property
+    def is_all(self) -> bool:
+        """Whether nothing is left out."""
+        return self.session_id is None and self.batch_id is None
+
+
+class Catalogue:
+    """The prompts of one server."""
+
+    def __init__(self, client: Client, journal: Journal, sessions: SqliteSessions, prompts: Prompts) -> None:
+        """Takes what it looks at."""
+        self._client = client
+        self._journal = journal
+        self._sessions = sessions
+        self._prompts = prompts
+
+    async def list(self, *, statuses: Collection[str] = (), among: Among, limit: int) -> Listing:
+        """Return prompts: what runs, what waits in the order in which it will run, then what ended, newest first.
+
+        Raises:
+            InvalidRequestError: a status that no prompt has, or a limit that is none.
+        """
+        unknown = set(statuses) - set(STATUSES)
+        if unknown:
+            raise InvalidRequestError(f"status {', '.join(sorted(unknown))!r}: give some of {', '.join(STATUSES)}")
+        if limit < 1:
+            raise InvalidRequestError(f"limit={limit}: at least 1")
+        # What was sent comes first, and a long queue of it shall leave room for what ended.
+        known = await self._journalled(statuses, among, _OPEN + limit + 1)
+        try:
+            queue = await self._client.queue()
+        except UnreachableError as error:
+            rows = [_row(prompt) for prompt in await self._unanswered(known, among, limit, error)]
+            return _listing(_in_order(rows), [*statuses, "unknown"] if statuses else (), limit, error)
+        # After the queue and not before: a prompt that ends in between is in the history by now. It is large, with the
+        # graph of each prompt, and of a batch that is over the journal knows all.
+        is_needed = among.batch_id is None or any(one.is_open for one in known)
+        history, trouble = await self._history(max(limit + 1, _HISTORY)) if is_needed else ([], None)
+        strangers = await self._strangers(queue, history, known, among, limit)
+        rows = [await self._place(one, queue, history) for one in (*known, *strangers)]
+        return _listing(_in_order(rows), statuses, limit, trouble)
+
+    async def errors(self, *, among: Among, limit: int) -> tuple[list[Explained], UnreachableError | None]:
+        """Return the prompts that failed last, each with all that is known of why."""
+        listing = await self.list(statuses=("failed",), among=among, limit=limit)
+        failed = [row for row in listing.rows if row.prompt.status == "failed"]
+        return [await self._explained(row) for row in failed], listing.trouble
+
+    async def ids(self, among: Among) -> list[tuple[str, str]]:
+        """Return ids and notes of the prompts of a session or batch, in their order."""
+        if among.session_id is not None:
+            tracked = await lanes.journal(self._sessions.tracked_in, among.session_id)
+            return [(one.prompt_id, one.note) for one in tracked]
+        known = await self._journalled((), among, _ALL)
+        return [(one.prompt_id, one.note) for one in sorted(known, key=lambda one: (one.position or 0, one.prompt_id))]
+
+    # -- from where they are known ---------------------------------------------------------------------------------
+
+    async def _journalled(self, statuses: Collection[str], among: Among, limit: int) -> list[Submission]:
+        # What was sent and has no end that is known may have any status: the server says which.
+        wanted = json.dumps([*statuses, "open"] if statuses else [])
+        return await lanes.journal(
+            self._sessions.prompts,
+            self._client.endpoint.url,
+            statuses=wanted,
+            batch_id=among.batch_id,
+            session_id=among.session_id,
+            limit=limit,
+        )
+
+    async def _history(self, limit: int) -> tuple[list[Finished], UnreachableError | None]:
+        try:
+            return await self._client.history(limit), None
+        except UnreachableError as error:  # one output that is no JSON breaks it for all; each can still be asked for
+            return [], error
+
+    async def _strangers(
+        self, queue: Queue, history: Sequence[Finished], known: Sequence[Submission], among: Among, limit: int
+    ) -> list[str]:
+        """Return the ids of prompts that the server has, or a session tracks, and the journal's page does not."""
+        if among.session_id is not None:
+            return await lanes.journal(self._sessions.strangers, among.session_id, limit + 1)
+        if among.batch_id is not None:
+            return []
+        ids = {one.prompt_id for one in known}
+        items = (*queue.running, *queue.pending[: limit + 1])
+        there = [*(item.prompt_id for item in items), *(one.prompt_id for one in reversed(history))]
+        return [prompt_id for prompt_id in dict.fromkeys(there) if prompt_id not in ids]
+
+    async def _unanswered(
+        self, known: Sequence[Submission], among: Among, limit: int, error: UnreachableError
+    ) -> list[Prompt]:
+        """Return what is known of prompts while the server says nothing: of what had not ended, only that it was."""
+        why = f"unreachable: {error.trouble}"
+        prompts = [of_journal(one) for one in known]
+        told = [
+            replace(prompt, reason=why) if one.is_open else prompt for one, prompt in zip(known, prompts, strict=True)
+        ]
+        if among.session_id is None:
+            return told
+        strangers = await lanes.journal(self._sessions.strangers, among.session_id, limit + 1)
+        return [*told, *(Prompt(prompt_id, "unknown", why) for prompt_id in strangers)]
+
+    async def _place(self, known: Submission | str, queue: Queue, history: Sequence[Finished]) -> Row:
+        prompt_id = known if isinstance(known, str) else known.prompt_id
+        submission = await lanes.journal(self._journal.get, known) if isinstance(known, str) else known
+        if submission is not None and (submission.end is not None or submission.stage in _SETTLED):
+            return _row(of_journal(submission))
+        if queue.find(prompt_id):
+            return _row(await self._prompts.queued(queue, prompt_id, submission))
+        finished = next((one for one in history if one.prompt_id == prompt_id), None)
+        if finished is None:
+            return _row(await self._prompts.get(prompt_id))
+        await self._prompts.note_end(finished)
+        return _row(ended(prompt_id, finished, submission))
+
+    async def _explained(self, row: Row) -> Explained:
+        finished = row.prompt.finished
+        content = await lanes.journal(self._journal.result, row.prompt.prompt_id)
+        if finished is None:
+            finished = finished_of_result(content)
+        if finished and finished.failure:
+            return Explained(row, failure=finished.failure, missing=missing_of_failure(finished.failure))
+        refused = refused_of_result(content)
+        return Explained(row, refused=refused, missing=missing_of_refusal(refused) if refused else Missing())
+
+
+#: Entries of the history that are looked through at least: of those, only some have the status that is asked for.
+_HISTORY = 200
+
+#: As much is expected to be sent and without an end that is known. More may be, and hides what ended.
+_OPEN = 200
+
+#: Where the journal alone says what is true.
+_SETTLED = (Stage.WAITING, Stage.REFUSED)
+
+#: No limit, for SQLite.
+_ALL = -1
+
+
+def _row(prompt: Prompt) -> Row:
+    finished, submission = prompt.finished, prompt.submission
+    failed = prompt.status == "failed"
+    if finished is not None:
+        return Row(prompt, len(finished.outputs), cause_of(finished) or (prompt.reason if failed else ""))
+    return Row(prompt, submission.outputs if submission else None, prompt.reason if failed else "")
+
+
+_RANK = {"in_progress": 0, "pending": 1}
+
+
+def _in_order(rows: Iterable[Row]) -> list[Row]:
+    """Return rows in the order in which people look: running, then as they will run, then the newest end first."""
+
+    def place(row: Row) -> tuple[int, bool, float, int]:
+        prompt = row.prompt
+        rank = _RANK.get(prompt.status, 2)
+        if rank < 2:  # noqa: PLR2004  not over
+            waits = prompt.position is None and rank == 1
+            order = prompt.position if prompt.position is not None else prompt.submitted_at or 0.0
+            return rank, waits, order, (prompt.submission.position or 0) if prompt.submission else 0
+        return rank, False, -(row.at or prompt.submitted_at or 0.0), 0
+
+    return sorted(rows, key=place)
+
+
+def _listing(rows: list[Row], statuses: Collection[str], limit: int, trouble: UnreachableError | None) -> Listing:
+    wanted = [row for row in rows if not statuses or row.prompt.status in statuses]
+    return Listing(tuple(wanted[:limit]), more=len(wanted) > limit, trouble=trouble)

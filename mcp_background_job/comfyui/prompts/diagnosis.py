@@ -1,0 +1,83 @@
+"""Recognises what a failed prompt lacks: models and kinds of nodes that the server does not have. Pure.
+
+The forms are those of ComfyUI's validation (``execution.py``, ``server.py``; measured on 0.3.64 and 0.33.0) and of the
+exceptions that loading a model raises.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mcp_background_job.comfyui.wire.answers import Failure, Refused
+
+#: Those that ComfyUI itself looks for, and what well-known custom nodes load.
+_ENDINGS = r"\.(?:safetensors|sft|ckpt|pth|pt2?|bin|pkl|gguf|onnx)"
+
+#: Characters of a message that are looked at; more is a dump of something.
+_LOOKED_AT = 10_000
+
+#: Characters of a name with its folders. Without a bound a long message would take minutes.
+_NAME = "{1,250}?"
+
+#: A model in a sentence: in quotes, where its name may hold blanks and folders, or as a bare file name.
+_MODEL = re.compile(
+    rf"(?P<quote>['\"`])(?P<quoted>[^'\"`\n]{_NAME}{_ENDINGS})(?P=quote)|(?P<bare>[^\s'\"`/\\:()\[\]]{_NAME}{_ENDINGS})\b",
+    re.IGNORECASE,
+)
+
+#: A path from the root, of which the name is enough.
+_FROM_ROOT = re.compile(r"/|[a-z]:[\\/]|[a-z]+://", re.IGNORECASE)
+
+#: An input that may have some values only: all of them, or how many there are, stand behind its own.
+_NOT_IN_LIST = re.compile(r" not in [\[(]")
+
+#: Its value, or one of several.
+_VALUE = re.compile(rf"'(.{_NAME}{_ENDINGS})'(?=,|$)", re.IGNORECASE)
+
+#: An exception that speaks of a file that is not there. One that cannot be read is another trouble.
+_NOT_THERE = re.compile(
+    r"no such file|not found|does not exist|filenotfound|file named|"
+    r"(?:could not|couldn't|cannot|can't|unable to) (?:find|locate)",
+    re.IGNORECASE,
+)
+
+#: A refusal of an older server that names a class which it does not have; newer ones say it apart.
+_NO_NODE = re.compile(r"because node (.+?) does not exist")
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What the server does not have."""
+
+    models: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()
+
+
+def missing_of_failure(failure: Failure) -> Missing:
+    """Return what an exception says that is not there."""
+    message = failure.message[:_LOOKED_AT]
+    is_missing = _NOT_THERE.search(f"{failure.exception_type}: {message}")
+    return Missing(models=_unique(map(_name, _MODEL.finditer(message))) if is_missing else ())
+
+
+def _name(model: re.Match[str]) -> str:
+    name = model["quoted"] or model["bare"]
+    return re.split(r"[\\/]", name)[-1] if _FROM_ROOT.match(name) else name
+
+
+def missing_of_refusal(refused: Refused) -> Missing:
+    """Return what validation says that is not there."""
+    models = (
+        value
+        for error in refused.node_errors
+        if error.kind == "value_not_in_list"
+        for value in _VALUE.findall(_NOT_IN_LIST.split(error.message[:_LOOKED_AT])[0])
+    )
+    nodes = [refused.missing_node] if refused.missing_node else _NO_NODE.findall(refused.message[:_LOOKED_AT])
+    return Missing(_unique(models), _unique(nodes))
+
+
+def _unique(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))

@@ -1,0 +1,281 @@
+"""Where a prompt is and what is known of it, from the server and the journal together."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, cast
+
+from mcp_background_job.comfyui.process.process import ServerProcess
+from mcp_background_job.comfyui.prompts.cancel_plan import Place
+from mcp_background_job.comfyui.prompts.overrides import applied
+from mcp_background_job.comfyui.prompts.results import finished_of_result, result_of
+from mcp_background_job.comfyui.prompts.workflow import class_of
+from mcp_background_job.comfyui.wire import progress
+from mcp_background_job.comfyui.wire.answers import Finished, LogEntry, Queue, QueueItem, decode
+from mcp_background_job.comfyui.wire.client import READ_S, Client
+from mcp_background_job.comfyui.wire.events import EventStream
+from mcp_background_job.comfyui.wire.progress import Progress
+from mcp_background_job.core.comfyui.submission import End, Stage, Submission
+from mcp_background_job.errors import InvalidRequestError, UnreachableError
+from mcp_background_job.executors import lanes
+from mcp_background_job.jobdir.layout import is_job_id
+from mcp_background_job.registry.journal_base import Journal
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+#: The server keeps so many lines of its log; with fewer the first is from its start.
+LOG_RING = 300
+
+
+def check_prompt_id(prompt_id: str) -> str:
+    """Return the id.
+
+    Raises:
+        InvalidRequestError: it is the id of a background job, empty, or no id at all.
+    """
+    if prompt_id in (".", "..") or "{" in prompt_id or "}" in prompt_id:  # no path of the server can hold them
+        raise InvalidRequestError(f"{prompt_id!r} is no id of a prompt: comfyui_status lists those queued")
+    if not prompt_id.strip():
+        raise InvalidRequestError("prompt_id is empty: comfyui_submit returns it, comfyui_status lists those queued")
+    if is_job_id(prompt_id):
+        raise InvalidRequestError(
+            f"{prompt_id} is the id of a background job, which get_job_status and kill_job take; "
+            "prompts of ComfyUI have UUIDs, which comfyui_submit returns and comfyui_status lists"
+        )
+    return prompt_id
+
+
+def is_uuid(prompt_id: str) -> bool:
+    """Tell whether it has the form that newer servers ask for."""
+    return _UUID.fullmatch(prompt_id) is not None
+
+
+@dataclass(frozen=True)
+class Located:
+    """Where a prompt is, with what was read on the way."""
+
+    place: Place
+    queue: Queue | None = None
+    finished: Finished | None = None
+
+
+async def locate(client: Client, prompt_id: str, *, read_s: float = READ_S) -> Located:
+    """Find a prompt on its server.
+
+    Raises:
+        UnreachableError: the server gives no answer that can be used.
+    """
+    queue = await client.queue(read_s=read_s)
+    if queue.is_running(prompt_id):
+        return Located(Place.RUNNING, queue)
+    if queue.position(prompt_id) is not None:
+        return Located(Place.PENDING, queue)
+    # After the queue and not before: a prompt that ends in between is in the history by now.
+    finished = await client.finished(prompt_id, read_s=read_s)
+    return Located(Place.ENDED if finished else Place.ABSENT, queue, finished)
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What is known of a prompt.
+
+    Attributes:
+        prompt_id: its id.
+        status: pending, in_progress, completed, failed, cancelled, lost_to_restart or unknown.
+        reason: for what the status alone does not say.
+        position: how many prompts run before it, while it is pending.
+        finished: how it ended, if the history has it.
+        progress: how far it is, while it runs.
+        node_class: of the node that runs or failed.
+        nodes: how many the graph has, if it is known.
+        submission: what the journal has of it.
+        submitted_at: when it was put into the queue (seconds since the epoch), as far as known.
+    """
+
+    prompt_id: str
+    status: str
+    reason: str = ""
+    position: int | None = None
+    finished: Finished | None = None
+    progress: Progress | None = None
+    node_class: str = ""
+    nodes: int | None = None
+    submission: Submission | None = None
+    submitted_at: float | None = None
+
+
+class Prompts:
+    """Answers questions about prompts."""
+
+    def __init__(self, client: Client, journal: Journal, events: EventStream) -> None:
+        """Takes what it looks at."""
+        self._client = client
+        self._journal = journal
+        self._events = events
+
+    async def get(self, prompt_id: str) -> Prompt:
+        """Return what is known of a prompt. A server that gives no answer makes it ``unknown``, not an error."""
+        check_prompt_id(prompt_id)
+        submission = await lanes.journal(self._journal.get, prompt_id)
+        if submission and submission.is_waiting:  # of a batch with thousands of them no server need be asked
+            return of_journal(submission)
+        try:
+            located = await locate(self._client, prompt_id)
+        except UnreachableError as error:
+            if submission and not submission.is_open:
+                return await self._of_journal(submission)
+            at = submission.submitted_at if submission else None
+            why = f"unreachable: {error}"
+            return Prompt(prompt_id, "unknown", why, submission=submission, submitted_at=at)
+        if located.place is Place.ENDED and located.finished:
+            await self.note_end(located.finished)
+            return ended(prompt_id, located.finished, submission)
+        if located.place is Place.ABSENT:
+            return await self._absent(prompt_id, submission)
+        assert located.queue is not None  # noqa: S101  for the type checker: it is always read
+        return await self.queued(located.queue, prompt_id, submission)
+
+    async def ended_before(self, prompt_id: str) -> Prompt | None:
+        """Return a prompt whose end is journalled with what it made; ``None`` if it is not, and is to be asked for."""
+        submission = await lanes.journal(self._journal.get, prompt_id)
+        if submission is None or submission.end is None:
+            return None
+        prompt = await self._of_journal(submission)
+        return prompt if prompt.finished else None
+
+    async def queued(self, queue: Queue, prompt_id: str, submission: Submission | None) -> Prompt:
+        """Return a prompt that runs or waits."""
+        item = queue.find(prompt_id)
+        position = queue.position(prompt_id)
+        heard = await self.progress_of(queue, prompt_id) if position is None else None
+        return Prompt(
+            prompt_id,
+            "in_progress" if position is None else "pending",
+            position=position,
+            progress=heard,
+            node_class=class_of(item.graph, heard.node_id) if item and heard else "",
+            nodes=len(item.graph) if item else None,
+            submission=submission,
+            submitted_at=submitted_at(item, submission),
+        )
+
+    async def progress_of(self, queue: Queue, prompt_id: str) -> Progress | None:
+        """Return how far the running prompt is: as the websocket has it, or as the log shows it."""
+        heard = self._events.progress_of(prompt_id)
+        if heard:
+            return heard
+        if not any(item.prompt_id == prompt_id for item in queue.running[:1]):
+            return None
+        try:
+            return progress.of_log(await self._client.log())
+        except UnreachableError:  # a server may go without a log; the prompt's place is known all the same
+            return None
+
+    async def note_end(self, finished: Finished) -> None:
+        """Journal how a prompt ended, and follow it no longer."""
+        await lanes.journal(self._journal.settled, result_of(finished))
+        await self._events.forget(finished.prompt_id)
+
+    async def _absent(self, prompt_id: str, submission: Submission | None) -> Prompt:
+        if submission is None:
+            hint = "" if is_uuid(prompt_id) else " (ComfyUI's ids are UUIDs)"
+            return Prompt(prompt_id, "unknown", f"neither the server nor the journal knows this id{hint}")
+        if not submission.is_open:
+            return await self._of_journal(submission)
+        if submission.server != self._client.endpoint.url:
+            reason = elsewhere(submission, self._client.endpoint.url)
+            return Prompt(prompt_id, "unknown", reason, submission=submission, submitted_at=submission.submitted_at)
+        began = await self.server_began()
+        if began is not None and began > submission.submitted_at:
+            reason = "the server was restarted after it was submitted, and keeps no queue over a restart"
+            await lanes.journal(self._journal.ended, [prompt_id], End.LOST, at=began, reason=reason)
+            await self._events.forget(prompt_id)
+            return Prompt(prompt_id, End.LOST, reason, submission=submission, submitted_at=submission.submitted_at)
+        reason = "it is neither in the queue nor in the history: somebody deleted it, or the history was cleared"
+        return Prompt(prompt_id, "unknown", reason, submission=submission, submitted_at=submission.submitted_at)
+
+    async def _of_journal(self, submission: Submission) -> Prompt:
+        """Return a prompt that the server does not have, or not any more."""
+        content = await lanes.journal(self._journal.result, submission.prompt_id)
+        return of_journal(submission, finished_of_result(content))
+
+    async def server_began(self) -> float | None:
+        """Return when the server was started (seconds since the epoch); ``None`` if that cannot be known."""
+        if not self._client.endpoint.is_local:
+            return None
+        process = await lanes.scan(ServerProcess.find, self._client.endpoint)
+        try:
+            entries = await self._client.log()
+        except UnreachableError:
+            entries = []
+        # A restart in place keeps the process and its start time, but begins a new log.
+        moments = [process.started_at if process else None, _first_moment(entries)]
+        return max((moment for moment in moments if moment is not None), default=None)
+
+
+def _first_moment(entries: list[LogEntry]) -> float | None:
+    if not 0 < len(entries) < LOG_RING:
+        return None
+    try:
+        return datetime.fromisoformat(entries[0].at).timestamp()
+    except ValueError:
+        return None
+
+
+def ended(prompt_id: str, finished: Finished, submission: Submission | None) -> Prompt:
+    """Return a prompt that is over, as the history has it; one that was stopped for its time limit has failed."""
+    limit_s = submission.overdue_s if submission and finished.end is End.CANCELLED else None
+    return Prompt(
+        prompt_id,
+        str(finished.end if limit_s is None else End.FAILED),
+        "" if limit_s is None else f"stopped at its time limit of {limit_s:g} s",
+        finished=finished,
+        node_class=finished.failure.node_type if finished.failure else "",
+        submission=submission,
+        submitted_at=submission.submitted_at if submission else None,
+    )
+
+
+def of_journal(submission: Submission, finished: Finished | None = None) -> Prompt:
+    """Return a prompt that only the journal knows."""
+    prompt = Prompt(
+        submission.prompt_id,
+        str(submission.end) if submission.end else "unknown",
+        submission.reason,
+        finished=finished,
+        node_class=finished.failure.node_type if finished and finished.failure else "",
+        submission=submission,
+        submitted_at=submission.submitted_at,
+    )
+    if submission.is_waiting:
+        return replace(prompt, status="pending", reason=f"batch {submission.batch_id} has yet to send it")
+    if submission.end is End.LOST and submission.batch_id is not None:
+        return replace(
+            prompt, status="pending", reason=f"it went with ComfyUI, and batch {submission.batch_id} sends it again"
+        )
+    if submission.stage is Stage.REFUSED and submission.end is None:
+        reason = f"the server refused it: {submission.reason}".removesuffix(": ")
+        return replace(prompt, status=str(End.FAILED), reason=reason)
+    return prompt
+
+
+def elsewhere(submission: Submission, server: str) -> str:
+    """Return what is to be said of a prompt by a server that it was not submitted to."""
+    return f"it was submitted to ComfyUI at {submission.server}, and this is {server}: set COMFYUI_URL to that one"
+
+
+def submitted_at(item: QueueItem | None, submission: Submission | None) -> float | None:
+    """Return when a prompt was submitted, as far as the server or the journal says."""
+    if item is not None and item.created_at is not None:
+        return item.created_at
+    return submission.submitted_at if submission else None
+
+
+def graph_of(submission: Submission) -> Mapping[str, Any]:
+    """Return the journalled graph, as this prompt of a batch has it."""
+    graph = cast("dict[str, Any]", decode(submission.graph)) if submission.graph else {}
+    return applied(graph, json.loads(submission.overrides)) if submission.overrides else graph

@@ -1,0 +1,182 @@
+"""Submits prompts: journalled first, under ids of ours, so that none is lost and none is sent twice."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import uuid
+from dataclasses import dataclass, field
+
+from mcp_background_job.comfyui.process.process import Baselines, ServerProcess
+from mcp_background_job.comfyui.prompts.cancel_plan import Place
+from mcp_background_job.comfyui.prompts.prompts import Located, Prompt, Prompts, graph_of, locate
+from mcp_background_job.comfyui.prompts.results import cause_of_refusal, content_of_refusal
+from mcp_background_job.comfyui.prompts.workflow import Workflow
+from mcp_background_job.comfyui.wire.answers import Accepted, NodeError, Refused
+from mcp_background_job.comfyui.wire.client import Client
+from mcp_background_job.comfyui.wire.events import EventStream
+from mcp_background_job.comfyui.wire.progress import as_text
+from mcp_background_job.comfyui.wire.trouble import Trouble
+from mcp_background_job.core.comfyui.submission import Stage, Submission
+from mcp_background_job.errors import UnreachableError
+from mcp_background_job.executors import lanes
+from mcp_background_job.registry.journal_base import Journal
+
+#: Between two looks at a prompt that is waited for; its end is heard of at once where there is a websocket.
+_LOOK_S = 0.5
+
+#: A prompt that takes milliseconds is over at the first looks.
+_FIRST_LOOK_S = 0.02
+
+#: A server that answers again has this long to take what was sent while it did not.
+_LATE_S = 1.5
+_LATE_LOOK_S = 0.1
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """What became of a submission.
+
+    Attributes:
+        prompt_id: its id.
+        prompt: what is known of it after the wait; ``None`` if it was refused.
+        refused: why the server did not take it.
+        node_errors: what is wrong with its nodes; if it was taken, of branches that will not run.
+        number: its place in the queue.
+    """
+
+    prompt_id: str
+    prompt: Prompt | None = None
+    refused: str = ""
+    node_errors: tuple[NodeError, ...] = field(default=())
+    number: float | None = None
+
+
+class Submitter:
+    """Submits prompts to one server."""
+
+    def __init__(
+        self, client: Client, journal: Journal, events: EventStream, prompts: Prompts, baselines: Baselines
+    ) -> None:
+        """Takes what it works on."""
+        self._client = client
+        self._journal = journal
+        self._events = events
+        self._prompts = prompts
+        self._baselines = baselines
+
+    async def submit(
+        self,
+        workflow: Workflow,
+        *,
+        note: str = "",
+        client: str = "",
+        front: bool = False,
+        wait_s: float = 0.0,
+        session_id: str | None = None,
+    ) -> Submitted:
+        """Put a workflow into the queue, track it in a session, and wait for its end for a while.
+
+        Raises:
+            UnreachableError: whether it was taken is not known, or surely not; the message says which.
+        """
+        await self.note_threads()  # before the time of submission is taken, see process.worker_gone
+        submission = Submission(
+            prompt_id=str(uuid.uuid4()),
+            server=self._client.endpoint.url,
+            submitted_at=time.time(),
+            graph=as_text(workflow.graph),
+            extra_data=as_text(workflow.extra_data),
+            note=note,
+            client=client,
+            front=front,
+            stage=Stage.SENDING,
+        )
+        await lanes.journal(self._journal.record, [submission], session_id=session_id)
+        answer = await self.send(submission)
+        if isinstance(answer, Refused):
+            return Submitted(submission.prompt_id, refused=answer.message, node_errors=answer.node_errors)
+        prompt = await self.wait(answer.prompt_id, wait_s)
+        return Submitted(answer.prompt_id, prompt, node_errors=answer.node_errors, number=answer.number)
+
+    async def send(self, submission: Submission) -> Accepted | Refused:
+        """Send a journalled submission and journal the answer.
+
+        Raises:
+            UnreachableError: see ``submit``.
+        """
+        extra_data = json.loads(submission.extra_data)
+        # Whoever submitted it first goes on hearing of it, under the id that he listens with.
+        client_id = None if submission.is_ours else extra_data.get("client_id")
+        if client_id is None:
+            client_id = await self._events.client_id()
+            self._events.follow(submission.prompt_id)
+        try:
+            answer = await self._client.submit(
+                graph_of(submission),
+                prompt_id=submission.prompt_id,
+                client_id=client_id,
+                extra_data=extra_data,
+                front=submission.front,
+            )
+        except UnreachableError as error:
+            answer = await self._answer_after(submission, error)
+        if isinstance(answer, Refused):
+            await self._events.forget(submission.prompt_id)
+            refusal = content_of_refusal(answer)
+            reason = cause_of_refusal(answer)
+            await lanes.journal(self._journal.refused, submission.prompt_id, reason=reason, result=refusal)
+        else:
+            await lanes.journal(self._journal.answered, submission.prompt_id, Stage.ACCEPTED, answer.number)
+        return answer
+
+    async def _answer_after(self, submission: Submission, error: UnreachableError) -> Accepted:
+        """Find out whether a submission arrived whose answer did not: its id is ours, so it can be looked for."""
+        prompt_id = submission.prompt_id
+        surely_not = error.trouble in (Trouble.REFUSED, Trouble.UNREACHABLE, Trouble.FORBIDDEN)
+        if not surely_not:
+            try:
+                located = await self._look_for(prompt_id, error)
+            except UnreachableError as second:
+                raise UnreachableError(
+                    f"whether prompt {prompt_id} was taken is not known: {error}. Ask comfyui_job for it before "
+                    "submitting again",
+                    trouble=error.trouble,
+                ) from second
+            if located.place is not Place.ABSENT:
+                item = located.queue.find(prompt_id) if located.queue else None
+                return Accepted(prompt_id, item.number if item else None, ())
+        await self._events.forget(prompt_id)
+        # What is carried over a restart stays wished for, and a batch sends its prompts again.
+        if submission.stage is Stage.SENDING and not submission.requeue and submission.batch_id is None:
+            await lanes.journal(self._journal.answered, prompt_id, Stage.REFUSED, None)
+        raise UnreachableError(f"nothing was submitted: {error}", trouble=error.trouble, nothing_done=True) from error
+
+    async def _look_for(self, prompt_id: str, error: UnreachableError) -> Located:
+        # A request whose answer was given up lies in the server's sockets. When the server wakes up it may answer
+        # our question first and then take the submission (seen).
+        deadline = time.monotonic() + (_LATE_S if error.trouble == Trouble.SILENT else 0.0)
+        while True:
+            located = await locate(self._client, prompt_id)
+            if located.place is not Place.ABSENT or time.monotonic() >= deadline:
+                return located
+            await asyncio.sleep(_LATE_LOOK_S)
+
+    async def wait(self, prompt_id: str, wait_s: float) -> Prompt:
+        """Return what is known of a prompt at its end, or after so many seconds."""
+        deadline = time.monotonic() + wait_s
+        pause = _FIRST_LOOK_S
+        while True:
+            prompt = await self._prompts.get(prompt_id)
+            left = deadline - time.monotonic()
+            if prompt.status not in ("pending", "in_progress") or left <= 0:
+                return prompt
+            await self._events.moved(min(pause, left))
+            pause = min(2 * pause, _LOOK_S)
+
+    async def note_threads(self) -> None:
+        """Note the threads of the server as they are before a submission, to be missed if one of them dies of it."""
+        process = await lanes.scan(ServerProcess.find, self._client.endpoint)
+        if process:
+            await lanes.scan(self._baselines.take, process, self._client.endpoint.port)

@@ -1,0 +1,103 @@
+"""Gathers evidence about a server while one of its prompts is being cancelled."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from mcp_background_job.comfyui.process.process import Baselines, ServerProcess, cpu_share, idle_between, worker_gone
+from mcp_background_job.comfyui.prompts.cancel_plan import Place
+from mcp_background_job.comfyui.prompts.prompts import Located
+from mcp_background_job.comfyui.prompts.wedge import Evidence
+from mcp_background_job.comfyui.wire.answers import LogEntry
+from mcp_background_job.comfyui.wire.client import Client
+from mcp_background_job.comfyui.wire.events import EventStream
+from mcp_background_job.comfyui.wire.progress import of_log
+from mcp_background_job.errors import UnreachableError
+from mcp_background_job.executors import lanes
+from mcp_background_job.processes.threads import Activity
+
+#: Between two looks, and before the first that says something of the processor; the log is some kilobytes.
+_EVIDENCE_S = 2.0
+
+#: States of a process that a signal has stopped.
+_SUSPENDED = ("T", "t")
+
+
+class Watch:
+    """What is seen of the server meanwhile."""
+
+    def __init__(self, client: Client, baselines: Baselines, events: EventStream) -> None:
+        """Takes what it looks at."""
+        self._client = client
+        self._baselines = baselines
+        self._events = events
+        self._process: ServerProcess | None = None
+        self._began = 0.0
+        self._first: Activity | None = None
+        self._first_step: tuple[float, int] | None = None
+        self._looked_at = 0.0
+        #: When the prompt was submitted, as far as the journal knows: old servers do not tell.
+        self.submitted_at: float | None = None
+        self.evidence = Evidence(watched_s=0.0)
+
+    async def begin(self) -> None:
+        """Find the process, and take the first look at it."""
+        self._process = await lanes.scan(ServerProcess.find, self._client.endpoint)
+        self._began = time.monotonic()
+        self._first = await self._activity()
+
+    async def process_gone(self) -> bool | None:
+        """Tell whether the process that served at the beginning is gone; ``None`` where that cannot be known."""
+        return None if self._process is None else not await lanes.look(self._process.is_alive)
+
+    async def look(self, now: float, prompt_id: str, located: Located | None) -> None:
+        """Bring the evidence up to date: without an answer at once, else from time to time."""
+        if located and (located.place is not Place.RUNNING or now - self._looked_at < _EVIDENCE_S):
+            return
+        self._looked_at = now
+        activity = await self._activity()
+        over_s = now - self._began
+        before = self._first if over_s >= _EVIDENCE_S else None
+        idle = idle_between(before, activity)
+        log = await self._log() if located else []
+        self.evidence = replace(
+            self.evidence,
+            watched_s=over_s,
+            cpu_share=cpu_share(before, activity, over_s),
+            all_idle=idle,
+            is_suspended=activity is not None and activity.state in _SUSPENDED,
+            worker_gone=await self._worker_gone(prompt_id, located, idle=idle),
+            logged_death=_has_worker_death(log),
+            progress_moved=self.evidence.progress_moved or self._has_moved(prompt_id, log),
+        )
+
+    async def _activity(self) -> Activity | None:
+        return await lanes.scan(self._process.activity) if self._process else None
+
+    async def _log(self) -> list[LogEntry]:
+        try:
+            return await self._client.log()
+        except UnreachableError:  # without a log there is that much less evidence
+            return []
+
+    async def _worker_gone(self, prompt_id: str, located: Located | None, *, idle: bool | None) -> bool | None:
+        if self._process is None or located is None or located.queue is None:
+            return None
+        item = located.queue.find(prompt_id)
+        since = (item.created_at if item else None) or self.submitted_at
+        baseline = await lanes.look(self._baselines.get, self._client.endpoint.port)
+        return await lanes.look(worker_gone, self._process, baseline, running_since=since, idle=idle)
+
+    def _has_moved(self, prompt_id: str, log: list[LogEntry]) -> bool:
+        heard = self._events.progress_of(prompt_id) or of_log(log)
+        if heard is None:
+            return False
+        step = (heard.step, heard.finished)
+        if self._first_step is None:
+            self._first_step = step
+        return step != self._first_step
+
+
+def _has_worker_death(log: list[LogEntry]) -> bool:
+    return any("Exception in thread" in entry.text and "prompt_worker" in entry.text for entry in log)

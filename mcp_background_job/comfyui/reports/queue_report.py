@@ -1,0 +1,209 @@
+"""What is told of batches, sessions, lists of prompts and their errors: small objects, without what has no value."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from mcp_background_job.comfyui.batches.batches import BatchView, CanceledBatch
+from mcp_background_job.comfyui.prompts.cancel import Cancelled
+from mcp_background_job.comfyui.prompts.cancel_plan import Verdict
+from mcp_background_job.comfyui.prompts.catalogue import Explained, Listing, Row
+from mcp_background_job.comfyui.prompts.diagnosis import Missing
+from mcp_background_job.comfyui.prompts.history import Cleared
+from mcp_background_job.comfyui.prompts.prompts import Prompt
+from mcp_background_job.comfyui.reports.report import Report, error_of, node_errors_of, progress_of, without_none
+from mcp_background_job.comfyui.sessions.sessions import SessionRow
+from mcp_background_job.core.comfyui.session import Session
+from mcp_background_job.core.comfyui.submission import Submission
+from mcp_background_job.core.text import duration, iso
+from mcp_background_job.errors import UnreachableError
+
+
+def of_batch(view: BatchView) -> Report:
+    """Return what is known of a batch."""
+    batch, counts = view.batch, view.counts
+    return without_none(
+        batch_id=batch.batch_id,
+        status=str(view.status),
+        note=batch.note or None,
+        total=counts.total,
+        counts=dict(vars(counts)),
+        created_at=iso(batch.created_at),
+        ended_at=iso(batch.ended_at),
+        running_prompts=[_running(prompt.prompt_id, progress_of(prompt)) for prompt in view.running] or None,
+        failures=[_failure(failed) for failed in view.failures] or None,
+        more_failures=max(0, counts.failed - len(view.failures)) or None if view.failures else None,
+        trouble=view.trouble or None,
+        detail=view.detail or None,
+        dispatcher=view.dispatcher.label if view.dispatcher else None,
+    )
+
+
+def _running(prompt_id: str, progress: Report) -> Report:
+    return {"prompt_id": prompt_id, **progress}
+
+
+def _failure(failed: Submission) -> Report:
+    cause = failed.reason or "the server gives no reason"
+    return without_none(prompt_id=failed.prompt_id, note=failed.note or None, cause=cause)
+
+
+def of_batches(views: Sequence[BatchView]) -> Report:
+    """Return batches in a list."""
+    return {"batches": [batch_row(view) for view in views]}
+
+
+def batch_row(view: BatchView) -> Report:
+    """Return a batch in a list."""
+    batch, counts = view.batch, view.counts
+    return without_none(
+        batch_id=batch.batch_id,
+        status=str(view.status),
+        note=batch.note or None,
+        done=f"{counts.ended} of {counts.total}",
+        failed=counts.failed or None,
+        age=duration(time.time() - batch.created_at),
+        trouble=batch.trouble or None,
+    )
+
+
+def of_canceled_batch(canceled: CanceledBatch) -> Report:
+    """Return what became of a request to cancel a batch."""
+    running = [*canceled.running, *canceled.unknown]
+    return of_batch(canceled.view) | without_none(
+        cancel_summary=without_none(
+            mode=canceled.mode,
+            canceled_pending=canceled.pending,
+            running_prompts=running,
+            unknown_prompts=[*canceled.unknown] or None,
+        ),
+        interrupted={str(one.prompt_id): str(one.verdict) for one in canceled.interrupted} or None,
+        detail=canceled.view.detail or _what_will_happen(canceled),
+    )
+
+
+def _what_will_happen(canceled: CanceledBatch) -> str:
+    parts = [f"{canceled.pending} pending prompts were canceled, and nothing more of the batch will be sent"]
+    parts += [_how_interrupted(one) for one in canceled.interrupted]
+    if canceled.running and not canceled.interrupted:
+        running = ", ".join(canceled.running)
+        parts.append(f"{running} runs to its end, after which the batch is over; interrupt=true stops it now")
+    if canceled.unknown:
+        unknown = ", ".join(canceled.unknown)
+        parts.append(f"whether {unknown} runs is not known: ComfyUI gives no answer, and is asked again by the batch")
+    return "; ".join(parts)
+
+
+def _how_interrupted(one: Cancelled) -> str:
+    if one.verdict is Verdict.WEDGED:
+        return f"{one.prompt_id} resists the interrupt: only restart_comfyui(force=true) ends it for certain"
+    return f"{one.prompt_id}, which ran, was to be stopped: {one.verdict}"
+
+
+def of_session(session: Session, listing: Listing, tracked: int) -> Report:
+    """Return a session with the newest of its prompts."""
+    return without_none(**_session(session), prompts=tracked) | of_listing(listing)
+
+
+def of_new_session(session: Session) -> Report:
+    """Return a session that was just begun."""
+    return {**_session(session), "detail": "submissions from this directory are tracked in it from now on"}
+
+
+def of_imported_session(session: Session, prompts: int) -> Report:
+    """Return a session that was read from a file."""
+    return {**_session(session), "prompts": prompts}
+
+
+def of_sessions(rows: Sequence[SessionRow]) -> Report:
+    """Return sessions in a list."""
+    return {
+        "sessions": [
+            without_none(**_session(row.session), prompts=row.prompts, current=row.is_current or None) for row in rows
+        ]
+    }
+
+
+def of_tracked(session: Session, prompt: Prompt) -> Report:
+    """Return that a prompt is tracked now."""
+    return without_none(
+        session=session.name,
+        session_id=session.session_id,
+        prompt_id=prompt.prompt_id,
+        status=prompt.status,
+        reason=prompt.reason or None,
+    )
+
+
+def _session(session: Session) -> Report:
+    return {"session_id": session.session_id, "name": session.name, "created_at": iso(session.created_at)}
+
+
+def of_listing(listing: Listing) -> Report:
+    """Return prompts in a list."""
+    return _troubled(listing.trouble) | without_none(
+        jobs=[_row(row) for row in listing.rows],
+        more="there are more: raise limit, or narrow status, session or batch" if listing.more else None,
+    )
+
+
+def _troubled(trouble: UnreachableError | None) -> Report:
+    if trouble is None:
+        return {}
+    return {
+        "reachable": False,
+        "why": trouble.trouble,
+        "detail": f"{trouble}. What had not ended when it last answered is unknown, not over",
+    }
+
+
+def _row(row: Row) -> Report:
+    prompt = row.prompt
+    submission = prompt.submission
+    is_over = prompt.status not in ("pending", "in_progress")
+    at, began = row.at, row.began
+    return without_none(
+        prompt_id=prompt.prompt_id,
+        status=prompt.status,
+        note=(submission.note or None) if submission else None,
+        batch_id=submission.batch_id if submission else None,
+        position=prompt.position,
+        age=duration(time.time() - prompt.submitted_at) if prompt.submitted_at and at is None else None,
+        ended_at=iso(at),
+        duration_s=round(at - began, 2) if at is not None and began is not None else None,
+        outputs=row.outputs or None,
+        cause=row.cause or None,
+        reason=(prompt.reason or None) if is_over and not row.cause else None,
+        **progress_of(prompt),
+    )
+
+
+def of_errors(explained: Sequence[Explained], trouble: UnreachableError | None) -> Report:
+    """Return why prompts failed."""
+    return _troubled(trouble) | {"errors": [_explained(one) for one in explained]}
+
+
+def _explained(explained: Explained) -> Report:
+    row, submission = explained.row, explained.row.prompt.submission
+    return without_none(
+        prompt_id=row.prompt.prompt_id,
+        note=(submission.note or None) if submission else None,
+        batch_id=submission.batch_id if submission else None,
+        ended_at=iso(row.at),
+        **(error_of(explained.failure) if explained.failure else {"message": row.cause or "unknown"}),
+        node_errors=node_errors_of(explained.refused.node_errors) if explained.refused else None,
+        **_missing(explained.missing),
+    )
+
+
+def _missing(missing: Missing) -> Report:
+    return {"missing_models": list(missing.models) or None, "missing_nodes": list(missing.nodes) or None}
+
+
+def of_cleared(cleared: Cleared) -> Report:
+    """Return what became of a request to clear the history."""
+    return {
+        **vars(cleared),
+        "detail": f"{cleared.journalled} of those removed can still be asked for with comfyui_job",
+    }

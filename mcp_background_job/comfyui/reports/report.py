@@ -1,0 +1,269 @@
+"""What is told of ComfyUI, over MCP and at the terminal: small flat objects; fields without a value are left out."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from mcp_background_job.comfyui.batches.batches import BatchView
+from mcp_background_job.comfyui.lifecycle.outcome import Outcome
+from mcp_background_job.comfyui.process.process import ServerProcess
+from mcp_background_job.comfyui.prompts.cancel import Cancelled
+from mcp_background_job.comfyui.prompts.cancel_plan import Verdict
+from mcp_background_job.comfyui.prompts.prompts import Prompt
+from mcp_background_job.comfyui.prompts.submit import Submitted
+from mcp_background_job.comfyui.prompts.wedge import Wedge
+from mcp_background_job.comfyui.reports.status import Status
+from mcp_background_job.comfyui.wire.answers import Failure, Finished, NodeError, SystemStats
+from mcp_background_job.comfyui.wire.progress import Progress
+from mcp_background_job.core.job import Job, ending
+from mcp_background_job.core.states import State
+from mcp_background_job.core.text import duration, iso, one_line
+from mcp_background_job.processes.threads import Activity
+
+#: Prompts of a queue that are listed one by one.
+_MAX_LISTED = 20
+
+#: Lines of a traceback: the last ones name the node's own code.
+_TRACEBACK_LINES = 12
+
+#: Characters of an error's message; what OutOfMemory adds about settings is longer.
+_MESSAGE = 1000
+
+#: Errors of nodes that are listed.
+_MAX_NODE_ERRORS = 20
+
+_GB = 1024**3
+
+Report = dict[str, Any]
+
+
+def of_status(status: Status) -> Report:
+    """Return what a server does now."""
+    job = status.job
+    process = _process(status.process, status.activity, job) if status.process else None
+    if status.trouble is not None or status.stats is None:
+        trouble = status.trouble
+        return without_none(
+            reachable=False,
+            why=trouble.trouble if trouble else None,
+            detail=str(trouble),
+            queue="unknown, not empty",
+            process=process,
+            job=_without_port(job) if job and process is None else None,
+            batches=[_batch(view) for view in status.batches] or None,
+            unfinished_prompts=[entry.prompt_id for entry in status.unfinished[:_MAX_LISTED]] or None,
+        )
+    more = len(status.pending) - _MAX_LISTED
+    return without_none(
+        reachable=True,
+        url=status.url,
+        version=status.stats.version,
+        running=[_queued(prompt, status.at) for prompt in status.running],
+        pending=[_queued(prompt, status.at) for prompt in status.pending[:_MAX_LISTED]],
+        more_pending=more if more > 0 else None,
+        batches=[_batch(view) for view in status.batches] or None,
+        **_memory(status.stats),
+        process=process,
+    )
+
+
+def _batch(view: BatchView) -> str:
+    counts = view.counts
+    return f"{view.batch.batch_id} {view.status}: {counts.ended} of {counts.total} done (comfyui_batch)"
+
+
+def _without_port(job: Job) -> str:
+    """Tell of the job that is, or was, ComfyUI while nothing listens on its port."""
+    if job.state is not State.EXITED:
+        return f"{job.label} runs and does not listen yet: it is starting (wait_for_job, tail_job_output)"
+    return f"ComfyUI ran as {ending(job)}"
+
+
+def _memory(stats: SystemStats) -> dict[str, Any]:
+    vram = [
+        f"{device.name}: {device.vram_free / _GB:.1f} of {device.vram_total / _GB:.1f} GB free"
+        for device in stats.devices
+        if device.type != "cpu"
+    ]
+    return {"vram": vram or None, "ram": f"{stats.ram_free / _GB:.1f} of {stats.ram_total / _GB:.1f} GB free"}
+
+
+def _process(process: ServerProcess, activity: Activity | None, job: Job | None) -> dict[str, Any]:
+    portrait = process.portrait
+    facts = {
+        "pid": process.pid,
+        "uptime": duration(time.time() - process.started_at),
+        "cpu_s": round(activity.cpu_s, 1) if activity and activity.threads else None,
+        "state": "stopped by a signal" if activity and activity.state in ("T", "t") else None,
+        "job_id": job.job_id if job else None,
+        "started_by": f"job {job.label}" if job else _starter(portrait.uid, portrait.user, portrait.argv),
+    }
+    return {key: value for key, value in facts.items() if value is not None}
+
+
+def _starter(uid: int | None, user: str | None, argv: list[str]) -> str:
+    who = "somebody else's process" if uid == os.getuid() else f"user {user}"
+    return f"{who}: {one_line(' '.join(argv), 200)}"
+
+
+def _queued(prompt: Prompt, now: float) -> dict[str, Any]:
+    submission = prompt.submission
+    facts: dict[str, Any] = {
+        "prompt_id": prompt.prompt_id,
+        "note": (submission.note or None) if submission else None,
+        "position": prompt.position,
+        "age": duration(now - prompt.submitted_at) if prompt.submitted_at else None,
+        **progress_of(prompt),
+    }
+    return {key: value for key, value in facts.items() if value is not None}
+
+
+def progress_of(prompt: Prompt) -> dict[str, Any]:
+    """Return how far a prompt is, in words, and from where that is known."""
+    heard = prompt.progress
+    if heard is None:
+        return {}
+    return {"progress": _told(heard, prompt), "progress_from": heard.source}
+
+
+def _told(heard: Progress, prompt: Prompt) -> str:
+    parts: list[str] = []
+    if heard.node_id:
+        parts.append(f"node {heard.node_id}" + (f" {prompt.node_class}" if prompt.node_class else ""))
+    if heard.steps > 1:
+        parts.append(f"step {heard.step:g}/{heard.steps:g} ({heard.percent} %)")
+    if heard.source == "websocket" and prompt.nodes:
+        parts.append(f"{min(heard.cached + heard.finished, prompt.nodes)} of {prompt.nodes} nodes done")
+    return ", ".join(parts) or "begun"
+
+
+def of_prompt(prompt: Prompt) -> Report:
+    """Return what is known of a prompt."""
+    submission = prompt.submission
+    return without_none(
+        prompt_id=prompt.prompt_id,
+        status=prompt.status,
+        reason=prompt.reason or None,
+        note=(submission.note or None) if submission else None,
+        position=prompt.position,
+        submitted_at=iso(prompt.submitted_at),
+        **progress_of(prompt),
+        **(_finished(prompt.finished) if prompt.finished else {}),
+    )
+
+
+def _finished(finished: Finished) -> dict[str, Any]:
+    failure = finished.failure
+    began, ended = finished.started_at, finished.ended_at
+    facts: dict[str, Any] = {
+        "started_at": iso(began),
+        "ended_at": iso(ended),
+        "duration_s": round(ended - began, 2) if began is not None and ended is not None else None,
+        "interrupted_at_node": finished.interrupted_at,
+        "outputs": [
+            {
+                "node": file.node_id,
+                "kind": file.kind,
+                "file": "/".join(filter(None, [file.subfolder, file.filename])),
+                "type": file.type,
+            }
+            for file in finished.outputs
+        ]
+        or None,
+    }
+    if failure:
+        facts["error"] = error_of(failure)
+    return facts
+
+
+def error_of(failure: Failure) -> Report:
+    """Return the exception that ended a prompt."""
+    return {
+        "type": failure.exception_type,
+        "message": one_line(failure.message, _MESSAGE),
+        "node": f"{failure.node_id} {failure.node_type}".strip(),
+        "traceback": [line.rstrip() for line in failure.traceback[-_TRACEBACK_LINES:]],
+    }
+
+
+def of_submission(submitted: Submitted) -> Report:
+    """Return what became of a submission."""
+    errors = node_errors_of(submitted.node_errors)
+    if submitted.prompt is None:
+        return without_none(
+            status="refused", error=submitted.refused, node_errors=errors, note="nothing was put into the queue"
+        )
+    warning = "only a part of the graph runs: these nodes are invalid and left out" if errors else None
+    return of_prompt(submitted.prompt) | without_none(number=submitted.number, warning=warning, node_errors=errors)
+
+
+def node_errors_of(errors: tuple[NodeError, ...]) -> list[str] | None:
+    """Return in a line each what validation found wrong with nodes."""
+    lines = [f"node {error.node_id} {error.class_type}: {error.message}" for error in errors[:_MAX_NODE_ERRORS]]
+    more = len(errors) - len(lines)
+    return [*lines, f"and {more} more"] if more > 0 else lines or None
+
+
+#: What to do next, said with the verdict.
+_ADVICE = {
+    Verdict.FINISHED: "it finished by itself; its outputs are there",
+    Verdict.FAILED: "it failed by itself; see error",
+    Verdict.SERVER_DIED: "the server is gone, and its queue with it: start_comfyui or restart_comfyui",
+    Verdict.RUNNING: "it runs already and was left alone: comfyui_cancel_job stops it",
+    Verdict.PENDING: "the server keeps it in its queue against every request",
+    Verdict.NOTHING_RUNNING: "no prompt runs",
+}
+_WEDGE_ADVICE = {
+    Wedge.BUSY_STEP: "one step does not look at the interrupt. It may end by itself: look again with comfyui_job; an "
+    "interrupt that was heard counts at the next node. Freeing memory waits for it too",
+    Wedge.IDLE_HANG: "a step hangs without working",
+    Wedge.WORKER_DEAD: "the thread that runs prompts is dead: nothing will ever run there again",
+    Wedge.HTTP_DEAD: "requests are not answered; no HTTP call can reach it",
+}
+_RESTART = 'Only restart_comfyui(force=true, requeue="pending") ends it for certain'
+
+
+def of_cancel(cancelled: Cancelled) -> Report:
+    """Return what became of a request to cancel."""
+    wedge = cancelled.wedge
+    advice = f"{_WEDGE_ADVICE[wedge]}. {_RESTART}" if wedge else _ADVICE.get(cancelled.verdict)
+    finished = cancelled.finished
+    return without_none(
+        status=str(cancelled.verdict),
+        prompt_id=cancelled.prompt_id,
+        wedge=str(wedge) if wedge else None,
+        evidence=list(cancelled.evidence) or None,
+        advice=advice,
+        detail=cancelled.detail or None,
+        interrupts=cancelled.interrupts or None,
+        took_s=round(cancelled.took_s, 1),
+        dropped_pending=list(cancelled.dropped) or None,
+        not_dropped=list(cancelled.kept) or None,
+        **(_finished(finished) if finished else {}),
+    )
+
+
+def of_lifecycle(outcome: Outcome) -> Report:
+    """Return what a start, stop or restart came to."""
+    return without_none(
+        status=outcome.status,
+        job_id=outcome.job_id,
+        pid=outcome.pid,
+        old_pid=outcome.old_pid,
+        stopped_pids=list(outcome.stopped) or None,
+        took_s=round(outcome.took_s, 1),
+        requeued=outcome.requeued or None,
+        not_requeued=outcome.requeue_refused or None,
+        to_requeue=list(outcome.to_requeue) or None,
+        lost_to_restart=list(outcome.lost) or None,
+        begun_anew_by_batches=list(outcome.of_batches) or None,
+        detail=outcome.detail or None,
+        output=outcome.output or None,
+    )
+
+
+def without_none(**facts: Any) -> Report:
+    """Return facts without those that have no value."""
+    return {key: value for key, value in facts.items() if value is not None}

@@ -1,0 +1,220 @@
+"""Speaks HTTP with a ComfyUI server. Every request is bounded in time, and what goes wrong has a name."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote
+
+from mcp_background_job.comfyui.wire import answers
+from mcp_background_job.comfyui.wire.answers import Accepted, Finished, LogEntry, Queue, Refused, SystemStats
+from mcp_background_job.comfyui.wire.endpoint import Endpoint
+from mcp_background_job.comfyui.wire.trouble import Trouble, unreachable
+from mcp_background_job.errors import UnreachableError
+
+if TYPE_CHECKING:
+    import httpx2
+
+#: A server nearby takes a connection in milliseconds; while it is stopped the kernel still does.
+CONNECT_S = 2.0
+
+#: A healthy server answers in milliseconds, one with a busy interpreter in tens of them. Loading a large model may hold
+#: the interpreter for seconds.
+READ_S = 5.0
+
+#: The whole of one request: a queue of many large graphs takes a while to come.
+REQUEST_S = 20.0
+
+#: From an HTTP status on the server itself is at fault.
+_SERVER_ERROR = 500
+_OK, _BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _NOT_ALLOWED = 200, 400, 401, 403, 404, 405
+
+
+class Client:
+    """One server. Use it in one event loop, and close it there."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        """Names the server; connects nowhere."""
+        self.endpoint = endpoint
+        self._http: httpx2.AsyncClient | None = None
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        http, self._http = self._http, None
+        if http:
+            await http.aclose()
+
+    async def queue(self, *, read_s: float = READ_S) -> Queue:
+        """Return what runs and what waits.
+
+        Raises:
+            UnreachableError: no answer, or none that makes sense; so for all methods.
+        """
+        with self._read("/queue"):
+            return answers.queue_of(await self._json("GET", "/queue", read_s=read_s))
+
+    async def finished(self, prompt_id: str, *, read_s: float = READ_S) -> Finished | None:
+        """Return how a prompt ended, ``None`` if the history does not have it."""
+        response = await self._request("GET", f"/history/{quote(prompt_id, safe='')}", read_s=read_s)
+        if response.status_code >= _SERVER_ERROR:
+            # One output that is no JSON breaks the history for all; newer servers have a second door.
+            return await self._finished_job(prompt_id, response, read_s=read_s)
+        self._check(response, "GET /history")
+        with self._read("/history"):
+            return answers.finished_of(self._decoded(response, "/history"), prompt_id)
+
+    async def _finished_job(self, prompt_id: str, broken: httpx2.Response, *, read_s: float) -> Finished | None:
+        # In the list, since the entry of the one whose output is no JSON is as broken as its history (measured).
+        response = await self._request("GET", "/api/jobs?status=completed,failed,cancelled", read_s=read_s)
+        if response.status_code != _OK:
+            raise self._unreachable(Trouble.BROKEN, f"GET /history answered {broken.status_code}")
+        with self._read("/api/jobs"):
+            return answers.finished_of_jobs(self._decoded(response, "/api/jobs"), prompt_id)
+
+    async def history(self, limit: int | None) -> list[Finished]:
+        """Return the newest entries of the history, or without a limit all of them, oldest first."""
+        path = "/history" if limit is None else f"/history?max_items={limit}"
+        with self._read("/history"):
+            return answers.history_of(await self._json("GET", path))
+
+    async def delete_history(self, prompt_ids: Sequence[str]) -> None:
+        """Take prompts out of the history. Whether they were there is not in the answer."""
+        await self._post("/history", {"delete": list(prompt_ids)}, read_s=READ_S)
+
+    async def stats(self, *, read_s: float = READ_S) -> SystemStats:
+        """Return version, memory and devices."""
+        with self._read("/system_stats"):
+            return answers.stats_of(await self._json("GET", "/system_stats", read_s=read_s))
+
+    async def log(self) -> list[LogEntry]:
+        """Return the newest lines of the server's log."""
+        with self._read("/internal/logs/raw"):
+            return answers.log_of(await self._json("GET", "/internal/logs/raw"))
+
+    async def submit(
+        self, graph: Mapping[str, Any], *, prompt_id: str, client_id: str, extra_data: Mapping[str, Any], front: bool
+    ) -> Accepted | Refused:
+        """Put a prompt into the queue, under an id of ours."""
+        body: dict[str, Any] = {
+            "prompt": graph,
+            "prompt_id": prompt_id,
+            "client_id": client_id,
+            "extra_data": extra_data,
+        }
+        if front:
+            body["front"] = True
+        response = await self._request("POST", "/prompt", json=body)
+        with self._read("/prompt"):
+            if response.status_code == _BAD_REQUEST:
+                return answers.refused_of(self._decoded(response, "/prompt"))
+            self._check(response, "POST /prompt")
+            return answers.accepted_of(self._decoded(response, "/prompt"))
+
+    async def interrupt(self, prompt_id: str, *, read_s: float = READ_S) -> None:
+        """Ask the running prompt to stop if it is this one. Whether it does is not in the answer."""
+        await self._post("/interrupt", {"prompt_id": prompt_id}, read_s=read_s)
+
+    async def delete_pending(self, prompt_ids: Sequence[str], *, read_s: float = READ_S) -> None:
+        """Take prompts out of the queue. Whether they were there is not in the answer."""
+        await self._post("/queue", {"delete": list(prompt_ids)}, read_s=read_s)
+
+    async def free(self, *, read_s: float = READ_S) -> None:
+        """Ask to unload models and free memory, which happens when the running prompt has returned."""
+        await self._post("/free", {"unload_models": True, "free_memory": True}, read_s=read_s)
+
+    async def reboot(self, method: str, path: str) -> bool:
+        """Ask ComfyUI-Manager to restart the server; returns whether it did as asked.
+
+        The Manager replaces its process without an answer, so a dropped connection is a yes.
+        """
+        try:
+            response = await self._request(method, path)
+        except UnreachableError as error:
+            if error.trouble == Trouble.DROPPED:
+                return True
+            raise
+        return response.status_code == _OK
+
+    # -- one request -----------------------------------------------------------------------------------------------
+
+    async def _post(self, path: str, body: Mapping[str, Any], *, read_s: float) -> None:
+        self._check(await self._request("POST", path, json=body, read_s=read_s), f"POST {path}")
+
+    async def _json(self, method: str, path: str, *, read_s: float = READ_S) -> Any:
+        response = await self._request(method, path, read_s=read_s)
+        self._check(response, f"{method} {path}")
+        return self._decoded(response, path)
+
+    async def _request(
+        self, method: str, path: str, *, json: Mapping[str, Any] | None = None, read_s: float = READ_S
+    ) -> httpx2.Response:
+        http = self._client()
+        import httpx2  # noqa: PLC0415  takes a third of a second, which a server without ComfyUI does not pay
+
+        try:
+            async with asyncio.timeout(REQUEST_S):
+                timeout = httpx2.Timeout(read_s, connect=CONNECT_S)
+                return await http.request(method, self.endpoint.url + path, json=json, timeout=timeout)
+        except httpx2.ConnectError as error:
+            trouble = Trouble.REFUSED if _is_refusal(error) else Trouble.UNREACHABLE
+            raise self._unreachable(trouble, f"{method} {path}: {error}") from error
+        except httpx2.ConnectTimeout as error:
+            raise self._unreachable(Trouble.UNREACHABLE, f"no connection within {CONNECT_S:g} s") from error
+        except (httpx2.TimeoutException, TimeoutError) as error:
+            raise self._unreachable(Trouble.SILENT, f"{method} {path}: no answer within {read_s:g} s") from error
+        except httpx2.InvalidURL as error:
+            raise self._unreachable(Trouble.UNREACHABLE, f"{method} {path}: {error}") from error
+        except httpx2.HTTPError as error:
+            raise self._unreachable(Trouble.DROPPED, f"{method} {path}: {error or type(error).__name__}") from error
+
+    def _client(self) -> httpx2.AsyncClient:
+        if self._http is None:
+            import httpx2  # noqa: PLC0415  see above
+
+            self._http = httpx2.AsyncClient(
+                verify=self.endpoint.is_encrypted,
+                # What is on this machine is not reached through a proxy.
+                trust_env=not self.endpoint.is_local,
+                # A connection kept from before a restart would make the next request fail, and whether a submission
+                # was taken could not be told.
+                limits=httpx2.Limits(max_keepalive_connections=0),
+            )
+        return self._http
+
+    def _check(self, response: httpx2.Response, what: str) -> None:
+        status = response.status_code
+        if status == _OK:
+            return
+        if status in (_UNAUTHORIZED, _FORBIDDEN):
+            raise self._unreachable(Trouble.FORBIDDEN, f"{what} answered {status}")
+        trouble = Trouble.NOT_COMFYUI if status in (_NOT_FOUND, _NOT_ALLOWED) else Trouble.BROKEN
+        raise self._unreachable(trouble, f"{what} answered {status}")
+
+    def _decoded(self, response: httpx2.Response, what: str) -> Any:
+        try:
+            return answers.decode(response.text)
+        except ValueError as error:
+            kind = response.headers.get("content-type", "no content type")
+            raise self._unreachable(Trouble.NOT_COMFYUI, f"{what} answered no JSON but {kind}") from error
+
+    @contextlib.contextmanager
+    def _read(self, what: str) -> Generator[None]:
+        try:
+            yield
+        except (ValueError, RecursionError) as error:
+            raise self._unreachable(Trouble.NOT_COMFYUI, f"{what}: {error}") from error
+
+    def _unreachable(self, trouble: Trouble, detail: str) -> UnreachableError:
+        return unreachable(self.endpoint.url, trouble, detail)
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Tell whether nobody listens; of several addresses tried, one that refuses is enough."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ConnectionRefusedError):
+        if isinstance(cause, BaseExceptionGroup):
+            return any(map(_is_refusal, cast("BaseExceptionGroup[BaseException]", cause).exceptions))
+        cause = cause.__cause__ or cause.__context__
+    return cause is not None

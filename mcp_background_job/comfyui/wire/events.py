@@ -1,0 +1,150 @@
+"""The websocket of our own submissions: drained without pause, and what it says about progress kept.
+
+A client that does not read blocks the events of all clients (measured), and one that uses an id twice is silently cut
+off when its older connection closes (measured). So each connection has a fresh id and a task that does nothing but
+read; and what comes is a hint only: how a prompt ended is always read from the history.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from mcp_background_job.comfyui.wire import progress
+from mcp_background_job.comfyui.wire.endpoint import Endpoint
+from mcp_background_job.comfyui.wire.progress import Progress
+
+if TYPE_CHECKING:
+    from websockets.asyncio.client import ClientConnection
+
+_log = logging.getLogger(__name__)
+
+#: A server that does not take the connection within this time does without: its prompts run all the same.
+_OPEN_S = 2.0
+
+#: What a server that is gone is given to close the connection.
+_CLOSE_S = 1.0
+
+#: Previews are pictures of some megabytes.
+_LARGEST_FRAME = 256 * 1024**2
+
+
+class EventStream:
+    """One connection at a time, for as long as prompts of ours are followed."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        """Names the server; connects nowhere."""
+        self._endpoint = endpoint
+        self._followed: dict[str, Progress | None] = {}
+        self._is_held = False
+        self._client_id = ""
+        self._reader: asyncio.Task[None] | None = None
+        self._connecting = asyncio.Lock()
+        self._moved = asyncio.Event()
+        self._settle: Callable[[str], Awaitable[object]] | None = None
+        self._settling: set[asyncio.Future[object]] = set()
+
+    def when_over(self, settle: Callable[[str], Awaitable[object]]) -> None:
+        """Have this done with the id of each followed prompt that is over, whether somebody waits for it or not."""
+        self._settle = settle
+
+    def hold(self) -> None:
+        """Stay connected when no prompt is followed: others will follow at once."""
+        self._is_held = True
+
+    async def client_id(self) -> str:
+        """Return the id to submit with: of a connection that is open, if one can be had."""
+        async with self._connecting:  # of two submissions at once the second uses the connection of the first
+            if self._reader is None or self._reader.done():
+                await self._connect()
+            return self._client_id
+
+    def follow(self, prompt_id: str) -> None:
+        """Keep what is heard of a prompt."""
+        self._followed.setdefault(prompt_id, None)
+
+    async def forget(self, prompt_id: str) -> None:
+        """Stop following a prompt that is over; the last one closes the connection."""
+        self._followed.pop(prompt_id, None)
+        if not self._followed and not self._is_held:
+            await self.close()
+
+    def progress_of(self, prompt_id: str) -> Progress | None:
+        """Return how far a followed prompt is; times are of ``time.monotonic``."""
+        return self._followed.get(prompt_id)
+
+    async def moved(self, patience_s: float) -> None:
+        """Return when a followed prompt has ended, or after so many seconds."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._moved.wait(), patience_s)
+
+    async def close(self) -> None:
+        """Hang up."""
+        reader, self._reader = self._reader, None
+        if reader:
+            reader.cancel()
+            await asyncio.wait({reader})
+
+    async def close_for_good(self) -> None:
+        """Hang up, and give up what was begun for prompts that are over: its connections are about to be closed."""
+        await self.close()
+        settling = list(self._settling)
+        for task in settling:
+            task.cancel()
+        await asyncio.gather(*settling, return_exceptions=True)
+
+    async def _connect(self) -> None:
+        from websockets.asyncio.client import connect  # noqa: PLC0415  a server without ComfyUI does not pay for it
+        from websockets.exceptions import WebSocketException  # noqa: PLC0415
+
+        self._client_id = str(uuid.uuid4())
+        try:
+            connection = await connect(
+                f"{self._endpoint.websocket_url}?clientId={self._client_id}",
+                open_timeout=_OPEN_S,
+                close_timeout=_CLOSE_S,
+                max_size=_LARGEST_FRAME,
+                proxy=None if self._endpoint.is_local else True,
+            )
+        except (OSError, TimeoutError, WebSocketException) as error:
+            _log.info("no events from %s: %s", self._endpoint.url, error)
+            return
+        self._reader = asyncio.create_task(self._read(connection), name=f"events of {self._endpoint.url}")
+
+    async def _read(self, connection: ClientConnection) -> None:
+        from websockets.exceptions import ConnectionClosed  # noqa: PLC0415  loaded by now
+
+        try:
+            async with connection:
+                async for message in connection:
+                    self._hear(message)
+        except ConnectionClosed as error:
+            _log.info("events of %s ended: %s", self._endpoint.url, error)
+        finally:
+            self._tell()  # whoever waits looks for itself
+
+    def _hear(self, message: str | bytes) -> None:
+        frame = progress.frame_of(message)
+        if frame is None or frame.prompt_id not in self._followed:
+            return
+        known = self._followed[frame.prompt_id]
+        self._followed[frame.prompt_id] = progress.after(known, frame, time.monotonic())
+        if progress.is_final(frame):
+            self._tell()
+            self._settle_later(frame.prompt_id)
+
+    def _settle_later(self, prompt_id: str) -> None:
+        # In a task of its own: the reader must not wait for anything but the next frame.
+        if self._settle:
+            task = asyncio.ensure_future(self._settle(prompt_id))
+            self._settling.add(task)
+            task.add_done_callback(self._settling.discard)
+
+    def _tell(self) -> None:
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()

@@ -1,0 +1,150 @@
+"""How far a prompt is: from the frames of a websocket, or read out of the server's log."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from mcp_background_job.comfyui.wire.answers import LogEntry, decode
+
+#: As tqdm draws it: ` 40%|████      | 4/10 [00:02<00:03,  2.00it/s]`.
+_BAR = re.compile(r"(\d{1,3})%\|[^|]*\|\s*(\d+)/(\d+)")
+
+#: What the server logs when a prompt begins or ends: a bar before it belongs to another prompt.
+_BOUNDARY = re.compile(r"got prompt|Prompt executed|Processing interrupted|Exception during processing")
+
+
+#: No bar has more steps; what is larger, infinite or no number counts as none.
+_LARGEST = 1e15
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a prompt is.
+
+    Attributes:
+        source: ``websocket``, or ``log`` where it is guessed from the newest bar in the log.
+        node_id: the node that runs.
+        step: of ``steps`` in that node.
+        steps: how many it has, as far as known.
+        cached: nodes whose results were there from before.
+        finished: nodes that have run.
+        moved_at: when it last moved, on a clock of the reader's choice.
+    """
+
+    source: str
+    node_id: str = ""
+    step: float = 0
+    steps: float = 0
+    cached: int = 0
+    finished: int = 0
+    moved_at: float = 0.0
+
+    @property
+    def percent(self) -> int | None:
+        """Share of the running node that is done."""
+        return round(100 * min(max(self.step, 0.0), self.steps) / self.steps) if self.steps > 0 else None
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a frame says about a prompt; ``prompt_id`` is empty for what concerns all."""
+
+    type: str
+    prompt_id: str
+    data: Mapping[str, Any]
+
+
+def frame_of(message: str | bytes) -> Frame | None:
+    """Read a frame; ``None`` for previews and for what is none. Never raises."""
+    if isinstance(message, bytes):
+        return None
+    try:
+        body = decode(message)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(body, dict) or not isinstance(body.get("type"), str):  # pyright: ignore[reportUnknownMemberType]
+        return None
+    content = cast("dict[str, Any]", body)
+    data = content.get("data")
+    facts = cast("dict[str, Any]", data) if isinstance(data, dict) else {}
+    return Frame(content["type"], str(facts.get("prompt_id") or ""), facts)
+
+
+def is_final(frame: Frame) -> bool:
+    """Tell whether the prompt is over and, unlike at ``execution_success``, surely in the history."""
+    return frame.type == "executing" and frame.data.get("node") is None
+
+
+def after(progress: Progress | None, frame: Frame, at: float) -> Progress | None:
+    """Return the progress of a prompt after a frame of it."""
+    step = _STEPS.get(frame.type)
+    if step is None or is_final(frame):
+        return progress
+    return replace(step(progress or Progress("websocket"), frame.data), moved_at=at)
+
+
+def _after_start(_: Progress, __: Mapping[str, Any]) -> Progress:
+    return Progress("websocket")
+
+
+def _after_cached(known: Progress, data: Mapping[str, Any]) -> Progress:
+    nodes = data.get("nodes")
+    return replace(known, cached=len(cast("list[Any]", nodes)) if isinstance(nodes, list) else 0)
+
+
+def _after_executing(known: Progress, data: Mapping[str, Any]) -> Progress:
+    return replace(known, node_id=str(data.get("node")), step=0, steps=0)
+
+
+def _after_progress(known: Progress, data: Mapping[str, Any]) -> Progress:
+    step, steps = _number(data.get("value")), _number(data.get("max"))
+    return replace(known, node_id=str(data.get("node") or known.node_id), step=step, steps=steps)
+
+
+def _after_state(known: Progress, data: Mapping[str, Any]) -> Progress:
+    nodes = data.get("nodes")
+    states = cast("dict[str, Any]", nodes) if isinstance(nodes, dict) else {}
+    finished = sum(1 for node in states.values() if isinstance(node, dict) and _said(node, "state") == "finished")
+    for node_id, node in states.items():
+        if isinstance(node, dict) and _said(node, "state") == "running":
+            step, steps = _number(_said(node, "value")), _number(_said(node, "max"))
+            return replace(known, node_id=node_id, step=step, steps=steps, finished=finished)
+    return replace(known, finished=finished)
+
+
+_STEPS: Mapping[str, Callable[[Progress, Mapping[str, Any]], Progress]] = {
+    "execution_start": _after_start,
+    "execution_cached": _after_cached,
+    "executing": _after_executing,
+    "progress": _after_progress,
+    "progress_state": _after_state,
+}
+
+
+def _said(node: Any, key: str) -> Any:
+    return cast("dict[str, Any]", node).get(key)
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) and abs(value) < _LARGEST else 0.0
+
+
+def of_log(entries: list[LogEntry]) -> Progress | None:
+    """Return what the newest bar in the log says, if none of its prompts began or ended since."""
+    for entry in reversed(entries):
+        bars = _BAR.findall(entry.text)
+        if bars:
+            _, step, steps = bars[-1]
+            return Progress("log", step=_number(float(step)), steps=_number(float(steps)))
+        if _BOUNDARY.search(entry.text):
+            return None
+    return None
+
+
+def as_text(graph: Mapping[str, Any]) -> str:
+    """Return a graph as it is journalled."""
+    return json.dumps(graph, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,251 @@
+"""What tests of batches share: a ComfyUI whose ledger outlives it, batches on it, and what the journal's file says."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mcp_background_job.comfyui.batches.batches import Batches, BatchView, dispatcher_name, items_of
+from mcp_background_job.comfyui.prompts import workflow
+from mcp_background_job.core.comfyui.batch import TERMINAL
+from mcp_background_job.core.job import Job
+from mcp_background_job.core.naming import Asker
+from mcp_background_job.core.states import State
+from mcp_background_job.jobdir.layout import StateDir
+from mcp_background_job.jobs.manager import JobManager
+from tests.comfyui.lifecycle.lifecycle_support import CHECKOUT, Control, control_of
+from tests.comfyui_simulator.nodes import graphs
+from tests.comfyui_simulator.nodes.graphs import Graph
+from tests.comfyui_simulator.process import Simulator, free_port
+from tests.patience import PATIENCE_S
+
+QUICK = ("--startup-delay", "0")
+VERSIONS = ["new", "old"]
+
+#: Time after which what nobody announces is looked at again.
+_LOOK_AGAIN_S = 0.02
+
+#: A request that its sender has written is taken by a living server long before.
+IN_FLIGHT_S = 0.5
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What the simulators on one port have done, and when they died."""
+
+    path: Path
+
+    def events(self) -> list[tuple[str, str]]:
+        """Return all lines, in order: the event and the id of the prompt."""
+        if not self.path.exists():
+            return []
+        return [(event, prompt_id) for event, prompt_id in map(str.split, self.path.read_text().splitlines())]
+
+    def count(self, event: str, ids: Iterable[str] | None = None) -> Counter[str]:
+        """Return how often an event happened to each prompt, or to each of these."""
+        wanted = None if ids is None else set(ids)
+        return Counter(one for what, one in self.events() if what == event and (wanted is None or one in wanted))
+
+    def total(self, event: str) -> int:
+        """Return how often an event happened."""
+        return self.count(event).total()
+
+    def note_death(self) -> None:
+        """Note that a simulator was killed."""
+        with self.path.open("a") as file:
+            file.write("died -\n")
+
+    def lives(self) -> Iterator[list[tuple[str, str]]]:
+        """Yield what each simulator did, one after another."""
+        life: list[tuple[str, str]] = []
+        for event in self.events():
+            if event[0] == "died":
+                yield life
+                life = []
+            else:
+                life.append(event)
+        yield life
+
+    def most_at_once(self, ids: Iterable[str]) -> int:
+        """Return how many of these prompts were at the server at once, at most."""
+        wanted, most = set(ids), 0
+        for life in self.lives():
+            there: set[str] = set()
+            for event, prompt_id in life:
+                if prompt_id in wanted:
+                    there = there | {prompt_id} if event in ("submitted", "began") else there - {prompt_id}
+                    most = max(most, len(there))
+        return most
+
+
+@dataclass
+class Place:
+    """A port, the simulator on it, and its ledger."""
+
+    port: int
+    ledger: Ledger
+    flags: tuple[str, ...]
+    simulator: Simulator
+    _started: list[Simulator] = field(default_factory=list[Simulator])
+
+    @classmethod
+    def open(cls, directory: Path, *flags: str, port: int | None = None) -> Place:
+        """Start the first simulator."""
+        ledger, port = Ledger(directory / "ledger"), port or free_port()
+        given = (*QUICK, *flags, "--ledger", str(ledger.path), "--port", str(port))
+        # As somebody starts ComfyUI in its checkout, so that it can be restarted.
+        environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+        environment["PYTHONDONTWRITEBYTECODE"] = "1"
+        simulator = Simulator.start(*given, directory=directory, cwd=CHECKOUT, env=environment)
+        return cls(port, ledger, given, simulator, [simulator])
+
+    def kill(self) -> None:
+        """End the simulator as a crash would."""
+        self.simulator.stop()
+        self.ledger.note_death()
+
+    def start(self) -> None:
+        """Start another on the same port."""
+        self.simulator = Simulator.start(*self.flags, directory=self.ledger.path.parent)
+        self._started.append(self.simulator)
+
+    def close(self) -> None:
+        for simulator in self._started:
+            simulator.stop()
+
+
+@dataclass
+class House:
+    """A ComfyUI, its control, and the state directory of both."""
+
+    control: Control
+    place: Place
+    state_dir: str
+
+    @property
+    def batches(self) -> Batches:
+        return self.control.comfyui.batches
+
+    @property
+    def manager(self) -> JobManager:
+        return self.control.manager
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.place.ledger
+
+    async def create(self, count: int = 1, graph: Graph | None = None, **options: Any) -> str:
+        """Make a batch of so many prompts of one workflow; returns its id."""
+        values = {"1.inputs.seed": list(range(count))}
+        items = items_of([workflow.check(graph or quick())], values, "product")
+        return (await self.batches.create(items, client="test", **options)).batch.batch_id
+
+    async def create_of(self, several: Sequence[Graph], **options: Any) -> str:
+        """Make a batch of these workflows; returns its id."""
+        items = items_of([workflow.check(graph) for graph in several], {}, "product")
+        return (await self.batches.create(items, client="test", **options)).batch.batch_id
+
+    async def over(self, batch_id: str, patience_s: float = PATIENCE_S) -> BatchView:
+        """Return a batch when it is over."""
+        return await self.until(batch_id, lambda view: view.status in TERMINAL, "it is over", patience_s)
+
+    async def until(
+        self, batch_id: str, condition: Callable[[BatchView], bool], what: str, patience_s: float = PATIENCE_S
+    ) -> BatchView:
+        """Look at a batch until something is so."""
+        deadline = time.monotonic() + patience_s
+        while not condition(view := await self.batches.view(batch_id)):
+            assert time.monotonic() < deadline, f"not within {patience_s:g} s: {what}; {view}"
+            await asyncio.sleep(_LOOK_AGAIN_S)
+        return view
+
+    async def until_ledger(self, event: str, count: int, patience_s: float = PATIENCE_S) -> None:
+        """Wait until something has happened so often at the server."""
+        deadline = time.monotonic() + patience_s
+        while self.ledger.total(event) < count:
+            assert time.monotonic() < deadline, f"{event} only {self.ledger.total(event)} of {count} times"
+            await asyncio.sleep(_LOOK_AGAIN_S)
+
+    async def dispatcher(self, batch_id: str) -> Job:
+        return await self.manager.find(dispatcher_name(batch_id), Asker(""))
+
+    async def dispatcher_pid(self, batch_id: str) -> int:
+        """Return the process that works on a batch, once there is one."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            seen = (await self.manager.details(dispatcher_name(batch_id), Asker(""))).seen
+            if seen.status is not None and seen.status.pid:
+                return seen.status.pid
+            assert time.monotonic() < deadline, seen
+            await asyncio.sleep(_LOOK_AGAIN_S)
+
+    async def dispatcher_gone(self, batch_id: str) -> None:
+        """Wait for the end of the job that works on a batch."""
+        deadline = time.monotonic() + PATIENCE_S
+        while (job := await self.dispatcher(batch_id)).state is not State.EXITED:
+            assert time.monotonic() < deadline, f"{job.label} is {job.status}"
+            await asyncio.sleep(_LOOK_AGAIN_S)
+
+    def rows(self, batch_id: str) -> list[Row]:
+        return rows_of(self.state_dir, batch_id)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A prompt as it stands in the file."""
+
+    prompt_id: str
+    position: int
+    stage: str
+    ending: str | None
+    reason: str
+    retried_as: str | None
+
+
+def rows_of(state_dir: str, batch_id: str) -> list[Row]:
+    """Return the prompts of a batch as they stand in the journal's file, whatever any code makes of them."""
+    with contextlib.closing(sqlite3.connect(f"file:{StateDir(state_dir).comfyui_journal}?mode=ro", uri=True)) as db:
+        found = db.execute(
+            "SELECT prompt_id, position, stage, ending, reason, retried_as FROM submissions WHERE batch_id = ? "
+            "ORDER BY position, submitted_at",
+            (batch_id,),
+        )
+        return [Row(*row) for row in found]
+
+
+def quick(seconds: float = 0.005) -> Graph:
+    """Return a graph that takes no time to speak of."""
+    return graphs.sleeping(seconds)
+
+
+@contextlib.asynccontextmanager
+async def house(
+    directory: Path, state_dir: str, manager: JobManager, *flags: str, **settings: Any
+) -> AsyncGenerator[House]:
+    """Start a simulator and control it; afterwards nothing of both is left."""
+    place = await asyncio.to_thread(Place.open, directory, *flags)
+    try:
+        async with control_of(manager, place.port, **settings) as control:
+            yield House(control, place, state_dir)
+    finally:
+        await asyncio.to_thread(place.close)
+
+
+@contextlib.contextmanager
+def suspended(pid: int) -> Generator[None]:
+    """Stop a process of the test's for a while."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)

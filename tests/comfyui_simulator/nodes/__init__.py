@@ -1,0 +1,1 @@
+"""The nodes that the simulated server knows, and the graphs made of them."""
