@@ -212,8 +212,8 @@ def _of_one_project(reference: naming.Reference, rows: list[RunRow], asker: Aske
 
 
 def workspace(cwd: str | None) -> str | None:
-    """Return a workspace as records have it."""
-    return None if cwd is None else os.path.normpath(cwd)
+    """Return a workspace as the index has it: where it really is, whatever links lead there."""
+    return None if cwd is None else os.path.realpath(cwd)
 
 
 def row_of(record: RunRecord, state: Checkpoint) -> RunRow:
@@ -223,7 +223,7 @@ def row_of(record: RunRecord, state: Checkpoint) -> RunRow:
         backend=record.backend,
         agent_name=record.agent_name,
         session_id=record.session_id,
-        cwd=record.cwd,
+        cwd=os.path.realpath(record.cwd),
         created_at=record.created_at,
         status=state.status.value if state.is_tidy else None,
         project=record.project,

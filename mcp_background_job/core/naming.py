@@ -66,10 +66,12 @@ def chosen(reference: Reference, candidates: Sequence[Named], asker: Asker) -> N
         ForeignNameError: it means a thing of another project, which only who names that may change.
     """
     if reference.project is not None:
-        return _only(reference, _of_project(reference.project, candidates), asker)
+        candidates = _of_project(reference.project, candidates)
     for candidate in candidates:
         if candidate.project == asker.project:
             return candidate
+    if reference.project is not None:
+        return _only(reference, candidates, asker)
     if candidates and asker.changes:
         raise ForeignNameError(
             f"{reference.name!r} is a name of another project: {_told(reference.name, candidates)}. "

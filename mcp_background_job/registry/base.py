@@ -46,6 +46,10 @@ class Registry(Protocol):
         """Return how many jobs there are."""
         ...
 
+    def projects(self) -> dict[str, int]:
+        """Return the projects that have jobs, and how many each."""
+        ...
+
     def known_among(self, job_ids: Collection[str]) -> set[str]:
         """Return those of these ids that are here."""
         ...

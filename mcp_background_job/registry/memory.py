@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Collection, Iterable
 
 from mcp_background_job.core.job import ANY, Job, JobChoice
@@ -57,6 +58,9 @@ class MemoryRegistry:
 
     def _chosen(self, choice: JobChoice) -> list[Job]:
         return [job for job in self._newest_first() if choice.includes(job)]
+
+    def projects(self) -> dict[str, int]:
+        return dict(Counter(job.project for job in self._jobs.values() if job.project))
 
     def known_among(self, job_ids: Collection[str]) -> set[str]:
         return self._jobs.keys() & set(job_ids)

@@ -64,6 +64,9 @@ class SqliteRegistry:
         values = _storable(_chosen_by(choice))
         return int(self._database.rows(_query("count", choice), **values)[0]["number"])
 
+    def projects(self) -> dict[str, int]:
+        return {row["project"]: int(row["number"]) for row in self._database.rows("projects")}
+
     def known_among(self, job_ids: Collection[str]) -> set[str]:
         return set(self._ids("known_among", job_ids=json.dumps(list(job_ids))))
 

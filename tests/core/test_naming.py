@@ -34,6 +34,9 @@ def meant(word: str, candidates: list[Named], project: str, *, changes: bool = F
         ("/src/shop/dev", [SHOP, OLD_SHOP], "/src/blog", "jshop"),
         ("old/shop/dev", [SHOP, OLD_SHOP], "", "jold"),
         ("blog/dev", [SHOP, BLOG, LOOSE], "", "jblog"),
+        # Of several that are called alike, the asker's own is meant.
+        ("shop/dev", [SHOP, OLD_SHOP], "/old/shop", "jold"),
+        ("src/shop/dev", [OLD_SHOP, SHOP], "/src/shop", "jshop"),
         # A project that is just called so is meant before one whose path ends so.
         ("shop/dev", [REMOTE, SHOP], "/src/blog", "jhttp"),
         (of_no_project("dev"), [LOOSE, SHOP], "/src/shop", "jloose"),
@@ -60,7 +63,7 @@ def test_from_elsewhere_a_name_of_several_projects_means_none_of_them() -> None:
     with pytest.raises(AmbiguousNameError, match="jshop `dev` of /src/shop, jloose `dev` of no project"):
         meant("dev", [SHOP, LOOSE], "/src/wiki")
     with pytest.raises(AmbiguousNameError, match="more of the project's path"):
-        meant("shop/dev", [SHOP, OLD_SHOP], "/src/shop")
+        meant("shop/dev", [SHOP, OLD_SHOP], "/src/wiki")
 
 
 def test_an_error_does_not_name_hundreds_of_projects() -> None:

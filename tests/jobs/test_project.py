@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mcp_background_job.jobs.inherited.project import project_of, working_directory
+from mcp_background_job.core.naming import Asker, Named, chosen, qualified, reference_of
+from mcp_background_job.jobs.inherited.project import project_named, project_of, working_directory
 
 
 @pytest.mark.parametrize("mark", [".git", ".hg", ".jj"])
@@ -32,6 +33,26 @@ def test_a_link_leads_to_the_project_that_it_points_to(tmp_path: Path) -> None:
     real.mkdir()
     (tmp_path / "link").symlink_to(real)
     assert project_of(str(tmp_path / "link")) == str(real)
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        (" barn ", "barn"),
+        ("barn/", "barn"),
+        ("north//barn", "north/barn"),
+        ("/no/where/./barn/", "/no/where/barn"),
+    ],
+)
+def test_a_project_that_is_named_can_be_told_by_its_last_part(said: str, name: str) -> None:
+    assert project_named(said) == name
+    reference = reference_of(qualified(project_named(said), "dev"))
+    assert chosen(reference, [Named("jx", project_named(said))], Asker("", changes=True)) is not None
+
+
+def test_the_root_is_no_project_also_by_name() -> None:
+    with pytest.raises(ValueError, match="root"):
+        project_named("//")
 
 
 def test_root_and_home_are_no_project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -267,3 +268,34 @@ async def test_the_job_that_asks_is_not_among_all_of_its_project(memory_manager:
     memory_manager.own_job = own
     answer = await shop.call("kill_job", all_of_project=True)
     assert [row["job_id"] for row in answer["jobs"]] == [other]
+
+
+async def test_jobs_are_chosen_by_where_they_are_whatever_links_lead_there(
+    memory_manager: JobManager, tmp_path: Path
+) -> None:
+    real = tmp_path / "real" / "deep"
+    real.mkdir(parents=True)
+    (tmp_path / "way").symlink_to(tmp_path / "real")
+    barn = InProcess(memory_manager, str(tmp_path), "claude", 0)
+    through, direct = [
+        (await barn.call("execute_command", command="obeys", stdin="pipe", cwd=str(cwd), wait_s=0))["job_id"]
+        for cwd in (tmp_path / "way" / "deep", real)
+    ]
+    for asked in (tmp_path / "real", tmp_path / "way", real):
+        rows = (await barn.call("list_jobs", cwd=str(asked)))["jobs"]
+        assert {row["job_id"] for row in rows} == {through, direct}, asked
+    assert (await barn.call("list_jobs", cwd=str(tmp_path / "other")))["jobs"] == []
+
+
+async def test_who_finds_nothing_after_a_move_is_told_where_the_jobs_are(
+    memory_manager: JobManager, tmp_path: Path
+) -> None:
+    old = tmp_path / "old"
+    old.mkdir()
+    before = InProcess(memory_manager, str(old), "claude", 0)
+    elsewhere = InProcess(memory_manager, str(tmp_path), "claude", 1)
+    await before.call("execute_command", command="obeys", stdin="pipe", cwd="/", wait_s=0)
+    await elsewhere.call("execute_command", command="obeys", stdin="pipe", cwd="/", wait_s=0)
+    after = InProcess(memory_manager, str(old.rename(tmp_path / "new")), "claude", 0)
+    assert f"no longer there: {tmp_path}/old (1)" in (await after.call("list_jobs"))["note"]
+    assert "note" not in await elsewhere.call("list_jobs")  # who finds some is not told of others

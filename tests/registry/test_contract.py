@@ -75,6 +75,12 @@ def test_a_job_comes_back_as_it_was_put(registry: Registry, job: Job) -> None:
     assert ids_of(registry) == {"jone"}
 
 
+def test_projects_are_counted_and_none_is_no_project(registry: Registry) -> None:
+    assert registry.projects() == {}
+    registry.put([a_job("jone", project="/a"), ended("jtwo", project="b"), a_job("jsix", project="/a"), a_job("jnil")])
+    assert registry.projects() == {"/a": 2, "b": 1}
+
+
 @pytest.mark.parametrize("field", ["command", "cwd", "client", "reason"])
 def test_a_job_with_bytes_that_are_no_text_does_not_keep_others_out(registry: Registry, field: str) -> None:
     # Arguments, paths and environments are bytes; those that are no UTF-8 come into Python as lone surrogates.

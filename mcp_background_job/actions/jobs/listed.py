@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from mcp_background_job.actions.caller import Caller
@@ -18,6 +19,9 @@ from mcp_background_job.jobs.manager import JobManager
 _COMMAND = 80
 #: And of a note.
 _NOTE = 160
+
+#: Projects that are no longer there, of which a list tells.
+_MAX_GONE = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +56,8 @@ async def page(manager: JobManager, caller: Caller, choice: JobChoice, *, limit:
         next_cursor=behind if count > behind else None,
         more=(count - behind) or None,
         elsewhere=max(0, everywhere - count) or None,
-        note=_note(manager, choice),
+        note="; ".join(filter(None, [*_notes(manager, choice), await _left_behind(manager, count, everywhere)]))
+        or None,
     )
 
 
@@ -64,9 +69,22 @@ def _silences(manager: JobManager, jobs: list[Job]) -> dict[str, float]:
     return {job.job_id: now - (written[job.job_id] or job.started_at or job.created_at) for job in running}
 
 
-def _note(manager: JobManager, choice: JobChoice) -> str | None:
+def _notes(manager: JobManager, choice: JobChoice) -> list[str | None]:
     none = "these are jobs of no project, as you work for none" if choice.project == "" else None
-    return "; ".join(filter(None, (manager.index.filling, none))) or None
+    return [manager.index.filling, none]
+
+
+async def _left_behind(manager: JobManager, count: int, everywhere: int) -> str | None:
+    """Return what is to be said to whoever finds nothing: the project may have been moved, and its jobs were not."""
+    if count or not everywhere:
+        return None
+    projects = await manager.index.projects()
+    gone = await lanes.look(lambda: [one for one in projects if one.startswith("/") and not Path(one).is_dir()])
+    if not gone:
+        return None
+    told = ", ".join(f"{project} ({projects[project]})" for project in gone[:_MAX_GONE])
+    more = f" and {len(gone) - _MAX_GONE} more" if len(gone) > _MAX_GONE else ""
+    return f"jobs of a project that was moved stay with its old path, and these are no longer there: {told}{more}"
 
 
 def _row(job: Job, silent_s: float | None, note: str | None, *, own: str) -> dict[str, Any]:

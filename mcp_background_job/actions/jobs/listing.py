@@ -15,6 +15,7 @@ from mcp_background_job.actions.jobs.listed import page
 from mcp_background_job.actions.jobs.report import JobsResult
 from mcp_background_job.core.job import JobChoice
 from mcp_background_job.core.states import STATUSES
+from mcp_background_job.core.text import expanded
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.jobs.manager import JobManager
 
@@ -55,4 +56,4 @@ class Listing:
 
     def _path(self, cwd: str | None) -> str | None:
         """Return a directory as jobs have it."""
-        return os.path.normpath(Path(self._manager.working_dir, cwd)) if cwd else None
+        return os.path.realpath(Path(self._manager.working_dir, expanded(cwd))) if cwd else None

@@ -65,7 +65,7 @@ def list_jobs(
         statuses=tuple(separated(status)),
         name=name,
         project=None if all_projects else asker.project,
-        cwd=None if cwd is None else os.path.normpath(Path(expanded(str(cwd))).absolute()),
+        cwd=None if cwd is None else os.path.realpath(expanded(str(cwd))),
     )
     look = partial(page, caller=asker, choice=choice, limit=sys.maxsize if every else limit)
     return with_manager(lambda manager: _watch(manager, look) if watch else _list(manager, look, as_json=as_json))

@@ -130,6 +130,10 @@ class Index:
         """Return how many jobs there are."""
         return await self.call(lambda registry: registry.count(choice))
 
+    async def projects(self) -> dict[str, int]:
+        """Return the projects that have jobs, and how many each."""
+        return await self.call(lambda registry: registry.projects())
+
     async def find(self, reference: str, asker: Asker | None = None) -> Job | None:
         """Return the job with this id, or else the one that the asker means by this name; ``None`` asks by id only.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import time
 from functools import lru_cache
@@ -29,7 +30,7 @@ def job_of(spec: Spec) -> Job:
     return Job(
         job_id=spec.job_id,
         command=shortened(spec.command, _COMMAND),
-        cwd=spec.cwd,
+        cwd=os.path.realpath(spec.cwd),  # links may lead there, and jobs are chosen by where they are
         created_at=spec.created_at,
         state=State.QUEUED,
         name=spec.name and shown(spec.name),  # the file may be forged

@@ -24,13 +24,21 @@ def own_project(said: str) -> str:
 def project_named(text: str) -> str:
     """Return the project that somebody names: a directory by its path, without symbolic links, or any other name.
 
+    A name may have slashes inside, and has none that say nothing, so that its last part is one.
+
     Raises:
         ValueError: it cannot be one.
     """
     name = text.strip()
+    if name and not name.strip("/"):
+        raise ValueError("the root directory is no project")
     if len(name) > _MAX_LENGTH or not name.isprintable():
         raise ValueError(f"a project is a directory or a name, of at most {_MAX_LENGTH} printable characters")
-    return utf8(os.path.realpath(os.path.expanduser(name))) if name.startswith(("/", "~", ".")) else name
+    return utf8(os.path.realpath(os.path.expanduser(name))) if name.startswith(("/", "~", ".")) else _of_parts(name)
+
+
+def _of_parts(name: str) -> str:
+    return "/".join(part for part in name.split("/") if part)
 
 
 def project_of(directory: str) -> str:

@@ -60,6 +60,9 @@ WHERE project = :project AND (:statuses = '[]' OR status IN (SELECT value FROM j
     AND (:name IS NULL OR name = :name)
     AND (:cwd IS NULL OR cwd = :cwd OR (cwd >= :below AND cwd < :beyond));
 
+-- projects --
+SELECT project, count(*) AS number FROM jobs WHERE project <> '' GROUP BY project;
+
 -- unended --
 SELECT * FROM jobs WHERE state <> 'exited' ORDER BY created_at, job_id;
 
