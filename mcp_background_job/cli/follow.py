@@ -13,6 +13,7 @@ from mcp_background_job.executors import lanes
 from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError
 from mcp_background_job.jobdir.logformat import Stream
 from mcp_background_job.jobdir.logreader import Piece
+from mcp_background_job.jobs.left import has_left_running
 from mcp_background_job.jobs.manager import JobManager
 
 #: Bytes read at once.
@@ -89,7 +90,7 @@ class Follower:
         # The runner's news say that the command is over, also while it reads the last output of a job that is over
         # altogether; what it publishes says so only if processes were left.
         seen = (await lanes.look(self._manager.places.look, [self._job_id])).get(self._job_id)
-        if seen and seen.exit is None and seen.status and seen.status.leader_exit:
+        if seen and await lanes.look(has_left_running, self._manager.places, self._job_id, seen):
             terminal.say(left_running(self._job_id))
 
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mcp_background_job.core.dialogue.needs_input import missed_input
 from mcp_background_job.core.job import Job
-from mcp_background_job.core.states import State
 from mcp_background_job.executors.base import Store
 from mcp_background_job.executors.usage import Usage
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import Spec
-from mcp_background_job.jobs.attempts import told_of
 
 
 @dataclass(frozen=True)
@@ -55,13 +52,5 @@ def details_of(store: Store, job: Job, seen: Observation, *, spec: Spec | None, 
         last_output_at=store.last_output_at(job.job_id) if end else None,
         log_path=store.log_path(job.job_id),
         kept_from=first,
-        note=seen.trouble or _on_end(job, spec),
+        note=seen.trouble,
     )
-
-
-def _on_end(job: Job, spec: Spec | None) -> str | None:
-    if spec is None or job.state is not State.EXITED:
-        return None
-    if spec.attempts_file:
-        return told_of(spec.attempts_file, ended_at=job.ended_at)
-    return missed_input(job, spec.stdin, has_text=spec.stdin_file is not None)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from mcp_background_job.core.aftermath import ONLY_LAST_STAGE
 from mcp_background_job.core.job import Job, JobChoice
 from mcp_background_job.core.naming import Asker
 from mcp_background_job.core.states import STATUSES, Outcome, State
@@ -68,7 +67,7 @@ class Looker:
         elif details.seen.sweep:
             self._places.care_later(details.job.job_id)
         if details.job.state is State.EXITED:
-            return dataclasses.replace(details, note=details.note or self.note_of_end(details.job, details.seen))
+            return details
         usage = details.usage or await self._places.usage(details.job.job_id)
         note = await self._teller.note(Standing(details.job, details.seen, details.spec, details.is_suspended, usage))
         return dataclasses.replace(details, usage=usage, note=note)
@@ -103,13 +102,14 @@ class Looker:
             self._asked_of[key] = dataclasses.replace(spec, command=job.command, argv=[], env={})
         return self._asked_of[key]
 
-    def note_of_end(self, job: Job, seen: Observation) -> str | None:
+    async def note_of_end(self, job: Job, seen: Observation) -> str | None:
         """Return what is to be said of a job that has ended, beside its reason."""
-        from mcp_background_job.core.pipeline import ends_in_pipeline  # noqa: PLC0415  see above
+        return await lanes.look(lambda: self._note_of_end(job, seen, self._spec(job.job_id)))
 
-        if job.outcome is not Outcome.COMPLETED or (seen.exit and seen.exit.stages) or "|" not in job.command:
-            return None
-        return ONLY_LAST_STAGE if ends_in_pipeline(job.command) else None
+    def _note_of_end(self, job: Job, seen: Observation, spec: Spec | None) -> str | None:
+        from mcp_background_job.jobs.ending import note_of_end  # noqa: PLC0415  lists do without
+
+        return note_of_end(self._places, job, seen, spec)
 
     async def notes_on(self, jobs: Sequence[Job]) -> dict[str, str]:
         """Look at jobs and return the same."""
@@ -131,7 +131,7 @@ class Looker:
         seen = self._places.look([known.job_id]).get(known.job_id)
         if seen is None:
             raise _gone(known)
-        return self._gathered(known, seen, self._spec(known.job_id))
+        return self._gathered(observed(known, seen), seen, self._spec(known.job_id))
 
     def _gathered(self, job: Job, seen: Observation, spec: Spec | None) -> Details:
         from mcp_background_job.jobs.details import details_of  # noqa: PLC0415  a list of jobs does without
@@ -140,6 +140,8 @@ class Looker:
         usage = self._places.usage_seen(job.job_id, seen)
         is_suspended = self._places.is_suspended(job.job_id, seen)
         details = details_of(self._places.store_of(job.job_id), job, seen, spec=spec, usage=usage)
+        if job.state is State.EXITED and not details.note:
+            return dataclasses.replace(details, note=self._note_of_end(job, seen, spec))
         return dataclasses.replace(details, is_suspended=is_suspended) if is_suspended else details
 
     def _spec(self, job_id: str) -> Spec | None:
@@ -147,15 +149,6 @@ class Looker:
             return self._places.store_of(job_id).spec(job_id)
         except CorruptRecordError:
             return None
-
-    async def missed_input(self, job: Job) -> str | None:
-        """Return what to say of a job that ended at once because its input was closed; ``None`` for any other."""
-        from mcp_background_job.core.dialogue.needs_input import missed_input, stdin_for  # noqa: PLC0415  only for who waits
-
-        if job.outcome is not Outcome.COMPLETED or stdin_for(job.command) is None:
-            return None
-        spec = await lanes.look(self._places.store_of(job.job_id).spec, job.job_id)
-        return missed_input(job, spec.stdin, has_text=spec.stdin_file is not None) if spec else None
 
     async def list(self, choice: JobChoice, *, limit: int, offset: int) -> list[Job]:
         """Return jobs, those that have not ended first, and then newest first."""

@@ -176,14 +176,10 @@ class JobManager:
         """Return all that is known of a job; see ``find``."""
         return await self._looker.details(reference, asker)
 
-    async def missed_input(self, job: Job) -> str | None:
-        """Return what to say of a job that ended at once because its input was closed; ``None`` for any other."""
-        return await self._looker.missed_input(job)
-
     async def note(self, job: Job, seen: Observation) -> str | None:
         """Return what is to be said of a job that was just seen, beside its status: what it waits for, say."""
         if job.state is State.EXITED:
-            return self._looker.note_of_end(job, seen)
+            return await self._looker.note_of_end(job, seen)
         return (await self._looker.notes({job: seen})).get(job.job_id)
 
     async def notes(self, jobs: Sequence[Job]) -> dict[str, str]:

@@ -20,6 +20,8 @@ _WAYS_TO_LET_GO = (
     'and a job started with leftovers="kill" ends with its shell'
 )
 
+_BEING_ENDED = 'they are being ended, since the job was started with leftovers="kill"'
+
 STOPPED = "stopped: its command is suspended (SIGSTOP, or ctrl-z on its terminal) until SIGCONT"
 
 
@@ -35,9 +37,14 @@ def failures(status: Status) -> list[str]:
     return ([hidden] if hidden else []) + [background(**vars(failure)) for failure in status.failures]
 
 
-def left_running(status: Status, usage: Usage | None) -> str:
-    """Return the sentence on processes that outlive their shell; who they are, if ``usage`` tells."""
-    return f"{_left(status, usage)}; {_WAYS_TO_LET_GO}"
+def left_running(status: Status, usage: Usage | None, *, are_leftovers_ended: bool) -> str:
+    """Return the sentence on processes that outlive their shell: who they are, if ``usage`` tells, and what of them."""
+    stop = status.stop_requested
+    if stop is not None:
+        what = f"they are being ended: {stop.why} ({stop.signal}, asked by {stop.by})"
+    else:
+        what = _BEING_ENDED if are_leftovers_ended else _WAYS_TO_LET_GO
+    return f"{_left(status, usage)}; {what}"
 
 
 def _left(status: Status, usage: Usage | None) -> str:
@@ -74,9 +81,14 @@ def waits_for_pool(pools: Sequence[str]) -> str:
     return f"starts when there is room in {', '.join(pools)}, whose jobs are limited in number"
 
 
-def of_dependency(label: str, status: str, left: Status | None, usage: Usage | None) -> str:
-    """Return how a job is doing that another waits for; ``left`` if its shell is over and what it started is not."""
-    return f"{label} ({left_running(left, usage) if left else status})"
+def started_after(ended: Sequence[str]) -> str:
+    """Return the sentence on jobs that one was started after although they hide failures; of each, how it ended."""
+    return f"started after {_listed(ended)}"
+
+
+def of_dependency(label: str, how: str) -> str:
+    """Return how a job is doing that another waits for."""
+    return f"{label} ({how})"
 
 
 def _listed(items: Sequence[str]) -> str:

@@ -114,14 +114,13 @@ class Talker:
 
     async def _way(self, job: Job) -> str:
         """Return what to do for a job that takes input, after one that has ended without."""
-        if missed := await self._looker.missed_input(job):
-            return f"; {missed}"
+        from mcp_background_job.core.dialogue.needs_input import missed_input  # noqa: PLC0415  most jobs take input
+
         spec = await lanes.look(self._places.store_of(job.job_id).spec, job.job_id)
-        return (
-            '; a job takes input if it was started with stdin="pipe" or "pty"'
-            if spec and spec.stdin == "closed"
-            else ""
-        )
+        if spec is None or spec.stdin != "closed":
+            return ""
+        missed = missed_input(job, spec.stdin, has_text=spec.stdin_file is not None)
+        return "; " + (missed or 'a job takes input if it was started with stdin="pipe" or "pty"')
 
     async def _connected(self, job: Job, what: str) -> Channel:
         began = time.monotonic()

@@ -6,9 +6,12 @@ from mcp_background_job.core.dialogue.asking import asks
 from mcp_background_job.core.states import State
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.places import Places
+from mcp_background_job.executors.usage import Usage
 from mcp_background_job.jobdir.records import Spec, Status
 from mcp_background_job.jobs import attempts, notes
+from mcp_background_job.jobs.ending import started_after
 from mcp_background_job.jobs.indexing.index import Index
+from mcp_background_job.jobs.left import ends_leftovers
 from mcp_background_job.jobs.standing import Standing
 
 #: Bytes of output that a prompt is looked for in.
@@ -33,8 +36,10 @@ class Teller:
         if seen.status.survivors:
             return notes.survivors(seen.status.survivors)
         told = notes.failures(seen.status)
+        if spec and spec.after and (after := await lanes.look(started_after, self._places, job, spec)):
+            told.append(after)
         if seen.status.leader_exit:
-            told.insert(0, notes.left_running(seen.status, usage or await self._places.usage(job.job_id)))
+            told.insert(0, await self._left(job.job_id, seen.status, spec, usage))
         elif is_suspended:
             told.append(notes.STOPPED)
         elif spec and spec.stdin != "closed" and (asked := await self._asked(job.job_id)):
@@ -42,6 +47,10 @@ class Teller:
         if spec and spec.attempts_file and (attempt := await lanes.look(attempts.told_of, spec.attempts_file)):
             told.append(attempt)
         return "; ".join(told) or None
+
+    async def _left(self, job_id: str, status: Status, spec: Spec | None, usage: Usage | None) -> str:
+        usage = usage or await self._places.usage(job_id)
+        return notes.left_running(status, usage, are_leftovers_ended=ends_leftovers(spec))
 
     async def _asked(self, job_id: str) -> str | None:
         waits = await self._places.waits(job_id)
@@ -71,13 +80,11 @@ class Teller:
     async def _dependency(self, job_id: str) -> str:
         known = await self._index.find(job_id)
         seen = (await lanes.look(self._places.look, [job_id])).get(job_id)
-        left = _left(seen.status) if seen and seen.state is not State.EXITED else None
-        usage = await self._places.usage(job_id) if left else None
-        return notes.of_dependency(known.label if known else job_id, known.status if known else "gone", left, usage)
-
-
-def _left(status: Status | None) -> Status | None:
-    return status if status and status.leader_exit else None
+        how = known.status if known else "gone"
+        if seen and seen.state is not State.EXITED and seen.status and seen.status.leader_exit:
+            spec = await lanes.look(self._places.store_of(job_id).spec, job_id)
+            how = await self._left(job_id, seen.status, spec, None)
+        return notes.of_dependency(known.label if known else job_id, how)
 
 
 def unfinished_line(data: bytes) -> str:

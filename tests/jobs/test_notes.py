@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import replace
 from typing import Any
@@ -9,14 +10,17 @@ from typing import Any
 import pytest
 
 from mcp_background_job.core.job import Job
+from mcp_background_job.core.waiting import Why, parse_until
 from mcp_background_job.executors.usage import Usage
 from mcp_background_job.executors.waits import Waits
 from mcp_background_job.jobdir.observe import Observation
-from mcp_background_job.jobdir.records import ChildExit, LeaderExit
+from mcp_background_job.jobdir.records import ChildExit, LeaderExit, StopRequest
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.notes import STOPPED
 from mcp_background_job.jobs.request import StartRequest
 from mcp_background_job.jobs.telling import unfinished_line
+from mcp_background_job.jobs.waiting.wait import WaitRequest
+from tests.patience import WAIT_S
 from tests.places.memory import MemoryPlace
 
 
@@ -85,6 +89,68 @@ async def test_a_dependent_says_what_it_waits_for(
     assert f"{build.label} (shell exited 0, 1 background process alive: 41 `ssh-agent -s`; waiting" in note
 
 
+async def ends(manager: JobManager, place: MemoryPlace, job: Job, reason: str = "") -> None:
+    await manager.send_input(job, b"exit 0\n")
+    known = place.store.jobs[job.job_id]
+    assert known.exit
+    known.exit = replace(known.exit, reason=reason)
+
+
+async def test_a_dependent_says_that_not_all_went_well_before_it_while_it_runs_and_when_it_has_ended(
+    memory_manager: JobManager, memory_place: MemoryPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits(memory_place, monkeypatch, None)
+    db, lint = await started(memory_manager, "db"), await started(memory_manager, "lint")
+    dependent = await started(memory_manager, after=("db", "lint"))
+    await ends(memory_manager, memory_place, db, "background process 41 (`redis`) was ended by SIGABRT")
+    await ends(memory_manager, memory_place, lint)
+    told = f"started after {db.label} completed, but background process 41 (`redis`) was ended by SIGABRT"
+
+    assert await note_of(memory_manager, dependent) == told
+    assert (await memory_manager.details(dependent.job_id)).note == told
+
+    await ends(memory_manager, memory_place, dependent)
+    assert await note_of(memory_manager, dependent) == told
+    assert (await memory_manager.details(dependent.job_id)).note == told
+
+
+async def test_of_a_pipeline_before_it_a_dependent_says_what_is_not_known(
+    memory_manager: JobManager, memory_place: MemoryPlace
+) -> None:
+    piped = await started(memory_manager, command="make | tee log")
+    dependent = await started(memory_manager, after=(piped.job_id,))
+    await ends(memory_manager, memory_place, piped)
+    await ends(memory_manager, memory_place, dependent)
+    note = await note_of(memory_manager, dependent)
+    assert note
+    assert note.startswith(
+        f"started after {piped.label} completed, whose exit code 0 is that of the pipeline's last stage"
+    )
+
+
+async def test_a_dependent_that_was_not_started_was_started_after_nothing(
+    memory_manager: JobManager, memory_place: MemoryPlace
+) -> None:
+    good, bad = await started(memory_manager), await started(memory_manager)
+    dependent = await started(memory_manager, after=(good.job_id, bad.job_id))
+    await ends(memory_manager, memory_place, good, "an earlier stage of its pipeline exited 2")
+    await memory_manager.send_input(bad, b"exit 1\n")
+    assert await note_of(memory_manager, dependent) is None
+    assert (await memory_manager.details(dependent.job_id)).note is None
+
+
+async def test_a_dependent_of_what_is_gone_or_went_well_says_nothing(
+    memory_manager: JobManager, memory_place: MemoryPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits(memory_place, monkeypatch, None)
+    well, gone = await started(memory_manager), await started(memory_manager)
+    dependent = await started(memory_manager, after=(well.job_id, gone.job_id))
+    await ends(memory_manager, memory_place, well, "exit code 0")
+    await ends(memory_manager, memory_place, gone, "background process 4 exited 1")
+    memory_place.store.remove(gone.job_id)
+    assert await note_of(memory_manager, dependent) is None
+
+
 async def test_what_a_shell_left_is_named_and_counted(
     memory_manager: JobManager, memory_place: MemoryPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,6 +165,45 @@ async def test_what_a_shell_left_is_named_and_counted(
     )
     assert 'started with leftovers="kill"' in note
     assert note.endswith("; background process 7 (`db`) exited 2")
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "said"),
+    [
+        ({"leftovers": "kill"}, {}, 'they are being ended, since the job was started with leftovers="kill"'),
+        (
+            {},
+            {"stop_requested": StopRequest(at=0.0, by="ann", why="enough", signal="SIGINT", grace_s=9.0)},
+            "they are being ended: enough (SIGINT, asked by ann)",
+        ),
+    ],
+)
+async def test_what_is_being_ended_is_no_longer_to_be_waited_for_or_killed(
+    memory_manager: JobManager, memory_place: MemoryPlace, asked: dict[str, Any], status: dict[str, Any], said: str
+) -> None:
+    job = await started(memory_manager, "build", **asked)
+    dependent = await started(memory_manager, after=("build",))
+    leaves_running(memory_place, job, **status)
+    left = f"shell exited 0, 1 background process alive; {said}"
+    assert await note_of(memory_manager, job) == left
+    assert await note_of(memory_manager, dependent) == f"starts when these have completed: {job.label} ({left})"
+
+
+async def test_a_wait_for_what_is_being_ended_goes_on_to_the_end(
+    memory_manager: JobManager, memory_place: MemoryPlace
+) -> None:
+    request = WaitRequest(until=parse_until("exit"), wait_s=WAIT_S, from_start=True)
+    kept = await started(memory_manager)
+    leaves_running(memory_place, kept)
+    assert (await memory_manager.wait(kept, request)).why is Why.LEFT_RUNNING
+
+    ended = await started(memory_manager, leftovers="kill")
+    leaves_running(memory_place, ended)
+    assert (await memory_manager.wait(ended, replace(request, wait_s=0.1))).why is Why.TIMEOUT
+    waiting = asyncio.create_task(memory_manager.wait(ended, request))
+    await asyncio.sleep(0)
+    await memory_manager.send_input(ended, b"exit 0\n")
+    assert (await waiting).why is Why.EXIT
 
 
 STANDSTILLS = [

@@ -82,10 +82,15 @@ async def test_what_outlives_its_command_is_ended_and_the_end_is_the_commands(
     body = f"{LEFT[form]}\nsys.stdin.readline()\nprint('last words', flush=True)\nos._exit({exit_code})\n"
     job = await start(manager, "exec " + liveness.script("leader", body), stdin="pipe", leftovers="kill")
     liveness.expect("left")
+    waiting = asyncio.create_task(
+        manager.wait(job, WaitRequest(until=Until(Kind.EXIT), wait_s=PATIENCE_S, from_start=True))
+    )
     await manager.send_input(job, b"go\n")
 
-    end = await ended(manager, job)
+    waited = await waiting
 
+    assert waited.why == "exit"
+    end = waited.job
     liveness.assert_dead("left")
     assert (end.status, end.exit_code) == ("completed" if exit_code == 0 else "failed", exit_code)
     record = exit_of(state_dir, job.job_id)

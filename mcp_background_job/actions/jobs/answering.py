@@ -85,7 +85,7 @@ class Answering:
         so_far = None
         if brief is not None or (turn.since and not excerpt.text):
             so_far = await self._so_far(job, excerpt.end, is_silent=not excerpt.text)
-        told = await self._manager.note(job, waited.seen) or await self._manager.missed_input(job)
+        told = await self._manager.note(job, waited.seen)
         notes = [*notes, told] if told else notes
         if found and waited.written_at is None:
             notes = [*notes, "when the line was written is unknown"]

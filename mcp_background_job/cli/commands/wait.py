@@ -81,8 +81,9 @@ def _request(until: str, fail_on: str | None) -> WaitRequest:
 
 
 def _until(text: str) -> Until:
-    if text.startswith("idle:"):  # the bound of the rules is that of one call over MCP
-        return Until(Kind.IDLE, idle_s=durations.seconds(text.removeprefix("idle:"), "--until idle:"))
+    word, colon, time = text.partition(":")
+    if colon and word.strip().casefold() == Kind.IDLE:  # the bound of the rules is that of one call over MCP
+        return Until(Kind.IDLE, idle_s=durations.seconds(time.strip(), "--until idle:"))
     return parse_until(text)
 
 

@@ -14,6 +14,7 @@ from mcp_background_job.core.waiting import Facts, Kind, Until, Why, why_over
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.observe import Observation
+from mcp_background_job.jobs.left import has_left_running
 from mcp_background_job.jobs.looking import Looker
 from mcp_background_job.jobs.waiting.hub import Hub, Watched
 from mcp_background_job.jobs.waiting.scan import Found, Search, Sought
@@ -203,7 +204,7 @@ class Waiter:
         until = request.until
         facts = Facts(
             exited=exited,
-            left_running=_left_running(wait, seen),
+            left_running=await self._has_left_running(job_id, wait, seen),
             matched=wait.search.scanner.matched is not None,
             failed_match=wait.search.scanner.failed is not None,
             grew=watched.size > request.since,
@@ -213,6 +214,13 @@ class Waiter:
             waited=wait.waited,
         )
         return why_over(until, facts, request.wait_s)
+
+    async def _has_left_running(self, job_id: str, wait: _Wait, seen: Observation) -> bool:
+        """Tell whether the command itself has ended since the wait began, and what it started is left alone."""
+        if wait.knew_leader_exit or not _leader_exited(seen) or seen.exit is not None:
+            return False
+        wait.knew_leader_exit = True  # told now, or of no interest
+        return await lanes.look(has_left_running, self._places, job_id, seen)
 
     async def _written_at(self, job_id: str, found: Found) -> float | None:
         """Return when the last byte of a match was written: then it came to be one."""
@@ -238,12 +246,6 @@ def _meant_as_text(pattern: str, line: str) -> str:
 
 def _leader_exited(seen: Observation) -> bool:
     return seen.status is not None and seen.status.leader_exit is not None
-
-
-def _left_running(wait: _Wait, seen: Observation) -> bool:
-    """Tell whether the command itself has ended since the wait began, and what it started is not being stopped."""
-    is_being_stopped = seen.status is not None and seen.status.stop_requested is not None
-    return wait.knew_leader_exit is False and _leader_exited(seen) and not is_being_stopped
 
 
 def _patience(wait: _Wait) -> float:
