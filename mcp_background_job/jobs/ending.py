@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcp_background_job.core.aftermath import ONLY_LAST_STAGE
-from mcp_background_job.core.dialogue.needs_input import missed_input
+from mcp_background_job.core.dialogue.needs_input import LAST_BYTES, missed_input
 from mcp_background_job.core.job import Job, has_more_to_tell, how_it_ended
 from mcp_background_job.core.pipeline import ends_in_pipeline
 from mcp_background_job.core.states import Outcome
@@ -18,7 +18,7 @@ from mcp_background_job.jobs.indexing.view import job_of, observed, unrecorded
 
 def note_of_end(places: Places, job: Job, seen: Observation, spec: Spec | None) -> str | None:
     """Return what is to be said of a job that has ended, beside its reason. It reads files; call it in a thread."""
-    told = [started_after(places, job, spec), _of_itself(job, seen.exit, spec)]
+    told = [started_after(places, job, spec), _of_itself(places, job, seen.exit, spec)]
     return "; ".join(filter(None, told)) or None
 
 
@@ -49,10 +49,22 @@ def _hidden(places: Places, job_id: str, seen: Observation) -> str | None:
     return f"{how_it_ended(job)}, whose {unknown}" if unknown else None
 
 
-def _of_itself(job: Job, end: Exit | None, spec: Spec | None) -> str | None:
+def missed_input_of(places: Places, job: Job, spec: Spec) -> str | None:
+    """Return what to say of a job that ended because its input was closed; ``None`` for any other.
+
+    It reads files; call it in a thread.
+    """
+    if spec.stdin != "closed" or job.outcome not in (Outcome.COMPLETED, Outcome.FAILED):
+        return None
+    store = places.store_of(job.job_id)
+    last = store.read_log_tail(job.job_id, LAST_BYTES).data if job.outcome is Outcome.FAILED else b""
+    return missed_input(job, spec.stdin, last, has_text=spec.stdin_file is not None)
+
+
+def _of_itself(places: Places, job: Job, end: Exit | None, spec: Spec | None) -> str | None:
     if spec and spec.attempts_file:
         return told_of(spec.attempts_file)
-    missed = missed_input(job, spec.stdin, has_text=spec.stdin_file is not None) if spec else None
+    missed = missed_input_of(places, job, spec) if spec else None
     return missed or _unknown_stages(job, end)
 
 

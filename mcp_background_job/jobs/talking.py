@@ -114,12 +114,12 @@ class Talker:
 
     async def _way(self, job: Job) -> str:
         """Return what to do for a job that takes input, after one that has ended without."""
-        from mcp_background_job.core.dialogue.needs_input import missed_input  # noqa: PLC0415  most jobs take input
+        from mcp_background_job.jobs.ending import missed_input_of  # noqa: PLC0415  most jobs take input
 
         spec = await lanes.look(self._places.store_of(job.job_id).spec, job.job_id)
         if spec is None or spec.stdin != "closed":
             return ""
-        missed = missed_input(job, spec.stdin, has_text=spec.stdin_file is not None)
+        missed = await lanes.look(missed_input_of, self._places, job, spec)
         return "; " + (missed or 'a job takes input if it was started with stdin="pipe" or "pty"')
 
     async def _connected(self, job: Job, what: str) -> Channel:

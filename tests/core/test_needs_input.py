@@ -36,6 +36,36 @@ from mcp_background_job.core.states import Outcome, State
         ("sqlite3 a.db", "pty"),
         ("php -a", "pty"),
         ("exec irb", "pty"),
+        # Whatever it is wrapped in.
+        ("timeout -k 5 1m python3", "pty"),
+        ("stdbuf -oL -e 0 pypy3 -q", "pty"),
+        ("setsid -w env -u LANG LC_ALL=C X='a b' nice -n 5 lua", "pty"),
+        ("sudo -u postgres psql shop", "pty"),
+        ("taskset -c 0 sqlite3", "pty"),
+        ("conda run -n lab ipython --no-banner", "pty"),
+        ("uv run --with rich -- python3.13 -W ignore", "pty"),
+        ("npm exec -- esbuild a.js --watch", "pipe"),
+        ("bash -lc 'cd app && timeout 20 node'", "pty"),
+        ("sh -c \"zsh -ic 'bc -q'\"", "pipe"),
+        # Whatever it is told to ask by.
+        ("perl -de0", "pipe"),
+        ("perl -wd tool.pl x", "pipe"),
+        ("python3 -m code -q", "pipe"),
+        ("python -Bm asyncio", "pipe"),
+        ("python3 -im json", "pipe"),
+        ("python3 -m pdb tool.py", "pipe"),
+        ("node --interactive", "pipe"),
+        ("node --inspect -r dotenv/config", "pty"),
+        ("R --quiet --no-save", "pty"),
+        ("ghci Main.hs", "pty"),
+        ("gdb -q -ex run ./tool", "pty"),
+        ("redis-cli -h db -n 2", "pty"),
+        ("mongosh mongodb://db/shop", "pty"),
+        ("deno", "pty"),
+        ("python manage.py shell", "pty"),
+        ("bundle exec rails c -e test", "pty"),
+        ("read -rp 'Name? ' name; echo hello $name", "pipe"),
+        ("if true; then read -p 'Sure? '; fi", "pipe"),
     ],
 )
 def test_what_lives_by_its_input_is_known(command: str, expected: str) -> None:
@@ -50,6 +80,36 @@ def test_what_lives_by_its_input_is_known(command: str, expected: str) -> None:
         "cat notes",
         "ls dev watch",
         "python3 script.py",
+        "python3 script.py -i",
+        "python3 -m pip list",
+        "python3 -Im http.server",
+        "python3 -uc 'print(1)' -i",
+        "timeout 5 python3 script.py",
+        "env python3 -V",
+        "bash -lc 'make -i'",
+        "uv pip list",
+        "uv run pytest",
+        "npx tsc --noEmit",
+        "conda list",
+        "node -p 1",
+        "node --test",
+        "perl -pe 's/d/x/' file",
+        "perl script.pl -d",
+        "psql -Atc 'select 1'",
+        "mysql -BNe 'select 1' shop",
+        "gdb -batch -ex bt ./tool core",
+        "gdb -ex run -ex quit ./tool",
+        "redis-cli -h db GET key",
+        "duckdb -c 'select 1'",
+        "bc sums.txt",
+        "echo 1+1 | bc",
+        "irb --version",
+        "rails routes",
+        "python manage.py migrate",
+        "read line",
+        "read -p x < answers",
+        "yes | read -p x",
+        "echo read -p x",
         "python3 -c 'print(1)'",
         "python3 -m http.server",
         "python3 --version",
@@ -103,15 +163,63 @@ _REPL = Job(
 
 
 def test_only_an_end_with_success_at_once_without_input_is_told_as_that() -> None:
-    said = missed_input(_REPL, "closed", has_text=False)
+    said = missed_input(_REPL, "closed", b"", has_text=False)
     assert said is not None
     assert 'stdin="pipe"' in said
     for job, stdin, has_text in (
         (_REPL, "pipe", False),
         (_REPL, "closed", True),
-        (dataclasses.replace(_REPL, outcome=Outcome.FAILED, exit_code=1), "closed", False),
+        (_FAILED, "closed", False),
+        (dataclasses.replace(_REPL, outcome=Outcome.KILLED), "closed", False),
         (dataclasses.replace(_REPL, ended_at=200.0), "closed", False),
         (dataclasses.replace(_REPL, started_at=None), "closed", False),
         (dataclasses.replace(_REPL, command="true"), "closed", False),
     ):
-        assert missed_input(job, stdin, has_text=has_text) is None
+        assert missed_input(job, stdin, b"", has_text=has_text) is None
+
+
+_FAILED = dataclasses.replace(_REPL, command="./ask", outcome=Outcome.FAILED, exit_code=1, ended_at=900.0)
+
+
+@pytest.mark.parametrize(
+    ("last", "needed"),
+    [
+        (b'  File "ask.py", line 3, in <module>\n    x = input()\nEOFError: EOF when reading a line\n', "pipe"),
+        (b"ask.rb:1:in `readline': end of file reached (EOFError)\n", "pipe"),
+        (
+            b'Exception in thread "main" java.util.NoSuchElementException: No line found\n\tat Ask.main(Ask.java:3)\n',
+            "pipe",
+        ),
+        (b"Enter passphrase (empty for no passphrase): ", "pipe"),
+        (b"Overwrite? [y/N] ", "pipe"),
+        (b"the input device is not a TTY\n", "pty"),
+        (b"error: Standard input isn't a terminal\n", "pty"),
+        (
+            b"sudo: a terminal is required to read the password; use -S\nsudo: a password is required\n",
+            "pty",
+        ),
+    ],
+)
+def test_what_failed_for_want_of_input_is_known_by_its_last_words(last: bytes, needed: str) -> None:
+    said = missed_input(_FAILED, "closed", b"begun\n" * 9 + last, has_text=False)
+    assert said is not None
+    assert f'stdin="{needed}"' in said
+    assert missed_input(_FAILED, "pipe", last, has_text=False) is None
+    assert missed_input(_FAILED, "closed", last, has_text=True) is None
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        b"",
+        b"error: no such file\n",
+        b"EOFError: EOF when reading a line\n= short test summary info =\nFAILED test_ask.py\n1 failed\n",
+        b"EOFError: Ran out of input\n",
+        b'{"a": [1]}',
+        b"downloading: 45% ",
+        b"done: \n",
+        b"it is not a terminal velocity problem\n",
+    ],
+)
+def test_other_failures_are_not_taken_for_it(last: bytes) -> None:
+    assert missed_input(_FAILED, "closed", last, has_text=False) is None
