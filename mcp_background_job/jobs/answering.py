@@ -132,6 +132,7 @@ def _since(look: _Look, waits: Waits, sent: str, before: Before, *, is_steady: b
         output=look.tail.decode(errors="replace"),
         last_line=unfinished_line(look.tail),
         how=waits.how,
+        mode=waits.mode,
         slept_anew=waits.block != before.waits.block,
         is_steady=is_steady,
         unread=waits.unread,

@@ -50,6 +50,16 @@ async def test_a_read_of_the_job_s_stdin_is_waiting_for_input(manager: JobManage
     await manager.kill(job.job_id, by="test")
 
 
+async def test_a_session_of_its_own_reads_the_terminal_although_it_is_not_in_the_foreground(
+    manager: JobManager,
+) -> None:
+    asks = "import os; os.fork() and os.wait() and exit(); os.setsid(); input('realm? ')"
+    job = await start(manager, shlex.join([sys.executable, "-c", asks]), stdin="pty")
+    await comes_to(manager, job.job_id, "read")
+    assert (await manager.details(job.job_id)).note == "waits for input: realm?"
+    await manager.kill(job.job_id, by="test")
+
+
 async def test_a_program_that_polls_its_terminal_waits_if_it_asks(manager: JobManager) -> None:
     job = await start(manager, shlex.join([sys.executable, "-c", POLLS]), stdin="pty")
     found = await comes_to(manager, job.job_id, "poll")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from mcp_background_job.core.dialogue.asking import is_prompt
+from mcp_background_job.core.dialogue.asking import asks, is_prompt
 
 #: A prompt is what it is when nothing has followed it for this long; on its way over a network it comes in pieces.
 PROMPT_PAUSE_S = 0.2
@@ -38,6 +38,7 @@ class Since:
         output: what was written since, raw.
         last_line: what the output ends with, as a terminal shows it, if that is not a finished line.
         how: what the job does about its input, as in ``executors.waits.Waits``.
+        mode: of its input, as there.
         slept_anew: whether whoever waits now, has woken up since.
         is_steady: whether the same was found at the last two looks.
         unread: bytes of input that have not reached it.
@@ -49,6 +50,7 @@ class Since:
     output: str
     last_line: str
     how: str
+    mode: str
     slept_anew: bool
     is_steady: bool
     unread: int
@@ -64,15 +66,22 @@ def has_answered(since: Since) -> bool:
         said_nothing = not since.output and since.quiet_for < NOTHING_PAUSE_S
         return since.slept_anew and since.is_steady and not said_nothing
     if is_echo(since.output, since.sent):
-        return False
-    if since.how != "no" and is_prompt(since.last_line):
-        return since.quiet_for >= PROMPT_PAUSE_S
+        return _has_moved(since) and since.quiet_for >= SILENCE_S
+    if asks(since.how, since.mode, since.last_line):
+        # Who has taken the keyboard may be about to finish a line that is no prompt.
+        return since.quiet_for >= (PROMPT_PAUSE_S if is_prompt(since.last_line) else SILENCE_S)
     return since.quiet_for >= (SILENCE_AT_WORK_S if since.how == "no" or since.asked else SILENCE_S)
 
 
 def is_echo(output: str, sent: str) -> bool:
     """Tell whether output is no more than what a terminal shows of the input, or nothing."""
     return _seen(sent).startswith(_seen(output))
+
+
+def _has_moved(since: Since) -> bool:
+    """Tell whether a program that takes keys, and no lines, has done something with one that shows nothing."""
+    is_key = not _seen(since.sent) and not set(since.sent) & {"\r", "\n"}
+    return is_key and bool(since.output) and since.how == "poll" and since.mode == "raw"
 
 
 def _seen(text: str) -> str:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 
-#: What prompts end with: of shells, of interpreters, and questions. A number before the % is progress, though.
-_PROMPT = re.compile(r"([:?>$#»\u276f\u203a\u279c\u03bb\])]|(?<!\d)%)\s*\Z")
+#: What prompts end with: of shells, of interpreters, and questions. A number before the % is progress, though. Pagers
+#: put theirs between dashes, of which a line of dashes has more; and some say what to press.
+_PROMPT = re.compile(
+    r"([:?>$#»\u276f\u203a\u279c\u03bb\])]|(?<!\d)%|(?<!-)--|"
+    r"\b(?i:press|hit)\b.*\b(?i:key|enter|return|space)\b.*)\s*\Z"
+)
 
 
 def is_prompt(line: str) -> bool:

@@ -71,11 +71,13 @@ class Ends(NamedTuple):
         return "line" if termios.tcgetattr(self.ours)[_LOCAL_MODES] & termios.ICANON else "raw"
 
     def may_be_read_by(self, process: Process) -> bool:
-        """Tell whether a process may read it: of a terminal, those in the foreground."""
+        """Tell whether a process may read it: of a terminal, those in the foreground, and those of other sessions."""
         if not self.is_terminal:
             return True
         try:
-            return os.getpgid(process.pid) == os.tcgetpgrp(self.ours)
+            foreground = os.tcgetpgrp(self.ours)
+            # Of another session, as that of ``su -c``, the terminal does not care what is in the foreground.
+            return os.getpgid(process.pid) == foreground or os.getsid(process.pid) != os.getsid(foreground)
         except OSError:
             return False
 
