@@ -13,6 +13,7 @@ from bench.figures import Figure
 from bench.measurements.agents import measure_agent_streams
 from bench.measurements.cold_start import measure_cold_start
 from bench.measurements.comfyui import measure_comfyui_cancel, measure_comfyui_restart
+from bench.measurements.comfyui_wedges import measure_comfyui_wedges
 from bench.measurements.commands import measure_commands
 from bench.measurements.downloads import measure_downloads
 from bench.measurements.history import measure_crash, measure_history
@@ -39,6 +40,7 @@ MEASUREMENTS: dict[str, Callable[[Plan], list[Figure]]] = {
     "tools": measure_tools,
     "progress-bar": measure_progress_bar,
     "comfyui-cancel": measure_comfyui_cancel,
+    "comfyui-wedges": measure_comfyui_wedges,
     "comfyui-restart": measure_comfyui_restart,
     "batch-dispatch": measure_batch_dispatch,
     "batch-size": measure_batch_size,

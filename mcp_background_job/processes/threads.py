@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,8 +17,12 @@ from mcp_background_job.kernel import proc
 #: Fields of /proc/PID/stat behind the name, counted from the state: proc(5)
 _STATE, _USER_TICKS, _SYSTEM_TICKS = 0, 11, 12
 
-#: States in which a thread is at work: running, and in a sleep of the kernel that nothing interrupts (disk, driver).
-_AT_WORK = frozenset("RD")
+#: A thread that runs, or would if it had a processor; and one in a sleep that nothing interrupts (disk, driver).
+_RUNNABLE, _UNINTERRUPTIBLE = "R", "D"
+
+#: CPU seconds from which on a thread counts as one that works. The monitor thread that the progress bars of tqdm leave
+#: wakes every 10 s for tens of microseconds; a step that does anything uses more in a fraction of a second.
+WORKING_S = 0.005
 
 #: Threads that a graphics driver keeps waiting for events, by the beginning of their names; they never run a job.
 _DRIVER_THREADS = ("cuda-", "cuda0")
@@ -79,24 +83,34 @@ def activity_of(pid: int) -> Activity:
     return Activity(pid, main.state if main else "", sum(thread.cpu_s for thread in threads.values()), threads)
 
 
-def all_idle(before: Activity, after: Activity) -> bool | None:
-    """Tell whether the threads of a process did nothing between two samples, and wait for nothing but locks.
+def all_idle(samples: Sequence[Activity]) -> bool | None:
+    """Tell whether the threads of a process did nothing over a window of two or more samples, oldest first.
 
-    The main thread is left out: it serves requests, those of whoever watches too. True if the others are the same, none
-    has used CPU, none is at work, and every one waits for a lock (futex) or, if a graphics driver's own, for events.
+    The main thread is left out: it serves requests, those of whoever watches too. True if the others are the same in
+    the last two samples, each has used less than ``WORKING_S`` of CPU since its first, and each only ever waited for a
+    lock (futex) or, if a graphics driver's own, for events. A thread that merely wakes now and then is idle so.
 
     Returns:
         ``None`` if nothing is known, or nothing speaks against it and some wait for what cannot be read.
     """
+    before, after = samples[-2:]
     if after.pid not in after.threads:
         return None  # nothing is known
-    earlier, later = _but_main(before), _but_main(after)
-    if before.pid != after.pid or earlier.keys() != later.keys():
+    now = _but_main(after)
+    if before.pid != after.pid or _but_main(before).keys() != now.keys():
         return False
-    if any(later[thread].cpu_s > earlier[thread].cpu_s for thread in later):
-        return False
-    verdicts = {_waits_idly(state) for state in (*earlier.values(), *later.values())}
+    verdicts = {_is_idle([sample.threads[thread] for sample in samples if thread in sample.threads]) for thread in now}
     if False in verdicts:
+        return False
+    return None if None in verdicts else True
+
+
+def _is_idle(seen: Sequence[ThreadState]) -> bool | None:
+    if seen[-1].cpu_s - seen[0].cpu_s >= WORKING_S:
+        return False
+    # One that was about to run may have waited for the processor only: what it has used tells whether it works.
+    verdicts = {_waits_idly(state) for state in seen if state.state != _RUNNABLE}
+    if False in verdicts or not verdicts:
         return False
     return None if None in verdicts else True
 
@@ -106,7 +120,7 @@ def _but_main(sample: Activity) -> dict[int, ThreadState]:
 
 
 def _waits_idly(thread: ThreadState) -> bool | None:
-    if thread.state in _AT_WORK:
+    if thread.state == _UNINTERRUPTIBLE:
         return False
     if thread.wait_channel is None:
         return None

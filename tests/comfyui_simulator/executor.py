@@ -13,6 +13,7 @@ from tests.comfyui_simulator.logs import LogRing, log
 from tests.comfyui_simulator.nodes.catalogue import CATALOGUE
 from tests.comfyui_simulator.nodes.node_class import Result
 from tests.comfyui_simulator.progress import NodeContext, Progress
+from tests.comfyui_simulator.progress_monitor import ProgressMonitor
 from tests.comfyui_simulator.prompt_queue import Item
 from tests.comfyui_simulator.publisher import Publisher
 
@@ -29,6 +30,7 @@ class Executor:
         self._flag = flag
         self._ring = ring
         self._cache: dict[str, Result] = {}
+        self._monitor = ProgressMonitor(flags.monitor_period)
 
     def free(self) -> None:
         self._cache.clear()
@@ -39,7 +41,7 @@ class Executor:
         threading.Event().wait(self._flags.start_gap)
         self._flag.reset()
         self._publisher.client_id = item[3].get("client_id")
-        run = PromptRun(item, self._flags, self._publisher, self._flag, self._ring, self._cache)
+        run = PromptRun(item, self._flags, self._publisher, self._flag, self._ring, self._cache, self._monitor)
         try:
             succeeded = run.run()
         finally:
@@ -64,6 +66,7 @@ class PromptRun:
         flag: InterruptFlag,
         ring: LogRing,
         cache: dict[str, Result],
+        monitor: ProgressMonitor,
     ) -> None:
         _, self._prompt_id, self._graph, _, self._targets = item
         self._flags = flags
@@ -71,6 +74,7 @@ class PromptRun:
         self._flag = flag
         self._ring = ring
         self._cache = cache
+        self._monitor = monitor
         self._progress = Progress(self._prompt_id, publisher)
         self._executed: list[str] = []
         self.signatures: dict[str, str] = {}
@@ -158,7 +162,15 @@ class PromptRun:
     def _run_node(self, node_id: str, inputs: dict[str, Any]) -> Result:
         self._flag.check()
         directory: Path = self._flags.output_directory
-        context = NodeContext(node_id, self._progress, self._flag, self._ring, directory, new=self._flags.new)
+        context = NodeContext(
+            node_id,
+            self._progress,
+            self._flag,
+            self._ring,
+            directory,
+            new=self._flags.new,
+            monitor=self._monitor,
+        )
         return CATALOGUE[self._graph[node_id]["class_type"]].run(context, inputs)
 
     def _inputs(self, node_id: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ class Flags:
     die_after_interrupt: float | None
     old_interrupt: bool
     slow_stop: bool
+    monitor_period: float
     view_drop: int | None
     view_stall: tuple[int, int]
     ledger: Path | None
@@ -53,6 +54,7 @@ def parse(arguments: list[str]) -> Flags:
         die_after_interrupt=found.die_after_interrupt,
         old_interrupt=found.old_interrupt,
         slow_stop=found.slow_stop,
+        monitor_period=found.monitor_period,
         view_drop=found.view_drop,
         view_stall=(found.view_stall[0], found.view_stall[1]),
         ledger=found.ledger,
@@ -75,6 +77,7 @@ def _add_time_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--start-gap", type=float, default=0.0, help="from queue_running to the interrupt reset")
     parser.add_argument("--history-gap", type=float, default=0.0, help="from execution_success to the history entry")
     parser.add_argument("--ledger", type=Path, help="file to which all that happens to prompts is appended")
+    parser.add_argument("--monitor-period", type=float, default=10.0, help="of the thread that the first bar leaves")
     parser.add_argument("--slow-stop", action="store_true", help="take two seconds for SIGINT")
 
 

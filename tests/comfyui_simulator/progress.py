@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.comfyui_simulator.interrupts import InterruptFlag
 from tests.comfyui_simulator.logs import LogRing
+from tests.comfyui_simulator.progress_monitor import ProgressMonitor
 from tests.comfyui_simulator.publisher import Publisher
 
 #: The new generation sends no more than one event of a bar in this time, but the first and the last.
@@ -54,12 +55,21 @@ class NodeContext:
     """The server, as seen by one running node."""
 
     def __init__(
-        self, node_id: str, progress: Progress, flag: InterruptFlag, ring: LogRing, output_directory: Path, *, new: bool
+        self,
+        node_id: str,
+        progress: Progress,
+        flag: InterruptFlag,
+        ring: LogRing,
+        output_directory: Path,
+        *,
+        new: bool,
+        monitor: ProgressMonitor,
     ) -> None:
         self._node_id = node_id
         self._progress = progress
         self._flag = flag
         self._ring = ring
+        self._monitor = monitor
         self._throttle_s = THROTTLE_S if new else 0.0
         self._last_sent = 0.0
         self.output_directory = output_directory
@@ -73,6 +83,7 @@ class NodeContext:
         self._progress.update(self._node_id, value, maximum)
 
     def print_progress(self, value: int, maximum: int, seconds: float) -> None:
+        self._monitor.begin()
         filled = _BAR_WIDTH * value // maximum
         bar = "█" * filled + " " * (_BAR_WIDTH - filled)
         rate = value / seconds if seconds else 0.0

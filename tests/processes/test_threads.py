@@ -73,7 +73,7 @@ def _verdict(pid: int) -> bool | None:
         import select  # noqa: PLC0415
 
         select.select([descriptor], [], [], _BETWEEN_S)
-    return all_idle(before, activity_of(pid))
+    return all_idle([before, activity_of(pid)])
 
 
 def _becomes(pid: int, *, idle: bool) -> None:
@@ -132,7 +132,7 @@ def test_of_a_process_that_is_gone_nothing_is_known() -> None:
     nothing = activity_of(child.pid)
     assert nothing == Activity(child.pid)
     assert threads_of(child.pid) == frozenset()
-    assert all_idle(nothing, nothing) is None
+    assert all_idle([nothing, nothing]) is None
 
 
 @pytest.mark.parametrize(
@@ -168,29 +168,54 @@ IDLE = {10: MAIN, 11: OTHER}
         ({10: replace(MAIN, state="R", cpu_s=9.0, wait_channel=None)}, True),  # it serves requests, ours too
         ({11: replace(OTHER, wait_channel="ep_poll")}, False),
         ({11: replace(OTHER, wait_channel="hrtimer_nanosleep")}, False),
-        ({11: replace(OTHER, state="R", wait_channel=None)}, False),
         ({11: replace(OTHER, state="D")}, False),
         ({11: replace(OTHER, wait_channel=None)}, None),
-        ({10: replace(MAIN, wait_channel=None), 11: replace(OTHER, state="R")}, False),
+        ({10: replace(MAIN, wait_channel=None), 11: replace(OTHER, state="D")}, False),
     ],
 )
 def test_the_rule_of_idleness(changed: dict[int, ThreadState], expected: bool | None) -> None:  # noqa: FBT001
     changed_one = Activity(10, "S", 3.0, IDLE | changed)
-    assert all_idle(changed_one, changed_one) is expected
+    assert all_idle([changed_one, changed_one]) is expected
     if changed and 12 not in changed:
-        normal = Activity(10, "S", 3.0, IDLE)
-        assert all_idle(normal, changed_one) is expected
-        assert all_idle(changed_one, normal) is expected
+        assert all_idle([NORMAL, changed_one]) is expected
+        assert all_idle([changed_one, NORMAL]) is expected
+
+
+NORMAL = Activity(10, "S", 3.0, IDLE)
 
 
 @pytest.mark.parametrize(
     "after",
     [
-        Activity(10, "S", 3.0, IDLE | {11: replace(OTHER, cpu_s=2.00001)}),
+        Activity(10, "S", 3.0, IDLE | {11: replace(OTHER, cpu_s=2.0 + 2 * threads.WORKING_S)}),
         Activity(10, "S", 3.0, {10: MAIN}),
         Activity(10, "S", 3.0, IDLE | {12: OTHER}),
         Activity(11, "S", 3.0, IDLE),
     ],
 )
 def test_threads_that_have_worked_begun_or_ended_are_not_idle(after: Activity) -> None:
-    assert all_idle(Activity(10, "S", 3.0, IDLE), after) is False
+    assert all_idle([NORMAL, after]) is False
+
+
+def test_a_thread_that_only_wakes_now_and_then_is_idle() -> None:
+    woken = [Activity(10, "S", 3.0, IDLE | {11: replace(OTHER, cpu_s=2.0 + 0.0001 * wakes)}) for wakes in range(5)]
+    assert all_idle(woken) is True
+
+
+def test_a_thread_that_works_a_little_all_the_time_is_not_idle_over_a_longer_window() -> None:
+    working = [Activity(10, "S", 3.0, IDLE | {11: replace(OTHER, cpu_s=2.0 + 0.002 * sample)}) for sample in range(4)]
+    assert all_idle(working[:2]) is True
+    assert all_idle(working) is False
+
+
+def test_a_thread_about_to_run_is_judged_by_what_it_uses_and_one_that_always_is_works() -> None:
+    runnable = Activity(10, "S", 3.0, IDLE | {11: replace(OTHER, state="R", wait_channel=None)})
+    assert all_idle([NORMAL, runnable]) is True
+    assert all_idle([runnable, NORMAL]) is True
+    assert all_idle([runnable, runnable]) is False
+
+
+def test_a_thread_that_has_ended_is_forgotten_once_two_samples_lack_it() -> None:
+    ended = Activity(10, "S", 3.0, {10: MAIN})
+    assert all_idle([NORMAL, ended]) is False
+    assert all_idle([NORMAL, ended, ended]) is True

@@ -11,7 +11,7 @@ from mcp_background_job.comfyui.wire.endpoint import Endpoint
 from mcp_background_job.jobdir import records
 from mcp_background_job.processes.listeners import listener_on
 from mcp_background_job.processes.portrait import portrait_of
-from mcp_background_job.processes.threads import Activity, activity_of, all_idle, threads_of
+from mcp_background_job.processes.threads import Activity, activity_of, threads_of
 from mcp_background_job.processes.wrapper import ProcessWrapper
 
 
@@ -121,16 +121,3 @@ def worker_gone(
         return None
     missing = set(baseline.threads) - process.threads()
     return bool(missing) and idle is not False
-
-
-def idle_between(before: Activity | None, after: Activity | None) -> bool | None:
-    """Tell whether no thread did anything between two looks; ``None`` if that cannot be known."""
-    return all_idle(before, after) if before and after and before.threads and after.threads else None
-
-
-def cpu_share(before: Activity | None, after: Activity | None, over_s: float) -> float | None:
-    """Return how much of one processor the process used between two looks."""
-    if before is None or after is None or not before.threads or not after.threads or over_s <= 0:
-        return None
-    # What a thread that ended has used is no longer counted.
-    return max(0.0, after.cpu_s - before.cpu_s) / over_s

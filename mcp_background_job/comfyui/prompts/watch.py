@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from mcp_background_job.comfyui.process.process import Baselines, ServerProcess, cpu_share, idle_between, worker_gone
+from mcp_background_job.comfyui.process.activity_window import SHORTEST_S, WINDOW_S, ActivityWindow
+from mcp_background_job.comfyui.process.process import Baselines, ServerProcess, worker_gone
 from mcp_background_job.comfyui.prompts.cancel_plan import Place
 from mcp_background_job.comfyui.prompts.prompts import Located
 from mcp_background_job.comfyui.prompts.wedge import Evidence
@@ -17,8 +18,8 @@ from mcp_background_job.errors import UnreachableError
 from mcp_background_job.executors import lanes
 from mcp_background_job.processes.threads import Activity
 
-#: Between two looks, and before the first that says something of the processor; the log is some kilobytes.
-_EVIDENCE_S = 2.0
+#: Between two looks; the log is some kilobytes.
+_EVIDENCE_S = SHORTEST_S
 
 #: States of a process that a signal has stopped.
 _SUSPENDED = ("T", "t")
@@ -33,9 +34,9 @@ class Watch:
         self._baselines = baselines
         self._events = events
         self._process: ServerProcess | None = None
-        self._began = 0.0
-        self._first: Activity | None = None
-        self._first_step: tuple[float, int] | None = None
+        self._window = ActivityWindow()
+        self._step: tuple[float, int] | None = None
+        self._moved_at: float | None = None
         self._looked_at = 0.0
         #: When the prompt was submitted, as far as the journal knows: old servers do not tell.
         self.submitted_at: float | None = None
@@ -44,8 +45,7 @@ class Watch:
     async def begin(self) -> None:
         """Find the process, and take the first look at it."""
         self._process = await lanes.scan(ServerProcess.find, self._client.endpoint)
-        self._began = time.monotonic()
-        self._first = await self._activity()
+        self._window.add(time.monotonic(), await self._activity())
 
     async def process_gone(self) -> bool | None:
         """Tell whether the process that served at the beginning is gone; ``None`` where that cannot be known."""
@@ -57,19 +57,19 @@ class Watch:
             return
         self._looked_at = now
         activity = await self._activity()
-        over_s = now - self._began
-        before = self._first if over_s >= _EVIDENCE_S else None
-        idle = idle_between(before, activity)
+        self._window.add(now, activity)
+        idle = self._window.idle()
         log = await self._log() if located else []
+        self._note_progress(now, prompt_id, log)
         self.evidence = replace(
             self.evidence,
-            watched_s=over_s,
-            cpu_share=cpu_share(before, activity, over_s),
+            watched_s=self._window.over_s,
+            cpu_share=self._window.cpu_share(),
             all_idle=idle,
             is_suspended=activity is not None and activity.state in _SUSPENDED,
             worker_gone=await self._worker_gone(prompt_id, located, idle=idle),
             logged_death=_has_worker_death(log),
-            progress_moved=self.evidence.progress_moved or self._has_moved(prompt_id, log),
+            progress_moved=self._moved_at is not None and now - self._moved_at < WINDOW_S,
         )
 
     async def _activity(self) -> Activity | None:
@@ -89,14 +89,12 @@ class Watch:
         baseline = await lanes.look(self._baselines.get, self._client.endpoint.port)
         return await lanes.look(worker_gone, self._process, baseline, running_since=since, idle=idle)
 
-    def _has_moved(self, prompt_id: str, log: list[LogEntry]) -> bool:
+    def _note_progress(self, now: float, prompt_id: str, log: list[LogEntry]) -> None:
         heard = self._events.progress_of(prompt_id) or of_log(log)
-        if heard is None:
-            return False
-        step = (heard.step, heard.finished)
-        if self._first_step is None:
-            self._first_step = step
-        return step != self._first_step
+        step = (heard.step, heard.finished) if heard else None
+        if self._step is not None and step != self._step:
+            self._moved_at = now
+        self._step = step or self._step
 
 
 def _has_worker_death(log: list[LogEntry]) -> bool:

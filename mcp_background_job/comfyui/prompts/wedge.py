@@ -20,14 +20,14 @@ class Evidence:
     """What was seen of a server while it did not do as asked.
 
     Attributes:
-        watched_s: for how long.
+        watched_s: how long the window is in which the use of the processor was seen.
         silent_s: for how long it has not answered at all; 0 if it answers.
         worker_gone: a thread that was there when the prompt was submitted has ended, while no other works; ``None``
             where that cannot be known.
         logged_death: the log has the traceback with which the worker ended.
-        all_idle: no thread used the processor or waited for anything but a lock or the network; ``None`` if unknown.
-        cpu_share: of one processor that the process used meanwhile; ``None`` if unknown.
-        progress_moved: the prompt's progress moved meanwhile.
+        all_idle: no thread worked in that window or waited for anything but a lock; ``None`` if unknown.
+        cpu_share: of one processor that the process used in that window; ``None`` if unknown.
+        progress_moved: the prompt's progress moved lately.
         is_suspended: the process is stopped by a signal.
     """
 

@@ -41,6 +41,21 @@ async def test_a_dead_worker_is_named(version: str, tmp_path: Path) -> None:
         assert (await control.cancel(waiting)).verdict is Verdict.CANCELLED
 
 
+#: The thread that tqdm leaves behind the first sampler; it wakes every 10 s, this one often enough to be seen.
+_MONITOR = ("--monitor-period", "0.3")
+
+
+@pytest.mark.requirement("comfyui.cancel.dead_worker")
+async def test_a_dead_worker_is_named_after_any_sampler_too(tmp_path: Path) -> None:
+    async with controlled(tmp_path, *_MONITOR) as (control, _):
+        await control.submit(graphs.stepped(1, 0.01), wait_s=WAIT_S)
+        await control.look()
+        prompt_id = await control.submit_running(graphs.sys_exit())
+        cancelled = await control.cancel(prompt_id)
+        assert (cancelled.verdict, cancelled.wedge) == (Verdict.WEDGED, Wedge.WORKER_DEAD)
+        assert any("has ended" in sentence for sentence in cancelled.evidence)
+
+
 @pytest.mark.requirement("comfyui.cancel.silent")
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_a_held_interpreter_is_named(version: str, tmp_path: Path) -> None:
@@ -92,7 +107,8 @@ async def _deaf(control: Control, graph: graphs.Graph, wedge: Wedge) -> None:
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(("graph", "wedge"), [("busy", Wedge.BUSY_STEP), ("sleeping", Wedge.IDLE_HANG)])
 async def test_a_deaf_step_is_busy_or_hangs(graph: str, wedge: Wedge, tmp_path: Path) -> None:
-    async with controlled(tmp_path) as (control, _):
+    async with controlled(tmp_path, *_MONITOR) as (control, _):
+        await control.submit(graphs.stepped(1, 0.01), wait_s=WAIT_S)
         await control.look()
         await _deaf(control, getattr(graphs, graph)(FOREVER_S), wedge)
 
