@@ -143,6 +143,11 @@ class House:
     def ledger(self) -> Ledger:
         return self.place.ledger
 
+    @property
+    def gate(self) -> Path:
+        """What the prompts of ``graphs.gated`` wait for here: they end when a test has touched it."""
+        return self.ledger.path.with_name("gate")
+
     async def create(self, count: int = 1, graph: Graph | None = None, **options: Any) -> str:
         """Make a batch of so many prompts of one workflow; returns its id."""
         values = {"1.inputs.seed": list(range(count))}

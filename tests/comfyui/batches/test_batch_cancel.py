@@ -16,7 +16,7 @@ from mcp_background_job.comfyui.batches.batches import CanceledBatch
 from mcp_background_job.core.comfyui.batch import BatchStatus
 from mcp_background_job.errors import RegistryError
 from mcp_background_job.jobs.manager import JobManager
-from tests.comfyui.batches.batch_support import IN_FLIGHT_S, VERSIONS, House, house, quick, suspended
+from tests.comfyui.batches.batch_support import IN_FLIGHT_S, VERSIONS, House, house, suspended
 from tests.comfyui.prompts.cancel_support import end_of
 from tests.comfyui_simulator.nodes import graphs
 
@@ -74,9 +74,9 @@ async def _cancel(home: House, batch_id: str, *, interrupt: bool = False) -> Can
     return await home.batches.cancel(batch_id, by="test", interrupt=interrupt)
 
 
-async def _with_one_running(home: House, count: int = 5, seconds: float = 2.0, **options: object) -> tuple[str, str]:
-    """Make a batch of which one prompt runs and one waits at the server; returns its id and that of the first."""
-    batch_id = await home.create(count, quick(seconds), **options)
+async def _with_one_running(home: House) -> tuple[str, str]:
+    """Make a batch of which one prompt runs, until the gate opens, and one waits; returns its id and the first's."""
+    batch_id = await home.create(5, graphs.gated(home.gate))
     await home.until_ledger("began", 1)
     await home.until_ledger("submitted", 2)
     return batch_id, home.rows(batch_id)[0].prompt_id
@@ -92,6 +92,7 @@ async def test_what_runs_ends_by_itself_and_its_output_counts(
         canceled = await _cancel(home, batch_id)
         assert (canceled.mode, canceled.pending, canceled.running) == ("cancel_after_current", 4, (first,))
         assert canceled.view.status is BatchStatus.CANCELING
+        home.gate.touch()
         await _assert_true(home, batch_id, canceled, 2)
         assert end_of(home.place.simulator, first) == "success"
 
@@ -121,6 +122,7 @@ async def test_two_who_cancel_at_once_both_get_true_answers(
         for canceled in answers:
             assert (canceled.mode, canceled.running) == ("cancel_after_current", (first,))
         assert max(canceled.pending for canceled in answers) == 4
+        home.gate.touch()
         view = await home.over(batch_id)
         assert (view.counts.succeeded, view.counts.canceled) == (1, 4)
         again = await _cancel(home, batch_id)
@@ -135,6 +137,8 @@ async def test_what_is_pending_at_the_server_is_taken_out_though_whoever_cancele
         batch_id, first = await _with_one_running(home)
         # All that is left of one who was killed right after the wish was noted.
         await asyncio.to_thread(home.batches._batches.request_cancel, batch_id, by="dead", at=time.time())
+        await home.until(batch_id, lambda view: view.counts.canceled == 4, "what waits is taken out")
+        home.gate.touch()
         view = await home.over(batch_id)
         assert (view.counts.succeeded, view.counts.canceled) == (1, 4)
         assert set(home.ledger.count("began")) == {first}
@@ -152,6 +156,7 @@ async def test_a_cancel_right_after_the_death_of_the_dispatcher(
             await manager.kill((await home.dispatcher(batch_id)).job_id, by="somebody", grace_s=0)
         canceled = await _cancel(home, batch_id)
         assert (canceled.mode, canceled.pending, canceled.running) == ("cancel_after_current", 4, (first,))
+        home.gate.touch()
         await _assert_true(home, batch_id, canceled, 2)
 
 
@@ -231,12 +236,13 @@ async def test_a_cancel_with_a_dead_worker_says_that_the_prompt_stays(
 
 async def test_a_cancel_while_others_look_and_make_batches(tmp_path: Path, state_dir: str, manager: JobManager) -> None:
     async with house(tmp_path, state_dir, manager) as home:
-        batch_id, first = await _with_one_running(home, seconds=3.0)
+        batch_id, first = await _with_one_running(home)
         looking = asyncio.gather(*(home.batches.view(batch_id) for _ in range(10)))
         making = asyncio.gather(*(home.create(2) for _ in range(2)))
         canceled = await _cancel(home, batch_id)
         await looking
         assert (canceled.pending, canceled.running) == (4, (first,))
+        home.gate.touch()
         view = await home.over(batch_id)
         assert (view.counts.succeeded, view.counts.canceled) == (1, 4)
         for other in await making:

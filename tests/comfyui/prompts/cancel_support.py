@@ -141,9 +141,11 @@ async def listening(serve: Serve) -> AsyncGenerator[int]:
         task = asyncio.current_task()
         assert task
         tasks.add(task)
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+        with (
+            contextlib.closing(writer),
+            contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError),
+        ):
             await serve(reader, writer)
-        writer.close()
         tasks.discard(task)
 
     server = await asyncio.start_server(serve_one, "127.0.0.1", 0)

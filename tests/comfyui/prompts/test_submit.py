@@ -113,17 +113,18 @@ class Lossy:
                 self.lost.append(head)
                 return
             server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self.server_port)
-            server_writer.write(head)
-            down = self._lose(server_reader) if head.startswith(self.loses) else _pump(server_reader, writer)
-            ways = {asyncio.ensure_future(_pump(reader, server_writer)), asyncio.ensure_future(down)}
-            try:
-                # When either end hangs up, so does the other.
-                await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for one in ways:
-                    one.cancel()
-                await asyncio.wait(ways)
-                server_writer.close()
+            # Whatever happens, cancelled in the midst of the wait below as well: nobody else closes it.
+            with contextlib.closing(server_writer):
+                server_writer.write(head)
+                down = self._lose(server_reader) if head.startswith(self.loses) else _pump(server_reader, writer)
+                ways = {asyncio.ensure_future(_pump(reader, server_writer)), asyncio.ensure_future(down)}
+                try:
+                    # When either end hangs up, so does the other.
+                    await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    for one in ways:
+                        one.cancel()
+                    await asyncio.wait(ways)
 
     async def _lose(self, answer: asyncio.StreamReader) -> None:
         self.lost.append(await answer.readuntil(b"\r\n"))
