@@ -14,8 +14,8 @@ from mcp_background_job.core.states import State
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.places import Places
 from mcp_background_job.executors.waits import UNKNOWN, Waits
+from mcp_background_job.jobs.lastline import last_line, newest_since, unfinished_line
 from mcp_background_job.jobs.looking import Looker
-from mcp_background_job.jobs.telling import unfinished_line
 
 #: Nobody announces that a process begins to wait for input. So it is looked for: soon after something has happened,
 #: then ever more rarely.
@@ -82,7 +82,7 @@ class Answerer:
             await asyncio.sleep(_LOOK_AGAIN_S)
 
     async def _last_line(self, job_id: str) -> str:
-        return unfinished_line(await lanes.look(self._tail_from, job_id, 0))
+        return await lanes.look(last_line, self._places.store_of(job_id), job_id)
 
     async def before(self, job: Job) -> Before:
         """Return what has to be known of a job before it is sent input."""
@@ -98,7 +98,8 @@ class Answerer:
             waits = await self._waits(job.job_id)
             is_steady = waits == look.waits
             if waits.size != look.size:
-                look.tail = await lanes.look(self._tail_from, job.job_id, before.size)
+                store = self._places.store_of(job.job_id)
+                look.tail = await lanes.look(newest_since, store, job.job_id, before.size, _READ)
                 look.size, look.changed_at, pause = waits.size, time.monotonic(), _SOONEST_S
             look.waits = waits
             if has_answered(_since(look, waits, sent, before, is_steady=is_steady)):
@@ -115,15 +116,8 @@ class Answerer:
         waits = await self._places.waits(job_id) or UNKNOWN
         if waits.how != UNKNOWN.how:
             return waits
-        return replace(waits, size=await lanes.look(self._size, job_id))
-
-    def _size(self, job_id: str) -> int:
-        return self._places.store_of(job_id).read_log(job_id, 0, 0).end
-
-    def _tail_from(self, job_id: str, offset: int) -> bytes:
-        store = self._places.store_of(job_id)
-        end = store.read_log(job_id, 0, 0).end
-        return store.read_log(job_id, max(offset, end - _READ), _READ).data
+        _, size = await lanes.look(self._places.store_of(job_id).log_extent, job_id)
+        return replace(waits, size=size)
 
 
 def _since(look: _Look, waits: Waits, sent: str, before: Before, *, is_steady: bool) -> Since:

@@ -11,11 +11,9 @@ from mcp_background_job.jobdir.records import Spec, Status
 from mcp_background_job.jobs import attempts, notes
 from mcp_background_job.jobs.ending import started_after
 from mcp_background_job.jobs.indexing.index import Index
+from mcp_background_job.jobs.lastline import last_line
 from mcp_background_job.jobs.left import ends_leftovers
 from mcp_background_job.jobs.standing import Standing
-
-#: Bytes of output that a prompt is looked for in.
-_PROMPT_READ = 4096
 
 
 class Teller:
@@ -56,11 +54,8 @@ class Teller:
         waits = await self._places.waits(job_id)
         if waits is None or waits.how == "no" or waits.unread:
             return None
-        line = await lanes.look(self._last_line, job_id)
+        line = await lanes.look(last_line, self._places.store_of(job_id), job_id)
         return notes.waits_for_input(line) if asks(waits.how, waits.mode, line) else None
-
-    def _last_line(self, job_id: str) -> str:
-        return unfinished_line(self._places.store_of(job_id).read_log_tail(job_id, _PROMPT_READ).data)
 
     # -- queued jobs -----------------------------------------------------------------------------------------------
 
@@ -85,13 +80,3 @@ class Teller:
             spec = await lanes.look(self._places.store_of(job_id).spec, job_id)
             how = await self._left(job_id, seen.status, spec, None)
         return notes.of_dependency(known.label if known else job_id, how)
-
-
-def unfinished_line(data: bytes) -> str:
-    """Return the line that output ends with, as a terminal shows it, if it is not finished."""
-    from mcp_background_job.core.output.rendering import render  # noqa: PLC0415  most jobs ask nothing
-
-    if not data or data.endswith(b"\n"):
-        return ""
-    rows = render(data[data.rfind(b"\n") + 1 :], 0, [])
-    return rows[-1].text.strip() if rows else ""

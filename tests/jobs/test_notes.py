@@ -15,10 +15,10 @@ from mcp_background_job.executors.usage import Usage
 from mcp_background_job.executors.waits import Waits
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import ChildExit, LeaderExit, StopRequest
+from mcp_background_job.jobs.lastline import newest_since, unfinished_line
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.notes import STOPPED
 from mcp_background_job.jobs.request import StartRequest
-from mcp_background_job.jobs.telling import unfinished_line
 from mcp_background_job.jobs.waiting.wait import WaitRequest
 from tests.patience import WAIT_S
 from tests.places.memory import MemoryPlace
@@ -251,3 +251,12 @@ def test_a_prompt_is_the_last_line_as_a_terminal_shows_it() -> None:
     assert unfinished_line(b"a\nb\n") == ""
     assert unfinished_line(b"50 %\r100 %\nsure? \x1b[1m[y]\x1b[0m ") == "sure? [y]"
     assert unfinished_line(b"") == ""
+
+
+async def test_an_answer_is_read_from_where_it_began_or_its_end(
+    memory_manager: JobManager, memory_place: MemoryPlace
+) -> None:
+    job = await started(memory_manager)
+    memory_place.store.jobs[job.job_id].log = b"before|the answer"
+    read = [newest_since(memory_place.store, job.job_id, offset, limit) for offset, limit in ((7, 99), (0, 6), (99, 9))]
+    assert read == [b"the answer", b"answer", b""]
