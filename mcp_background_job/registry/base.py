@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from mcp_background_job.core.job import ANY, Job, JobChoice
+from mcp_background_job.core.job import Job, JobChoice
 
 if TYPE_CHECKING:
     from mcp_background_job.core.run import RunChoice, RunRow
+
+
+class Counts(NamedTuple):
+    """How many jobs are meant, and how many would be if the project did not matter."""
+
+    meant: int
+    everywhere: int
 
 
 class Registry(Protocol):
@@ -42,8 +49,12 @@ class Registry(Protocol):
         """Return ids of jobs in the order of the alphabet, from behind one on."""
         ...
 
-    def count(self, choice: JobChoice = ANY) -> int:
+    def count(self) -> int:
         """Return how many jobs there are."""
+        ...
+
+    def counts(self, choice: JobChoice) -> Counts:
+        """Return how many jobs are meant."""
         ...
 
     def projects(self) -> dict[str, int]:

@@ -6,9 +6,10 @@ import dataclasses
 from collections import Counter
 from collections.abc import Collection, Iterable
 
-from mcp_background_job.core.job import ANY, Job, JobChoice
+from mcp_background_job.core.job import Job, JobChoice
 from mcp_background_job.core.run import RunChoice, RunRow
 from mcp_background_job.core.states import State, may_follow
+from mcp_background_job.registry.base import Counts
 
 #: What was asked never changes.
 _ORIGIN = ("project", "reader", "parent", "is_own", "timeout_s")
@@ -53,8 +54,11 @@ class MemoryRegistry:
     def ids(self, *, after: str = "", limit: int) -> list[str]:
         return sorted(job_id for job_id in self._jobs if job_id > after)[:limit]
 
-    def count(self, choice: JobChoice = ANY) -> int:
-        return len(self._chosen(choice))
+    def count(self) -> int:
+        return len(self._jobs)
+
+    def counts(self, choice: JobChoice) -> Counts:
+        return Counts(len(self._chosen(choice)), len(self._chosen(dataclasses.replace(choice, project=None))))
 
     def _chosen(self, choice: JobChoice) -> list[Job]:
         return [job for job in self._newest_first() if choice.includes(job)]

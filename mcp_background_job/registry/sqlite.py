@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mcp_background_job.core.job import ANY, Job, JobChoice
 from mcp_background_job.core.states import TRANSITIONS, Outcome, State
 from mcp_background_job.core.wire import utf8
+from mcp_background_job.registry.base import Counts
 from mcp_background_job.registry.database import Database, Kind
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ class SqliteRegistry:
         return self._jobs("named", name=name)
 
     def page(self, choice: JobChoice, *, limit: int, offset: int) -> list[Job]:
-        return self._jobs(_query("page", choice), **_chosen_by(choice), limit=limit, offset=offset)
+        query = "page" if choice.project is None else "page_of_project"
+        return self._jobs(query, **_chosen_by(choice), limit=limit, offset=offset)
 
     def unended(self) -> list[Job]:
         return self._jobs("unended")
@@ -60,9 +62,19 @@ class SqliteRegistry:
     def ids(self, *, after: str = "", limit: int) -> list[str]:
         return self._ids("ids", after=after, limit=limit)
 
-    def count(self, choice: JobChoice = ANY) -> int:
+    def count(self) -> int:
+        return int(self._database.rows("count")[0]["number"])
+
+    def counts(self, choice: JobChoice) -> Counts:
         values = _storable(_chosen_by(choice))
-        return int(self._database.rows(_query("count", choice), **values)[0]["number"])
+        if choice == ANY:
+            everywhere = self.count()
+            return Counts(everywhere, everywhere)
+        if choice == JobChoice(project=choice.project):  # by far the usual one; it takes a tenth of the time
+            (row,) = self._database.rows("count_of_project", project=values["project"])
+            return Counts(int(row["number"]), self.count())
+        (row,) = self._database.rows("count_chosen", **values)
+        return Counts(int(row["meant"]), int(row["everywhere"]))
 
     def projects(self) -> dict[str, int]:
         return {row["project"]: int(row["number"]) for row in self._database.rows("projects")}
@@ -116,10 +128,6 @@ class SqliteRegistry:
 
     def _jobs(self, query: str, **values: Any) -> list[Job]:
         return [_job_of(row) for row in self._database.rows(query, **_storable(values))]
-
-
-def _query(what: str, choice: JobChoice) -> str:
-    return what if choice.project is None else f"{what}_of_project"
 
 
 def _chosen_by(choice: JobChoice) -> dict[str, Any]:

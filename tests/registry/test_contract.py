@@ -411,7 +411,7 @@ def test_both_indexes_say_the_same_whatever_was_done(
             [registry.newest_named(word, where) for word in ("train", "web", "") for where in PROJECTS],
             [registry.named(word) for word in ("train", "web", "")],
             registry.page(choice, limit=rows[0], offset=rows[1]),
-            registry.count(choice),
+            registry.counts(choice),
             registry.unended(),
             registry.ended_before(moment, limit=rows[0], offset=rows[1]),
         ]

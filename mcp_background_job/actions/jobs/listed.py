@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +47,8 @@ async def page(manager: JobManager, caller: Caller, choice: JobChoice, *, limit:
     """Return a page of the jobs that are meant: those that have not ended first, and then the others; newest first."""
     jobs = await manager.list(choice, limit=limit, offset=cursor)
     behind = cursor + len(jobs)
-    count = max(behind, await manager.index.count(choice))
-    everywhere = count if choice.project is None else await manager.index.count(replace(choice, project=None))
+    counted = await manager.index.counts(choice)
+    count, everywhere = max(behind, counted.meant), counted.everywhere
     silent = await lanes.look(_silences, manager, jobs)
     notes = await manager.notes(jobs)
     return Listed(

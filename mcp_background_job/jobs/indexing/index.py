@@ -25,7 +25,7 @@ from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.layout import is_job_id
 from mcp_background_job.jobs.indexing.passes import Passes, fill_origins, removed, settled
 from mcp_background_job.jobs.indexing.view import job_of, observed, unrecorded
-from mcp_background_job.registry.base import Registry
+from mcp_background_job.registry.base import Counts, Registry
 
 _log = logging.getLogger(__name__)
 
@@ -126,9 +126,9 @@ class Index:
 
         return await self.call(page)
 
-    async def count(self, choice: JobChoice) -> int:
-        """Return how many jobs there are."""
-        return await self.call(lambda registry: registry.count(choice))
+    async def counts(self, choice: JobChoice) -> Counts:
+        """Return how many jobs are meant, and how many would be if the project did not matter."""
+        return await self.call(lambda registry: registry.counts(choice))
 
     async def projects(self) -> dict[str, int]:
         """Return the projects that have jobs, and how many each."""

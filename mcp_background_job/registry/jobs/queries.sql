@@ -49,14 +49,14 @@ SELECT * FROM jobs WHERE job_id IN (
 ) ORDER BY state = 'exited', created_at DESC, job_id DESC;
 
 -- count --
-SELECT count(*) AS number FROM jobs
-WHERE (:statuses = '[]' OR status IN (SELECT value FROM json_each(:statuses)))
-    AND (:name IS NULL OR name = :name)
-    AND (:cwd IS NULL OR cwd = :cwd OR (cwd >= :below AND cwd < :beyond));
+SELECT count(*) AS number FROM jobs;
 
 -- count_of_project --
-SELECT count(*) AS number FROM jobs
-WHERE project = :project AND (:statuses = '[]' OR status IN (SELECT value FROM json_each(:statuses)))
+SELECT count(*) AS number FROM jobs WHERE project = :project;
+
+-- count_chosen --
+SELECT coalesce(sum(:project IS NULL OR project = :project), 0) AS meant, count(*) AS everywhere FROM jobs
+WHERE (:statuses = '[]' OR status IN (SELECT value FROM json_each(:statuses)))
     AND (:name IS NULL OR name = :name)
     AND (:cwd IS NULL OR cwd = :cwd OR (cwd >= :below AND cwd < :beyond));
 
