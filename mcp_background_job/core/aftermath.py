@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 #: Signals that ask a process to end, or say that nobody reads it any more: what ends by them was not at fault.
 _ASKED_TO_END = ("SIGTERM", "SIGINT", "SIGHUP", "SIGPIPE")
 
 #: What shells exit with when such a signal (HUP, INT, PIPE, TERM) has ended what they ran.
 _CODES_OF_THOSE = (129, 130, 141, 143)
+
+#: Of so many stages a sentence tells that one of them is meant.
+_MAX_MEANT = 3
 
 #: Characters of a command that a sentence repeats.
 _MAX_COMMAND = 60
@@ -38,23 +41,59 @@ def background(pid: int, command: str, exit_code: int | None, signal: str | None
     return f"background process {pid}{name} {how(exit_code, signal)}"
 
 
-def hidden_failure(stages: Sequence[int], exit_code: int | None) -> str | None:
-    """Return the sentence that an earlier stage failed.
+#: Programs whose exit code 1 says "none" or "they differ"; of those with a second word, with that argument.
+_MEANS_NO = ("grep", "egrep", "fgrep", "zgrep", "rg", "ag", "diff", "cmp", "test", "[", "[[", "pgrep", "pidof", "which")
+_MEANS_NO_WITH = (("git", "grep"), ("git", "diff"))
+
+#: What stands before the name of a program.
+_PREFIXES = ("command", "builtin", "exec", "env", "nice", "nohup", "sudo")
+
+
+def program(stage: str) -> tuple[str, str]:
+    """Return the name of the program that a stage runs, and its first argument; ``""`` for what is not there."""
+    words = stage.split()
+    while words and (words[0] in _PREFIXES or (words[0].partition("=")[0].isidentifier() and "=" in words[0])):
+        words.pop(0)
+    first, second = [*words, "", ""][:2]
+    return first.rpartition("/")[2], second
+
+
+def hidden_failure(ended: Iterable[Sequence[int]], pipelines: Sequence[Sequence[str]]) -> str | None:
+    """Return the sentence that an earlier stage of a pipeline failed; ``None`` if none did.
 
     Args:
-        stages: exit codes of the stages of the pipeline that a shell ran last.
-        exit_code: of the shell. If it is not that of the last stage, something else came after the pipeline.
+        ended: exit codes of the stages, of each pipeline that the shell has told of.
+        pipelines: the texts of the stages of those that it may have been.
     """
-    if len(stages) < 2 or stages[-1] != exit_code:  # noqa: PLR2004  one stage hides nothing
-        return None
-    failed = next((code for code in stages[:-1] if is_failure(code, None)), None)
-    if failed is None:
-        return None
-    return f"an earlier stage of its pipeline exited {failed} (exit codes of the stages: {', '.join(map(str, stages))})"
+    in_doubt = None
+    for codes in ended:
+        meant = [stages for stages in pipelines if len(stages) == len(codes)]
+        for number, code in enumerate(codes[:-1]):
+            names = list(dict.fromkeys(stages[number] for stages in meant))
+            saying_no = [name for name in names if _says_no(name, code)]
+            if not is_failure(code, None) or (names and len(saying_no) == len(names)):
+                continue
+            sentence = _of_stage(names, code, codes)
+            if not saying_no:
+                return sentence
+            in_doubt = in_doubt or sentence
+    return in_doubt
 
 
-#: What is said where the shell cannot tell how the stages of a pipeline ended.
-ONLY_LAST_STAGE = "exit code 0 is that of the pipeline's last stage: whether an earlier one failed is not known"
+def _of_stage(names: Sequence[str], code: int, codes: Sequence[int]) -> str:
+    who = f", {' or '.join(f'`{name}`' for name in names[:_MAX_MEANT])}," if names else ""
+    told = ", ".join(map(str, codes))
+    return f"an earlier stage of its pipeline{who} exited {code} (exit codes of the stages: {told})"
+
+
+def _says_no(stage: str, code: int) -> bool:
+    name, argument = program(stage)
+    return code == 1 and (name in _MEANS_NO or (name, argument) in _MEANS_NO_WITH)
+
+
+def not_known(stage: str) -> str:
+    """Return the sentence that a stage of a pipeline may have failed, where the shell does not tell."""
+    return f"the exit code of a pipeline is that of its last stage: whether `{stage}` failed is not known"
 
 
 def out_of_memory(kills: int) -> str:

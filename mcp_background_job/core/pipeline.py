@@ -1,7 +1,7 @@
-"""Whether the exit code of a command is that of a pipeline's last stage.
+"""The pipelines of a shell text, whose exit codes are those of their last stages.
 
 A reader of shell text that knows quoting, here-documents, comments, and what opens and closes a compound command; no
-more is needed to find the end of the text and see whether that is a pipeline. In doubt it is none: nothing is said.
+more is needed to find pipelines and the end of the text. In doubt there are none: nothing is said.
 """
 
 from __future__ import annotations
@@ -14,8 +14,15 @@ _CLOSING = ("fi", "done", "}")
 #: Behind these a command begins, as it does behind what opens.
 _BEFORE_COMMANDS = (*_OPENING, "then", "else", "elif", "do", "!", "time")
 
-#: Text with these is left alone: patterns with bars of their own, other rules for the exit code, traps like ours.
-_BEYOND_US = re.compile(r"\b(case|coproc|pipefail|trap|PIPESTATUS|pipestatus|BASH_ENV|ZDOTDIR)\b")
+#: Text with these is left alone: patterns with bars of their own, and whoever looks at the stages already.
+_BEYOND_US = re.compile(r"\b(case|coproc|pipefail|PIPESTATUS|pipestatus)\b")
+
+#: A shell with these does or shows something else if it has a trap of ours.
+_MINDS_TRAPS = re.compile(r"\b(trap|BASH_ENV|ZDOTDIR|verbose|functrace|extdebug)\b|\bset\s+-[a-zA-Z]*[vT]")
+
+#: Last commands that shells execute themselves. For another one behind ``&&``, bash gives itself up if no trap wants it
+#: back, and then a signal that ends the command is the job's.
+_BUILTIN = ("echo", "printf", "true", "false", ":", "exit", "test", "[", "[[", "wait", "cd", "return", "set", "unset")
 
 _WORD_END = " \t\n;&|<>()"
 _HERE_DOCUMENT = re.compile(r"<<(?P<tabs>-?)[ \t]*(?P<word>(?:'[^'\n]*'|\"[^\"\n]*\"|\\.|[^\s;&|<>()'\"\\])+)")
@@ -26,23 +33,72 @@ class _UnfinishedError(Exception):
     """The text ends within a quotation or in parentheses: the shell will say so."""
 
 
-def ends_in_pipeline(text: str) -> bool:
-    """Tell whether the last command of a shell text is a pipeline in the foreground."""
+@dataclass(frozen=True)
+class Pipeline:
+    """A pipeline in the foreground: the text of each stage, and whether the shell runs it itself.
+
+    In a subshell or a function it is run where nothing of ours looks.
+    """
+
+    stages: tuple[str, ...]
+    is_outermost: bool
+
+
+@dataclass(frozen=True)
+class Pipelines:
+    """What is known of the pipelines of a text.
+
+    Attributes:
+        all: in the order of the text.
+        is_last: the last command is one.
+        may_end_in_one: so may be what the shell runs last, and it is still there when that has ended.
+        keeps_its_end: the shell ends as it would if it had a DEBUG trap.
+        stays_in_sight: each command after a pipeline is one that the shell stops at: no subshell.
+        may_trap: a trap of ours changes nothing else.
+    """
+
+    all: tuple[Pipeline, ...] = ()
+    is_last: bool = False
+    may_end_in_one: bool = False
+    keeps_its_end: bool = False
+    stays_in_sight: bool = True
+    may_trap: bool = True
+
+
+NONE = Pipelines()
+
+
+def pipelines(text: str) -> Pipelines:
+    """Return what is known of the pipelines of a shell text; ``NONE`` if there are none, or in doubt."""
     if "|" not in text or _BEYOND_US.search(text):
-        return False
+        return NONE
     try:
-        return _Reader(text).ends_in_pipeline()
+        return _Reader(text).read()
     except _UnfinishedError:
-        return False
+        return NONE
 
 
 @dataclass
 class _Command:
-    """What is known of one command of a list: whether it is a pipeline, and how many words it has."""
+    """What is known of one command of a list.
 
-    is_pipeline: bool = False
-    is_negated: bool = False
+    Attributes:
+        stages: the texts of the stages that have ended.
+        words: how many words it has.
+        first: the first of them, if it is a simple command.
+        begin: where the present stage begins, -1 if it has not.
+        is_in_sight: the shell stops at a stage of it.
+        is_function: it is the body of one.
+        follows: the operator before it.
+    """
+
+    stages: list[str] = field(default_factory=list[str])
     words: int = 0
+    first: str = ""
+    begin: int = -1
+    is_in_sight: bool = False
+    is_function: bool = False
+    follows: str = ""
 
 
 @dataclass
@@ -56,12 +112,28 @@ class _Reader:
     outer: list[_Command] = field(default_factory=list[_Command])
     here_documents: list[tuple[str, bool]] = field(default_factory=list[tuple[str, bool]])
     begins_command: bool = True
+    is_body: bool = False
+    found: list[Pipeline] = field(default_factory=list[Pipeline])
+    stays_in_sight: bool = True
 
-    def ends_in_pipeline(self) -> bool:
+    def read(self) -> Pipelines:
         while self.position < len(self.text):
             self._step()
-        self._end_command()
-        return self.last.is_pipeline and not self.last.is_negated and not self.outer
+        self._end_command(len(self.text), "")
+        if self.outer:
+            raise _UnfinishedError
+        last = self.last
+        is_sequence = last.follows not in ("&&", "||")
+        is_composed = bool(last.stages) or not last.first
+        comes_back = is_composed or last.first in _BUILTIN
+        return Pipelines(
+            all=tuple(self.found),
+            is_last=bool(last.stages),
+            may_end_in_one=is_composed or (comes_back and not is_sequence),
+            keeps_its_end=comes_back or is_sequence,
+            stays_in_sight=self.stays_in_sight,
+            may_trap=not _MINDS_TRAPS.search(self.text),
+        )
 
     def _step(self) -> None:
         text, at = self.text, self.position
@@ -86,17 +158,26 @@ class _Reader:
 
     def _line_end(self) -> None:
         self.position += 1
+        end = self.position - 1
         self._skip_here_documents()
-        if not (self.command.is_pipeline and self.begins_command):  # a pipeline goes on behind its bar
-            self._end_command()
+        if not (self.command.stages and self.begins_command):  # a pipeline goes on behind its bar
+            self._end_command(end, "\n")
 
     def _parenthesis(self) -> None:
         if self.text.startswith("()", self.position):
             self.position += 2
-            self.begins_command = True  # the body of a function
+            self.begins_command = self.is_body = True
+            self.command.first = ""
         elif self.text[self.position] == "(":
+            self._begin()
+            begin, is_body = self.position, self._takes_body()
             self._skip_brackets("(")
+            self.command.is_in_sight |= self.text.startswith("((", begin)
+            if not self.text.startswith("((", begin) and "|" in self.text[begin : self.position]:
+                inner = pipelines(self.text[begin + 1 : self.position - 1])
+                self.found += [Pipeline(one.stages, is_outermost=False) for one in inner.all]
             self._count_word()
+            self.command.is_in_sight |= is_body
         else:
             raise _UnfinishedError
 
@@ -106,18 +187,17 @@ class _Reader:
             self.position += 2
         elif two in ("||", "&&"):
             self.position += 2
-            self._end_command()
+            self._end_command(self.position - 2, two)
         elif two[0] == "|":
+            self._end_stage(self.position)
             self.position += 2 if two == "|&" else 1
-            self.command.is_pipeline = self.begins_command = True
+            self.begins_command = True
         else:
-            in_background = two[0] == "&"
             self.position += 1
-            self._end_command()
-            if in_background:
-                self.last = _Command(words=1)
+            self._end_command(self.position - 1, two[0])
 
     def _redirection(self) -> None:
+        self._begin()
         found = _HERE_DOCUMENT.match(self.text, self.position)
         if found and self.text[self.position : self.position + 3] != "<<<":
             word = re.sub(r"['\"\\]", "", found["word"])
@@ -132,6 +212,7 @@ class _Reader:
 
     def _word(self) -> None:
         begin = self.position
+        self._begin()
         while self.position < len(self.text) and self.text[self.position] not in _WORD_END:
             self._skip_part()
         word = self.text[begin : self.position]
@@ -150,31 +231,66 @@ class _Reader:
         elif word in _BEFORE_COMMANDS:
             self._open(word)
         else:
+            self.command.is_in_sight = True
+            if not self.command.words:
+                self.command.first = word
             self._count_word()
 
     def _open(self, word: str) -> None:
-        if word == "!":
-            self.command.is_negated = True
-        elif word in _OPENING:
+        if word in _OPENING:
+            self.command.is_function |= self._takes_body()
             self.outer.append(self.command)
             self.command = _Command()
             self.begins_command = word in ("if", "while", "until", "{")
+        else:
+            self.command.begin = -1
+
+    def _takes_body(self) -> bool:
+        is_body, self.is_body = self.is_body, False
+        return is_body
 
     def _close(self) -> None:
         if not self.outer:
             raise _UnfinishedError
         self.command = self.outer.pop()
+        self.command.is_in_sight = True  # at what it consists of
         self._count_word()
 
     def _count_word(self) -> None:
         self.command.words += 1
         self.begins_command = False
 
-    def _end_command(self) -> None:
-        if self.command.words:
-            self.last = self.command
-        self.command = _Command()
+    def _begin(self) -> None:
+        if self.command.begin < 0:
+            self.command.begin = self.position
+
+    def _end_stage(self, end: int) -> None:
+        command = self.command
+        command.stages.append(self.text[max(command.begin, 0) : end].strip(" \t\n\\"))
+        command.begin = -1
+
+    def _end_command(self, end: int, operator: str) -> None:
+        command = self.command
+        if command.words:
+            if command.stages:
+                self._end_stage(end)
+            self._note(command, in_background=operator == "&")
+        if command.words or operator in ("&&", "||"):
+            self.command = _Command(follows=operator)
+        else:
+            self.command = _Command(follows=command.follows)
         self.begins_command = True
+
+    def _note(self, command: _Command, *, in_background: bool) -> None:
+        if in_background:
+            self.last = _Command(words=1, first=":")
+            return
+        is_outermost = not any(one.is_function for one in self.outer)
+        if command.stages:
+            self.found.append(Pipeline(tuple(command.stages), is_outermost=is_outermost))
+        if len(self.found) > bool(command.stages) and not command.is_in_sight:
+            self.stays_in_sight = False
+        self.last = command
 
     # -- what is passed over ---------------------------------------------------------------------------------------
 

@@ -52,7 +52,10 @@ class Spec:
         env_from: where ``env`` comes from, beside what was asked for with the job; empty if not known.
         attempts_file: where the command is started again when it fails: what is noted of its attempts.
         is_own: it is this program's own (ComfyUI, a dispatcher), and takes none of the places that ``max_jobs`` counts.
-        tells_stages: it ends in a pipeline, and its shell can tell how the stages of that ended.
+        tells_stages: it may end in a pipeline, and its shell is had to tell how the stages of that ended.
+        tells_passed: the same of the pipelines before.
+        pipelines: those that are told, each with a line for each stage.
+        untold: the first stage of a pipeline that is not told, if it could have failed.
     """
 
     job_id: str
@@ -82,6 +85,9 @@ class Spec:
     env_from: str = ""
     attempts_file: str | None = None
     tells_stages: bool = False
+    tells_passed: bool = False
+    pipelines: list[str] = field(default_factory=list[str])
+    untold: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +154,7 @@ class Status:
         machine: the machine that boot and pids belong to, empty if the runner is of release 1.0.0.
         failures: background processes that failed, the first of them.
         stages: exit codes of the stages of the pipeline that its shell ran last; empty if it has not told.
+        hidden: the sentence that a stage of a pipeline failed, or may have, which its exit code does not tell.
     """
 
     state: str
@@ -164,6 +171,7 @@ class Status:
     machine: str = ""
     failures: list[ChildExit] = field(default_factory=list[ChildExit])
     stages: list[int] = field(default_factory=list[int])
+    hidden: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

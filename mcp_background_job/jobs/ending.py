@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from mcp_background_job.core.aftermath import ONLY_LAST_STAGE
 from mcp_background_job.core.dialogue.needs_input import LAST_BYTES, missed_input
 from mcp_background_job.core.job import Job, has_more_to_tell, how_it_ended
-from mcp_background_job.core.pipeline import ends_in_pipeline
 from mcp_background_job.core.states import Outcome
 from mcp_background_job.errors import CorruptRecordError
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.observe import Observation
-from mcp_background_job.jobdir.records import Exit, Spec
+from mcp_background_job.jobdir.records import Spec
 from mcp_background_job.jobs import notes
 from mcp_background_job.jobs.attempts import told_of
 from mcp_background_job.jobs.indexing.view import job_of, observed, unrecorded
@@ -18,7 +16,7 @@ from mcp_background_job.jobs.indexing.view import job_of, observed, unrecorded
 
 def note_of_end(places: Places, job: Job, seen: Observation, spec: Spec | None) -> str | None:
     """Return what is to be said of a job that has ended, beside its reason. It reads files; call it in a thread."""
-    told = [started_after(places, job, spec), _of_itself(places, job, seen.exit, spec)]
+    told = [started_after(places, job, spec), _of_itself(places, job, spec)]
     return "; ".join(filter(None, told)) or None
 
 
@@ -43,10 +41,7 @@ def _hidden(places: Places, job_id: str, seen: Observation) -> str | None:
     job = observed(job_of(spec) if spec else unrecorded(job_id, ""), seen)
     if job.outcome is not Outcome.COMPLETED:  # by now it is another's
         return None
-    if has_more_to_tell(job):
-        return how_it_ended(job)
-    unknown = _unknown_stages(job, seen.exit)
-    return f"{how_it_ended(job)}, whose {unknown}" if unknown else None
+    return how_it_ended(job) if has_more_to_tell(job) else None
 
 
 def missed_input_of(places: Places, job: Job, spec: Spec) -> str | None:
@@ -61,14 +56,9 @@ def missed_input_of(places: Places, job: Job, spec: Spec) -> str | None:
     return missed_input(job, spec.stdin, last, has_text=spec.stdin_file is not None)
 
 
-def _of_itself(places: Places, job: Job, end: Exit | None, spec: Spec | None) -> str | None:
-    if spec and spec.attempts_file:
-        return told_of(spec.attempts_file)
-    missed = missed_input_of(places, job, spec) if spec else None
-    return missed or _unknown_stages(job, end)
-
-
-def _unknown_stages(job: Job, end: Exit | None) -> str | None:
-    if job.outcome is not Outcome.COMPLETED or (end and end.stages) or "|" not in job.command:
+def _of_itself(places: Places, job: Job, spec: Spec | None) -> str | None:
+    if spec is None:
         return None
-    return ONLY_LAST_STAGE if ends_in_pipeline(job.command) else None
+    if spec.attempts_file:
+        return told_of(spec.attempts_file, ended_at=job.ended_at)
+    return missed_input_of(places, job, spec)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mcp_background_job.core.aftermath import background, hidden_failure, how, short
+from mcp_background_job.core.aftermath import background, how, short
 from mcp_background_job.executors.usage import Usage
 from mcp_background_job.jobdir.records import Status
 
@@ -32,9 +32,7 @@ def survivors(pids: Sequence[int]) -> str:
 
 def failures(status: Status) -> list[str]:
     """Return the sentences on what failed although its shell may not have."""
-    end = status.leader_exit
-    hidden = hidden_failure(status.stages, end.exit_code) if end else None
-    return ([hidden] if hidden else []) + [background(**vars(failure)) for failure in status.failures]
+    return ([status.hidden] if status.hidden else []) + [background(**vars(failure)) for failure in status.failures]
 
 
 def left_running(status: Status, usage: Usage | None, *, are_leftovers_ended: bool) -> str:

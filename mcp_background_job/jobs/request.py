@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from mcp_background_job.core.job import ID_ALPHABET, ID_LENGTH, check_name
-from mcp_background_job.core.pipeline import ends_in_pipeline
+from mcp_background_job.core.telling import Telling, telling
 from mcp_background_job.core.text import command_on_one_line
 from mcp_background_job.errors import CommandRefusedError, InvalidRequestError, NameTakenError
 from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, JOB_ID_VARIABLE
@@ -20,7 +20,7 @@ from mcp_background_job.jobdir.records import Spec
 from mcp_background_job.jobs.attempts import ATTEMPTS_FILE, repeated
 from mcp_background_job.jobs.inherited.environment import plain_output, terminal_output, without_secrets
 from mcp_background_job.jobs.inherited.inheritance import Inherited
-from mcp_background_job.jobs.inherited.shell import MAX_ARGUMENT, argv_of, command_from, is_too_long, tells_stages
+from mcp_background_job.jobs.inherited.shell import MAX_ARGUMENT, argv_of, command_from, is_too_long, telling_shell
 from mcp_background_job.jobs.policy import GRACE_S, Policy
 
 Stdin = Literal["closed", "pipe", "pty"]
@@ -234,6 +234,7 @@ def spec_of(
     limit = None if request.is_own else policy.timeout_s
     argv = _argv(request, policy, keep)
     attempts_file = keep(ATTEMPTS_FILE, b"") if request.restart == "on-failure" else None
+    told = _telling(request, policy)
     return Spec(
         job_id=job_id,
         command=request.command,
@@ -259,7 +260,10 @@ def spec_of(
         is_own=request.is_own,
         env_from=inherited.source,
         parent=(policy.parent if request.parent is None else request.parent) or None,
-        tells_stages=_tells_stages(request, policy),
+        tells_stages=told.at_end,
+        tells_passed=told.passed,
+        pipelines=["\n".join(stages) for stages in told.told],
+        untold=told.untold,
         project=policy.project if request.project is None else request.project,
         reader=request.reader,
     )
@@ -278,11 +282,12 @@ def _argv(request: StartRequest, policy: Policy, keep: Keep) -> list[str]:
     return argv_of(shell, command_from(path, shell))
 
 
-def _tells_stages(request: StartRequest, policy: Policy) -> bool:
+def _telling(request: StartRequest, policy: Policy) -> Telling:
+    if request.is_own:
+        return Telling()
     # What is too long is read by the shell from a file, as one command; what is started again is not ours to spawn.
-    if request.is_own or request.restart != "no" or is_too_long(request.command):
-        return False
-    return tells_stages(request.shell or policy.shell) and ends_in_pipeline(request.command)
+    is_ours = request.restart == "no" and not is_too_long(request.command)
+    return telling(request.command, telling_shell(request.shell or policy.shell) if is_ours else "")
 
 
 def _stdin_file(request: StartRequest, keep: Keep) -> str | None:

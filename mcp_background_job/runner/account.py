@@ -7,7 +7,7 @@ import os
 import resource
 import time
 
-from mcp_background_job.core.aftermath import background, hidden_failure, out_of_memory, sigkill
+from mcp_background_job.core.aftermath import background, out_of_memory, sigkill
 from mcp_background_job.core.states import Outcome, State, outcome_of
 from mcp_background_job.jobdir import lock, records
 from mcp_background_job.jobdir.boot import boot_id, machine, uptime
@@ -29,6 +29,7 @@ class Account:
         survivors: processes that SIGKILL has not ended.
         killed: processes that were sent it.
         stages: exit codes of the stages of the pipeline that the shell ran last.
+        hidden: the sentence that a stage of a pipeline failed, or may have.
     """
 
     def __init__(self, job: JobDir) -> None:
@@ -38,6 +39,7 @@ class Account:
         self.survivors: list[int] = []
         self.killed: list[int] = []
         self.stages: list[int] = []
+        self.hidden: str | None = None
         self._oom_kills_before = oom.killed()
         self._job = job
         self._exit_record: ExitRecord | None = None
@@ -86,6 +88,7 @@ class Account:
             machine=machine(),
             failures=family.failures,
             stages=self.stages,
+            hidden=self.hidden,
         )
         with contextlib.suppress(OSError):  # full disk, no directory: the exit record has its own room, and tells
             records.write(self._job.status, records.encode(status))
@@ -141,9 +144,8 @@ class Account:
 
     def _reason(self, leader: LeaderExit, family: Family, oom_kills: int | None) -> str:
         end = self._end(leader, oom_kills)
-        hidden = hidden_failure(self.stages, leader.exit_code)
         told = [end] if end else []
-        told += [hidden] if hidden else []
+        told += [self.hidden] if self.hidden else []
         told += [background(**vars(failure)) for failure in family.failures]
         told += [out_of_memory(oom_kills)] if oom_kills and leader.signal != "SIGKILL" else []
         # An exit code is shown wherever a job is; behind one, nobody would read on.

@@ -1,9 +1,10 @@
-"""Has a shell tell how the stages of its last pipeline ended, which its own exit code does not.
+"""Has a shell tell how the stages of its pipelines ended, which its own exit code does not.
 
 The command is left as it is, word by word. The shell runs a file of ours before it, as it would one of the user's, by
-the variable that names such a file; the file undoes that at once, and sets a trap that writes the exit codes into the
-job's directory when the shell ends. A command that sets a trap of its own is not given this (``core.pipeline``); what
-the shell reads from elsewhere may set one, and then nothing is told.
+the variable that names such a file; the file undoes that at once, and sets traps that write exit codes into the job's
+directory: when the shell ends, those of the pipeline that it ran last, and in bash before each command those of the
+pipeline before, if a stage failed that was not the last. A command that sets a trap of its own is not given this
+(``core.telling``); what the shell reads from elsewhere may set one, and then that is all that is known.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import contextlib
 import os
 from collections.abc import Mapping
 
+from mcp_background_job.core.aftermath import hidden_failure, not_known
 from mcp_background_job.jobdir import records
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import Spec
@@ -19,28 +21,45 @@ from mcp_background_job.jobdir.records import Spec
 #: Longer lists than this are not those of a pipeline that a person wrote.
 _MAX_STAGES = 100
 
+#: Much more than all combinations of exit codes that pipelines have; the same ones are written once.
+_MAX_PASSED = 64 * 1024
+
+#: What bash does before each command: nothing but this comparison, as long as no stage but a last one fails. It must
+#: not show in the output (set -x), fail (set -e), or leave anything behind: variables are those of a subshell.
+_IN_PASSING = """! { case "${PIPESTATUS[@]}" in *[1-9]*\\ *) (
+_mcp_bg="${PIPESTATUS[@]}"
+while IFS= builtin read -r _mcp_bg_line; do [[ $_mcp_bg_line != "$_mcp_bg" ]] || builtin exit; done < FILE
+builtin printf "%s\\n" "$_mcp_bg" >> FILE
+) ;; esac; } 2>/dev/null"""
+
 _BASH, _ZSH = "bash", "zsh"
 
 
 class Stages:
-    """The stages of one job's last pipeline."""
+    """The stages of one job's pipelines."""
 
     def __init__(self, job: JobDir, spec: Spec) -> None:
         """Touches nothing yet."""
         self._job = job
-        self._shell = os.path.basename(spec.argv[0]) if spec.tells_stages else ""
+        self._shell = os.path.basename(spec.argv[0]) if spec.tells_stages or spec.tells_passed else ""
+        self._spec = spec
         self._written = os.path.join(job.path, "stages")
+        self._passed = os.path.join(job.path, "stages.passed")
+        self._is_asked = False
 
     def environment(self, env: Mapping[str, str]) -> dict[str, str]:
         """Return the environment in which the shell tells; if that cannot be had, it is the one that was given."""
         with contextlib.suppress(OSError):  # no room on the disk: the command does without
             if self._shell == _BASH and "BASH_ENV" not in env:
-                return {**env, "BASH_ENV": self._file("stages.bash", _in_bash(self._trap('"${PIPESTATUS[@]}"')))}
+                return self._asked(env, "BASH_ENV", self._file("stages.bash", _in_bash(self._traps("PIPESTATUS"))))
             if self._shell == _ZSH:
-                before = env.get("ZDOTDIR")
-                self._file(".zshenv", _in_zsh(before, self._trap('"${pipestatus[@]}"')))
-                return {**env, "ZDOTDIR": self._job.path}
+                self._file(".zshenv", _in_zsh(env.get("ZDOTDIR"), self._traps("pipestatus")))
+                return self._asked(env, "ZDOTDIR", self._job.path)
         return dict(env)
+
+    def _asked(self, env: Mapping[str, str], name: str, value: str) -> dict[str, str]:
+        self._is_asked = True
+        return {**env, name: value}
 
     def read(self) -> list[int]:
         """Return the exit codes of the stages, none if the shell has told nothing."""
@@ -49,13 +68,36 @@ class Stages:
                 words = file.read().split()
         except OSError:
             return []
-        known = [int(word) for word in words if word.isdigit()]
-        return known if len(known) == len(words) <= _MAX_STAGES else []
+        return _codes(words)
 
-    def _trap(self, statuses: str) -> str:
-        # It must not show in the output (set -x), fail (set -e), or be set in another shell than the job's own.
-        tell = f'{{ builtin printf "%s " {statuses} >| {_quoted(self._written)}; }} 2>/dev/null || :'
-        return f'[ "$PPID" = {os.getpid()} ] && trap {_quoted(tell)} EXIT'
+    def _read_passed(self) -> list[list[int]]:
+        with contextlib.suppress(OSError), open(self._passed, "rb") as file:
+            return [_codes(line.split()) for line in file.read(_MAX_PASSED).splitlines()]
+        return []
+
+    def hidden(self, stages: list[int], exit_code: int | None) -> str | None:
+        """Return the sentence that a stage failed, or may have, which the exit code of the shell does not tell.
+
+        Args:
+            stages: what was read.
+            exit_code: of the shell; of one that failed it is not said what else may have.
+        """
+        pipelines = [told.split("\n") for told in self._spec.pipelines]
+        failure = hidden_failure([*self._read_passed(), stages], pipelines)
+        if failure or exit_code != 0:
+            return failure
+        # A trap that was not run was replaced by another; what the shell has become had no time for it.
+        missing = self._shell and (not self._is_asked or (self._spec.tells_stages and not stages))
+        untold = self._spec.untold or (pipelines[-1][0] if missing and pipelines else None)
+        return not_known(untold) if untold else None
+
+    def _traps(self, statuses: str) -> str:
+        # In another shell than the job's own they must not be set; and see above.
+        written, passed = _quoted(self._written), _quoted(self._passed)
+        at_end = f'{{ builtin printf "%s " "${{{statuses}[@]}}" >| {written}; }} 2>/dev/null || :'
+        traps = [f"trap {_quoted(at_end)} EXIT"] if self._spec.tells_stages else []
+        traps += [f"trap {_quoted(_IN_PASSING.replace('FILE', passed))} DEBUG"] if self._spec.tells_passed else []
+        return f'[ "$PPID" = {os.getpid()} ] && {{ {"; ".join(traps)}; }}'
 
     def _file(self, name: str, text: str) -> str:
         path = os.path.join(self._job.path, name)
@@ -63,8 +105,14 @@ class Stages:
         return path
 
 
+def _codes(words: list[bytes]) -> list[int]:
+    known = [int(word) for word in words if word.isdigit()]
+    return known if len(known) == len(words) <= _MAX_STAGES else []
+
+
 def _in_bash(trap: str) -> str:
-    return f"unset BASH_ENV\n{trap}\n"
+    # A function, so that $_ is in the end what it was before, and nothing of it is left.
+    return f'_mcp_bg() {{ unset BASH_ENV; {trap}; unset -f _mcp_bg; builtin : "$1"; }}; _mcp_bg "$_"\n'
 
 
 def _in_zsh(before: str | None, trap: str) -> str:

@@ -397,6 +397,7 @@ class Supervisor:
                 self._publish()
             return
         self._account.stages = self._stages.read()
+        self._account.hidden = self._stages.hidden(self._account.stages, family.leader_exit.exit_code)
         ends_leftovers = self._spec.leftovers == "kill" and self._climber is None
         if not family.childless:
             self._catch_up()  # who is told that the command has ended finds all that it wrote

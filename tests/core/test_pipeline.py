@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mcp_background_job.core.aftermath import hidden_failure
-from mcp_background_job.core.pipeline import ends_in_pipeline
+from mcp_background_job.core.pipeline import pipelines
+from mcp_background_job.core.telling import Telling, telling
 
 PIPELINES = [
     "a | b",
@@ -48,7 +49,6 @@ OTHERS = [
     "a | b &",
     "a | b & wait",
     "a >| f",
-    "! a | b",
     "echo 'a | b'",
     'echo "a | b',
     "echo a \\| b",
@@ -65,7 +65,6 @@ OTHERS = [
     "case x in a|b) c;; esac",
     "f() { a | b; }; f",
     "set -o pipefail; a | b",
-    "trap x EXIT; a | b",
     "a | b)",
     "done | a",
 ]
@@ -73,29 +72,94 @@ OTHERS = [
 
 @pytest.mark.parametrize("text", PIPELINES)
 def test_a_text_that_ends_in_a_pipeline_is_known_for_one(text: str) -> None:
-    assert ends_in_pipeline(text)
+    assert pipelines(text).is_last
 
 
 @pytest.mark.parametrize("text", OTHERS)
 def test_any_other_text_is_none(text: str) -> None:
-    assert not ends_in_pipeline(text)
+    assert not pipelines(text).is_last
+
+
+def tells(what: str, *told: tuple[str, ...], untold: str | None = None) -> Telling:
+    return Telling("at_end" in what, "passed" in what, told, untold)
+
+
+PYTEST = ["pytest", "tail -5"]
+GREP = ["grep -c x log", "wc -l"]
 
 
 @pytest.mark.parametrize(
-    ("stages", "exit_code", "told"),
+    ("ended", "pipelines", "told"),
     [
-        ([3, 0], 0, "an earlier stage of its pipeline exited 3 (exit codes of the stages: 3, 0)"),
-        ([0, 2, 1], 1, "an earlier stage of its pipeline exited 2 (exit codes of the stages: 0, 2, 1)"),
-        ([141, 0], 0, None),
-        ([141, 4, 0], 0, "an earlier stage of its pipeline exited 4 (exit codes of the stages: 141, 4, 0)"),
-        ([0, 7], 7, None),
-        ([3, 0], 3, None),
-        ([3], 3, None),
-        ([], 0, None),
-        ([3, 0], None, None),
+        (
+            [[3, 0]],
+            [PYTEST],
+            "an earlier stage of its pipeline, `pytest`, exited 3 (exit codes of the stages: 3, 0)",
+        ),
+        ([[0, 2, 1]], [], "an earlier stage of its pipeline exited 2 (exit codes of the stages: 0, 2, 1)"),
+        (
+            [[1, 0]],
+            [PYTEST, GREP],
+            "an earlier stage of its pipeline, `pytest` or `grep -c x log`, exited 1 (exit codes of the stages: 1, 0)",
+        ),
+        (
+            [[1, 0], [2, 0]],
+            [GREP, GREP],
+            "an earlier stage of its pipeline, `grep -c x log`, exited 2 (exit codes of the stages: 2, 0)",
+        ),
+        (
+            [[141, 4, 0]],
+            [PYTEST, ["a", "b", "c"]],
+            "an earlier stage of its pipeline, `b`, exited 4 (exit codes of the stages: 141, 4, 0)",
+        ),
+        (
+            [[1, 0], [5, 0]],
+            [GREP, ["make -s", "cat"]],
+            "an earlier stage of its pipeline, `grep -c x log` or `make -s`, exited 5 (exit codes of the stages: 5, 0)",
+        ),
+        ([[1, 0]], [GREP], None),
+        ([[1, 0]], [["LC_ALL=C /usr/bin/diff a b", "head"]], None),
+        ([[1, 0]], [["git diff --exit-code", "head"]], None),
+        ([[141, 0]], [PYTEST], None),
+        ([[0, 7]], [PYTEST], None),
+        ([[3], []], [], None),
+        ([], [PYTEST], None),
     ],
 )
-def test_an_earlier_stage_that_failed_is_told_if_the_code_is_the_last_one_s(
-    stages: list[int], exit_code: int | None, told: str | None
+def test_an_earlier_stage_that_failed_is_told(
+    ended: list[list[int]], pipelines: list[list[str]], told: str | None
 ) -> None:
-    assert hidden_failure(stages, exit_code) == told
+    assert hidden_failure(ended, pipelines) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "shell", "told"),
+    [
+        ("make 2>&1 | tee log && echo done", "bash", tells("at_end passed", ("make 2>&1", "tee log"))),
+        ("npm test | tail; ls", "bash", tells("passed", ("npm test", "tail"))),
+        ("npm test | tail", "bash", tells("at_end", ("npm test", "tail"))),
+        ("npm test | tail", "zsh", tells("at_end", ("npm test", "tail"))),
+        ("npm test | tail; ls", "zsh", Telling(untold="npm test")),
+        ("npm test | tail; ls", "", Telling(untold="npm test")),
+        ("npm test | tail && npm run build", "bash", Telling(untold="npm test")),
+        ("! a | b", "bash", tells("at_end", ("a", "b"))),
+        ("time a | b", "bash", tells("at_end", ("a", "b"))),
+        ("for i in 1; do a | b; done", "bash", tells("at_end passed", ("a", "b"))),
+        ("if a | b; then c; fi; d", "bash", tells("passed", ("a", "b"))),
+        ("f() { a | b; }; f", "bash", Telling(untold="a")),
+        ("function f () { a | b; }\nf; c | d", "bash", tells("at_end", ("c", "d"), untold="a")),
+        ("(a | b)", "bash", Telling(untold="a")),
+        ("(a | b) | c", "bash", tells("at_end", ("(a | b)", "c"), untold="a")),
+        ("a | b; (c); echo", "bash", tells("passed", ("a", "b"), untold="a")),
+        ("trap 'echo bye' TERM; a | b", "bash", Telling(untold="a")),
+        ("set -vx; a | b", "bash", Telling(untold="a")),
+        ("set -o pipefail; a | b", "bash", Telling()),
+        ("echo hi | cat", "", Telling()),
+        ("printf x | a | cat", "", Telling(untold="a")),
+        ("a | b & wait", "bash", Telling()),
+        ("x=$(a | b); c", "bash", Telling()),
+        ("a | b)", "bash", Telling()),
+    ],
+)
+def test_what_a_shell_is_had_to_tell(text: str, shell: str, told: Telling) -> None:
+    assert telling(text, shell) == told

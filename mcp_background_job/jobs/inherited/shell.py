@@ -48,12 +48,14 @@ def shell_in(argv: Sequence[str]) -> tuple[str, ...]:
     return tuple(argv[:-2])
 
 
-def tells_stages(shell: Sequence[str]) -> bool:
-    """Tell whether a shell can tell how the stages of a pipeline ended, and reads a file before its command.
+def telling_shell(shell: Sequence[str]) -> str:
+    """Return which shell it is that can tell how the stages of a pipeline ended, and reads a file before its command.
 
     With options of the user's it may not read that file, and what names it would be left over.
     """
-    return os.path.basename(shell[0]) in _TAKEN_AS_THEY_ARE and all(option in ("-l", "--login") for option in shell[1:])
+    name = os.path.basename(shell[0])
+    is_plain = name in _TAKEN_AS_THEY_ARE and all(option in ("-l", "--login") for option in shell[1:])
+    return name if is_plain else ""
 
 
 def is_too_long(argument: str) -> bool:

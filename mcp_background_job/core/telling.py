@@ -1,0 +1,69 @@
+"""What a shell is had to tell of the pipelines of a command, and what remains untold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mcp_background_job.core.aftermath import program, short
+from mcp_background_job.core.pipeline import Pipeline, Pipelines, pipelines
+
+#: So many pipelines are told by name.
+_MAX_NAMED = 20
+
+#: What these have written was all that they had to do.
+_CANNOT_FAIL = ("echo", "printf", "yes", ":", "true")
+
+
+@dataclass(frozen=True)
+class Telling:
+    """What a shell is had to tell.
+
+    Attributes:
+        at_end: how the stages of the pipeline ended that it ran last.
+        passed: the same of those before, where a stage failed that was not the last.
+        told: the texts of the stages of the pipelines that are told.
+        untold: the first stage of a pipeline that is not told, if it could have failed.
+    """
+
+    at_end: bool = False
+    passed: bool = False
+    told: tuple[tuple[str, ...], ...] = ()
+    untold: str | None = None
+
+
+def telling(command: str, shell: str) -> Telling:
+    """Return what a shell (``bash``, ``zsh``; ``""`` for one that tells nothing) is had to tell of a command."""
+    found = pipelines(command)
+    plan = {"bash": _in_bash, "zsh": _in_zsh}.get(shell, _untold) if found.may_trap else _untold
+    return plan(found)
+
+
+def _in_bash(found: Pipelines) -> Telling:
+    # In what the shell itself runs, its DEBUG trap sees each pipeline before the next command, and its EXIT trap the
+    # last one.
+    outermost = [one for one in found.all if one.is_outermost]
+    passed = found.keeps_its_end and len(outermost) > found.is_last
+    if not outermost or not (passed or found.may_end_in_one):
+        return _untold(found)
+    hidden = found.all if not found.stays_in_sight else [one for one in found.all if not one.is_outermost]
+    return Telling(found.may_end_in_one, passed, _named(outermost), _first(hidden))
+
+
+def _in_zsh(found: Pipelines) -> Telling:
+    # With a DEBUG trap, it would run its last command in another process.
+    if not found.is_last:
+        return _untold(found)
+    return Telling(at_end=True, told=_named(found.all[-1:]), untold=_first(found.all[:-1]))
+
+
+def _untold(found: Pipelines) -> Telling:
+    return Telling(untold=_first(found.all))
+
+
+def _named(some: list[Pipeline] | tuple[Pipeline, ...]) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(map(short, one.stages)) for one in some[:_MAX_NAMED])
+
+
+def _first(some: list[Pipeline] | tuple[Pipeline, ...]) -> str | None:
+    could_fail = (stage for one in some for stage in one.stages[:-1] if program(stage)[0] not in _CANNOT_FAIL)
+    return next(map(short, could_fail), None)
