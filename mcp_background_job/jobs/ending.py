@@ -14,7 +14,7 @@ from mcp_background_job.jobs.attempts import told_of
 from mcp_background_job.jobs.indexing.view import job_of, observed, unrecorded
 
 
-def note_of_end(places: Places, job: Job, seen: Observation, spec: Spec | None) -> str | None:
+def note_of_end(places: Places, job: Job, spec: Spec | None) -> str | None:
     """Return what is to be said of a job that has ended, beside its reason. It reads files; call it in a thread."""
     told = [started_after(places, job, spec), _of_itself(places, job, spec)]
     return "; ".join(filter(None, told)) or None

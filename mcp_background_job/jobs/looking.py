@@ -102,14 +102,14 @@ class Looker:
             self._asked_of[key] = dataclasses.replace(spec, command=job.command, argv=[], env={})
         return self._asked_of[key]
 
-    async def note_of_end(self, job: Job, seen: Observation) -> str | None:
+    async def note_of_end(self, job: Job) -> str | None:
         """Return what is to be said of a job that has ended, beside its reason."""
-        return await lanes.look(lambda: self._note_of_end(job, seen, self._spec(job.job_id)))
+        return await lanes.look(lambda: self._note_of_end(job, self._spec(job.job_id)))
 
-    def _note_of_end(self, job: Job, seen: Observation, spec: Spec | None) -> str | None:
+    def _note_of_end(self, job: Job, spec: Spec | None) -> str | None:
         from mcp_background_job.jobs.ending import note_of_end  # noqa: PLC0415  lists do without
 
-        return note_of_end(self._places, job, seen, spec)
+        return note_of_end(self._places, job, spec)
 
     async def notes_on(self, jobs: Sequence[Job]) -> dict[str, str]:
         """Look at jobs and return the same."""
@@ -141,7 +141,7 @@ class Looker:
         is_suspended = self._places.is_suspended(job.job_id, seen)
         details = details_of(self._places.store_of(job.job_id), job, seen, spec=spec, usage=usage)
         if job.state is State.EXITED and not details.note:
-            return dataclasses.replace(details, note=self._note_of_end(job, seen, spec))
+            return dataclasses.replace(details, note=self._note_of_end(job, spec))
         return dataclasses.replace(details, is_suspended=is_suspended) if is_suspended else details
 
     def _spec(self, job_id: str) -> Spec | None:

@@ -179,7 +179,7 @@ class JobManager:
     async def note(self, job: Job, seen: Observation) -> str | None:
         """Return what is to be said of a job that was just seen, beside its status: what it waits for, say."""
         if job.state is State.EXITED:
-            return await self._looker.note_of_end(job, seen)
+            return await self._looker.note_of_end(job)
         return (await self._looker.notes({job: seen})).get(job.job_id)
 
     async def notes(self, jobs: Sequence[Job]) -> dict[str, str]:
