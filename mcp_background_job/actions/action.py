@@ -107,7 +107,7 @@ class Action(Generic[Request, Reported]):
     @cached_property
     def _kinds(self) -> dict[str, Any]:
         """The declared types of its arguments."""
-        return get_type_hints(self._request)
+        return get_type_hints(self._request, include_extras=True)
 
     @cached_property
     def _optional(self) -> frozenset[str]:
@@ -150,12 +150,12 @@ class Action(Generic[Request, Reported]):
 
 
 def _not_known(unknown: list[str], known: list[str]) -> str:
-    import difflib  # noqa: PLC0415  only for a mistyped name
+    from mcp_background_job.actions.synonyms import nearest  # noqa: PLC0415  only for a name that is not known
 
     told: list[str] = []
     for name in unknown[:_MAX_PROBLEMS]:
-        near = difflib.get_close_matches(name[:_NAME], known, 1, cutoff=0.5)
-        told.append(f"{name[:_NAME]}: there is no such argument" + (f", do you mean {near[0]}?" if near else ""))
+        near = nearest(name[:_NAME], known)
+        told.append(f"{name[:_NAME]}: there is no such argument" + (f", do you mean {near}?" if near else ""))
     names = f"the arguments are {', '.join(known)}" if known else "there are no arguments"
     return f"{'; '.join(told)}; {names}"
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mcp_background_job.actions import caller as callers
+from mcp_background_job.actions import synonyms
 from mcp_background_job.actions.action import Action, Effects
 from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.comfyui.table import comfyui_actions
@@ -106,6 +107,57 @@ async def test_arguments_that_cannot_be_used_are_named(
     assert told in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "said", "meant"),
+    [
+        ("execute_command", "cmd", "command"),
+        ("execute_command", "workingDir", "cwd"),
+        ("execute_command", "env-vars", "env"),
+        ("execute_command", "depends_on", "after"),
+        ("execute_command", "comand", "command"),
+        ("wait_for_job", "timeout", "wait_s"),
+        ("wait_for_job", "pattern", "until"),
+        ("get_job_status", "pid", "job_id"),
+        ("tail_job_output", "n", "lines"),
+        ("tail_job_output", "pattern", "grep"),
+        ("get_job_output", "offset", "cursor"),
+        ("interact_with_job", "text", "input"),
+        ("interact_with_job", "command", "input"),
+        ("kill_job", "force", "grace_s"),
+        ("restart_job", "directory", "cwd"),
+        ("list_jobs", "state", "status"),
+        ("list_jobs", "max_results", "limit"),
+        ("spawn_run", "task", "prompt"),
+        ("spawn_run", "model", "backend_config"),
+        ("get_run", "id", "run_id"),
+        ("poll_events", "since", "after_seq"),
+        ("poll_events", "timeout_ms", "wait_ms"),
+        ("continue_run", "message", "input_message"),
+        ("get_event_artifact", "path", "field_path"),
+        ("comfyui_submit", "file", "workflow_path"),
+        ("comfyui_submit", "seeds", "overrides"),
+        ("comfyui_job", "id", "prompt_id"),
+        ("comfyui_download", "destination", "output_dir"),
+        ("comfyui_clear_history", "count", "keep"),
+        ("restart_comfyui", "hard", "force"),
+    ],
+)
+def test_an_argument_by_another_name_is_told_by_ours(calls: Calls, name: str, said: str, meant: str) -> None:
+    with pytest.raises(InvalidRequestError, match=f"no such argument, do you mean {meant}[?]"):
+        calls[name].request_of({said: "x"})
+
+
+def test_every_argument_that_has_other_names_is_one(calls: Calls) -> None:
+    known = {name for action in calls.values() for name in action.arguments.json_schema().get("properties", {})}
+    assert synonyms._SYNONYMS.keys() <= known
+
+
+async def test_nothing_is_killed_where_no_job_is_named(calls: Calls) -> None:
+    for nothing in ([], "[]", ' "[]"'):
+        with pytest.raises(InvalidRequestError, match="empty list"):
+            await calls["kill_job"].call(SOMEBODY, {"job_id": nothing})
+
+
 async def test_a_number_that_came_as_text_is_one(calls: Calls) -> None:
     report = await calls["list_jobs"].call(SOMEBODY, {"limit": "1"})
     assert report.jobs == []
@@ -130,6 +182,15 @@ def test_what_one_argument_means_all_of_its_kind_mean(calls: Calls) -> None:
     assert (request.job_id, request.wait_s, request.until) == (["a", "b"], 25, "[abc]")
     request = calls["spawn_run"].request_of({"backend": "codex", "cwd": "/", "backend_config": '{"args": ["-x"]}'})
     assert request.backend_config == {"args": ["-x"]}
+    request = calls["spawn_run"].request_of({"backend": "acp", "cwd": "/", "backend_config": {"command": '["a", "b"]'}})
+    assert request.backend_config == {"command": ["a", "b"]}
+    request = calls["list_jobs"].request_of({"status": ["running", "queued"], "limit": '"5"'})
+    assert (request.status, request.limit) == ("running,queued", 5)
+    for name, word in (("get_job_status", "job_id"), ("get_run", "run_id"), ("comfyui_job", "prompt_id")):
+        for given in (["x1"], '["x1"]', '"x1"'):
+            assert getattr(calls[name].request_of({word: given}), word) == "x1"
+    with pytest.raises(InvalidRequestError, match="job_id: Input should be a valid string"):
+        calls["get_job_status"].request_of({"job_id": '["a", "b"]'})
     request = calls["comfyui_submit"].request_of({"workflow": '{"1": {}}', "overrides": '{"1.seed": 5}'})
     assert (request.workflow, request.overrides) == ({"1": {}}, {"1.seed": [5]})
 

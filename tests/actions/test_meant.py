@@ -7,11 +7,15 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field
 
-from mcp_background_job.actions.meant import meant
+from mcp_background_job.actions.meant import Entries, Word, Words, meant
 
 _Texts = list[str]
 _Object = Annotated[dict[str, Any], Field(description="free")]
 
+
+_Known = Annotated[
+    dict[str, Any] | None, Entries({"argv": str | _Texts, "map": dict[str, str]}), Field(description="x")
+]
 
 #: Declared type, what comes, what is made of it.
 _TABLE: list[tuple[Any, Any, Any]] = [
@@ -64,6 +68,35 @@ _TABLE: list[tuple[Any, Any, Any]] = [
     (float | None, " 2.5 ", " 2.5 "),
     (bool, "true", "true"),
     (Literal["a", "b"], "a", "a"),
+    # The JSON text of a JSON text.
+    (float | None, '"2.5"', "2.5"),
+    (int, r'"\"20\""', "20"),
+    (bool, '"false"', "false"),
+    (Literal["a", "b"] | None, '"b"', "b"),
+    (dict[str, str], r'"{\"A\": 1}"', {"A": "1"}),
+    (str, '"quoted"', '"quoted"'),
+    # A word has neither quotation marks nor brackets around it.
+    (Word, '"jabc"', "jabc"),
+    (Word | None, ["jabc"], "jabc"),
+    (Word, [7], "7"),
+    (Word, '["jabc"]', "jabc"),
+    (Word, 5, "5"),
+    (Word, "null", "null"),
+    (Word, "[abc", "[abc"),
+    (Word, ["ja", "jb"], ["ja", "jb"]),
+    (Word, '["ja", "jb"]', ["ja", "jb"]),
+    (Word | list[Word] | None, "[]", []),
+    (Word | list[Word] | None, r'"[\"ja\"]"', ["ja"]),
+    (Word | list[Word], ['"ja"', "jb"], ["ja", "jb"]),
+    (list[Word], '"enter"', ["enter"]),
+    (Words | None, ["running", "lost"], "running,lost"),
+    (Words, '["queued"]', "queued"),
+    (Words, '"queued, lost"', "queued, lost"),
+    (Words, "queued,lost", "queued,lost"),
+    # Entries of a free object of which something is known.
+    (_Known, {"argv": '["make", "-j"]', "note": '["x"]'}, {"argv": ["make", "-j"], "note": '["x"]'}),
+    (_Known, r'{"argv": "[\"make\"]", "map": "{\"a\": 1}"}', {"argv": ["make"], "map": {"a": "1"}}),
+    (_Known, {"argv": "make it"}, {"argv": "make it"}),
     # What is wrong stays so.
     (str, {"command": "ls"}, {"command": "ls"}),
     (str, ["ls"], ["ls"]),

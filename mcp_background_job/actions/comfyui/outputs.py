@@ -9,6 +9,7 @@ from pydantic import Field
 
 from mcp_background_job.actions.action import Illustrated, Picture
 from mcp_background_job.actions.caller import Caller
+from mcp_background_job.actions.meant import Word
 from mcp_background_job.actions.opening import Opened
 from mcp_background_job.config import DEFAULT_OUTPUT_DIR
 from mcp_background_job.core.text import size
@@ -28,9 +29,9 @@ LIMIT_S = 40.0
 class Download:
     """What is to be downloaded, and to where."""
 
-    prompt_id: Annotated[list[str] | str | None, Field(description="one or several")] = None
+    prompt_id: Annotated[list[Word] | Word | None, Field(description="one or several")] = None
     session: Annotated[str | None, Field(description="or all of a session")] = None
-    batch: Annotated[str | None, Field(description="or of a batch")] = None
+    batch: Annotated[Word | None, Field(description="or of a batch")] = None
     output_dir: Annotated[str, Field(description="below COMFYUI_OUTPUT_DIR")] = DEFAULT_OUTPUT_DIR
 
 

@@ -11,6 +11,7 @@ from mcp_background_job.actions.action import Facts
 from mcp_background_job.actions.arguments import bounded_wait, several
 from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.comfyui.renders import CANCEL_S
+from mcp_background_job.actions.meant import Word, Words
 from mcp_background_job.actions.opening import Opened
 from mcp_background_job.core.waiting import MAX_WAIT_S
 from mcp_background_job.errors import InvalidRequestError
@@ -25,7 +26,7 @@ _MAX_LIMIT = 500
 class Batch:
     """A batch, and what to do with it."""
 
-    batch_id: Annotated[str | None, Field(description="without it: the newest batches")] = None
+    batch_id: Annotated[Word | None, Field(description="without it: the newest batches")] = None
     action: Literal["status", "cancel", "pause", "resume", "retry_failed"] = "status"
     interrupt: Annotated[bool, Field(description="cancel: stop the running prompt too")] = False
     limit: int = 20
@@ -38,7 +39,7 @@ class Session:
 
     action: Literal["new", "list", "show", "track"] = "show"
     name: Annotated[str | None, Field(description="name or id; without it the current session")] = None
-    prompt_id: Annotated[str | None, Field(description="track: any prompt")] = None
+    prompt_id: Annotated[Word | None, Field(description="track: any prompt")] = None
     note: str = ""
     limit: int = 20
 
@@ -48,10 +49,10 @@ class ListPrompts:
     """Prompts to be listed."""
 
     status: Annotated[
-        str | None, Field(description="some of pending, in_progress, completed, failed, cancelled, lost_to_restart")
+        Words | None, Field(description="some of pending, in_progress, completed, failed, cancelled, lost_to_restart")
     ] = None
     session: Annotated[str | None, Field(description="name or id")] = None
-    batch: str | None = None
+    batch: Word | None = None
     limit: int = 20
 
 
@@ -60,7 +61,7 @@ class ListErrors:
     """Failures to be explained."""
 
     session: str | None = None
-    batch: str | None = None
+    batch: Word | None = None
     limit: int = 5
 
 

@@ -10,6 +10,7 @@ from pydantic import Field
 from mcp_background_job.actions.action import Facts
 from mcp_background_job.actions.arguments import bounded_wait
 from mcp_background_job.actions.caller import Caller
+from mcp_background_job.actions.meant import Word
 from mcp_background_job.actions.opening import Opened
 from mcp_background_job.core.waiting import MAX_WAIT_S
 from mcp_background_job.errors import InvalidRequestError
@@ -58,7 +59,7 @@ class Submit:
 class LookAtPrompt:
     """A prompt to look at."""
 
-    prompt_id: str
+    prompt_id: Word
     wait_s: Annotated[float, Field(description="for its end (max 50)")] = 0
 
 
@@ -66,7 +67,7 @@ class LookAtPrompt:
 class Cancel:
     """A render to be stopped."""
 
-    prompt_id: Annotated[str | None, Field(description="touches no other; without it the running one")] = None
+    prompt_id: Annotated[Word | None, Field(description="touches no other; without it the running one")] = None
     clear_pending: Annotated[bool, Field(description="drop all pending ones too")] = False
 
 
@@ -74,7 +75,7 @@ class Cancel:
 class CancelQueued:
     """A pending prompt to be taken out."""
 
-    prompt_id: str
+    prompt_id: Word
 
 
 class Rendering:

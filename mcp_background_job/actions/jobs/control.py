@@ -11,6 +11,7 @@ from mcp_background_job.actions.arguments import Wait, wait_of
 from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.jobs.answering import matches_told
 from mcp_background_job.actions.jobs.report import JobText
+from mcp_background_job.actions.meant import Word
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.news import OUTPUT
 from mcp_background_job.errors import InvalidRequestError
@@ -23,10 +24,10 @@ from mcp_background_job.jobs.manager import JobManager
 class Interact:
     """Input for a job."""
 
-    job_id: str
+    job_id: Word
     input: Annotated[str | None, Field(description="a line for its stdin")] = None
     enter: Annotated[bool, Field(description="end it with Enter")] = True
-    keys: Annotated[list[str] | None, Field(description="then keys: q, ctrl-c, eof, enter, up, f10, alt-x …")] = None
+    keys: Annotated[list[Word] | None, Field(description="then keys: q, ctrl-c, eof, enter, up, f10, alt-x …")] = None
     until: Annotated[str | None, Field(description="wait for this regex, not for the next prompt or silence")] = None
     wait_s: Annotated[float, Field(description="for the answer, at most")] = 5
 

@@ -10,6 +10,7 @@ from pydantic import Field
 from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.jobs.killed import all_of_project, fate_row, fates
 from mcp_background_job.actions.jobs.report import JobsResult, KillResult
+from mcp_background_job.actions.meant import Word
 from mcp_background_job.errors import BackgroundJobError, InvalidRequestError, UnknownJobError
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.policy import GRACE_S
@@ -19,7 +20,7 @@ from mcp_background_job.jobs.policy import GRACE_S
 class Kill:
     """Jobs to be stopped."""
 
-    job_id: Annotated[str | list[str] | None, Field(description="id or name, or several")] = None
+    job_id: Annotated[Word | list[Word] | None, Field(description="id or name, or several")] = None
     all_of_project: bool = False
     signal: Annotated[str | None, Field(description="default TERM")] = None
     signal_only: Annotated[bool | None, Field(description="send HUP, USR1, STOP, CONT …, and stop nothing")] = None
@@ -37,6 +38,8 @@ class Killing:
         """Stop jobs and every process that they started, those in the background too. Returns when all are dead."""
         if request.all_of_project == (request.job_id is not None):
             raise InvalidRequestError("say what to kill: job_id, or all_of_project=true for all jobs of this project")
+        if request.job_id == []:
+            raise InvalidRequestError("job_id is an empty list: name at least one job")
         asked = request.job_id if request.job_id is not None else await all_of_project(self._manager, caller.project)
         references = [asked] if isinstance(asked, str) else asked
         killing = fates(

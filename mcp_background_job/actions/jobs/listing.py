@@ -13,6 +13,7 @@ from mcp_background_job.actions.arguments import several
 from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.jobs.listed import page
 from mcp_background_job.actions.jobs.report import JobsResult
+from mcp_background_job.actions.meant import Word, Words
 from mcp_background_job.core.job import JobChoice
 from mcp_background_job.core.states import STATUSES
 from mcp_background_job.core.text import expanded
@@ -26,8 +27,8 @@ _MAX_LIMIT = 200
 class List:
     """Jobs to be listed."""
 
-    status: Annotated[str | None, Field(description=f"one or more of {', '.join(STATUSES)}")] = None
-    name: str | None = None
+    status: Annotated[Words | None, Field(description=f"one or more of {', '.join(STATUSES)}")] = None
+    name: Word | None = None
     all_projects: bool = False
     cwd: Annotated[str | None, Field(description="run there or below")] = None
     limit: int = 20

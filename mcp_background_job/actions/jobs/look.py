@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.jobs.report import StatusResult, status_result
+from mcp_background_job.actions.meant import Word
 from mcp_background_job.jobs.manager import JobManager
 
 
@@ -13,7 +14,7 @@ from mcp_background_job.jobs.manager import JobManager
 class Look:
     """A job to look at."""
 
-    job_id: str
+    job_id: Word
 
 
 class Looking:

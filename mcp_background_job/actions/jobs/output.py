@@ -9,6 +9,7 @@ from pydantic import Field
 
 from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.jobs.report import JobText
+from mcp_background_job.actions.meant import Word
 from mcp_background_job.core.news import OUTPUT
 from mcp_background_job.core.states import State
 from mcp_background_job.errors import InvalidRequestError
@@ -26,7 +27,7 @@ StreamName = Literal["both", "stdout", "stderr"]
 class Tail:
     """Last lines to be read."""
 
-    job_id: str
+    job_id: Word
     lines: int = 50
     stream: StreamName = "both"
     grep: Annotated[str | None, Field(description="only lines with this regex")] = None
@@ -40,7 +41,7 @@ class Tail:
 class Page:
     """A page to be read."""
 
-    job_id: str
+    job_id: Word
     cursor: Annotated[int, Field(description="byte offset: 0, or a next cursor")] = 0
     max_bytes: int = 16_000
     stream: StreamName = "both"

@@ -13,6 +13,7 @@ from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.jobs.answering import IN_ANY_CASE, Answering, Turn
 from mcp_background_job.actions.jobs.report import JobResult, job_result
 from mcp_background_job.actions.jobs.waiting import notes_of
+from mcp_background_job.actions.meant import Word
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
 from mcp_background_job.core.waiting import Kind, Why
@@ -30,7 +31,7 @@ class Execute:
     """A command to be run."""
 
     command: Annotated[str, Field(description="for the shell")]
-    name: str | None = None
+    name: Word | None = None
     cwd: str | None = None
     env: dict[str, str] | None = None
     stdin: Annotated[
@@ -42,7 +43,7 @@ class Execute:
     until: Annotated[str | None, Field(description="stop waiting at a regex in the output, port:N or idle:S")] = None
     fail_on: Annotated[str | None, Field(description="regex that ends the wait as failed")] = None
     timeout_s: Annotated[float | None, Field(description="kill it after")] = None
-    after: Annotated[list[str] | None, Field(description="jobs that must complete first")] = None
+    after: Annotated[list[Word] | None, Field(description="jobs that must complete first")] = None
     leftovers: Annotated[
         Literal["keep", "kill"], Field(description="kill: what outlives the shell is ended, not waited for")
     ] = "keep"
@@ -56,7 +57,7 @@ class Execute:
 class Restart:
     """A job whose command is to be started again."""
 
-    job_id: str
+    job_id: Word
     command: str | None = None
     cwd: str | None = None
     env: dict[str, str] | None = None

@@ -11,6 +11,7 @@ from mcp_background_job.actions.arguments import Wait, wait_of
 from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.jobs.answering import IN_ANY_CASE, Answering, Budget
 from mcp_background_job.actions.jobs.report import JobResult, JobsResult
+from mcp_background_job.actions.meant import Word
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.output import NEWS_BUDGET
@@ -27,7 +28,7 @@ _LEAST_OF_SEVERAL = 200
 class WaitFor:
     """Jobs to be waited for, and until what."""
 
-    job_id: Annotated[str | list[str], Field(description="id or name, or several")]
+    job_id: Annotated[Word | list[Word], Field(description="id or name, or several")]
     until: Annotated[
         str, Field(description='"exit", regex in the output, "port:8080", "http://…" (answers) or "idle:10" (s)')
     ] = "exit"

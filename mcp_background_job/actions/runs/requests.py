@@ -7,11 +7,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from mcp_background_job.actions.meant import Entries, Word
 from mcp_background_job.core.run import Backend, Role
 
 Message = Annotated[
     dict[str, Any], Field(description='{"role":"user","parts":[{"type":"text","text":…}|{"type":"data","data":{…}}]}')
 ]
+
+#: A list of texts; one text alone may be several words, or one, and only whoever means it knows.
+_Texts = str | list[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,13 +28,14 @@ class Spawn:
     input_message: Message | None = None
     role: Role = "worker"
     session_mode: Literal["new", "resume"] = "new"
-    session_id: Annotated[str | None, Field(description="to resume")] = None
+    session_id: Annotated[Word | None, Field(description="to resume")] = None
     nickname: Annotated[str | None, Field(description="agent_name")] = None
     profile: Annotated[str | None, Field(description="persona file")] = None
     output_schema: dict[str, Any] | None = None
     metadata: dict[str, Any] | None = None
     backend_config: Annotated[
         dict[str, Any] | None,
+        Entries({"command": _Texts, "args": _Texts, "accepted_output_modes": _Texts, "headers": dict[str, str]}),
         Field(description="model, full_access, args[], binary; command, acp: command[argv]; remote_a2a: agent_url"),
     ] = None
     timeout_s: float | None = None
@@ -42,7 +47,7 @@ class Spawn:
 class WhichRun:
     """A run, by its id or its agent's name."""
 
-    run_id: str | None = None
+    run_id: Word | None = None
     agent_name: str | None = None
     cwd: str | None = None
 
@@ -52,7 +57,7 @@ class Poll:
     """Events to be read."""
 
     after_seq: int = 0
-    run_id: str | None = None
+    run_id: Word | None = None
     agent_name: str | None = None
     cwd: str | None = None
     limit: int = 100
@@ -64,7 +69,7 @@ class GoOn:
     """An answer, or what to do next."""
 
     input_message: Message
-    run_id: str | None = None
+    run_id: Word | None = None
     agent_name: str | None = None
     cwd: str | None = None
 
@@ -73,8 +78,8 @@ class GoOn:
 class ListRuns:
     """Runs to be listed."""
 
-    status: str | None = None
-    backend: str | None = None
+    status: Word | None = None
+    backend: Word | None = None
     cwd: str | None = None
     limit: int = 20
     cursor: int = 0
@@ -86,7 +91,7 @@ class Artifact:
 
     seq: int
     field_path: Annotated[str, Field(description="a key of data.artifact_refs")]
-    run_id: str | None = None
+    run_id: Word | None = None
     agent_name: str | None = None
     cwd: str | None = None
     offset: int = 0
