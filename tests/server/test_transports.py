@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shlex
 import signal
 import socket
 import stat
@@ -13,6 +14,7 @@ import sys
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -106,6 +108,34 @@ async def test_a_job_runs_over_http(http_server: HttpServer) -> None:
     async with Client(transport) as client:
         job = await Caller(client).facts("execute_command", command="echo hi; exit 3", wait_s=WAIT_S)
     assert (job["output"], job["exit_code"]) == ("hi", 3)
+
+
+async def test_over_http_each_reader_of_a_client_is_told_of_its_own_endings_once(
+    http_server: HttpServer, tmp_path: Path
+) -> None:
+    def reader(name: str) -> Client[Any]:
+        headers = {"MCP-BG-Reader": name} if name else {}
+        return Client(StreamableHttpTransport(http_server.url, headers=headers, auth=http_server.token))
+
+    async def told(name: str) -> set[str]:
+        """Ask, in a connection of its own, for what shows no job; returns the jobs whose ends are told with it."""
+        async with reader(name) as client:
+            answer = await client.call_tool("list_jobs", {"status": "queued"})
+        said = "\n".join(getattr(part, "text", "") for part in answer.content)
+        return {owner for owner, job_id in jobs.items() if job_id in said}
+
+    jobs: dict[str, str] = {}
+    go = tmp_path / "go"
+    for name in ("planner", "reviewer", ""):
+        async with reader(name) as client:
+            command = f"until [ -e {shlex.quote(str(go))} ]; do sleep 0.05; done"
+            jobs[name] = (await Caller(client).facts("execute_command", command=command, wait_s=0))["job_id"]
+    assert await told("planner") == set()
+    go.touch()
+    async with reader("an onlooker") as client:
+        await Caller(client).facts("wait_for_job", job_id=list(jobs.values()), wait_s=WAIT_S)
+    for name in ("reviewer", "planner", "", "an onlooker"):
+        assert [await told(name), await told(name)] == [{name} & jobs.keys(), set()]
 
 
 @pytest.mark.requirement("http.closed")
