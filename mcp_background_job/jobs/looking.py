@@ -104,12 +104,12 @@ class Looker:
 
     async def note_of_end(self, job: Job) -> str | None:
         """Return what is to be said of a job that has ended, beside its reason."""
-        return await lanes.look(lambda: self._note_of_end(job, self._spec(job.job_id)))
+        return await lanes.look(self._note_of_end, job)
 
-    def _note_of_end(self, job: Job, spec: Spec | None) -> str | None:
+    def _note_of_end(self, job: Job, spec: Spec | None = None) -> str | None:
         from mcp_background_job.jobs.ending import note_of_end  # noqa: PLC0415  lists do without
 
-        return note_of_end(self._places, job, spec)
+        return note_of_end(self._places, job, spec or self._spec(job.job_id))
 
     async def notes_on(self, jobs: Sequence[Job]) -> dict[str, str]:
         """Look at jobs and return the same."""
@@ -182,13 +182,18 @@ class Looker:
 
     async def excerpt(self, job: Job, *, since: int, budget: int | None) -> Excerpt:
         """Return what matters of a job's output."""
+        return await lanes.scan(self._excerpt, job, since, budget)
+
+    async def excerpt_of_end(self, job: Job, *, since: int, budget: int | None) -> tuple[Excerpt, str | None]:
+        """Return the same of a job that has ended, and the note on its end: both in one change of threads."""
+        return await lanes.scan(lambda: (self._excerpt(job, since, budget), self._note_of_end(job)))
+
+    def _excerpt(self, job: Job, since: int, budget: int | None) -> Excerpt:
         from mcp_background_job.jobs import output  # noqa: PLC0415  much that is about no output does without
 
         failed = job.outcome not in (None, Outcome.COMPLETED)
         store = self._places.store_of(job.job_id)
-        return await lanes.scan(
-            output.excerpt, store, job.job_id, since=since, budget=budget or output.EXCERPT_BUDGET, failed=failed
-        )
+        return output.excerpt(store, job.job_id, since=since, budget=budget or output.EXCERPT_BUDGET, failed=failed)
 
     async def newest(self, job: Job, *, since: int, budget: int | None) -> Excerpt:
         """Return the end of a live job's new output."""

@@ -194,6 +194,12 @@ class JobManager:
         """Return what matters of a job's output, within a budget of characters; without one, within the usual."""
         return await self._looker.excerpt(job, since=since, budget=budget)
 
+    async def excerpt_of_end(
+        self, job: Job, *, since: int = 0, budget: int | None = None
+    ) -> tuple[Excerpt, str | None]:
+        """Return the same of a job that has ended, with the note on its end."""
+        return await self._looker.excerpt_of_end(job, since=since, budget=budget)
+
     async def newest(self, job: Job, *, since: int, budget: int | None = None) -> Excerpt:
         """Return the end of what a live job has written from an offset on, in few characters."""
         return await self._looker.newest(job, since=since, budget=budget)

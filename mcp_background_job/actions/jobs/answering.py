@@ -15,7 +15,7 @@ from mcp_background_job.core.text import duration, size
 from mcp_background_job.core.waiting import Why
 from mcp_background_job.executors import lanes
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.jobs.output import EXCERPT_BUDGET, NEWS_BUDGET
+from mcp_background_job.jobs.output import EXCERPT_BUDGET, NEWS_BUDGET, Excerpt
 from mcp_background_job.jobs.waiting.wait import Waited, WaitRequest
 
 
@@ -78,14 +78,10 @@ class Answering:
         """Return what became of a wait, with the output that is new; the caller knows it then."""
         job, found = waited.job, waited.found
         brief = budget.no_news if waited.why in (None, Why.TIMEOUT) else None
-        if brief is None:
-            excerpt = await self._manager.excerpt(job, since=turn.since, budget=budget.news)
-        else:
-            excerpt = await self._manager.newest(job, since=turn.since, budget=brief)
+        excerpt, told = await self._shown(waited, turn.since, budget.news, brief)
         so_far = None
         if brief is not None or (turn.since and not excerpt.text):
             so_far = await self._so_far(job, excerpt.end, is_silent=not excerpt.text)
-        told = await self._manager.note(job, waited.seen)
         notes = [*notes, told] if told else notes
         if found and waited.written_at is None:
             notes = [*notes, "when the line was written is unknown"]
@@ -103,6 +99,17 @@ class Answering:
             next_cursor=excerpt.next,
             **(log_facts(log_path, excerpt.first) if brief is None else {}),
         )
+
+    async def _shown(self, waited: Waited, since: int, news: int, brief: int | None) -> tuple[Excerpt, str | None]:
+        """Return the output that is new, and what is to be said of the job beside its status."""
+        job, seen = waited.job, waited.seen
+        if brief is None and job.state is State.EXITED:  # whoever waits for an end gets it as soon as can be
+            return await self._manager.excerpt_of_end(job, since=since, budget=news)
+        if brief is None:
+            excerpt = await self._manager.excerpt(job, since=since, budget=news)
+        else:
+            excerpt = await self._manager.newest(job, since=since, budget=brief)
+        return excerpt, await self._manager.note(job, seen)
 
     async def _so_far(self, job: Job, output_bytes: int, *, is_silent: bool) -> str:
         """Return in one line how a job is, and how to read all of its output."""
