@@ -18,7 +18,7 @@ _BEFORE_COMMANDS = (*_OPENING, "then", "else", "elif", "do", "!", "time")
 _BEYOND_US = re.compile(r"\b(case|coproc|pipefail|PIPESTATUS|pipestatus)\b")
 
 #: A shell with these does or shows something else if it has a trap of ours.
-_MINDS_TRAPS = re.compile(r"\b(trap|BASH_ENV|ZDOTDIR|verbose|functrace|extdebug)\b|\bset\s+-[a-zA-Z]*[vT]")
+_MINDS_TRAPS = re.compile(r"\b(trap|BASH_ENV|ZDOTDIR|verbose|functrace|extdebug|monitor)\b|\bset\s+-[a-zA-Z]*[vTm]")
 
 #: Last commands that shells execute themselves. For another one behind ``&&``, bash gives itself up if no trap wants it
 #: back, and then a signal that ends the command is the job's.
@@ -50,7 +50,9 @@ class Pipelines:
 
     Attributes:
         all: in the order of the text.
+        background: the texts of what the shell itself puts in the background, empty within a compound command.
         is_last: the last command is one.
+        comes_back: the shell is still there when the last command has ended.
         may_end_in_one: so may be what the shell runs last, and it is still there when that has ended.
         keeps_its_end: the shell ends as it would if it had a DEBUG trap.
         stays_in_sight: each command after a pipeline is one that the shell stops at: no subshell.
@@ -58,7 +60,9 @@ class Pipelines:
     """
 
     all: tuple[Pipeline, ...] = ()
+    background: tuple[str, ...] = ()
     is_last: bool = False
+    comes_back: bool = False
     may_end_in_one: bool = False
     keeps_its_end: bool = False
     stays_in_sight: bool = True
@@ -69,8 +73,8 @@ NONE = Pipelines()
 
 
 def pipelines(text: str) -> Pipelines:
-    """Return what is known of the pipelines of a shell text; ``NONE`` if there are none, or in doubt."""
-    if "|" not in text or _BEYOND_US.search(text):
+    """Return what is known of the pipelines of a shell text; ``NONE`` if there are none at all, or in doubt."""
+    if not ("|" in text or "&" in text) or _BEYOND_US.search(text):
         return NONE
     try:
         return _Reader(text).read()
@@ -90,6 +94,7 @@ class _Command:
         is_in_sight: the shell stops at a stage of it.
         is_function: it is the body of one.
         follows: the operator before it.
+        before: how many pipelines were found before its list.
     """
 
     stages: list[str] = field(default_factory=list[str])
@@ -99,6 +104,7 @@ class _Command:
     is_in_sight: bool = False
     is_function: bool = False
     follows: str = ""
+    before: int = 0
 
 
 @dataclass
@@ -114,6 +120,7 @@ class _Reader:
     begins_command: bool = True
     is_body: bool = False
     found: list[Pipeline] = field(default_factory=list[Pipeline])
+    background: list[str] = field(default_factory=list[str])
     stays_in_sight: bool = True
 
     def read(self) -> Pipelines:
@@ -128,7 +135,9 @@ class _Reader:
         comes_back = is_composed or last.first in _BUILTIN
         return Pipelines(
             all=tuple(self.found),
+            background=tuple(self.background),
             is_last=bool(last.stages),
+            comes_back=comes_back,
             may_end_in_one=is_composed or (comes_back and not is_sequence),
             keeps_its_end=comes_back or is_sequence,
             stays_in_sight=self.stays_in_sight,
@@ -240,7 +249,7 @@ class _Reader:
         if word in _OPENING:
             self.command.is_function |= self._takes_body()
             self.outer.append(self.command)
-            self.command = _Command()
+            self.command = _Command(before=len(self.found))
             self.begins_command = word in ("if", "while", "until", "{")
         else:
             self.command.begin = -1
@@ -274,18 +283,24 @@ class _Reader:
         if command.words:
             if command.stages:
                 self._end_stage(end)
-            self._note(command, in_background=operator == "&")
+            self._note(command, in_background=operator == "&", end=end)
         if command.words or operator in ("&&", "||"):
-            self.command = _Command(follows=operator)
+            is_same_list = operator in ("&&", "||")
+            self.command = _Command(follows=operator, before=command.before if is_same_list else len(self.found))
         else:
-            self.command = _Command(follows=command.follows)
+            self.command = _Command(follows=command.follows, before=command.before)
         self.begins_command = True
 
-    def _note(self, command: _Command, *, in_background: bool) -> None:
+    def _note(self, command: _Command, *, in_background: bool, end: int) -> None:
+        is_outermost = not any(one.is_function for one in self.outer)
         if in_background:
+            del self.found[command.before :]  # the list is run in another process
+            if is_outermost:
+                named = " | ".join(command.stages) or self.text[command.begin : end].strip()
+                # What is compound may run it twice, or never: of several it would not be known which one has ended.
+                self.background.append("" if self.outer else named)
             self.last = _Command(words=1, first=":")
             return
-        is_outermost = not any(one.is_function for one in self.outer)
         if command.stages:
             self.found.append(Pipeline(tuple(command.stages), is_outermost=is_outermost))
         if len(self.found) > bool(command.stages) and not command.is_in_sight:

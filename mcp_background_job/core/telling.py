@@ -1,8 +1,9 @@
-"""What a shell is had to tell of the pipelines of a command, and what remains untold."""
+"""What a shell is had to tell of the pipelines and background processes of a command, and what remains untold."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 
 from mcp_background_job.core.aftermath import program, short
 from mcp_background_job.core.pipeline import Pipeline, Pipelines, pipelines
@@ -14,6 +15,11 @@ _MAX_NAMED = 20
 _CANNOT_FAIL = ("echo", "printf", "yes", ":", "true")
 
 
+#: The pid of the last background process is that of <() and >() too, which are none. For these forms of wait, and for
+#: jobs, a process is gone that has ended a moment before; a trap that took a moment might change what they find.
+_MINDS_CHILDREN = re.compile(r"[<>]\(|\bwait\s+[-%]|\b(jobs|fg|bg|disown)\b")
+
+
 @dataclass(frozen=True)
 class Telling:
     """What a shell is had to tell.
@@ -22,6 +28,7 @@ class Telling:
         at_end: how the stages of the pipeline ended that it ran last.
         passed: the same of those before, where a stage failed that was not the last.
         told: the texts of the stages of the pipelines that are told.
+        background: what it has put in the background, if it is had to tell how that ended.
         untold: the first stage of a pipeline that is not told, if it could have failed.
     """
 
@@ -29,13 +36,19 @@ class Telling:
     passed: bool = False
     told: tuple[tuple[str, ...], ...] = ()
     untold: str | None = None
+    background: tuple[str, ...] = ()
 
 
 def telling(command: str, shell: str) -> Telling:
     """Return what a shell (``bash``, ``zsh``; ``""`` for one that tells nothing) is had to tell of a command."""
     found = pipelines(command)
     plan = {"bash": _in_bash, "zsh": _in_zsh}.get(shell, _untold) if found.may_trap else _untold
-    return plan(found)
+    told = plan(found)
+    if shell != "bash" or not (found.may_trap and found.background and found.comes_back):
+        return told
+    if _MINDS_CHILDREN.search(command):
+        return told
+    return replace(told, background=tuple(map(short, found.background[:_MAX_NAMED])))
 
 
 def _in_bash(found: Pipelines) -> Telling:

@@ -56,6 +56,7 @@ class Spec:
         tells_passed: the same of the pipelines before.
         pipelines: those that are told, each with a line for each stage.
         untold: the first stage of a pipeline that is not told, if it could have failed.
+        background: what the shell puts in the background and is had to tell of how it ended.
     """
 
     job_id: str
@@ -88,6 +89,7 @@ class Spec:
     tells_passed: bool = False
     pipelines: list[str] = field(default_factory=list[str])
     untold: str | None = None
+    background: list[str] = field(default_factory=list[str])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -264,6 +264,7 @@ def spec_of(
         tells_passed=told.passed,
         pipelines=["\n".join(stages) for stages in told.told],
         untold=told.untold,
+        background=list(told.background),
         project=policy.project if request.project is None else request.project,
         reader=request.reader,
     )

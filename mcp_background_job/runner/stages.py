@@ -4,7 +4,8 @@ The command is left as it is, word by word. The shell runs a file of ours before
 the variable that names such a file; the file undoes that at once, and sets traps that write exit codes into the job's
 directory: when the shell ends, those of the pipeline that it ran last, and in bash before each command those of the
 pipeline before, if a stage failed that was not the last. A command that sets a trap of its own is not given this
-(``core.telling``); what the shell reads from elsewhere may set one, and then that is all that is known.
+(``core.telling``); what the shell reads from elsewhere may set one, and then that is all that is known. Background
+processes are told of in the same way: ``runner.children``.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from mcp_background_job.core.aftermath import hidden_failure, not_known
 from mcp_background_job.jobdir import records
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import Spec
+from mcp_background_job.runner.children import Children, quoted
 
 #: Longer lists than this are not those of a pipeline that a person wrote.
 _MAX_STAGES = 100
@@ -26,11 +28,11 @@ _MAX_PASSED = 64 * 1024
 
 #: What bash does before each command: nothing but this comparison, as long as no stage but a last one fails. It must
 #: not show in the output (set -x), fail (set -e), or leave anything behind: variables are those of a subshell.
-_IN_PASSING = """! { case "${PIPESTATUS[@]}" in *[1-9]*\\ *) (
+_IN_PASSING = """case "${PIPESTATUS[@]}" in *[1-9]*\\ *) (
 _mcp_bg="${PIPESTATUS[@]}"
 while IFS= builtin read -r _mcp_bg_line; do [[ $_mcp_bg_line != "$_mcp_bg" ]] || builtin exit; done < FILE
 builtin printf "%s\\n" "$_mcp_bg" >> FILE
-) ;; esac; } 2>/dev/null"""
+) ;; esac"""
 
 _BASH, _ZSH = "bash", "zsh"
 
@@ -41,10 +43,12 @@ class Stages:
     def __init__(self, job: JobDir, spec: Spec) -> None:
         """Touches nothing yet."""
         self._job = job
-        self._shell = os.path.basename(spec.argv[0]) if spec.tells_stages or spec.tells_passed else ""
+        tells = spec.tells_stages or spec.tells_passed or spec.background
+        self._shell = os.path.basename(spec.argv[0]) if tells else ""
         self._spec = spec
         self._written = os.path.join(job.path, "stages")
         self._passed = os.path.join(job.path, "stages.passed")
+        self.children = Children(job, spec.background)
         self._is_asked = False
 
     def environment(self, env: Mapping[str, str]) -> dict[str, str]:
@@ -87,16 +91,25 @@ class Stages:
         if failure or exit_code != 0:
             return failure
         # A trap that was not run was replaced by another; what the shell has become had no time for it.
-        missing = self._shell and (not self._is_asked or (self._spec.tells_stages and not stages))
+        missing = bool(self._shell) and (not self._is_asked or (self._spec.tells_stages and not stages))
         untold = self._spec.untold or (pipelines[-1][0] if missing and pipelines else None)
         return not_known(untold) if untold else None
 
     def _traps(self, statuses: str) -> str:
         # In another shell than the job's own they must not be set; and see above.
-        written, passed = _quoted(self._written), _quoted(self._passed)
-        at_end = f'{{ builtin printf "%s " "${{{statuses}[@]}}" >| {written}; }} 2>/dev/null || :'
-        traps = [f"trap {_quoted(at_end)} EXIT"] if self._spec.tells_stages else []
-        traps += [f"trap {_quoted(_IN_PASSING.replace('FILE', passed))} DEBUG"] if self._spec.tells_passed else []
+        ends, steps = list[str](), list[str]()
+        if self._spec.tells_stages:
+            ends.append(f'builtin printf "%s " "${{{statuses}[@]}}" >| {quoted(self._written)}')
+        if self._spec.tells_passed:
+            steps.append(_IN_PASSING.replace("FILE", quoted(self._passed)))
+        if self._spec.background:
+            ends.append(self.children.end())
+            steps.append(self.children.step())
+        step = f"! {{ {'; '.join(steps)}; }} 2>/dev/null"
+        if self._spec.background:
+            self._file(*self.children.file(step))
+        traps = [f"trap {quoted('{ ' + '; '.join(ends) + '; } 2>/dev/null || :')} EXIT"] if ends else []
+        traps += [f"trap {quoted(step.replace('KNOWN', quoted('')))} DEBUG"] if steps else []
         return f'[ "$PPID" = {os.getpid()} ] && {{ {"; ".join(traps)}; }}'
 
     def _file(self, name: str, text: str) -> str:
@@ -116,10 +129,6 @@ def _in_bash(trap: str) -> str:
 
 
 def _in_zsh(before: str | None, trap: str) -> str:
-    back = "unset ZDOTDIR" if before is None else f"export ZDOTDIR={_quoted(before)}"
+    back = "unset ZDOTDIR" if before is None else f"export ZDOTDIR={quoted(before)}"
     users = '"${ZDOTDIR:-$HOME}/.zshenv"'
     return f"{back}\n[ -f {users} ] && . {users}\n{trap}\n"
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "'\"'\"'") + "'"

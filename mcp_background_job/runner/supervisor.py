@@ -396,6 +396,7 @@ class Supervisor:
             if len(family.failures) > failures and not family.childless:
                 self._publish()
             return
+        family.note_failures(self._stages.children.failures())
         self._account.stages = self._stages.read()
         self._account.hidden = self._stages.hidden(self._account.stages, family.leader_exit.exit_code)
         ends_leftovers = self._spec.leftovers == "kill" and self._climber is None

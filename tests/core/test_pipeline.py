@@ -156,10 +156,33 @@ def test_an_earlier_stage_that_failed_is_told(
         ("set -o pipefail; a | b", "bash", Telling()),
         ("echo hi | cat", "", Telling()),
         ("printf x | a | cat", "", Telling(untold="a")),
-        ("a | b & wait", "bash", Telling()),
+        ("a | b & wait", "zsh", Telling()),
+        ("c; a | b && c & wait", "", Telling()),
+        ("{ a | b; c; } & d | e", "", Telling(untold="d")),
         ("x=$(a | b); c", "bash", Telling()),
         ("a | b)", "bash", Telling()),
     ],
 )
 def test_what_a_shell_is_had_to_tell(text: str, shell: str, told: Telling) -> None:
     assert telling(text, shell) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "shell", "background"),
+    [
+        ("npm run api & sleep 5; echo up", "bash", ("npm run api",)),
+        ("cd app && ./serve --port 1 2>&1 &\nwait", "bash", ("./serve --port 1 2>&1",)),
+        ("a | b & (c) & wait", "bash", ("a | b", "(c)")),
+        ("for i in 1 2; do a & done; wait", "bash", ("",)),
+        ("f() { a & }; f; wait", "bash", ()),
+        ("a & npm test", "bash", ()),  # bash becomes npm, if it has no trap
+        ("a & wait -n; echo", "bash", ()),
+        ("a & jobs; wait", "bash", ()),
+        ("a > >(b) & wait", "bash", ()),
+        ("trap 'kill 0' EXIT; a & wait", "bash", ()),
+        ("a & wait", "zsh", ()),
+        ("a &> log; b >&2", "bash", ()),
+    ],
+)
+def test_what_a_shell_is_had_to_tell_of_the_background(text: str, shell: str, background: tuple[str, ...]) -> None:
+    assert telling(text, shell).background == background

@@ -10,6 +10,7 @@ import pytest
 
 from mcp_background_job.core.waiting import Kind, Until
 from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.request import StartRequest
 from mcp_background_job.jobs.waiting.wait import WaitRequest
 from tests.patience import PATIENCE_S, wait_until
 from tests.survival.support import ended, exit_of, output_of, start, status_of
@@ -51,6 +52,31 @@ async def test_a_subshell_is_not_named_by_the_whole_command(manager: JobManager)
     end = await ended(manager, job.job_id)
 
     assert end.reason.endswith("(`a subshell`) exited 4")
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("sh -c 'exit 4' & wait", [("sh -c 'exit 4'", 4)]),
+        ("no-such-program 2> /dev/null & wait $!; echo up", [("no-such-program 2> /dev/null", 127)]),
+        ("set -euxC; (exit 5) & true; wait; exit 0", [("(exit 5)", 5)]),
+        ("for i in 0 1 2; do (exit $i) & done; wait; [ 1 = 1 ]", [("", 1), ("", 2)]),
+        ("true & false & wait; echo up", [("false", 1)]),
+        ("f() { wait; }; (exit 7) & f; echo up", []),  # the shell has forgotten it
+    ],
+)
+async def test_bash_tells_of_what_it_has_reaped_itself(
+    manager: JobManager, state_dir: str, command: str, told: list[tuple[str, int]]
+) -> None:
+    job = (await manager.start(StartRequest(command=command, shell=("/bin/bash",)))).job  # noqa: S604  its name
+
+    end = await ended(manager, job.job_id)
+
+    assert end.status == "completed"
+    failures = exit_of(state_dir, job.job_id).failures
+    assert [(one.command, one.exit_code) for one in failures] == told
+    sentences = [f" (`{name}`) exited {code}" if name else f" exited {code}" for name, code in told]
+    assert all(sentence in end.reason for sentence in sentences)
 
 
 async def test_of_several_the_live_job_tells_the_first_at_once(manager: JobManager, state_dir: str) -> None:

@@ -44,6 +44,12 @@ SHAPES: list[tuple[str, list[int] | None]] = [
     ("f() { (exit 3) | cat; echo $FUNCNAME; }; f; f | cat; declare -f | wc -l; set | grep -c mcp", None),
     ("set -v; true | true; echo $LINENO", None),
     ("sleep 0 & (exit 3) | cat; wait; echo $? $BASH_SUBSHELL", None),
+    ("set -eu; (exit 3) & wait $! 2>&1 || echo caught $? >&2; echo $-", None),
+    ("(exit 3) & x=$!; wait $x; echo $? ${_##*[0-9]}; wait; wait $x 2> /dev/null; echo $?", None),
+    ("set -u; true; for i in 1 2; do (exit $i) & done; wait; echo $? ${x-unset}; set | grep -c mcp", None),
+    ("f() { false & wait; echo $? ${REPLY-none}; }; f; true & false", None),
+    ("sleep 60 & kill $!; wait $!; echo $?", None),
+    ("set -C; set -o posix; no-such-command & wait; echo $?", None),
     ("(exit 4) | cat; (exit 3); (exit 5)", None),
     ("while read -r x; do echo $x | (exit 6); done <<< a; trap; jobs; echo ${#DIRSTACK}", None),
     ("(exit 3) | cat # a comment at the end", [3, 0]),
@@ -112,6 +118,7 @@ def _run(
         tells_stages=tells and told.at_end,
         tells_passed=tells and told.passed,
         pipelines=["\n".join(names) for names in told.told],
+        background=list(told.background) if tells else [],
     )
     stages = Stages(job, spec)
     done = subprocess.run(

@@ -91,6 +91,11 @@ class Family:
         if is_failure(how["exit_code"], how["signal"]):
             self.failures.append(ChildExit(pid=pid, command=command, **how))
 
+    def note_failures(self, failures: list[ChildExit]) -> None:
+        """Note those that the shell has told of, which it had reaped itself."""
+        if not self._was_signalled:
+            self.failures = [*self.failures, *failures][:MAX_FAILURES]
+
     def _look_for_others(self) -> None:
         """Find out whether the children that live are those of other jobs."""
         if self.leader_exit is None or not self._has_subreaper:

@@ -1,0 +1,82 @@
+"""Has bash tell how the background processes ended that it has reaped itself: the runner inherits only what is left.
+
+It goes the way of ``runner.stages``. Before each command the trap sees whether there is a new background process. Then
+it runs ``children.step``, which adds to ``children.ends`` what finds out about that one when the shell ends. Two that
+begin without a command between them that the shell stops at, ``(a) & (b) &``, are seen as one, the second.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from mcp_background_job.core.aftermath import is_failure
+from mcp_background_job.jobdir.layout import JobDir
+from mcp_background_job.jobdir.records import ChildExit
+
+#: ``wait`` by itself has the shell forget all of them. So they are waited for before, one by one, which takes as long.
+_STEP = """case ${!-} in ""|KNOWN) ;; *) builtin . STEP ;; esac
+case $BASH_COMMAND in wait) builtin . ENDS now >> ENDED ;; esac"""
+
+#: Of those that are alive at the end of the shell, the runner is told by the kernel. What the shell has no knowledge of
+#: has a line with its complaint before its own.
+_END_OF_ONE = (
+    "{ [[ ! ${1-} ]] && builtin kill -0 %s 2>/dev/null; } || "
+    '{ builtin wait %s 2>&1 && builtin printf "%s 0\\n" || builtin printf "%s %%s\\n" "$?"; }\n'
+)
+
+_LINE = re.compile(rb"(\d+) (\d+)")
+
+#: Much more than the ends of as many processes as are remembered.
+_MAX_READ = 64 * 1024
+
+
+class Children:
+    """The background processes of one job's shell."""
+
+    def __init__(self, job: JobDir, commands: list[str]) -> None:
+        """Touches nothing yet; ``commands`` are those that the shell puts in the background."""
+        self._commands = commands
+        self._step, self._ends, self._ended = (
+            os.path.join(job.path, f"children.{what}") for what in ("step", "ends", "ended")
+        )
+
+    def step(self) -> str:
+        """Return what the shell does before each command, with KNOWN where the pid of the last one goes."""
+        named = _STEP.replace("STEP", quoted(self._step)).replace("ENDED", quoted(self._ended))
+        return named.replace("ENDS", quoted(self._ends))
+
+    def end(self) -> str:
+        """Return what it does when it ends."""
+        return f"[[ ! -e {quoted(self._ends)} ]] || builtin . {quoted(self._ends)} >> {quoted(self._ended)}"
+
+    def file(self, trap: str) -> tuple[str, str]:
+        """Return the name and text of the file that is run for each new one; ``trap`` is that of each command."""
+        before, _, behind = trap.partition("KNOWN")
+        note = f'builtin printf \'{_END_OF_ONE}\' "$!" "$!" "$!" "$!" >> {quoted(self._ends)}\n'
+        return "children.step", f'{note}builtin trap {quoted(before)}"$!"{quoted(behind)} DEBUG\n'
+
+    def failures(self) -> list[ChildExit]:
+        """Return those of them that failed, as far as the shell has told."""
+        try:
+            with open(self._ended, "rb") as file:
+                lines = file.read(_MAX_READ).splitlines()
+        except OSError:
+            return []
+        codes: dict[int, int] = {}
+        for before, line in zip([b"0 0", *lines], lines, strict=False):
+            if (ended := _LINE.fullmatch(line)) and _LINE.fullmatch(before):
+                codes.setdefault(int(ended[1]), int(ended[2]))
+        names = self._commands if len(self._commands) == len(codes) else [""] * len(codes)
+        if len(self._commands) == 1:
+            names = self._commands * len(codes)
+        return [
+            ChildExit(pid=pid, command=name, exit_code=code, signal=None)
+            for (pid, code), name in zip(codes.items(), names, strict=True)
+            if is_failure(code, None)
+        ]
+
+
+def quoted(text: str) -> str:
+    """Return a text as one word of a shell."""
+    return "'" + text.replace("'", "'\"'\"'") + "'"
