@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mcp_background_job.actions.jobs.listed import Listed
 from mcp_background_job.cli import terminal
 from mcp_background_job.cli.show import STYLES, printable
+from mcp_background_job.cli.wording import typed
 from mcp_background_job.core.text import duration
 
 if TYPE_CHECKING:  # rich costs 50 ms, and a pipe needs none of it
@@ -76,4 +77,6 @@ def _cell(job: Row, field: str) -> str:
     value = job.get(field)
     if value is None:
         return "-"
+    if field == "note":
+        return printable(typed(value))
     return duration(value) if field.endswith("_s") else printable(str(value))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mcp_background_job.actions.jobs import facts
 from mcp_background_job.cli import terminal
-from mcp_background_job.cli.terminal import PROGRAM
+from mcp_background_job.cli.wording import PROGRAM
 from mcp_background_job.core.states import State
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.starting import Started

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import codecs
 import json
-import re
 import sys
 from typing import Any
 
+from mcp_background_job.cli.wording import PROGRAM, typed
 from mcp_background_job.core.output.harmless import shown, shown_in_json
 from mcp_background_job.core.wire import plain, utf8
 from mcp_background_job.errors import BackgroundJobError
-
-PROGRAM = "mcp-background-job"
-
-#: An argument in a sentence that is made for tools too; options have its name, without the unit.
-_ARGUMENT = re.compile(r"(?<![\w'\"-])(stdin|timeout_s|grace_s|until|fail_on|if_running|stream|grep|signal|limit)=")
 
 
 def for_people() -> bool:
@@ -56,23 +51,17 @@ def draw(text: str) -> None:
 
 def say(text: str) -> None:
     """Write a remark or an error: on one line for a pipe, wrapped between words on a terminal."""
-    message = shown(f"{PROGRAM}: {' '.join(utf8(text).split())}")
+    message = shown(f"{PROGRAM}: {' '.join(utf8(typed(text)).split())}")
     sys.stderr.write(f"{_wrapped(message) if sys.stderr.isatty() else message}\n")
     sys.stderr.flush()
 
 
 def fail(error: BackgroundJobError, *, to_program: bool) -> None:
     """Say what went wrong; to a program that reads JSON, with its code."""
-    sentence = in_options(str(error))
+    sentence = typed(str(error))
     if to_program:
         as_json({"error": {"code": error.code, "message": sentence}})
     say(sentence)
-
-
-def in_options(text: str) -> str:
-    """Return a sentence about arguments, as tools have them, in the words of the command line."""
-    text = text.replace("signal_only=true", "--signal-only").replace("signal_only=false", "--no-signal-only")
-    return _ARGUMENT.sub(lambda found: f"--{found[1].removesuffix('_s').replace('_', '-')} ", text)
 
 
 def _wrapped(message: str) -> str:

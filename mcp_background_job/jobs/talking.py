@@ -98,7 +98,7 @@ class Talker:
         if not answer["pids"]:
             raise InvalidRequestError(
                 f"no process of job {job.label} is known to handle {name}, which ends those that do not, so it was not "
-                "sent; kill_job without signal_only stops the job"
+                "sent; kill_job with signal_only=false stops the job"
             )
         return answer["pids"]
 

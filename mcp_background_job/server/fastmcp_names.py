@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastmcp import FastMCP
+from fastmcp.exceptions import FastMCPError
 from fastmcp.server.auth import AccessToken, AuthProvider, TokenVerifier
 from fastmcp.server.context import Context, reset_transport, set_transport
 from fastmcp.server.dependencies import get_context, get_http_request
@@ -50,6 +51,7 @@ __all__ = [
     "ErrorData",
     "FastMCP",
     "FastMCPComponent",
+    "FastMCPError",
     "ImageContent",
     "JSONRPCError",
     "JSONRPCNotification",

@@ -73,7 +73,7 @@ def _ends_shown(report: Report) -> set[str]:
     if isinstance(report, JobText):
         return {report.job.job_id} if report.job.state is State.EXITED else set()
     if isinstance(report, JobsResult):
-        return {row["job_id"] for row in report.jobs if row["status"] not in NOT_OVER}
+        return {row["job_id"] for row in report.jobs if row["job_id"] and row["status"] not in NOT_OVER}
     shown = {getattr(report, "restarted_from", None)}
     if getattr(report, "status", None) not in NOT_OVER:
         shown.add(getattr(report, "job_id", None))

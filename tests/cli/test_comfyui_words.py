@@ -7,7 +7,7 @@ import pytest
 
 import mcp_background_job
 from mcp_background_job.cli import exit_codes
-from mcp_background_job.cli.comfyui.wording import typed
+from mcp_background_job.cli.wording import typed
 from mcp_background_job.comfyui.prompts.cancel_plan import Verdict
 from mcp_background_job.core.comfyui.batch import TERMINAL, BatchStatus
 from mcp_background_job.core.comfyui.submission import End
@@ -39,7 +39,7 @@ def test_what_does_not_exist_has_the_exit_code_of_that(error: type[BackgroundJob
 
 
 def test_every_outcome_of_a_lifecycle_action_has_an_exit_code() -> None:
-    text = (SOURCES / "outcome.py").read_text()
+    text = (SOURCES / "lifecycle" / "outcome.py").read_text()
     described = re.search(r"status: (.*?)\.\n", text, re.DOTALL)
     assert described
     words = re.findall(r"\w+", described[1].replace(" or ", " "))

@@ -120,7 +120,7 @@ def test_ctrl_c_interrupts_a_job(cli: CommandLine) -> None:
 def test_sending_to_a_closed_stdin_says_what_to_do(cli: CommandLine) -> None:
     done = cli("send", cli.start("--", "sleep", "60"), "text")
     assert done.returncode == 7
-    assert b'start the job with --stdin "pipe"' in done.stderr
+    assert b"start the job with --stdin pipe" in done.stderr
     assert b"Traceback" not in done.stderr
 
 

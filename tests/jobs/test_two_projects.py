@@ -236,12 +236,13 @@ async def test_a_list_has_what_is_of_the_project_and_counts_the_rest(
 async def test_several_are_killed_and_each_has_its_own_answer(shop: InProcess, blog: InProcess) -> None:
     first, second, theirs = await _start(shop, "one"), await _start(shop, "two"), await _start(blog)
     answer = await shop.call("kill_job", job_id=["one", second, "one", "nobody", "dev"])
-    assert [(row["job_id"], row["status"]) for row in answer["jobs"]] == [
-        (first, "killed"),
-        (second, "killed"),
-        ("nobody", "not_found"),
-        ("dev", "not_killed"),
+    assert [(row["job_id"], row.get("asked"), row["status"]) for row in answer["jobs"]] == [
+        (first, None, "killed"),
+        (second, None, "killed"),
+        (None, "nobody", "not_found"),
+        (None, "dev", "refused"),
     ]
+    assert [row.get("name") for row in answer["jobs"]] == ["one", "two", None, None]
     assert answer["jobs"][-1]["code"] == "name_of_another_project"
     assert (await blog.call("get_job_status", job_id=theirs))["status"] == "running"
 

@@ -14,6 +14,7 @@ from mcp_background_job.core.waiting import Kind, Until
 from mcp_background_job.jobs import keys as keyboard
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.waiting.wait import WaitRequest
+from mcp_background_job.server.fastmcp_names import MCPError
 from tests.patience import PATIENCE_S, WAIT_S
 from tests.server.calls import Caller
 
@@ -191,7 +192,12 @@ async def test_kill_says_what_was_the_case(client: Caller) -> None:
     job = await client.facts("execute_command", command="sleep 60", wait_s=0)
     assert (await client.facts("kill_job", job_id=job["job_id"]))["status"] == "killed"
     assert (await client.facts("kill_job", job_id=job["job_id"]))["status"] == "already_terminated"
-    assert (await client.facts("kill_job", job_id="jnever"))["status"] == "not_found"
+    assert await client.facts("kill_job", job_id="jnever") | {"reason": ""} == {
+        "status": "not_found",
+        "asked": "jnever",
+        "code": "unknown_job",
+        "reason": "",
+    }
 
 
 async def test_a_job_is_talked_to_on_a_terminal(client: Caller) -> None:
@@ -417,3 +423,12 @@ async def test_progress_is_reported_while_waiting(client: Caller, monkeypatch: p
     await client.client.call_tool("wait_for_job", {"job_id": job["job_id"], "wait_s": 1}, progress_handler=hear)
     assert any(job["job_id"] in message for message in heard)
     await client.facts("kill_job", job_id=job["job_id"])
+
+
+async def test_a_resource_that_is_not_there_is_no_trouble_of_the_server(
+    client: Caller, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for uri in ("job://jnever", "job://jnever/log"):
+        with pytest.raises(MCPError, match="there is no job 'jnever'"):
+            await client.client.read_resource(uri)
+    assert "Traceback" not in capfd.readouterr().err

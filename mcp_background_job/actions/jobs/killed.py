@@ -11,7 +11,14 @@ from typing import Any
 from mcp_background_job.actions.caller import Caller
 from mcp_background_job.core.job import Job, JobChoice, has_more_to_tell
 from mcp_background_job.core.states import NOT_OVER
-from mcp_background_job.errors import BackgroundJobError, InvalidRequestError, UnknownJobError
+from mcp_background_job.errors import (
+    BackgroundJobError,
+    InvalidRequestError,
+    LaunchError,
+    RunnerSilentError,
+    SurvivorsError,
+    UnknownJobError,
+)
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import STOP_SIGNAL, signal_to_send
 from mcp_background_job.jobs.stopping import Killed
@@ -25,8 +32,16 @@ class Signalled:
     pids: list[int]
 
 
-#: What became of one: how it ended, or why it did not.
-Fate = Killed | Signalled | BackgroundJobError
+@dataclass(frozen=True)
+class Failed:
+    """Why one was neither stopped nor signalled, and the job, if it is known which was meant."""
+
+    error: BackgroundJobError
+    job: Job | None
+
+
+#: What became of one.
+Fate = Killed | Signalled | Failed
 
 
 async def fates(
@@ -48,13 +63,14 @@ async def fates(
     to_send = signal_to_send(signal, signal_only=signal_only)
 
     async def fate(reference: str) -> Fate:
+        job = None
         try:
             job = await manager.find(reference, caller.changes)
             if to_send is not None:
                 return Signalled(job, await manager.signal_handlers(job, to_send))
             return await manager.kill(job.job_id, by=caller.client, signal=signal or STOP_SIGNAL, grace_s=grace_s)
         except BackgroundJobError as error:
-            return error
+            return Failed(error, job)
 
     meant = list(dict.fromkeys(references))
     return dict(zip(meant, await asyncio.gather(*(fate(reference) for reference in meant)), strict=True))
@@ -74,22 +90,30 @@ async def all_of_project(manager: JobManager, project: str) -> list[str]:
 
 
 def fate_row(reference: str, fate: Fate) -> dict[str, Any]:
-    """Return what became of one job, in the fields that tools and ``--json`` have for it."""
-    if isinstance(fate, BackgroundJobError):
-        status = "not_found" if isinstance(fate, UnknownJobError) else "not_killed"
-        return {"job_id": reference, "status": status, "reason": str(fate), "code": fate.code}
+    """Return what became of one job, in the fields that tools and ``--json`` have for it.
+
+    Where no job is known to be meant, there is only the word that was asked for.
+    """
+    job = fate.job
+    known = {"job_id": job.job_id, "name": job.name} if job else {"job_id": None, "asked": reference}
+    row = {**known, **_became(fate)}
+    return {name: value for name, value in row.items() if value is not None or name == "job_id"}
+
+
+def _became(fate: Fate) -> dict[str, Any]:
+    if isinstance(fate, Failed):
+        return {"status": _status_of(fate.error), "reason": str(fate.error), "code": fate.error.code}
     if isinstance(fate, Signalled):
-        return {"job_id": fate.job.job_id, "status": "signalled", "processes": fate.pids}
-    if fate.job is None:
-        return {"job_id": reference, "status": fate.status}
-    return {"job_id": fate.job.job_id, "status": fate.status, **_end(fate.job)}
+        return {"status": "signalled", "processes": fate.pids}
+    job = fate.job
+    if job is None:
+        return {"status": fate.status}
+    reason = job.reason if has_more_to_tell(job) else None
+    return {"status": fate.status, "exit_code": job.exit_code, "signal": job.signal, "reason": reason}
 
 
-def _end(job: Job) -> dict[str, Any]:
-    end = {
-        "name": job.name,
-        "exit_code": job.exit_code,
-        "signal": job.signal,
-        "reason": job.reason if has_more_to_tell(job) else None,
-    }
-    return {name: value for name, value in end.items() if value is not None}
+def _status_of(error: BackgroundJobError) -> str:
+    if isinstance(error, UnknownJobError):
+        return "not_found"
+    # These have tried; by any other, nothing was touched.
+    return "not_killed" if isinstance(error, SurvivorsError | RunnerSilentError | LaunchError) else "refused"

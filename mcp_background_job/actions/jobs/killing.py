@@ -8,10 +8,10 @@ from typing import Annotated
 from pydantic import Field
 
 from mcp_background_job.actions.caller import Caller
-from mcp_background_job.actions.jobs.killed import all_of_project, fate_row, fates
+from mcp_background_job.actions.jobs.killed import Failed, all_of_project, fate_row, fates
 from mcp_background_job.actions.jobs.report import JobsResult, KillResult
 from mcp_background_job.actions.meant import Word
-from mcp_background_job.errors import BackgroundJobError, InvalidRequestError, UnknownJobError
+from mcp_background_job.errors import InvalidRequestError, UnknownJobError
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.policy import GRACE_S
 
@@ -54,6 +54,6 @@ class Killing:
         if not isinstance(asked, str):
             return JobsResult(jobs=[fate_row(reference, fate) for reference, fate in became.items()])
         fate = became[asked]
-        if isinstance(fate, BackgroundJobError) and not isinstance(fate, UnknownJobError):
-            raise fate
+        if isinstance(fate, Failed) and not isinstance(fate.error, UnknownJobError):
+            raise fate.error
         return KillResult(**fate_row(asked, fate))

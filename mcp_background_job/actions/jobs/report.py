@@ -104,8 +104,9 @@ class KillResult(BaseModel):
     """What became of a request to kill."""
 
     status: str
-    job_id: str
+    job_id: str | None = None
     name: str | None = None
+    asked: str | None = None
     exit_code: int | None = None
     signal: str | None = None
     reason: str | None = None

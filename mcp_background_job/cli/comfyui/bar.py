@@ -9,8 +9,8 @@ from typing import Any, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from mcp_background_job.cli.comfyui.wording import typed
 from mcp_background_job.cli.show import printable
+from mcp_background_job.cli.wording import typed
 from mcp_background_job.comfyui.prompts.prompts import Prompt
 
 

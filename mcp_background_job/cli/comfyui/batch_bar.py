@@ -7,8 +7,8 @@ from typing import Any, Self
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
-from mcp_background_job.cli.comfyui.wording import typed
 from mcp_background_job.cli.show import escaped, printable
+from mcp_background_job.cli.wording import typed
 from mcp_background_job.comfyui.batches.batches import BatchView
 from mcp_background_job.comfyui.prompts.prompts import Prompt
 from mcp_background_job.comfyui.reports.report import progress_of

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from mcp_background_job.cli import terminal
 from mcp_background_job.cli.comfyui import sentences, show
-from mcp_background_job.cli.comfyui.wording import typed
 from mcp_background_job.cli.show import escaped
-from mcp_background_job.cli.terminal import PROGRAM
+from mcp_background_job.cli.wording import PROGRAM, typed
 from mcp_background_job.comfyui.reports.report import Report
 
 #: Said in the sentence, or below it in words of its own.

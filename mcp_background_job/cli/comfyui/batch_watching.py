@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.comfyui import batch_ending, batch_views
 from mcp_background_job.cli.comfyui.batch_views import View
-from mcp_background_job.cli.terminal import PROGRAM
+from mcp_background_job.cli.wording import PROGRAM
 from mcp_background_job.comfyui.batches.batches import BatchView
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.reports import queue_report

@@ -14,7 +14,7 @@ from cyclopts import Parameter
 
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.comfyui import sentences, show
-from mcp_background_job.cli.comfyui.wording import typed
+from mcp_background_job.cli.wording import typed
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.reports import output_report
 from mcp_background_job.comfyui.reports.report import Report

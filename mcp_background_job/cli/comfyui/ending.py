@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.comfyui import sentences, show
-from mcp_background_job.cli.comfyui.wording import typed
+from mcp_background_job.cli.wording import typed
 from mcp_background_job.comfyui.reports.report import Report
 
 #: Said in the sentence, or, as the place in the queue, already out of date.

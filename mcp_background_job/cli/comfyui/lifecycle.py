@@ -11,7 +11,7 @@ from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.comfyui import sentences, show
 from mcp_background_job.cli.comfyui.session import with_comfyui
 from mcp_background_job.cli.comfyui.waits import under_way
-from mcp_background_job.cli.terminal import PROGRAM
+from mcp_background_job.cli.wording import PROGRAM
 from mcp_background_job.comfyui.reports.report import Report
 
 #: A ComfyUI with many custom nodes takes so long to be ready; whoever waits for less or more says so.

@@ -7,8 +7,8 @@ from typing import Any
 
 from mcp_background_job.app import build_comfyui
 from mcp_background_job.cli import exit_codes, terminal
-from mcp_background_job.cli.comfyui.wording import typed
 from mcp_background_job.cli.session import with_manager
+from mcp_background_job.cli.wording import typed
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.config import load_comfyui_settings
 from mcp_background_job.errors import BackgroundJobError

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 from mcp_background_job.cli import terminal
 from mcp_background_job.cli.comfyui import rows, tables
-from mcp_background_job.cli.comfyui.wording import typed
 from mcp_background_job.cli.show import escaped
+from mcp_background_job.cli.wording import typed
 from mcp_background_job.comfyui.reports.report import Report
 
 _LABEL_WIDTH = 20

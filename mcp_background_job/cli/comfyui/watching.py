@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 from mcp_background_job.cli import terminal
 from mcp_background_job.cli.comfyui.views import View
-from mcp_background_job.cli.terminal import PROGRAM
+from mcp_background_job.cli.wording import PROGRAM
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.prompts.prompts import Prompt
 from mcp_background_job.core.comfyui.submission import End

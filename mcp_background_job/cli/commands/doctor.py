@@ -10,7 +10,7 @@ from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson
 from mcp_background_job.cli.checkup import Findings, blame, examine, examine_jobs
 from mcp_background_job.cli.comfyui import checkup as comfyui_checkup
-from mcp_background_job.cli.comfyui.wording import typed
+from mcp_background_job.cli.wording import typed
 from mcp_background_job.comfyui.wire.endpoint import endpoint_of
 from mcp_background_job.config import Settings, load_comfyui_settings, load_settings
 from mcp_background_job.core.text import size

@@ -6,11 +6,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from mcp_background_job.actions.jobs.killed import Fate, Signalled, all_of_project, fate_row, fates
+from mcp_background_job.actions.jobs.killed import Failed, Fate, Signalled, all_of_project, fate_row, fates
 from mcp_background_job.cli import exit_codes, show, terminal
 from mcp_background_job.cli.arguments import AsJson, Seconds
 from mcp_background_job.cli.session import caller, with_manager
-from mcp_background_job.errors import BackgroundJobError, InvalidRequestError
+from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.policy import GRACE_S
 
@@ -48,14 +48,14 @@ def kill(
                 _report(fate)
         if not became:
             terminal.say(f"project {asker.project} has no job that has not ended, so there is nothing to kill")
-        return exit_codes.of_errors(fate for fate in became.values() if isinstance(fate, BackgroundJobError))
+        return exit_codes.of_errors(fate.error for fate in became.values() if isinstance(fate, Failed))
 
     return with_manager(kill_them)
 
 
 def _report(fate: Fate) -> None:
-    if isinstance(fate, BackgroundJobError):
-        terminal.fail(fate, to_program=False)
+    if isinstance(fate, Failed):
+        terminal.fail(fate.error, to_program=False)
     elif isinstance(fate, Signalled):
         terminal.line(f"{fate.job.label} signalled: {', '.join(map(str, fate.pids))}")
     elif fate.job and fate.status == "killed":

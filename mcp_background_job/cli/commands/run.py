@@ -12,7 +12,7 @@ from mcp_background_job.cli.arguments import AsJson, OptionalSeconds, command_of
 from mcp_background_job.cli.follow import Follower
 from mcp_background_job.cli.printers import BytePrinter
 from mcp_background_job.cli.session import CLIENT, with_manager
-from mcp_background_job.cli.terminal import PROGRAM
+from mcp_background_job.cli.wording import PROGRAM
 from mcp_background_job.core.job import Job
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.jobs.manager import JobManager

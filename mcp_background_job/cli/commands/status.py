@@ -11,6 +11,7 @@ from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson
 from mcp_background_job.cli.session import looks, with_manager
 from mcp_background_job.cli.show import escaped, printable, style_of
+from mcp_background_job.cli.wording import typed
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.text import duration, size
 from mcp_background_job.jobs.manager import JobManager
@@ -52,7 +53,7 @@ def _write(job: Job, name: str, value: Any) -> None:
     elif name == "status" and terminal.for_people():
         _write_styled(job)
     else:
-        _write_line(name, _text(name, value))
+        _write_line(name, typed(value) if name == "note" else _text(name, value))
 
 
 def _write_line(name: str, text: str) -> None:

@@ -8,8 +8,8 @@ from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson
 from mcp_background_job.cli.comfyui import sentences, show
 from mcp_background_job.cli.comfyui.session import with_comfyui
-from mcp_background_job.cli.comfyui.wording import typed
 from mcp_background_job.cli.session import caller
+from mcp_background_job.cli.wording import typed
 from mcp_background_job.comfyui.control import ComfyUI
 
 
