@@ -133,6 +133,11 @@ class Catalog:
         """Return runs as they are indexed, newest first."""
         return await self._index.call(lambda registry: registry.runs(choice, limit=limit, offset=offset))
 
+    async def elsewhere(self, choice: RunChoice) -> int:
+        """Return how many runs of other projects would be meant too; a status is that of those which are over."""
+        counted = await self._index.call(lambda registry: registry.count_runs(choice))
+        return counted.everywhere - counted.meant
+
     async def live(self) -> list[RunRow]:
         """Return the runs that are not known to be over, newest first."""
         return await self._index.call(lambda registry: registry.live_runs())

@@ -62,9 +62,10 @@ def of_run(run: Run) -> Report:
 
 
 def of_list(listed: Listed) -> Report:
-    """Return several runs, and where to go on if there are more."""
+    """Return several runs, where to go on if there are more, and how many there are of other projects."""
     more = {} if listed.next_offset is None else {"next_cursor": listed.next_offset}
-    return {"runs": [of_run(run) for run in listed.runs], **more}
+    elsewhere = {"elsewhere": listed.elsewhere} if listed.elsewhere else {}
+    return {"runs": [of_run(run) for run in listed.runs], **more, **elsewhere}
 
 
 def of_poll(polled: Polled) -> Report:

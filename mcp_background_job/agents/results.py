@@ -26,10 +26,17 @@ class Run:
 
 @dataclass(frozen=True)
 class Listed:
-    """Some of the runs that there are, and the offset of the next one if there are more."""
+    """Some of the runs that there are.
+
+    Attributes:
+        runs: newest first.
+        next_offset: where the next ones begin, if there are more.
+        elsewhere: how many runs of other projects are left out.
+    """
 
     runs: list[Run]
     next_offset: int | None
+    elsewhere: int = 0
 
 
 @dataclass(frozen=True)

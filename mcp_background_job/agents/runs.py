@@ -123,10 +123,11 @@ class RunManager:
         status: str | None = None,
         backend: str | None = None,
         cwd: str | None = None,
+        project: str | None = None,
         limit: int = 20,
         offset: int = 0,
     ) -> Listed:
-        """Return runs, newest first.
+        """Return runs, newest first; without a project those of all.
 
         Raises:
             InvalidRequestError: an argument is out of bounds, or nothing can be meant by it.
@@ -140,7 +141,7 @@ class RunManager:
         if cwd is not None and not os.path.isabs(cwd):
             raise InvalidRequestError(f"cwd must be an absolute path: {cwd}")
         await self._catalog.sync()
-        choice = RunChoice(status=status, backend=backend, cwd=workspace(cwd))
+        choice = RunChoice(status=status, backend=backend, cwd=workspace(cwd), project=project)
         until = time.monotonic() + watching.LOOK_S  # for all of them
         # How runs ended that are over stands in the index; what is true of the others is looked up now.
         live = {} if status is None else await self._live(choice, until)
@@ -150,12 +151,13 @@ class RunManager:
         runs = [run for row, run in live.items() if row in rows[offset : offset + limit]]
         runs += [await self._looked(record, until) for record in shown]
         runs.sort(key=lambda run: (run.record.created_at, run.record.run_id), reverse=True)
-        return Listed(runs, offset + limit if offset + limit < len(rows) else None)
+        next_offset = offset + limit if offset + limit < len(rows) else None
+        return Listed(runs, next_offset, await self._catalog.elsewhere(choice))
 
     async def _live(self, choice: RunChoice, until: float) -> dict[RunRow, Run]:
         """Return the chosen runs among those of which the index does not know that they are over."""
         rows = [row for row in await self._catalog.live() if choice.backend in (None, row.backend)]
-        rows = [row for row in rows if choice.cwd in (None, row.cwd)]
+        rows = [row for row in rows if choice.cwd in (None, row.cwd) and choice.project in (None, row.project)]
         found = {record.run_id: record for record in await self._catalog.records(rows)}
         runs = {row: await self._looked(found[row.run_id], until) for row in rows if row.run_id in found}
         return {row: run for row, run in runs.items() if run.state.status == choice.status and not run.state.is_tidy}

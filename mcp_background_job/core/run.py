@@ -84,6 +84,7 @@ class RunChoice:
     agent_name: str | None = None
     session_id: str | None = None
     cwd: str | None = None
+    project: str | None = None
 
 
 class EventType(StrEnum):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Counts(NamedTuple):
-    """How many jobs are meant, and how many would be if the project did not matter."""
+    """How many jobs or runs are meant, and how many would be if the project did not matter."""
 
     meant: int
     everywhere: int
@@ -98,6 +98,10 @@ class Registry(Protocol):
 
     def runs(self, choice: RunChoice, *, limit: int = -1, offset: int = 0) -> list[RunRow]:
         """Return runs, newest first; -1 is without limit."""
+        ...
+
+    def count_runs(self, choice: RunChoice) -> Counts:
+        """Return how many runs are meant; a status is that of those which are known to be over."""
         ...
 
     def live_runs(self) -> list[RunRow]:

@@ -98,9 +98,15 @@ class MemoryRegistry:
             self._runs[run.run_id] = dataclasses.replace(known, status=run.status or known.status)
 
     def runs(self, choice: RunChoice, *, limit: int = -1, offset: int = 0) -> list[RunRow]:
+        return _newest(self._chosen_runs(choice))[offset : None if limit < 0 else offset + limit]
+
+    def count_runs(self, choice: RunChoice) -> Counts:
+        everywhere = self._chosen_runs(dataclasses.replace(choice, project=None))
+        return Counts(len(self._chosen_runs(choice)), len(everywhere))
+
+    def _chosen_runs(self, choice: RunChoice) -> list[RunRow]:
         wanted = {field: value for field, value in vars(choice).items() if value is not None}
-        found = [run for run in self._runs.values() if wanted.items() <= vars(run).items()]
-        return _newest(found)[offset : None if limit < 0 else offset + limit]
+        return [run for run in self._runs.values() if wanted.items() <= vars(run).items()]
 
     def live_runs(self) -> list[RunRow]:
         return _newest(run for run in self._runs.values() if run.status is None)

@@ -108,6 +108,10 @@ class SqliteRegistry:
     def runs(self, choice: RunChoice, *, limit: int = -1, offset: int = 0) -> list[RunRow]:
         return self._runs("runs", **vars(choice), limit=limit, offset=offset)
 
+    def count_runs(self, choice: RunChoice) -> Counts:
+        (row,) = self._database.rows("count_runs", **_storable(vars(choice)))
+        return Counts(int(row["meant"]), int(row["everywhere"]))
+
     def live_runs(self) -> list[RunRow]:
         return self._runs("live_runs")
 

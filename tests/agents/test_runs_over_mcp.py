@@ -118,6 +118,27 @@ async def test_a_list_has_pages(client: Caller, asked: dict[str, Any]) -> None:
     assert (await client.facts("list_runs", status="failed"))["runs"] == []
 
 
+async def test_a_list_has_the_runs_of_the_project_and_counts_the_rest(
+    manager: JobManager, asked: dict[str, Any]
+) -> None:
+    def of(project: str) -> Client[Any]:
+        manager.project = project  # a server takes it when it is made
+        return Client(build_server(manager, load_settings()))
+
+    async with of("shop") as shop, of("blog") as blog:
+        ids: list[str] = []
+        for client in (Caller(shop), Caller(blog)):
+            ids.append((await client.facts("spawn_run", **asked, prompt="go"))["run_id"])
+            await _to_the_end(client, ids[-1])
+        own = await Caller(blog).facts("list_runs")
+        ended = await Caller(blog).facts("list_runs", status="completed")
+        everywhere = await Caller(blog).facts("list_runs", all_projects=True)
+    assert ([run["run_id"] for run in own["runs"]], own["elsewhere"]) == ([ids[1]], 1)
+    assert ([run["run_id"] for run in ended["runs"]], ended["elsewhere"]) == ([ids[1]], 1)
+    assert [run["run_id"] for run in everywhere["runs"]] == ids[::-1]
+    assert "elsewhere" not in everywhere
+
+
 #: The errors of the orchestration server, word for word.
 ERRORS: list[tuple[str, dict[str, Any], str]] = [
     ("cancel_run", {"run_id": "nope"}, "Error: Unknown run_id: nope"),

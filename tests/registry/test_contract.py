@@ -325,6 +325,10 @@ def test_runs_are_chosen_and_come_newest_first(four: Registry, choice: dict[str,
 
     assert [run.run_id for run in runs] == found
     assert four.runs(RunChoice(**choice), limit=2, offset=1) == runs[1:3]
+    four.put_runs([a_run("re", created_at=4.0, project="/p", cwd="/b", session_id="s2", status="completed")])
+    counted = four.count_runs(RunChoice(**choice, project=""))
+    assert counted == (len(runs), len(four.runs(RunChoice(**choice))))
+    assert four.runs(RunChoice(**choice, project="")) == runs
 
 
 def test_live_runs_are_those_whose_end_is_not_known_and_an_end_stays(four: Registry) -> None:

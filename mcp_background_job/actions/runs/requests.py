@@ -81,6 +81,7 @@ class ListRuns:
     status: Word | None = None
     backend: Word | None = None
     cwd: str | None = None
+    all_projects: bool = False
     limit: int = 20
     cursor: int = 0
 

@@ -98,14 +98,15 @@ class Running:
             await runs.go_on(_reference(request, caller.changes), request.input_message, client=caller.client)
         )
 
-    async def list_runs(self, _caller: Caller, request: ListRuns) -> Facts:
-        """Runs, newest first."""
+    async def list_runs(self, caller: Caller, request: ListRuns) -> Facts:
+        """This project's runs, newest first."""
         from mcp_background_job.agents import report
 
         listed = await (await self._open()).list(
             status=request.status,
             backend=request.backend,
             cwd=request.cwd,
+            project=None if request.all_projects else caller.project,
             limit=request.limit,
             offset=request.cursor,
         )

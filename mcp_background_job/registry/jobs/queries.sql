@@ -101,8 +101,14 @@ ON CONFLICT DO UPDATE SET status = coalesce(excluded.status, status);
 SELECT * FROM runs
 WHERE (:status IS NULL OR status = :status) AND (:backend IS NULL OR backend = :backend)
   AND (:cwd IS NULL OR cwd = :cwd) AND (:agent_name IS NULL OR agent_name = :agent_name)
-  AND (:session_id IS NULL OR session_id = :session_id)
+  AND (:session_id IS NULL OR session_id = :session_id) AND (:project IS NULL OR project = :project)
 ORDER BY created_at DESC, run_id DESC LIMIT :limit OFFSET :offset;
+
+-- count_runs --
+SELECT coalesce(sum(:project IS NULL OR project = :project), 0) AS meant, count(*) AS everywhere FROM runs
+WHERE (:status IS NULL OR status = :status) AND (:backend IS NULL OR backend = :backend)
+  AND (:cwd IS NULL OR cwd = :cwd) AND (:agent_name IS NULL OR agent_name = :agent_name)
+  AND (:session_id IS NULL OR session_id = :session_id);
 
 -- live_runs --
 SELECT * FROM runs WHERE status IS NULL ORDER BY created_at DESC, run_id DESC;

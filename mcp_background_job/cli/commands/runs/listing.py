@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.actions.runs.requests import ListRuns
@@ -20,10 +23,11 @@ def list_runs(
     status: str | None = None,
     backend: str | None = None,
     cwd: Path | None = None,
+    all_projects: Annotated[bool, Parameter(name=["--all-projects", "-A"])] = False,
     limit: int = 20,
     as_json: AsJson = False,
 ) -> int:
-    """List runs, newest first.
+    """List this project's runs, newest first.
 
     A table for people, tab-separated lines when piped, one array with --json.
 
@@ -31,17 +35,26 @@ def list_runs(
         status: Only runs with this status.
         backend: Only runs of this kind of agent.
         cwd: Only runs in this workspace.
+        all_projects: Those of other projects too.
         limit: How many at most.
         as_json: Print JSON, with the field names of the tools.
     """
-    asked = ListRuns(status=status, backend=backend, cwd=None if cwd is None else str(cwd.absolute()), limit=limit)
+    asked = ListRuns(
+        status=status,
+        backend=backend,
+        cwd=None if cwd is None else str(cwd.absolute()),
+        all_projects=all_projects,
+        limit=limit,
+    )
 
     async def list_them(runs: RunManager) -> int:
-        found = (await Running(at_hand(runs)).list_runs(caller(), asked))["runs"]
+        found = await Running(at_hand(runs)).list_runs(caller(), asked)
         if as_json:
-            terminal.as_json(found)
+            terminal.as_json(found["runs"])
         else:
-            show.several(found)
+            show.several(found["runs"])
+        if "elsewhere" in found:
+            terminal.say(f"{found['elsewhere']} of other projects (--all-projects)")
         return exit_codes.OK
 
     return with_runs(list_them)
