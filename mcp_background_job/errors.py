@@ -165,6 +165,12 @@ class UnreachableError(BackgroundJobError):
         self.nothing_done = nothing_done
 
 
+class BrokenOutputError(BackgroundJobError):
+    """A file that a prompt made is on its server, and only a part of what it has to be."""
+
+    code = "broken_output"
+
+
 class MissingOutputError(BackgroundJobError):
     """ComfyUI does not have a file that it has listed; it was moved or deleted there."""
 

@@ -286,6 +286,12 @@ PROMISES: tuple[Promise, ...] = (
     Promise(
         "comfyui.download.killed", _DOWNLOAD, "What a killed download left is swept, and never of one that goes on."
     ),
+    Promise(
+        "comfyui.download.sound",
+        _DOWNLOAD,
+        "A picture or film that is empty or ends early on the server is said to be.",
+    ),
+    Promise("comfyui.download.texts", _DOWNLOAD, "What nodes show as text is in the answer, and downloaded as .txt."),
     Promise("comfyui.download.memory", _DOWNLOAD, "Memory does not grow with the size of a file."),
     Promise("comfyui.download.preview", _DOWNLOAD, "An image that was made is shown small, or why not is said."),
     # Batches

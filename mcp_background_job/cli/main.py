@@ -158,7 +158,7 @@ def _written(tokens: list[str]) -> int:
 
 def _exit_code(tokens: list[str]) -> int:
     try:
-        return build_app()(tokens, exit_on_error=False, print_error=False) or exit_codes.OK
+        return build_app()(with_current_session(tokens), exit_on_error=False, print_error=False) or exit_codes.OK
     except output.UnwritableError:
         raise
     except BackgroundJobError as error:
@@ -169,6 +169,14 @@ def _exit_code(tokens: list[str]) -> int:
         return exit_codes.USAGE
     except KeyboardInterrupt:
         return exit_codes.INTERRUPTED
+
+
+def with_current_session(tokens: list[str]) -> list[str]:
+    """Give a bare ``--session`` the value of the current one: cyclopts has no option that may go without one."""
+    if tokens[:1] != ["comfyui"]:
+        return tokens
+    is_bare = [behind.startswith("-") for behind in [*tokens[1:], "-"]]
+    return ["--session=" if word == "--session" and bare else word for word, bare in zip(tokens, is_bare, strict=True)]
 
 
 def _wants_json(tokens: list[str]) -> bool:

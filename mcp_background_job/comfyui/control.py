@@ -12,7 +12,7 @@ from pathlib import Path
 from mcp_background_job.comfyui.batches.batches import Batches, dispatcher_request
 from mcp_background_job.comfyui.batches.dispatcher import Dispatcher, Say
 from mcp_background_job.comfyui.lifecycle.lifecycle import Lifecycle
-from mcp_background_job.comfyui.outputs.download import Downloaded, Downloader, Headway
+from mcp_background_job.comfyui.outputs.download import ALL, Choice, Downloaded, Downloader, Headway
 from mcp_background_job.comfyui.process.process import Baselines
 from mcp_background_job.comfyui.process.server_record import ServerRecords
 from mcp_background_job.comfyui.process.startup import Settings
@@ -99,14 +99,14 @@ class ComfyUI:
         return replace(status, job=job, batches=tuple(await self.batches.open_views()))
 
     async def among(self, session: str | None, batch: str | None, directory: str) -> Among:
-        """Return which prompts are meant by a session, a batch, or neither.
+        """Return which prompts are meant by a session (an empty one is the current one), a batch, or neither.
 
         Raises:
             UnknownSessionError: there is no such session.
             UnknownBatchError: there is no such batch.
         """
         return Among(
-            session_id=(await self.sessions.find(session, directory)).session_id if session else None,
+            session_id=None if session is None else (await self.sessions.find(session, directory)).session_id,
             batch_id=(await self.batches.get(batch)).batch_id if batch else None,
         )
 
@@ -117,9 +117,10 @@ class ComfyUI:
         *,
         report: Callable[[Headway], None],
         limit_s: float = math.inf,
+        choice: Choice = ALL,
     ) -> Downloaded:
         """Download outputs as ``Downloader.download`` does, and note in the sessions which prompts are complete."""
-        downloaded = await self.downloader.download(prompts, directory, report=report, limit_s=limit_s)
+        downloaded = await self.downloader.download(prompts, directory, report=report, limit_s=limit_s, choice=choice)
         if complete := downloaded.complete():
             # At once: a session may have thousands, and each time the disk is waited for.
             await self.sessions.note_downloads({prompt_id: str(folder) for prompt_id, folder in complete.items()})

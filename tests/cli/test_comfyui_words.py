@@ -7,6 +7,7 @@ import pytest
 
 import mcp_background_job
 from mcp_background_job.cli import exit_codes
+from mcp_background_job.cli.main import with_current_session
 from mcp_background_job.cli.wording import typed
 from mcp_background_job.comfyui.prompts.cancel_plan import Verdict
 from mcp_background_job.core.comfyui.batch import TERMINAL, BatchStatus
@@ -75,3 +76,16 @@ def test_a_sentence_for_agents_becomes_one_for_people(told: str, wanted: str) ->
 @pytest.mark.parametrize("tool", COMFYUI_TOOLS)
 def test_no_tool_is_named_to_people(tool: str) -> None:
     assert tool not in typed(f"ask {tool} for it")
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("comfyui download --session", "comfyui download --session="),
+        ("comfyui jobs --session --limit 3", "comfyui jobs --session= --limit 3"),
+        ("comfyui download --session tea -o x", "comfyui download --session tea -o x"),
+        ("run --session", "run --session"),
+    ],
+)
+def test_a_session_without_a_value_is_the_current_one(line: str, meant: str) -> None:
+    assert with_current_session(line.split()) == meant.split()

@@ -21,7 +21,7 @@ from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.outputs.preview import preview_of
 from mcp_background_job.comfyui.prompts import workflow
 from mcp_background_job.comfyui.prompts.cancel_plan import Verdict
-from mcp_background_job.comfyui.wire.answers import OutputFile
+from mcp_background_job.comfyui.wire.node_outputs import OutputFile
 from mcp_background_job.config import load_comfyui_settings
 from mcp_background_job.core.comfyui.batch import TERMINAL, BatchStatus
 from mcp_background_job.jobs.manager import JobManager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
@@ -30,8 +30,10 @@ class Download:
     """What is to be downloaded, and to where."""
 
     prompt_id: Annotated[list[Word] | Word | None, Field(description="one or several")] = None
-    session: Annotated[str | None, Field(description="or all of a session")] = None
+    session: Annotated[str | None, Field(description='or all of a session; "": of the current one')] = None
     batch: Annotated[Word | None, Field(description="or of a batch")] = None
+    kind: Annotated[Literal["all", "output"], Field(description="output: no temporary previews")] = "all"
+    force: Annotated[bool, Field(description="again, even what is there or broken")] = False
     output_dir: Annotated[str, Field(description="below COMFYUI_OUTPUT_DIR")] = DEFAULT_OUTPUT_DIR
 
 
@@ -43,10 +45,11 @@ class Downloading:
         self._open = opened
 
     async def comfyui_download(self, caller: Caller, request: Download) -> Illustrated:
-        """Download what renders made (any files) to {output_dir}/{note or short id}/, with a preview of an image.
+        """Download what renders made (files; texts as .txt) to {output_dir}/{note or short id}/, and show an image.
 
         What is there already is skipped. Failures have reasons; left: call again.
         """
+        from mcp_background_job.comfyui.outputs import download as downloads
         from mcp_background_job.comfyui.outputs.output_directory import below
         from mcp_background_job.comfyui.reports import output_report
 
@@ -54,7 +57,8 @@ class Downloading:
         directory = await lanes.look(below, comfyui.output_root, request.output_dir)
         prompts = await _prompts(comfyui, request, caller.directory)
         headway = _Latest()
-        downloading = comfyui.download(prompts, directory, report=headway.take, limit_s=LIMIT_S)
+        choice = downloads.Choice(request.kind, force=request.force)
+        downloading = comfyui.download(prompts, directory, report=headway.take, limit_s=LIMIT_S, choice=choice)
         downloaded = await caller.wait_for(downloading, headway.told, LIMIT_S)
         known = output_report.of_download(downloaded)
         return Illustrated(known, await _preview(comfyui, downloaded, known))

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -20,18 +20,21 @@ from mcp_background_job.comfyui.reports import output_report
 from mcp_background_job.comfyui.reports.report import Report
 
 if TYPE_CHECKING:
-    from mcp_background_job.comfyui.outputs.download import Headway
+    from mcp_background_job.comfyui.outputs.download import Choice, Headway
 
 OutputDir = Annotated[Path, Parameter(name=["--output-dir", "-o"])]
+Kind = Literal["all", "output"]
 
 _TOLD = ("status", "why", "detail", "directory", "written", "skipped", "failed", "bytes", "left")
 
 
-async def download(comfyui: ComfyUI, prompts: Iterable[tuple[str, str]], directory: Path, *, as_json: bool) -> int:
+async def download(
+    comfyui: ComfyUI, prompts: Iterable[tuple[str, str]], directory: Path, choice: Choice, *, as_json: bool
+) -> int:
     """Download the outputs of prompts, given by id and note, and say what came of it; returns the exit code."""
     try:
         with _bar(as_json=as_json) as report:
-            downloaded = await comfyui.download(prompts, directory, report=report)
+            downloaded = await comfyui.download(prompts, directory, report=report, choice=choice)
     except asyncio.CancelledError:  # Ctrl-C
         terminal.say("interrupted; what is downloaded stays, and is skipped the next time")
         raise

@@ -52,13 +52,8 @@ def facts(report: Report, told: Collection[str]) -> None:
 
 
 def _lines(name: str, value: Any) -> Iterator[str]:
-    if name == "outputs":
-        for file in value:
-            yield f"{file['file']} ({file['kind']} of node {file['node']}, {file['type']})"
-    elif name == "failures":
-        for failure in value:
-            what = " of ".join(filter(None, [failure.get("file"), f"prompt {failure['prompt_id']}"]))
-            yield f"{what}: {failure['reason']}"
+    if name in _LINES:
+        yield from map(_LINES[name], cast("list[Report]", value))
     elif name == "error" and isinstance(value, dict):
         yield from "\n".join(cast("Report", value)["traceback"]).splitlines()
     elif name == "process":
@@ -69,6 +64,23 @@ def _lines(name: str, value: Any) -> Iterator[str]:
         yield from map(str, cast("list[object]", value))
     else:
         yield from str(value).splitlines()
+
+
+def _of_file(file: Report) -> str:
+    return f"{file['file']} ({file['kind']} of node {file['node']}, {file['type']})"
+
+
+def _of_shown(one: Report) -> str:
+    return f"{one['kind']} of node {one['node']}: {one['text']}" + (f" … ({one['cut']})" if "cut" in one else "")
+
+
+def _of_failure(failure: Report) -> str:
+    what = " of ".join(filter(None, [failure.get("file"), f"prompt {failure['prompt_id']}"]))
+    return f"{what}: {failure['reason']}"
+
+
+#: Facts that are lists of objects, each of which is a line.
+_LINES = {"outputs": _of_file, "shown": _of_shown, "failures": _of_failure, "broken": _of_failure}
 
 
 def queue(report: Report) -> None:

@@ -12,13 +12,15 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from mcp_background_job.comfyui.outputs.fetch import Fetch, Fetched, Wanted
 from mcp_background_job.comfyui.outputs.output_directory import OutputDirectory
-from mcp_background_job.comfyui.outputs.output_names import folder_of
+from mcp_background_job.comfyui.outputs.output_names import folder_of, text_file
 from mcp_background_job.comfyui.prompts.prompts import Prompt, Prompts, check_prompt_id, elsewhere
 from mcp_background_job.comfyui.wire.client import Client
 from mcp_background_job.comfyui.wire.endpoint import Endpoint
+from mcp_background_job.comfyui.wire.node_outputs import TEMPORARY, Made, OutputFile
 from mcp_background_job.comfyui.wire.transfer import in_thread
 from mcp_background_job.comfyui.wire.trouble import Trouble
 from mcp_background_job.core.comfyui.submission import End, Stage, Submission
@@ -52,6 +54,26 @@ class Headway:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """Which files are downloaded.
+
+    Attributes:
+        kind: all, or without those that the server keeps only for a while (previews).
+        force: those too that are there already, or cannot be whole.
+    """
+
+    kind: Literal["all", "output"] = "all"
+    force: bool = False
+
+    def takes(self, file: OutputFile) -> bool:
+        """Tell whether a file is to be downloaded."""
+        return self.kind == "all" or file.type != TEMPORARY
+
+
+ALL = Choice()
+
+
+@dataclass(frozen=True)
 class Missed:
     """A file that was not downloaded, and why; without a name, whatever a prompt has made."""
 
@@ -69,7 +91,8 @@ class Downloaded:
         files: what is there now.
         missed: what is not.
         left: how many files were not begun, since the time was over.
-        empty: prompts that made no files.
+        broken: files that are there now, and why they cannot be whole.
+        empty: prompts that made nothing to be downloaded.
         unknown: prompts that nobody knows.
         trouble: why the server gave no answer, if it gave none.
     """
@@ -78,6 +101,7 @@ class Downloaded:
     files: list[Fetched] = field(default_factory=list[Fetched])
     missed: list[Missed] = field(default_factory=list[Missed])
     left: int = 0
+    broken: list[Missed] = field(default_factory=list[Missed])
     empty: list[str] = field(default_factory=list[str])
     unknown: list[str] = field(default_factory=list[str])
     trouble: UnreachableError | None = None
@@ -86,7 +110,7 @@ class Downloaded:
         """Return the folders of the prompts of which all files are there."""
         if self.left:  # whose they are was not counted
             return {}
-        missed = {one.prompt_id for one in self.missed}
+        missed = {one.prompt_id for one in (*self.missed, *self.broken)}
         folders = {file.wanted.prompt_id: self.directory / file.wanted.folder for file in self.files}
         return {prompt_id: folder for prompt_id, folder in folders.items() if prompt_id not in missed}
 
@@ -110,14 +134,16 @@ class Downloader:
         *,
         report: Report = lambda _: None,
         limit_s: float = math.inf,
+        choice: Choice = ALL,
     ) -> Downloaded:
-        """Download all files of prompts to folders that are named by their notes.
+        """Download files of prompts to folders that are named by their notes.
 
         Args:
             prompts: ids and notes; an empty note stands for that of the submission.
             directory: is made if it is not there and there is something to download.
             report: is told, in the event loop, how far it is.
             limit_s: no file is begun later.
+            choice: which files.
 
         Raises:
             InvalidRequestError: a prompt id that is none, or a directory that cannot be used.
@@ -131,7 +157,7 @@ class Downloader:
                 place.path, missed=[Missed(prompt_id, "", str(error)) for prompt_id in notes], trouble=error
             )
         deadline = time.monotonic() + limit_s
-        run = _Run(self._client.endpoint, self._downloads, place, report, deadline)
+        run = _Run(self._client.endpoint, self._downloads, place, report=report, deadline=deadline, choice=choice)
         for prompt_id, note in notes.items():
             # Of one whose end is journalled nobody needs to be asked: a session may have thousands.
             prompt = await self._prompts.ended_before(prompt_id)
@@ -151,8 +177,10 @@ class _Run:
         endpoint: Endpoint,
         downloads: SqliteDownloads,
         directory: OutputDirectory,
+        *,
         report: Report,
         deadline: float,
+        choice: Choice,
     ) -> None:
         self.result = Downloaded(directory.path)
         self._endpoint = endpoint
@@ -160,6 +188,7 @@ class _Run:
         self._directory = directory
         self._report = report
         self._deadline = deadline
+        self._choice = choice
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Wanted] = deque()
         self._without_room: list[Wanted] = []
@@ -182,24 +211,41 @@ class _Run:
             return
         if finished is None:
             self._miss_all(prompt)
-            return
         note = note or (submission.note if submission else "")
-        folder = folder_of(note, prompt.prompt_id)
-        # The same file may be listed by several nodes.
-        files = {(file.type, file.subfolder, file.filename): file for file in finished.outputs}
-        self._waiting += [Wanted(prompt.prompt_id, folder, file) for file in files.values()]
-        self._files += len(files)
-        if finished.unlisted:
+        made = Made(finished.outputs, finished.shown) if finished else prompt.so_far
+        wanted = [*self._files_of(prompt, made, note), *self._texts_of(prompt, made, note)]
+        self._waiting += wanted
+        self._files += len(wanted)
+        if finished and finished.unlisted:
             reason = f"the server's history is broken: it counts {finished.unlisted} outputs, and cannot list them"
             self.result.missed.append(Missed(prompt.prompt_id, "", reason))
-        elif not files:
+        elif finished and not wanted:
             self.result.empty.append(prompt.prompt_id)
+
+    def _files_of(self, prompt: Prompt, made: Made, note: str) -> list[Wanted]:
+        folder = folder_of(note, prompt.prompt_id)
+        # The same file may be listed by several nodes.
+        files = {(file.type, file.subfolder, file.filename): file for file in made.outputs if self._choice.takes(file)}
+        return [Wanted(prompt.prompt_id, folder, file) for file in files.values()]
+
+    def _texts_of(self, prompt: Prompt, made: Made, note: str) -> list[Wanted]:
+        folder = folder_of(note, prompt.prompt_id)
+        wanted: list[Wanted] = []
+        for text in made.shown:
+            if not text.is_text:
+                continue
+            file = text_file(text)
+            wanted.append(Wanted(prompt.prompt_id, folder, file, text.text))
+            if not text.is_whole:
+                reason = f"only the first {len(text.text):,} of its {text.length:,} characters were kept"
+                self.result.broken.append(Missed(prompt.prompt_id, file.filename, reason))
+        return wanted
 
     def _miss_all(self, prompt: Prompt) -> None:
         if prompt.status == "unknown" and not prompt.submission and not prompt.reason.startswith("unreachable"):
             self.result.unknown.append(prompt.prompt_id)
         is_over = prompt.status not in ("pending", "in_progress")
-        why = "the server's history does not list its files" if is_over else "it has not ended"
+        why = "the server's history does not list its files" if is_over else "it has not ended, and may make more"
         reason = f"{prompt.status}: {prompt.reason or why}"
         self.result.missed.append(Missed(prompt.prompt_id, "", reason))
 
@@ -238,8 +284,11 @@ class _Run:
 
     async def _fetch(self, wanted: Wanted, *, is_last_try: bool = False) -> None:
         try:
-            fetch = Fetch(self._endpoint, self._downloads, self._directory)
-            self.result.files.append(await in_thread(functools.partial(fetch.run, wanted, self._count), fetch.abort))
+            fetch = Fetch(self._endpoint, self._downloads, self._directory, force=self._choice.force)
+            fetched = await in_thread(functools.partial(fetch.run, wanted, self._count), fetch.abort)
+            self.result.files.append(fetched)
+            if fetched.trouble:
+                self.result.broken.append(Missed(wanted.prompt_id, wanted.name, fetched.trouble))
         except UnreachableError as error:
             if error.trouble in _FINAL:
                 self.result.trouble = error

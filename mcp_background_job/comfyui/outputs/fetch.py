@@ -6,7 +6,7 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +15,12 @@ from mcp_background_job.comfyui.outputs.digest import Digest
 from mcp_background_job.comfyui.outputs.output_directory import OutputDirectory
 from mcp_background_job.comfyui.outputs.output_names import candidates, parts_of
 from mcp_background_job.comfyui.outputs.part_file import PartFile
-from mcp_background_job.comfyui.wire.answers import OutputFile
+from mcp_background_job.comfyui.outputs.soundness import trouble_with
 from mcp_background_job.comfyui.wire.endpoint import Endpoint
+from mcp_background_job.comfyui.wire.node_outputs import OutputFile
 from mcp_background_job.comfyui.wire.transfer import Transfer, view_path
 from mcp_background_job.core.comfyui.download import Download
-from mcp_background_job.errors import RegistryError
+from mcp_background_job.errors import BrokenOutputError, RegistryError
 from mcp_background_job.registry.downloads import SqliteDownloads
 
 
@@ -31,11 +32,13 @@ class Wanted:
         prompt_id: the prompt that made it.
         folder: the name of the folder for the prompt's files.
         file: what the server calls it.
+        text: what is to be in it, where that came with the answer and not as a file.
     """
 
     prompt_id: str
     folder: str
     file: OutputFile
+    text: str | None = None
 
     @property
     def name(self) -> str:
@@ -52,12 +55,14 @@ class Fetched:
         path: its place.
         size: bytes.
         is_new: it was not there before.
+        trouble: why it cannot be whole; empty if nothing says so.
     """
 
     wanted: Wanted
     path: Path
     size: int
     is_new: bool
+    trouble: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,11 +74,17 @@ class _Content:
 class Fetch:
     """One file on its way. It is run by one thread, and may be aborted by any."""
 
-    def __init__(self, endpoint: Endpoint, downloads: SqliteDownloads, directory: OutputDirectory) -> None:
-        """Takes where it comes from, where it is noted, and where it goes."""
+    def __init__(
+        self, endpoint: Endpoint, downloads: SqliteDownloads, directory: OutputDirectory, *, force: bool = False
+    ) -> None:
+        """Takes where it comes from, where it is noted, and where it goes.
+
+        With ``force`` it is asked for even if it is there already, and taken even if it cannot be whole.
+        """
         self._transfer = Transfer(endpoint)
         self._downloads = downloads
         self._directory = directory
+        self._force = force
 
     def run(self, wanted: Wanted, count: Callable[[int], None]) -> Fetched:
         """Get the file; ``count`` is told of bytes as they come.
@@ -81,23 +92,28 @@ class Fetch:
         Raises:
             ValueError: its name is none that it may have here.
             MissingOutputError: the server does not have it.
+            BrokenOutputError: the server has only a part of it.
             UnreachableError: it did not come, or not all of it.
             OSError: it cannot be written.
             RegistryError: it is there, and could not be noted.
         """
         *subfolders, name = parts_of(wanted.file)
         folder = self._directory.folder([wanted.folder, *subfolders])
-        there = self._already(wanted, folder, name)
+        there = None if self._force else self._already(wanted, folder, name)
         if there is not None:
             return there
         part = PartFile.create(folder)
         try:
             content = self._receive(wanted, part, count)
+            trouble = "" if wanted.text is not None else trouble_with(content.size, part.read_at)
+            if trouble and not self._force:
+                raise BrokenOutputError(f"what the server has of it cannot be whole: {trouble}")
             path, is_new = _settle(part, folder, name, content)
         finally:
             part.discard()
-        self._note(wanted, path, content)
-        return Fetched(wanted, path, content.size, is_new)
+        if not trouble:  # what is broken is asked for again: the server may have all of it by then
+            self._note(wanted, path, content)
+        return Fetched(wanted, path, content.size, is_new, trouble)
 
     def abort(self) -> None:
         """Have the transfer fail now."""
@@ -119,13 +135,18 @@ class Fetch:
 
     def _receive(self, wanted: Wanted, part: PartFile, count: Callable[[int], None]) -> _Content:
         size = 0
-        with Digest() as digest, closing(self._transfer.chunks(view_path(wanted.file), digest.buffer)) as chunks:
+        with Digest() as digest, closing(self._chunks(wanted, digest.buffer)) as chunks:
             for chunk in chunks:
                 digest.update(chunk)
                 part.write(chunk)
                 size += len(chunk)
                 count(len(chunk))
         return _Content(size, digest.hexdigest())
+
+    def _chunks(self, wanted: Wanted, buffer: Callable[[], memoryview]) -> Generator[memoryview]:
+        if wanted.text is None:
+            return self._transfer.chunks(view_path(wanted.file), buffer)
+        return _chunks_of(wanted.text.encode(), buffer)
 
     def _note(self, wanted: Wanted, path: Path, content: _Content) -> None:
         file = wanted.file
@@ -143,6 +164,15 @@ class Fetch:
             self._downloads.record(download)
         except RegistryError as error:
             raise RegistryError(f"it is at {path}, but that could not be noted: {error}") from error
+
+
+def _chunks_of(content: bytes, buffer: Callable[[], memoryview]) -> Generator[memoryview]:
+    while content:
+        into = buffer()
+        count = min(len(into), len(content))
+        into[:count] = content[:count]
+        content = content[count:]
+        yield into[:count]
 
 
 def _settle(part: PartFile, folder: Path, name: str, content: _Content) -> tuple[Path, bool]:

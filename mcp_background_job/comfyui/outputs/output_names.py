@@ -11,7 +11,10 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from mcp_background_job.comfyui.wire.answers import OutputFile
+from mcp_background_job.comfyui.wire.node_outputs import OutputFile, Shown
+
+#: Where texts lie that no folder of a server has, beside output, temp and input.
+TEXT = "text"
 
 #: What the file systems of Linux and macOS take at most, in bytes of UTF-8.
 MAX_NAME = 255
@@ -41,6 +44,12 @@ def _made_name(text: str) -> str:
     plain = "".join(" " if _is_unprintable(char) else char for char in text)
     name = _RESERVED.sub("_", _SPACES.sub(" ", plain)).strip("._ ")[:_MAX_FOLDER].rstrip("._ ")
     return f"_{name}" if _DEVICE.fullmatch(name) else name
+
+
+def text_file(shown: Shown) -> OutputFile:
+    """Return what a text that a node shows is called, as if the server had it as a file."""
+    name = _made_name(f"node {shown.node_id} {shown.kind}") or "text"
+    return OutputFile(shown.node_id, shown.kind, f"{name}.txt", "", TEXT)
 
 
 def parts_of(file: OutputFile) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ class PartFile:
         """
         while True:
             path = directory / f".comfyui-{secrets.token_hex(8)}.part"
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
             _lock(descriptor, fcntl.LOCK_EX)
             # A sweep may have had the lock before us, and taken the file for abandoned: then its name is gone by now.
             if os.fstat(descriptor).st_nlink:
@@ -53,6 +53,10 @@ class PartFile:
         """Append bytes."""
         while data:
             data = data[os.write(self._descriptor, data) :]
+
+    def read_at(self, offset: int, count: int) -> bytes:
+        """Return bytes that were written; fewer where the file ends."""
+        return os.pread(self._descriptor, count, offset)
 
     def publish(self, path: Path) -> bool:
         """Give the file a name, unless something has it; returns whether it did. The file is still to be let go of."""

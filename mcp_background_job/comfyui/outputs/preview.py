@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 
-from mcp_background_job.comfyui.wire.answers import OutputFile
 from mcp_background_job.comfyui.wire.endpoint import Endpoint
+from mcp_background_job.comfyui.wire.node_outputs import OutputFile
 from mcp_background_job.comfyui.wire.transfer import Transfer, in_thread, view_path
 from mcp_background_job.errors import BackgroundJobError
 

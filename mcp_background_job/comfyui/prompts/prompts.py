@@ -18,6 +18,7 @@ from mcp_background_job.comfyui.wire import progress
 from mcp_background_job.comfyui.wire.answers import Finished, LogEntry, Queue, QueueItem, decode
 from mcp_background_job.comfyui.wire.client import READ_S, Client
 from mcp_background_job.comfyui.wire.events import EventStream
+from mcp_background_job.comfyui.wire.node_outputs import NOTHING, Made
 from mcp_background_job.comfyui.wire.progress import Progress
 from mcp_background_job.core.comfyui.submission import End, Stage, Submission
 from mcp_background_job.errors import InvalidRequestError, UnreachableError
@@ -94,6 +95,7 @@ class Prompt:
         nodes: how many the graph has, if it is known.
         submission: what the journal has of it.
         submitted_at: when it was put into the queue (seconds since the epoch), as far as known.
+        so_far: what its nodes have left while it runs, as far as heard.
     """
 
     prompt_id: str
@@ -106,6 +108,7 @@ class Prompt:
     nodes: int | None = None
     submission: Submission | None = None
     submitted_at: float | None = None
+    so_far: Made = NOTHING
 
 
 class Prompts:
@@ -161,6 +164,7 @@ class Prompts:
             nodes=len(item.graph) if item else None,
             submission=submission,
             submitted_at=submitted_at(item, submission),
+            so_far=self._events.made_by(prompt_id),
         )
 
     async def progress_of(self, queue: Queue, prompt_id: str) -> Progress | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from mcp_background_job.comfyui.outputs.download import Downloaded
+from mcp_background_job.comfyui.outputs.download import Downloaded, Missed
 from mcp_background_job.comfyui.reports.report import Report
 
 #: Files and reasons that are listed one by one; what was asked for is in the counts.
@@ -24,20 +24,21 @@ def of_download(downloaded: Downloaded, *, limit: int = _MAX_LISTED) -> Report:
         "written": len(new),
         "skipped": len(downloaded.files) - len(new),
         "failed": len(downloaded.missed),
+        "broken": [_told(one) for one in downloaded.broken[:limit]] or None,
         "bytes": sum(file.size for file in new),
         "left": downloaded.left or None,
         "files": paths[:limit] or None,
         "more_files": max(0, len(paths) - limit) or None,
-        "failures": [
-            {"prompt_id": missed.prompt_id, **({"file": missed.name} if missed.name else {}), "reason": missed.reason}
-            for missed in downloaded.missed[:limit]
-        ]
-        or None,
+        "failures": [_told(missed) for missed in downloaded.missed[:limit]] or None,
         "more_failures": max(0, len(downloaded.missed) - limit) or None,
         "without_outputs": downloaded.empty[:limit] or None,
         "note": "call again for what is left; what is there is skipped" if downloaded.left else None,
     }
     return {name: value for name, value in facts.items() if value is not None}
+
+
+def _told(missed: Missed) -> dict[str, str]:
+    return {"prompt_id": missed.prompt_id, **({"file": missed.name} if missed.name else {}), "reason": missed.reason}
 
 
 def status_of(downloaded: Downloaded) -> str:
@@ -46,4 +47,4 @@ def status_of(downloaded: Downloaded) -> str:
         return "unreachable"
     if downloaded.unknown and len(downloaded.unknown) == len(downloaded.missed) and not downloaded.files:
         return "not_found"
-    return "incomplete" if downloaded.missed or downloaded.left else "downloaded"
+    return "incomplete" if downloaded.missed or downloaded.left or downloaded.broken else "downloaded"

@@ -16,6 +16,7 @@ from mcp_background_job.comfyui.prompts.submit import Submitted
 from mcp_background_job.comfyui.prompts.wedge import Wedge
 from mcp_background_job.comfyui.reports.status import Status
 from mcp_background_job.comfyui.wire.answers import Failure, Finished, NodeError, SystemStats
+from mcp_background_job.comfyui.wire.node_outputs import Made, Shown
 from mcp_background_job.comfyui.wire.progress import Progress
 from mcp_background_job.core.job import Job, ending
 from mcp_background_job.core.states import State
@@ -33,6 +34,11 @@ _MESSAGE = 1000
 
 #: Errors of nodes that are listed.
 _MAX_NODE_ERRORS = 20
+
+#: Characters of what a node shows; a caption is shorter, a story is downloaded.
+_SHOWN = 1000
+
+_FROM_CACHE = "all of it: no node ran, and the files are those of an earlier prompt; force=true runs it again"
 
 _GB = 1024**3
 
@@ -150,7 +156,7 @@ def of_prompt(prompt: Prompt) -> Report:
         position=prompt.position,
         submitted_at=iso(prompt.submitted_at),
         **progress_of(prompt),
-        **(_finished(prompt.finished) if prompt.finished else {}),
+        **(_finished(prompt.finished) if prompt.finished else _made(prompt.so_far)),
     )
 
 
@@ -162,20 +168,35 @@ def _finished(finished: Finished) -> dict[str, Any]:
         "ended_at": iso(ended),
         "duration_s": round(ended - began, 2) if began is not None and ended is not None else None,
         "interrupted_at_node": finished.interrupted_at,
-        "outputs": [
-            {
-                "node": file.node_id,
-                "kind": file.kind,
-                "file": "/".join(filter(None, [file.subfolder, file.filename])),
-                "type": file.type,
-            }
-            for file in finished.outputs
-        ]
-        or None,
+        "from_cache": _FROM_CACHE if finished.is_from_cache else None,
+        **_made(Made(finished.outputs, finished.shown)),
     }
     if failure:
         facts["error"] = error_of(failure)
     return facts
+
+
+def _made(made: Made) -> dict[str, Any]:
+    files = [
+        {
+            "node": file.node_id,
+            "kind": file.kind,
+            "file": "/".join(filter(None, [file.subfolder, file.filename])),
+            "type": file.type,
+        }
+        for file in made.outputs
+    ]
+    shown = [_shown(one) for one in made.shown[:_MAX_LISTED]]
+    more = len(made.shown) - len(shown)
+    return {"outputs": files or None, "shown": shown or None, "more_shown": more if more > 0 else None}
+
+
+def _shown(shown: Shown) -> dict[str, Any]:
+    """Return what a node shows; of a long text the begin, and how to get the whole."""
+    text = shown.text[:_SHOWN]
+    cut = f"the first {_SHOWN:,} of {shown.length:,} characters"
+    cut += "; comfyui_download writes the whole" if shown.is_text else ""
+    return {"node": shown.node_id, "kind": shown.kind, "text": text} | ({"cut": cut} if text != shown.text else {})
 
 
 def error_of(failure: Failure) -> Report:

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from mcp_background_job.comfyui.wire import node_outputs
+from mcp_background_job.comfyui.wire.node_outputs import OutputFile, Shown
 from mcp_background_job.core.comfyui.submission import End
 
 _MS = 1000.0
@@ -21,6 +23,7 @@ _MS = 1000.0
 _ITEM_LENGTH = 4
 
 
+_CARETS = re.compile(r"\s*[~^]*\^[~^]*\s*")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -83,17 +86,6 @@ class Queue:
 
 
 @dataclass(frozen=True)
-class OutputFile:
-    """A file that a prompt made, as ``/view`` names it."""
-
-    node_id: str
-    kind: str
-    filename: str
-    subfolder: str
-    type: str
-
-
-@dataclass(frozen=True)
 class Failure:
     """The exception that ended a prompt."""
 
@@ -117,6 +109,10 @@ class Finished:
     ended_at: float | None = None
     #: Outputs that are only counted.
     unlisted: int = 0
+    #: What nodes show beside files.
+    shown: tuple[Shown, ...] = ()
+    #: Whether none of its outputs was made anew.
+    is_from_cache: bool = False
 
 
 @dataclass(frozen=True)
@@ -236,15 +232,17 @@ def finished_of_job(answer: Any) -> Finished | None:
     if end is None:
         return None
     error = body.get("execution_error")
+    made = node_outputs.read(body.get("outputs"))
     return Finished(
         prompt_id=str(body.get("id")),
         end=end,
-        outputs=tuple(_output_files(_mapping(body.get("outputs")))),
+        outputs=made.outputs,
         failure=_failure(_mapping(error)) if error and end is End.FAILED else None,
         interrupted_at=str(_mapping(error).get("node_id")) if error and end is End.CANCELLED else None,
         started_at=_seconds(body.get("execution_start_time")),
         ended_at=_seconds(body.get("execution_end_time")),
         unlisted=0 if "outputs" in body else int(_number(body.get("outputs_count")) or 0),
+        shown=made.shown,
     )
 
 
@@ -256,15 +254,24 @@ def _finished(prompt_id: str, entry: Mapping[str, Any]) -> Finished:
     error = messages.get("execution_error")
     # Oddly an interrupted prompt counts as an error there; only the message tells the two apart.
     end = End.COMPLETED if status.get("status_str") == "success" else End.CANCELLED if interrupted else End.FAILED
+    made = node_outputs.read(entry.get("outputs"))
     return Finished(
         prompt_id=prompt_id,
         end=end,
-        outputs=tuple(_output_files(_mapping(entry.get("outputs")))),
+        outputs=made.outputs,
         failure=_failure(error or {}) if end is End.FAILED else None,
         interrupted_at=str(interrupted.get("node_id")) if interrupted else None,
         started_at=_seconds(messages.get("execution_start", {}).get("timestamp")),
         ended_at=max(moments) if moments else None,
+        shown=made.shown,
+        is_from_cache=end is End.COMPLETED and _is_from_cache(entry, messages.get("execution_cached", {})),
     )
+
+
+def _is_from_cache(entry: Mapping[str, Any], cached: Mapping[str, Any]) -> bool:
+    item = _list(entry.get("prompt"))
+    targets = {str(node_id) for node_id in _list(item[_ITEM_LENGTH])} if len(item) > _ITEM_LENGTH else set[str]()
+    return bool(targets) and targets <= {str(node_id) for node_id in _list(cached.get("nodes"))}
 
 
 def _messages(answer: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -280,23 +287,13 @@ def _failure(data: Mapping[str, Any]) -> Failure:
         node_type=str(data.get("node_type", "")),
         exception_type=str(data.get("exception_type", "unknown")),
         message=str(data.get("exception_message", "the server gives no reason")).strip(),
-        traceback=tuple(str(line) for line in _list(data.get("traceback"))),
+        traceback=tuple(_without_carets(str(entry)) for entry in _list(data.get("traceback"))),
     )
 
 
-def _output_files(outputs: Mapping[str, Any]) -> Iterator[OutputFile]:
-    for node_id, kinds in outputs.items():
-        for kind, files in _mapping(kinds).items():
-            for file in _list(files):
-                facts = _mapping(file)
-                if facts.get("filename"):
-                    yield OutputFile(
-                        node_id=node_id,
-                        kind=kind,
-                        filename=str(facts["filename"]),
-                        subfolder=str(facts.get("subfolder") or ""),
-                        type=str(facts.get("type") or "output"),
-                    )
+def _without_carets(entry: str) -> str:
+    """Return an entry of a traceback without the lines that mark a place in the one above: a third of it (measured)."""
+    return "".join(line for line in entry.splitlines(keepends=True) if not _CARETS.fullmatch(line))
 
 
 def accepted_of(answer: Any) -> Accepted:

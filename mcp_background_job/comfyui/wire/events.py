@@ -13,10 +13,11 @@ import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mcp_background_job.comfyui.wire import progress
+from mcp_background_job.comfyui.wire import node_outputs, progress
 from mcp_background_job.comfyui.wire.endpoint import Endpoint
+from mcp_background_job.comfyui.wire.node_outputs import Made
 from mcp_background_job.comfyui.wire.progress import Progress
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class EventStream:
         """Names the server; connects nowhere."""
         self._endpoint = endpoint
         self._followed: dict[str, Progress | None] = {}
+        self._made: dict[str, dict[str, Any]] = {}
         self._is_held = False
         self._client_id = ""
         self._reader: asyncio.Task[None] | None = None
@@ -71,12 +73,17 @@ class EventStream:
     async def forget(self, prompt_id: str) -> None:
         """Stop following a prompt that is over; the last one closes the connection."""
         self._followed.pop(prompt_id, None)
+        self._made.pop(prompt_id, None)
         if not self._followed and not self._is_held:
             await self.close()
 
     def progress_of(self, prompt_id: str) -> Progress | None:
         """Return how far a followed prompt is; times are of ``time.monotonic``."""
         return self._followed.get(prompt_id)
+
+    def made_by(self, prompt_id: str) -> Made:
+        """Return what the nodes of a followed prompt have left so far."""
+        return node_outputs.read(self._made.get(prompt_id))
 
     async def moved(self, patience_s: float) -> None:
         """Return when a followed prompt has ended, or after so many seconds."""
@@ -134,6 +141,8 @@ class EventStream:
             return
         known = self._followed[frame.prompt_id]
         self._followed[frame.prompt_id] = progress.after(known, frame, time.monotonic())
+        if frame.type == "executed":
+            self._made.setdefault(frame.prompt_id, {})[str(frame.data.get("node"))] = frame.data.get("output")
         if progress.is_final(frame):
             self._tell()
             self._settle_later(frame.prompt_id)

@@ -15,9 +15,9 @@ from collections.abc import Callable, Generator
 from typing import TypeVar
 from urllib.parse import urlencode
 
-from mcp_background_job.comfyui.wire.answers import OutputFile
 from mcp_background_job.comfyui.wire.client import CONNECT_S
 from mcp_background_job.comfyui.wire.endpoint import Endpoint
+from mcp_background_job.comfyui.wire.node_outputs import OutputFile
 from mcp_background_job.comfyui.wire.route import route_to
 from mcp_background_job.comfyui.wire.trouble import Trouble, unreachable
 from mcp_background_job.errors import MissingOutputError, UnreachableError

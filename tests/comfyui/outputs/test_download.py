@@ -62,7 +62,7 @@ async def test_files_of_any_kind_come_whole_with_their_subfolders(tmp_path: Path
             graphs.file("film.mp4", kind="gifs", text="film", size=5 * MB),
             graphs.file("sound.flac", kind="audio", subfolder="audio", text="sound"),
             graphs.file("draft.png", folder="temp", text="draft"),
-            graphs.file("empty.latent", kind="latents"),
+            graphs.file("small.latent", kind="latents"),
         )
         prompt_id = await site.run(graph, note="Blue tea / 2")
         downloaded = await site.download(prompt_id)
@@ -73,8 +73,8 @@ async def test_files_of_any_kind_come_whole_with_their_subfolders(tmp_path: Path
                 site.simulator.output_directory / "deep/er/picture_00001_.png"
             ).read_bytes(),
             "Blue tea _ 2/draft.png": b"draft",
-            "Blue tea _ 2/empty.latent": b"",
             "Blue tea _ 2/film.mp4": b"film" + bytes(5 * MB - 4),
+            "Blue tea _ 2/small.latent": b"-",
         }
         known = site.downloads.get(prompt_id, "output", "audio", "sound.flac")
         assert known is not None
@@ -311,7 +311,7 @@ async def test_a_server_that_is_not_there_is_a_trouble_and_no_lack_of_outputs(tm
 
 async def test_prompts_without_files_say_why(tmp_path: Path) -> None:
     async with site_of(tmp_path) as site:
-        nothing = await site.run(graphs.stepped(1, 0.0))
+        nothing = await site.run(graphs.showing({"value": [1]}))
         runs = await site.control.submit_running(graphs.stepped(1000, 0.1))
         waits = await site.control.submit(graphs.stepped(1, 0.0))
         unknown = "00000000-0000-4000-8000-000000000000"

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mcp_background_job.comfyui.outputs.output_names import MAX_NAME, candidates, folder_of, parts_of
-from mcp_background_job.comfyui.wire.answers import OutputFile
+from mcp_background_job.comfyui.wire.node_outputs import OutputFile
 
 ID = "0c2f6d2e-97c4-4f6d-a3d1-6f1f0b6a5a11"
 

@@ -18,7 +18,8 @@ from mcp_background_job.comfyui.prompts.results import (
     result_of,
 )
 from mcp_background_job.comfyui.wire import answers
-from mcp_background_job.comfyui.wire.answers import Failure, Finished, NodeError, OutputFile, Refused
+from mcp_background_job.comfyui.wire.answers import Failure, Finished, NodeError, Refused
+from mcp_background_job.comfyui.wire.node_outputs import OutputFile
 from mcp_background_job.core.comfyui.submission import End
 from mcp_background_job.errors import CorruptRecordError
 from tests.comfyui.recordings import FOLDER, VERSIONS, load

@@ -9,8 +9,8 @@ import pytest
 
 from mcp_background_job.comfyui.outputs.preview import MAX_SIZE, Preview, preview_of
 from mcp_background_job.comfyui.wire import transfer as transfer_module
-from mcp_background_job.comfyui.wire.answers import OutputFile
 from mcp_background_job.comfyui.wire.endpoint import endpoint_of
+from mcp_background_job.comfyui.wire.node_outputs import OutputFile
 from mcp_background_job.comfyui.wire.route import route_to
 from mcp_background_job.comfyui.wire.transfer import Transfer, in_thread, view_path
 from mcp_background_job.comfyui.wire.trouble import Trouble

@@ -99,7 +99,7 @@ def output(text: str = "done", filename_prefix: str = "simulated") -> Graph:
 
 
 def file(
-    filename: str, *, kind: str = "images", subfolder: str = "", folder: str = "output", text: str = "", size: int = 0
+    filename: str, *, kind: str = "images", subfolder: str = "", folder: str = "output", text: str = "-", size: int = 0
 ) -> Graph:
     """Return a graph that writes one file, in the server's folder for outputs or temporary ones."""
     return single("SimFile", kind=kind, filename=filename, subfolder=subfolder, type=folder, text=text, size=size)
@@ -115,6 +115,24 @@ def listing(*files: tuple[str, str], kind: str = "images") -> Graph:
     """Return a graph that lists files by subfolder and name, without writing any."""
     listed = [{"filename": name, "subfolder": subfolder, "type": "output"} for subfolder, name in files]
     return single("SimListed", outputs=json.dumps({kind: listed}))
+
+
+def showing(ui: dict[str, Any]) -> Graph:
+    """Return a graph with a node that leaves this, whatever it is."""
+    return single("SimListed", outputs=json.dumps(ui))
+
+
+def text(words: str) -> Graph:
+    """Return a graph that shows a text, of stock nodes."""
+    return {
+        "1": {"class_type": "PrimitiveString", "inputs": {"value": words}},
+        "2": {"class_type": "PreviewAny", "inputs": {"source": ["1", 0]}},
+    }
+
+
+def model(path: str) -> Graph:
+    """Return a graph that shows a model, which nobody has written."""
+    return {"7": {"class_type": "Preview3D", "inputs": {"model_file": path}}}
 
 
 def load_checkpoint(ckpt_name: str = "simulated.safetensors") -> Graph:

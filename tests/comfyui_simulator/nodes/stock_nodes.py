@@ -1,5 +1,6 @@
 """The few stock nodes that the recordings use, with their declared inputs; they compute nothing."""
 
+import json
 from typing import Any
 
 from tests.comfyui_simulator import png
@@ -12,6 +13,20 @@ def _nothing(_context: Context, _inputs: dict[str, Any]) -> Result:
 
 def _save_image(context: Context, inputs: dict[str, Any]) -> Result:
     return Result((0,), {"images": [png.save(context.output_directory, inputs["filename_prefix"], "image")]})
+
+
+def _primitive(_context: Context, inputs: dict[str, Any]) -> Result:
+    return Result((inputs["value"],))
+
+
+def _preview_any(_context: Context, inputs: dict[str, Any]) -> Result:
+    source = inputs["source"]
+    return Result((), {"text": [source if isinstance(source, str) else json.dumps(source)]})
+
+
+def _preview_3d(_context: Context, inputs: dict[str, Any]) -> Result:
+    """Name a model by its path below the folder for outputs, beside the camera that looks at it."""
+    return Result((), {"result": [inputs["model_file"], None]})
 
 
 def _whole(default: int, least: int, most: int) -> InputSpec:
@@ -56,6 +71,15 @@ STOCK_NODES = [
         "CLIP",
         "VAE",
     ),
+    NodeClass(
+        "PrimitiveString",
+        _primitive,
+        required={"value": ["STRING", {}]},
+        returns=("STRING",),
+        is_output=False,
+    ),
+    NodeClass("PreviewAny", _preview_any, required={"source": ["*", {}]}),
+    NodeClass("Preview3D", _preview_3d, required={"model_file": ["STRING", {"default": ""}]}),
     NodeClass(
         "SaveImage",
         _save_image,

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from mcp_background_job.cli.arguments import AsJson
 from mcp_background_job.cli.comfyui import downloading
-from mcp_background_job.cli.comfyui.downloading import OutputDir
+from mcp_background_job.cli.comfyui.downloading import Kind, OutputDir
 from mcp_background_job.cli.comfyui.session import with_comfyui
+from mcp_background_job.cli.session import caller
 from mcp_background_job.comfyui.control import ComfyUI
-from mcp_background_job.comfyui.prompts.catalogue import Among
+from mcp_background_job.comfyui.outputs.download import Choice
 from mcp_background_job.config import DEFAULT_OUTPUT_DIR
 from mcp_background_job.core.text import expanded
 from mcp_background_job.errors import InvalidRequestError
@@ -18,6 +19,9 @@ from mcp_background_job.errors import InvalidRequestError
 def download(
     *prompt_ids: str,
     batch: str | None = None,
+    session: str | None = None,
+    kind: Kind = "all",
+    force: bool = False,
     output_dir: OutputDir = Path(DEFAULT_OUTPUT_DIR),
     as_json: AsJson = False,
 ) -> int:
@@ -28,19 +32,21 @@ def download(
     Args:
         *prompt_ids: Ids of the prompts, as submit prints them.
         batch: All prompts of this batch instead.
+        session: All prompts of this session instead, by name or id; without a value, of the current one.
+        kind: output leaves out what the server keeps only for a while, as previews are.
+        force: Ask for files that are there already, too, and take those that cannot be whole.
         output_dir: Directory for the folders.
         as_json: Print JSON, with the field names of the tools.
     """
-    if bool(prompt_ids) == (batch is not None):
-        raise InvalidRequestError("give ids of prompts, or --batch: comfyui_jobs lists prompts")
+    if bool(prompt_ids) + (batch is not None) + (session is not None) != 1:
+        raise InvalidRequestError("give ids of prompts, --batch or --session: comfyui_jobs lists prompts")
     directory = Path(expanded(str(output_dir))).absolute()
-    return with_comfyui(lambda comfyui: _download(comfyui, prompt_ids, batch, directory, as_json=as_json))
+    choice = Choice(kind, force=force)
 
+    async def download_these(comfyui: ComfyUI) -> int:
+        prompts = [(prompt_id, "") for prompt_id in prompt_ids]
+        if not prompts:
+            prompts = await comfyui.catalogue.ids(await comfyui.among(session, batch, caller().directory))
+        return await downloading.download(comfyui, prompts, directory, choice, as_json=as_json)
 
-async def _download(
-    comfyui: ComfyUI, prompt_ids: tuple[str, ...], batch: str | None, directory: Path, *, as_json: bool
-) -> int:
-    prompts = [(prompt_id, "") for prompt_id in prompt_ids]
-    if batch is not None:
-        prompts = await comfyui.catalogue.ids(Among(batch_id=(await comfyui.batches.get(batch)).batch_id))
-    return await downloading.download(comfyui, prompts, directory, as_json=as_json)
+    return with_comfyui(download_these)

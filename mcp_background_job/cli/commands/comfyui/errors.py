@@ -18,7 +18,7 @@ def errors(*, session: str | None = None, batch: str | None = None, limit: Limit
     A line for each, without its traceback, when piped.
 
     Args:
-        session: Only those of this session, by name or id.
+        session: Only those of this session, by name or id; without a value, of the current one.
         batch: Only those of this batch.
         limit: How many at most.
         as_json: Print JSON, with the field names of the tools.

@@ -25,7 +25,7 @@ def jobs(
     Args:
         status: Only pending, in_progress, completed, failed, cancelled, lost_to_restart or unknown ones; may be
             repeated, or hold several with commas between.
-        session: Only those of this session, by name or id.
+        session: Only those of this session, by name or id; without a value, of the current one.
         batch: Only those of this batch.
         limit: How many at most.
         as_json: Print JSON, with the field names of the tools.

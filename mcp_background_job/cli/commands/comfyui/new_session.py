@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from cyclopts import Parameter
+
 from mcp_background_job.actions.comfyui.queue import Queueing, Session
 from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.cli import exit_codes, terminal
@@ -12,14 +16,21 @@ from mcp_background_job.cli.session import caller
 from mcp_background_job.comfyui.control import ComfyUI
 
 
-def new_session(name: str | None = None, /, *, as_json: AsJson = False) -> int:
+def new_session(
+    name: str | None = None,
+    /,
+    *,
+    named: Annotated[str | None, Parameter(name="--name")] = None,
+    as_json: AsJson = False,
+) -> int:
     """Begin a session; submissions from this directory are tracked in it from now on.
 
     Args:
         name: What it is called; without one, as the directory.
+        named: The same, as an option.
         as_json: Print JSON, with the field names of the tools.
     """
-    return with_comfyui(lambda comfyui: _new_session(comfyui, name or "", as_json=as_json))
+    return with_comfyui(lambda comfyui: _new_session(comfyui, name or named or "", as_json=as_json))
 
 
 async def _new_session(comfyui: ComfyUI, name: str, *, as_json: bool) -> int:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from cyclopts import Parameter
+
 from mcp_background_job.actions.comfyui.queue import Queueing, Session
 from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.cli import exit_codes, terminal
@@ -13,7 +17,14 @@ from mcp_background_job.cli.wording import typed
 from mcp_background_job.comfyui.control import ComfyUI
 
 
-def track(prompt_id: str, /, *, session: str | None = None, note: str = "", as_json: AsJson = False) -> int:
+def track(
+    prompt_id: str,
+    /,
+    *,
+    session: str | None = None,
+    note: Annotated[str, Parameter(name=["--note", "-n"])] = "",
+    as_json: AsJson = False,
+) -> int:
     """Add a prompt to a session, whoever submitted it.
 
     Args:
