@@ -14,7 +14,7 @@ from typing import get_args
 import pytest
 
 from mcp_background_job.agents.records import CancelIntent, Checkpoint, RunRecord
-from mcp_background_job.cli.exit_codes import COMFYUI_TABLE, RUNS_TABLE
+from mcp_background_job.cli.exit_codes import COMFYUI_TABLE, RUNS_TABLE, TABLE
 from mcp_background_job.cli.main import build_app
 from mcp_background_job.config import ComfyUISettings, Settings, variable_of
 from mcp_background_job.core.comfyui.batch import Batch
@@ -23,6 +23,7 @@ from mcp_background_job.core.comfyui.session import Session, Tracked
 from mcp_background_job.core.comfyui.submission import End, Stage, Submission
 from mcp_background_job.core.run import Backend, EventType, RunStatus
 from mcp_background_job.core.states import STATUSES
+from mcp_background_job.core.waiting import Why
 from mcp_background_job.jobdir.layout import JobDir, RunDir, StateDir
 from mcp_background_job.jobdir.records import Exit, Spec, Status
 from mcp_background_job.jobs.request import COMMAND_FILE, STDIN_FILE
@@ -33,6 +34,7 @@ from tests.server.test_tool_list import COMFYUI_TOOLS, JOB_TOOLS, RUN_TOOLS
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
 RUNS = (ROOT / "docs" / "reference" / "runs.md").read_text()
+JOBS = (ROOT / "docs" / "reference" / "jobs.md").read_text()
 BACKENDS: tuple[str, ...] = get_args(Backend)
 FORMAT = (ROOT / "docs" / "reference" / "state-directory.md").read_text()
 
@@ -185,6 +187,22 @@ def test_the_format_describes_the_table_of_downloads() -> None:
     table = FORMAT.split("Table `downloads`")[1].split("Table `graphs`")[0]
     for field in dataclasses.fields(Download):
         assert f"`{field.name}`" in table, field.name
+
+
+def test_the_reference_has_the_exit_codes_of_the_command_line() -> None:
+    codes = re.findall(r"^\| (\d+|128\+n|any other) \|", JOBS, re.MULTILINE)
+    assert codes == [code for code in re.findall(r"^\* ([^:]+): ", TABLE, re.MULTILINE) if code != "3 to 6"]
+
+
+@pytest.mark.parametrize("why", Why)
+def test_the_reference_names_everything_that_ends_a_wait(why: str) -> None:
+    assert f"`{why}`" in JOBS or f"why: {why}`" in JOBS
+
+
+def test_the_reference_of_jobs_names_only_commands_that_exist() -> None:
+    named = set(re.findall(r"^mcp-background-job ([a-z]+)", JOBS, re.MULTILINE))
+    assert named
+    assert named <= set(re.findall(r"^  ([a-z]+): ", _help_of(), re.MULTILINE))
 
 
 def test_links_of_the_readme_lead_somewhere() -> None:
