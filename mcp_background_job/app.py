@@ -77,20 +77,20 @@ def build_comfyui(manager: JobManager, settings: ComfyUISettings) -> ComfyUI:
     return ComfyUI(endpoint, journal, manager, directory, how, output_root=root)
 
 
-def has_open_batches(manager: JobManager) -> bool:
-    """Tell whether there are batches of ComfyUI prompts that are not over; cheaper than to make its control.
+def has_work_for_comfyui(manager: JobManager) -> bool:
+    """Tell whether there are prompts that are to be sent to a ComfyUI, or looked after; cheaper than its control.
 
     Raises:
         RegistryError: the journal of submissions cannot be used.
     """
-    from mcp_background_job.registry.batches import SqliteBatches  # noqa: PLC0415  see above
-    from mcp_background_job.registry.journal import SqliteJournal  # noqa: PLC0415
+    from mcp_background_job.registry.journal import SqliteJournal  # noqa: PLC0415  see above
+    from mcp_background_job.registry.servers import SqliteServers  # noqa: PLC0415
 
     path = manager.state.comfyui_journal
     if not Path(path).exists():
         return False
     with contextlib.closing(SqliteJournal(path)) as journal:
-        return bool(SqliteBatches(journal.database).open())
+        return bool(SqliteServers(journal.database).with_work())
 
 
 def build_runs(manager: JobManager, settings: Settings) -> RunManager:

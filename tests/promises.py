@@ -309,7 +309,7 @@ PROMISES: tuple[Promise, ...] = (
     Promise(
         "comfyui.batch.pause",
         _BATCH,
-        "A paused batch sends nothing until it is resumed; whoever kills its dispatcher pauses it, and is told so.",
+        "A paused batch sends nothing until it is resumed; whoever kills its feeder pauses it, and is told so.",
     ),
     Promise("comfyui.batch.retry", _BATCH, "Failed prompts, and no others, run again under new ids."),
     Promise(

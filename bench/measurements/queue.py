@@ -1,6 +1,6 @@
 """What a batch of prompts costs: to be fed to ComfyUI bit by bit, to be made, and to be looked at.
 
-ComfyUI is the simulator of the tests. It writes down when each prompt began and ended; the figures of the dispatcher
+ComfyUI is the simulator of the tests. It writes down when each prompt began and ended; the figures of the feeder
 are made of that, and hold neither its own start nor the way of the answers.
 """
 
@@ -30,7 +30,7 @@ _SEED = "9.inputs.seed"
 
 
 def measure_batch_dispatch(plan: Plan) -> list[Figure]:
-    """Prompts that do next to nothing, fed by the dispatcher, against posting all of them at once."""
+    """Prompts that do next to nothing, fed by the feeder, against posting all of them at once."""
     prompts = plan.count(300, 40)
     ours: list[float] = []
     floor: list[float] = []
@@ -109,7 +109,7 @@ def _look(server: ServerProcess, batch_id: str, prompts: int) -> float:
 
 
 def _await_fed(simulator: Simulator) -> None:
-    """Wait until the dispatcher has sent what it may."""
+    """Wait until the feeder has sent what it may."""
     while not httpx2.get(f"{simulator.url}/queue").json()["queue_pending"]:
         pass
 

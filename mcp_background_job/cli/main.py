@@ -90,7 +90,9 @@ _GROUPS = {
 #: Run by us and not by people, who need not see them.
 _OWN_COMMANDS = {
     "comfyui": (
-        ("dispatch", "mcp_background_job.cli.commands.comfyui.dispatch:dispatch", "Work on a batch until it is over."),
+        ("feed", "mcp_background_job.cli.commands.comfyui.feed:feed", "Send what waits until nothing does."),
+        # Jobs of release 1.0.0 that are queued, and run after an update, run this.
+        ("dispatch", "mcp_background_job.cli.commands.comfyui.feed:feed", "The same."),
     ),
 }
 

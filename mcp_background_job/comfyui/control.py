@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import os
 from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from mcp_background_job.comfyui.batches.batches import Batches, dispatcher_request
-from mcp_background_job.comfyui.batches.dispatcher import Dispatcher, Say
+from mcp_background_job.comfyui.batches.batch_locks import BatchLocks
+from mcp_background_job.comfyui.batches.batches import Batches
+from mcp_background_job.comfyui.batches.feeder import Feeder, Parts
+from mcp_background_job.comfyui.batches.feeder_job import name_of, request_of
+from mcp_background_job.comfyui.batches.sent import Say
 from mcp_background_job.comfyui.lifecycle.lifecycle import Lifecycle
 from mcp_background_job.comfyui.outputs.download import ALL, Choice, Downloaded, Downloader, Headway
 from mcp_background_job.comfyui.process.process import Baselines
@@ -26,19 +30,19 @@ from mcp_background_job.comfyui.sessions.sessions import Sessions
 from mcp_background_job.comfyui.wire.client import Client
 from mcp_background_job.comfyui.wire.endpoint import Endpoint
 from mcp_background_job.comfyui.wire.events import EventStream
-from mcp_background_job.core.comfyui.batch import BatchStatus
 from mcp_background_job.executors import lanes, locks
 from mcp_background_job.jobdir import lock
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.downloads import SqliteDownloads
 from mcp_background_job.registry.journal import SqliteJournal
+from mcp_background_job.registry.servers import SqliteServers
 from mcp_background_job.registry.sessions import SqliteSessions
 
-#: Between two looks whether another dispatcher has died, which tells nobody.
+#: Between two looks whether another feeder has died, which tells nobody.
 _TURN_LOOK_S = 0.5
 
-#: A restarted ComfyUI is waited for so long where somebody else restarts it; a dispatcher goes on waiting afterwards.
+#: A restarted ComfyUI is waited for so long where somebody else restarts it; a feeder goes on waiting afterwards.
 _RESTART_S = 40.0
 
 
@@ -66,6 +70,7 @@ class ComfyUI:
         self._directory = directory
         self._client = Client(endpoint)
         self._batches = SqliteBatches(journal.database)
+        self._servers = SqliteServers(journal.database)
         sessions = SqliteSessions(journal.database)
         self._journal = journal
         self._events = EventStream(endpoint)
@@ -85,7 +90,14 @@ class ComfyUI:
             settings=settings,
             lock_path=str(directory / f"lifecycle-{endpoint.port}.lock"),
         )
-        self.batches = Batches(self._client, self._batches, self.prompts, self.canceller, manager)
+        self.batches = Batches(
+            client=self._client,
+            batches=self._batches,
+            servers=self._servers,
+            prompts=self.prompts,
+            canceller=self.canceller,
+            manager=manager,
+        )
         self.sessions = Sessions(sessions)
         self.catalogue = Catalogue(self._client, journal, sessions, self.prompts)
         self.history = History(self._client, journal, self.prompts)
@@ -126,13 +138,8 @@ class ComfyUI:
             await self.sessions.note_downloads({prompt_id: str(folder) for prompt_id, folder in complete.items()})
         return downloaded
 
-    async def dispatch(self, batch_id: str, *, job_id: str | None, client: str, say: Say) -> BatchStatus:
-        """Work on a batch until it is over, as the job that this process is part of, if it is.
-
-        Raises:
-            UnknownBatchError: there is no such batch.
-        """
-        batch = await self.batches.get(batch_id)
+    async def feed(self, *, job_id: str | None, client: str, say: Say) -> None:
+        """Feed the server until nothing is left to do, as the job that this process is part of, if it is."""
 
         async def restart() -> bool:
             if job_id is None:
@@ -141,44 +148,43 @@ class ComfyUI:
             outcome = await self.lifecycle.restart_after(job_id, client=client, wait_s=_RESTART_S)
             if outcome.status != "queued":
                 return True
-            successor = replace(dispatcher_request(batch), if_running="new", after=(job_id,))
-            await self._manager.start(successor, client=batch.client)
+            successor = replace(request_of(self.endpoint.url), if_running="new", after=(job_id,))
+            await self._manager.start(successor, client=client)
             return False
 
-        dispatcher = Dispatcher(
-            batch_id,
+        locks_of_batches = BatchLocks(self._directory)
+        parts = Parts(
             client=self._client,
             batches=self._batches,
+            servers=self._servers,
             journal=self._journal,
             events=self._events,
             prompts=self.prompts,
             submitter=self.submitter,
             canceller=self.canceller,
+            locks=locks_of_batches,
             restart=restart,
             resume=self.lifecycle.resume_requeue,
             say=say,
         )
-        async with self._only_dispatcher(batch_id, say):
-            return await dispatcher.run()
+        async with self._only_feeder(say):
+            try:
+                await Feeder(job_id or f"pid {os.getpid()}", parts).run()
+            finally:
+                locks_of_batches.close()
 
     @contextlib.asynccontextmanager
-    async def _only_dispatcher(self, batch_id: str, say: Say) -> AsyncGenerator[None]:
-        """Work on a batch alone, whoever starts dispatchers, and go on when another has died.
-
-        Of two, one would take what the other has claimed, and not sent yet, for what a dead one has left, and both
-        would send it.
-        """
-        path = self._directory / f"batch-{batch_id}.lock"
+    async def _only_feeder(self, say: Say) -> AsyncGenerator[None]:
+        """Feed the server alone, whoever starts feeders, and go on when another has died."""
+        path = str(self._directory / f"{name_of(self.endpoint.url)}.lock")
         told = False
-        while (descriptor := await lanes.hold(lambda: lock.acquire(str(path)), locks.let_go)) is None:
+        while (descriptor := await lanes.hold(lambda: lock.acquire(path), locks.let_go)) is None:
             if not told:
-                say(f"another dispatcher works on batch {batch_id}: this one takes over if it dies")
+                say(f"another feeder feeds {self.endpoint.url}: this one takes over if it dies")
             told = True
             await asyncio.sleep(_TURN_LOOK_S)
         try:
             yield
-            # Whoever waits with the old file open gets its lock, and finds that there is nothing to do.
-            await lanes.write(path.unlink, missing_ok=True)
         finally:
             locks.let_go(descriptor)
 

@@ -41,7 +41,7 @@ class Job:
         project: directory of the project that it was asked for in, empty if there was none.
         reader: who is to be told of its end.
         parent: id of the job in whose process it was asked for.
-        is_own: it is this program's own (ComfyUI, a dispatcher).
+        is_own: it is this program's own (ComfyUI, a feeder).
         timeout_s: its time limit, in seconds.
     """
 

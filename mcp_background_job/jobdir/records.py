@@ -51,7 +51,7 @@ class Spec:
         reader: who is to be told of its end and of its questions.
         env_from: where ``env`` comes from, beside what was asked for with the job; empty if not known.
         attempts_file: where the command is started again when it fails: what is noted of its attempts.
-        is_own: it is this program's own (ComfyUI, a dispatcher), and takes none of the places that ``max_jobs`` counts.
+        is_own: it is this program's own (ComfyUI, a feeder), and takes none of the places that ``max_jobs`` counts.
         tells_stages: it may end in a pipeline, and its shell is had to tell how the stages of that ended.
         tells_passed: the same of the pipelines before.
         pipelines: those that are told, each with a line for each stage.

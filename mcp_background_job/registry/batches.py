@@ -6,6 +6,7 @@ sends agree on what was sent.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -57,10 +58,6 @@ class SqliteBatches:
         """Return the batches of a server, newest first."""
         return self._batches("newest_batches", server=storable(server), limit=limit)
 
-    def open(self) -> list[Batch]:
-        """Return the batches of all servers that are not known to be over, oldest first."""
-        return self._batches("open_batches")
-
     def counts(self, batch_id: str) -> Counts:
         """Return how many prompts of a batch are where; those that were tried again count once."""
         return count(
@@ -72,19 +69,36 @@ class SqliteBatches:
         """Return, without graphs, what was sent and has no end, or went with its server."""
         return submissions(self._database, "at_server", batch_id=batch_id)
 
+    def fed_singles(self, server: str) -> list[Submission]:
+        """Return, without graphs, the prompts without a batch that a feeder has sent, and that have no end."""
+        return submissions(self._database, "fed_singles", server=storable(server))
+
     def failed(self, batch_id: str, *, limit: int = -1) -> list[Submission]:
         """Return, without graphs, what failed or was refused, and was not tried again; -1 is without limit."""
         return submissions(self._database, "failed_in", batch_id=batch_id, limit=limit)
 
-    def claim_next(self, batch_id: str, *, at: float) -> Submission | None:
+    def claim_next(
+        self, server: str, batch_ids: Iterable[str], *, at: float, is_alone: bool = True, boot: str = ""
+    ) -> Submission | None:
         """Make the next prompt that waits one that is being sent; ``None`` if none waits, or none shall be sent.
 
         This and ``request_cancel`` are one critical section: what is claimed was not canceled, and once a cancel is
         recorded nothing is claimed.
+
+        Args:
+            server: that it is to be sent to.
+            batch_ids: of the batches whose turn it may be; what waits without a batch may be next at any time.
+            at: when it is sent.
+            is_alone: nothing else is there, so that it may be one that ran when its server ended.
+            boot: which life of the server it is sent to.
         """
-        for row in self._database.rows("claim_next", batch_id=batch_id, at=at):
-            return submissions(self._database, "get", prompt_id=row["prompt_id"])[0]
-        return None
+        wanted = json.dumps([storable(batch_id) for batch_id in batch_ids])
+        with self._database.writing() as write:  # the boot is noted with the attempt, or neither is
+            rows = self._database.rows(
+                "claim_next", server=storable(server), batch_ids=wanted, at=at, is_alone=is_alone
+            )
+            write("attempt_boot", [{"prompt_id": row["prompt_id"], "boot": boot} for row in rows])
+        return submissions(self._database, "get", prompt_id=rows[0]["prompt_id"])[0] if rows else None
 
     def request_cancel(self, batch_id: str, *, by: str, at: float) -> int:
         """Note that a batch be canceled, and cancel what it has yet to send; returns how much that was."""
@@ -104,9 +118,18 @@ class SqliteBatches:
         self._write("pause", batch_id=batch_id, at=at, trouble=storable(why))
 
     def take_back(self, prompt_ids: Iterable[str]) -> None:
-        """Let prompts that did not reach the server, or went with it, wait again; those without a batch stay."""
+        """Let prompts of batches that did not reach the server, or went with it, wait again."""
         with self._database.writing() as write:
             write("take_back", [{"prompt_id": storable(prompt_id)} for prompt_id in prompt_ids])
+
+    def take_back_singles(self, prompt_ids: Iterable[str]) -> None:
+        """Let prompts without a batch that are not at their server wait to be sent to it."""
+        with self._database.writing() as write:
+            write("take_back_single", [{"prompt_id": storable(prompt_id)} for prompt_id in prompt_ids])
+
+    def pause_all(self, server: str, *, at: float, why: str) -> None:
+        """Send nothing more of any batch of a server that is not paused or canceled already."""
+        self._write("pause_all", server=storable(server), at=at, trouble=storable(why))
 
     def retry(self, batch_id: str, again: Mapping[str, Submission], *, session_id: str | None = None) -> int:
         """Have prompts take the place of failed ones, by whose ids they are given; the batch is open again.
@@ -127,9 +150,22 @@ class SqliteBatches:
                 write("track", [tracked_row(session_id, row) for row in rows])
         return len(rows)
 
-    def note_trouble(self, batch_id: str, trouble: str) -> None:
-        """Note what keeps a batch from getting on; nothing, if it is empty."""
-        self._write("note_trouble", batch_id=batch_id, trouble=storable(trouble))
+    def take_over(self, batch_ids: Iterable[str]) -> None:
+        """Forget what kept batches from getting on while others worked on them."""
+        with self._database.writing() as write:
+            write("take_over", [{"batch_id": batch_id} for batch_id in batch_ids])
+
+    def tell(self, batch_id: str, what: str) -> None:
+        """Note what a batch has to tell that does not hold it; nothing, if it is empty."""
+        self._write("tell_of_batch", batch_id=storable(batch_id), told=storable(what))
+
+    def told(self, batch_id: str) -> str:
+        """Return what a batch has to tell that does not hold it."""
+        return next((str(row["told"]) for row in self._database.rows("told_of_batch", batch_id=batch_id)), "")
+
+    def on_server(self, server: str) -> list[Batch]:
+        """Return the batches of a server that are not known to be over, oldest first."""
+        return self._batches("open_batches", server=storable(server))
 
     def ended(self, batch_id: str, *, at: float) -> bool:
         """Note that a batch was found to be over; returns whether it still is: somebody may have tried again."""

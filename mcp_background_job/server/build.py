@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_background_job import __version__
 from mcp_background_job.actions.tidying import prune
-from mcp_background_job.app import build_comfyui, build_runs, has_open_batches
+from mcp_background_job.app import build_comfyui, build_runs, has_work_for_comfyui
 from mcp_background_job.config import Settings, load_comfyui_settings
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.waiting import MAX_WAIT_S, Kind, Until
@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 #: The client is waiting for the handshake, and nobody for the housekeeping: whatever asks about a job looks for itself.
 _AFTER_HANDSHAKE_S = 0.2
 
-#: Whoever makes a batch has it worked on; only the death of its dispatcher must be noticed.
+#: Whoever makes a batch has its server fed; only the death of the feeder must be noticed.
 _BATCHES_LOOK_S = 5.0
 
 INSTRUCTIONS = """\
@@ -136,17 +136,17 @@ async def _keep_house(manager: JobManager, runs: Door[RunManager], interval_s: f
 
 
 async def _keep_batches(manager: JobManager, comfyui: Door[ComfyUI]) -> None:
-    """See to it that batches are worked on after a reboot, and after the death of whoever worked on them."""
+    """See to it that servers of ComfyUI are fed after a reboot, and after the death of whoever fed them."""
     await asyncio.sleep(_AFTER_HANDSHAKE_S)
     until_end = WaitRequest(until=Until(Kind.EXIT), wait_s=MAX_WAIT_S)
     while True:
-        dispatchers: list[Job] = []
+        feeders: list[Job] = []
         try:
-            if await lanes.journal(has_open_batches, manager):
+            if await lanes.journal(has_work_for_comfyui, manager):
                 opened = await comfyui.open()
-                dispatchers = await opened.batches.ensure_all()
+                feeders = await opened.batches.ensure_all()
         except (BackgroundJobError, OSError) as error:
             _log.warning("could not look after batches: %s", error)
-        if dispatchers:
-            await manager.wait_for_several([(job, until_end) for job in dispatchers], for_all=False)
+        if feeders:
+            await manager.wait_for_several([(job, until_end) for job in feeders], for_all=False)
         await asyncio.sleep(_BATCHES_LOOK_S)

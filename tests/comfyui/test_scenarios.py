@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from mcp_background_job.app import build_comfyui
-from mcp_background_job.comfyui.batches.batches import BatchView, items_of
+from mcp_background_job.comfyui.batches.batch_view import BatchView
+from mcp_background_job.comfyui.batches.making import items_of
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.outputs.preview import preview_of
 from mcp_background_job.comfyui.prompts import workflow

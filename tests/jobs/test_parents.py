@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from mcp_background_job.comfyui.batches.batches import dispatcher_request
+from mcp_background_job.comfyui.batches.feeder_job import request_of
 from mcp_background_job.comfyui.lifecycle.server_job import ServerJob
 from mcp_background_job.comfyui.process.process import Baselines
 from mcp_background_job.comfyui.process.server_record import ServerRecords
 from mcp_background_job.comfyui.process.startup import Settings, Startup
 from mcp_background_job.comfyui.wire.client import Client
 from mcp_background_job.comfyui.wire.endpoint import endpoint_of
-from mcp_background_job.core.comfyui.batch import Batch
 from mcp_background_job.core.job import Job
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import ROOT, StartRequest
@@ -69,7 +68,7 @@ async def test_a_job_of_that_name_that_has_ended_gives_its_parent_to_nobody(
     assert parent_of(memory_place, await started(memory_manager, if_running="restart")) == OTHER
 
 
-async def test_comfyui_and_dispatchers_belong_to_nobody_who_happens_to_start_them(
+async def test_comfyui_and_feeders_belong_to_nobody_who_happens_to_start_them(
     memory_manager: JobManager, memory_place: MemoryPlace, tmp_path: Path
 ) -> None:
     works_in(memory_manager, ONE)
@@ -80,7 +79,6 @@ async def test_comfyui_and_dispatchers_belong_to_nobody_who_happens_to_start_the
     assert parent_of(memory_place, job) is None
     await client.close()
 
-    batch = Batch(batch_id="bx", server="http://127.0.0.1:8188", created_at=1.0)
-    dispatcher = (await memory_manager.start(dispatcher_request(batch))).job
-    assert parent_of(memory_place, dispatcher) is None
-    assert dispatcher_request(batch).parent == ROOT
+    feeder = (await memory_manager.start(request_of("http://127.0.0.1:8188"))).job
+    assert parent_of(memory_place, feeder) is None
+    assert request_of("http://127.0.0.1:8188").parent == ROOT

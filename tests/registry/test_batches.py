@@ -19,6 +19,7 @@ from mcp_background_job.core.comfyui.submission import End, Stage, Submission
 from mcp_background_job.errors import RegistryError
 from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.journal import SqliteJournal
+from mcp_background_job.registry.servers import SqliteServers
 from mcp_background_job.registry.sessions import SqliteSessions
 from tests.patience import PATIENCE_S
 
@@ -38,6 +39,7 @@ class Store:
     journal: SqliteJournal
     batches: SqliteBatches
     sessions: SqliteSessions
+    servers: SqliteServers
 
     def get(self, prompt_id: str) -> Submission:
         submission = self.journal.get(prompt_id)
@@ -45,7 +47,7 @@ class Store:
         return submission
 
     def claim(self, at: float = 5.0) -> str | None:
-        claimed = self.batches.claim_next("b1", at=at)
+        claimed = self.batches.claim_next(HERE, ["b1"], at=at)
         return claimed.prompt_id if claimed else None
 
     def counts(self) -> Counts:
@@ -60,7 +62,8 @@ class Store:
 @contextlib.contextmanager
 def opened(path: str) -> Generator[Store]:
     with contextlib.closing(SqliteJournal(path)) as journal:
-        yield Store(journal, SqliteBatches(journal.database), SqliteSessions(journal.database))
+        database = journal.database
+        yield Store(journal, SqliteBatches(database), SqliteSessions(database), SqliteServers(database))
 
 
 @pytest.fixture
@@ -135,11 +138,11 @@ def test_text_of_any_kind_is_kept(store: Store) -> None:
     store.batches.create(batch, odd, {"b1/0": ('{"1": "\0 caf\udce9"}', "{}")})
 
     assert store.batch().note == "a\0b caf\\udce9"
-    first = store.batches.claim_next("b1", at=2.0)
+    first = store.batches.claim_next(HERE, ["b1"], at=2.0)
     assert first is not None
     assert (first.prompt_id, first.note, first.graph) == ("0\0caf\\udce9", "\0\\udc80", '{"1": "\0 caf\\udce9"}')
     store.batches.take_back(["0\0caf\udce9"])
-    store.batches.note_trouble("b1", "\0caf\udce9")
+    store.servers.hold(HERE, "\0caf\udce9", ["b1"])
     assert store.batch().trouble == "\0caf\\udce9"
     assert store.batches.request_cancel("b1", by="\0caf\udce9", at=3.0) == 2
     assert store.batch().cancel_requested_by == "\0caf\\udce9"
@@ -174,7 +177,7 @@ def test_batches_are_listed_newest_first_and_open_ones_oldest_first(store: Store
     assert store.batches.ended("b1", at=5.0)
 
     assert [one.batch_id for one in store.batches.newest(HERE, 2)] == ["b2", "b1"]
-    assert [one.batch_id for one in store.batches.open()] == ["b3", "b2", "there"]
+    assert [one.batch_id for one in store.batches.on_server(HERE)] == ["b3", "b2"]
     assert [one.batch_id for one in store.batches.newest(THERE, 2)] == ["there"]
     assert store.batches.newest(HERE, 0) == []
 
@@ -189,12 +192,12 @@ def test_what_waits_in_a_batch_is_not_at_the_server(three: Store) -> None:
 
 
 def test_prompts_are_claimed_in_their_order_each_once_with_their_graphs(three: Store) -> None:
-    first = three.batches.claim_next("b1", at=5.5)
+    first = three.batches.claim_next(HERE, ["b1"], at=5.5)
     assert first is not None
     assert first == three.get("b1-3")
     assert (first.stage, first.submitted_at, first.graph) == (Stage.SENDING, 5.5, '{"1": 1}')
     assert [three.claim() for _ in range(3)] == ["b1-2", "b1-1", None]
-    assert three.batches.claim_next("b2", at=1.0) is None
+    assert three.batches.claim_next(HERE, ["b2"], at=1.0) is None
 
 
 def test_what_came_back_is_claimed_in_its_old_place(three: Store) -> None:
@@ -230,7 +233,7 @@ def test_nothing_is_claimed_once_a_wish_is_recorded(three: Store, wish: str) -> 
 
 def test_a_batch_that_is_resumed_goes_on_where_it_was(three: Store) -> None:
     three.claim()
-    three.batches.pause("b1", at=6.0, why="its dispatcher was killed")
+    three.batches.pause("b1", at=6.0, why="its feeder was killed")
     three.batches.pause("b1", at=7.0)
     assert (three.batch().paused_at, three.batch().trouble) == (6.0, "")
 
@@ -266,7 +269,7 @@ def test_a_cancel_reaches_no_other_batch(three: Store) -> None:
     three.batches.request_cancel("b1", by="me", at=6.0)
 
     assert three.batches.counts("b2") == Counts(pending=2)
-    assert three.batches.claim_next("b2", at=7.0) is not None
+    assert three.batches.claim_next(HERE, ["b2"], at=7.0) is not None
 
 
 def test_the_wish_and_what_it_cancels_are_seen_together(path: str, three: Store) -> None:
@@ -427,10 +430,86 @@ def test_a_batch_of_which_something_may_run_does_not_end(store: Store) -> None:
 
 
 def test_trouble_is_noted_until_it_is_over(three: Store) -> None:
-    three.batches.note_trouble("b1", "away")
-    assert three.batch().trouble == "away"
-    three.batches.note_trouble("b1", "")
+    three.servers.hold(HERE, "away", ["b1"])
+    assert (three.batch().trouble, three.servers.get(HERE).hold) == ("away", "away")
+    three.servers.hold(HERE, "", ["b1"])
+    assert (three.batch().trouble, three.servers.get(HERE).hold) == ("", "")
+    three.batches.pause("b1", at=2.0, why="its feeder was killed")
+    three.servers.hold(HERE, "away", ["b1"])
+    three.servers.hold(HERE, "", ["b1"])
+    assert three.batch().trouble == "its feeder was killed", "why it is paused stays"
+
+
+def test_what_kept_a_batch_from_getting_on_is_forgotten_by_who_takes_it_over(three: Store, path: str) -> None:
+    three.batches.create(a_batch("b2", paused_at=1.0, trouble="why it is paused"), [], {})
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE batches SET trouble = 'of release 1.0.0' WHERE batch_id = 'b1'")
+    three.batches.take_over(["b1", "b2"])
+
     assert three.batch().trouble == ""
+    assert three.batches.on_server(HERE)[-1].trouble == "why it is paused"
+
+
+def test_what_is_told_of_a_batch_does_not_hold_it(three: Store) -> None:
+    three.batches.tell("b1", "another works on it")
+    assert three.batches.told("b1") == "another works on it"
+    assert three.claim() == "b1-3"
+    three.batches.tell("b1", "")
+    assert three.batches.told("b1") == three.batches.told("b2") == ""
+
+
+# -- servers -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_feeder_ends_only_while_nothing_is_left_to_do(three: Store) -> None:
+    assert not three.servers.end_feeding(HERE, "job1")
+    assert three.servers.end_feeding(THERE, "job2"), "of another server nothing is asked"
+    three.batches.request_cancel("b1", by="me", at=2.0)
+    assert three.batches.ended("b1", at=3.0)
+    assert three.servers.end_feeding(HERE, "job1")
+    assert (three.servers.get(HERE).feeder_ended, three.servers.get(THERE).feeder_ended) == ("job1", "job2")
+    assert three.servers.with_work() == []
+
+
+def test_what_waits_without_a_batch_is_work_too_and_has_its_turn(three: Store) -> None:
+    three.journal.record([_alone("one")])
+    three.batches.take_back_singles(["one"])
+    three.servers.hold(HERE, "")
+    three.batches.request_cancel("b1", by="me", at=2.0)
+    assert three.batches.ended("b1", at=3.0)
+
+    assert three.servers.waits_alone(HERE)
+    assert three.servers.with_work() == [HERE]
+    assert not three.servers.end_feeding(HERE, "job1")
+    assert three.claim() == "one"
+    assert not three.servers.waits_alone(HERE)
+
+
+def _alone(prompt_id: str) -> Submission:
+    return Submission(prompt_id=prompt_id, server=HERE, submitted_at=1.0, graph="{}", stage=Stage.SENDING)
+
+
+def test_while_a_server_is_held_nothing_is_claimed(three: Store) -> None:
+    three.journal.record([_alone("one")])
+    three.batches.take_back_singles(["one"])
+    three.servers.hold(HERE, "away", ["b1"])
+    assert three.claim() is None
+    three.servers.hold(HERE, "", ["b1"])
+    assert {three.claim(), three.claim()} == {"one", "b1-3"}
+
+
+def test_of_several_batches_each_has_its_turn_and_of_those_alone_that_may(three: Store) -> None:
+    three.batches.create(a_batch("b2"), prompts(2, "b2"), {"b2/0": ("{}", "{}")})
+
+    def claim(*batch_ids: str) -> str | None:
+        claimed = three.batches.claim_next(HERE, batch_ids, at=5.0)
+        return claimed.prompt_id if claimed else None
+
+    assert {claim("b1", "b2"), claim("b1", "b2")} == {"b1-3", "b2-2"}
+    assert claim("b1") == "b1-2"
+    assert claim("b2") == "b2-1"
+    assert claim("b2") is None
+    assert three.batches.claim_next(THERE, ["b1"], at=5.0) is None
 
 
 # -- counts ------------------------------------------------------------------------------------------------------------
@@ -477,7 +556,7 @@ def test_counts_follow_what_is_removed(three: Store, path: str) -> None:
     ("query", "index"),
     [
         ("counts", "SEARCH counts USING PRIMARY KEY (batch_id=?)"),
-        ("claim_next", "submissions_of_batch (batch_id=? AND retried_as=? AND stage=? AND ending=?)"),
+        ("claim_next", "submissions_next (server=? AND batch_id=?)"),
         ("cancel_unsent", "INDEX submissions_of_batch"),
         ("at_server", "INDEX submissions_of_batch"),
         ("failed_in", "INDEX submissions_of_batch"),
@@ -489,14 +568,16 @@ def test_counts_follow_what_is_removed(three: Store, path: str) -> None:
 def test_a_batch_of_ten_thousand_is_found_by_index_and_no_graph_is_sorted(store: Store, query: str, index: str) -> None:
     store.batches.create(a_batch(), prompts(10_000), GRAPHS)
     database = store.journal.database
-    values = {"batch_id": "b1", "server": HERE, "limit": 5, "at": 1.0}
+    values = {"batch_id": "b1", "batch_ids": '["b1"]', "server": HERE, "limit": 5, "at": 1.0, "is_alone": True}
     plan = database._db.execute("EXPLAIN QUERY PLAN " + database._queries[query], values).fetchall()
 
     steps = "; ".join(row["detail"] for row in plan)
     assert index in steps
-    assert "SCAN" not in steps.replace("SCAN CONSTANT ROW", "").replace("SCAN batches USING INDEX batches_open", "")
+    for few in ("CONSTANT ROW", "batches USING INDEX batches_open", "json_each", "(subquery-5)"):
+        steps = steps.replace(f"SCAN {few}", "")
+    assert "SCAN" not in steps
     assert "graphs" not in steps
-    if query in ("counts", "claim_next", "newest_batches", "open_batches"):
+    if query in ("counts", "newest_batches", "open_batches"):
         assert "TEMP B-TREE" not in steps
 
 
@@ -539,10 +620,10 @@ print("ready", flush=True)
 sys.stdin.readline()
 """
 
-#: Between two claims a dispatcher sends what it has claimed, which takes milliseconds.
+#: Between two claims a feeder sends what it has claimed, which takes milliseconds.
 _CLAIM = """
 import threading
-while (claimed := batches.claim_next("b1", at=5.0)) is not None:
+while (claimed := batches.claim_next("http://127.0.0.1:8188", ["b1"], at=5.0)) is not None:
     print(claimed.prompt_id, flush=True)
     threading.Event().wait(0.003)
 """
@@ -616,6 +697,6 @@ def test_a_kill_in_the_middle_of_making_a_batch_leaves_all_of_it_or_nothing(path
         assert made <= len(there) <= begun
         for batch_id in there:
             assert store.batches.counts(batch_id) == Counts(pending=number)
-            assert store.batches.claim_next(batch_id, at=1.0) is not None, "its graph is there"
+            assert store.batches.claim_next("s", [batch_id], at=1.0) is not None, "its graph is there"
         assert len(store.journal.newest("s", -1)) == number * len(there)
         assert len(store.sessions.tracked_in("s1")) == number * len(there)

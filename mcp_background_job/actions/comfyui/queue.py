@@ -81,7 +81,7 @@ class Queueing:
 
     async def comfyui_batch(self, caller: Caller, request: Batch) -> Facts:
         """Look at a batch, cancel (pending prompts at once; the running one ends by itself), pause, resume, or run its
-        failed prompts again. Waiting for it: wait_s, or wait_for_job("batch-<id>")."""  # noqa: D205, D209  one sentence
+        failed prompts again. wait_s waits for its end."""  # noqa: D205, D209  one sentence
         from mcp_background_job.comfyui.reports import queue_report
 
         wait_s = bounded_wait(request.wait_s, caller.at_most(MAX_WAIT_S))

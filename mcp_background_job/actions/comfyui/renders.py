@@ -158,11 +158,11 @@ async def _submitted(
 async def _batched(
     caller: Caller, comfyui: ComfyUI, workflows: list[Workflow], request: Submit, *, session_id: str, wait_s: float
 ) -> Facts:
-    from mcp_background_job.comfyui.batches import batches
+    from mcp_background_job.comfyui.batches.making import items_of
     from mcp_background_job.comfyui.reports import queue_report
 
     created = await comfyui.batches.create(
-        batches.items_of(workflows, request.overrides or {}, request.combine),
+        items_of(workflows, request.overrides or {}, request.combine),
         note=request.note,
         client=caller.client,
         session_id=session_id,

@@ -9,7 +9,7 @@ from rich.table import Column
 
 from mcp_background_job.cli.show import escaped, printable
 from mcp_background_job.cli.wording import typed
-from mcp_background_job.comfyui.batches.batches import BatchView
+from mcp_background_job.comfyui.batches.batch_view import BatchView
 from mcp_background_job.comfyui.prompts.prompts import Prompt
 from mcp_background_job.comfyui.reports.report import progress_of
 from mcp_background_job.core.comfyui.batch import BatchStatus

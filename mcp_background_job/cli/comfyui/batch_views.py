@@ -8,7 +8,7 @@ from mcp_background_job.cli import terminal
 from mcp_background_job.cli.comfyui import sentences
 from mcp_background_job.cli.show import escaped
 from mcp_background_job.cli.wording import typed
-from mcp_background_job.comfyui.batches.batches import BatchView
+from mcp_background_job.comfyui.batches.batch_view import BatchView
 from mcp_background_job.comfyui.reports import queue_report
 from mcp_background_job.core.comfyui.batch import TERMINAL
 

@@ -11,7 +11,7 @@ from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.comfyui import batch_ending, batch_views
 from mcp_background_job.cli.comfyui.batch_views import View
 from mcp_background_job.cli.wording import PROGRAM
-from mcp_background_job.comfyui.batches.batches import BatchView
+from mcp_background_job.comfyui.batches.batch_view import BatchView
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.reports import queue_report
 from mcp_background_job.core.comfyui.batch import TERMINAL

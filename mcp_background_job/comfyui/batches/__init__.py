@@ -1,1 +1,1 @@
-"""Many prompts, and the dispatcher that feeds them to a server."""
+"""Many prompts, and the feeder that sends them to their server."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from mcp_background_job.comfyui.batches.batches import BatchView, CanceledBatch
+from mcp_background_job.comfyui.batches.batch_view import BatchView, CanceledBatch
 from mcp_background_job.comfyui.prompts.cancel import Cancelled
 from mcp_background_job.comfyui.prompts.cancel_plan import Verdict
 from mcp_background_job.comfyui.prompts.catalogue import Explained, Listing, Row

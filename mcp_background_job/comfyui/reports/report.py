@@ -6,7 +6,7 @@ import os
 import time
 from typing import Any
 
-from mcp_background_job.comfyui.batches.batches import BatchView
+from mcp_background_job.comfyui.batches.batch_view import BatchView
 from mcp_background_job.comfyui.lifecycle.outcome import Outcome
 from mcp_background_job.comfyui.process.process import ServerProcess
 from mcp_background_job.comfyui.prompts.cancel import Cancelled

@@ -6,7 +6,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 
-from mcp_background_job.comfyui.batches.batches import BatchView
+from mcp_background_job.comfyui.batches.batch_view import BatchView
 from mcp_background_job.comfyui.process.process import Baselines, ServerProcess
 from mcp_background_job.comfyui.prompts.prompts import Prompt, Prompts
 from mcp_background_job.comfyui.wire.answers import SystemStats

@@ -64,7 +64,7 @@ class Batch:
         cancel_requested_at: when somebody wished it to be canceled.
         cancel_requested_by: who.
         paused_at: since when nothing more is sent.
-        trouble: what its dispatcher waits for, in words; empty while it gets on.
+        trouble: what keeps it from being sent, in words; empty while it gets on.
         ended_at: when it was found to be over.
     """
 

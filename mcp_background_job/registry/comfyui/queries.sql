@@ -95,7 +95,42 @@ SELECT * FROM batches WHERE batch_id = :batch_id;
 SELECT * FROM batches WHERE server = :server ORDER BY created_at DESC, batch_id DESC LIMIT :limit;
 
 -- open_batches --
-SELECT * FROM batches WHERE ended_at IS NULL ORDER BY created_at, batch_id;
+-- The plus keeps SQLite from looking through the batches that are over.
+SELECT * FROM batches WHERE +server = :server AND ended_at IS NULL ORDER BY created_at, batch_id;
+
+-- servers_with_work --
+-- Batches that are not over, and prompts without a batch that wait for their server: such wait only for one that is here.
+SELECT server FROM batches WHERE ended_at IS NULL
+UNION
+SELECT url FROM servers WHERE EXISTS (
+    SELECT 1 FROM submissions
+    WHERE server = url AND batch_id IS NULL AND stage = 'waiting' AND ending IS NULL AND retried_as IS NULL
+);
+
+-- server --
+SELECT * FROM servers WHERE url = :url;
+
+-- hold --
+INSERT INTO servers (url, hold) VALUES (:url, :hold)
+ON CONFLICT DO UPDATE SET hold = excluded.hold WHERE hold <> excluded.hold;
+
+-- tell_of_server --
+INSERT INTO servers (url, told) VALUES (:url, :told)
+ON CONFLICT DO UPDATE SET told = excluded.told WHERE told <> excluded.told;
+
+-- end_feeding --
+-- Only if nothing is left to do: whoever records something after this sees that it needs another feeder.
+INSERT INTO servers (url, feeder_ended)
+SELECT :url, :feeder WHERE NOT EXISTS (SELECT 1 FROM batches WHERE +server = :url AND ended_at IS NULL)
+  AND NOT EXISTS (
+    SELECT 1 FROM submissions
+    WHERE server = :url AND batch_id IS NULL AND stage = 'waiting' AND ending IS NULL AND retried_as IS NULL
+  )
+ON CONFLICT DO UPDATE SET feeder_ended = excluded.feeder_ended;
+
+-- waits_alone --
+SELECT 1 FROM submissions
+WHERE server = :url AND batch_id IS NULL AND stage = 'waiting' AND ending IS NULL AND retried_as IS NULL LIMIT 1;
 
 -- counts --
 SELECT stage, nullif(ending, '') AS ending, number FROM counts WHERE batch_id = :batch_id AND number > 0;
@@ -108,18 +143,39 @@ WHERE batch_id = :batch_id AND retried_as IS NULL AND stage IN ('sending', 'acce
 ORDER BY position;
 
 -- claim_next --
--- The wish to cancel or pause is looked at in the statement that makes the prompt one that is being sent. While a batch
--- has trouble nothing is claimed, so that what is being sent then was given up.
+-- The wishes to cancel or pause are looked at in the statement that makes the prompt one that is being sent. While a
+-- batch has trouble nothing of it is claimed, so that what is being sent then was given up.
+-- Without a batch waits what was taken back when its server was paused, or came while it was.
 UPDATE submissions SET stage = 'sending', submitted_at = :at
 WHERE prompt_id = (
-    SELECT prompt_id FROM submissions
-    WHERE batch_id = :batch_id AND retried_as IS NULL AND stage = 'waiting' AND ending IS NULL
-    ORDER BY position LIMIT 1
-) AND EXISTS (
-    SELECT 1 FROM batches
-    WHERE batch_id = :batch_id AND cancel_requested_at IS NULL AND paused_at IS NULL AND trouble = ''
+    SELECT prompt_id FROM (
+        SELECT (
+            SELECT prompt_id FROM submissions
+            WHERE server = :server AND submissions.batch_id = batches.batch_id
+              AND stage = 'waiting' AND ending IS NULL AND retried_as IS NULL
+            ORDER BY priority DESC, coalesce(rank, position), submitted_at, prompt_id LIMIT 1
+        ) AS prompt_id
+        FROM batches
+        WHERE batch_id IN (SELECT value FROM json_each(:batch_ids))
+          AND cancel_requested_at IS NULL AND paused_at IS NULL AND trouble = ''
+        UNION ALL
+        SELECT (
+            SELECT prompt_id FROM submissions
+            WHERE server = :server AND batch_id IS NULL AND stage = 'waiting' AND ending IS NULL AND retried_as IS NULL
+            ORDER BY priority DESC, coalesce(rank, position), submitted_at, prompt_id LIMIT 1
+        )
+    ) JOIN submissions USING (prompt_id)
+    ORDER BY priority DESC, coalesce(rank, position), submitted_at, prompt_id LIMIT 1
 )
+AND NOT EXISTS (SELECT 1 FROM servers WHERE url = :server AND (paused_at IS NOT NULL OR hold <> ''))
+-- One that ran when its server ended is sent by itself, so that it is known next time which one it was.
+AND (:is_alone OR NOT EXISTS (
+    SELECT 1 FROM attempts WHERE attempts.prompt_id = submissions.prompt_id AND how = 'server ended'
+))
 RETURNING prompt_id;
+
+-- attempt_boot --
+UPDATE attempts SET boot = :boot WHERE prompt_id = :prompt_id AND ended_at IS NULL;
 
 -- request_cancel --
 UPDATE batches SET cancel_requested_at = :at, cancel_requested_by = :by
@@ -135,13 +191,23 @@ UPDATE batches SET paused_at = CASE WHEN :at IS NULL THEN NULL ELSE coalesce(pau
 WHERE batch_id = :batch_id;
 
 -- take_back --
--- To be sent again by its batch, or canceled if that is what was wished for meanwhile. What has an end keeps it.
+-- To be sent again, or canceled if that is what was wished for its batch meanwhile. What has an end keeps it.
 UPDATE submissions
 SET stage = 'waiting', number = NULL, requeue = 0, reason = '',
     ending = CASE WHEN canceled.at IS NULL THEN NULL ELSE 'cancelled' END, ended_at = canceled.at
 FROM (SELECT batch_id, cancel_requested_at AS at FROM batches) AS canceled
 WHERE submissions.batch_id = canceled.batch_id AND prompt_id = :prompt_id AND retried_as IS NULL
   AND stage IN ('sending', 'accepted') AND (ending IS NULL OR ending = 'lost_to_restart');
+
+-- take_back_single --
+UPDATE submissions SET stage = 'waiting', number = NULL, requeue = 0, reason = ''
+WHERE prompt_id = :prompt_id AND batch_id IS NULL AND stage IN ('sending', 'accepted') AND ending IS NULL;
+
+-- fed_singles --
+-- Those that the feeder has sent: they have a rank. Others are sent by whoever submits them.
+SELECT *, '' AS graph, '{}' AS extra_data FROM submissions
+WHERE server = :server AND batch_id IS NULL AND rank IS NOT NULL AND stage IN ('sending', 'accepted') AND ending IS NULL
+ORDER BY number IS NULL, number, submitted_at;
 
 -- failed_in --
 -- Without graphs: all of a batch may have failed.
@@ -156,8 +222,26 @@ WHERE prompt_id = :prompt_id AND retried_as IS NULL AND EXISTS (
     SELECT 1 FROM batches WHERE batches.batch_id = submissions.batch_id AND cancel_requested_at IS NULL
 );
 
--- note_trouble --
-UPDATE batches SET trouble = :trouble WHERE batch_id = :batch_id AND trouble <> :trouble;
+-- hold_batch --
+-- What others have noted, as why a batch is paused, stays. What holds its server is noted there as well, see hold.
+UPDATE batches SET trouble = :hold
+WHERE batch_id = :batch_id AND ended_at IS NULL AND trouble <> :hold
+  AND (trouble = '' OR trouble = (SELECT hold FROM servers WHERE url = batches.server));
+
+-- take_over --
+-- Whoever worked on it before may have died with trouble that nobody else would clear.
+UPDATE batches SET trouble = '' WHERE batch_id = :batch_id AND paused_at IS NULL;
+
+-- tell_of_batch --
+INSERT INTO told (batch_id, told) VALUES (:batch_id, :told)
+ON CONFLICT DO UPDATE SET told = excluded.told WHERE told <> excluded.told;
+
+-- told_of_batch --
+SELECT told FROM told WHERE batch_id = :batch_id;
+
+-- pause_all --
+UPDATE batches SET paused_at = :at, trouble = :trouble
+WHERE +server = :server AND ended_at IS NULL AND paused_at IS NULL AND cancel_requested_at IS NULL;
 
 -- end_batch --
 -- What was counted before may have changed: a failed prompt that is tried again opens its batch.

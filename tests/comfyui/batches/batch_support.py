@@ -14,7 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mcp_background_job.comfyui.batches.batches import Batches, BatchView, dispatcher_name, items_of
+from mcp_background_job.comfyui.batches.batch_view import BatchView
+from mcp_background_job.comfyui.batches.batches import Batches
+from mcp_background_job.comfyui.batches.feeder_job import name_of
+from mcp_background_job.comfyui.batches.making import items_of
 from mcp_background_job.comfyui.prompts import workflow
 from mcp_background_job.core.comfyui.batch import TERMINAL
 from mcp_background_job.core.job import Job
@@ -180,23 +183,27 @@ class House:
             assert time.monotonic() < deadline, f"{event} only {self.ledger.total(event)} of {count} times"
             await asyncio.sleep(_LOOK_AGAIN_S)
 
-    async def dispatcher(self, batch_id: str) -> Job:
-        return await self.manager.find(dispatcher_name(batch_id), Asker(""))
+    @property
+    def feeder_name(self) -> str:
+        return name_of(self.place.simulator.url)
 
-    async def dispatcher_pid(self, batch_id: str) -> int:
-        """Return the process that works on a batch, once there is one."""
+    async def feeder(self) -> Job:
+        return await self.manager.find(self.feeder_name, Asker(""))
+
+    async def feeder_pid(self) -> int:
+        """Return the process that feeds the server, once there is one."""
         deadline = time.monotonic() + PATIENCE_S
         while True:
-            seen = (await self.manager.details(dispatcher_name(batch_id), Asker(""))).seen
+            seen = (await self.manager.details(self.feeder_name, Asker(""))).seen
             if seen.status is not None and seen.status.pid:
                 return seen.status.pid
             assert time.monotonic() < deadline, seen
             await asyncio.sleep(_LOOK_AGAIN_S)
 
-    async def dispatcher_gone(self, batch_id: str) -> None:
-        """Wait for the end of the job that works on a batch."""
+    async def feeder_gone(self) -> None:
+        """Wait for the end of the job that feeds the server."""
         deadline = time.monotonic() + PATIENCE_S
-        while (job := await self.dispatcher(batch_id)).state is not State.EXITED:
+        while (job := await self.feeder()).state is not State.EXITED:
             assert time.monotonic() < deadline, f"{job.label} is {job.status}"
             await asyncio.sleep(_LOOK_AGAIN_S)
 

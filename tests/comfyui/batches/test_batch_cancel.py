@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_background_job.comfyui.batches.batches import CanceledBatch
+from mcp_background_job.comfyui.batches.batch_view import CanceledBatch
 from mcp_background_job.core.comfyui.batch import BatchStatus
 from mcp_background_job.errors import RegistryError
 from mcp_background_job.jobs.manager import JobManager
@@ -145,15 +145,15 @@ async def test_what_is_pending_at_the_server_is_taken_out_though_whoever_cancele
 
 
 @pytest.mark.parametrize("how", ["killed", "kill_job"])
-async def test_a_cancel_right_after_the_death_of_the_dispatcher(
+async def test_a_cancel_right_after_the_death_of_the_feeder(
     how: str, tmp_path: Path, state_dir: str, manager: JobManager
 ) -> None:
     async with house(tmp_path, state_dir, manager) as home:
         batch_id, first = await _with_one_running(home)
         if how == "killed":
-            os.kill(await home.dispatcher_pid(batch_id), signal.SIGKILL)
+            os.kill(await home.feeder_pid(), signal.SIGKILL)
         else:
-            await manager.kill((await home.dispatcher(batch_id)).job_id, by="somebody", grace_s=0)
+            await manager.kill((await home.feeder()).job_id, by="somebody", grace_s=0)
         canceled = await _cancel(home, batch_id)
         assert (canceled.mode, canceled.pending, canceled.running) == ("cancel_after_current", 4, (first,))
         home.gate.touch()
@@ -161,12 +161,12 @@ async def test_a_cancel_right_after_the_death_of_the_dispatcher(
 
 
 @pytest.mark.nightly
-async def test_what_a_suspended_dispatcher_has_claimed_is_not_sent_later(
+async def test_what_a_suspended_feeder_has_claimed_is_not_sent_later(
     tmp_path: Path, state_dir: str, manager: JobManager
 ) -> None:
     async with house(tmp_path, state_dir, manager) as home:
         batch_id = await home.create(1000)
-        pid = await home.dispatcher_pid(batch_id)
+        pid = await home.feeder_pid()
         await home.until_ledger("submitted", 1)
         chance = random.Random(1)  # noqa: S311  no secret
         while True:  # until it is met between its claim and its request
@@ -203,7 +203,7 @@ async def test_a_cancel_while_comfyui_is_held_takes_out_what_waits_when_it_answe
     tmp_path: Path, state_dir: str, manager: JobManager
 ) -> None:
     async with house(tmp_path, state_dir, manager) as home:
-        # It goes on for a while after it lets go, longer than a dispatcher waits before it asks again.
+        # It goes on for a while after it lets go, longer than a feeder waits before it asks again.
         batch_id = await home.create(5, graphs.chain(graphs.gil_hold(12), graphs.sleeping(12)))
         await home.until_ledger("began", 1)
         await home.until_ledger("submitted", 2)

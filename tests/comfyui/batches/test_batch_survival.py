@@ -25,7 +25,6 @@ from pathlib import Path
 
 import pytest
 
-from mcp_background_job.comfyui.batches.batches import dispatcher_name
 from mcp_background_job.core.naming import Asker
 from mcp_background_job.jobs.manager import JobManager
 from tests.comfyui.batches.batch_support import House, house, quick
@@ -36,7 +35,7 @@ pytestmark = [pytest.mark.real_process, pytest.mark.requirement("comfyui.batch.s
 #: The moments are random, and the same in every run.
 SEED = 20261126
 
-#: Between two deaths, at most; a dispatcher lives for a part of a second before it sends its first prompt.
+#: Between two deaths, at most; a feeder lives for a part of a second before it sends its first prompt.
 _LONGEST_S = 1.5
 
 #: Whoever has read an end has noted it by then.
@@ -44,7 +43,7 @@ _NOTED_S = 0.2
 
 MAX_QUEUED = 2
 
-_OURS = ("dispatcher", "runner", "server")
+_OURS = ("feeder", "runner", "server")
 _ALL = (*_OURS, "comfyui")
 
 
@@ -86,11 +85,11 @@ class _Assault:
             self.known.append({row.prompt_id for row in self.home.rows(self.batch_id) if row.ending is not None})
             self.home.place.start()
         else:
-            await self._kill_dispatcher(runner=victim == "runner")
+            await self._kill_feeder(runner=victim == "runner")
         self.look()
 
-    async def _kill_dispatcher(self, *, runner: bool) -> None:
-        details = await self.home.manager.details(dispatcher_name(self.batch_id), Asker(""))
+    async def _kill_feeder(self, *, runner: bool) -> None:
+        details = await self.home.manager.details(self.home.feeder_name, Asker(""))
         pid = details.seen.status.pid if details.seen.status else None
         with contextlib.suppress(AssertionError, ProcessLookupError):  # it may end by itself at this very moment
             pid = runner_of(self.home.state_dir, details.job.job_id) if runner else pid

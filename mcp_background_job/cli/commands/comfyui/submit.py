@@ -19,7 +19,7 @@ from mcp_background_job.cli.comfyui.session import with_comfyui
 from mcp_background_job.cli.comfyui.watching import watch
 from mcp_background_job.cli.session import caller
 from mcp_background_job.cli.wording import PROGRAM
-from mcp_background_job.comfyui.batches.batches import MAX_QUEUED
+from mcp_background_job.comfyui.batches.making import MAX_QUEUED
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.prompts.overrides import Combine
 from mcp_background_job.comfyui.reports import report

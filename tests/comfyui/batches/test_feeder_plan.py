@@ -1,10 +1,10 @@
-"""What a dispatcher decides, as a whole table."""
+"""What a feeder decides, as a whole table."""
 
 from __future__ import annotations
 
 import pytest
 
-from mcp_background_job.comfyui.batches.dispatch_plan import REASONS, Fate, backoff_s, fate_of
+from mcp_background_job.comfyui.batches.feeder_plan import REASONS, Fate, backoff_s, fate_of
 from mcp_background_job.comfyui.prompts.cancel_plan import Place
 from mcp_background_job.core.comfyui.submission import Stage
 

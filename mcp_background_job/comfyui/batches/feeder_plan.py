@@ -1,10 +1,12 @@
-"""What a dispatcher decides: what becomes of a prompt that it has sent, and when to ask a silent server again. Pure."""
+"""What a feeder decides: whose turn it is, what becomes of what was sent, and when to ask again. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from enum import Enum, auto
 
 from mcp_background_job.comfyui.prompts.cancel_plan import Place
+from mcp_background_job.core.comfyui.batch import Batch
 from mcp_background_job.core.comfyui.submission import Stage
 
 #: Seconds between attempts to reach a server that gives no answer; the last one is repeated. It may be restarting,
@@ -51,3 +53,19 @@ REASONS = {
     Fate.TAKEN_OUT: "somebody took it out of the queue of ComfyUI",
     Fate.FORGOTTEN: "it ran, and the history of ComfyUI was cleared before it could be read how it ended",
 }
+
+
+def whose_turn(batches: Collection[Batch], at_server: Mapping[str | None, int]) -> list[str]:
+    """Return the batches of which another prompt may be sent.
+
+    Each keeps to its own limit, and all together to the largest of them: a second batch is no leave to fill the queue.
+
+    Args:
+        batches: those of one server that are not over.
+        at_server: how many prompts of each are there.
+    """
+    sending = [batch for batch in batches if not batch.cancel_requested and not batch.is_paused]
+    most = max((batch.max_queued for batch in sending), default=0)
+    if sum(at_server.values()) >= most:
+        return []
+    return [batch.batch_id for batch in sending if at_server.get(batch.batch_id, 0) < batch.max_queued]

@@ -1,0 +1,276 @@
+"""Feeds prompts to one ComfyUI: decides for all its batches what is sent next, a few at a time, until none is left.
+
+What is true of each prompt stands in the journal; a feeder remembers nothing that the next one could not find out. So
+it may die at any moment: its successor looks where the prompts are, and goes on.
+
+    claim a prompt that waits    one statement, in which cancel and pause are looked at
+    send it                      under its own id, so that it can be found if the answer is lost
+    hear that it is over         from the websocket, or at the next look
+    settle it                    from the history, never from what was heard
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from mcp_background_job.comfyui.batches import feeder_plan
+from mcp_background_job.comfyui.batches.batch_locks import BatchLocks
+from mcp_background_job.comfyui.batches.limits import Limits
+from mcp_background_job.comfyui.batches.looking import told_end
+from mcp_background_job.comfyui.batches.sent import Say, Sent
+from mcp_background_job.comfyui.prompts.cancel import Canceller
+from mcp_background_job.comfyui.prompts.prompts import Prompts
+from mcp_background_job.comfyui.prompts.results import cause_of_refusal
+from mcp_background_job.comfyui.prompts.submit import Submitter
+from mcp_background_job.comfyui.wire.answers import Refused
+from mcp_background_job.comfyui.wire.client import Client
+from mcp_background_job.comfyui.wire.events import EventStream
+from mcp_background_job.comfyui.wire.trouble import Trouble
+from mcp_background_job.core.comfyui.batch import TERMINAL, Batch, status_of
+from mcp_background_job.errors import BackgroundJobError, RegistryError, UnreachableError
+from mcp_background_job.executors import lanes
+from mcp_background_job.registry.batches import SqliteBatches
+from mcp_background_job.registry.journal_base import Journal
+from mcp_background_job.registry.servers import SqliteServers
+
+#: Between two looks at the queue while prompts are there: what the websocket does not tell is seen then.
+_LOOK_S = 0.5
+
+#: Between two looks at the journal while nothing can be sent: whoever makes or resumes a batch tells nobody.
+_IDLE_LOOK_S = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What a feeder works on.
+
+    Attributes:
+        client: of the server, as all that follow.
+        batches: where batches are.
+        servers: where it stands what holds the server up.
+        journal: where prompts are.
+        events: that tell when a prompt is over.
+        prompts: that look for prompts.
+        submitter: that sends them.
+        canceller: that stops one at its time limit.
+        locks: of the batches.
+        restart: restarts the server where nothing else ends a prompt; returns whether this feeder goes on.
+        resume: submits again what a restart of the server has left to be submitted.
+        say: tells people.
+    """
+
+    client: Client
+    batches: SqliteBatches
+    servers: SqliteServers
+    journal: Journal
+    events: EventStream
+    prompts: Prompts
+    submitter: Submitter
+    canceller: Canceller
+    locks: BatchLocks
+    restart: Callable[[], Awaitable[bool]]
+    resume: Callable[[], Awaitable[object]]
+    say: Say
+
+
+class Feeder:
+    """The feeder of one server."""
+
+    def __init__(self, name: str, parts: Parts) -> None:
+        """Takes the name by which it declares its end, and what it works on."""
+        self._name = name
+        self._parts = parts
+        self._server = parts.client.endpoint.url
+        self._batches = parts.batches
+        self._servers = parts.servers
+        self._locks = parts.locks
+        self._events = parts.events
+        self._say = parts.say
+        self._sent = Sent(
+            client=parts.client,
+            batches=parts.batches,
+            journal=parts.journal,
+            events=parts.events,
+            prompts=parts.prompts,
+            canceller=parts.canceller,
+            say=parts.say,
+        )
+        self._limits = Limits(
+            sent=self._sent,
+            journal=parts.journal,
+            events=parts.events,
+            canceller=parts.canceller,
+            restart=parts.restart,
+            hold=self._hold,
+            say=parts.say,
+        )
+        self._woken = asyncio.Event()
+        self._look_at = 0.0
+        self._is_in_touch = False
+        self._failures = 0
+
+    async def run(self) -> None:
+        """Work until nothing is left to do, or the server is about to be restarted."""
+        self._events.hold()
+        self._events.when_over(self._heard)
+        open_batches: dict[str, Batch] = {}
+        while True:
+            try:
+                open_batches = await self._open_batches()
+                if await self._is_done(open_batches):
+                    return
+            except (UnreachableError, RegistryError) as error:
+                await self._stay_away(open_batches, error)
+                continue
+            await self._rest(_LOOK_S if self._sent.prompts else _IDLE_LOOK_S)
+
+    async def _is_done(self, batches: Mapping[str, Batch]) -> bool:
+        """Do what is due; returns whether there is nothing more to do for this feeder."""
+        if time.monotonic() >= self._look_at:
+            try:
+                await self._sent.look(self._server, batches)
+            except UnreachableError as error:
+                # What holds the interpreter runs all the while, and only the cancel can tell that it is wedged.
+                if error.trouble == Trouble.SILENT and await self._limits.is_restarting(batches, is_silent=True):
+                    return True
+                raise
+            self._look_at = time.monotonic() + _LOOK_S
+            if await self._limits.is_restarting(batches):
+                return True
+        await self._limits.note_wedge_over()
+        if not self._is_in_touch and (self._sent.prompts or await self._has_to_send(batches)):
+            await self._get_in_touch()
+        await self._send(batches)
+        return not await self._goes_on(batches)
+
+    # -- what there is to do ---------------------------------------------------------------------------------------
+
+    async def _open_batches(self) -> dict[str, Batch]:
+        """Return the batches that are not over and that nobody else works on."""
+        found = {batch.batch_id: batch for batch in await lanes.journal(self._batches.on_server, self._server)}
+        for batch_id in self._locks.held:
+            if batch_id not in found:
+                await self._let_go(batch_id)
+        if new := await self._locks.take(found):
+            await lanes.journal(self._batches.take_over, new)
+            self._look_at = 0.0  # whoever has worked on them may have left something at the server
+        return {batch_id: batch for batch_id, batch in found.items() if self._locks.holds(batch_id)}
+
+    async def _let_go(self, batch_id: str) -> None:
+        batch = await lanes.journal(self._batches.get, batch_id)
+        counts = await lanes.journal(self._batches.counts, batch_id)
+        if batch is not None:
+            status = status_of(counts, cancel_requested=batch.cancel_requested, paused=batch.is_paused)
+            self._say(told_end(batch_id, status))
+        await self._locks.give_back(batch_id)
+
+    async def _has_to_send(self, batches: Mapping[str, Batch]) -> bool:
+        if any(not batch.cancel_requested and not batch.is_paused for batch in batches.values()):
+            return True
+        is_paused = (await lanes.journal(self._servers.get, self._server)).is_paused
+        return not is_paused and await lanes.journal(self._servers.waits_alone, self._server)
+
+    async def _goes_on(self, batches: Mapping[str, Batch]) -> bool:
+        """Note which batches are over; returns whether anything is left to do."""
+        at_server = self._sent.per_batch()
+        is_open = [not await self._is_over(batch) for batch in batches.values() if not at_server[batch.batch_id]]
+        if self._sent.prompts or any(is_open):
+            return True
+        # One statement: what is recorded before it is seen here, and whoever records after it sees that this one ends.
+        return not await lanes.journal(self._servers.end_feeding, self._server, self._name)
+
+    async def _is_over(self, batch: Batch) -> bool:
+        counts = await lanes.journal(self._batches.counts, batch.batch_id)
+        status = status_of(counts, cancel_requested=batch.cancel_requested, paused=batch.is_paused)
+        if status not in TERMINAL or not await lanes.journal(self._batches.ended, batch.batch_id, at=time.time()):
+            return False
+        await self._let_go(batch.batch_id)
+        return True
+
+    # -- the server ------------------------------------------------------------------------------------------------
+
+    async def _get_in_touch(self) -> None:
+        """Find out that the server answers, before anything is claimed: see ``SqliteBatches.claim_next``."""
+        await self._parts.client.queue()
+        await self._parts.submitter.note_threads()
+        self._is_in_touch, self._failures = True, 0
+        await self._hold("")
+        await self._parts.resume()
+
+    async def _hold(self, why: str) -> None:
+        await lanes.journal(self._servers.hold, self._server, why, self._locks.held)
+
+    async def _rest(self, patience_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._woken.wait(), patience_s)
+        self._woken.clear()
+
+    async def _stay_away(self, batches: Mapping[str, Batch], error: BackgroundJobError) -> None:
+        self._is_in_touch = False
+        self._failures += 1
+        pause_s = feeder_plan.backoff_s(self._failures)
+        if isinstance(error, UnreachableError):
+            if error.trouble == Trouble.SILENT:
+                pause_s = min(pause_s, self._limits.time_left(batches))
+            # Whether it is still the same server cannot be told from another machine.
+            self._sent.in_touch_since = time.time() + pause_s
+        self._say(f"waiting {pause_s:.0f} s: {error}")
+        with contextlib.suppress(RegistryError):  # it may be the trouble itself, and has been told in a line
+            await self._hold(f"{error}. It is asked again in {pause_s:.0f} s")
+        self._look_at = 0.0
+        await self._sleep(pause_s)
+
+    async def _sleep(self, pause_s: float) -> None:
+        """Wait until the server is to be asked again, or somebody wishes something else of a batch, or another one."""
+        until = time.monotonic() + pause_s
+        wished: dict[str, tuple[bool, bool]] | None = None
+        while (left := until - time.monotonic()) > 0:
+            await asyncio.sleep(min(left, _IDLE_LOOK_S))
+            with contextlib.suppress(RegistryError):  # asked for again in a moment
+                now = await self._wishes()
+                wished = now if wished is None else wished
+                if now != wished:
+                    self._failures = 0
+                    return
+
+    async def _wishes(self) -> dict[str, tuple[bool, bool]]:
+        now = await lanes.journal(self._batches.on_server, self._server)
+        return {batch.batch_id: batch.wishes for batch in now}
+
+    async def _heard(self, prompt_id: str) -> None:
+        """Settle a prompt that was heard to be over."""
+        try:
+            await self._sent.settle(prompt_id)
+        except (UnreachableError, RegistryError):
+            self._look_at = 0.0  # which meets the same trouble, and waits
+        self._woken.set()
+
+    # -- what is to be sent ----------------------------------------------------------------------------------------
+
+    async def _send(self, batches: Mapping[str, Batch]) -> None:
+        while self._is_in_touch:
+            submission = await lanes.journal(
+                self._batches.claim_next,
+                self._server,
+                feeder_plan.whose_turn(batches.values(), self._sent.per_batch()),
+                at=time.time(),
+                is_alone=not self._sent.prompts,
+            )
+            if submission is None:
+                return
+            self._sent.add(submission)
+            try:
+                answer = await self._parts.submitter.send(submission)
+            except UnreachableError as error:
+                if error.nothing_done:
+                    await lanes.journal(self._batches.take_back, [submission.prompt_id])
+                    await lanes.journal(self._batches.take_back_singles, [submission.prompt_id])
+                    self._sent.forget(submission.prompt_id)
+                raise
+            if isinstance(answer, Refused):
+                self._sent.forget(submission.prompt_id)
+                self._say(f"{submission.prompt_id} refused: {cause_of_refusal(answer)}")

@@ -1,0 +1,155 @@
+"""The job that feeds a server: one for each server, started by whoever makes work for it or looks at that."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shlex
+import sys
+import time
+
+from mcp_background_job.core.job import Job
+from mcp_background_job.core.naming import NO_PROJECT, Asker, of_no_project
+from mcp_background_job.core.states import Outcome, State
+from mcp_background_job.core.waiting import Kind, Until
+from mcp_background_job.errors import UnknownJobError
+from mcp_background_job.executors import lanes
+from mcp_background_job.jobdir.records import SYSTEM
+from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.request import ROOT, StartRequest
+from mcp_background_job.jobs.waiting.wait import WaitRequest
+from mcp_background_job.registry.batches import SqliteBatches
+from mcp_background_job.registry.servers import SqliteServers
+
+#: A feeder that has declared its end is gone within this time; if not, whoever looks next tries again.
+_ENDING_S = 5.0
+
+#: A feeder that crashed is replaced after this time: often enough to go on soon, seldom enough to be seen.
+_CRASH_PAUSE_S = 15.0
+
+#: What a name of a job may not hold, and how much of it there may be.
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9.-]+")
+_LONGEST = 40
+
+
+class FeederJobs:
+    """Sees to it that servers are fed."""
+
+    def __init__(self, manager: JobManager, batches: SqliteBatches, servers: SqliteServers) -> None:
+        """Takes what it works on."""
+        self._manager = manager
+        self._batches = batches
+        self._servers = servers
+
+    async def newest(self, server: str) -> Job | None:
+        """Return the job that feeds a server, or did so last."""
+        try:
+            return await self._manager.find(of_no_project(name_of(server)), Asker(NO_PROJECT))
+        except UnknownJobError:
+            return None
+
+    async def ensure(self, server: str) -> Job | None:
+        """See to it that a server with work is fed; returns the job that does, or did so last.
+
+        Whoever kills a feeder wants it to stop: its batches are paused by that, until somebody resumes them.
+        """
+        job = await self.newest(server)
+        if job is not None and await self._goes_on(server, job):
+            return job
+        if job is not None and await self.note_kill(server, job):
+            open_ones = await lanes.journal(self._batches.on_server, server)
+            if not any(batch.cancel_requested for batch in open_ones):  # only a canceled one has to be cleared away
+                return job
+        elif job is not None and _has_just_crashed(job):
+            await lanes.journal(self._servers.tell, server, _told_crash(job))
+            return job
+        return await self.start(server)
+
+    async def start(self, server: str, *, client: str = "") -> Job:
+        """Have a server fed, after what it is to be fed with was recorded."""
+        request = request_of(server)
+        deadline = time.monotonic() + _ENDING_S
+        while True:
+            # Under a name of its own, so that of several who start it at once one does.
+            job = (await self._manager.start(request, client=client)).job
+            if await self._goes_on(server, job) or time.monotonic() >= deadline:
+                return job
+            # It has declared its end before it could see what was recorded, and is about to go.
+            await self._manager.wait(job, WaitRequest(until=Until(Kind.EXIT), wait_s=deadline - time.monotonic()))
+
+    async def note_kill(self, server: str, job: Job | None) -> bool:
+        """Pause the batches of a server whose feeder somebody has killed; returns whether somebody has."""
+        if job is None or job.state is not State.EXITED or not await self._was_killed(job):
+            return False
+        why = f"the feeder of its server, job {job.job_id}, was killed; resume goes on"
+        await lanes.journal(self._batches.pause_all, server, at=time.time(), why=why)
+        return True
+
+    async def stop(self, server: str, why: str) -> None:
+        """End the job that feeds a server; another is to take its place."""
+        job = await self.newest(server)
+        if job is not None:
+            await self._manager.kill(job.job_id, by=SYSTEM, why=why, grace_s=0)
+
+    async def _goes_on(self, server: str, job: Job) -> bool:
+        if job.state is State.EXITED:
+            return False
+        return (await lanes.journal(self._servers.get, server)).feeder_ended != job.job_id
+
+    async def _was_killed(self, job: Job) -> bool:
+        """Tell whether somebody asked for the end of a job, and not its machine that was shut down."""
+        if job.outcome is not Outcome.KILLED:
+            return False
+        end = (await self._manager.details(job.job_id)).seen.exit
+        return end is None or end.stop_requested is None or end.stop_requested.by != SYSTEM
+
+
+def _has_just_crashed(job: Job) -> bool:
+    """Tell whether a feeder ended by an error of its own, which it may do again and again. A signal is none."""
+    return bool(job.exit_code) and job.ended_at is not None and time.time() - job.ended_at < _CRASH_PAUSE_S
+
+
+def _told_crash(job: Job) -> str:
+    return (
+        f"its feeder, job {job.job_id}, ended with exit code {job.exit_code}, which tail_job_output explains; "
+        f"another is started {_CRASH_PAUSE_S:.0f} s after that"
+    )
+
+
+def trouble_of(feeder: Job | None) -> str:
+    """Say why a feeder does not feed yet, if it waits for its turn."""
+    if feeder is None or feeder.state is not State.QUEUED:
+        return ""
+    return f"its feeder, job {feeder.job_id}, waits for the end of the job that it was queued behind"
+
+
+def name_of(server: str) -> str:
+    """Return the name of the job, and of the lock, of whoever feeds a server."""
+    plain = server.removeprefix("http://")
+    name = _NOT_IN_NAMES.sub("-", plain).strip("-")[:_LONGEST]
+    # One name for one server: what is left out of it may be all that tells two apart.
+    return f"feeder-{name}" + ("" if _is_told_by(name, plain) else f"-{_digest(server)}")
+
+
+def _is_told_by(name: str, plain: str) -> bool:
+    host, colon, port = plain.rpartition(":")
+    return bool(colon) and port.isdecimal() and "-" not in host and name == f"{host}-{port}"
+
+
+def _digest(server: str) -> str:
+    return hashlib.sha256(server.encode()).hexdigest()[:6]
+
+
+def request_of(server: str) -> StartRequest:
+    """Return the job that feeds a server."""
+    # -P: what lies in the working directory must not pass for a module.
+    argv = [sys.executable, "-P", "-m", "mcp_background_job", "comfyui", "feed"]
+    return StartRequest(
+        command=f"exec {shlex.join(argv)}",
+        name=name_of(server),
+        env={"COMFYUI_URL": server},
+        is_own=True,
+        # Whoever looks at a batch whose feeder is gone starts it again, and need not have to do with it.
+        parent=ROOT,
+        project=NO_PROJECT,
+    )

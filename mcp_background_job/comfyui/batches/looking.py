@@ -1,0 +1,185 @@
+"""Looks at batches. Whoever does sees to it that they are worked on: a reboot or a killed feeder costs only time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from mcp_background_job.comfyui.batches.batch_view import BatchView
+from mcp_background_job.comfyui.batches.feeder_job import FeederJobs, trouble_of
+from mcp_background_job.comfyui.prompts.prompts import Prompt, Prompts
+from mcp_background_job.comfyui.wire.answers import Queue
+from mcp_background_job.comfyui.wire.client import Client
+from mcp_background_job.core.comfyui.batch import TERMINAL, Batch, status_of
+from mcp_background_job.core.comfyui.submission import Submission
+from mcp_background_job.core.job import Job
+from mcp_background_job.core.states import State
+from mcp_background_job.core.waiting import Kind, Until
+from mcp_background_job.errors import (
+    BackgroundJobError,
+    InvalidRequestError,
+    UnknownBatchError,
+    UnreachableError,
+)
+from mcp_background_job.executors import lanes
+from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.waiting.wait import WaitRequest
+from mcp_background_job.registry.batches import SqliteBatches
+from mcp_background_job.registry.servers import SqliteServers
+
+#: The queue of a healthy server comes in milliseconds; what a batch looks like without it is said at once.
+_LOOK_S = 1.0
+
+#: Failures that a look at a batch shows; ``comfyui_errors`` and ``comfyui_jobs`` tell the rest.
+_MAX_FAILURES = 5
+
+
+class Looking:
+    """Looks at the batches of one server."""
+
+    def __init__(
+        self,
+        *,
+        client: Client,
+        batches: SqliteBatches,
+        servers: SqliteServers,
+        prompts: Prompts,
+        manager: JobManager,
+        feeders: FeederJobs,
+    ) -> None:
+        """Takes what it looks at."""
+        self._client = client
+        self._batches = batches
+        self._servers = servers
+        self._prompts = prompts
+        self._manager = manager
+        self._feeders = feeders
+        self._server = client.endpoint.url
+
+    async def get(self, batch_id: str) -> Batch:
+        """Return a batch of this server.
+
+        Raises:
+            UnknownBatchError: there is none.
+            InvalidRequestError: it is one of another server, of which this one knows nothing: not what runs, and
+                not what was taken out of its queue.
+        """
+        batch = await lanes.journal(self._batches.get, batch_id)
+        if batch is None:
+            newest = ", ".join(one.batch_id for one in await self._newest(limit=5))
+            raise UnknownBatchError(
+                f"there is no batch {batch_id!r}; " + (f"the newest are {newest}" if newest else "there are none yet")
+            )
+        if batch.server != self._server:
+            raise InvalidRequestError(
+                f"batch {batch_id} runs on ComfyUI at {batch.server}, and this is {self._server}: "
+                "set COMFYUI_URL to that one"
+            )
+        return batch
+
+    async def _newest(self, *, limit: int) -> list[Batch]:
+        return await lanes.journal(self._batches.newest, self._server, limit)
+
+    async def views(self, *, limit: int) -> list[BatchView]:
+        """Return what the journal knows of the newest batches."""
+        return await self._all_journalled(await self._newest(limit=limit))
+
+    async def open_views(self) -> list[BatchView]:
+        """Return what the journal knows of the batches of this server that are not over."""
+        return await self._all_journalled(await lanes.journal(self._batches.on_server, self._server))
+
+    async def _all_journalled(self, batches: Sequence[Batch]) -> list[BatchView]:
+        return [await self._journalled(batch) for batch in batches]
+
+    async def view(self, batch_id: str) -> BatchView:
+        """Look at a batch; the server of one that is not over is fed afterwards."""
+        batch = await self.get(batch_id)
+        feeder, trouble = await self._fed(batch)
+        view = await self._journalled(await self.get(batch_id))
+        view = replace(view, dispatcher=feeder, trouble=trouble or await self._trouble(view.batch, feeder))
+        if view.counts.failed:
+            failed = await lanes.journal(self._batches.failed, batch_id, limit=_MAX_FAILURES)
+            view = replace(view, failures=tuple(failed))
+        return await self._with_queue(view) if view.counts.running else view
+
+    async def _fed(self, batch: Batch) -> tuple[Job | None, str]:
+        """Return the job that feeds the server, or why none can; that keeps nobody from looking."""
+        try:
+            if batch.ended_at is None:
+                return await self._feeders.ensure(self._server), ""
+            return await self._feeders.newest(self._server), ""
+        except BackgroundJobError as error:
+            return None, f"nobody works on it: {error}"
+
+    async def _trouble(self, batch: Batch, feeder: Job | None) -> str:
+        if batch.ended_at is not None:
+            return ""
+        if batch.trouble:
+            return batch.trouble
+        server = await lanes.journal(self._servers.get, self._server)
+        paused = f"the queue of ComfyUI was paused by {server.paused_by}" if server.is_paused else ""
+        told = await lanes.journal(self._batches.told, batch.batch_id)
+        return "; ".join(filter(None, [paused, told, server.told, trouble_of(feeder)]))
+
+    async def _journalled(self, batch: Batch) -> BatchView:
+        counts = await lanes.journal(self._batches.counts, batch.batch_id)
+        status = status_of(counts, cancel_requested=batch.cancel_requested, paused=batch.is_paused)
+        if status in TERMINAL and batch.ended_at is None:
+            await lanes.journal(self._batches.ended, batch.batch_id, at=time.time())
+            batch = await lanes.journal(self._batches.get, batch.batch_id) or batch
+        return BatchView(batch, counts, status)
+
+    async def _with_queue(self, view: BatchView) -> BatchView:
+        """Tell what was sent and runs from what was sent and waits."""
+        sent = await lanes.journal(self._batches.at_server, view.batch.batch_id)
+        try:
+            queue = await self._client.queue(read_s=_LOOK_S)
+        except UnreachableError as error:
+            return replace(view, trouble=view.trouble or f"what of it runs is not known: {error}")
+        waiting = sum(queue.position(one.prompt_id) is not None for one in sent)
+        counts = replace(
+            view.counts, pending=view.counts.pending + waiting, running=max(0, view.counts.running - waiting)
+        )
+        status = status_of(counts, cancel_requested=view.batch.cancel_requested, paused=view.batch.is_paused)
+        running = [await self._running(queue, one) for one in sent if queue.is_running(one.prompt_id)]
+        return replace(view, counts=counts, status=status, running=tuple(running))
+
+    async def _running(self, queue: Queue, submission: Submission) -> Prompt:
+        return await self._prompts.queued(queue, submission.prompt_id, submission)
+
+    async def wait(self, batch_id: str, wait_s: float) -> BatchView:
+        """Look at a batch when it is over, or after so many seconds."""
+        deadline = time.monotonic() + wait_s
+        while True:
+            feeder = await self._feeders.newest(self._server)
+            # Before the look: the end of a batch that comes meanwhile is found in what was written meanwhile.
+            heard = await lanes.look(self._size_of_output, feeder) if feeder else 0
+            view = await self.view(batch_id)
+            left = deadline - time.monotonic()
+            if view.status in TERMINAL or left <= 0 or view.dispatcher is None or view.dispatcher.state is State.EXITED:
+                return view
+            since = heard if feeder and feeder.job_id == view.dispatcher.job_id else 0
+            await self._manager.wait(view.dispatcher, _until_over(batch_id, since=since, wait_s=left))
+
+    def _size_of_output(self, feeder: Job) -> int:
+        try:
+            return Path(self._manager.places.store_of(feeder.job_id).log_path(feeder.job_id)).stat().st_size
+        except OSError:  # it has written nothing yet
+            return 0
+
+
+def told_end(batch_id: str, status: str) -> str:
+    """Return the line in which a feeder says that a batch is over: whoever waits for that reads it."""
+    return f"batch {batch_id} {status}"
+
+
+def _until_over(batch_id: str, *, since: int, wait_s: float) -> WaitRequest:
+    """Wait until the feeder says that a batch is over, or ends."""
+    import regex  # noqa: PLC0415  few calls wait for a batch
+
+    pattern = told_end(batch_id, f"({'|'.join(TERMINAL)})")
+    return WaitRequest(
+        until=Until(Kind.REGEX, pattern=pattern), wait_s=wait_s, until_pattern=regex.compile(pattern), since=since
+    )

@@ -1,0 +1,187 @@
+"""What a feeder has sent: where it is, and what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+
+from mcp_background_job.comfyui.batches.feeder_plan import REASONS, Fate, fate_of
+from mcp_background_job.comfyui.prompts.cancel import Canceller
+from mcp_background_job.comfyui.prompts.cancel_plan import Place
+from mcp_background_job.comfyui.prompts.prompts import Prompts
+from mcp_background_job.comfyui.prompts.results import cause_of
+from mcp_background_job.comfyui.wire.answers import Finished, Queue
+from mcp_background_job.comfyui.wire.client import Client
+from mcp_background_job.comfyui.wire.events import EventStream
+from mcp_background_job.core.comfyui.batch import Batch
+from mcp_background_job.core.comfyui.submission import End, Stage, Submission
+from mcp_background_job.executors import lanes
+from mcp_background_job.registry.batches import SqliteBatches
+from mcp_background_job.registry.journal_base import Journal
+
+#: A request whose sender died or gave up may lie in the server's sockets; after this time it has been taken.
+_LATE_S = 1.5
+_LATE_LOOK_S = 0.1
+
+#: Says in a line what happened.
+Say = Callable[[str], None]
+
+
+class Sent:
+    """The prompts that are at a server, as far as its feeder answers for them."""
+
+    def __init__(
+        self,
+        *,
+        client: Client,
+        batches: SqliteBatches,
+        journal: Journal,
+        events: EventStream,
+        prompts: Prompts,
+        canceller: Canceller,
+        say: Say,
+    ) -> None:
+        """Takes what it works on."""
+        self._client = client
+        self._batches = batches
+        self._journal = journal
+        self._events = events
+        self._prompts = prompts
+        self._canceller = canceller
+        self._say = say
+        #: By their ids, in the order in which they run.
+        self.prompts: dict[str, Submission] = {}
+        #: Since when (on the monotonic clock) those run that were seen or heard to.
+        self.running_since: dict[str, float] = {}
+        #: Since when the server was never out of reach, in seconds since the epoch.
+        self.in_touch_since = time.time()
+
+    def per_batch(self) -> Counter[str | None]:
+        """Return how many prompts of each batch are at the server."""
+        return Counter(one.batch_id for one in self.prompts.values() if one.batch_id is not None)
+
+    def of_batch(self, batch_id: str) -> list[str]:
+        """Return the prompts of one batch."""
+        return [prompt_id for prompt_id, one in self.prompts.items() if one.batch_id == batch_id]
+
+    def add(self, submission: Submission) -> None:
+        """Take in what is being sent."""
+        self.prompts[submission.prompt_id] = submission
+
+    def forget(self, prompt_id: str) -> None:
+        """Let go of what is over, or was not sent."""
+        for kept in (self.prompts, self.running_since):
+            kept.pop(prompt_id, None)
+
+    async def look(self, server: str, batches: Mapping[str, Batch]) -> None:
+        """Find out where everything is that was sent, by this feeder or one before."""
+        sent = await lanes.journal(self._at_server, server, list(batches))
+        self.prompts = {submission.prompt_id: submission for submission in sent}
+        if not sent:
+            return
+        queue = await self._client.queue()
+        for submission in sent:
+            batch = batches.get(submission.batch_id or "")
+            await self._look_at(submission, queue, is_canceled=batch is not None and batch.cancel_requested)
+
+    def _at_server(self, server: str, batch_ids: Iterable[str]) -> list[Submission]:
+        singles = self._batches.fed_singles(server)
+        of_batches = [one for batch_id in batch_ids for one in self._batches.at_server(batch_id)]
+        return sorted(singles + of_batches, key=_as_they_run)
+
+    async def _look_at(self, submission: Submission, queue: Queue, *, is_canceled: bool) -> None:
+        prompt_id = submission.prompt_id
+        place, finished = await self._place(submission, queue)
+        if place is Place.RUNNING:
+            self.running_since.setdefault(prompt_id, time.monotonic())
+        fate = fate_of(
+            place,
+            stage=submission.stage,
+            server_is_new=place is Place.ABSENT and await self._server_is_new(submission),
+            has_run=prompt_id in self.running_since or self._events.progress_of(prompt_id) is not None,
+        )
+        match fate:
+            case Fate.KEEP:
+                await self._keep(submission, queue)
+                if is_canceled and place is Place.PENDING:  # whoever canceled died, or was not answered
+                    await self._canceller.cancel_pending(prompt_id)
+            case Fate.SETTLE:
+                await self._settled(finished)
+            case Fate.AGAIN:
+                await self._again(submission)
+            case Fate.TAKEN_OUT:
+                await self._end(prompt_id, End.CANCELLED, REASONS[fate])
+            case Fate.FORGOTTEN:
+                await self._end(prompt_id, End.FAILED, REASONS[fate])
+
+    async def _place(self, submission: Submission, queue: Queue) -> tuple[Place, Finished | None]:
+        deadline = time.monotonic() + (_LATE_S if submission.stage is Stage.SENDING else 0.0)
+        prompt_id = submission.prompt_id
+        while True:
+            if queue.is_running(prompt_id):
+                return Place.RUNNING, None
+            if queue.position(prompt_id) is not None:
+                return Place.PENDING, None
+            # After the queue and not before: a prompt that ends in between is in the history by now.
+            if finished := await self._client.finished(prompt_id):
+                return Place.ENDED, finished
+            if time.monotonic() >= deadline:
+                return Place.ABSENT, None
+            await asyncio.sleep(_LATE_LOOK_S)
+            queue = await self._client.queue()
+
+    async def _server_is_new(self, submission: Submission) -> bool:
+        if submission.end is End.LOST:  # somebody who ended the server, or saw its end, has noted it
+            return True
+        began = await self._prompts.server_began()
+        if began is None:  # on another machine: it is the same as long as we were never out of touch
+            return submission.submitted_at < self.in_touch_since
+        return began > submission.submitted_at
+
+    async def _keep(self, submission: Submission, queue: Queue) -> None:
+        self._events.follow(submission.prompt_id)
+        if submission.stage is Stage.SENDING:
+            item = queue.find(submission.prompt_id)
+            number = item.number if item else None
+            await lanes.journal(self._journal.answered, submission.prompt_id, Stage.ACCEPTED, number)
+
+    async def settle(self, prompt_id: str) -> None:
+        """Settle a prompt that was heard to be over.
+
+        Raises:
+            UnreachableError: the server does not say how it ended.
+            RegistryError: that cannot be noted.
+        """
+        await self._settled(await self._client.finished(prompt_id))
+
+    async def _settled(self, finished: Finished | None) -> None:
+        if finished is None:
+            return
+        await self._prompts.note_end(finished)
+        self.forget(finished.prompt_id)
+        cause = cause_of(finished)
+        self._say(f"{finished.prompt_id} {finished.end}{f': {cause}' if cause else ''}")
+
+    async def _again(self, submission: Submission) -> None:
+        """Have a prompt sent again that the server does not have any more, or never had."""
+        prompt_id = submission.prompt_id
+        if submission.batch_id is None and submission.stage is Stage.SENDING:
+            self.forget(prompt_id)
+            await lanes.journal(self._batches.take_back_singles, [prompt_id])
+            return
+        # Lost first: one that was to be stopped for its time limit has failed with that, and stays so. Without a batch
+        # it stays lost: who submitted it may not want it any more.
+        await self._end(prompt_id, End.LOST, REASONS[Fate.AGAIN])
+        await lanes.journal(self._batches.take_back, [prompt_id])
+
+    async def _end(self, prompt_id: str, end: End, reason: str) -> None:
+        await lanes.journal(self._journal.ended, [prompt_id], end, at=time.time(), reason=reason)
+        await self._events.forget(prompt_id)
+        self.forget(prompt_id)
+        self._say(f"{prompt_id} {end}: {reason}")
+
+
+def _as_they_run(submission: Submission) -> tuple[bool, float, float]:
+    return submission.number is None, submission.number or 0.0, submission.submitted_at

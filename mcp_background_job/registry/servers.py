@@ -1,0 +1,78 @@
+"""What is to be done for each ComfyUI server, and what holds that up, in the database of the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from mcp_background_job.registry.database import Database
+from mcp_background_job.registry.text import storable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """What is known of a server beside its prompts.
+
+    Attributes:
+        url: its base URL.
+        paused_at: since when nothing is sent to it (seconds since the epoch).
+        paused_by: who wished that.
+        hold: in words, why nothing can be sent to it; empty if something can.
+        told: in words, what else is to be told of it.
+        feeder_ended: id of the job that has fed it last and declared that nothing was left to do.
+    """
+
+    url: str
+    paused_at: float | None = None
+    paused_by: str = ""
+    hold: str = ""
+    told: str = ""
+    feeder_ended: str = ""
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether nothing is to be sent for now."""
+        return self.paused_at is not None
+
+
+class SqliteServers:
+    """What was recorded of servers. Any thread may call any method, each of which raises RegistryError."""
+
+    def __init__(self, database: Database) -> None:
+        """Takes the journal's database."""
+        self._database = database
+
+    def get(self, url: str) -> Server:
+        """Return what is known of a server."""
+        for row in self._database.rows("server", url=storable(url)):
+            return Server(**{name: row[name] for name in Server.__dataclass_fields__})
+        return Server(url=url)
+
+    def with_work(self) -> list[str]:
+        """Return the URLs of servers for which something is to be sent, or looked after."""
+        return [str(row["server"]) for row in self._database.rows("servers_with_work")]
+
+    def waits_alone(self, url: str) -> bool:
+        """Tell whether a prompt without a batch waits to be sent."""
+        return bool(self._database.rows("waits_alone", url=storable(url)))
+
+    def hold(self, url: str, why: str, batch_ids: Iterable[str] = ()) -> None:
+        """Note why nothing can be sent to a server, there and with these batches; nothing, if it is empty."""
+        row = {"url": storable(url), "hold": storable(why)}
+        with self._database.writing() as write:
+            write("hold_batch", [{**row, "batch_id": batch_id} for batch_id in batch_ids])
+            write("hold", [row])
+
+    def tell(self, url: str, what: str) -> None:
+        """Note what else is to be told of a server; nothing, if it is empty."""
+        self._write("tell_of_server", url=url, told=what)
+
+    def end_feeding(self, url: str, feeder: str) -> bool:
+        """Declare that a feeder ends; returns whether it may, since nothing is left to do."""
+        return self._write("end_feeding", url=url, feeder=feeder) > 0
+
+    def _write(self, query: str, **values: Any) -> int:
+        row = {name: storable(value) if isinstance(value, str) else value for name, value in values.items()}
+        with self._database.writing() as write:
+            return write(query, [row])
