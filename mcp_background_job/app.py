@@ -67,12 +67,13 @@ def build_comfyui(manager: JobManager, settings: ComfyUISettings) -> ComfyUI:
     from mcp_background_job.comfyui.wire.endpoint import endpoint_of  # noqa: PLC0415
     from mcp_background_job.registry.journal import SqliteJournal  # noqa: PLC0415
 
-    endpoint = endpoint_of(settings.url, settings.host, settings.port)
+    endpoint = endpoint_of(settings.url, settings.host, settings.port, token=settings.token, headers=settings.headers)
     state = manager.state
     directory = Path(state.comfyui)
     directory.mkdir(mode=0o700, exist_ok=True)
     how = Startup(settings.dir, settings.command, settings.restart_command)
     journal = SqliteJournal(state.comfyui_journal)
+    journal.rename_servers()
     root = Path(settings.output_dir or manager.working_dir)
     return ComfyUI(endpoint, journal, manager, directory, how, output_root=root)
 

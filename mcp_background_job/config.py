@@ -6,6 +6,7 @@ half of the processor time of a quick command. What is kept out of ``repr`` is s
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar, get_args
 
+from mcp_background_job.core.comfyui.server_url import shown_url
 from mcp_background_job.errors import ConfigError
 from mcp_background_job.jobs.inherited.project import project_named
 from mcp_background_job.jobs.inherited.shell import shell_for_commands
@@ -29,6 +31,9 @@ DEFAULT_OUTPUT_DIR = "comfyui-outputs"
 
 #: No disk needs more; what is longer would not fit a float.
 _MAX_SIZE_DIGITS = 18
+
+#: What the name of a header may be made of (RFC 9110).
+_HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 #: Makes a value of what was given, usually a text; raises ``ValueError`` with a message that says what to give.
 _Read = Callable[[Any], Any]
@@ -128,6 +133,30 @@ def _token(said: Any) -> str | None:
     return said if _text(said).strip() else None
 
 
+def _headers(said: Any) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for name, value in _header_pairs(_text(said).strip()):
+        if not _HEADER_NAME.fullmatch(name):
+            raise ValueError("a header has no name, or one that none can have: give Name: value, one a line, or JSON")
+        if not value.isprintable() or not value.isascii():
+            raise ValueError(f"the value of {name} has characters that a header cannot have")
+        headers[name] = value
+    return headers
+
+
+def _header_pairs(said: str) -> list[tuple[str, str]]:
+    if not said.startswith("{"):
+        pairs = (line.partition(":") for line in said.splitlines() if line.strip())
+        return [(name.strip() if colon else "", value.strip()) for name, colon, value in pairs]
+    try:
+        decoded: Any = json.loads(said)
+    except ValueError as error:  # its message may quote the text
+        raise ValueError("this is no JSON object") from error
+    if not all(isinstance(value, str) for value in decoded.values()):
+        raise ValueError("each header should be a string")
+    return list(decoded.items())
+
+
 def _path(said: Any) -> str:
     try:
         return str(Path(_text(said)).expanduser().absolute())
@@ -175,15 +204,18 @@ def _login_env(said: Any) -> str:
     return said
 
 
-def _about(read: _Read, default: str | None, description: str) -> dict[str, Any]:
+def _about(
+    read: _Read, default: str | None, description: str, *, shown: Callable[[Any], str] | None = None
+) -> dict[str, Any]:
     """Return what there is to know about a setting.
 
     Args:
         read: makes its value.
         default: what is read where nothing is given; ``None`` is taken as it is.
         description: what it is for.
+        shown: what may be shown of the value of a secret one; without it, that it is set.
     """
-    return {"read": read, "default": default, "description": description}
+    return {"read": read, "default": default, "description": description, "shown": shown}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,7 +289,18 @@ class ComfyUISettings:
     prefix: ClassVar = "COMFYUI_"
     ignores_empty: ClassVar = True
 
-    url: str | None = field(metadata=_about(_text, None, "URL of ComfyUI, instead of host and port"))
+    url: str | None = field(
+        repr=False, metadata=_about(_text, None, "URL of ComfyUI, instead of host and port", shown=shown_url)
+    )
+    token: str | None = field(
+        repr=False, metadata=_about(_token, None, "bearer token of a proxy that ComfyUI is reached through")
+    )
+    headers: dict[str, str] = field(
+        repr=False,
+        metadata=_about(
+            _headers, "", "headers for that proxy, as a JSON object or as lines of Name: value", shown=", ".join
+        ),
+    )
     host: str = field(metadata=_about(_text, "127.0.0.1", "host that ComfyUI listens on"))
     port: int = field(metadata=_about(_whole(1, 65535), "8188", "port that ComfyUI listens on"))
     dir: str | None = field(metadata=_about(_text, None, "directory of ComfyUI, with main.py, to start it from"))

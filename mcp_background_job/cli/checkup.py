@@ -105,7 +105,7 @@ def _settings(settings: Settings | ComfyUISettings) -> list[Setting]:
     return [
         Setting(
             variable := variable_of(setting.name, kind),
-            _shown(getattr(settings, setting.name), is_secret=not setting.repr),
+            _shown(getattr(settings, setting.name), setting),
             "environment" if variable in environment else _source_of_default(setting.name),
         )
         for setting in dataclasses.fields(kind)
@@ -116,11 +116,12 @@ def _source_of_default(name: str) -> str:
     return "XDG_STATE_HOME" if name == "state_dir" and os.environ.get("XDG_STATE_HOME") else "default"
 
 
-def _shown(value: Any, *, is_secret: bool) -> str:
-    if value is None:
+def _shown(value: Any, setting: dataclasses.Field[Any]) -> str:
+    if value is None or value == {}:
         return ""
-    if is_secret:
-        return "(set)"
+    if not setting.repr:
+        shown = setting.metadata["shown"]
+        return shown(value) if shown else "(set)"
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)  # pyright: ignore[reportUnknownArgumentType]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from mcp_background_job.core.comfyui.server_url import key_of
 from mcp_background_job.core.comfyui.submission import End, Result, Stage, Submission
 from mcp_background_job.errors import RegistryError
 from mcp_background_job.registry.database import Database, Kind
@@ -95,6 +96,18 @@ class SqliteJournal:
 
     def newest(self, server: str, limit: int) -> list[Submission]:
         return self._submissions("newest", server=storable(server), limit=limit)
+
+    def rename_servers(self) -> None:
+        """Give their servers' one name to submissions and batches that have another spelling of its URL.
+
+        Release 1.0.0 keeps URLs as they were written, with the login in them.
+        """
+        spellings = [str(row["server"]) for row in self.database.rows("spellings")]
+        others = [{"server": name, "spelling": one} for one in spellings if (name := key_of(one)) != one]
+        if others:
+            with self.database.writing() as write:
+                write("rename_server", others)
+                write("rename_server_of_batches", others)
 
     def close(self) -> None:
         self.database.close()

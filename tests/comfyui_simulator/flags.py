@@ -20,6 +20,7 @@ class Flags:
     html: bool
     hang: bool
     forbid: bool
+    require_header: str | None
     exit_during_start: int | None
     die_after_interrupt: float | None
     old_interrupt: bool
@@ -50,6 +51,7 @@ def parse(arguments: list[str]) -> Flags:
         html=found.html,
         hang=found.hang,
         forbid=found.forbid,
+        require_header=found.require_header,
         exit_during_start=found.exit_during_start,
         die_after_interrupt=found.die_after_interrupt,
         old_interrupt=found.old_interrupt,
@@ -87,6 +89,7 @@ def _add_fault_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--html", action="store_true", help="answer everything with a page")
     parser.add_argument("--hang", action="store_true", help="accept connections, never answer")
     parser.add_argument("--forbid", action="store_true", help="answer everything with 403")
+    parser.add_argument("--require-header", metavar="NAME: VALUE", help="answer requests without it with 401")
     parser.add_argument("--exit-during-start", type=int, metavar="CODE")
     parser.add_argument("--die-after-interrupt", type=float, metavar="SECONDS")
     parser.add_argument("--view-drop", type=int, metavar="BYTES", help="hang up after so many bytes of a file")

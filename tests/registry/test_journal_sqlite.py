@@ -479,3 +479,25 @@ def test_a_record_that_fails_half_way_changes_nothing_and_the_next_one_works(pat
         assert journal.newest(HERE, 10) == []
         journal.record([ONE])
         assert journal.get("one") == ONE
+
+
+def test_what_was_kept_under_other_spellings_of_a_url_is_found_by_its_name_and_has_no_login(tmp_path: Path) -> None:
+    path = str(tmp_path / "comfyui.sqlite3")
+    urls = [
+        "http://localhost:8188",
+        "http://me:hush@127.0.0.1:8188/",
+        "http://127.0.0.1:8188",
+        "http://gpu:8188",
+        "odd",
+    ]
+    with contextlib.closing(SqliteJournal(path)) as journal:
+        journal.record(dataclasses.replace(ONE, prompt_id=f"p{index}", server=url) for index, url in enumerate(urls))
+        batch = Batch(batch_id="b1", server=urls[1], created_at=1.0)
+        SqliteBatches(journal.database).create(batch, [], {})
+        journal.rename_servers()
+        assert {one.prompt_id for one in journal.newest("http://127.0.0.1:8188", 10)} == {"p0", "p1", "p2"}
+        assert [one.prompt_id for one in journal.newest("http://gpu:8188", 10)] == ["p3"]
+        assert [one.prompt_id for one in journal.newest("odd", 10)] == ["p4"]
+        assert [one.batch_id for one in SqliteBatches(journal.database).newest("http://127.0.0.1:8188", 10)] == ["b1"]
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        assert "hush" not in "\n".join(database.iterdump())

@@ -26,7 +26,7 @@ def doctor(*, as_json: AsJson = False) -> int:
     """
     settings = load_settings()
     comfyui = load_comfyui_settings()
-    endpoint = endpoint_of(comfyui.url, comfyui.host, comfyui.port)
+    endpoint = endpoint_of(comfyui.url, comfyui.host, comfyui.port, token=comfyui.token, headers=comfyui.headers)
     findings = examine(settings, comfyui)
     try:
         _look_at_jobs(settings, findings)

@@ -156,7 +156,7 @@ class Client:
         try:
             async with asyncio.timeout(REQUEST_S):
                 timeout = httpx2.Timeout(read_s, connect=CONNECT_S)
-                return await http.request(method, self.endpoint.url + path, json=json, timeout=timeout)
+                return await http.request(method, self.endpoint.address + path, json=json, timeout=timeout)
         except httpx2.ConnectError as error:
             trouble = Trouble.REFUSED if _is_refusal(error) else Trouble.UNREACHABLE
             raise self._unreachable(trouble, f"{method} {path}: {error}") from error
@@ -174,6 +174,7 @@ class Client:
             import httpx2  # noqa: PLC0415  see above
 
             self._http = httpx2.AsyncClient(
+                headers=dict(self.endpoint.headers),
                 verify=self.endpoint.is_encrypted,
                 # What is on this machine is not reached through a proxy.
                 trust_env=not self.endpoint.is_local,

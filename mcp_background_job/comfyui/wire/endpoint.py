@@ -1,12 +1,17 @@
-"""Where a ComfyUI server is."""
+"""Where a ComfyUI server is, and what it asks of whoever speaks with it."""
 
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import SplitResult, unquote, urlsplit
 
+from mcp_background_job.core.comfyui.server_url import bracketed, key_of, shown_url, without_login
 from mcp_background_job.errors import ConfigError
+
+_AUTHORIZATION = "Authorization"
 
 
 @dataclass(frozen=True)
@@ -14,50 +19,80 @@ class Endpoint:
     """The address of a server.
 
     Attributes:
-        url: its base URL, without a slash at its end.
+        url: its name, here and in the journal: the same however its URL was written, and without a login.
+        address: what is connected to: the base URL as it was written, without a login and a slash at its end.
         host: name or address.
         port: TCP port.
         is_local: it is on this machine, where its process can be found.
+        headers: what every request carries. They are secrets.
     """
 
     url: str
+    address: str
     host: str
     port: int
     is_local: bool
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
     @property
     def websocket_url(self) -> str:
         """The URL of its websocket, without the client's id."""
-        return f"ws{self.url.removeprefix('http')}/ws"
+        return f"ws{self.address.removeprefix('http')}/ws"
 
     @property
     def is_encrypted(self) -> bool:
         """Whether it is spoken to over TLS."""
-        return self.url.startswith("https:")
+        return self.address.startswith("https:")
 
 
-def endpoint_of(url: str | None, host: str, port: int) -> Endpoint:
+def endpoint_of(
+    url: str | None,
+    host: str,
+    port: int,
+    *,
+    token: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Endpoint:
     """Return the endpoint of a URL, or of host and port where none is given.
+
+    Of several logins the header counts before the token, and the token before that of the URL.
 
     Raises:
         ConfigError: it is not the URL of an HTTP server.
     """
-    text = (url or f"http://{_bracketed(host)}:{port}").strip()
+    text = (url or f"http://{bracketed(host)}:{port}").strip()
     if "://" not in text:
         text = f"http://{text}"
     try:
         parts = urlsplit(text)
         given_port = parts.port
     except ValueError as error:
-        raise ConfigError(f"COMFYUI_URL={url!r}: {error}") from error
+        raise ConfigError(f"COMFYUI_URL={shown_url(text)!r}: {error}") from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(f"COMFYUI_URL={url!r}: give it as http://127.0.0.1:8188")
-    default = 443 if parts.scheme == "https" else 80
-    return Endpoint(text.rstrip("/"), parts.hostname, given_port or default, is_local=_is_local(parts.hostname))
+        raise ConfigError(f"COMFYUI_URL={shown_url(text)!r}: give it as http://127.0.0.1:8188")
+    return Endpoint(
+        url=key_of(text),
+        address=without_login(parts).rstrip("/"),
+        host=parts.hostname,
+        port=given_port or (443 if parts.scheme == "https" else 80),
+        is_local=_is_local(parts.hostname),
+        headers=_headers(parts, token, headers or {}),
+    )
 
 
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+def basic_login(header: str, place: SplitResult) -> dict[str, str]:
+    """Return the header with the login of a URL, if it has one."""
+    if place.username is None:
+        return {}
+    pair = f"{unquote(place.username)}:{unquote(place.password or '')}"
+    return {header: f"Basic {b64encode(pair.encode()).decode()}"}
+
+
+def _headers(parts: SplitResult, token: str | None, given: Mapping[str, str]) -> dict[str, str]:
+    login = {_AUTHORIZATION: f"Bearer {token}"} if token else basic_login(_AUTHORIZATION, parts)
+    if any(name.lower() == _AUTHORIZATION.lower() for name in given):
+        login = {}
+    return {**login, **given}
 
 
 def _is_local(host: str) -> bool:

@@ -116,6 +116,7 @@ class EventStream:
                 open_timeout=_OPEN_S,
                 close_timeout=_CLOSE_S,
                 max_size=_LARGEST_FRAME,
+                additional_headers=self._endpoint.headers,
                 proxy=None if self._endpoint.is_local else True,
             )
         except (OSError, TimeoutError, WebSocketException) as error:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import http.client
 import ssl
 import urllib.request
-from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from mcp_background_job.comfyui.wire.client import CONNECT_S
-from mcp_background_job.comfyui.wire.endpoint import Endpoint
+from mcp_background_job.comfyui.wire.endpoint import Endpoint, basic_login
 
 _HTTP = 80
 
@@ -27,18 +26,16 @@ class Route:
 
 def route_to(endpoint: Endpoint) -> Route:
     """Return how to reach a server."""
-    server = urlsplit(endpoint.url)
+    server = urlsplit(endpoint.address)
     proxy = _proxy_of(endpoint)
-    login = _login("Authorization", server)
     if proxy is None:
-        return Route(_connection(endpoint, endpoint.host, endpoint.port), server.path, login)
+        return Route(_connection(endpoint, endpoint.host, endpoint.port), server.path, endpoint.headers)
     connection = _connection(endpoint, proxy.hostname or "", proxy.port or _HTTP)
-    proxy_login = _login("Proxy-Authorization", proxy)
+    proxy_login = basic_login("Proxy-Authorization", proxy)
     if endpoint.is_encrypted:
         connection.set_tunnel(endpoint.host, endpoint.port, proxy_login)
-        return Route(connection, server.path, login)
-    place = server.netloc.rpartition("@")[2]
-    return Route(connection, f"http://{place}{server.path}", {**login, **proxy_login})
+        return Route(connection, server.path, endpoint.headers)
+    return Route(connection, endpoint.address, {**endpoint.headers, **proxy_login})
 
 
 def _connection(endpoint: Endpoint, host: str, port: int) -> http.client.HTTPConnection:
@@ -54,10 +51,3 @@ def _proxy_of(endpoint: Endpoint) -> SplitResult | None:
     proxies = urllib.request.getproxies()
     url = proxies.get("https" if endpoint.is_encrypted else "http") or proxies.get("all")
     return urlsplit(url if "://" in url else f"http://{url}") if url else None
-
-
-def _login(header: str, place: SplitResult) -> dict[str, str]:
-    if place.username is None:
-        return {}
-    pair = f"{unquote(place.username)}:{unquote(place.password or '')}"
-    return {header: f"Basic {b64encode(pair.encode()).decode()}"}

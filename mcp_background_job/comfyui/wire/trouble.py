@@ -31,7 +31,7 @@ ADVICE = {
     Trouble.SILENT: "it takes connections and does not answer: its interpreter is held or stopped, and only "
     "restart_comfyui helps if that lasts",
     Trouble.DROPPED: "it closed the connection in the middle of a request: it may have just died or be restarting",
-    Trouble.FORBIDDEN: "it refuses access: a proxy or a login stands before it",
+    Trouble.FORBIDDEN: "it refuses access: a proxy or a login stands before it (COMFYUI_TOKEN, COMFYUI_HEADERS)",
     Trouble.BROKEN: "it answers with an error of its own",
     Trouble.NOT_COMFYUI: "what answers there is not ComfyUI: check COMFYUI_URL",
 }

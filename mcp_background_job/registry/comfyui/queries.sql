@@ -9,6 +9,22 @@ VALUES (:prompt_id, :server, :submitted_at, :note, :client, :front, :number, :st
 -- record_graph --
 INSERT OR REPLACE INTO graphs (prompt_id, graph, extra_data) VALUES (:prompt_id, :graph, :extra_data);
 
+-- spellings --
+-- From one to the next in the index: there are a few, of perhaps 100,000 rows.
+WITH RECURSIVE spelling (server) AS (
+    SELECT min(server) FROM submissions
+    UNION ALL
+    SELECT (SELECT min(server) FROM submissions WHERE server > spelling.server) FROM spelling
+    WHERE spelling.server IS NOT NULL
+)
+SELECT server FROM spelling WHERE server IS NOT NULL;
+
+-- rename_server --
+UPDATE submissions SET server = :server WHERE server = :spelling;
+
+-- rename_server_of_batches --
+UPDATE batches SET server = :server WHERE server = :spelling;
+
 -- get --
 SELECT * FROM whole WHERE prompt_id = :prompt_id;
 

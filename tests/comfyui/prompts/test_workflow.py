@@ -133,9 +133,9 @@ def test_any_object_is_a_workflow_that_can_be_sent_or_is_refused(content: Any) -
 ENDPOINTS = {
     "http://127.0.0.1:8188": ("http://127.0.0.1:8188", "127.0.0.1", 8188, True),
     "http://127.0.0.1:8188/": ("http://127.0.0.1:8188", "127.0.0.1", 8188, True),
-    "localhost:8188": ("http://localhost:8188", "localhost", 8188, True),
+    "localhost:8188": ("http://127.0.0.1:8188", "localhost", 8188, True),
     "comfy.localhost": ("http://comfy.localhost", "comfy.localhost", 80, True),
-    "http://0.0.0.0:8188": ("http://0.0.0.0:8188", "0.0.0.0", 8188, True),  # noqa: S104  connected to
+    "http://0.0.0.0:8188": ("http://127.0.0.1:8188", "0.0.0.0", 8188, True),  # noqa: S104  connected to
     "http://[::1]:8188": ("http://[::1]:8188", "::1", 8188, True),
     "http://192.168.0.5:8188": ("http://192.168.0.5:8188", "192.168.0.5", 8188, False),
     "https://comfy.example": ("https://comfy.example", "comfy.example", 443, False),
@@ -148,7 +148,7 @@ ENDPOINTS = {
 def test_a_url_is_read_as_people_write_it(url: str) -> None:
     found = endpoint_of(url, "unused", 1)
     assert (found.url, found.host, found.port, found.is_local) == ENDPOINTS[url]
-    assert found.websocket_url == f"ws{found.url.removeprefix('http')}/ws"
+    assert found.websocket_url == f"ws{found.address.removeprefix('http')}/ws"
     assert found.is_encrypted == url.startswith("https")
 
 

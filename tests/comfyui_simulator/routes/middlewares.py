@@ -30,6 +30,8 @@ def faults(flags: Flags) -> Middleware:
             await asyncio.Event().wait()
         if flags.forbid:
             return web.Response(status=403)
+        if flags.require_header and not _has_header(request, flags.require_header):
+            return web.Response(status=401)
         if flags.html:
             return web.Response(text=PAGE, content_type="text/html")
         if flags.queue_status is not None and request.method == "GET" and request.path in {"/queue", "/api/queue"}:
@@ -37,6 +39,11 @@ def faults(flags: Flags) -> Middleware:
         return await handler(request)
 
     return play
+
+
+def _has_header(request: web.Request, required: str) -> bool:
+    name, _, value = required.partition(":")
+    return request.headers.get(name) == value.strip()
 
 
 async def not_found(request: web.Request) -> web.StreamResponse:
