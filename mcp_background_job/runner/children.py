@@ -14,14 +14,14 @@ from mcp_background_job.core.aftermath import is_failure
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import ChildExit
 
-#: ``wait`` by itself has the shell forget all of them. So they are waited for before, one by one, which takes as long.
-_STEP = """case ${!-} in ""|KNOWN) ;; *) builtin . STEP ;; esac
-case $BASH_COMMAND in wait) builtin . ENDS now >> ENDED ;; esac"""
+#: ``wait`` by itself has the shell forget all of them, and then nothing is told. To wait for them before would have a
+#: ctrl-c end the shell's wait only, and not the shell.
+_STEP = 'case ${!-} in ""|KNOWN) ;; *) builtin . STEP ;; esac'
 
 #: Of those that are alive at the end of the shell, the runner is told by the kernel. What the shell has no knowledge of
 #: has a line with its complaint before its own.
 _END_OF_ONE = (
-    "{ [[ ! ${1-} ]] && builtin kill -0 %s 2>/dev/null; } || "
+    "builtin kill -0 %s 2>/dev/null || "
     '{ builtin wait %s 2>&1 && builtin printf "%s 0\\n" || builtin printf "%s %%s\\n" "$?"; }\n'
 )
 
@@ -43,8 +43,7 @@ class Children:
 
     def step(self) -> str:
         """Return what the shell does before each command, with KNOWN where the pid of the last one goes."""
-        named = _STEP.replace("STEP", quoted(self._step)).replace("ENDED", quoted(self._ended))
-        return named.replace("ENDS", quoted(self._ends))
+        return _STEP.replace("STEP", quoted(self._step))
 
     def end(self) -> str:
         """Return what it does when it ends."""

@@ -57,12 +57,12 @@ async def test_a_subshell_is_not_named_by_the_whole_command(manager: JobManager)
 @pytest.mark.parametrize(
     ("command", "told"),
     [
-        ("sh -c 'exit 4' & wait", [("sh -c 'exit 4'", 4)]),
+        ("sh -c 'exit 4' & wait $!; true", [("sh -c 'exit 4'", 4)]),
         ("no-such-program 2> /dev/null & wait $!; echo up", [("no-such-program 2> /dev/null", 127)]),
-        ("set -euxC; (exit 5) & true; wait; exit 0", [("(exit 5)", 5)]),
-        ("for i in 0 1 2; do (exit $i) & done; wait; [ 1 = 1 ]", [("", 1), ("", 2)]),
-        ("true & false & wait; echo up", [("false", 1)]),
-        ("f() { wait; }; (exit 7) & f; echo up", []),  # the shell has forgotten it
+        ("set -euxC; (exit 5) & x=$!; wait $x || exit 0", [("(exit 5)", 5)]),
+        ("for i in 0 1 2; do (exit $i) & wait $! || true; done; [ 1 = 1 ]", [("", 1), ("", 2)]),
+        ("true & x=$!; false & wait $x $! || echo up", [("false", 1)]),
+        ("(exit 7) & wait; echo up", []),  # the shell has forgotten it
     ],
 )
 async def test_bash_tells_of_what_it_has_reaped_itself(
