@@ -47,7 +47,7 @@ class _Kinds:
     """The kinds of which a value may be.
 
     Attributes:
-        plain: those that are neither lists nor mappings; of texts, what is known of them.
+        plain: those that are no lists; of texts, what is known of them.
         item: what a list has in it, if it may be one.
         entry: what a mapping has in it, if it may be one.
         known: the same of some entries, by their keys.
@@ -142,8 +142,7 @@ def _as_several(value: Any, kinds: _Kinds) -> Any:
     """Return a list with a value that is one of those meant to be in it."""
     if kinds.item is None or Any in kinds.plain or type(value) in kinds.plain:
         return value
-    is_mapping = isinstance(value, dict) and kinds.entry is not None
-    return value if is_mapping else [_one(value, kinds.item)]
+    return [_one(value, kinds.item)]
 
 
 def _from_json(text: str) -> Any:
@@ -178,6 +177,7 @@ def _take(kind: Any, found: _Kinds) -> None:
     elif origin is list:
         found.item = parts[0]
     elif origin is dict:
+        found.plain.add(dict)
         found.entry = parts[1]
     elif kind is not NoneType:
         found.plain.add(kind)

@@ -84,4 +84,11 @@ def _command(call: re.Match[str]) -> str:
 
 def _options(text: str) -> str:
     switched = re.sub(_SWITCH, lambda switch: _SWITCHES[switch[1]], text)
-    return re.sub(_OPTION, lambda option: f"{OPTIONS[option[1]]} {option[2] or ''}", switched)
+    return re.sub(_OPTION, _option, switched)
+
+
+def _option(option: re.Match[str]) -> str:
+    value = option[2] or ""
+    # An option's value needs quotation marks where it is no single word.
+    quoted = option[2] is not None and [value] != value.split()
+    return f'{OPTIONS[option[1]]} "{value}"' if quoted else f"{OPTIONS[option[1]]} {value}"

@@ -153,7 +153,8 @@ def test_every_argument_that_has_other_names_is_one(calls: Calls) -> None:
 
 
 async def test_nothing_is_killed_where_no_job_is_named(calls: Calls) -> None:
-    for nothing in ([], "[]", ' "[]"'):
+    nothings: list[Any] = [[], "[]", ' "[]"']
+    for nothing in nothings:
         with pytest.raises(InvalidRequestError, match="empty list"):
             await calls["kill_job"].call(SOMEBODY, {"job_id": nothing})
 

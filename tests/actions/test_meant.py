@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Union
 
 import pytest
 from pydantic import Field
@@ -13,6 +13,9 @@ _Texts = list[str]
 _Object = Annotated[dict[str, Any], Field(description="free")]
 
 
+_OneOrNone: Any = Union[Word, None]  # noqa: UP007  a checker takes no | of these
+_SomeOrNone: Any = Union[Words, None]  # noqa: UP007
+_OneOrSeveral: Any = Union[Word, list[Word], None]  # noqa: UP007
 _Known = Annotated[
     dict[str, Any] | None, Entries({"argv": str | _Texts, "map": dict[str, str]}), Field(description="x")
 ]
@@ -77,7 +80,7 @@ _TABLE: list[tuple[Any, Any, Any]] = [
     (str, '"quoted"', '"quoted"'),
     # A word has neither quotation marks nor brackets around it.
     (Word, '"jabc"', "jabc"),
-    (Word | None, ["jabc"], "jabc"),
+    (_OneOrNone, ["jabc"], "jabc"),
     (Word, [7], "7"),
     (Word, '["jabc"]', "jabc"),
     (Word, 5, "5"),
@@ -85,11 +88,11 @@ _TABLE: list[tuple[Any, Any, Any]] = [
     (Word, "[abc", "[abc"),
     (Word, ["ja", "jb"], ["ja", "jb"]),
     (Word, '["ja", "jb"]', ["ja", "jb"]),
-    (Word | list[Word] | None, "[]", []),
-    (Word | list[Word] | None, r'"[\"ja\"]"', ["ja"]),
+    (_OneOrSeveral, "[]", []),
+    (_OneOrSeveral, r'"[\"ja\"]"', ["ja"]),
     (Word | list[Word], ['"ja"', "jb"], ["ja", "jb"]),
     (list[Word], '"enter"', ["enter"]),
-    (Words | None, ["running", "lost"], "running,lost"),
+    (_SomeOrNone, ["running", "lost"], "running,lost"),
     (Words, '["queued"]', "queued"),
     (Words, '"queued, lost"', "queued, lost"),
     (Words, "queued,lost", "queued,lost"),

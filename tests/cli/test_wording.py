@@ -89,6 +89,7 @@ def test_every_tool_has_its_command() -> None:
         ('start it with stdin="pty"', "start it with --stdin pty"),
         ("grace_s=-2: too short", "--grace -2: too short"),
         ("get_run says when all is read", "mcp-background-job runs show says when all is read"),
+        ('until="a b" is not found', '--until "a b" is not found'),
         ('leftovers="kill" ends it', "--leftovers kill ends it"),
         # What somebody has given stays as it is.
         ("there is no job 'kill_job'", "there is no job 'kill_job'"),

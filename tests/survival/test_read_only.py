@@ -22,6 +22,10 @@ pytestmark = pytest.mark.real_process
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
+def _writes(flags: int, *_: object) -> bool:
+    return bool(flags & _WRITES)
+
+
 def _refused(path: object) -> None:
     raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
 
@@ -39,7 +43,7 @@ def no_writes(state_dir: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[], N
         return call
 
     def take_away() -> None:
-        monkeypatch.setattr(os, "open", guarded(os.open, lambda flags=0, *_: flags & _WRITES))
+        monkeypatch.setattr(os, "open", guarded(os.open, _writes))
         monkeypatch.setattr(os, "chmod", guarded(os.chmod, lambda *_: True))
         monkeypatch.setattr(os, "unlink", guarded(os.unlink, lambda *_: True))
 
