@@ -23,7 +23,7 @@ from mcp_background_job.jobs.manager import JobManager
 # Behind everything else, so that an installed package is the one that is tested: for `tests.…` and `bench.…`.
 sys.path.append(str(Path(__file__).parent.parent))
 
-from tests.nursery.starts import NURSERY
+from tests.nursery.starts import NURSERY, SIMULATORS
 from tests.patience import HELPER_LIFE_S, PATIENCE_S, TEST_S, scaled
 
 # How long one example takes says more of the machine's load than of the code. What a case sets for itself comes on top.
@@ -291,6 +291,7 @@ def nothing_is_left(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]
         patch.setattr(tempfile, "tempdir", None)
         yield
         NURSERY.close()
+        SIMULATORS.close()
         processes = wait_for_end_of(processes_of(directory))
         for pid in processes:
             with contextlib.suppress(ProcessLookupError):

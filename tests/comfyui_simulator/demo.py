@@ -27,7 +27,10 @@ from tests.comfyui_simulator.process import Simulator
 def main() -> None:
     """Run the demonstration."""
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="mcp-background-job-demo-") as directory, Simulator.start() as simulator:
+    with (
+        tempfile.TemporaryDirectory(prefix="mcp-background-job-demo-") as directory,
+        Simulator.start(anew=True) as simulator,
+    ):
         asyncio.run(_demonstrate(directory, simulator))
     _say(f"\nThat was all, in {time.monotonic() - began:.0f} s. Nothing of it is left running.")
 

@@ -1,15 +1,16 @@
 """The tie to a test that started this process: it is told when the port is bound, and takes us with it.
 
-A restarted simulator inherits the variable but not the parent, and is then on its own.
+A restarted simulator inherits the variable but not the pipe, and is then on its own.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
 
 from tests.patience import scaled
 
-#: ``<pid of the parent>:<descriptor to write the port to>``
+#: What the kernel calls the pipe to write the port to, as ``pipe:[4711]``.
 PARENT_VARIABLE = "SIMULATOR_PARENT"
 
 #: Every simulator ends by itself after this time, also with the interpreter's lock held. No nightly test takes longer.
@@ -35,13 +36,15 @@ def announce(port: int) -> None:
     descriptor = _descriptor()
     if descriptor is None:
         return
-    try:
-        os.write(descriptor, f"{port}\n".encode())
-        os.close(descriptor)
-    except OSError:
-        return  # told before: this is the same process after an exec
+    os.write(descriptor, f"{port}\n".encode())
+    os.close(descriptor)
 
 
 def _descriptor() -> int | None:
-    pid, _, descriptor = os.environ.get(PARENT_VARIABLE, "").partition(":")
-    return int(descriptor) if pid == str(os.getppid()) else None
+    """Return our end of the pipe: none when it was closed before, as by this process before an exec."""
+    wanted = os.environ.get(PARENT_VARIABLE)
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            if os.readlink(f"/proc/self/fd/{name}") == wanted:
+                return int(name)
+    return None

@@ -19,9 +19,12 @@ from typing import Self
 
 from tests.comfyui_simulator import children
 from tests.comfyui_simulator.parent import PARENT_VARIABLE
+from tests.nursery.starts import SIMULATORS, Forked
 from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
+
+_MODULE = "tests.comfyui_simulator"
 
 #: Below the range that the kernel takes ports of outgoing connections from, so that nobody takes ours by chance.
 _PORTS = range(20_000, 32_000)
@@ -34,7 +37,7 @@ class DidNotStartError(Exception):
 class Simulator:
     """One simulator process, the leader of a session of its own."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, directory: Path, ready: int) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | Forked, port: int, directory: Path, ready: int) -> None:
         self.process = process
         self.port = port
         self.directory = directory
@@ -51,10 +54,12 @@ class Simulator:
         cwd: Path | None = None,
         pty: bool = False,
         wait: bool = True,
+        anew: bool = False,
     ) -> Self:
         """Start a simulator and, unless told otherwise, wait until its port is bound.
 
-        With a `cwd` it is started as ``python main.py`` there. The log and the output directory stand in `directory`,
+        With a `cwd` it is started as ``python main.py`` there. Otherwise it comes from the nursery, and has no command
+        line of its own, unless it is to be started `anew`. The log and the output directory stand in `directory`,
         by default a temporary one that ends with the simulator. Without ``--port`` among the flags a free one is taken.
         """
         temporary = tempfile.TemporaryDirectory(prefix="simulator-") if directory is None else None
@@ -64,8 +69,10 @@ class Simulator:
         given = () if "--port" in flags else ("--port", str(port))
         if "--output-directory" not in flags:
             given += ("--output-directory", str(folder / "output"))
-        program = ["-m", "tests.comfyui_simulator"] if cwd is None else ["main.py"]
-        command = [sys.executable, *program, *given, *flags]
+        program = [_MODULE]
+        if anew or cwd is not None:
+            program = [sys.executable, "main.py"] if cwd is not None else [sys.executable, "-m", _MODULE]
+        command = [*program, *given, *flags]
         simulator = cls._spawn(command, port, folder, dict(os.environ if env is None else env), cwd or ROOT, pty=pty)
         simulator._temporary = temporary
         if wait:
@@ -78,22 +85,13 @@ class Simulator:
     ) -> Self:
         ready, announce = os.pipe()
         env |= {
-            PARENT_VARIABLE: f"{os.getpid()}:{announce}",
+            PARENT_VARIABLE: os.readlink(f"/proc/self/fd/{announce}"),
             children.CHILDREN_VARIABLE: str(directory / "children"),
         }
         log = (directory / "log").open("ab")
         leader, follower = os.openpty() if pty else (None, log.fileno())
         try:
-            process = subprocess.Popen(
-                command,
-                cwd=cwd,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=follower,
-                stderr=follower,
-                pass_fds=[announce],
-                start_new_session=True,
-            )
+            process = _start(command, cwd, env, follower, announce)
         finally:
             os.close(announce)
             log.close()
@@ -186,7 +184,7 @@ class Simulator:
 
     def _owns_group(self) -> bool:
         """Tell whether the group is still ours: the leader is not reaped, or a registered child is in it."""
-        if self.process.returncode is None:
+        if self.process.poll() is None:
             return True
         registered = self.directory / "children"
         names = registered.read_text().split() if registered.exists() else []
@@ -218,6 +216,24 @@ class Simulator:
 
     def __repr__(self) -> str:
         return f"<Simulator {self.pid} on {self.url}, exit code {self.process.returncode}>"
+
+
+def _start(
+    command: list[str], cwd: Path, env: dict[str, str], output: int, announce: int
+) -> subprocess.Popen[bytes] | Forked:
+    if command[0] == _MODULE:
+        with Path(os.devnull).open() as nothing:
+            return SIMULATORS.fork(command, env, cwd, [nothing.fileno(), output, output], announce)
+    return subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        pass_fds=[announce],
+        start_new_session=True,
+    )
 
 
 def free_port() -> int:

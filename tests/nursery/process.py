@@ -1,6 +1,6 @@
-"""Loads the project and its libraries once, and forks for each process that a relay stands for.
+"""Loads a package and its libraries once, and forks for each process that is asked for.
 
-Each is a process of its own, with the arguments, environment, directory and standard streams of its relay. It lacks
+Each is a process of its own, with the arguments, environment, directory and descriptors that it is given. It lacks
 what Python does before it runs a program: options as ``-X`` and variables as ``PYTHON…`` have no effect. To others, its
 command line and environment are those of this process.
 """
@@ -22,16 +22,14 @@ import sys
 import threading
 from typing import Any
 
-PACKAGE = "mcp_background_job"
-
 #: Has its own start, without libraries.
-_APART = (f"{PACKAGE}.runner.", f"{PACKAGE}.__main__")
+_APART = ("mcp_background_job.runner.", "mcp_background_job.__main__")
 
 
 def main() -> list[str]:
     """Fork until stdin is closed; in each new process, returns what it is to run."""
     with socket.socket(fileno=int(sys.argv[1])) as listener:
-        _load()
+        _load(sys.argv[2])
         os.write(1, b"loaded\n")
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries the keepers
         while 0 not in select.select([0, listener], [], [])[0]:
@@ -43,9 +41,9 @@ def main() -> list[str]:
     os._exit(0)
 
 
-def _load() -> None:
-    project = importlib.import_module(PACKAGE)
-    for module in pkgutil.walk_packages(project.__path__, f"{PACKAGE}."):
+def _load(name: str) -> None:
+    loaded = importlib.import_module(name)
+    for module in pkgutil.walk_packages(getattr(loaded, "__path__", []), f"{name}."):
         if not module.name.startswith(_APART):
             importlib.import_module(module.name)
     assert len(os.listdir("/proc/self/task")) == 1, "a fork has only one of these threads"
@@ -56,17 +54,22 @@ def _load() -> None:
 def _keep(connection: socket.socket) -> list[str]:
     """Be the parent of one process until its end; in that one, returns what it is to run."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    _, streams, _, _ = socket.recv_fds(connection, 1, 3)
+    _, descriptors, _, _ = socket.recv_fds(connection, 1, 4)
     with connection.makefile() as lines:
         request = json.loads(lines.readline())
     pid = os.fork()
-    for number, stream in enumerate(streams):
-        if pid == 0:
-            os.dup2(stream, number)
-        os.close(stream)
     if pid == 0:
+        if request["session"]:
+            os.setsid()
+        with contextlib.suppress(BrokenPipeError):
+            connection.sendall(b"%d\n" % os.getpid())
+        for number, stream in enumerate(descriptors[:3]):
+            os.dup2(stream, number)
+            os.close(stream)
         return _become(request)
     os.closerange(0, 3)
+    for descriptor in descriptors:
+        os.close(descriptor)
     ended = os.pidfd_open(pid)
     while ended not in select.select([connection, ended], [], [])[0]:
         for number in connection.recv(16) or [signal.SIGKILL]:  # without its relay, it has to go

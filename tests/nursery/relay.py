@@ -20,14 +20,14 @@ def main() -> None:
     with socket.socket(socket.AF_UNIX) as nursery:
         nursery.connect(sys.argv[1])
         socket.send_fds(nursery, [b"\0"], [0, 1, 2])
-        request = {"argv": sys.argv[2:], "env": dict(os.environ), "cwd": os.getcwd()}
+        request = {"argv": sys.argv[2:], "env": dict(os.environ), "cwd": os.getcwd(), "session": False}
         nursery.sendall(json.dumps(request).encode() + b"\n")
         for descriptor in (0, 1, 2):
             os.close(descriptor)  # whoever reads from the other sees it close them
         for number in _PASSED_ON:
             signal.signal(number, lambda number, _: nursery.sendall(bytes([number])))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
-        code = int(nursery.makefile().readline())
+        _pid, code = map(int, nursery.makefile())
     if code < 0:
         signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)

@@ -6,11 +6,16 @@ what Python itself makes of its environment runs ``sys.executable -m mcp_backgro
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import select
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.patience import PATIENCE_S
@@ -25,21 +30,39 @@ class Nursery:
     """A process that is there when a test first asks for it; see ``process.py``.
 
     Args:
+        package: what it loads, with all that is in it.
         environment: what is other in the environment in which it loads.
     """
 
-    def __init__(self, **environment: str) -> None:
+    def __init__(self, package: str = "mcp_background_job", **environment: str) -> None:
+        self._package = package
         self._environment = _ENVIRONMENT | environment
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._starting = threading.Lock()
 
     def command(self, program: str, *arguments: str) -> list[str]:
         """Return what runs a module of the project, or a file that needs its libraries, with these arguments."""
-        if self._directory is None:
-            self._directory = tempfile.TemporaryDirectory(prefix="nursery-")
-            self._start(f"{self._directory.name}/socket")
-        relay = [sys.executable, "-I", "-S", str(_FILES / "relay.py"), f"{self._directory.name}/socket"]
-        return [*relay, program, *arguments]
+        return [sys.executable, "-I", "-S", str(_FILES / "relay.py"), self._address(), program, *arguments]
+
+    def fork(
+        self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, streams: Sequence[int], passed: int
+    ) -> Forked:
+        """Start such a process without a relay, as the leader of a session.
+
+        Args:
+            argv: the module and its arguments.
+            env: the environment.
+            cwd: the working directory.
+            streams: its stdin, stdout and stderr.
+            passed: a further descriptor, which it has under another number.
+        """
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(self._address())
+        socket.send_fds(connection, [b"\0"], [*streams, passed])
+        request = {"argv": argv, "env": dict(env), "cwd": str(cwd), "session": True}
+        connection.sendall(json.dumps(request).encode() + b"\n")
+        return Forked(connection)
 
     def close(self) -> None:
         """End it, if it was started; its processes have been waited for by those who started them."""
@@ -48,12 +71,19 @@ class Nursery:
             self._directory.cleanup()
             self._directory = self._process = None
 
+    def _address(self) -> str:
+        with self._starting:
+            if self._directory is None:
+                self._directory = tempfile.TemporaryDirectory(prefix="nursery-")
+                self._start(f"{self._directory.name}/socket")
+            return f"{self._directory.name}/socket"
+
     def _start(self, path: str) -> None:
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(path)
             listener.listen(128)
             self._process = subprocess.Popen(
-                [sys.executable, str(_FILES / "process.py"), str(listener.fileno())],
+                [sys.executable, str(_FILES / "process.py"), str(listener.fileno()), self._package],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 pass_fds=[listener.fileno()],
@@ -64,7 +94,43 @@ class Nursery:
         assert self._process.stdout.readline(), "the nursery has failed"
 
 
+class Forked:
+    """A process that a nursery has forked; it ends with the one that asked for it."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._lines = connection.makefile()
+        self.pid = int(self._lines.readline())
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Return its exit code, or the negative number of a signal, if it is over."""
+        return self._look(0)
+
+    def wait(self, timeout: float) -> int:
+        """Wait for its end; returns what ``poll`` does."""
+        code = self._look(timeout)
+        assert code is not None, f"{self.pid} lives"
+        return code
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            # It may have ended since.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def _look(self, timeout_s: float) -> int | None:
+        if self.returncode is None and select.select([self._connection], [], [], timeout_s)[0]:
+            self.returncode = int(self._lines.readline())
+            self._lines.close()
+            self._connection.close()
+        return self.returncode
+
+
 NURSERY = Nursery()
+
+#: Of the simulated ComfyUI.
+SIMULATORS = Nursery("tests.comfyui_simulator.app", PYTHONPATH=str(_FILES.parents[1]))
 
 
 def program(*arguments: str) -> list[str]:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Generator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.comfyui.recordings import load, replay, translate
@@ -27,6 +28,7 @@ from tests.comfyui.talk import (
 )
 from tests.comfyui_simulator.nodes import graphs
 from tests.comfyui_simulator.process import DidNotStartError, Simulator
+from tests.patience import wait_until
 
 pytestmark = pytest.mark.real_process
 
@@ -133,7 +135,7 @@ def test_a_busy_node_slows_http_only(simulator: Simulator) -> None:
 
 def test_a_stopped_process_answers_after_it_is_continued(simulator: Simulator) -> None:
     submit(simulator, graphs.self_signal(signal.SIGSTOP))
-    os.waitid(os.P_PID, simulator.pid, os.WSTOPPED | os.WNOWAIT)
+    wait_until(lambda: psutil.Process(simulator.pid).status() == psutil.STATUS_STOPPED, "it is stopped")
     with pytest.raises(TimeoutError):
         ask(simulator, "GET", "/queue", patience_s=0.3)
     simulator.signal(signal.SIGCONT)
@@ -273,7 +275,7 @@ def test_the_fault_flags_change_the_answers() -> None:
     ("manager", "method", "path"), [("execv", "POST", "/v2/manager/reboot"), ("old", "GET", "/manager/reboot")]
 )
 def test_the_manager_starts_the_server_anew_under_the_same_pid(manager: str, method: str, path: str) -> None:
-    with Simulator.start(*QUICK, "--manager", manager) as simulator:
+    with Simulator.start(*QUICK, "--manager", manager, anew=True) as simulator:
         run(simulator, graphs.sleeping(0))
         if manager == "execv":
             replay(simulator, "new", "manager_form_post")
