@@ -28,6 +28,13 @@ def renderer(cli: CommandLine, tmp_path: Path) -> Iterator[Renderer]:
 
 
 @pytest.fixture
+def restartable(cli: CommandLine, tmp_path: Path) -> Iterator[Renderer]:
+    """The same, with a ComfyUI whose command line says how it was started."""
+    with Simulator.start("--startup-delay", "0", anew=True) as simulator:
+        yield Renderer(cli, tmp_path, simulator)
+
+
+@pytest.fixture
 def nobody(cli: CommandLine, tmp_path: Path) -> ComfyUILine:
     """The commands for ComfyUI, with a port that nobody listens on."""
     return ComfyUILine(cli, tmp_path, free_port())

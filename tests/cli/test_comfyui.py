@@ -233,12 +233,12 @@ def test_ctrl_c_leaves_the_render_running_and_says_so(renderer: Renderer) -> Non
     assert renderer.json("status")["running"][0]["prompt_id"] == prompt_id
 
 
-def test_following_outlasts_a_restart_that_carries_the_render_over(renderer: Renderer) -> None:
-    prompt_id = renderer.submit_endless()
-    child = renderer.open("job", prompt_id, "--follow")
+def test_following_outlasts_a_restart_that_carries_the_render_over(restartable: Renderer) -> None:
+    prompt_id = restartable.submit_endless()
+    child = restartable.open("job", prompt_id, "--follow")
     assert b"in_progress" in line_of(child.stdout)
-    renderer.ok("restart", "--force", "--requeue", "all")
-    renderer.ok("cancel", prompt_id)
+    restartable.ok("restart", "--force", "--requeue", "all")
+    restartable.ok("cancel", prompt_id)
     code, out, err = end_of(child)
     assert (code, err) == (4, b"")
     assert b"cancelled at node 1" in out
@@ -416,30 +416,30 @@ def test_a_start_that_nobody_knows_how_to_do_is_refused(nobody: ComfyUILine) -> 
     assert "COMFYUI_DIR" in only_line(err)
 
 
-def test_busy_it_is_ended_only_by_force(renderer: Renderer) -> None:
-    prompt_id = renderer.submit_endless("--note", "portrait")
+def test_busy_it_is_ended_only_by_force(restartable: Renderer) -> None:
+    prompt_id = restartable.submit_endless("--note", "portrait")
     for command in ("stop", "restart"):
-        out, err = renderer.ends(7, command)
+        out, err = restartable.ends(7, command)
         assert out == ""
         assert prompt_id in only_line(err)
         assert "--force goes ahead" in err
-    known = renderer.json("stop", "--force")
+    known = restartable.json("stop", "--force")
     assert (known["status"], known["lost_to_restart"]) == ("stopped", [prompt_id])
-    assert renderer.simulator.wait() == -signal.SIGTERM
-    assert "lost_to_restart" in renderer.ends(4, "job", prompt_id)[0]
+    assert restartable.simulator.wait() == -signal.SIGTERM
+    assert "lost_to_restart" in restartable.ends(4, "job", prompt_id)[0]
 
 
-def test_a_restart_runs_it_as_it_ran_and_carries_over_what_is_asked_for(renderer: Renderer) -> None:
-    running = renderer.submit_endless()
-    pending = renderer.submit(graphs.stepped(*ENDLESS))
-    known = renderer.json("restart", "--force", "--requeue", "pending")
-    assert (known["status"], known["old_pid"]) == ("restarted", renderer.simulator.pid)
+def test_a_restart_runs_it_as_it_ran_and_carries_over_what_is_asked_for(restartable: Renderer) -> None:
+    running = restartable.submit_endless()
+    pending = restartable.submit(graphs.stepped(*ENDLESS))
+    known = restartable.json("restart", "--force", "--requeue", "pending")
+    assert (known["status"], known["old_pid"]) == ("restarted", restartable.simulator.pid)
     assert known["requeued"] == {pending: pending}
     assert known["lost_to_restart"] == [running]
-    out = renderer.ok("restart", "--force", "--requeue", "all")
+    out = restartable.ok("restart", "--force", "--requeue", "all")
     assert out.startswith("ComfyUI restarted after ")
     assert f"{pending} → {pending}" in out
-    assert renderer.json("status")["running"][0]["prompt_id"] == pending
+    assert restartable.json("status")["running"][0]["prompt_id"] == pending
 
 
 def test_what_is_elsewhere_is_refused_with_what_to_type(nobody: ComfyUILine) -> None:
@@ -452,24 +452,24 @@ def test_what_is_elsewhere_is_refused_with_what_to_type(nobody: ComfyUILine) -> 
 
 
 async def test_json_is_what_the_tools_return(
-    renderer: Renderer, manager: JobManager, monkeypatch: pytest.MonkeyPatch
+    restartable: Renderer, manager: JobManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COMFYUI_PORT", str(renderer.port))
-    done = renderer.json("submit", renderer.file(graphs.output()), "--wait", WAIT)["prompt_id"]
-    failed = renderer.json("submit", renderer.file(graphs.raising()), "--wait", WAIT, code=3)["prompt_id"]
-    refused = renderer.file(graphs.load_checkpoint("missing"))
+    monkeypatch.setenv("COMFYUI_PORT", str(restartable.port))
+    done = restartable.json("submit", restartable.file(graphs.output()), "--wait", WAIT)["prompt_id"]
+    failed = restartable.json("submit", restartable.file(graphs.raising()), "--wait", WAIT, code=3)["prompt_id"]
+    refused = restartable.file(graphs.load_checkpoint("missing"))
     async with Client(build_server(manager, load_settings())) as client:
 
         async def tool(name: str, **arguments: Any) -> Any:
             return (await client.call_tool(name, arguments)).structured_content
 
-        assert renderer.json("job", done) == await tool("comfyui_job", prompt_id=done)
-        assert renderer.json("job", failed, code=3) == await tool("comfyui_job", prompt_id=failed)
-        assert renderer.json("submit", refused, code=7) == await tool("comfyui_submit", workflow_path=refused)
-        assert _timeless(renderer.json("cancel", code=8)) == _timeless(await tool("comfyui_cancel_job"))
-        assert _timeless(renderer.json("status")) == _timeless(await tool("comfyui_status"))
-        assert renderer.json("stop").keys() == {"status", "old_pid", "stopped_pids", "took_s"}
-        assert _timeless(renderer.json("stop")) == _timeless(await tool("stop_comfyui"))
+        assert restartable.json("job", done) == await tool("comfyui_job", prompt_id=done)
+        assert restartable.json("job", failed, code=3) == await tool("comfyui_job", prompt_id=failed)
+        assert restartable.json("submit", refused, code=7) == await tool("comfyui_submit", workflow_path=refused)
+        assert _timeless(restartable.json("cancel", code=8)) == _timeless(await tool("comfyui_cancel_job"))
+        assert _timeless(restartable.json("status")) == _timeless(await tool("comfyui_status"))
+        assert restartable.json("stop").keys() == {"status", "old_pid", "stopped_pids", "took_s"}
+        assert _timeless(restartable.json("stop")) == _timeless(await tool("stop_comfyui"))
 
 
 def _timeless(known: dict[str, Any]) -> dict[str, Any]:

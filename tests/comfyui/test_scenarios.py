@@ -87,7 +87,7 @@ _live = pytest.param(
 @pytest.fixture(params=["new", "old", _live])
 async def server(request: pytest.FixtureRequest, manager: JobManager) -> AsyncGenerator[_Server]:
     if request.param != "live":
-        with Simulator.start("--version", request.param) as simulator:
+        with Simulator.start("--version", request.param, anew=True) as simulator:
             control = build_comfyui(manager, load_comfyui_settings(url=simulator.url, dir=None))
             yield _Server(control, lambda: graphs.stepped(1000, 0.1), may_restart=True)
             await control.lifecycle.stop(client="test", force=True)

@@ -170,13 +170,13 @@ class Race:
 
 
 @pytest.mark.parametrize("punch", [punch_hole, refuse])
-@pytest.mark.parametrize("max_bytes", [60_000, 3_000_000])
+@pytest.mark.parametrize("max_bytes", [60_000, 2_000_000])
 def test_no_reader_sees_a_wrong_byte_while_the_oldest_are_freed(directory: str, max_bytes: int, punch: Punch) -> None:
     job = StateDir(directory).job("j4k2")
     os.makedirs(job.path)
     race = Race(job, max_bytes, punch, seed=time.time_ns())
 
-    race.run(lambda end: end < 5 * max_bytes)
+    race.run(lambda end: end < 3 * max_bytes)
 
     assert race.most_on_disk <= max_bytes + _EDGES, f"seed {race.seed}"
     first, end = logreader.extent(job)

@@ -30,6 +30,7 @@ def main() -> list[str]:
     """Fork until stdin is closed; in each new process, returns what it is to run."""
     with socket.socket(fileno=int(sys.argv[1])) as listener:
         _load(sys.argv[2])
+        sys.executable = os.path.join(os.path.dirname(listener.getsockname()), "python")
         os.write(1, b"loaded\n")
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries the keepers
         while 0 not in select.select([0, listener], [], [])[0]:

@@ -26,6 +26,16 @@ _FILES = Path(__file__).parent
 _ENVIRONMENT = dict(os.environ)
 
 
+#: Beside the socket: what is run in the place of Python, so that what feeds batches comes from the nursery too.
+_SHIM = """\
+#!{python} -IS
+import os, sys
+if sys.argv[1:6] == ["-P", "-m", "mcp_background_job", "comfyui", "feed"]:
+    os.execv({python!r}, [{python!r}, "-I", "-S", "{relay}", os.path.dirname(__file__) + "/socket", *sys.argv[3:]])
+os.execv({python!r}, [{python!r}, *sys.argv[1:]])
+"""
+
+
 class Nursery:
     """A process that is there when a test first asks for it; see ``process.py``.
 
@@ -76,6 +86,9 @@ class Nursery:
             if self._directory is None:
                 self._directory = tempfile.TemporaryDirectory(prefix="nursery-")
                 self._start(f"{self._directory.name}/socket")
+                shim = Path(self._directory.name) / "python"
+                shim.write_text(_SHIM.format(python=sys.executable, relay=_FILES / "relay.py"))
+                shim.chmod(0o700)
             return f"{self._directory.name}/socket"
 
     def _start(self, path: str) -> None:
