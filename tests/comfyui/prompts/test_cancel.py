@@ -52,12 +52,12 @@ async def test_an_interrupt_that_is_heeded_is_answered_when_the_step_ends(
 @pytest.mark.requirement("comfyui.cancel.resent")
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_an_interrupt_that_the_server_forgets_is_sent_again(version: str, tmp_path: Path) -> None:
-    async with controlled(tmp_path, "--version", version, "--start-gap", "0.8") as (control, simulator):
+    async with controlled(tmp_path, "--version", version, "--start-gap", "3") as (control, simulator):
         prompt_id = await control.submit_running(graphs.stepped(LONG, 0.1))
         cancelled = await control.cancel(prompt_id)
         assert cancelled.verdict is Verdict.CANCELLED
         assert end_of(simulator, prompt_id) == "interrupted"
-        assert cancelled.interrupts == 2
+        assert cancelled.interrupts >= 2
 
 
 @pytest.mark.requirement("comfyui.cancel.finished")
