@@ -8,6 +8,8 @@ import shlex
 import sys
 import time
 
+from mcp_background_job.comfyui.wire.endpoint import endpoint_of
+from mcp_background_job.config import ComfyUISettings, given, variable_of
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.naming import NO_PROJECT, Asker, of_no_project
 from mcp_background_job.core.states import Outcome, State
@@ -26,6 +28,8 @@ _ENDING_S = 5.0
 
 #: A feeder that crashed is replaced after this time: often enough to go on soon, seldom enough to be seen.
 _CRASH_PAUSE_S = 15.0
+
+_URL = variable_of("url", ComfyUISettings)
 
 #: What a name of a job may not hold, and how much of it there may be.
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9.-]+")
@@ -140,6 +144,12 @@ def _digest(server: str) -> str:
     return hashlib.sha256(server.encode()).hexdigest()[:6]
 
 
+def _named(server: str) -> dict[str, str]:
+    """Return the variable that names a server; none where the feeder inherits one that may have a login in it."""
+    ours = given(ComfyUISettings).get(_URL)
+    return {} if ours and endpoint_of(ours, "", 0).url == server else {_URL: server}
+
+
 def request_of(server: str) -> StartRequest:
     """Return the job that feeds a server."""
     # -P: what lies in the working directory must not pass for a module.
@@ -147,7 +157,7 @@ def request_of(server: str) -> StartRequest:
     return StartRequest(
         command=f"exec {shlex.join(argv)}",
         name=name_of(server),
-        env={"COMFYUI_URL": server},
+        env=_named(server),
         is_own=True,
         # Whoever looks at a batch whose feeder is gone starts it again, and need not have to do with it.
         parent=ROOT,

@@ -6,6 +6,7 @@ import logging
 
 import pytest
 
+from mcp_background_job.comfyui.batches.feeder_job import request_of
 from mcp_background_job.comfyui.wire.client import Client
 from mcp_background_job.comfyui.wire.endpoint import Endpoint, endpoint_of
 from mcp_background_job.comfyui.wire.events import EventStream
@@ -158,3 +159,20 @@ async def test_no_error_and_no_log_has_the_login(caplog: pytest.LogCaptureFixtur
     assert "no events from" in caplog.text
     assert "hush" not in caplog.text + str(error.value)
     assert "bWU6aHVzaA" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("own", "given"),
+    [
+        ("http://me:hush@localhost:8188", {}),
+        ("me:hush@gpu-box:8188", {"COMFYUI_URL": "http://127.0.0.1:8188"}),
+        ("", {"COMFYUI_URL": "http://127.0.0.1:8188"}),
+    ],
+)
+def test_a_feeder_inherits_the_login_and_no_job_is_given_it(
+    own: str, given: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMFYUI_URL", own)
+    asked = request_of("http://127.0.0.1:8188")
+    assert asked.env == given
+    assert "hush" not in f"{asked.command} {asked.name} {asked.env}"
