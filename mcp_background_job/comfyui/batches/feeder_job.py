@@ -8,8 +8,7 @@ import shlex
 import sys
 import time
 
-from mcp_background_job.comfyui.wire.endpoint import endpoint_of
-from mcp_background_job.config import ComfyUISettings, given, variable_of
+from mcp_background_job.comfyui.wire.endpoint import Endpoint
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.naming import NO_PROJECT, Asker, of_no_project
 from mcp_background_job.core.states import Outcome, State
@@ -29,8 +28,6 @@ _ENDING_S = 5.0
 #: A feeder that crashed is replaced after this time: often enough to go on soon, seldom enough to be seen.
 _CRASH_PAUSE_S = 15.0
 
-_URL = variable_of("url", ComfyUISettings)
-
 #: What a name of a job may not hold, and how much of it there may be.
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9.-]+")
 _LONGEST = 40
@@ -39,8 +36,9 @@ _LONGEST = 40
 class FeederJobs:
     """Sees to it that servers are fed."""
 
-    def __init__(self, manager: JobManager, batches: SqliteBatches, servers: SqliteServers) -> None:
-        """Takes what it works on."""
+    def __init__(self, manager: JobManager, batches: SqliteBatches, servers: SqliteServers, endpoint: Endpoint) -> None:
+        """Takes what it works on, and the server that the environment names."""
+        self._endpoint = endpoint
         self._manager = manager
         self._batches = batches
         self._servers = servers
@@ -71,7 +69,8 @@ class FeederJobs:
 
     async def start(self, server: str, *, client: str = "") -> Job:
         """Have a server fed, after what it is to be fed with was recorded."""
-        request = request_of(server)
+        own = self._endpoint
+        request = request_of(server, has_login=server == own.url and bool(own.headers))
         deadline = time.monotonic() + _ENDING_S
         while True:
             # Under a name of its own, so that of several who start it at once one does.
@@ -144,20 +143,15 @@ def _digest(server: str) -> str:
     return hashlib.sha256(server.encode()).hexdigest()[:6]
 
 
-def _named(server: str) -> dict[str, str]:
-    """Return the variable that names a server; none where the feeder inherits one that may have a login in it."""
-    ours = given(ComfyUISettings).get(_URL)
-    return {} if ours and endpoint_of(ours, "", 0).url == server else {_URL: server}
-
-
-def request_of(server: str) -> StartRequest:
-    """Return the job that feeds a server."""
+def request_of(server: str, *, has_login: bool = False) -> StartRequest:
+    """Return the job that feeds a server; one with a login is the one that our own environment names."""
     # -P: what lies in the working directory must not pass for a module.
     argv = [sys.executable, "-P", "-m", "mcp_background_job", "comfyui", "feed"]
     return StartRequest(
         command=f"exec {shlex.join(argv)}",
         name=name_of(server),
-        env=_named(server),
+        # With a login it is in the environment that the feeder inherits, and stays out of what is told of a job.
+        env={} if has_login else {"COMFYUI_URL": server},
         is_own=True,
         # Whoever looks at a batch whose feeder is gone starts it again, and need not have to do with it.
         parent=ROOT,
