@@ -305,6 +305,11 @@ PROMISES: tuple[Promise, ...] = (
         _BATCH,
         "Whoever dies, no prompt is lost; none runs again but those that were at a ComfyUI that died, unread.",
     ),
+    Promise(
+        "comfyui.batch.poison",
+        _BATCH,
+        "A prompt that ran twice when ComfyUI ended by itself has failed, with the cause, and the batch goes on.",
+    ),
     Promise("comfyui.batch.once", _BATCH, "However many work on batches, no prompt is sent by two of them."),
     Promise(
         "comfyui.batch.pause",

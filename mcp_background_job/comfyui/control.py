@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import math
 import os
+import time
 from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -24,15 +25,19 @@ from mcp_background_job.comfyui.prompts.cancel import Canceller
 from mcp_background_job.comfyui.prompts.catalogue import Among, Catalogue
 from mcp_background_job.comfyui.prompts.history import History
 from mcp_background_job.comfyui.prompts.prompts import Prompts
+from mcp_background_job.comfyui.prompts.server_end import ServerEnds
 from mcp_background_job.comfyui.prompts.submit import Submitter
+from mcp_background_job.comfyui.prompts.witness import RAN, Witness
 from mcp_background_job.comfyui.reports.status import Status, status_of
 from mcp_background_job.comfyui.sessions.sessions import Sessions
 from mcp_background_job.comfyui.wire.client import Client
 from mcp_background_job.comfyui.wire.endpoint import Endpoint
 from mcp_background_job.comfyui.wire.events import EventStream
+from mcp_background_job.comfyui.wire.trouble import Trouble
 from mcp_background_job.executors import lanes, locks
 from mcp_background_job.jobdir import lock
 from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.registry.attempts import SqliteAttempts
 from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.downloads import SqliteDownloads
 from mcp_background_job.registry.journal import SqliteJournal
@@ -44,6 +49,10 @@ _TURN_LOOK_S = 0.5
 
 #: A restarted ComfyUI is waited for so long where somebody else restarts it; a feeder goes on waiting afterwards.
 _RESTART_S = 40.0
+
+
+#: A status tells for so long of a crash that is over.
+_CRASH_IS_NEWS_S = 3600.0
 
 
 class ComfyUI:
@@ -75,7 +84,10 @@ class ComfyUI:
         self._journal = journal
         self._events = EventStream(endpoint)
         self._baselines = Baselines(directory)
+        self._attempts = SqliteAttempts(journal.database)
+        self._witness = Witness(self._attempts, journal, ServerEnds(manager))
         self.prompts = Prompts(self._client, journal, self._events)
+        self.prompts.tell(self._witness)
         self._events.when_over(self.prompts.get)
         self.submitter = Submitter(self._client, journal, self._events, self.prompts, self._baselines)
         self.downloader = Downloader(self._client, self.prompts, SqliteDownloads(journal.database))
@@ -83,6 +95,7 @@ class ComfyUI:
         self.lifecycle = Lifecycle(
             self._client,
             journal,
+            self._attempts,
             self.submitter,
             manager,
             records=ServerRecords(directory),
@@ -108,7 +121,18 @@ class ComfyUI:
         if status.trouble is None and await self.lifecycle.resume_requeue():
             status = await self._look()
         job = await self.lifecycle.last_job(status.process)
-        return replace(status, job=job, batches=tuple(await self.batches.open_views()))
+        return replace(status, job=job, batches=tuple(await self.batches.open_views()), crash=await self._crash(status))
+
+    async def _crash(self, status: Status) -> str:
+        """Say which prompt ran when the server ended by itself, if that is not long ago."""
+        if status.trouble is not None and status.trouble.trouble == Trouble.REFUSED:
+            for entry in status.unfinished:
+                if ran := await self._witness.seems_to_have_run(entry):
+                    return f"prompt {entry.prompt_id}: {ran}"
+        last = await self._witness.last_crash(self.endpoint.url)
+        if last is None or time.time() - (last[0].ended_at or 0.0) > _CRASH_IS_NEWS_S:
+            return ""
+        return f"prompt {last[0].prompt_id}: {RAN}: {last[1].text}"
 
     async def among(self, session: str | None, batch: str | None, directory: str) -> Among:
         """Return which prompts are meant by a session (an empty one is the current one), a batch, or neither.
@@ -148,9 +172,7 @@ class ComfyUI:
             outcome = await self.lifecycle.restart_after(job_id, client=client, wait_s=_RESTART_S)
             if outcome.status != "queued":
                 return True
-            successor = replace(
-                request_of(self.endpoint.url, has_login=bool(self.endpoint.headers)), if_running="new", after=(job_id,)
-            )
+            successor = replace(request_of(self.endpoint.url, self.endpoint), if_running="new", after=(job_id,))
             await self._manager.start(successor, client=client)
             return False
 
@@ -162,6 +184,7 @@ class ComfyUI:
             journal=self._journal,
             events=self._events,
             prompts=self.prompts,
+            witness=self._witness,
             submitter=self.submitter,
             canceller=self.canceller,
             locks=locks_of_batches,

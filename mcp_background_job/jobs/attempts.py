@@ -67,6 +67,28 @@ def newest(path: str) -> Attempt:
     return Attempt(number, before, begins_at or 0.0, is_last=begins_at is None)
 
 
+@dataclass(frozen=True)
+class Failed:
+    """An attempt that failed: how it ended, and how the line of the output begins that says so."""
+
+    how: str
+    line: str
+
+
+def ended_after(path: str, moment: float) -> Failed | None:
+    """Return the first attempt that ended after a moment (seconds since the epoch); call it in a thread."""
+    try:
+        with open(path, "rb") as file:
+            lines = [json.loads(line) for line in file.read().splitlines()]
+        for line in lines:
+            # When an attempt ended is not noted, but when the next one begins, which is later.
+            if line["begins_at"] is None or line["begins_at"] > moment:
+                return Failed(str(line["ended"]), f"[mcp-background-job: attempt {line['failed']} ended with")
+    except (OSError, ValueError, LookupError, TypeError):  # nothing is noted yet, or not wholly
+        pass
+    return None
+
+
 def told_of(path: str, *, ended_at: float | None = None) -> str | None:
     """Return what to say of the newest attempt that a file tells of; call it in a thread."""
     return told(newest(path), ended_at=ended_at)

@@ -41,10 +41,11 @@ class SqliteJournal:
         _make_file(path)
         self.database = Database(path, JOURNAL)
 
-    def record(self, submissions: Iterable[Submission], *, session_id: str | None = None) -> None:
+    def record(self, submissions: Iterable[Submission], *, session_id: str | None = None, boot: str = "") -> None:
         rows = [row_of(submission) for submission in submissions]
         with self.database.writing() as write:
             write("record", rows)
+            write("attempt_boot", [{"prompt_id": row["prompt_id"], "boot": boot} for row in rows if boot])
             write("record_graph", rows)
             write("forget_result", rows)
             write("track", [tracked_row(session_id, row) for row in rows if session_id is not None])
@@ -108,6 +109,7 @@ class SqliteJournal:
             with self.database.writing() as write:
                 write("rename_server", others)
                 write("rename_server_of_batches", others)
+                write("rename_server_of_attempts", others)
 
     def close(self) -> None:
         self.database.close()

@@ -19,10 +19,10 @@ class Journal(Protocol):
     that the journal does not know is not kept.
     """
 
-    def record(self, submissions: Iterable[Submission], *, session_id: str | None = None) -> None:
+    def record(self, submissions: Iterable[Submission], *, session_id: str | None = None, boot: str = "") -> None:
         """Add submissions, or replace what was known of them: all or none, and durable when this returns.
 
-        With a session they are tracked in it.
+        With a session they are tracked in it. ``boot`` says which life of the server they are sent to.
         """
         ...
 

@@ -21,7 +21,7 @@ class MemoryJournal:
         self._results: dict[str, str] = {}
         self._lock = threading.RLock()
 
-    def record(self, submissions: Iterable[Submission], *, session_id: str | None = None) -> None:  # noqa: ARG002  no sessions
+    def record(self, submissions: Iterable[Submission], *, session_id: str | None = None, boot: str = "") -> None:  # noqa: ARG002  no sessions, no attempts
         new = {submission.prompt_id: submission for submission in map(kept, submissions)}
         with self._lock:
             self._kept.update(new)

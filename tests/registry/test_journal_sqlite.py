@@ -221,7 +221,7 @@ def test_a_journal_of_the_first_form_goes_on_as_one_of_this(first_form: str) -> 
         journal.settled(dataclasses.replace(RESULT, prompt_id="open", content='{"made": 1}'))
         waiting = dataclasses.replace(ONE, stage=Stage.WAITING, batch_id="b1", position=0, graph_id="b1/0")
         batches.create(Batch(batch_id="b1", server=HERE, created_at=1.0), [waiting], {"b1/0": ("{}", "{}")})
-        assert batches.claim_next("b1", at=2.0) == journal.get("one")
+        assert batches.claim_next(HERE, ["b1"], at=2.0) == journal.get("one")
         assert (journal.result("open"), journal.result("completed")) == ('{"made": 1}', None)
 
 

@@ -21,11 +21,9 @@ def write(known: Report) -> None:
 
 
 def warn(known: Report) -> None:
-    """Say what ComfyUI does not tell, if it does not, and why."""
+    """Say why ComfyUI gives no answer, if it gives none."""
     if not is_known(known):
         terminal.say(escaped(typed(f"unreachable ({known['why']}): {known['detail']}")))
-    elif "detail" in known:
-        terminal.say(escaped(typed(str(known["detail"]))))
 
 
 def exit_code(known: Report) -> int:

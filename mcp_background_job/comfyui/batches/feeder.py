@@ -26,6 +26,7 @@ from mcp_background_job.comfyui.prompts.cancel import Canceller
 from mcp_background_job.comfyui.prompts.prompts import Prompts
 from mcp_background_job.comfyui.prompts.results import cause_of_refusal
 from mcp_background_job.comfyui.prompts.submit import Submitter
+from mcp_background_job.comfyui.prompts.witness import Witness
 from mcp_background_job.comfyui.wire.answers import Refused
 from mcp_background_job.comfyui.wire.client import Client
 from mcp_background_job.comfyui.wire.events import EventStream
@@ -55,6 +56,7 @@ class Parts:
         journal: where prompts are.
         events: that tell when a prompt is over.
         prompts: that look for prompts.
+        witness: that notes what runs, and knows what ran when the server ended.
         submitter: that sends them.
         canceller: that stops one at its time limit.
         locks: of the batches.
@@ -69,6 +71,7 @@ class Parts:
     journal: Journal
     events: EventStream
     prompts: Prompts
+    witness: Witness
     submitter: Submitter
     canceller: Canceller
     locks: BatchLocks
@@ -96,6 +99,7 @@ class Feeder:
             journal=parts.journal,
             events=parts.events,
             prompts=parts.prompts,
+            witness=parts.witness,
             canceller=parts.canceller,
             say=parts.say,
         )
@@ -108,6 +112,7 @@ class Feeder:
             hold=self._hold,
             say=parts.say,
         )
+        self._boot = ""
         self._woken = asyncio.Event()
         self._look_at = 0.0
         self._is_in_touch = False
@@ -196,7 +201,7 @@ class Feeder:
     async def _get_in_touch(self) -> None:
         """Find out that the server answers, before anything is claimed: see ``SqliteBatches.claim_next``."""
         await self._parts.client.queue()
-        await self._parts.submitter.note_threads()
+        self._boot = await self._parts.submitter.note_threads()
         self._is_in_touch, self._failures = True, 0
         await self._hold("")
         await self._parts.resume()
@@ -252,17 +257,18 @@ class Feeder:
     # -- what is to be sent ----------------------------------------------------------------------------------------
 
     async def _send(self, batches: Mapping[str, Batch]) -> None:
-        while self._is_in_touch:
+        while self._is_in_touch and not self._sent.suspects:
             submission = await lanes.journal(
                 self._batches.claim_next,
                 self._server,
                 feeder_plan.whose_turn(batches.values(), self._sent.per_batch()),
                 at=time.time(),
                 is_alone=not self._sent.prompts,
+                boot=self._boot,
             )
             if submission is None:
                 return
-            self._sent.add(submission)
+            await self._sent.add(submission)
             try:
                 answer = await self._parts.submitter.send(submission)
             except UnreachableError as error:

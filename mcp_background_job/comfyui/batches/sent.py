@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from mcp_background_job.comfyui.batches.feeder_plan import REASONS, Fate, fate_of
+from mcp_background_job.comfyui.process.process import ServerProcess
 from mcp_background_job.comfyui.prompts.cancel import Canceller
 from mcp_background_job.comfyui.prompts.cancel_plan import Place
 from mcp_background_job.comfyui.prompts.prompts import Prompts
 from mcp_background_job.comfyui.prompts.results import cause_of
+from mcp_background_job.comfyui.prompts.server_end import boot_of
+from mcp_background_job.comfyui.prompts.witness import RAN, Witness
 from mcp_background_job.comfyui.wire.answers import Finished, Queue
 from mcp_background_job.comfyui.wire.client import Client
 from mcp_background_job.comfyui.wire.events import EventStream
@@ -40,6 +43,7 @@ class Sent:
         journal: Journal,
         events: EventStream,
         prompts: Prompts,
+        witness: Witness,
         canceller: Canceller,
         say: Say,
     ) -> None:
@@ -49,12 +53,17 @@ class Sent:
         self._journal = journal
         self._events = events
         self._prompts = prompts
+        self._witness = witness
         self._canceller = canceller
         self._say = say
         #: By their ids, in the order in which they run.
         self.prompts: dict[str, Submission] = {}
         #: Since when (on the monotonic clock) those run that were seen or heard to.
         self.running_since: dict[str, float] = {}
+        #: Those of them that ran when the server ended before. Nothing is sent beside them.
+        self.suspects: set[str] = set()
+        #: At the last look others had their turn before all of ours.
+        self._is_behind_others = False
         #: Since when the server was never out of reach, in seconds since the epoch.
         self.in_touch_since = time.time()
 
@@ -66,40 +75,62 @@ class Sent:
         """Return the prompts of one batch."""
         return [prompt_id for prompt_id, one in self.prompts.items() if one.batch_id == batch_id]
 
-    def add(self, submission: Submission) -> None:
+    async def add(self, submission: Submission) -> None:
         """Take in what is being sent."""
         self.prompts[submission.prompt_id] = submission
+        if await self._witness.is_suspect(submission.prompt_id):
+            self.suspects.add(submission.prompt_id)
 
     def forget(self, prompt_id: str) -> None:
         """Let go of what is over, or was not sent."""
         for kept in (self.prompts, self.running_since):
             kept.pop(prompt_id, None)
+        self.suspects.discard(prompt_id)
 
     async def look(self, server: str, batches: Mapping[str, Batch]) -> None:
         """Find out where everything is that was sent, by this feeder or one before."""
         sent = await lanes.journal(self._at_server, server, list(batches))
-        self.prompts = {submission.prompt_id: submission for submission in sent}
+        before, self.prompts = self.prompts, {}
+        for submission in sent:
+            if submission.prompt_id in before:
+                self.prompts[submission.prompt_id] = submission
+            else:
+                await self.add(submission)
         if not sent:
             return
         queue = await self._client.queue()
+        gone: list[Submission] = []
         for submission in sent:
             batch = batches.get(submission.batch_id or "")
-            await self._look_at(submission, queue, is_canceled=batch is not None and batch.cancel_requested)
+            if await self._has_gone(submission, queue, is_canceled=batch is not None and batch.cancel_requested):
+                gone.append(submission)
+        await self._judge(gone)
+        self._is_behind_others = self._others_come_first(queue)
+        await self._witness.began(self._running())
+
+    def _running(self) -> list[str]:
+        return [one for one in self.prompts if one in self.running_since or self._events.progress_of(one) is not None]
+
+    def _others_come_first(self, queue: Queue) -> bool:
+        waiting = sorted(queue.pending, key=lambda item: item.number)
+        return next((item.prompt_id not in self.prompts for item in (*queue.running, *waiting)), False)
 
     def _at_server(self, server: str, batch_ids: Iterable[str]) -> list[Submission]:
         singles = self._batches.fed_singles(server)
         of_batches = [one for batch_id in batch_ids for one in self._batches.at_server(batch_id)]
         return sorted(singles + of_batches, key=_as_they_run)
 
-    async def _look_at(self, submission: Submission, queue: Queue, *, is_canceled: bool) -> None:
+    async def _has_gone(self, submission: Submission, queue: Queue, *, is_canceled: bool) -> bool:
+        """Do what is to be done about a prompt; returns whether its server has ended and taken it along."""
         prompt_id = submission.prompt_id
         place, finished = await self._place(submission, queue)
         if place is Place.RUNNING:
             self.running_since.setdefault(prompt_id, time.monotonic())
+        server_is_new = place is Place.ABSENT and await self._server_is_new(submission)
         fate = fate_of(
             place,
             stage=submission.stage,
-            server_is_new=place is Place.ABSENT and await self._server_is_new(submission),
+            server_is_new=server_is_new,
             has_run=prompt_id in self.running_since or self._events.progress_of(prompt_id) is not None,
         )
         match fate:
@@ -109,12 +140,15 @@ class Sent:
                     await self._canceller.cancel_pending(prompt_id)
             case Fate.SETTLE:
                 await self._settled(finished)
+            case Fate.AGAIN if not server_is_new:
+                await self._take_back(submission)
             case Fate.AGAIN:
-                await self._again(submission)
+                return True
             case Fate.TAKEN_OUT:
                 await self._end(prompt_id, End.CANCELLED, REASONS[fate])
             case Fate.FORGOTTEN:
                 await self._end(prompt_id, End.FAILED, REASONS[fate])
+        return False
 
     async def _place(self, submission: Submission, queue: Queue) -> tuple[Place, Finished | None]:
         deadline = time.monotonic() + (_LATE_S if submission.stage is Stage.SENDING else 0.0)
@@ -135,6 +169,11 @@ class Sent:
     async def _server_is_new(self, submission: Submission) -> bool:
         if submission.end is End.LOST:  # somebody who ended the server, or saw its end, has noted it
             return True
+        boot = boot_of(await lanes.scan(ServerProcess.find, self._client.endpoint))
+        if await self._witness.is_elsewhere(submission.prompt_id, boot):
+            return True
+        if not boot:
+            await self._client.queue()  # it may have gone since it answered, and then knows nothing of any prompt
         began = await self._prompts.server_began()
         if began is None:  # on another machine: it is the same as long as we were never out of touch
             return submission.submitted_at < self.in_touch_since
@@ -160,21 +199,48 @@ class Sent:
         if finished is None:
             return
         await self._prompts.note_end(finished)
+        await self._acquit(finished.prompt_id)
         self.forget(finished.prompt_id)
         cause = cause_of(finished)
         self._say(f"{finished.prompt_id} {finished.end}{f': {cause}' if cause else ''}")
 
-    async def _again(self, submission: Submission) -> None:
-        """Have a prompt sent again that the server does not have any more, or never had."""
-        prompt_id = submission.prompt_id
-        if submission.batch_id is None and submission.stage is Stage.SENDING:
-            self.forget(prompt_id)
-            await lanes.journal(self._batches.take_back_singles, [prompt_id])
-            return
-        # Lost first: one that was to be stopped for its time limit has failed with that, and stays so. Without a batch
-        # it stays lost: who submitted it may not want it any more.
-        await self._end(prompt_id, End.LOST, REASONS[Fate.AGAIN])
-        await lanes.journal(self._batches.take_back, [prompt_id])
+    async def _acquit(self, prompt_id: str) -> None:
+        """Tell no longer of a prompt that ran when the server ended, and is over now."""
+        one = self.prompts.get(prompt_id)
+        if prompt_id in self.suspects and one is not None and one.batch_id is not None:
+            await lanes.journal(self._batches.tell, one.batch_id, "")
+
+    async def _take_back(self, submission: Submission) -> None:
+        """Have a prompt sent again that has not arrived."""
+        self.forget(submission.prompt_id)
+        await lanes.journal(self._batches.take_back, [submission.prompt_id])
+        await lanes.journal(self._batches.take_back_singles, [submission.prompt_id])
+
+    async def _judge(self, gone: Sequence[Submission]) -> None:
+        """Have what went with its server sent again, but for what has ended that twice; what only waited is innocent.
+
+        What kills its server at once is neither seen nor heard to run: of several that went, the first then has, since
+        they run in this order. It is sent by itself next time, so that it is surely the one if that happens again.
+        """
+        ran = {one for one in (submission.prompt_id for submission in gone) if one in self._running()}
+        for place, submission in enumerate(gone):
+            prompt_id = submission.prompt_id
+            has_run = prompt_id in ran or (place == 0 and not ran and not self._is_behind_others)
+            end = await self._witness.fatal(submission, ran=has_run)
+            if end is not None and await self._witness.is_poison(prompt_id):
+                await self._acquit(prompt_id)
+                await self._end(prompt_id, End.FAILED, f"{RAN}, for the second time: {end.text}")
+                continue
+            if end is None and submission.batch_id is None and submission.stage is Stage.SENDING:
+                await self._take_back(submission)
+                continue
+            # Lost first: one that was to be stopped for its time limit has failed with that, and stays so. Without a
+            # batch it stays lost: who submitted it may not want it any more.
+            await self._end(prompt_id, End.LOST, f"{RAN}: {end.text}" if end else REASONS[Fate.AGAIN])
+            await lanes.journal(self._batches.take_back, [prompt_id])
+            if end is not None and submission.batch_id is not None:
+                told = f"{RAN}: {end.text}. It is sent once more, by itself"
+                await lanes.journal(self._batches.tell, submission.batch_id, f"prompt {prompt_id}: {told}")
 
     async def _end(self, prompt_id: str, end: End, reason: str) -> None:
         await lanes.journal(self._journal.ended, [prompt_id], end, at=time.time(), reason=reason)

@@ -34,6 +34,7 @@ from mcp_background_job.jobdir import lock
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import ROOT, StartRequest
 from mcp_background_job.jobs.waiting.wait import WaitRequest
+from mcp_background_job.registry.attempts import SqliteAttempts
 from mcp_background_job.registry.journal_base import Journal
 
 #: Lines of output that show why a start failed.
@@ -47,6 +48,7 @@ class Lifecycle:
         self,
         client: Client,
         journal: Journal,
+        attempts: SqliteAttempts,
         submitter: Submitter,
         manager: JobManager,
         *,
@@ -58,6 +60,7 @@ class Lifecycle:
         """Takes what it works on; ``lock_path`` is shared by all who act on the same server."""
         self._client = client
         self._journal = journal
+        self._attempts = attempts
         self._submitter = submitter
         self._manager = manager
         self._records = records
@@ -107,7 +110,7 @@ class Lifecycle:
             if supervisor:
                 raise LifecycleError(f"{told(supervisor)}, which would start it again or must stop it: stop it there")
             await lanes.write(self._records.save, self._endpoint.port, process.portrait)
-            await carry_over.wish(self._journal, luggage, "none")
+            await self._wish(luggage, "none")
             outcome = await self.job.end(process, client, "stop_comfyui")
             await carry_over.leave_behind(self._journal, luggage)
         of_batches = _ids(luggage.of_batches)
@@ -128,7 +131,7 @@ class Lifecycle:
                 await self._checks.check_nobody_else_listens()
                 luggage = await carry_over.pack(self._journal, self._endpoint.url, None)
                 startup = await self.job.startup()
-                again = await carry_over.wish(self._journal, luggage, requeue)
+                again = await self._wish(luggage, requeue)
                 ended = Outcome("not_running")
             else:
                 luggage = await self._checks.look_before(process, force=force)
@@ -139,7 +142,7 @@ class Lifecycle:
                     )
                 await lanes.write(self._records.save, self._endpoint.port, process.portrait)
                 startup = await self.job.startup()
-                again = await carry_over.wish(self._journal, luggage, requeue)
+                again = await self._wish(luggage, requeue)
                 ended = await self.job.end(process, client, "restart_comfyui")
             await carry_over.leave_behind(self._journal, luggage)
             outcome = await self.job.launch(startup, client, deadline, afresh=True)
@@ -176,7 +179,7 @@ class Lifecycle:
                 )
             await lanes.write(self._records.save, self._endpoint.port, process.portrait)
             startup = await self.job.startup()
-            again = await carry_over.wish(self._journal, luggage, "pending")
+            again = await self._wish(luggage, "pending")
             # Before the end of the old one, so that there is somebody to start the new one, whoever dies now.
             job = await self.job.launch_after(startup, client, job_id)
             try:
@@ -201,6 +204,11 @@ class Lifecycle:
     async def last_job(self, process: ServerProcess | None) -> Job | None:
         """Return the job that a process is part of; without a process, the job that ran ComfyUI here last."""
         return await self.job.of(process) if process else await self.job.named_job()
+
+    async def _wish(self, luggage: Luggage, requeue: Requeue) -> list[Submission]:
+        """Note, before the server is ended, that this is our doing, and what is to be submitted again; returns that."""
+        await lanes.journal(self._attempts.about_to_end, self._endpoint.url)
+        return await carry_over.wish(self._journal, luggage, requeue)
 
     @contextlib.asynccontextmanager
     async def _alone(self, what: str) -> AsyncGenerator[None]:
@@ -281,7 +289,7 @@ class Lifecycle:
     ) -> Outcome:
         """Have it restarted by the configured command or by ComfyUI-Manager, where killing it is not for us."""
         before = await self._others.boot(otherwise=datetime.now().isoformat())  # noqa: DTZ005  as ComfyUI writes its log
-        again = await carry_over.wish(self._journal, luggage, requeue)
+        again = await self._wish(luggage, requeue)
         job: Job | None = None
         if self._settings.restart_command:
             request = StartRequest(

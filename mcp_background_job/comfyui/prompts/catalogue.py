@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from mcp_background_job.comfyui.prompts.diagnosis import Missing, missing_of_failure, missing_of_refusal
 from mcp_background_job.comfyui.prompts.prompts import Prompt, Prompts, ended, of_journal
 from mcp_background_job.comfyui.prompts.results import cause_of, finished_of_result, refused_of_result
+from mcp_background_job.comfyui.prompts.witness import RAN
 from mcp_background_job.comfyui.wire.answers import Failure, Finished, Queue, Refused
 from mcp_background_job.comfyui.wire.client import Client
-from mcp_background_job.core.comfyui.submission import Stage, Submission
+from mcp_background_job.core.comfyui.submission import End, Stage, Submission
 from mcp_background_job.errors import InvalidRequestError, UnreachableError
 from mcp_background_job.executors import lanes
 from mcp_background_job.registry.journal_base import Journal
@@ -129,9 +130,10 @@ class Catalogue:
 
     async def errors(self, *, among: Among, limit: int) -> tuple[list[Explained], UnreachableError | None]:
         """Return the prompts that failed last, each with all that is known of why."""
-        listing = await self.list(statuses=("failed",), among=among, limit=limit)
-        failed = [row for row in listing.rows if row.prompt.status == "failed"]
-        return [await self._explained(row) for row in failed], listing.trouble
+        # Of those that went with their server, what ran then is told, and many more may only have waited.
+        listing = await self.list(statuses=("failed", str(End.LOST)), among=among, limit=limit + _OPEN)
+        failed = [row for row in listing.rows if row.prompt.status == "failed" or row.prompt.reason.startswith(RAN)]
+        return [await self._explained(row) for row in failed[:limit]], listing.trouble
 
     async def ids(self, among: Among) -> list[tuple[str, str]]:
         """Return ids and notes of the prompts of a session or batch, in their order."""
@@ -227,7 +229,7 @@ _ALL = -1
 
 def _row(prompt: Prompt) -> Row:
     finished, submission = prompt.finished, prompt.submission
-    failed = prompt.status == "failed"
+    failed = prompt.status == "failed" or prompt.reason.startswith(RAN)
     if finished is not None:
         return Row(prompt, len(finished.outputs), cause_of(finished) or (prompt.reason if failed else ""))
     return Row(prompt, submission.outputs if submission else None, prompt.reason if failed else "")

@@ -13,6 +13,7 @@ from mcp_background_job.comfyui.process.process import ServerProcess
 from mcp_background_job.comfyui.prompts.cancel_plan import Place
 from mcp_background_job.comfyui.prompts.overrides import applied
 from mcp_background_job.comfyui.prompts.results import finished_of_result, result_of
+from mcp_background_job.comfyui.prompts.witness import Witness
 from mcp_background_job.comfyui.prompts.workflow import class_of
 from mcp_background_job.comfyui.wire import progress
 from mcp_background_job.comfyui.wire.answers import Finished, LogEntry, Queue, QueueItem, decode
@@ -20,6 +21,7 @@ from mcp_background_job.comfyui.wire.client import READ_S, Client
 from mcp_background_job.comfyui.wire.events import EventStream
 from mcp_background_job.comfyui.wire.node_outputs import NOTHING, Made
 from mcp_background_job.comfyui.wire.progress import Progress
+from mcp_background_job.comfyui.wire.trouble import Trouble
 from mcp_background_job.core.comfyui.submission import End, Stage, Submission
 from mcp_background_job.errors import InvalidRequestError, UnreachableError
 from mcp_background_job.executors import lanes
@@ -119,6 +121,11 @@ class Prompts:
         self._client = client
         self._journal = journal
         self._events = events
+        self._witness: Witness | None = None
+
+    def tell(self, witness: Witness) -> None:
+        """Have it noted what runs, and asked what ran when the server ended."""
+        self._witness = witness
 
     async def get(self, prompt_id: str) -> Prompt:
         """Return what is known of a prompt. A server that gives no answer makes it ``unknown``, not an error."""
@@ -133,6 +140,8 @@ class Prompts:
                 return await self._of_journal(submission)
             at = submission.submitted_at if submission else None
             why = f"unreachable: {error}"
+            if self._witness and submission and error.trouble == Trouble.REFUSED:
+                why = "; ".join(filter(None, [why, await self._witness.seems_to_have_run(submission)]))
             return Prompt(prompt_id, "unknown", why, submission=submission, submitted_at=at)
         if located.place is Place.ENDED and located.finished:
             await self.note_end(located.finished)
@@ -155,6 +164,8 @@ class Prompts:
         item = queue.find(prompt_id)
         position = queue.position(prompt_id)
         heard = await self.progress_of(queue, prompt_id) if position is None else None
+        if self._witness and position is None and submission and submission.is_ours:
+            await self._witness.began([prompt_id])
         return Prompt(
             prompt_id,
             "in_progress" if position is None else "pending",
@@ -195,12 +206,21 @@ class Prompts:
             return Prompt(prompt_id, "unknown", reason, submission=submission, submitted_at=submission.submitted_at)
         began = await self.server_began()
         if began is not None and began > submission.submitted_at:
-            reason = "the server was restarted after it was submitted, and keeps no queue over a restart"
+            reason = await self._why_it_went(submission)
             await lanes.journal(self._journal.ended, [prompt_id], End.LOST, at=began, reason=reason)
             await self._events.forget(prompt_id)
             return Prompt(prompt_id, End.LOST, reason, submission=submission, submitted_at=submission.submitted_at)
         reason = "it is neither in the queue nor in the history: somebody deleted it, or the history was cleared"
         return Prompt(prompt_id, "unknown", reason, submission=submission, submitted_at=submission.submitted_at)
+
+    async def _why_it_went(self, submission: Submission) -> str:
+        # Of those that batches have sent, their feeder knows more.
+        if self._witness and submission.batch_id is None:
+            if self._events.progress_of(submission.prompt_id):
+                await self._witness.began([submission.prompt_id])
+            if ran := await self._witness.why_single_went(submission):
+                return ran
+        return "the server was restarted after it was submitted, and keeps no queue over a restart"
 
     async def _of_journal(self, submission: Submission) -> Prompt:
         """Return a prompt that the server does not have, or not any more."""

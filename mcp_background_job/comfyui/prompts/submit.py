@@ -12,6 +12,7 @@ from mcp_background_job.comfyui.process.process import Baselines, ServerProcess
 from mcp_background_job.comfyui.prompts.cancel_plan import Place
 from mcp_background_job.comfyui.prompts.prompts import Located, Prompt, Prompts, graph_of, locate
 from mcp_background_job.comfyui.prompts.results import cause_of_refusal, content_of_refusal
+from mcp_background_job.comfyui.prompts.server_end import boot_of
 from mcp_background_job.comfyui.prompts.workflow import Workflow
 from mcp_background_job.comfyui.wire.answers import Accepted, NodeError, Refused
 from mcp_background_job.comfyui.wire.client import Client
@@ -81,7 +82,7 @@ class Submitter:
         Raises:
             UnreachableError: whether it was taken is not known, or surely not; the message says which.
         """
-        await self.note_threads()  # before the time of submission is taken, see process.worker_gone
+        boot = await self.note_threads()  # before the time of submission is taken, see process.worker_gone
         submission = Submission(
             prompt_id=str(uuid.uuid4()),
             server=self._client.endpoint.url,
@@ -93,7 +94,7 @@ class Submitter:
             front=front,
             stage=Stage.SENDING,
         )
-        await lanes.journal(self._journal.record, [submission], session_id=session_id)
+        await lanes.journal(self._journal.record, [submission], session_id=session_id, boot=boot)
         answer = await self.send(submission)
         if isinstance(answer, Refused):
             return Submitted(submission.prompt_id, refused=answer.message, node_errors=answer.node_errors)
@@ -175,8 +176,12 @@ class Submitter:
             await self._events.moved(min(pause, left))
             pause = min(2 * pause, _LOOK_S)
 
-    async def note_threads(self) -> None:
-        """Note the threads of the server as they are before a submission, to be missed if one of them dies of it."""
+    async def note_threads(self) -> str:
+        """Note the threads of the server as they are before a submission, to be missed if one of them dies of it.
+
+        Returns which life of the server it is, see ``server_end.boot_of``.
+        """
         process = await lanes.scan(ServerProcess.find, self._client.endpoint)
         if process:
             await lanes.scan(self._baselines.take, process, self._client.endpoint.port)
+        return boot_of(process)

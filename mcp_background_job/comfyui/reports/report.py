@@ -59,6 +59,7 @@ def of_status(status: Status) -> Report:
             process=process,
             job=_without_port(job) if job and process is None else None,
             batches=[_batch(view) for view in status.batches] or None,
+            crash=status.crash or None,
             unfinished_prompts=[entry.prompt_id for entry in status.unfinished[:_MAX_LISTED]] or None,
         )
     more = len(status.pending) - _MAX_LISTED
@@ -70,6 +71,7 @@ def of_status(status: Status) -> Report:
         pending=[_queued(prompt, status.at) for prompt in status.pending[:_MAX_LISTED]],
         more_pending=more if more > 0 else None,
         batches=[_batch(view) for view in status.batches] or None,
+        crash=status.crash or None,
         **_memory(status.stats),
         process=process,
     )

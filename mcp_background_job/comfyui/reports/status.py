@@ -34,6 +34,7 @@ class Status:
         activity: what its threads did.
         job: the job that it runs as, or ran as last, if it was started here.
         batches: those that are not over.
+        crash: which prompt ran when the server ended by itself, and how it ended; empty if that is long ago.
         at: when all this was so (seconds since the epoch).
     """
 
@@ -47,6 +48,7 @@ class Status:
     activity: Activity | None = None
     job: Job | None = None
     batches: tuple[BatchView, ...] = ()
+    crash: str = ""
     at: float = 0.0
 
 

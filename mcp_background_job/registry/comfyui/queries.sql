@@ -22,6 +22,9 @@ SELECT server FROM spelling WHERE server IS NOT NULL;
 -- rename_server --
 UPDATE submissions SET server = :server WHERE server = :spelling;
 
+-- rename_server_of_attempts --
+UPDATE attempts SET server = :server WHERE server = :spelling;
+
 -- rename_server_of_batches --
 UPDATE batches SET server = :server WHERE server = :spelling;
 
@@ -189,6 +192,24 @@ AND (:is_alone OR NOT EXISTS (
     SELECT 1 FROM attempts WHERE attempts.prompt_id = submissions.prompt_id AND how = 'server ended'
 ))
 RETURNING prompt_id;
+
+-- attempts_of --
+SELECT * FROM attempts WHERE prompt_id = :prompt_id ORDER BY n;
+
+-- last_fatal --
+SELECT * FROM attempts WHERE server = :server AND how = 'server ended' ORDER BY ended_at DESC LIMIT 1;
+
+-- began --
+UPDATE attempts SET began_at = :at WHERE prompt_id = :prompt_id AND ended_at IS NULL AND began_at IS NULL;
+
+-- server_ended --
+-- Of the newest attempt alone. That the prompt was lost may have been noted by somebody who did not ask why.
+UPDATE attempts SET how = 'server ended', ended_at = coalesce(ended_at, :at), began_at = coalesce(began_at, :at)
+WHERE prompt_id = :prompt_id AND how IN ('', 'lost')
+  AND n = (SELECT max(n) FROM attempts WHERE prompt_id = :prompt_id);
+
+-- about_to_end --
+UPDATE attempts SET how = 'ended by us' WHERE server = :server AND ended_at IS NULL;
 
 -- attempt_boot --
 UPDATE attempts SET boot = :boot WHERE prompt_id = :prompt_id AND ended_at IS NULL;

@@ -7,6 +7,8 @@ CREATE INDEX submissions_next
 -- Which job has fed the server and declared that nothing was left to do: what is recorded after that needs another.
 ALTER TABLE servers ADD COLUMN feeder_ended TEXT NOT NULL DEFAULT '';
 
+CREATE INDEX attempts_fatal ON attempts (server, ended_at) WHERE how = 'server ended';
+
 -- Triggers keep the attempts, because release 1.0.0 sends prompts too and does not know of them.
 CREATE TRIGGER attempts_recorded AFTER INSERT ON submissions WHEN NEW.stage = 'sending' BEGIN
     INSERT INTO attempts (prompt_id, n, server, boot, sent_at)

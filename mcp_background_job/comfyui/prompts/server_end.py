@@ -1,0 +1,98 @@
+"""How a ComfyUI ended, as far as that is known: of one that is a job of ours, its exit code and its last lines."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from mcp_background_job.comfyui.process.process import ServerProcess
+from mcp_background_job.core.comfyui.attempt import Attempt
+from mcp_background_job.core.job import Job
+from mcp_background_job.core.states import State
+from mcp_background_job.errors import UnknownJobError
+from mcp_background_job.executors import lanes
+from mcp_background_job.jobdir.layout import JOB_ID_VARIABLE
+from mcp_background_job.jobs.attempts import ended_after
+from mcp_background_job.jobs.details import Details
+from mcp_background_job.jobs.manager import JobManager
+
+#: A runner notes the end of its command within milliseconds; on a machine that swaps it takes longer.
+_NOTED_S = 3.0
+_LOOK_S = 0.05
+
+#: Lines of a log that are told: the last ones of a crash name its place.
+_LINES = 6
+
+#: Lines among which the end of an earlier attempt is looked for.
+_SEARCHED = 400
+
+#: Whoever ends a server with one of these has asked for it, as with an exit code of 0.
+_ASKED = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
+
+
+@dataclass(frozen=True)
+class ServerEnd:
+    """How a server ended.
+
+    Attributes:
+        text: in words.
+        by_itself: nobody has asked for it, as far as is known.
+    """
+
+    text: str
+    by_itself: bool = True
+
+
+UNKNOWN = ServerEnd("its server ended; cause unknown")
+
+
+def boot_of(process: ServerProcess | None) -> str:
+    """Return what tells this life of a server from others, and as which job it runs; empty if that is not known."""
+    if process is None:
+        return ""
+    return f"{process.pid}-{process.portrait.birth:.0f} {process.portrait.environ.get(JOB_ID_VARIABLE, '')}".strip()
+
+
+class ServerEnds:
+    """Finds out how servers ended."""
+
+    def __init__(self, manager: JobManager) -> None:
+        """Takes what knows of jobs."""
+        self._manager = manager
+
+    async def of(self, attempt: Attempt) -> ServerEnd:
+        """Return how the life of a server ended to which a prompt was sent."""
+        _, _, job_id = attempt.boot.partition(" ")
+        if not job_id:
+            return UNKNOWN
+        deadline = time.monotonic() + _NOTED_S
+        try:
+            while True:
+                end = await self._of(job_id, attempt.sent_at)
+                if end is not None or time.monotonic() >= deadline:
+                    return end or UNKNOWN
+                await asyncio.sleep(_LOOK_S)  # that an attempt has ended tells nobody
+        except UnknownJobError:  # it was pruned, or the variable is of another state directory
+            return UNKNOWN
+
+    async def _of(self, job_id: str, sent_at: float) -> ServerEnd | None:
+        details = await self._manager.details(job_id)
+        path = details.spec.attempts_file if details.spec else None
+        failed = await lanes.look(ended_after, path, sent_at) if path else None
+        if failed is not None:
+            return ServerEnd(f"{failed.how}{await self._last_lines(details.job, before=failed.line)}")
+        return await self._of_job(details) if details.job.state is State.EXITED else None
+
+    async def _of_job(self, details: Details) -> ServerEnd:
+        job, end = details.job, details.seen.exit
+        if (end is not None and end.stop_requested is not None) or job.exit_code == 0 or job.signal in _ASKED:
+            return ServerEnd("somebody has ended it", by_itself=False)
+        how = job.signal or f"exit code {job.exit_code}" if end is not None else job.reason or "cause unknown"
+        return ServerEnd(f"{how}{await self._last_lines(job)}")
+
+    async def _last_lines(self, job: Job, *, before: str = "") -> str:
+        lines = (await self._manager.tail(job, lines=_SEARCHED if before else _LINES)).text.splitlines()
+        place = next((place for place, line in enumerate(lines) if before and before in line), len(lines))
+        last = [line.strip() for line in lines[max(0, place - _LINES) : place] if line.strip()]
+        return f"; the last lines of job {job.job_id}: {' / '.join(last)}" if last else ""
