@@ -15,6 +15,7 @@ import pytest
 from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
 
+from mcp_background_job.comfyui.batches.feeder_job import name_of
 from tests.comfyui.lifecycle.lifecycle_support import end_all_jobs
 from tests.comfyui.prompts.cancel_support import QUICK
 from tests.comfyui.talk import entry
@@ -57,7 +58,7 @@ async def _running(client: Caller, batch_id: str) -> dict[str, Any]:
 
 
 async def test_a_workflow_with_overrides_is_a_batch_that_is_watched_to_its_end(state_dir: str) -> None:
-    async with _served(state_dir) as (client, _):
+    async with _served(state_dir) as (client, simulator):
         made = await client.facts(
             "comfyui_submit",
             workflow=graphs.with_output(graphs.sleeping(0.05)),
@@ -78,7 +79,7 @@ async def test_a_workflow_with_overrides_is_a_batch_that_is_watched_to_its_end(s
         assert {job["outputs"] for job in jobs["jobs"]} == {1}
         listed = await client.facts("comfyui_batch")
         assert [(row["batch_id"], row["done"]) for row in listed["batches"]] == [(made["batch_id"], "6 of 6")]
-        waited = await client.facts("wait_for_job", job_id=f"batch-{made['batch_id']}")
+        waited = await client.facts("wait_for_job", job_id=name_of(simulator.url))
         assert waited["status"] == "completed"
 
 
