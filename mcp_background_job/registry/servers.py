@@ -6,8 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from mcp_background_job.core.comfyui.submission import Submission
 from mcp_background_job.registry.database import Database
+from mcp_background_job.registry.journal import submissions
 from mcp_background_job.registry.text import storable
+
+#: Further than any position, and than any number of a server; see also ``take_back_single``.
+_FAR = 1e12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +68,28 @@ class SqliteServers:
         with self._database.writing() as write:
             write("hold_batch", [{**row, "batch_id": batch_id} for batch_id in batch_ids])
             write("hold", [row])
+
+    def pause(self, url: str, *, by: str, at: float) -> None:
+        """Send nothing to a server from now on; one that is paused stays so."""
+        self._write("pause_server", url=url, by=by, at=at)
+
+    def resume(self, url: str) -> None:
+        """Send again."""
+        self._write("resume_server", url=url)
+
+    def to_be_fed(self, prompt_id: str) -> None:
+        """Have a prompt without a batch that waits sent by the feeder."""
+        self._write("to_be_fed", prompt_id=prompt_id)
+
+    def move(self, prompt_id: str, *, to_front: bool, at: float) -> bool:
+        """Have a prompt that waits sent before, or after, all others; returns whether it waits."""
+        # The one that was moved last is the first, or the last.
+        rank = -2 * _FAR - at if to_front else _FAR + at
+        return self._write("move", prompt_id=prompt_id, rank=rank, front=to_front) > 0
+
+    def waiting_singles(self, url: str) -> list[Submission]:
+        """Return, without graphs, the prompts without a batch that wait for a server."""
+        return submissions(self._database, "waiting_singles", url=storable(url))
 
     def tell(self, url: str, what: str) -> None:
         """Note what else is to be told of a server; nothing, if it is empty."""

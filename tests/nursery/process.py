@@ -22,6 +22,9 @@ import sys
 import threading
 from typing import Any
 
+#: What the libraries load when it is first used: each process would do so again.
+_LATE = ("anyio._backends._asyncio", "anyio.streams.tls", "difflib", "httpcore2", "truststore", "rich.markdown")
+
 #: Has its own start, without libraries.
 _APART = ("mcp_background_job.runner.", "mcp_background_job.__main__")
 
@@ -44,6 +47,8 @@ def main() -> list[str]:
 
 def _load(name: str) -> None:
     loaded = importlib.import_module(name)
+    for late in _LATE if hasattr(loaded, "__path__") else ():
+        importlib.import_module(late)
     for module in pkgutil.walk_packages(getattr(loaded, "__path__", []), f"{name}."):
         if not module.name.startswith(_APART):
             importlib.import_module(module.name)

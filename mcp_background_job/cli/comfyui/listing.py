@@ -21,9 +21,11 @@ def write(known: Report) -> None:
 
 
 def warn(known: Report) -> None:
-    """Say why ComfyUI gives no answer, if it gives none."""
+    """Say what ComfyUI does not tell, if it does not, and why."""
     if not is_known(known):
         terminal.say(escaped(typed(f"unreachable ({known['why']}): {known['detail']}")))
+    elif "detail" in known:
+        terminal.say(escaped(typed(str(known["detail"]))))
 
 
 def exit_code(known: Report) -> int:

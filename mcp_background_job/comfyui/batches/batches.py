@@ -47,7 +47,7 @@ class Batches:
         self._batches = batches
         self._servers = servers
         self._server = client.endpoint.url
-        self.feeders = FeederJobs(client.endpoint, manager, batches, servers)
+        self.feeders = FeederJobs(manager, batches, servers, client.endpoint)
         self._looking = Looking(
             client=client, batches=batches, servers=servers, prompts=prompts, manager=manager, feeders=self.feeders
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import shlex
 import sys
@@ -37,8 +36,8 @@ _LONGEST = 40
 class FeederJobs:
     """Sees to it that servers are fed."""
 
-    def __init__(self, endpoint: Endpoint, manager: JobManager, batches: SqliteBatches, servers: SqliteServers) -> None:
-        """Takes what it works on, and the server that this process speaks with."""
+    def __init__(self, manager: JobManager, batches: SqliteBatches, servers: SqliteServers, endpoint: Endpoint) -> None:
+        """Takes what it works on, and the server that the environment names."""
         self._endpoint = endpoint
         self._manager = manager
         self._batches = batches
@@ -70,7 +69,8 @@ class FeederJobs:
 
     async def start(self, server: str, *, client: str = "") -> Job:
         """Have a server fed, after what it is to be fed with was recorded."""
-        request = request_of(server, self._endpoint)
+        own = self._endpoint
+        request = request_of(server, has_login=server == own.url and bool(own.headers))
         deadline = time.monotonic() + _ENDING_S
         while True:
             # Under a name of its own, so that of several who start it at once one does.
@@ -143,23 +143,17 @@ def _digest(server: str) -> str:
     return hashlib.sha256(server.encode()).hexdigest()[:6]
 
 
-def request_of(server: str, endpoint: Endpoint | None = None) -> StartRequest:
-    """Return the job that feeds a server; if that is the endpoint's, it speaks with it as this process does."""
+def request_of(server: str, *, has_login: bool = False) -> StartRequest:
+    """Return the job that feeds a server; one with a login is the one that our own environment names."""
     # -P: what lies in the working directory must not pass for a module.
     argv = [sys.executable, "-P", "-m", "mcp_background_job", "comfyui", "feed"]
     return StartRequest(
         command=f"exec {shlex.join(argv)}",
         name=name_of(server),
-        env=_how_to_speak(server, endpoint),
+        # With a login it is in the environment that the feeder inherits, and stays out of what is told of a job.
+        env={} if has_login else {"COMFYUI_URL": server},
         is_own=True,
         # Whoever looks at a batch whose feeder is gone starts it again, and need not have to do with it.
         parent=ROOT,
         project=NO_PROJECT,
     )
-
-
-def _how_to_speak(server: str, endpoint: Endpoint | None) -> dict[str, str]:
-    if endpoint is None or endpoint.url != server:  # what this process says to log in is not for others
-        return {"COMFYUI_URL": server, "COMFYUI_TOKEN": "", "COMFYUI_HEADERS": ""}
-    headers = json.dumps(dict(endpoint.headers)) if endpoint.headers else ""
-    return {"COMFYUI_URL": endpoint.address, "COMFYUI_TOKEN": "", "COMFYUI_HEADERS": headers}

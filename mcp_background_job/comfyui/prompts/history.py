@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from mcp_background_job.comfyui.prompts.prompts import Prompts
 from mcp_background_job.comfyui.wire.client import Client
-from mcp_background_job.errors import InvalidRequestError
+from mcp_background_job.comfyui.wire.trouble import Trouble
+from mcp_background_job.errors import InvalidRequestError, UnreachableError
 from mcp_background_job.executors import lanes
 from mcp_background_job.registry.journal_base import Journal
 
@@ -16,12 +17,12 @@ class Cleared:
     """What became of a request to clear the history.
 
     Attributes:
-        removed: how many entries are gone.
+        removed: how many entries are gone; ``None`` if they could not be counted.
         kept: how many are there now.
         journalled: how many of those removed can still be asked for, because they were submitted here.
     """
 
-    removed: int
+    removed: int | None
     kept: int
     journalled: int
 
@@ -40,14 +41,21 @@ class History:
 
         Raises:
             InvalidRequestError: a negative number to keep; nothing was removed.
-            UnreachableError: the server gives no answer that can be used.
+            UnreachableError: the server gives no answer that can be used. A history that cannot be read can still be
+                cleared of everything.
         """
         if keep < 0:
             raise InvalidRequestError(f"keep={keep}: give 0 or more")
-        history = await self._client.history(None)
+        try:
+            history = await self._client.history(None)
+        except UnreachableError as error:
+            if keep or error.trouble is not Trouble.HISTORY:
+                raise
+            return await self._clear_unread()
         old = history[: len(history) - keep] if keep < len(history) else []
         journalled = 0
-        for finished in old:
+        for listed in old:
+            finished = (await self._client.finished(listed.prompt_id) or listed) if listed.unlisted else listed
             await self._prompts.note_end(finished)
             journalled += await lanes.journal(self._journal.get, finished.prompt_id) is not None
         if old:
@@ -55,3 +63,11 @@ class History:
         left = await self._client.history(None)
         gone = {finished.prompt_id for finished in old} - {finished.prompt_id for finished in left}
         return Cleared(removed=len(gone), kept=len(left), journalled=journalled)
+
+    async def _clear_unread(self) -> Cleared:
+        """Remove everything; how those of ours ended is asked for one by one, which the broken one does not answer."""
+        ours = await lanes.journal(self._journal.open_on, self._client.endpoint.url)
+        asked = [await self._prompts.get(submission.prompt_id) for submission in ours]
+        await self._client.clear_history()
+        left = await self._client.history(None)
+        return Cleared(removed=None, kept=len(left), journalled=sum(prompt.finished is not None for prompt in asked))

@@ -14,6 +14,7 @@ from mcp_background_job.comfyui.prompts.history import Cleared
 from mcp_background_job.comfyui.prompts.prompts import Prompt
 from mcp_background_job.comfyui.reports.report import Report, error_of, node_errors_of, progress_of, without_none
 from mcp_background_job.comfyui.sessions.sessions import SessionRow
+from mcp_background_job.comfyui.wire.trouble import Trouble
 from mcp_background_job.core.comfyui.session import Session
 from mcp_background_job.core.comfyui.submission import Submission
 from mcp_background_job.core.text import duration, iso
@@ -151,6 +152,8 @@ def of_listing(listing: Listing) -> Report:
 def _troubled(trouble: UnreachableError | None) -> Report:
     if trouble is None:
         return {}
+    if trouble.trouble == Trouble.HISTORY:
+        return {"detail": f"{trouble}. What others submitted and has ended is missing here"}
     return {
         "reachable": False,
         "why": trouble.trouble,
@@ -205,5 +208,6 @@ def of_cleared(cleared: Cleared) -> Report:
     """Return what became of a request to clear the history."""
     return {
         **vars(cleared),
+        "removed": "all, uncounted: they could not be read" if cleared.removed is None else cleared.removed,
         "detail": f"{cleared.journalled} of those removed can still be asked for with comfyui_job",
     }

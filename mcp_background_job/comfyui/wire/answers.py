@@ -218,10 +218,10 @@ def history_of(answer: Any) -> list[Finished]:
     ]
 
 
-def finished_of_jobs(answer: Any, prompt_id: str) -> Finished | None:
-    """Read ``GET /api/jobs``, in which outputs are only counted; ``None`` if no prompt with this id is over."""
+def history_of_jobs(answer: Any) -> list[Finished]:
+    """Read ``GET /api/jobs``, in which outputs are only counted: what is over, in its order."""
     jobs = map(_mapping, _list(_object(answer, "/api/jobs").get("jobs")))
-    return next((finished_of_job(job) for job in jobs if job.get("id") == prompt_id), None)
+    return [finished for job in jobs if (finished := finished_of_job(job))]
 
 
 def finished_of_job(answer: Any) -> Finished | None:

@@ -60,24 +60,41 @@ class Client:
         response = await self._request("GET", f"/history/{quote(prompt_id, safe='')}", read_s=read_s)
         if response.status_code >= _SERVER_ERROR:
             # One output that is no JSON breaks the history for all; newer servers have a second door.
-            return await self._finished_job(prompt_id, response, read_s=read_s)
+            finished = await self._finished_jobs(response, read_s=read_s)
+            return next((one for one in finished if one.prompt_id == prompt_id), None)
         self._check(response, "GET /history")
         with self._read("/history"):
             return answers.finished_of(self._decoded(response, "/history"), prompt_id)
 
-    async def _finished_job(self, prompt_id: str, broken: httpx2.Response, *, read_s: float) -> Finished | None:
-        # In the list, since the entry of the one whose output is no JSON is as broken as its history (measured).
-        response = await self._request("GET", "/api/jobs?status=completed,failed,cancelled", read_s=read_s)
+    async def _finished_jobs(
+        self, broken: httpx2.Response, *, limit: int | None = None, read_s: float = READ_S
+    ) -> list[Finished]:
+        """Return what is over, newest first, from the list: the entry of the broken one is as broken (measured)."""
+        path = "/api/jobs?status=completed,failed,cancelled" + (f"&limit={limit}" if limit else "")
+        response = await self._request("GET", path, read_s=read_s)
+        if response.status_code == _NOT_FOUND:
+            raise self._unreachable(Trouble.HISTORY, f"GET /history answered {broken.status_code}")
         if response.status_code != _OK:
             raise self._unreachable(Trouble.BROKEN, f"GET /history answered {broken.status_code}")
         with self._read("/api/jobs"):
-            return answers.finished_of_jobs(self._decoded(response, "/api/jobs"), prompt_id)
+            return answers.history_of_jobs(self._decoded(response, "/api/jobs"))
 
     async def history(self, limit: int | None) -> list[Finished]:
-        """Return the newest entries of the history, or without a limit all of them, oldest first."""
+        """Return the newest entries of the history, or without a limit all of them, oldest first.
+
+        Where the server can only list them, files of theirs are counted and not named.
+        """
         path = "/history" if limit is None else f"/history?max_items={limit}"
+        response = await self._request("GET", path)
+        if response.status_code >= _SERVER_ERROR:
+            return (await self._finished_jobs(response, limit=limit))[::-1]
+        self._check(response, "GET /history")
         with self._read("/history"):
-            return answers.history_of(await self._json("GET", path))
+            return answers.history_of(self._decoded(response, "/history"))
+
+    async def clear_history(self) -> None:
+        """Take everything out of the history."""
+        await self._post("/history", {"clear": True}, read_s=READ_S)
 
     async def delete_history(self, prompt_ids: Sequence[str]) -> None:
         """Take prompts out of the history. Whether they were there is not in the answer."""

@@ -20,6 +20,7 @@ class Trouble(StrEnum):
     DROPPED = "dropped"  #: the connection was closed in the middle of a request
     FORBIDDEN = "forbidden"  #: 401 or 403
     BROKEN = "broken"  #: a 5xx, or an answer that makes no sense
+    HISTORY = "history"  #: it answers, but for its history
     NOT_COMFYUI = "not_comfyui"  #: something else answers there
 
 
@@ -33,6 +34,8 @@ ADVICE = {
     Trouble.DROPPED: "it closed the connection in the middle of a request: it may have just died or be restarting",
     Trouble.FORBIDDEN: "it refuses access: a proxy or a login stands before it (COMFYUI_TOKEN, COMFYUI_HEADERS)",
     Trouble.BROKEN: "it answers with an error of its own",
+    Trouble.HISTORY: "it answers, but one entry breaks its history for all, as a node does whose ui is no JSON "
+    "(comfyui_clear_history(keep=0) removes it)",
     Trouble.NOT_COMFYUI: "what answers there is not ComfyUI: check COMFYUI_URL",
 }
 

@@ -121,7 +121,7 @@ SELECT * FROM batches WHERE +server = :server AND ended_at IS NULL ORDER BY crea
 -- Batches that are not over, and prompts without a batch that wait for their server: such wait only for one that is here.
 SELECT server FROM batches WHERE ended_at IS NULL
 UNION
-SELECT url FROM servers WHERE EXISTS (
+SELECT url FROM servers WHERE paused_at IS NULL AND EXISTS (
     SELECT 1 FROM submissions
     WHERE server = url AND batch_id IS NULL AND stage = 'waiting' AND ending IS NULL AND retried_as IS NULL
 );
@@ -133,6 +133,27 @@ SELECT * FROM servers WHERE url = :url;
 INSERT INTO servers (url, hold) VALUES (:url, :hold)
 ON CONFLICT DO UPDATE SET hold = excluded.hold WHERE hold <> excluded.hold;
 
+-- pause_server --
+INSERT INTO servers (url, paused_at, paused_by) VALUES (:url, :at, :by)
+ON CONFLICT DO UPDATE SET paused_at = excluded.paused_at, paused_by = excluded.paused_by WHERE paused_at IS NULL;
+
+-- resume_server --
+UPDATE servers SET paused_at = NULL, paused_by = '' WHERE url = :url;
+
+-- to_be_fed --
+-- Without a batch: after what was taken back, see take_back_single, and before those of batches.
+UPDATE submissions SET rank = -1 WHERE prompt_id = :prompt_id AND batch_id IS NULL AND rank IS NULL;
+
+-- move --
+-- One that is to go to the front goes before all that the server has, too.
+UPDATE submissions SET rank = :rank, front = :front
+WHERE prompt_id = :prompt_id AND stage = 'waiting' AND ending IS NULL;
+
+-- waiting_singles --
+SELECT *, '' AS graph, '{}' AS extra_data FROM submissions
+WHERE server = :url AND batch_id IS NULL AND stage = 'waiting' AND ending IS NULL AND retried_as IS NULL
+ORDER BY priority DESC, coalesce(rank, position), submitted_at, prompt_id;
+
 -- tell_of_server --
 INSERT INTO servers (url, told) VALUES (:url, :told)
 ON CONFLICT DO UPDATE SET told = excluded.told WHERE told <> excluded.told;
@@ -141,10 +162,10 @@ ON CONFLICT DO UPDATE SET told = excluded.told WHERE told <> excluded.told;
 -- Only if nothing is left to do: whoever records something after this sees that it needs another feeder.
 INSERT INTO servers (url, feeder_ended)
 SELECT :url, :feeder WHERE NOT EXISTS (SELECT 1 FROM batches WHERE +server = :url AND ended_at IS NULL)
-  AND NOT EXISTS (
+  AND (EXISTS (SELECT 1 FROM servers WHERE url = :url AND paused_at IS NOT NULL) OR NOT EXISTS (
     SELECT 1 FROM submissions
     WHERE server = :url AND batch_id IS NULL AND stage = 'waiting' AND ending IS NULL AND retried_as IS NULL
-  )
+  ))
 ON CONFLICT DO UPDATE SET feeder_ended = excluded.feeder_ended;
 
 -- waits_alone --
@@ -237,7 +258,9 @@ WHERE submissions.batch_id = canceled.batch_id AND prompt_id = :prompt_id AND re
   AND stage IN ('sending', 'accepted') AND (ending IS NULL OR ending = 'lost_to_restart');
 
 -- take_back_single --
-UPDATE submissions SET stage = 'waiting', number = NULL, requeue = 0, reason = ''
+-- In the order that they had, before what comes later, and before those of batches.
+UPDATE submissions
+SET stage = 'waiting', rank = coalesce(number, 0) - 1e12, number = NULL, requeue = 0, reason = ''
 WHERE prompt_id = :prompt_id AND batch_id IS NULL AND stage IN ('sending', 'accepted') AND ending IS NULL;
 
 -- fed_singles --

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
 
 import pytest
 
@@ -22,7 +22,7 @@ async def _nobody(*_: object, **__: object) -> None:
 
 
 @contextlib.contextmanager
-def no_jobs(monkeypatch: pytest.MonkeyPatch) -> object:
+def no_jobs(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
     """Leave the feeding to the test; a server that is away is asked again soon."""
     with monkeypatch.context() as patched:
         for name in ("ensure", "start", "newest"):

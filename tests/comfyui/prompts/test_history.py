@@ -9,14 +9,18 @@ from typing import Any
 
 import pytest
 
+from mcp_background_job.comfyui.prompts.catalogue import Among
 from mcp_background_job.comfyui.prompts.history import Cleared
+from mcp_background_job.comfyui.reports import queue_report
+from mcp_background_job.comfyui.wire.trouble import Trouble
 from mcp_background_job.core.comfyui.submission import End
 from mcp_background_job.errors import InvalidRequestError, UnreachableError
-from tests.comfyui.prompts.cancel_support import VERSIONS
+from tests.comfyui.prompts.cancel_support import VERSIONS, queued
 from tests.comfyui.prompts.list_support import Lists, listed, until_over
 from tests.comfyui.talk import ask, submit
 from tests.comfyui_simulator.nodes import graphs
 from tests.comfyui_simulator.process import Simulator
+from tests.patience import until
 
 pytestmark = pytest.mark.real_process
 
@@ -128,16 +132,62 @@ async def test_a_negative_number_to_keep_is_refused_and_nothing_is_removed(tmp_p
         assert _there(simulator) == {done}
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-async def test_a_history_that_cannot_be_read_is_not_cleared(tmp_path: Path, version: str) -> None:
-    async with listed(tmp_path, "--version", version) as (lists, simulator):
-        await lists.run(graphs.output())
-        await asyncio.to_thread(submit, simulator, graphs.bad_ui())
-        last = await lists.run(graphs.output())
-        with pytest.raises(UnreachableError):
-            await lists.history.clear(keep=0)
+async def _broken(lists: Lists, simulator: Simulator) -> tuple[str, str, str]:
+    """Have three prompts end, of which the middle one breaks the history; without a websocket, or all would end."""
+    first = await lists.run(graphs.output())
+    broken = await asyncio.to_thread(submit, simulator, graphs.bad_ui())
+    last = await asyncio.to_thread(submit, simulator, graphs.output())
 
+    async def is_over() -> bool:
+        return not queued(simulator)
+
+    await until(is_over, "all are over")
+    assert ask(simulator, "GET", "/history").status == 500
+    return first, broken, last
+
+
+@pytest.mark.requirement("comfyui.history.cleared")
+@pytest.mark.parametrize(("version", "removed"), [("new", 3), ("old", None)])
+async def test_an_entry_that_breaks_the_history_is_cleared_all_the_same(
+    tmp_path: Path, version: str, removed: int | None
+) -> None:
+    async with listed(tmp_path, "--version", version) as (lists, simulator):
+        first, _, _ = await _broken(lists, simulator)
+        cleared = await lists.history.clear(keep=0)
+        assert (cleared.removed, cleared.kept) == (removed, 0)
+        assert _there(simulator) == set()
+        assert (await lists.prompts.get(first)).status == "completed"
+
+
+async def test_the_newest_entries_stay_where_a_newer_server_can_list_them(tmp_path: Path) -> None:
+    async with listed(tmp_path) as (lists, simulator):
+        _, _, last = await _broken(lists, simulator)
+        assert await lists.history.clear(keep=1) == Cleared(removed=2, kept=1, journalled=1)
+        assert _there(simulator) == {last}
+
+
+async def test_which_entries_an_old_server_would_keep_cannot_be_known_and_nothing_is_removed(tmp_path: Path) -> None:
+    async with listed(tmp_path, "--version", "old") as (lists, simulator):
+        _, _, last = await _broken(lists, simulator)
+        with pytest.raises(UnreachableError, match="keep=0") as told:
+            await lists.history.clear(keep=1)
+        assert told.value.trouble is Trouble.HISTORY
         assert ask(simulator, "GET", "/history?max_items=1").json.keys() == {last}
+
+
+@pytest.mark.parametrize(("version", "known"), [("new", "all"), ("old", "ours")])
+async def test_a_server_whose_history_is_broken_is_not_called_unreachable(
+    tmp_path: Path, version: str, known: str
+) -> None:
+    async with listed(tmp_path, "--version", version) as (lists, simulator):
+        first, broken, last = await _broken(lists, simulator)
+        listing = await lists.catalogue.list(among=Among(), limit=10)
+        report = queue_report.of_listing(listing)
+        assert "reachable" not in report
+        statuses = {row["prompt_id"]: row["status"] for row in report["jobs"]}
+        assert statuses == dict.fromkeys([first, *([broken, last] if known == "all" else [])], "completed")
+        assert ("comfyui_clear_history" in report.get("detail", "")) == (known == "ours")
+        assert "reachable" not in queue_report.of_errors(*await lists.catalogue.errors(among=Among(), limit=5))
 
 
 @pytest.mark.requirement("comfyui.unreachable")

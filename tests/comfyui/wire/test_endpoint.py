@@ -6,6 +6,7 @@ import logging
 
 import pytest
 
+from mcp_background_job.comfyui.batches.feeder_job import request_of
 from mcp_background_job.comfyui.wire.client import Client
 from mcp_background_job.comfyui.wire.endpoint import Endpoint, endpoint_of
 from mcp_background_job.comfyui.wire.events import EventStream
@@ -158,3 +159,11 @@ async def test_no_error_and_no_log_has_the_login(caplog: pytest.LogCaptureFixtur
     assert "no events from" in caplog.text
     assert "hush" not in caplog.text + str(error.value)
     assert "bWU6aHVzaA" not in caplog.text
+
+
+@pytest.mark.parametrize(("has_login", "given"), [(True, {}), (False, {"COMFYUI_URL": "http://127.0.0.1:8188"})])
+def test_a_feeder_inherits_the_url_with_a_login_and_is_given_one_without(
+    has_login: bool,  # noqa: FBT001
+    given: dict[str, str],
+) -> None:
+    assert request_of("http://127.0.0.1:8188", has_login=has_login).env == given
