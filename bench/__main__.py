@@ -27,6 +27,7 @@ from bench.measurements.status import measure_status
 from bench.measurements.tail import measure_tail
 from bench.measurements.throughput import measure_throughput
 from bench.measurements.tokens import measure_progress_bar, measure_tools
+from bench.measurements.uploads import measure_uploads
 from bench.measurements.waiting import measure_waiting
 from bench.plan import Plan
 from bench.workspace import Workspace
@@ -54,6 +55,7 @@ MEASUREMENTS: dict[str, Callable[[Plan], list[Figure]]] = {
     "tail": measure_tail,
     "throughput": measure_throughput,
     "downloads": measure_downloads,
+    "uploads": measure_uploads,
     "history": measure_history,
     "long-history": measure_long_history,
 }

@@ -171,6 +171,23 @@ class BrokenOutputError(BackgroundJobError):
     code = "broken_output"
 
 
+class InputPendingError(BackgroundJobError):
+    """A prompt takes the output of another one that has not ended; it is not sent before."""
+
+    code = "input_pending"
+
+    def __init__(self, message: str, *, prompt_id: str) -> None:
+        """Takes the prompt that is waited for, too."""
+        super().__init__(message)
+        self.prompt_id = prompt_id
+
+
+class InputMissingError(BackgroundJobError):
+    """A prompt takes the output of another one, and that is not there and will not be."""
+
+    code = "input_missing"
+
+
 class MissingOutputError(BackgroundJobError):
     """ComfyUI does not have a file that it has listed; it was moved or deleted there."""
 

@@ -294,6 +294,16 @@ PROMISES: tuple[Promise, ...] = (
     Promise("comfyui.download.texts", _DOWNLOAD, "What nodes show as text is in the answer, and downloaded as .txt."),
     Promise("comfyui.download.memory", _DOWNLOAD, "Memory does not grow with the size of a file."),
     Promise("comfyui.download.preview", _DOWNLOAD, "An image that was made is shown small, or why not is said."),
+    Promise(
+        "comfyui.upload.once",
+        "ComfyUI: comfyui_upload",
+        "The same content is sent once, nothing is replaced unasked.",
+    ),
+    Promise(
+        "comfyui.inputs.outputs",
+        "ComfyUI: comfyui_submit",
+        "What one prompt has made is the input of another as asked.",
+    ),
     # Batches
     Promise(
         "comfyui.batch.cancel",

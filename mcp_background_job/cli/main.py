@@ -61,6 +61,7 @@ _COMFYUI_COMMANDS = (
         "mcp_background_job.cli.commands.comfyui.clear_history:clear_history",
         "Remove old entries of its history.",
     ),
+    ("upload", "mcp_background_job.cli.commands.comfyui.upload:upload", "Upload what workflows take."),
     ("download", "mcp_background_job.cli.commands.comfyui.download:download", "Download what prompts have made."),
     (
         "download-session",

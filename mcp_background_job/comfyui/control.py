@@ -24,9 +24,11 @@ from mcp_background_job.comfyui.process.startup import Settings
 from mcp_background_job.comfyui.prompts.cancel import Canceller
 from mcp_background_job.comfyui.prompts.catalogue import Among, Catalogue
 from mcp_background_job.comfyui.prompts.history import History
+from mcp_background_job.comfyui.prompts.inputs import Inputs
 from mcp_background_job.comfyui.prompts.prompts import Prompts
 from mcp_background_job.comfyui.prompts.server_end import ServerEnds
 from mcp_background_job.comfyui.prompts.submit import Submitter
+from mcp_background_job.comfyui.prompts.uploads import Uploads
 from mcp_background_job.comfyui.prompts.witness import RAN, Witness
 from mcp_background_job.comfyui.reports.status import Status, status_of
 from mcp_background_job.comfyui.sessions.sessions import Sessions
@@ -43,6 +45,7 @@ from mcp_background_job.registry.downloads import SqliteDownloads
 from mcp_background_job.registry.journal import SqliteJournal
 from mcp_background_job.registry.servers import SqliteServers
 from mcp_background_job.registry.sessions import SqliteSessions
+from mcp_background_job.registry.uploads import SqliteUploads
 
 #: Between two looks whether another feeder has died, which tells nobody.
 _TURN_LOOK_S = 0.5
@@ -89,7 +92,11 @@ class ComfyUI:
         self.prompts = Prompts(self._client, journal, self._events)
         self.prompts.tell(self._witness)
         self._events.when_over(self.prompts.get)
-        self.submitter = Submitter(self._client, journal, self._events, self.prompts, self._baselines)
+        self.uploads = Uploads(endpoint, SqliteUploads(journal.database))
+        self.inputs = Inputs(self.prompts, self.uploads, self._batches.prompt_at, endpoint)
+        self.submitter = Submitter(
+            self._client, journal, self._events, self.prompts, self._baselines, inputs=self.inputs
+        )
         self.downloader = Downloader(self._client, self.prompts, SqliteDownloads(journal.database))
         self.canceller = Canceller(self._client, journal, self._events, self.prompts, self._baselines)
         self.lifecycle = Lifecycle(

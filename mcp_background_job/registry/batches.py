@@ -77,6 +77,11 @@ class SqliteBatches:
         """Return, without graphs, what failed or was refused, and was not tried again; -1 is without limit."""
         return submissions(self._database, "failed_in", batch_id=batch_id, limit=limit)
 
+    def prompt_at(self, batch_id: str, position: int) -> str | None:
+        """Return the prompt at a place of a batch, counted from 0; of one that was tried again, the last try."""
+        rows = self._database.rows("prompt_at", batch_id=storable(batch_id), position=position)
+        return next((row["prompt_id"] for row in rows), None)
+
     def claim_next(
         self, server: str, batch_ids: Iterable[str], *, at: float, is_alone: bool = True, boot: str = ""
     ) -> Submission | None:

@@ -22,7 +22,7 @@ COMMANDS = [
     *("status", "submit", "job", "jobs", "errors", "cancel"),
     *("batch", "batch status", "batch cancel", "batch pause", "batch resume", "batch retry-failed"),
     *("sessions", "session", "session show", "session export", "session import", "new-session", "track"),
-    *("download", "download-session", "clear-history", "start", "stop", "restart"),
+    *("upload", "download", "download-session", "clear-history", "start", "stop", "restart"),
 ]
 
 

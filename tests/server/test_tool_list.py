@@ -30,6 +30,7 @@ COMFYUI_TOOLS = [
     "comfyui_clear_history",
     "comfyui_errors",
     "comfyui_download",
+    "comfyui_upload",
     "comfyui_job",
     "comfyui_jobs",
     "comfyui_session",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,7 +14,7 @@ from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.meant import Word
 from mcp_background_job.actions.opening import Opened
 from mcp_background_job.core.waiting import MAX_WAIT_S
-from mcp_background_job.errors import InvalidRequestError
+from mcp_background_job.errors import InputPendingError, InvalidRequestError
 from mcp_background_job.executors import lanes
 
 if TYPE_CHECKING:
@@ -38,7 +39,11 @@ class Submit:
     ] = None
     workflow_path: Annotated[str | list[str] | None, Field(description="or files with it")] = None
     overrides: Annotated[
-        dict[str, list[Any]] | None, Field(description='one prompt per value: {"3.inputs.seed": [1, 2, 3]}')
+        dict[str, list[Any]] | None,
+        Field(
+            description='one prompt per value: {"3.inputs.seed": [1, 2]}; a value {"from": PROMPT_ID or "previous", '
+            '"node": "9"} is what that prompt made'
+        ),
     ] = None
     combine: Literal["product", "zip"] = "product"
     note: Annotated[str, Field(description="what it is for, shown in lists")] = ""
@@ -105,7 +110,11 @@ class Rendering:
         comfyui = await self._open()
         session = await comfyui.sessions.current(caller.directory)
         if request.is_single:
-            return await _submitted(caller, comfyui, loaded[0], request, session_id=session.session_id, wait_s=wait_s)
+            # A prompt that takes the output of one that has not ended has to wait for it, as a batch does.
+            with contextlib.suppress(InputPendingError):
+                return await _submitted(
+                    caller, comfyui, loaded[0], request, session_id=session.session_id, wait_s=wait_s
+                )
         if request.front:
             raise InvalidRequestError("front is for a single prompt: a batch takes its turn with each of its prompts")
         return await _batched(caller, comfyui, loaded, request, session_id=session.session_id, wait_s=wait_s)

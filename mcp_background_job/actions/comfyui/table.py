@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mcp_background_job.actions.action import Action, Effects
+from mcp_background_job.actions.comfyui.inputs import Uploading
 from mcp_background_job.actions.comfyui.lifecycle import START_S, STOP_S, Lifecycle
 from mcp_background_job.actions.comfyui.outputs import LIMIT_S, Downloading
 from mcp_background_job.actions.comfyui.queue import Queueing
@@ -30,6 +31,7 @@ def comfyui_actions(opened: Opened[ComfyUI]) -> list[Action[Any, Any]]:
         Action(queueing.comfyui_jobs, Effects.LOOKS),
         Action(queueing.comfyui_errors, Effects.LOOKS),
         Action(queueing.comfyui_clear_history, Effects.ENDS),
+        Action(Uploading(opened).comfyui_upload, Effects.ADDS, LIMIT_S),
         Action(Downloading(opened).comfyui_download, Effects.ADDS, LIMIT_S),
         Action(lifecycle.start_comfyui, Effects.STARTS, START_S),
         Action(lifecycle.stop_comfyui, Effects.ENDS, STOP_S),

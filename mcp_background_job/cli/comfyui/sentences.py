@@ -61,6 +61,17 @@ def of_download(report: Report) -> str:
     return ", ".join(parts)
 
 
+def of_upload(report: Report) -> str:
+    """Return what came of uploads."""
+    sent = f"{_files(report['uploaded'])} ({size(report['bytes'])})" if report["uploaded"] else "nothing"
+    parts = [f"{sent} uploaded"]
+    if report["there_already"]:
+        parts.append(f"{report['there_already']} there already")
+    if report["failed"]:
+        parts.append(f"{report['failed']} not uploaded")
+    return ", ".join(parts)
+
+
 def _files(count: int) -> str:
     return "1 file" if count == 1 else f"{count} files"
 

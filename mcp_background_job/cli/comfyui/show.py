@@ -17,7 +17,7 @@ _LABEL_WIDTH = 20
 #: Colours of a terminal's own palette, so that they fit its background.
 _GOOD = (
     *("completed", "cancelled", "finished_before_cancel", "started", "already_running", "restarted", "stopped"),
-    *("succeeded", "canceled", "downloaded"),
+    *("succeeded", "canceled", "downloaded", "uploaded"),
 )
 _WAITING = (
     *("pending", "in_progress", "starting", "queued", "requested", "running", "nothing_running", "not_running"),
@@ -75,7 +75,8 @@ def _of_shown(one: Report) -> str:
 
 
 def _of_failure(failure: Report) -> str:
-    what = " of ".join(filter(None, [failure.get("file"), f"prompt {failure['prompt_id']}"]))
+    prompt = f"prompt {failure['prompt_id']}" if "prompt_id" in failure else None
+    what = " of ".join(filter(None, [failure.get("file"), prompt]))
     return f"{what}: {failure['reason']}"
 
 

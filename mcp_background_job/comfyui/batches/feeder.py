@@ -32,7 +32,8 @@ from mcp_background_job.comfyui.wire.client import Client
 from mcp_background_job.comfyui.wire.events import EventStream
 from mcp_background_job.comfyui.wire.trouble import Trouble
 from mcp_background_job.core.comfyui.batch import TERMINAL, Batch, status_of
-from mcp_background_job.errors import BackgroundJobError, RegistryError, UnreachableError
+from mcp_background_job.core.comfyui.submission import Submission
+from mcp_background_job.errors import BackgroundJobError, InputPendingError, RegistryError, UnreachableError
 from mcp_background_job.executors import lanes
 from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.journal_base import Journal
@@ -113,6 +114,8 @@ class Feeder:
             say=parts.say,
         )
         self._boot = ""
+        #: By batches: the prompt whose output the next one of the batch takes.
+        self._awaited: dict[str, str] = {}
         self._woken = asyncio.Event()
         self._look_at = 0.0
         self._is_in_touch = False
@@ -257,11 +260,14 @@ class Feeder:
     # -- what is to be sent ----------------------------------------------------------------------------------------
 
     async def _send(self, batches: Mapping[str, Batch]) -> None:
+        # A batch whose next prompt takes the output of one that is still there lets the others go before it.
+        waiting = {batch for batch, source in self._awaited.items() if source in self._sent.prompts}
         while self._is_in_touch and not self._sent.suspects:
+            ready = [batch for batch in batches.values() if batch.batch_id not in waiting]
             submission = await lanes.journal(
                 self._batches.claim_next,
                 self._server,
-                feeder_plan.whose_turn(batches.values(), self._sent.per_batch()),
+                feeder_plan.whose_turn(ready, self._sent.per_batch()),
                 at=time.time(),
                 is_alone=not self._sent.prompts,
                 boot=self._boot,
@@ -271,12 +277,23 @@ class Feeder:
             await self._sent.add(submission)
             try:
                 answer = await self._parts.submitter.send(submission)
+            except InputPendingError as error:
+                await self._take_back(submission)
+                if submission.batch_id is None:
+                    return
+                self._awaited[submission.batch_id] = error.prompt_id
+                waiting.add(submission.batch_id)
+                continue
             except UnreachableError as error:
                 if error.nothing_done:
-                    await lanes.journal(self._batches.take_back, [submission.prompt_id])
-                    await lanes.journal(self._batches.take_back_singles, [submission.prompt_id])
-                    self._sent.forget(submission.prompt_id)
+                    await self._take_back(submission)
                 raise
             if isinstance(answer, Refused):
                 self._sent.forget(submission.prompt_id)
                 self._say(f"{submission.prompt_id} refused: {cause_of_refusal(answer)}")
+
+    async def _take_back(self, submission: Submission) -> None:
+        """Let a prompt wait again that was claimed, and not sent."""
+        await lanes.journal(self._batches.take_back, [submission.prompt_id])
+        await lanes.journal(self._batches.take_back_singles, [submission.prompt_id])
+        self._sent.forget(submission.prompt_id)

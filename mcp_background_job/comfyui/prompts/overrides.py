@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, cast
 
+from mcp_background_job.comfyui.prompts.references import check_value
 from mcp_background_job.comfyui.prompts.workflow import sendable
 from mcp_background_job.core.text import one_line
 from mcp_background_job.errors import WorkflowError
@@ -40,7 +41,8 @@ def expand(graph: Mapping[str, Any], overrides: Mapping[str, Any], combine: Comb
             raise WorkflowError(f"overrides: {path} has no list of values but {values!r:.80}")
         if not values:
             raise WorkflowError(f"overrides: {path} has an empty list of values, so there is nothing to submit")
-        sendable(cast("list[Any]", values), f"overrides: {path}")
+        for value in sendable(cast("list[Any]", values), f"overrides: {path}"):
+            check_value(path, value)
     lengths = {path: len(values) for path, values in overrides.items()}
     if combine == "zip" and len(set(lengths.values())) > 1:
         told = ", ".join(f"{path} has {length}" for path, length in lengths.items())

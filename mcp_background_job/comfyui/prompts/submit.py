@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from mcp_background_job.comfyui.process.process import Baselines, ServerProcess
 from mcp_background_job.comfyui.prompts.cancel_plan import Place
+from mcp_background_job.comfyui.prompts.inputs import Inputs, is_about_a_reference
 from mcp_background_job.comfyui.prompts.prompts import Located, Prompt, Prompts, graph_of, locate
 from mcp_background_job.comfyui.prompts.results import cause_of_refusal, content_of_refusal
 from mcp_background_job.comfyui.prompts.server_end import boot_of
@@ -20,7 +24,7 @@ from mcp_background_job.comfyui.wire.events import EventStream
 from mcp_background_job.comfyui.wire.progress import as_text
 from mcp_background_job.comfyui.wire.trouble import Trouble
 from mcp_background_job.core.comfyui.submission import Stage, Submission
-from mcp_background_job.errors import UnreachableError
+from mcp_background_job.errors import InputMissingError, MissingOutputError, UnreachableError
 from mcp_background_job.executors import lanes
 from mcp_background_job.registry.journal_base import Journal
 
@@ -58,9 +62,17 @@ class Submitter:
     """Submits prompts to one server."""
 
     def __init__(
-        self, client: Client, journal: Journal, events: EventStream, prompts: Prompts, baselines: Baselines
+        self,
+        client: Client,
+        journal: Journal,
+        events: EventStream,
+        prompts: Prompts,
+        baselines: Baselines,
+        *,
+        inputs: Inputs,
     ) -> None:
         """Takes what it works on."""
+        self._inputs = inputs
         self._client = client
         self._journal = journal
         self._events = events
@@ -81,6 +93,7 @@ class Submitter:
 
         Raises:
             UnreachableError: whether it was taken is not known, or surely not; the message says which.
+            InputPendingError: it takes the output of a prompt that has not ended; nothing was submitted.
         """
         boot = await self.note_threads()  # before the time of submission is taken, see process.worker_gone
         submission = Submission(
@@ -94,6 +107,8 @@ class Submitter:
             front=front,
             stage=Stage.SENDING,
         )
+        with contextlib.suppress(InputMissingError, MissingOutputError):  # a refusal, which is journalled like others
+            await self._inputs.graph_of(submission)
         await lanes.journal(self._journal.record, [submission], session_id=session_id, boot=boot)
         answer = await self.send(submission)
         if isinstance(answer, Refused):
@@ -106,23 +121,14 @@ class Submitter:
 
         Raises:
             UnreachableError: see ``submit``.
+            InputPendingError: it takes the output of a prompt that has not ended; it was not sent.
         """
-        extra_data = json.loads(submission.extra_data)
-        # Whoever submitted it first goes on hearing of it, under the id that he listens with.
-        client_id = None if submission.is_ours else extra_data.get("client_id")
-        if client_id is None:
-            client_id = await self._events.client_id()
-            self._events.follow(submission.prompt_id)
         try:
-            answer = await self._client.submit(
-                graph_of(submission),
-                prompt_id=submission.prompt_id,
-                client_id=client_id,
-                extra_data=extra_data,
-                front=submission.front,
-            )
-        except UnreachableError as error:
-            answer = await self._answer_after(submission, error)
+            answer = await self._sent(submission, await self._inputs.graph_of(submission))
+            if isinstance(answer, Refused) and is_about_a_reference(answer, graph_of(submission)):
+                answer = await self._sent(submission, await self._inputs.graph_of(submission, copied=True))
+        except (InputMissingError, MissingOutputError) as error:
+            answer = Refused(str(error), ())
         if isinstance(answer, Refused):
             await self._events.forget(submission.prompt_id)
             refusal = content_of_refusal(answer)
@@ -131,6 +137,24 @@ class Submitter:
         else:
             await lanes.journal(self._journal.answered, submission.prompt_id, Stage.ACCEPTED, answer.number)
         return answer
+
+    async def _sent(self, submission: Submission, graph: Mapping[str, Any]) -> Accepted | Refused:
+        extra_data = json.loads(submission.extra_data)
+        # Whoever submitted it first goes on hearing of it, under the id that he listens with.
+        client_id = None if submission.is_ours else extra_data.get("client_id")
+        if client_id is None:
+            client_id = await self._events.client_id()
+            self._events.follow(submission.prompt_id)
+        try:
+            return await self._client.submit(
+                graph,
+                prompt_id=submission.prompt_id,
+                client_id=client_id,
+                extra_data=extra_data,
+                front=submission.front,
+            )
+        except UnreachableError as error:
+            return await self._answer_after(submission, error)
 
     async def _answer_after(self, submission: Submission, error: UnreachableError) -> Accepted:
         """Find out whether a submission arrived whose answer did not: its id is ours, so it can be looked for."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from mcp_background_job.comfyui.prompts.references import references_in
 from mcp_background_job.core.text import expanded
 from mcp_background_job.errors import WorkflowError
 
@@ -89,6 +90,8 @@ def _graph(graph: Mapping[str, Any], name: str) -> Mapping[str, Any]:
                 f"{name}: node {node_id!r} has no class_type, so this is not a workflow in API format "
                 '(like {"3": {"class_type": "KSampler", "inputs": {…}}, …})'
             )
+    for _ in references_in(graph):
+        pass  # each is looked at
     return sendable(graph, name)
 
 

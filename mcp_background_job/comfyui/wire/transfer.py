@@ -52,6 +52,9 @@ async def in_thread(work: Callable[[], Result], abort: Callable[[], None]) -> Re
 class Transfer:
     """One file on its way. It is run by one thread, and may be aborted by any."""
 
+    #: What is asked of the server, in messages.
+    _what = "GET /view"
+
     def __init__(self, endpoint: Endpoint) -> None:
         """Names the server; connects nowhere."""
         self._endpoint = endpoint
@@ -120,10 +123,10 @@ class Transfer:
         except TimeoutError as error:
             if self._socket is None:
                 raise self._unreachable(Trouble.UNREACHABLE, f"no connection within {CONNECT_S:g} s") from error
-            raise self._unreachable(Trouble.SILENT, f"GET /view: nothing came for {SILENCE_S:g} s") from error
+            raise self._unreachable(Trouble.SILENT, f"{self._what}: nothing came for {SILENCE_S:g} s") from error
         except (OSError, http.client.HTTPException) as error:
             trouble = Trouble.UNREACHABLE if self._socket is None else Trouble.DROPPED
-            raise self._unreachable(trouble, f"GET /view: {str(error) or type(error).__name__}") from error
+            raise self._unreachable(trouble, f"{self._what}: {str(error) or type(error).__name__}") from error
 
     def _unreachable(self, trouble: Trouble, detail: str) -> UnreachableError:
         return unreachable(self._endpoint.url, trouble, detail)

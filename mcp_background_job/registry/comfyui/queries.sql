@@ -356,3 +356,15 @@ VALUES (:prompt_id, :type, :subfolder, :filename, :path, :size, :sha256, :at);
 -- download --
 SELECT * FROM downloads
 WHERE prompt_id = :prompt_id AND type = :type AND subfolder = :subfolder AND filename = :filename;
+
+-- record_upload --
+INSERT OR REPLACE INTO uploads (server, sha256, purpose, subfolder, name, size, etag, at)
+VALUES (:server, :sha256, :purpose, :subfolder, :name, :size, :etag, :at);
+
+-- upload --
+SELECT * FROM uploads
+WHERE server = :server AND sha256 = :sha256 AND purpose = :purpose AND subfolder = :subfolder;
+
+-- prompt_at --
+-- Of a prompt that was tried again, the last try.
+SELECT prompt_id FROM submissions WHERE batch_id = :batch_id AND position = :position AND retried_as IS NULL;

@@ -13,13 +13,18 @@ from typing import Any
 from mcp_background_job.comfyui.process.process import Baselines
 from mcp_background_job.comfyui.prompts import workflow
 from mcp_background_job.comfyui.prompts.cancel import Cancelled, Canceller
+from mcp_background_job.comfyui.prompts.inputs import Inputs
 from mcp_background_job.comfyui.prompts.prompts import Prompts
 from mcp_background_job.comfyui.prompts.submit import Submitter
+from mcp_background_job.comfyui.prompts.uploads import Uploads
 from mcp_background_job.comfyui.reports.status import status_of
 from mcp_background_job.comfyui.wire.client import Client
-from mcp_background_job.comfyui.wire.endpoint import endpoint_of
+from mcp_background_job.comfyui.wire.endpoint import Endpoint, endpoint_of
 from mcp_background_job.comfyui.wire.events import EventStream
+from mcp_background_job.registry.database import Database
+from mcp_background_job.registry.journal import JOURNAL
 from mcp_background_job.registry.journal_memory import MemoryJournal
+from mcp_background_job.registry.uploads import SqliteUploads
 from tests.comfyui.talk import ask, entry
 from tests.comfyui_simulator.nodes.graphs import Graph
 from tests.comfyui_simulator.process import Simulator
@@ -87,6 +92,12 @@ class Control:
         await self.client.close()
 
 
+def no_inputs(prompts: Prompts, endpoint: Endpoint) -> Inputs:
+    """Return what fills inputs where nothing is uploaded and no batch is."""
+    uploads = Uploads(endpoint, SqliteUploads(Database(":memory:", JOURNAL)))
+    return Inputs(prompts, uploads, lambda _batch_id, _position: None, endpoint)
+
+
 @contextlib.asynccontextmanager
 async def control_of(port: int, directory: Path) -> AsyncGenerator[Control]:
     """Control what listens on a port."""
@@ -95,7 +106,7 @@ async def control_of(port: int, directory: Path) -> AsyncGenerator[Control]:
     prompts = Prompts(client, journal, events)
     events.when_over(prompts.get)
     baselines = Baselines(directory / "comfyui")
-    submitter = Submitter(client, journal, events, prompts, baselines)
+    submitter = Submitter(client, journal, events, prompts, baselines, inputs=no_inputs(prompts, endpoint))
     canceller = Canceller(client, journal, events, prompts, baselines)
     control = Control(client, journal, events, prompts, submitter, canceller, baselines)
     try:

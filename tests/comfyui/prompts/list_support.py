@@ -23,7 +23,7 @@ from mcp_background_job.core.comfyui.submission import Stage, Submission
 from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.journal import SqliteJournal
 from mcp_background_job.registry.sessions import SqliteSessions
-from tests.comfyui.prompts.cancel_support import QUICK
+from tests.comfyui.prompts.cancel_support import QUICK, no_inputs
 from tests.comfyui.talk import entry, running
 from tests.comfyui_simulator.process import Simulator
 from tests.patience import PATIENCE_S, until
@@ -95,7 +95,9 @@ async def lists_of(port: int, directory: Path) -> AsyncGenerator[Lists]:
     sessions = SqliteSessions(journal.database)
     prompts = Prompts(client, journal, events)
     events.when_over(prompts.get)
-    submitter = Submitter(client, journal, events, prompts, Baselines(directory / "comfyui"))
+    submitter = Submitter(
+        client, journal, events, prompts, Baselines(directory / "comfyui"), inputs=no_inputs(prompts, endpoint)
+    )
     catalogue = Catalogue(client, journal, sessions, prompts)
     history = History(client, journal, prompts)
     batches = SqliteBatches(journal.database)

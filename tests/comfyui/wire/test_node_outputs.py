@@ -98,7 +98,7 @@ def test_the_cache_is_told_from_a_run(version: str) -> None:
 def test_what_made_none_of_its_outputs_anew_is_from_the_cache(
     cached: list[str], targets: list[str], *, is_from_cache: bool
 ) -> None:
-    entry = {
+    entry: dict[str, Any] = {
         "prompt": [0, "one", {"1": {}, "9": {}}, {}, targets],
         "outputs": {"9": {"images": [IMAGE]}},
         "status": {"status_str": "success", "messages": [["execution_cached", {"nodes": cached}]]},

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from tests.comfyui_simulator.nodes.input_nodes import INPUT_NODES
 from tests.comfyui_simulator.nodes.node_class import NodeClass
 from tests.comfyui_simulator.nodes.sim_nodes import SIM_NODES
 from tests.comfyui_simulator.nodes.stock_nodes import STOCK_NODES
 
-CATALOGUE = {node.name: node for node in [*STOCK_NODES, *SIM_NODES]}
+CATALOGUE = {node.name: node for node in [*STOCK_NODES, *SIM_NODES, *INPUT_NODES]}
 
 
 def object_info(node: NodeClass, *, new: bool) -> dict[str, Any]:

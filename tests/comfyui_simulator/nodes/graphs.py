@@ -135,6 +135,15 @@ def model(path: str) -> Graph:
     return {"7": {"class_type": "Preview3D", "inputs": {"model_file": path}}}
 
 
+def from_image(image: Any, *, picked: bool = False) -> Graph:
+    """Return a graph that makes a picture of another: one of the server's by any name, or of its list of inputs."""
+    loader = "SimPickImage" if picked else "LoadImage"
+    return {
+        "1": {"class_type": loader, "inputs": {"image": image}},
+        "2": {"class_type": "SimFromImage", "inputs": {"image": ["1", 0]}},
+    }
+
+
 def load_checkpoint(ckpt_name: str = "simulated.safetensors") -> Graph:
     """Return a graph that is refused unless the checkpoint exists."""
     return with_output(single("SimLoadCheckpoint", ckpt_name=ckpt_name))

@@ -39,6 +39,8 @@ class NodeClass:
     returns: tuple[str, ...] = ()
     is_output: bool = True
     description: str = ""
+    #: Tells why inputs cannot be used, given the server's folders: the input, the kind of error, and its details.
+    check: Callable[[Path, dict[str, Any]], tuple[str, str, str] | None] | None = None
 
     @property
     def inputs(self) -> dict[str, InputSpec]:

@@ -3,6 +3,7 @@
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tests.comfyui_simulator.nodes.catalogue import CATALOGUE
@@ -25,7 +26,7 @@ def problem(kind: str, message: str, details: str, extra_info: dict[str, Any] | 
     return {"type": kind, "message": message, "details": details, "extra_info": extra_info or {}}
 
 
-def judge(graph: Graph, targets: list[str] | None, *, new: bool) -> Judgement:
+def judge(graph: Graph, targets: list[str] | None, directory: Path, *, new: bool) -> Judgement:
     if new:
         _replace_nodes(graph)
     for node_id, node in graph.items():
@@ -37,7 +38,7 @@ def judge(graph: Graph, targets: list[str] | None, *, new: bool) -> Judgement:
         outputs = [node_id for node_id in outputs if node_id in targets]
     if not outputs:
         return Judgement(problem("prompt_no_outputs", "Prompt has no outputs", ""))
-    return _judge_outputs(graph, outputs)
+    return _judge_outputs(graph, outputs, directory)
 
 
 def _replace_nodes(graph: Graph) -> None:
@@ -70,8 +71,8 @@ def _class_error_new(node_id: str, node: Any) -> Error | None:
     return problem("missing_node_type", message, f"Node ID '#{node_id}'", extra_info)
 
 
-def _judge_outputs(graph: Graph, outputs: list[str]) -> Judgement:
-    validator = _Validator(graph)
+def _judge_outputs(graph: Graph, outputs: list[str], directory: Path) -> Judgement:
+    validator = _Validator(graph, directory)
     judgement = Judgement()
     complaints: list[str] = []
     for output in outputs:
@@ -93,8 +94,9 @@ def _judge_outputs(graph: Graph, outputs: list[str]) -> Judgement:
 
 
 class _Validator:
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, directory: Path) -> None:
         self._graph = graph
+        self._directory = directory
         self._valid: dict[str, bool] = {}
         self.errors: dict[str, list[Error]] = {}
 
@@ -126,6 +128,8 @@ class _Validator:
                     errors.append(
                         problem("required_input_missing", "Required input is missing", name, {"input_name": name})
                     )
+            if node_class.check and not errors and (found := node_class.check(self._directory, node["inputs"])):
+                errors.append(_complaint(*found, node["inputs"]))
             self.errors[node_id] = errors
             self._valid[node_id] = valid and not errors
         return self._valid[node_id]
@@ -161,6 +165,13 @@ class _Validator:
             errors.append(problem("return_type_mismatch", message, details, extra_info))
             return True
         return self._is_valid(link[0])
+
+
+def _complaint(name: str, kind: str, details: str, inputs: dict[str, Any]) -> Error:
+    is_custom = kind == "custom_validation_failed"
+    message = "Custom validation failed for node" if is_custom else "Value not in list"
+    extra_info = {"input_name": name, "received_value": inputs[name]}
+    return problem(kind, message, f"{name} - {details}", extra_info)
 
 
 _CONVERSIONS: dict[str, Callable[[Any], Any]] = {"INT": int, "FLOAT": float, "STRING": str, "BOOLEAN": bool}

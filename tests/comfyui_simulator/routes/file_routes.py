@@ -1,12 +1,14 @@
 """Files in and out: /view and /upload/image."""
 
 import asyncio
+import json
 import os
 from base64 import b64decode
 from pathlib import Path
 
-from aiohttp import BodyPartReader, web
+from aiohttp import web
 
+from tests.comfyui_simulator import png
 from tests.comfyui_simulator.flags import Flags
 
 #: What a preview of every picture looks like: one pixel.
@@ -27,6 +29,7 @@ class FileRoutes:
         for prefix in ("", "/api"):
             router.add_get(f"{prefix}/view", self._view)
             router.add_post(f"{prefix}/upload/image", self._upload)
+            router.add_post(f"{prefix}/upload/mask", self._upload)
 
     async def _view(self, request: web.Request) -> web.StreamResponse:
         query = request.query
@@ -77,18 +80,37 @@ class FileRoutes:
         return response
 
     async def _upload(self, request: web.Request) -> web.Response:
-        async for part in await request.multipart():
-            if isinstance(part, BodyPartReader) and part.name == "image" and part.filename:
-                return web.json_response(self._keep(Path(part.filename).name, bytes(await part.read(decode=True))))
-        return web.Response(status=400)
+        form = await request.post()  # all of it, before anything is written
+        file = form.get("image")
+        if not isinstance(file, web.FileField) or not file.filename:
+            return web.Response(status=400)
+        folder = self._folders.get(str(form.get("type", "input")), self._folders["input"])
+        subfolder = str(form.get("subfolder", ""))
+        path = folder / subfolder / file.filename
+        if ".." in path.parts or not path.is_relative_to(folder):
+            return web.Response(status=400)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if form.get("overwrite") not in ("true", "1"):
+            path = _free(path, file.file.read())
+            file.file.seek(0)
+        self._keep(path, file.file.read(), form.get("original_ref"))
+        return web.json_response({"name": path.name, "subfolder": subfolder, "type": str(form.get("type", "input"))})
 
-    def _keep(self, name: str, content: bytes) -> dict[str, str]:
-        """Write an image under a name that is free, or that already holds the same."""
-        folder = self._folders["input"]
-        folder.mkdir(parents=True, exist_ok=True)
-        path, number = folder / name, 1
-        while path.exists() and path.read_bytes() != content:
-            path = folder / f"{Path(name).stem} ({number}){Path(name).suffix}"
-            number += 1
+    def _keep(self, path: Path, content: bytes, original_ref: object) -> None:
+        """Write an upload, a mask as a new picture with the original's name in it, as if it had been laid over it."""
+        if isinstance(original_ref, str):
+            original = json.loads(original_ref)
+            of = self._folders[original["type"]] / original.get("subfolder", "") / original["filename"]
+            if not of.is_file():
+                return
+            content = png.picture(f"{of.name} with a mask of {len(content)} bytes")
         path.write_bytes(content)
-        return {"name": path.name, "subfolder": "", "type": "input"}
+
+
+def _free(path: Path, content: bytes) -> Path:
+    """Return the path, or the next one that is free or holds the same already."""
+    wanted, number = path, 1
+    while path.exists() and path.read_bytes() != content:
+        path = wanted.with_name(f"{wanted.stem} ({number}){wanted.suffix}")
+        number += 1
+    return path

@@ -64,7 +64,7 @@ class PromptRoutes:
             )
             return _refused(validation.problem("invalid_prompt_id", "prompt_id must be a valid UUID", details))
         graph, targets = body["prompt"], body.get("partial_execution_targets")
-        judgement = validation.judge(graph, targets, new=self._flags.new)
+        judgement = validation.judge(graph, targets, self._flags.output_directory, new=self._flags.new)
         if judgement.error is not None:
             log.warning("invalid prompt: %s", judgement.error)
             self._ledger.note("refused", prompt_id)

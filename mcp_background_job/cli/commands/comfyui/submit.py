@@ -98,7 +98,7 @@ def submit(
 
 async def _submit(comfyui: ComfyUI, asked: Submit, wish: _Wish) -> int:
     known = await Rendering(at_hand(comfyui)).comfyui_submit(caller(), asked)
-    return await (_told if asked.is_single else _batch_told)(comfyui, known, wish)
+    return await (_batch_told if "batch_id" in known else _told)(comfyui, known, wish)
 
 
 async def _told(comfyui: ComfyUI, known: Report, wish: _Wish) -> int:

@@ -1,0 +1,155 @@
+"""Sends files to a ComfyUI server, in a thread, piece by piece: however large one is, it takes no memory.
+
+The server reads a request to its end before it writes anything (measured), so that one that breaks off leaves nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.client
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO, cast
+
+from mcp_background_job.comfyui.wire.answers import decode
+from mcp_background_job.comfyui.wire.node_outputs import OutputFile
+from mcp_background_job.comfyui.wire.route import route_to
+from mcp_background_job.comfyui.wire.transfer import Transfer, view_path
+from mcp_background_job.comfyui.wire.trouble import Trouble
+from mcp_background_job.errors import InvalidRequestError
+
+_CHUNK = 128 * 1024
+
+#: An answer of some tens of bytes is expected, and a page of a proxy may come.
+_ANSWER = 64 * 1024
+
+_OK, _BAD_REQUEST, _NOT_FOUND, _TOO_LARGE = 200, 400, 404, 413
+_REFUSALS = {
+    _BAD_REQUEST: "the server takes no file of this name, or not in this folder",
+    _TOO_LARGE: "it is larger than the server takes; it is started with --max-upload-size for that",
+}
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a server has under a name: how large it is, and by what it tells that it has changed (may be empty)."""
+
+    size: int
+    etag: str
+
+
+@dataclass(frozen=True)
+class Form:
+    """What goes with a file: its name at the server, and where and how it is to be kept."""
+
+    name: str
+    subfolder: str = ""
+    overwrite: bool = False
+    #: For a mask: the picture that it is laid over.
+    original: OutputFile | None = None
+
+    @property
+    def path(self) -> str:
+        """The path that takes it."""
+        return "/upload/mask" if self.original else "/upload/image"
+
+    def fields(self) -> Mapping[str, str]:
+        """Return the fields of the form."""
+        fields = {"type": "input", "subfolder": self.subfolder}
+        fields |= {"overwrite": "true"} if self.overwrite else {}
+        if self.original:
+            place = self.original
+            reference = {"filename": place.filename, "subfolder": place.subfolder, "type": place.type}
+            fields["original_ref"] = json.dumps(reference)
+        return fields
+
+
+class Sender(Transfer):
+    """One file on its way to a server. It is run by one thread, and may be aborted by any."""
+
+    _what = "POST /upload"
+
+    def send(self, file: BinaryIO, size: int, form: Form) -> tuple[str, str]:
+        """Send a file; returns what the server calls it, with its subfolder, and the SHA-256 of what was sent.
+
+        Raises:
+            InvalidRequestError: the server does not take it.
+            UnreachableError: whether the server has it is not known, or surely it has not.
+            OSError: it cannot be read.
+        """
+        head, tail, kind = _frame(form)
+        sent = hashlib.sha256()
+        route = route_to(self._endpoint)
+        headers = {**route.headers, "Content-Type": kind, "Content-Length": str(len(head) + size + len(tail))}
+        with self._named_troubles(), contextlib.closing(route.connection) as connection:
+            connection.connect()
+            self._follow(connection.sock)
+            body = _body(head, file, size, tail, sent)
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has answered before it had all of it
+                connection.request("POST", route.base + form.path, body=body, headers=headers)
+            with connection.getresponse() as response:
+                return self._name_in(response), sent.hexdigest()
+
+    def look(self, file: OutputFile) -> Held | None:
+        """Return what the server has under a name, ``None`` if it has nothing.
+
+        Raises:
+            UnreachableError: it does not say.
+        """
+        route = route_to(self._endpoint)
+        with self._named_troubles(), contextlib.closing(route.connection) as connection:
+            connection.connect()
+            self._follow(connection.sock)
+            connection.request("HEAD", route.base + view_path(file), headers=route.headers)
+            with connection.getresponse() as response:
+                if response.status in (_BAD_REQUEST, _NOT_FOUND):
+                    return None
+                if response.status != _OK:
+                    raise self._unreachable(Trouble.BROKEN, f"HEAD /view answered {response.status}")
+                return Held(int(response.headers.get("Content-Length") or 0), response.headers.get("ETag") or "")
+
+    def _name_in(self, response: http.client.HTTPResponse) -> str:
+        content = response.read(_ANSWER)
+        if reason := _REFUSALS.get(response.status):
+            raise InvalidRequestError(reason)
+        if response.status != _OK:
+            raise self._unreachable(Trouble.BROKEN, f"{self._what} answered {response.status}")
+        try:
+            answer: Any = decode(content.decode())
+        except ValueError as error:
+            raise self._unreachable(Trouble.NOT_COMFYUI, f"{self._what} answered no JSON") from error
+        facts = cast("dict[str, Any]", answer) if isinstance(answer, dict) else {}
+        if not facts.get("name"):
+            raise self._unreachable(Trouble.NOT_COMFYUI, f"{self._what} answered without a name")
+        return "/".join(filter(None, [str(facts.get("subfolder") or ""), str(facts["name"])]))
+
+
+def _frame(form: Form) -> tuple[bytes, bytes, str]:
+    """Return what stands before and behind the file in the body of the request, and the type of the whole."""
+    boundary = secrets.token_hex(16)
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in form.fields().items()
+    ]
+    name = form.name.replace("\\", "_").replace('"', "%22")
+    parts.append(
+        f'--{boundary}\r\nContent-Disposition: form-data; name="image"; filename="{name}"\r\n'
+        "Content-Type: application/octet-stream\r\n\r\n"
+    )
+    return "".join(parts).encode(), f"\r\n--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"
+
+
+def _body(head: bytes, file: BinaryIO, size: int, tail: bytes, sent: Any) -> Iterator[bytes]:
+    yield head
+    left = size
+    while left:
+        chunk = file.read(min(_CHUNK, left))
+        if not chunk:  # it has become shorter: what was announced cannot be kept
+            raise InvalidRequestError("it changed while it was read: upload it again")
+        sent.update(chunk)
+        left -= len(chunk)
+        yield chunk
+    yield tail
