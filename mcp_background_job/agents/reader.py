@@ -19,6 +19,7 @@ from mcp_background_job.agents.lines import LineSplitter, Skip
 from mcp_background_job.agents.over import Over, over_of
 from mcp_background_job.agents.projection import Projection
 from mcp_background_job.agents.records import CancelIntent, Checkpoint, RunRecord
+from mcp_background_job.agents.stderr import Stderr
 from mcp_background_job.agents.temporary import remove_tree
 from mcp_background_job.core.run import EventType, RunStatus
 from mcp_background_job.core.states import Outcome, State
@@ -27,6 +28,7 @@ from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir import lock
 from mcp_background_job.jobdir.layout import RunDir
 from mcp_background_job.jobdir.logformat import Stream
+from mcp_background_job.jobdir.logreader import Part
 from mcp_background_job.jobdir.observe import Observation
 
 #: Bytes of the log between two commits: memory stays flat however far behind the events are.
@@ -120,6 +122,7 @@ class _Writer:
         self._splitter = LineSplitter(Skip(*before.skip) if before.skip else None)
         self.read_to = self.looked_to = before.offset
         self._written = before
+        self._stderr = Stderr(before.started_at or record.created_at, **(before.stderr or {}))
 
     @property
     def state(self) -> Checkpoint:
@@ -149,11 +152,11 @@ class _Writer:
         """Read what there is of the log, for a while; returns whether that was all."""
         until = time.monotonic() + _VISIT_S
         while True:
-            found = self._store.read_parts(self._record.job_id, self.read_to, _PIECE, Stream.STDOUT)
+            found = self._store.read_parts(self._record.job_id, self.read_to, _PIECE, stream=None)
             if found.start > self.read_to:
                 self._splitter.missing(found.start - self.read_to)
             for part in found.parts:
-                self.projection.take(self._splitter.feed(part))
+                self._take(part)
             if found.next >= found.end or found.next <= self.read_to:
                 self.read_to, self.looked_to = max(found.next, self.read_to), found.end
                 return True
@@ -161,6 +164,15 @@ class _Writer:
             if time.monotonic() >= until:
                 return False
             self.commit()
+
+    def _take(self, part: Part) -> None:
+        if part.stream is Stream.STDOUT:
+            self.projection.take(self._splitter.feed(part))
+            return
+        if part.lost:  # of whichever stream
+            self._splitter.missing(part.lost)
+        for event in self._stderr.feed(part):
+            self.projection.add(event, part.at)
 
     def finish(self, over: Over) -> None:
         self.projection.take(self._splitter.rest())
@@ -194,6 +206,7 @@ class _Writer:
             offset=self._splitter.resume_at(self.read_to),
             skip=[skip.count, skip.why] if skip else None,
             parser=self.projection.parser.dump(),
+            stderr=self._stderr.dump(),
         )
         if after != self._written:
             journal.commit(self._run, self._written.events_bytes, self.projection.entries, after)

@@ -91,6 +91,7 @@ class Checkpoint:
         request: number, type and data of the event that asks for a permission or an answer, until it is answered.
         end: the data of the last event, once the run is over.
         is_tidy: its temporary directory was removed.
+        stderr: how far stderr was read, which is told now and then.
     """
 
     offset: int = 0
@@ -109,6 +110,7 @@ class Checkpoint:
     request: dict[str, Any] | None = None
     end: dict[str, Any] | None = None
     is_tidy: bool = False
+    stderr: dict[str, Any] | None = None
 
     @property
     def is_over(self) -> bool:

@@ -225,8 +225,8 @@ class Store(Protocol):
         """Read at most ``limit`` bytes of the log from an offset on."""
         ...
 
-    def read_parts(self, job_id: str, offset: int, limit: int, stream: Stream) -> Parts:
-        """Read at most ``limit`` bytes of one stream, each with its place and time."""
+    def read_parts(self, job_id: str, offset: int, limit: int, stream: Stream | None) -> Parts:
+        """Read at most ``limit`` bytes of one stream, or of both, each with its place and time."""
         ...
 
     def read_log_tail(self, job_id: str, limit: int, stream: Stream | None = None) -> Piece:

@@ -51,17 +51,19 @@ class Part(NamedTuple):
         at: when they were written (seconds since the epoch).
         data: the bytes.
         lost: bytes, of whichever stream, that should stand before them and could not be stored.
+        stream: which stream that is.
     """
 
     offset: int
     at: float
     data: bytes
     lost: int = 0
+    stream: Stream = Stream.STDOUT
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What a stretch of the log holds of one stream.
+    """What a stretch of the log holds of one stream, or of both.
 
     Attributes:
         parts: in the order in which they were written.
@@ -158,8 +160,8 @@ def read(job: JobDir, offset: int, limit: int, stream: Stream | None = None) -> 
         return _piece(log, found, offset, start, after)
 
 
-def read_parts(job: JobDir, offset: int, limit: int, stream: Stream) -> Parts:
-    """Read at most ``limit`` bytes of one stream from an offset on, with where and when each was written."""
+def read_parts(job: JobDir, offset: int, limit: int, stream: Stream | None) -> Parts:
+    """Read at most ``limit`` bytes from an offset on, of one stream or of both, with place and time of each."""
     with _opened(job) as log:
         start = after = min(max(offset, log.first), log.end)
         parts: list[Part] = []
@@ -171,9 +173,9 @@ def read_parts(job: JobDir, offset: int, limit: int, stream: Stream) -> Parts:
                 lost += entry.length
                 continue
             begin, stop = max(entry.offset, start), entry.end
-            if entry.stream is stream:
+            if stream is None or entry.stream is stream:
                 stop = min(stop, begin + limit)
-                parts.append(Part(begin, entry.at, log.read(begin, stop), lost))
+                parts.append(Part(begin, entry.at, log.read(begin, stop), lost, entry.stream))
                 lost = 0
                 limit -= stop - begin
             if not lost:  # a loss is told with the next byte of the stream, however often the log is read until then
@@ -296,7 +298,7 @@ def _end(found: Part | _Loss) -> int:
 
 
 def _kept(part: Part, first: int) -> Part:
-    return part if part.offset >= first else Part(first, part.at, part.data[first - part.offset :], part.lost)
+    return part if part.offset >= first else part._replace(offset=first, data=part.data[first - part.offset :])
 
 
 @contextlib.contextmanager

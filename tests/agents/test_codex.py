@@ -84,4 +84,7 @@ def test_an_error_between_does_not_end_it_and_a_failed_turn_does() -> None:
     assert parser.end is None
     parser, _ = _fed({"type": "turn.failed", "error": {"message": "out of tokens"}})
     assert parser.end
-    assert (parser.end.status, parser.end.data) == (RunStatus.FAILED, {"error": "out of tokens"})
+    assert (parser.end.status, parser.end.data) == (
+        RunStatus.FAILED,
+        {"error": "out of tokens", "reason": "agent_error"},
+    )

@@ -46,7 +46,7 @@ def test_it_is_completed_if_its_last_step_stopped_and_nothing_went_wrong(
     assert (parser.end and parser.end.status) == status
 
 
-@pytest.mark.parametrize(("status", "reason"), [(401, "auth"), (403, "auth"), (500, None)])
+@pytest.mark.parametrize(("status", "reason"), [(401, "auth"), (403, "auth"), (418, "api_error")])
 def test_a_refused_key_is_told_by_the_status_alone(status: int, reason: str | None) -> None:
     parser, _ = _fed({"type": "error", "error": {"name": "APIError", "data": {"message": "no", "statusCode": status}}})
     assert parser.end

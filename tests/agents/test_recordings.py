@@ -19,10 +19,11 @@ ENDS: dict[str, tuple[RunStatus, str | None]] = {
     "claude/bidi_permission_deny": (RunStatus.COMPLETED, None),
     "claude/http401": (RunStatus.FAILED, "auth"),
     **dict.fromkeys(
-        (f"claude/{name}" for name in ("drop", "errevent", "http400", "http429", "http500", "http529")),
-        (RunStatus.FAILED, "api_error"),
+        (f"claude/{name}" for name in ("drop", "errevent", "http500", "http529", "http529_retries2")),
+        (RunStatus.FAILED, "server_error"),
     ),
-    "claude/http529_retries2": (RunStatus.FAILED, "api_error"),
+    "claude/http400": (RunStatus.FAILED, "api_error"),
+    "claude/http429": (RunStatus.FAILED, "rate_limit"),
     "claude/bidi_interrupt": (RunStatus.FAILED, "aborted_tools"),
     "claude/bidi_interrupt_hang": (RunStatus.FAILED, "aborted_streaming"),
     "claude/hang_SIGINT_pid": (RunStatus.FAILED, "aborted_streaming"),
@@ -31,9 +32,11 @@ ENDS: dict[str, tuple[RunStatus, str | None]] = {
     "claude/sleep_SIGINT_group": (RunStatus.FAILED, "aborted_tools"),
     **dict.fromkeys((f"codex/{name}" for name in ("hi", "tool", "bg", "flaky")), (RunStatus.COMPLETED, None)),
     **dict.fromkeys(
-        (f"codex/{name}" for name in ("drop", "drop_retries2", "errevent", "http400", "http429", "http500")),
-        (RunStatus.FAILED, None),
+        (f"codex/{name}" for name in ("drop", "drop_retries2", "http400")), (RunStatus.FAILED, "api_error")
     ),
+    "codex/errevent": (RunStatus.FAILED, "agent_error"),
+    "codex/http429": (RunStatus.FAILED, "rate_limit"),
+    "codex/http500": (RunStatus.FAILED, "server_error"),
     "codex/http401": (RunStatus.FAILED, "auth"),
     "gemini/hi": (RunStatus.COMPLETED, None),
     "gemini/tool": (RunStatus.COMPLETED, None),

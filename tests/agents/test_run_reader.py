@@ -167,3 +167,15 @@ def test_a_long_log_is_read_in_several_looks_and_ends_once(logged: Logged, monke
     before = logged.events()
     logged.look()
     assert logged.events() == before
+
+
+def test_what_is_written_to_stderr_now_and_then_is_told_in_its_place(logged: Logged) -> None:
+    logged.write(b"one\ntw")
+    logged.write(b"Attempt 1 failed with status 429\n", Stream.STDERR, at=3.0)
+    logged.look()
+    logged.write(b"Attempt 2 failed\n", Stream.STDERR, at=4.0)
+    logged.write(b"o\n", at=5.0)
+    logged.look()
+    logged.write(b"Attempt 3 failed\n", Stream.STDERR, at=13.0)
+    logged.look()
+    assert logged.texts() == ["one", "Attempt 1 failed with status 429", "two", "Attempt 3 failed"]

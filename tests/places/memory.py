@@ -161,12 +161,12 @@ class MemoryStore:
         end = min(start + limit, len(log))
         return Piece(log[start:end], start, end, 0, len(log))
 
-    def read_parts(self, job_id: str, offset: int, limit: int, stream: Stream) -> Parts:
+    def read_parts(self, job_id: str, offset: int, limit: int, stream: Stream | None) -> Parts:
         piece = self.read_log(job_id, offset, limit, stream)
         parts = [
-            Part(entry.offset, entry.at, self._log(job_id)[entry.offset : entry.end])
+            Part(entry.offset, entry.at, self._log(job_id)[entry.offset : entry.end], stream=entry.stream)
             for entry in self.entries(job_id, offset)
-            if entry.stream is stream
+            if stream is None or entry.stream is stream
         ]
         return Parts(parts, piece.start, piece.end, piece.end)
 

@@ -199,6 +199,7 @@ async def test_the_log_is_read_from_anywhere(place: Place, spec_of: SpecOf) -> N
     assert store.read_log(job_id, 0, 100, Stream.STDOUT).data == b"0123456789\nabc\n"
     parts = store.read_parts(job_id, 0, 100, Stream.STDOUT)
     assert b"".join(part.data for part in parts.parts) == b"0123456789\nabc\n"
+    assert store.read_parts(job_id, 0, 100, None).parts == parts.parts
     assert store.offset_at(job_id, before) == 0
     assert store.offset_at(job_id, between) == 11
     assert store.offset_at(job_id, time.time() + 1) == 15

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from mcp_background_job.agents.adapters.base import Event, ParsedEnd
 from mcp_background_job.agents.adapters.calls import Tools, begun, ended, words_of
-from mcp_background_job.agents.adapters.failures import reason_of
+from mcp_background_job.agents.adapters.failures import AGENT_ERROR, API_ERROR, reason_of
 from mcp_background_job.agents.adapters.lines import LineParser, Reader
 from mcp_background_job.agents.adapters.reading import JsonObject, integer, known, mapping, objects, text
 from mcp_background_job.core.run import EventType, RunStatus
@@ -194,4 +194,5 @@ def _failure_in(message: JsonObject) -> JsonObject:
     reason = reason_of(error, integer(message.get("api_error_status")))
     subtype = text(message.get("subtype")).removeprefix("error_")
     other = text(message.get("terminal_reason")) or (subtype if subtype != "success" else "")
-    return {"error": error, "reason": reason or other or None}
+    # The words of a turn that was interrupted or reached a limit of ours are no words of the model's server.
+    return {"error": error, "reason": (reason if other in ("", API_ERROR) else other) or other or AGENT_ERROR}

@@ -22,7 +22,7 @@ from mcp_background_job.agents.adapters.base import (
     RunRequest,
 )
 from mcp_background_job.agents.adapters.calls import plan, words_of
-from mcp_background_job.agents.adapters.failures import reason_of
+from mcp_background_job.agents.adapters.failures import AGENT_ERROR, reason_of
 from mcp_background_job.agents.adapters.lines import LineParser, Reader
 from mcp_background_job.agents.adapters.program import Program
 from mcp_background_job.agents.adapters.reading import JsonObject, integer, known, mapping, objects, text
@@ -55,7 +55,8 @@ class CodexParser(LineParser):
 
     def _read_turn_failed(self, message: JsonObject) -> list[Event]:
         error = text(mapping(message.get("error")).get("message"))
-        self.end = ParsedEnd(RunStatus.FAILED, known(error=error or "the turn failed", reason=reason_of(error)))
+        data = {"error": error or "the turn failed", "reason": reason_of(error) or AGENT_ERROR}
+        self.end = ParsedEnd(RunStatus.FAILED, data)
         return []
 
     def _read_warning(self, message: JsonObject) -> list[Event]:

@@ -21,7 +21,7 @@ from mcp_background_job.agents.adapters.base import (
     RunRequest,
 )
 from mcp_background_job.agents.adapters.calls import Tools, begun, ended
-from mcp_background_job.agents.adapters.failures import AUTH, reason_of
+from mcp_background_job.agents.adapters.failures import AGENT_ERROR, AUTH, reason_of
 from mcp_background_job.agents.adapters.lines import LineParser, Reader
 from mcp_background_job.agents.adapters.program import Program
 from mcp_background_job.agents.adapters.reading import JsonObject, known, mapping, text
@@ -35,8 +35,9 @@ _TOOLS = Tools(
     plans={"write_todos": "todos"},
 )
 
-#: 41 is its own code for "no valid login"; the others are what eight bits keep of an HTTP status.
-_AUTH_EXITS = frozenset({41, 401 & 0xFF, 403 & 0xFF})
+#: Its own code for "no valid login". For a status of the model's server it exits with what eight bits keep of that.
+_NO_LOGIN_EXIT = 41
+_STATUS_OF_EXIT = {status & 0xFF: status for status in (400, 401, 403, 404, 429, 500, 502, 503, 504)}
 
 
 class GeminiParser(LineParser):
@@ -51,10 +52,22 @@ class GeminiParser(LineParser):
         self.pieces: list[str] = list((state or {}).get("pieces", []))
 
     def close(self, exit_code: int | None) -> list[Event]:
-        if exit_code in _AUTH_EXITS and (self.end is None or self.end.status is RunStatus.FAILED):
-            data: JsonObject = self.end.data if self.end else {"error": "gemini has no valid login or key"}
-            self.end = ParsedEnd(RunStatus.FAILED, data | {"reason": AUTH})
-        return self._whole_message()
+        told = self._whole_message()
+        if exit_code and (self.end is None or self.end.status is RunStatus.FAILED):
+            self._refine_end(exit_code)
+        return told
+
+    def _refine_end(self, exit_code: int) -> None:
+        """Read from its exit code what its words do not say: they hold what the server said, and not the status."""
+        if exit_code == _NO_LOGIN_EXIT:
+            reason, error = AUTH, "gemini has no valid login or key"
+        elif exit_code in _STATUS_OF_EXIT:
+            status = _STATUS_OF_EXIT[exit_code]
+            reason, error = reason_of("", status), f"the model answered with HTTP status {status}"
+        else:
+            return
+        data: JsonObject = self.end.data if self.end else {"error": error}
+        self.end = ParsedEnd(RunStatus.FAILED, data | {"reason": reason})
 
     def dump(self) -> JsonObject:
         return super().dump() | {"pieces": list(self.pieces)}
@@ -111,7 +124,7 @@ class GeminiParser(LineParser):
             self.end = ParsedEnd(RunStatus.COMPLETED, known(final_response=self.said, usage=usage))
         else:
             error = text(mapping(message.get("error")).get("message"))
-            data = known(error=error or "the turn failed", reason=reason_of(error), usage=usage)
+            data = known(error=error or "the turn failed", reason=reason_of(error) or AGENT_ERROR, usage=usage)
             self.end = ParsedEnd(RunStatus.FAILED, data)
         return told
 

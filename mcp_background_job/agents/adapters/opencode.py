@@ -21,7 +21,7 @@ from mcp_background_job.agents.adapters.base import (
     RunRequest,
 )
 from mcp_background_job.agents.adapters.calls import Tools, begun, ended
-from mcp_background_job.agents.adapters.failures import reason_of
+from mcp_background_job.agents.adapters.failures import AGENT_ERROR, reason_of
 from mcp_background_job.agents.adapters.lines import LineParser, Reader
 from mcp_background_job.agents.adapters.program import Program
 from mcp_background_job.agents.adapters.reading import JsonObject, integer, known, mapping, text
@@ -105,7 +105,7 @@ class OpencodeParser(LineParser):
         data = mapping(error.get("data"))
         said = text(data.get("message")) or text(error.get("name")) or "the turn failed"
         reason = reason_of(f"{text(error.get('name'))} {said}", integer(data.get("statusCode")))
-        self.end = ParsedEnd(RunStatus.FAILED, known(error=said, reason=reason))
+        self.end = ParsedEnd(RunStatus.FAILED, {"error": said, "reason": reason or AGENT_ERROR})
         return [Event(EventType.REASONING, {"text": said, "warning": True})]
 
     def _note_session(self, message: JsonObject) -> None:

@@ -10,7 +10,7 @@ from a2a.utils.errors import A2AError
 from google.protobuf.json_format import ParseError
 
 from mcp_background_job.agents.adapters.base import ParsedEnd
-from mcp_background_job.agents.adapters.failures import AUTH, reason_of
+from mcp_background_job.agents.adapters.failures import AGENT_ERROR, API_ERROR, AUTH, reason_of
 from mcp_background_job.agents.adapters.reading import JsonObject
 from mcp_background_job.agents.host.a2a_conversation import REQUEST_S, Conversation
 from mcp_background_job.agents.host.endings import cancelled, failed, login_needed
@@ -67,7 +67,7 @@ def end_of_trouble(trouble: Exception) -> ParsedEnd:
     if reason := reason_of(error, status):
         return failed(reason, error)
     if isinstance(cause, httpx.HTTPError | httpx.InvalidURL):
-        return failed("connection", error)
+        return failed(API_ERROR, error)
     if isinstance(trouble, A2AError):
-        return failed("agent_error", error)
+        return failed(AGENT_ERROR, error)
     return failed("protocol", f"what the agent answers is not the Agent2Agent protocol: {error}")

@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 from mcp_background_job.agents.adapters.base import ParsedEnd
-from mcp_background_job.agents.adapters.failures import AUTH, reason_of
+from mcp_background_job.agents.adapters.failures import AGENT_ERROR, AUTH, reason_of
 from mcp_background_job.agents.adapters.reading import JsonObject, mapping, text
+from mcp_background_job.agents.host.acp_failures import failure_in, is_fatal, reason_in
 from mcp_background_job.agents.host.acp_updates import Updates
 from mcp_background_job.agents.host.endings import failed
 from mcp_background_job.core.run import RunStatus
@@ -36,13 +37,17 @@ def end_of_turn(answer: JsonObject, updates: Updates) -> ParsedEnd:
             "protocol", f"the agent ended its turn for a reason that is not known: {answer.get('stopReason')}"
         )
     status, error = _STOPS[reason]
+    failure = failure_in(answer) or updates.failure
+    if status is RunStatus.COMPLETED and (updates.has_failed or is_fatal(failure)):
+        error = text(failure.get("title")) or (updates.final_response or "").strip() or "the turn failed"
+        return failed(reason_in(failure, error), error, stop_reason=reason)
     quota = mapping(mapping(answer.get("_meta")).get("quota"))  # gemini
     usage = answer.get("usage") or quota.get("token_count") or updates.usage
     said = {"final_response": updates.final_response, "usage": usage, "stop_reason": reason}
     return ParsedEnd(status, said | ({"reason": reason, "error": error} if error else {}))
 
 
-def refused(code: Any, message: str, data: Any, *, otherwise: str = "agent_error") -> ParsedEnd:
+def refused(code: Any, message: str, data: Any, *, otherwise: str = AGENT_ERROR) -> ParsedEnd:
     """Return the end that follows from an agent's error; ``otherwise`` is its reason unless a login is missing."""
     error = message if data is None else f"{message}: {json.dumps(data, ensure_ascii=False)}"
     reason = AUTH if code == AUTH_REQUIRED else reason_of(error, code)

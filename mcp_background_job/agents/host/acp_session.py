@@ -17,7 +17,7 @@ from acp.core import Connection, RequestError
 from mcp_background_job import __version__
 from mcp_background_job.agents.adapters.answers import ALLOW, option_of_kind
 from mcp_background_job.agents.adapters.base import Event, ParsedEnd
-from mcp_background_job.agents.adapters.failures import AUTH
+from mcp_background_job.agents.adapters.failures import AGENT_ERROR, AUTH
 from mcp_background_job.agents.adapters.reading import JsonObject, mapping, objects
 from mcp_background_job.agents.host.acp_agent import CLOSE_S, DRAIN_S, Agent
 from mcp_background_job.agents.host.acp_ends import (
@@ -28,6 +28,7 @@ from mcp_background_job.agents.host.acp_ends import (
     refused,
     strange_version,
 )
+from mcp_background_job.agents.host.acp_failures import UNDERSTANDS
 from mcp_background_job.agents.host.acp_updates import Updates
 from mcp_background_job.agents.host.endings import cancelled, failed, login_needed
 from mcp_background_job.agents.host.inbox import Inbox
@@ -74,13 +75,13 @@ class Session:
         except _OverError as over:
             end = over.end
         except RequestError as error:
-            otherwise = "agent_error" if self._is_open else "resume" if self._request.resume else "no_session"
+            otherwise = AGENT_ERROR if self._is_open else "resume" if self._request.resume else "no_session"
             end = refused(error.code, str(error), error.data, otherwise=otherwise)
-            if end.data["reason"] == AUTH:
-                self._tell([login_needed(end.data["error"])])
         except ConnectionError:
             end = gone(await self._agent.ended(CLOSE_S), is_noise=self._agent.is_noise)
         self._tell(self._updates.flush())
+        if end.data.get("reason") == AUTH:
+            self._tell([login_needed(end.data["error"])])
         self._listening = False
         # A session that breaks while it is being stopped was stopped.
         return cancelled(**end.data) if end.status is RunStatus.FAILED and self._cancel.done() else end
@@ -145,7 +146,7 @@ class Session:
             raise RequestError(AUTH_REQUIRED, f"the login failed: {refusal}") from refusal
 
     async def _take_turn(self, session_id: str, message: str) -> ParsedEnd:
-        self._updates.final_response = None
+        self._updates.begin_turn()
         params = {"sessionId": session_id, "prompt": [{"type": "text", "text": message}]}
         asked = asyncio.ensure_future(self._connection.send_request("session/prompt", params))
         await self._wait(asked)
@@ -222,7 +223,7 @@ class Session:
 
 def _hello() -> JsonObject:
     us = {"name": "mcp-background-job", "version": __version__}
-    return {"protocolVersion": PROTOCOL_VERSION, "clientCapabilities": {}, "clientInfo": us}
+    return {"protocolVersion": PROTOCOL_VERSION, "clientCapabilities": {"_meta": UNDERSTANDS}, "clientInfo": us}
 
 
 def _agent(hello: JsonObject) -> JsonObject:

@@ -13,6 +13,7 @@ from mcp_background_job.agents.adapters.base import Event
 from mcp_background_job.agents.adapters.reading import JsonObject, objects, text
 from mcp_background_job.agents.host import acp_calls
 from mcp_background_job.agents.host.acp_content import text_of
+from mcp_background_job.agents.host.acp_failures import failure_in, is_fatal, says_it_failed
 from mcp_background_job.core.run import EventType
 
 #: Characters of a message after which it is told in pieces, so that memory stays bounded.
@@ -24,7 +25,6 @@ _SILENT = frozenset(
         "available_commands_update",
         "config_option_update",
         "current_mode_update",
-        "session_info_update",
         "user_message_chunk",
     },
 )
@@ -38,6 +38,8 @@ class Updates:
     Attributes:
         final_response: the last message of the agent that is complete.
         usage: what the agent last said of it.
+        failure: of the model, in this turn, as the agent tells it beside the protocol.
+        has_failed: the agent says that the turn failed.
     """
 
     def __init__(self) -> None:
@@ -46,8 +48,14 @@ class Updates:
         self._chunks_of: tuple[EventType, Any] | None = None
         self._length = 0
         self._calls = acp_calls.Calls()
-        self.final_response: str | None = None
         self.usage: JsonObject | None = None
+        self.begin_turn()
+
+    def begin_turn(self) -> None:
+        """Forget how the last turn went."""
+        self.final_response: str | None = None
+        self.failure: JsonObject = {}
+        self.has_failed = False
 
     def feed(self, update: JsonObject) -> list[Event]:
         """Take one update; returns what it tells."""
@@ -56,10 +64,21 @@ class Updates:
             return self._chunk(_CHUNKS[kind], update)
         if kind in _SILENT:
             return []
+        if kind == "session_info_update":
+            return self._info(update)
         if kind == "usage_update":
             self.usage = {key: update[key] for key in ("used", "size", "cost") if key in update}
             return []
         return [*self.flush(), *self._told_by(kind, update)]
+
+    def _info(self, update: JsonObject) -> list[Event]:
+        """Take what an agent says of its session; of a trouble that it may get over, what it is."""
+        before, self.failure = self.failure, failure_in(update) or self.failure
+        self.has_failed = self.has_failed or says_it_failed(update) or is_fatal(self.failure)
+        title = text(self.failure.get("title"))
+        if not title or title == before.get("title") or is_fatal(self.failure):
+            return []
+        return [*self.flush(), Event(EventType.REASONING, {"text": title, "warning": True})]
 
     def _told_by(self, kind: str, update: JsonObject) -> list[Event]:
         match kind:

@@ -242,8 +242,8 @@ class LocalStore:
         return logreader.read(self.job(job_id), offset, limit, stream)
 
     @_despite_modes
-    def read_parts(self, job_id: str, offset: int, limit: int, stream: Stream) -> Parts:
-        """Read at most ``limit`` bytes of one stream, each with its place and time."""
+    def read_parts(self, job_id: str, offset: int, limit: int, stream: Stream | None) -> Parts:
+        """Read at most ``limit`` bytes of one stream, or of both, each with its place and time."""
         from mcp_background_job.jobdir import logreader  # noqa: PLC0415  much that is about no output does without
 
         return logreader.read_parts(self.job(job_id), offset, limit, stream)

@@ -142,13 +142,13 @@ def test_an_agent_that_dies_fails_the_run_and_what_it_said_is_kept(
     host.wait_for(EventType.AGENT_MESSAGE)
     agent.process.kill()
     end = host.ended()
-    assert (end.status, end.data["reason"]) == (RunStatus.FAILED, "connection")
+    assert (end.status, end.data["reason"]) == (RunStatus.FAILED, "api_error")
     assert host.texts(EventType.AGENT_MESSAGE) == ["will not stop"]
 
 
 def test_an_agent_that_is_not_there_fails_the_run(start_remote: Start) -> None:
     end = start_remote("echo hello", "http://127.0.0.1:9").ended()
-    assert (end.status, end.data["reason"]) == (RunStatus.FAILED, "connection")
+    assert (end.status, end.data["reason"]) == (RunStatus.FAILED, "api_error")
 
 
 def test_a_missing_token_is_told_and_fails_the_run(start_remote: Start, start_with: Callable[..., RemoteAgent]) -> None:

@@ -26,7 +26,9 @@ def _any_of(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any
 _BLOCK = _any_of(type=st.sampled_from(["text", "resource", "resource_link", "image"]), text=st.text(max_size=5))
 _CONTENT = _any_of(type=st.sampled_from(["content", "diff", "terminal"]), content=_BLOCK, path=st.text(max_size=5))
 _UPDATE = _any_of(
-    sessionUpdate=st.sampled_from(["agent_message_chunk", "tool_call", "tool_call_update", "plan", "usage_update"]),
+    sessionUpdate=st.sampled_from(
+        ["agent_message_chunk", "tool_call", "tool_call_update", "plan", "session_info_update"]
+    ),
     toolCallId=st.sampled_from(["a", "b"]),
     kind=st.sampled_from(["execute", "edit", "read", "delete"]),
     status=st.sampled_from(["pending", "in_progress", "completed", "failed"]),

@@ -1,0 +1,68 @@
+"""What an agent writes to stderr, as a sign of life: a line now and then, so that nobody is flooded.
+
+Some agents say nothing on stdout while they try again and again to reach their model; why, they say there.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from mcp_background_job.agents.adapters.base import Event
+from mcp_background_job.core.output.screen import plain_lines
+from mcp_background_job.core.run import EventType
+from mcp_background_job.core.text import one_line
+from mcp_background_job.jobdir.logreader import Part
+
+#: Seconds between two lines that are told.
+INTERVAL_S = 10.0
+
+#: Characters of a line that is told, and bytes that are kept of one that has not ended.
+_SHOWN = 500
+_KEPT = 4 * _SHOWN
+
+#: The first line that speaks of trouble is told at once. Others wait for the first interval: agents greet on stderr.
+_TROUBLE = re.compile(r"retry|retri|attempt|error|fail|limit|quota|time(?:d|out)|overload|unavailable", re.IGNORECASE)
+
+
+@dataclass
+class Stderr:
+    """The lines on stderr of one run.
+
+    Attributes:
+        began_at: when the run began (seconds since the epoch).
+        read_to: offset in the log up to where stderr was read.
+        told_at: when the line was written that was told last; ``None`` if none was.
+        unfinished: of a line that has not ended, as it was written.
+    """
+
+    began_at: float
+    read_to: int = 0
+    told_at: float | None = None
+    unfinished: str = ""
+
+    def dump(self) -> dict[str, Any]:
+        """Return the state as JSON, without what the run knows itself."""
+        return {"read_to": self.read_to, "told_at": self.told_at, "unfinished": self.unfinished}
+
+    def feed(self, part: Part) -> list[Event]:
+        """Take a part of the log; returns what is told of it. What was read before is passed over."""
+        data = part.data[max(0, self.read_to - part.offset) :]
+        self.read_to = max(self.read_to, part.offset + len(part.data))
+        # Bytes become characters one by one: the cut between two parts may be within a character.
+        *lines, unfinished = (self.unfinished + data.decode("latin-1")).split("\n")
+        self.unfinished = unfinished[-_KEPT:]
+        told: list[Event] = []
+        for line in lines:
+            words = one_line(plain_lines(line.encode("latin-1").decode("utf-8", "replace")), _SHOWN)
+            if words and self._is_due(words, part.at):
+                self.told_at = part.at
+                told.append(Event(EventType.REASONING, {"text": words, "stderr": True}))
+        return told
+
+    def _is_due(self, words: str, at: float) -> bool:
+        if self.told_at is None and _TROUBLE.search(words):
+            return True
+        since = self.began_at if self.told_at is None else self.told_at
+        return at - since >= INTERVAL_S
