@@ -55,6 +55,10 @@ class Nursery:
         """Return what runs a module of the project, or a file that needs its libraries, with these arguments."""
         return [sys.executable, "-I", "-S", str(_FILES / "relay.py"), self._address(), program, *arguments]
 
+    def python(self) -> str:
+        """Return what can be run in the place of Python: what feeds batches comes from here, all else is Python's."""
+        return self._address().removesuffix("socket") + "python"
+
     def fork(
         self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, streams: Sequence[int], passed: int
     ) -> Forked:

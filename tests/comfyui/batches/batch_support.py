@@ -7,13 +7,17 @@ import contextlib
 import os
 import signal
 import sqlite3
+import sys
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
+from mcp_background_job.comfyui.batches import feeder_job
 from mcp_background_job.comfyui.batches.batch_view import BatchView
 from mcp_background_job.comfyui.batches.batches import Batches
 from mcp_background_job.comfyui.batches.feeder_job import name_of
@@ -29,13 +33,14 @@ from tests.comfyui.lifecycle.lifecycle_support import CHECKOUT, Control, control
 from tests.comfyui_simulator.nodes import graphs
 from tests.comfyui_simulator.nodes.graphs import Graph
 from tests.comfyui_simulator.process import Simulator, free_port
+from tests.nursery.starts import NURSERY
 from tests.patience import PATIENCE_S
 
 QUICK = ("--startup-delay", "0")
 VERSIONS = ["new", "old"]
 
 #: Time after which what nobody announces is looked at again.
-_LOOK_AGAIN_S = 0.02
+_LOOK_AGAIN_S = 0.05
 
 #: A request that its sender has written is taken by a living server long before.
 IN_FLIGHT_S = 0.5
@@ -101,14 +106,13 @@ class Place:
     _started: list[Simulator] = field(default_factory=list[Simulator])
 
     @classmethod
-    def open(cls, directory: Path, *flags: str, port: int | None = None) -> Place:
-        """Start the first simulator."""
+    def open(cls, directory: Path, *flags: str, port: int | None = None, anew: bool = True) -> Place:
+        """Start the first simulator: anew, as somebody starts ComfyUI in its checkout, so that it can be restarted."""
         ledger, port = Ledger(directory / "ledger"), port or free_port()
         given = (*QUICK, *flags, "--ledger", str(ledger.path), "--port", str(port))
-        # As somebody starts ComfyUI in its checkout, so that it can be restarted.
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
         environment["PYTHONDONTWRITEBYTECODE"] = "1"
-        simulator = Simulator.start(*given, directory=directory, cwd=CHECKOUT, env=environment)
+        simulator = Simulator.start(*given, directory=directory, cwd=CHECKOUT if anew else None, env=environment)
         return cls(port, ledger, given, simulator, [simulator])
 
     def kill(self) -> None:
@@ -241,13 +245,25 @@ def quick(seconds: float = 0.005) -> Graph:
 
 @contextlib.asynccontextmanager
 async def house(
-    directory: Path, state_dir: str, manager: JobManager, *flags: str, **settings: Any
+    directory: Path, state_dir: str, manager: JobManager, *flags: str, anew: bool = False, **settings: Any
 ) -> AsyncGenerator[House]:
-    """Start a simulator and control it; afterwards nothing of both is left."""
-    place = await asyncio.to_thread(Place.open, directory, *flags)
+    """Start a simulator and control it; afterwards nothing of both is left.
+
+    Args:
+        directory: where the simulator has its files.
+        state_dir: that of the manager.
+        manager: starts the jobs that feed the simulator.
+        flags: for the simulator.
+        anew: whether it and what feeds it have a start and a process of their own, so that both can be killed, held
+            and restarted; otherwise they come from the nursery.
+        settings: of the control.
+    """
+    place = await asyncio.to_thread(Place.open, directory, *flags, anew=anew)
+    python = sys.executable if anew else await asyncio.to_thread(NURSERY.python)
     try:
-        async with control_of(manager, place.port, **settings) as control:
-            yield House(control, place, state_dir)
+        with patch.object(feeder_job, "sys", SimpleNamespace(executable=python)):
+            async with control_of(manager, place.port, **settings) as control:
+                yield House(control, place, state_dir)
     finally:
         await asyncio.to_thread(place.close)
 

@@ -148,7 +148,7 @@ async def test_what_is_pending_at_the_server_is_taken_out_though_whoever_cancele
 async def test_a_cancel_right_after_the_death_of_the_feeder(
     how: str, tmp_path: Path, state_dir: str, manager: JobManager
 ) -> None:
-    async with house(tmp_path, state_dir, manager) as home:
+    async with house(tmp_path, state_dir, manager, anew=True) as home:
         batch_id, first = await _with_one_running(home)
         if how == "killed":
             os.kill(await home.feeder_pid(), signal.SIGKILL)
@@ -164,7 +164,7 @@ async def test_a_cancel_right_after_the_death_of_the_feeder(
 async def test_what_a_suspended_feeder_has_claimed_is_not_sent_later(
     tmp_path: Path, state_dir: str, manager: JobManager
 ) -> None:
-    async with house(tmp_path, state_dir, manager) as home:
+    async with house(tmp_path, state_dir, manager, anew=True) as home:
         batch_id = await home.create(1000)
         pid = await home.feeder_pid()
         await home.until_ledger("submitted", 1)

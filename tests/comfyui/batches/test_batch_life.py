@@ -81,7 +81,7 @@ async def test_what_failed_in_a_paused_batch_runs_again_once_it_is_resumed(
 async def test_whoever_kills_the_feeder_pauses_the_batch_and_resume_goes_on(
     tmp_path: Path, state_dir: str, manager: JobManager
 ) -> None:
-    async with house(tmp_path, state_dir, manager) as home:
+    async with house(tmp_path, state_dir, manager, anew=True) as home:
         batch_id = await home.create(60)
         await home.until_ledger("submitted", 5)
         feeder = await home.feeder()
@@ -148,7 +148,7 @@ async def test_a_comfyui_that_nothing_else_helps_is_restarted_outside_of_the_fee
     wedge: str, tmp_path: Path, state_dir: str, manager: JobManager
 ) -> None:
     stuck = graphs.gil_hold(200) if wedge == "interpreter" else graphs.sleeping(200)
-    async with house(tmp_path, state_dir, manager) as home:
+    async with house(tmp_path, state_dir, manager, anew=True) as home:
         batch_id = await home.create_of([quick(), stuck, quick(), quick()], prompt_timeout_s=1.0, may_restart=True)
         first = await home.feeder()
         view = await home.over(batch_id, 120)
@@ -171,7 +171,7 @@ async def test_a_comfyui_that_nothing_else_helps_is_restarted_outside_of_the_fee
 async def test_without_leave_to_restart_the_batch_says_what_helps_and_waits(
     tmp_path: Path, state_dir: str, manager: JobManager
 ) -> None:
-    async with house(tmp_path, state_dir, manager) as home:
+    async with house(tmp_path, state_dir, manager, anew=True) as home:
         batch_id = await home.create_of([graphs.sys_exit(), quick(), quick()], prompt_timeout_s=1.0)
         view = await home.until(batch_id, lambda view: bool(view.trouble), "it says what is wrong", 60)
         assert "restart_comfyui(force=true) ends it, and the batch goes on" in view.trouble
@@ -194,7 +194,7 @@ def _move_to_another_boot(state_dir: str, job_id: str) -> None:
 
 @pytest.mark.requirement("comfyui.batch.survives")
 async def test_a_batch_goes_on_after_a_reboot(tmp_path: Path, state_dir: str, manager: JobManager) -> None:
-    async with house(tmp_path, state_dir, manager) as home:
+    async with house(tmp_path, state_dir, manager, anew=True) as home:
         batch_id = await home.create(40)
         await home.until_ledger("submitted", 3)
         job = await home.feeder()
@@ -297,7 +297,7 @@ async def _with_two_sent(home: House, gate: Path) -> str:
 async def test_a_restart_of_comfyui_loses_nothing_of_a_batch(
     requeue: str, tmp_path: Path, state_dir: str, manager: JobManager
 ) -> None:
-    async with house(tmp_path, state_dir, manager) as home:
+    async with house(tmp_path, state_dir, manager, anew=True) as home:
         batch_id = await _with_two_sent(home, tmp_path / "gate")
         assert "of batches" in await home.control.refusal(home.control.restart())
         outcome = await home.control.restart(force=True, requeue=requeue)
@@ -317,7 +317,7 @@ async def test_a_restart_of_comfyui_loses_nothing_of_a_batch(
 @pytest.mark.nightly
 @pytest.mark.requirement("comfyui.batch.survives")
 async def test_a_stopped_comfyui_loses_nothing_of_a_batch(tmp_path: Path, state_dir: str, manager: JobManager) -> None:
-    async with house(tmp_path, state_dir, manager) as home:
+    async with house(tmp_path, state_dir, manager, anew=True) as home:
         batch_id = await _with_two_sent(home, tmp_path / "gate")
         stopped = await home.control.stop(force=True)
         (tmp_path / "gate").touch()
@@ -356,7 +356,7 @@ def _feeder_by_hand(home: House) -> subprocess.Popen[bytes]:
 async def test_of_two_feeders_that_are_started_by_hand_one_works_and_the_other_takes_over(
     tmp_path: Path, state_dir: str, manager: JobManager
 ) -> None:
-    async with house(tmp_path, state_dir, manager) as home:
+    async with house(tmp_path, state_dir, manager, anew=True) as home:
         batch_id = await home.create(60, graphs.gated(tmp_path / "gate"))
         await home.until_ledger("submitted", 1)
         others = [_feeder_by_hand(home) for _ in range(2)]

@@ -148,7 +148,7 @@ async def _assault(
 async def test_every_prompt_ends_once_whoever_is_killed(
     victims: tuple[str, ...], tmp_path: Path, state_dir: str, manager: JobManager
 ) -> None:
-    async with house(tmp_path, state_dir, manager) as home:
+    async with house(tmp_path, state_dir, manager, anew=True) as home:
         await _assault(home, victims, count=60, kills=5, seed=SEED, patience_s=60)
 
 
@@ -160,7 +160,7 @@ async def test_every_prompt_ends_once_whoever_is_killed(
 async def test_every_prompt_of_five_hundred_ends_once_whoever_is_killed(
     version: str, *, seed: int, victims: tuple[str, ...], tmp_path: Path, state_dir: str, manager: JobManager
 ) -> None:
-    async with house(tmp_path, state_dir, manager, "--version", version) as home:
+    async with house(tmp_path, state_dir, manager, "--version", version, anew=True) as home:
         await _assault(home, victims, count=500, kills=40, seed=SEED + seed, patience_s=300)
 
 
