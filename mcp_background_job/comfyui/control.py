@@ -179,9 +179,7 @@ class ComfyUI:
             outcome = await self.lifecycle.restart_after(job_id, client=client, wait_s=_RESTART_S)
             if outcome.status != "queued":
                 return True
-            successor = replace(
-                request_of(self.endpoint.url, has_login=bool(self.endpoint.headers)), if_running="new", after=(job_id,)
-            )
+            successor = replace(request_of(self.endpoint.url, self.endpoint), if_running="new", after=(job_id,))
             await self._manager.start(successor, client=client)
             return False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import shlex
 import sys
@@ -69,8 +70,7 @@ class FeederJobs:
 
     async def start(self, server: str, *, client: str = "") -> Job:
         """Have a server fed, after what it is to be fed with was recorded."""
-        own = self._endpoint
-        request = request_of(server, has_login=server == own.url and bool(own.headers))
+        request = request_of(server, self._endpoint)
         deadline = time.monotonic() + _ENDING_S
         while True:
             # Under a name of its own, so that of several who start it at once one does.
@@ -143,17 +143,22 @@ def _digest(server: str) -> str:
     return hashlib.sha256(server.encode()).hexdigest()[:6]
 
 
-def request_of(server: str, *, has_login: bool = False) -> StartRequest:
-    """Return the job that feeds a server; one with a login is the one that our own environment names."""
+def request_of(server: str, own: Endpoint | None = None) -> StartRequest:
+    """Return the job that feeds a server; ``own`` is the one whose address and login we have."""
     # -P: what lies in the working directory must not pass for a module.
     argv = [sys.executable, "-P", "-m", "mcp_background_job", "comfyui", "feed"]
     return StartRequest(
         command=f"exec {shlex.join(argv)}",
         name=name_of(server),
-        # With a login it is in the environment that the feeder inherits, and stays out of what is told of a job.
-        env={} if has_login else {"COMFYUI_URL": server},
+        env=_environment(own) if own and own.url == server else {"COMFYUI_URL": server},
         is_own=True,
         # Whoever looks at a batch whose feeder is gone starts it again, and need not have to do with it.
         parent=ROOT,
         project=NO_PROJECT,
     )
+
+
+def _environment(own: Endpoint) -> dict[str, str]:
+    """Return what a feeder needs for a server, with the login, which jobs do not inherit."""
+    login = {"COMFYUI_HEADERS": json.dumps(dict(own.headers))} if own.headers else {}
+    return {"COMFYUI_URL": own.address, **login}

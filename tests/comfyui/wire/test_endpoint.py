@@ -161,9 +161,10 @@ async def test_no_error_and_no_log_has_the_login(caplog: pytest.LogCaptureFixtur
     assert "bWU6aHVzaA" not in caplog.text
 
 
-@pytest.mark.parametrize(("has_login", "given"), [(True, {}), (False, {"COMFYUI_URL": "http://127.0.0.1:8188"})])
-def test_a_feeder_inherits_the_url_with_a_login_and_is_given_one_without(
-    has_login: bool,  # noqa: FBT001
-    given: dict[str, str],
-) -> None:
-    assert request_of("http://127.0.0.1:8188", has_login=has_login).env == given
+def test_a_feeder_is_given_the_login_that_jobs_do_not_inherit(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = endpoint_of("http://me:hush@localhost:8188/", "", 0, headers={"X-Key": "1"})
+    for name, value in request_of(own.url, own).env.items():
+        monkeypatch.setenv(name, value)
+    settings = load_comfyui_settings()
+    assert endpoint_of(settings.url, "", 0, token=settings.token, headers=settings.headers) == own
+    assert request_of("http://10.0.0.1:8188", own).env == {"COMFYUI_URL": "http://10.0.0.1:8188"}
