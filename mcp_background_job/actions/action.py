@@ -74,6 +74,7 @@ class Action(Generic[Request, Reported]):
         effects: on the world.
         waits_s: how long a call may take at most, where everything answers (seconds); 0 for those that do not wait.
         setup: what its caller must know of how this program is set up, said behind what it does.
+        unmet: statuses of a report that is not what was asked for, and an error to whoever looks at that alone.
         form: of its report, where there is one form; otherwise it is a text, or depends on the request.
     """
 
@@ -82,6 +83,7 @@ class Action(Generic[Request, Reported]):
     waits_s: float = 0.0
     form: type[BaseModel] | None = None
     setup: str = ""
+    unmet: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -118,6 +120,13 @@ class Action(Generic[Request, Reported]):
             for field in dataclasses.fields(self._request)
             if field.default is not unset or field.default_factory is not unset
         )
+
+    def is_met(self, report: Report) -> bool:
+        """Tell whether a report is what was asked for, and not of what resists or cannot be reached."""
+        facts = report.facts if isinstance(report, Illustrated) else report
+        if not isinstance(facts, dict):
+            return True
+        return facts.get("reachable") is not False and facts.get("status") not in self.unmet
 
     async def call(self, caller: Caller, arguments: Mapping[str, Any]) -> Reported:
         """Do it with arguments as they came over a wire.

@@ -111,6 +111,7 @@ _OF_PROMPT = {
     "failed": RENDER_FAILED,
     "cancelled": RENDER_STOPPED,
     "lost_to_restart": RENDER_STOPPED,
+    "not_sent": REFUSED,
     "refused": REFUSED,
 }
 _OF_CANCEL = {

@@ -59,7 +59,19 @@ _SWITCHES = {
 OPTIONS = {
     name: f"--{name.removesuffix('_s').replace('_', '-')}"
     for name in (
-        *("combine", "fail_on", "grace_s", "grep", "if_running", "keep", "leftovers", "limit", "lines", "max_queued"),
+        *(
+            "combine",
+            "expect",
+            "fail_on",
+            "grace_s",
+            "grep",
+            "if_running",
+            "keep",
+            "leftovers",
+            "limit",
+            "lines",
+            "max_queued",
+        ),
         *("output_dir", "prompt_timeout_s", "requeue", "restart", "signal", "status", "stdin", "stream", "timeout_s"),
         *("until", "wait_s"),
     )

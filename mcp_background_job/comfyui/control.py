@@ -26,6 +26,7 @@ from mcp_background_job.comfyui.prompts.catalogue import Among, Catalogue
 from mcp_background_job.comfyui.prompts.history import History
 from mcp_background_job.comfyui.prompts.inputs import Inputs
 from mcp_background_job.comfyui.prompts.prompts import Prompts
+from mcp_background_job.comfyui.prompts.queue_memory import QueueMemory
 from mcp_background_job.comfyui.prompts.server_end import ServerEnds
 from mcp_background_job.comfyui.prompts.submit import Submitter
 from mcp_background_job.comfyui.prompts.uploads import Uploads
@@ -43,6 +44,7 @@ from mcp_background_job.registry.attempts import SqliteAttempts
 from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.downloads import SqliteDownloads
 from mcp_background_job.registry.journal import SqliteJournal
+from mcp_background_job.registry.seen import SqliteSeen
 from mcp_background_job.registry.servers import SqliteServers
 from mcp_background_job.registry.sessions import SqliteSessions
 from mcp_background_job.registry.uploads import SqliteUploads
@@ -85,6 +87,8 @@ class ComfyUI:
         self._servers = SqliteServers(journal.database)
         sessions = SqliteSessions(journal.database)
         self._journal = journal
+        memory = QueueMemory(endpoint, SqliteSeen(journal.database))
+        self._client.when_seen(memory.note)
         self._events = EventStream(endpoint)
         self._baselines = Baselines(directory)
         self._attempts = SqliteAttempts(journal.database)
@@ -107,6 +111,7 @@ class ComfyUI:
             manager,
             records=ServerRecords(directory),
             baselines=self._baselines,
+            memory=memory,
             settings=settings,
             lock_path=str(directory / f"lifecycle-{endpoint.port}.lock"),
         )

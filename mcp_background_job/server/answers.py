@@ -25,10 +25,11 @@ _JSON_TYPES = {
 }
 
 
-def as_tool_result(report: Report, endings: list[str]) -> ToolResult:
+def as_tool_result(report: Report, endings: list[str], *, is_error: bool = False) -> ToolResult:
     """Return a report, with the endings that the client has not been told of at its top.
 
-    Fields without a value are left out: every one of them would cost tokens.
+    Fields without a value are left out: every one of them would cost tokens. Clients, their hooks and tasks look at no
+    more than whether it is an error: it is one if the report is not what was asked for.
     """
     if isinstance(report, str):
         text = utf8("\n".join([*endings, report]))
@@ -41,7 +42,7 @@ def as_tool_result(report: Report, endings: list[str]) -> ToolResult:
         for picture in pictures
     ]
     text = TextContent(type="text", text=to_json(content))
-    return ToolResult(content=[text, *images], structured_content=content)
+    return ToolResult(content=[text, *images], structured_content=content, is_error=is_error)
 
 
 def as_tool_error(sentence: str, code: str) -> ToolResult:

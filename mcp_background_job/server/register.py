@@ -62,7 +62,7 @@ class ActionTool(Tool):
         except BackgroundJobError as error:
             return as_tool_error(f"{self._error}{error}", error.code)
         news = await self._manager.news.to_tell(caller.reader, Way.ANSWER, shown=_ends_shown(report))
-        return as_tool_result(report, news)
+        return as_tool_result(report, news, is_error=not self._action.is_met(report))
 
 
 def _ends_shown(report: Report) -> set[str]:

@@ -71,7 +71,7 @@ async def _serve(flags: Flags, ring: logs.LogRing) -> None:
         JobRoutes(queue, flag).register(application.router)
     manager_routes.register(application.router, flags.manager)
     application.router.add_get("/{path:.*}", not_found)
-    Worker(queue, Executor(flags, publisher, flag, ring), publisher, flags.history_gap).start()
+    Worker(queue, Executor(flags, publisher, flag, ring), publisher, flags).start()
     await _listen(application, flags)
     await publisher.publish()
 

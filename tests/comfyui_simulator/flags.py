@@ -15,6 +15,7 @@ class Flags:
     startup_delay: float
     start_gap: float
     history_gap: float
+    next_gap: float
     manager: str
     queue_status: int | None
     html: bool
@@ -46,6 +47,7 @@ def parse(arguments: list[str]) -> Flags:
         startup_delay=found.startup_delay,
         start_gap=found.start_gap,
         history_gap=found.history_gap,
+        next_gap=found.next_gap,
         manager=found.manager,
         queue_status=found.queue_status,
         html=found.html,
@@ -78,6 +80,7 @@ def _add_time_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--startup-delay", type=float, default=0.2, help="before the port is bound")
     parser.add_argument("--start-gap", type=float, default=0.0, help="from queue_running to the interrupt reset")
     parser.add_argument("--history-gap", type=float, default=0.0, help="from execution_success to the history entry")
+    parser.add_argument("--next-gap", type=float, default=0.0, help="from the end of a prompt to the next one's begin")
     parser.add_argument("--ledger", type=Path, help="file to which all that happens to prompts is appended")
     parser.add_argument("--monitor-period", type=float, default=10.0, help="of the thread that the first bar leaves")
     parser.add_argument("--slow-stop", action="store_true", help="take two seconds for SIGINT")

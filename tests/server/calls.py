@@ -17,9 +17,9 @@ class Caller:
         self.client = client
 
     async def facts(self, tool: str, **arguments: Any) -> dict[str, Any]:
-        """Call a tool that returns facts."""
-        result = await self.client.call_tool(tool, arguments)
-        assert result.structured_content is not None
+        """Call a tool that returns facts, whether they are what was asked for or not."""
+        result = await self.client.call_tool(tool, arguments, raise_on_error=False)
+        assert result.structured_content is not None, result.content
         return result.structured_content
 
     async def text(self, tool: str, **arguments: Any) -> str:

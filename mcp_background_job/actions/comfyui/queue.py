@@ -49,7 +49,10 @@ class ListPrompts:
     """Prompts to be listed."""
 
     status: Annotated[
-        Words | None, Field(description="some of pending, in_progress, completed, failed, cancelled, lost_to_restart")
+        Words | None,
+        Field(
+            description="some of pending, in_progress, completed, failed, cancelled, lost_to_restart, not_sent, unknown"
+        ),
     ] = None
     session: Annotated[str | None, Field(description="name or id")] = None
     batch: Word | None = None

@@ -51,6 +51,7 @@ class Submit:
     max_queued: Annotated[int, Field(description="batch: prompts in ComfyUI's queue at once")] = 2
     prompt_timeout_s: Annotated[float | None, Field(description="batch: stop a prompt that runs longer")] = None
     restart_if_wedged: Annotated[bool, Field(description="batch: restart ComfyUI where that takes it")] = False
+    expect: Annotated[int | None, Field(description="batch: how many prompts that makes, above 1000")] = None
     wait_s: Annotated[float, Field(description="wait this long for the end (max 50)")] = 2
 
     @property
@@ -167,11 +168,13 @@ async def _submitted(
 async def _batched(
     caller: Caller, comfyui: ComfyUI, workflows: list[Workflow], request: Submit, *, session_id: str, wait_s: float
 ) -> Facts:
-    from mcp_background_job.comfyui.batches.making import items_of
+    from mcp_background_job.comfyui.batches.making import check_number, items_of
     from mcp_background_job.comfyui.reports import queue_report
 
+    items = items_of(workflows, request.overrides or {}, request.combine)
+    check_number(items, expect=request.expect)
     created = await comfyui.batches.create(
-        items_of(workflows, request.overrides or {}, request.combine),
+        items,
         note=request.note,
         client=caller.client,
         session_id=session_id,

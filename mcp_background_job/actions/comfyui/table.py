@@ -17,23 +17,34 @@ if TYPE_CHECKING:
     from mcp_background_job.comfyui.control import ComfyUI
 
 
+#: Statuses of what was not done, or is not known, as against those of how a prompt or server is doing.
+_NOT_SUBMITTED = frozenset({"refused", "unknown"})
+_NOT_FOUND = frozenset({"unknown"})
+_NOT_CANCELED = frozenset(
+    {"wedged", "server_died", "unreachable", "not_found", "nothing_running", "running", "pending"}
+)
+_NOT_UPLOADED = frozenset({"incomplete"})
+_NOT_DOWNLOADED = frozenset({"incomplete", "unreachable", "not_found"})
+_NOT_STARTED = frozenset({"failed"})
+
+
 def comfyui_actions(opened: Opened[ComfyUI]) -> list[Action[Any, Any]]:
     """Return all that can be done with a ComfyUI."""
     rendering, queueing, lifecycle = Rendering(opened), Queueing(opened), Lifecycle(opened)
     return [
         Action(rendering.comfyui_status, Effects.LOOKS),
-        Action(rendering.comfyui_submit, Effects.STARTS, MAX_WAIT_S),
-        Action(rendering.comfyui_job, Effects.LOOKS, MAX_WAIT_S),
-        Action(rendering.comfyui_cancel_job, Effects.ENDS, CANCEL_S),
-        Action(rendering.comfyui_cancel_queued_job, Effects.ENDS, CANCEL_S),
+        Action(rendering.comfyui_submit, Effects.STARTS, MAX_WAIT_S, unmet=_NOT_SUBMITTED),
+        Action(rendering.comfyui_job, Effects.LOOKS, MAX_WAIT_S, unmet=_NOT_FOUND),
+        Action(rendering.comfyui_cancel_job, Effects.ENDS, CANCEL_S, unmet=_NOT_CANCELED),
+        Action(rendering.comfyui_cancel_queued_job, Effects.ENDS, CANCEL_S, unmet=_NOT_CANCELED),
         Action(queueing.comfyui_batch, Effects.ENDS, CANCEL_S),
         Action(queueing.comfyui_session, Effects.NOTES),
         Action(queueing.comfyui_jobs, Effects.LOOKS),
         Action(queueing.comfyui_errors, Effects.LOOKS),
         Action(queueing.comfyui_clear_history, Effects.ENDS),
-        Action(Uploading(opened).comfyui_upload, Effects.ADDS, LIMIT_S),
-        Action(Downloading(opened).comfyui_download, Effects.ADDS, LIMIT_S),
-        Action(lifecycle.start_comfyui, Effects.STARTS, START_S),
+        Action(Uploading(opened).comfyui_upload, Effects.ADDS, LIMIT_S, unmet=_NOT_UPLOADED),
+        Action(Downloading(opened).comfyui_download, Effects.ADDS, LIMIT_S, unmet=_NOT_DOWNLOADED),
+        Action(lifecycle.start_comfyui, Effects.STARTS, START_S, unmet=_NOT_STARTED),
         Action(lifecycle.stop_comfyui, Effects.ENDS, STOP_S),
-        Action(lifecycle.restart_comfyui, Effects.STARTS, START_S),
+        Action(lifecycle.restart_comfyui, Effects.STARTS, START_S, unmet=_NOT_STARTED),
     ]

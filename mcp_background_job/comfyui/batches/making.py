@@ -17,6 +17,9 @@ from mcp_background_job.errors import InvalidRequestError
 #: A batch with more is most likely a mistake in its lists of values.
 MAX_PROMPTS = 100_000
 
+#: More are made only by who says how many: two lists of values too many make a week of work.
+UNASKED = 1000
+
 #: One that runs and one that follows it without a pause.
 MAX_QUEUED = 2
 
@@ -48,6 +51,21 @@ def items_of(workflows: Sequence[Workflow], overrides: Mapping[str, object], com
         for workflow in workflows
         for values in expand(workflow.graph, overrides, combine, limit=MAX_PROMPTS)
     ]
+
+
+def check_number(items: Sequence[Item], *, expect: int | None) -> None:
+    """Check that so many prompts are meant.
+
+    Raises:
+        InvalidRequestError: another number is expected; or there are very many, and that was not said.
+    """
+    number = len(items)
+    if expect is not None and expect != number:
+        raise InvalidRequestError(f"expect={expect}: this makes {number} prompts. Nothing was submitted")
+    if expect is None and number > UNASKED:
+        raise InvalidRequestError(
+            f"this makes {number:,} prompts. Nothing was submitted: expect={number} says that so many are meant"
+        )
 
 
 def check(items: Sequence[Item], *, max_queued: int, prompt_timeout_s: float | None) -> None:

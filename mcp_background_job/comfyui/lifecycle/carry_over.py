@@ -12,11 +12,16 @@ from mcp_background_job.comfyui.prompts.submit import Submitter
 from mcp_background_job.comfyui.wire.answers import Accepted, Queue, Refused
 from mcp_background_job.comfyui.wire.client import Client
 from mcp_background_job.core.comfyui.submission import End, Submission
+from mcp_background_job.core.text import duration
 from mcp_background_job.errors import UnreachableError
 from mcp_background_job.executors import lanes
 from mcp_background_job.registry.journal_base import Journal
+from mcp_background_job.registry.seen import SeenQueue
 
 Requeue = Literal["none", "pending", "all"]
+
+#: What is said where prompts were lost that need not have been.
+DEFAULT = 'by default (requeue="none") nothing is submitted again; requeue="pending" or "all" would have done it'
 
 _REASON = "ComfyUI was stopped before it ended, and keeps no queue over a restart"
 
@@ -29,14 +34,16 @@ class Luggage:
         running: the prompts that run.
         pending: those that wait, in order.
         of_batches: those, running or pending, that their batches submit again by themselves.
-        is_guess: the server gave no answer, so this is what the journal has without an end; the first is taken for
-            the one that runs.
+        is_guess: the server gave no answer, so this is what the journal has without an end, and what was last seen of
+            its queue; if nobody has seen it, the first is taken for the one that runs.
+        seen_at: when it was last seen (seconds since the epoch), if it gave no answer and somebody has.
     """
 
     running: tuple[Submission, ...] = ()
     pending: tuple[Submission, ...] = ()
     of_batches: tuple[Submission, ...] = ()
     is_guess: bool = False
+    seen_at: float | None = None
 
     @property
     def all(self) -> tuple[Submission, ...]:
@@ -52,11 +59,10 @@ class Carried:
     refused: dict[str, str]
 
 
-async def pack(journal: Journal, server: str, queue: Queue | None) -> Luggage:
-    """Journal what a server has, and return it."""
+async def pack(journal: Journal, server: str, queue: Queue | None, seen: SeenQueue | None = None) -> Luggage:
+    """Journal what a server has, and return it; what it had when it was last seen, if it gives no answer."""
     if queue is None:
-        known = await lanes.journal(journal.open_on, server)
-        return _luggage(known[:1], known[1:], is_guess=True)
+        return await _remembered(journal, server, seen)
 
     def entries() -> tuple[list[Submission], list[Submission]]:
         running, pending = (
@@ -70,13 +76,42 @@ async def pack(journal: Journal, server: str, queue: Queue | None) -> Luggage:
     return _luggage(running, pending)
 
 
-def _luggage(running: list[Submission], pending: list[Submission], *, is_guess: bool = False) -> Luggage:
+async def _remembered(journal: Journal, server: str, seen: SeenQueue | None) -> Luggage:
+    known = await lanes.journal(journal.open_on, server)
+    if seen is None:
+        return _luggage(known[:1], known[1:], is_guess=True)
+    running = [entry for entry in seen.running if entry.is_open]
+    pending = [entry for entry in seen.pending if entry.is_open]
+    there = {entry.prompt_id for entry in (*running, *pending)}
+    pending += [entry for entry in known if entry.prompt_id not in there]
+    await lanes.journal(journal.record, [entry for entry in (*running, *pending) if not entry.is_ours])
+    return _luggage(running, pending, is_guess=True, seen_at=seen.at)
+
+
+def _luggage(
+    running: list[Submission], pending: list[Submission], *, is_guess: bool = False, seen_at: float | None = None
+) -> Luggage:
     return Luggage(
         running=tuple(entry for entry in running if entry.batch_id is None),
         pending=tuple(entry for entry in pending if entry.batch_id is None),
         of_batches=tuple(entry for entry in (*running, *pending) if entry.batch_id is not None),
         is_guess=is_guess,
+        seen_at=seen_at,
     )
+
+
+def told(luggage: Luggage) -> str:
+    """Return how sure it is what a server had."""
+    if not luggage.is_guess:
+        return ""
+    if luggage.seen_at is not None:
+        return (
+            f"ComfyUI gave no answer: its queue is taken for what it was when it was last seen, "
+            f"{duration(time.time() - luggage.seen_at)} ago. What others have submitted since is lost and not known, "
+            "and what has ended since may run again"
+        )
+    guess = "; of what the journal has without an end the first is taken for the one that ran" if luggage.all else ""
+    return f"ComfyUI gave no answer, and nobody has seen its queue: what else was lost is not known{guess}"
 
 
 async def wish(journal: Journal, luggage: Luggage, requeue: Requeue) -> list[Submission]:

@@ -7,6 +7,7 @@ from mcp_background_job.comfyui.lifecycle.carry_over import Luggage
 from mcp_background_job.comfyui.process.process import ServerProcess
 from mcp_background_job.comfyui.process.server_record import ServerRecords
 from mcp_background_job.comfyui.process.startup import is_run_as, looks_like_comfyui
+from mcp_background_job.comfyui.prompts.queue_memory import QueueMemory
 from mcp_background_job.comfyui.wire.answers import Queue
 from mcp_background_job.comfyui.wire.client import READ_S, Client
 from mcp_background_job.comfyui.wire.trouble import Trouble
@@ -24,6 +25,9 @@ _FORCED_LOOK_S = 0.8
 #: Characters of a command that a refusal shows.
 _COMMAND_LENGTH = 200
 
+#: What becomes of prompts, and what by default.
+_REQUEUE = 'requeue="pending" submits the pending ones again, "all" the running one too; by default they are lost'
+
 #: Prompts that a refusal names.
 _MAX_LISTED = 5
 
@@ -31,8 +35,9 @@ _MAX_LISTED = 5
 class Checks:
     """Looks at a server before anything is done to its process."""
 
-    def __init__(self, client: Client, journal: Journal, records: ServerRecords) -> None:
+    def __init__(self, client: Client, journal: Journal, records: ServerRecords, memory: QueueMemory) -> None:
         """Takes what it looks at."""
+        self._memory = memory
         self._client = client
         self._journal = journal
         self._records = records
@@ -86,19 +91,20 @@ class Checks:
             trouble = error
         else:
             await self._check_is_the_server(process)
-        luggage = await carry_over.pack(self._journal, self._endpoint.url, queue)
+        seen = await self._memory.last(process) if queue is None else None
+        luggage = await carry_over.pack(self._journal, self._endpoint.url, queue, seen)
         if force:
             return luggage
         if trouble:
             raise LifecycleError(
-                f"what would be lost is not known: {trouble}. The journal has {len(luggage.all)} prompts without an "
-                f"end{_listed(luggage.all)}. force=true goes ahead; with requeue they are submitted again"
+                f"what would be lost is not known: {trouble}. The journal, and what was last seen of its queue, have "
+                f"{len(luggage.all)} prompts without an end{_listed(luggage.all)}. force=true goes ahead; "
+                f"{_REQUEUE}"
             )
         if luggage.all:
             raise LifecycleError(
                 f"ComfyUI is busy: {len(luggage.running)} running{_listed(luggage.running)}, {len(luggage.pending)} "
-                f'pending{_listed(luggage.pending)} would be lost. force=true goes ahead; requeue="pending" submits '
-                'the pending ones again, "all" the running one too'
+                f"pending{_listed(luggage.pending)} would be lost. force=true goes ahead; {_REQUEUE}"
             )
         if luggage.of_batches:
             raise LifecycleError(

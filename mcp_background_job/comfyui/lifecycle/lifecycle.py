@@ -22,6 +22,7 @@ from mcp_background_job.comfyui.process.startup import (
     Settings,
 )
 from mcp_background_job.comfyui.process.supervision import Supervisor, who_supervises
+from mcp_background_job.comfyui.prompts.queue_memory import QueueMemory
 from mcp_background_job.comfyui.prompts.submit import Submitter
 from mcp_background_job.comfyui.wire.client import Client
 from mcp_background_job.core.comfyui.submission import Submission
@@ -54,6 +55,7 @@ class Lifecycle:
         *,
         records: ServerRecords,
         baselines: Baselines,
+        memory: QueueMemory,
         settings: Settings,
         lock_path: str,
     ) -> None:
@@ -66,7 +68,8 @@ class Lifecycle:
         self._records = records
         self._settings = settings
         self.job = ServerJob(client, manager, records, baselines, settings)
-        self._checks = Checks(client, journal, records)
+        self._checks = Checks(client, journal, records, memory)
+        self._memory = memory
         self._others = OtherRestarts(client, manager)
         self._lock_path = lock_path
         self._endpoint = client.endpoint
@@ -113,8 +116,13 @@ class Lifecycle:
             await self._wish(luggage, "none")
             outcome = await self.job.end(process, client, "stop_comfyui")
             await carry_over.leave_behind(self._journal, luggage)
-        of_batches = _ids(luggage.of_batches)
-        return replace(outcome, lost=_ids(luggage.all), of_batches=of_batches, took_s=time.monotonic() - began)
+        return replace(
+            outcome,
+            lost=_ids(luggage.all),
+            of_batches=_ids(luggage.of_batches),
+            detail="; ".join(filter(None, [outcome.detail, carry_over.told(luggage)])),
+            took_s=time.monotonic() - began,
+        )
 
     async def restart(self, *, client: str, force: bool, requeue: Requeue, wait_s: float) -> Outcome:
         """End ComfyUI with everything that it started, run it again as it was run, and wait until it answers.
@@ -129,7 +137,10 @@ class Lifecycle:
             process = await self._process()
             if process is None:
                 await self._checks.check_nobody_else_listens()
-                luggage = await carry_over.pack(self._journal, self._endpoint.url, None)
+                seen = await self._memory.last(None)
+                luggage = await carry_over.pack(self._journal, self._endpoint.url, None, seen)
+                if seen is None and not luggage.all:  # as far as anybody knows there was none that could have died
+                    luggage = Luggage()
                 startup = await self.job.startup()
                 again = await self._wish(luggage, requeue)
                 ended = Outcome("not_running")
@@ -233,7 +244,7 @@ class Lifecycle:
             await self._checks.check_is_comfyui(process, error)
             raise LifecycleError(
                 f"ComfyUI (pid {process.pid}) holds port {self._endpoint.port} and cannot be used: {error}. "
-                "restart_comfyui(force=true) ends it and starts it again"
+                'restart_comfyui(force=true, requeue="pending") ends it and starts it again'
             ) from error
         return Outcome("already_running", job_id=job.job_id if job else None, pid=process.pid)
 
@@ -249,7 +260,8 @@ class Lifecycle:
         """Submit again what was wished for, or see to it that somebody will; say what became of each prompt."""
         wished = _ids(again)
         lost = tuple(prompt_id for prompt_id in _ids(luggage.all) if prompt_id not in wished)
-        detail = "; ".join(filter(None, [outcome.detail, _guess(luggage)]))
+        default = carry_over.DEFAULT if lost and not again else ""
+        detail = "; ".join(filter(None, [outcome.detail, carry_over.told(luggage), default]))
         outcome = replace(outcome, lost=lost, of_batches=_ids(luggage.of_batches), detail=detail)
         if not again:
             return outcome
@@ -329,12 +341,3 @@ _LONG_WAIT_S = 50.0
 
 def _ids(entries: list[Submission] | tuple[Submission, ...]) -> tuple[str, ...]:
     return tuple(entry.prompt_id for entry in entries)
-
-
-def _guess(luggage: Luggage) -> str:
-    if not luggage.is_guess or not luggage.all:
-        return ""
-    return (
-        "ComfyUI gave no answer before, so which prompts had not ended is what the journal knows, and the first of "
-        "them is taken for the one that ran"
-    )

@@ -124,17 +124,29 @@ def _container_in(control_group: str) -> tuple[str, str] | None:
 
 # --- the desktop app ------------------------------------------------------------------------------------------------
 
-#: Parts of paths that only the desktop app has.
-_DESKTOP_MARKS = ("ComfyUI.app/", "@comfyorg", "comfyui-electron", "ComfyUI Desktop")
+#: Parts of paths that only the desktop app has: of the first one, and of "Comfy Desktop", which followed it and keeps
+#: what it has installed in a directory of its own.
+_DESKTOP_MARKS = (
+    "ComfyUI.app/",
+    "@comfyorg",
+    "comfyui-electron",
+    "ComfyUI Desktop",
+    "Comfy Desktop",
+    "comfy-desktop",
+    "ComfyUI-Installs/",
+)
 
 
 def _desktop(portrait: Portrait) -> Supervisor | None:
+    if JOB_ID_VARIABLE in portrait.environ:  # started here, from what the app has installed
+        return None
     # Not in the values of options: a person may keep pictures anywhere.
     started = takewhile(lambda argument: not argument.startswith("--"), portrait.argv)
-    for text in (portrait.exe or "", *started, portrait.parent_command):
+    # main.py is often a relative path, and the directory tells where it is.
+    for text in (portrait.exe or "", *started, portrait.parent_command, f"{portrait.cwd or ''}/"):
         if any(mark in text for mark in _DESKTOP_MARKS):
             return Supervisor(
-                Kind.DESKTOP, "ComfyUI Desktop", "quit and reopen ComfyUI Desktop", "it belongs to ComfyUI Desktop"
+                Kind.DESKTOP, "Comfy Desktop", "quit and reopen Comfy Desktop", "it belongs to Comfy Desktop"
             )
     return None
 

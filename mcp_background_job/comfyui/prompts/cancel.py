@@ -39,6 +39,10 @@ _HIT_LOOK_S = 0.1
 _SENDING_S = 1.0
 _SENDING_LOOK_S = 0.02
 
+#: The gap between two prompts is tens of milliseconds.
+_GAP_LOOKS = 10
+_GAP_LOOK_S = 0.05
+
 #: Pending prompts that were asked to leave are looked for so often before they are said to stay.
 _DROP_LOOKS = 20
 _DROP_LOOK_S = 0.1
@@ -88,10 +92,17 @@ class Canceller:
 
     async def cancel(self, prompt_id: str | None, *, clear_pending: bool = False) -> Cancelled:
         """Stop a prompt, by default the one that runs; drop all pending ones first if asked to."""
+        began = time.monotonic()
+        cancelled = await self._cancel(prompt_id, clear_pending=clear_pending)
+        return replace(cancelled, took_s=time.monotonic() - began)
+
+    async def _cancel(self, prompt_id: str | None, *, clear_pending: bool) -> Cancelled:
         if prompt_id is not None and await self._is_withdrawn(check_prompt_id(prompt_id)):
             return Cancelled(Verdict.CANCELLED, prompt_id)
         walk = await self._begin(prompt_id, CancelPlan())
         queue = await self._first_queue(walk)
+        if prompt_id is None:
+            queue = await self._between_prompts(walk, queue)
         if isinstance(queue, Cancelled):
             return queue
         dropped, kept = await self._drop(queue) if clear_pending else ((), ())
@@ -105,11 +116,23 @@ class Canceller:
             return Cancelled(Verdict.CANCELLED, walk.prompt_id, dropped=dropped, kept=kept)
         return replace(await self._go(walk), dropped=dropped, kept=kept)
 
+    async def _between_prompts(self, walk: _Walk, queue: Queue | Cancelled) -> Queue | Cancelled:
+        """Look again while nothing runs and something waits: for a moment it is so between two prompts (measured)."""
+        for _ in range(_GAP_LOOKS):
+            if isinstance(queue, Cancelled) or queue.running or not queue.pending:
+                break
+            await asyncio.sleep(_GAP_LOOK_S)
+            queue = await self._first_queue(walk)
+        return queue
+
     async def cancel_pending(self, prompt_id: str) -> Cancelled:
         """Take one prompt out of the queue; one that runs is left alone."""
+        began = time.monotonic()
         if await self._is_withdrawn(check_prompt_id(prompt_id)):
-            return Cancelled(Verdict.CANCELLED, prompt_id)
-        return await self._go(await self._begin(check_prompt_id(prompt_id), CancelPlan(only_pending=True)))
+            cancelled = Cancelled(Verdict.CANCELLED, prompt_id)
+        else:
+            cancelled = await self._go(await self._begin(prompt_id, CancelPlan(only_pending=True)))
+        return replace(cancelled, took_s=time.monotonic() - began)
 
     async def _is_withdrawn(self, prompt_id: str) -> bool:
         """Cancel a prompt that its batch has yet to send; returns whether it was one."""

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from mcp_background_job.comfyui.prompts.diagnosis import Missing, missing_of_failure, missing_of_refusal
-from mcp_background_job.comfyui.prompts.prompts import Prompt, Prompts, ended, of_journal
+from mcp_background_job.comfyui.prompts.prompts import NOT_SENT, Prompt, Prompts, ended, of_journal
 from mcp_background_job.comfyui.prompts.results import cause_of, finished_of_result, refused_of_result
 from mcp_background_job.comfyui.prompts.witness import RAN
 from mcp_background_job.comfyui.wire.answers import Failure, Finished, Queue, Refused
@@ -19,7 +19,7 @@ from mcp_background_job.registry.journal_base import Journal
 from mcp_background_job.registry.sessions import SqliteSessions
 
 #: Every word that a prompt in a list can have.
-STATUSES = ("pending", "in_progress", "completed", "failed", "cancelled", "lost_to_restart", "unknown")
+STATUSES = ("pending", "in_progress", "completed", "failed", "cancelled", "lost_to_restart", NOT_SENT, "unknown")
 
 
 @dataclass(frozen=True)

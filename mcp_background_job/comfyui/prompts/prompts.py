@@ -30,6 +30,9 @@ from mcp_background_job.registry.journal_base import Journal
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
+#: The status of a prompt that nobody heard.
+NOT_SENT = "not_sent"
+
 #: The server keeps so many lines of its log; with fewer the first is from its start.
 LOG_RING = 300
 
@@ -88,7 +91,7 @@ class Prompt:
 
     Attributes:
         prompt_id: its id.
-        status: pending, in_progress, completed, failed, cancelled, lost_to_restart or unknown.
+        status: pending, in_progress, completed, failed, cancelled, lost_to_restart, not_sent or unknown.
         reason: for what the status alone does not say.
         position: how many prompts run before it, while it is pending.
         finished: how it ended, if the history has it.
@@ -281,9 +284,10 @@ def of_journal(submission: Submission, finished: Finished | None = None) -> Prom
         return replace(
             prompt, status="pending", reason=f"it went with ComfyUI, and batch {submission.batch_id} sends it again"
         )
+    if submission.is_unheard:
+        return replace(prompt, status=NOT_SENT, reason="ComfyUI did not hear it, and nothing was submitted")
     if submission.stage is Stage.REFUSED and submission.end is None:
-        reason = f"the server refused it: {submission.reason}".removesuffix(": ")
-        return replace(prompt, status=str(End.FAILED), reason=reason)
+        return replace(prompt, status=str(End.FAILED), reason=f"the server refused it: {submission.reason}")
     return prompt
 
 

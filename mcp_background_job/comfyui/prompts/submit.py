@@ -132,7 +132,7 @@ class Submitter:
         if isinstance(answer, Refused):
             await self._events.forget(submission.prompt_id)
             refusal = content_of_refusal(answer)
-            reason = cause_of_refusal(answer)
+            reason = cause_of_refusal(answer) or "it gives no reason"
             await lanes.journal(self._journal.refused, submission.prompt_id, reason=reason, result=refusal)
         else:
             await lanes.journal(self._journal.answered, submission.prompt_id, Stage.ACCEPTED, answer.number)

@@ -98,7 +98,8 @@ def _what_will_happen(canceled: CanceledBatch) -> str:
 
 def _how_interrupted(one: Cancelled) -> str:
     if one.verdict is Verdict.WEDGED:
-        return f"{one.prompt_id} resists the interrupt: only restart_comfyui(force=true) ends it for certain"
+        restart = 'restart_comfyui(force=true, requeue="pending")'
+        return f"{one.prompt_id} resists the interrupt: only {restart} ends it for certain"
     return f"{one.prompt_id}, which ran, was to be stopped: {one.verdict}"
 
 

@@ -233,7 +233,8 @@ def node_errors_of(errors: tuple[NodeError, ...]) -> list[str] | None:
 _ADVICE = {
     Verdict.FINISHED: "it finished by itself; its outputs are there",
     Verdict.FAILED: "it failed by itself; see error",
-    Verdict.SERVER_DIED: "the server is gone, and its queue with it: start_comfyui or restart_comfyui",
+    Verdict.SERVER_DIED: "the server is gone, and its queue with it: "
+    'restart_comfyui(requeue="pending") starts it, and submits again what waited',
     Verdict.RUNNING: "it runs already and was left alone: comfyui_cancel_job stops it",
     Verdict.PENDING: "the server keeps it in its queue against every request",
     Verdict.NOTHING_RUNNING: "no prompt runs",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
@@ -39,6 +39,11 @@ class Client:
         """Names the server; connects nowhere."""
         self.endpoint = endpoint
         self._http: httpx2.AsyncClient | None = None
+        self._note: Callable[[Queue], Awaitable[None]] | None = None
+
+    def when_seen(self, note: Callable[[Queue], Awaitable[None]]) -> None:
+        """Have this done with every queue that is read."""
+        self._note = note
 
     async def close(self) -> None:
         """Let go of all connections."""
@@ -53,7 +58,10 @@ class Client:
             UnreachableError: no answer, or none that makes sense; so for all methods.
         """
         with self._read("/queue"):
-            return answers.queue_of(await self._json("GET", "/queue", read_s=read_s))
+            queue = answers.queue_of(await self._json("GET", "/queue", read_s=read_s))
+        if self._note:
+            await self._note(queue)
+        return queue
 
     async def finished(self, prompt_id: str, *, read_s: float = READ_S) -> Finished | None:
         """Return how a prompt ended, ``None`` if the history does not have it."""

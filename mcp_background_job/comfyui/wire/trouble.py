@@ -30,7 +30,7 @@ ADVICE = {
     "COMFYUI_URL)",
     Trouble.UNREACHABLE: "the host cannot be reached: check COMFYUI_URL and the network",
     Trouble.SILENT: "it takes connections and does not answer: its interpreter is held or stopped, and only "
-    "restart_comfyui helps if that lasts",
+    'restart_comfyui(force=true, requeue="pending") helps if that lasts',
     Trouble.DROPPED: "it closed the connection in the middle of a request: it may have just died or be restarting",
     Trouble.FORBIDDEN: "it refuses access: a proxy or a login stands before it (COMFYUI_TOKEN, COMFYUI_HEADERS)",
     Trouble.BROKEN: "it answers with an error of its own",

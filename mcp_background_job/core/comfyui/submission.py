@@ -86,6 +86,11 @@ class Submission:
         return self.stage in (Stage.SENDING, Stage.ACCEPTED) and self.end is None
 
     @property
+    def is_unheard(self) -> bool:
+        """Whether it surely did not reach its server: one that the server refused has its reason."""
+        return self.stage is Stage.REFUSED and self.end is None and not self.reason
+
+    @property
     def is_waiting(self) -> bool:
         """Whether its batch has yet to send it."""
         return self.stage is Stage.WAITING and self.end is None

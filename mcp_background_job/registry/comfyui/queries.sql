@@ -91,7 +91,8 @@ SELECT *, '' AS graph, '{}' AS extra_data FROM submissions
 WHERE server = :server AND retried_as IS NULL
   AND (:batch_id IS NULL OR batch_id = :batch_id)
   AND (:session_id IS NULL OR prompt_id IN (SELECT prompt_id FROM tracked WHERE session_id = :session_id))
-  AND (:statuses = '[]' OR CASE WHEN stage = 'refused' THEN 'failed'
+  AND (:statuses = '[]' OR CASE WHEN stage = 'refused' AND reason = '' AND ending IS NULL THEN 'not_sent'
+                                WHEN stage = 'refused' THEN 'failed'
                                 WHEN ending IS NOT NULL THEN ending
                                 WHEN stage = 'waiting' THEN 'pending'
                                 ELSE 'open' END IN (SELECT value FROM json_each(:statuses)))
@@ -368,3 +369,40 @@ WHERE server = :server AND sha256 = :sha256 AND purpose = :purpose AND subfolder
 -- prompt_at --
 -- Of a prompt that was tried again, the last try.
 SELECT prompt_id FROM submissions WHERE batch_id = :batch_id AND position = :position AND retried_as IS NULL;
+
+-- seen_ids --
+SELECT prompt_id FROM seen_prompts WHERE server = :server;
+
+-- unsee --
+DELETE FROM seen_prompts WHERE server = :server AND prompt_id = :prompt_id;
+
+-- see --
+-- The graph of what was submitted here is in the journal.
+INSERT OR REPLACE INTO seen_prompts (server, prompt_id, is_running, number, submitted_at, graph, extra_data)
+SELECT :server, :prompt_id, :is_running, :number, :submitted_at,
+       CASE WHEN is_known THEN '' ELSE :graph END, CASE WHEN is_known THEN '{}' ELSE :extra_data END
+FROM (SELECT EXISTS (SELECT 1 FROM submissions WHERE prompt_id = :prompt_id) AS is_known);
+
+-- see_place --
+UPDATE seen_prompts SET is_running = :is_running
+WHERE server = :server AND prompt_id = :prompt_id AND is_running <> :is_running;
+
+-- see_queue --
+INSERT INTO seen_queues (server, seen_at) VALUES (:server, :at)
+ON CONFLICT DO UPDATE SET seen_at = max(seen_at, excluded.seen_at);
+
+-- seen_at --
+SELECT seen_at FROM seen_queues WHERE server = :server;
+
+-- seen --
+-- As the journal has it, with what became of it since; else as a prompt of somebody else's.
+SELECT prompt_id, seen_prompts.server, coalesce(whole.submitted_at, seen_prompts.submitted_at) AS submitted_at,
+       coalesce(whole.graph, seen_prompts.graph) AS graph,
+       coalesce(whole.extra_data, seen_prompts.extra_data) AS extra_data,
+       coalesce(note, '') AS note, coalesce(client, '') AS client, coalesce(front, 0) AS front,
+       coalesce(whole.number, seen_prompts.number) AS number, coalesce(stage, 'accepted') AS stage, ending, ended_at,
+       coalesce(reason, '') AS reason, coalesce(is_ours, 0) AS is_ours, coalesce(requeue, 0) AS requeue, batch_id,
+       position, graph_id, coalesce(overrides, '') AS overrides, started_at, outputs, overdue_s, retried_as
+FROM seen_prompts LEFT JOIN whole USING (prompt_id)
+WHERE seen_prompts.server = :server AND is_running = :is_running
+ORDER BY seen_prompts.number IS NULL, seen_prompts.number, seen_prompts.submitted_at, prompt_id;

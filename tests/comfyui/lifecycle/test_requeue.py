@@ -106,6 +106,37 @@ async def test_who_submitted_a_prompt_by_himself_hears_of_its_end_after_the_rest
                 assert listener.until(is_end)["data"]["prompt_id"] == others
 
 
+async def test_of_a_silent_one_the_browsers_queue_is_carried_over_as_it_was_last_seen(
+    tmp_path: Path, manager: JobManager
+) -> None:
+    with a_checkout(tmp_path) as simulator:
+        async with control_of(manager, simulator.port) as control:
+            wedge = submit(simulator, graphs.sleeping(250), client_id="browser")
+            theirs = submit(simulator, stuck(), client_id="browser", extra_data={"kept": 1})
+            wait_running(simulator, wedge)
+            ours = await control.submit(stuck())
+            await control.comfyui.status()
+            simulator.signal(signal.SIGSTOP)
+            outcome = await control.restart(force=True, requeue="pending")
+            assert list(outcome.requeued) == [theirs, ours]
+            assert outcome.lost == (wedge,)
+            assert "last seen" in outcome.detail
+            [again, _] = (ask(simulator, "GET", "/queue").json[name] for name in ("queue_running", "queue_pending"))
+            assert (again[0][1], again[0][3]["client_id"], again[0][3]["kept"]) == (theirs, "browser", 1)
+
+
+async def test_where_nobody_has_seen_the_queue_of_a_silent_one_that_is_said(
+    tmp_path: Path, manager: JobManager
+) -> None:
+    with a_checkout(tmp_path) as simulator:
+        async with control_of(manager, simulator.port) as control:
+            wait_running(simulator, submit(simulator, stuck()))
+            simulator.signal(signal.SIGSTOP)
+            outcome = await control.restart(force=True, requeue="all")
+            assert (outcome.status, outcome.requeued, outcome.lost) == ("restarted", {}, ())
+            assert "what else was lost is not known" in outcome.detail
+
+
 async def test_of_a_silent_one_the_journal_tells_what_to_submit_again(tmp_path: Path, manager: JobManager) -> None:
     with a_checkout(tmp_path) as simulator:
         async with control_of(manager, simulator.port) as control:
@@ -119,7 +150,7 @@ async def test_of_a_silent_one_the_journal_tells_what_to_submit_again(tmp_path: 
             outcome = await control.restart(force=True, requeue="pending")
             assert list(outcome.requeued) == waiting
             assert outcome.lost == (wedge,)
-            assert "journal" in outcome.detail
+            assert "last seen" in outcome.detail
             assert _all(simulator) == waiting
             assert await control.state_of(done) == "completed"
 

@@ -237,18 +237,29 @@ def test_other_parents_are_no_supervisors(parent: str) -> None:
         {"parent_command": "/Applications/ComfyUI.app/Contents/MacOS/ComfyUI"},
         {"exe": "/home/ada/.local/share/@comfyorg/comfyui-electron/.venv/bin/python"},
         {"parent_command": "/opt/ComfyUI Desktop/comfyui-desktop --no-sandbox"},
+        {"parent_command": "/opt/Comfy Desktop/Comfy Desktop --type=utility"},
+        {"parent_command": "/usr/bin/comfy-desktop"},
+        {"cwd": "/home/ada/ComfyUI-Installs/standard/ComfyUI"},
+        {"argv": ["/home/ada/ComfyUI-Installs/gpu/.venv/bin/python", "main.py"]},
         {"argv": ["/x/python", "/usr/lib/comfyui-electron/resources/ComfyUI/main.py"], "uid": 0},
     ],
 )
 def test_the_desktop_app_is_quit_and_reopened(changes: dict[str, object]) -> None:
     found = who_supervises(replace(PLAIN, **changes), my_uid=ME)
     assert found
-    assert (found.kind, found.command) == (Kind.DESKTOP, "quit and reopen ComfyUI Desktop")
+    assert (found.kind, found.command) == (Kind.DESKTOP, "quit and reopen Comfy Desktop")
 
 
 def test_a_directory_of_the_users_does_not_make_the_desktop_app() -> None:
     argv = ["python", "main.py", "--output-directory", "/home/ada/ComfyUI Desktop/out"]
     assert who_supervises(replace(PLAIN, argv=argv), my_uid=ME) is None
+
+
+def test_what_a_job_of_ours_runs_where_the_desktop_app_installs_is_ours() -> None:
+    place = "/home/ada/ComfyUI-Installs/standard"
+    argv = [f"{place}/.venv/bin/python", "main.py"]
+    ours = replace(PLAIN, argv=argv, cwd=f"{place}/ComfyUI", environ={JOB_ID_VARIABLE: "j1"})
+    assert who_supervises(ours, my_uid=ME) is None
 
 
 def test_another_users_process_is_that_users() -> None:

@@ -106,3 +106,20 @@ async def test_a_wait_for_a_short_prompt_ends_with_its_end(times: int, version: 
         for _ in range(times):
             prompt = (await control.submitter.wait(await control.submit(graphs.sleeping(0.01)), PATIENCE_S)).status
             assert prompt == "completed"
+
+
+async def test_the_gap_between_two_prompts_is_not_taken_for_nothing_running(tmp_path: Path) -> None:
+    async with controlled(tmp_path, "--next-gap", "0.2") as (control, simulator):
+        first = await control.submit(graphs.stepped(1, 0.01))
+        second = await control.submit(graphs.stepped(600, 0.05))
+        await control.until_over(first)
+        assert queued(simulator) == {second}
+        cancelled = await control.cancel(None)
+        assert (cancelled.verdict, cancelled.prompt_id) == (Verdict.CANCELLED, second)
+        assert cancelled.took_s > 0
+
+
+async def test_a_cancel_says_how_long_it_took_whatever_came_of_it(tmp_path: Path) -> None:
+    async with controlled(tmp_path) as (control, _):
+        nothing = await control.cancel(None)
+        assert (nothing.verdict, nothing.took_s > 0) == (Verdict.NOTHING_RUNNING, True)

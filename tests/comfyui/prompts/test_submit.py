@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from mcp_background_job.comfyui.prompts import workflow
+from mcp_background_job.comfyui.prompts.prompts import of_journal
 from mcp_background_job.comfyui.wire.trouble import Trouble
 from mcp_background_job.core.comfyui.submission import Stage, Submission
 from mcp_background_job.errors import UnreachableError
@@ -178,6 +179,8 @@ async def test_where_nobody_listens_nothing_was_submitted(tmp_path: Path) -> Non
         with pytest.raises(UnreachableError, match="nothing was submitted"):
             await control.submit(graphs.output())
         assert _the_one(control).stage is Stage.REFUSED
+        listed = of_journal(_the_one(control))
+        assert (listed.status, "refused" in listed.reason) == ("not_sent", False)
 
 
 @pytest.mark.requirement("comfyui.submit.once")

@@ -23,8 +23,8 @@ def jobs(
     """List prompts, those of earlier days too: what runs, what waits, then what ended, newest first.
 
     Args:
-        status: Only pending, in_progress, completed, failed, cancelled, lost_to_restart or unknown ones; may be
-            repeated, or hold several with commas between.
+        status: Only pending, in_progress, completed, failed, cancelled, lost_to_restart, not_sent or unknown ones; may
+            be repeated, or hold several with commas between.
         session: Only those of this session, by name or id; without a value, of the current one.
         batch: Only those of this batch.
         limit: How many at most.

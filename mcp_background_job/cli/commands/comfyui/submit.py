@@ -53,6 +53,7 @@ def submit(
     front: bool = False,
     max_queued: OptionalLimit = None,
     prompt_timeout: OptionalSeconds = None,
+    expect: OptionalLimit = None,
     restart_if_wedged: bool = False,
     wait: OptionalSeconds = None,
     follow: Follow = False,
@@ -72,6 +73,7 @@ def submit(
         front: Before all pending ones; for a single prompt.
         max_queued: Batch: how many of its prompts are in ComfyUI's queue at once; 2 unless given.
         prompt_timeout: Batch: stop a prompt that runs for longer, in seconds or as 5m.
+        expect: Batch: how many prompts that makes; needed above 1000.
         restart_if_wedged: Batch: restart ComfyUI where nothing else stops it.
         wait: Wait this long for its end, in seconds or as 5m.
         follow: Show its progress until it is over, or until --wait. Ctrl-C leaves it running.
@@ -87,6 +89,7 @@ def submit(
         front=front,
         max_queued=max_queued or MAX_QUEUED,
         prompt_timeout_s=prompt_timeout,
+        expect=expect,
         restart_if_wedged=restart_if_wedged,
         wait_s=0.0,
     )

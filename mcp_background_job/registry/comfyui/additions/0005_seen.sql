@@ -1,0 +1,16 @@
+-- What was last seen of the queue of each server, by anybody's look: a server that dies keeps none.
+CREATE TABLE seen_queues (
+    server  TEXT PRIMARY KEY,
+    seen_at REAL NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE seen_prompts (
+    server       TEXT NOT NULL,
+    prompt_id    TEXT NOT NULL,
+    is_running   INTEGER NOT NULL,
+    number       REAL,
+    submitted_at REAL NOT NULL,
+    graph        TEXT NOT NULL, -- empty where the journal has it
+    extra_data   TEXT NOT NULL,
+    PRIMARY KEY (server, prompt_id)
+);
