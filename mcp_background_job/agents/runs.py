@@ -7,14 +7,16 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, get_args
 
 from mcp_background_job.agents import journal, messages, records, watching
 from mcp_background_job.agents.adapters.base import Adapter
+from mcp_background_job.agents.adapters.options import refuse_unknown
 from mcp_background_job.agents.adapters.table import adapter_named
 from mcp_background_job.agents.answering import answer
+from mcp_background_job.agents.awaiting import until_settled
 from mcp_background_job.agents.catalog import Catalog, Reference, new_id, workspace
 from mcp_background_job.agents.launching import Launcher, Policy, Session
 from mcp_background_job.agents.projection import WAITING
@@ -84,6 +86,7 @@ class RunManager:
         await lanes.look(check, request)
         text = await lanes.look(text_of, request)
         adapter = adapter_named(request.backend)
+        refuse_unknown(request.config, adapter.config_keys, request.backend)
         session = Session("s" + new_id())
         if request.session_mode == "resume":
             session = await self._session(adapter, request.session_id or "", request.backend)
@@ -116,6 +119,31 @@ class RunManager:
             UnknownRunError: there is none.
         """
         return await self._seen(await self._find(reference))
+
+    async def glance(self, run_id: str) -> Run:
+        """Return a run as it is now, for one who looks again and again: cheap while its agent says nothing.
+
+        Raises:
+            UnknownRunError: there is none.
+        """
+        return await self._watcher.glance(await self._find(Reference(run_id)))
+
+    async def wait(
+        self, references: list[Reference], *, wait_s: float, for_all: bool, known: Collection[str]
+    ) -> list[Run]:
+        """Wait until runs are over, all of them or any, or until one of them asks something; returns all as they are.
+
+        Args:
+            references: of the runs.
+            wait_s: so long at most.
+            for_all: wait for all.
+            known: those of which the caller knows that they are over; their end does not end a wait for any.
+
+        Raises:
+            UnknownRunError: there is no such run.
+        """
+        records = [await self._find(reference) for reference in references]
+        return await until_settled(self._watcher, records, wait_s=wait_s, for_all=for_all, known=known)
 
     async def list(
         self,
@@ -313,7 +341,8 @@ def _resuming(record: RunRecord, message: Mapping[str, Any]) -> SpawnRequest:
         nickname=record.agent_name,
         output_schema=record.output_schema,
         metadata=record.metadata,
-        config=record.config,
+        # Release 1.0.0 has passed over what it did not know: such a run can be gone on with all the same.
+        config={key: record.config[key] for key in adapter_named(record.backend).config_keys if key in record.config},
         timeout_s=record.timeout_s,
         idle_timeout_s=record.idle_timeout_s,
         leftovers=record.leftovers,  # pyright: ignore[reportArgumentType]  the same

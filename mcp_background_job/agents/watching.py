@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import os
 import time
 from typing import Any
 
@@ -12,6 +13,7 @@ from mcp_background_job.agents import journal, reader
 from mcp_background_job.agents.adapters.table import adapter_named
 from mcp_background_job.agents.catalog import Catalog
 from mcp_background_job.agents.journal import EventReader
+from mcp_background_job.agents.projection import WAITING
 from mcp_background_job.agents.reader import Known
 from mcp_background_job.agents.records import Checkpoint, RunRecord
 from mcp_background_job.agents.results import Polled, Run
@@ -42,6 +44,13 @@ LOCK_PATIENCE_S = 2.0
 _SETTLE_S = 0.02
 
 
+#: A glance at a run is believed so long although no sign has changed: the death of a runner changes none.
+_GLANCE_S = 5.0
+
+#: Length of a log, and time stamps of the files of a job and of its run.
+_Signs = tuple[int, int | None, int]
+
+
 class Watcher:
     """Looks at runs."""
 
@@ -52,6 +61,7 @@ class Watcher:
         self._events = EventReader()
         self._attended: dict[str, asyncio.Task[None]] = {}
         self._visits: dict[str, asyncio.Task[Known]] = {}
+        self._glances: dict[str, tuple[_Signs, float, Run]] = {}
 
     async def close(self) -> None:
         """Attend to no run any more."""
@@ -103,6 +113,37 @@ class Watcher:
             if events or known.state.is_over or left <= 0:
                 return Polled(Run(record, known.state), events, events[-1]["seq"] if events else after_seq)
             await self._news(record, known, left)
+
+    async def until_settled(self, record: RunRecord, deadline: float) -> Run:
+        """Return a run once it is over or asks something, or as it is at a moment of the monotonic clock."""
+        while True:
+            known = await self.visit(record)
+            left = deadline - time.monotonic()
+            if known.state.is_over or known.state.status in WAITING or left <= 0:
+                return Run(record, known.state, is_behind=known.is_behind)
+            await self._news(record, known, left)
+
+    async def glance(self, record: RunRecord) -> Run:
+        """Return a run as it is; looks no further if its log is as it was at the last glance."""
+        signs = await lanes.look(self._signs, record)
+        last = self._glances.get(record.run_id)
+        if last is not None and last[0] == signs and time.monotonic() - last[1] < _GLANCE_S:
+            return last[2]
+        known = await self.visit(record)
+        run = Run(record, known.state, is_behind=known.is_behind)
+        self._glances.pop(record.run_id, None)
+        if not (known.is_unsettled or known.is_behind or known.state.is_over):
+            self._glances[record.run_id] = signs, time.monotonic(), run
+        return run
+
+    def _signs(self, record: RunRecord) -> _Signs:
+        """Return what changes when there may be something new: the log, the life of the job, or somebody's answer."""
+        store = self._manager.places.store_of(record.job_id)
+        try:
+            checkpoint = os.stat(self._catalog.directory(record.run_id).checkpoint).st_mtime_ns
+        except FileNotFoundError:
+            checkpoint = 0
+        return store.log_extent(record.job_id)[1], store.changed_at(record.job_id), checkpoint
 
     async def event(self, record: RunRecord, seq: int) -> dict[str, Any] | None:
         """Return one event, ``None`` if there is none with this number."""

@@ -13,13 +13,15 @@ import logging
 import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Protocol, TypeVar
 
 from mcp_background_job.core.job import how_it_ended
 from mcp_background_job.core.news import END, Item, Kind, Reader, Shown, Way, sentence
 from mcp_background_job.core.states import State
 from mcp_background_job.errors import CorruptRecordError, RegistryError
 from mcp_background_job.executors.places import Places
+from mcp_background_job.jobdir.layout import is_job_id
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobs.indexing.passes import settled
 from mcp_background_job.jobs.indexing.view import job_of, observed, unrecorded
@@ -41,8 +43,37 @@ _GLANCE_S = 0.05
 _Signs = tuple[int, int]
 
 
+@dataclass(frozen=True)
+class Found:
+    """What a look at subjects that are no jobs has found.
+
+    Attributes:
+        items: of each that was looked at, what is new, whoever was told: its end, or the question that stands.
+        gone: those that there are no more.
+    """
+
+    items: Mapping[str, Item | None] = field(default_factory=dict[str, Item | None])
+    gone: Collection[str] = ()
+
+
+class Others(Protocol):
+    """Subjects of news that are no jobs: runs, of which nothing here knows anything."""
+
+    def has(self, subject: str) -> bool:
+        """Tell whether a subject is one of these."""
+        ...
+
+    async def look(self, subjects: Collection[str]) -> Found:
+        """Look at some of them."""
+        ...
+
+
 class JobNews:
-    """News of jobs, for all readers of this state directory. The store is used in a thread of its own."""
+    """News of jobs, for all readers of this state directory. The store is used in a thread of its own.
+
+    Attributes:
+        others: whose news are told with those of jobs, if there are such.
+    """
 
     def __init__(self, places: Places, open_store: Callable[[], News]) -> None:
         """Opens nothing yet; ``open_store`` is called in the thread."""
@@ -53,7 +84,9 @@ class JobNews:
         self._stamp = -1
         self._glance: tuple[float, _Signs | None] = (0.0, None)
         self._nothing_new: dict[tuple[Reader, Way], _Signs] = {}
+        self._questions: dict[tuple[str, str], str] = {}
         self._is_closed = False
+        self.others: Others | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="news")
 
     def expect(self, reader: Reader, job_ids: Collection[str]) -> None:
@@ -68,10 +101,18 @@ class JobNews:
         """
         if self._is_quiet(reader, way):
             return []
-        items = await self._call(lambda news: self._take(news, reader, way))
+        found = await self._look_at_others(reader)
+        items = await self._call(lambda news: self._take(news, reader, way, found))
         told = [sentence(item) for item in items if item.subject not in shown]
         more = len(told) - _MAX_TOLD
         return [f"{more} more jobs ended (list_jobs)", *told[-_MAX_TOLD:]] if more > 0 else told
+
+    async def _look_at_others(self, reader: Reader) -> Found:
+        others = self.others
+        if others is None:
+            return Found()
+        awaited = [subject for subject in await self._call(lambda news: news.awaited(reader)) if others.has(subject)]
+        return await others.look(awaited) if awaited else Found()
 
     async def shown(self, reader: Reader, job_ids: Collection[str]) -> dict[str, Shown]:
         """Return what a reader was shown of each of these jobs."""
@@ -127,9 +168,13 @@ class JobNews:
             self._store = MemoryNews()
             return function(self._store)
 
-    def _take(self, news: News, reader: Reader, way: Way) -> list[Item]:
+    def _take(self, news: News, reader: Reader, way: Way, found: Found) -> list[Item]:
         signs = self._signs()  # first: what comes while we look is not passed over
-        all_go_on = self._note_ends(news, reader)
+        awaited = news.awaited(reader)
+        others = {subject for subject in awaited if self.others is not None and self.others.has(subject)}
+        self._note_others(news, reader, awaited, found)
+        # What others are doing, no time stamp here tells.
+        all_go_on = self._note_ends(news, reader, awaited, others) and not others
         conversations = news.conversations(reader, way)
         if all_go_on and not conversations:
             if signs:
@@ -142,12 +187,31 @@ class JobNews:
             for item in told:
                 if item.kind is Kind.ENDED:
                     news.show(reader, item.subject, {END: 0}, at=time.time())
-        return told
+        return [item for item in told if item.kind is not Kind.QUESTION or _still_stands(item, found)]
 
-    def _note_ends(self, news: News, reader: Reader) -> bool:
-        """Make news of what has ended; returns whether all that the reader awaits goes on."""
-        awaited = news.awaited(reader)
-        if not awaited or not (over := awaited.keys() - self._live()):
+    def _note_others(self, news: News, reader: Reader, awaited: Mapping[str, str], found: Found) -> None:
+        """Make news of what others have to tell; a question that stands is written down once."""
+        told = [
+            item for item in found.items.values() if item and item.subject in awaited and self._is_new(reader, item)
+        ]
+        if told:
+            conversations = [replace(item, conversation=awaited[item.subject]) for item in told]
+            news.add(reader, sorted(conversations, key=lambda item: item.at or 0.0), at=time.time())
+        if found.gone:
+            news.drop(reader, found.gone)
+
+    def _is_new(self, reader: Reader, item: Item) -> bool:
+        place = reader.name, item.subject
+        if item.kind is not Kind.QUESTION:
+            self._questions.pop(place, None)
+            return True
+        before, self._questions[place] = self._questions.get(place), item.key
+        return before != item.key
+
+    def _note_ends(self, news: News, reader: Reader, awaited: Mapping[str, str], others: Collection[str]) -> bool:
+        """Make news of what has ended; returns whether all jobs that the reader awaits go on."""
+        jobs = {subject for subject in awaited if subject not in others and is_job_id(subject)}
+        if not jobs or not (over := jobs - self._live()):
             return True
         seen = self._places.look(over)
         if gone := over - seen.keys():  # removed, and with it whatever there was to tell
@@ -172,3 +236,9 @@ class JobNews:
         else:
             job = observed(job_of(spec) if spec else unrecorded(job_id, "its spec.json is gone"), seen)
         return Item(subject=job_id, kind=Kind.ENDED, at=job.ended_at, text=how_it_ended(job), conversation=conversation)
+
+
+def _still_stands(question: Item, found: Found) -> bool:
+    """Tell whether a question was not answered before its reader was told of it; also where nobody could look."""
+    now = found.items.get(question.subject, question)
+    return now is not None and (now.kind, now.key) == (question.kind, question.key)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_background_job import __version__
 from mcp_background_job.actions.tidying import prune
+from mcp_background_job.agents.news import RunNews
 from mcp_background_job.app import build_comfyui, build_runs, has_work_for_comfyui
 from mcp_background_job.config import Settings, load_comfyui_settings
 from mcp_background_job.core.job import Job
@@ -91,6 +92,7 @@ def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider 
         auth=auth,
     )
     callers = Callers(manager.project)
+    manager.news.others = RunNews(runs.open)
     mcp.add_provider(Toolbox(lambda: _tools(settings, manager, comfyui, runs, callers)))
     if "jobs" in settings.toolsets:
         register_resources(mcp, manager, callers)
@@ -109,13 +111,18 @@ def _tools(
     def expect(caller: Caller, job: Job) -> None:
         manager.news.expect(caller.reader, [job.job_id])
 
+    def expect_run(caller: Caller, run_id: str) -> None:
+        manager.news.expect(caller.reader, [run_id])
+
     tools: list[Tool] = []
     if "jobs" in settings.toolsets:
-        tools += [ActionTool(action, manager, callers) for action in job_actions(manager, expect)]
+        tools += [ActionTool(action, manager, callers) for action in job_actions(manager, expect, runs.open)]
     if "comfyui" in settings.toolsets:
         tools += [ActionTool(action, manager, callers) for action in comfyui_actions(comfyui.open)]
     if "runs" in settings.toolsets:  # their errors begin as those of the server whose names they have
-        tools += [ActionTool(action, manager, callers, error="Error: ") for action in run_actions(runs.open)]
+        tools += [
+            ActionTool(action, manager, callers, error="Error: ") for action in run_actions(runs.open, expect_run)
+        ]
     return tools
 
 

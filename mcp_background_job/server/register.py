@@ -7,6 +7,7 @@ from typing import Any
 from mcp_background_job.actions.action import Action, Effects, Report
 from mcp_background_job.actions.jobs.report import JobsResult, JobText
 from mcp_background_job.core.news import Way
+from mcp_background_job.core.run import TERMINAL, RunStatus
 from mcp_background_job.core.states import NOT_OVER, State
 from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.jobs.manager import JobManager
@@ -29,6 +30,10 @@ _HINTS = {
         read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False
     ),
 }
+
+
+#: Statuses of runs of which there is something to tell.
+_TOLD = {*TERMINAL, RunStatus.INPUT_REQUIRED, RunStatus.AUTH_REQUIRED}
 
 
 class ActionTool(Tool):
@@ -61,19 +66,23 @@ class ActionTool(Tool):
             report = await self._action.call(caller, arguments)
         except BackgroundJobError as error:
             return as_tool_error(f"{self._error}{error}", error.code)
-        news = await self._manager.news.to_tell(caller.reader, Way.ANSWER, shown=_ends_shown(report))
+        news = await self._manager.news.to_tell(caller.reader, Way.ANSWER, shown=_shown_in(report))
         return as_tool_result(report, news, is_error=not self._action.is_met(report))
 
 
-def _ends_shown(report: Report) -> set[str]:
-    """Return the ids of the jobs of which the answer itself shows that they are over.
+def _shown_in(report: Report) -> set[str]:
+    """Return the ids of the jobs and runs of which the answer itself shows that they are over, or what they ask.
 
     One that it shows running may have ended since: that is still to be told.
     """
+    if isinstance(report, dict):
+        return {row["run_id"] for row in report.get("runs", [report]) if row.get("status") in _TOLD and "run_id" in row}
     if isinstance(report, JobText):
         return {report.job.job_id} if report.job.state is State.EXITED else set()
     if isinstance(report, JobsResult):
-        return {row["job_id"] for row in report.jobs if row["job_id"] and row["status"] not in NOT_OVER}
+        runs = {row["run_id"] for row in report.jobs if "run_id" in row and row["status"] in _TOLD}
+        jobs = [row for row in report.jobs if "run_id" not in row]
+        return runs | {row["job_id"] for row in jobs if row["job_id"] and row["status"] not in NOT_OVER}
     shown = {getattr(report, "restarted_from", None)}
     if getattr(report, "status", None) not in NOT_OVER:
         shown.add(getattr(report, "job_id", None))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcp_background_job.actions.action import Action, Effects
 from mcp_background_job.actions.jobs.control import Controlling
@@ -13,17 +13,21 @@ from mcp_background_job.actions.jobs.output import Reading
 from mcp_background_job.actions.jobs.report import JobResult, JobsResult, RestartResult, StatusResult
 from mcp_background_job.actions.jobs.start import Expect, Starting
 from mcp_background_job.actions.jobs.waiting import Waiting
+from mcp_background_job.actions.opening import Opened
 from mcp_background_job.core.waiting import MAX_WAIT_S
 from mcp_background_job.jobs.manager import JobManager
 
+if TYPE_CHECKING:
+    from mcp_background_job.agents.runs import RunManager
 
-def job_actions(manager: JobManager, expect: Expect) -> list[Action[Any, Any]]:
-    """Return all that can be done with jobs."""
+
+def job_actions(manager: JobManager, expect: Expect, runs: Opened[RunManager] | None = None) -> list[Action[Any, Any]]:
+    """Return all that can be done with jobs; with ``runs`` those can be waited for too."""
     starting = Starting(manager, expect)
     reading, controlling = Reading(manager), Controlling(manager)
     return [
         Action(starting.execute_command, Effects.STARTS, MAX_WAIT_S, JobResult, f"The shell is {manager.shell}."),
-        Action(Waiting(manager).wait_for_job, Effects.LOOKS, MAX_WAIT_S),  # one job or several: two forms
+        Action(Waiting(manager, runs).wait_for_job, Effects.LOOKS, MAX_WAIT_S),  # one job or several: two forms
         Action(Looking(manager).get_job_status, Effects.LOOKS, form=StatusResult),
         Action(reading.tail_job_output, Effects.LOOKS),
         Action(reading.get_job_output, Effects.LOOKS),

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
 from mcp_background_job.actions.arguments import Wait, wait_of
 from mcp_background_job.actions.caller import Caller
-from mcp_background_job.actions.jobs.answering import IN_ANY_CASE, Answering, Budget
+from mcp_background_job.actions.jobs.answering import IN_ANY_CASE, Answering, Budget, Turn
 from mcp_background_job.actions.jobs.report import JobResult, JobsResult
 from mcp_background_job.actions.meant import Word
+from mcp_background_job.actions.opening import Opened
+from mcp_background_job.actions.runs.beside import RunsToo
 from mcp_background_job.errors import InvalidRequestError
+from mcp_background_job.jobdir.layout import is_run_id
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.output import NEWS_BUDGET
 from mcp_background_job.jobs.waiting.wait import Waited
+
+if TYPE_CHECKING:
+    from mcp_background_job.agents.runs import RunManager
 
 #: Characters of output for each of several jobs that were waited for.
 _BUDGET_OF_SEVERAL = 1500
@@ -28,7 +34,7 @@ _LEAST_OF_SEVERAL = 200
 class WaitFor:
     """Jobs to be waited for, and until what."""
 
-    job_id: Annotated[Word | list[Word], Field(description="id or name, or several")]
+    job_id: Annotated[Word | list[Word], Field(description="id or name, or several; run ids too")]
     until: Annotated[
         str, Field(description='"exit", regex in the output, "port:8080", "http://…" (answers) or "idle:10" (s)')
     ] = "exit"
@@ -43,9 +49,10 @@ class WaitFor:
 class Waiting:
     """``wait_for_job``."""
 
-    def __init__(self, manager: JobManager) -> None:
-        """Takes what it works on."""
+    def __init__(self, manager: JobManager, runs: Opened[RunManager] | None = None) -> None:
+        """Takes what it works on, and what opens the runs that may be waited for with jobs."""
         self._manager = manager
+        self._runs = RunsToo(manager, runs) if runs else None
         self._answering = Answering(manager)
 
     async def wait_for_job(self, caller: Caller, request: WaitFor) -> JobResult | JobsResult:
@@ -57,6 +64,9 @@ class Waiting:
         wait = wait_of(request.wait_s, request.until, request.fail_on)
         if request.cursor is not None and request.cursor < 0:
             raise InvalidRequestError(f"cursor={request.cursor}: an offset is 0 or more")
+        named = [request.job_id] if isinstance(request.job_id, str) else list(dict.fromkeys(request.job_id))
+        if self._runs and any(map(is_run_id, named)):
+            return await self._with_runs(self._runs, caller, named, wait, request)
         if isinstance(request.job_id, str):
             return await self._one(caller, request.job_id, wait, request.cursor)
         return await self._several(caller, request.job_id, wait, request.cursor, for_all=request.mode == "all")
@@ -78,12 +88,28 @@ class Waiting:
         turns = await self._answering.turns(caller, jobs, wait.request, cursor=cursor)
         waiting = self._manager.wait_for_several([(turn.job, turn.request) for turn in turns], for_all=for_all)
         results = await caller.wait_for(waiting, f"waiting for {len(jobs)} jobs", wait.request.wait_s)
-        budget = Budget(news=_BUDGET_OF_SEVERAL, no_news=max(_LEAST_OF_SEVERAL, NEWS_BUDGET // len(jobs)))
+        rows = await self._rows(caller, results, turns)
+        return JobsResult(jobs=rows, note="; ".join(wait.notes) or None)
+
+    async def _with_runs(
+        self, runs: RunsToo, caller: Caller, named: list[str], wait: Wait, request: WaitFor
+    ) -> JobsResult:
+        run_ids = [name for name in named if is_run_id(name)]
+        jobs = [await self._manager.find(name, caller.looks) for name in named if not is_run_id(name)]
+        turns = await self._answering.turns(caller, jobs, wait.request, cursor=request.cursor)
+        pairs = [(turn.job, turn.request) for turn in turns]
+        waiting = runs.wait(caller, run_ids, pairs, wait.request.wait_s, for_all=request.mode == "all")
+        ended, results = await caller.wait_for(waiting, f"waiting for {len(named)} jobs and runs", wait.request.wait_s)
+        rows = [*(runs.row(caller, run) for run in ended), *await self._rows(caller, results, turns)]
+        return JobsResult(jobs=rows, note="; ".join(wait.notes) or None)
+
+    async def _rows(self, caller: Caller, results: list[Waited], turns: list[Turn]) -> list[dict[str, Any]]:
+        budget = Budget(news=_BUDGET_OF_SEVERAL, no_news=max(_LEAST_OF_SEVERAL, NEWS_BUDGET // max(1, len(turns))))
         rows = [
             await self._answering.result(caller, waited, turn, notes=notes_of(waited), budget=budget)
             for waited, turn in zip(results, turns, strict=True)
         ]
-        return JobsResult(jobs=[row.model_dump(exclude_none=True) for row in rows], note="; ".join(wait.notes) or None)
+        return [row.model_dump(exclude_none=True) for row in rows]
 
 
 def notes_of(waited: Waited) -> list[str]:

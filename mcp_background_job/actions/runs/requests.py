@@ -36,7 +36,9 @@ class Spawn:
     backend_config: Annotated[
         dict[str, Any] | None,
         Entries({"command": _Texts, "args": _Texts, "accepted_output_modes": _Texts, "headers": dict[str, str]}),
-        Field(description="model, full_access, args[], binary; command, acp: command[argv]; remote_a2a: agent_url"),
+        Field(
+            description="model, full_access, args[], binary; command: command[]; acp: and mode; remote_a2a: agent_url"
+        ),
     ] = None
     timeout_s: float | None = None
     idle_timeout_s: float | None = None

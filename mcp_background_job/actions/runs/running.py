@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mcp_background_job.actions.action import Facts
@@ -23,12 +24,21 @@ POLL_S = 30.0
 _MILLISECONDS = 1000
 
 
+#: Is told who waits for news of a run.
+Expect = Callable[[Caller, str], None]
+
+
+def nobody(caller: Caller, run_id: str) -> None:
+    """Tell nobody: whoever starts a run at a terminal is told what they ask for."""
+
+
 class Running:
     """All that can be done with runs."""
 
-    def __init__(self, opened: Opened[RunManager]) -> None:
-        """Takes what returns the thing to work on, made when it is first needed."""
+    def __init__(self, opened: Opened[RunManager], expect: Expect = nobody) -> None:
+        """Takes what returns the thing to work on, made when it is first needed, and who is told what was started."""
         self._open = opened
+        self._expect = expect
 
     async def spawn_run(self, caller: Caller, request: Spawn) -> Facts:
         """Hand a task to another coding agent and return at once; follow it with poll_events.
@@ -58,7 +68,9 @@ class Running:
             project=caller.project,
             reader=caller.reader.name,
         )
-        return report.of_spawn(await (await self._open()).spawn(wanted, client=caller.client))
+        run = await (await self._open()).spawn(wanted, client=caller.client)
+        self._expect(caller, run.record.run_id)
+        return report.of_spawn(run)
 
     async def get_run(self, caller: Caller, request: WhichRun) -> Facts:
         """One run: status, summary, result or error, pending_request. agent_name (with cwd): its newest run."""
@@ -94,9 +106,10 @@ class Running:
         from mcp_background_job.agents import report
 
         runs = await self._open()
-        return report.of_continue(
-            await runs.go_on(_reference(request, caller.changes), request.input_message, client=caller.client)
-        )
+        continued = await runs.go_on(_reference(request, caller.changes), request.input_message, client=caller.client)
+        if continued.mode == "resume":
+            self._expect(caller, continued.run.record.run_id)
+        return report.of_continue(continued)
 
     async def list_runs(self, caller: Caller, request: ListRuns) -> Facts:
         """This project's runs, newest first."""

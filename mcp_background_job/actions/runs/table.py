@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_background_job.actions.action import Action, Effects
 from mcp_background_job.actions.opening import Opened
-from mcp_background_job.actions.runs.running import CANCEL_S, POLL_S, Running
+from mcp_background_job.actions.runs.running import CANCEL_S, POLL_S, Expect, Running, nobody
 
 if TYPE_CHECKING:
     from mcp_background_job.agents.runs import RunManager
 
 
-def run_actions(opened: Opened[RunManager]) -> list[Action[Any, Any]]:
-    """Return all that can be done with runs."""
-    running = Running(opened)
+def run_actions(opened: Opened[RunManager], expect: Expect = nobody) -> list[Action[Any, Any]]:
+    """Return all that can be done with runs; ``expect`` is told which run who started."""
+    running = Running(opened, expect)
     return [
         Action(running.spawn_run, Effects.STARTS),
         Action(running.get_run, Effects.LOOKS),

@@ -1,6 +1,7 @@
 """Any agent that speaks the Agent Client Protocol on its stdin and stdout: ``config["command"]`` is its argv.
 
-Permissions are asked for (``input_required``), unless ``config["full_access"]`` is true.
+What the agent asks for is asked for (``input_required``), unless ``config["full_access"]`` is true; what it asks for
+depends on it, and on its ``mode``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 from mcp_background_job.agents.adapters import hosted
 from mcp_background_job.agents.adapters.answers import choose
 from mcp_background_job.agents.adapters.base import Availability, Capability, Launch, Parser, RunRequest
-from mcp_background_job.agents.adapters.options import flag, refuse_schema, strings
+from mcp_background_job.agents.adapters.options import flag, refuse_schema, string, strings
 from mcp_background_job.agents.adapters.program import find, missing
 from mcp_background_job.errors import InvalidRequestError
 
@@ -32,6 +33,7 @@ class AcpAdapter:
     """Attributes: as ``Adapter`` says."""
 
     name = "acp"
+    config_keys = ("command", "full_access", "mode", "model")
     capabilities: frozenset[Capability] = frozenset({"resume", "live_continue", "permissions"})
     exit_is_result = False
 
@@ -50,7 +52,12 @@ class AcpAdapter:
         refuse_schema(request, "an ACP agent")
         named = _command_of(request.config)
         command = [binary, *named[1:]]
-        config = {"command": command, "full_access": flag(request.config, "full_access")}
+        config = {
+            "command": command,
+            "full_access": flag(request.config, "full_access"),
+            "mode": string(request.config, "mode"),
+            "model": string(request.config, "model"),
+        }
         words = " ".join(word.rpartition("/")[2] for word in named)  # of a path the file alone says what it is
         passed = [name for agent, names in _READS.items() if agent in words for name in names]
         return hosted.launch("acp", request, config, grace_s=_GRACE_S, pass_env=passed)

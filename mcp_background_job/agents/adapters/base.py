@@ -134,11 +134,13 @@ class Adapter(Protocol):
 
     Attributes:
         name: what ``backend`` is called.
+        config_keys: the keys that its ``backend_config`` may have.
         capabilities: what it can do beside working on a prompt.
         exit_is_result: it tells how it ended by its exit code alone, so that 0 without a result is a success.
     """
 
     name: str
+    config_keys: tuple[str, ...]
     capabilities: frozenset[Capability]
     exit_is_result: bool
 

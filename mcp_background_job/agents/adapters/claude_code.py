@@ -29,6 +29,7 @@ class ClaudeCodeAdapter:
     """Attributes: as ``Adapter`` says."""
 
     name = "claude_code"
+    config_keys = (*options.OF_PROGRAMS, "interactive")
     capabilities: frozenset[Capability] = frozenset({"resume", "live_continue", "permissions", "output_schema"})
     exit_is_result = False
     _program = Program(

@@ -147,6 +147,7 @@ class CodexAdapter:
     """Attributes: as ``Adapter`` says."""
 
     name = "codex"
+    config_keys = options.OF_PROGRAMS
     capabilities: frozenset[Capability] = frozenset({"resume", "output_schema"})
     exit_is_result = False
     _program = Program(

@@ -82,6 +82,7 @@ class CommandAdapter:
     """Attributes: as ``Adapter`` says."""
 
     name = "command"
+    config_keys = ("command",)
     capabilities: frozenset[Capability] = frozenset()
     exit_is_result = True
 

@@ -142,6 +142,7 @@ class GeminiAdapter:
     """Attributes: as ``Adapter`` says."""
 
     name = "gemini"
+    config_keys = options.OF_PROGRAMS
     capabilities: frozenset[Capability] = frozenset({"resume"})
     exit_is_result = False
     _program = Program(

@@ -125,6 +125,7 @@ class OpencodeAdapter:
     """Attributes: as ``Adapter`` says."""
 
     name = "opencode"
+    config_keys = options.OF_PROGRAMS
     capabilities: frozenset[Capability] = frozenset({"resume"})
     exit_is_result = False
     _program = Program(

@@ -2,11 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from mcp_background_job.agents.adapters.base import RunRequest
 from mcp_background_job.errors import InvalidRequestError
+
+#: What can be said of every agent whose program we start ourselves.
+OF_PROGRAMS = ("model", "full_access", "args", "binary")
+
+#: Characters of a key that an error quotes.
+_QUOTED = 60
+
+#: How alike two keys are of which one is taken for a slip of the other.
+_ALIKE = 0.6
+
+
+def refuse_unknown(config: Mapping[str, Any], known: Sequence[str], backend: str) -> None:
+    """Refuse keys that mean nothing: whoever gave one believes in a sandbox, say, that would not be there.
+
+    Raises:
+        InvalidRequestError: there is such a key; it says which one may be meant.
+    """
+    unknown = [key for key in config if key not in known]
+    if not unknown:
+        return
+    named: list[str] = []
+    for key in unknown:
+        near = _nearest(key, known)
+        named.append(f"{key[:_QUOTED]!r}" + (f" (do you mean {near}?)" if near else ""))
+    raise InvalidRequestError(
+        f"backend_config has what {backend} does not know: {', '.join(named)}; it takes {', '.join(known)}"
+    )
+
+
+def _nearest(key: str, known: Sequence[str]) -> str | None:
+    bare = {name.replace("_", ""): name for name in known}
+    word = "".join(filter(str.isalnum, key[:_QUOTED])).lower()
+    return next((bare[name] for name in difflib.get_close_matches(word, bare, 1, cutoff=_ALIKE)), None)
 
 
 def string(config: Mapping[str, Any], key: str) -> str | None:

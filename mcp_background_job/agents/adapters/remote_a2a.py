@@ -24,6 +24,7 @@ class A2aAdapter:
     """Attributes: as ``Adapter`` says."""
 
     name = "remote_a2a"
+    config_keys = ("agent_url", "agent_card_path", "headers", "auth_token", "accepted_output_modes")
     capabilities: frozenset[Capability] = frozenset({"resume", "live_continue"})
     exit_is_result = False
 

@@ -20,6 +20,7 @@ from mcp_background_job.agents.adapters.base import Event, ParsedEnd
 from mcp_background_job.agents.adapters.failures import AGENT_ERROR, AUTH
 from mcp_background_job.agents.adapters.reading import JsonObject, mapping, objects
 from mcp_background_job.agents.host.acp_agent import CLOSE_S, DRAIN_S, Agent
+from mcp_background_job.agents.host.acp_choices import CHOICES, NotOfferedError, choosing
 from mcp_background_job.agents.host.acp_ends import (
     AUTH_REQUIRED,
     PROTOCOL_VERSION,
@@ -96,17 +97,32 @@ class Session:
         version = hello.get("protocolVersion")
         if version != PROTOCOL_VERSION:
             return strange_version(version)
-        session_id = await self._open(hello)
+        opened = await self._open(hello)
+        session_id = str(opened.get("sessionId"))
         self._is_open = True
         self._output.session(session_id)
         data = {"status": "running", "backend_session_id": session_id, **_agent(hello)}
         self._tell([Event(EventType.STATUS_CHANGED, data)])
+        await self._choose(session_id, opened)
         end = await self._take_turn(session_id, self._request.prompt)
         while end.status is RunStatus.COMPLETED and (message := self._inbox.next_message()) is not None:
             end = await self._take_turn(session_id, message)
         return end
 
-    async def _open(self, hello: JsonObject) -> str:
+    async def _choose(self, session_id: str, opened: JsonObject) -> None:
+        """Have the agent work in the mode and with the model that were asked for, or not at all."""
+        for what in CHOICES:
+            wanted = self._request.config.get(what)
+            if wanted is None:
+                continue
+            try:
+                await self._start(*choosing(what, str(wanted), session_id, opened))
+            except NotOfferedError as error:
+                raise _OverError(failed(what, str(error))) from error
+            except RequestError as refusal:
+                raise _OverError(failed(what, f"the agent does not take {what} {wanted!r}: {refusal}")) from refusal
+
+    async def _open(self, hello: JsonObject) -> JsonObject:
         while True:
             try:
                 return await self._new_session() if self._request.resume is None else await self._old_session(hello)
@@ -117,23 +133,22 @@ class Session:
                     raise
                 await self._log_in(str(error), methods)
 
-    async def _new_session(self) -> str:
-        answer = await self._start("session/new", {"cwd": self._request.cwd, "mcpServers": []})
-        return str(answer.get("sessionId"))
+    async def _new_session(self) -> JsonObject:
+        return await self._start("session/new", {"cwd": self._request.cwd, "mcpServers": []})
 
-    async def _old_session(self, hello: JsonObject) -> str:
+    async def _old_session(self, hello: JsonObject) -> JsonObject:
         session_id = self._request.resume
         can = mapping(hello.get("agentCapabilities"))
         params: JsonObject = {"sessionId": session_id, "cwd": self._request.cwd, "mcpServers": []}
         if isinstance(mapping(can.get("sessionCapabilities")).get("resume"), dict):
-            await self._start("session/resume", params)
+            opened = await self._start("session/resume", params)
         elif can.get("loadSession") is True:
             self._listening = False  # the agent repeats all that was said
-            await self._start("session/load", params)
+            opened = await self._start("session/load", params)
             self._listening = True
         else:
             raise _OverError(failed("resume", "this agent cannot take a session up again; spawn a new run"))
-        return str(session_id)
+        return {**opened, "sessionId": session_id}
 
     async def _log_in(self, error: str, methods: list[JsonObject]) -> None:
         answer = await self._result(self._inbox.ask(login_needed(error, methods=methods)))

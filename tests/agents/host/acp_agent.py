@@ -20,6 +20,8 @@ from acp.schema import (
     PermissionOption,
     PlanEntry,
     PromptResponse,
+    SessionMode,
+    SessionModeState,
     ToolCallUpdate,
 )
 
@@ -38,6 +40,7 @@ class ScriptedAgent:
         self.logged_in = "--login" not in flags
         self.turn: asyncio.Future[Any] | None = None
         self.was_cancelled = False
+        self.mode = "careful"
 
     def on_connect(self, conn: Any) -> None:
         self.client = conn
@@ -59,7 +62,13 @@ class ScriptedAgent:
     async def new_session(self, cwd: str, **_: Any) -> NewSessionResponse:
         if not self.logged_in:
             raise acp.RequestError.auth_required()
-        return NewSessionResponse(session_id=f"session in {cwd}")
+        modes = [SessionMode(id=name, name=name) for name in ("careful", "bold")]
+        return NewSessionResponse(
+            session_id=f"session in {cwd}", modes=SessionModeState(available_modes=modes, current_mode_id="careful")
+        )
+
+    async def set_session_mode(self, mode_id: str, **_: Any) -> None:
+        self.mode = mode_id
 
     async def load_session(self, session_id: str, **_: Any) -> None:
         self.session_id = session_id
@@ -94,6 +103,10 @@ class ScriptedAgent:
     async def do_echo(self, text: str) -> str:
         for word in text.split(" "):
             await self.say(f"{word} ")
+        return "end_turn"
+
+    async def do_mode(self, _: str) -> str:
+        await self.say(self.mode)
         return "end_turn"
 
     async def do_run(self, command: str) -> str:

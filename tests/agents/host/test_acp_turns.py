@@ -145,3 +145,13 @@ def test_a_login_that_fails_fails_the_run(start_agent: Start) -> None:
     host.answer(method_id="browser")
     end = host.ended()
     assert (end.status, end.data["reason"]) == (RunStatus.FAILED, "auth")
+
+
+def test_an_agent_works_in_the_mode_that_was_asked_for(start_agent: Start) -> None:
+    assert start_agent("mode", mode="bold").ended().data["final_response"] == "bold"
+
+
+def test_an_agent_does_not_work_in_another_mode_than_was_asked_for(start_agent: Start) -> None:
+    end = start_agent("mode", mode="reckless").ended()
+    assert (end.status, end.data["reason"]) == (RunStatus.FAILED, "mode")
+    assert end.data["error"] == "the agent has no mode 'reckless'; it has careful, bold"

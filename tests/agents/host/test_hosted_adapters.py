@@ -39,7 +39,8 @@ def test_the_job_is_our_host_and_the_request_is_in_a_file(adapter: Adapter, kind
 
 def test_the_agent_is_started_by_the_path_at_which_it_was_found_and_without_full_access() -> None:
     told = json.loads(_launch(acp.ADAPTER, {"command": ["agent", "--acp"]}).files[REQUEST_FILE])
-    assert told["config"] == {"command": ["/bin/agent", "--acp"], "full_access": False}
+    asked = {"full_access": False, "mode": None, "model": None}
+    assert told["config"] == {"command": ["/bin/agent", "--acp"], **asked}
 
 
 @pytest.mark.parametrize(
