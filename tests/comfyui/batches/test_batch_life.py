@@ -47,14 +47,14 @@ async def test_a_paused_batch_sends_nothing_until_it_is_resumed(
     tmp_path: Path, state_dir: str, manager: JobManager
 ) -> None:
     async with house(tmp_path, state_dir, manager) as home:
-        batch_id = await home.create(40)
-        await home.until_ledger("submitted", 5)
+        batch_id = await home.create(10, graphs.gated(home.gate))
+        await home.until_ledger("submitted", 2)
         paused = await home.batches.pause(batch_id)
         assert paused.status is BatchStatus.PAUSED
-        await home.until(batch_id, lambda view: not view.counts.running, "what was sent is over")
-        sent = home.ledger.total("submitted")
+        home.gate.touch()
+        await home.until(batch_id, lambda view: view.counts.succeeded == 2, "what was sent is over")
         await asyncio.sleep(1.5)
-        assert home.ledger.total("submitted") == sent < 40
+        assert home.ledger.total("submitted") == 2
         await home.batches.resume(batch_id)
         assert (await home.over(batch_id)).status is BatchStatus.SUCCEEDED
         assert set(home.ledger.count("began").values()) == {1}
@@ -65,7 +65,7 @@ async def test_what_failed_in_a_paused_batch_runs_again_once_it_is_resumed(
     tmp_path: Path, state_dir: str, manager: JobManager
 ) -> None:
     async with house(tmp_path, state_dir, manager) as home:
-        batch_id = await home.create_of([graphs.raising("no such thing"), quick(3.0), quick()])
+        batch_id = await home.create_of([graphs.raising("no such thing"), graphs.gated(home.gate), quick()])
         await home.until(batch_id, lambda view: view.counts.failed == 1, "the first has failed")
         await home.batches.pause(batch_id)
         retried = await home.batches.retry_failed(batch_id)
@@ -73,6 +73,7 @@ async def test_what_failed_in_a_paused_batch_runs_again_once_it_is_resumed(
             BatchStatus.PAUSED,
             "1 failed prompts run again, once it is resumed",
         )
+        home.gate.touch()
         await home.batches.resume(batch_id)
         assert (await home.over(batch_id)).counts.failed == 1
 
@@ -82,10 +83,11 @@ async def test_whoever_kills_the_feeder_pauses_the_batch_and_resume_goes_on(
     tmp_path: Path, state_dir: str, manager: JobManager
 ) -> None:
     async with house(tmp_path, state_dir, manager, anew=True) as home:
-        batch_id = await home.create(60)
-        await home.until_ledger("submitted", 5)
+        batch_id = await home.create(10, graphs.gated(home.gate))
+        await home.until_ledger("submitted", 2)
         feeder = await home.feeder()
         assert (await manager.kill(feeder.job_id, by="somebody")).status == "killed"
+        home.gate.touch()
         view = await home.batches.view(batch_id)
         assert view.status is BatchStatus.PAUSED
         assert "was killed; resume goes on" in view.trouble
@@ -93,7 +95,7 @@ async def test_whoever_kills_the_feeder_pauses_the_batch_and_resume_goes_on(
             await home.batches.wait(batch_id, 2 * PATIENCE_S)  # there is nothing to wait for
         assert (await home.feeder()).status == "killed"
         await home.batches.resume(batch_id)
-        assert (await home.over(batch_id)).counts.succeeded == 60
+        assert (await home.over(batch_id)).counts.succeeded == 10
         assert set(home.ledger.count("began").values()) == {1}
 
 
@@ -195,16 +197,17 @@ def _move_to_another_boot(state_dir: str, job_id: str) -> None:
 @pytest.mark.requirement("comfyui.batch.survives")
 async def test_a_batch_goes_on_after_a_reboot(tmp_path: Path, state_dir: str, manager: JobManager) -> None:
     async with house(tmp_path, state_dir, manager, anew=True) as home:
-        batch_id = await home.create(40)
-        await home.until_ledger("submitted", 3)
+        batch_id = await home.create(10, graphs.gated(home.gate))
+        await home.until_ledger("submitted", 2)
         job = await home.feeder()
         pid = await home.feeder_pid()
         with suspended(runner_of(state_dir, job.job_id)):
             kill_and_wait(pid)
             kill_and_wait(runner_of(state_dir, job.job_id))
         _move_to_another_boot(state_dir, job.job_id)
+        home.gate.touch()
         view = await home.over(batch_id)
-        assert view.counts.succeeded == 40
+        assert view.counts.succeeded == 10
         assert set(home.ledger.count("began").values()) == {1}
         assert ((await manager.find(job.job_id)).status, (await manager.find(job.job_id)).reason) == ("lost", REBOOT)
 
@@ -229,12 +232,13 @@ async def test_a_comfyui_that_is_away_is_asked_again_after_five_seconds(
 @pytest.mark.requirement("comfyui.batch.others")
 async def test_others_get_their_turn_and_are_not_touched(tmp_path: Path, state_dir: str, manager: JobManager) -> None:
     async with house(tmp_path, state_dir, manager) as home:
-        batch_id = await home.create(30, quick(0.05))
-        await home.until_ledger("submitted", 4)
+        batch_id = await home.create(10, graphs.gated(home.gate))
+        await home.until_ledger("submitted", 2)
         theirs = [submit(home.place.simulator, quick()) for _ in range(3)]
+        home.gate.touch()
         await home.over(batch_id)
         order = [prompt_id for event, prompt_id in home.ledger.events() if event == "ended"]
-        assert max(map(order.index, theirs)) < len(order) - 10, "they did not wait for the whole batch"
+        assert [order.index(one) for one in theirs] == [2, 3, 4], "they waited for what was there before them"
         assert all(entry(home.place.simulator, one)["status"]["status_str"] == "success" for one in theirs)
         mine = [row.prompt_id for row in home.rows(batch_id)]
         assert home.ledger.most_at_once(mine) == 2
@@ -257,10 +261,12 @@ async def test_what_somebody_takes_out_of_the_queue_is_canceled_and_not_sent_aga
     tmp_path: Path, state_dir: str, manager: JobManager
 ) -> None:
     async with house(tmp_path, state_dir, manager) as home:
-        batch_id = await home.create(4, quick(1.0))
+        batch_id = await home.create(4, graphs.gated(home.gate))
+        await home.until_ledger("began", 1)
         await home.until_ledger("submitted", 2)
         second = home.rows(batch_id)[1].prompt_id
         ask(home.place.simulator, "POST", "/queue", {"delete": [second]})
+        home.gate.touch()
         view = await home.over(batch_id)
         assert (view.status, view.counts.succeeded, view.counts.canceled) == (BatchStatus.CANCELED, 3, 1)
         assert "somebody took it out of the queue" in home.rows(batch_id)[1].reason
@@ -357,7 +363,7 @@ async def test_of_two_feeders_that_are_started_by_hand_one_works_and_the_other_t
     tmp_path: Path, state_dir: str, manager: JobManager
 ) -> None:
     async with house(tmp_path, state_dir, manager, anew=True) as home:
-        batch_id = await home.create(60, graphs.gated(tmp_path / "gate"))
+        batch_id = await home.create(10, graphs.gated(tmp_path / "gate"))
         await home.until_ledger("submitted", 1)
         others = [_feeder_by_hand(home) for _ in range(2)]
         try:
@@ -371,7 +377,7 @@ async def test_of_two_feeders_that_are_started_by_hand_one_works_and_the_other_t
             for other in others:
                 other.kill()
                 other.communicate()
-        assert (await home.over(batch_id)).counts.succeeded == 60
+        assert (await home.over(batch_id)).counts.succeeded == 10
         assert set(home.ledger.count("submitted").values()) == {1}
         assert sorted(f"batch {batch_id} succeeded" in text for text in said) == [False, True]
 
