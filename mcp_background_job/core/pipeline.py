@@ -14,11 +14,19 @@ _CLOSING = ("fi", "done", "}")
 #: Behind these a command begins, as it does behind what opens.
 _BEFORE_COMMANDS = (*_OPENING, "then", "else", "elif", "do", "!", "time")
 
+#: What the shell may execute again and again; in a text that ``eval`` is given there may be such.
+_REPEATING = ("while", "until", "for", "select", "eval")
+
+#: With this, the last stage of a pipeline is run by the shell itself.
+_LASTPIPE = re.compile(r"\blastpipe\b")
+
 #: Text with these is left alone: patterns with bars of their own, and whoever looks at the stages already.
 _BEYOND_US = re.compile(r"\b(case|coproc|pipefail|PIPESTATUS|pipestatus)\b")
 
 #: A shell with these does or shows something else if it has a trap of ours.
-_MINDS_TRAPS = re.compile(r"\b(trap|BASH_ENV|ZDOTDIR|verbose|functrace|extdebug|monitor)\b|\bset\s+-[a-zA-Z]*[vTm]")
+_MINDS_TRAPS = re.compile(
+    r"\b(trap|BASH_ENV|ZDOTDIR|verbose|functrace|extdebug|monitor|restricted|ulimit)\b|\bset\s+-[a-zA-Z]*[vTmr]"
+)
 
 #: Last commands that shells execute themselves. For another one behind ``&&``, bash gives itself up if no trap wants it
 #: back, and then a signal that ends the command is the job's.
@@ -56,6 +64,7 @@ class Pipelines:
         may_end_in_one: so may be what the shell runs last, and it is still there when that has ended.
         keeps_its_end: the shell ends as it would if it had a DEBUG trap.
         stays_in_sight: each command after a pipeline is one that the shell stops at: no subshell.
+        repeats: it may run so many commands that a trap before each would cost time.
         may_trap: a trap of ours changes nothing else.
     """
 
@@ -66,6 +75,7 @@ class Pipelines:
     may_end_in_one: bool = False
     keeps_its_end: bool = False
     stays_in_sight: bool = True
+    repeats: bool = False
     may_trap: bool = True
 
 
@@ -93,6 +103,7 @@ class _Command:
         begin: where the present stage begins, -1 if it has not.
         is_in_sight: the shell stops at a stage of it.
         is_function: it is the body of one.
+        repeats: it is a loop, or executes a text that may have one.
         follows: the operator before it.
         before: how many pipelines were found before its list.
     """
@@ -103,6 +114,7 @@ class _Command:
     begin: int = -1
     is_in_sight: bool = False
     is_function: bool = False
+    repeats: bool = False
     follows: str = ""
     before: int = 0
 
@@ -122,6 +134,7 @@ class _Reader:
     found: list[Pipeline] = field(default_factory=list[Pipeline])
     background: list[str] = field(default_factory=list[str])
     stays_in_sight: bool = True
+    repeats: bool = False
 
     def read(self) -> Pipelines:
         while self.position < len(self.text):
@@ -141,6 +154,7 @@ class _Reader:
             may_end_in_one=is_composed or (comes_back and not is_sequence),
             keeps_its_end=comes_back or is_sequence,
             stays_in_sight=self.stays_in_sight,
+            repeats=self.repeats,
             may_trap=not _MINDS_TRAPS.search(self.text),
         )
 
@@ -231,6 +245,7 @@ class _Reader:
             and word.endswith(("=", "@", "+", "?", "*"))
         ):
             self._skip_brackets("(")  # an array, a pattern
+        self.command.repeats |= word == "eval"
         if not self.begins_command:
             self.command.words += 1
         elif word == "[[":
@@ -248,6 +263,7 @@ class _Reader:
     def _open(self, word: str) -> None:
         if word in _OPENING:
             self.command.is_function |= self._takes_body()
+            self.command.repeats |= word in _REPEATING
             self.outer.append(self.command)
             self.command = _Command(before=len(self.found))
             self.begins_command = word in ("if", "while", "until", "{")
@@ -295,12 +311,14 @@ class _Reader:
         is_outermost = not any(one.is_function for one in self.outer)
         if in_background:
             del self.found[command.before :]  # the list is run in another process
-            if is_outermost:
-                named = " | ".join(command.stages) or self.text[command.begin : end].strip()
-                # What is compound may run it twice, or never: of several it would not be known which one has ended.
-                self.background.append("" if self.outer else named)
+            named = " | ".join(command.stages) or self.text[command.begin : end].strip()
+            # What is compound may run it twice, or never: of several it would not be known which one has ended.
+            self.background.append("" if self.outer else named)
             self.last = _Command(words=1, first=":")
             return
+        # A stage is run in another process, and what is in a function has the shell stop nowhere.
+        is_own = is_outermost and not command.is_function and (not command.stages or bool(_LASTPIPE.search(self.text)))
+        self.repeats |= command.repeats and is_own
         if command.stages:
             self.found.append(Pipeline(tuple(command.stages), is_outermost=is_outermost))
         if len(self.found) > bool(command.stages) and not command.is_in_sight:

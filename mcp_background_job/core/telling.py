@@ -19,6 +19,9 @@ _CANNOT_FAIL = ("echo", "printf", "yes", ":", "true")
 #: jobs, a process is gone that has ended a moment before; a trap that took a moment might change what they find.
 _MINDS_CHILDREN = re.compile(r"[<>]\(|\bwait\s+[-%]|\b(jobs|fg|bg|disown)\b")
 
+#: What the shell reads from elsewhere may start some too, whose commands are not known here.
+_STARTS_OTHERS = re.compile(r"(?:^|[\s;&|({])(?:\.|source|eval)\s")
+
 
 @dataclass(frozen=True)
 class Telling:
@@ -29,6 +32,7 @@ class Telling:
         passed: the same of those before, where a stage failed that was not the last.
         told: the texts of the stages of the pipelines that are told.
         background: what it has put in the background, if it is had to tell how that ended.
+        each: of each of these, and not of the last one only.
         untold: the first stage of a pipeline that is not told, if it could have failed.
     """
 
@@ -37,6 +41,7 @@ class Telling:
     told: tuple[tuple[str, ...], ...] = ()
     untold: str | None = None
     background: tuple[str, ...] = ()
+    each: bool = False
 
 
 def telling(command: str, shell: str) -> Telling:
@@ -48,17 +53,24 @@ def telling(command: str, shell: str) -> Telling:
         return told
     if _MINDS_CHILDREN.search(command):
         return told
-    return replace(told, background=tuple(map(short, found.background[:_MAX_NAMED])))
+    is_one = len(found.background) == 1 and all(found.background)
+    names = [""] if _STARTS_OTHERS.search(command) else found.background
+    background = tuple(map(short, names[:_MAX_NAMED]))
+    return replace(told, background=background, each=not is_one and not found.repeats)
 
 
 def _in_bash(found: Pipelines) -> Telling:
     # In what the shell itself runs, its DEBUG trap sees each pipeline before the next command, and its EXIT trap the
     # last one.
     outermost = [one for one in found.all if one.is_outermost]
-    passed = found.keeps_its_end and len(outermost) > found.is_last
+    has_passed = len(outermost) > found.is_last
+    passed = has_passed and found.keeps_its_end and not found.repeats
     if not outermost or not (passed or found.may_end_in_one):
         return _untold(found)
-    hidden = found.all if not found.stays_in_sight else [one for one in found.all if not one.is_outermost]
+    if has_passed and not passed:
+        hidden = found.all[: len(found.all) - found.is_last]
+    else:
+        hidden = found.all if not found.stays_in_sight else [one for one in found.all if not one.is_outermost]
     return Telling(found.may_end_in_one, passed, _named(outermost), _first(hidden))
 
 

@@ -57,6 +57,7 @@ class Spec:
         pipelines: those that are told, each with a line for each stage.
         untold: the first stage of a pipeline that is not told, if it could have failed.
         background: what the shell puts in the background and is had to tell of how it ended.
+        tells_each: of each of these, and not only of the last one that it has started.
     """
 
     job_id: str
@@ -90,6 +91,7 @@ class Spec:
     pipelines: list[str] = field(default_factory=list[str])
     untold: str | None = None
     background: list[str] = field(default_factory=list[str])
+    tells_each: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -265,6 +265,7 @@ def spec_of(
         pipelines=["\n".join(stages) for stages in told.told],
         untold=told.untold,
         background=list(told.background),
+        tells_each=told.each,
         project=policy.project if request.project is None else request.project,
         reader=request.reader,
     )

@@ -1,8 +1,9 @@
 """Has bash tell how the background processes ended that it has reaped itself: the runner inherits only what is left.
 
-It goes the way of ``runner.stages``. Before each command the trap sees whether there is a new background process. Then
-it runs ``children.step``, which adds to ``children.ends`` what finds out about that one when the shell ends. Two that
-begin without a command between them that the shell stops at, ``(a) & (b) &``, are seen as one, the second.
+It goes the way of ``runner.stages``. When the shell ends, it asks itself about the last one. Where there may be
+several, the trap sees before each command whether there is a new one. Then it runs ``children.step``, which adds to
+``children.ends`` what finds out about that one when the shell ends. Two that begin without a command between them that
+the shell stops at, ``(a) & (b) &``, are seen as one, the second.
 """
 
 from __future__ import annotations
@@ -47,13 +48,15 @@ class Children:
 
     def end(self) -> str:
         """Return what it does when it ends."""
-        return f"[[ ! -e {quoted(self._ends)} ]] || builtin . {quoted(self._ends)} >> {quoted(self._ended)}"
+        last = self.step().replace("KNOWN", quoted(""))
+        return f"{last}; [[ ! -e {quoted(self._ends)} ]] || builtin . {quoted(self._ends)} >> {quoted(self._ended)}"
 
     def file(self, trap: str) -> tuple[str, str]:
-        """Return the name and text of the file that is run for each new one; ``trap`` is that of each command."""
+        """Return the name and text of the file that is run for each new one; ``trap`` is that of each command, if any."""
         before, _, behind = trap.partition("KNOWN")
         note = f'builtin printf \'{_END_OF_ONE}\' "$!" "$!" "$!" "$!" >> {quoted(self._ends)}\n'
-        return "children.step", f'{note}builtin trap {quoted(before)}"$!"{quoted(behind)} DEBUG\n'
+        again = f'builtin trap {quoted(before)}"$!"{quoted(behind)} DEBUG\n' if trap else ""
+        return "children.step", note + again
 
     def failures(self) -> list[ChildExit]:
         """Return those of them that failed, as far as the shell has told."""
@@ -66,7 +69,8 @@ class Children:
         for before, line in zip([b"0 0", *lines], lines, strict=False):
             if (ended := _LINE.fullmatch(line)) and _LINE.fullmatch(before):
                 codes.setdefault(int(ended[1]), int(ended[2]))
-        names = self._commands if len(self._commands) == len(codes) else [""] * len(codes)
+        are_these = len(self._commands) == len(codes) and all(self._commands)
+        names = self._commands if are_these else [""] * len(codes)
         if len(self._commands) == 1:
             names = self._commands * len(codes)
         return [

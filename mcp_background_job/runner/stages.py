@@ -34,6 +34,9 @@ while IFS= builtin read -r _mcp_bg_line; do [[ $_mcp_bg_line != "$_mcp_bg" ]] ||
 builtin printf "%s\\n" "$_mcp_bg" >> FILE
 ) ;; esac"""
 
+#: With these, bash reads a file of the user's, or shows and does something else in ours.
+_BASH_IS_SET_BY = ("BASH_ENV", "SHELLOPTS", "BASHOPTS")
+
 _BASH, _ZSH = "bash", "zsh"
 
 
@@ -54,7 +57,7 @@ class Stages:
     def environment(self, env: Mapping[str, str]) -> dict[str, str]:
         """Return the environment in which the shell tells; if that cannot be had, it is the one that was given."""
         with contextlib.suppress(OSError):  # no room on the disk: the command does without
-            if self._shell == _BASH and "BASH_ENV" not in env:
+            if self._shell == _BASH and not any(name in env for name in _BASH_IS_SET_BY):
                 return self._asked(env, "BASH_ENV", self._file("stages.bash", _in_bash(self._traps("PIPESTATUS"))))
             if self._shell == _ZSH:
                 self._file(".zshenv", _in_zsh(env.get("ZDOTDIR"), self._traps("pipestatus")))
@@ -104,10 +107,11 @@ class Stages:
             steps.append(_IN_PASSING.replace("FILE", quoted(self._passed)))
         if self._spec.background:
             ends.append(self.children.end())
+        if self._spec.tells_each:
             steps.append(self.children.step())
         step = f"! {{ {'; '.join(steps)}; }} 2>/dev/null"
         if self._spec.background:
-            self._file(*self.children.file(step))
+            self._file(*self.children.file(step if self._spec.tells_each else ""))
         traps = [f"trap {quoted('{ ' + '; '.join(ends) + '; } 2>/dev/null || :')} EXIT"] if ends else []
         traps += [f"trap {quoted(step.replace('KNOWN', quoted('')))} DEBUG"] if steps else []
         return f'[ "$PPID" = {os.getpid()} ] && {{ {"; ".join(traps)}; }}'

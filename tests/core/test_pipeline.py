@@ -144,7 +144,19 @@ def test_an_earlier_stage_that_failed_is_told(
         ("npm test | tail && npm run build", "bash", Telling(untold="npm test")),
         ("! a | b", "bash", tells("at_end", ("a", "b"))),
         ("time a | b", "bash", tells("at_end", ("a", "b"))),
-        ("for i in 1; do a | b; done", "bash", tells("at_end passed", ("a", "b"))),
+        # A trap before each command would cost a loop many times what it does.
+        ("for i in 1; do a | b; done", "bash", tells("at_end", ("a", "b"), untold="a")),
+        ("a | b; while c; do d; done", "bash", tells("at_end", ("a", "b"), untold="a")),
+        ("until a; do b; done; c | d; e", "bash", Telling(untold="c")),
+        ("if x; then for ((;;)); do a; done; fi; c | d", "bash", tells("at_end", ("c", "d"))),
+        ('a | b; eval "$x"; c | d', "bash", tells("at_end", ("a", "b"), ("c", "d"), untold="a")),
+        ("a | while read x; do c; done; d", "bash", tells("passed", ("a", "while read x; do c; done"))),
+        ("for x in 1; do a; done | b; d", "bash", tells("passed", ("for x in 1; do a; done", "b"))),
+        ("shopt -s lastpipe; a | while b; do c; done; d", "bash", Telling(untold="a")),
+        ("f() { while a; do b; done; }; c | d; f", "bash", tells("passed", ("c", "d"))),
+        ("(while a; do b; done); c | d; :", "bash", tells("passed", ("c", "d"))),
+        ("ulimit -f 1; a | b", "bash", Telling(untold="a")),
+        ("set -er; a | b", "bash", Telling(untold="a")),
         ("if a | b; then c; fi; d", "bash", tells("passed", ("a", "b"))),
         ("f() { a | b; }; f", "bash", Telling(untold="a")),
         ("function f () { a | b; }\nf; c | d", "bash", tells("at_end", ("c", "d"), untold="a")),
@@ -174,7 +186,8 @@ def test_what_a_shell_is_had_to_tell(text: str, shell: str, told: Telling) -> No
         ("cd app && ./serve --port 1 2>&1 &\nwait", "bash", ("./serve --port 1 2>&1",)),
         ("a | b & (c) & wait", "bash", ("a | b", "(c)")),
         ("for i in 1 2; do a & done; wait", "bash", ("",)),
-        ("f() { a & }; f; wait", "bash", ()),
+        ("f() { a & }; f; wait", "bash", ("",)),
+        (". ./functions; a & b & up; wait", "bash", ("",)),
         ("a & npm test", "bash", ()),  # bash becomes npm, if it has no trap
         ("a & wait -n; echo", "bash", ()),
         ("a & jobs; wait", "bash", ()),
@@ -186,3 +199,16 @@ def test_what_a_shell_is_had_to_tell(text: str, shell: str, told: Telling) -> No
 )
 def test_what_a_shell_is_had_to_tell_of_the_background(text: str, shell: str, background: tuple[str, ...]) -> None:
     assert telling(text, shell).background == background
+
+
+@pytest.mark.parametrize(
+    ("text", "each"),
+    [
+        ("a & wait", False),  # the last one is the only one
+        ("a & b & wait", True),
+        ("if a; then b & fi; wait", True),
+        ("for i in 1 2; do a & done; wait", False),
+    ],
+)
+def test_where_the_shell_stops_before_each_command_for_the_background(text: str, *, each: bool) -> None:
+    assert telling(text, "bash").each == each

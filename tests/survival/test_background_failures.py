@@ -60,7 +60,8 @@ async def test_a_subshell_is_not_named_by_the_whole_command(manager: JobManager)
         ("sh -c 'exit 4' & wait $!; true", [("sh -c 'exit 4'", 4)]),
         ("no-such-program 2> /dev/null & wait $!; echo up", [("no-such-program 2> /dev/null", 127)]),
         ("set -euxC; (exit 5) & x=$!; wait $x || exit 0", [("(exit 5)", 5)]),
-        ("for i in 0 1 2; do (exit $i) & wait $! || true; done; [ 1 = 1 ]", [("", 1), ("", 2)]),
+        ("for i in 0 1 2; do (exit $i) & wait $! || true; done; [ 1 = 1 ]", [("", 2)]),
+        ("f() { (exit 6) & }; (exit 5) & f; wait $! || echo up", [("", 5), ("", 6)]),
         ("true & x=$!; false & wait $x $! || echo up", [("false", 1)]),
         ("(exit 7) & wait; echo up", []),  # the shell has forgotten it
     ],

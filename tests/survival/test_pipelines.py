@@ -79,6 +79,10 @@ SHAPES: list[tuple[str, list[int] | None]] = [
     ("env | grep -c -E '^(BASH.ENV|ZDOT.IR)=' | cat", [0, 1, 0]),
     ("sh -c 'exit 3 | cat; exit 9' | cat", [9, 0]),
     ("trap | cat; (exit 3) | cat", []),
+    ("ulimit -f 0; (exit 3) | cat", []),
+    ("ulimit -n 4; (exit 3) & wait $!; echo $?", None),
+    ("set -r; (exit 3) | cat; echo x > out; echo $?", None),
+    ("eval 'tr''ap'; for i in 1 2; do (exit $i) | cat; done; echo $i", None),
     ("no-such-command-anywhere | cat", [127, 0]),
 ]
 
@@ -119,6 +123,7 @@ def _run(
         tells_passed=tells and told.passed,
         pipelines=["\n".join(names) for names in told.told],
         background=list(told.background) if tells else [],
+        tells_each=tells and told.each,
     )
     stages = Stages(job, spec)
     done = subprocess.run(
@@ -139,8 +144,8 @@ def _run(
     [
         ("(exit 3) | cat > log && echo built", [[3, 0]]),
         ("true | (exit 4); (exit 5) | cat; ls", [[5, 0]]),
-        ("for i in 1 2 1 2; do (exit $i) | cat; done; echo $?", [[1, 0], [2, 0]]),
-        ("while (exit 6) | cat; do break; done; exit 0", [[6, 0]]),
+        ("if (exit 1) | cat; then (exit 2) | cat; fi; (exit 1) | cat; echo $?", [[1, 0], [2, 0]]),
+        ("(exit 6) | while read -r x; do echo $x; done; exit 0", [[6, 0]]),
         ("IFS=; set -euC; { true | (exit 8) | cat; }; printf done", [[0, 8, 0]]),
         ("true | cat; echo", []),
         ("f() { (exit 3) | cat; }; f; true | true; echo", []),
