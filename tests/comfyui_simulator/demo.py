@@ -20,6 +20,7 @@ from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
 
 from mcp_background_job.processes.wrapper import ProcessWrapper
+from tests.comfyui.talk import wait_until_silent
 from tests.comfyui_simulator.nodes import graphs
 from tests.comfyui_simulator.process import Simulator
 
@@ -52,6 +53,8 @@ async def _render(client: Client[Any]) -> None:
     submitted = await _call(
         client, "comfyui_submit", workflow=graphs.with_output(graphs.stepped(20, 0.15)), note="portrait", wait_s=1.5
     )
+    while "progress" not in submitted:
+        submitted = await _call(client, "comfyui_job", prompt_id=submitted["prompt_id"], wait_s=0.2)
     _show(f"{submitted['status']}: {submitted['progress']} (from the {submitted['progress_from']})")
     done = await _call(client, "comfyui_job", prompt_id=submitted["prompt_id"], wait_s=30)
     _show(f"{done['status']} after {done['duration_s']} s: {', '.join(file['file'] for file in done['outputs'])}")
@@ -80,10 +83,15 @@ async def _restart(client: Client[Any], simulator: Simulator) -> None:
     await _call(client, "comfyui_submit", workflow=child, note="leaves a child that ignores SIGTERM", wait_s=5)
     tree = psutil.Process(simulator.pid).children(recursive=True)
     children = [ProcessWrapper(process.pid) for process in tree]
-    wedging = await _call(client, "comfyui_submit", workflow=graphs.gil_hold(200), note="holds the GIL", wait_s=0)
+    # Until the next one waits: nothing can be submitted once it holds the GIL.
+    gate = simulator.directory / "gate"
+    holding = graphs.chain(graphs.gated(gate), graphs.gil_hold(200))
+    wedging = await _call(client, "comfyui_submit", workflow=holding, note="holds the GIL", wait_s=0)
     pending = await _call(
         client, "comfyui_submit", workflow=graphs.with_output(graphs.stepped(5, 0.1)), note="waits", wait_s=0
     )
+    gate.touch()
+    await asyncio.to_thread(wait_until_silent, simulator)
     cancelled = await _call(client, "comfyui_cancel_job", prompt_id=wedging["prompt_id"])
     _show(f"cancel: {cancelled['status']} ({cancelled['wedge']}) after {cancelled['took_s']} s: {cancelled['advice']}")
     restarted = await _call(client, "restart_comfyui", force=True, requeue="pending")
@@ -104,7 +112,7 @@ async def _client(directory: str, port: int) -> AsyncGenerator[Client[Any]]:
 
 
 async def _call(client: Client[Any], tool: str, **arguments: Any) -> dict[str, Any]:
-    return (await client.call_tool(tool, arguments)).structured_content or {}
+    return (await client.call_tool(tool, arguments, raise_on_error=False)).structured_content or {}
 
 
 def _promise(text: str) -> None:

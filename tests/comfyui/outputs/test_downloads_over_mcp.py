@@ -54,7 +54,7 @@ async def run(client: Caller, graph: graphs.Graph, note: str = "") -> str:
 
 
 async def content_of(client: Caller, **arguments: Any) -> list[Any]:
-    return (await client.client.call_tool("comfyui_download", arguments)).content
+    return (await client.client.call_tool("comfyui_download", arguments, raise_on_error=False)).content
 
 
 @pytest.mark.requirement("comfyui.download.preview")
@@ -148,7 +148,9 @@ async def test_progress_is_reported_and_no_other_call_is_held_up(connect: Connec
         async with connect(simulator.port) as client:
             prompt_id = await run(client, graphs.files(graphs.file("a.txt", size=1), graphs.file("b.mp4", size=2000)))
             arguments = {"prompt_id": prompt_id}
-            calling = client.client.call_tool("comfyui_download", arguments, progress_handler=hear)
+            calling = client.client.call_tool(
+                "comfyui_download", arguments, progress_handler=hear, raise_on_error=False
+            )
             downloading = asyncio.ensure_future(calling)
             assert (await client.facts("comfyui_status"))["reachable"]
             while not heard:
