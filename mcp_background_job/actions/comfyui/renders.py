@@ -38,6 +38,8 @@ class Submit:
         dict[str, Any] | list[dict[str, Any]] | None, Field(description="graph in API format, or several")
     ] = None
     workflow_path: Annotated[str | list[str] | None, Field(description="or files with it")] = None
+    prompt_id: Annotated[Word | None, Field(description="or an earlier prompt, to run again")] = None
+    force: Annotated[bool, Field(description="past ComfyUI's cache")] = False
     overrides: Annotated[
         dict[str, list[Any]] | None,
         Field(
@@ -67,6 +69,7 @@ class LookAtPrompt:
 
     prompt_id: Word
     wait_s: Annotated[float, Field(description="for its end (max 50)")] = 0
+    show: Annotated[Literal["workflow", "texts"] | None, Field(description="its graph too, or the texts in it")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +110,8 @@ class Rendering:
         nodes are listed; a warning says when only a part of the graph runs.
         """
         wait_s = bounded_wait(request.wait_s, caller.at_most(MAX_WAIT_S))
-        loaded = await _loaded(request)
         comfyui = await self._open()
+        loaded = await _loaded(comfyui, request)
         session = await comfyui.sessions.current(caller.directory)
         if request.is_single:
             # A prompt that takes the output of one that has not ended has to wait for it, as a batch does.
@@ -128,7 +131,10 @@ class Rendering:
         comfyui = await self._open()
         wait_s = bounded_wait(request.wait_s, caller.at_most(MAX_WAIT_S))
         waiting = comfyui.submitter.wait(request.prompt_id, wait_s)
-        return report.of_prompt(await caller.wait_for(waiting, "ComfyUI renders", wait_s))
+        known = report.of_prompt(await caller.wait_for(waiting, "ComfyUI renders", wait_s))
+        if request.show is None:
+            return known
+        return known | report.of_asked(await comfyui.prompts.asked(request.prompt_id), show=request.show)
 
     async def comfyui_cancel_job(self, caller: Caller, request: Cancel) -> Facts:
         """Stop a render for certain: interrupt, verify, repeat, up to 50 s. For a render, not a process (kill_job).
@@ -186,12 +192,24 @@ async def _batched(
     return queue_report.of_batch(await caller.wait_for(waiting, "the batch runs", wait_s))
 
 
-async def _loaded(request: Submit) -> list[Workflow]:
-    """Return the workflows that a caller gives, as objects or as files."""
+async def _loaded(comfyui: ComfyUI, request: Submit) -> list[Workflow]:
+    """Return the workflows that a caller gives."""
+    from mcp_background_job.comfyui.prompts.asked import past_the_cache
+
+    given = (request.workflow, request.workflow_path, request.prompt_id)
+    if sum(one is not None for one in given) != 1:
+        raise InvalidRequestError("give one of workflow, workflow_path and prompt_id")
+    if request.prompt_id is not None:
+        loaded = [await comfyui.prompts.asked(request.prompt_id)]
+    else:
+        loaded = await _given(request)
+    return list(map(past_the_cache, loaded)) if request.force else loaded
+
+
+async def _given(request: Submit) -> list[Workflow]:
+    """Return workflows that are given as objects or as files."""
     from mcp_background_job.comfyui.prompts import workflow as workflows
 
-    if (request.workflow is None) == (request.workflow_path is None):
-        raise InvalidRequestError("give either workflow or workflow_path")
     if request.workflow_path is None:
         given = request.workflow if isinstance(request.workflow, list) else [request.workflow]
         return [workflows.check(one) for one in given]

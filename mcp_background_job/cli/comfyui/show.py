@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator
 from itertools import chain, repeat
 from typing import Any, cast
@@ -54,6 +55,8 @@ def facts(report: Report, told: Collection[str]) -> None:
 def _lines(name: str, value: Any) -> Iterator[str]:
     if name in _LINES:
         yield from map(_LINES[name], cast("list[Report]", value))
+    elif name == "workflow":
+        yield from json.dumps(value, indent=2, ensure_ascii=False).splitlines()
     elif name == "error" and isinstance(value, dict):
         yield from "\n".join(cast("Report", value)["traceback"]).splitlines()
     elif name == "process":

@@ -47,6 +47,10 @@ _NOT_THERE = re.compile(
 _NO_NODE = re.compile(r"because node (.+?) does not exist")
 
 
+#: What Python says when it cannot write an object as JSON.
+_NOT_JSON = re.compile(r"not JSON serializable")
+
+
 @dataclass(frozen=True)
 class Missing:
     """What the server does not have."""
@@ -81,3 +85,14 @@ def missing_of_refusal(refused: Refused) -> Missing:
 
 def _unique(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
+
+
+def advice_for(cause: str) -> str:
+    """Return what is known of a trouble that is ComfyUI's own; empty if nothing is."""
+    if not _NOT_JSON.search(cause[:_LOOKED_AT]):
+        return ""
+    return (
+        "a node has returned a ui that is not JSON. ComfyUI ends of that if the prompt was submitted with a websocket, "
+        "as from here, and answers /history with 500 if it was not (comfyui_clear_history): a fault of ComfyUI and of "
+        "that node"
+    )

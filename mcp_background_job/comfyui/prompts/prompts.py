@@ -10,11 +10,12 @@ from datetime import datetime
 from typing import Any, cast
 
 from mcp_background_job.comfyui.process.process import ServerProcess
+from mcp_background_job.comfyui.prompts.asked import without_what_the_server_added
 from mcp_background_job.comfyui.prompts.cancel_plan import Place
 from mcp_background_job.comfyui.prompts.overrides import applied
 from mcp_background_job.comfyui.prompts.results import finished_of_result, result_of
 from mcp_background_job.comfyui.prompts.witness import Witness
-from mcp_background_job.comfyui.prompts.workflow import class_of
+from mcp_background_job.comfyui.prompts.workflow import Workflow, class_of
 from mcp_background_job.comfyui.wire import progress
 from mcp_background_job.comfyui.wire.answers import Finished, LogEntry, Queue, QueueItem, decode
 from mcp_background_job.comfyui.wire.client import READ_S, Client
@@ -154,6 +155,24 @@ class Prompts:
         assert located.queue is not None  # noqa: S101  for the type checker: it is always read
         return await self.queued(located.queue, prompt_id, submission)
 
+    async def asked(self, prompt_id: str) -> Workflow:
+        """Return what was submitted under an id, whoever has submitted it.
+
+        Raises:
+            InvalidRequestError: neither the journal nor the server has it.
+            UnreachableError: the journal does not have it, and the server gives no answer.
+        """
+        submission = await lanes.journal(self._journal.get, check_prompt_id(prompt_id))
+        if submission and submission.graph:
+            extra_data = cast("dict[str, Any]", json.loads(submission.extra_data))
+            return Workflow(graph_of(submission), without_what_the_server_added(extra_data))
+        item = await self._client.submitted(prompt_id)
+        if item is None:
+            raise InvalidRequestError(
+                f"neither the journal nor ComfyUI has the workflow of prompt {prompt_id}: comfyui_jobs lists prompts"
+            )
+        return Workflow(item.graph, without_what_the_server_added(item.extra_data))
+
     async def ended_before(self, prompt_id: str) -> Prompt | None:
         """Return a prompt whose end is journalled with what it made; ``None`` if it is not, and is to be asked for."""
         submission = await lanes.journal(self._journal.get, prompt_id)
@@ -186,8 +205,11 @@ class Prompts:
         heard = self._events.progress_of(prompt_id)
         if heard:
             return heard
-        if not any(item.prompt_id == prompt_id for item in queue.running[:1]):
+        running = next((item for item in queue.running[:1] if item.prompt_id == prompt_id), None)
+        if running is None:
             return None
+        if "client_id" not in running.extra_data:  # then the server tells everybody how far it is
+            await self._events.overhear(prompt_id)
         try:
             return progress.of_log(await self._client.log())
         except UnreachableError:  # a server may go without a log; the prompt's place is known all the same

@@ -9,7 +9,7 @@ from mcp_background_job.comfyui.batches.batch_view import BatchView, CanceledBat
 from mcp_background_job.comfyui.prompts.cancel import Cancelled
 from mcp_background_job.comfyui.prompts.cancel_plan import Verdict
 from mcp_background_job.comfyui.prompts.catalogue import Explained, Listing, Row
-from mcp_background_job.comfyui.prompts.diagnosis import Missing
+from mcp_background_job.comfyui.prompts.diagnosis import Missing, advice_for
 from mcp_background_job.comfyui.prompts.history import Cleared
 from mcp_background_job.comfyui.prompts.prompts import Prompt
 from mcp_background_job.comfyui.reports.report import Report, error_of, node_errors_of, progress_of, without_none
@@ -198,7 +198,13 @@ def _explained(explained: Explained) -> Report:
         **(error_of(explained.failure) if explained.failure else {"message": row.cause or "unknown"}),
         node_errors=node_errors_of(explained.refused.node_errors) if explained.refused else None,
         **_missing(explained.missing),
+        advice=advice_for(_cause_of(explained)) or None,
     )
+
+
+def _cause_of(explained: Explained) -> str:
+    failure, row = explained.failure, explained.row
+    return f"{failure.exception_type}: {failure.message}" if failure else row.prompt.reason or row.cause
 
 
 def _missing(missing: Missing) -> Report:

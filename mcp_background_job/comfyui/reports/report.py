@@ -9,11 +9,13 @@ from typing import Any
 from mcp_background_job.comfyui.batches.batch_view import BatchView
 from mcp_background_job.comfyui.lifecycle.outcome import Outcome
 from mcp_background_job.comfyui.process.process import ServerProcess
+from mcp_background_job.comfyui.prompts.asked import texts_in
 from mcp_background_job.comfyui.prompts.cancel import Cancelled
 from mcp_background_job.comfyui.prompts.cancel_plan import Verdict
 from mcp_background_job.comfyui.prompts.prompts import Prompt
 from mcp_background_job.comfyui.prompts.submit import Submitted
 from mcp_background_job.comfyui.prompts.wedge import Wedge
+from mcp_background_job.comfyui.prompts.workflow import Workflow
 from mcp_background_job.comfyui.reports.status import Status
 from mcp_background_job.comfyui.wire.answers import Failure, Finished, NodeError, SystemStats
 from mcp_background_job.comfyui.wire.node_outputs import Made, Shown
@@ -160,6 +162,13 @@ def of_prompt(prompt: Prompt) -> Report:
         **progress_of(prompt),
         **(_finished(prompt.finished) if prompt.finished else _made(prompt.so_far)),
     )
+
+
+def of_asked(workflow: Workflow, *, show: str) -> Report:
+    """Return what a prompt was asked to do: its workflow, or only what people have written into it."""
+    if show == "workflow":
+        return {"workflow": dict(workflow.graph)}
+    return {"texts": texts_in(workflow.graph)}
 
 
 def _finished(finished: Finished) -> dict[str, Any]:

@@ -210,6 +210,12 @@ def finished_of(answer: Any, prompt_id: str) -> Finished | None:
     return None if entry is None else _finished(prompt_id, _object(entry, "an entry of the history"))
 
 
+def submitted_of(answer: Any, prompt_id: str) -> QueueItem | None:
+    """Read from ``GET /history/{id}`` what was submitted; ``None`` when the prompt is not in the history."""
+    entry = _object(answer, "/history").get(prompt_id)
+    return None if entry is None else _item(_mapping(entry).get("prompt"))
+
+
 def history_of(answer: Any) -> list[Finished]:
     """Read ``GET /history``, in its order: oldest first."""
     return [

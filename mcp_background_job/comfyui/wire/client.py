@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 from mcp_background_job.comfyui.wire import answers
-from mcp_background_job.comfyui.wire.answers import Accepted, Finished, LogEntry, Queue, Refused, SystemStats
+from mcp_background_job.comfyui.wire.answers import Accepted, Finished, LogEntry, Queue, QueueItem, Refused, SystemStats
 from mcp_background_job.comfyui.wire.endpoint import Endpoint
 from mcp_background_job.comfyui.wire.trouble import Trouble, unreachable
 from mcp_background_job.errors import UnreachableError
@@ -86,6 +86,14 @@ class Client:
             raise self._unreachable(Trouble.BROKEN, f"GET /history answered {broken.status_code}")
         with self._read("/api/jobs"):
             return answers.history_of_jobs(self._decoded(response, "/api/jobs"))
+
+    async def submitted(self, prompt_id: str) -> QueueItem | None:
+        """Return what was submitted under an id, ``None`` if neither the queue nor the history has it."""
+        if item := (await self.queue()).find(prompt_id):
+            return item
+        with self._read("/history"):
+            answer = await self._json("GET", f"/history/{quote(prompt_id, safe='')}")
+            return answers.submitted_of(answer, prompt_id)
 
     async def history(self, limit: int | None) -> list[Finished]:
         """Return the newest entries of the history, or without a limit all of them, oldest first.

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from mcp_background_job.comfyui.wire import node_outputs, progress
 from mcp_background_job.comfyui.wire.endpoint import Endpoint
 from mcp_background_job.comfyui.wire.node_outputs import Made
-from mcp_background_job.comfyui.wire.progress import Progress
+from mcp_background_job.comfyui.wire.progress import Frame, Progress
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
@@ -43,6 +43,7 @@ class EventStream:
         self._endpoint = endpoint
         self._followed: dict[str, Progress | None] = {}
         self._made: dict[str, dict[str, Any]] = {}
+        self._overheard = ""
         self._is_held = False
         self._client_id = ""
         self._reader: asyncio.Task[None] | None = None
@@ -69,6 +70,14 @@ class EventStream:
     def follow(self, prompt_id: str) -> None:
         """Keep what is heard of a prompt."""
         self._followed.setdefault(prompt_id, None)
+
+    async def overhear(self, prompt_id: str) -> None:
+        """Listen to what the server tells everybody of a prompt that somebody else has submitted, while it runs."""
+        if prompt_id in self._followed:
+            return
+        await self.client_id()
+        self.follow(prompt_id)
+        self._overheard = prompt_id
 
     async def forget(self, prompt_id: str) -> None:
         """Stop following a prompt that is over; the last one closes the connection."""
@@ -138,6 +147,9 @@ class EventStream:
 
     def _hear(self, message: str | bytes) -> None:
         frame = progress.frame_of(message)
+        if frame is not None and self._overheard and _is_past(frame, self._overheard):
+            overheard, self._overheard = self._overheard, ""
+            self._later(self.forget(overheard))
         if frame is None or frame.prompt_id not in self._followed:
             return
         known = self._followed[frame.prompt_id]
@@ -151,10 +163,20 @@ class EventStream:
     def _settle_later(self, prompt_id: str) -> None:
         # In a task of its own: the reader must not wait for anything but the next frame.
         if self._settle:
-            task = asyncio.ensure_future(self._settle(prompt_id))
-            self._settling.add(task)
-            task.add_done_callback(self._settling.discard)
+            self._later(self._settle(prompt_id))
+
+    def _later(self, work: Awaitable[object]) -> None:
+        task = asyncio.ensure_future(work)
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
 
     def _tell(self) -> None:
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
+
+
+def _is_past(frame: Frame, prompt_id: str) -> bool:
+    """Tell whether a prompt of somebody else is over: the server tells us its end only by what comes afterwards."""
+    if frame.type != "status":
+        return frame.prompt_id not in ("", prompt_id)
+    return progress.remaining(frame) == 0

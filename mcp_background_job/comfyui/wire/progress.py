@@ -79,6 +79,14 @@ def is_final(frame: Frame) -> bool:
     return frame.type == "executing" and frame.data.get("node") is None
 
 
+def remaining(frame: Frame) -> float | None:
+    """Return how many prompts run and wait, if a frame says so."""
+    status = _said(frame.data, "status")
+    queue = _said(status, "exec_info") if isinstance(status, dict) else None
+    count = _said(queue, "queue_remaining") if isinstance(queue, dict) else None
+    return count if isinstance(count, int | float) else None
+
+
 def after(progress: Progress | None, frame: Frame, at: float) -> Progress | None:
     """Return the progress of a prompt after a frame of it."""
     step = _STEPS.get(frame.type)

@@ -127,3 +127,25 @@ async def test_a_cancel_that_waits_holds_up_no_other_call(connect: Connect) -> N
             status = await client.facts("comfyui_status")
             assert (status["reachable"], cancelling.done()) == (True, False)
             assert (await cancelling)["status"] == "cancelled"
+
+
+async def test_a_prompt_runs_again_from_the_cache_or_past_it_and_shows_what_it_was_asked(connect: Connect) -> None:
+    with await asyncio.to_thread(Simulator.start, *QUICK) as simulator:
+        async with connect(simulator.port) as client:
+            first = await client.facts("comfyui_submit", workflow=graphs.output("a cat"), wait_s=WAIT_S)
+            assert "from_cache" not in first
+            again = await client.facts("comfyui_submit", prompt_id=first["prompt_id"], wait_s=WAIT_S)
+            assert again["prompt_id"] != first["prompt_id"]
+            assert again["outputs"] == first["outputs"]
+            assert "no node ran" in again["from_cache"]
+            anew = await client.facts("comfyui_submit", prompt_id=again["prompt_id"], force=True, wait_s=WAIT_S)
+            assert "from_cache" not in anew
+            assert anew["outputs"] != first["outputs"]
+            known = await client.facts("comfyui_job", prompt_id=anew["prompt_id"], show="texts")
+            assert known["texts"]["9.inputs.text"] == "a cat"
+            known = await client.facts("comfyui_job", prompt_id=first["prompt_id"], show="workflow")
+            assert known["workflow"]["9"]["class_type"] == "SimOutput"
+            unknown = await client.error("comfyui_submit", prompt_id="00000000-0000-4000-8000-000000000000")
+            assert "neither the journal nor ComfyUI has the workflow" in unknown
+            both = await client.error("comfyui_submit", prompt_id=first["prompt_id"], workflow=graphs.output())
+            assert "give one of workflow, workflow_path and prompt_id" in both

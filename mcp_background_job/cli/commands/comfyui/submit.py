@@ -45,8 +45,10 @@ class _Wish:
 
 def submit(
     *workflow_path: Annotated[
-        str, Parameter(name="WORKFLOW", required=True, help="Files with workflows in API format.")
+        str, Parameter(name="WORKFLOW", required=False, help="Files with workflows in API format.")
     ],
+    again: str | None = None,
+    force: bool = False,
     override: list[str] | None = None,
     combine: Combine = "product",
     note: str = "",
@@ -66,6 +68,8 @@ def submit(
 
     Args:
         *workflow_path: Files with workflows in API format.
+        again: Run this earlier prompt once more, by its id, in the place of a file.
+        force: Past ComfyUI's cache: every node runs again, but those that load models.
         override: Values for an input, one prompt for each: 3.inputs.seed=1,2,3, or 6.inputs.text=["a cat","a dog"]. May
             be repeated. A comma with a space behind it belongs to a text.
         combine: Of several inputs, every combination, or their values one by one.
@@ -79,10 +83,14 @@ def submit(
         follow: Show its progress until it is over, or until --wait. Ctrl-C leaves it running.
         as_json: Print JSON, with the field names of the tools.
     """
+    if bool(workflow_path) == (again is not None):
+        raise InvalidRequestError("give a WORKFLOW, or --again with the id of a prompt")
     # A list is a batch, also one of a single workflow.
     is_single = len(workflow_path) == 1 and max_queued is None
     asked = Submit(
-        workflow_path=workflow_path[0] if is_single else list(workflow_path),
+        workflow_path=None if again else workflow_path[0] if is_single else list(workflow_path),
+        prompt_id=again,
+        force=force,
         overrides=overrides_of(override) if override else None,
         combine=combine,
         note=note,
