@@ -38,9 +38,19 @@ class SqliteSessions:
         """Return the newest session of a directory."""
         return next(iter(self._sessions("current_session", directory=storable(directory))), None)
 
-    def newest(self, limit: int) -> list[tuple[Session, int]]:
-        """Return sessions with the number of their prompts, newest first."""
-        return [(_session_of(row), int(row["prompts"])) for row in self._database.rows("newest_sessions", limit=limit)]
+    def newest(self, limit: int, *, directory: str | None = None, project: str = "") -> list[tuple[Session, int, int]]:
+        """Return sessions with the numbers of their prompts, and of those that are downloaded; newest first.
+
+        With a directory only those of it and of directories below a project.
+        """
+        place = None if directory is None else storable(directory)
+        rows = self._database.rows("newest_sessions", limit=limit, directory=place, project=storable(project))
+        return [(_session_of(row), int(row["prompts"]), int(row["downloaded"])) for row in rows]
+
+    def elsewhere(self, directory: str, project: str) -> int:
+        """Return how many sessions are neither of a directory nor of one below a project."""
+        rows = self._database.rows("sessions_elsewhere", directory=storable(directory), project=storable(project))
+        return int(rows[0]["sessions"])
 
     def track(self, session_id: str, tracked: Iterable[Tracked]) -> None:
         """Add prompts to a session; of one that it has already, a note or a place of outputs replaces the old one."""

@@ -182,7 +182,9 @@ def test_submissions_are_tracked_in_the_session_of_the_directory(renderer: Rende
     child = renderer.cli.open("comfyui", "session", "--json", cwd=elsewhere)
     assert json.loads(end_of(child)[1])["name"] == "elsewhere"
     rows = {row["NAME"]: (row["PROMPTS"], row["CURRENT"]) for row in cells(renderer.ok("sessions"))}
-    assert rows == {"cats": ("2", "here"), "elsewhere": ("0", "-")}
+    assert rows == {"cats": ("2", "here")}
+    rows = {row["NAME"]: (row["PROMPTS"], row["CURRENT"]) for row in cells(renderer.ok("sessions", "-A"))}
+    assert rows == {"cats": ("2", "here"), f"elsewhere ({elsewhere})": ("0", "-")}
     out = renderer.ok("session", "show", name)
     assert out.startswith("session cats (s")
     statuses = {row["PROMPT"]: row["STATUS"] for row in cells(out)}
@@ -197,6 +199,17 @@ def test_submissions_are_tracked_in_the_session_of_the_directory(renderer: Rende
     assert (taken["name"], taken["prompts"], taken["session_id"] == content["id"]) == ("cats", 2, False)
     again = json.loads(renderer.ok("session", "export", taken["session_id"]))
     assert again == content | {"id": taken["session_id"]}
+    folder = file.with_name("folder")
+    folder.mkdir()
+    for number in range(3):
+        kept = content | {"id": f"kept-{number}"}
+        (folder / f"{number}.json").write_text(json.dumps(kept))
+    (folder / "notes.json").write_text("[]")
+    all_of_them = renderer.json("session", "import", str(folder), code=1)
+    assert [one["session_id"] for one in all_of_them["imported"]] == ["kept-0", "kept-1", "kept-2"]
+    assert [one["file"] for one in all_of_them["failures"]] == ["notes.json"]
+    once_more = renderer.json("session", "import", str(folder), code=1)
+    assert (once_more["imported"], once_more["skipped"]) == ([], 3)
 
 
 # -- the history -------------------------------------------------------------------------------------------------------

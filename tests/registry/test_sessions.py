@@ -60,7 +60,7 @@ def test_a_session_comes_back_as_it_was_made(sessions: SqliteSessions, text: str
 
     assert sessions.get(session.session_id) == session
     assert sessions.current(text) == session
-    assert sessions.newest(5) == [(session, 1)]
+    assert sessions.newest(5) == [(session, 1, 1)]
     assert sessions.tracked_in(session.session_id) == [
         Tracked(prompt_id=text, queued_at=2.5, note=text, downloaded=True, output_dir=text)
     ]
@@ -87,7 +87,7 @@ def test_the_newest_session_of_a_directory_is_current_there(sessions: SqliteSess
     assert current is not None
     assert current.session_id == "s3"
     assert sessions.current("/work/") is None
-    assert [session.session_id for session, _ in sessions.newest(3)] == ["s4", "s3", "s2"]
+    assert [session.session_id for session, *_ in sessions.newest(3)] == ["s4", "s3", "s2"]
 
 
 def test_a_session_is_found_by_its_id_and_by_its_name_the_newest_last(sessions: SqliteSessions) -> None:

@@ -41,6 +41,7 @@ class Session:
     name: Annotated[str | None, Field(description="name or id; without it the current session")] = None
     prompt_id: Annotated[Word | None, Field(description="track: any prompt")] = None
     note: str = ""
+    all_projects: Annotated[bool, Field(description="list: of other projects too")] = False
     limit: int = 20
 
 
@@ -54,7 +55,7 @@ class ListPrompts:
             description="some of pending, in_progress, completed, failed, cancelled, lost_to_restart, not_sent, unknown"
         ),
     ] = None
-    session: Annotated[str | None, Field(description="name or id")] = None
+    session: Annotated[str | None, Field(description='name or id; "": the current one')] = None
     batch: Word | None = None
     limit: int = 20
 
@@ -122,13 +123,15 @@ class Queueing:
             case "new":
                 return queue_report.of_new_session(await sessions.new(request.name or "", directory))
             case "list":
-                return queue_report.of_sessions(await sessions.list(directory, limit=_checked(caller, request.limit)))
+                limit = _checked(caller, request.limit)
+                listed = await sessions.list(directory, caller.project, limit=limit, all_projects=request.all_projects)
+                return queue_report.of_sessions(listed)
             case "show":
                 session = await sessions.find(request.name, directory)
                 listing = await comfyui.catalogue.list(
                     among=Among(session_id=session.session_id), limit=_checked(caller, request.limit)
                 )
-                return queue_report.of_session(session, listing, len(await sessions.tracked_in(session)))
+                return queue_report.of_session(session, listing, await sessions.tracked_in(session))
             case "track":
                 if request.prompt_id is None:
                     raise InvalidRequestError("track takes a prompt_id: comfyui_jobs lists them")

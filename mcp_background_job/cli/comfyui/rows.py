@@ -29,7 +29,14 @@ _BATCHES = (
     NOTE,
     Column("DETAIL", overflow="wrap"),
 )
-_SESSIONS = (Column("SESSION", "bold"), AGE, Column("PROMPTS"), Column("CURRENT"), Column("NAME", overflow="wrap"))
+_SESSIONS = (
+    Column("SESSION", "bold"),
+    AGE,
+    Column("PROMPTS"),
+    Column("DOWNLOADED"),
+    Column("CURRENT"),
+    Column("NAME", overflow="wrap"),
+)
 _ERRORS = (PROMPT, AGE, Column("NODE"), Column("TYPE"), Column("MESSAGE", overflow="wrap"), NOTE)
 
 
@@ -99,7 +106,9 @@ def of_sessions(report: Report) -> Rows:
 
 def _session(entry: Report) -> tuple[str, ...]:
     is_current = "here" if entry.get("current") else ""
-    return entry["session_id"], _since(entry["created_at"]), str(entry["prompts"]), is_current, entry["name"]
+    name = f"{entry['name']} ({entry['directory']})" if "directory" in entry else entry["name"]
+    counts = str(entry["prompts"]), str(entry["downloaded"])
+    return entry["session_id"], _since(entry["created_at"]), *counts, is_current, name
 
 
 def of_errors(errors: Iterable[Report]) -> Rows:

@@ -94,7 +94,8 @@ def of_batch(report: Report) -> str:
 
 def of_session(report: Report) -> str:
     """Return what a session is."""
-    return f"session {report['name']} ({report['session_id']}), {report['prompts']} prompts"
+    downloaded = f", {report['downloaded']} of them downloaded" if report.get("downloaded") else ""
+    return f"session {report['name']} ({report['session_id']}), {report['prompts']} prompts{downloaded}"
 
 
 def of_new_session(report: Report) -> str:

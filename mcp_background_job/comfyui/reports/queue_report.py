@@ -13,9 +13,9 @@ from mcp_background_job.comfyui.prompts.diagnosis import Missing, advice_for
 from mcp_background_job.comfyui.prompts.history import Cleared
 from mcp_background_job.comfyui.prompts.prompts import Prompt
 from mcp_background_job.comfyui.reports.report import Report, error_of, node_errors_of, progress_of, without_none
-from mcp_background_job.comfyui.sessions.sessions import SessionRow
+from mcp_background_job.comfyui.sessions.sessions import SessionList
 from mcp_background_job.comfyui.wire.trouble import Trouble
-from mcp_background_job.core.comfyui.session import Session
+from mcp_background_job.core.comfyui.session import Session, Tracked
 from mcp_background_job.core.comfyui.submission import Submission
 from mcp_background_job.core.text import duration, iso
 from mcp_background_job.errors import UnreachableError
@@ -103,9 +103,10 @@ def _how_interrupted(one: Cancelled) -> str:
     return f"{one.prompt_id}, which ran, was to be stopped: {one.verdict}"
 
 
-def of_session(session: Session, listing: Listing, tracked: int) -> Report:
+def of_session(session: Session, listing: Listing, tracked: Sequence[Tracked]) -> Report:
     """Return a session with the newest of its prompts."""
-    return without_none(**_session(session), prompts=tracked) | of_listing(listing)
+    downloaded = sum(one.downloaded for one in tracked)
+    return without_none(**_session(session), prompts=len(tracked), downloaded=downloaded) | of_listing(listing)
 
 
 def of_new_session(session: Session) -> Report:
@@ -118,13 +119,19 @@ def of_imported_session(session: Session, prompts: int) -> Report:
     return {**_session(session), "prompts": prompts}
 
 
-def of_sessions(rows: Sequence[SessionRow]) -> Report:
-    """Return sessions in a list."""
-    return {
-        "sessions": [
-            without_none(**_session(row.session), prompts=row.prompts, current=row.is_current or None) for row in rows
-        ]
-    }
+def of_sessions(listed: SessionList) -> Report:
+    """Return sessions in a list; those of other projects with their directory."""
+    rows = [
+        without_none(
+            **_session(row.session),
+            prompts=row.prompts,
+            downloaded=row.downloaded,
+            current=row.is_current or None,
+            directory=row.session.directory if row.is_elsewhere else None,
+        )
+        for row in listed.rows
+    ]
+    return without_none(sessions=rows, elsewhere=listed.elsewhere or None)
 
 
 def of_tracked(session: Session, prompt: Prompt) -> Report:

@@ -23,11 +23,29 @@ _MAX_NAME = 100
 
 @dataclass(frozen=True)
 class SessionRow:
-    """A session in a list: how many prompts it tracks, and whether submissions are tracked in it now."""
+    """A session in a list.
+
+    Attributes:
+        session: what it is.
+        prompts: how many it tracks.
+        downloaded: of how many all files were downloaded.
+        is_current: submissions are tracked in it now.
+        is_elsewhere: it is of another project.
+    """
 
     session: Session
     prompts: int
+    downloaded: int
     is_current: bool
+    is_elsewhere: bool = False
+
+
+@dataclass(frozen=True)
+class SessionList:
+    """Sessions, and how many those of other projects are that it leaves out."""
+
+    rows: tuple[SessionRow, ...]
+    elsewhere: int
 
 
 class Sessions:
@@ -66,7 +84,7 @@ class Sessions:
         found = found or await self._named(naming.Reference(None, reference), asker)
         found = found or await self._named(naming.reference_of(reference), asker)
         if found is None:
-            newest = ", ".join(row.session.name for row in await self.list(directory, limit=5))
+            newest = ", ".join(row.session.name for row in (await self.list(directory, limit=5)).rows)
             hint = f"the newest are {newest}" if newest else "there are none yet"
             raise UnknownSessionError(f"there is no session {reference!r}; {hint}")
         return found
@@ -78,11 +96,18 @@ class Sessions:
         meant = naming.chosen(reference, candidates, asker)
         return newest[meant.project] if meant else None
 
-    async def list(self, directory: str, *, limit: int) -> list[SessionRow]:
-        """Return sessions, newest first."""
+    async def list(self, directory: str, project: str = "", *, limit: int, all_projects: bool = False) -> SessionList:
+        """Return the sessions of a directory and its project, or of all, newest first."""
         current = await lanes.journal(self._sessions.current, directory)
-        newest = await lanes.journal(self._sessions.newest, limit)
-        return [SessionRow(session, prompts, session == current) for session, prompts in newest]
+        ours = await lanes.journal(self._sessions.newest, limit, directory=directory, project=project)
+        newest = await lanes.journal(self._sessions.newest, limit) if all_projects else ours
+        known = {session.session_id for session, *_ in ours}
+        rows = [
+            SessionRow(session, prompts, downloaded, session == current, session.session_id not in known)
+            for session, prompts, downloaded in newest
+        ]
+        elsewhere = 0 if all_projects else await lanes.journal(self._sessions.elsewhere, directory, project)
+        return SessionList(tuple(rows), elsewhere)
 
     async def track(self, session: Session, prompt_id: str, note: str = "") -> Tracked:
         """Add a prompt to a session, whoever submitted it; a note replaces the one that it had there."""
@@ -102,6 +127,11 @@ class Sessions:
             )
         await lanes.journal(self._sessions.create, session, tracked)
         return session
+
+    async def is_known(self, session: Session) -> bool:
+        """Tell whether a session that was read from a file is here already, by its id and its begin."""
+        known = await lanes.journal(self._sessions.get, session.session_id)
+        return known is not None and known.created_at == session.created_at
 
     async def note_downloads(self, places: Mapping[str, str]) -> None:
         """Note, wherever prompts are tracked, that their outputs were downloaded, and where to."""

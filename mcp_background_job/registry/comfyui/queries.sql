@@ -329,8 +329,18 @@ SELECT * FROM sessions WHERE name = :name ORDER BY created_at, session_id;
 SELECT * FROM sessions WHERE directory = :directory ORDER BY created_at DESC, session_id DESC LIMIT 1;
 
 -- newest_sessions --
-SELECT sessions.*, (SELECT count(*) FROM tracked WHERE tracked.session_id = sessions.session_id) AS prompts
-FROM sessions ORDER BY created_at DESC, session_id DESC LIMIT :limit;
+-- Of a directory and of those below a project; of all if no directory is given.
+SELECT sessions.*, (SELECT count(*) FROM tracked WHERE tracked.session_id = sessions.session_id) AS prompts,
+       (SELECT count(*) FROM tracked WHERE tracked.session_id = sessions.session_id AND downloaded) AS downloaded
+FROM sessions
+WHERE :directory IS NULL OR directory IN (:directory, :project)
+      OR (:project <> '' AND substr(directory, 1, length(:project) + 1) = :project || '/')
+ORDER BY created_at DESC, session_id DESC LIMIT :limit;
+
+-- sessions_elsewhere --
+SELECT count(*) AS sessions FROM sessions
+WHERE directory NOT IN (:directory, :project)
+      AND (:project = '' OR substr(directory, 1, length(:project) + 1) <> :project || '/');
 
 -- track --
 INSERT INTO tracked (session_id, prompt_id, queued_at, note, downloaded, output_dir)

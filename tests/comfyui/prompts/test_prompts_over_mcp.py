@@ -96,7 +96,7 @@ async def test_what_cannot_be_used_is_refused_in_a_sentence(connect: Connect, tm
     async with connect(free_port()) as client:
         assert "Export (API)" in await client.error("comfyui_submit", workflow_path=str(editor))
         assert "no regular file" in await client.error("comfyui_submit", workflow_path="/dev/zero")
-        assert "either workflow or workflow_path" in await client.error("comfyui_submit")
+        assert "one of workflow, workflow_path and prompt_id" in await client.error("comfyui_submit")
         assert "empty" in await client.error("comfyui_cancel_job", prompt_id="")
 
 

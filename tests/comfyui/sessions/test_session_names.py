@@ -49,3 +49,23 @@ async def test_another_projects_session_is_looked_at_by_a_name_of_its_own_and_no
 async def test_a_name_with_the_form_of_an_id_is_refused(sessions: Sessions) -> None:
     with pytest.raises(InvalidRequestError, match="form of a session's id"):
         await sessions.new("s0123abcd", "/src/shop")
+
+
+async def test_a_list_is_of_the_project_and_says_how_many_others_have(sessions: Sessions) -> None:
+    ours, below = await sessions.new("cats", "/src/shop"), await sessions.new("dogs", "/src/shop/web")
+    await sessions.new("cats", "/src/shop-2")
+    await sessions.track(ours, "one")
+    await sessions.track(ours, "two")
+    await sessions.note_downloads({"two": "/out"})
+    listed = await sessions.list("/src/shop/web", "/src/shop", limit=9)
+    assert [(row.session, row.prompts, row.downloaded, row.is_current) for row in listed.rows] == [
+        (below, 0, 0, True),
+        (ours, 2, 1, False),
+    ]
+    assert listed.elsewhere == 1
+    everywhere = await sessions.list("/src/shop/web", "/src/shop", limit=9, all_projects=True)
+    assert [row.is_elsewhere for row in everywhere.rows] == [True, False, False]
+    assert everywhere.elsewhere == 0
+    of_a_name = await sessions.list("/tmp/x", "my project", limit=9)
+    assert (of_a_name.rows, of_a_name.elsewhere) == ((), 3)
+    assert (await sessions.list("/src/shop-2", "", limit=9)).elsewhere == 2

@@ -17,6 +17,7 @@ from mcp_background_job.cli.comfyui.session import with_comfyui
 from mcp_background_job.cli.session import caller
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.reports import queue_report
+from mcp_background_job.comfyui.reports.report import Report
 from mcp_background_job.comfyui.sessions import session_file
 from mcp_background_job.errors import InvalidRequestError
 
@@ -73,12 +74,15 @@ async def _export(comfyui: ComfyUI, reference: str | None, output: Path | None) 
 
 @app.command(name="import")
 def import_session(path: Annotated[Path, Parameter(name="FILE")], /, *, as_json: AsJson = False) -> int:
-    """Add a session from a file, as export writes it.
+    """Add a session from a file, as export writes it; or those of all files of a folder that are not here already.
 
     Args:
-        path: File with the session.
+        path: File with the session, or folder with such files (*.json).
         as_json: Print JSON, with the field names of the tools.
     """
+    if path.is_dir():
+        files = sorted(path.glob("*.json"))
+        return with_comfyui(lambda comfyui: _import_all(comfyui, files, as_json=as_json))
     content = _read(path)
     return with_comfyui(lambda comfyui: _import(comfyui, content, path, as_json=as_json))
 
@@ -92,6 +96,32 @@ async def _import(comfyui: ComfyUI, content: Any, path: Path, *, as_json: bool) 
     else:
         show.sentence(sentences.of_session(known), "completed")
     return exit_codes.OK
+
+
+async def _import_all(comfyui: ComfyUI, files: list[Path], *, as_json: bool) -> int:
+    imported: list[Report] = []
+    failures: list[Report] = []
+    skipped = 0
+    for path in files:
+        try:
+            session, tracked = session_file.session_of(_read(path), caller().directory, path.name)
+        except InvalidRequestError as error:
+            failures.append({"file": path.name, "reason": str(error)})
+            continue
+        if await comfyui.sessions.is_known(session):
+            skipped += 1
+        else:
+            taken = await comfyui.sessions.take_in(session, tracked)
+            imported.append(queue_report.of_imported_session(taken, len(tracked)))
+    known: Report = {"imported": imported, "skipped": skipped, "failures": failures}
+    if as_json:
+        terminal.as_json(known)
+    else:
+        for one in imported:
+            show.sentence(sentences.of_session(one), "completed")
+        terminal.line(f"{len(imported)} sessions imported, {skipped} here already, {len(failures)} not read")
+        show.facts({"failures": failures}, ())
+    return exit_codes.UNMET if failures else exit_codes.OK
 
 
 def _read(path: Path) -> Any:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from cyclopts import Parameter
+
 from mcp_background_job.actions.comfyui.queue import Queueing, Session
 from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.cli import exit_codes, terminal
@@ -12,22 +16,32 @@ from mcp_background_job.cli.session import caller
 from mcp_background_job.comfyui.control import ComfyUI
 
 
-def sessions(*, limit: Limit = 20, as_json: AsJson = False) -> int:
-    """List sessions, newest first, and which is current in this directory.
+def sessions(
+    *,
+    all_projects: Annotated[bool, Parameter(name=["--all-projects", "-A"])] = False,
+    limit: Limit = 20,
+    as_json: AsJson = False,
+) -> int:
+    """List the sessions of this project, newest first, and which is current in this directory.
 
     Args:
+        all_projects: Those of other projects too.
         limit: How many at most.
         as_json: Print JSON, with the field names of the tools.
     """
-    return with_comfyui(lambda comfyui: _sessions(comfyui, limit, as_json=as_json))
+    asked = Session(action="list", limit=limit, all_projects=all_projects)
+    return with_comfyui(lambda comfyui: _sessions(comfyui, asked, as_json=as_json))
 
 
-async def _sessions(comfyui: ComfyUI, limit: int, *, as_json: bool) -> int:
-    known = await Queueing(at_hand(comfyui)).comfyui_session(caller(), Session(action="list", limit=limit))
+async def _sessions(comfyui: ComfyUI, asked: Session, *, as_json: bool) -> int:
+    known = await Queueing(at_hand(comfyui)).comfyui_session(caller(), asked)
     if as_json:
         terminal.as_json(known)
     else:
         tables.write(rows.of_sessions(known))
         if not known["sessions"] and terminal.for_people():
-            terminal.line("no sessions yet: the first submission begins one")
+            terminal.line("no sessions here yet: the first submission begins one")
+        if "elsewhere" in known:
+            terminal.flush()
+            terminal.say(f"{known['elsewhere']} more of other projects: --all-projects lists them too")
     return exit_codes.OK
