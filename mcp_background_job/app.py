@@ -71,7 +71,12 @@ def build_comfyui(manager: JobManager, settings: ComfyUISettings) -> ComfyUI:
     state = manager.state
     directory = Path(state.comfyui)
     directory.mkdir(mode=0o700, exist_ok=True)
-    how = Startup(settings.dir, settings.command, settings.restart_command)
+    how = Startup(
+        directory=settings.dir,
+        arguments=settings.args,
+        command=settings.command,
+        restart_command=settings.restart_command,
+    )
     journal = SqliteJournal(state.comfyui_journal)
     journal.rename_servers()
     root = Path(settings.output_dir or manager.working_dir)

@@ -304,7 +304,10 @@ class ComfyUISettings:
     host: str = field(metadata=_about(_text, "127.0.0.1", "host that ComfyUI listens on"))
     port: int = field(metadata=_about(_whole(1, 65535), "8188", "port that ComfyUI listens on"))
     dir: str | None = field(metadata=_about(_text, None, "directory of ComfyUI, with main.py, to start it from"))
-    command: str | None = field(metadata=_about(_text, None, "command that starts ComfyUI, for the shell"))
+    args: str = field(metadata=_about(_text, "", "arguments for main.py there, as for a shell: --cpu, --lowvram"))
+    command: str | None = field(
+        metadata=_about(_text, None, "command that starts ComfyUI, for the shell; it has COMFYUI_PORT")
+    )
     restart_command: str | None = field(
         metadata=_about(_text, None, "command that restarts a ComfyUI that something else supervises")
     )

@@ -1,14 +1,17 @@
 """The scenarios of daily use: against the simulator, and against a real ComfyUI where one is named.
 
-``COMFYUI_URL`` names a server that runs, ``COMFYUI_DIR`` a checkout that is started and stopped here. The nodes are of
-ComfyUI's core and need no model. Nothing of a server that is named by its URL is restarted.
+``COMFYUI_URL`` names a server that runs, ``COMFYUI_DIR`` a checkout that is started and stopped here, or
+``COMFYUI_COMMAND`` what starts one on ``$COMFYUI_PORT``. Without a graphics card ``COMFYUI_ARGS=--cpu``. The nodes are
+of ComfyUI's core and need no model. Nothing of a server that is named by its URL is restarted.
 """
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
+import math
 import os
+import random
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
@@ -32,11 +35,14 @@ from tests.comfyui_simulator.process import Simulator, free_port
 #: A real one loads its libraries, and a prompt of its may wait for a graphics card.
 _REAL_PATIENCE_S = 50.0
 
-#: Enough work that a cancel comes in the middle of it, on any machine; a longer chain is too deep for ComfyUI's
-#: validation.
+#: Enough work that a cancel comes in the middle of it; a longer chain is too deep for ComfyUI's validation.
 _MANY = 100
-_SIDE = 2048
-_BATCH = 4
+
+#: A step is to take about so long on the machine at hand: an interrupt is heard between two.
+_STEP_S = 0.5
+
+#: Sides of the picture by which the machine is measured, and of the largest and smallest that is blurred.
+_TRIAL, _SMALLEST, _LARGEST = 512, 64, 8192
 
 pytestmark = pytest.mark.real_process
 
@@ -63,19 +69,35 @@ def _picture(prefix: str = "mcp-background-job-test") -> dict[str, Any]:
     }
 
 
-def _many_blurs() -> dict[str, Any]:
+def _blurs(many: int, side: int) -> dict[str, Any]:
     graph = _picture()
-    graph["1"]["inputs"] |= {"width": _SIDE, "height": _SIDE, "batch_size": _BATCH}
-    for number in range(_MANY):
+    graph["1"]["inputs"] |= {"width": side, "height": side}
+    for number in range(many):
         source = str(number + 9) if number else "1"
         inputs = {"image": [source, 0], "blur_radius": 31, "sigma": 5.0}
         graph[str(number + 10)] = {"class_type": "ImageBlur", "inputs": inputs}
-    graph["2"]["inputs"]["images"] = [str(_MANY + 9), 0]
+    graph["2"]["inputs"]["images"] = [str(many + 9), 0]
     return graph
 
 
+async def _side_for(control: ComfyUI) -> int:
+    """Return how large a picture has to be for its blurring to take long enough here, and not too long."""
+    for _ in range(2):  # the first one loads what the node needs
+        graph = _blurs(4, _TRIAL)
+        graph["1"]["inputs"]["color"] = random.randrange(1 << 24)  # noqa: S311  another picture is not in the cache
+        submitted = await control.submitter.submit(workflow.check(graph), wait_s=_REAL_PATIENCE_S)
+    assert submitted.prompt is not None
+    assert submitted.prompt.finished is not None, submitted.prompt
+    finished = submitted.prompt.finished
+    assert finished.started_at is not None
+    assert finished.ended_at is not None
+    step_s = (finished.ended_at - finished.started_at) / 4
+    return min(_LARGEST, max(_SMALLEST, int(_TRIAL * math.sqrt(_STEP_S / step_s))))
+
+
 def _missing() -> str | None:
-    return None if os.environ.get("COMFYUI_URL") or os.environ.get("COMFYUI_DIR") else "COMFYUI_URL or COMFYUI_DIR"
+    names = ("COMFYUI_URL", "COMFYUI_DIR", "COMFYUI_COMMAND")
+    return None if any(map(os.environ.get, names)) else " or ".join(names)
 
 
 _live = pytest.param(
@@ -97,7 +119,8 @@ async def server(request: pytest.FixtureRequest, manager: JobManager) -> AsyncGe
     control = build_comfyui(manager, load_comfyui_settings(**({} if url else {"port": free_port()})))
     if not url:
         assert (await control.lifecycle.start(client="test", wait_s=_REAL_PATIENCE_S)).status == "started"
-    yield _Server(control, _many_blurs, may_restart=not url)
+    side = await _side_for(control)
+    yield _Server(control, lambda: _blurs(_MANY, side), may_restart=not url)
     if not url:
         await control.lifecycle.stop(client="test", force=True)
     await control.close()

@@ -166,6 +166,7 @@ class ServerJob:
             name=self._name,
             cwd=startup.cwd,
             environment=startup.environment,
+            env=startup.variables,
             # ComfyUI wraps its streams: without a terminal the prints of nodes stay in a buffer (measured).
             stdin="pty",
             is_own=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mcp_background_job.comfyui.process.supervision import Launch
@@ -23,11 +23,13 @@ class Settings:
 
     Attributes:
         directory: of a checkout, with ``main.py``.
+        arguments: beside what the directory suggests, as for a shell.
         command: for the shell, instead of what the directory suggests.
         restart_command: for the shell, to restart a ComfyUI that somebody else supervises.
     """
 
     directory: str | None = None
+    arguments: str = ""
     command: str | None = None
     restart_command: str | None = None
 
@@ -40,11 +42,13 @@ class Startup:
         command: for the shell.
         cwd: where.
         environment: the whole of it; ``None`` for that of a job.
+        variables: beside that.
     """
 
     command: str
     cwd: str | None = None
     environment: Mapping[str, str] | None = None
+    variables: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def startup_of_launch(launch: Launch) -> Startup:
@@ -56,10 +60,13 @@ def startup_of_settings(settings: Settings, endpoint: Endpoint) -> Startup | Non
     """Return what the settings say; ``None`` if they say nothing.
 
     Raises:
-        LifecycleError: ``COMFYUI_DIR`` is not a directory of ComfyUI.
+        LifecycleError: ``COMFYUI_DIR`` is not a directory of ComfyUI, or ``COMFYUI_ARGS`` cannot be read.
     """
     if settings.command:
-        return Startup(settings.command, _checked(settings.directory) if settings.directory else None)
+        # Its own words name the port, and it may be another than the one that is meant.
+        place = {"COMFYUI_HOST": endpoint.host, "COMFYUI_PORT": str(endpoint.port)}
+        directory = _checked(settings.directory) if settings.directory else None
+        return Startup(settings.command, directory, variables=place)
     if not settings.directory:
         return None
     directory = _checked(settings.directory)
@@ -68,7 +75,15 @@ def startup_of_settings(settings: Settings, endpoint: Endpoint) -> Startup | Non
     argv = [_python(Path(directory)), "main.py", "--port", str(endpoint.port)]
     if endpoint.host not in ("127.0.0.1", "localhost"):
         argv += ["--listen", endpoint.host]
+    argv += _split(settings.arguments)
     return Startup(f"exec {shlex.join(argv)}", directory)
+
+
+def _split(arguments: str) -> list[str]:
+    try:
+        return shlex.split(arguments)
+    except ValueError as error:
+        raise LifecycleError(f"COMFYUI_ARGS={arguments!r}: {error}") from error
 
 
 def _checked(directory: str) -> str:

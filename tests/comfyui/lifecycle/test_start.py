@@ -13,6 +13,8 @@ import psutil
 import pytest
 
 from mcp_background_job.comfyui.lifecycle.outcome import Outcome
+from mcp_background_job.comfyui.process.startup import Settings, startup_of_settings
+from mcp_background_job.comfyui.wire.endpoint import endpoint_of
 from mcp_background_job.errors import LifecycleError
 from mcp_background_job.jobs.manager import JobManager
 from tests.comfyui.lifecycle.lifecycle_support import (
@@ -194,3 +196,25 @@ async def test_it_is_started_again_as_it_was_before_it_was_stopped(tmp_path: Pat
             process = psutil.Process(the_listener(simulator.port))
             assert process.cmdline() == argv
             assert process.environ()["CUDA_VISIBLE_DEVICES"] == "7"
+
+
+async def test_a_command_has_the_port_that_is_meant(tmp_path: Path, manager: JobManager) -> None:
+    port = free_port()
+    command = _command(port, tmp_path).replace(str(port), "$COMFYUI_PORT")
+    async with control_of(manager, port, command=command) as control:
+        assert (await control.start()).status == "started"
+        assert simulators(port) == [the_listener(port)]
+
+
+@pytest.mark.parametrize(("arguments", "told"), [("--cpu --preview-method 'no ne'", None), ("--cpu '", "COMFYUI_ARGS")])
+def test_arguments_follow_those_of_the_directory(tmp_path: Path, arguments: str, told: str | None) -> None:
+    (tmp_path / "main.py").touch()
+    settings = Settings(directory=str(tmp_path), arguments=arguments)
+    endpoint = endpoint_of(None, "127.0.0.1", 8188)
+    if told:
+        with pytest.raises(LifecycleError, match=told):
+            startup_of_settings(settings, endpoint)
+        return
+    startup = startup_of_settings(settings, endpoint)
+    assert startup
+    assert startup.command.endswith("main.py --port 8188 --cpu --preview-method 'no ne'")
