@@ -338,6 +338,19 @@ PROMISES: tuple[Promise, ...] = (
         _BATCH,
         "Others get their turn and are not touched, and what they take away does not run again.",
     ),
+    Promise(
+        "comfyui.queue.pause",
+        _BATCH,
+        "A paused queue sends nothing of ours; what was pending there is taken back, and runs once when it is resumed.",
+    ),
+    Promise(
+        "comfyui.queue.move", "comfyui_cancel_queued_job: move", "A pending prompt runs before or after all others."
+    ),
+    Promise(
+        "comfyui.queue.drop",
+        "comfyui_cancel_job: pending_only",
+        "All that is pending, or has yet to be sent, is dropped, and what runs is left.",
+    ),
     Promise("comfyui.batch.told", _BATCH, "An agent is told in one answer how a batch stands, and what helps."),
     # Runs of agents
     Promise("runs.tools", _RUNS, "The tools take and return what the orchestration server's of the same names do."),

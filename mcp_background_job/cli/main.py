@@ -47,6 +47,7 @@ _COMFYUI_COMMANDS = (
     ("jobs", "mcp_background_job.cli.commands.comfyui.jobs:jobs", "List prompts, those of earlier days too."),
     ("errors", "mcp_background_job.cli.commands.comfyui.errors:errors", "Show why prompts failed."),
     ("cancel", "mcp_background_job.cli.commands.comfyui.cancel:cancel", "Stop a render, and verify it."),
+    ("move", "mcp_background_job.cli.commands.comfyui.move:move", "Move a pending prompt to the front, or the end."),
     ("batch", "mcp_background_job.cli.commands.comfyui.batch:app", "List batches of prompts, or look after one."),
     ("sessions", "mcp_background_job.cli.commands.comfyui.sessions:sessions", "List sessions, which group prompts."),
     ("session", "mcp_background_job.cli.commands.comfyui.session:app", "Show a session; take it to or from a file."),

@@ -16,12 +16,13 @@ from mcp_background_job.comfyui.batches.batches import Batches
 from mcp_background_job.comfyui.batches.feeder import Feeder, Parts
 from mcp_background_job.comfyui.batches.feeder_job import name_of, request_of
 from mcp_background_job.comfyui.batches.sent import Say
+from mcp_background_job.comfyui.batches.server_queue import ServerQueue
 from mcp_background_job.comfyui.lifecycle.lifecycle import Lifecycle
 from mcp_background_job.comfyui.outputs.download import ALL, Choice, Downloaded, Downloader, Headway
 from mcp_background_job.comfyui.process.process import Baselines
 from mcp_background_job.comfyui.process.server_record import ServerRecords
 from mcp_background_job.comfyui.process.startup import Settings
-from mcp_background_job.comfyui.prompts.cancel import Canceller
+from mcp_background_job.comfyui.prompts.cancel import Cancelled, Canceller
 from mcp_background_job.comfyui.prompts.catalogue import Among, Catalogue
 from mcp_background_job.comfyui.prompts.history import History
 from mcp_background_job.comfyui.prompts.inputs import Inputs
@@ -37,6 +38,7 @@ from mcp_background_job.comfyui.wire.client import Client
 from mcp_background_job.comfyui.wire.endpoint import Endpoint
 from mcp_background_job.comfyui.wire.events import EventStream
 from mcp_background_job.comfyui.wire.trouble import Trouble
+from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.executors import lanes, locks
 from mcp_background_job.jobdir import lock
 from mcp_background_job.jobs.manager import JobManager
@@ -101,6 +103,7 @@ class ComfyUI:
         self.submitter = Submitter(
             self._client, journal, self._events, self.prompts, self._baselines, inputs=self.inputs
         )
+        self.submitter.heed(self._servers)
         self.downloader = Downloader(self._client, self.prompts, SqliteDownloads(journal.database))
         self.canceller = Canceller(self._client, journal, self._events, self.prompts, self._baselines)
         self.lifecycle = Lifecycle(
@@ -122,6 +125,16 @@ class ComfyUI:
             prompts=self.prompts,
             canceller=self.canceller,
             manager=manager,
+        )
+        self.queue = ServerQueue(
+            client=self._client,
+            journal=journal,
+            batches=self._batches,
+            servers=self._servers,
+            events=self._events,
+            submitter=self.submitter,
+            feeders=self.batches.feeders,
+            alone=self.lifecycle.alone,
         )
         self.sessions = Sessions(sessions)
         self.catalogue = Catalogue(self._client, journal, sessions, self.prompts)
@@ -145,6 +158,19 @@ class ComfyUI:
         if last is None or time.time() - (last[0].ended_at or 0.0) > _CRASH_IS_NEWS_S:
             return ""
         return f"prompt {last[0].prompt_id}: {RAN}: {last[1].text}"
+
+    async def cancel(
+        self, prompt_id: str | None, *, by: str, clear_pending: bool = False, pending_only: bool = False
+    ) -> Cancelled:
+        """Cancel as ``Canceller.cancel`` does; with what is pending, what has yet to be sent is canceled too."""
+        if pending_only and (prompt_id is not None or clear_pending):
+            raise InvalidRequestError("pending_only leaves what runs: give neither prompt_id nor clear_pending")
+        if not clear_pending and not pending_only:
+            return await self.canceller.cancel(prompt_id)
+        # First: otherwise the feeder would fill the queue again.
+        batches, unsent = await self.queue.cancel_waiting(by=by)
+        cancelled = await self.canceller.cancel(prompt_id, clear_pending=clear_pending, pending_only=pending_only)
+        return replace(cancelled, batches=batches, unsent=unsent)
 
     async def among(self, session: str | None, batch: str | None, directory: str) -> Among:
         """Return which prompts are meant by a session (an empty one is the current one), a batch, or neither.

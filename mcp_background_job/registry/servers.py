@@ -87,6 +87,11 @@ class SqliteServers:
         rank = -2 * _FAR - at if to_front else _FAR + at
         return self._write("move", prompt_id=prompt_id, rank=rank, front=to_front) > 0
 
+    def want_no_requeue(self, prompt_ids: Iterable[str]) -> None:
+        """Note that prompts which were to be taken out, and sent again, are where they were."""
+        with self._database.writing() as write:
+            write("want_no_requeue", [{"prompt_id": storable(prompt_id)} for prompt_id in prompt_ids])
+
     def waiting_singles(self, url: str) -> list[Submission]:
         """Return, without graphs, the prompts without a batch that wait for a server."""
         return submissions(self._database, "waiting_singles", url=storable(url))

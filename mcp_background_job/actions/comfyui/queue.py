@@ -26,7 +26,7 @@ _MAX_LIMIT = 500
 class Batch:
     """A batch, and what to do with it."""
 
-    batch_id: Annotated[Word | None, Field(description="without it: the newest batches")] = None
+    batch_id: Annotated[Word | None, Field(description="without it: the newest; pause, resume: all of ours")] = None
     action: Literal["status", "cancel", "pause", "resume", "retry_failed"] = "status"
     interrupt: Annotated[bool, Field(description="cancel: stop the running prompt too")] = False
     limit: int = 20
@@ -93,6 +93,11 @@ class Queueing:
         comfyui = await self._open()
         batches = comfyui.batches
         if batch_id is None:
+            if action == "pause":
+                pausing = comfyui.queue.pause(by=caller.client)
+                return queue_report.of_paused_queue(await caller.wait_for(pausing, "pausing", CANCEL_S))
+            if action == "resume":
+                return queue_report.of_paused_queue(await comfyui.queue.resume())
             if action != "status":
                 raise InvalidRequestError(f"{action} takes a batch_id; without one the newest batches are listed")
             return queue_report.of_batches(await batches.views(limit=_checked(caller, request.limit)))

@@ -77,14 +77,16 @@ class Cancel:
     """A render to be stopped."""
 
     prompt_id: Annotated[Word | None, Field(description="touches no other; without it the running one")] = None
-    clear_pending: Annotated[bool, Field(description="drop all pending ones too")] = False
+    clear_pending: Annotated[bool, Field(description="drop all pending ones and batches too")] = False
+    pending_only: Annotated[bool, Field(description="drop those, leave the running one")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class CancelQueued:
-    """A pending prompt to be taken out."""
+    """A pending prompt to be taken out, or moved."""
 
     prompt_id: Word
+    move: Annotated[Literal["front", "end"] | None, Field(description="move it there instead")] = None
 
 
 class Rendering:
@@ -144,14 +146,24 @@ class Rendering:
         """
         from mcp_background_job.comfyui.reports import report
 
-        cancelling = (await self._open()).canceller.cancel(request.prompt_id, clear_pending=request.clear_pending)
+        cancelling = (await self._open()).cancel(
+            request.prompt_id,
+            by=caller.client,
+            clear_pending=request.clear_pending,
+            pending_only=request.pending_only,
+        )
         return report.of_cancel(await caller.wait_for(cancelling, "cancelling", CANCEL_S))
 
     async def comfyui_cancel_queued_job(self, caller: Caller, request: CancelQueued) -> Facts:
-        """Take one pending prompt out of the queue, verified. One that already runs is left alone and said."""
-        from mcp_background_job.comfyui.reports import report
+        """Take one pending prompt out of the queue, verified, or move it. One that already runs is left alone."""
+        from mcp_background_job.comfyui.prompts.prompts import check_prompt_id
+        from mcp_background_job.comfyui.reports import queue_report, report
 
-        cancelling = (await self._open()).canceller.cancel_pending(request.prompt_id)
+        comfyui = await self._open()
+        if request.move is not None:
+            prompt_id = check_prompt_id(request.prompt_id)
+            return queue_report.of_moved(prompt_id, await comfyui.queue.move(prompt_id, request.move))
+        cancelling = comfyui.canceller.cancel_pending(request.prompt_id)
         return report.of_cancel(await caller.wait_for(cancelling, "cancelling", CANCEL_S))
 
 

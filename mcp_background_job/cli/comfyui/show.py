@@ -18,7 +18,7 @@ _LABEL_WIDTH = 20
 #: Colours of a terminal's own palette, so that they fit its background.
 _GOOD = (
     *("completed", "cancelled", "finished_before_cancel", "started", "already_running", "restarted", "stopped"),
-    *("succeeded", "canceled", "downloaded", "uploaded"),
+    *("succeeded", "canceled", "downloaded", "uploaded", "moved", "resumed"),
 )
 _WAITING = (
     *("pending", "in_progress", "starting", "queued", "requested", "running", "nothing_running", "not_running"),

@@ -94,6 +94,14 @@ class FeederJobs:
         if job is not None:
             await self._manager.kill(job.job_id, by=SYSTEM, why=why, grace_s=0)
 
+    async def has_dispatcher(self, batch_id: str) -> bool:
+        """Tell whether a job of release 1.0.0, which had one for each batch, works on a batch or waits to."""
+        try:
+            job = await self._manager.find(of_no_project(f"batch-{batch_id}"), Asker(NO_PROJECT))
+        except UnknownJobError:
+            return False
+        return job.state is not State.EXITED
+
     async def _goes_on(self, server: str, job: Job) -> bool:
         if job.state is State.EXITED:
             return False

@@ -35,7 +35,8 @@ def fate_of(place: Place, *, stage: Stage, server_is_new: bool, has_run: bool) -
     Args:
         place: where it is at the server, looked for long enough that a submission under way would have arrived.
         stage: what the journal has of its submission.
-        server_is_new: the server was, or may have been, restarted since it was sent, and keeps no queue over that.
+        server_is_new: the server was, or may have been, restarted since it was sent, and keeps no queue over that; or
+            it was taken out to be sent again.
         has_run: it was heard to run.
     """
     if place is Place.ENDED:

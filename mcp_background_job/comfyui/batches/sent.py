@@ -130,7 +130,7 @@ class Sent:
         fate = fate_of(
             place,
             stage=submission.stage,
-            server_is_new=server_is_new,
+            server_is_new=server_is_new or submission.requeue,
             has_run=prompt_id in self.running_since or self._events.progress_of(prompt_id) is not None,
         )
         match fate:

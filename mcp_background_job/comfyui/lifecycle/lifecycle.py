@@ -88,7 +88,7 @@ class Lifecycle:
             LifecycleError: it is remote, nothing says how to start it, or another program holds its port.
         """
         began = time.monotonic()
-        async with self._alone("start"):
+        async with self.alone("start"):
             running = await self._running_already()
             if running:
                 return running
@@ -103,7 +103,7 @@ class Lifecycle:
             SurvivorsError: SIGKILL did not end all of it.
         """
         began = time.monotonic()
-        async with self._alone("stop"):
+        async with self.alone("stop"):
             process = await self._process()
             if process is None:
                 await self._checks.check_nobody_else_listens()
@@ -133,7 +133,7 @@ class Lifecycle:
         """
         began = time.monotonic()
         deadline = began + wait_s
-        async with self._alone("restart"):
+        async with self.alone("restart"):
             process = await self._process()
             if process is None:
                 await self._checks.check_nobody_else_listens()
@@ -178,7 +178,7 @@ class Lifecycle:
             SurvivorsError: SIGKILL did not end all of it; it is not started again.
         """
         began = time.monotonic()
-        async with self._alone("restart"):
+        async with self.alone("restart"):
             process = await self._process()
             if process is None:
                 return Outcome("not_running")
@@ -207,7 +207,7 @@ class Lifecycle:
             return None
         try:
             await self._client.queue()  # not under the lock: who waits for an answer must not hold up a restart
-            async with self._alone("requeue"):
+            async with self.alone("requeue"):
                 return await carry_over.requeue_wanted(self._journal, self._submitter, self._client)
         except (LifecycleError, UnreachableError):
             return None
@@ -222,12 +222,17 @@ class Lifecycle:
         return await carry_over.wish(self._journal, luggage, requeue)
 
     @contextlib.asynccontextmanager
-    async def _alone(self, what: str) -> AsyncGenerator[None]:
+    async def alone(self, what: str) -> AsyncGenerator[None]:
+        """Act on the server's process or queue while nobody else does.
+
+        Raises:
+            LifecycleError: somebody does.
+        """
         # Not waited for: what another does takes minutes, and makes this needless or wrong.
         async with locks.held(lambda: lock.acquire(self._lock_path), patience_s=0.0) as got:
             if not got:
                 raise LifecycleError(
-                    f"{what}: another start, stop or restart of ComfyUI at {self._endpoint.url} is under way; "
+                    f"{what}: another start, stop, restart or pause of ComfyUI at {self._endpoint.url} is under way; "
                     "ask comfyui_status what came of it"
                 )
             yield

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from mcp_background_job.comfyui.process.process import Baselines
 from mcp_background_job.comfyui.prompts.cancel_plan import SILENT_LOOK_S, CancelPlan, Next, Sight, Step, Verdict
 from mcp_background_job.comfyui.prompts.prompts import Located, Prompts, check_prompt_id, locate
+from mcp_background_job.comfyui.prompts.taking_out import TakenOut, take_out
 from mcp_background_job.comfyui.prompts.watch import Watch
 from mcp_background_job.comfyui.prompts.wedge import Wedge, is_worker_dead, told, wedge_of
 from mcp_background_job.comfyui.wire.answers import Finished, Queue, QueueItem, SystemStats
@@ -43,10 +44,6 @@ _SENDING_LOOK_S = 0.02
 _GAP_LOOKS = 10
 _GAP_LOOK_S = 0.05
 
-#: Pending prompts that were asked to leave are looked for so often before they are said to stay.
-_DROP_LOOKS = 20
-_DROP_LOOK_S = 0.1
-
 
 @dataclass(frozen=True)
 class Cancelled:
@@ -61,6 +58,8 @@ class Cancelled:
         interrupts: how often an interrupt was asked for.
         took_s: seconds that all took.
         dropped: pending prompts that were taken out of the queue.
+        batches: batches that were canceled with that.
+        unsent: how many prompts of ours were canceled that had yet to be sent.
         kept: pending prompts that should have been and were not, each with where it is instead.
         detail: for what the verdict alone does not say.
     """
@@ -73,6 +72,8 @@ class Cancelled:
     interrupts: int = 0
     took_s: float = 0.0
     dropped: tuple[str, ...] = ()
+    batches: tuple[str, ...] = ()
+    unsent: int = 0
     kept: tuple[str, ...] = ()
     detail: str = ""
 
@@ -90,13 +91,15 @@ class Canceller:
         self._prompts = prompts
         self._baselines = baselines
 
-    async def cancel(self, prompt_id: str | None, *, clear_pending: bool = False) -> Cancelled:
-        """Stop a prompt, by default the one that runs; drop all pending ones first if asked to."""
+    async def cancel(
+        self, prompt_id: str | None, *, clear_pending: bool = False, pending_only: bool = False
+    ) -> Cancelled:
+        """Stop a prompt, by default the one that runs; drop all pending ones first, or only them, if asked to."""
         began = time.monotonic()
-        cancelled = await self._cancel(prompt_id, clear_pending=clear_pending)
+        cancelled = await self._cancel(prompt_id, clear_pending=clear_pending, pending_only=pending_only)
         return replace(cancelled, took_s=time.monotonic() - began)
 
-    async def _cancel(self, prompt_id: str | None, *, clear_pending: bool) -> Cancelled:
+    async def _cancel(self, prompt_id: str | None, *, clear_pending: bool, pending_only: bool) -> Cancelled:
         if prompt_id is not None and await self._is_withdrawn(check_prompt_id(prompt_id)):
             return Cancelled(Verdict.CANCELLED, prompt_id)
         walk = await self._begin(prompt_id, CancelPlan())
@@ -105,7 +108,12 @@ class Canceller:
             queue = await self._between_prompts(walk, queue)
         if isinstance(queue, Cancelled):
             return queue
-        dropped, kept = await self._drop(queue) if clear_pending else ((), ())
+        taken = await self._drop(queue) if clear_pending or pending_only else TakenOut()
+        dropped, kept = taken.out, taken.kept
+        if pending_only:
+            running = ", ".join(item.prompt_id for item in queue.running)
+            detail = f"{len(dropped)} pending prompts were dropped; {running or 'nothing'} runs"
+            return Cancelled(Verdict.CANCELLED, dropped=dropped, kept=kept, detail=detail)
         if prompt_id is None:
             if not queue.running:
                 detail = "" if dropped or not queue.pending else f"{len(queue.pending)} wait in the queue"
@@ -272,34 +280,12 @@ class Canceller:
 
     # -- the pending -----------------------------------------------------------------------------------------------
 
-    async def _drop(self, queue: Queue) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Take out the prompts that are pending now, by their ids: one that comes later is not touched."""
-        wanted = [item.prompt_id for item in queue.pending]
-        if not wanted:
-            return (), ()
+    async def _drop(self, queue: Queue) -> TakenOut:
+        """Take out the prompts that are pending now."""
         await self._remember(queue.pending)
-        await self._client.delete_pending(wanted)
-        left = set(wanted)
-        now = await self._client.queue()
-        for _ in range(_DROP_LOOKS):
-            left = {prompt_id for prompt_id in wanted if now.position(prompt_id) is not None}
-            if not left:
-                break
-            await self._client.delete_pending(sorted(left))
-            await self._events.moved(_DROP_LOOK_S)
-            now = await self._client.queue()
-        begun = {prompt_id: await self._begun(now, prompt_id) for prompt_id in wanted if prompt_id not in left}
-        dropped = tuple(prompt_id for prompt_id in wanted if prompt_id not in left and not begun[prompt_id])
-        await lanes.journal(self._journal.ended, list(dropped), End.CANCELLED, at=time.time())
-        kept = [f"{prompt_id}: still pending" for prompt_id in wanted if prompt_id in left]
-        kept += [f"{prompt_id}: {how}" for prompt_id, how in begun.items() if how]
-        return dropped, tuple(kept)
-
-    async def _begun(self, queue: Queue, prompt_id: str) -> str:
-        if queue.is_running(prompt_id):
-            return "it has begun to run"
-        finished = await self._client.finished(prompt_id)
-        return f"it has begun to run, and {finished.end}" if finished else ""
+        taken = await take_out(self._client, self._events, [item.prompt_id for item in queue.pending])
+        await lanes.journal(self._journal.ended, taken.out, End.CANCELLED, at=time.time())
+        return taken
 
     async def _remember(self, items: Sequence[QueueItem]) -> None:
         """Journal prompts that somebody else submitted: the server forgets what is taken out of its queue."""

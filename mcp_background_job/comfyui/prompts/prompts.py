@@ -301,7 +301,9 @@ def of_journal(submission: Submission, finished: Finished | None = None) -> Prom
         submitted_at=submission.submitted_at,
     )
     if submission.is_waiting:
-        return replace(prompt, status="pending", reason=f"batch {submission.batch_id} has yet to send it")
+        batch = f"batch {submission.batch_id} has yet to send it"
+        alone = "it is sent when the queue is resumed that was paused here"
+        return replace(prompt, status="pending", reason=batch if submission.batch_id else alone)
     if submission.end is End.LOST and submission.batch_id is not None:
         return replace(
             prompt, status="pending", reason=f"it went with ComfyUI, and batch {submission.batch_id} sends it again"

@@ -8,7 +8,7 @@ import json
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mcp_background_job.comfyui.process.process import Baselines, ServerProcess
@@ -27,6 +27,7 @@ from mcp_background_job.core.comfyui.submission import Stage, Submission
 from mcp_background_job.errors import InputMissingError, MissingOutputError, UnreachableError
 from mcp_background_job.executors import lanes
 from mcp_background_job.registry.journal_base import Journal
+from mcp_background_job.registry.servers import SqliteServers
 
 #: Between two looks at a prompt that is waited for; its end is heard of at once where there is a websocket.
 _LOOK_S = 0.5
@@ -78,6 +79,11 @@ class Submitter:
         self._events = events
         self._prompts = prompts
         self._baselines = baselines
+        self._servers: SqliteServers | None = None
+
+    def heed(self, servers: SqliteServers) -> None:
+        """Leave what is submitted to the feeder while the server's queue is paused."""
+        self._servers = servers
 
     async def submit(
         self,
@@ -107,6 +113,8 @@ class Submitter:
             front=front,
             stage=Stage.SENDING,
         )
+        if await self._is_left_to_feeder(submission, session_id):
+            return Submitted(submission.prompt_id, await self.wait(submission.prompt_id, wait_s))
         with contextlib.suppress(InputMissingError, MissingOutputError):  # a refusal, which is journalled like others
             await self._inputs.graph_of(submission)
         await lanes.journal(self._journal.record, [submission], session_id=session_id, boot=boot)
@@ -115,6 +123,19 @@ class Submitter:
             return Submitted(submission.prompt_id, refused=answer.message, node_errors=answer.node_errors)
         prompt = await self.wait(answer.prompt_id, wait_s)
         return Submitted(answer.prompt_id, prompt, node_errors=answer.node_errors, number=answer.number)
+
+    async def _is_left_to_feeder(self, submission: Submission, session_id: str | None) -> bool:
+        """Journal a submission as one that waits if the server's queue is paused; returns whether it is."""
+        servers = self._servers
+        if servers is None or not (await lanes.journal(servers.get, submission.server)).is_paused:
+            return False
+        waiting = replace(submission, stage=Stage.WAITING)
+        await lanes.journal(self._journal.record, [waiting], session_id=session_id)
+        if submission.front:
+            await lanes.journal(servers.move, submission.prompt_id, to_front=True, at=time.time())
+        else:
+            await lanes.journal(servers.to_be_fed, submission.prompt_id)
+        return True
 
     async def send(self, submission: Submission) -> Accepted | Refused:
         """Send a journalled submission and journal the answer.

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 from mcp_background_job.comfyui.batches.batch_view import BatchView, CanceledBatch
+from mcp_background_job.comfyui.batches.server_queue import PausedQueue
 from mcp_background_job.comfyui.prompts.cancel import Cancelled
 from mcp_background_job.comfyui.prompts.cancel_plan import Verdict
 from mcp_background_job.comfyui.prompts.catalogue import Explained, Listing, Row
@@ -101,6 +102,30 @@ def _how_interrupted(one: Cancelled) -> str:
         restart = 'restart_comfyui(force=true, requeue="pending")'
         return f"{one.prompt_id} resists the interrupt: only {restart} ends it for certain"
     return f"{one.prompt_id}, which ran, was to be stopped: {one.verdict}"
+
+
+def of_moved(prompt_id: str, done: str) -> Report:
+    """Return what became of a request to move a pending prompt."""
+    return {"status": "moved", "prompt_id": prompt_id, "detail": done}
+
+
+def of_paused_queue(queue: PausedQueue) -> Report:
+    """Return what became of a request to pause or resume the queue of a server."""
+    return without_none(
+        status="paused" if queue.is_paused else "resumed",
+        taken_back=list(queue.taken_back) or None,
+        not_taken_back=list(queue.kept) or None,
+        running_prompts=list(queue.running) or None,
+        others_pending=queue.others or None,
+        waiting=queue.waiting or None,
+        trouble=queue.trouble or None,
+        detail=_what_a_pause_means(queue) if queue.is_paused else "what waits is sent again",
+    )
+
+
+def _what_a_pause_means(queue: PausedQueue) -> str:
+    others = f"; {queue.others} pending prompts of others stay" if queue.others else ""
+    return f"nothing of ours is sent until it is resumed, what is submitted meanwhile waits{others}"
 
 
 def of_session(session: Session, listing: Listing, tracked: Sequence[Tracked]) -> Report:

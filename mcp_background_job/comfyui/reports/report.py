@@ -273,6 +273,8 @@ def of_cancel(cancelled: Cancelled) -> Report:
         interrupts=cancelled.interrupts or None,
         took_s=round(cancelled.took_s, 1),
         dropped_pending=list(cancelled.dropped) or None,
+        canceled_batches=list(cancelled.batches) or None,
+        canceled_unsent=cancelled.unsent or None,
         not_dropped=list(cancelled.kept) or None,
         **(_finished(finished) if finished else {}),
     )

@@ -150,6 +150,9 @@ UPDATE submissions SET rank = -1 WHERE prompt_id = :prompt_id AND batch_id IS NU
 UPDATE submissions SET rank = :rank, front = :front
 WHERE prompt_id = :prompt_id AND stage = 'waiting' AND ending IS NULL;
 
+-- want_no_requeue --
+UPDATE submissions SET requeue = 0 WHERE prompt_id = :prompt_id;
+
 -- waiting_singles --
 SELECT *, '' AS graph, '{}' AS extra_data FROM submissions
 WHERE server = :url AND batch_id IS NULL AND stage = 'waiting' AND ending IS NULL AND retried_as IS NULL

@@ -10,7 +10,7 @@ from mcp_background_job.actions.comfyui.queue import Batch, Queueing
 from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson, Follow, Limit, OptionalSeconds
-from mcp_background_job.cli.comfyui import batch_ending, batch_watching, rows, tables
+from mcp_background_job.cli.comfyui import batch_ending, batch_watching, rows, show, tables
 from mcp_background_job.cli.comfyui.session import with_comfyui
 from mcp_background_job.cli.comfyui.waits import under_way
 from mcp_background_job.cli.session import caller
@@ -21,6 +21,7 @@ from mcp_background_job.errors import InvalidRequestError
 app = App(name="batch")
 
 BatchId = Annotated[str, Parameter(name="BATCH_ID")]
+OptionalBatchId = Annotated[str | None, Parameter(name="BATCH_ID")]
 
 
 @app.default
@@ -96,22 +97,22 @@ def _exit_code(canceled: Report) -> int:
 
 
 @app.command
-def pause(batch_id: BatchId, /, *, as_json: AsJson = False) -> int:
+def pause(batch_id: OptionalBatchId = None, /, *, as_json: AsJson = False) -> int:
     """Send nothing more of a batch until it is resumed; what was sent runs on.
 
     Args:
-        batch_id: Its id, as submit prints it.
+        batch_id: Its id, as submit prints it; without it, nothing of ours is sent, and what is pending is taken back.
         as_json: Print JSON, with the field names of the tools.
     """
     return _act(Batch(batch_id=batch_id, action="pause"), as_json=as_json)
 
 
 @app.command
-def resume(batch_id: BatchId, /, *, as_json: AsJson = False) -> int:
+def resume(batch_id: OptionalBatchId = None, /, *, as_json: AsJson = False) -> int:
     """Let a batch go on that was paused.
 
     Args:
-        batch_id: Its id, as submit prints it.
+        batch_id: Its id, as submit prints it; without it, all goes on that was paused without one.
         as_json: Print JSON, with the field names of the tools.
     """
     return _act(Batch(batch_id=batch_id, action="resume"), as_json=as_json)
@@ -130,7 +131,12 @@ def retry_failed(batch_id: BatchId, /, *, as_json: AsJson = False) -> int:
 
 def _act(asked: Batch, *, as_json: bool) -> int:
     async def act_and_tell(comfyui: ComfyUI) -> int:
-        batch_ending.write(await Queueing(at_hand(comfyui)).comfyui_batch(caller(), asked), as_json=as_json)
+        known = await Queueing(at_hand(comfyui)).comfyui_batch(caller(), asked)
+        if as_json or asked.batch_id is not None:
+            batch_ending.write(known, as_json=as_json)
+        else:
+            show.sentence(f"the queue is {known['status']}: {known['detail']}", known["status"])
+            show.facts(known, ("status", "detail"))
         return exit_codes.OK
 
     return with_comfyui(act_and_tell)
