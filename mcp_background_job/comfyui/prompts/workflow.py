@@ -10,31 +10,41 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from mcp_background_job.comfyui.prompts.references import references_in
+from mcp_background_job.comfyui.workflows.metadata.embedded import embedded
+from mcp_background_job.comfyui.workflows.metadata.limits import MAX_TEXT
+from mcp_background_job.comfyui.workflows.ui_graph import is_ui_format
 from mcp_background_job.core.text import expanded
 from mcp_background_job.errors import WorkflowError
-
-#: The largest workflows of people are a few megabytes; what is larger is another kind of file.
-MAX_BYTES = 20 * 1024**2
-
-_UI_FORMAT = (
-    "is in the format of ComfyUI's editor, which its server cannot run: export it with Workflow > Export (API) "
-    "(older versions: enable dev mode in the settings, then Save (API Format))"
-)
 
 Content = TypeVar("Content")
 
 
 @dataclass(frozen=True)
 class Workflow:
-    """A workflow in API format, what goes with it, and the name of the file that it is from."""
+    """A workflow in API format, what goes with it, and the name of the file that it is from.
+
+    ``is_converted`` is whether it was in the editor's format.
+    """
 
     graph: Mapping[str, Any]
     extra_data: Mapping[str, Any] = field(default_factory=dict[str, Any])
     name: str = ""
+    is_converted: bool = False
 
 
-def load(path: str, working_dir: str = ".") -> Workflow:
-    """Read a workflow from a file; a relative path begins in the working directory.
+@dataclass(frozen=True)
+class Drawn:
+    """A workflow as the editor saves it, to be converted; ``label`` is what messages call it."""
+
+    content: Mapping[str, Any]
+    label: str
+    name: str = ""
+
+
+def load(path: str, working_dir: str = ".") -> Workflow | Drawn:
+    """Read a workflow from a file, or from an image or video that ComfyUI made of it.
+
+    A relative path begins in the working directory.
 
     Raises:
         WorkflowError: there is no such file, or no workflow in it.
@@ -44,13 +54,11 @@ def load(path: str, working_dir: str = ".") -> Workflow:
         facts = file.stat()
         if not stat.S_ISREG(facts.st_mode):  # a pipe would never end, nor would a device
             raise WorkflowError(f"the workflow {file} cannot be read: it is no regular file")
-        if facts.st_size > MAX_BYTES:
-            raise WorkflowError(f"{file} has {facts.st_size:,} bytes; a workflow has at most {MAX_BYTES:,}")
-        text = file.read_text(encoding="utf-8-sig")
+        text = _text_of(file, facts.st_size)
     except OSError as error:
         raise WorkflowError(f"the workflow {file} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise WorkflowError(f"{file} is not JSON but binary: give a workflow exported with Export (API)") from error
+        raise WorkflowError(f"{file} is not JSON but binary, and no image or video that ComfyUI makes") from error
     except ValueError as error:  # a path with a null byte
         raise WorkflowError(f"the workflow {str(file)!r} cannot be read: {error}") from error
     try:
@@ -60,8 +68,23 @@ def load(path: str, working_dir: str = ".") -> Workflow:
     return replace(check(content, str(file)), name=file.stem)
 
 
-def check(content: Any, name: str = "workflow") -> Workflow:
-    """Return a workflow given as an object: a graph in API format, alone or as the body of a request to ``/prompt``.
+def _text_of(file: Path, size: int) -> str:
+    """Return what a file has, or what ComfyUI wrote into it: its prompt rather than the workflow that it is from."""
+    with file.open("rb") as content:
+        if (texts := embedded(content)) is not None:
+            if not texts:
+                raise WorkflowError(f"{file} has no prompt and no workflow in it: ComfyUI did not make it, or without")
+            return texts.get("prompt") or texts["workflow"]
+        if size > MAX_TEXT:
+            raise WorkflowError(f"{file} has {size:,} bytes; a workflow has at most {MAX_TEXT:,}")
+        content.seek(0)
+        return content.read().decode("utf-8-sig")
+
+
+def check(content: Any, name: str = "workflow") -> Workflow | Drawn:
+    """Return a workflow given as an object.
+
+    It is a graph in API format, alone or as the body of a request to ``/prompt``, or what the editor saves.
 
     Raises:
         WorkflowError: it is not one; the message says what it is and how to get one.
@@ -69,8 +92,8 @@ def check(content: Any, name: str = "workflow") -> Workflow:
     if not isinstance(content, dict):
         raise WorkflowError(f"{name} is no JSON object but {type(content).__name__}: give nodes by their ids")
     body = cast("dict[str, Any]", content)
-    if isinstance(body.get("nodes"), list):
-        raise WorkflowError(f"{name} {_UI_FORMAT}")
+    if is_ui_format(body):
+        return Drawn(sendable(body, name), name)
     prompt = body.get("prompt")
     if isinstance(prompt, dict) and "class_type" not in prompt:
         return Workflow(_graph(cast("dict[str, Any]", prompt), name), _extra(body.get("extra_data"), name))

@@ -1,0 +1,171 @@
+"""Unfolds subgraphs: each use of one is a site with its own values, and its nodes have ids of their own. Pure.
+
+The id of a node in a prompt is the path to it: ``57:3`` is node 3 of the subgraph that node 57 stands for. A value of a
+node inside can be set outside, where the node stands that the subgraph is used by. It is saved with that node in one of
+two ways: for an input of the subgraph, or (``proxyWidgets``) for a widget of a node inside, by the id of that node.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from mcp_background_job.comfyui.workflows.ui_graph import Graph, Node, UiWorkflow
+from mcp_background_job.errors import WorkflowError
+
+#: A subgraph of ten that are used ten times each, five deep, would fill the memory; no server runs so many nodes.
+_MAX_NODES = 50_000
+
+#: Names of widgets of nodes deeper inside began with the ids of these nodes once.
+_PREFIXES = re.compile(r"^(?:\s*\d+\s*:\s*)+")
+
+#: In place of the id of a node: an input of the subgraph.
+_OWN_INPUT = "-1"
+
+
+@dataclass
+class Site:
+    """A graph where it is used.
+
+    Attributes:
+        graph: the graph.
+        path: the ids of the nodes that lead to it; none for the whole workflow.
+        parent: where the node is that stands for it, and ``host`` that node; ``None`` for the whole workflow.
+        given: values for its inputs, by their names.
+        overrides: values for widgets of its nodes, by the id of the node and the name of the widget.
+        children: the sites of its subgraphs, by the ids of the nodes that stand for them.
+    """
+
+    graph: Graph
+    path: tuple[str, ...] = ()
+    parent: Site | None = None
+    host: Node | None = None
+    given: dict[str, Any] = field(default_factory=dict[str, Any])
+    overrides: dict[tuple[str, str], Any] = field(default_factory=dict[tuple[str, str], Any])
+    children: dict[str, Site] = field(default_factory=dict[str, "Site"])
+
+    def id_of(self, node: Node) -> str:
+        """Return the id that a node of this graph has in the prompt."""
+        return ":".join((*self.path, node.node_id))
+
+    def running(self) -> Iterator[tuple[Site, Node]]:
+        """Return the nodes that are to run, here and in the subgraphs, each with its site."""
+        for node in self.graph.nodes.values():
+            if node.is_off:
+                continue
+            if child := self.children.get(node.node_id):
+                yield from child.running()
+            else:
+                yield self, node
+
+    def all(self) -> Iterator[tuple[Site, Node]]:
+        """Return all nodes, here and in the subgraphs, each with its site; nodes that stand for subgraphs too."""
+        for node in self.graph.nodes.values():
+            yield self, node
+            if child := self.children.get(node.node_id):
+                yield from child.all()
+
+
+def unfold(workflow: UiWorkflow, name: str) -> Site:
+    """Return the site of the whole workflow, with the sites of its subgraphs in it.
+
+    Raises:
+        WorkflowError: a subgraph is in itself, or there are too many nodes; ``name`` is named in the message.
+    """
+    return _Unfolding(workflow.subgraphs, name).site(Site(workflow.graph), ())
+
+
+class _Unfolding:
+    def __init__(self, subgraphs: Mapping[str, Graph], name: str) -> None:
+        self._subgraphs = subgraphs
+        self._name = name
+        self._nodes = 0
+
+    def site(self, site: Site, within: tuple[str, ...]) -> Site:
+        self._nodes += len(site.graph.nodes)
+        if self._nodes > _MAX_NODES:
+            raise WorkflowError(f"{self._name} has more than {_MAX_NODES:,} nodes, those of its subgraphs included")
+        for node in site.graph.nodes.values():
+            graph = self._subgraphs.get(node.type)
+            if graph is None:
+                continue
+            if node.type in within:
+                raise WorkflowError(f"{self._name}: node {site.id_of(node)}: the subgraph {graph.name!r} is in itself")
+            child = Site(graph, (*site.path, node.node_id), site, node)
+            _take_values(child, node)
+            _take_overrides(child, site.overrides)
+            site.children[node.node_id] = self.site(child, (*within, node.type))
+        return site
+
+
+def _take_values(site: Site, host: Node) -> None:
+    """Give a site the values that were saved with the node that stands for it."""
+    promoted = {port.name for port in site.graph.inputs if _widget_behind(site.graph, port.links)}
+    shown = [slot.name for slot in host.inputs if slot.name in promoted]
+    if isinstance(host.values, Mapping):
+        site.given.update(host.values)
+        return
+    site.given.update(zip(shown, host.values, strict=False))
+    proxies = host.properties.get("proxyWidgets")
+    for proxy, value in zip(_list(proxies), host.values, strict=False):
+        if value is not None and len(_list(proxy)) > 1:
+            node_id, widget, *deeper = map(str, _list(proxy))
+            _set(site, node_id, widget, value, deeper[0] if deeper else "")
+
+
+def _take_overrides(site: Site, overrides: Mapping[tuple[str, str], Any]) -> None:
+    """Give a site the values for its widgets that were set further outside."""
+    for (node_id, widget), value in overrides.items():
+        if site.host is not None and node_id == site.host.node_id:
+            deeper, _, name = widget.rpartition(":")
+            _set(site, _OWN_INPUT, name, value, deeper)
+
+
+def _set(site: Site, node_id: str, widget: str, value: Any, deeper: str) -> None:
+    """Set the value of a widget of a node of a site, or of an input of the site itself."""
+    widget = _PREFIXES.sub("", widget)
+    if node_id == _OWN_INPUT:
+        if port := _port_named(site.graph, widget) or _port_of(site.graph, deeper, widget):
+            site.given[port] = value
+        elif deeper:
+            site.overrides[deeper, widget] = value
+    elif port := _port_of(site.graph, node_id, widget):
+        site.given[port] = value
+    else:
+        # Of a node that stands for a subgraph: which node inside has it goes with the name.
+        site.overrides[node_id, f"{deeper}:{widget}" if deeper else widget] = value
+
+
+def _port_named(graph: Graph, name: str) -> str | None:
+    return next((port.name for port in graph.inputs if port.name == name), None)
+
+
+def _port_of(graph: Graph, node_id: str, widget: str) -> str | None:
+    """Return the input of a subgraph that leads to a widget of a node in it; of any node if none is named."""
+    for port in graph.inputs:
+        for target, slot in _targets(graph, port.links):
+            if slot == widget and node_id in ("", target.node_id):
+                return port.name
+    return None
+
+
+def _widget_behind(graph: Graph, links: tuple[int, ...]) -> bool:
+    return any(
+        slot.widget for target, name in _targets(graph, links) for slot in target.inputs if slot.name == name
+    )
+
+
+def _targets(graph: Graph, links: tuple[int, ...]) -> Iterator[tuple[Node, str]]:
+    """Return the nodes that an input of a subgraph leads to, each with the name of its input."""
+    for link_id in links:
+        link = graph.links.get(link_id)
+        target = graph.nodes.get(link.target_id) if link else None
+        slot = next((slot for slot in target.inputs if slot.link == link_id), None) if target else None
+        if target and slot:
+            yield target, slot.name
+
+
+def _list(content: Any) -> list[Any]:
+    return cast("list[Any]", content) if isinstance(content, list) else []

@@ -1,0 +1,175 @@
+"""Finds what an input really gets: through reroutes, bypassed nodes, and into and out of subgraphs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mcp_background_job.comfyui.wire.node_types import NodeType, NodeTypes
+from mcp_background_job.comfyui.workflows.sites import Site
+from mcp_background_job.comfyui.workflows.ui_graph import BYPASSED, INPUT_NODE, MUTED, Link, Node, Slot
+from mcp_background_job.errors import WorkflowError
+
+REROUTE, PRIMITIVE = "Reroute", "PrimitiveNode"
+
+#: Nodes of the editor itself, which a server does not have.
+ONLY_IN_EDITOR = frozenset({REROUTE, PRIMITIVE, "Note", "MarkdownNote"})
+
+#: Types of newer servers that stand for others, which a file has in full.
+_STANDS_FOR_OTHERS = "COMFY_"
+
+
+@dataclass(frozen=True)
+class Source:
+    """The output of a node that runs."""
+
+    node_id: str
+    slot: int
+
+
+@dataclass(frozen=True)
+class Given:
+    """A value that was set elsewhere, in a primitive or where a subgraph is used."""
+
+    value: Any
+    is_primitive: bool
+
+
+@dataclass(frozen=True)
+class _End:
+    """An input or an output, by its place; ``wanted`` is the type that an output is to have."""
+
+    site: Site
+    node: Node
+    slot: int
+    is_input: bool
+    wanted: str = ""
+
+
+class Wiring:
+    """The links of one workflow."""
+
+    def __init__(self, types: NodeTypes, name: str) -> None:
+        """Takes what the server has, and what to call the workflow."""
+        self._types = types
+        self._name = name
+
+    def source(self, site: Site, node: Node, slot: int) -> Source | Given | None:
+        """Return what an input gets, ``None`` if that is nothing.
+
+        Raises:
+            WorkflowError: the links go round in a circle.
+        """
+        at: _End | Source | Given | None = _End(site, node, slot, is_input=True)
+        seen: set[tuple[str, int, bool]] = set()
+        while isinstance(at, _End):
+            where = (at.site.id_of(at.node), at.slot, at.is_input)
+            if where in seen:
+                raise WorkflowError(f"{self._name}: the links at node {where[0]} ({at.node.type}) go round in a circle")
+            seen.add(where)
+            at = self._before_input(at) if at.is_input else self._before_output(at)
+        return at
+
+    def _before_input(self, at: _End) -> _End | Given | None:
+        slots = slots_of(at.node, self._types.get(at.node.type))
+        if at.slot >= len(slots) or (link := at.site.graph.links.get(_or(slots[at.slot].link))) is None:
+            return None
+        if link.origin_id == INPUT_NODE:
+            return _outside(at.site, link)
+        origin = at.site.graph.nodes.get(link.origin_id)
+        if origin is None:
+            return None
+        slot = slots[at.slot]
+        if origin.type == PRIMITIVE:
+            return _of_primitive(at.site, origin) if slot.widget else None
+        return _End(at.site, origin, link.origin_slot, is_input=False, wanted=at.wanted or slot.type)
+
+    def _before_output(self, at: _End) -> _End | Source | None:
+        node = at.node
+        if node.mode == MUTED:
+            return None
+        if node.mode == BYPASSED:
+            kind = self._types.get(node.type)
+            bypass = bypass_of(slots_of(node, kind), _output_type(node, kind, at.slot), at.slot, at.wanted)
+            return None if bypass is None else replace(at, slot=bypass, is_input=True, wanted="")
+        if child := at.site.children.get(node.node_id):
+            return _inside(child, at)
+        if node.type in ONLY_IN_EDITOR:
+            return replace(at, is_input=True) if node.type == REROUTE else None
+        return Source(at.site.id_of(node), at.slot)
+
+
+def slots_of(node: Node, kind: NodeType | None) -> list[Slot]:
+    """Return the inputs of a node in the order of the server, with the links that were saved, and what else was."""
+    if kind is None:
+        return list(node.inputs)
+    saved = {slot.name: slot for slot in node.inputs}
+    slots: list[Slot] = []
+    for given in kind.inputs:
+        slot = saved.pop(given.name, None) or Slot(given.name, given.type)
+        slots.append(slot if given.type.startswith(_STANDS_FOR_OTHERS) else replace(slot, type=given.type))
+    return [*slots, *(slot for slot in node.inputs if slot.name in saved)]
+
+
+def bypass_of(inputs: Sequence[Slot], given: str, slot: int, wanted: str) -> int | None:
+    """Return which input a bypassed node hands on in the place of an output: one that fits, best the one beside it."""
+    if wanted in ("*", ""):
+        return slot if slot < len(inputs) else 0 if inputs else None
+    fitting = [at for at, one in enumerate(inputs) if fits(one.type, given) and fits(one.type, wanted)]
+    if slot in fitting:
+        return slot
+    exact = next((at for at, one in enumerate(inputs) if one.type == wanted), None)
+    return exact if exact is not None else next(iter(fitting), None)
+
+
+def fits(one: str, other: str) -> bool:
+    """Tell whether something of one type can be linked to the other; a type may be several, apart by commas."""
+    if "*" in (one, other):
+        return True
+    return not {part.strip() for part in one.lower().split(",")}.isdisjoint(
+        part.strip() for part in other.lower().split(",")
+    )
+
+
+def _output_type(node: Node, kind: NodeType | None, slot: int) -> str:
+    if kind and slot < len(kind.outputs) and not kind.outputs[slot][1].startswith(_STANDS_FOR_OTHERS):
+        return kind.outputs[slot][1]
+    return node.outputs[slot].type if slot < len(node.outputs) else "*"
+
+
+def _outside(site: Site, link: Link) -> _End | Given | None:
+    """Go from an input of a subgraph to what it gets where the subgraph is used."""
+    if site.parent is None or site.host is None or link.origin_slot >= len(site.graph.inputs):
+        return None
+    name = site.graph.inputs[link.origin_slot].name
+    at = next((at for at, slot in enumerate(site.host.inputs) if slot.name == name), None)
+    if at is not None and site.host.inputs[at].link is not None:
+        return _End(site.parent, site.host, at, is_input=True)
+    return Given(site.given[name], is_primitive=False) if name in site.given else None
+
+
+def _inside(site: Site, at: _End) -> _End | None:
+    """Go from an output of a subgraph to what makes it inside."""
+    outputs = site.graph.outputs
+    links = outputs[at.slot].links if at.slot < len(outputs) else ()
+    link = site.graph.links.get(links[0]) if links else None
+    if link is None:
+        return None
+    if link.origin_id == INPUT_NODE:
+        outside = _outside(site, link)
+        return outside if isinstance(outside, _End) else None
+    origin = site.graph.nodes.get(link.origin_id)
+    return origin and _End(site, origin, link.origin_slot, is_input=False, wanted=at.wanted)
+
+
+def _of_primitive(site: Site, primitive: Node) -> Given | None:
+    for (node_id, _), value in site.overrides.items():
+        if node_id == primitive.node_id:
+            return Given(value, is_primitive=True)
+    values = primitive.values
+    return Given(values[0], is_primitive=True) if isinstance(values, list) and values else None
+
+
+def _or(link: int | None) -> int:
+    return -1 if link is None else link

@@ -1,0 +1,19 @@
+"""Which of the names that are known somebody may have meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def nearest(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
+    """Return the known names that are most like a name, best first: in any case, and whatever folder they are in."""
+    import difflib  # noqa: PLC0415  only for a name that is not known
+
+    by_plain: dict[str, str] = {}
+    for one in known:
+        by_plain.setdefault(_plain(one), one)
+    return [by_plain[plain] for plain in difflib.get_close_matches(_plain(name), by_plain, limit, cutoff=0.5)]
+
+
+def _plain(name: str) -> str:
+    return name.replace("\\", "/").rsplit("/", 1)[-1].lower()
