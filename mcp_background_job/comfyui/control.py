@@ -24,6 +24,7 @@ from mcp_background_job.comfyui.process.server_record import ServerRecords
 from mcp_background_job.comfyui.process.startup import Settings
 from mcp_background_job.comfyui.prompts.cancel import Cancelled, Canceller
 from mcp_background_job.comfyui.prompts.catalogue import Among, Catalogue
+from mcp_background_job.comfyui.prompts.conversion import Converter
 from mcp_background_job.comfyui.prompts.history import History
 from mcp_background_job.comfyui.prompts.inputs import Inputs
 from mcp_background_job.comfyui.prompts.prompts import Prompts
@@ -98,6 +99,7 @@ class ComfyUI:
         self.prompts = Prompts(self._client, journal, self._events)
         self.prompts.tell(self._witness)
         self._events.when_over(self.prompts.get)
+        self.converter = Converter(self._client)
         self.uploads = Uploads(endpoint, SqliteUploads(journal.database))
         self.inputs = Inputs(self.prompts, self.uploads, self._batches.prompt_at, endpoint)
         self.submitter = Submitter(

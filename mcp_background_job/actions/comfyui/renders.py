@@ -19,7 +19,7 @@ from mcp_background_job.executors import lanes
 
 if TYPE_CHECKING:
     from mcp_background_job.comfyui.control import ComfyUI
-    from mcp_background_job.comfyui.prompts.workflow import Workflow
+    from mcp_background_job.comfyui.prompts.workflow import Drawn, Workflow
 
 #: What the ladder of a cancel takes at most: it waits for what is being sent, and verifies each interrupt.
 CANCEL_S = 50.0
@@ -35,9 +35,9 @@ class Submit:
     """Workflows to be rendered."""
 
     workflow: Annotated[
-        dict[str, Any] | list[dict[str, Any]] | None, Field(description="graph in API format, or several")
+        dict[str, Any] | list[dict[str, Any]] | None, Field(description="graph (API or editor format), or several")
     ] = None
-    workflow_path: Annotated[str | list[str] | None, Field(description="or files with it")] = None
+    workflow_path: Annotated[str | list[str] | None, Field(description="or files with it, or images made of it")] = None
     prompt_id: Annotated[Word | None, Field(description="or an earlier prompt, to run again")] = None
     force: Annotated[bool, Field(description="past ComfyUI's cache")] = False
     overrides: Annotated[
@@ -111,19 +111,14 @@ class Rendering:
         Several workflows, overrides or a time limit make a batch that goes on without you (comfyui_batch). Invalid
         nodes are listed; a warning says when only a part of the graph runs.
         """
+        from mcp_background_job.comfyui.reports import report
+
         wait_s = bounded_wait(request.wait_s, caller.at_most(MAX_WAIT_S))
         comfyui = await self._open()
         loaded = await _loaded(comfyui, request)
         session = await comfyui.sessions.current(caller.directory)
-        if request.is_single:
-            # A prompt that takes the output of one that has not ended has to wait for it, as a batch does.
-            with contextlib.suppress(InputPendingError):
-                return await _submitted(
-                    caller, comfyui, loaded[0], request, session_id=session.session_id, wait_s=wait_s
-                )
-        if request.front:
-            raise InvalidRequestError("front is for a single prompt: a batch takes its turn with each of its prompts")
-        return await _batched(caller, comfyui, loaded, request, session_id=session.session_id, wait_s=wait_s)
+        known = await _queued(caller, comfyui, loaded, request, session_id=session.session_id, wait_s=wait_s)
+        return known | report.of_conversion(loaded)
 
     async def comfyui_job(self, caller: Caller, request: LookAtPrompt) -> Facts:
         """One prompt: pending, in_progress, completed, failed, cancelled, lost_to_restart or unknown, with outputs,
@@ -165,6 +160,18 @@ class Rendering:
             return queue_report.of_moved(prompt_id, await comfyui.queue.move(prompt_id, request.move))
         cancelling = comfyui.canceller.cancel_pending(request.prompt_id)
         return report.of_cancel(await caller.wait_for(cancelling, "cancelling", CANCEL_S))
+
+
+async def _queued(
+    caller: Caller, comfyui: ComfyUI, workflows: list[Workflow], request: Submit, *, session_id: str, wait_s: float
+) -> Facts:
+    if request.is_single:
+        # A prompt that takes the output of one that has not ended has to wait for it, as a batch does.
+        with contextlib.suppress(InputPendingError):
+            return await _submitted(caller, comfyui, workflows[0], request, session_id=session_id, wait_s=wait_s)
+    if request.front:
+        raise InvalidRequestError("front is for a single prompt: a batch takes its turn with each of its prompts")
+    return await _batched(caller, comfyui, workflows, request, session_id=session_id, wait_s=wait_s)
 
 
 async def _submitted(
@@ -214,11 +221,11 @@ async def _loaded(comfyui: ComfyUI, request: Submit) -> list[Workflow]:
     if request.prompt_id is not None:
         loaded = [await comfyui.prompts.asked(request.prompt_id)]
     else:
-        loaded = await _given(request)
+        loaded = await comfyui.converter.prompts(await _given(request), with_drawing=request.overrides is None)
     return list(map(past_the_cache, loaded)) if request.force else loaded
 
 
-async def _given(request: Submit) -> list[Workflow]:
+async def _given(request: Submit) -> list[Workflow | Drawn]:
     """Return workflows that are given as objects or as files."""
     from mcp_background_job.comfyui.prompts import workflow as workflows
 

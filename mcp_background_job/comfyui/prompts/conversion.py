@@ -33,7 +33,8 @@ class Converter:
             return [one for one in given if isinstance(one, Workflow)]
         types = await self.client.node_types()
         return [
-            await lanes.scan(_prompt, one, types, with_drawing=with_drawing) if isinstance(one, Drawn) else one for one in given
+            await lanes.scan(_prompt, one, types, with_drawing=with_drawing) if isinstance(one, Drawn) else one
+            for one in given
         ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from mcp_background_job.comfyui.batches.batch_view import BatchView
@@ -229,6 +230,15 @@ def of_submission(submitted: Submitted) -> Report:
         )
     warning = "only a part of the graph runs: these nodes are invalid and left out" if errors else None
     return of_prompt(submitted.prompt) | without_none(number=submitted.number, warning=warning, node_errors=errors)
+
+
+def of_conversion(workflows: Sequence[Workflow]) -> Report:
+    """Return which workflows were in the editor's format."""
+    nodes = [len(workflow.graph) for workflow in workflows if workflow.is_converted]
+    if not nodes:
+        return {}
+    which = "the workflow" if len(workflows) == 1 else f"{len(nodes)} of {len(workflows)} workflows"
+    return {"converted": f"{which} from the editor's format ({sum(nodes)} nodes); seeds are as saved"}
 
 
 def node_errors_of(errors: tuple[NodeError, ...]) -> list[str] | None:

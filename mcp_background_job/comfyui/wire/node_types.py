@@ -98,7 +98,7 @@ def inputs_of(declared: Mapping[str, Any], order: Mapping[str, Any] | None = Non
 def _input(name: str, spec: Any, *, is_optional: bool) -> Input:
     parts = _list(spec)
     given = parts[0] if parts else "*"
-    config = _mapping(parts[1]) if len(parts) > 1 else {}
+    config = _mapping(parts[1]) if len(parts) > 1 else dict[str, Any]()
     choices = _list(given) if isinstance(given, list) else _list(config.get("options")) if given == COMBO else []
     return Input(name, _type(given), tuple(choices), config, is_optional)
 

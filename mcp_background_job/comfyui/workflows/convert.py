@@ -37,8 +37,9 @@ def converted(content: Mapping[str, Any], types: NodeTypes, chance: Chance, name
     root = unfold(ui_workflow_of(content, name), name)
     conversion = _Conversion(root, types, chance, name)
     prompt = dict(conversion.nodes())
-    if conversion.obstacles:
-        raise WorkflowError(refusal_of(name, conversion.obstacles, types))
+    _leave_out_unneeded(prompt, conversion.browser_only)
+    if obstacles := [*conversion.obstacles, *conversion.browser_only.values()]:
+        raise WorkflowError(refusal_of(name, obstacles, types))
     if not prompt:
         raise WorkflowError(f"{name} has no node that would run: all are muted, bypassed, or only for the editor")
     return prompt
@@ -51,6 +52,7 @@ class _Conversion:
     chance: Chance
     name: str
     obstacles: list[Obstacle] = field(default_factory=list[Obstacle])
+    browser_only: dict[str, Obstacle] = field(default_factory=dict[str, Obstacle])
 
     def nodes(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Return the nodes of the prompt, and note those that cannot be converted."""
@@ -82,7 +84,8 @@ class _Conversion:
                 inputs[name] = prompted(values.inputs.get(name, Input(name, "*")), got.value)
         for name, what in values.browser_only.items():
             if not isinstance(gets.get(name), Source):
-                self.obstacles.append(Obstacle(site.id_of(node), node.type, f"its input {name} is {what}"))
+                node_id = site.id_of(node)
+                self.browser_only[node_id] = Obstacle(node_id, node.type, f"its input {name} is {what}")
         return inputs
 
     def _queued(self, given: Input, value: Any, kind: NodeType) -> Any:
@@ -100,9 +103,16 @@ class _Conversion:
         titled = [one for one in everywhere if one[1].title == name]
         for site, node in [*(named or titled)][:1]:
             kind = self.types.get(node.type)
-            values = _values(site, node, kind).by_name if kind else {}
+            values = _values(site, node, kind).by_name if kind else dict[str, Any]()
             return _as_text(values[widget]) if widget in values else None
         return None
+
+
+def _leave_out_unneeded(prompt: dict[str, Any], obstacles: dict[str, Obstacle]) -> None:
+    """Leave out what nothing in a prompt is linked to; it would be refused by the server only if something were."""
+    needed = {str(value[0]) for node in prompt.values() for value in node["inputs"].values() if isinstance(value, list)}
+    for node_id in [node_id for node_id in obstacles if node_id not in needed]:
+        del prompt[node_id], obstacles[node_id]
 
 
 def _values(site: Site, node: Node, kind: NodeType) -> Values:

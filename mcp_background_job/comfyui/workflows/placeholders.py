@@ -63,10 +63,11 @@ def filled(text: str, now: datetime, value_of: Callable[[str, str], str | None])
 
     def replaced(match: re.Match[str]) -> str:
         name, dot, widget = match[1].partition(".")
-        if not dot and name.startswith("date:"):
-            return _DATE_PART.sub(lambda part: _date(part[0], now), name.removeprefix("date:"))
-        value = value_of(name, widget) if dot and "." not in widget else None
-        return match[0] if value is None else _NOT_IN_A_NAME.sub("_", value)
+        if dot and "." not in widget:
+            value = value_of(name, widget)
+            return match[0] if value is None else _NOT_IN_A_NAME.sub("_", value)
+        form = match[1].removeprefix("date:")
+        return match[0] if form == match[1] else _DATE_PART.sub(lambda part: _date(part[0], now), form)
 
     return _PLACEHOLDER.sub(replaced, text)
 

@@ -152,9 +152,7 @@ def _port_of(graph: Graph, node_id: str, widget: str) -> str | None:
 
 
 def _widget_behind(graph: Graph, links: tuple[int, ...]) -> bool:
-    return any(
-        slot.widget for target, name in _targets(graph, links) for slot in target.inputs if slot.name == name
-    )
+    return any(slot.widget for target, name in _targets(graph, links) for slot in target.inputs if slot.name == name)
 
 
 def _targets(graph: Graph, links: tuple[int, ...]) -> Iterator[tuple[Node, str]]:

@@ -1,8 +1,8 @@
 """Gives the values that a node was saved with to its inputs, by the order of the widgets in the editor. Pure.
 
-A file has the values of a node as a list without names. The editor makes the widgets of a node in the order in which the
-server declares its inputs, and some inputs bring further widgets that only the editor uses: a control of a seed takes a
-value in the list and none in the prompt.
+A file has the values of a node as a list without names. The editor makes the widgets of a node in the order in which
+the server declares its inputs, and some inputs bring further widgets that only the editor uses: a control of a seed
+takes a value in the list and none in the prompt.
 """
 
 from __future__ import annotations
@@ -74,12 +74,13 @@ def prompted(given: Input, value: Any) -> Any:
     """Return a value of a widget as a prompt has it: the file of an upload by its path, a list apart from a link."""
     if _is_upload(given):
         folder = str(given.config.get("image_folder", "input"))
-        value = [_path(one, folder) for one in cast("list[Any]", value)] if isinstance(value, list) else _path(value, folder)
-        if isinstance(value, list) and not given.config.get("allow_batch"):
-            value = cast("list[Any]", value)[0] if value else ""
+        if not isinstance(value, list):
+            return _path(value, folder)
+        paths = [_path(one, folder) for one in cast("list[Any]", value)]
+        value = paths if given.config.get("allow_batch") else paths[0] if paths else ""
     if given.type == "CURVE" and value is not None:
         return {"__type__": "CURVE", "__value__": value}
-    return {"__value__": value} if isinstance(value, list) else value
+    return {"__value__": cast("list[Any]", value)} if isinstance(value, list) else value
 
 
 def has_widget(given: Input, linked: set[str]) -> bool:

@@ -16,6 +16,8 @@ from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
 
 from tests.comfyui.prompts.cancel_support import QUICK, end_of
+from tests.comfyui.workflows import made_files
+from tests.comfyui.workflows.drawing import node, workflow
 from tests.comfyui_simulator.nodes import graphs
 from tests.comfyui_simulator.process import Simulator, free_port
 from tests.nursery.starts import program
@@ -75,6 +77,25 @@ async def test_outputs_errors_and_refusals_are_told(connect: Connect) -> None:
             assert any("missing" in line for line in refused["node_errors"])
 
 
+async def test_what_the_editor_saves_is_converted_and_runs(connect: Connect, tmp_path: Path) -> None:
+    blank = node(1, "EmptyImage", [], [("IMAGE", "IMAGE")], [64, 64, 1, 0])
+    drawn = workflow([blank, node(2, "SaveImage", [("images", "IMAGE", 1)], [], ["drawn"])], [(1, 1, 0, 2, 0, "IMAGE")])
+    image = tmp_path / "drawn.png"
+    image.write_bytes(made_files.png({"workflow": json.dumps(drawn)}))
+    with await asyncio.to_thread(Simulator.start, *QUICK) as simulator:
+        async with connect(simulator.port) as client:
+            done = await client.facts("comfyui_submit", workflow=drawn, wait_s=WAIT_S)
+            assert (done["status"], len(done["outputs"])) == ("completed", 1)
+            assert done["converted"].startswith("the workflow from the editor's format (2 nodes)")
+            batch = await client.facts(
+                "comfyui_submit", workflow_path=str(image), overrides={"1.inputs.width": [32, 48]}, wait_s=WAIT_S
+            )
+            assert (batch["status"], batch["counts"]["succeeded"]) == ("completed", 2)
+            drawn["nodes"][0]["type"] = "EmptyImge"
+            refused = await client.error("comfyui_submit", workflow=drawn)
+            assert "node 1 (EmptyImge): the server has no such node; nearest: EmptyImage" in refused
+
+
 @pytest.mark.requirement("comfyui.unreachable")
 async def test_a_server_that_is_not_there_is_an_error_or_unknown_and_never_empty(connect: Connect) -> None:
     async with connect(free_port()) as client:
@@ -91,10 +112,10 @@ async def test_a_server_that_is_not_there_is_an_error_or_unknown_and_never_empty
 
 
 async def test_what_cannot_be_used_is_refused_in_a_sentence(connect: Connect, tmp_path: Path) -> None:
-    editor = tmp_path / "editor.json"
-    editor.write_text(json.dumps({"nodes": [], "links": []}))
+    image = tmp_path / "photo.png"
+    image.write_bytes(made_files.png({"Software": "a camera"}))
     async with connect(free_port()) as client:
-        assert "Export (API)" in await client.error("comfyui_submit", workflow_path=str(editor))
+        assert "no prompt and no workflow" in await client.error("comfyui_submit", workflow_path=str(image))
         assert "no regular file" in await client.error("comfyui_submit", workflow_path="/dev/zero")
         assert "one of workflow, workflow_path and prompt_id" in await client.error("comfyui_submit")
         assert "empty" in await client.error("comfyui_cancel_job", prompt_id="")

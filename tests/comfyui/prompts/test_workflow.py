@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_background_job.comfyui.prompts import workflow
+from mcp_background_job.comfyui.prompts.workflow import Drawn, Workflow
 from mcp_background_job.comfyui.wire.endpoint import endpoint_of
 from mcp_background_job.errors import ConfigError, WorkflowError
+from tests.comfyui.workflows import made_files
 from tests.comfyui_simulator.nodes import graphs
 
 GRAPH = graphs.with_output(graphs.stepped())
@@ -24,40 +26,65 @@ def _file(directory: Path, content: bytes) -> str:
     return str(path)
 
 
+def _loaded(path: str, working_dir: str = ".") -> Workflow:
+    read = workflow.load(path, working_dir)
+    assert isinstance(read, Workflow)
+    return read
+
+
 def test_a_file_is_read(tmp_path: Path) -> None:
-    assert workflow.load(_file(tmp_path, json.dumps(GRAPH).encode())).graph == GRAPH
+    assert _loaded(_file(tmp_path, json.dumps(GRAPH).encode())).graph == GRAPH
 
 
 def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
-    assert workflow.load(_file(tmp_path, b"\xef\xbb\xbf" + json.dumps(GRAPH).encode())).graph == GRAPH
+    assert _loaded(_file(tmp_path, b"\xef\xbb\xbf" + json.dumps(GRAPH).encode())).graph == GRAPH
 
 
 def test_a_relative_path_begins_in_the_working_directory(tmp_path: Path) -> None:
     _file(tmp_path, json.dumps(GRAPH).encode())
-    assert workflow.load("workflow.json", str(tmp_path)).graph == GRAPH
+    assert _loaded("workflow.json", str(tmp_path)).graph == GRAPH
 
 
 def test_the_body_of_a_request_is_unwrapped_with_what_goes_with_it(tmp_path: Path) -> None:
     body = {"prompt": GRAPH, "client_id": "x", "extra_data": {"extra_pnginfo": {"workflow": {"id": "w"}}}}
-    read = workflow.load(_file(tmp_path, json.dumps(body).encode()))
+    read = _loaded(_file(tmp_path, json.dumps(body).encode()))
     assert (read.graph, read.extra_data) == (GRAPH, body["extra_data"])
 
 
 def test_a_node_that_is_called_prompt_is_a_node() -> None:
     graph = {"prompt": graphs.node("SimSleep", seconds=1)}
-    assert workflow.check(graph).graph == graph
+    assert workflow.check(graph) == Workflow(graph)
+
+
+def test_what_the_editor_saves_is_read_to_be_converted(tmp_path: Path) -> None:
+    saved = {"nodes": [{"id": 1, "type": "KSampler"}], "links": []}
+    path = _file(tmp_path, json.dumps(saved).encode())
+    assert workflow.load(path) == Drawn(saved, path, "workflow")
+
+
+def test_of_an_image_the_prompt_is_taken_rather_than_the_workflow_it_is_from(tmp_path: Path) -> None:
+    image = made_files.png({"workflow": json.dumps({"nodes": []}), "prompt": json.dumps(GRAPH)})
+    assert _loaded(_file(tmp_path, image)).graph == GRAPH
+
+
+def test_an_image_larger_than_any_workflow_is_read(tmp_path: Path) -> None:
+    image = made_files.png({"prompt": json.dumps(GRAPH)})
+    path = Path(_file(tmp_path, image))
+    with path.open("r+b") as file:
+        file.truncate(60 * 1024**2)
+    assert _loaded(str(path)).graph == GRAPH
 
 
 FILES = {
     "not JSON": (b"{'a': 1}", "is not JSON"),
     "empty": (b"", "is not JSON"),
-    "binary": (b"\x89PNG\r\n\x1a\n\0\0", "binary"),
+    "binary": (b"\x89XYZ\xff\0\0", "binary"),
+    "an image of another program": (b"\x89PNG\r\n\x1a\n\0\0", "no prompt and no workflow in it"),
     "too deep": (b"[" * 100_000, "is not JSON"),
     "a list": (b"[]", "no JSON object"),
     "a word": (b'"flux"', "no JSON object"),
     "no nodes": (b"{}", "no nodes"),
     "an empty body": (b'{"prompt": {}}', "no nodes"),
-    "the editor's format": (b'{"nodes": [{"id": 1, "type": "KSampler"}], "links": []}', r"Export \(API\)"),
     "an old node without a class": (b'{"1": {"inputs": {}}}', "class_type"),
     "a number for a class": (b'{"1": {"class_type": 5}}', "class_type"),
     "a number for a node": (b'{"1": 5}', "class_type"),
@@ -125,7 +152,8 @@ def test_any_object_is_a_workflow_that_can_be_sent_or_is_refused(content: Any) -
         read = workflow.check(content)
     except WorkflowError:
         return
-    json.dumps([read.graph, read.extra_data], ensure_ascii=False, allow_nan=False).encode()
+    sent = [read.content] if isinstance(read, Drawn) else [read.graph, read.extra_data]
+    json.dumps(sent, ensure_ascii=False, allow_nan=False).encode()
 
 
 # The endpoint ----------------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from mcp_background_job.comfyui.reports.report import Report
 from mcp_background_job.errors import InvalidRequestError
 
 #: What is known of a prompt from its submission alone.
-_OF_SUBMISSION = ("number", "warning", "node_errors")
+_OF_SUBMISSION = ("number", "warning", "node_errors", "converted")
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class _Wish:
 
 def submit(
     *workflow_path: Annotated[
-        str, Parameter(name="WORKFLOW", required=False, help="Files with workflows in API format.")
+        str, Parameter(name="WORKFLOW", required=False, help="Files with workflows, or images made of them.")
     ],
     again: str | None = None,
     force: bool = False,
@@ -67,7 +67,7 @@ def submit(
     and the command batch looks after it.
 
     Args:
-        *workflow_path: Files with workflows in API format.
+        *workflow_path: Files with workflows, in API format or as the editor saves them; or images and videos with one.
         again: Run this earlier prompt once more, by its id, in the place of a file.
         force: Past ComfyUI's cache: every node runs again, but those that load models.
         override: Values for an input, one prompt for each: 3.inputs.seed=1,2,3, or 6.inputs.text=["a cat","a dog"]. May
@@ -109,6 +109,8 @@ def submit(
 
 async def _submit(comfyui: ComfyUI, asked: Submit, wish: _Wish) -> int:
     known = await Rendering(at_hand(comfyui)).comfyui_submit(caller(), asked)
+    if "converted" in known and not wish.as_json:
+        terminal.say(f"converted {known.pop('converted')}")
     return await (_batch_told if "batch_id" in known else _told)(comfyui, known, wish)
 
 
