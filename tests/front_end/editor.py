@@ -12,7 +12,9 @@ from tests.patience import PATIENCE_S
 #: What Debian calls it, and others.
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
-_READY = "() => window.app && window.app.graph && window.LiteGraph && window.LiteGraph.registered_node_types['SaveImage']"
+_READY = (
+    "() => window.app && window.app.graph && window.LiteGraph && window.LiteGraph.registered_node_types['SaveImage']"
+)
 
 #: Dates and choices by chance would differ from call to call.
 _EXPORT = """async (workflow) => {

@@ -29,7 +29,13 @@ _FIXED: dict[str, Any] = {
     "/history": {},
     "/jobs": {"jobs": [], "pagination": {"offset": 0, "limit": None, "total": 0, "has_more": False}},
     "/system_stats": {
-        "system": {"os": "posix", "comfyui_version": "0.3.64", "python_version": "3.11", "pytorch_version": "", "argv": []},
+        "system": {
+            "os": "posix",
+            "comfyui_version": "0.3.64",
+            "python_version": "3.11",
+            "pytorch_version": "",
+            "argv": [],
+        },
         "devices": [],
     },
 }
@@ -69,7 +75,9 @@ def _app(static: Path, object_info: dict[str, Any]) -> web.Application:
     async def websocket(request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
-        await socket.send_json({"type": "status", "data": {"status": {"exec_info": {"queue_remaining": 0}}, "sid": "x"}})
+        await socket.send_json(
+            {"type": "status", "data": {"status": {"exec_info": {"queue_remaining": 0}}, "sid": "x"}}
+        )
         async for _ in socket:
             pass
         return socket

@@ -4,9 +4,12 @@ Editor and conversion get the same, so that both must come to the same prompts; 
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from mcp_background_job.comfyui.workflows.wiring import ONLY_IN_EDITOR
+
+#: Widgets that the editor itself adds to nodes.
+_OF_EDITOR = ("IMAGEUPLOAD", "AUDIOUPLOAD", "AUDIO_UI")
 
 _CONTROLS = ("fixed", "increment", "decrement", "randomize")
 
@@ -34,9 +37,11 @@ def _size(node: Mapping[str, Any]) -> int:
 
 def _declared(kind: str, node: Mapping[str, Any]) -> dict[str, Any]:
     values = node.get("widgets_values")
-    left = list(values) if isinstance(values, list) else []
+    left: list[Any] = list(cast("list[Any]", values)) if isinstance(values, list) else []
     required: dict[str, Any] = {}
     for slot in node.get("inputs", []):
+        if slot["type"] in _OF_EDITOR:
+            continue
         config: dict[str, Any] = {}
         if slot.get("widget"):
             value = left.pop(0) if left else None
