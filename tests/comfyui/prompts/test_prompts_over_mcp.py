@@ -90,7 +90,7 @@ async def test_what_the_editor_saves_is_converted_and_runs(connect: Connect, tmp
             batch = await client.facts(
                 "comfyui_submit", workflow_path=str(image), overrides={"1.inputs.width": [32, 48]}, wait_s=WAIT_S
             )
-            assert (batch["status"], batch["counts"]["succeeded"]) == ("completed", 2)
+            assert (batch["status"], batch["counts"]["succeeded"]) == ("succeeded", 2)
             drawn["nodes"][0]["type"] = "EmptyImge"
             refused = await client.error("comfyui_submit", workflow=drawn)
             assert "node 1 (EmptyImge): the server has no such node; nearest: EmptyImage" in refused

@@ -1,10 +1,10 @@
 """Draws small workflows as the editor saves them: what a test says of a node, and what every file has besides."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 #: Name, type, link; ``w`` behind them marks the input of a widget.
-In = tuple[str, str, int | None] | tuple[str, str, int | None, Literal["w"]]
+In = tuple[str, str, int | None] | tuple[str, str, int | None, str]
 #: Id, from node and output, to node and input, type.
 Line = tuple[int, int, int, int, int, str]
 
