@@ -93,6 +93,8 @@ def check(content: Any, name: str = "workflow") -> Workflow | Drawn:
         raise WorkflowError(f"{name} is no JSON object but {type(content).__name__}: give nodes by their ids")
     body = cast("dict[str, Any]", content)
     if is_ui_format(body):
+        if not body["nodes"]:
+            raise WorkflowError(f"{name} has no nodes")
         return Drawn(sendable(body, name), name)
     prompt = body.get("prompt")
     if isinstance(prompt, dict) and "class_type" not in prompt:
