@@ -24,6 +24,11 @@ def is_failure(exit_code: int | None, signal: str | None) -> bool:
     return exit_code != 0 and exit_code not in _CODES_OF_THOSE
 
 
+def is_background_failure(command: str, exit_code: int | None, signal: str | None) -> bool:
+    """Tell whether a process in the background failed, by how it ended and what is known of its command."""
+    return is_failure(exit_code, signal) and not (command and exit_code is not None and _says_no(command, exit_code))
+
+
 def how(exit_code: int | None, signal: str | None) -> str:
     """Return in words how a process ended."""
     return f"was ended by {signal}" if signal else f"exited {exit_code}"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 
-from mcp_background_job.core.aftermath import is_failure
+from mcp_background_job.core.aftermath import is_background_failure
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import ChildExit
 
@@ -52,7 +52,7 @@ class Children:
         return f"{last}; [[ ! -e {quoted(self._ends)} ]] || builtin . {quoted(self._ends)} >> {quoted(self._ended)}"
 
     def file(self, trap: str) -> tuple[str, str]:
-        """Return the name and text of the file that is run for each new one; ``trap`` is that of each command, if any."""
+        """Return name and text of the file that is run for each new one; ``trap`` is that of each command, or empty."""
         before, _, behind = trap.partition("KNOWN")
         note = f'builtin printf \'{_END_OF_ONE}\' "$!" "$!" "$!" "$!" >> {quoted(self._ends)}\n'
         again = f'builtin trap {quoted(before)}"$!"{quoted(behind)} DEBUG\n' if trap else ""
@@ -76,7 +76,7 @@ class Children:
         return [
             ChildExit(pid=pid, command=name, exit_code=code, signal=None)
             for (pid, code), name in zip(codes.items(), names, strict=True)
-            if is_failure(code, None)
+            if is_background_failure(name, code, None)
         ]
 
 

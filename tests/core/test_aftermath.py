@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mcp_background_job.core.aftermath import background, is_failure
+from mcp_background_job.core.aftermath import background, is_background_failure, is_failure
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,20 @@ from mcp_background_job.core.aftermath import background, is_failure
 )
 def test_what_was_asked_to_end_has_not_failed(exit_code: int | None, signal: str | None, *, failed: bool) -> None:
     assert is_failure(exit_code, signal) is failed
+
+
+@pytest.mark.parametrize(
+    ("command", "exit_code", "failed"),
+    [
+        ("grep -q up log", 1, False),
+        ("grep -q up log", 2, True),
+        ("git diff", 1, False),
+        ("npm test", 1, True),
+        ("", 1, True),
+    ],
+)
+def test_what_says_no_in_the_background_has_not_failed(command: str, exit_code: int, *, failed: bool) -> None:
+    assert is_background_failure(command, exit_code, None) is failed
 
 
 def test_the_sentence_names_process_command_and_end() -> None:

@@ -91,6 +91,35 @@ async def test_of_several_the_live_job_tells_the_first_at_once(manager: JobManag
     await manager.kill(job.job_id, by="test")
 
 
+#: Ends as sudo does on a terminal: what it has watch that outlives it, and exits with 1.
+SUDO = f"""#!{sys.executable}
+import os, select
+reading, writing = os.pipe()
+if os.fork() == 0:
+    os.close(writing)
+    os.setsid()
+    select.select([reading], [], [])
+    os._exit(1)
+"""
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["./sudo; true", "timeout -s KILL 0.1 sh -c 'sh -c \"sleep 600; :\"; :'; true", "grep x < /dev/null & exit 0"],
+)
+async def test_what_was_in_the_foreground_or_said_no_has_not_failed_in_the_background(
+    manager: JobManager, state_dir: str, command: str, tmp_path: Path
+) -> None:
+    sudo = tmp_path / "sudo"
+    sudo.write_text(SUDO)
+    sudo.chmod(0o755)
+    job = await start(manager, command, cwd=str(tmp_path))
+
+    end = await ended(manager, job.job_id)
+
+    assert (end.status, exit_of(state_dir, job.job_id).failures) == ("completed", [])
+
+
 async def test_what_we_end_ourselves_has_not_failed(manager: JobManager, state_dir: str) -> None:
     obstinate = python(
         "import signal, time; signal.signal(signal.SIGTERM, lambda *_: exit(9)); print(1, flush=True); time.sleep(600)"

@@ -14,7 +14,7 @@ import signal
 import time
 from typing import TypedDict
 
-from mcp_background_job.core.aftermath import is_failure
+from mcp_background_job.core.aftermath import is_background_failure
 from mcp_background_job.jobdir import runners
 from mcp_background_job.jobdir.records import ChildExit, LeaderExit
 from mcp_background_job.kernel import counters, tree
@@ -32,6 +32,8 @@ MAX_FAILURES = 10
 _MAX_REMEMBERED = 64
 
 _SUBSHELL = "a subshell"
+
+_SUDO = "sudo"
 
 #: The kernel keeps so many bytes of a process's name: TASK_COMM_LEN in <linux/sched.h>, less a NUL.
 _NAME_LENGTH = 15
@@ -67,7 +69,7 @@ class Family:
         """Collect the exit statuses of those that have ended."""
         while True:
             try:
-                pid, status, name = _collect()
+                pid, status, process = _collect()
             except ChildProcessError:
                 self.childless = self._has_subreaper or not self._group_lives()
                 self.in_doubt = False
@@ -78,9 +80,10 @@ class Family:
             if pid == self.pid:
                 self.leader_exit = LeaderExit(at=time.time(), **_how(status))
             else:
-                self._note_end(pid, status, name)
+                self._note_end(pid, status, process)
 
-    def _note_end(self, pid: int, status: int, name: str) -> None:
+    def _note_end(self, pid: int, status: int, process: tree.Process | None) -> None:
+        name = process.name if process else ""
         command = self._commands.pop(pid, name)
         if command == _SUBSHELL and name != self._shell:
             command = name
@@ -88,8 +91,16 @@ class Family:
         if self._was_signalled or len(self.failures) >= MAX_FAILURES or runners.is_name_of_ours(name):
             return
         how = _how(status)
-        if is_failure(how["exit_code"], how["signal"]):
+        if is_background_failure(command, **how) and not (process and self._was_in_foreground(process, how)):
             self.failures.append(ChildExit(pid=pid, command=command, **how))
+
+    def _was_in_foreground(self, process: tree.Process, how: _How) -> bool:
+        """Tell of a process that failed whether it was part of something in the foreground that has just ended."""
+        if how["signal"] == "SIGKILL":
+            # With its group, as by timeout -s KILL. What a shell puts in the background leads one, or is in the job's.
+            return process.group not in (process.pid, self.pid)
+        # What sudo has watch the terminal exits with 1 however the command ended, and sudo does not wait for it.
+        return process.name == _SUDO and process.session == process.pid and how["exit_code"] == 1
 
     def note_failures(self, failures: list[ChildExit]) -> None:
         """Note those that the shell has told of, which it had reaped itself."""
@@ -112,8 +123,9 @@ class Family:
     def _name(self, process: tree.Process) -> str:
         known = self._commands.get(process.pid, _SUBSHELL)
         line = counters.command_of(process) if known == _SUBSHELL else known
-        # What the shell has forked, and is or has not yet become a program of its own, shows the whole command.
-        return _SUBSHELL if line == self._own_line else line
+        # What the shell has forked, and is or has not yet become a program of its own, shows the whole command, or for a
+        # moment nothing but a name.
+        return _SUBSHELL if line in (self._own_line, f"[{process.name}]") else line
 
     def living(self, *, quick: bool) -> list[tree.Process]:
         """The living processes of the job: all that descend from us, and those elsewhere that carry its cookie.
@@ -178,20 +190,20 @@ def _how(status: int) -> _How:
     return {"exit_code": None, "signal": _signal_name(-code)} if code < 0 else {"exit_code": code, "signal": None}
 
 
-def _collect() -> tuple[int, int, str]:
-    """Collect one exit status that is there; returns pid, 0 if there is none, status, and the name of what failed.
+def _collect() -> tuple[int, int, tree.Process | None]:
+    """Collect one exit status that is there; returns pid, 0 if there is none, status, and the process if it failed.
 
     Raises:
         ChildProcessError: there is no child.
     """
     if not hasattr(os, "waitid"):  # macOS
-        return *os.waitpid(-1, os.WNOHANG), ""
+        return *os.waitpid(-1, os.WNOHANG), None
     # Looked at before it is collected: until then the kernel knows its name.
     ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     if ended is None:
-        return 0, 0, ""
+        return 0, 0, None
     process = tree.look_up(ended.si_pid) if ended.si_status else None
-    return *os.waitpid(ended.si_pid, 0), process.name if process else ""
+    return *os.waitpid(ended.si_pid, 0), process
 
 
 def _signal_name(number: int) -> str:
