@@ -19,15 +19,16 @@ from mcp_background_job.comfyui.batches.sent import Say
 from mcp_background_job.comfyui.batches.server_queue import ServerQueue
 from mcp_background_job.comfyui.lifecycle.lifecycle import Lifecycle
 from mcp_background_job.comfyui.outputs.download import ALL, Choice, Downloaded, Downloader, Headway
-from mcp_background_job.comfyui.process.process import Baselines
+from mcp_background_job.comfyui.process.process import Baselines, ServerProcess
 from mcp_background_job.comfyui.process.server_record import ServerRecords
 from mcp_background_job.comfyui.process.startup import Settings
+from mcp_background_job.comfyui.prompts import signs
 from mcp_background_job.comfyui.prompts.cancel import Cancelled, Canceller
 from mcp_background_job.comfyui.prompts.catalogue import Among, Catalogue
 from mcp_background_job.comfyui.prompts.conversion import Converter
 from mcp_background_job.comfyui.prompts.history import History
 from mcp_background_job.comfyui.prompts.inputs import Inputs
-from mcp_background_job.comfyui.prompts.prompts import Prompts
+from mcp_background_job.comfyui.prompts.prompts import Prompt, Prompts
 from mcp_background_job.comfyui.prompts.queue_memory import QueueMemory
 from mcp_background_job.comfyui.prompts.server_end import ServerEnds
 from mcp_background_job.comfyui.prompts.submit import Submitter
@@ -173,6 +174,12 @@ class ComfyUI:
         batches, unsent = await self.queue.cancel_waiting(by=by)
         cancelled = await self.canceller.cancel(prompt_id, clear_pending=clear_pending, pending_only=pending_only)
         return replace(cancelled, batches=batches, unsent=unsent)
+
+    async def warnings(self, prompt: Prompt) -> tuple[str, ...]:
+        """Return signs of trouble with a prompt that runs, in sentences."""
+        process = await lanes.scan(ServerProcess.find, self.endpoint)
+        activity = await lanes.scan(process.activity) if process else None
+        return signs.told(await signs.seen(process, activity, self._baselines, prompt, port=self.endpoint.port))
 
     async def among(self, session: str | None, batch: str | None, directory: str) -> Among:
         """Return which prompts are meant by a session (an empty one is the current one), a batch, or neither.

@@ -31,9 +31,13 @@ from mcp_background_job.core.comfyui.batch import TERMINAL, BatchStatus
 from mcp_background_job.jobs.manager import JobManager
 from tests.comfyui_simulator.nodes import graphs
 from tests.comfyui_simulator.process import Simulator, free_port
+from tests.patience import PATIENCE_S
 
 #: A real one loads its libraries, and a prompt of its may wait for a graphics card.
 _REAL_PATIENCE_S = 50.0
+
+#: With its libraries on a slow disk, and others at work, it takes minutes until it listens.
+_START_S = PATIENCE_S * 4
 
 #: Enough work that a cancel comes in the middle of it; a longer chain is too deep for ComfyUI's validation.
 _MANY = 100
@@ -106,6 +110,12 @@ _live = pytest.param(
 )
 
 
+@pytest.fixture(autouse=True)
+def own_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Let what a real one leaves in its temporary directory go with the test's."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+
+
 @pytest.fixture(params=["new", "old", _live])
 async def server(request: pytest.FixtureRequest, manager: JobManager) -> AsyncGenerator[_Server]:
     if request.param != "live":
@@ -118,12 +128,14 @@ async def server(request: pytest.FixtureRequest, manager: JobManager) -> AsyncGe
     url = os.environ.get("COMFYUI_URL")
     control = build_comfyui(manager, load_comfyui_settings(**({} if url else {"port": free_port()})))
     if not url:
-        assert (await control.lifecycle.start(client="test", wait_s=_REAL_PATIENCE_S)).status == "started"
-    side = await _side_for(control)
-    yield _Server(control, lambda: _blurs(_MANY, side), may_restart=not url)
-    if not url:
-        await control.lifecycle.stop(client="test", force=True)
-    await control.close()
+        assert (await control.lifecycle.start(client="test", wait_s=_START_S)).status == "started"
+    try:
+        side = await _side_for(control)
+        yield _Server(control, lambda: _blurs(_MANY, side), may_restart=not url)
+    finally:
+        if not url:
+            await control.lifecycle.stop(client="test", force=True)
+        await control.close()
 
 
 async def _submit(server: _Server, graph: dict[str, Any], wait_s: float = 0.0) -> str:
@@ -204,9 +216,7 @@ async def test_a_restart_carries_over_what_waits_and_names_what_is_lost(server: 
     long = await _submit(server, server.long(), wait_s=1.0)
     pending = await _submit(server, _picture("mcp-background-job-test-carried"))
 
-    outcome = await server.control.lifecycle.restart(
-        client="test", force=True, requeue="pending", wait_s=_REAL_PATIENCE_S
-    )
+    outcome = await server.control.lifecycle.restart(client="test", force=True, requeue="pending", wait_s=_START_S)
 
     assert outcome.status == "restarted"
     assert outcome.requeued == {pending: pending}

@@ -128,7 +128,10 @@ class Rendering:
         comfyui = await self._open()
         wait_s = bounded_wait(request.wait_s, caller.at_most(MAX_WAIT_S))
         waiting = comfyui.submitter.wait(request.prompt_id, wait_s)
-        known = report.of_prompt(await caller.wait_for(waiting, "ComfyUI renders", wait_s))
+        prompt = await caller.wait_for(waiting, "ComfyUI renders", wait_s)
+        known = report.of_prompt(prompt)
+        if prompt.status == "in_progress" and (warnings := await comfyui.warnings(prompt)):
+            known["warnings"] = list(warnings)
         if request.show is None:
             return known
         return known | report.of_asked(await comfyui.prompts.asked(request.prompt_id), show=request.show)

@@ -58,6 +58,7 @@ def of_status(status: Status) -> Report:
             reachable=False,
             why=trouble.trouble if trouble else None,
             detail=str(trouble),
+            warnings=list(status.warnings) or None,
             queue="unknown, not empty",
             process=process,
             job=_without_port(job) if job and process is None else None,
@@ -69,6 +70,7 @@ def of_status(status: Status) -> Report:
     return without_none(
         reachable=True,
         url=status.url,
+        warnings=list(status.warnings) or None,
         version=status.stats.version,
         running=[_queued(prompt, status.at) for prompt in status.running],
         pending=[_queued(prompt, status.at) for prompt in status.pending[:_MAX_LISTED]],

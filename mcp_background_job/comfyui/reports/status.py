@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mcp_background_job.comfyui.batches.batch_view import BatchView
 from mcp_background_job.comfyui.process.process import Baselines, ServerProcess
+from mcp_background_job.comfyui.prompts import signs
 from mcp_background_job.comfyui.prompts.prompts import Prompt, Prompts
 from mcp_background_job.comfyui.wire.answers import SystemStats
 from mcp_background_job.comfyui.wire.client import Client
@@ -34,6 +35,7 @@ class Status:
         activity: what its threads did.
         job: the job that it runs as, or ran as last, if it was started here.
         batches: those that are not over.
+        warnings: signs of trouble, in sentences.
         crash: which prompt ran when the server ended by itself, and how it ended; empty if that is long ago.
         at: when all this was so (seconds since the epoch).
     """
@@ -49,6 +51,7 @@ class Status:
     job: Job | None = None
     batches: tuple[BatchView, ...] = ()
     crash: str = ""
+    warnings: tuple[str, ...] = ()
     at: float = 0.0
 
 
@@ -70,15 +73,18 @@ async def status_of(client: Client, journal: Journal, prompts: Prompts, baseline
             unfinished=tuple(unfinished),
             process=process,
             activity=activity,
+            warnings=signs.told(await signs.seen(process, activity, baselines, None, port=endpoint.port)),
             at=time.time(),
         )
     ids = [item.prompt_id for item in (*queue.running, *queue.pending)]
     known = await lanes.journal(lambda: {prompt_id: journal.get(prompt_id) for prompt_id in ids})
     running = [await prompts.queued(queue, item.prompt_id, known[item.prompt_id]) for item in queue.running]
     pending = [await prompts.queued(queue, item.prompt_id, known[item.prompt_id]) for item in queue.pending]
+    first = running[0] if running else None
     return Status(
         endpoint.url,
         stats=stats,
+        warnings=signs.told(await signs.seen(process, activity, baselines, first, port=endpoint.port)),
         running=tuple(running),
         pending=tuple(pending),
         process=process,
