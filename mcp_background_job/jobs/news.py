@@ -57,7 +57,7 @@ class Found:
 
 
 class Others(Protocol):
-    """Subjects of news that are no jobs: runs, of which nothing here knows anything."""
+    """Subjects of news that are no jobs: runs and batches, of which nothing here knows anything."""
 
     def has(self, subject: str) -> bool:
         """Tell whether a subject is one of these."""
@@ -66,6 +66,29 @@ class Others(Protocol):
     async def look(self, subjects: Collection[str]) -> Found:
         """Look at some of them."""
         ...
+
+
+class Several:
+    """Several kinds of such subjects as one."""
+
+    def __init__(self, *kinds: Others) -> None:
+        """Takes the kinds, of which no two have a subject in common."""
+        self._kinds = kinds
+
+    def has(self, subject: str) -> bool:
+        """Tell whether a subject is one of any."""
+        return any(kind.has(subject) for kind in self._kinds)
+
+    async def look(self, subjects: Collection[str]) -> Found:
+        """Look at some, each kind at its own."""
+        items: dict[str, Item | None] = {}
+        gone: set[str] = set()
+        for kind in self._kinds:
+            if own := [subject for subject in subjects if kind.has(subject)]:
+                found = await kind.look(own)
+                items |= found.items
+                gone |= set(found.gone)
+        return Found(items, gone)
 
 
 class JobNews:

@@ -12,6 +12,7 @@ from mcp_background_job import __version__
 from mcp_background_job.actions.tidying import prune
 from mcp_background_job.agents.news import RunNews
 from mcp_background_job.app import build_comfyui, build_runs, has_work_for_comfyui
+from mcp_background_job.comfyui.reports.batch_news import BatchNews, subject_of
 from mcp_background_job.config import Settings, load_comfyui_settings
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.waiting import MAX_WAIT_S, Kind, Until
@@ -19,6 +20,7 @@ from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.executors import lanes
 from mcp_background_job.jobs.indexing.trust import Trust
 from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.news import Several
 from mcp_background_job.jobs.waiting.wait import WaitRequest
 from mcp_background_job.server.context import Callers
 from mcp_background_job.server.door import Door
@@ -92,7 +94,7 @@ def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider 
         auth=auth,
     )
     callers = Callers(manager.project)
-    manager.news.others = RunNews(runs.open)
+    manager.news.others = Several(RunNews(runs.open), BatchNews(comfyui.open))
     mcp.add_provider(Toolbox(lambda: _tools(settings, manager, comfyui, runs, callers)))
     if "jobs" in settings.toolsets:
         register_resources(mcp, manager, callers)
@@ -114,11 +116,14 @@ def _tools(
     def expect_run(caller: Caller, run_id: str) -> None:
         manager.news.expect(caller.reader, [run_id])
 
+    def expect_batch(caller: Caller, batch_id: str) -> None:
+        manager.news.expect(caller.reader, [subject_of(batch_id)])
+
     tools: list[Tool] = []
     if "jobs" in settings.toolsets:
         tools += [ActionTool(action, manager, callers) for action in job_actions(manager, expect, runs.open)]
     if "comfyui" in settings.toolsets:
-        tools += [ActionTool(action, manager, callers) for action in comfyui_actions(comfyui.open)]
+        tools += [ActionTool(action, manager, callers) for action in comfyui_actions(comfyui.open, expect_batch)]
     if "runs" in settings.toolsets:  # their errors begin as those of the server whose names they have
         tools += [
             ActionTool(action, manager, callers, error="Error: ") for action in run_actions(runs.open, expect_run)

@@ -6,6 +6,8 @@ from typing import Any
 
 from mcp_background_job.actions.action import Action, Effects, Report
 from mcp_background_job.actions.jobs.report import JobsResult, JobText
+from mcp_background_job.comfyui.reports.batch_news import subject_of
+from mcp_background_job.core.comfyui.batch import TERMINAL as OVER
 from mcp_background_job.core.news import Way
 from mcp_background_job.core.run import TERMINAL, RunStatus
 from mcp_background_job.core.states import NOT_OVER, State
@@ -75,6 +77,8 @@ def _shown_in(report: Report) -> set[str]:
 
     One that it shows running may have ended since: that is still to be told.
     """
+    if isinstance(report, dict) and "batch_id" in report:
+        return {subject_of(str(report["batch_id"]))} if report.get("status") in OVER else set()
     if isinstance(report, dict):
         return {row["run_id"] for row in report.get("runs", [report]) if row.get("status") in _TOLD and "run_id" in row}
     if isinstance(report, JobText):

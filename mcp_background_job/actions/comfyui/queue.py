@@ -10,7 +10,7 @@ from pydantic import Field
 from mcp_background_job.actions.action import Facts
 from mcp_background_job.actions.arguments import bounded_wait, several
 from mcp_background_job.actions.caller import Caller
-from mcp_background_job.actions.comfyui.renders import CANCEL_S
+from mcp_background_job.actions.comfyui.renders import CANCEL_S, Expect, nobody
 from mcp_background_job.actions.meant import Word, Words
 from mcp_background_job.actions.opening import Opened
 from mcp_background_job.core.waiting import MAX_WAIT_S
@@ -79,9 +79,10 @@ class ClearHistory:
 class Queueing:
     """Looking after batches, sessions, lists and the history."""
 
-    def __init__(self, opened: Opened[ComfyUI]) -> None:
-        """Takes what returns the thing to work on, made when it is first needed."""
+    def __init__(self, opened: Opened[ComfyUI], expect: Expect = nobody) -> None:
+        """Takes what returns the thing to work on, made when it is first needed, and what notes who made a batch."""
         self._open = opened
+        self._expect = expect
 
     async def comfyui_batch(self, caller: Caller, request: Batch) -> Facts:
         """Look at a batch, cancel (pending prompts at once; the running one ends by itself), pause, resume, or run its
@@ -112,6 +113,7 @@ class Queueing:
             case "retry_failed":
                 session = await comfyui.sessions.current(caller.directory)
                 view = await batches.retry_failed(batch_id, session_id=session.session_id)
+                self._expect(caller, batch_id)
             case "status":
                 view = await caller.wait_for(batches.wait(batch_id, wait_s), f"batch {batch_id} runs", wait_s)
         return queue_report.of_batch(view)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -89,12 +90,21 @@ class CancelQueued:
     move: Annotated[Literal["front", "end"] | None, Field(description="move it there instead")] = None
 
 
+#: Notes that a caller is to be told of the end of the batch with this id.
+Expect = Callable[[Caller, str], None]
+
+
+def nobody(_caller: Caller, _batch_id: str) -> None:
+    """Note nothing: whoever asks at a terminal looks for himself."""
+
+
 class Rendering:
     """Looking at ComfyUI, submitting, watching and cancelling."""
 
-    def __init__(self, opened: Opened[ComfyUI]) -> None:
-        """Takes what returns the thing to work on, made when it is first needed."""
+    def __init__(self, opened: Opened[ComfyUI], expect: Expect = nobody) -> None:
+        """Takes what returns the thing to work on, made when it is first needed, and what notes who made a batch."""
         self._open = opened
+        self._expect = expect
 
     async def comfyui_status(self, _caller: Caller, _request: Status) -> Facts:
         """What ComfyUI does now: reachable or why not, running and pending prompts with progress, memory, process.
@@ -118,6 +128,8 @@ class Rendering:
         loaded = await _loaded(comfyui, request)
         session = await comfyui.sessions.current(caller.directory)
         known = await _queued(caller, comfyui, loaded, request, session_id=session.session_id, wait_s=wait_s)
+        if "batch_id" in known:
+            self._expect(caller, known["batch_id"])
         return known | report.of_conversion(loaded)
 
     async def comfyui_job(self, caller: Caller, request: LookAtPrompt) -> Facts:

@@ -9,7 +9,7 @@ from mcp_background_job.actions.comfyui.inputs import Uploading
 from mcp_background_job.actions.comfyui.lifecycle import START_S, STOP_S, Lifecycle
 from mcp_background_job.actions.comfyui.outputs import LIMIT_S, Downloading
 from mcp_background_job.actions.comfyui.queue import Queueing
-from mcp_background_job.actions.comfyui.renders import CANCEL_S, Rendering
+from mcp_background_job.actions.comfyui.renders import CANCEL_S, Expect, Rendering, nobody
 from mcp_background_job.actions.opening import Opened
 from mcp_background_job.core.waiting import MAX_WAIT_S
 
@@ -28,9 +28,9 @@ _NOT_DOWNLOADED = frozenset({"incomplete", "unreachable", "not_found"})
 _NOT_STARTED = frozenset({"failed"})
 
 
-def comfyui_actions(opened: Opened[ComfyUI]) -> list[Action[Any, Any]]:
-    """Return all that can be done with a ComfyUI."""
-    rendering, queueing, lifecycle = Rendering(opened), Queueing(opened), Lifecycle(opened)
+def comfyui_actions(opened: Opened[ComfyUI], expect: Expect = nobody) -> list[Action[Any, Any]]:
+    """Return all that can be done with a ComfyUI; ``expect`` notes who is to be told of the end of a batch."""
+    rendering, queueing, lifecycle = Rendering(opened, expect), Queueing(opened, expect), Lifecycle(opened)
     return [
         Action(rendering.comfyui_status, Effects.LOOKS),
         Action(rendering.comfyui_submit, Effects.STARTS, MAX_WAIT_S, unmet=_NOT_SUBMITTED),

@@ -53,6 +53,7 @@ class Batches:
         )
         acting = Acting(batches, canceller, self._looking, self.feeders)
         self.get = self._looking.get
+        self.glance = self._looking.glance
         self.view = self._looking.view
         self.views = self._looking.views
         self.open_views = self._looking.open_views

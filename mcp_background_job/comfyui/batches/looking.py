@@ -79,6 +79,11 @@ class Looking:
             )
         return batch
 
+    async def glance(self, batch_id: str) -> BatchView | None:
+        """Return what the journal knows of a batch of any server; ``None`` if there is none."""
+        batch = await lanes.journal(self._batches.get, batch_id)
+        return await self._journalled(batch) if batch else None
+
     async def _newest(self, *, limit: int) -> list[Batch]:
         return await lanes.journal(self._batches.newest, self._server, limit)
 
