@@ -15,8 +15,8 @@ from mcp_background_job.comfyui.workflows.obstacles import Obstacle, refusal_of,
 from mcp_background_job.comfyui.workflows.placeholders import NAMED_BY_EDITOR, Choose, chosen, filled
 from mcp_background_job.comfyui.workflows.sites import Site, unfold
 from mcp_background_job.comfyui.workflows.ui_graph import Node, ui_workflow_of
-from mcp_background_job.comfyui.workflows.widgets import Values, prompted, values_of
-from mcp_background_job.comfyui.workflows.wiring import ONLY_IN_EDITOR, Given, Source, Wiring, slots_of
+from mcp_background_job.comfyui.workflows.widgets import Values, prompted
+from mcp_background_job.comfyui.workflows.wiring import ONLY_IN_EDITOR, Given, Source, Wiring, slots_of, values_at
 from mcp_background_job.errors import WorkflowError
 
 
@@ -72,7 +72,7 @@ class _Conversion:
             self.obstacles.append(unknown(site.id_of(node), node))
 
     def _inputs(self, site: Site, node: Node, kind: NodeType, wiring: Wiring) -> dict[str, Any]:
-        values = _values(site, node, kind)
+        values = values_at(site, node, kind)
         slots = slots_of(node, kind)
         gets = {slot.name: wiring.source(site, node, at) for at, slot in enumerate(slots) if slot.link is not None}
         typed = {**values.by_name, **_typed(gets, values)}
@@ -103,7 +103,7 @@ class _Conversion:
         titled = [one for one in everywhere if one[1].title == name]
         for site, node in [*(named or titled)][:1]:
             kind = self.types.get(node.type)
-            values = _values(site, node, kind).by_name if kind else dict[str, Any]()
+            values = values_at(site, node, kind).by_name if kind else dict[str, Any]()
             return _as_text(values[widget]) if widget in values else None
         return None
 
@@ -113,17 +113,6 @@ def _leave_out_unneeded(prompt: dict[str, Any], obstacles: dict[str, Obstacle]) 
     needed = {str(value[0]) for node in prompt.values() for value in node["inputs"].values() if isinstance(value, list)}
     for node_id in [node_id for node_id in obstacles if node_id not in needed]:
         del prompt[node_id], obstacles[node_id]
-
-
-def _values(site: Site, node: Node, kind: NodeType) -> Values:
-    """Return the values of a node, with those that were set where its subgraph is used."""
-    values = values_of(node, kind)
-    set_outside = {
-        widget: value
-        for (node_id, widget), value in site.overrides.items()
-        if node_id == node.node_id and widget in values.inputs
-    }
-    return Values({**values.by_name, **set_outside}, values.inputs, values.browser_only)
 
 
 def _typed(gets: Mapping[str, Source | Given | None], values: Values) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from mcp_background_job.comfyui.workflows.ui_graph import Graph, Node, UiWorkflow
+from mcp_background_job.comfyui.workflows.ui_graph import Graph, Node, Slot, UiWorkflow
 from mcp_background_job.errors import WorkflowError
 
 #: A subgraph of ten that are used ten times each, five deep, would fill the memory; no server runs so many nodes.
@@ -102,14 +102,17 @@ class _Unfolding:
 
 def _take_values(site: Site, host: Node) -> None:
     """Give a site the values that were saved with the node that stands for it."""
-    promoted = {port.name for port in site.graph.inputs if _widget_behind(site.graph, port.links)}
-    shown = [slot.name for slot in host.inputs if slot.name in promoted]
     if isinstance(host.values, Mapping):
         site.given.update(host.values)
         return
+    shown = [port.name for port in site.graph.inputs if _widget_behind(site.graph, port.links)]
     site.given.update(zip(shown, host.values, strict=False))
-    proxies = host.properties.get("proxyWidgets")
-    for proxy, value in zip(_list(proxies), host.values, strict=False):
+    # A value whose widget an editor could not find any more is kept apart; that of an input is still its value.
+    for kept in map(_mapping, reversed(_list(host.properties.get("proxyWidgetErrorQuarantine")))):
+        node_id, name, *_ = [*map(str, _list(kept.get("originalEntry"))), "", ""]
+        if node_id == _OWN_INPUT and "hostValue" in kept:
+            site.given[name] = kept["hostValue"]
+    for proxy, value in zip(_list(host.properties.get("proxyWidgets")), host.values, strict=False):
         if value is not None and len(_list(proxy)) > 1:
             node_id, widget, *deeper = map(str, _list(proxy))
             _set(site, node_id, widget, value, deeper[0] if deeper else "")
@@ -145,24 +148,28 @@ def _port_named(graph: Graph, name: str) -> str | None:
 def _port_of(graph: Graph, node_id: str, widget: str) -> str | None:
     """Return the input of a subgraph that leads to a widget of a node in it; of any node if none is named."""
     for port in graph.inputs:
-        for target, slot in _targets(graph, port.links):
-            if slot == widget and node_id in ("", target.node_id):
+        for target, slot in targets(graph, port.links):
+            if slot.name == widget and node_id in ("", target.node_id):
                 return port.name
     return None
 
 
 def _widget_behind(graph: Graph, links: tuple[int, ...]) -> bool:
-    return any(slot.widget for target, name in _targets(graph, links) for slot in target.inputs if slot.name == name)
+    return any(slot.widget for _, slot in targets(graph, links))
 
 
-def _targets(graph: Graph, links: tuple[int, ...]) -> Iterator[tuple[Node, str]]:
-    """Return the nodes that an input of a subgraph leads to, each with the name of its input."""
+def targets(graph: Graph, links: tuple[int, ...]) -> Iterator[tuple[Node, Slot]]:
+    """Return the nodes that an input of a subgraph leads to, each with its input."""
     for link_id in links:
         link = graph.links.get(link_id)
         target = graph.nodes.get(link.target_id) if link else None
         slot = next((slot for slot in target.inputs if slot.link == link_id), None) if target else None
         if target and slot:
-            yield target, slot.name
+            yield target, slot
+
+
+def _mapping(content: Any) -> Mapping[str, Any]:
+    return cast("dict[str, Any]", content) if isinstance(content, dict) else {}
 
 
 def _list(content: Any) -> list[Any]:

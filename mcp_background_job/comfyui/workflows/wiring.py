@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mcp_background_job.comfyui.wire.node_types import NodeType, NodeTypes
-from mcp_background_job.comfyui.workflows.sites import Site
-from mcp_background_job.comfyui.workflows.ui_graph import BYPASSED, INPUT_NODE, MUTED, Link, Node, Slot
+from mcp_background_job.comfyui.workflows.sites import Site, targets
+from mcp_background_job.comfyui.workflows.ui_graph import BYPASSED, INPUT_NODE, MUTED, Link, Node, Port, Slot
+from mcp_background_job.comfyui.workflows.widgets import Values, values_of
 from mcp_background_job.errors import WorkflowError
 
 REROUTE, PRIMITIVE = "Reroute", "PrimitiveNode"
@@ -76,7 +77,7 @@ class Wiring:
         if at.slot >= len(slots) or (link := at.site.graph.links.get(_or(slots[at.slot].link))) is None:
             return None
         if link.origin_id == INPUT_NODE:
-            return _outside(at.site, link)
+            return self._outside(at.site, link)
         origin = at.site.graph.nodes.get(link.origin_id)
         if origin is None:
             return None
@@ -94,10 +95,58 @@ class Wiring:
             bypass = bypass_of(slots_of(node, kind), _output_type(node, kind, at.slot), at.slot, at.wanted)
             return None if bypass is None else replace(at, slot=bypass, is_input=True, wanted="")
         if child := at.site.children.get(node.node_id):
-            return _inside(child, at)
+            return self._inside(child, at)
         if node.type in ONLY_IN_EDITOR:
             return replace(at, is_input=True) if node.type == REROUTE else None
         return Source(at.site.id_of(node), at.slot)
+
+    def _outside(self, site: Site, link: Link) -> _End | Given | None:
+        """Go from an input of a subgraph to what it gets where the subgraph is used."""
+        if site.parent is None or site.host is None or link.origin_slot >= len(site.graph.inputs):
+            return None
+        port = site.graph.inputs[link.origin_slot]
+        at = next((at for at, slot in enumerate(site.host.inputs) if slot.name == port.name), None)
+        if at is not None and site.host.inputs[at].link is not None:
+            return _End(site.parent, site.host, at, is_input=True)
+        return Given(site.given[port.name], is_primitive=False) if port.name in site.given else self._own(site, port)
+
+    def _own(self, site: Site, port: Port) -> Given | None:
+        """Return the value that an input of a subgraph has of itself: that of the first widget which it leads to."""
+        for node, slot in targets(site.graph, port.links):
+            if child := site.children.get(node.node_id):
+                inner = next((one for one in child.graph.inputs if one.name == slot.name), None)
+                if slot.name in child.given:
+                    return Given(child.given[slot.name], is_primitive=False)
+                if inner and (own := self._own(child, inner)):
+                    return own
+            elif slot.widget and (kind := self._types.get(node.type)):
+                values = values_at(site, node, kind).by_name
+                return Given(values[slot.name], is_primitive=False) if slot.name in values else None
+        return None
+
+    def _inside(self, site: Site, at: _End) -> _End | None:
+        """Go from an output of a subgraph to what makes it inside."""
+        outputs = site.graph.outputs
+        links = outputs[at.slot].links if at.slot < len(outputs) else ()
+        link = site.graph.links.get(links[0]) if links else None
+        if link is None:
+            return None
+        if link.origin_id == INPUT_NODE:
+            outside = self._outside(site, link)
+            return outside if isinstance(outside, _End) else None
+        origin = site.graph.nodes.get(link.origin_id)
+        return origin and _End(site, origin, link.origin_slot, is_input=False, wanted=at.wanted)
+
+
+def values_at(site: Site, node: Node, kind: NodeType) -> Values:
+    """Return the values of a node, with those that were set where its subgraph is used."""
+    values = values_of(node, kind)
+    set_outside = {
+        widget: value
+        for (node_id, widget), value in site.overrides.items()
+        if node_id == node.node_id and widget in values.inputs
+    }
+    return Values({**values.by_name, **set_outside}, values.inputs, values.browser_only)
 
 
 def slots_of(node: Node, kind: NodeType | None) -> list[Slot]:
@@ -136,31 +185,6 @@ def _output_type(node: Node, kind: NodeType | None, slot: int) -> str:
     if kind and slot < len(kind.outputs) and not kind.outputs[slot][1].startswith(_STANDS_FOR_OTHERS):
         return kind.outputs[slot][1]
     return node.outputs[slot].type if slot < len(node.outputs) else "*"
-
-
-def _outside(site: Site, link: Link) -> _End | Given | None:
-    """Go from an input of a subgraph to what it gets where the subgraph is used."""
-    if site.parent is None or site.host is None or link.origin_slot >= len(site.graph.inputs):
-        return None
-    name = site.graph.inputs[link.origin_slot].name
-    at = next((at for at, slot in enumerate(site.host.inputs) if slot.name == name), None)
-    if at is not None and site.host.inputs[at].link is not None:
-        return _End(site.parent, site.host, at, is_input=True)
-    return Given(site.given[name], is_primitive=False) if name in site.given else None
-
-
-def _inside(site: Site, at: _End) -> _End | None:
-    """Go from an output of a subgraph to what makes it inside."""
-    outputs = site.graph.outputs
-    links = outputs[at.slot].links if at.slot < len(outputs) else ()
-    link = site.graph.links.get(links[0]) if links else None
-    if link is None:
-        return None
-    if link.origin_id == INPUT_NODE:
-        outside = _outside(site, link)
-        return outside if isinstance(outside, _End) else None
-    origin = site.graph.nodes.get(link.origin_id)
-    return origin and _End(site, origin, link.origin_slot, is_input=False, wanted=at.wanted)
 
 
 def _of_primitive(site: Site, primitive: Node) -> Given | None:
