@@ -7,6 +7,7 @@ import json
 import re
 import socket
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -151,9 +152,12 @@ async def test_an_expression_that_was_printed_before_the_wait_is_found(client: C
     await client.facts("kill_job", job_id=job["job_id"])
 
 
-async def test_several_jobs_are_waited_for_together(client: Caller) -> None:
-    quick = await client.facts("execute_command", command="exit 4", wait_s=0)
+async def test_several_jobs_are_waited_for_together(client: Caller, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    waiting = f"until [ -e {gate} ]; do sleep 0.05; done; exit 4"
+    quick = await client.facts("execute_command", command=waiting, wait_s=0)
     slow = await client.facts("execute_command", command="sleep 60", wait_s=0)
+    gate.touch()  # not before: of an end that an answer has told no wait for any is over
     both = [quick["job_id"], slow["job_id"]]
     answer = await client.facts("wait_for_job", job_id=both, mode="any", wait_s=WAIT_S)
     assert [job["status"] for job in answer["jobs"]] == ["failed", "running"]
