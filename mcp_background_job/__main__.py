@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 from mcp_background_job.cli.descriptors import make_up_for_closed
+
+#: The exit code of a program that Ctrl-C has ended, as shells have it.
+_INTERRUPTED = 128 + signal.SIGINT
 
 
 def main() -> None:
     """Run the command line; without arguments, serve MCP over stdio."""
     make_up_for_closed()
     if len(sys.argv) == 1:
+        # What is imported takes a second, in which Ctrl-C is to end this as it does later: without a word.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         # Clients wait for this one, so it does not pay for the parsing of arguments that it has not got.
         from mcp_background_job.cli.stdio import run  # noqa: PLC0415
 
         run()
-    else:
+    try:
         from mcp_background_job.cli.main import run as run_command  # noqa: PLC0415
-
-        run_command()
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+    run_command()
 
 
 if __name__ == "__main__":

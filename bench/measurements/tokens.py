@@ -49,7 +49,7 @@ _RUN_TOOLS = {
     "list_runs",
     "get_event_artifact",
 }
-_TOOLSETS = (("job", _JOB_TOOLS, 2400), ("ComfyUI", _COMFYUI_TOOLS, 4200), ("run", _RUN_TOOLS, 1600))
+_TOOLSETS = (("job", _JOB_TOOLS, 2400), ("ComfyUI", _COMFYUI_TOOLS, 4200), ("run", _RUN_TOOLS, 1800))
 _BAR_BAR = 400
 
 _FRAMES = 10_000

@@ -50,7 +50,7 @@ class Artifact:
 
 
 def cut(data: dict[str, Any], folder: str) -> tuple[dict[str, Any], list[Artifact]]:
-    """Return data in which every field is small, with ``artifact_refs`` to what was cut, and the latter.
+    """Return data in which every field has a value, and a small one, with ``artifact_refs`` to what was cut, and that.
 
     Args:
         data: of an event; JSON as ``json.loads`` gives it, which may hold what JSON may not (NaN, lone surrogates).
@@ -59,6 +59,8 @@ def cut(data: dict[str, Any], folder: str) -> tuple[dict[str, Any], list[Artifac
     small: dict[str, Any] = {}
     artifacts: list[Artifact] = []
     for told, value in clean(data).items():
+        if value is None:  # what is not known is not told
+            continue
         name = f"its_{told}" if told == _REFERENCES else told
         if isinstance(value, str):
             limit = MAX_OUTPUT if name in _OUTPUTS else MAX_TEXT

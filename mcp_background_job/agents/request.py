@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from mcp_background_job.agents import messages
+from mcp_background_job.agents.personas import persona_of
 from mcp_background_job.core.run import Role
 from mcp_background_job.errors import InvalidRequestError
 
@@ -29,7 +30,7 @@ class SpawnRequest:
         session_mode: ``new``, or ``resume`` to go on with a session.
         session_id: of the session to go on with.
         nickname: the caller's name for the agent.
-        profile: path of a file that is put before the task.
+        profile: path of a file that is put before the task, or the name of a persona.
         output_schema: JSON Schema for the final answer.
         metadata: kept and returned, not interpreted.
         config: what the adapter wants to know.
@@ -94,9 +95,4 @@ def text_of(request: SpawnRequest) -> str:
         raise InvalidRequestError("Provide prompt or input_message")
     if request.profile is None:
         return task
-    path = os.path.join(request.cwd, request.profile)
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return f"{file.read()}\n\n{task}"
-    except OSError as error:
-        raise InvalidRequestError(f"profile {path} cannot be read: {error.strerror}") from error
+    return f"{persona_of(request.profile, request.cwd)}\n\n{task}"

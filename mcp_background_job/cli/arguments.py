@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from cyclopts import Parameter, Token
 
@@ -46,6 +47,21 @@ def separated(values: Sequence[str] | None) -> list[str]:
 def command_of(words: Sequence[str]) -> str:
     """Return what is given to the shell: one argument as it is, several quoted and joined, so that each stays one."""
     return words[0] if len(words) == 1 else shlex.join(words)
+
+
+def json_object(option: str, said: str | None) -> dict[str, Any] | None:
+    """Return the JSON object that an option holds, or the file that it names after an ``@``."""
+    if said is None:
+        return None
+    try:
+        value: object = json.loads(Path(said[1:]).read_text() if said.startswith("@") else said)
+    except OSError as error:
+        raise InvalidRequestError(f"{option}: {said[1:]} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise InvalidRequestError(f"{option} is no JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise InvalidRequestError(f"{option} is no JSON object, such as '{{}}'")
+    return cast("dict[str, Any]", value)
 
 
 def directory(said: str | None) -> str | None:

@@ -77,8 +77,14 @@ _RUNS_COMMANDS = (
     ("list", "mcp_background_job.cli.commands.runs.listing:list_runs", "List runs, newest first."),
     ("show", "mcp_background_job.cli.commands.runs.show:show", "Show all that is known of a run."),
     ("events", "mcp_background_job.cli.commands.runs.events:events", "Print what an agent says, or follow it."),
+    ("watch", "mcp_background_job.cli.commands.runs.watch:watch", "Show a run as it goes, and answer what it asks."),
     ("spawn", "mcp_background_job.cli.commands.runs.spawn:spawn", "Hand a task to an agent."),
     ("continue", "mcp_background_job.cli.commands.runs.go_on:go_on", "Answer a run, or go on after its end."),
+    (
+        "artifact",
+        "mcp_background_job.cli.commands.runs.artifact:artifact",
+        "Print the whole of a field that an event shows cut.",
+    ),
     ("cancel", "mcp_background_job.cli.commands.runs.cancel:cancel", "Stop a run and all that it started."),
 )
 

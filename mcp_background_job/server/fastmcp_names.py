@@ -37,6 +37,7 @@ from mcp_types import (
     ToolAnnotations,
     jsonrpc_message_adapter,
 )
+from mcp_types import Tool as McpTool
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from starlette.middleware import Middleware
 
@@ -56,6 +57,7 @@ __all__ = [
     "JSONRPCError",
     "JSONRPCNotification",
     "MCPError",
+    "McpTool",
     "Middleware",
     "Provider",
     "SessionMessage",

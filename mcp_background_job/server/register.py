@@ -15,7 +15,7 @@ from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.server.answers import as_tool_error, as_tool_result, schema_of, shortened
 from mcp_background_job.server.context import Callers
-from mcp_background_job.server.fastmcp_names import Tool, ToolAnnotations, ToolResult, get_context
+from mcp_background_job.server.fastmcp_names import McpTool, Tool, ToolAnnotations, ToolResult, get_context
 
 _HINTS = {
     Effects.LOOKS: ToolAnnotations(read_only_hint=True, open_world_hint=False),
@@ -61,6 +61,10 @@ class ActionTool(Tool):
         self._manager = manager
         self._callers = callers
         self._error = error
+
+    def to_mcp_tool(self, **overrides: Any) -> McpTool:
+        # FastMCP would add its own notes on a component, of which there is nothing to say: a model pays for each.
+        return super().to_mcp_tool(**{"_meta": None, **overrides})
 
     async def run(self, arguments: dict[str, Any]) -> ToolResult:
         try:

@@ -155,7 +155,7 @@ async def test_what_an_answer_shows_is_not_told_beside_it_nor_after_it(told: Tol
 async def test_a_question_that_was_answered_before_anybody_was_told_is_not_told(
     told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mcp_background_job.jobs.news.goes_on", lambda _: True)
+    monkeypatch.setattr("mcp_background_job.jobs.news.goes_on", {ME.conversation, "2-2"}.__contains__)
     other = replace(ME, conversation="2-2")
     told.runs.now = {"r1": _asks("r1", "3")}
     told.news.expect(other, ["r1"])

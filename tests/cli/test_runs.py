@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 
 from tests.cli.command_line import CommandLine, end_of, line_of, on_terminal, read_until
 from tests.conftest import Liveness
+from tests.patience import WAIT
 
 pytestmark = pytest.mark.real_process
 
@@ -147,3 +150,62 @@ def test_old_runs_are_pruned_with_old_jobs_and_live_ones_are_not(
     assert live not in removed
     assert [run["run_id"] for run in json.loads(cli.ok("runs", "list", "--json"))] == [live]
     cli.ok("runs", "cancel", live)
+
+
+def test_all_that_a_run_may_be_given_is_given_at_the_terminal_and_a_cut_field_is_printed_whole(
+    cli: CommandLine, tmp_path: Path
+) -> None:
+    schema = tmp_path / "schema.json"
+    schema.write_text("[]")
+    options = ("--profile", "reviewer", "--role", "reviewer", "--metadata", '{"n": 1}')
+    refused = cli("runs", "spawn", "codex", "x", "--schema", f"@{schema}")
+    run = cli.ok("runs", "spawn", "command", "x" * 3000, *options, "--", "tr", "\\n", " ").strip()
+    first = cli.ok("runs", "events", run, "--limit", "1", "--json")
+    cli("runs", "events", run, "--follow", "--timeout", WAIT)
+    known = json.loads(cli.ok("runs", "show", run, "--json"))
+    whole = cli.ok("runs", "artifact", run, str(known["last_seq"]), "final_response")
+
+    assert b"--schema is no JSON object" in refused.stderr
+    assert [json.loads(line)["type"] for line in first.splitlines()] == ["run_started"]
+    assert (known["role"], known["metadata"]) == ("reviewer", {"n": 1})
+    assert whole.startswith("You review the work")
+    assert whole.rstrip().endswith("x" * 3000)
+
+
+def test_a_run_is_watched_at_a_terminal_and_answered_there(cli: CommandLine) -> None:
+    agent = [sys.executable, str(Path(__file__).parents[1] / "agents" / "host" / "acp_agent.py")]
+    run = cli.ok("runs", "spawn", "acp", "ask", "--", *agent).strip()
+    ours, theirs = pty.openpty()
+    watcher = cli.open("runs", "watch", run, stdin=theirs, stdout=theirs)
+    os.close(theirs)
+
+    asked = read_until(ours, b"answer: ")
+    os.write(ours, b"9\n")
+    read_until(ours, b"answer: ")
+    os.write(ours, b"3\n")
+    rest = read_until(ours, b"completed")
+
+    assert b"? rm -rf x" in asked
+    assert b"3) No" in asked
+    assert b"never" in rest, "what the agent was answered, as it says"
+    assert b"answer: " not in rest
+    os.close(ours)
+    code, _, err = end_of(watcher)
+    assert code == 0
+    assert b"none of the options" in err
+
+
+def test_a_question_that_is_watched_through_a_pipe_is_answered_elsewhere(cli: CommandLine) -> None:
+    agent = [sys.executable, str(Path(__file__).parents[1] / "agents" / "host" / "acp_agent.py")]
+    run = cli.ok("runs", "spawn", "acp", "ask", "--", *agent).strip()
+    watcher = cli.open("runs", "watch", run)
+    while b"runs continue" not in line_of(watcher.stderr):
+        pass
+    cli.ok("runs", "continue", run, "no")
+
+    code, out, _ = end_of(watcher)
+
+    assert code == 0
+    assert b"never" in out.splitlines()
+    assert out.splitlines()[-1] == b"completed"
+    assert b"\x1b" not in out

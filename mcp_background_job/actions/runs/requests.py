@@ -30,7 +30,7 @@ class Spawn:
     session_mode: Literal["new", "resume"] = "new"
     session_id: Annotated[Word | None, Field(description="to resume")] = None
     nickname: Annotated[str | None, Field(description="agent_name")] = None
-    profile: Annotated[str | None, Field(description="persona file")] = None
+    profile: Annotated[str | None, Field(description="persona file, or reviewer")] = None
     output_schema: dict[str, Any] | None = None
     metadata: dict[str, Any] | None = None
     backend_config: Annotated[

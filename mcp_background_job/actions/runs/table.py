@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_background_job.actions.action import Action, Effects
 from mcp_background_job.actions.opening import Opened
+from mcp_background_job.actions.runs import forms
 from mcp_background_job.actions.runs.running import CANCEL_S, POLL_S, Expect, Running, nobody
 
 if TYPE_CHECKING:
@@ -16,11 +17,11 @@ def run_actions(opened: Opened[RunManager], expect: Expect = nobody) -> list[Act
     """Return all that can be done with runs; ``expect`` is told which run who started."""
     running = Running(opened, expect)
     return [
-        Action(running.spawn_run, Effects.STARTS),
-        Action(running.get_run, Effects.LOOKS),
-        Action(running.poll_events, Effects.LOOKS, POLL_S),
-        Action(running.cancel_run, Effects.ENDS, CANCEL_S),
-        Action(running.continue_run, Effects.STARTS),
-        Action(running.list_runs, Effects.LOOKS),
-        Action(running.get_event_artifact, Effects.LOOKS),
+        Action(running.spawn_run, Effects.STARTS, form=forms.Spawned),
+        Action(running.get_run, Effects.LOOKS, form=forms.Known),
+        Action(running.poll_events, Effects.LOOKS, POLL_S, form=forms.Polled),
+        Action(running.cancel_run, Effects.ENDS, CANCEL_S, form=forms.Cancelled),
+        Action(running.continue_run, Effects.STARTS, form=forms.Continued),
+        Action(running.list_runs, Effects.LOOKS, form=forms.Listed),
+        Action(running.get_event_artifact, Effects.LOOKS, form=forms.Piece),
     ]

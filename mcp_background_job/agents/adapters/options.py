@@ -15,6 +15,9 @@ OF_PROGRAMS = ("model", "full_access", "args", "binary")
 #: Characters of a key that an error quotes.
 _QUOTED = 60
 
+#: What is counted fits into the 32 bits that protocols have for it.
+_MANY = 2**31
+
 #: How alike two keys are of which one is taken for a slip of the other.
 _ALIKE = 0.6
 
@@ -81,6 +84,18 @@ def flag(config: Mapping[str, Any], key: str, *, default: bool = False) -> bool:
     if isinstance(value, bool):
         return value
     raise InvalidRequestError(f"backend_config.{key} is {value!r}; give true or false, or leave it out")
+
+
+def count(config: Mapping[str, Any], key: str) -> int | None:
+    """Return a number of things, or ``None`` if it is not given.
+
+    Raises:
+        InvalidRequestError: it is no whole number of 0 or more.
+    """
+    value = config.get(key)
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MANY):
+        return value
+    raise InvalidRequestError(f"backend_config.{key} is {value!r}; give a whole number of 0 or more, or leave it out")
 
 
 def session(request: RunRequest) -> str | None:

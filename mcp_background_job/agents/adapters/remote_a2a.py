@@ -1,6 +1,8 @@
 """A remote agent that speaks the Agent2Agent protocol over HTTP: ``config["agent_url"]`` is where its card is found.
 
-Needs the extra ``a2a``. Also understood: ``agent_card_path``, ``headers``, ``auth_token``, ``accepted_output_modes``.
+Needs the extra ``a2a``. Also understood: ``agent_card_path``, ``headers``, ``auth_token``, ``accepted_output_modes``,
+``history_length`` (how many messages of its history a task is told with), and ``blocking``: an agent that does not
+stream answers at once with ``false``, and is asked how it is from time to time.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from typing import Any
 
 from mcp_background_job.agents.adapters import hosted
 from mcp_background_job.agents.adapters.base import Availability, Capability, Launch, Parser, RunRequest
-from mcp_background_job.agents.adapters.options import refuse_schema, string, strings
+from mcp_background_job.agents.adapters.options import count, flag, refuse_schema, string, strings
 from mcp_background_job.agents.adapters.reading import mapping
 from mcp_background_job.errors import InvalidRequestError
 
@@ -24,7 +26,15 @@ class A2aAdapter:
     """Attributes: as ``Adapter`` says."""
 
     name = "remote_a2a"
-    config_keys = ("agent_url", "agent_card_path", "headers", "auth_token", "accepted_output_modes")
+    config_keys = (
+        "agent_url",
+        "agent_card_path",
+        "headers",
+        "auth_token",
+        "accepted_output_modes",
+        "history_length",
+        "blocking",
+    )
     capabilities: frozenset[Capability] = frozenset({"resume", "live_continue"})
     exit_is_result = False
 
@@ -47,6 +57,8 @@ class A2aAdapter:
             "auth_token": string(request.config, "auth_token"),
             "headers": _headers(request.config),
             "accepted_output_modes": strings(request.config, "accepted_output_modes"),
+            "history_length": count(request.config, "history_length"),
+            "blocking": flag(request.config, "blocking", default=True),
         }
         return hosted.launch("a2a", request, config, grace_s=_GRACE_S)
 

@@ -18,6 +18,7 @@ from a2a.types import (
     Message,
     Part,
     Role,
+    SendMessageConfiguration,
     SendMessageRequest,
     StreamResponse,
 )
@@ -57,6 +58,9 @@ class Conversation:
         polling = not card.capabilities.streaming
         factory = ClientFactory(ClientConfig(httpx_client=http, polling=polling, accepted_output_modes=modes))
         self._client = factory.create(card)
+        self._configuration = SendMessageConfiguration(
+            history_length=config.get("history_length"), return_immediately=config.get("blocking") is False
+        )
         self._prompt = request.prompt
         self._output = output
         self._inbox = inbox
@@ -103,7 +107,7 @@ class Conversation:
 
     async def _listen(self, message: Message) -> None:
         """Send a message, and hear what comes of it until the agent hands the turn over."""
-        request = SendMessageRequest(message=message)
+        request = SendMessageRequest(message=message, configuration=self._configuration)
         async with aclosing(cast("AsyncGenerator[StreamResponse]", self._client.send_message(request))) as stream:
             async for response in stream:
                 self._hear(MessageToDict(response))

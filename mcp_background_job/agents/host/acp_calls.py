@@ -84,6 +84,14 @@ class Calls:
             return [Event(EventType.FILE_CHANGED, {"id": _id_of(call), "status": status, "changes": changes}), finished]
         return [finished]
 
+    def settle(self) -> list[Event]:
+        """Return the ends of calls that were told to begin and of which no more will be told, as the turn is over.
+
+        Some agents say nothing more of a call that they were refused, or that was cancelled.
+        """
+        left = [call for call in self._known.values() if _id_of(call) in self._told]
+        return [event for call in left for event in self._finish({**call, "status": "failed"})]
+
 
 def _id_of(call: JsonObject) -> str:
     return str(call.get("toolCallId"))

@@ -43,7 +43,8 @@ def choosing(what: str, wanted: str, session_id: str, opened: JsonObject) -> tup
     ids = [text(item.get(key)) for item in objects(mapping(opened.get(folder)).get(listed))]
     if wanted in ids:
         return method, {"sessionId": session_id, parameter: wanted}
-    option = next((item for item in objects(opened.get("configOptions")) if what in _names_of(item)), {})
+    nothing: JsonObject = {}
+    option = next((item for item in objects(opened.get("configOptions")) if what in _names_of(item)), nothing)
     values = list(_values(objects(option.get("options"))))
     if wanted in values:
         parameters = {"sessionId": session_id, "configId": option.get("id"), "value": wanted}

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from mcp_background_job.agents.adapters.reading import JsonObject, integer, mapping, objects, text
+from mcp_background_job.agents.adapters.reading import JsonObject, integer, known, mapping, objects, text
 
 #: Statuses of a call that is over.
 OVER = frozenset({"completed", "failed"})
@@ -78,10 +78,11 @@ def changes_of(call: JsonObject) -> list[JsonObject]:
         return [_change(diff) for diff in diffs]
     kind = call.get("kind")
     named = "update" if kind == "edit" else kind
-    return [{"path": place.get("path"), "kind": named} for place in objects(call.get("locations"))]
+    return [known(path=place.get("path"), kind=named) for place in objects(call.get("locations"))]
 
 
 def _change(diff: JsonObject) -> JsonObject:
     old = diff.get("oldText")
     kind = "add" if old is None else "update"
-    return {"path": diff.get("path"), "kind": kind, "old_text": old, "new_text": diff.get("newText")}
+    texts = {"old_text": old, "new_text": diff.get("newText")}  # an empty one is a fact
+    return known(path=diff.get("path"), kind=kind) | {name: words for name, words in texts.items() if words is not None}

@@ -18,7 +18,7 @@ from mcp_background_job import __version__
 from mcp_background_job.agents.adapters.answers import ALLOW, option_of_kind
 from mcp_background_job.agents.adapters.base import Event, ParsedEnd
 from mcp_background_job.agents.adapters.failures import AGENT_ERROR, AUTH
-from mcp_background_job.agents.adapters.reading import JsonObject, mapping, objects
+from mcp_background_job.agents.adapters.reading import JsonObject, known, mapping, objects
 from mcp_background_job.agents.host.acp_agent import CLOSE_S, DRAIN_S, Agent
 from mcp_background_job.agents.host.acp_choices import CHOICES, NotOfferedError, choosing
 from mcp_background_job.agents.host.acp_ends import (
@@ -80,7 +80,7 @@ class Session:
             end = refused(error.code, str(error), error.data, otherwise=otherwise)
         except ConnectionError:
             end = gone(await self._agent.ended(CLOSE_S), is_noise=self._agent.is_noise)
-        self._tell(self._updates.flush())
+        self._tell(self._updates.end_turn())
         if end.data.get("reason") == AUTH:
             self._tell([login_needed(end.data["error"])])
         self._listening = False
@@ -168,7 +168,7 @@ class Session:
         if self._cancel.done() and not asked.done():
             await self._stop(session_id, asked)
         answer = mapping(self._outcome(asked))
-        self._tell(self._updates.flush())
+        self._tell(self._updates.end_turn())
         return end_of_turn(answer, self._updates)
 
     async def _stop(self, session_id: str, asked: asyncio.Future[Any]) -> None:
@@ -247,8 +247,8 @@ def _agent(hello: JsonObject) -> JsonObject:
 
 
 def _option(option: JsonObject) -> JsonObject:
-    return {"option_id": str(option.get("optionId")), "name": option.get("name"), "kind": option.get("kind")}
+    return known(option_id=str(option.get("optionId")), name=option.get("name"), kind=option.get("kind"))
 
 
 def _method(method: JsonObject) -> JsonObject:
-    return {key: method.get(key) for key in ("id", "name", "description")}
+    return known(id=method.get("id"), name=method.get("name"), description=method.get("description"))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from mcp_background_job.agents.adapters.base import Event
-from mcp_background_job.agents.adapters.reading import JsonObject, objects, text
+from mcp_background_job.agents.adapters.reading import JsonObject, known, objects, text
 from mcp_background_job.agents.host import acp_calls
 from mcp_background_job.agents.host.acp_content import text_of
 from mcp_background_job.agents.host.acp_failures import failure_in, is_fatal, says_it_failed
@@ -106,6 +106,10 @@ class Updates:
             self.final_response = words
         return [Event(kind, {"text": words, **({"message_id": message_id} if message_id else {})})]
 
+    def end_turn(self) -> list[Event]:
+        """Return what is told when the turn is over: nothing more comes of what has begun."""
+        return [*self.flush(), *self._calls.settle()]
+
     def _chunk(self, kind: EventType, update: JsonObject) -> list[Event]:
         chunk = text_of(update.get("content"))
         about = (kind, update.get("messageId"))
@@ -117,4 +121,4 @@ class Updates:
 
 
 def _todo(entry: JsonObject) -> JsonObject:
-    return {"text": entry.get("content"), "status": entry.get("status"), "priority": entry.get("priority")}
+    return known(text=entry.get("content"), status=entry.get("status"), priority=entry.get("priority"))

@@ -28,11 +28,14 @@ class ScriptedExecutor(AgentExecutor):
 
     def __init__(self) -> None:
         self.processes: dict[str, asyncio.subprocess.Process] = {}
+        self.asked = ""
 
     async def execute(self, context: RequestContext, event_queue: EventQueue) -> None:
         message = context.message
         assert message
         word, _, rest = get_message_text(message).partition(" ")
+        asked = context.configuration
+        self.asked = f"{asked.history_length} {asked.return_immediately}" if asked else "nothing"
         if context.current_task is None and word != "plain":
             task = new_task_from_user_message(message)
             task.id, task.context_id = str(context.task_id), str(context.context_id)
@@ -67,6 +70,9 @@ class ScriptedExecutor(AgentExecutor):
             is_last = number == len(words) - 1
             await task.add_artifact([Part(text=word)], artifact_id="a", append=number > 0, last_chunk=is_last)
         await task.complete(task.new_agent_message([Part(text="all of it")]))
+
+    async def do_history(self, task: TaskUpdater, _: str) -> None:
+        await task.complete(task.new_agent_message([Part(text=self.asked)]))
 
     async def do_ask(self, task: TaskUpdater, text: str) -> None:
         await task.requires_input(task.new_agent_message([Part(text=text)]))

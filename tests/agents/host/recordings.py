@@ -38,9 +38,9 @@ def acp_told(told: list[Any]) -> list[Event | ParsedEnd]:
             case {"kind": "request_permission", "message": {"tool_call": call, "options": options}}:
                 heard += [*updates.before_permission(call), Event(EventType.INPUT_REQUIRED, {"options": options})]
             case {"kind": "prompt_result", "message": answer}:
-                heard += [*updates.flush(), acp_ends.end_of_turn(answer, updates)]
+                heard += [*updates.end_turn(), acp_ends.end_of_turn(answer, updates)]
             case _:
-                heard += [*updates.flush(), acp_ends.refused(-32603, message["message"], None)]
+                heard += [*updates.end_turn(), acp_ends.refused(-32603, message["message"], None)]
     return heard
 
 

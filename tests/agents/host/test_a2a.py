@@ -187,3 +187,10 @@ def test_a_server_that_is_no_agent_fails_the_run(start_remote: Start, remote_age
     end = start_remote("echo hello", remote_agent.url, agent_card_path="nowhere").ended()
     assert end.status is RunStatus.FAILED
     assert "404" in end.data["error"]
+
+
+def test_how_much_history_is_wanted_and_whether_to_answer_at_once_reaches_the_agent(
+    start_remote: Start, remote_agent: RemoteAgent
+) -> None:
+    asked = start_remote("history", remote_agent.url, history_length=3, blocking=False)
+    assert asked.ended().data["final_response"] == "3 True"

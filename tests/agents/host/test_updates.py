@@ -192,3 +192,14 @@ def test_parts_that_are_no_text_are_told_as_they_are() -> None:
     (event,) = updates.feed({"artifactUpdate": {"artifact": {"artifactId": "a", "parts": parts}, "lastChunk": True}})
     assert event.data["text"] == 'see\n{"n": 1}\n[file http://127.0.0.1/x]\n[file x.png]'
     assert event.data["parts"] == parts
+
+
+def test_a_command_that_was_refused_and_of_which_its_agent_says_no_more_is_finished_with_the_turn() -> None:
+    updates = acp_updates.Updates()
+    call = {"toolCallId": "c1", "kind": "execute", "title": "rm", "rawInput": {"command": "rm -rf x"}}
+    updates.feed({"sessionUpdate": "tool_call", "status": "pending", **call})
+    updates.feed({"sessionUpdate": "tool_call", "toolCallId": "c2", "kind": "execute", "status": "pending"})
+    (finished,) = updates.end_turn()
+    assert finished.type is EventType.COMMAND_FINISHED, "of the second no beginning was told"
+    assert (finished.data["id"], finished.data["status"]) == ("c1", "failed")
+    assert updates.end_turn() == []

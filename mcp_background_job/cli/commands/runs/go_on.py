@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -12,10 +11,9 @@ from mcp_background_job.actions.runs.requests import GoOn
 from mcp_background_job.actions.runs.running import Running
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.cli import exit_codes, terminal
-from mcp_background_job.cli.arguments import AsJson
+from mcp_background_job.cli.arguments import AsJson, json_object
 from mcp_background_job.cli.runs.session import RunId, asked_for, with_runs
 from mcp_background_job.cli.session import caller
-from mcp_background_job.errors import InvalidRequestError
 
 
 def go_on(
@@ -51,10 +49,5 @@ def go_on(
 
 def _parts(text: str, data: str | None) -> list[dict[str, Any]]:
     parts: list[dict[str, Any]] = [{"type": "text", "text": text}] if text else []
-    if data is None:
-        return parts
-    try:
-        values = json.loads(data)
-    except ValueError as error:
-        raise InvalidRequestError(f"--data is no JSON: {error}") from error
-    return [*parts, {"type": "data", "data": values}]
+    values = json_object("--data", data)
+    return parts if values is None else [*parts, {"type": "data", "data": values}]

@@ -12,13 +12,14 @@ from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.actions.runs.requests import Spawn
 from mcp_background_job.actions.runs.running import Running
 from mcp_background_job.agents.catalog import Reference
+from mcp_background_job.agents.personas import PERSONAS
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.cli import exit_codes, terminal
-from mcp_background_job.cli.arguments import AsJson, OptionalSeconds
+from mcp_background_job.cli.arguments import AsJson, OptionalSeconds, json_object
 from mcp_background_job.cli.runs.following import write_events
 from mcp_background_job.cli.runs.session import with_runs
 from mcp_background_job.cli.session import caller
-from mcp_background_job.core.run import Backend
+from mcp_background_job.core.run import Backend, Role
 
 #: In place of a prompt: it is read from stdin.
 _FROM_STDIN = "-"
@@ -32,6 +33,11 @@ def spawn(
     cwd: Path | None = None,
     name: str | None = None,
     model: str | None = None,
+    profile: str | None = None,
+    role: Role = "worker",
+    schema: str | None = None,
+    resume: str | None = None,
+    metadata: str | None = None,
     full_access: bool = False,
     timeout: OptionalSeconds = None,
     idle_timeout: OptionalSeconds = None,
@@ -48,6 +54,11 @@ def spawn(
         cwd: The workspace; the current directory without it.
         name: Name for the agent.
         model: The model that it is to use.
+        profile: A file that is put before the task, or reviewer.
+        role: What it is for, as lists show it.
+        schema: JSON Schema for its answer, or @FILE that holds one.
+        resume: Id of the session to go on with.
+        metadata: A JSON object that is kept with the run.
         full_access: Let it do everything without asking.
         timeout: Stop it after this long, in seconds or as 5m.
         idle_timeout: Stop it when it has said nothing for so long.
@@ -63,6 +74,12 @@ def spawn(
         cwd=str((cwd or Path.cwd()).absolute()),
         prompt=sys.stdin.read() if prompt == _FROM_STDIN else prompt,
         nickname=name,
+        profile=profile if profile in (None, *PERSONAS) else str(Path(profile).absolute()),
+        role=role,
+        output_schema=json_object("--schema", schema),
+        metadata=json_object("--metadata", metadata),
+        session_mode="resume" if resume else "new",
+        session_id=resume,
         backend_config=config,
         timeout_s=timeout,
         idle_timeout_s=idle_timeout,
