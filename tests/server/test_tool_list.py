@@ -127,6 +127,15 @@ def _size(tool: Any) -> int:
     return len(json.dumps(tool.model_dump(mode="json", by_alias=True, exclude_none=True)))
 
 
+async def test_every_answer_of_comfyui_has_a_form(client: Caller) -> None:
+    """The client checks every answer against it, in all tests."""
+    tools = {tool.name: tool for tool in await client.client.list_tools()}
+    for name in COMFYUI_TOOLS:
+        schema = tools[name].output_schema
+        assert schema is not None, name
+        assert set(schema["required"]) <= set(schema["properties"]), name
+
+
 async def test_log_tools_return_text_alone(client: Caller) -> None:
     tools = {tool.name: tool for tool in await client.client.list_tools()}
     for name in ("tail_job_output", "get_job_output", "interact_with_job"):

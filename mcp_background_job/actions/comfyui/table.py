@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mcp_background_job.actions.action import Action, Effects
+from mcp_background_job.actions.comfyui import forms
 from mcp_background_job.actions.comfyui.inputs import Uploading
 from mcp_background_job.actions.comfyui.lifecycle import START_S, STOP_S, Lifecycle
 from mcp_background_job.actions.comfyui.outputs import LIMIT_S, Downloading
@@ -32,19 +33,21 @@ def comfyui_actions(opened: Opened[ComfyUI], expect: Expect = nobody) -> list[Ac
     """Return all that can be done with a ComfyUI; ``expect`` notes who is to be told of the end of a batch."""
     rendering, queueing, lifecycle = Rendering(opened, expect), Queueing(opened, expect), Lifecycle(opened)
     return [
-        Action(rendering.comfyui_status, Effects.LOOKS),
-        Action(rendering.comfyui_submit, Effects.STARTS, MAX_WAIT_S, unmet=_NOT_SUBMITTED),
-        Action(rendering.comfyui_job, Effects.LOOKS, MAX_WAIT_S, unmet=_NOT_FOUND),
-        Action(rendering.comfyui_cancel_job, Effects.ENDS, CANCEL_S, unmet=_NOT_CANCELED),
-        Action(rendering.comfyui_cancel_queued_job, Effects.ENDS, CANCEL_S, unmet=_NOT_CANCELED),
-        Action(queueing.comfyui_batch, Effects.ENDS, CANCEL_S),
-        Action(queueing.comfyui_session, Effects.NOTES),
-        Action(queueing.comfyui_jobs, Effects.LOOKS),
-        Action(queueing.comfyui_errors, Effects.LOOKS),
-        Action(queueing.comfyui_clear_history, Effects.ENDS),
-        Action(Uploading(opened).comfyui_upload, Effects.ADDS, LIMIT_S, unmet=_NOT_UPLOADED),
-        Action(Downloading(opened).comfyui_download, Effects.ADDS, LIMIT_S, unmet=_NOT_DOWNLOADED),
-        Action(lifecycle.start_comfyui, Effects.STARTS, START_S, unmet=_NOT_STARTED),
-        Action(lifecycle.stop_comfyui, Effects.ENDS, STOP_S),
-        Action(lifecycle.restart_comfyui, Effects.STARTS, START_S, unmet=_NOT_STARTED),
+        Action(rendering.comfyui_status, Effects.LOOKS, form=forms.StatusForm),
+        Action(rendering.comfyui_submit, Effects.STARTS, MAX_WAIT_S, unmet=_NOT_SUBMITTED, form=forms.SubmissionForm),
+        Action(rendering.comfyui_job, Effects.LOOKS, MAX_WAIT_S, unmet=_NOT_FOUND, form=forms.PromptForm),
+        Action(rendering.comfyui_cancel_job, Effects.ENDS, CANCEL_S, unmet=_NOT_CANCELED, form=forms.CancelForm),
+        Action(rendering.comfyui_cancel_queued_job, Effects.ENDS, CANCEL_S, unmet=_NOT_CANCELED, form=forms.CancelForm),
+        Action(queueing.comfyui_batch, Effects.ENDS, CANCEL_S, form=forms.BatchForm),
+        Action(queueing.comfyui_session, Effects.NOTES, form=forms.SessionForm),
+        Action(queueing.comfyui_jobs, Effects.LOOKS, form=forms.PromptsForm),
+        Action(queueing.comfyui_errors, Effects.LOOKS, form=forms.ErrorsForm),
+        Action(queueing.comfyui_clear_history, Effects.ENDS, form=forms.ClearedForm),
+        Action(Uploading(opened).comfyui_upload, Effects.ADDS, LIMIT_S, unmet=_NOT_UPLOADED, form=forms.UploadForm),
+        Action(
+            Downloading(opened).comfyui_download, Effects.ADDS, LIMIT_S, unmet=_NOT_DOWNLOADED, form=forms.DownloadForm
+        ),
+        Action(lifecycle.start_comfyui, Effects.STARTS, START_S, unmet=_NOT_STARTED, form=forms.LifecycleForm),
+        Action(lifecycle.stop_comfyui, Effects.ENDS, STOP_S, form=forms.LifecycleForm),
+        Action(lifecycle.restart_comfyui, Effects.STARTS, START_S, unmet=_NOT_STARTED, form=forms.LifecycleForm),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from tests.comfyui.talk import submit
 from tests.comfyui_simulator.nodes import graphs
 from tests.patience import until
 
-GRAPH = {
+GRAPH: dict[str, Any] = {
     "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "a.safetensors"}},
     "6": {"class_type": "CLIPTextEncode", "inputs": {"text": "a cat", "clip": ["4", 1]}},
     "7": {"class_type": "CLIPTextEncodeFlux", "inputs": {"clip_l": "x", "text_g": "  ", "clip": ["4", 1]}},

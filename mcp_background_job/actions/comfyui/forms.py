@@ -1,0 +1,102 @@
+"""The forms of what is told of ComfyUI: the fields that are always there, and those that need a word.
+
+The reports themselves are made in ``comfyui.reports``, which is loaded when one is asked for; these stand in the list
+of tools, where every field costs tokens.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+#: Anything that a client can show as it is.
+Rows = list[dict[str, Any]]
+
+
+class StatusForm(BaseModel):
+    """A server."""
+
+    reachable: bool
+
+
+class PromptForm(BaseModel):
+    """A prompt."""
+
+    prompt_id: str
+    status: str
+    outputs: Rows | None = Field(None, description="files")
+    shown: Rows | None = Field(None, description="texts and what else is no file")
+    from_cache: str | None = Field(None, description="no node ran")
+
+
+class SubmissionForm(BaseModel):
+    """A prompt or a batch that was submitted."""
+
+    status: str
+    prompt_id: str | None = Field(None, description="of a single prompt")
+    batch_id: str | None = Field(None, description="of a batch")
+
+
+class CancelForm(BaseModel):
+    """A cancel."""
+
+    status: str
+    wedge: str | None = Field(None, description="what it hangs in")
+
+
+class BatchForm(BaseModel):
+    """A batch, or several."""
+
+    batches: Rows | None = Field(None, description="without a batch_id")
+
+
+class SessionForm(BaseModel):
+    """A session, or several."""
+
+    jobs: Rows | None = Field(None, description="show: its prompts")
+    elsewhere: int | None = Field(None, description="list: those of other projects")
+
+
+class PromptsForm(BaseModel):
+    """Prompts in a list."""
+
+    jobs: Rows
+
+
+class ErrorsForm(BaseModel):
+    """Failures."""
+
+    errors: Rows
+
+
+class ClearedForm(BaseModel):
+    """A history that was cleared."""
+
+    kept: int
+    detail: str
+
+
+class UploadForm(BaseModel):
+    """Uploads."""
+
+    status: str
+    failed: int
+    left: int | None = Field(None, description="not begun: call again")
+
+
+class DownloadForm(BaseModel):
+    """Downloads."""
+
+    status: str
+    directory: str
+    failed: int
+    broken: Rows | None = Field(None, description="there, and not whole")
+    left: int | None = Field(None, description="not begun: call again")
+
+
+class LifecycleForm(BaseModel):
+    """A start, stop or restart."""
+
+    status: str
+    detail: str | None = Field(None, description="what the status leaves open")
