@@ -339,6 +339,11 @@ PROMISES: tuple[Promise, ...] = (
         "Others get their turn and are not touched, and what they take away does not run again.",
     ),
     Promise(
+        "comfyui.start.again",
+        "ComfyUI: start_comfyui",
+        "With restart=on-failure a ComfyUI that crashes is started again, and what crashed it twice is told with why.",
+    ),
+    Promise(
         "comfyui.queue.pause",
         _BATCH,
         "A paused queue sends nothing of ours; what was pending there is taken back, and runs once when it is resumed.",

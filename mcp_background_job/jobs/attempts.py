@@ -43,9 +43,9 @@ class Attempt:
     is_last: bool = False
 
 
-def repeated(argv: Sequence[str], path: str) -> list[str]:
-    """Return what is executed to run something again when it fails."""
-    return [sys.executable, "-I", "-S", _HELPER, path, f"{FIRST_S:g}", str(MOST), *argv]
+def repeated(argv: Sequence[str], path: str, most: int = MOST) -> list[str]:
+    """Return what is executed to run something again when it fails, so often in a row at most."""
+    return [sys.executable, "-I", "-S", _HELPER, path, f"{FIRST_S:g}", str(most), *argv]
 
 
 def once(argv: Sequence[str]) -> list[str]:

@@ -17,7 +17,7 @@ from mcp_background_job.core.text import command_on_one_line
 from mcp_background_job.errors import CommandRefusedError, InvalidRequestError, NameTakenError
 from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, JOB_ID_VARIABLE
 from mcp_background_job.jobdir.records import Spec
-from mcp_background_job.jobs.attempts import ATTEMPTS_FILE, repeated
+from mcp_background_job.jobs.attempts import ATTEMPTS_FILE, MOST, repeated
 from mcp_background_job.jobs.inherited.environment import plain_output, terminal_output, without_secrets
 from mcp_background_job.jobs.inherited.inheritance import Inherited
 from mcp_background_job.jobs.inherited.shell import MAX_ARGUMENT, argv_of, command_from, is_too_long, telling_shell
@@ -78,7 +78,8 @@ class StartRequest:
         shell: what the command is given to; the configured one without it.
         idle_timeout_s: stop it when it has neither written nor been sent anything for so many seconds.
         leftovers: ``kill`` ends what outlives the command itself; with ``keep`` the job lives as long as that does.
-        restart: whether it is started again when it fails: see ``attempts``.
+        restart: whether it is started again when it fails: see ``jobs.attempts``.
+        attempts: repetitions in a row after which that is given up.
         pools: names of limits that it shares with other jobs, and how many jobs of each may run at once.
         max_output: bytes of log kept, if more than the settings say.
         large_pipes: give its output much room, for programs that exit without waiting until it is read.
@@ -106,6 +107,7 @@ class StartRequest:
     idle_timeout_s: float | None = None
     leftovers: Leftovers = "keep"
     restart: Again = "no"
+    attempts: int = MOST
     pools: Mapping[str, int] = field(default_factory=dict[str, int])
     max_output: int = 0
     large_pipes: bool = False
@@ -238,7 +240,7 @@ def spec_of(
     return Spec(
         job_id=job_id,
         command=request.command,
-        argv=argv if attempts_file is None else repeated(argv, attempts_file),
+        argv=argv if attempts_file is None else repeated(argv, attempts_file, request.attempts),
         attempts_file=attempts_file,
         cwd=cwd,
         env=env,

@@ -26,6 +26,7 @@ STOP_S = 50.0
 class Start:
     """Settings say how."""
 
+    restart: Annotated[Literal["no", "on-failure"], Field(description="again when it crashes")] = "no"
     wait_s: Annotated[float, Field(description="for it to be ready (max 40)")] = START_S
 
 
@@ -59,7 +60,7 @@ class Lifecycle:
         from mcp_background_job.comfyui.reports import report
 
         wait_s = bounded_wait(request.wait_s, caller.at_most(START_S))
-        starting = (await self._open()).lifecycle.start(client=caller.client, wait_s=wait_s)
+        starting = (await self._open()).lifecycle.start(client=caller.client, wait_s=wait_s, again=request.restart)
         return report.of_lifecycle(await caller.wait_for(starting, "ComfyUI starts", wait_s))
 
     async def stop_comfyui(self, caller: Caller, request: Stop) -> Facts:

@@ -33,7 +33,7 @@ from mcp_background_job.errors import BackgroundJobError, LifecycleError, Unreac
 from mcp_background_job.executors import lanes, locks
 from mcp_background_job.jobdir import lock
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.jobs.request import ROOT, StartRequest
+from mcp_background_job.jobs.request import ROOT, Again, StartRequest
 from mcp_background_job.jobs.waiting.wait import WaitRequest
 from mcp_background_job.registry.attempts import SqliteAttempts
 from mcp_background_job.registry.journal_base import Journal
@@ -81,8 +81,8 @@ class Lifecycle:
             task.cancel()
         await asyncio.gather(*self._later, return_exceptions=True)
 
-    async def start(self, *, client: str, wait_s: float) -> Outcome:
-        """Start ComfyUI as a background job, and wait until it answers.
+    async def start(self, *, client: str, wait_s: float, again: Again = "no") -> Outcome:
+        """Start ComfyUI as a background job, and wait until it answers; with ``again`` also when it has failed.
 
         Raises:
             LifecycleError: it is remote, nothing says how to start it, or another program holds its port.
@@ -92,7 +92,7 @@ class Lifecycle:
             running = await self._running_already()
             if running:
                 return running
-            outcome = await self.job.launch(await self.job.startup(), client, began + wait_s)
+            outcome = await self.job.launch(await self.job.startup(), client, began + wait_s, again=again)
         return replace(outcome, took_s=time.monotonic() - began)
 
     async def stop(self, *, client: str, force: bool) -> Outcome:

@@ -20,7 +20,7 @@ from mcp_background_job.errors import LifecycleError, RelaunchError, SurvivorsEr
 from mcp_background_job.executors import lanes
 from mcp_background_job.jobdir.layout import JOB_ID_VARIABLE
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.jobs.request import ROOT, StartRequest
+from mcp_background_job.jobs.request import ROOT, Again, StartRequest
 from mcp_background_job.jobs.waiting.wait import WaitRequest
 from mcp_background_job.processes.family import end_family
 from mcp_background_job.processes.listeners import listener_on
@@ -39,6 +39,11 @@ _LOOK_S = 0.1
 
 #: Lines of output that show why a start failed.
 _LAST_LINES = 25
+
+
+#: Repetitions in a row after which a ComfyUI that fails is left to people: several prompts of a batch may each end it
+#: three times before they are known for that.
+_ATTEMPTS = 30
 
 
 class ServerJob:
@@ -145,10 +150,16 @@ class ServerJob:
             )
         return configured
 
-    async def launch(self, startup: Startup, client: str, deadline: float, *, afresh: bool = False) -> Outcome:
-        """Start the job and wait until it is ready; ``afresh`` ends what is left of an earlier one of its name."""
+    async def launch(
+        self, startup: Startup, client: str, deadline: float, *, afresh: bool = False, again: Again | None = None
+    ) -> Outcome:
+        """Start the job and wait until it is ready; ``afresh`` ends what is left of an earlier one of its name.
+
+        ``again`` says whether it is started again when it fails; without it that is as it was.
+        """
+        request = self._request(startup, await self._again() if again is None else again)
         # One that was started and does not listen is starting: two would fight for the port.
-        request = replace(self._request(startup), if_running="restart" if afresh else "return")
+        request = replace(request, if_running="restart" if afresh else "return")
         started = await self._manager.start(request, client=client)
         if started.job.state is State.QUEUED:
             detail = "it waits for the end of the job that it was queued behind"
@@ -157,10 +168,16 @@ class ServerJob:
 
     async def launch_after(self, startup: Startup, client: str, job_id: str) -> Job:
         """Have the job started when another has completed: by that one's runner, and so not as a part of it."""
-        request = replace(self._request(startup), if_running="new", after=(job_id,))
+        request = replace(self._request(startup, await self._again()), if_running="new", after=(job_id,))
         return (await self._manager.start(request, client=client)).job
 
-    def _request(self, startup: Startup) -> StartRequest:
+    async def _again(self) -> Again:
+        """Tell whether the job that ran ComfyUI here last was to be started again when it failed."""
+        job = await self.named_job()
+        spec = (await self._manager.details(job.job_id)).spec if job else None
+        return "on-failure" if spec is not None and spec.attempts_file is not None else "no"
+
+    def _request(self, startup: Startup, again: Again) -> StartRequest:
         return StartRequest(
             command=startup.command,
             name=self._name,
@@ -170,6 +187,8 @@ class ServerJob:
             # ComfyUI wraps its streams: without a terminal the prints of nodes stay in a buffer (measured).
             stdin="pty",
             is_own=True,
+            restart=again,
+            attempts=_ATTEMPTS,
             # It serves all that the user does; the job of an agent that happens to (re)start it must not end it.
             parent=ROOT,
             project=NO_PROJECT,
