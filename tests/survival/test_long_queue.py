@@ -16,8 +16,8 @@ from tests.survival.support import PATIENCE_S, another_manager, exit_of, start
 
 pytestmark = pytest.mark.real_process
 
-#: More than what Python's limit of recursion allows at a few frames for each.
-_MANY = 250
+#: More than what Python's limit of recursion allows at ten frames for each.
+_MANY = 120
 _VERY_MANY = 1000
 
 

