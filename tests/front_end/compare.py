@@ -15,7 +15,8 @@ Prompt = Mapping[str, Mapping[str, Any]]
 def executed(prompt: Prompt, object_info: Mapping[str, Any]) -> Counter[str]:
     """Return what a server would do of a prompt: each output with all that is behind it, as text."""
     known: dict[str, str] = {}
-    outputs = [node_id for node_id, node in prompt.items() if object_info.get(node["class_type"], {}).get("output_node")]
+    ends = {name for name, described in object_info.items() if described.get("output_node")}
+    outputs = [node_id for node_id, node in prompt.items() if node["class_type"] in ends]
     return Counter(_behind(node_id, prompt, object_info, known) for node_id in outputs)
 
 
@@ -37,7 +38,7 @@ def _behind(node_id: str, prompt: Prompt, object_info: Mapping[str, Any], known:
 
 
 def _is_link(value: Any, prompt: Prompt) -> bool:
-    return isinstance(value, list) and len(cast("list[Any]", value)) == 2 and str(value[0]) in prompt  # noqa: PLR2004
+    return isinstance(value, list) and len(cast("list[Any]", value)) == 2 and str(value[0]) in prompt
 
 
 def _plain(value: Any) -> Any:
