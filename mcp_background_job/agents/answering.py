@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
-from mcp_background_job.agents import journal, reader
+from mcp_background_job.agents import attachments, journal, reader
 from mcp_background_job.agents.adapters.base import Adapter, Event
 from mcp_background_job.agents.messages import Message
 from mcp_background_job.agents.projection import WAITING, Projection
 from mcp_background_job.agents.records import RunRecord
 from mcp_background_job.agents.results import Run
 from mcp_background_job.core.run import EventType, RunStatus
-from mcp_background_job.errors import InvalidRequestError, JobEndedError, RunStateError
+from mcp_background_job.errors import InvalidRequestError, JobEndedError, RunStateError, StateDirError
 from mcp_background_job.executors import lanes, locks
 from mcp_background_job.jobdir import lock
 from mcp_background_job.jobdir.layout import RunDir
@@ -42,11 +43,26 @@ async def answer(manager: JobManager, run: RunDir, record: RunRecord, adapter: A
             raise RunStateError(f"run is not awaiting additional input: {error}") from error
 
 
+async def _with_files(run: RunDir, seq: int, adapter: Adapter, said: Message) -> Message:
+    """Keep the files of an answer where the agent finds them, and name them in its text."""
+    if not said.files:
+        return said
+    if "files" in adapter.capabilities:
+        raise InvalidRequestError(f"backend {adapter.name} takes files with a task only, not with an answer")
+    places = attachments.placed(run.temporary, said.files, first=seq)
+    try:
+        await lanes.write(attachments.keep, places, said.files)
+    except OSError as error:
+        raise StateDirError(f"the files of the answer cannot be kept: {error.strerror}") from error
+    return replace(said, text=attachments.with_paths(said.text, places), files=())
+
+
 async def _answer(manager: JobManager, run: RunDir, record: RunRecord, adapter: Adapter, said: Message) -> Run:
     state = (await lanes.scan(reader.read_on, manager.places, run, record, adapter)).state
     if state.status not in WAITING:
         raise RunStateError(f"run is not awaiting additional input: {state.status}")
     parser = adapter.parser(state.parser)
+    said = await _with_files(run, state.seq, adapter, said)
     words = adapter.answer(parser, said.text, said.data)
     await manager.send_input(await manager.find(record.job_id), words)
     projection = Projection(parser, state)

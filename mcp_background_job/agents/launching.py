@@ -6,11 +6,12 @@ import os
 import shlex
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mcp_background_job.agents import records
-from mcp_background_job.agents.adapters.base import Adapter, Launch, RunRequest
+from mcp_background_job.agents import attachments, messages, records
+from mcp_background_job.agents.adapters.base import Adapter, Attachment, Launch, RunRequest
+from mcp_background_job.agents.attachments import File
 from mcp_background_job.agents.catalog import Catalog
 from mcp_background_job.agents.environment import environment_of
 from mcp_background_job.agents.records import RunRecord
@@ -90,14 +91,17 @@ class Launcher:
             LaunchError: the run is on record and could not be started.
         """
         binary = await self.binary_of(adapter, request)
+        files = messages.read(request.input_message).files if request.input_message else ()
         run = await lanes.write(self._catalog.claim)
         job_id = await self._manager.claim_id()
         # Whoever finds the run before its job is recorded waits for the lock, and so never takes it for abandoned.
         async with locks.held(lambda: lock.acquire(run.lock), patience_s=_NO_WAIT_S):
             try:
-                launch = adapter.launch(_run_request(run, request, text, session), binary)
+                places = attachments.placed(run.temporary, files)
+                told = text if "files" in adapter.capabilities else attachments.with_paths(text, places)
+                launch = adapter.launch(_run_request(run, request, told, session, tuple(places)), binary)
                 record = _record(run, request, session, launch, job_id=job_id, client=client)
-                await lanes.write(_write_files, run, launch, record)
+                await lanes.write(_write_files, run, launch, record, places, files)
                 environment = (await self._inheritance.get()).variables
                 await self._manager.start(await lanes.look(self._start_request, run, record, launch, environment))
             # The agent cannot do it, a pattern forbids it, there is no room on the disk.
@@ -150,7 +154,9 @@ def _chosen_program(record: RunRecord, launch: Launch) -> str:
     return shlex.join(launch.argv) if record.config.get("binary") else ""
 
 
-def _run_request(run: RunDir, request: SpawnRequest, text: str, session: Session) -> RunRequest:
+def _run_request(
+    run: RunDir, request: SpawnRequest, text: str, session: Session, files: tuple[Attachment, ...]
+) -> RunRequest:
     return RunRequest(
         run_id=run.run_id,
         cwd=os.path.normpath(request.cwd),
@@ -160,6 +166,7 @@ def _run_request(run: RunDir, request: SpawnRequest, text: str, session: Session
         output_schema=request.output_schema,
         config=request.config,
         role=request.role,
+        files=files,
     )
 
 
@@ -193,9 +200,12 @@ def _record(
     )
 
 
-def _write_files(run: RunDir, launch: Launch, record: RunRecord) -> None:
+def _write_files(
+    run: RunDir, launch: Launch, record: RunRecord, places: Sequence[Attachment], files: Sequence[File]
+) -> None:
     try:
         os.mkdir(run.temporary, 0o700)
+        attachments.keep(places, files)
         write(run.stdin, launch.stdin)
         for name, content in launch.files.items():
             write(os.path.join(run.path, os.path.basename(name)), content)

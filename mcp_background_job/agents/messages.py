@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from mcp_background_job.agents.attachments import File
 from mcp_background_job.errors import InvalidRequestError
+
+#: Bytes of all files in one message; it is kept in memory whole.
+_MAX_FILES = 32 * 1024 * 1024
 
 _ROLES = ("user", "agent", "system")
 _FORM = 'input_message is {"role": "user", "parts": [{"type": "text", "text": "…"}]}'
@@ -14,10 +19,11 @@ _FORM = 'input_message is {"role": "user", "parts": [{"type": "text", "text": "�
 
 @dataclass(frozen=True)
 class Message:
-    """What a message comes to: a text for the agent, and data for whatever it asked."""
+    """What a message comes to: a text for the agent, data for whatever it asked, and files."""
 
     text: str = ""
     data: dict[str, Any] = field(default_factory=dict[str, Any])
+    files: tuple[File, ...] = ()
 
 
 def read(message: Mapping[str, Any]) -> Message:
@@ -31,17 +37,36 @@ def read(message: Mapping[str, Any]) -> Message:
         raise InvalidRequestError(f"{_FORM}; role is one of {', '.join(_ROLES)}, and there is at least one part")
     texts: list[str] = []
     data: dict[str, Any] = {}
+    files: list[File] = []
     for part in cast("list[object]", parts):
         match part:
             case {"type": "text", "text": str(text)} if text:
                 texts.append(text)
             case {"type": "data", "data": dict()}:
                 data |= cast("dict[str, dict[str, Any]]", part)["data"]
-            case {"type": "file", "uri": str(uri)} if uri:
-                texts.append(f"File: {uri}")
+            case {"type": "file", "uri": str(uri), **about} if uri and "bytes_base64" not in about:
+                named = ", ".join(filter(None, (_word(about.get("name")), _word(about.get("mime_type")))))
+                texts.append(f"File: {uri}" + (f" ({named})" if named else ""))
+            case {"type": "file", "bytes_base64": str(content), **about} if content and "uri" not in about:
+                files.append(File(_bytes(content), _word(about.get("name")), _word(about.get("mime_type"))))
             case _:
                 raise InvalidRequestError(
                     f"a part of input_message cannot be used: {part!r:.200}; {_FORM}, or a part "
-                    '{"type": "data", "data": {…}} or {"type": "file", "uri": "…"}'
+                    '{"type": "data", "data": {…}} or {"type": "file", "uri" or "bytes_base64": "…", "name": "…", '
+                    '"mime_type": "…"}'
                 )
-    return Message("\n\n".join(texts), data)
+    if (size := sum(len(file.content) for file in files)) > _MAX_FILES:
+        raise InvalidRequestError(f"the files of input_message have {size:,} bytes; at most {_MAX_FILES:,} are taken")
+    return Message("\n\n".join(texts), data, tuple(files))
+
+
+def _bytes(content: str) -> bytes:
+    try:
+        return base64.b64decode(content, validate=True)
+    except ValueError as error:
+        raise InvalidRequestError(f"bytes_base64 of a file in input_message is no base64: {error}") from error
+
+
+def _word(value: object) -> str:
+    """Return a name or a type as it stands in a line."""
+    return " ".join(value.split()) if isinstance(value, str) else ""

@@ -89,9 +89,9 @@ def text_of(request: SpawnRequest) -> str:
     Raises:
         InvalidRequestError: there is no text, or the profile cannot be read.
     """
-    message = messages.read(request.input_message).text if request.input_message is not None else ""
-    task = "\n\n".join(text for text in (request.prompt or "", message) if text.strip())
-    if not task:
+    message = messages.read(request.input_message) if request.input_message is not None else messages.Message()
+    task = "\n\n".join(text for text in (request.prompt or "", message.text) if text.strip())
+    if not task and not message.files:
         raise InvalidRequestError("Provide prompt or input_message")
     if request.profile is None:
         return task

@@ -13,7 +13,23 @@ from typing import Any, Literal, Protocol
 
 from mcp_background_job.core.run import EventType, RunStatus
 
-Capability = Literal["resume", "live_continue", "permissions", "output_schema"]
+#: ``files``: it is given files themselves; others are told their paths.
+Capability = Literal["resume", "live_continue", "permissions", "output_schema", "files"]
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A file that comes with a message.
+
+    Attributes:
+        path: where it is kept, as long as the run goes on.
+        name: as whoever sent it has it, or empty.
+        mime_type: its type, or empty.
+    """
+
+    path: str
+    name: str = ""
+    mime_type: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,6 +66,7 @@ class RunRequest:
         output_schema: JSON Schema that the final answer is to fit, if asked for.
         config: ``backend_config`` as it was given: ``binary``, ``model``, ``full_access``, ``args``, ``agent_url``…
         role: planner, worker or reviewer.
+        files: that come with the first message; its text names their paths, unless the adapter can do ``files``.
     """
 
     run_id: str
@@ -60,6 +77,7 @@ class RunRequest:
     output_schema: Mapping[str, Any] | None = None
     config: Mapping[str, Any] = field(default_factory=dict[str, Any])
     role: str = "worker"
+    files: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ refused. ``full_access: true`` allows everything.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -52,6 +53,8 @@ class ClaudeCodeAdapter:
             argv.append(f"--model={model}")
         if session := options.session(request):
             argv.append(f"--resume={session}")
+        if request.files:
+            argv.append(f"--add-dir={os.path.dirname(request.files[0].path)}")
         if request.output_schema is not None:
             argv.append(f"--json-schema={_schema_of(request.output_schema)}")
         return Launch(

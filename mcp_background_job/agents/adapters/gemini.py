@@ -7,6 +7,7 @@ directory is what trusts it, for that run.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -162,6 +163,8 @@ class GeminiAdapter:
             argv.append(f"--model={model}")
         if session := options.session(request):
             argv.append(f"--resume={session}")
+        if request.files:
+            argv.append(f"--include-directories={os.path.dirname(request.files[0].path)}")
         return Launch(
             argv=(*argv, *options.strings(request.config, "args")),
             env={

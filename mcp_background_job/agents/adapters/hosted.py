@@ -47,6 +47,8 @@ def launch(
 ) -> Launch:
     """Return how the host is started; ``config`` is what it has to know of the agent."""
     wanted = {"prompt": request.prompt, "cwd": request.cwd, "resume": request.resume, "config": dict(config)}
+    if kind == "a2a":
+        wanted["files"] = [vars(file) for file in request.files]
     return Launch(
         # -P: the workspace is the working directory, and must not be where modules are looked for.
         argv=(sys.executable, "-P", "-m", "mcp_background_job.agents.host", kind, request.directory),

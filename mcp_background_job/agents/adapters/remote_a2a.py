@@ -35,7 +35,7 @@ class A2aAdapter:
         "history_length",
         "blocking",
     )
-    capabilities: frozenset[Capability] = frozenset({"resume", "live_continue"})
+    capabilities: frozenset[Capability] = frozenset({"resume", "live_continue", "files"})
     exit_is_result = False
 
     def available(self, config: Mapping[str, Any], environment: Mapping[str, str]) -> Availability:  # noqa: ARG002

@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
+from pathlib import Path
 from typing import cast
 
 import httpx
@@ -61,7 +62,7 @@ class Conversation:
         self._configuration = SendMessageConfiguration(
             history_length=config.get("history_length"), return_immediately=config.get("blocking") is False
         )
-        self._prompt = request.prompt
+        self._first = [*([new_text_part(request.prompt)] if request.prompt else []), *map(file_part, request.files)]
         self._output = output
         self._inbox = inbox
         about = {"agent_url": config["agent_url"], "agent_name": card.name}
@@ -75,7 +76,7 @@ class Conversation:
         Raises:
             A2AError: the agent answers an error, or cannot be reached; so what httpx and protobuf raise.
         """
-        message: Message | None = self._message([new_text_part(self._prompt)])
+        message: Message | None = self._message(self._first)
         while message is not None:
             await self._take_turn(message)
             message = await self._next_message()
@@ -165,6 +166,12 @@ class Conversation:
         waiting = asyncio.ensure_future(event.wait())
         await asyncio.wait({listening, waiting}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
+
+
+def file_part(file: JsonObject) -> Part:
+    """Return a file that comes with the first message; it is kept where the run's directory is."""
+    content = Path(file["path"]).read_bytes()
+    return Part(raw=content, filename=file["name"] or Path(file["path"]).name, media_type=file["mime_type"])
 
 
 def _parts(answer: JsonObject) -> list[Part]:

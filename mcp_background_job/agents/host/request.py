@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,13 @@ from mcp_background_job.agents.adapters.hosted import REQUEST_FILE
 
 @dataclass(frozen=True)
 class HostRequest:
-    """Attributes: the first message, the workspace, the session to go on with if any, and what to know of the agent."""
+    """Attributes: the first message and its files, the workspace, the session to go on with, facts of the agent."""
 
     prompt: str
     cwd: str
     resume: str | None
     config: dict[str, Any]
+    files: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
 
 def read_request(directory: str) -> HostRequest:
