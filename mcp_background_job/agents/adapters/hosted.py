@@ -46,7 +46,12 @@ def launch(
     pass_env: Iterable[str] = (),
 ) -> Launch:
     """Return how the host is started; ``config`` is what it has to know of the agent."""
-    wanted = {"prompt": request.prompt, "cwd": request.cwd, "resume": request.resume, "config": dict(config)}
+    wanted: JsonObject = {
+        "prompt": request.prompt,
+        "cwd": request.cwd,
+        "resume": request.resume,
+        "config": dict(config),
+    }
     if kind == "a2a":
         wanted["files"] = [vars(file) for file in request.files]
     return Launch(
