@@ -46,6 +46,10 @@ class Kind(StrEnum):
     IDLE = "idle"
 
 
+#: With these it is the command itself that is waited for, and not what it starts.
+_FOR_THE_COMMAND = (Kind.EXIT, Kind.OUTPUT)
+
+
 @dataclass(frozen=True)
 class Until:
     """What to wait for, beside the end of the job, which ends every wait."""
@@ -139,6 +143,7 @@ class Facts:
     Attributes:
         exited: the job is over.
         left_running: the command itself ended during this wait, and processes that it started live on.
+        command_failed: it has ended, and not well.
         matched: ``until`` was found in the output.
         failed_match: ``fail_on`` was found in the output.
         grew: the log is longer than it was known to be.
@@ -150,6 +155,7 @@ class Facts:
 
     exited: bool = False
     left_running: bool = False
+    command_failed: bool = False
     matched: bool = False
     failed_match: bool = False
     grew: bool = False
@@ -161,6 +167,8 @@ class Facts:
 
 def why_over(until: Until, facts: Facts, wait_s: float) -> Why | None:
     """Return why the wait is over, ``None`` if it goes on. A failure outranks everything: it is what must be seen."""
+    # Of a server that was put in the background, what is waited for is yet to come; if the command failed, hardly.
+    is_told_what_is_left = until.kind in _FOR_THE_COMMAND or facts.command_failed
     ranked = (
         (facts.failed_match, Why.FAILED_MATCH),
         (facts.matched, Why.MATCHED),
@@ -168,7 +176,7 @@ def why_over(until: Until, facts: Facts, wait_s: float) -> Why | None:
         (facts.exited, Why.EXIT),
         (facts.port_open, Why.PORT),
         (facts.answered, Why.HTTP),
-        (facts.left_running, Why.LEFT_RUNNING),
+        (facts.left_running and is_told_what_is_left, Why.LEFT_RUNNING),
         (until.kind is Kind.IDLE and facts.idle_for >= until.idle_s, Why.IDLE),
         (facts.waited >= wait_s, Why.TIMEOUT),
     )

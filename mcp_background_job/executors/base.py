@@ -340,8 +340,8 @@ class Place(Protocol):
         """Return what a job does about its input; ``None`` if it does not run, or does not answer."""
         ...
 
-    async def port_is_open(self, job_id: str, port: int) -> bool:
-        """Tell whether a process of the job is seen to listen on a TCP port, at whatever address."""
+    async def port_is_open(self, job_id: str, port: int, address: str | None = None) -> bool:
+        """Tell whether a process of the job is seen to listen on a TCP port, at one IP address or at any."""
         ...
 
     async def port_is_taken(self, job_id: str, port: int) -> bool:

@@ -197,9 +197,9 @@ class Places:
         """Return what a job does about its input; ``None`` if it does not run, or does not answer."""
         return await (await self._of(job_id)).waits(job_id)
 
-    async def port_is_open(self, job_id: str, port: int) -> bool:
+    async def port_is_open(self, job_id: str, port: int, address: str | None = None) -> bool:
         """Tell whether a process of the job is seen to listen on a TCP port, at whatever address."""
-        return await (await self._of(job_id)).port_is_open(job_id, port)
+        return await (await self._of(job_id)).port_is_open(job_id, port, address)
 
     async def port_is_taken(self, job_id: str, port: int) -> bool:
         """Tell whether anybody at all listens on a port, where the job runs."""

@@ -153,14 +153,15 @@ async def usage(sock: socket.socket, *, pss: bool = False) -> dict[str, Any] | N
     return await _ask_once(sock, {"op": "usage", "pss": pss}, ANSWER_TIMEOUT_S if pss else LOOK_TIMEOUT_S)
 
 
-async def listens_on(sock: socket.socket, port: int) -> bool:
-    """Ask, over such a socket, whether a process of a job listens on a TCP port, whatever the address.
+async def listens_on(sock: socket.socket, port: int, address: str | None = None) -> bool:
+    """Ask, over such a socket, whether a process of a job listens on a TCP port, at an IP address or at any.
 
     Raises:
         RunnerTimeoutError: it did not answer soon.
         UnknownRequestError: it is of a release that does not tell.
     """
-    answer = await _ask_once(sock, {"op": "port", "port": port}, LOOK_TIMEOUT_S)
+    at = {} if address is None else {"address": address}
+    answer = await _ask_once(sock, {"op": "port", "port": port, **at}, LOOK_TIMEOUT_S)
     return answer is not None and answer.get("listening") is True
 
 

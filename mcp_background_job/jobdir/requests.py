@@ -11,6 +11,7 @@ import base64
 import json
 import math
 import signal
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -87,9 +88,10 @@ class Usage:
 
 @dataclass(frozen=True)
 class Port:
-    """Wants to know whether the job listens on a TCP port."""
+    """Wants to know whether the job listens on a TCP port: at an IP address, or at any."""
 
     number: int
+    address: str | None = None
     op: str = "port"
 
 
@@ -222,7 +224,16 @@ def _port(fields: _Fields) -> Port:
     number = fields.whole("port", PORTS)
     if number == 0:
         raise BadRequestError("port is 0, which is none")
-    return Port(number)
+    return Port(number, _address(fields) if fields.has("address") else None)
+
+
+def _address(fields: _Fields) -> str:
+    address = fields.text("address", _MAX_QUOTED)
+    try:
+        socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+    except (OSError, ValueError) as error:
+        raise BadRequestError("address is not an IP address") from error
+    return address
 
 
 def _waits(_fields: _Fields) -> Waits:

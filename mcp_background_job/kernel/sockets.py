@@ -11,6 +11,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from mcp_background_job.kernel import proc
 from mcp_background_job.kernel.tree import Process
@@ -27,9 +28,10 @@ _ERROR = 2
 _REQUEST = struct.Struct("=LHHLLBBBxL48x")
 _HEADER = struct.Struct("=LHHLL")
 
-#: Where a port (big-endian) and an inode stand behind the header: struct inet_diag_msg.
+#: Where a port (big-endian), an address and an inode stand behind the header: struct inet_diag_msg.
 _PORT = struct.Struct(">H")
 _PORT_AT = _HEADER.size + 4
+_ADDRESS_AT = _HEADER.size + 8
 _INODE = struct.Struct("=L")
 _INODE_AT = _HEADER.size + 68
 
@@ -42,14 +44,54 @@ _ANSWER_SIZE = 65536
 #: How the link of a descriptor begins that is a socket; its inode and a bracket follow.
 _SOCKET = "socket:["
 
+#: Bytes of an address, by its family.
+_ADDRESS_SIZE = {socket.AF_INET: 4, socket.AF_INET6: 16}
 
-def listening() -> dict[int, int]:
-    """Return the port of every listening TCP socket, on whatever address, by the inode of the socket."""
+#: An IPv6 socket has IPv4 addresses behind this.
+_MAPPED = bytes(10) + b"\xff\xff"
+
+
+class Listener(NamedTuple):
+    """A listening TCP socket: its inode, its port, and its address in network order (4 or 16 bytes)."""
+
+    inode: int
+    port: int
+    address: bytes
+
+
+def listening() -> list[Listener]:
+    """Return all listening TCP sockets."""
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as kernel:
-            return dict(_asked(kernel, socket.AF_INET) + _asked(kernel, socket.AF_INET6))
+            return _asked(kernel, socket.AF_INET) + _asked(kernel, socket.AF_INET6)
     except OSError:
         return _from_tables()
+
+
+def asked_at(address: str, listeners: Iterable[Listener]) -> list[Listener]:
+    """Return those, of listeners on one port, that are given a connection to an address: the most specific ones.
+
+    Raises:
+        OSError: this is no IP address.
+    """
+    packed = packed_address(address)
+    is_v4 = len(packed) == _ADDRESS_SIZE[socket.AF_INET]
+    by_rank = [(packed, _MAPPED + packed), (bytes(4), _MAPPED + bytes(4))] if is_v4 else [(packed,)]
+    known = list(listeners)
+    for rank in (*by_rank, (bytes(16),)):
+        if found := [one for one in known if one.address in rank]:
+            return found
+    return []
+
+
+def packed_address(address: str) -> bytes:
+    """Return an IP address in network order, an IPv4 one within IPv6 as the former.
+
+    Raises:
+        OSError: it is none.
+    """
+    packed = socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+    return packed.removeprefix(_MAPPED)
 
 
 def ports_of(processes: Iterable[Process]) -> list[int]:
@@ -57,7 +99,7 @@ def ports_of(processes: Iterable[Process]) -> list[int]:
     held = {inode for process in processes for inode in _sockets_of(process)}
     if not held:  # so it is with most jobs, and the kernel looks through all sockets of the machine for an answer
         return []
-    return sorted({port for inode, port in listening().items() if inode in held})
+    return sorted({one.port for one in listening() if one.inode in held})
 
 
 def are_of_network(pid: int) -> bool:
@@ -92,8 +134,8 @@ def _sockets_of(process: Process) -> set[int]:
     return found
 
 
-def _asked(kernel: socket.socket, family: int) -> list[tuple[int, int]]:
-    found: list[tuple[int, int]] = []
+def _asked(kernel: socket.socket, family: socket.AddressFamily) -> list[Listener]:
+    found: list[Listener] = []
     kernel.send(
         _REQUEST.pack(_REQUEST.size, _SOCK_DIAG_BY_FAMILY, _REQUEST_DUMP, 1, 0, family, socket.IPPROTO_TCP, 0, _LISTEN)
     )
@@ -108,16 +150,24 @@ def _asked(kernel: socket.socket, family: int) -> list[tuple[int, int]]:
                 raise OSError("the kernel does not tell sockets over netlink")
             (port,) = _PORT.unpack_from(answer, place + _PORT_AT)
             (inode,) = _INODE.unpack_from(answer, place + _INODE_AT)
-            found.append((inode, port))
+            at = place + _ADDRESS_AT
+            found.append(Listener(inode, port, answer[at : at + _ADDRESS_SIZE[family]]))
             place += (length + 3) & ~3  # messages begin at multiples of four
 
 
-def _from_tables() -> dict[int, int]:
-    found: dict[int, int] = {}
+def _from_tables() -> list[Listener]:
+    found: list[Listener] = []
     for table in ("/proc/self/net/tcp", "/proc/self/net/tcp6"):
         with contextlib.suppress(OSError):  # a kernel without IPv6
             for line in proc.read(table).splitlines()[1:]:
                 _, local, _, state, _, _, _, _, _, inode, *_ = line.split()
                 if state == _LISTEN_IN_TABLE:
-                    found[int(inode)] = int(local.rpartition(b":")[2], 16)
+                    address, _, port = local.partition(b":")
+                    found.append(Listener(int(inode), int(port, 16), _from_table(address)))
     return found
+
+
+def _from_table(address: bytes) -> bytes:
+    """Return an address that is printed as numbers of four bytes, each in the order of this machine."""
+    words = [address[at : at + 8] for at in range(0, len(address), 8)]
+    return b"".join(_INODE.pack(int(word, 16)) for word in words)

@@ -277,7 +277,7 @@ class Supervisor:
             case Usage() if CAN_SAMPLE:
                 answer = self._usage.usage(pss=wish.pss)
             case Port() if CAN_SAMPLE:
-                answer = self._usage.port(wish.number)
+                answer = self._usage.port(wish.number, wish.address)
             case Waits() if CAN_SAMPLE:
                 answer = self._whether_it_waits()
             case Unknown() | Usage() | Port() | Waits():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -138,7 +139,7 @@ def test_of_several_reasons_the_first_of_the_table_is_told(
     until: Until, idle_for: float, waited: float, present: tuple[bool, ...]
 ) -> None:
     flags = {name: there for (_, name), there in zip(PRIORITY, present, strict=True)}
-    why = why_over(until, Facts(**flags, idle_for=idle_for, waited=waited), wait_s=10.0)
+    why = why_over(until, Facts(**flags, command_failed=True, idle_for=idle_for, waited=waited), wait_s=10.0)
 
     expected = next((why for (why, _), there in zip(PRIORITY, present, strict=True) if there), None)
     if expected is None and until.kind is Kind.IDLE and idle_for >= 3.0:
@@ -169,3 +170,13 @@ def test_a_wait_of_no_time_is_over_at_once() -> None:
 
 def test_every_reason_can_be_told() -> None:
     assert {why for why, _ in PRIORITY} | {Why.OUTPUT, Why.IDLE, Why.TIMEOUT} == set(Why)
+
+
+@pytest.mark.parametrize(
+    ("until", "goes_on"),
+    [("exit", False), ("port:80", True), ("http://localhost", True), ("ready", True), ("idle:3", True)],
+)
+def test_a_command_that_left_something_running_has_not_answered_for_it(until: str, *, goes_on: bool) -> None:
+    left = Facts(left_running=True)
+    assert why_over(parse_until(until), left, 1.0) is (None if goes_on else Why.LEFT_RUNNING)
+    assert why_over(parse_until(until), replace(left, command_failed=True), 1.0) is Why.LEFT_RUNNING

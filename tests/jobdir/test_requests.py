@@ -206,6 +206,7 @@ def test_requests_become_what_they_say() -> None:
     assert parse(line(op="usage")) == Usage(pss=False)
     assert parse(line(op="usage", pss=True)) == Usage(pss=True)
     assert parse(line(op="port", port=65535)) == Port(65535)
+    assert parse(line(op="port", port=1, address="::ffff:127.0.0.1")) == Port(1, "::ffff:127.0.0.1")
     assert parse(line(op="news", more=[1])) == Unknown("news")
     stop = parse(line(op="stop", **vars(StopRequest(at=1.0, by="me", why="so", signal="SIGINT", grace_s=0.5))))
     assert isinstance(stop, Stop)

@@ -15,7 +15,7 @@ from mcp_background_job.core.waiting import Kind, Until, Why, parse_until
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import StartRequest
-from mcp_background_job.jobs.waiting.here import is_here
+from mcp_background_job.jobs.waiting.here import addresses_here
 from mcp_background_job.jobs.waiting.wait import WaitRequest
 from tests.patience import WAIT_S
 from tests.places.memory import MemoryPlace
@@ -106,6 +106,17 @@ async def test_an_answer_of_somebody_else_on_this_machine_does_not_count(
         assert hint.startswith(f"{url}: it answers {status}, but not from this job: ")
 
 
+async def test_an_answer_at_another_address_than_the_job_listens_at_does_not_count(
+    memory_manager: JobManager, memory_place: MemoryPlace
+) -> None:
+    job = await started(memory_manager, memory_place)
+    async with serving(200, host="127.0.0.5") as url:
+        memory_place.open_ports[port_of(url), "::1"] = job.job_id
+        assert (await wait(memory_manager, job, url, SHORT_S))[0] is Why.TIMEOUT
+        memory_place.open_ports[port_of(url), "127.0.0.5"] = job.job_id
+        assert (await wait(memory_manager, job, url))[0] is Why.HTTP
+
+
 async def test_a_job_that_begins_to_listen_after_the_answer_of_another_has_not_given_it(
     memory_manager: JobManager, memory_place: MemoryPlace
 ) -> None:
@@ -143,12 +154,12 @@ def addresses_of_this_machine() -> list[str]:
     ],
 )
 def test_what_is_of_this_machine(host: str) -> None:
-    assert is_here(host)
+    assert addresses_here(host)
 
 
 @pytest.mark.parametrize("host", ["198.51.100.7", "2001:db8::7", "::ffff:198.51.100.7", "a..b", "x" * 99])
 def test_what_is_not(host: str) -> None:
-    assert not is_here(host)
+    assert not addresses_here(host)
 
 
 def test_a_name_that_nobody_knows_is_of_no_machine(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +167,7 @@ def test_a_name_that_nobody_knows_is_of_no_machine(monkeypatch: pytest.MonkeyPat
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    assert not is_here("registry.corp")
+    assert not addresses_here("registry.corp")
 
 
 async def test_what_came_instead_of_an_answer_is_said(memory_manager: JobManager, memory_place: MemoryPlace) -> None:

@@ -281,7 +281,7 @@ class MemoryPlace:
         self.name = name
         self.store = MemoryStore()
         self.cared_for: list[str] = []
-        self.open_ports: dict[int, str] = {}
+        self.open_ports: dict[int | tuple[int, str], str] = {}
         self._pids = 0
 
     async def launch(self, spec: Spec, *, wait_for_report: bool) -> Submitted:
@@ -374,8 +374,9 @@ class MemoryPlace:
         job = self.store.jobs[job_id]
         return Waits(how="read", size=len(job.log)) if job.state is State.RUNNING else None
 
-    async def port_is_open(self, job_id: str, port: int) -> bool:
-        return self.open_ports.get(port) == job_id
+    async def port_is_open(self, job_id: str, port: int, address: str | None = None) -> bool:
+        listens = self.open_ports.get(port)
+        return (listens if address is None else self.open_ports.get((port, address), listens)) == job_id
 
     async def port_is_taken(self, job_id: str, port: int) -> bool:
         del job_id

@@ -87,6 +87,34 @@ async def test_a_listener_of_the_job_counts_on_any_address(
     await manager.kill(job.job_id, by="test")
 
 
+@pytest.mark.parametrize("until", ["port", "http"])
+async def test_the_server_that_a_command_has_left_behind_is_waited_for(
+    manager: JobManager, port: int, until: str
+) -> None:
+    server = f"{sys.executable} -I -S -m http.server --bind 127.0.0.1 {port}"
+    job = await start(manager, f"(read -r _; exec {server}) <&0 & echo started", stdin="pipe")
+    meant = Until(Kind.PORT, port=port) if until == "port" else Until(Kind.HTTP, url=f"http://127.0.0.1:{port}/")
+    waiting = asyncio.create_task(manager.wait(job, WaitRequest(until=meant, wait_s=WAIT_S)))
+    await manager.wait(job, WaitRequest(until=Until(Kind.EXIT), wait_s=WAIT_S, from_start=True))  # its shell is over
+    await manager.send_input(job, b"go\n")
+
+    assert (await waiting).why == until
+
+    await manager.kill(job.job_id, by="test")
+
+
+async def test_a_stranger_at_another_address_of_the_port_does_not_count(
+    manager: JobManager, state_dir: str, port: int
+) -> None:
+    job = await start(manager, listener("AF_INET6", "::1", port))
+    await wait_for_port(manager, job, port)
+    with socket.create_server(("127.0.0.1", port)):
+        directory = directory_of(state_dir, job.job_id)
+        assert not await control.listens_on(control.connected(directory), port, "127.0.0.1")
+        assert await control.listens_on(control.connected(directory), port, "::1")
+    await manager.kill(job.job_id, by="test")
+
+
 async def test_of_two_starts_at_one_port_the_loser_is_not_told_that_it_is_open(manager: JobManager, port: int) -> None:
     first, second = [await start(manager, listener("AF_INET", "127.0.0.1", port)) for _ in range(2)]
     one, other = await asyncio.gather(

@@ -33,10 +33,10 @@ async def usage_of(store: LocalStore, job_id: str) -> Usage | None:
     return usage.from_sample(sample) if sample else None
 
 
-async def port_is_open(store: LocalStore, job_id: str, port: int) -> bool:
+async def port_is_open(store: LocalStore, job_id: str, port: int, address: str | None) -> bool:
     """Tell whether a process of the job is seen to listen on a port."""
     try:
-        return await control.listens_on(await dial(store.job(job_id)), port)
+        return await control.listens_on(await dial(store.job(job_id)), port, address)
     except (NoRunnerError, RunnerTimeoutError):
         return False
     except UnknownRequestError:  # release 1.0.0 cannot tell

@@ -144,11 +144,11 @@ class LocalPlace:
 
         return await asking.waits_of(self.store, job_id)
 
-    async def port_is_open(self, job_id: str, port: int) -> bool:
+    async def port_is_open(self, job_id: str, port: int, address: str | None = None) -> bool:
         """Ask the job's runner."""
         from mcp_background_job.executors.local import asking  # noqa: PLC0415  see the top
 
-        return await asking.port_is_open(self.store, job_id, port)
+        return await asking.port_is_open(self.store, job_id, port, address)
 
     async def port_is_taken(self, job_id: str, port: int) -> bool:  # noqa: ARG002  elsewhere jobs have machines of their own
         """Ask the kernel."""

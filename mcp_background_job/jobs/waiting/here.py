@@ -1,4 +1,4 @@
-"""Whether a host is this machine."""
+"""Which addresses of this machine a host has."""
 
 from __future__ import annotations
 
@@ -10,17 +10,31 @@ from ipaddress import IPv4Address, IPv6Address
 #: A connection over UDP sends nothing: of the port nothing depends but that there is one.
 _ANY_PORT = 9
 
+_VERSION_6 = 6
 
-def is_here(host: str) -> bool:
-    """Tell whether a name or an address is of this machine. Asks for names, which may take seconds."""
+
+#: A name for it that need not be known to whoever is asked for names.
+_LOCAL = "localhost"
+
+
+def addresses_here(host: str) -> frozenset[str]:
+    """Return the addresses of a host that are of this machine. Asks for names, which may take seconds."""
     name = host.rstrip(".").casefold()
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
+    is_local = name == _LOCAL or name.endswith(f".{_LOCAL}")
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
     except (OSError, UnicodeError):  # nobody knows it here; a proxy may
-        return False
-    return any(_is_own(family, address) for family, _, _, _, address in found)
+        found = []
+    own = frozenset(normal(str(address[0])) for family, _, _, _, address in found if _is_own(family, address))
+    return own or (frozenset({"127.0.0.1", "::1"}) if is_local else frozenset())
+
+
+def normal(address: str) -> str:
+    """Return an address as the one at which a connection to it arrives, whichever way it was written."""
+    meant = _unmapped(ipaddress.ip_address(address))
+    if meant.is_unspecified:
+        return "::1" if meant.version == _VERSION_6 else "127.0.0.1"
+    return str(meant).partition("%")[0]
 
 
 def _is_own(family: int, address: tuple[str | int | bytes, ...]) -> bool:

@@ -11,7 +11,7 @@ from mcp_background_job.core.text import one_line
 from mcp_background_job.core.waiting import Until
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.executors import lanes
-from mcp_background_job.jobs.waiting.here import is_here
+from mcp_background_job.jobs.waiting.here import addresses_here, normal
 
 if TYPE_CHECKING:
     import httpx2
@@ -29,8 +29,8 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 _MAX_SHOWN = 200
 
-#: Tells whether the job that is waited for listens on a port.
-Listens = Callable[[int], Awaitable[bool]]
+#: Tells whether the job that is waited for listens on a port at an IP address.
+Listens = Callable[[int, str], Awaitable[bool]]
 
 
 class Asked:
@@ -48,30 +48,32 @@ class Asked:
 
     async def ask(self, url: httpx2.URL, listens: Listens) -> None:
         """Ask until there is an answer. Of this, nothing but its status is looked at."""
-        is_of_this_machine = await lanes.lasting(is_here, url.host)
+        here = await lanes.lasting(addresses_here, url.host)
         port = url.port or _DEFAULT_PORTS[url.scheme]
-        async with await lanes.scan(_client, through_proxy=not is_of_this_machine) as client:
+        async with await lanes.scan(_client, through_proxy=not here) as client:
             while True:
                 # Before the question: a job that begins to listen after somebody else's answer has not given it.
-                counts = not is_of_this_machine or await listens(port)
-                self.trouble = _trouble(await _answer(client, url), port, counts=counts)
+                own = [address for address in here if await listens(port, address)]
+                answer, by = await _answer(client, url)
+                self.trouble = _trouble(answer, port, counts=not here or by in own)
                 if self.trouble is None:
                     self.is_answered = True
                     return
                 await asyncio.sleep(_TRY_AGAIN_S)
 
 
-async def _answer(client: httpx2.AsyncClient, url: httpx2.URL) -> int | str:
-    """Ask once; returns the status of the answer, or in words what came instead."""
+async def _answer(client: httpx2.AsyncClient, url: httpx2.URL) -> tuple[int | str, str]:
+    """Ask once; returns the status of the answer and the address that gave it, or in words what came instead."""
     import httpx2  # noqa: PLC0415  it is loaded: there is a client
 
     try:
         async with asyncio.timeout(_ANSWER_S), client.stream("GET", url) as response:
-            return response.status_code
+            by, *_ = response.extensions["network_stream"].get_extra_info("server_addr")
+            return response.status_code, normal(by)
     except TimeoutError:
-        return f"no answer within {_ANSWER_S:g} s"
+        return f"no answer within {_ANSWER_S:g} s", ""
     except (httpx2.HTTPError, OSError) as error:
-        return one_line(str(error) or type(error).__name__, _MAX_SHOWN)
+        return one_line(str(error) or type(error).__name__, _MAX_SHOWN), ""
 
 
 def _trouble(answer: int | str, port: int, *, counts: bool) -> str | None:
@@ -80,8 +82,8 @@ def _trouble(answer: int | str, port: int, *, counts: bool) -> str | None:
         return answer
     if not counts:
         return (
-            f"it answers {answer}, but not from this job: none of its processes listens on port {port} (what a service "
-            "opens for it, as docker does for a container, is not the job's: wait for its output instead)"
+            f"it answers {answer}, but not from this job: none of its processes listens on port {port} there (what a "
+            "service opens for it, as docker does for a container, is not the job's: wait for its output instead)"
         )
     return f"it answers {answer}" if answer >= _FIRST_ERROR else None
 

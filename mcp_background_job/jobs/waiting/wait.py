@@ -205,6 +205,7 @@ class Waiter:
         facts = Facts(
             exited=exited,
             left_running=await self._has_left_running(job_id, wait, seen),
+            command_failed=_command_failed(seen),
             matched=wait.search.scanner.matched is not None,
             failed_match=wait.search.scanner.failed is not None,
             grew=watched.size > request.since,
@@ -246,6 +247,11 @@ def _meant_as_text(pattern: str, line: str) -> str:
 
 def _leader_exited(seen: Observation) -> bool:
     return seen.status is not None and seen.status.leader_exit is not None
+
+
+def _command_failed(seen: Observation) -> bool:
+    end = seen.status and seen.status.leader_exit
+    return end is not None and end.exit_code != 0
 
 
 def _patience(wait: _Wait) -> float:

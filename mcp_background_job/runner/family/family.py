@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import time
 from typing import TypedDict
@@ -34,6 +35,9 @@ _MAX_REMEMBERED = 64
 _SUBSHELL = "a subshell"
 
 _SUDO = "sudo"
+
+#: What is shown of a process that has no command line.
+_NAME_ALONE = re.compile(r"\[[^ ].*\]")
 
 #: The kernel keeps so many bytes of a process's name: TASK_COMM_LEN in <linux/sched.h>, less a NUL.
 _NAME_LENGTH = 15
@@ -123,9 +127,10 @@ class Family:
     def _name(self, process: tree.Process) -> str:
         known = self._commands.get(process.pid, _SUBSHELL)
         line = counters.command_of(process) if known == _SUBSHELL else known
-        # What the shell has forked, and is or has not yet become a program of its own, shows the whole command, or for a
-        # moment nothing but a name.
-        return _SUBSHELL if line in (self._own_line, f"[{process.name}]") else line
+        # What the shell has forked, and is or has not yet become a program of its own, shows the whole command, or for
+        # a moment nothing but a name.
+        is_known = line != self._own_line and not _NAME_ALONE.fullmatch(line)
+        return line if is_known else _SUBSHELL
 
     def living(self, *, quick: bool) -> list[tree.Process]:
         """The living processes of the job: all that descend from us, and those elsewhere that carry its cookie.

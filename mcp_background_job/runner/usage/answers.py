@@ -40,9 +40,10 @@ class Answers:
             answer["pss"] = counters.proportional(living)
         return answer
 
-    def port(self, number: int) -> dict[str, object]:
-        """Return whether a process of the job listens on a TCP port, whatever the address."""
-        inodes = frozenset(inode for inode, port in sockets.listening().items() if port == number)
+    def port(self, number: int, address: str | None) -> dict[str, object]:
+        """Return whether a process of the job listens on a TCP port, where connections to an IP address come to."""
+        found = [one for one in sockets.listening() if one.port == number]
+        inodes = frozenset(one.inode for one in (sockets.asked_at(address, found) if address else found))
         return {"listening": bool(inodes) and self._holds_any(inodes)}
 
     def waits(self, ends: Ends | None) -> dict[str, object]:
