@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from mcp_background_job.core.comfyui.batch import BatchStatus
 from mcp_background_job.core.news import Item, Kind
@@ -12,7 +12,6 @@ from mcp_background_job.jobs.news import Found
 
 if TYPE_CHECKING:
     from mcp_background_job.comfyui.batches.batch_view import BatchView
-    from mcp_background_job.comfyui.control import ComfyUI
 
 #: Tells a batch from a job and a run.
 _PREFIX = "batch-"
@@ -23,10 +22,21 @@ def subject_of(batch_id: str) -> str:
     return f"{_PREFIX}{batch_id}"
 
 
+class _Batches(Protocol):
+    async def glance(self, batch_id: str) -> BatchView | None: ...
+
+
+class _HasBatches(Protocol):
+    """As the control of ComfyUI does."""
+
+    @property
+    def batches(self) -> _Batches: ...
+
+
 class BatchNews:
     """Looks at batches; see ``jobs.news.Others``."""
 
-    def __init__(self, opened: Callable[[], Awaitable[ComfyUI]]) -> None:
+    def __init__(self, opened: Callable[[], Awaitable[_HasBatches]]) -> None:
         """Takes what returns the control of ComfyUI, made when somebody first awaits a batch."""
         self._open = opened
 
