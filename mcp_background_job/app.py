@@ -123,6 +123,8 @@ def policy_of(settings: Settings) -> Policy:
         shell=tuple(shlex.split(settings.shell)),
         parent=_own_job(),
         project=own_project(settings.project),
+        max_descendants=settings.max_descendants,
+        max_depth=settings.max_depth,
     )
 
 

@@ -272,6 +272,14 @@ class Settings:
         metadata=_about(_toolsets, ",".join(TOOLSETS), "tools that the MCP server offers, separated by commas")
     )
     max_runs: int = field(metadata=_about(_whole(1, 10_000), "4", "agents running at once; more are queued"))
+    max_descendants: int = field(
+        metadata=_about(
+            _whole(0, 10_000), "8", "jobs and runs alive at once that were asked for within one; more are refused"
+        )
+    )
+    max_depth: int = field(
+        metadata=_about(_whole(0, 100), "4", "how deep jobs and runs may be asked for within others that live")
+    )
     run_env: list[str] = field(
         metadata=_about(
             _separated, "", "variables, or patterns with *, that agents get beyond the usual ones, separated by commas"

@@ -59,6 +59,12 @@ class UnknownSessionError(BackgroundJobError):
     code = "unknown_session"
 
 
+class TooManyDescendantsError(InvalidRequestError):
+    """What was asked for within another job would be one too many, or too deep; nothing was started."""
+
+    code = "too_many_descendants"
+
+
 class LaunchError(BackgroundJobError):
     """The job's process could not be started."""
 

@@ -143,7 +143,13 @@ PROMISES: tuple[Promise, ...] = (
     Promise(
         "family.parents",
         _KILLED,
-        "A job that was started within another ends when that is killed, wherever its runner is, and says so.",
+        "A job or run that was started within another ends when that is ended, queued or running, wherever its runner is, "
+        "and both say so.",
+    ),
+    Promise(
+        "family.places",
+        _RUNS,
+        "What a job or run starts within itself uses its place, and there is an end to how much and how deep.",
     ),
     Promise(
         "files.removed",

@@ -16,6 +16,8 @@ ALLOWED = (
     "LANGUAGE",
     "LC_*",
     "LOGNAME",
+    "MCP_BG_MAX_*",  # what it starts with this program is kept where it is itself, and within the same limits
+    "MCP_BG_STATE_DIR",
     "NODE_EXTRA_CA_CERTS",
     "PATH",
     "REQUESTS_CA_BUNDLE",

@@ -7,7 +7,7 @@ import shlex
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mcp_background_job.agents import attachments, messages, records
 from mcp_background_job.agents.adapters.base import Adapter, Attachment, Launch, RunRequest
@@ -16,17 +16,23 @@ from mcp_background_job.agents.catalog import Catalog
 from mcp_background_job.agents.environment import environment_of
 from mcp_background_job.agents.records import RunRecord
 from mcp_background_job.agents.request import SpawnRequest
+from mcp_background_job.core.schedule import RUNS
+from mcp_background_job.core.text import shortened
 from mcp_background_job.errors import AgentMissingError, InvalidRequestError, StateDirError
 from mcp_background_job.executors import lanes, locks
 from mcp_background_job.jobdir import lock
 from mcp_background_job.jobdir.layout import RunDir
 from mcp_background_job.jobdir.records import write
 from mcp_background_job.jobs.inherited.inheritance import Inheritance
+from mcp_background_job.jobs.lineage import lineage, run_of
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import StartRequest
 
 #: Bytes of log kept of an agent, unless jobs are given more: what is dropped before it is read is lost to the events.
 LOG_BYTES = 256 * 1024 * 1024
+
+#: Characters of a task that are told of a run.
+MAX_PROMPT = 500
 
 #: Nobody else has the lock of a run that is being made.
 _NO_WAIT_S = 0.0
@@ -101,6 +107,7 @@ class Launcher:
                 told = text if "files" in adapter.capabilities else attachments.with_paths(text, places)
                 launch = adapter.launch(_run_request(run, request, told, session, tuple(places)), binary)
                 record = _record(run, request, session, launch, job_id=job_id, client=client)
+                record = replace(record, prompt=shortened(text, MAX_PROMPT), **await lanes.look(self._descent))
                 await lanes.write(_write_files, run, launch, record, places, files)
                 environment = (await self._inheritance.get()).variables
                 await self._manager.start(await lanes.look(self._start_request, run, record, launch, environment))
@@ -109,6 +116,12 @@ class Launcher:
                 await lanes.write(self._remove, run, job_id)
                 raise
         return record
+
+    def _descent(self) -> dict[str, str | None]:
+        parent, places = self._manager.own_job, self._manager.places
+        if parent is None:
+            return {}
+        return {"parent": parent, "parent_run_id": run_of(places, lineage(places, parent))}
 
     def _remove(self, run: RunDir, job_id: str) -> None:
         shutil.rmtree(run.path, ignore_errors=True)
@@ -141,7 +154,7 @@ class Launcher:
             timeout_s=record.timeout_s,
             idle_timeout_s=record.idle_timeout_s,
             leftovers="kill" if record.leftovers == "kill" else "keep",
-            pools={"runs": self._policy.max_runs, f"session {record.session_id}": 1},
+            pools={RUNS: self._policy.max_runs, f"session {record.session_id}": 1},
             max_output=LOG_BYTES,
             large_pipes=True,  # the Gemini CLI was seen to exit and lose what did not fit into the pipe
         )

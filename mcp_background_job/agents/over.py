@@ -15,12 +15,21 @@ from mcp_background_job.jobdir.records import Exit, LeaderExit
 
 @dataclass(frozen=True)
 class Over:
-    """That a run is over, and what is known of it beside what decides how it ended."""
+    """That a run is over, and what is known of it beside what decides how it ended.
+
+    Attributes:
+        facts: what decides that.
+        at: when it ended (seconds since the epoch).
+        lost_bytes: output that was not stored.
+        leftover_pids: processes that outlive it.
+        ended_with: ids of the jobs that were asked for within it and ended because it was ended.
+    """
 
     facts: Facts
     at: float
     lost_bytes: int = 0
     leftover_pids: tuple[int, ...] = ()
+    ended_with: tuple[str, ...] = ()
 
 
 def over_of(places: Places, record: RunRecord, seen: Observation | None) -> Over | None:
@@ -47,7 +56,7 @@ def _with_its_job(end: Exit) -> Over:
         signal=end.signal,
         was_started=end.started_at is not None,
     )
-    return Over(facts, end.ended_at, end.lost_bytes)
+    return Over(facts, end.ended_at, end.lost_bytes, ended_with=tuple(end.ended_with))
 
 
 def _with_its_command(end: LeaderExit, runner_pid: int | None) -> Over:

@@ -30,6 +30,7 @@ from mcp_background_job.jobdir.layout import RunDir
 from mcp_background_job.jobdir.logformat import Stream
 from mcp_background_job.jobdir.logreader import Part
 from mcp_background_job.jobdir.observe import Observation
+from mcp_background_job.jobs.lineage import labels
 
 #: Bytes of the log between two commits: memory stays flat however far behind the events are.
 _PIECE = 1024 * 1024
@@ -115,6 +116,7 @@ class _Writer:
 
     def __init__(self, places: Places, run: RunDir, record: RunRecord, adapter: Adapter, before: Checkpoint) -> None:
         self.projection = Projection(adapter.parser(before.parser), before)
+        self._places = places
         self._store = places.store_of(record.job_id)
         self._run = run
         self._record = record
@@ -186,7 +188,11 @@ class _Writer:
             exit_is_result=self._adapter.exit_is_result,
         )
         ending = decide(facts)
-        told: dict[str, Any] = {"lost_bytes": over.lost_bytes, "leftover_pids": list(over.leftover_pids)}
+        told: dict[str, Any] = {
+            "lost_bytes": over.lost_bytes,
+            "leftover_pids": list(over.leftover_pids),
+            "ended_with": labels(self._places, over.ended_with),
+        }
         # With exit code 0 too: that a login is missing may be told on stderr alone.
         if ending.status is RunStatus.FAILED:
             told["stderr"] = self._last_words()

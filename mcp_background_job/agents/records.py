@@ -41,6 +41,9 @@ class RunRecord:
         keeps_stdin: the agent can be answered.
         project: that it was asked for in, a directory or a name; empty if there was none.
         reader: who is to be told of it.
+        parent: id of the job in whose process it was asked for.
+        parent_run_id: the run that this job is, or runs within.
+        prompt: the task, without its end if it is long.
         polite_signal: the signal that ends it best.
         grace_s: how long it is given for that.
     """
@@ -66,6 +69,9 @@ class RunRecord:
     keeps_stdin: bool = False
     project: str = ""
     reader: str = ""
+    parent: str | None = None
+    parent_run_id: str | None = None
+    prompt: str = ""
     polite_signal: str = "TERM"
     grace_s: float = 1.0
 

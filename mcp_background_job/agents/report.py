@@ -12,13 +12,20 @@ from mcp_background_job.agents.projection import iso
 from mcp_background_job.agents.records import Checkpoint, RunRecord
 from mcp_background_job.agents.results import Cancelled, Continued, Listed, Piece, Polled, Run
 from mcp_background_job.agents.runs import RESUMABLE
+from mcp_background_job.core.job import Job
+from mcp_background_job.core.text import one_line
+from mcp_background_job.jobdir.layout import is_run_id
 
 Report = dict[str, Any]
 
 _RESULT = ("final_response", "omitted_characters", "structured_output", "usage", "artifact_refs")
 
 #: What the last event tells of an end beside its result: whoever asks how a run is has not read the events.
-_END = ("error", "reason", "by", "exit_code", "signal", "stderr", "leftover_pids")
+_END = ("error", "reason", "by", "exit_code", "signal", "stderr", "leftover_pids", "ended_with")
+
+
+#: Characters of a task in a list.
+_PROMPT_IN_LIST = 100
 
 
 def of_spawn(run: Run) -> Report:
@@ -40,17 +47,19 @@ def of_run(run: Run) -> Report:
     end = state.end or {}
     extra: Report = {
         "job_id": record.job_id,
+        "created_at": iso(record.created_at),
+        **_asked(record),
         "completed_at": iso(state.updated_at) if state.is_over else None,
         **{key: end.get(key) for key in _END},
         "result": {key: end[key] for key in _RESULT if key in end} or None,
         "pending_request": state.request,
-        "note": "its agent has ended; what it said is still being read" if run.is_behind else None,
+        "note": "its agent has ended; what it said is still being read" if run.is_behind else run.waits_for,
         "resumable": _is_resumable(record, state) or None,
         "resumed_from_run_id": record.resumed_from_run_id,
     }
     return {
         **of_spawn(run),
-        "started_at": iso(state.started_at or record.created_at),
+        "started_at": None if state.started_at is None else iso(state.started_at),
         "updated_at": iso(state.updated_at or record.created_at),
         "summary": state.summary or f"Run {state.status.value}",
         "last_seq": state.seq,
@@ -61,11 +70,28 @@ def of_run(run: Run) -> Report:
     }
 
 
+def _asked(record: RunRecord) -> Report:
+    """Return what the run is for."""
+    command = record.config.get("command")
+    return {
+        "prompt": record.prompt or None,
+        "model": record.config.get("model"),
+        "command": command if command is None or isinstance(command, str) else list(command),
+        "full_access": record.config.get("full_access"),
+        "parent": record.parent,
+        "parent_run_id": record.parent_run_id,
+    }
+
+
 def of_list(listed: Listed) -> Report:
     """Return several runs, where to go on if there are more, and how many there are of other projects."""
     more = {} if listed.next_offset is None else {"next_cursor": listed.next_offset}
     elsewhere = {"elsewhere": listed.elsewhere} if listed.elsewhere else {}
-    return {"runs": [of_run(run) for run in listed.runs], **more, **elsewhere}
+    runs = [of_run(run) for run in listed.runs]
+    for row in runs:
+        if "prompt" in row:
+            row["prompt"] = one_line(row["prompt"], _PROMPT_IN_LIST)
+    return {"runs": runs, **more, **elsewhere}
 
 
 def of_poll(polled: Polled) -> Report:
@@ -94,7 +120,14 @@ def of_cancel(cancelled: Cancelled) -> Report:
         "escalation": stopped.escalation,
         "killed_pids": list(stopped.killed),
         "leftover_pids": list(stopped.leftover),
+        **({"ended_with": [_ended_with(job) for job in stopped.ended_with]} if stopped.ended_with else {}),
     }
+
+
+def _ended_with(job: Job) -> Report:
+    # A run's job has the run's id as its name.
+    named = {"run_id": job.name} if job.name and is_run_id(job.name) else {}
+    return {**named, "job_id": job.job_id, "status": job.status, "reason": job.reason}
 
 
 def of_continue(continued: Continued) -> Report:

@@ -17,11 +17,13 @@ class Run:
         record: what was asked.
         state: what its events say, as far as they are read.
         is_behind: its agent has ended, and not all that it said is read yet.
+        waits_for: of a queued run, the sentence on what it waits for.
     """
 
     record: RunRecord
     state: Checkpoint
     is_behind: bool = False
+    waits_for: str | None = None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -118,7 +118,14 @@ class RunManager:
         Raises:
             UnknownRunError: there is none.
         """
-        return await self._seen(await self._find(reference))
+        (run,) = await self._with_waits([await self._seen(await self._find(reference))])
+        return run
+
+    async def _with_waits(self, runs: Sequence[Run]) -> list[Run]:
+        """Add to queued runs what they wait for."""
+        queued = [run.record.job_id for run in runs if run.state.status is RunStatus.QUEUED]
+        told = await self._manager.notes_on_ids(queued) if queued else {}
+        return [replace(run, waits_for=told.get(run.record.job_id)) for run in runs]
 
     async def glance(self, run_id: str) -> Run:
         """Return a run as it is now, for one who looks again and again: cheap while its agent says nothing.
@@ -180,7 +187,7 @@ class RunManager:
         runs += [await self._looked(record, until) for record in shown]
         runs.sort(key=lambda run: (run.record.created_at, run.record.run_id), reverse=True)
         next_offset = offset + limit if offset + limit < len(rows) else None
-        return Listed(runs, next_offset, await self._catalog.elsewhere(choice))
+        return Listed(await self._with_waits(runs), next_offset, await self._catalog.elsewhere(choice))
 
     async def _live(self, choice: RunChoice, until: float) -> dict[RunRow, Run]:
         """Return the chosen runs among those of which the index does not know that they are over."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from mcp_background_job.agents.records import RunRecord
@@ -33,11 +33,13 @@ class Stopped:
         escalation: what it took: the agent's own way to stop, SIGTERM or SIGKILL.
         killed: processes that were sent SIGKILL.
         leftover: processes that even that did not end.
+        ended_with: the jobs that were asked for within the run and ended with it.
     """
 
     escalation: Escalation
     killed: tuple[int, ...] = ()
     leftover: tuple[int, ...] = ()
+    ended_with: tuple[Job, ...] = ()
 
 
 async def stop(manager: JobManager, record: RunRecord, message: bytes | None, *, by: str) -> Stopped:
@@ -53,7 +55,7 @@ async def stop(manager: JobManager, record: RunRecord, message: bytes | None, *,
         await _tell(manager, job, message)
     left = max(0.0, max(TOTAL_GRACE_S, record.grace_s) - (time.monotonic() - began))
     try:
-        await manager.kill(
+        killed = await manager.kill(
             job.job_id,
             by=by,
             why=f"run {record.run_id} was cancelled",
@@ -63,7 +65,7 @@ async def stop(manager: JobManager, record: RunRecord, message: bytes | None, *,
     except SurvivorsError as error:
         return Stopped("kill", leftover=error.pids)
     seen = (await lanes.look(manager.places.look, [job.job_id])).get(job.job_id)
-    return _stopped(seen.exit if seen else None)
+    return replace(_stopped(seen.exit if seen else None), ended_with=killed.ended_with)
 
 
 async def _tell(manager: JobManager, job: Job, message: bytes) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
 from mcp_background_job.core.states import Outcome
+
+#: The pool of all agents.
+RUNS = "runs"
 
 _NO_POOLS: Mapping[str, int] = MappingProxyType({})
 
@@ -23,6 +26,7 @@ class Waiting(NamedTuple):
         after: ids of the jobs that must have completed before it starts.
         pools: how many jobs of each pool that it is in may run at once.
         is_own: it is this program's own: it is not counted, and no count holds it up.
+        ancestors: ids of the jobs that it was asked for within, the nearest first.
     """
 
     job_id: str
@@ -31,44 +35,108 @@ class Waiting(NamedTuple):
     after: tuple[str, ...] = ()
     pools: Mapping[str, int] = _NO_POOLS
     is_own: bool = False
+    ancestors: tuple[str, ...] = ()
+
+
+class Room:
+    """Who takes which places. What a job asks for within itself uses its place: it would wait for itself otherwise."""
+
+    def __init__(self, running: Iterable[Waiting] = ()) -> None:
+        """Takes the jobs that run."""
+        self._running = {job.job_id: job for job in running}
+        self._taken: set[str] = set()
+        self._pools: defaultdict[str, set[str]] = defaultdict(set)
+        for job in self._running.values():
+            self._seat(job)
+
+    def add(self, job: Waiting) -> None:
+        """Have one more job run."""
+        self._running[job.job_id] = job
+        self._seat(job)
+
+    def holders(self) -> set[str]:
+        """Return the ids of the jobs that take a place."""
+        return self._taken
+
+    def in_pool(self, pool: str) -> set[str]:
+        """Return the ids of the jobs that take a place in a pool."""
+        return self._pools[pool]
+
+    def has_place_for(self, job: Waiting) -> bool:
+        """Tell whether one more job may run, whatever pools it is in."""
+        return job.is_own or self._host(job) != job.job_id or len(self._taken) < job.max_jobs
+
+    def full_pools(self, job: Waiting) -> list[str]:
+        """Return the pools of a job that have no room for it."""
+        return [
+            pool
+            for pool, limit in job.pools.items()
+            if self._host_in(pool, job) == job.job_id and len(self._pools[pool]) >= limit
+        ]
+
+    def _seat(self, job: Waiting) -> None:
+        if not job.is_own:
+            self._taken.add(self._host(job))
+        for pool in job.pools:
+            self._pools[pool].add(self._host_in(pool, job))
+
+    def _host(self, job: Waiting) -> str:
+        """Return whose place a job uses: that of its farthest ancestor that runs and takes one, or its own."""
+        found = (self._running.get(ancestor) for ancestor in reversed(job.ancestors))
+        return next((ancestor.job_id for ancestor in found if ancestor and not ancestor.is_own), job.job_id)
+
+    def _host_in(self, pool: str, job: Waiting) -> str:
+        # Only agents are counted as jobs are. The other pools are of what can be used by one at a time.
+        if pool != RUNS:
+            return job.job_id
+        found = (self._running.get(ancestor) for ancestor in reversed(job.ancestors))
+        return next((ancestor.job_id for ancestor in found if ancestor and pool in ancestor.pools), job.job_id)
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What to do with the queue: launch these, in this order; fail those, each for its reason."""
+    """What to do with the queue: launch these, in this order; fail or end those.
+
+    Each that fails has its reason, each that ends the id of the ancestor that it ends with.
+    """
 
     launch: list[str] = field(default_factory=list[str])
     fail: dict[str, str] = field(default_factory=dict[str, str])
+    end: dict[str, str] = field(default_factory=dict[str, str])
 
 
 def decide(
     queue: list[Waiting],
-    running: int,
+    running: Iterable[Waiting],
     ended: Mapping[str, Outcome | None],
-    in_pools: Mapping[str, int] | None = None,
+    stopped: Container[str] = (),
 ) -> Decision:
-    """Decide what becomes of the queue.
+    """Decide what becomes of the queue. A job whose pool is full holds up none but those behind it in that pool.
 
     Args:
         queue: all queued jobs.
-        running: how many jobs run now, without this program's own.
+        running: the jobs that run now.
         ended: outcome by job id, for every job named in an ``after`` that is not live; ``None`` if it is unknown.
-        in_pools: how many of the running jobs are in each pool. A job whose pool is full holds up none but those
-            behind it in that pool.
+        stopped: the ancestors of queued jobs that those end with.
     """
     queue = sorted(queue, key=lambda job: (job.created_at, job.job_id))
-    decision = Decision(fail=_hopeless(queue, ended))
-    pools = Counter(in_pools or {})
+    ending = {job.job_id: ancestor for job in queue if (ancestor := _ends_with(job, stopped))}
+    decision = Decision(fail=_hopeless(queue, ended, ending), end=ending)
+    room = Room(running)
     for job in queue:
-        has_place = job.is_own or running < job.max_jobs
-        if has_place and job.job_id not in decision.fail and _has_its_turn(job, ended, pools):
+        if job.job_id in ending or job.job_id in decision.fail or not room.has_place_for(job):
+            continue
+        if all(other in ended for other in job.after) and not room.full_pools(job):
             decision.launch.append(job.job_id)
-            running += not job.is_own
-            pools.update(job.pools.keys())
+            room.add(job)
     return decision
 
 
-def _hopeless(queue: list[Waiting], ended: Mapping[str, Outcome | None]) -> dict[str, str]:
+def _ends_with(job: Waiting, stopped: Container[str]) -> str | None:
+    return next((ancestor for ancestor in reversed(job.ancestors) if ancestor in stopped), None)
+
+
+def _hopeless(queue: list[Waiting], ended: Mapping[str, Outcome | None], ending: Mapping[str, str]) -> dict[str, str]:
     """Return the jobs that will never start, with the reason: all of a chain at once, however long it is."""
     followers: defaultdict[str, list[str]] = defaultdict(list)
     for job in queue:
@@ -76,22 +144,17 @@ def _hopeless(queue: list[Waiting], ended: Mapping[str, Outcome | None]) -> dict
             followers[other].append(job.job_id)
     fail: dict[str, str] = {}
     broken = [(other, ended[other]) for other in followers if ended.get(other, _OK) is not _OK]
+    broken += [(other, Outcome.KILLED) for other in ending]
     while broken:
         other, outcome = broken.pop()
         for job_id in followers[other]:
-            if job_id not in fail:
+            if job_id not in fail and job_id not in ending:
                 fail[job_id] = _broken(other, outcome)
                 broken.append((job_id, Outcome.FAILED))
     return fail
 
 
 _OK = Outcome.COMPLETED
-
-
-def _has_its_turn(job: Waiting, ended: Mapping[str, Outcome | None], pools: Mapping[str, int]) -> bool:
-    return all(other in ended for other in job.after) and all(
-        pools.get(pool, 0) < limit for pool, limit in job.pools.items()
-    )
 
 
 def _broken(job_id: str, outcome: Outcome | None) -> str:

@@ -39,7 +39,15 @@ def _names(directory: str) -> list[str]:
 
 def waiting_of(spec: Spec) -> Waiting:
     """Return what the queue must know of a job that was asked for like this."""
-    return Waiting(spec.job_id, spec.created_at, spec.max_jobs, tuple(spec.after), spec.pools, spec.is_own)
+    return Waiting(
+        spec.job_id,
+        spec.created_at,
+        spec.max_jobs,
+        tuple(spec.after),
+        spec.pools,
+        spec.is_own,
+        tuple(spec.ancestors),
+    )
 
 
 def mark_open(state: StateDir, job: Waiting) -> None:
@@ -53,6 +61,7 @@ def mark_open(state: StateDir, job: Waiting) -> None:
         after=list(job.after),
         pools=dict(job.pools),
         is_own=job.is_own,
+        ancestors=list(job.ancestors),
     )
     descriptor = os.open(state.open_mark(job.job_id), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -73,7 +82,9 @@ def facts_of(state: StateDir, job_id: str) -> Waiting | None:
         return _from_spec(state, job_id)
     if mark is None:
         return None
-    return Waiting(job_id, mark.created_at, mark.max_jobs, tuple(mark.after), mark.pools, mark.is_own)
+    return Waiting(
+        job_id, mark.created_at, mark.max_jobs, tuple(mark.after), mark.pools, mark.is_own, tuple(mark.ancestors)
+    )
 
 
 def _from_spec(state: StateDir, job_id: str) -> Waiting | None:

@@ -68,7 +68,7 @@ def name_of(job: Waiting) -> str:
     kind = _OWN if job.is_own else _OF_A_USER
     start = f"{created:016x}-{job.job_id}-{limit}-{kind}"
     name = "-".join([start, *job.after])
-    if job.pools or len(name) > _LONGEST_NAME or not all(map(is_job_id, job.after)):
+    if job.pools or job.ancestors or len(name) > _LONGEST_NAME or not all(map(is_job_id, job.after)):
         return start + _READ_ON
     return name
 

@@ -13,19 +13,18 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from mcp_background_job.core.schedule import Waiting, decide
 from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.errors import CorruptRecordError
-from mcp_background_job.jobdir import claims, lock, marks, order, records
+from mcp_background_job.jobdir import ancestry, claims, lock, marks, order, records
 from mcp_background_job.jobdir.claims import Claim
 from mcp_background_job.jobdir.ending import end_unowned
 from mcp_background_job.jobdir.layout import JobDir, StateDir, is_job_id
 from mcp_background_job.jobdir.observe import Observation, observe
-from mcp_background_job.jobdir.records import Exit, Spec
+from mcp_background_job.jobdir.records import Exit, Spec, StopRequest
 
 #: Marks of jobs whose directory has no spec are removed when they are this old: the job was never recorded.
 _UNRECORDED_AGE_S = 60.0
@@ -40,7 +39,12 @@ def may_start_at_once(state: StateDir, job: Waiting) -> bool:
     """
     if job.after or job.pools:
         return False
-    return job.is_own or (not marks.is_any_queued(state) and len(marks.open_jobs(state)) <= job.max_jobs)
+    if job.is_own or (not marks.is_any_queued(state) and len(marks.open_jobs(state)) <= job.max_jobs):
+        return True
+    # What runs within a job that has a place uses that, whoever waits.
+    queued = set(marks.queued_jobs(state)) if job.ancestors else set[str]()
+    hosts = (marks.facts_of(state, ancestor) for ancestor in job.ancestors if ancestor not in queued)
+    return any(host and not host.is_own for host in hosts)
 
 
 def due(state: StateDir, boot_id: str) -> Iterator[Claim]:
@@ -54,6 +58,9 @@ def due(state: StateDir, boot_id: str) -> Iterator[Claim]:
             record = Exit(outcome=Outcome.FAILED.value, ended_at=time.time(), reason=reason)
             with contextlib.suppress(OSError):  # a full disk: the next look tries again
                 end_unowned(state.job(job_id), record)
+        for job_id, stop in looked.ending.items():
+            with contextlib.suppress(OSError):
+                end_unowned(state.job(job_id), ancestry.withdrawn(stop))
         if not os.path.exists(state.queue_again):
             return
 
@@ -64,6 +71,7 @@ class _Looked:
 
     claims: list[Claim]
     hopeless: dict[str, str]
+    ending: dict[str, StopRequest]
 
 
 def _look_unless_another_does(state: StateDir, boot_id: str) -> _Looked | None:
@@ -94,28 +102,28 @@ class _Survey:
     running: list[Waiting] = field(default_factory=list[Waiting])
     live: set[str] = field(default_factory=set[str])
 
-    def count(self) -> int:
-        """Return how many run that are counted."""
-        return sum(not job.is_own for job in self.running)
-
-    def in_pools(self) -> Counter[str]:
-        """Count the running jobs of each pool."""
-        return Counter(pool for job in self.running for pool in job.pools)
-
 
 def _look(state: StateDir, boot_id: str) -> _Looked:
     survey = _survey(state, boot_id)
     taken: list[Claim] = []
+    stops = _stops(state, survey)
     while True:
         ended = _ended(state, survey, boot_id)
-        decision = decide(list(survey.queue.values()), survey.count(), ended, survey.in_pools())
+        decision = decide(list(survey.queue.values()), survey.running, ended, stops)
         are_there = [_take(state, survey, job_id, boot_id, taken) for job_id in decision.launch]
         if all(are_there):
             break  # else there is room for others
     for job in survey.unlisted:
-        if job.job_id in survey.queue and job.job_id not in decision.fail:
+        if job.job_id in survey.queue and job.job_id not in decision.fail and job.job_id not in decision.end:
             _enter_late(state, job, boot_id)
-    return _Looked(taken, decision.fail)
+    return _Looked(taken, decision.fail, {job_id: stops[ancestor] for job_id, ancestor in decision.end.items()})
+
+
+def _stops(state: StateDir, survey: _Survey) -> dict[str, StopRequest]:
+    """Return the ancestors of queued jobs that those end with, and how."""
+    ancestors = {ancestor for job in survey.queue.values() for ancestor in job.ancestors}
+    stops = {ancestor: ancestry.stop_of(state.job(ancestor)) for ancestor in ancestors}
+    return {ancestor: stop for ancestor, stop in stops.items() if stop}
 
 
 def _survey(state: StateDir, boot_id: str) -> _Survey:

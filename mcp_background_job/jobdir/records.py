@@ -19,6 +19,9 @@ from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.errors import CorruptRecordError
 from mcp_background_job.jobdir.layout import FORMAT, JobDir
 
+#: A limit that is none.
+NO_LIMIT = 1_000_000
+
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
@@ -45,7 +48,11 @@ class Spec:
         stdin_file: its bytes are what the stdin begins with; with ``stdin`` = ``closed`` they are all of it.
         pools: names that it shares with other jobs, and how many jobs of each may run at once.
         large_pipes: its output has much room before it is moved, since it may exit without waiting until it is.
-        parent: id of the job in whose process it was asked for; only that job's end may end it.
+        parent: id of the job in whose process it was asked for.
+        ancestors: that, the job in whose process the parent was asked for, and so on: with any of them it ends. Those
+            that had ended by themselves when it was asked for are left out.
+        max_descendants: how many jobs that were asked for within one and have not ended there might be then.
+        max_depth: how many living ancestors a job might have then.
         project: directory or name of the project that it was asked for in, empty if there was none; ``None`` if
             release 1.0.0 recorded the job.
         reader: who is to be told of its end and of its questions.
@@ -81,6 +88,9 @@ class Spec:
     pools: dict[str, int] = field(default_factory=dict[str, int])
     large_pipes: bool = False
     parent: str | None = None
+    ancestors: list[str] = field(default_factory=list[str])
+    max_descendants: int = NO_LIMIT
+    max_depth: int = NO_LIMIT
     project: str | None = None
     reader: str = ""
     is_own: bool = False
@@ -103,6 +113,7 @@ class OpenMark:
     after: list[str] = field(default_factory=list[str])
     pools: dict[str, int] = field(default_factory=dict[str, int])
     is_own: bool = False
+    ancestors: list[str] = field(default_factory=list[str])
 
 
 #: Who asked for a stop where a signal to the runner was how: a machine that shuts down does so.
@@ -205,6 +216,7 @@ class Exit:
         swept: how many processes a dead runner had left, which were then ended.
         survivors: those that even SIGKILL had not ended by then, as ``kernel.survivors`` marks them.
         is_certain: nothing else of it can have been alive by then.
+        ended_with: ids of the jobs that were asked for within it and ended because it was ended.
     """
 
     outcome: str
@@ -229,6 +241,7 @@ class Exit:
     swept: int = 0
     survivors: list[str] = field(default_factory=list[str])
     is_certain: bool = True
+    ended_with: list[str] = field(default_factory=list[str])
 
 
 Record = TypeVar("Record", Spec, OpenMark, Status, Exit)

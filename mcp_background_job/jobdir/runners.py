@@ -20,10 +20,8 @@ from __future__ import annotations
 import contextlib
 import os
 
-from mcp_background_job.errors import CorruptRecordError
-from mcp_background_job.jobdir import lock, records
+from mcp_background_job.jobdir import lock
 from mcp_background_job.jobdir.layout import JobDir, is_job_id
-from mcp_background_job.jobdir.records import Spec
 
 #: What the names of runners and spawners of any release begin with.
 _PREFIX = "mcp-bg"
@@ -105,32 +103,6 @@ def name_of(pid: int) -> str:
             return file.read().rstrip(b"\n").decode(errors="replace")
     except OSError:
         return ""
-
-
-def has_ancestor(job: JobDir, job_id: str) -> bool:
-    """Tell whether a job was asked for within another, or within one that was, and so on: as their specs say."""
-    met: set[str] = set()
-    while job.job_id not in met:
-        met.add(job.job_id)
-        parent = parent_of(job)
-        if parent is None:
-            return False
-        if parent == job_id:
-            return True
-        job = job.state_dir.job(parent)
-    return False
-
-
-def parent_of(job: JobDir) -> str | None:
-    """Return the id of the job within which a job was asked for; ``None`` if there is none, or it is not known."""
-    try:
-        with open(job.spec, "rb") as file:
-            data = file.read()
-        # Most have none, and the whole environment need not be parsed to know that.
-        spec = records.decode(Spec, data, job.spec) if b'"parent": "' in data else None
-    except (OSError, CorruptRecordError):
-        return None
-    return spec.parent if spec and spec.parent and is_job_id(spec.parent) else None
 
 
 def _may_run(name: str, job_id: str) -> bool:

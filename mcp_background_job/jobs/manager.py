@@ -186,6 +186,11 @@ class JobManager:
         """Return the same of several jobs, by id, as far as there is anything to say."""
         return await self._looker.notes_on(jobs)
 
+    async def notes_on_ids(self, job_ids: Sequence[str]) -> dict[str, str]:
+        """Return the same of jobs that are known by id only; those that are gone are left out."""
+        found = [await self.index.find(job_id) for job_id in job_ids]
+        return await self.notes([job for job in found if job])
+
     async def list(self, choice: JobChoice = ANY, *, limit: int = 20, offset: int = 0) -> list[Job]:
         """Return jobs, those that have not ended first, and then newest first."""
         return await self._looker.list(choice, limit=limit, offset=offset)

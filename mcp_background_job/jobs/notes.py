@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mcp_background_job.core.aftermath import background, how, short
+from mcp_background_job.core.schedule import RUNS
 from mcp_background_job.executors.usage import Usage
 from mcp_background_job.jobdir.records import Status
 
@@ -74,9 +75,11 @@ def waits_for_room(limit: int, running: Sequence[str]) -> str:
     return f"starts when fewer than {limit} jobs run (MCP_BG_MAX_JOBS); now run {_listed(running)}"
 
 
-def waits_for_pool(pools: Sequence[str]) -> str:
-    """Return the sentence on a job that starts when others of its kind have ended."""
-    return f"starts when there is room in {', '.join(pools)}, whose jobs are limited in number"
+def waits_for_pool(pool: str, limit: int, running: Sequence[str]) -> str:
+    """Return the sentence on a job that starts when others of its kind have ended, which are named in it."""
+    if pool == RUNS:
+        return f"starts when fewer than {limit} agents run (MCP_BG_MAX_RUNS); now run {_listed(running)}"
+    return f"starts when fewer than {limit} of {pool} run; now run {_listed(running)}"
 
 
 def started_after(ended: Sequence[str]) -> str:

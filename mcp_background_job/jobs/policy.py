@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mcp_background_job.jobdir.records import NO_LIMIT
+
 #: Time between the signal and SIGKILL when a caller does not say.
 GRACE_S = 5.0
 
@@ -23,3 +25,5 @@ class Policy:
     shell: tuple[str, ...]
     parent: str | None = None
     project: str = ""
+    max_descendants: int = NO_LIMIT
+    max_depth: int = NO_LIMIT

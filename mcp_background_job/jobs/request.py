@@ -16,7 +16,7 @@ from mcp_background_job.core.telling import Telling, telling
 from mcp_background_job.core.text import command_on_one_line
 from mcp_background_job.errors import CommandRefusedError, InvalidRequestError, NameTakenError
 from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, JOB_ID_VARIABLE
-from mcp_background_job.jobdir.records import Spec
+from mcp_background_job.jobdir.records import NO_LIMIT, Spec
 from mcp_background_job.jobs.attempts import ATTEMPTS_FILE, MOST, repeated
 from mcp_background_job.jobs.inherited.environment import plain_output, terminal_output, without_secrets
 from mcp_background_job.jobs.inherited.inheritance import Inherited
@@ -34,9 +34,6 @@ Keep = Callable[[str, bytes], str]
 #: Names of those files.
 COMMAND_FILE = "command"
 STDIN_FILE = "stdin"
-
-#: Release 1.0.0 counts all jobs alike: by its count too, a job of our own finds room.
-_NO_LIMIT = 1_000_000
 
 #: Characters of a command that an error tells.
 _TOLD = 200
@@ -223,6 +220,7 @@ def spec_of(
     cwd: str,
     after: list[str],
     client: str,
+    ancestors: list[str],
     inherited: Inherited,
     keep: Keep,
 ) -> Spec:
@@ -247,7 +245,7 @@ def spec_of(
         created_at=time.time(),
         cookie=cookie,
         max_output=max(policy.max_output, request.max_output),
-        max_jobs=_NO_LIMIT if request.is_own else policy.max_jobs,
+        max_jobs=NO_LIMIT if request.is_own else policy.max_jobs,  # release 1.0.0 counts our own too
         name=request.name,
         stdin=request.stdin,
         timeout_s=request.timeout_s if request.timeout_s is not None else limit,
@@ -261,7 +259,10 @@ def spec_of(
         large_pipes=request.large_pipes,
         is_own=request.is_own,
         env_from=inherited.source,
-        parent=(policy.parent if request.parent is None else request.parent) or None,
+        parent=ancestors[0] if ancestors else None,
+        ancestors=ancestors,
+        max_descendants=policy.max_descendants,
+        max_depth=policy.max_depth,
         tells_stages=told.at_end,
         tells_passed=told.passed,
         pipelines=["\n".join(stages) for stages in told.told],

@@ -20,6 +20,7 @@ from mcp_background_job.jobs.indexing.view import job_of
 from mcp_background_job.jobs.inherited.environment import is_secret
 from mcp_background_job.jobs.inherited.inheritance import Inheritance, Inherited
 from mcp_background_job.jobs.inherited.shell import shell_in
+from mcp_background_job.jobs.lineage import is_any_stopped, lineage
 from mcp_background_job.jobs.looking import Looker
 from mcp_background_job.jobs.policy import GRACE_S, Policy
 from mcp_background_job.jobs.request import (
@@ -139,9 +140,14 @@ class Starter:
             cwd=cwd,
             after=asked.after,
             client=asked.client,
+            ancestors=self._ancestors_of(asked.request),
             inherited=inherited,
             keep=partial(store.keep, job_id),
         )
+
+    def _ancestors_of(self, request: StartRequest) -> list[str]:
+        parent = self._policy.parent if request.parent is None else request.parent
+        return lineage(self._places, parent) if parent else []
 
     async def restart(self, job_id: str, changes: Changes | None = None, *, client: str, reader: str) -> Started:
         """Start the same command again, under the same name; a job that still runs is stopped first."""
@@ -184,7 +190,7 @@ class Starter:
             if_running="restart",
             is_own=spec.is_own,
             restarted_from=job.job_id,
-            parent=spec.parent or ROOT,
+            parent=await self._parent_of(job),
             project=job.project,
             reader=reader,
         )
@@ -217,9 +223,14 @@ class Starter:
                 f"the input that job {spec.job_id} began with cannot be read from {spec.stdin_file}: {error.strerror}"
             ) from error
 
-    async def _parent_of(self, job: Job) -> str:
-        """Return the parent for what takes the place of a job: that of the job, whoever asks for it."""
-        return (await self._spec(job)).parent or ROOT
+    async def _parent_of(self, job: Job) -> str | None:
+        """Return the parent for what takes the place of a job: that of the job, whoever asks for it.
+
+        With a parent that was stopped it would end at once. Then it belongs to whoever asks (``None``).
+        """
+        spec = await self._spec(job)
+        is_over = await lanes.look(is_any_stopped, self._places, spec.ancestors)
+        return None if is_over else spec.parent or ROOT
 
     async def claim_id(self) -> str:
         """Take a free id, for whoever writes it down before the job is started."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, replace
 
@@ -17,10 +18,17 @@ from mcp_background_job.jobs.request import STOP_SIGNAL, check_grace, stop_signa
 
 @dataclass(frozen=True)
 class Killed:
-    """What became of a request to kill: ``killed``, ``already_terminated`` or ``not_found``, and the job."""
+    """What became of a request to kill.
+
+    Attributes:
+        status: ``killed``, ``already_terminated`` or ``not_found``.
+        job: the job, as it is now.
+        ended_with: the jobs that were asked for within it and ended because it was ended.
+    """
 
     status: str
     job: Job | None
+    ended_with: tuple[Job, ...] = ()
 
 
 class Stopper:
@@ -55,9 +63,17 @@ class Stopper:
         if not cancelled.is_certain:
             raise SurvivorsError(f"it is not certain that job {job.label} is dead: {cancelled.why}")
         try:
-            now = await self._looker.find(job.job_id)
+            now, seen = await self._looker.look(job)
         except UnknownJobError:  # with its directory, its end has gone unrecorded
             return Killed("killed", replace(job, state=State.EXITED, outcome=Outcome.KILLED))
         # It may have ended by itself before the first signal. Of a lost job it is known that something had to be ended.
         killed = cancelled.was_live and now.outcome in (Outcome.KILLED, Outcome.TIMED_OUT, Outcome.LOST)
-        return Killed("killed" if killed else "already_terminated", now)
+        kin = await self._known(seen.exit.ended_with) if seen.exit else ()
+        return Killed("killed" if killed else "already_terminated", now, kin)
+
+    async def _known(self, job_ids: list[str]) -> tuple[Job, ...]:
+        found: list[Job] = []
+        for job_id in job_ids:
+            with contextlib.suppress(UnknownJobError):  # it was removed meanwhile
+                found.append(await self._looker.find(job_id))
+        return tuple(found)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from mcp_background_job.core.dialogue.asking import asks
+from mcp_background_job.core.schedule import Room, Waiting
 from mcp_background_job.core.states import State
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.places import Places
 from mcp_background_job.executors.usage import Usage
+from mcp_background_job.jobdir.marks import waiting_of
 from mcp_background_job.jobdir.records import Spec, Status
 from mcp_background_job.jobs import attempts, notes
 from mcp_background_job.jobs.ending import started_after
 from mcp_background_job.jobs.indexing.index import Index
 from mcp_background_job.jobs.lastline import last_line
 from mcp_background_job.jobs.left import ends_leftovers
+from mcp_background_job.jobs.lineage import spec_of
 from mcp_background_job.jobs.standing import Standing
+
+#: What never changes of running jobs is remembered of so many: a list asks again for each job that is queued.
+_FACTS_KEPT = 1000
 
 
 class Teller:
@@ -23,6 +29,7 @@ class Teller:
         """Takes its parts."""
         self._places = places
         self._index = index
+        self._facts: dict[str, Waiting] = {}
 
     async def note(self, standing: Standing) -> str | None:
         """Return what is to be said of a live job."""
@@ -63,14 +70,32 @@ class Teller:
         live, running = await lanes.look(self._around, job_id)
         if after := [other for other in spec.after if other in live]:
             return notes.waits_for_jobs([await self._dependency(other) for other in after])
-        counted = [one for other in running if (one := await self._index.find(other)) and not one.is_own]
-        if not spec.is_own and len(counted) >= spec.max_jobs:
-            return notes.waits_for_room(spec.max_jobs, [one.label for one in counted])
-        return notes.waits_for_pool(list(spec.pools)) if spec.pools else None
+        room, job = Room(running), waiting_of(spec)
+        if not room.has_place_for(job):
+            return notes.waits_for_room(spec.max_jobs, await self._labels(room.holders()))
+        if full := room.full_pools(job):
+            return notes.waits_for_pool(full[0], spec.pools[full[0]], await self._labels(room.in_pool(full[0])))
+        return None
 
-    def _around(self, job_id: str) -> tuple[set[str], list[str]]:
+    async def _labels(self, job_ids: set[str]) -> list[str]:
+        known = [await self._index.find(job_id) for job_id in sorted(job_ids)]
+        return [job.label for job in known if job]
+
+    def _around(self, job_id: str) -> tuple[set[str], list[Waiting]]:
+        """Return the ids of all live jobs, and what the queue knows of those that run."""
         live = set(self._places.open_jobs())
-        return live, sorted(live - self._places.waiting() - {job_id})
+        running = live - self._places.waiting() - {job_id}
+        return live, [facts for other in running if (facts := self._facts_of(other))]
+
+    def _facts_of(self, job_id: str) -> Waiting | None:
+        if job_id not in self._facts:
+            spec = spec_of(self._places, job_id)
+            if spec is None:
+                return None
+            if len(self._facts) >= _FACTS_KEPT:
+                self._facts.clear()
+            self._facts[job_id] = waiting_of(spec)
+        return self._facts[job_id]
 
     async def _dependency(self, job_id: str) -> str:
         known = await self._index.find(job_id)

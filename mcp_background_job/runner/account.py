@@ -30,6 +30,8 @@ class Account:
         killed: processes that were sent it.
         stages: exit codes of the stages of the pipeline that the shell ran last.
         hidden: the sentence that a stage of a pipeline failed, or may have.
+        ended_with: ids of the jobs within it that ended because it was ended.
+        kin: the sentence on them.
     """
 
     def __init__(self, job: JobDir) -> None:
@@ -40,6 +42,8 @@ class Account:
         self.killed: list[int] = []
         self.stages: list[int] = []
         self.hidden: str | None = None
+        self.ended_with: list[str] = []
+        self.kin = ""
         self._oom_kills_before = oom.killed()
         self._job = job
         self._exit_record: ExitRecord | None = None
@@ -63,7 +67,8 @@ class Account:
 
     def give_up(self, reason: str) -> None:
         """Record that the job could not be started; or else forget it: nobody shall start it later."""
-        record = Exit(outcome=Outcome.FAILED.value, ended_at=time.time(), reason=reason[:MAX_REASON])
+        outcome = Outcome.KILLED if self.stop else Outcome.FAILED
+        record = Exit(outcome=outcome.value, ended_at=time.time(), reason=reason[:MAX_REASON], stop_requested=self.stop)
         if self._exit_record is not None and self._exit_record.publish(record):
             self._exit_record.make_durable()
         else:
@@ -136,6 +141,7 @@ class Account:
             failures=family.failures,
             oom_kills=oom_kills or 0,
             stages=self.stages,
+            ended_with=self.ended_with,
         )
 
     def _oom_kills(self) -> int | None:
@@ -148,6 +154,7 @@ class Account:
         told += [self.hidden] if self.hidden else []
         told += [background(**vars(failure)) for failure in family.failures]
         told += [out_of_memory(oom_kills)] if oom_kills and leader.signal != "SIGKILL" else []
+        told += [self.kin] if self.kin else []
         # An exit code is shown wherever a job is; behind one, nobody would read on.
         return "; ".join(told) or f"exit code {leader.exit_code}"
 

@@ -28,6 +28,8 @@ from collections.abc import Callable
 from mcp_background_job.core.ladder import Step
 from mcp_background_job.core.states import Outcome
 from mcp_background_job.errors import LaunchError
+from mcp_background_job.jobdir import ancestry
+from mcp_background_job.jobdir.ancestry import GRACE_S as OWN_GRACE_S
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import SYSTEM, Spec, StopRequest
 from mcp_background_job.jobdir.requests import Input, Port, Signal, SignalHandlers, Stop, Unknown, Usage, Waits, Wish
@@ -36,8 +38,7 @@ from mcp_background_job.runner.account import Account
 from mcp_background_job.runner.clients import Answer, Clients
 from mcp_background_job.runner.family.climber import Climber
 from mcp_background_job.runner.family.family import Family
-from mcp_background_job.runner.family.kin import GRACE_S as OWN_GRACE_S
-from mcp_background_job.runner.family.kin import Kin, stop_of_ancestor
+from mcp_background_job.runner.family.kin import Kin, Vigil
 from mcp_background_job.runner.family.unowned import queue_unowned
 from mcp_background_job.runner.log.output import BUSY_READS, PIPE_SIZE, Log, enlarge_pipe
 from mcp_background_job.runner.spawn import Child, spawn
@@ -86,7 +87,8 @@ class Supervisor:
         self._climber: Climber | None = None
         self._has_climbed = False
         self._stop_outcome: Outcome | None = None
-        self._kin = Kin(job, watch=self._watch, unwatch=self._unwatch)
+        self._kin = Kin(job)
+        self._vigil = Vigil(self._watch, self._unwatch)
 
     # -- start -----------------------------------------------------------------------------------------------------
 
@@ -103,6 +105,10 @@ class Supervisor:
         except OSError as error:
             raise LaunchError(f"cannot prepare {self._job.path}: {error.strerror}") from error
         self._wake_up = self._catch_signals()
+        # From here on a signal reaches the loop; of a stop that was published before, nobody may tell us any more.
+        if self._spec.parent and (stop := self._stop_of_ancestors()):
+            self._account.stop = stop
+            raise LaunchError(stop.why)
         first_input = self._first_input()
         self._account.start_clock()
         self._stages = Stages(self._job, self._spec)
@@ -160,9 +166,11 @@ class Supervisor:
                 self._reap()
             due = self._limits_due() if self._climber is None else self._climb()
             if self._family.childless and self._climber is None:
-                due = self._kin.due()
-                if due is None and not self._hears_of_a_stop():
+                kin = self._kin.left()
+                if kin is None and not self._hears_of_a_stop():
                     break
+                self._vigil.keep(kin or [])
+                due = self._kin.look_again_at() if kin else None
             elif self._family.in_doubt:
                 soon = time.monotonic() + STRAY_CHECK_S
                 due = soon if due is None else min(due, soon)
@@ -187,6 +195,7 @@ class Supervisor:
     def _finish(self) -> None:
         self._drain()
         self._log.close()
+        self._account.ended_with, self._account.kin = self._kin.ended(), self._kin.named()
         self._account.publish_end(self._family, self._log, self._sampler.peak_memory)
         self._clients.close()
         with contextlib.suppress(OSError):
@@ -301,11 +310,21 @@ class Supervisor:
             self._reap()
         for number in (signal.SIGTERM, signal.SIGINT):
             if number in numbers:
-                why = f"its runner received {signal.Signals(number).name}"
-                request = stop_of_ancestor(self._job) or _own_request(SYSTEM, why)
+                why = f"its runner received {signal.Signals(number).name}{self._from_elsewhere()}"
+                request = self._stop_of_ancestors() or _own_request(SYSTEM, why)
                 self._request_stop(request, Outcome.KILLED)
                 if self._family.childless:  # it was told by whoever told us, a moment before: see _hears_of_a_stop
                     self._account.stopped_as = Outcome.KILLED
+
+    def _stop_of_ancestors(self) -> StopRequest | None:
+        return ancestry.stop_of_ancestors(self._job.state_dir, self._spec.ancestors)
+
+    def _from_elsewhere(self) -> str:
+        """Return who may have sent a signal, and cannot be asked why."""
+        parent = self._spec.parent
+        if parent is None or os.path.exists(self._job.state_dir.job(parent).path):
+            return ""
+        return f", perhaps as job {parent} ended, within which it was asked for: that one is of another state directory"
 
     def _hears_of_a_stop(self) -> bool:
         """Tell, when the job is over, whether it has been stopped together with us.
@@ -408,6 +427,8 @@ class Supervisor:
             self._publish()
             self._clients.tell_watchers()
         if ends_leftovers:
+            if family.childless:
+                self._publish()  # that the command has ended: it is why they end
             self._kin.tell(OWN_GRACE_S)
 
 

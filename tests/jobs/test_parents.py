@@ -15,6 +15,7 @@ from mcp_background_job.comfyui.process.startup import Settings, Startup
 from mcp_background_job.comfyui.wire.client import Client
 from mcp_background_job.comfyui.wire.endpoint import endpoint_of
 from mcp_background_job.core.job import Job
+from mcp_background_job.core.states import Outcome
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import ROOT, StartRequest
 from tests.places.memory import MemoryPlace
@@ -82,3 +83,44 @@ async def test_comfyui_and_feeders_belong_to_nobody_who_happens_to_start_them(
     feeder = (await memory_manager.start(request_of("http://127.0.0.1:8188"))).job
     assert parent_of(memory_place, feeder) is None
     assert request_of("http://127.0.0.1:8188").parent == ROOT
+
+
+@pytest.mark.parametrize("asker", [OTHER, None])
+async def test_what_takes_the_place_of_a_job_that_ended_with_its_parent_belongs_to_whoever_asks(
+    memory_manager: JobManager, memory_place: MemoryPlace, asker: str | None
+) -> None:
+    first = await started(memory_manager, name=None)
+    works_in(memory_manager, first.job_id)
+    job = await started(memory_manager)
+    await memory_manager.kill(first.job_id, by="test")
+    await memory_manager.kill(job.job_id, by="test")
+    works_in(memory_manager, asker)
+    assert parent_of(memory_place, (await memory_manager.restart(job.job_id)).job) == asker
+
+
+async def test_a_chain_of_jobs_that_each_start_the_next_and_end_does_not_grow(
+    memory_manager: JobManager, memory_place: MemoryPlace
+) -> None:
+    ids: list[str] = []
+    for _ in range(5):
+        ids.append((await started(memory_manager, name=None)).job_id)
+        works_in(memory_manager, ids[-1])
+        if len(ids) > 1:
+            memory_place.store.jobs[ids[-2]].end(Outcome.COMPLETED)
+    spec = memory_place.store.spec(ids[-1])
+    assert spec is not None
+    assert spec.ancestors == [ids[-2]]
+
+
+async def test_of_its_ancestors_those_are_kept_that_it_still_may_end_with(
+    memory_manager: JobManager, memory_place: MemoryPlace
+) -> None:
+    ids: list[str] = []
+    for outcome in (None, Outcome.KILLED, Outcome.COMPLETED, None):
+        ids.append((await started(memory_manager, name=None, if_running="new")).job_id)
+        works_in(memory_manager, ids[-1])
+        if outcome:
+            memory_place.store.jobs[ids[-1]].end(outcome)
+    spec = memory_place.store.spec((await started(memory_manager, name=None)).job_id)
+    assert spec is not None
+    assert spec.ancestors == [ids[3], ids[1], ids[0]]

@@ -295,7 +295,7 @@ class MemoryPlace:
         """Start and end what is due, by the rules of every queue."""
         jobs = {job_id: job for job_id, job in self.store.jobs.items() if job.spec}
         waiting = [waiting_of(job.spec) for job in jobs.values() if job.spec and job.state is State.QUEUED]
-        running = sum(job.state is State.RUNNING and not (job.spec and job.spec.is_own) for job in jobs.values())
+        running = [waiting_of(job.spec) for job in jobs.values() if job.spec and job.state is State.RUNNING]
         named = {other for job in waiting for other in job.after}
         ended = {other: self._outcome(other) for other in named if other not in jobs or jobs[other].exit}
         decision = decide(waiting, running, ended)

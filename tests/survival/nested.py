@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mcp_background_job.core.job import Job
+from mcp_background_job.core.job import Job, JobChoice
 from mcp_background_job.jobdir import lock
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.kernel import tree
@@ -30,29 +30,30 @@ class Nested:
     runner: int
 
 
-def inside(command: str, **environment: str) -> str:
+def inside(command: str, *, after: str | None = None) -> str:
     """Return a command that starts another in the background by the command line."""
-    variables = " ".join(f"{name}={shlex.quote(value)}" for name, value in environment.items())
-    return f"{variables} {PROGRAM} run -- {shlex.quote(command)}"
+    options = f" --after {after}" if after else ""
+    return f"{PROGRAM} run{options} -- {shlex.quote(command)}"
 
 
 async def start_stranger_inside(manager: JobManager, liveness: Liveness, path: Path, **outer: Any) -> Nested:
     """Start a job in which another is started, queue a stranger's, and end the inner one: its runner starts that.
 
-    The manager's limit must be two jobs. The outer job hangs as ``outer``, and ends when ``path/end`` is written to; it
-    prints until there is ``path/silent``.
+    The inner job takes no place of its own, so the stranger waits for that job. The outer job hangs as ``outer``, and
+    ends when ``path/end`` is written to; it prints until there is ``path/silent``.
     """
     go, end = path / "go", path / "end"
     for fifo in (go, end):
         fifo.unlink(missing_ok=True)
         os.mkfifo(fifo)
     holder = liveness.script("outer", f"connect('outer')\nopen({str(end)!r}).read()\n")
-    first = inside(f"read line < {shlex.quote(str(go))}", MCP_BG_MAX_JOBS="2")
+    first = inside(f"read line < {shlex.quote(str(go))}")
     job = await start(
         manager, f"{chatter(path / 'silent')}{first} && exec {holder}", name=f"outer-{path.name}", **outer
     )
     liveness.expect("outer")
-    stranger = await start(manager, liveness.holder("stranger"))
+    (inner,) = [one for one in await manager.list(JobChoice(statuses=("running",))) if one.parent == job.job_id]
+    stranger = await start(manager, liveness.holder("stranger"), after=(inner.job_id,))
     assert (await manager.find(stranger.job_id)).status == "queued"
     go.write_text("\n")
     liveness.expect("stranger")

@@ -170,20 +170,21 @@ async def test_a_job_that_is_killed_is_over_when_those_within_it_are(manager: Jo
 
 @pytest.mark.requirement("family.parents")
 async def test_a_job_that_was_started_within_another_is_found_wherever_its_runner_is(
-    two: JobManager, liveness: Liveness
+    two: JobManager, liveness: Liveness, tmp_path: Path
 ) -> None:
-    first = await start(two, liveness.holder("first"))
-    outer = await start(
-        two, f"{inside(liveness.holder('inner'), MCP_BG_MAX_JOBS='2')}; exec {liveness.holder('outer')}"
-    )
-    liveness.expect("first", "outer")
-    await two.kill(first.job_id, by="test", signal="KILL")  # its runner, which is nobody's child, launches the queued
+    go = tmp_path / "go"
+    os.mkfifo(go)
+    first = await start(two, f"read line < {go}")
+    queued = inside(liveness.holder("inner"), after=first.job_id)
+    outer = await start(two, f"{queued}; exec {liveness.holder('outer')}")
+    liveness.expect("outer")
+    go.write_text("\n")  # the runner of the first, which is nobody's child, launches the queued one
     liveness.expect("inner")
 
     await two.kill(outer.job_id, by="test")
 
     liveness.wait_dead("inner", "outer")
-    assert sorted(job.status for job in await two.list()) == ["killed"] * 3
+    assert sorted(job.status for job in await two.list()) == ["completed", "killed", "killed"]
 
 
 @pytest.mark.requirement("family.strangers")

@@ -106,6 +106,7 @@ def _asked(details: Details) -> dict[str, Any]:
         "after": spec.after if spec else [],
         "client": details.job.client or None,
         "restarted_from": spec.restarted_from if spec else None,
+        "parent": details.job.parent,
     }
 
 

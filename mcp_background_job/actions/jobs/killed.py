@@ -108,8 +108,18 @@ def _became(fate: Fate) -> dict[str, Any]:
     job = fate.job
     if job is None:
         return {"status": fate.status}
-    reason = job.reason if has_more_to_tell(job) else None
-    return {"status": fate.status, "exit_code": job.exit_code, "signal": job.signal, "reason": reason}
+    return {
+        "status": fate.status,
+        "exit_code": job.exit_code,
+        "signal": job.signal,
+        "reason": job.reason if has_more_to_tell(job) else None,
+        "ended_with": [_with_it(kin) for kin in fate.ended_with] or None,
+    }
+
+
+def _with_it(job: Job) -> dict[str, Any]:
+    row = {"job_id": job.job_id, "name": job.name, "status": job.status, "reason": job.reason}
+    return {name: value for name, value in row.items() if value is not None}
 
 
 def _status_of(error: BackgroundJobError) -> str:

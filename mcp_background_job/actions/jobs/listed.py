@@ -96,6 +96,7 @@ def _row(job: Job, silent_s: float | None, note: str | None, *, own: str) -> dic
         "name": job.name,
         "status": job.status,
         "exit_code": job.exit_code,
+        "parent": job.parent,
         "project": None if job.project == own else job.project,
         "cwd": None if job.cwd == own else job.cwd,
         "age_s": round(max(0.0, now - job.created_at)),

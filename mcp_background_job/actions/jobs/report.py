@@ -80,6 +80,7 @@ class StatusResult(BaseModel):
     command: str
     cwd: str
     env_from: str | None = None
+    parent: str | None = Field(None, description="job within which it was started")
     created_at: str
     started_at: str | None = None
     ended_at: str | None = None
@@ -112,6 +113,7 @@ class KillResult(BaseModel):
     reason: str | None = None
     code: str | None = None
     processes: list[int] | None = None
+    ended_with: list[dict[str, Any]] | None = Field(None, description="jobs that were started within it")
 
 
 def job_result(job: Job, **values: Any) -> JobResult:
@@ -147,6 +149,7 @@ def status_result(details: Details) -> StatusResult:
         command=shortened(known["command"], _COMMAND_IN_STATUS),
         cwd=job.cwd,
         env_from=known["env_from"],
+        parent=known["parent"],
         created_at=iso(job.created_at) or "",
         started_at=iso(job.started_at),
         ended_at=iso(job.ended_at),

@@ -13,6 +13,7 @@ from mcp_background_job.cli.session import caller, with_manager
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.policy import GRACE_S
+from mcp_background_job.jobs.stopping import Killed
 
 
 def kill(
@@ -62,3 +63,5 @@ def _report(fate: Fate) -> None:
         terminal.line(f"{fate.job.label} killed")
     elif fate.job:
         terminal.line(f"{show.sentence(fate.job)} (it had ended already)")
+    for kin in fate.ended_with if isinstance(fate, Killed) else ():
+        terminal.line(f"  with it {kin.label} {kin.status}")

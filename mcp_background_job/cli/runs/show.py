@@ -89,16 +89,35 @@ def several(reports: list[Report]) -> None:
         terminal.line("no runs")
 
 
+def as_tree(reports: list[Report]) -> list[Report]:
+    """Return runs with each below the one that it was started within, and indented; the order is kept otherwise.
+
+    A run whose parent is not among them stands at the top.
+    """
+    shown = {report["run_id"] for report in reports}
+    within: dict[str | None, list[Report]] = {}
+    for report in reports:
+        parent = report.get("parent_run_id")
+        within.setdefault(parent if parent in shown else None, []).append(report)
+    ordered: list[Report] = []
+    todo = [(report, 0) for report in reversed(within.get(None, []))]
+    while todo:
+        report, depth = todo.pop()
+        ordered.append({**report, "indent": "  " * depth})
+        todo += [(child, depth + 1) for child in reversed(within.get(report["run_id"], []))]
+    return ordered
+
+
 def _row(report: Report) -> tuple[str, ...]:
-    began = datetime.fromisoformat(report["started_at"]).timestamp()
+    began = datetime.fromisoformat(report["created_at"]).timestamp()
     cells = (
-        report["run_id"],
+        report.get("indent", "") + report["run_id"],
         report["agent_name"],
         report["backend"],
         report["status"],
         duration(time.time() - began),
         str(report["last_seq"]),
-        one_line(str(report.get("error") or report["summary"]), _SUMMARY_WIDTH),
+        one_line(str(report.get("error") or report.get("note") or report["summary"]), _SUMMARY_WIDTH),
     )
     return tuple(map(escaped, cells))
 

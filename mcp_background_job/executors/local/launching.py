@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from mcp_background_job.core.states import State
-from mcp_background_job.errors import LaunchError
+from mcp_background_job.errors import LaunchError, TooManyDescendantsError
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.base import Submitted
+from mcp_background_job.executors.local.admission import check_limits
 from mcp_background_job.executors.local.background import Background
 from mcp_background_job.executors.local.beginning import Beginning
 from mcp_background_job.executors.local.queue import Queue
 from mcp_background_job.executors.local.store import LocalStore
-from mcp_background_job.jobdir import claims, order
+from mcp_background_job.jobdir import ancestry, claims, order
 from mcp_background_job.jobdir.claims import Claim
+from mcp_background_job.jobdir.ending import end_unowned
 from mcp_background_job.jobdir.marks import waiting_of
 from mcp_background_job.jobdir.queue import may_start_at_once
 from mcp_background_job.jobdir.records import Spec
@@ -48,6 +50,8 @@ class Launching:
         claim = None if spec.after or spec.pools else claims.take(state, spec.job_id)
         try:
             self._store.record(spec)
+            if spec.ancestors and not self._is_admitted(spec):
+                return None
             if claim and may_start_at_once(state, facts):
                 claim, kept = None, claim
                 return kept
@@ -56,6 +60,23 @@ class Launching:
             if claim:
                 claim.release()
         return None
+
+    def _is_admitted(self, spec: Spec) -> bool:
+        """Tell whether a job that is marked open may come about; if it ends with an ancestor, that is recorded.
+
+        Raises:
+            TooManyDescendantsError: it is one too many; nothing of it is left.
+        """
+        state = self._store.state
+        try:
+            check_limits(state, spec)
+        except TooManyDescendantsError:
+            self._store.unrecord(spec.job_id)
+            raise
+        stop = ancestry.stop_of_ancestors(state, spec.ancestors)
+        if stop:
+            end_unowned(state.job(spec.job_id), ancestry.withdrawn(stop))  # or who stops the ancestor was quicker
+        return stop is None
 
     async def _from_queue(self, job_id: str, *, wait_for_report: bool) -> Submitted:
         launch = (await self._queue.serve()).get(job_id)

@@ -16,7 +16,7 @@ from mcp_background_job.core.ladder import Step
 from mcp_background_job.core.recovery import REBOOT, RUNNER_GONE
 from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.errors import CorruptRecordError
-from mcp_background_job.jobdir import lock, records
+from mcp_background_job.jobdir import ancestry, lock, records
 from mcp_background_job.jobdir.boot import boot_id, machine
 from mcp_background_job.jobdir.ending import publish
 from mcp_background_job.jobdir.layout import JobDir
@@ -27,7 +27,7 @@ from mcp_background_job.kernel.hunt import Hunt, can_look
 from mcp_background_job.kernel.survivors import explained, living, mark_of
 from mcp_background_job.runner.exit_record import MAX_REASON
 from mcp_background_job.runner.family.climber import MAX_KILLED_PIDS, Climber, send_to_each
-from mcp_background_job.runner.family.kin import running_within
+from mcp_background_job.runner.family.kin import Kin
 
 #: Nobody reads these processes' output any more, and most have died of that; the others get this long to end politely.
 GRACE_S = 2.0
@@ -52,13 +52,15 @@ def sweep(job: JobDir, spec: Spec, *, killed_by: str | None) -> None:
     announce(job)  # unless that was done: the runner may have died just before we took its lock
     # The cookie names the directory that it was made for: a copy, in a backup say, must not end the original's job.
     is_ours = not rebooted and job.is_named_in(spec.cookie)
+    kin = Kin(job)
+    kin.tell(ancestry.GRACE_S)  # now, so that they end while what is left here does
     left = _end_all(Hunt(spec.cookie, before.pid or 0 if before else 0)) if is_ours else _Left()
-    if killed_by is not None:
-        for process in running_within(job):
-            tree.send_to_any(process, signal.SIGTERM)
+    while others := kin.left():
+        tree.wait_for_any([other.pid for other in others], kin.look_again_at() - time.monotonic())
     reason = REBOOT if rebooted else RUNNER_GONE
     if killed_by is not None:
         reason = f"stopped for {killed_by}, together with its runner, which did not answer"
+    reason = "; ".join(filter(None, (f"{reason}{left.told}", kin.named())))
     first, end = _extent(job)
     publish(
         job,
@@ -66,13 +68,14 @@ def sweep(job: JobDir, spec: Spec, *, killed_by: str | None) -> None:
             outcome=(Outcome.LOST if killed_by is None else Outcome.KILLED).value,
             ended_at=time.time(),
             started_at=before.started_at if before else None,
-            reason=f"{reason}{left.told}"[:MAX_REASON],
+            reason=reason[:MAX_REASON],
             output_bytes=end,
             dropped_bytes=first,
             stop_requested=before.stop_requested if before else None,
             swept=left.swept,
             survivors=left.survivors,
             is_certain=left.is_certain,
+            ended_with=kin.ended(),
         ),
     )
     lock.release_mine()

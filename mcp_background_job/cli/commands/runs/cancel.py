@@ -28,6 +28,8 @@ def cancel(run: RunId, /, *, as_json: AsJson = False) -> int:
         else:
             left = ", ".join(map(str, known["leftover_pids"]))
             terminal.line(f"{known['run_id']} {known['status']}; processes {left} survived SIGKILL")
+        for kin in known.get("ended_with", []) if not as_json else ():
+            terminal.line(f"  with it {kin.get('run_id', kin['job_id'])} {kin['status']}")
         return exit_codes.OK if known["stopped"] else exit_codes.UNMET
 
     return with_runs(cancel_it)

@@ -25,6 +25,7 @@ def list_runs(
     cwd: Path | None = None,
     all_projects: Annotated[bool, Parameter(name=["--all-projects", "-A"])] = False,
     limit: int = 20,
+    tree: bool = False,
     as_json: AsJson = False,
 ) -> int:
     """List this project's runs, newest first.
@@ -37,6 +38,7 @@ def list_runs(
         cwd: Only runs in this workspace.
         all_projects: Those of other projects too.
         limit: How many at most.
+        tree: Show each below the run that it was started within.
         as_json: Print JSON, with the field names of the tools.
     """
     asked = ListRuns(
@@ -52,7 +54,7 @@ def list_runs(
         if as_json:
             terminal.as_json(found["runs"])
         else:
-            show.several(found["runs"])
+            show.several(show.as_tree(found["runs"]) if tree else found["runs"])
         if "elsewhere" in found:
             terminal.say(f"{found['elsewhere']} of other projects (--all-projects)")
         return exit_codes.OK

@@ -1,0 +1,119 @@
+"""The family of jobs: which was asked for within which, and who ends because an ancestor does.
+
+A job ends with any ancestor that is killed, cancelled, runs into a limit or is lost; and with one that has
+``leftovers: kill`` when the command of that has ended. Otherwise it outlives them.
+
+Nobody is missed, whoever comes late: who ends a job writes that into its directory first, and lists the descendants
+afterwards; a descendant marks itself as open first, and looks at its ancestors afterwards. So either it is listed, or
+it sees the stop. That is looked for by whoever launches it, by whoever serves the queue, and by its runner before it
+begins.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterable
+
+from mcp_background_job.core.states import Outcome
+from mcp_background_job.errors import CorruptRecordError
+from mcp_background_job.jobdir import marks, records
+from mcp_background_job.jobdir.boot import boot_id
+from mcp_background_job.jobdir.layout import RUN_ID_VARIABLE, JobDir, StateDir, is_job_id
+from mcp_background_job.jobdir.observe import Observation, observe
+from mcp_background_job.jobdir.records import SYSTEM, Exit, Spec, StopRequest
+from mcp_background_job.jobdir.requests import MAX_GRACE_S
+
+#: Time between the polite signal and SIGKILL where nobody says.
+GRACE_S = 5.0
+
+#: Ends that a job has not come to by itself.
+_ENDED_FROM_OUTSIDE = (Outcome.KILLED, Outcome.TIMED_OUT, Outcome.LOST)
+
+
+def ancestors_of(job: JobDir) -> tuple[str, ...]:
+    """Return the ids of the jobs that a job was asked for within, the nearest first, as its spec says."""
+    try:
+        with open(job.spec, "rb") as file:
+            data = file.read()
+        # Most have none, and the whole environment need not be parsed to know that.
+        spec = records.decode(Spec, data, job.spec) if b'"parent": "' in data else None
+    except (OSError, CorruptRecordError):
+        return ()
+    return tuple(filter(is_job_id, spec.ancestors)) if spec else ()
+
+
+def open_descendants(state: StateDir, job_id: str) -> list[str]:
+    """Return the ids of the jobs that were asked for within a job, at whatever depth, and have not ended."""
+    facts = (marks.facts_of(state, other) for other in marks.open_jobs(state) if other != job_id)
+    return [one.job_id for one in facts if one and job_id in one.ancestors]
+
+
+def label_of(job: JobDir) -> str:
+    """Return how a sentence calls a job: as what its user knows it."""
+    spec = _spec(job)
+    run_id = spec.env.get(RUN_ID_VARIABLE) if spec else None
+    return f"run {run_id}" if run_id else f"job {job.job_id}"
+
+
+def ends_descendants(seen: Observation, leftovers: str) -> bool:
+    """Tell whether descendants of a job are to end now: it is being ended before its time, or was, or leaves nothing.
+
+    Args:
+        seen: what is true of the job.
+        leftovers: what becomes of what outlives its command.
+    """
+    if _wish(seen) is not None or seen.outcome in _ENDED_FROM_OUTSIDE:
+        return True
+    is_over = seen.exit is not None or (seen.status is not None and seen.status.leader_exit is not None)
+    return is_over and leftovers == "kill"
+
+
+def stop_of(job: JobDir) -> StopRequest | None:
+    """Return how and why descendants of a job are to end now; ``None`` if they are not.
+
+    They have what is left of the job's own grace period. What is read here was written by processes of this user, and
+    says no more than how politely, and why, a job ends that ends anyhow.
+    """
+    seen = observe(job, boot_id())
+    wish = _wish(seen)
+    # Of most that are asked about nothing is over, and the whole environment need not be read to know that.
+    is_over = seen.exit is not None or (seen.status is not None and seen.status.leader_exit is not None)
+    spec = _spec(job) if is_over else None
+    if not ends_descendants(seen, spec.leftovers if spec else "keep"):
+        return None
+    why = f"ended with {label_of(job)}"
+    if wish is None or wish.signal not in signal.Signals.__members__:
+        return StopRequest(at=time.time(), by=SYSTEM, why=why, signal="SIGTERM", grace_s=GRACE_S)
+    grace_s = min(max(0.0, wish.grace_s), MAX_GRACE_S)
+    left = min(grace_s, max(0.0, wish.at + grace_s - time.time()))  # the clock may have been set since
+    return StopRequest(at=time.time(), by=wish.by, why=why, signal=wish.signal if left else "SIGKILL", grace_s=left)
+
+
+def stop_of_ancestors(state: StateDir, ancestors: Iterable[str]) -> StopRequest | None:
+    """Return the same for a job with these ancestors, the nearest first: the farthest that is stopped says why."""
+    stops = (stop_of(state.job(ancestor)) for ancestor in reversed(tuple(ancestors)))
+    return next(filter(None, stops), None)
+
+
+def withdrawn(request: StopRequest) -> Exit:
+    """Return the record of a job that was taken out of the queue."""
+    return Exit(
+        outcome=Outcome.KILLED.value,
+        ended_at=time.time(),
+        reason=f"withdrawn from the queue: {request.why} (asked by {request.by})",
+        stop_requested=request,
+    )
+
+
+def _wish(seen: Observation) -> StopRequest | None:
+    if seen.exit and seen.exit.stop_requested:
+        return seen.exit.stop_requested
+    return seen.status.stop_requested if seen.status else None
+
+
+def _spec(job: JobDir) -> Spec | None:
+    try:
+        return records.read(Spec, job.spec)
+    except CorruptRecordError:
+        return None
