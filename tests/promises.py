@@ -143,7 +143,7 @@ PROMISES: tuple[Promise, ...] = (
     Promise(
         "family.parents",
         _KILLED,
-        "A job or run that was started within another ends when that is ended, queued or running, wherever its runner is, "
+        "A job or run that was started within another ends when that is ended, queued or not, wherever its runner is, "
         "and both say so.",
     ),
     Promise(

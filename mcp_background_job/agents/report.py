@@ -13,6 +13,7 @@ from mcp_background_job.agents.records import Checkpoint, RunRecord
 from mcp_background_job.agents.results import Cancelled, Continued, Listed, Piece, Polled, Run
 from mcp_background_job.agents.runs import RESUMABLE
 from mcp_background_job.core.job import Job
+from mcp_background_job.core.states import Outcome
 from mcp_background_job.core.text import one_line
 from mcp_background_job.jobdir.layout import is_run_id
 
@@ -125,9 +126,11 @@ def of_cancel(cancelled: Cancelled) -> Report:
 
 
 def _ended_with(job: Job) -> Report:
-    # A run's job has the run's id as its name.
-    named = {"run_id": job.name} if job.name and is_run_id(job.name) else {}
-    return {**named, "job_id": job.job_id, "status": job.status, "reason": job.reason}
+    known = {"job_id": job.job_id, "status": job.status, "reason": job.reason}
+    if not job.name or not is_run_id(job.name):
+        return known
+    # A run's job has the run's id as its name; a run that was stopped as a job is a cancelled one.
+    return {"run_id": job.name, **known, "status": "cancelled" if job.outcome is Outcome.KILLED else job.status}
 
 
 def of_continue(continued: Continued) -> Report:

@@ -20,7 +20,7 @@ def recorded(state: StateDir, job_id: str, *ancestors: str, **asked: Any) -> Job
     """Record a job within others and mark it open."""
     job = state.job(job_id)
     os.mkdir(job.path)
-    values = {"env": {}, "max_jobs": 1, "created_at": 1.0, **asked}
+    values: dict[str, Any] = {"env": {}, "max_jobs": 1, "created_at": 1.0, **asked}
     spec = Spec(
         job_id=job_id,
         command="true",

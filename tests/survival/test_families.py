@@ -10,19 +10,22 @@ import contextlib
 import dataclasses
 import os
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from mcp_background_job.agents import report
+from mcp_background_job.agents.catalog import Reference
 from mcp_background_job.agents.request import SpawnRequest
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.app import build_runs
 from mcp_background_job.config import load_settings
-from mcp_background_job.errors import LaunchError
+from mcp_background_job.errors import LaunchError, TooManyDescendantsError
 from mcp_background_job.jobdir import marks
 from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.request import StartRequest
 from tests.survival.support import another_manager, ended, exit_of, kill_and_wait, runner_of, start
 
 pytestmark = pytest.mark.real_process
@@ -32,7 +35,7 @@ LIVES = "exec sleep 3600"
 
 
 @pytest.fixture
-def one(state_dir: str) -> JobManager:
+def one(state_dir: str) -> Generator[JobManager]:
     """A manager by which one job may run at once."""
     with another_manager(state_dir, max_jobs=1, max_runs=1) as manager:
         yield manager
@@ -80,6 +83,7 @@ class Family:
         await self.job(second, after=(first,))
 
     def _works_in(self, parent: str | None) -> None:
+        self.manager.own_job = parent
         self.manager._policy = dataclasses.replace(self.manager._policy, parent=parent)
         self.manager.__dict__.pop("_starter", None)
 
@@ -122,3 +126,55 @@ async def test_a_family_ends_with_its_first_at_whatever_moment_that_is_ended(
         name = "run r" if number % 2 else f"job {first}"
         for job_id in family.ids[1:]:
             assert f"ended with {name}" in exit_of(state.path, job_id).reason, exit_of(state.path, job_id)
+
+
+@pytest.mark.requirement("family.places")
+async def test_descendants_run_in_the_place_of_the_first_and_the_answer_names_all_that_ended_with_it(
+    one: JobManager, runs: RunManager, tmp_path: Path
+) -> None:
+    family = Family(one, runs, tmp_path)
+    first = await family.run(None)
+    child, grandchild = await family.run(first), await family.job(family.ids[-1])
+    one._policy = dataclasses.replace(one._policy, max_jobs=9)  # there is room for jobs, and none for agents
+    waiting = await family.run(None)
+    asked = [await runs.get(Reference((await one.find(job_id)).name)) for job_id in (child, waiting)]
+    assert [run.state.status for run in asked] == ["running", "queued"]
+    outer = asked[0].record.parent_run_id
+    assert asked[1].waits_for == f"starts when fewer than 1 agents run (MCP_BG_MAX_RUNS); now run {first} `{outer}`"
+    queued = await family.job(grandchild, after=(grandchild,))
+
+    answer = report.of_cancel(await runs.cancel(Reference(outer), by="test"))
+
+    assert {row["job_id"]: row["status"] for row in answer["ended_with"]} == {
+        child: "cancelled",
+        grandchild: "killed",
+        queued: "killed",
+    }
+    assert all(f"ended with run {outer}" in row["reason"] for row in answer["ended_with"])
+    told = report.of_run(await runs.get(Reference(asked[0].record.run_id)))
+    assert (told["status"], told["parent"], told["parent_run_id"]) == ("cancelled", first, outer)
+    assert f"ended with run {outer}" in told["reason"]
+    assert set(report.of_run(await runs.get(Reference(outer)))["ended_with"]) == {
+        f"run {told['run_id']}",
+        f"job {grandchild}",
+        f"job {queued}",
+    }
+    await one.kill(waiting, by="test", grace_s=0)
+    await ended(one, waiting)
+
+
+@pytest.mark.requirement("family.places")
+async def test_of_many_that_are_asked_for_at_once_no_more_come_about_than_may_live(
+    one: JobManager, runs: RunManager, tmp_path: Path
+) -> None:
+    family = Family(one, runs, tmp_path)
+    first = await family.job(None)
+    family._works_in(first)
+    asked = [one.start(StartRequest(command=LIVES), wait_for_report=False) for _ in range(20)]
+    came = await asyncio.gather(*asked, return_exceptions=True)
+
+    refused = [one for one in came if isinstance(one, TooManyDescendantsError)]
+    assert 20 - len(refused) <= 8
+    assert f"job {first} > this one" in str(refused[0])
+    assert (await one.kill(first, by="test", grace_s=0)).status == "killed"
+    assert marks.open_jobs(one.state) == []
