@@ -69,6 +69,7 @@ _COMFYUI_COMMANDS = (
         "mcp_background_job.cli.commands.comfyui.download_session:download_session",
         "Download what the prompts of a session have made.",
     ),
+    ("free", "mcp_background_job.cli.commands.comfyui.free:free", "Have it let go of memory."),
     ("start", "mcp_background_job.cli.commands.comfyui.start:start", "Start ComfyUI as a background job."),
     ("stop", "mcp_background_job.cli.commands.comfyui.stop:stop", "End ComfyUI and all that it started."),
     ("restart", "mcp_background_job.cli.commands.comfyui.restart:restart", "End ComfyUI and run it again."),

@@ -31,6 +31,7 @@ COMMANDS = {
     "comfyui_session": "comfyui session",
     "comfyui_clear_history": "comfyui clear-history",
     "comfyui_download": "comfyui download",
+    "comfyui_free": "comfyui free",
     "comfyui_upload": "comfyui upload",
     "start_comfyui": "comfyui start",
     "stop_comfyui": "comfyui stop",

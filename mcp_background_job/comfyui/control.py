@@ -22,10 +22,11 @@ from mcp_background_job.comfyui.outputs.download import ALL, Choice, Downloaded,
 from mcp_background_job.comfyui.process.process import Baselines, ServerProcess
 from mcp_background_job.comfyui.process.server_record import ServerRecords
 from mcp_background_job.comfyui.process.startup import Settings
-from mcp_background_job.comfyui.prompts import signs
+from mcp_background_job.comfyui.prompts import freeing, signs
 from mcp_background_job.comfyui.prompts.cancel import Cancelled, Canceller
 from mcp_background_job.comfyui.prompts.catalogue import Among, Catalogue
 from mcp_background_job.comfyui.prompts.conversion import Converter
+from mcp_background_job.comfyui.prompts.freeing import Freed
 from mcp_background_job.comfyui.prompts.history import History
 from mcp_background_job.comfyui.prompts.inputs import Inputs
 from mcp_background_job.comfyui.prompts.prompts import Prompt, Prompts
@@ -52,6 +53,9 @@ from mcp_background_job.registry.seen import SqliteSeen
 from mcp_background_job.registry.servers import SqliteServers
 from mcp_background_job.registry.sessions import SqliteSessions
 from mcp_background_job.registry.uploads import SqliteUploads
+
+#: Entries of the server's log that are shown.
+_LOG_LINES = 40
 
 #: Between two looks whether another feeder has died, which tells nobody.
 _TURN_LOOK_S = 0.5
@@ -174,6 +178,14 @@ class ComfyUI:
         batches, unsent = await self.queue.cancel_waiting(by=by)
         cancelled = await self.canceller.cancel(prompt_id, clear_pending=clear_pending, pending_only=pending_only)
         return replace(cancelled, batches=batches, unsent=unsent)
+
+    async def free(self) -> Freed:
+        """Unload models and free memory, see ``freeing.free``."""
+        return await freeing.free(self._client)
+
+    async def log(self) -> list[str]:
+        """Return the newest lines of the server's own log, oldest first."""
+        return [entry.text for entry in (await self._client.log())[-_LOG_LINES:]]
 
     async def warnings(self, prompt: Prompt) -> tuple[str, ...]:
         """Return signs of trouble with a prompt that runs, in sentences."""

@@ -87,7 +87,7 @@ async def test_who_asks_is_recorded_and_told_of_what_was_started(
             {"id": "j1"},
             "do you mean job_id?; the arguments are job_id, all_of_project, signal, signal_only, grace_s",
         ),
-        ("comfyui_status", {"zzzzzz": 1}, "zzzzzz: there is no such argument; there are no arguments"),
+        ("comfyui_free", {"zzzzzz": 1}, "zzzzzz: there is no such argument; there are no arguments"),
         ("list_runs", {"cursor": 2**63}, "cursor: a whole number of 64 bits"),
         ("get_job_output", {"job_id": "j1", "cursor": str(-(2**64))}, "cursor: a whole number of 64 bits"),
         ("restart_job", {"job_id": "j1", "wait_s": "soon"}, "not 'soon'"),

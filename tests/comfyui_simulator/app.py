@@ -65,13 +65,14 @@ async def _serve(flags: Flags, ring: logs.LogRing) -> None:
     queue.on_change = publisher.queue_changed
     application = web.Application(client_max_size=stats.MAX_UPLOAD, middlewares=[faults(flags), refuse_foreign_origin])
     PromptRoutes(flags, queue, flag, publisher, ledger).register(application.router)
-    InfoRoutes(flags, ring, publisher).register(application.router)
+    executor = Executor(flags, publisher, flag, ring)
+    InfoRoutes(flags, ring, publisher, executor).register(application.router)
     FileRoutes(flags).register(application.router)
     if flags.new:
         JobRoutes(queue, flag).register(application.router)
     manager_routes.register(application.router, flags.manager)
     application.router.add_get("/{path:.*}", not_found)
-    Worker(queue, Executor(flags, publisher, flag, ring), publisher, flags).start()
+    Worker(queue, executor, publisher, flags).start()
     await _listen(application, flags)
     await publisher.publish()
 

@@ -31,12 +31,15 @@ class Executor:
         self._ring = ring
         self._cache: dict[str, Result] = {}
         self._monitor = ProgressMonitor(flags.monitor_period)
+        self.is_freed = False
 
     def free(self) -> None:
         self._cache.clear()
+        self.is_freed = True
 
     def execute(self, item: Item) -> tuple[dict[str, Any], dict[str, Any]]:
         """Run a prompt to its end; returns outputs with meta, and the status, for the history."""
+        self.is_freed = False
         # The prompt is already visible in queue_running: an interrupt that comes now is lost by the next line.
         threading.Event().wait(self._flags.start_gap)
         self._flag.reset()

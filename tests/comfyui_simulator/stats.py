@@ -7,7 +7,7 @@ _GIB = 1024**3
 MAX_UPLOAD = 104_857_600
 
 
-def system_stats(*, new: bool, old_interrupt: bool = False) -> dict[str, Any]:
+def system_stats(*, new: bool, old_interrupt: bool = False, is_freed: bool = False) -> dict[str, Any]:
     system: dict[str, Any] = {
         "os": "linux" if new else "posix",
         "ram_total": 24 * _GIB,
@@ -23,16 +23,16 @@ def system_stats(*, new: bool, old_interrupt: bool = False) -> dict[str, Any]:
     system |= {"python_version": sys.version, "pytorch_version": "2.13.0+cu130", "embedded_python": False}
     if new:
         system["deploy_environment"] = "local-git"
-    return {"system": system | {"argv": sys.argv}, "devices": [_device()]}
+    return {"system": system | {"argv": sys.argv}, "devices": [_device(is_freed=is_freed)]}
 
 
-def _device() -> dict[str, Any]:
+def _device(*, is_freed: bool) -> dict[str, Any]:
     return {
         "name": "cuda:0 Simulated GPU : cudaMallocAsync",
         "type": "cuda",
         "index": 0,
         "vram_total": 24 * _GIB,
-        "vram_free": 22 * _GIB,
+        "vram_free": (23 if is_freed else 22) * _GIB,
         "torch_vram_total": 2 * _GIB,
         "torch_vram_free": 1 * _GIB,
     }

@@ -19,6 +19,7 @@ from mcp_background_job.server.build import build_server
 from tests.agents.fake_agents import Agents
 from tests.comfyui.lifecycle.lifecycle_support import CHECKOUT
 from tests.comfyui.prompts.cancel_support import QUICK
+from tests.comfyui_simulator import png
 from tests.comfyui_simulator.nodes import graphs
 from tests.comfyui_simulator.process import Simulator
 from tests.conftest import Liveness
@@ -94,6 +95,9 @@ async def test_comfyui(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             await asyncio.to_thread(file.write_text, json.dumps(graphs.out_of_memory()))
             await client.call("comfyui_submit", workflow_path=str(file), wait_s=WAIT_S)
             await client.call("comfyui_download", prompt_id=done["prompt_id"])
+            picture = tmp_path / "picture.png"
+            await asyncio.to_thread(picture.write_bytes, png.picture("a cat"))
+            await client.call("comfyui_upload", path=str(picture))
             await client.call("comfyui_session", action="new", name="other")
             await client.call("comfyui_session", action="track", prompt_id=done["prompt_id"])
             for action in ("list", "show"):
@@ -115,6 +119,8 @@ async def test_comfyui(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             await client.call("comfyui_jobs")
             await client.call("comfyui_errors")
             await client.call("comfyui_clear_history", keep=1)
+            await client.call("comfyui_free")
+            await client.call("comfyui_status", log=True)
             await client.call("restart_comfyui", force=True)
             await client.call("start_comfyui")
             await client.call("stop_comfyui", force=True)

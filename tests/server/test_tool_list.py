@@ -29,6 +29,7 @@ COMFYUI_TOOLS = [
     "comfyui_cancel_queued_job",
     "comfyui_clear_history",
     "comfyui_errors",
+    "comfyui_free",
     "comfyui_download",
     "comfyui_upload",
     "comfyui_job",

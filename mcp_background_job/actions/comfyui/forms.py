@@ -100,3 +100,10 @@ class LifecycleForm(BaseModel):
 
     status: str
     detail: str | None = Field(None, description="what the status leaves open")
+
+
+class FreedForm(BaseModel):
+    """Memory that was let go of, or will be."""
+
+    status: str
+    detail: str

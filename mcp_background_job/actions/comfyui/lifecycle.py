@@ -48,8 +48,13 @@ class Restart:
     wait_s: Annotated[float, Field(description="for it to be ready (max 40)")] = START_S
 
 
+@dataclass(frozen=True, kw_only=True)
+class Free:
+    """All of it."""
+
+
 class Lifecycle:
-    """Starting, stopping and restarting ComfyUI."""
+    """Starting, stopping and restarting ComfyUI, and what it holds."""
 
     def __init__(self, opened: Opened[ComfyUI]) -> None:
         """Takes what returns the thing to work on, made when it is first needed."""
@@ -82,3 +87,9 @@ class Lifecycle:
             client=caller.client, force=request.force, requeue=request.requeue, wait_s=wait_s
         )
         return report.of_lifecycle(await caller.wait_for(restarting, "ComfyUI restarts", wait_s))
+
+    async def comfyui_free(self, _caller: Caller, _request: Free) -> Facts:
+        """Unload ComfyUI's models and free memory, once no prompt runs; says what is free. A stuck step keeps its."""
+        from mcp_background_job.comfyui.reports import report
+
+        return report.of_freed(await (await self._open()).free())

@@ -28,7 +28,9 @@ CANCEL_S = 50.0
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """Nothing more is to be known."""
+    """What is to be known."""
+
+    log: Annotated[bool, Field(description="its own log too, the last lines")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,14 +108,16 @@ class Rendering:
         self._open = opened
         self._expect = expect
 
-    async def comfyui_status(self, _caller: Caller, _request: Status) -> Facts:
+    async def comfyui_status(self, _caller: Caller, request: Status) -> Facts:
         """What ComfyUI does now: reachable or why not, running and pending prompts with progress, memory, process.
 
         reachable=false means that the queue is unknown, not empty.
         """
         from mcp_background_job.comfyui.reports import report
 
-        return report.of_status(await (await self._open()).status())
+        comfyui = await self._open()
+        known = report.of_status(await comfyui.status())
+        return known | {"log": await comfyui.log()} if request.log and known["reachable"] else known
 
     async def comfyui_submit(self, caller: Caller, request: Submit) -> Facts:
         """Queue a workflow in ComfyUI; returns prompt_id and, if it ends in time, outputs or the error.

@@ -47,6 +47,7 @@ def comfyui_actions(opened: Opened[ComfyUI], expect: Expect = nobody) -> list[Ac
         Action(
             Downloading(opened).comfyui_download, Effects.ADDS, LIMIT_S, unmet=_NOT_DOWNLOADED, form=forms.DownloadForm
         ),
+        Action(lifecycle.comfyui_free, Effects.ENDS, form=forms.FreedForm),
         Action(lifecycle.start_comfyui, Effects.STARTS, START_S, unmet=_NOT_STARTED, form=forms.LifecycleForm),
         Action(lifecycle.stop_comfyui, Effects.ENDS, STOP_S, form=forms.LifecycleForm),
         Action(lifecycle.restart_comfyui, Effects.STARTS, START_S, unmet=_NOT_STARTED, form=forms.LifecycleForm),

@@ -13,6 +13,7 @@ from mcp_background_job.comfyui.process.process import ServerProcess
 from mcp_background_job.comfyui.prompts.asked import texts_in
 from mcp_background_job.comfyui.prompts.cancel import Cancelled
 from mcp_background_job.comfyui.prompts.cancel_plan import Verdict
+from mcp_background_job.comfyui.prompts.freeing import Freed
 from mcp_background_job.comfyui.prompts.prompts import Prompt
 from mcp_background_job.comfyui.prompts.submit import Submitted
 from mcp_background_job.comfyui.prompts.wedge import Wedge
@@ -308,6 +309,17 @@ def of_lifecycle(outcome: Outcome) -> Report:
         begun_anew_by_batches=list(outcome.of_batches) or None,
         detail=outcome.detail or None,
         output=outcome.output or None,
+    )
+
+
+def of_freed(freed: Freed) -> Report:
+    """Return what came of the wish to free memory."""
+    if freed.behind:
+        detail = f"ComfyUI frees its memory when prompt {freed.behind} has ended, and not if that is stuck"
+        return {"status": "noted", "detail": detail, **without_none(**_memory(freed.after))}
+    before = _memory(freed.before)
+    return {"status": "freed", "detail": "ComfyUI has let go of models and results"} | without_none(
+        **_memory(freed.after), vram_before=before["vram"], ram_before=before["ram"]
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from aiohttp import web
 
 from tests.comfyui_simulator import stats
+from tests.comfyui_simulator.executor import Executor
 from tests.comfyui_simulator.flags import Flags
 from tests.comfyui_simulator.logs import LogRing
 from tests.comfyui_simulator.nodes.catalogue import CATALOGUE, object_info
@@ -22,7 +23,8 @@ _ASSETS_DISABLED: dict[str, Any] = {
 
 
 class InfoRoutes:
-    def __init__(self, flags: Flags, ring: LogRing, publisher: Publisher) -> None:
+    def __init__(self, flags: Flags, ring: LogRing, publisher: Publisher, executor: Executor) -> None:
+        self._executor = executor
         self._new = flags.new
         self._old_interrupt = flags.old_interrupt
         self._output_directory = flags.output_directory
@@ -54,7 +56,9 @@ class InfoRoutes:
         router.add_get("/", self._page)
 
     async def _system_stats(self, _request: web.Request) -> web.Response:
-        return web.json_response(stats.system_stats(new=self._new, old_interrupt=self._old_interrupt))
+        return web.json_response(
+            stats.system_stats(new=self._new, old_interrupt=self._old_interrupt, is_freed=self._executor.is_freed)
+        )
 
     async def _object_info(self, _request: web.Request) -> web.Response:
         return web.json_response({name: object_info(node, new=self._new) for name, node in CATALOGUE.items()})

@@ -9,24 +9,26 @@ from mcp_background_job.cli.arguments import AsJson
 from mcp_background_job.cli.comfyui import sentences, show
 from mcp_background_job.cli.comfyui.session import with_comfyui
 from mcp_background_job.cli.session import caller
+from mcp_background_job.cli.show import escaped
 from mcp_background_job.cli.wording import typed
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.reports.report import Report
 
-_TOLD = ("reachable", "why", "detail", "url", "version", "running", "pending", "more_pending")
+_TOLD = ("reachable", "why", "detail", "url", "version", "running", "pending", "more_pending", "log")
 
 
-def status(*, as_json: AsJson = False) -> int:
+def status(*, log: bool = False, as_json: AsJson = False) -> int:
     """Show what ComfyUI does now: what runs and waits, its memory, its process; or why it does not answer.
 
     Args:
+        log: Its own log too, the last lines: of a ComfyUI that is no job of ours as well.
         as_json: Print JSON, with the field names of the tools.
     """
-    return with_comfyui(lambda comfyui: _status(comfyui, as_json=as_json))
+    return with_comfyui(lambda comfyui: _status(comfyui, Status(log=log), as_json=as_json))
 
 
-async def _status(comfyui: ComfyUI, *, as_json: bool) -> int:
-    known = await Rendering(at_hand(comfyui)).comfyui_status(caller(), Status())
+async def _status(comfyui: ComfyUI, asked: Status, *, as_json: bool) -> int:
+    known = await Rendering(at_hand(comfyui)).comfyui_status(caller(), asked)
     if as_json:
         terminal.as_json(known)
     else:
@@ -39,6 +41,8 @@ def _write(known: Report) -> None:
         show.sentence(sentences.of_status(known), "in_progress" if known["running"] else "completed")
         show.facts(known, _TOLD)
         show.queue(known)
+        for line in known.get("log", ()):
+            terminal.line(escaped(line.rstrip()))
     else:
         terminal.say(typed(sentences.of_status(known)))
         show.facts(known, _TOLD)
