@@ -79,6 +79,16 @@ def test_a_model_that_refuses_the_key_fails_it_with_that_reason(agent: Agent, st
     assert str(status) in end.data["error"]
 
 
+@pytest.mark.parametrize(("status", "reason"), [(429, "rate_limit"), (500, "server_error"), (404, "api_error")])
+def test_a_model_that_cannot_be_asked_fails_it_for_the_reason_that_all_have(
+    agent: Agent, status: int, reason: str
+) -> None:
+    if agent.adapter.name != "codex":
+        pytest.skip(f"{agent.adapter.name} tries again for minutes")
+    end = _end(agent.run(f"http{status}"))
+    assert (end.status, end.data["reason"]) == (RunStatus.FAILED, reason)
+
+
 def test_a_connection_that_is_lost_and_made_again_ends_well(agent: Agent, model: FakeModel) -> None:
     run = agent.run("flaky")
     assert _completed(run)["final_response"] == "hello from the model"
