@@ -59,7 +59,8 @@ ask the user, then restart_comfyui(force=true, requeue="pending"). "unreachable"
 
 RUNS_INSTRUCTIONS = """\
 Other agents: spawn_run starts one, poll_events follows it, continue_run answers it or goes on after its end,
-cancel_run ends it with everything that it started. "failed" without a result is never success."""
+cancel_run ends it with everything that it started. What it asks and its end are told on top of your next answer;
+wait_for_job takes run ids too. "failed" without a result is never success."""
 
 
 def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider | None = None) -> FastMCP[Any]:
