@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Any, cast
 
+from mcp_background_job.jobdir.layout import StateDir
+from mcp_background_job.jobdir.marks import open_jobs
 from tests.nursery.starts import program
 from tests.patience import PATIENCE_S
 
@@ -74,7 +76,7 @@ class CommandLine:
         for child in self.children:
             child.kill()
             child.communicate(timeout=PATIENCE_S)
-        if self.state_dir.exists():
+        if open_jobs(StateDir(str(self.state_dir))):
             live = json.loads(self("list", "-aA", "--status", "running,queued", "--json").stdout)["jobs"]
             if live:
                 self.ok("kill", *(job["job_id"] for job in live), "--grace", "0")
