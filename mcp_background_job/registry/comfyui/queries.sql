@@ -181,9 +181,12 @@ SELECT stage, nullif(ending, '') AS ending, number FROM counts WHERE batch_id = 
 
 -- at_server --
 -- Sent and not known to have ended; or gone with its server, to be sent again. Without graphs.
+-- Each kind by itself: with an OR, SQLite looks through all that have ended.
 SELECT *, '' AS graph, '{}' AS extra_data FROM submissions
-WHERE batch_id = :batch_id AND retried_as IS NULL AND stage IN ('sending', 'accepted')
-  AND (ending IS NULL OR ending = 'lost_to_restart')
+WHERE batch_id = :batch_id AND retried_as IS NULL AND stage IN ('sending', 'accepted') AND ending IS NULL
+UNION ALL
+SELECT *, '' AS graph, '{}' AS extra_data FROM submissions
+WHERE batch_id = :batch_id AND retried_as IS NULL AND stage IN ('sending', 'accepted') AND ending = 'lost_to_restart'
 ORDER BY position;
 
 -- claim_next --
