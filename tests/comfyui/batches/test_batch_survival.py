@@ -3,6 +3,7 @@
 The law, held against the ledger of ComfyUI, which no death reaches:
 
 * Without the death of ComfyUI itself every prompt is submitted, begins and ends exactly once.
+* Whoever is killed but ComfyUI, every prompt completes; what ran when ComfyUI died twice fails, and nothing else.
 * With each death of ComfyUI at most those prompts are submitted again that were at it, which are never more than
   ``max_queued``, and of these only such whose end nobody had read by then: its history dies with it.
 """
@@ -25,6 +26,7 @@ from pathlib import Path
 
 import pytest
 
+from mcp_background_job.core.comfyui.attempt import FATAL
 from mcp_background_job.core.naming import Asker
 from mcp_background_job.jobs.manager import JobManager
 from tests.comfyui.batches.batch_support import House, house, quick
@@ -101,13 +103,17 @@ class _Assault:
         while (status := self.look()) not in ("succeeded", "failed", "canceled"):
             assert time.monotonic() < deadline, f"{status}: {self.home.rows(self.batch_id)}"
             await asyncio.sleep(0.1)
-        assert status == "succeeded"
+        assert status in ("succeeded", "failed")
 
     def assert_lawful(self, count: int) -> None:
         rows = self.home.rows(self.batch_id)
         assert [row.position for row in rows] == list(range(count))
-        assert {row.ending for row in rows} == {"completed"}
         lives = list(self.home.ledger.lives())
+        # By chance one may run at two deaths of ComfyUI, and is then taken for the cause.
+        suspects = {row.prompt_id for row in rows if row.ending == "failed"}
+        assert {row.ending for row in rows if row.prompt_id not in suspects} == {"completed"}
+        for suspect in suspects:
+            assert sum(("began", suspect) in life for life in lives[:-1]) >= FATAL
         assert len(lives) == len(self.known) + 1
         again: list[set[str]] = [set() for _ in lives]
         last: dict[str, int] = {}
@@ -124,7 +130,7 @@ class _Assault:
             assert not again[number] & known
         assert last.keys() == {row.prompt_id for row in rows}
         ended = {prompt_id for life in lives for what, prompt_id in life if what == "ended"}
-        assert ended == last.keys()
+        assert ended | suspects == last.keys()
         assert self.home.ledger.most_at_once(last) <= MAX_QUEUED
 
 
