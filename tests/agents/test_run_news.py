@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -178,6 +180,7 @@ async def test_nobody_looks_for_one_who_awaits_no_run_and_a_run_that_is_gone_is_
 ASKS = """
 said = greet()
 allowed = ask("r1", "rm -rf " + said)
+open(GO).read()
 speak("answer: " + allowed["behavior"])
 done("ok")
 while hear() is not None:
@@ -201,11 +204,13 @@ async def _news(client: Caller) -> list[str]:
 async def test_a_question_that_nobody_polls_for_is_told_and_the_end_by_the_next_server(
     manager: JobManager, agents: Agents
 ) -> None:
+    go = agents.directory / "go"
+    os.mkfifo(go)
     asked: dict[str, Any] = {
         "backend": "claude_code",
         "cwd": str(agents.workspace),
         "prompt": "x",
-        "backend_config": agents.claude(ASKS).config,
+        "backend_config": agents.claude(f"GO = {str(go)!r}\n{ASKS}").config,
     }
     async with Client(build_server(manager, load_settings())) as first:
         client = Caller(first)
@@ -222,6 +227,7 @@ async def test_a_question_that_nobody_polls_for_is_told_and_the_end_by_the_next_
     later = build(load_settings())
     async with Client(build_server(later, load_settings())) as second:
         client = Caller(second)
+        await asyncio.to_thread(go.write_text, "")
         (end,) = await _news(client)
         assert f"{run_id} `" in end
         assert "completed" in end
