@@ -36,7 +36,7 @@ def persona_of(profile: str, cwd: str) -> str:
             return PERSONAS[profile]
         known = ", ".join(PERSONAS)
         raise InvalidRequestError(
-            f"profile {path} is not there; give the path of a file, or one of: {known}"
+            f"profile {path} cannot be read, as it is not there; give a file, or one of: {known}"
         ) from error
     except OSError as error:
         raise InvalidRequestError(f"profile {path} cannot be read: {error.strerror}") from error
