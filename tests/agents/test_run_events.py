@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mcp_background_job.agents import lines as line_module
@@ -60,7 +60,6 @@ def _whole(stream: bytes) -> list[tuple[bytes, Skip | None]]:
 
 
 @pytest.mark.usefixtures("short_lines")
-@settings(max_examples=300)
 @given(stream=STREAMS, sizes=st.lists(st.integers(1, 30)))
 @example(stream=b"x" * 17 + b"\ny", sizes=[16])
 def test_lines_are_the_same_however_the_stream_is_cut(stream: bytes, sizes: list[int]) -> None:
@@ -68,7 +67,6 @@ def test_lines_are_the_same_however_the_stream_is_cut(stream: bytes, sizes: list
 
 
 @pytest.mark.usefixtures("short_lines")
-@settings(max_examples=300)
 @given(stream=STREAMS, sizes=st.lists(st.integers(1, 30), min_size=1), stop=st.integers(0, 20))
 def test_another_splitter_goes_on_where_one_has_stopped(stream: bytes, sizes: list[int], stop: int) -> None:
     parts = _parts(stream, sizes)
@@ -109,7 +107,6 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=200)
 @given(data=st.dictionaries(st.text(st.characters(), max_size=6), JSON, max_size=5))
 def test_whatever_an_agent_says_can_be_written_and_read_again(data: dict[str, Any]) -> None:
     small, _ = cut(data, "artifacts/000001-x")
@@ -204,7 +201,6 @@ def _read(projection: Projection, splitter: LineSplitter, parts: list[Part]) -> 
         projection.take(splitter.feed(part))
 
 
-@settings(max_examples=100)
 @given(sizes=st.lists(st.integers(1, 3000)), stops=st.sets(st.integers(0, 10)))
 def test_events_are_the_same_however_the_log_is_read_and_however_often_the_reader_dies(
     sizes: list[int], stops: set[int]
@@ -259,7 +255,6 @@ class _Saying:
 
 
 @pytest.mark.requirement("runs.one_end")
-@settings(max_examples=300)
 @given(events=st.lists(EVENTS, max_size=12))
 def test_an_agent_can_neither_begin_nor_end_its_run_by_what_it_says(events: list[Event]) -> None:
     projection = Projection(_Saying(events), Checkpoint(status=RunStatus.RUNNING))

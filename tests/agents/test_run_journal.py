@@ -116,7 +116,6 @@ def test_an_answer_is_bounded_in_bytes_too(run: RunDir) -> None:
     assert reader.page(run, len(first), 1, known)[0]["seq"] == len(first) + 1
 
 
-@settings(max_examples=200)
 @given(text=st.text(max_size=30), steps=st.lists(st.integers(1, 9), min_size=1))
 def test_pieces_of_an_artifact_are_whole_characters_and_make_up_the_whole(
     tmp_path_factory: pytest.TempPathFactory, text: str, steps: list[int]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mcp_background_job.core.ladder import KILL_PATIENCE_S, Progress, Step, next_step
@@ -28,7 +28,6 @@ def climbed(progress: Progress, step: Step, now: float) -> Progress:
             return progress
 
 
-@settings(max_examples=300)
 @given(grace=GRACE, start=START, wake_ups=st.lists(st.tuples(SECONDS, st.booleans()), max_size=30))
 @example(grace=5.0, start=0.0, wake_ups=[(0.0, True), (0.0, True), (5.0, True), (0.0, True), (6.0, True), (1.0, True)])
 def test_steps_come_once_and_in_order_whatever_the_clock_and_the_processes_do(
@@ -62,7 +61,6 @@ def test_steps_come_once_and_in_order_whatever_the_clock_and_the_processes_do(
         steps.append(step)
 
 
-@settings(max_examples=200)
 @given(grace=GRACE, start=START, dies_after=st.integers(min_value=0, max_value=400))
 def test_one_who_wakes_up_when_told_always_gets_further(grace: float, start: float, dies_after: int) -> None:
     progress = Progress(grace)
@@ -81,7 +79,6 @@ def test_one_who_wakes_up_when_told_always_gets_further(grace: float, start: flo
     assert progress.reported, "what lives through hundreds of rounds was reported"
 
 
-@settings(max_examples=100)
 @given(grace=st.floats(max_value=0.0, allow_nan=False), start=START)
 def test_without_grace_the_first_step_is_sigkill(grace: float, start: float) -> None:
     assert next_step(Progress(grace), now=start, alive=True)[0] is Step.KILL

@@ -7,7 +7,7 @@ import sys
 import unicodedata
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mcp_background_job.core.output.rendering import Row, as_raw_text, fit, join, render, render_page
@@ -139,7 +139,6 @@ def length(rows: list[Row]) -> int:
     return sum(len(row.text) + 1 for row in rows)
 
 
-@settings(max_examples=300)
 @given(rows=ROWS, budget=st.integers(min_value=0, max_value=600), tail_share=st.sampled_from([0.0, 0.5, 0.8, 1.0]))
 def test_what_fits_is_kept_and_what_is_cut_is_counted(rows: list[Row], budget: int, tail_share: float) -> None:
     head, tail, cut = fit(rows, budget, tail_share=tail_share)
@@ -180,7 +179,6 @@ LOG = st.lists(
 ).map(b"".join)  # fmt: skip
 
 
-@settings(max_examples=300)
 @given(
     data=LOG,
     piece=st.integers(min_value=SMALLEST_PIECE, max_value=900),
@@ -203,7 +201,6 @@ def test_walking_a_log_page_by_page_takes_every_byte_once_and_ends(data: bytes, 
     assert pages <= len(data) + 1
 
 
-@settings(max_examples=200)
 @given(
     lines=st.lists(st.text(alphabet="abc\u20ac\U0001f600", min_size=1, max_size=40), max_size=60),
     piece=st.integers(min_value=SMALLEST_PIECE, max_value=900),
@@ -265,7 +262,6 @@ def test_raw_text_shows_bytes_that_are_no_text_as_escapes(data: bytes, text: str
     assert as_raw_text(data) == text
 
 
-@settings(max_examples=300)
 @given(data=st.one_of(st.binary(max_size=100), st.text(max_size=50).map(str.encode)))
 @example(data="\x9b31m\x90\x9d".encode())
 def test_raw_text_holds_no_character_that_a_terminal_obeys(data: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_background_job.core.schedule import RUNS, Decision, Waiting, decide
@@ -41,7 +41,6 @@ def queues(draw: st.DrawFn) -> list[Waiting]:
 ENDED = st.dictionaries(st.sampled_from(IDS), st.sampled_from([None, *Outcome]))
 
 
-@settings(max_examples=300)
 @given(queue=queues(), running=st.integers(min_value=0, max_value=6), ended=ENDED)
 def test_no_limit_is_exceeded_and_nobody_starts_before_what_it_waits_for(
     queue: list[Waiting], running: int, ended: dict[str, Outcome | None]
@@ -69,7 +68,6 @@ def test_no_limit_is_exceeded_and_nobody_starts_before_what_it_waits_for(
     assert order == sorted(order)
 
 
-@settings(max_examples=100)
 @given(queue=queues(), ended=ENDED, data=st.data())
 def test_the_order_in_which_the_directory_lists_jobs_does_not_matter(
     queue: list[Waiting], ended: dict[str, Outcome | None], data: st.DataObject
@@ -166,7 +164,6 @@ def test_a_job_starts_when_each_of_its_pools_has_room() -> None:
     assert decide(queue, taken(3, runs=3), {}).launch == ["ja"]
 
 
-@settings(max_examples=200)
 @given(
     limits=st.lists(st.dictionaries(st.sampled_from(["a", "b"]), st.integers(1, 3)), max_size=8),
     running=st.dictionaries(st.sampled_from(["a", "b"]), st.integers(0, 3)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_background_job.core.output.screen import MAX_LINE, Screen, incomplete_tail, plain_lines
@@ -150,7 +150,6 @@ TERMINAL_TEXT = st.lists(
 ).map("".join)  # fmt: skip
 
 
-@settings(max_examples=300)
 @given(text=TERMINAL_TEXT)
 def test_any_text_can_be_drawn_and_its_size_is_that_of_its_lines(text: str) -> None:
     screen = Screen()
@@ -167,7 +166,6 @@ def test_any_text_can_be_drawn_and_its_size_is_that_of_its_lines(text: str) -> N
         assert "\n" not in line.text
 
 
-@settings(max_examples=200)
 @given(text=st.text(alphabet=st.characters(exclude_categories=["Cc", "Cs"]), max_size=40))
 def test_text_without_controls_is_shown_as_it_is(text: str) -> None:
     screen = Screen()
@@ -218,13 +216,11 @@ def test_what_nothing_can_complete_is_not_kept(data: bytes) -> None:
     assert incomplete_tail(data) == 0
 
 
-@settings(max_examples=300)
 @given(data=st.binary(max_size=400))
 def test_what_is_kept_is_never_more_than_the_data_nor_without_bound(data: bytes) -> None:
     assert 0 <= incomplete_tail(data) <= min(len(data), 256)
 
 
-@settings(max_examples=200)
 @given(text=st.text(max_size=50), cut=st.integers(min_value=0, max_value=200))
 def test_text_cut_where_it_may_be_cut_decodes_as_a_whole(text: str, cut: int) -> None:
     data = text.encode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_background_job.core.text import duration, one_line, size
@@ -51,7 +51,6 @@ def test_a_number_of_bytes_reads(count: int, text: str) -> None:
     assert size(count) == text
 
 
-@settings(max_examples=200)
 @given(text=st.text(), limit=st.integers(min_value=1, max_value=80))
 def test_one_line_is_one_line_within_its_limit(text: str, limit: int) -> None:
     line = one_line(text, limit)

@@ -394,7 +394,7 @@ OPERATIONS = st.lists(
 )
 
 
-@settings(max_examples=120)
+@settings(max_examples=80)
 @given(
     operations=OPERATIONS,
     choice=CHOICES,

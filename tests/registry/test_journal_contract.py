@@ -572,7 +572,7 @@ def without_a_file() -> SqliteJournal:
     return journal
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(
     first=st.tuples(*[submissions(st.just(prompt_id)) for prompt_id in IDS]),
     operations=OPERATIONS,
