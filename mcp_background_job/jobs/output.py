@@ -27,6 +27,9 @@ TAIL_BUDGET = 24_000
 #: The same, of one that only says that the wait is not over: whoever waits for hours asks often.
 NEWS_BUDGET = 500
 
+#: The same, for whoever knows some of its output already: 72 waits of 50 s with new output each take 6,000 tokens.
+MORE_NEWS_BUDGET = 160
+
 #: Bytes of the newest output from which as much is shown.
 _NEWS_READ = 32 * 1024
 

@@ -127,12 +127,13 @@ async def test_a_wait_that_is_not_over_is_told_in_few_words(memory_manager: JobM
     assert 4000 < len(whole.output) < 7000
 
 
-async def test_an_hour_of_waiting_costs_few_tokens(memory_manager: JobManager, waiting: Waiting) -> None:
+@pytest.mark.parametrize("each", [0, 25])
+async def test_an_hour_of_waiting_costs_few_tokens(memory_manager: JobManager, waiting: Waiting, each: int) -> None:
     job = await start(memory_manager, name="training")
     cost = 0
     for number in range(72):
-        if number == 0:
-            await say(memory_manager, job, *("a line of output" for _ in range(1800)))
+        if each or number == 0:
+            await say(memory_manager, job, *("a line of output" for _ in range(each or 1800)))
         cost += size(await wait(waiting, job, wait_s=0.001))
     assert cost / 4 <= 6000
 

@@ -15,7 +15,7 @@ from mcp_background_job.core.text import duration, size
 from mcp_background_job.core.waiting import Why
 from mcp_background_job.executors import lanes
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.jobs.output import EXCERPT_BUDGET, NEWS_BUDGET, Excerpt
+from mcp_background_job.jobs.output import EXCERPT_BUDGET, MORE_NEWS_BUDGET, NEWS_BUDGET, Excerpt
 from mcp_background_job.jobs.waiting.wait import Waited, WaitRequest
 
 
@@ -78,6 +78,8 @@ class Answering:
         """Return what became of a wait, with the output that is new; the caller knows it then."""
         job, found = waited.job, waited.found
         brief = budget.no_news if waited.why in (None, Why.TIMEOUT) else None
+        if brief is not None and turn.since:
+            brief = min(brief, MORE_NEWS_BUDGET)
         excerpt, told = await self._shown(waited, turn.since, budget.news, brief)
         so_far = None
         if brief is not None or (turn.since and not excerpt.text):
