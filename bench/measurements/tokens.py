@@ -33,6 +33,8 @@ _COMFYUI_TOOLS = {
     "comfyui_batch",
     "comfyui_session",
     "comfyui_jobs",
+    "comfyui_models",
+    "comfyui_nodes",
     "comfyui_errors",
     "comfyui_download",
     "comfyui_clear_history",

@@ -57,6 +57,8 @@ _COMFYUI_COMMANDS = (
         "Begin a session in this directory.",
     ),
     ("track", "mcp_background_job.cli.commands.comfyui.track:track", "Add a prompt to a session."),
+    ("models", "mcp_background_job.cli.commands.comfyui.inventory:models", "Search the models that it has."),
+    ("nodes", "mcp_background_job.cli.commands.comfyui.inventory:nodes", "Search the kinds of nodes that it has."),
     (
         "clear-history",
         "mcp_background_job.cli.commands.comfyui.clear_history:clear_history",

@@ -28,6 +28,8 @@ COMMANDS = {
     "comfyui_batch": "comfyui batch",
     "comfyui_jobs": "comfyui jobs",
     "comfyui_errors": "comfyui errors",
+    "comfyui_models": "comfyui models",
+    "comfyui_nodes": "comfyui nodes",
     "comfyui_session": "comfyui session",
     "comfyui_clear_history": "comfyui clear-history",
     "comfyui_download": "comfyui download",

@@ -29,6 +29,7 @@ from mcp_background_job.comfyui.prompts.conversion import Converter
 from mcp_background_job.comfyui.prompts.freeing import Freed
 from mcp_background_job.comfyui.prompts.history import History
 from mcp_background_job.comfyui.prompts.inputs import Inputs
+from mcp_background_job.comfyui.prompts.inventory import Inventory
 from mcp_background_job.comfyui.prompts.prompts import Prompt, Prompts
 from mcp_background_job.comfyui.prompts.queue_memory import QueueMemory
 from mcp_background_job.comfyui.prompts.server_end import ServerEnds
@@ -105,6 +106,7 @@ class ComfyUI:
         self.prompts.tell(self._witness)
         self._events.when_over(self.prompts.get)
         self.converter = Converter(self._client)
+        self.inventory = Inventory(self._client)
         self.uploads = Uploads(endpoint, SqliteUploads(journal.database))
         self.inputs = Inputs(self.prompts, self.uploads, self._batches.prompt_at, endpoint)
         self.submitter = Submitter(

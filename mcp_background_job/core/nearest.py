@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 
 def nearest(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
-    """Return the known names that are most like a name, best first: in any case, and whatever folder they are in."""
+    """Return the known names that are most like a name, best first; case, folder and ending mean nothing."""
     import difflib  # noqa: PLC0415  only for a name that is not known
 
     by_plain: dict[str, str] = {}
@@ -16,4 +17,4 @@ def nearest(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
 
 
 def _plain(name: str) -> str:
-    return name.replace("\\", "/").rsplit("/", 1)[-1].lower()
+    return re.sub(r"\.[a-z]{2,}$", "", name.replace("\\", "/").rsplit("/", 1)[-1].lower())

@@ -161,12 +161,14 @@ class Queueing:
 
     async def comfyui_errors(self, caller: Caller, request: ListErrors) -> Facts:
         """Why prompts failed last: exception, node, traceback; models and nodes that are missing are named."""
-        from mcp_background_job.comfyui.reports import queue_report
+        from mcp_background_job.comfyui.prompts.diagnosis import all_of
+        from mcp_background_job.comfyui.reports import inventory_report, queue_report
 
         comfyui = await self._open()
         among = await comfyui.among(request.session, request.batch, caller.directory)
         explained, trouble = await comfyui.catalogue.errors(among=among, limit=_checked(caller, request.limit))
-        return queue_report.of_errors(explained, trouble)
+        near = await comfyui.inventory.near(all_of(one.missing for one in explained))
+        return queue_report.of_errors(explained, trouble) | inventory_report.of_near(near)
 
     async def comfyui_clear_history(self, _caller: Caller, request: ClearHistory) -> Facts:
         """Remove old entries from ComfyUI's history. What was submitted here stays known; files are not touched."""

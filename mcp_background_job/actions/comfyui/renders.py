@@ -196,7 +196,7 @@ async def _queued(
 async def _submitted(
     caller: Caller, comfyui: ComfyUI, workflow: Workflow, request: Submit, *, session_id: str, wait_s: float
 ) -> Facts:
-    from mcp_background_job.comfyui.reports import report
+    from mcp_background_job.comfyui.reports import inventory_report, report
 
     submitting = comfyui.submitter.submit(
         workflow,
@@ -206,7 +206,8 @@ async def _submitted(
         wait_s=wait_s,
         session_id=session_id,
     )
-    return report.of_submission(await caller.wait_for(submitting, "ComfyUI renders", wait_s))
+    submitted = await caller.wait_for(submitting, "ComfyUI renders", wait_s)
+    return report.of_submission(submitted) | inventory_report.of_near(await comfyui.inventory.near(submitted.missing))
 
 
 async def _batched(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mcp_background_job.actions.action import Action, Effects
 from mcp_background_job.actions.comfyui import forms
 from mcp_background_job.actions.comfyui.inputs import Uploading
+from mcp_background_job.actions.comfyui.inventory import Looking
 from mcp_background_job.actions.comfyui.lifecycle import START_S, STOP_S, Lifecycle
 from mcp_background_job.actions.comfyui.outputs import LIMIT_S, Downloading
 from mcp_background_job.actions.comfyui.queue import Queueing
@@ -32,6 +33,7 @@ _NOT_STARTED = frozenset({"failed"})
 def comfyui_actions(opened: Opened[ComfyUI], expect: Expect = nobody) -> list[Action[Any, Any]]:
     """Return all that can be done with a ComfyUI; ``expect`` notes who is to be told of the end of a batch."""
     rendering, queueing, lifecycle = Rendering(opened, expect), Queueing(opened, expect), Lifecycle(opened)
+    looking = Looking(opened)
     return [
         Action(rendering.comfyui_status, Effects.LOOKS, form=forms.StatusForm),
         Action(rendering.comfyui_submit, Effects.STARTS, MAX_WAIT_S, unmet=_NOT_SUBMITTED, form=forms.SubmissionForm),
@@ -42,6 +44,8 @@ def comfyui_actions(opened: Opened[ComfyUI], expect: Expect = nobody) -> list[Ac
         Action(queueing.comfyui_session, Effects.NOTES, form=forms.SessionForm),
         Action(queueing.comfyui_jobs, Effects.LOOKS, form=forms.PromptsForm),
         Action(queueing.comfyui_errors, Effects.LOOKS, form=forms.ErrorsForm),
+        Action(looking.comfyui_models, Effects.LOOKS, form=forms.ModelsForm),
+        Action(looking.comfyui_nodes, Effects.LOOKS, form=forms.NodesForm),
         Action(queueing.comfyui_clear_history, Effects.ENDS, form=forms.ClearedForm),
         Action(Uploading(opened).comfyui_upload, Effects.ADDS, LIMIT_S, unmet=_NOT_UPLOADED, form=forms.UploadForm),
         Action(

@@ -25,7 +25,14 @@ def write(known: Report) -> None:
     elif listing.is_known(known):
         terminal.line("no prompt has failed")
     terminal.flush()
+    nearest(known)
     listing.warn(known)
+
+
+def nearest(known: Report) -> None:
+    """Write what is there that is most like what is missing."""
+    for name, names in known.get("nearest", {}).items():
+        terminal.say(f"nearest to {name}: {', '.join(names)}")
 
 
 def _paragraph(failure: Report) -> None:

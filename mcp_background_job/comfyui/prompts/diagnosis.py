@@ -15,6 +15,8 @@ from mcp_background_job.comfyui.wire.answers import Failure, Refused
 #: Those that ComfyUI itself looks for, and what well-known custom nodes load.
 _ENDINGS = r"\.(?:safetensors|sft|ckpt|pth|pt2?|bin|pkl|gguf|onnx)"
 
+_IS_MODEL = re.compile(rf"{_ENDINGS}$", re.IGNORECASE)
+
 #: Characters of a message that are looked at; more is a dump of something.
 _LOOKED_AT = 10_000
 
@@ -81,6 +83,17 @@ def missing_of_refusal(refused: Refused) -> Missing:
     )
     nodes = [refused.missing_node] if refused.missing_node else _NO_NODE.findall(refused.message[:_LOOKED_AT])
     return Missing(_unique(models), _unique(nodes))
+
+
+def all_of(several: Iterable[Missing]) -> Missing:
+    """Return all that is missing, each once."""
+    every = list(several)
+    return Missing(_unique(m for one in every for m in one.models), _unique(n for one in every for n in one.nodes))
+
+
+def is_model(name: str) -> bool:
+    """Tell whether a name is one of a file with a model."""
+    return bool(_IS_MODEL.search(name))
 
 
 def _unique(names: Iterable[str]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from mcp_background_job.comfyui.process.process import Baselines, ServerProcess
 from mcp_background_job.comfyui.prompts.cancel_plan import Place
+from mcp_background_job.comfyui.prompts.diagnosis import Missing, missing_of_refusal
 from mcp_background_job.comfyui.prompts.inputs import Inputs, is_about_a_reference
 from mcp_background_job.comfyui.prompts.prompts import Located, Prompt, Prompts, graph_of, locate
 from mcp_background_job.comfyui.prompts.results import cause_of_refusal, content_of_refusal
@@ -50,6 +51,7 @@ class Submitted:
         refused: why the server did not take it.
         node_errors: what is wrong with its nodes; if it was taken, of branches that will not run.
         number: its place in the queue.
+        missing: what the server does not have, if it was refused for that.
     """
 
     prompt_id: str
@@ -57,6 +59,7 @@ class Submitted:
     refused: str = ""
     node_errors: tuple[NodeError, ...] = field(default=())
     number: float | None = None
+    missing: Missing = field(default_factory=Missing)
 
 
 class Submitter:
@@ -120,7 +123,10 @@ class Submitter:
         await lanes.journal(self._journal.record, [submission], session_id=session_id, boot=boot)
         answer = await self.send(submission)
         if isinstance(answer, Refused):
-            return Submitted(submission.prompt_id, refused=answer.message, node_errors=answer.node_errors)
+            missing = missing_of_refusal(answer)
+            return Submitted(
+                submission.prompt_id, refused=answer.message, node_errors=answer.node_errors, missing=missing
+            )
         prompt = await self.wait(answer.prompt_id, wait_s)
         return Submitted(answer.prompt_id, prompt, node_errors=answer.node_errors, number=answer.number)
 

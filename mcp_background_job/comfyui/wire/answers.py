@@ -370,6 +370,13 @@ def _device(facts: Mapping[str, Any]) -> Device:
     )
 
 
+def names_of(answer: Any, what: str) -> list[str]:
+    """Read a list of names, such as ``GET /models``."""
+    if not isinstance(answer, list):
+        raise ValueError(f"{what} that is no list: {_shown(answer)}")  # noqa: TRY004  what is odd is data
+    return [str(name) for name in cast("list[Any]", answer)]
+
+
 def log_of(answer: Any) -> list[LogEntry]:
     """Read ``GET /internal/logs/raw``."""
     return [

@@ -125,10 +125,22 @@ class Client:
         with self._read("/system_stats"):
             return answers.stats_of(await self._json("GET", "/system_stats", read_s=read_s))
 
-    async def node_types(self) -> NodeTypes:
-        """Return the kinds of nodes that the server has."""
-        with self._read("/object_info"):
-            return NodeTypes(await self._json("GET", "/object_info", read_s=NODE_TYPES_S))
+    async def node_types(self, name: str = "") -> NodeTypes:
+        """Return the kinds of nodes that the server has, or the one with this name."""
+        path = f"/object_info/{quote(name, safe='')}" if name else "/object_info"
+        with self._read(path):
+            return NodeTypes(await self._json("GET", path, read_s=NODE_TYPES_S))
+
+    async def model_folders(self) -> list[str]:
+        """Return the folders that the server looks for models in."""
+        with self._read("/models"):
+            return answers.names_of(await self._json("GET", "/models"), "/models")
+
+    async def models(self, folder: str) -> list[str]:
+        """Return the models in a folder."""
+        path = f"/models/{quote(folder, safe='')}"
+        with self._read(path):
+            return answers.names_of(await self._json("GET", path, read_s=NODE_TYPES_S), path)
 
     async def log(self) -> list[LogEntry]:
         """Return the newest lines of the server's log."""

@@ -13,7 +13,7 @@ from mcp_background_job.actions.comfyui.renders import Rendering, Submit
 from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson, Follow, OptionalLimit, OptionalSeconds
-from mcp_background_job.cli.comfyui import batch_watching, ending, sentences, views
+from mcp_background_job.cli.comfyui import batch_watching, ending, failures, sentences, views
 from mcp_background_job.cli.comfyui.overrides import overrides_of
 from mcp_background_job.cli.comfyui.session import with_comfyui
 from mcp_background_job.cli.comfyui.watching import watch
@@ -120,6 +120,8 @@ async def _told(comfyui: ComfyUI, known: Report, wish: _Wish) -> int:
         view = views.live() if wish.follow and not wish.as_json else views.Nothing()
         ended = report.of_prompt(await watch(comfyui, known["prompt_id"], deadline, view))
         known = ended | {name: known[name] for name in _OF_SUBMISSION if name in known}
+    if not wish.as_json:
+        failures.nearest(known)
     if wish.as_json:
         terminal.as_json(known)
     elif known["status"] == "refused" or wish.is_awaited:

@@ -1,0 +1,124 @@
+"""What a server has: models, samplers, schedulers, kinds of nodes. They are searched: all would fill an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from mcp_background_job.comfyui.prompts.diagnosis import Missing, is_model
+from mcp_background_job.comfyui.wire.client import Client
+from mcp_background_job.comfyui.wire.node_types import NodeType, NodeTypes
+from mcp_background_job.core.nearest import nearest
+from mcp_background_job.errors import InvalidRequestError, UnreachableError
+
+#: Kinds that are no folders but choices of an input of the node that every render has.
+_CHOICES = {"samplers": "sampler_name", "schedulers": "scheduler"}
+_SAMPLER = "KSampler"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found: so many of all, and what is near where nothing was found."""
+
+    names: tuple[str, ...]
+    more: int = 0
+    near: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """The kinds of nodes that a search found."""
+
+    kinds: tuple[NodeType, ...]
+    more: int = 0
+    near: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Near:
+    """What is there that is most like what is missing, by the names of the missing."""
+
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+
+
+class Inventory:
+    """What one server has."""
+
+    def __init__(self, client: Client) -> None:
+        """Takes what asks the server."""
+        self._client = client
+
+    async def kinds(self) -> tuple[str, ...]:
+        """Return what can be searched: folders of models, and samplers and schedulers.
+
+        Raises:
+            UnreachableError: the server does not say; so for all but ``near``.
+        """
+        return (*await self._client.model_folders(), *_CHOICES)
+
+    async def models(self, kind: str | None, match: str, limit: int) -> Found:
+        """Return the models of a kind, or of all folders with these in front, that have each of the words in them.
+
+        Raises:
+            InvalidRequestError: the server has no such kind.
+        """
+        kinds = await self.kinds()
+        if kind is not None and kind not in kinds:
+            raise InvalidRequestError(f"kind {kind!r}: this server has {', '.join(kinds)}")
+        names = (
+            await self._of_kind(kind)
+            if kind
+            else [f"{one}/{name}" for one in kinds if one not in _CHOICES for name in await self._client.models(one)]
+        )
+        found = [name for name in names if has_words(match, name)]
+        near = () if found or not match else tuple(nearest(match, names))
+        return Found(tuple(found[:limit]), max(0, len(found) - limit), near)
+
+    async def _of_kind(self, kind: str) -> list[str]:
+        if kind not in _CHOICES:
+            return await self._client.models(kind)
+        sampler = (await self._client.node_types(_SAMPLER)).get(_SAMPLER)
+        inputs = sampler.inputs if sampler else ()
+        return [str(choice) for one in inputs if one.name == _CHOICES[kind] for choice in one.choices]
+
+    async def nodes(self, match: str, limit: int) -> Nodes:
+        """Return the kinds of nodes with each of the words in name, title or category; the best names first."""
+        types = await self._client.node_types()
+        found = [
+            kind
+            for kind in map(types.get, types)
+            if kind and has_words(match, f"{kind.name} {kind.display_name} {kind.category}")
+        ]
+        wanted = match.lower()
+        found.sort(key=lambda kind: (kind.name.lower() != wanted, not kind.name.lower().startswith(wanted)))
+        near = () if found else tuple(nearest(match, types))
+        return Nodes(tuple(found[:limit]), max(0, len(found) - limit), near)
+
+    async def near(self, missing: Missing) -> Near:
+        """Return what is most like what is missing; nothing where the server does not say what it has."""
+        if not missing.models and not missing.nodes:
+            return Near()
+        try:
+            types = await self._client.node_types()
+        except UnreachableError:  # what is missing is known all the same
+            return Near()
+        return near_in(types, missing)
+
+
+def near_in(types: NodeTypes, missing: Missing) -> Near:
+    """Return what is most like what is missing, among the kinds of nodes and the models that these may have."""
+    models = list(dict.fromkeys(_models(types))) if missing.models else []
+    near = {name: tuple(nearest(name, types)) for name in missing.nodes}
+    near |= {name: tuple(nearest(name, models)) for name in missing.models}
+    return Near({name: names for name, names in near.items() if names})
+
+
+def _models(types: NodeTypes) -> Iterable[str]:
+    for kind in map(types.get, types):
+        for one in kind.inputs if kind else ():
+            yield from (choice for choice in one.choices if isinstance(choice, str) and is_model(choice))
+
+
+def has_words(match: str, text: str) -> bool:
+    """Tell whether a text has each of some words, in any case."""
+    return all(word in text.lower() for word in match.lower().split())
