@@ -11,7 +11,10 @@ CODEX := $(AGENTS)/codex/codex_cli_bin/bin/codex
 GEMINI := $(AGENTS)/gemini/node_modules/.bin/gemini
 OPENCODE := $(AGENTS)/opencode/node_modules/.bin/opencode
 
-.PHONY: demo demo-comfyui test pytest test-agents check rules types nightly bench format lock clean
+# The front end of ComfyUI with its templates, and what drives a browser.
+FRONT_END := $(VENV)/front-end
+
+.PHONY: demo demo-comfyui test pytest test-agents test-front-end check rules types nightly bench format lock clean
 
 demo: $(READY)  ## see it work: about half a minute
 	$(BIN)/mcp-background-job demo
@@ -31,6 +34,15 @@ test-agents: $(CODEX) $(GEMINI) $(OPENCODE)  ## real agents, against a model on 
 $(CODEX): Makefile | $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
 		--target $(AGENTS)/codex --upgrade openai-codex-cli-bin==0.163.0
+	@touch $@
+
+test-front-end: $(FRONT_END)  ## the real front end of ComfyUI, in Debian's Chromium: installs 250 MB; minutes
+	command -v chromium >/dev/null || apt-get install -y --no-install-recommends chromium
+	PYTHONPATH=$(FRONT_END) $(BIN)/python -m pytest -m front_end
+
+$(FRONT_END): Makefile | $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $@ --upgrade \
+		playwright==1.55.0 comfyui-frontend-package==1.27.10 comfyui-workflow-templates==0.1.95
 	@touch $@
 
 # Without npm these are missing, and their tests say so.

@@ -34,6 +34,7 @@ _COMFYUI_TOOLS = {
     "comfyui_session",
     "comfyui_jobs",
     "comfyui_models",
+    "comfyui_upload",
     "comfyui_nodes",
     "comfyui_errors",
     "comfyui_download",

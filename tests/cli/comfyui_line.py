@@ -22,7 +22,8 @@ COMMANDS = [
     *("status", "submit", "job", "jobs", "errors", "cancel", "move"),
     *("batch", "batch status", "batch cancel", "batch pause", "batch resume", "batch retry-failed"),
     *("sessions", "session", "session show", "session export", "session import", "new-session", "track"),
-    *("upload", "download", "download-session", "clear-history", "free", "start", "stop", "restart"),
+    *("upload", "download", "download-session", "clear-history", "free", "models", "nodes"),
+    *("start", "stop", "restart"),
 ]
 
 

@@ -38,7 +38,8 @@ def _behind(node_id: str, prompt: Prompt, object_info: Mapping[str, Any], known:
 
 
 def _is_link(value: Any, prompt: Prompt) -> bool:
-    return isinstance(value, list) and len(cast("list[Any]", value)) == 2 and str(value[0]) in prompt
+    parts = cast("list[Any]", value) if isinstance(value, list) else []
+    return len(parts) == 2 and str(parts[0]) in prompt
 
 
 def _plain(value: Any) -> Any:

@@ -70,6 +70,20 @@ class ErrorsForm(BaseModel):
     errors: Rows
 
 
+class ModelsForm(BaseModel):
+    """Models, or the kinds of them."""
+
+    models: list[str] | None = None
+    kinds: list[str] | None = None
+
+
+class NodesForm(BaseModel):
+    """Kinds of nodes by name, or one of them."""
+
+    nodes: dict[str, str] | None = None
+    inputs: dict[str, str] | None = None
+
+
 class ClearedForm(BaseModel):
     """A history that was cleared."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from mcp_background_job.comfyui.wire.node_types import Input, NodeType, NodeTypes
 from mcp_background_job.comfyui.workflows.obstacles import Obstacle, refusal_of, unknown
@@ -110,9 +110,13 @@ class _Conversion:
 
 def _leave_out_unneeded(prompt: dict[str, Any], obstacles: dict[str, Obstacle]) -> None:
     """Leave out what nothing in a prompt is linked to; it would be refused by the server only if something were."""
-    needed = {str(value[0]) for node in prompt.values() for value in node["inputs"].values() if isinstance(value, list)}
+    needed = {_source_of(value) for node in prompt.values() for value in node["inputs"].values()}
     for node_id in [node_id for node_id in obstacles if node_id not in needed]:
         del prompt[node_id], obstacles[node_id]
+
+
+def _source_of(value: Any) -> str:
+    return str(cast("list[Any]", value)[0]) if isinstance(value, list) else ""
 
 
 def _typed(gets: Mapping[str, Source | Given | None], values: Values) -> dict[str, Any]:
