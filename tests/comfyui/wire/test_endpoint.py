@@ -52,7 +52,7 @@ def test_what_is_connected_to_is_what_was_written() -> None:
     assert (found.address, found.websocket_url) == ("http://localhost:8188/gpu", "ws://localhost:8188/gpu/ws")
 
 
-LOGINS = {
+LOGINS: dict[str, tuple[str, str | None, dict[str, str], dict[str, str]]] = {
     "of the URL": ("http://me:p%40ss@x", None, {}, {"Authorization": "Basic bWU6cEBzcw=="}),
     "a token": ("http://x", "abc", {}, {"Authorization": "Bearer abc"}),
     "a token before the URL": ("http://me:pw@x", "abc", {}, {"Authorization": "Bearer abc"}),
