@@ -26,6 +26,7 @@ from mcp_background_job.errors import LaunchError, TooManyDescendantsError
 from mcp_background_job.jobdir import marks
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import StartRequest
+from tests.patience import until
 from tests.survival.support import another_manager, ended, exit_of, kill_and_wait, runner_of, start
 
 pytestmark = pytest.mark.real_process
@@ -137,7 +138,13 @@ async def test_descendants_run_in_the_place_of_the_first_and_the_answer_names_al
     child, grandchild = await family.run(first), await family.job(family.ids[-1])
     one._policy = dataclasses.replace(one._policy, max_jobs=9)  # there is room for jobs, and none for agents
     waiting = await family.run(None)
-    asked = [await runs.get(Reference((await one.find(job_id)).name)) for job_id in (child, waiting)]
+    inner = Reference((await one.find(child)).name)
+
+    async def runs_by_now() -> bool:  # somebody else may serve the queue just now, and start it a moment later
+        return (await runs.get(inner)).state.status == "running"
+
+    await until(runs_by_now, "the run within the run")
+    asked = [await runs.get(inner), await runs.get(Reference((await one.find(waiting)).name))]
     assert [run.state.status for run in asked] == ["running", "queued"]
     outer = asked[0].record.parent_run_id
     assert asked[1].waits_for == f"starts when fewer than 1 agents run (MCP_BG_MAX_RUNS); now run {first} `{outer}`"
