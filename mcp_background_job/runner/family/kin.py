@@ -77,6 +77,9 @@ class Kin:
         return f"with it ended {', '.join(named)}{more}" if named else ""
 
     def _tell(self) -> list[tree.Process]:
+        # Noted before anybody is told: the runner of one may be the first to take another out of the queue.
+        state = self._job.state_dir
+        self.told |= {job_id: state.job(job_id) for job_id in ancestry.open_descendants(state, self._job.job_id)}
         running = _running_within(self._job)
         for other, process in running:
             self.told[other.job_id] = other
@@ -94,8 +97,9 @@ class Kin:
             stop = stop or ancestry.stop_of_ancestors(state, (self._job.job_id, *ancestry.ancestors_of(self._job)))
             other = state.job(job_id)
             with contextlib.suppress(OSError):  # a full disk: it sees the stop itself when its turn comes
-                if stop and end_unowned(other, ancestry.withdrawn(stop)):
-                    self.told[job_id] = other
+                self.told[job_id] = other
+                if stop:
+                    end_unowned(other, ancestry.withdrawn(stop))
 
 
 def _running_within(job: JobDir) -> list[tuple[JobDir, tree.Process]]:
