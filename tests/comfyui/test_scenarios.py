@@ -89,7 +89,7 @@ async def _side_for(control: ComfyUI) -> int:
     for _ in range(2):  # the first one loads what the node needs
         graph = _blurs(4, _TRIAL)
         graph["1"]["inputs"]["color"] = random.randrange(1 << 24)  # noqa: S311  another picture is not in the cache
-        submitted = await control.submitter.submit(workflow.check(graph), wait_s=_REAL_PATIENCE_S)
+        submitted = await control.submitter.submit(workflow.of_api(graph), wait_s=_REAL_PATIENCE_S)
     assert submitted.prompt is not None
     assert submitted.prompt.finished is not None, submitted.prompt
     finished = submitted.prompt.finished
@@ -139,7 +139,7 @@ async def server(request: pytest.FixtureRequest, manager: JobManager) -> AsyncGe
 
 
 async def _submit(server: _Server, graph: dict[str, Any], wait_s: float = 0.0) -> str:
-    submitted = await server.control.submitter.submit(workflow.check(graph), wait_s=wait_s)
+    submitted = await server.control.submitter.submit(workflow.of_api(graph), wait_s=wait_s)
     assert submitted.prompt is not None, submitted.refused
     return submitted.prompt_id
 
@@ -157,7 +157,7 @@ async def test_a_server_tells_what_it_is_and_that_nothing_runs(server: _Server) 
 
 
 async def test_a_render_is_submitted_and_its_output_named(server: _Server) -> None:
-    submitted = await server.control.submitter.submit(workflow.check(_picture()), wait_s=_REAL_PATIENCE_S)
+    submitted = await server.control.submitter.submit(workflow.of_api(_picture()), wait_s=_REAL_PATIENCE_S)
     assert submitted.prompt is not None
     assert submitted.prompt.status == "completed"
     finished = submitted.prompt.finished
@@ -182,7 +182,7 @@ async def test_an_output_is_downloaded_once_and_shown(server: _Server, tmp_path:
 async def test_a_workflow_that_cannot_run_is_refused_with_the_node_at_fault(server: _Server) -> None:
     graph = _picture()
     del graph["2"]["inputs"]["images"]
-    refused = await server.control.submitter.submit(workflow.check(graph))
+    refused = await server.control.submitter.submit(workflow.of_api(graph))
     assert refused.prompt is None
     assert [error.node_id for error in refused.node_errors] == ["2"]
 
@@ -233,7 +233,7 @@ async def _over(server: _Server, batch_id: str) -> BatchView:
 
 async def test_a_batch_of_renders_runs_to_its_end(server: _Server) -> None:
     colors = [os.getpid() + number for number in range(1, 4)]
-    items = items_of([workflow.check(_picture())], {"1.inputs.color": colors}, "product")
+    items = items_of([workflow.of_api(_picture())], {"1.inputs.color": colors}, "product")
     made = await server.control.batches.create(items, note="colors", client="test")
 
     view = await _over(server, made.batch.batch_id)
@@ -245,7 +245,7 @@ async def test_a_batch_of_renders_runs_to_its_end(server: _Server) -> None:
 
 
 async def test_a_batch_is_canceled_with_the_render_that_runs(server: _Server) -> None:
-    items = items_of([workflow.check(server.long()) for _ in range(3)], {}, "product")
+    items = items_of([workflow.of_api(server.long()) for _ in range(3)], {}, "product")
     view = await server.control.batches.create(items, client="test")
     batch_id = view.batch.batch_id
     async with asyncio.timeout(_REAL_PATIENCE_S):
@@ -265,9 +265,9 @@ async def test_a_batch_is_canceled_with_the_render_that_runs(server: _Server) ->
 async def test_a_session_remembers_what_was_rendered_in_it(server: _Server) -> None:
     session = await server.control.sessions.new("test", "/test")
     submitted = await server.control.submitter.submit(
-        workflow.check(_picture()), note="one", wait_s=_REAL_PATIENCE_S, session_id=session.session_id
+        workflow.of_api(_picture()), note="one", wait_s=_REAL_PATIENCE_S, session_id=session.session_id
     )
-    items = items_of([workflow.check(_picture())], {"1.inputs.color": [7, 8]}, "product")
+    items = items_of([workflow.of_api(_picture())], {"1.inputs.color": [7, 8]}, "product")
     made = await server.control.batches.create(items, client="test", session_id=session.session_id)
     await _over(server, made.batch.batch_id)
 

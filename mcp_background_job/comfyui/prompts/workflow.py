@@ -96,6 +96,15 @@ def check(content: Any, name: str = "workflow") -> Workflow | Drawn:
         if not body["nodes"]:
             raise WorkflowError(f"{name} has no nodes")
         return Drawn(sendable(body, name), name)
+    return of_api(body, name)
+
+
+def of_api(body: Mapping[str, Any], name: str = "workflow") -> Workflow:
+    """Return a workflow from a graph in API format, alone or as the body of a request to ``/prompt``.
+
+    Raises:
+        WorkflowError: it is not one.
+    """
     prompt = body.get("prompt")
     if isinstance(prompt, dict) and "class_type" not in prompt:
         return Workflow(_graph(cast("dict[str, Any]", prompt), name), _extra(body.get("extra_data"), name))

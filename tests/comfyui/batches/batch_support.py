@@ -158,12 +158,12 @@ class House:
     async def create(self, count: int = 1, graph: Graph | None = None, **options: Any) -> str:
         """Make a batch of so many prompts of one workflow; returns its id."""
         values = {"1.inputs.seed": list(range(count))}
-        items = items_of([workflow.check(graph or quick())], values, "product")
+        items = items_of([workflow.of_api(graph or quick())], values, "product")
         return (await self.batches.create(items, client="test", **options)).batch.batch_id
 
     async def create_of(self, several: Sequence[Graph], **options: Any) -> str:
         """Make a batch of these workflows; returns its id."""
-        items = items_of([workflow.check(graph) for graph in several], {}, "product")
+        items = items_of([workflow.of_api(graph) for graph in several], {}, "product")
         return (await self.batches.create(items, client="test", **options)).batch.batch_id
 
     async def over(self, batch_id: str, patience_s: float = PATIENCE_S) -> BatchView:

@@ -9,7 +9,7 @@ from mcp_background_job.comfyui.prompts import workflow
 from mcp_background_job.errors import InvalidRequestError
 from tests.comfyui_simulator.nodes import graphs
 
-ITEMS = items_of([workflow.check(graphs.output())], {}, "product")
+ITEMS = items_of([workflow.of_api(graphs.output())], {}, "product")
 
 
 @pytest.mark.parametrize(("number", "expect"), [(1, None), (UNASKED, None), (UNASKED + 1, UNASKED + 1), (3, 3)])
@@ -31,7 +31,7 @@ def test_a_number_that_nobody_said_is_refused_with_it(number: int, expect: int |
 
 
 def test_all_workflows_and_all_values_count() -> None:
-    graph = workflow.check(graphs.stepped(1, 0.1))
+    graph = workflow.of_api(graphs.stepped(1, 0.1))
     items = items_of([graph, graph], {"1.inputs.steps": [*range(30)], "1.inputs.seconds": [*range(20)]}, "product")
     with pytest.raises(InvalidRequestError, match=r"1,200 prompts"):
         check_number(items, expect=None)

@@ -139,7 +139,7 @@ class Control:
 
     async def submit(self, graph: Any, note: str = "", *, front: bool = False) -> str:
         """Submit a graph, as the tool does; returns its prompt_id."""
-        submitted = await self.comfyui.submitter.submit(workflow.check(graph), note=note, front=front)
+        submitted = await self.comfyui.submitter.submit(workflow.of_api(graph), note=note, front=front)
         assert submitted.prompt is not None, submitted.refused
         return submitted.prompt_id
 

@@ -42,7 +42,7 @@ async def test_a_crash_is_followed_by_another_start_and_names_the_prompt_that_ca
         started = await control.lifecycle.start(client="test", wait_s=PATIENCE_S, again="on-failure")
         assert (started.status, started.pid) == ("started", the_listener(port))
         several = [graphs.sleeping(0.01), graphs.os_exit(42), graphs.sleeping(0.01)]
-        items = items_of([workflow.check(graph) for graph in several], {}, "product")
+        items = items_of([workflow.of_api(graph) for graph in several], {}, "product")
         batch = (await control.comfyui.batches.create(items)).batch
         async with asyncio.timeout(PATIENCE_S):
             await control.comfyui.feed(job_id=None, client="test", say=lambda _: None)

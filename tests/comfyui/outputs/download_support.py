@@ -33,7 +33,7 @@ class Site:
 
     async def run(self, graph: Graph, note: str = "") -> str:
         """Have a prompt run to its end; returns its id."""
-        submitted = await self.control.submitter.submit(workflow.check(graph), note=note, wait_s=PATIENCE_S)
+        submitted = await self.control.submitter.submit(workflow.of_api(graph), note=note, wait_s=PATIENCE_S)
         assert submitted.prompt is not None, submitted.refused
         assert submitted.prompt.finished is not None, submitted.prompt
         return submitted.prompt_id

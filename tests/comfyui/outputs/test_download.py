@@ -333,7 +333,7 @@ async def test_what_was_refused_or_canceled_before_it_ran_has_made_nothing(tmp_p
         await site.control.submit_running(graphs.stepped(1000, 0.1))
         waits = await site.control.submit(graphs.stepped(1, 0.0))
         await site.control.canceller.cancel_pending(waits)
-        refused = await site.control.submitter.submit(workflow.check(graphs.load_checkpoint("nowhere.safetensors")))
+        refused = await site.control.submitter.submit(workflow.of_api(graphs.load_checkpoint("nowhere.safetensors")))
         downloaded = await site.download(waits, refused.prompt_id)
         assert (downloaded.empty, downloaded.missed) == ([waits, refused.prompt_id], [])
         assert status_of(downloaded) == "downloaded"

@@ -95,7 +95,7 @@ async def test_what_a_prompt_has_made_so_far_is_downloaded_while_it_runs(tmp_pat
     async with site_of(tmp_path) as site:
         gate = tmp_path / "gate"
         graph = graphs.chain(graphs.file("a.txt", text="early"), graphs.gated(gate))
-        submitted = await site.control.submitter.submit(workflow.check(graph), note="n")
+        submitted = await site.control.submitter.submit(workflow.of_api(graph), note="n")
         prompt_id = submitted.prompt_id
 
         async def has_made() -> bool:

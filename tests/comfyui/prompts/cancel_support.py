@@ -55,7 +55,7 @@ class Control:
 
     async def submit(self, graph: Graph, *, wait_s: float = 0.0) -> str:
         """Submit a graph that is taken; returns its id."""
-        submitted = await self.submitter.submit(workflow.check(graph), wait_s=wait_s)
+        submitted = await self.submitter.submit(workflow.of_api(graph), wait_s=wait_s)
         assert submitted.prompt is not None, submitted.refused
         return submitted.prompt_id
 

@@ -47,7 +47,7 @@ class Lists:
 
     async def submit(self, graph: Any, *, note: str = "", session_id: str | None = None, wait_s: float = 0.0) -> str:
         """Submit a graph; returns its id, whether it was taken or refused."""
-        submitted = await self.submitter.submit(workflow.check(graph), note=note, session_id=session_id, wait_s=wait_s)
+        submitted = await self.submitter.submit(workflow.of_api(graph), note=note, session_id=session_id, wait_s=wait_s)
         return submitted.prompt_id
 
     async def run(self, graph: Any, **told: Any) -> str:

@@ -26,7 +26,7 @@ def made_of(simulator: Simulator, content: bytes) -> int:
 
 
 async def refused(site: Site, graph: Graph) -> str:
-    return (await site.control.submitter.submit(workflow.check(graph))).refused
+    return (await site.control.submitter.submit(workflow.of_api(graph))).refused
 
 
 @pytest.mark.real_process
@@ -66,7 +66,7 @@ async def test_what_has_not_ended_is_not_taken_from_and_nothing_is_submitted(tmp
     async with site_of(tmp_path) as site:
         source = await site.control.submit_running(graphs.gated(tmp_path / "gate"))
         with pytest.raises(InputPendingError, match=f"prompt {source}, whose output it takes, has not ended"):
-            await site.control.submitter.submit(workflow.check(graphs.from_image({"from": source})))
+            await site.control.submitter.submit(workflow.of_api(graphs.from_image({"from": source})))
         assert [one.prompt_id for one in site.control.journal.newest(site.control.client.endpoint.url, 9)] == [source]
         (tmp_path / "gate").touch()
 
@@ -84,7 +84,7 @@ async def test_what_has_not_ended_is_not_taken_from_and_nothing_is_submitted(tmp
 )
 def test_a_reference_that_is_not_written_as_it_has_to_be_is_refused(value: Any) -> None:
     with pytest.raises(WorkflowError, match=r'input image of node 1: write \{"from": PROMPT_ID'):
-        workflow.check(graphs.from_image(value))
+        workflow.of_api(graphs.from_image(value))
     with pytest.raises(WorkflowError, match=r'input image of node 1: write \{"from": PROMPT_ID'):
         expand(graphs.from_image("a.png"), {"1.inputs.image": [value]}, "product", limit=9)
 

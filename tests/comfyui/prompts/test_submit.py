@@ -37,7 +37,7 @@ def _the_one(control: Control) -> Submission:
 async def test_a_prompt_that_ends_in_time_comes_back_with_its_outputs(version: str, tmp_path: Path) -> None:
     async with controlled(tmp_path, "--version", version) as (control, _):
         submitted = await control.submitter.submit(
-            workflow.check(graphs.with_output(graphs.stepped(2, 0.05))), note="tea", wait_s=WAIT_S
+            workflow.of_api(graphs.with_output(graphs.stepped(2, 0.05))), note="tea", wait_s=WAIT_S
         )
         assert submitted.prompt
         assert submitted.prompt.status == "completed"
@@ -52,7 +52,7 @@ async def test_what_goes_to_the_front_runs_before_what_waits(version: str, tmp_p
     async with controlled(tmp_path, "--version", version) as (control, _):
         running = await control.submit_running(graphs.stepped(LONG, 0.1))
         later = await control.submit(graphs.stepped(LONG, 0.1))
-        sooner = await control.submitter.submit(workflow.check(graphs.stepped(LONG, 0.1)), front=True)
+        sooner = await control.submitter.submit(workflow.of_api(graphs.stepped(LONG, 0.1)), front=True)
         queue = await control.client.queue()
         assert (queue.position(sooner.prompt_id), queue.position(later)) == (1, 2)
         await control.cancel(running, clear_pending=True)
@@ -73,7 +73,7 @@ REFUSED = {
 async def test_a_graph_that_is_refused_says_why_and_runs_nothing(version: str, name: str, tmp_path: Path) -> None:
     graph, why = REFUSED[name]
     async with controlled(tmp_path, "--version", version) as (control, simulator):
-        submitted = await control.submitter.submit(workflow.check(graph))
+        submitted = await control.submitter.submit(workflow.of_api(graph))
         assert submitted.prompt is None
         told = submitted.refused + " ".join(f"{one.node_id} {one.message}" for one in submitted.node_errors)
         assert why in told
@@ -87,7 +87,7 @@ async def test_a_graph_that_is_refused_says_why_and_runs_nothing(version: str, n
 async def test_the_bad_branch_of_a_graph_is_named_and_the_rest_runs(version: str, tmp_path: Path) -> None:
     graph = graphs.output() | {"7": graphs.node("SimSleep")}  # without its seconds
     async with controlled(tmp_path, "--version", version) as (control, _):
-        submitted = await control.submitter.submit(workflow.check(graph), wait_s=WAIT_S)
+        submitted = await control.submitter.submit(workflow.of_api(graph), wait_s=WAIT_S)
         assert [error.node_id for error in submitted.node_errors] == ["7"]
         assert submitted.prompt
         assert submitted.prompt.status == "completed"
