@@ -39,15 +39,16 @@ def read(message: Mapping[str, Any]) -> Message:
     data: dict[str, Any] = {}
     files: list[File] = []
     for part in cast("list[object]", parts):
+        about = cast("dict[object, object]", part) if isinstance(part, dict) else {}
         match part:
             case {"type": "text", "text": str(text)} if text:
                 texts.append(text)
             case {"type": "data", "data": dict()}:
                 data |= cast("dict[str, dict[str, Any]]", part)["data"]
-            case {"type": "file", "uri": str(uri), **about} if uri and "bytes_base64" not in about:
+            case {"type": "file", "uri": str(uri)} if uri and "bytes_base64" not in about:
                 named = ", ".join(filter(None, (_word(about.get("name")), _word(about.get("mime_type")))))
                 texts.append(f"File: {uri}" + (f" ({named})" if named else ""))
-            case {"type": "file", "bytes_base64": str(content), **about} if content and "uri" not in about:
+            case {"type": "file", "bytes_base64": str(content)} if content and "uri" not in about:
                 files.append(File(_bytes(content), _word(about.get("name")), _word(about.get("mime_type"))))
             case _:
                 raise InvalidRequestError(

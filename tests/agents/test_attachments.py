@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def test_no_name_leads_out_of_the_folder_or_is_that_of_another(tmp_path: Path) -
 def test_a_remote_agent_is_given_the_files_themselves() -> None:
     asked = request("look", agent_url="http://127.0.0.1:1")
     files = (Attachment("/runs/r1/tmp/1-a", "a", "text/plain"),)
-    (written,) = A2A.launch(type(asked)(**{**vars(asked), "files": files}), "").files.values()
+    (written,) = A2A.launch(replace(asked, files=files), "").files.values()
     told = json.loads(written)
     assert told["prompt"] == "look"
     assert told["files"] == [{"path": "/runs/r1/tmp/1-a", "name": "a", "mime_type": "text/plain"}]

@@ -25,6 +25,7 @@ from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.outputs.preview import preview_of
 from mcp_background_job.comfyui.prompts import workflow
 from mcp_background_job.comfyui.prompts.cancel_plan import Verdict
+from mcp_background_job.comfyui.prompts.submit import Submitted
 from mcp_background_job.comfyui.wire.node_outputs import OutputFile
 from mcp_background_job.config import load_comfyui_settings
 from mcp_background_job.core.comfyui.batch import TERMINAL, BatchStatus
@@ -84,12 +85,16 @@ def _blurs(many: int, side: int) -> dict[str, Any]:
     return graph
 
 
+async def _blurred(control: ComfyUI) -> Submitted:
+    graph = _blurs(4, _TRIAL)
+    graph["1"]["inputs"]["color"] = random.randrange(1 << 24)  # noqa: S311  another picture is not in the cache
+    return await control.submitter.submit(workflow.of_api(graph), wait_s=_REAL_PATIENCE_S)
+
+
 async def _side_for(control: ComfyUI) -> int:
     """Return how large a picture has to be for its blurring to take long enough here, and not too long."""
-    for _ in range(2):  # the first one loads what the node needs
-        graph = _blurs(4, _TRIAL)
-        graph["1"]["inputs"]["color"] = random.randrange(1 << 24)  # noqa: S311  another picture is not in the cache
-        submitted = await control.submitter.submit(workflow.of_api(graph), wait_s=_REAL_PATIENCE_S)
+    await _blurred(control)  # loads what the node needs
+    submitted = await _blurred(control)
     assert submitted.prompt is not None
     assert submitted.prompt.finished is not None, submitted.prompt
     finished = submitted.prompt.finished

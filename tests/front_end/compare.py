@@ -27,7 +27,7 @@ def _behind(node_id: str, prompt: Prompt, object_info: Mapping[str, Any], known:
         declared = object_info.get(kind, {}).get("input", {})
         names = {*declared.get("required", {}), *declared.get("optional", {})}
         inputs: dict[str, Any] = {}
-        for name, value in node["inputs"].items():
+        for name, value in cast("dict[str, Any]", node["inputs"]).items():
             if _is_link(value, prompt):
                 # What is behind it would be written out again and again: a number for it is enough.
                 inputs[name] = [hash(_behind(value[0], prompt, object_info, known)), value[1]]

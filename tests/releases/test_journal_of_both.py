@@ -15,8 +15,14 @@ pytestmark = pytest.mark.real_process
 #: What either release does with the journal: a JSON list of steps comes in, what each returns goes out.
 DRIVER = """
 import dataclasses, json, os, sys
-from mcp_background_job.core.comfyui.batch import Batch
-from mcp_background_job.core.comfyui.submission import End, Result, Stage, Submission
+try:
+    from mcp_background_job.core.comfyui.batch import Batch
+    from mcp_background_job.core.comfyui.submission import End, Result, Stage, Submission
+    HAS_FEEDER = True
+except ModuleNotFoundError:  # release 1.0.0
+    from mcp_background_job.core.batch import Batch
+    from mcp_background_job.core.submission import End, Result, Stage, Submission
+    HAS_FEEDER = False
 from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.journal import SqliteJournal
 
@@ -36,7 +42,7 @@ def create(batch_id, many):
 
 
 def claim(batch_id):
-    claimed = batches.claim_next(batch_id, at=2.0)
+    claimed = batches.claim_next(*((SERVER, [batch_id]) if HAS_FEEDER else (batch_id,)), at=2.0)
     return claimed and claimed.prompt_id
 
 

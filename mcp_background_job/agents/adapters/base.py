@@ -158,9 +158,11 @@ class Adapter(Protocol):
     """
 
     name: str
-    config_keys: tuple[str, ...]
     capabilities: frozenset[Capability]
     exit_is_result: bool
+
+    @property
+    def config_keys(self) -> tuple[str, ...]: ...
 
     def available(self, config: Mapping[str, Any], environment: Mapping[str, str]) -> Availability:
         """Look for the program on PATH, or where ``config["binary"]`` says."""

@@ -110,7 +110,8 @@ class _Conversion:
 
 def _leave_out_unneeded(prompt: dict[str, Any], obstacles: dict[str, Obstacle]) -> None:
     """Leave out what nothing in a prompt is linked to; it would be refused by the server only if something were."""
-    needed = {_source_of(value) for node in prompt.values() for value in node["inputs"].values()}
+    values = (value for node in prompt.values() for value in cast("dict[str, Any]", node["inputs"]).values())
+    needed = {_source_of(value) for value in values}
     for node_id in [node_id for node_id in obstacles if node_id not in needed]:
         del prompt[node_id], obstacles[node_id]
 
