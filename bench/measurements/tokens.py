@@ -33,6 +33,7 @@ _COMFYUI_TOOLS = {
     "comfyui_batch",
     "comfyui_session",
     "comfyui_jobs",
+    "comfyui_free",
     "comfyui_models",
     "comfyui_upload",
     "comfyui_nodes",
