@@ -169,7 +169,8 @@ def test_strangers_are_what_was_not_submitted_here_newest_first(
 ENDED = [
     a_submission("old", submitted_at=1.0, end=End.COMPLETED),
     a_submission("new", submitted_at=8.0, end=End.FAILED),
-    a_submission("refused", submitted_at=7.0, stage=Stage.REFUSED),
+    a_submission("refused", submitted_at=7.0, stage=Stage.REFUSED, reason="no such node"),
+    a_submission("unsent", submitted_at=6.5, stage=Stage.REFUSED),
     a_submission("lost", submitted_at=6.0, end=End.LOST),
     a_submission("cancelled", submitted_at=5.0, end=End.CANCELLED),
 ]
@@ -195,10 +196,10 @@ def _page(sessions: SqliteSessions, *statuses: str, limit: int = -1, **among: st
     return [one.prompt_id for one in found]
 
 
-ORDER = ["first", "later", "w0", "w1", "w2", "new", "refused", "lost", "cancelled", "old"]
+ORDER = ["first", "later", "w0", "w1", "w2", "new", "refused", "unsent", "lost", "cancelled", "old"]
 
 
-@pytest.mark.parametrize("limit", [1, 4, 10, -1])
+@pytest.mark.parametrize("limit", [1, 4, 11, -1])
 def test_the_list_has_what_did_not_end_as_it_will_run_and_then_the_newest(listed: SqliteSessions, limit: int) -> None:
     assert _page(listed, limit=limit) == (ORDER[:limit] if limit >= 0 else ORDER)
 
@@ -209,6 +210,7 @@ def test_the_list_has_what_did_not_end_as_it_will_run_and_then_the_newest(listed
         (["open"], {"first", "later"}),
         (["pending"], {"w0", "w1", "w2"}),
         (["failed"], {"new", "refused"}),
+        (["not_sent"], {"unsent"}),
         (["completed"], {"old"}),
         (["cancelled"], {"cancelled"}),
         (["lost_to_restart"], {"lost"}),
