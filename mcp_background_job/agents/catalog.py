@@ -186,7 +186,7 @@ class Catalog:
 
     async def _newest_named(self, name: str, cwd: str | None, asker: Asker) -> RunRecord:
         await self.sync()
-        named = await self.rows(RunChoice(agent_name=name, cwd=workspace(cwd)))
+        named = await self.rows(RunChoice(agent_name=name, cwd=await workspace(cwd)))
         if cwd is None:
             named = _of_one_project(naming.Reference(None, name), named, asker) or await self._qualified(name, asker)
         if len({row.cwd for row in named}) > 1:
@@ -216,9 +216,9 @@ def _of_one_project(reference: naming.Reference, rows: list[RunRow], asker: Aske
     return [row for row in rows if meant and row.project == meant.project]
 
 
-def workspace(cwd: str | None) -> str | None:
+async def workspace(cwd: str | None) -> str | None:
     """Return a workspace as the index has it: where it really is, whatever links lead there."""
-    return None if cwd is None else os.path.realpath(cwd)
+    return None if cwd is None else await lanes.look(os.path.realpath, cwd)
 
 
 def row_of(record: RunRecord, state: Checkpoint) -> RunRow:

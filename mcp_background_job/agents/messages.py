@@ -39,8 +39,8 @@ def read(message: Mapping[str, Any]) -> Message:
     data: dict[str, Any] = {}
     files: list[File] = []
     for part in cast("list[object]", parts):
-        about = cast("dict[object, object]", part) if isinstance(part, dict) else {}
-        match part:
+        about = cast("dict[object, object]", part) if isinstance(part, dict) else dict[object, object]()
+        match cast("object", part):
             case {"type": "text", "text": str(text)} if text:
                 texts.append(text)
             case {"type": "data", "data": dict()}:

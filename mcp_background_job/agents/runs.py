@@ -176,7 +176,7 @@ class RunManager:
         if cwd is not None and not os.path.isabs(cwd):
             raise InvalidRequestError(f"cwd must be an absolute path: {cwd}")
         await self._catalog.sync()
-        choice = RunChoice(status=status, backend=backend, cwd=workspace(cwd), project=project)
+        choice = RunChoice(status=status, backend=backend, cwd=await workspace(cwd), project=project)
         until = time.monotonic() + watching.LOOK_S  # for all of them
         # How runs ended that are over stands in the index; what is true of the others is looked up now.
         live = {} if status is None else await self._live(choice, until)

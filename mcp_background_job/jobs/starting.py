@@ -123,10 +123,15 @@ class Starter:
     async def _start(self, asked: _Asked) -> Started:
         is_whole = asked.request.environment is not None
         inherited = Inherited({}, source="") if is_whole else await self._inheritance.get()
-        spec = await lanes.write(self._spec_of, asked, inherited)
+        spec, job = await lanes.write(self._prepared, asked, inherited)
         submitted = await self._places.launch(spec, wait_for_report=asked.wait_for_report)
         state = State.QUEUED if submitted.queued else State.RUNNING
-        return Started(replace(job_of(spec), state=state), submitted.pid, note=inherited.note)
+        return Started(replace(job, state=state), submitted.pid, note=inherited.note)
+
+    def _prepared(self, asked: _Asked, inherited: Inherited) -> tuple[Spec, Job]:
+        """Return what is asked for, checked, and the job that it makes: where that really is only the disk can say."""
+        spec = self._spec_of(asked, inherited)
+        return spec, job_of(spec)
 
     def _spec_of(self, asked: _Asked, inherited: Inherited) -> Spec:
         cwd = check(asked.request, self._policy)

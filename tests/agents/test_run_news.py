@@ -47,7 +47,7 @@ _ASKING = Checkpoint(
 )
 
 
-@pytest.mark.parametrize("status", TERMINAL)
+@pytest.mark.parametrize("status", sorted(TERMINAL))
 def test_an_end_is_news_with_what_the_run_came_to(status: RunStatus) -> None:
     item = news_of(_RECORD, Checkpoint(status=status, summary="did it"))
     assert item

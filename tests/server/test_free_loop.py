@@ -120,6 +120,8 @@ async def test_comfyui(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             await client.call("comfyui_errors")
             await client.call("comfyui_clear_history", keep=1)
             await client.call("comfyui_free")
+            await client.call("comfyui_models")
+            await client.call("comfyui_nodes", match="sim")
             await client.call("comfyui_status", log=True)
             await client.call("restart_comfyui", force=True)
             await client.call("start_comfyui")
