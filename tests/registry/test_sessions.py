@@ -238,5 +238,7 @@ def test_the_list_is_made_without_a_look_at_graphs(journal: SqliteJournal, sessi
     values = {"server": HERE, "statuses": "[]", "batch_id": None, "session_id": None, "limit": 5}
     plan = journal.database._db.execute("EXPLAIN QUERY PLAN " + journal.database._queries["page"], values).fetchall()
     steps = "; ".join(row["detail"] for row in plan)
-    assert "USING INDEX submissions_by_age" in steps
+    for part in ("open", "waiting", "over"):
+        assert f"SEARCH submissions USING INDEX submissions_{part}" in steps
+    assert "SCAN submissions" not in steps
     assert "graphs" not in steps

@@ -86,20 +86,40 @@ ORDER BY number IS NULL, number, submitted_at, prompt_id;
 SELECT * FROM whole WHERE server = :server ORDER BY submitted_at DESC, prompt_id DESC LIMIT :limit;
 
 -- page --
--- Without graphs, and without those that another took the place of. What has not ended comes first, in the order in which it will run; then the rest, newest first.
-SELECT *, '' AS graph, '{}' AS extra_data FROM submissions
-WHERE server = :server AND retried_as IS NULL
-  AND (:batch_id IS NULL OR batch_id = :batch_id)
-  AND (:session_id IS NULL OR prompt_id IN (SELECT prompt_id FROM tracked WHERE session_id = :session_id))
-  AND (:statuses = '[]' OR CASE WHEN stage = 'refused' AND reason = '' AND ending IS NULL THEN 'not_sent'
-                                WHEN stage = 'refused' THEN 'failed'
-                                WHEN ending IS NOT NULL THEN ending
-                                WHEN stage = 'waiting' THEN 'pending'
-                                ELSE 'open' END IN (SELECT value FROM json_each(:statuses)))
-ORDER BY ending IS NOT NULL OR stage = 'refused', stage = 'waiting',
-         CASE WHEN ending IS NULL AND stage <> 'refused' THEN submitted_at END,
-         CASE WHEN ending IS NULL AND stage <> 'refused' THEN position END,
-         coalesce(ended_at, submitted_at) DESC, position DESC, prompt_id DESC
+-- Without graphs, and without those that another took the place of: first what is at the server, then what waits for it,
+-- both in the order in which they run, then the rest, newest first. Each has an index of its own and is cut by itself, so
+-- that a page of a journal of 100,000 is no look at all of them. What is not asked for is cut to nothing: a condition would
+-- be tried on each row.
+WITH at_server AS (
+    SELECT *, 0 AS part, submitted_at AS sooner, NULL AS later FROM submissions INDEXED BY submissions_open
+    WHERE server = :server AND retried_as IS NULL AND ending IS NULL AND stage IN ('sending', 'accepted')
+      AND (:batch_id IS NULL OR batch_id = :batch_id)
+      AND (:session_id IS NULL OR prompt_id IN (SELECT prompt_id FROM tracked WHERE session_id = :session_id))
+    ORDER BY submitted_at, position, prompt_id DESC
+    LIMIT CASE WHEN :statuses = '[]' OR 'open' IN (SELECT value FROM json_each(:statuses)) THEN :limit ELSE 0 END
+), waiting AS (
+    SELECT *, 1 AS part, submitted_at AS sooner, NULL AS later FROM submissions INDEXED BY submissions_waiting
+    WHERE server = :server AND retried_as IS NULL AND ending IS NULL AND stage = 'waiting'
+      AND (:batch_id IS NULL OR batch_id = :batch_id)
+      AND (:session_id IS NULL OR prompt_id IN (SELECT prompt_id FROM tracked WHERE session_id = :session_id))
+    ORDER BY submitted_at, position, prompt_id DESC
+    LIMIT CASE WHEN :statuses = '[]' OR 'pending' IN (SELECT value FROM json_each(:statuses)) THEN :limit ELSE 0 END
+), over AS (
+    SELECT *, 2 AS part, NULL AS sooner, coalesce(ended_at, submitted_at) AS later
+    FROM submissions INDEXED BY submissions_over
+    WHERE server = :server AND retried_as IS NULL AND (ending IS NOT NULL OR stage = 'refused')
+      AND (:statuses = '[]' OR CASE WHEN stage <> 'refused' THEN ending
+                                    WHEN ending IS NULL AND reason = '' THEN 'not_sent'
+                                    ELSE 'failed' END IN (SELECT value FROM json_each(:statuses)))
+      AND (:batch_id IS NULL OR batch_id = :batch_id)
+      AND (:session_id IS NULL OR prompt_id IN (SELECT prompt_id FROM tracked WHERE session_id = :session_id))
+    ORDER BY coalesce(ended_at, submitted_at) DESC, position DESC, prompt_id DESC
+    LIMIT CASE WHEN :statuses = '[]' OR (SELECT max(value NOT IN ('open', 'pending')) FROM json_each(:statuses))
+               THEN :limit ELSE 0 END
+)
+SELECT *, '' AS graph, '{}' AS extra_data
+FROM (SELECT * FROM at_server UNION ALL SELECT * FROM waiting UNION ALL SELECT * FROM over)
+ORDER BY part, sooner, CASE part WHEN 2 THEN NULL ELSE position END, later DESC, position DESC, prompt_id DESC
 LIMIT :limit;
 
 -- create_batch --
