@@ -26,7 +26,7 @@ test: rules  ## everything that must hold: rules, rooms, types, tests; on a load
 	$(MAKE) --no-print-directory -j 2 types pytest
 
 pytest: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not nightly"
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not nightly"
 
 test-agents: $(CODEX) $(GEMINI) $(OPENCODE)  ## real agents, against a model on loopback: installs 850 MB; minutes
 	$(BIN)/python -m pytest -m real_agents --timeout 300

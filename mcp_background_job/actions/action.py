@@ -121,12 +121,15 @@ class Action(Generic[Request, Reported]):
             if field.default is not unset or field.default_factory is not unset
         )
 
-    def is_met(self, report: Report) -> bool:
-        """Tell whether a report is what was asked for, and not of what resists or cannot be reached."""
+    def failure(self, report: Report) -> str | None:
+        """Return, in a word for programs, why a report is not what was asked for; ``None`` if it is."""
         facts = report.facts if isinstance(report, Illustrated) else report
         if not isinstance(facts, dict):
-            return True
-        return facts.get("reachable") is not False and facts.get("status") not in self.unmet
+            return None
+        if facts.get("reachable") is False:
+            return "unreachable"
+        status = facts.get("status")
+        return str(status) if status in self.unmet else None
 
     async def call(self, caller: Caller, arguments: Mapping[str, Any]) -> Reported:
         """Do it with arguments as they came over a wire.

@@ -53,6 +53,12 @@ def once(argv: Sequence[str]) -> list[str]:
     return list(argv[_WORDS:])
 
 
+def most_of(argv: Sequence[str]) -> int:
+    """Return how often ``repeated`` was to run it again; a spec may be forged, so the usual number if it says none."""
+    word = argv[_WORDS - 1] if len(argv) >= _WORDS else ""
+    return int(word) if word.isdecimal() else MOST
+
+
 def newest(path: str) -> Attempt:
     """Return the newest attempt that a file tells of; call it in a thread."""
     try:

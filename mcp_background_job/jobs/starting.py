@@ -14,7 +14,7 @@ from mcp_background_job.executors import lanes
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.layout import RUN_ID_VARIABLE
 from mcp_background_job.jobdir.records import Spec
-from mcp_background_job.jobs.attempts import once
+from mcp_background_job.jobs.attempts import MOST, most_of, once
 from mcp_background_job.jobs.indexing.index import Index
 from mcp_background_job.jobs.indexing.view import job_of
 from mcp_background_job.jobs.inherited.environment import is_secret
@@ -190,6 +190,7 @@ class Starter:
             stdin_text=await lanes.look(self._stdin_text, spec),
             shell=shell_in(spec.argv if spec.attempts_file is None else once(spec.argv)),
             restart="no" if spec.attempts_file is None else "on-failure",
+            attempts=MOST if spec.attempts_file is None else most_of(spec.argv),
             timeout_s=spec.timeout_s,
             leftovers="kill" if spec.leftovers == "kill" else "keep",
             if_running="restart",

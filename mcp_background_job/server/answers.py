@@ -25,11 +25,11 @@ _JSON_TYPES = {
 }
 
 
-def as_tool_result(report: Report, endings: list[str], *, is_error: bool = False) -> ToolResult:
+def as_tool_result(report: Report, endings: list[str], *, code: str | None = None) -> ToolResult:
     """Return a report, with the endings that the client has not been told of at its top.
 
     Fields without a value are left out: every one of them would cost tokens. Clients, their hooks and tasks look at no
-    more than whether it is an error: it is one if the report is not what was asked for.
+    more than whether it is an error: it is one, with a code, if the report is not what was asked for.
     """
     if isinstance(report, str):
         text = utf8("\n".join([*endings, report]))
@@ -42,7 +42,8 @@ def as_tool_result(report: Report, endings: list[str], *, is_error: bool = False
         for picture in pictures
     ]
     text = TextContent(type="text", text=to_json(content))
-    return ToolResult(content=[text, *images], structured_content=content, is_error=is_error)
+    meta = {ERROR_CODE: code} if code else None
+    return ToolResult(content=[text, *images], structured_content=content, meta=meta, is_error=code is not None)
 
 
 def as_tool_error(sentence: str, code: str) -> ToolResult:

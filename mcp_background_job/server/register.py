@@ -73,7 +73,7 @@ class ActionTool(Tool):
         except BackgroundJobError as error:
             return as_tool_error(f"{self._error}{error}", error.code)
         news = await self._manager.news.to_tell(caller.reader, Way.ANSWER, shown=_shown_in(report))
-        return as_tool_result(report, news, is_error=not self._action.is_met(report))
+        return as_tool_result(report, news, code=self._action.failure(report))
 
 
 def _shown_in(report: Report) -> set[str]:

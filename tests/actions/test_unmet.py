@@ -9,7 +9,7 @@ import pytest
 from mcp_background_job.actions.comfyui.table import comfyui_actions
 from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.comfyui.prompts.cancel_plan import Verdict
-from mcp_background_job.server.answers import as_tool_result
+from mcp_background_job.server.answers import ERROR_CODE, as_tool_result
 
 ACTIONS = {action.name: action for action in comfyui_actions(at_hand(None))}  # pyright: ignore[reportArgumentType]
 
@@ -40,22 +40,23 @@ UNMET: dict[str, list[str]] = {
 
 @pytest.mark.parametrize("name", MET)
 def test_an_answer_that_was_asked_for_is_no_error(name: str) -> None:
-    assert [status for status in MET[name] if not ACTIONS[name].is_met({"status": status})] == []
+    assert [status for status in MET[name] if ACTIONS[name].failure({"status": status})] == []
 
 
 @pytest.mark.parametrize("name", UNMET)
 def test_an_answer_that_was_not_asked_for_is_an_error(name: str) -> None:
-    assert [status for status in UNMET[name] if ACTIONS[name].is_met({"status": status})] == []
+    assert [status for status in UNMET[name] if ACTIONS[name].failure({"status": status}) != status] == []
 
 
 @pytest.mark.parametrize("name", ["comfyui_status", "comfyui_jobs", "comfyui_errors", "comfyui_session"])
 def test_what_is_told_of_a_server_without_an_answer_is_an_error(name: str) -> None:
-    assert not ACTIONS[name].is_met({"reachable": False})
-    assert ACTIONS[name].is_met({"reachable": True})
+    assert ACTIONS[name].failure({"reachable": False}) == "unreachable"
+    assert ACTIONS[name].failure({"reachable": True}) is None
 
 
-@pytest.mark.parametrize("is_error", [True, False])
-def test_an_error_keeps_its_facts(is_error: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize("code", ["wedged", None])
+def test_an_error_keeps_its_facts_and_has_a_code(code: str | None) -> None:
     facts: dict[str, Any] = {"status": "wedged"}
-    result = as_tool_result(facts, [], is_error=is_error)
-    assert (result.is_error, result.structured_content) == (is_error, facts)
+    result = as_tool_result(facts, [], code=code)
+    assert (result.is_error, result.structured_content) == (code is not None, facts)
+    assert (result.meta or {}).get(ERROR_CODE) == code

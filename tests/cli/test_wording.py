@@ -22,6 +22,9 @@ _NOT_AT_A_TERMINAL = ("server", "runner", "actions/synonyms.py", "cli/wording.py
 #: Arguments that no option gives, so that nobody at a terminal gets them wrong.
 _NO_OPTION = ("cursor", "offset", "seq", "max_bytes", "wait_ms")
 
+#: Parts of requests over HTTP.
+_TO_SERVERS = re.compile(r"\r\n|^multipart/")
+
 _TOOL = re.compile(rf"(?<![-\w])({'|'.join(JOB_TOOLS + COMFYUI_TOOLS + RUN_TOOLS)})\b")
 _ARGUMENT = re.compile(r"(?<![\w$.?&'\"`/{-])([a-z]+(?:_[a-z]+)*)=")
 
@@ -34,7 +37,7 @@ def _sentences() -> Iterator[tuple[str, str]]:
             continue
         tree = ast.parse(path.read_text())
         for number, text in _texts(tree):
-            if " " in text:
+            if " " in text and not _TO_SERVERS.search(text):
                 yield f"{where}:{number}", text
 
 

@@ -58,8 +58,9 @@ async def test_a_job_that_fails_too_often_has_failed_as_its_last_attempt_did(
     manager: JobManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(attempts, "FIRST_S", 0.01)
-    monkeypatch.setattr(attempts, "MOST", 1)
-    job = await ended(manager, await start(manager, "cat; exit 4", restart="on-failure", stdin_text="text\n"))
+    job = await ended(
+        manager, await start(manager, "cat; exit 4", restart="on-failure", attempts=1, stdin_text="text\n")
+    )
 
     assert (job.status, job.exit_code) == ("failed", 4)
     assert output_of(manager, job.job_id).count(b"text\n[mcp-background-job: attempt") == 2

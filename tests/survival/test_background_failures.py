@@ -63,7 +63,6 @@ async def test_a_subshell_is_not_named_by_the_whole_command(manager: JobManager)
         ("for i in 0 1 2; do (exit $i) & wait $! || true; done; [ 1 = 1 ]", [("", 2)]),
         ("f() { (exit 6) & }; (exit 5) & f; wait $! || echo up", [("", 5), ("", 6)]),
         ("true & x=$!; false & wait $x $! || echo up", [("false", 1)]),
-        ("(exit 7) & wait; echo up", []),  # the shell has forgotten it
     ],
 )
 async def test_bash_tells_of_what_it_has_reaped_itself(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mcp_background_job.jobdir import lock
 from mcp_background_job.jobs.manager import JobManager
 from tests.comfyui.lifecycle.lifecycle_support import (
     Control,
@@ -21,6 +22,7 @@ from tests.comfyui.lifecycle.lifecycle_support import (
 )
 from tests.comfyui.talk import running, submit
 from tests.comfyui_simulator.process import Simulator
+from tests.patience import wait_until
 from tests.survival.support import Server
 
 pytestmark = pytest.mark.real_process
@@ -52,7 +54,14 @@ async def _assaulted(directory: Path, manager: JobManager, kills: int, seed: int
                 await _made_right(control, simulator, prompts)
 
 
+def _is_free(path: str) -> bool:
+    with lock.held(path) as is_ours:
+        return is_ours
+
+
 async def _made_right(control: Control, simulator: Simulator, prompts: list[str]) -> None:
+    # The kernel lets go of its lock a moment after it has closed its streams.
+    wait_until(lambda: _is_free(control.lifecycle._lock_path), "the killed server is gone")
     started = await control.start()
     assert started.status in ("started", "already_running"), started
     await control.comfyui.status()

@@ -124,7 +124,7 @@ async def test_one_that_does_not_answer_is_not_started_beside(
         async with control_of(manager, simulator.port) as control:
             refusal = await control.refusal(control.start())
             assert f"pid {simulator.pid}" in refusal
-            assert "restart_comfyui(force=true)" in refusal
+            assert 'restart_comfyui(force=true, requeue="pending")' in refusal
             assert simulators(simulator.port) == [simulator.pid]
 
 
@@ -141,7 +141,7 @@ async def test_of_two_starts_at_once_by_two_servers_one_starts_it_and_the_other_
             assert sorted(bool(answer.get("isError")) for answer in told) in ([False, True], [False, False])
             texts = " ".join(part["text"] for answer in told for part in answer["content"])
             assert "started" in texts
-            assert "another start, stop or restart of ComfyUI" in texts or "already_running" in texts
+            assert "another start, stop, restart or pause of ComfyUI" in texts or "already_running" in texts
             assert simulators(port) == [the_listener(port)]
         assert len(await manager.list()) == 1
         assert (await control.start()).status == "already_running"
