@@ -6,9 +6,13 @@ from collections.abc import Sequence
 
 from mcp_background_job.comfyui.prompts.uploads import Uploaded
 from mcp_background_job.comfyui.reports.report import Report, without_none
+from mcp_background_job.core.text import shortened
 
 #: Files that are listed one by one.
 _MAX_LISTED = 50
+
+#: Characters of the name of a file that is not there: it may be no name at all.
+_NAME = 300
 
 
 def of_uploads(uploaded: Sequence[Uploaded], *, left: int = 0, limit: int = _MAX_LISTED) -> Report:
@@ -29,5 +33,5 @@ def of_uploads(uploaded: Sequence[Uploaded], *, left: int = 0, limit: int = _MAX
         more_names=more or None,
         left=left or None,
         note="call again for what is left; what is there is not sent again" if left else None,
-        failures=[{"file": str(one.path), "reason": one.trouble} for one in missed[:limit]] or None,
+        failures=[{"file": shortened(str(one.path), _NAME), "reason": one.trouble} for one in missed[:limit]] or None,
     )

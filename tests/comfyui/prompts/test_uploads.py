@@ -157,3 +157,10 @@ def test_names_with_and_without_a_folder_come_back(name: str) -> None:
 
 def test_what_is_no_folder_of_the_server_belongs_to_the_name() -> None:
     assert file_named("a.png [x]") == OutputFile("", "", "a.png [x]", "", "input")
+
+
+def test_a_name_that_is_none_is_not_repeated_whole() -> None:
+    told = of_uploads([Uploaded(Path("/in") / ("y" * 50_000), trouble="File name too long")])
+    ((failure,), status) = told["failures"], told["status"]
+    assert (status, failure["reason"]) == ("incomplete", "File name too long")
+    assert len(failure["file"]) == 300
