@@ -18,6 +18,9 @@ from mcp_background_job.jobdir.logreader import Piece
 if TYPE_CHECKING:
     import regex
 
+#: Bytes of UTF-8.
+_LONGEST_CODE_POINT = 4
+
 #: Characters of output in the answer of a call that is not about output (about 1,500 tokens).
 EXCERPT_BUDGET = 6000
 
@@ -270,13 +273,24 @@ def _raw_piece(store: Store, job_id: str, cursor: int, characters: int, stream: 
         piece = store.read_log(job_id, cursor, limit, stream)
         length = len(rendering.as_raw_text(piece.data))
         if length <= characters or limit == 1:
-            return piece
+            return _with_whole_code_point(store, job_id, piece, characters, stream)
         limit = max(1, min(limit - 1, len(piece.data) * characters // length))
+
+
+def _with_whole_code_point(store: Store, job_id: str, piece: Piece, characters: int, stream: Stream | None) -> Piece:
+    """Return, in place of the first byte of a code point alone, the whole of it if that fits: it may be one escape."""
+    if not piece.data or incomplete_tail(piece.data) < len(piece.data):
+        return piece
+    for limit in range(len(piece.data) + 1, _LONGEST_CODE_POINT + 1):
+        longer = store.read_log(job_id, piece.start, limit, stream)
+        if not incomplete_tail(longer.data) and len(rendering.as_raw_text(longer.data)) <= characters:
+            return longer
+    return piece
 
 
 def _incomplete_code_point(data: bytes) -> int:
     cut = incomplete_tail(data)
-    return cut if cut < 4 and b"\x1b" not in data[-cut:] and cut < len(data) else 0  # noqa: PLR2004  of UTF-8
+    return cut if cut < _LONGEST_CODE_POINT and b"\x1b" not in data[-cut:] and cut < len(data) else 0
 
 
 def stream_of(name: str) -> Stream | None:

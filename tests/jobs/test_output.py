@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mcp_background_job.jobs import output
@@ -21,6 +21,8 @@ def log(data: bytes) -> MemoryStore:
     data=st.binary(max_size=300) | st.text("ab\x1b\r\n é日", max_size=300).map(str.encode),
     limit=st.integers(4, 100),
 )
+@example(data=b"\xc2\x80\x00", limit=4)
+@example(data="\x9f日\x85".encode(), limit=5)
 def test_a_raw_page_has_at_most_as_many_characters_as_asked_for_and_no_byte_twice(data: bytes, limit: int) -> None:
     store, cursor, shown = log(data), 0, ""
     while cursor < len(data):
