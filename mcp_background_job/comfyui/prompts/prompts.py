@@ -24,6 +24,7 @@ from mcp_background_job.comfyui.wire.node_outputs import NOTHING, Made
 from mcp_background_job.comfyui.wire.progress import Progress
 from mcp_background_job.comfyui.wire.trouble import Trouble
 from mcp_background_job.core.comfyui.submission import End, Stage, Submission
+from mcp_background_job.core.text import shortened
 from mcp_background_job.errors import InvalidRequestError, UnreachableError
 from mcp_background_job.executors import lanes
 from mcp_background_job.jobdir.layout import is_job_id
@@ -33,6 +34,9 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 #: The status of a prompt that nobody heard.
 NOT_SENT = "not_sent"
+
+#: Characters: ids of older servers are whatever a client made up, but none is longer than this.
+_LONGEST_ID = 200
 
 #: The server keeps so many lines of its log; with fewer the first is from its start.
 LOG_RING = 300
@@ -44,6 +48,11 @@ def check_prompt_id(prompt_id: str) -> str:
     Raises:
         InvalidRequestError: it is the id of a background job, empty, or no id at all.
     """
+    if len(prompt_id) > _LONGEST_ID:  # answers repeat it
+        raise InvalidRequestError(
+            f"{shortened(prompt_id, 40)!r} with its {len(prompt_id):,} characters is no id of a prompt: "
+            "comfyui_status lists those queued"
+        )
     if prompt_id in (".", "..") or "{" in prompt_id or "}" in prompt_id:  # no path of the server can hold them
         raise InvalidRequestError(f"{prompt_id!r} is no id of a prompt: comfyui_status lists those queued")
     if not prompt_id.strip():

@@ -30,9 +30,11 @@ from mcp_background_job.comfyui.prompts.cancel_plan import (
     Step,
     Verdict,
 )
+from mcp_background_job.comfyui.prompts.prompts import check_prompt_id
 from mcp_background_job.comfyui.wire.answers import Finished
 from mcp_background_job.comfyui.wire.trouble import Trouble
 from mcp_background_job.core.comfyui.submission import End
+from mcp_background_job.errors import InvalidRequestError
 
 #: Before this a client may give up: nothing that a plan sees may keep it busy for longer.
 LIMIT_S = 50.0
@@ -304,3 +306,10 @@ def test_wedged_is_never_said_of_what_does_not_run(phases: list[tuple[Sight, flo
     last, following = _played(CancelPlan(), phases)[-1]
     if following.verdict is Verdict.WEDGED:
         assert last.place is Place.RUNNING or last.trouble is Trouble.SILENT
+
+
+def test_what_is_too_long_for_an_id_is_no_id_and_not_repeated_whole() -> None:
+    with pytest.raises(InvalidRequestError, match="201 characters is no id of a prompt") as error:
+        check_prompt_id("i" * 201)
+    assert len(str(error.value)) < 200
+    assert check_prompt_id("i" * 200)
