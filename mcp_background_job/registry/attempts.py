@@ -24,10 +24,6 @@ class SqliteAttempts:
         """Return the newest attempt that ran when this server ended by itself."""
         return next(iter(self._attempts("last_fatal", server=storable(server))), None)
 
-    def sent_to(self, prompt_id: str, boot: str) -> None:
-        """Note which life of its server a prompt was sent to."""
-        self._write("attempt_boot", [prompt_id], boot=storable(boot))
-
     def began(self, prompt_ids: Iterable[str], *, at: float) -> None:
         """Note that prompts run; of one that was known to, nothing is noted."""
         self._write("began", prompt_ids, at=at)

@@ -52,23 +52,22 @@ def of_download(report: Report) -> str:
     """Return what came of a download."""
     if report["status"] == "unreachable" and not report["written"]:
         return f"unreachable ({report['why']}): {report['detail']}"
-    written = f"{_files(report['written'])} ({size(report['bytes'])})" if report["written"] else "nothing"
-    parts = [f"{written} downloaded to {report['directory']}"]
-    if report["skipped"]:
-        parts.append(f"{report['skipped']} there already")
-    if report["failed"]:
-        parts.append(f"{report['failed']} not downloaded")
-    return ", ".join(parts)
+    return _transferred(report, "downloaded", new="written", there="skipped", to=f" to {report['directory']}")
 
 
 def of_upload(report: Report) -> str:
     """Return what came of uploads."""
-    sent = f"{_files(report['uploaded'])} ({size(report['bytes'])})" if report["uploaded"] else "nothing"
-    parts = [f"{sent} uploaded"]
-    if report["there_already"]:
-        parts.append(f"{report['there_already']} there already")
+    return _transferred(report, "uploaded", new="uploaded", there="there_already")
+
+
+def _transferred(report: Report, done: str, *, new: str, there: str, to: str = "") -> str:
+    """Return how many files were moved; ``new`` and ``there`` are the report's words for those moved and not."""
+    files = f"{_files(report[new])} ({size(report['bytes'])})" if report[new] else "nothing"
+    parts = [f"{files} {done}{to}"]
+    if report[there]:
+        parts.append(f"{report[there]} there already")
     if report["failed"]:
-        parts.append(f"{report['failed']} not uploaded")
+        parts.append(f"{report['failed']} not {done}")
     return ", ".join(parts)
 
 

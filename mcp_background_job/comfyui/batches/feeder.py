@@ -32,7 +32,6 @@ from mcp_background_job.comfyui.wire.client import Client
 from mcp_background_job.comfyui.wire.events import EventStream
 from mcp_background_job.comfyui.wire.trouble import Trouble
 from mcp_background_job.core.comfyui.batch import TERMINAL, Batch, status_of
-from mcp_background_job.core.comfyui.submission import Submission
 from mcp_background_job.errors import BackgroundJobError, InputPendingError, RegistryError, UnreachableError
 from mcp_background_job.executors import lanes
 from mcp_background_job.registry.batches import SqliteBatches
@@ -278,7 +277,7 @@ class Feeder:
             try:
                 answer = await self._parts.submitter.send(submission)
             except InputPendingError as error:
-                await self._take_back(submission)
+                await self._sent.take_back(submission)
                 if submission.batch_id is None:
                     return
                 self._awaited[submission.batch_id] = error.prompt_id
@@ -286,14 +285,8 @@ class Feeder:
                 continue
             except UnreachableError as error:
                 if error.nothing_done:
-                    await self._take_back(submission)
+                    await self._sent.take_back(submission)
                 raise
             if isinstance(answer, Refused):
                 self._sent.forget(submission.prompt_id)
                 self._say(f"{submission.prompt_id} refused: {cause_of_refusal(answer)}")
-
-    async def _take_back(self, submission: Submission) -> None:
-        """Let a prompt wait again that was claimed, and not sent."""
-        await lanes.journal(self._batches.take_back, [submission.prompt_id])
-        await lanes.journal(self._batches.take_back_singles, [submission.prompt_id])
-        self._sent.forget(submission.prompt_id)

@@ -141,7 +141,7 @@ class Sent:
             case Fate.SETTLE:
                 await self._settled(finished)
             case Fate.AGAIN if not server_is_new:
-                await self._take_back(submission)
+                await self.take_back(submission)
             case Fate.AGAIN:
                 return True
             case Fate.TAKEN_OUT:
@@ -210,11 +210,11 @@ class Sent:
         if prompt_id in self.suspects and one is not None and one.batch_id is not None:
             await lanes.journal(self._batches.tell, one.batch_id, "")
 
-    async def _take_back(self, submission: Submission) -> None:
-        """Have a prompt sent again that has not arrived."""
-        self.forget(submission.prompt_id)
+    async def take_back(self, submission: Submission) -> None:
+        """Let a prompt wait again that was not sent, or has not arrived."""
         await lanes.journal(self._batches.take_back, [submission.prompt_id])
         await lanes.journal(self._batches.take_back_singles, [submission.prompt_id])
+        self.forget(submission.prompt_id)
 
     async def _judge(self, gone: Sequence[Submission]) -> None:
         """Have what went with its server sent again, but for what has ended that twice; what only waited is innocent.
@@ -232,7 +232,7 @@ class Sent:
                 await self._end(prompt_id, End.FAILED, f"{RAN}, for the second time: {end.text}")
                 continue
             if end is None and submission.batch_id is None and submission.stage is Stage.SENDING:
-                await self._take_back(submission)
+                await self.take_back(submission)
                 continue
             # Lost first: one that was to be stopped for its time limit has failed with that, and stays so. Without a
             # batch it stays lost: who submitted it may not want it any more.

@@ -129,10 +129,13 @@ class ServerQueue:
         ids = [one.prompt_id for one in submissions]
         await lanes.journal(self._journal.want_requeue, ids)
         taken = await take_out(self._client, self._events, ids)
-        await lanes.journal(self._batches.take_back, taken.out)
-        await lanes.journal(self._batches.take_back_singles, taken.out)
+        await self._let_wait(taken.out)
         await lanes.journal(self._servers.want_no_requeue, set(ids) - set(taken.out))
         return taken
+
+    async def _let_wait(self, prompt_ids: Sequence[str]) -> None:
+        await lanes.journal(self._batches.take_back, prompt_ids)
+        await lanes.journal(self._batches.take_back_singles, prompt_ids)
 
     async def resume(self) -> PausedQueue:
         """Send again what waits, under the same ids and in the same order."""
@@ -174,8 +177,7 @@ class ServerQueue:
                 raise InvalidRequestError(f"{taken.kept[0]}: it was left where it is")
             if not await self._is_fed(entry):
                 return await self._send_again(entry, to)
-            await lanes.journal(self._batches.take_back, [prompt_id])
-            await lanes.journal(self._batches.take_back_singles, [prompt_id])
+            await self._let_wait([prompt_id])
             await self._move_waiting(prompt_id, to)
             await self._feeders.ensure(self._server)
         return f"it was taken back, and is the {'next' if to == 'front' else 'last'} to be sent"
