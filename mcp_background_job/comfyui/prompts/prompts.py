@@ -36,7 +36,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 NOT_SENT = "not_sent"
 
 #: Characters: ids of older servers are whatever a client made up, but none is longer than this.
-_LONGEST_ID = 200
+_LONGEST_ID = 300
 
 #: The server keeps so many lines of its log; with fewer the first is from its start.
 LOG_RING = 300

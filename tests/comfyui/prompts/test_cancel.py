@@ -256,7 +256,7 @@ async def test_what_no_path_can_hold_is_no_id(prompt_id: str, tmp_path: Path) ->
             await control.cancel(prompt_id)
 
 
-ODD_IDS = ["nobody", "...", "../queue", "a b", "ü", "x?y=1#z", "%2e%2e", "a/b", "A" * 3000, "\0"]
+ODD_IDS = ["nobody", "...", "../queue", "a b", "ü", "x?y=1#z", "%2e%2e", "a/b", "A" * 300, "\0"]
 
 
 @pytest.mark.requirement("comfyui.unknown")
