@@ -19,6 +19,7 @@ from mcp_background_job.comfyui.batches.sent import Say
 from mcp_background_job.comfyui.batches.server_queue import ServerQueue
 from mcp_background_job.comfyui.lifecycle.lifecycle import Lifecycle
 from mcp_background_job.comfyui.outputs.download import ALL, Choice, Downloaded, Downloader, Headway
+from mcp_background_job.comfyui.process.gpu_memory import NOTHING_KNOWN, GpuLook, GpuMemory
 from mcp_background_job.comfyui.process.process import Baselines, ServerProcess
 from mcp_background_job.comfyui.process.server_record import ServerRecords
 from mcp_background_job.comfyui.process.startup import Settings
@@ -100,6 +101,7 @@ class ComfyUI:
         self._client.when_seen(memory.note)
         self._events = EventStream(endpoint)
         self._baselines = Baselines(directory)
+        self._gpus = GpuLook()
         self._attempts = SqliteAttempts(journal.database)
         self._witness = Witness(self._attempts, journal, ServerEnds(manager))
         self.prompts = Prompts(self._client, journal, self._events)
@@ -151,11 +153,24 @@ class ComfyUI:
 
     async def status(self) -> Status:
         """Look at the server; prompts that an earlier restart left to be submitted again are submitted."""
+        status, gpu_memory = await asyncio.gather(self._resumed(), self._gpu_memory())
+        job = await self.lifecycle.last_job(status.process)
+        return replace(
+            status,
+            job=job,
+            batches=tuple(await self.batches.open_views()),
+            crash=await self._crash(status),
+            gpu_memory=gpu_memory,
+        )
+
+    async def _resumed(self) -> Status:
         status = await self._look()
         if status.trouble is None and await self.lifecycle.resume_requeue():
             status = await self._look()
-        job = await self.lifecycle.last_job(status.process)
-        return replace(status, job=job, batches=tuple(await self.batches.open_views()), crash=await self._crash(status))
+        return status
+
+    async def _gpu_memory(self) -> GpuMemory:
+        return await self._gpus.look() if self.endpoint.is_local else NOTHING_KNOWN
 
     async def _crash(self, status: Status) -> str:
         """Say which prompt ran when the server ended by itself, if that is not long ago."""

@@ -44,6 +44,12 @@ _SHOWN = 1000
 
 _FROM_CACHE = "all of it: no node ran, and the files are those of an earlier prompt; force=true runs it again"
 
+#: Processes that hold memory of GPUs; the largest are told.
+_MAX_HOLDERS = 10
+
+#: Characters of the command line of such a process.
+_COMMAND = 80
+
 _GB = 1024**3
 
 Report = dict[str, Any]
@@ -62,6 +68,7 @@ def of_status(status: Status) -> Report:
             warnings=list(status.warnings) or None,
             queue="unknown, not empty",
             process=process,
+            gpu_memory=_gpu_memory(status),
             job=_without_port(job) if job and process is None else None,
             batches=[_batch(view) for view in status.batches] or None,
             crash=status.crash or None,
@@ -79,6 +86,7 @@ def of_status(status: Status) -> Report:
         batches=[_batch(view) for view in status.batches] or None,
         crash=status.crash or None,
         **_memory(status.stats),
+        gpu_memory=_gpu_memory(status),
         process=process,
     )
 
@@ -102,6 +110,18 @@ def _memory(stats: SystemStats) -> dict[str, Any]:
         if device.type != "cpu"
     ]
     return {"vram": vram or None, "ram": f"{stats.ram_free / _GB:.1f} of {stats.ram_total / _GB:.1f} GB free"}
+
+
+def _gpu_memory(status: Status) -> list[str] | str | None:
+    known = status.gpu_memory
+    if known.trouble:
+        return known.trouble
+    ours = status.process.pid if status.process else None
+    return [
+        f"{holder.size / _GB:.1f} GB: pid {holder.pid}"
+        + (" (ComfyUI)" if holder.pid == ours else f" ({one_line(holder.command, _COMMAND)})" if holder.command else "")
+        for holder in known.holders[:_MAX_HOLDERS]
+    ] or None
 
 
 def _process(process: ServerProcess, activity: Activity | None, job: Job | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 
 from mcp_background_job.comfyui.batches.batch_view import BatchView
+from mcp_background_job.comfyui.process.gpu_memory import NOTHING_KNOWN, GpuMemory
 from mcp_background_job.comfyui.process.process import Baselines, ServerProcess
 from mcp_background_job.comfyui.prompts import signs
 from mcp_background_job.comfyui.prompts.prompts import Prompt, Prompts
@@ -37,6 +38,7 @@ class Status:
         batches: those that are not over.
         warnings: signs of trouble, in sentences.
         crash: which prompt ran when the server ended by itself, and how it ended; empty if that is long ago.
+        gpu_memory: which processes hold memory of the GPUs of this machine, if it is the server's.
         at: when all this was so (seconds since the epoch).
     """
 
@@ -52,6 +54,7 @@ class Status:
     batches: tuple[BatchView, ...] = ()
     crash: str = ""
     warnings: tuple[str, ...] = ()
+    gpu_memory: GpuMemory = NOTHING_KNOWN
     at: float = 0.0
 
 
