@@ -101,7 +101,7 @@ def has_work_for_comfyui(manager: JobManager) -> bool:
 
 def build_runs(manager: JobManager, settings: Settings) -> RunManager:
     """Return a manager for the runs of agents, which are jobs of the manager."""
-    from mcp_background_job.agents.launching import Policy as RunPolicy  # noqa: PLC0415  many a session needs none
+    from mcp_background_job.agents.life.launching import Policy as RunPolicy  # noqa: PLC0415  many a session needs none
     from mcp_background_job.agents.runs import RunManager  # noqa: PLC0415
 
     return RunManager(

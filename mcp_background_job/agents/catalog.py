@@ -7,7 +7,8 @@ import os
 import secrets
 from dataclasses import dataclass
 
-from mcp_background_job.agents import journal, records
+from mcp_background_job.agents import records
+from mcp_background_job.agents.events import journal
 from mcp_background_job.agents.records import Checkpoint, RunRecord
 from mcp_background_job.core import naming
 from mcp_background_job.core.naming import NO_PROJECT, Asker

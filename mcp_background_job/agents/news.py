@@ -62,7 +62,7 @@ async def _item_of(runs: RunManager, run_id: str) -> Item | None:
 
 def news_of(record: RunRecord, state: Checkpoint) -> Item | None:
     """Return what is new of a run, whoever was told: that it has ended, or what it asks."""
-    from mcp_background_job.agents.projection import WAITING  # noqa: PLC0415  many a server sees no run
+    from mcp_background_job.agents.events.projection import WAITING  # noqa: PLC0415  many a server sees no run
 
     label = f"{record.run_id} `{record.agent_name}`"
     if state.is_over:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from mcp_background_job.agents.adapters.table import adapter_named
-from mcp_background_job.agents.projection import iso
+from mcp_background_job.agents.events.projection import iso
+from mcp_background_job.agents.life.results import Cancelled, Continued, Listed, Piece, Polled, Run
 from mcp_background_job.agents.records import Checkpoint, RunRecord
-from mcp_background_job.agents.results import Cancelled, Continued, Listed, Piece, Polled, Run
 from mcp_background_job.agents.runs import RESUMABLE
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import Outcome

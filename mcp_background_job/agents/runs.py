@@ -11,20 +11,23 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, get_args
 
-from mcp_background_job.agents import journal, messages, records, watching
+from mcp_background_job.agents import records
 from mcp_background_job.agents.adapters.base import Adapter
 from mcp_background_job.agents.adapters.options import refuse_unknown
 from mcp_background_job.agents.adapters.table import adapter_named
-from mcp_background_job.agents.answering import answer
-from mcp_background_job.agents.awaiting import until_settled
 from mcp_background_job.agents.catalog import Catalog, Reference, new_id, workspace
-from mcp_background_job.agents.launching import Launcher, Policy, Session
-from mcp_background_job.agents.projection import WAITING
+from mcp_background_job.agents.events import journal
+from mcp_background_job.agents.events.projection import WAITING
+from mcp_background_job.agents.life import watching
+from mcp_background_job.agents.life.answering import answer
+from mcp_background_job.agents.life.awaiting import until_settled
+from mcp_background_job.agents.life.launching import Launcher, Policy, Session
+from mcp_background_job.agents.life.results import Cancelled, Continued, Listed, Piece, Polled, Run
+from mcp_background_job.agents.life.stopping import stop
+from mcp_background_job.agents.life.watching import MAX_WAIT_S, Watcher
 from mcp_background_job.agents.records import CancelIntent, RunRecord
-from mcp_background_job.agents.request import SpawnRequest, check, text_of
-from mcp_background_job.agents.results import Cancelled, Continued, Listed, Piece, Polled, Run
-from mcp_background_job.agents.stopping import stop
-from mcp_background_job.agents.watching import MAX_WAIT_S, Watcher
+from mcp_background_job.agents.requests import messages
+from mcp_background_job.agents.requests.request import SpawnRequest, check, text_of
 from mcp_background_job.core.run import Backend, RunChoice, RunRow, RunStatus
 from mcp_background_job.errors import (
     BackgroundJobError,

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from mcp_background_job.agents.catalog import Reference
-from mcp_background_job.agents.request import SpawnRequest
-from mcp_background_job.agents.results import Run
+from mcp_background_job.agents.life.results import Run
+from mcp_background_job.agents.requests.request import SpawnRequest
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.app import build_runs
 from mcp_background_job.config import load_settings

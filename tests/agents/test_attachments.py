@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from mcp_background_job.agents import messages
 from mcp_background_job.agents.adapters.base import Attachment
 from mcp_background_job.agents.adapters.remote_a2a import ADAPTER as A2A
-from mcp_background_job.agents.attachments import File, keep, placed, with_paths
 from mcp_background_job.agents.host.a2a_conversation import file_part
-from mcp_background_job.agents.request import SpawnRequest
+from mcp_background_job.agents.requests import messages
+from mcp_background_job.agents.requests.attachments import File, keep, placed, with_paths
+from mcp_background_job.agents.requests.request import SpawnRequest
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.errors import InvalidRequestError
 from tests.agents.fake_agents import Agents, events_until

@@ -8,7 +8,7 @@ import pytest
 
 from mcp_background_job.agents.adapters.options import refuse_unknown
 from mcp_background_job.agents.adapters.table import ADAPTERS, adapter_named
-from mcp_background_job.agents.request import SpawnRequest
+from mcp_background_job.agents.requests.request import SpawnRequest
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.errors import InvalidRequestError
 

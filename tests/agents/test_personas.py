@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from mcp_background_job.agents.adapters.options import count
-from mcp_background_job.agents.personas import PERSONAS
-from mcp_background_job.agents.request import SpawnRequest, text_of
+from mcp_background_job.agents.requests.personas import PERSONAS
+from mcp_background_job.agents.requests.request import SpawnRequest, text_of
 from mcp_background_job.errors import InvalidRequestError
 
 

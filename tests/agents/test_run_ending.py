@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from mcp_background_job.agents.adapters.base import ParsedEnd
-from mcp_background_job.agents.ending import Ending, Facts, decide
+from mcp_background_job.agents.events.ending import Ending, Facts, decide
 from mcp_background_job.agents.records import CancelIntent
 from mcp_background_job.core.run import TERMINAL, TRANSITIONS, EventType, RunStatus
 from mcp_background_job.core.states import Outcome

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mcp_background_job.agents import lines as line_module
-from mcp_background_job.agents import projection as projection_module
 from mcp_background_job.agents.adapters.base import Event, ParsedEnd
 from mcp_background_job.agents.adapters.codex import ADAPTER as CODEX
 from mcp_background_job.agents.adapters.command import ADAPTER as COMMAND
-from mcp_background_job.agents.cutting import CUT_MARK, MAX_OUTPUT, MAX_STRUCTURE, MAX_TEXT, cut
-from mcp_background_job.agents.ending import Facts, decide
-from mcp_background_job.agents.lines import Line, LineSplitter, Skip
-from mcp_background_job.agents.projection import Projection
+from mcp_background_job.agents.events import lines as line_module
+from mcp_background_job.agents.events import projection as projection_module
+from mcp_background_job.agents.events.cutting import CUT_MARK, MAX_OUTPUT, MAX_STRUCTURE, MAX_TEXT, cut
+from mcp_background_job.agents.events.ending import Facts, decide
+from mcp_background_job.agents.events.lines import Line, LineSplitter, Skip
+from mcp_background_job.agents.events.projection import Projection
 from mcp_background_job.agents.records import Checkpoint
 from mcp_background_job.core.run import TERMINAL, TRANSITIONS, EventType, RunStatus
 from mcp_background_job.core.states import Outcome

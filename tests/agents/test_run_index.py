@@ -9,8 +9,8 @@ import pytest
 
 from mcp_background_job.agents import records
 from mcp_background_job.agents.catalog import Reference
+from mcp_background_job.agents.life.results import Listed
 from mcp_background_job.agents.records import Checkpoint, RunRecord
-from mcp_background_job.agents.results import Listed
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.app import build_runs
 from mcp_background_job.config import load_settings

@@ -15,11 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcp_background_job.agents import journal, projection, records
+from mcp_background_job.agents import records
 from mcp_background_job.agents.adapters.base import Event
 from mcp_background_job.agents.adapters.command import ADAPTER as COMMAND
-from mcp_background_job.agents.journal import EventReader, read_artifact
-from mcp_background_job.agents.projection import Projection
+from mcp_background_job.agents.events import journal, projection
+from mcp_background_job.agents.events.journal import EventReader, read_artifact
+from mcp_background_job.agents.events.projection import Projection
 from mcp_background_job.agents.records import CancelIntent, Checkpoint
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.core.run import EventType
@@ -247,7 +248,7 @@ async def _killed_behind(reader: asyncio.subprocess.Process, seq: int) -> None:
 async def test_a_writer_that_is_suspended_keeps_others_from_writing_and_nobody_from_reading(
     runs: RunManager, agents: Agents, monkeypatch: pytest.MonkeyPatch, state_dir: str
 ) -> None:
-    monkeypatch.setattr("mcp_background_job.agents.watching.LOCK_PATIENCE_S", 0.1)
+    monkeypatch.setattr("mcp_background_job.agents.life.watching.LOCK_PATIENCE_S", 0.1)
     go = agents.directory / "go"
     os.mkfifo(go)
     run = await runs.spawn(agents.codex(f"begin()\nopen({str(go)!r}).read()\ntext('more')\nconnect('agent')\nhang()\n"))

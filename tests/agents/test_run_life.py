@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
-from mcp_background_job.agents import reader, report, watching
+from mcp_background_job.agents import report
 from mcp_background_job.agents.catalog import Reference
-from mcp_background_job.agents.request import SpawnRequest
+from mcp_background_job.agents.events import reader
+from mcp_background_job.agents.life import watching
+from mcp_background_job.agents.requests.request import SpawnRequest
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.core.naming import Asker
 from mcp_background_job.core.run import RunStatus

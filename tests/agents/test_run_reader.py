@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from mcp_background_job.agents import reader
 from mcp_background_job.agents.adapters.command import ADAPTER as COMMAND
-from mcp_background_job.agents.reader import Known, bring_up_to_date
+from mcp_background_job.agents.events import reader
+from mcp_background_job.agents.events.reader import Known, bring_up_to_date
 from mcp_background_job.agents.records import RunRecord
 from mcp_background_job.executors.local.place import LocalPlace
 from mcp_background_job.executors.names import FileNames

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mcp_background_job.agents.stderr import INTERVAL_S, Stderr
+from mcp_background_job.agents.events.stderr import INTERVAL_S, Stderr
 from mcp_background_job.jobdir.logformat import Stream
 from mcp_background_job.jobdir.logreader import Part
 

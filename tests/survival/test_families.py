@@ -18,7 +18,7 @@ import pytest
 
 from mcp_background_job.agents import report
 from mcp_background_job.agents.catalog import Reference
-from mcp_background_job.agents.request import SpawnRequest
+from mcp_background_job.agents.requests.request import SpawnRequest
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.app import build_runs
 from mcp_background_job.config import load_settings

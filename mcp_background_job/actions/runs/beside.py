@@ -15,7 +15,7 @@ from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.waiting.wait import Waited, WaitRequest
 
 if TYPE_CHECKING:
-    from mcp_background_job.agents.results import Run
+    from mcp_background_job.agents.life.results import Run
     from mcp_background_job.agents.runs import RunManager
     from mcp_background_job.core.job import Job
 
@@ -84,7 +84,7 @@ class RunsToo:
 
 
 def _asks(run: Run) -> bool:
-    from mcp_background_job.agents.awaiting import asks
+    from mcp_background_job.agents.life.awaiting import asks
 
     return asks(run)
 

@@ -47,7 +47,7 @@ class Running:
         backend_config has full_access=true. With too many at once it is queued.
         """
         from mcp_background_job.agents import report
-        from mcp_background_job.agents.request import SpawnRequest
+        from mcp_background_job.agents.requests.request import SpawnRequest
 
         wanted = SpawnRequest(
             backend=request.backend,

@@ -7,9 +7,9 @@ import time
 
 from mcp_background_job.agents import report
 from mcp_background_job.agents.catalog import Reference
-from mcp_background_job.agents.results import Run
+from mcp_background_job.agents.life.results import Run
+from mcp_background_job.agents.life.watching import MAX_WAIT_S
 from mcp_background_job.agents.runs import MAX_EVENTS, RunManager
-from mcp_background_job.agents.watching import MAX_WAIT_S
 from mcp_background_job.cli import terminal
 from mcp_background_job.cli.runs import show
 

@@ -6,11 +6,11 @@ import asyncio
 import os
 import sys
 
-from mcp_background_job.agents.awaiting import asks
 from mcp_background_job.agents.catalog import Reference
-from mcp_background_job.agents.results import Polled, Run
+from mcp_background_job.agents.life.awaiting import asks
+from mcp_background_job.agents.life.results import Polled, Run
+from mcp_background_job.agents.life.watching import MAX_WAIT_S
 from mcp_background_job.agents.runs import MAX_EVENTS, RunManager
-from mcp_background_job.agents.watching import MAX_WAIT_S
 from mcp_background_job.cli import terminal
 from mcp_background_job.cli.runs.transcript import Line, Style, answer_to, lines_of
 from mcp_background_job.core.output.harmless import shown

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mcp_background_job.agents.request import SpawnRequest
+from mcp_background_job.agents.requests.request import SpawnRequest
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.core.run import RunStatus
 from tests.agents.fake_agents import assert_numbered, events_until, of, types_of

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from mcp_background_job.agents.launching import Policy
-from mcp_background_job.agents.request import SpawnRequest
-from mcp_background_job.agents.results import Run
+from mcp_background_job.agents.life.launching import Policy
+from mcp_background_job.agents.life.results import Run
+from mcp_background_job.agents.requests.request import SpawnRequest
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.core.run import RunStatus
 from mcp_background_job.jobs.inherited.inheritance import Inheritance

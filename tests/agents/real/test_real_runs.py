@@ -12,9 +12,9 @@ from dataclasses import replace
 import pytest
 
 from mcp_background_job.agents.catalog import Reference
-from mcp_background_job.agents.launching import Policy
-from mcp_background_job.agents.request import SpawnRequest
-from mcp_background_job.agents.results import Run
+from mcp_background_job.agents.life.launching import Policy
+from mcp_background_job.agents.life.results import Run
+from mcp_background_job.agents.requests.request import SpawnRequest
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.core.run import RunStatus
 from mcp_background_job.jobs.inherited.inheritance import Inheritance

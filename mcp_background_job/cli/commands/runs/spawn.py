@@ -12,7 +12,7 @@ from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.actions.runs.requests import Spawn
 from mcp_background_job.actions.runs.running import Running
 from mcp_background_job.agents.catalog import Reference
-from mcp_background_job.agents.personas import PERSONAS
+from mcp_background_job.agents.requests.personas import PERSONAS
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson, OptionalSeconds, json_object

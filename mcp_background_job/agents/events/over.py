@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from mcp_background_job.agents.ending import Facts
+from mcp_background_job.agents.events.ending import Facts
 from mcp_background_job.agents.records import RunRecord
 from mcp_background_job.core.states import Outcome, State, outcome_of
 from mcp_background_job.executors.places import Places

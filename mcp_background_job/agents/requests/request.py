@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from mcp_background_job.agents import messages
-from mcp_background_job.agents.personas import persona_of
+from mcp_background_job.agents.requests import messages
+from mcp_background_job.agents.requests.personas import persona_of
 from mcp_background_job.core.run import Role
 from mcp_background_job.errors import InvalidRequestError
 

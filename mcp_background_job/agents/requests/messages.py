@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from mcp_background_job.agents.attachments import File
+from mcp_background_job.agents.requests.attachments import File
 from mcp_background_job.errors import InvalidRequestError
 
 #: Bytes of all files in one message; it is kept in memory whole.

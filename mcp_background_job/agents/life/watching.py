@@ -9,14 +9,14 @@ import os
 import time
 from typing import Any
 
-from mcp_background_job.agents import journal, reader
 from mcp_background_job.agents.adapters.table import adapter_named
 from mcp_background_job.agents.catalog import Catalog
-from mcp_background_job.agents.journal import EventReader
-from mcp_background_job.agents.projection import WAITING
-from mcp_background_job.agents.reader import Known
+from mcp_background_job.agents.events import journal, reader
+from mcp_background_job.agents.events.journal import EventReader
+from mcp_background_job.agents.events.projection import WAITING
+from mcp_background_job.agents.events.reader import Known
+from mcp_background_job.agents.life.results import Polled, Run
 from mcp_background_job.agents.records import Checkpoint, RunRecord
-from mcp_background_job.agents.results import Polled, Run
 from mcp_background_job.core.waiting import Kind, Until
 from mcp_background_job.errors import (
     BackgroundJobError,

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mcp_background_job.agents.adapters.base import Event, Parser
-from mcp_background_job.agents.cutting import Artifact, as_json, cut
-from mcp_background_job.agents.ending import Ending
-from mcp_background_job.agents.lines import Line, Skip
+from mcp_background_job.agents.events.cutting import Artifact, as_json, cut
+from mcp_background_job.agents.events.ending import Ending
+from mcp_background_job.agents.events.lines import Line, Skip
 from mcp_background_job.agents.records import Checkpoint
 from mcp_background_job.core.run import TERMINAL, TRANSITIONS, EventType, RunStatus
 from mcp_background_job.core.text import one_line, size

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from mcp_background_job.agents import attachments, journal, reader
 from mcp_background_job.agents.adapters.base import Adapter, Event
-from mcp_background_job.agents.messages import Message
-from mcp_background_job.agents.projection import WAITING, Projection
+from mcp_background_job.agents.events import journal, reader
+from mcp_background_job.agents.events.projection import WAITING, Projection
+from mcp_background_job.agents.life.results import Run
 from mcp_background_job.agents.records import RunRecord
-from mcp_background_job.agents.results import Run
+from mcp_background_job.agents.requests import attachments
+from mcp_background_job.agents.requests.messages import Message
 from mcp_background_job.core.run import EventType, RunStatus
 from mcp_background_job.errors import InvalidRequestError, JobEndedError, RunStateError, StateDirError
 from mcp_background_job.executors import lanes, locks

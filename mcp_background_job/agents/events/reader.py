@@ -12,14 +12,15 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mcp_background_job.agents import journal, records
+from mcp_background_job.agents import records
 from mcp_background_job.agents.adapters.base import Adapter, Event
-from mcp_background_job.agents.ending import decide
-from mcp_background_job.agents.lines import LineSplitter, Skip
-from mcp_background_job.agents.over import Over, over_of
-from mcp_background_job.agents.projection import Projection
+from mcp_background_job.agents.events import journal
+from mcp_background_job.agents.events.ending import decide
+from mcp_background_job.agents.events.lines import LineSplitter, Skip
+from mcp_background_job.agents.events.over import Over, over_of
+from mcp_background_job.agents.events.projection import Projection
+from mcp_background_job.agents.events.stderr import Stderr
 from mcp_background_job.agents.records import CancelIntent, Checkpoint, RunRecord
-from mcp_background_job.agents.stderr import Stderr
 from mcp_background_job.agents.temporary import remove_tree
 from mcp_background_job.core.run import EventType, RunStatus
 from mcp_background_job.core.states import Outcome, State

@@ -9,13 +9,14 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from mcp_background_job.agents import attachments, messages, records
+from mcp_background_job.agents import records
 from mcp_background_job.agents.adapters.base import Adapter, Attachment, Launch, RunRequest
-from mcp_background_job.agents.attachments import File
 from mcp_background_job.agents.catalog import Catalog
-from mcp_background_job.agents.environment import environment_of
+from mcp_background_job.agents.life.environment import environment_of
 from mcp_background_job.agents.records import RunRecord
-from mcp_background_job.agents.request import SpawnRequest
+from mcp_background_job.agents.requests import attachments, messages
+from mcp_background_job.agents.requests.attachments import File
+from mcp_background_job.agents.requests.request import SpawnRequest
 from mcp_background_job.core.schedule import RUNS
 from mcp_background_job.core.text import shortened
 from mcp_background_job.errors import AgentMissingError, InvalidRequestError, StateDirError

@@ -16,7 +16,7 @@ from collections import OrderedDict
 from typing import Any
 
 from mcp_background_job.agents import records
-from mcp_background_job.agents.projection import Entry
+from mcp_background_job.agents.events.projection import Entry
 from mcp_background_job.agents.records import Checkpoint
 from mcp_background_job.errors import CorruptRecordError, StateDirError
 from mcp_background_job.jobdir.layout import RunDir

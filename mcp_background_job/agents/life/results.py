@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from mcp_background_job.agents.life.stopping import Stopped
 from mcp_background_job.agents.records import Checkpoint, RunRecord
-from mcp_background_job.agents.stopping import Stopped
 
 
 @dataclass(frozen=True)

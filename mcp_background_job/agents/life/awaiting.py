@@ -6,10 +6,10 @@ import asyncio
 import time
 from collections.abc import Collection, Sequence
 
-from mcp_background_job.agents.projection import WAITING
+from mcp_background_job.agents.events.projection import WAITING
+from mcp_background_job.agents.life.results import Run
+from mcp_background_job.agents.life.watching import Watcher
 from mcp_background_job.agents.records import RunRecord
-from mcp_background_job.agents.results import Run
-from mcp_background_job.agents.watching import Watcher
 
 
 def asks(run: Run) -> bool:
