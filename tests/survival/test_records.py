@@ -17,7 +17,7 @@ from mcp_background_job.config import load_settings
 from mcp_background_job.core.naming import Asker
 from mcp_background_job.errors import BackgroundJobError, StateDirError
 from mcp_background_job.jobs.manager import JobManager
-from tests.conftest import Liveness
+from tests.conftest import Liveness, wait_for_end_of
 from tests.nursery.starts import program
 from tests.patience import PATIENCE_S, wait_until
 from tests.survival.support import (
@@ -27,6 +27,7 @@ from tests.survival.support import (
     ended,
     output_of,
     printed,
+    runner_of,
     start,
 )
 
@@ -278,11 +279,13 @@ async def test_when_the_state_directory_vanishes_the_job_runs_on_and_questions_g
     command = f"{liveness.script('leader', body)}; echo $? > {tmp_path}/proof"
     job = await start(manager, command, name="orphan", stdin="pipe")
     liveness.expect("leader")
-    async with await manager.places.connect(job.job_id) as runner:
+    runner = runner_of(state_dir, job.job_id)
+    async with await manager.places.connect(job.job_id) as channel:
         shutil.rmtree(state_dir)
-        assert await runner.send_input(b"go\n", eof=False)
+        assert await channel.send_input(b"go\n", eof=False)
     await asyncio.to_thread(liveness.wait_dead, "leader")
     await asyncio.to_thread(wait_until, (tmp_path / "proof").exists, "the job's end")
+    assert not await asyncio.to_thread(wait_for_end_of, {runner: "the runner"})  # while it lives, it is asked
 
     for question in (
         manager.find(job.job_id),
