@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from mcp_background_job.core.comfyui.session import Session, Tracked
-from mcp_background_job.core.comfyui.submission import Submission
+from mcp_background_job.core.comfyui.submission import End, Submission
 from mcp_background_job.registry.database import Database
 from mcp_background_job.registry.journal import submissions
 from mcp_background_job.registry.text import storable
+
+#: All that a submission is listed as; the column of that name says when.
+_LISTED_AS = ("open", "pending", *End, "not_sent")
+
+#: To look at so many prompts one by one takes 5 ms.
+_FEW = 2000
 
 
 class SqliteSessions:
@@ -73,27 +80,31 @@ class SqliteSessions:
             write("note_download", rows)
 
     def prompts(
-        self, server: str, *, statuses: str, batch_id: str | None, session_id: str | None, limit: int
+        self, server: str, *, statuses: Collection[str] = (), batch_id: str | None, session_id: str | None, limit: int
     ) -> list[Submission]:
         """Return submissions without their graphs: first what has not ended, as it will run, then the newest.
 
         Args:
             server: its base URL.
-            statuses: a JSON list of ends, ``pending`` for what waits in a batch, ``open`` for what was sent; all if it
-                is empty.
-            batch_id: only those of this batch.
+            statuses: ends, ``pending`` for what waits for its turn here, ``open`` for what was sent; all if it is
+                empty.
+            batch_id: only those of this batch, which is the server's.
             session_id: only those that this session tracks.
             limit: how many at most.
         """
-        return submissions(
-            self._database,
-            "page",
-            server=storable(server),
-            statuses=statuses,
-            batch_id=batch_id,
-            session_id=session_id,
-            limit=limit,
-        )
+        values: dict[str, Any] = {
+            "statuses": json.dumps([*(statuses or _LISTED_AS)]),
+            "session_id": session_id,
+            "limit": limit,
+        }
+        if batch_id is not None:
+            return submissions(self._database, "page_of_batch", batch_id=batch_id, **values)
+        query = "page_of_session" if session_id is not None and self._tracks_few(session_id) else "page"
+        return submissions(self._database, query, server=storable(server), **values)
+
+    def _tracks_few(self, session_id: str) -> bool:
+        rows = self._database.rows("tracks_more_than", session_id=session_id, number=_FEW)
+        return not rows[0]["more"]
 
     def _sessions(self, query: str, **values: object) -> list[Session]:
         return [_session_of(row) for row in self._database.rows(query, **values)]

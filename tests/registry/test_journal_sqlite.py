@@ -217,7 +217,7 @@ def test_a_journal_of_the_first_form_goes_on_as_one_of_this(first_form: str) -> 
     with opened(first_form) as journal:
         batches, sessions = SqliteBatches(journal.database), SqliteSessions(journal.database)
         assert batches.newest(HERE, 5) == []
-        assert len(sessions.prompts(HERE, statuses="[]", batch_id=None, session_id=None, limit=-1)) == 9
+        assert len(sessions.prompts(HERE, batch_id=None, session_id=None, limit=-1)) == 9
         journal.settled(dataclasses.replace(RESULT, prompt_id="open", content='{"made": 1}'))
         waiting = dataclasses.replace(ONE, stage=Stage.WAITING, batch_id="b1", position=0, graph_id="b1/0")
         batches.create(Batch(batch_id="b1", server=HERE, created_at=1.0), [waiting], {"b1/0": ("{}", "{}")})

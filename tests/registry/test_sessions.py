@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from mcp_background_job.core.comfyui.batch import Batch
 from mcp_background_job.core.comfyui.session import Session, Tracked
 from mcp_background_job.core.comfyui.submission import End, Stage, Submission
 from mcp_background_job.errors import RegistryError
+from mcp_background_job.registry import sessions as sessions_module
 from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.journal import SqliteJournal
 from mcp_background_job.registry.sessions import SqliteSessions
@@ -191,7 +191,7 @@ def listed(journal: SqliteJournal, sessions: SqliteSessions) -> SqliteSessions:
 
 def _page(sessions: SqliteSessions, *statuses: str, limit: int = -1, **among: str | None) -> list[str]:
     given: dict[str, Any] = {"batch_id": None, "session_id": None, **among}
-    found = sessions.prompts(HERE, statuses=json.dumps(statuses), limit=limit, **given)
+    found = sessions.prompts(HERE, statuses=statuses, limit=limit, **given)
     assert {(one.graph, one.extra_data) for one in found} <= {("", "{}")}, "lists have no graphs"
     return [one.prompt_id for one in found]
 
@@ -235,10 +235,31 @@ def test_the_list_is_made_without_a_look_at_graphs(journal: SqliteJournal, sessi
     assert journal.get("w0") is None, "its graph is not there"
 
     assert _page(sessions, batch_id="b1") == ["w0", "w1", "w2"]
-    values = {"server": HERE, "statuses": "[]", "batch_id": None, "session_id": None, "limit": 5}
-    plan = journal.database._db.execute("EXPLAIN QUERY PLAN " + journal.database._queries["page"], values).fetchall()
-    steps = "; ".join(row["detail"] for row in plan)
-    for part in ("open", "waiting", "over"):
-        assert f"SEARCH submissions USING INDEX submissions_{part}" in steps
-    assert "SCAN submissions" not in steps
-    assert "graphs" not in steps
+    for query, way in WAYS.items():
+        assert way in (plan := _plan(journal, query))
+        assert "SCAN submissions" not in plan
+        assert "graphs" not in plan
+
+
+#: How each query finds what it lists.
+WAYS = {
+    "page": "SEARCH one USING INDEX submissions_listed (server=? AND listed_as=?)",
+    "page_of_batch": "SEARCH one USING INDEX submissions_listed_of_batch (batch_id=? AND listed_as=?)",
+    "page_of_session": "SEARCH submissions USING INDEX sqlite_autoindex_submissions_1 (prompt_id=?)",
+}
+
+
+def _plan(journal: SqliteJournal, query: str) -> str:
+    values = {"server": HERE, "statuses": '["open"]', "batch_id": "b1", "session_id": "s1", "limit": 5}
+    rows = journal.database._db.execute("EXPLAIN QUERY PLAN " + journal.database._queries[query], values).fetchall()
+    return "; ".join(row["detail"] for row in rows)
+
+
+def test_a_session_of_many_prompts_is_listed_as_one_of_few(
+    listed: SqliteSessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = [_page(listed, *statuses, session_id="s1") for statuses in ((), ("open",), ("completed",), ("failed",))]
+    monkeypatch.setattr(sessions_module, "_FEW", 4)
+    assert [
+        _page(listed, *statuses, session_id="s1") for statuses in ((), ("open",), ("completed",), ("failed",))
+    ] == few

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -147,7 +146,7 @@ class Catalogue:
 
     async def _journalled(self, statuses: Collection[str], among: Among, limit: int) -> list[Submission]:
         # What was sent and has no end that is known may have any status: the server says which.
-        wanted = json.dumps([*statuses, "open"] if statuses else [])
+        wanted = (*statuses, "open") if statuses else ()
         return await lanes.journal(
             self._sessions.prompts,
             self._client.endpoint.url,

@@ -87,40 +87,44 @@ SELECT * FROM whole WHERE server = :server ORDER BY submitted_at DESC, prompt_id
 
 -- page --
 -- Without graphs, and without those that another took the place of: first what is at the server, then what waits for it,
--- both in the order in which they run, then the rest, newest first. Each has an index of its own and is cut by itself, so
--- that a page of a journal of 100,000 is no look at all of them. What is not asked for is cut to nothing: a condition would
--- be tried on each row.
-WITH at_server AS (
-    SELECT *, 0 AS part, submitted_at AS sooner, NULL AS later FROM submissions INDEXED BY submissions_open
-    WHERE server = :server AND retried_as IS NULL AND ending IS NULL AND stage IN ('sending', 'accepted')
-      AND (:batch_id IS NULL OR batch_id = :batch_id)
-      AND (:session_id IS NULL OR prompt_id IN (SELECT prompt_id FROM tracked WHERE session_id = :session_id))
-    ORDER BY submitted_at, position, prompt_id DESC
-    LIMIT CASE WHEN :statuses = '[]' OR 'open' IN (SELECT value FROM json_each(:statuses)) THEN :limit ELSE 0 END
-), waiting AS (
-    SELECT *, 1 AS part, submitted_at AS sooner, NULL AS later FROM submissions INDEXED BY submissions_waiting
-    WHERE server = :server AND retried_as IS NULL AND ending IS NULL AND stage = 'waiting'
-      AND (:batch_id IS NULL OR batch_id = :batch_id)
-      AND (:session_id IS NULL OR prompt_id IN (SELECT prompt_id FROM tracked WHERE session_id = :session_id))
-    ORDER BY submitted_at, position, prompt_id DESC
-    LIMIT CASE WHEN :statuses = '[]' OR 'pending' IN (SELECT value FROM json_each(:statuses)) THEN :limit ELSE 0 END
-), over AS (
-    SELECT *, 2 AS part, NULL AS sooner, coalesce(ended_at, submitted_at) AS later
-    FROM submissions INDEXED BY submissions_over
-    WHERE server = :server AND retried_as IS NULL AND (ending IS NOT NULL OR stage = 'refused')
-      AND (:statuses = '[]' OR CASE WHEN stage <> 'refused' THEN ending
-                                    WHEN ending IS NULL AND reason = '' THEN 'not_sent'
-                                    ELSE 'failed' END IN (SELECT value FROM json_each(:statuses)))
-      AND (:batch_id IS NULL OR batch_id = :batch_id)
-      AND (:session_id IS NULL OR prompt_id IN (SELECT prompt_id FROM tracked WHERE session_id = :session_id))
-    ORDER BY coalesce(ended_at, submitted_at) DESC, position DESC, prompt_id DESC
-    LIMIT CASE WHEN :statuses = '[]' OR (SELECT max(value NOT IN ('open', 'pending')) FROM json_each(:statuses))
-               THEN :limit ELSE 0 END
+-- both in the order in which they run, then the rest, newest first. Those of each word are cut by themselves, by an index
+-- that has them in their order: a page is no look at all that the journal has, also where a word is rare.
+SELECT submissions.*, '' AS graph, '{}' AS extra_data
+FROM json_each(:statuses) AS asked
+JOIN submissions ON submissions.rowid IN (
+    SELECT rowid FROM submissions AS one INDEXED BY submissions_listed
+    WHERE server = :server AND listed_as = asked.value AND retried_as IS NULL
+      AND (:session_id IS NULL
+           OR EXISTS (SELECT 1 FROM tracked WHERE session_id = :session_id AND tracked.prompt_id = one.prompt_id))
+    ORDER BY listed_at, listed_by, prompt_id DESC LIMIT :limit
 )
-SELECT *, '' AS graph, '{}' AS extra_data
-FROM (SELECT * FROM at_server UNION ALL SELECT * FROM waiting UNION ALL SELECT * FROM over)
-ORDER BY part, sooner, CASE part WHEN 2 THEN NULL ELSE position END, later DESC, position DESC, prompt_id DESC
+ORDER BY CASE listed_as WHEN 'open' THEN 0 WHEN 'pending' THEN 1 ELSE 2 END, listed_at, listed_by, prompt_id DESC
 LIMIT :limit;
+
+-- page_of_batch --
+SELECT submissions.*, '' AS graph, '{}' AS extra_data
+FROM json_each(:statuses) AS asked
+JOIN submissions ON submissions.rowid IN (
+    SELECT rowid FROM submissions AS one INDEXED BY submissions_listed_of_batch
+    WHERE batch_id = :batch_id AND listed_as = asked.value AND retried_as IS NULL
+      AND (:session_id IS NULL
+           OR EXISTS (SELECT 1 FROM tracked WHERE session_id = :session_id AND tracked.prompt_id = one.prompt_id))
+    ORDER BY listed_at, listed_by, prompt_id DESC LIMIT :limit
+)
+ORDER BY CASE listed_as WHEN 'open' THEN 0 WHEN 'pending' THEN 1 ELSE 2 END, listed_at, listed_by, prompt_id DESC
+LIMIT :limit;
+
+-- page_of_session --
+-- Of one that tracks few: what it tracks may lie far apart in the whole list. CROSS has SQLite begin with what is tracked.
+SELECT submissions.*, '' AS graph, '{}' AS extra_data
+FROM tracked CROSS JOIN submissions USING (prompt_id)
+WHERE session_id = :session_id AND server = :server AND retried_as IS NULL
+  AND listed_as IN (SELECT value FROM json_each(:statuses))
+ORDER BY CASE listed_as WHEN 'open' THEN 0 WHEN 'pending' THEN 1 ELSE 2 END, listed_at, listed_by, prompt_id DESC
+LIMIT :limit;
+
+-- tracks_more_than --
+SELECT EXISTS (SELECT 1 FROM tracked WHERE session_id = :session_id LIMIT 1 OFFSET :number) AS more;
 
 -- create_batch --
 INSERT INTO batches (batch_id, server, created_at, client, note, max_queued, prompt_timeout_s, may_restart,
