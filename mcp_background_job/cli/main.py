@@ -31,6 +31,8 @@ _COMMANDS = (
     ("restart", "mcp_background_job.cli.commands.restart:restart", "Start a job's command again."),
     ("prune", "mcp_background_job.cli.commands.prune:prune", "Remove ended jobs and their output."),
     ("serve", "mcp_background_job.cli.commands.serve:serve", "Serve MCP over stdio or HTTP."),
+    ("install", "mcp_background_job.cli.commands.install:install", "Put this server into a client's configuration."),
+    ("uninstall", "mcp_background_job.cli.commands.install:uninstall", "Take it out of a client again."),
     ("doctor", "mcp_background_job.cli.commands.doctor:doctor", "Show the settings in force, and what is wrong."),
     ("demo", "mcp_background_job.cli.demo:main", "Show what it can do, in a minute."),
     ("completion", "mcp_background_job.cli.commands.completion:completion", "Print or install shell completion."),

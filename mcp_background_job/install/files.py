@@ -1,0 +1,73 @@
+"""Reads and replaces a file of a client: whole or not at all, with its mode, at the end of its links."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from mcp_background_job.errors import InvalidRequestError
+
+#: Of files that are new: they may come to hold secrets.
+_NEW_FILE_MODE = 0o600
+
+
+def read(path: Path) -> str | None:
+    """Return a file's text, with its byte-order mark and line breaks as they are; None if there is no file.
+
+    Raises:
+        InvalidRequestError: it cannot be read, or is no text.
+    """
+    try:
+        return path.read_bytes().decode()
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError as error:
+        raise InvalidRequestError(f"{path} is not in UTF-8: save it as such, and try again") from error
+    except OSError as error:
+        raise InvalidRequestError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def write(path: Path, before: str | None, after: str | None) -> None:
+    """Replace a file's text, or remove the file.
+
+    Args:
+        path: of the file, or of a link to it, which stays.
+        before: what it holds, as far as is known.
+        after: what it is to hold; None if it is to go.
+
+    Raises:
+        InvalidRequestError: it holds something else by now, or cannot be written.
+    """
+    if read(path) != before:
+        raise InvalidRequestError(f"{path} was changed meanwhile, by its client perhaps: try again")
+    # Dotfiles are often links into a repository, which must not be replaced by a file.
+    target = Path(os.path.realpath(path))
+    try:
+        if after is None:
+            target.unlink()
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _replace(target, after.encode())
+    except OSError as error:
+        raise InvalidRequestError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _replace(target: Path, content: bytes) -> None:
+    facts = target.stat() if target.exists() else None
+    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+            os.fchmod(descriptor, stat.S_IMODE(facts.st_mode) if facts else _NEW_FILE_MODE)
+            if facts and (facts.st_uid, facts.st_gid) != (os.geteuid(), os.getegid()):
+                os.fchown(descriptor, facts.st_uid, facts.st_gid)
+        Path(temporary).replace(target)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            Path(temporary).unlink()
+        raise

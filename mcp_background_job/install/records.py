@@ -1,0 +1,76 @@
+"""What was changed in clients' files, kept in the state directory, so that it can be undone exactly."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mcp_background_job.install import files
+from mcp_background_job.install.edits import Edit
+
+_FOLDER = "installed"
+
+
+@dataclass(frozen=True)
+class Record:
+    """How a file came to be as it is.
+
+    Attributes:
+        path: of the file.
+        created: whether there was none.
+        edits: what was changed, in order.
+    """
+
+    path: Path
+    created: bool
+    edits: tuple[Edit, ...] = ()
+
+    def with_edit(self, edit: Edit) -> Record:
+        """Return it with a further change."""
+        return replace(self, edits=(*self.edits, edit))
+
+    def undone(self, text: str, marks: Sequence[str]) -> str | None:
+        """Return the text as it was before all changes; None if they cannot all be found in it."""
+        undone: str | None = text
+        for edit in reversed(self.edits):
+            undone = None if undone is None else edit.undone(undone, marks)
+        return undone
+
+
+class Records:
+    """The records of a state directory."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._folder = state_dir / _FOLDER
+
+    def get(self, path: Path) -> Record | None:
+        """Return what is recorded of a file."""
+        text = files.read(self._file(path))
+        if text is None:
+            return None
+        known: dict[str, Any] = json.loads(text)
+        return Record(path, known["created"], tuple(Edit(**edit) for edit in known["edits"]))
+
+    def put(self, record: Record) -> None:
+        """Record what was changed in a file."""
+        for folder in (self._folder.parent, self._folder):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        known = {
+            "version": 1,
+            "path": str(record.path),
+            "created": record.created,
+            "edits": [{"start": edit.start, "old": edit.old, "new": edit.new} for edit in record.edits],
+        }
+        file = self._file(record.path)
+        files.write(file, files.read(file), json.dumps(known))
+
+    def forget(self, path: Path) -> None:
+        """Drop the record of a file."""
+        self._file(path).unlink(missing_ok=True)
+
+    def _file(self, path: Path) -> Path:
+        return self._folder / f"{hashlib.sha256(str(path).encode()).hexdigest()[:16]}.json"

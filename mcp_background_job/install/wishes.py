@@ -1,0 +1,161 @@
+"""What is wanted in a client's file, whichever format the file has."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, cast
+
+from mcp_background_job.errors import InvalidRequestError
+
+_Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A member of nested objects: what stands below its path has at least these values.
+
+    Attributes:
+        path: the keys that lead to it.
+        value: its values. Others that are there already, such as a user's ``env``, stay.
+    """
+
+    path: tuple[str, ...]
+    value: _Object
+
+    @property
+    def mark(self) -> str:
+        """The text by which it is known again."""
+        return self.path[-1]
+
+    def found_in(self, value: Any) -> Any:
+        """Return what stands at its path, or None."""
+        return _at(value, self.path)
+
+    def granted_in(self, value: _Object, *, first: bool) -> _Object:  # noqa: ARG002  objects have no order
+        """Return a copy of the file's value that has it.
+
+        Raises:
+            InvalidRequestError: something else than an object stands on its path.
+        """
+        changed = copy.deepcopy(value)
+        _object_at(changed, self.path).update(self.value)
+        return changed
+
+    def absent_from(self, value: _Object) -> _Object:
+        """Return a copy of the file's value without it."""
+        changed = copy.deepcopy(value)
+        parent = _at(changed, self.path[:-1])
+        if isinstance(parent, dict):
+            cast("_Object", parent).pop(self.path[-1], None)
+        return changed
+
+
+@dataclass(frozen=True)
+class Element:
+    """An element of an array, such as a hook.
+
+    Attributes:
+        path: the keys that lead to the array.
+        value: the element.
+        mark: a text within it that nothing but ours has.
+    """
+
+    path: tuple[str, ...]
+    value: _Object
+    mark: str
+
+    def place_in(self, value: Any) -> int | None:
+        """Return which element of the array is ours; None if none is."""
+        items = _at(value, self.path)
+        there = cast("list[Any]", items) if isinstance(items, list) else []
+        ours = [number for number, item in enumerate(there) if self.mark in _texts(item)]
+        return ours[0] if ours else None
+
+    def found_in(self, value: Any) -> Any:
+        """Return ours as it is there, or None."""
+        place = self.place_in(value)
+        return None if place is None else _at(value, self.path)[place]
+
+    def granted_in(self, value: _Object, *, first: bool) -> _Object:
+        """Return a copy of the file's value that has it, as the only one of ours.
+
+        Args:
+            value: what the file says.
+            first: whether a new one comes before those that are there, or behind them.
+
+        Raises:
+            InvalidRequestError: something else than an array of objects stands on its path.
+        """
+        changed = copy.deepcopy(value)
+        parent = _object_at(changed, self.path[:-1])
+        found: Any = parent.setdefault(self.path[-1], [])
+        if not isinstance(found, list):
+            raise InvalidRequestError(f"{'.'.join(self.path)} should be an array there, and is none")
+        items = cast("list[Any]", found)
+        place = self.place_in(changed)
+        if place is None:
+            items.insert(0 if first else len(items), self.value)
+        else:
+            items[place] = self.value
+        return changed
+
+    def absent_from(self, value: _Object) -> _Object:
+        """Return a copy of the file's value without it."""
+        changed = copy.deepcopy(value)
+        if (place := self.place_in(changed)) is not None:
+            del _at(changed, self.path)[place]
+        return changed
+
+
+Wish = Entry | Element
+
+
+class Format(Protocol):
+    """How files of one kind are read and edited.
+
+    Attributes:
+        new_first: whether new elements of arrays go before those that are there.
+    """
+
+    new_first: ClassVar[bool]
+
+    def read(self, text: str) -> _Object:
+        """Return what the file says; of an empty file an empty object.
+
+        Raises:
+            ValueError: it cannot be parsed; says where.
+        """
+        ...
+
+    def granted(self, text: str, wish: Wish) -> str:
+        """Return the text with what is wanted, and otherwise as it was."""
+        ...
+
+    def revoked(self, text: str, wish: Wish) -> str:
+        """Return the text without what was wanted, and otherwise as it was."""
+        ...
+
+
+def _at(value: Any, path: tuple[str, ...]) -> Any:
+    for key in path:
+        value = cast("_Object", value).get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _object_at(value: _Object, path: tuple[str, ...]) -> _Object:
+    for depth, key in enumerate(path, 1):
+        below: Any = value.setdefault(key, {})
+        if not isinstance(below, dict):
+            raise InvalidRequestError(f"{'.'.join(path[:depth])} should be an object there, and is none")
+        value = cast("_Object", below)
+    return value
+
+
+def _texts(value: Any) -> str:
+    """Return all texts within a value, one a line."""
+    if isinstance(value, dict):
+        return "\n".join(map(_texts, cast("_Object", value).values()))
+    if isinstance(value, list):
+        return "\n".join(map(_texts, cast("list[Any]", value)))
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,283 @@
+"""Every client, with files as people have them: nothing but ours comes in, and out again without a trace."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mcp_background_job.errors import InvalidRequestError
+from mcp_background_job.install.clients import CLIENTS, Client, Machine, client
+from mcp_background_job.install.spans import read
+from tests.install.conftest import COMMAND, Home
+
+_TOML = "codex"
+
+#: What stands in the clients' files before: each as JSON with comments, and as TOML.
+_HOSTILE = {
+    "none": (None, None),
+    "empty": ("", ""),
+    "blank": (" \n\n", "\n\n"),
+    "only a comment": ("// mine", "# mine"),
+    "only a byte-order mark": ("\ufeff", "\ufeff"),
+    "an empty object": ("{}", "\n"),
+    "an open empty object": ("{\n}\n", "# \n"),
+    "minified": ('{"theme":"dark","KEYS":{"other":{"command":"x"}}}', 'theme="dark"\n[KEYS.other]\ncommand="x"'),
+    "minified and empty": ('{"KEYS":{},"hooks":{}}', "[KEYS]\n[hooks]"),
+    "four spaces and comments": (
+        '// my\n{\n    // servers\n    "KEYS": { // a\n        "o": {"command": "x"}, // o\n    },\n    "hooks": {}\n}',
+        "# settings\n[KEYS.other]   # mine\ncommand = 'x' # last\n\n\n\n[other] # end\n",
+    ),
+    "tabs, CRLF, no end of line": (
+        '{\r\n\t"a": 1,\r\n\t"KEYS": {\r\n\t\t"z": {}\r\n\t}\r\n}',
+        'a = 1\r\n\r\n[KEYS.z]\r\ncommand = "z"',
+    ),
+    "byte-order mark, mixed line ends": (
+        '\ufeff{\r\n  "b": "\\u00e9 é",\n  "KEYS": {}\r\n}\n\n',
+        '\ufeffb = "\\u00e9 é"\r\n[KEYS]\n[c]\r\n\n\n',
+    ),
+    "strings that look like structure": (
+        '{"x": "// \\" }, \\"background-job\\": {", "y": ["/*", "*/", "]"]}\n',
+        'x = """\n[KEYS.background-job]\n"""\ny = "[[hooks.Stop]]"\n',
+    ),
+    "other hooks": (
+        '{\n  "hooks": {"Stop": [{"hooks": []}], "stop": [\n {"command": "x"},\n ], "AfterAgent": [ ]}\n}\n',
+        "[[hooks.Stop]]\n[[hooks.Stop.hooks]]\ntype = 'command'\ncommand = 'mine'\n[[hooks.Start]]\n",
+    ),
+    "keys twice": ('{"KEYS": {"a": {}}, "KEYS": {"b": {}}}', ""),
+}
+
+
+def _content(chosen: Client, name: str) -> str | None:
+    text = _HOSTILE[name][chosen.name == _TOML]
+    keys = {_TOML: "mcp_servers", "opencode": "mcp", "vscode": "servers", "zed": "context_servers"}
+    return None if text is None else text.replace("KEYS", keys.get(chosen.name, "mcpServers"))
+
+
+def _bytes(paths: set[Path]) -> dict[Path, bytes | None]:
+    return {path: path.read_bytes() if path.exists() else None for path in paths}
+
+
+def _value(path: Path) -> dict[str, Any]:
+    text = path.read_text(encoding="utf-8-sig")
+    return tomllib.loads(text) if path.suffix == ".toml" else read(text).value
+
+
+def _prepare(paths: set[Path], text: str | None) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if text is not None and path.suffix in {".json", ".toml", ".jsonc"}:
+            path.write_bytes(text.encode())
+
+
+@pytest.mark.parametrize("name", _HOSTILE)
+@pytest.mark.parametrize("chosen", CLIENTS, ids=lambda chosen: chosen.name)
+def test_what_was_there_stays_and_comes_back(home: Home, chosen: Client, name: str) -> None:
+    paths = home.paths(chosen)
+    _prepare(paths, _content(chosen, name))
+    before = _bytes(paths)
+
+    assert {change.path for change in home.install(chosen)} == paths
+    main = chosen.file(home.machine, None)
+    assert main
+    assert chosen.command_in(_value(main)) == (COMMAND, {})
+    for path, content in before.items():
+        _keeps_all_lines(content or b"", path.read_bytes())
+
+    there = _bytes(paths)
+    assert home.install(chosen) == []
+    assert _bytes(paths) == there
+
+    assert {change.path for change in home.uninstall(chosen)} == paths
+    assert _bytes(paths) == before
+    assert home.uninstall(chosen) == []
+
+
+def _keeps_all_lines(before: bytes, after: bytes) -> None:
+    """Every byte of before is in after, in its order: something was put in, and nothing changed."""
+    rest = iter(after)
+    assert all(byte in rest for byte in before)
+
+
+@pytest.mark.parametrize("chosen", [one for one in CLIENTS if one.name not in {"claude-desktop", "windsurf"}])
+def test_a_project_has_files_of_its_own(home: Home, chosen: Client, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    changes = home.install(chosen, project=project)
+    assert changes
+    assert all(change.path.is_relative_to(project) for change in changes)
+    home.uninstall(chosen, project=project)
+    assert not [path for path in project.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("name", ["claude-desktop", "windsurf"])
+def test_a_client_without_project_files_says_so(home: Home, name: Any, tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequestError, match="leave out --project"):
+        home.install(client(name), project=tmp_path)
+
+
+def test_codex_waits_for_the_tools_of_its_first_turn(home: Home) -> None:
+    home.install(client("codex"))
+    value = _value(home.machine.home / ".codex" / "config.toml")
+    assert value["mcp_servers"]["background-job"]["required"] is True
+    [stop] = value["hooks"]["Stop"]
+    assert stop["hooks"][0]["command"] == "'/opt/my tools/bin/mcp-background-job' hook stop --client codex"
+
+
+@pytest.mark.parametrize("chosen", CLIENTS, ids=lambda chosen: chosen.name)
+def test_without_hooks_there_is_only_the_server(home: Home, chosen: Client) -> None:
+    [change] = home.install(chosen, hooks=False)
+    assert "hook" not in (change.after or "")
+    home.install(chosen)
+    home.uninstall(chosen)
+    assert not any(path.exists() for path in home.paths(chosen))
+
+
+@pytest.mark.parametrize("chosen", CLIENTS, ids=lambda chosen: chosen.name)
+def test_another_command_takes_the_place_of_the_first_and_keeps_what_a_user_added(home: Home, chosen: Client) -> None:
+    [change] = home.install(chosen, hooks=False)
+    text = change.path.read_text()
+    if change.path.suffix == ".toml":
+        added = text.replace("required = true", 'required = true\nenv = { A = "b" } # mine')
+    else:
+        variables = "environment" if chosen.name == "opencode" else "env"
+        added = text.replace('"command"', f'"{variables}": {{"A": "b"}}, "command"')
+    change.path.write_text(added)
+    home.install(chosen, command=["/new/uvx", "--from", "x"], hooks=False)
+    assert chosen.command_in(_value(change.path)) == (["/new/uvx", "--from", "x"], {"A": "b"})
+    home.uninstall(chosen)
+    assert chosen.command_in(_value(change.path) if change.path.exists() else {}) is None
+
+
+def test_what_a_client_writes_meanwhile_stays(home: Home) -> None:
+    claude = client("claude-code")
+    path = home.machine.home / ".claude.json"
+    _prepare({path}, '{\n  "numStartups": 1\n}\n')
+    home.install(claude)
+    # It writes the whole file anew, with two spaces, as it is written here.
+    value: dict[str, Any] = _value(path) | {"numStartups": 2}
+    value["mcpServers"]["mine"] = {"command": "y"}
+    path.write_text(json.dumps(value, indent=2) + "\n")
+    home.uninstall(claude)
+    assert _value(path) == {"mcpServers": {"mine": {"command": "y"}}, "numStartups": 2}
+
+
+def test_what_a_client_writes_elsewhere_in_the_file_does_not_keep_it_from_being_undone(home: Home) -> None:
+    claude = client("claude-code")
+    path = home.machine.home / ".claude.json"
+    _prepare({path}, '{"mcpServers": { },\n  "numStartups": 1\n}\n')
+    home.install(claude)
+    path.write_text("// up here\n" + path.read_text().replace('"numStartups": 1', '"numStartups": 22'))
+    home.uninstall(claude)
+    assert path.read_text() == '// up here\n{"mcpServers": { },\n  "numStartups": 22\n}\n'
+
+
+@pytest.mark.parametrize("chosen", CLIENTS, ids=lambda chosen: chosen.name)
+def test_without_a_record_only_what_is_ours_is_taken_out(home: Home, chosen: Client, tmp_path: Path) -> None:
+    paths = home.paths(chosen)
+    _prepare(paths, _content(chosen, "minified"))
+    values = {path: _value(path) for path in paths if path.exists()}
+    home.install(chosen)
+    for record in (tmp_path / "state").rglob("*.json"):
+        record.unlink()
+    home.uninstall(chosen)
+    for path, value in values.items():
+        left = _value(path)
+        left.pop("hooks", None)
+        assert left == value
+
+
+def test_an_entry_that_a_user_wrote_comes_back(home: Home) -> None:
+    path = home.machine.home / ".codex" / "config.toml"
+    text = '[mcp_servers.background-job] # mine\ncommand = "mcp-background-job"\nstartup_timeout_sec = 20\n\n[x]\n'
+    _prepare({path}, text)
+    home.install(client("codex"), hooks=False)
+    assert _value(path)["mcp_servers"]["background-job"]["required"] is True
+    assert "# mine" in path.read_text()
+    home.uninstall(client("codex"))
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("cursor", b'{"mcpServers": {', "cannot be parsed"),
+        ("cursor", b"[]", "cannot be parsed: it holds no object"),
+        ("zed", b'{"context_servers": []}', "context_servers should be an object"),
+        ("vscode", '{"a": 1}'.encode("utf-16"), "not in UTF-8"),
+        ("codex", b"a = \n", "cannot be parsed"),
+        ("codex", b"mcp_servers = { a = {} }\n", "edit it by hand"),
+        ("gemini", b'{"hooks": {"AfterAgent": {}}}', "hooks.AfterAgent should be an array"),
+    ],
+)
+def test_what_cannot_be_edited_is_refused_and_stays(home: Home, name: Any, content: bytes, why: str) -> None:
+    path = client(name).file(home.machine, None)
+    assert path
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    with pytest.raises(InvalidRequestError, match=why) as refused:
+        home.install(client(name))
+    assert str(path) in str(refused.value)
+    assert path.read_bytes() == content
+
+
+def test_mode_and_links_stay(home: Home, tmp_path: Path) -> None:
+    dotfiles = tmp_path / "dotfiles"
+    dotfiles.mkdir()
+    real = dotfiles / "mcp.json"
+    real.write_text("{}")
+    real.chmod(0o640)
+    link = home.machine.home / ".cursor" / "mcp.json"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(os.path.relpath(real, link.parent))
+    home.install(client("cursor"), hooks=False)
+    assert link.is_symlink()
+    assert "background-job" in real.read_text()
+    assert stat.S_IMODE(real.stat().st_mode) == 0o640
+    home.uninstall(client("cursor"))
+    assert link.is_symlink()
+    assert real.read_text() == "{}"
+    assert sorted(path.name for path in dotfiles.iterdir()) == ["mcp.json"]
+
+
+def test_a_new_file_is_its_users_alone(home: Home) -> None:
+    [change, *_] = home.install(client("windsurf"))
+    assert stat.S_IMODE(change.path.stat().st_mode) == 0o600
+
+
+def test_a_file_that_changes_meanwhile_is_not_overwritten(home: Home) -> None:
+    path = home.machine.home / ".cursor" / "mcp.json"
+    [change] = home.install(client("cursor"), hooks=False)
+    path.write_text('{"new": 1}')
+    with pytest.raises(InvalidRequestError, match="was changed meanwhile"):
+        change.make(home.records)
+    assert path.read_text() == '{"new": 1}'
+    home.install(client("cursor"), hooks=False)
+    home.uninstall(client("cursor"))
+    assert path.read_text() == '{"new": 1}'
+
+
+def test_opencode_keeps_the_file_with_comments_that_its_user_has(home: Home) -> None:
+    path = home.machine.home / ".config" / "opencode" / "opencode.jsonc"
+    _prepare({path}, "{} // mine\n")
+    assert path in {change.path for change in home.install(client("opencode"))}
+
+
+@pytest.mark.parametrize(
+    ("name", "environ", "platform", "path"),
+    [
+        ("claude-code", {"CLAUDE_CONFIG_DIR": "/c"}, "linux", "/c/.claude.json"),
+        ("codex", {"CODEX_HOME": "/c"}, "linux", "/c/config.toml"),
+        ("opencode", {"XDG_CONFIG_HOME": "/x"}, "linux", "/x/opencode/opencode.json"),
+        ("gemini", {"GEMINI_CLI_HOME": "/g"}, "linux", "/g/.gemini/settings.json"),
+        ("claude-desktop", {}, "darwin", "/h/Library/Application Support/Claude/claude_desktop_config.json"),
+        ("vscode", {}, "darwin", "/h/Library/Application Support/Code/User/mcp.json"),
+        ("vscode", {}, "linux", "/h/.config/Code/User/mcp.json"),
+    ],
+)
+def test_clients_are_looked_for_where_they_look(name: Any, environ: dict[str, str], platform: str, path: str) -> None:
+    assert str(client(name).file(Machine(Path("/h"), environ, platform), None)) == path
