@@ -21,6 +21,11 @@ def main() -> None:
         from mcp_background_job.cli.stdio import run  # noqa: PLC0415
 
         run()
+    if sys.argv[1:3] == ["hook", "stop"] and not {"-h", "--help"} & set(sys.argv):
+        # At the end of every turn somebody waits for this one, see there.
+        from mcp_background_job.cli.hooks.stop import run as run_hook  # noqa: PLC0415
+
+        run_hook(sys.argv[3:])
     try:
         from mcp_background_job.cli.main import run as run_command  # noqa: PLC0415
     except KeyboardInterrupt:

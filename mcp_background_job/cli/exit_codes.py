@@ -99,6 +99,13 @@ Exit codes:
 * 130: Ctrl-C; a run that was followed goes on
 """
 
+#: The same for the group ``hook``.
+HOOK_TABLE = """\
+Exit codes:
+
+* 0: always; what went wrong stands on stderr, and the client goes on as without the hook
+"""
+
 _OF_RUN = {
     "failed": RUN_FAILED,
     "cancelled": RUN_STOPPED,

@@ -93,10 +93,15 @@ _RUNS_COMMANDS = (
     ("cancel", "mcp_background_job.cli.commands.runs.cancel:cancel", "Stop a run and all that it started."),
 )
 
+_HOOK_COMMANDS = (
+    ("stop", "mcp_background_job.cli.commands.hook.stop:stop", "At the end of a turn: wait, and have it go on."),
+)
+
 #: Groups of commands: what each is for, its exit codes, and those in it.
 _GROUPS = {
     "comfyui": ("Control ComfyUI: its renders, and its process.", exit_codes.COMFYUI_TABLE, _COMFYUI_COMMANDS),
     "runs": ("Run other coding agents, and stay in control.", exit_codes.RUNS_TABLE, _RUNS_COMMANDS),
+    "hook": ("What clients run by themselves: see docs/reference/hooks.md.", exit_codes.HOOK_TABLE, _HOOK_COMMANDS),
 }
 
 

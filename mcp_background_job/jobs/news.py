@@ -117,15 +117,18 @@ class JobNews:
         now = time.time()
         self._thread.submit(self._called, lambda news: news.expect(reader, job_ids, at=now))
 
-    async def to_tell(self, reader: Reader, way: Way, *, shown: Collection[str] = ()) -> list[str]:
+    async def to_tell(
+        self, reader: Reader, way: Way, *, shown: Collection[str] = (), own_only: bool = False
+    ) -> list[str]:
         """Return in sentences what is new for a reader and this way has not told; now it has told it.
 
-        What is new of jobs that are ``shown`` anyhow is told with that, and left out.
+        What is new of jobs that are ``shown`` anyhow is told with that, and left out. With ``own_only`` what belongs
+        to no conversation, or to one that is over, is left for another time.
         """
         if self._is_quiet(reader, way):
             return []
         found = await self._look_at_others(reader)
-        items = await self._call(lambda news: self._take(news, reader, way, found))
+        items = await self._call(lambda news: self._take(news, reader, way, found, own_only=own_only))
         told = [sentence(item) for item in items if item.subject not in shown]
         more = len(told) - _MAX_TOLD
         return [f"{more} more jobs ended (list_jobs)", *told[-_MAX_TOLD:]] if more > 0 else told
@@ -136,6 +139,11 @@ class JobNews:
             return Found()
         awaited = [subject for subject in await self._call(lambda news: news.awaited(reader)) if others.has(subject)]
         return await others.look(awaited) if awaited else Found()
+
+    async def awaited(self, reader: Reader) -> set[str]:
+        """Return what a reader's own conversation awaits news of."""
+        awaited = await self._call(lambda news: news.awaited(reader))
+        return {subject for subject, conversation in awaited.items() if conversation == reader.conversation}
 
     async def shown(self, reader: Reader, job_ids: Collection[str]) -> dict[str, Shown]:
         """Return what a reader was shown of each of these jobs."""
@@ -191,7 +199,7 @@ class JobNews:
             self._store = MemoryNews()
             return function(self._store)
 
-    def _take(self, news: News, reader: Reader, way: Way, found: Found) -> list[Item]:
+    def _take(self, news: News, reader: Reader, way: Way, found: Found, *, own_only: bool) -> list[Item]:
         signs = self._signs()  # first: what comes while we look is not passed over
         awaited = news.awaited(reader)
         others = {subject for subject in awaited if self.others is not None and self.others.has(subject)}
@@ -205,7 +213,7 @@ class JobNews:
             return []
         # What a conversation started that is over itself is told to the next one of the same client.
         orphaned = {part for part in conversations if part and not goes_on(part)}
-        told = news.take(reader, way, {reader.conversation, "", *orphaned})
+        told = news.take(reader, way, {reader.conversation} if own_only else {reader.conversation, "", *orphaned})
         if way is Way.ANSWER:
             for item in told:
                 if item.kind is Kind.ENDED:

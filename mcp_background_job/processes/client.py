@@ -6,11 +6,15 @@ import os
 import sys
 from pathlib import Path
 
+from mcp_background_job.core.launchers import is_launcher
 from mcp_background_job.jobdir.boot import boot_id
 from mcp_background_job.kernel import proc
 
-#: Field 22 of proc(5)'s stat, counted from behind the name in parentheses.
-_START = 19
+#: Fields 4 and 22 of proc(5)'s stat, counted from behind the name in parentheses.
+_PARENT, _START = 1, 19
+
+#: Nobody has more launchers in a row.
+_MAX_LAUNCHERS = 16
 
 #: So much of a boot's id tells it from another.
 _BOOT = 8
@@ -34,6 +38,36 @@ def own_conversation() -> str:
     return "" if parent <= 1 else conversation_of(parent)  # the orphan of a client has no conversation
 
 
+def client_of(conversation: str) -> str:
+    """Return the conversation of the client itself, where a launcher has started a server, or a hook, for it.
+
+    The process of a conversation is whatever has started the server: ``uvx`` perhaps, or a shell. All that a client
+    runs has the same client. Empty if the process is gone.
+    """
+    pid = conversation.partition("-")[0]
+    if not pid.isdecimal() or not goes_on(conversation):
+        return ""
+    now = int(pid)
+    for _ in range(_MAX_LAUNCHERS):
+        argv, parent = _facts_of(now)
+        if parent <= 1 or not is_launcher(argv):
+            break
+        now = parent
+    return conversation_of(now)
+
+
+def _facts_of(pid: int) -> tuple[list[str], int]:
+    """Return a process's arguments and its parent; none and 0 if it is gone."""
+    if sys.platform != "linux":
+        return _facts_by_psutil(pid)
+    try:
+        argv = Path(f"/proc/{pid}/cmdline").read_bytes()
+        _, fields = proc.parted(Path(f"/proc/{pid}/stat").read_bytes())
+    except (FileNotFoundError, ProcessLookupError):
+        return [], 0
+    return argv.decode(errors="replace").rstrip("\0").split("\0"), int(fields[_PARENT])
+
+
 def _start_of(pid: int) -> str | None:
     if sys.platform != "linux":
         return _start_by_psutil(pid)
@@ -52,3 +86,13 @@ def _start_by_psutil(pid: int) -> str | None:
         return f"{psutil.Process(pid).create_time():.2f}"
     except psutil.NoSuchProcess:
         return None
+
+
+def _facts_by_psutil(pid: int) -> tuple[list[str], int]:
+    import psutil  # noqa: PLC0415  see above
+
+    try:
+        process = psutil.Process(pid)
+        return process.cmdline(), process.ppid()
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return [], 0

@@ -44,6 +44,9 @@ class SqliteNews:
         rows = self._database.rows("awaited", reader=storable(reader.name))
         return {row["subject"]: row["conversation"] for row in rows}
 
+    def readers(self, way: Way) -> set[Reader]:
+        return {Reader(row["reader"], row["conversation"]) for row in self._database.rows("readers", way=way)}
+
     def add(self, reader: Reader, items: Iterable[Item], *, at: float) -> None:
         name, _ = _stored(reader)
         rows = [{"reader": name, "noted_at": at, **_row_of(item)} for item in items]

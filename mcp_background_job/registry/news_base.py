@@ -19,6 +19,10 @@ class News(Protocol):
         """Return what the reader awaits news of, in any of its conversations, each with its conversation."""
         ...
 
+    def readers(self, way: Way) -> set[Reader]:
+        """Return all conversations of any reader that await something, or have news that this way has not told."""
+        ...
+
     def add(self, reader: Reader, items: Iterable[Item], *, at: float) -> None:
         """Record news; what has ended is no longer awaited. The same news again change nothing."""
         ...

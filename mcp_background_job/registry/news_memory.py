@@ -45,6 +45,13 @@ class MemoryNews:
     def awaited(self, reader: Reader) -> dict[str, str]:
         return {subject: conversation for subject, (conversation, _) in self._of(reader).awaited.items()}
 
+    def readers(self, way: Way) -> set[Reader]:
+        return {
+            Reader(name, conversation)
+            for name in self._readers
+            for conversation in (*self.awaited(Reader(name)).values(), *self.conversations(Reader(name), way))
+        }
+
     def add(self, reader: Reader, items: Iterable[Item], *, at: float) -> None:
         memory = self._of(reader)
         for item in items:

@@ -17,7 +17,9 @@ HEAVY = {"acp", "fastmcp", "httpx2", "mcp", "psutil", "pydantic", "pydantic_sett
 
 def loaded_by(cli: CommandLine, *arguments: str) -> set[str]:
     argv = [sys.executable, "-X", "importtime", "-m", "mcp_background_job", *arguments]
-    done = subprocess.run(argv, capture_output=True, text=True, env=cli.environment, timeout=PATIENCE_S, check=True)
+    done = subprocess.run(
+        argv, capture_output=True, text=True, env=cli.environment, timeout=PATIENCE_S, check=True, input="{}"
+    )
     return set(re.findall(r"\| +([a-z0-9_]+)$", done.stderr, re.MULTILINE))
 
 
@@ -30,3 +32,11 @@ def test_a_command_for_jobs_loads_nothing_heavy(cli: CommandLine, command: str) 
 
     assert "asyncio" in loaded
     assert not loaded & HEAVY
+
+
+def test_a_hook_with_nothing_to_wait_for_loads_next_to_nothing(cli: CommandLine) -> None:
+    cli.start("--", "true")
+
+    loaded = loaded_by(cli, "hook", "stop", "--client", "codex")
+
+    assert not loaded & {*HEAVY, "asyncio", "cyclopts"}

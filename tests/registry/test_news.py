@@ -61,6 +61,17 @@ def test_an_end_is_told_once_and_awaited_no_longer(news: News) -> None:
     assert news.take(CODEX, Way.ANSWER, [""]) == []
 
 
+def test_readers_are_those_that_await_something_or_have_not_been_told_of_something(news: News) -> None:
+    assert news.readers(Way.ANSWER) == set()
+    news.expect(CLAUDE, ["jone"], at=1.0)
+    news.add(CODEX, [ended("jtwo"), ended("jthree", "300-1")], at=2.0)
+    talk = Reader(CODEX.name, "300-1")
+    assert news.readers(Way.ANSWER) == {CLAUDE, CODEX, talk}
+    news.take(CODEX, Way.ANSWER, [""])
+    assert news.readers(Way.ANSWER) == {CLAUDE, talk}
+    assert news.readers(Way.PAGE) == {CLAUDE, CODEX, talk}
+
+
 def test_what_is_dropped_is_awaited_no_longer(news: News) -> None:
     news.expect(CODEX, ["jone", "jtwo"], at=1.0)
     news.drop(CODEX, ["jone", "jnever"])

@@ -5,6 +5,12 @@ ON CONFLICT (reader, subject) DO UPDATE SET conversation = excluded.conversation
 -- awaited --
 SELECT subject, conversation FROM awaited WHERE reader = :reader;
 
+-- readers --
+SELECT reader, conversation FROM awaited
+UNION
+SELECT reader, conversation FROM news
+WHERE NOT EXISTS (SELECT 1 FROM told WHERE told.number = news.number AND way = :way);
+
 -- no_longer_awaited --
 DELETE FROM awaited WHERE reader = :reader AND subject = :subject;
 

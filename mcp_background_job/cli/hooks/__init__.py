@@ -1,0 +1,1 @@
+"""What clients run by themselves: hooks at the end of a turn, and monitors."""

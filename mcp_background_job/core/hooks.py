@@ -1,0 +1,89 @@
+"""What a client's stop hook is told, and what it answers: the rules, without a look at anything.
+
+A stop hook runs when a model has finished its turn. What it prints can have the model go on, which is how the end of a
+job wakes it: nobody polls, and no model request is made while it waits.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import cast
+
+#: So often in a row is a model woken before a person has said something: a model that answers each failure by starting
+#: the same job again would go on for ever. What ends then is told on top of the next answer.
+MAX_ROUNDS = 10
+
+#: Clients write what a turn was about into the hook's input, its last message for instance. Nothing needs more.
+MAX_INPUT = 16 * 1024 * 1024
+
+
+class HookClient(StrEnum):
+    """Clients whose hooks are known."""
+
+    CLAUDE_CODE = "claude-code"
+    CODEX = "codex"
+    CURSOR = "cursor"
+    GEMINI = "gemini"
+    OPENCODE = "opencode"
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a client says of the turn that has ended.
+
+    Attributes:
+        goes_on: the turn was itself one that a stop hook has brought about.
+        is_aborted: the user has stopped it, or it has failed: nobody wants it to go on.
+    """
+
+    goes_on: bool = False
+    is_aborted: bool = False
+
+
+def heard(data: bytes) -> Heard:
+    """Read what a client writes to its hook's stdin.
+
+    Raises:
+        ValueError: it is no JSON object.
+    """
+    said: object = json.loads(data.decode("utf-8-sig"))  # Cursor begins with a byte order mark on Windows
+    if not isinstance(said, dict):
+        raise ValueError("the hook's input is no JSON object")  # noqa: TRY004  that of a wrong type is wrong as well
+    facts = cast("dict[str, object]", said)
+    loops = facts.get("loop_count")  # Cursor counts
+    return Heard(
+        goes_on=facts.get("stop_hook_active") is True or (isinstance(loops, int) and loops > 0),
+        is_aborted=facts.get("status") in ("aborted", "error"),  # Cursor
+    )
+
+
+#: What else a model should know that reads this at the end of its turn.
+_ADVICE = "What else you started is waited for by itself: end your turn when there is nothing more to do."
+
+
+def answer(client: HookClient, told: Sequence[str]) -> str:
+    """Return what has a client's model go on, and tells it why."""
+    text = "\n".join([*told, _ADVICE])
+    answers: Mapping[HookClient, dict[str, str]] = {
+        HookClient.CLAUDE_CODE: {"decision": "block", "reason": text},
+        HookClient.CODEX: {"decision": "block", "reason": text},
+        HookClient.CURSOR: {"followup_message": text},
+        HookClient.GEMINI: {"decision": "deny", "reason": text},
+        HookClient.OPENCODE: {"prompt": text},  # read by a plugin of ours: opencode itself runs no commands
+    }
+    return json.dumps(answers[client])
+
+
+def is_server(*, is_named: bool, listens: bool, restarts: bool, was_found_ready: bool) -> bool:
+    """Tell whether a job is a server or watcher, whose end nobody waits for.
+
+    Args:
+        is_named: it has a name, as servers shall.
+        listens: on a TCP port.
+        restarts: it is started again when it fails.
+        was_found_ready: whoever started it waited for what it writes, and found it.
+    """
+    return is_named and (listens or restarts or was_found_ready)
