@@ -23,8 +23,11 @@ from mcp_background_job.jobs.inherited.shell import shell_for_commands
 
 _UNITS = {"": 1, "B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
 
-Toolset = Literal["jobs", "comfyui", "runs"]
+Toolset = Literal["jobs", "comfyui", "runs", "mailbox"]
 TOOLSETS: tuple[Toolset, ...] = get_args(Toolset)
+
+#: A model pays for each tool in the list; few agents write to one another.
+_USUAL_TOOLSETS = "jobs,comfyui,runs"
 
 #: Where ComfyUI's outputs go unless somebody says otherwise, below the allowed directory or where a person is.
 DEFAULT_OUTPUT_DIR = "comfyui-outputs"
@@ -269,7 +272,9 @@ class Settings:
         )
     )
     toolsets: list[Toolset] = field(
-        metadata=_about(_toolsets, ",".join(TOOLSETS), "tools that the MCP server offers, separated by commas")
+        metadata=_about(
+            _toolsets, _USUAL_TOOLSETS, "tools that the MCP server offers, separated by commas; also: mailbox"
+        )
     )
     max_runs: int = field(metadata=_about(_whole(1, 10_000), "4", "agents running at once; more are queued"))
     max_descendants: int = field(

@@ -6,13 +6,14 @@ import contextlib
 import os
 import secrets
 from dataclasses import dataclass
+from typing import get_args
 
 from mcp_background_job.agents import records
 from mcp_background_job.agents.events import journal
 from mcp_background_job.agents.records import Checkpoint, RunRecord
 from mcp_background_job.core import naming
 from mcp_background_job.core.naming import NO_PROJECT, Asker
-from mcp_background_job.core.run import RunChoice, RunRow
+from mcp_background_job.core.run import Backend, RunChoice, RunRow, RunStatus
 from mcp_background_job.errors import CorruptRecordError, InvalidRequestError, StateDirError, UnknownRunError
 from mcp_background_job.executors import lanes
 from mcp_background_job.jobdir.layout import RunDir, StateDir, is_run_id
@@ -41,6 +42,8 @@ NOBODY = Asker(NO_PROJECT)
 @dataclass(frozen=True)
 class Reference:
     """How a caller names a run: by its id, or by its agent's name, and where; and who that is.
+
+    An id is taken for a name too. Few names look like ids, and "reviewer" is one that does.
 
     Without ``cwd`` the name is one of the asker's project, as names of jobs are.
     """
@@ -168,7 +171,7 @@ class Catalog:
         return records.read(RunRecord, self.directory(run_id).record) if is_run_id(run_id) else None
 
     async def find(self, reference: Reference) -> RunRecord:
-        """Return the run that is meant: by id, or the newest of an agent's name.
+        """Return the run that is meant: by id, or the newest of an agent's name (an id will do there too).
 
         Raises:
             UnknownRunError: there is none.
@@ -183,6 +186,8 @@ class Catalog:
             return record
         if not reference.agent_name:
             raise InvalidRequestError("Provide run_id or agent_name")
+        if is_run_id(reference.agent_name) and (record := await lanes.look(self.get, reference.agent_name)):
+            return record
         return await self._newest_named(reference.agent_name, reference.cwd, reference.asker)
 
     async def _newest_named(self, name: str, cwd: str | None, asker: Asker) -> RunRecord:
@@ -195,7 +200,8 @@ class Catalog:
         found = await self.records(named[:1])
         if not found:
             where = "" if cwd is None else f" in cwd {cwd}"
-            raise UnknownRunError(f"Unknown agent_name{where}: {name}")
+            nor = "; nor is there a run of this id" if is_run_id(name) else ""
+            raise UnknownRunError(f"Unknown agent_name{where}: {name}{nor}")
         return found[0]
 
     async def _qualified(self, word: str, asker: Asker) -> list[RunRow]:
@@ -220,6 +226,20 @@ def _of_one_project(reference: naming.Reference, rows: list[RunRow], asker: Aske
 async def workspace(cwd: str | None) -> str | None:
     """Return a workspace as the index has it: where it really is, whatever links lead there."""
     return None if cwd is None else await lanes.look(os.path.realpath, cwd)
+
+
+def refuse_unmeant(*, status: str | None, backend: str | None, cwd: str | None) -> None:
+    """Check what runs are to be chosen by.
+
+    Raises:
+        InvalidRequestError: no run can be meant by it.
+    """
+    if status is not None and status not in list(RunStatus):
+        raise InvalidRequestError(f"status {status!r} is unknown: give one of {', '.join(RunStatus)}")
+    if backend is not None and backend not in get_args(Backend):
+        raise InvalidRequestError(f"backend {backend!r} is unknown: give one of {', '.join(get_args(Backend))}")
+    if cwd is not None and not os.path.isabs(cwd):
+        raise InvalidRequestError(f"cwd must be an absolute path: {cwd}")
 
 
 def row_of(record: RunRecord, state: Checkpoint) -> RunRow:

@@ -5,11 +5,13 @@ Names are those of the orchestration tools; what they do not have comes after th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from mcp_background_job.agents.adapters.table import adapter_named
 from mcp_background_job.agents.events.projection import iso
 from mcp_background_job.agents.life.results import Cancelled, Continued, Listed, Piece, Polled, Run
+from mcp_background_job.agents.mail.post import Agent, Received, Sent
 from mcp_background_job.agents.records import Checkpoint, RunRecord
 from mcp_background_job.agents.runs import RESUMABLE
 from mcp_background_job.core.job import Job
@@ -146,6 +148,47 @@ def of_continue(continued: Continued) -> Report:
     if run.record.resumed_from_run_id and continued.mode == "resume":
         report["resumed_from_run_id"] = run.record.resumed_from_run_id
     return report
+
+
+def of_agents(agents: Sequence[Agent]) -> Report:
+    """Return who there is to write to."""
+    return {
+        "agents": [
+            {
+                "agent_name": agent.run.record.agent_name,
+                "role": agent.run.record.role,
+                "session_id": agent.run.record.session_id,
+                "status": agent.run.state.status.value,
+                "cwd": agent.run.record.cwd,
+                "last_run_id": agent.run.record.run_id,
+                "updated_at": iso(agent.run.state.updated_at or agent.run.record.created_at),
+                "unfetched": agent.unfetched,
+            }
+            for agent in agents
+        ]
+    }
+
+
+def of_sent(sent: Sent) -> Report:
+    """Return where a message is that was sent, and how its receiver is doing."""
+    return {
+        "message_id": sent.message_id,
+        "to_agent_name": sent.to.record.agent_name,
+        "to_session_id": sent.to.record.session_id,
+        "seq": sent.seq,
+        "created_at": iso(sent.created_at),
+        "to_status": sent.to.state.status.value,
+    }
+
+
+def of_received(received: Received) -> Report:
+    """Return messages and to whom they are."""
+    return {
+        "agent_name": received.to.agent_name,
+        "session_id": received.to.session_id,
+        "messages": received.page.messages,
+        "next_after_seq": received.page.next_after_seq,
+    }
 
 
 def of_artifact(seq: int, piece: Piece) -> Report:

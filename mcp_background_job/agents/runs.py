@@ -9,13 +9,13 @@ import shutil
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any
 
 from mcp_background_job.agents import records
 from mcp_background_job.agents.adapters.base import Adapter
 from mcp_background_job.agents.adapters.options import refuse_unknown
 from mcp_background_job.agents.adapters.table import adapter_named
-from mcp_background_job.agents.catalog import Catalog, Reference, new_id, workspace
+from mcp_background_job.agents.catalog import Catalog, Reference, new_id, refuse_unmeant, workspace
 from mcp_background_job.agents.events import journal
 from mcp_background_job.agents.events.projection import WAITING
 from mcp_background_job.agents.life import watching
@@ -25,10 +25,11 @@ from mcp_background_job.agents.life.launching import Launcher, Policy, Session
 from mcp_background_job.agents.life.results import Cancelled, Continued, Listed, Piece, Polled, Run
 from mcp_background_job.agents.life.stopping import stop
 from mcp_background_job.agents.life.watching import MAX_WAIT_S, Watcher
+from mcp_background_job.agents.mail.post import Post
 from mcp_background_job.agents.records import CancelIntent, RunRecord
 from mcp_background_job.agents.requests import messages
 from mcp_background_job.agents.requests.request import SpawnRequest, check, text_of
-from mcp_background_job.core.run import Backend, RunChoice, RunRow, RunStatus
+from mcp_background_job.core.run import RunChoice, RunRow, RunStatus
 from mcp_background_job.errors import (
     BackgroundJobError,
     InvalidRequestError,
@@ -55,7 +56,11 @@ RESUMABLE = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
 
 
 class RunManager:
-    """Starts, follows, cancels, continues and lists runs of agents."""
+    """Starts, follows, cancels, continues and lists runs of agents.
+
+    Attributes:
+        post: takes messages from one agent to another.
+    """
 
     def __init__(self, manager: JobManager, policy: Policy, *, inheritance: Inheritance, keep_s: float) -> None:
         """Takes its parts; see ``app.build_runs``.
@@ -71,6 +76,7 @@ class RunManager:
         self._catalog = Catalog(manager.state, manager.index)
         self._launcher = Launcher(manager, self._catalog, policy, inheritance)
         self._watcher = Watcher(manager, self._catalog)
+        self.post = Post(manager, self._catalog, self._watcher)
 
     async def close(self) -> None:
         """Let go of what is waited for; runs go on."""
@@ -172,12 +178,7 @@ class RunManager:
         """
         if limit < 1 or offset < 0:
             raise InvalidRequestError(f"limit={limit}, cursor={offset}: a limit is 1 or more, a cursor 0 or more")
-        if status is not None and status not in list(RunStatus):
-            raise InvalidRequestError(f"status {status!r} is unknown: give one of {', '.join(RunStatus)}")
-        if backend is not None and backend not in get_args(Backend):
-            raise InvalidRequestError(f"backend {backend!r} is unknown: give one of {', '.join(get_args(Backend))}")
-        if cwd is not None and not os.path.isabs(cwd):
-            raise InvalidRequestError(f"cwd must be an absolute path: {cwd}")
+        refuse_unmeant(status=status, backend=backend, cwd=cwd)
         await self._catalog.sync()
         choice = RunChoice(status=status, backend=backend, cwd=await workspace(cwd), project=project)
         until = time.monotonic() + watching.LOOK_S  # for all of them
@@ -330,12 +331,16 @@ class RunManager:
         """Remove runs that ended long enough ago; returns their ids."""
         before = time.time() - (self._keep_s if older_than_s is None else older_than_s)
         removed: list[str] = []
+        sessions: set[str] = set()
         for record in await lanes.scan(self._catalog.all):
             run = self._catalog.directory(record.run_id)
             state = await lanes.look(journal.checkpoint, run)
             if state.is_tidy and state.updated_at < before:
                 await lanes.write(shutil.rmtree, run.path, ignore_errors=True)
                 removed.append(record.run_id)
+            else:
+                sessions.add(record.session_id)
+        await self.post.clear_away(sessions, before)
         return removed
 
 

@@ -37,6 +37,7 @@ OptionalSeconds = Annotated[float | None, Parameter(converter=_seconds)]
 Limit = Annotated[int, Parameter(converter=_at_least(1))]
 OptionalLimit = Annotated[int | None, Parameter(converter=_at_least(1))]
 Count = Annotated[int, Parameter(converter=_at_least(0))]
+OptionalCount = Annotated[int | None, Parameter(converter=_at_least(0))]
 
 
 def separated(values: Sequence[str] | None) -> list[str]:

@@ -91,6 +91,9 @@ _RUNS_COMMANDS = (
         "Print the whole of a field that an event shows cut.",
     ),
     ("cancel", "mcp_background_job.cli.commands.runs.cancel:cancel", "Stop a run and all that it started."),
+    ("agents", "mcp_background_job.cli.commands.runs.agents:agents", "List agents, and messages that wait for them."),
+    ("send", "mcp_background_job.cli.commands.runs.send:send", "Leave a message for another agent."),
+    ("inbox", "mcp_background_job.cli.commands.runs.inbox:inbox", "Print messages to an agent."),
 )
 
 _HOOK_COMMANDS = (

@@ -46,6 +46,8 @@ class StateDir:
         self.claims = os.path.join(path, "claims")
         #: Runs of other agents. Each has a job of its own; what is here is what the agent said.
         self.runs = os.path.join(path, "runs")
+        #: Messages to agents, by session: an agent that is gone on with has those that came before.
+        self.mail = os.path.join(path, "mail")
         self.index = os.path.join(path, "jobs.sqlite3")
         #: What is new for whom, and who was shown what. Not derived from anything.
         self.news = os.path.join(path, "news.sqlite3")
@@ -71,6 +73,10 @@ class StateDir:
     def run(self, run_id: str) -> RunDir:
         """Return the paths of one agent run."""
         return RunDir(os.path.join(self.runs, run_id))
+
+    def mailbox(self, session_id: str) -> MailDir:
+        """Return the paths of the messages to the agent of a session."""
+        return MailDir(os.path.join(self.mail, session_id))
 
     def open_mark(self, job_id: str) -> str:
         """Return the path of the mark that a job has not ended."""
@@ -144,3 +150,14 @@ class RunDir:
         self.stdin = os.path.join(path, "stdin")
         self.artifacts = os.path.join(path, "artifacts")
         self.temporary = os.path.join(path, "tmp")
+
+
+class MailDir:
+    """Paths in the directory of the messages to one agent."""
+
+    def __init__(self, path: str) -> None:
+        """Names the directory; creates nothing."""
+        self.path = path
+        self.messages = os.path.join(path, "messages.jsonl")
+        self.fetched = os.path.join(path, "fetched.json")
+        self.lock = os.path.join(path, "mail.lock")

@@ -93,7 +93,7 @@ def test_ctrl_c_leaves_a_run_that_is_followed_alone(cli: CommandLine, liveness: 
 
 def test_what_cannot_be_done_is_said_in_a_sentence(cli: CommandLine, tmp_path: Path) -> None:
     for arguments, code, sentence in (
-        (("show", "rnope"), 8, b"Unknown run_id: rnope"),
+        (("show", "rnope"), 8, b"Unknown agent_name: rnope; nor is there a run of this id"),
         (("show", "nobody"), 8, b"Unknown agent_name: nobody"),
         (("spawn", "codex", "x", "--cwd", "/no/where"), 2, b"ENOENT"),
         (("spawn", "command", "x"), 7, b"backend_config.command"),

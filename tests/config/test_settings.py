@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from mcp_background_job.config import (
-    TOOLSETS,
     ComfyUISettings,
     Settings,
     load_comfyui_settings,
@@ -46,7 +45,7 @@ def test_without_any_variable_the_safe_choices_hold(tmp_path: Path) -> None:
     assert settings.max_output_size == 64 * MB
     assert settings.job_timeout is None
     assert settings.allowed_commands == []
-    assert settings.toolsets == list(TOOLSETS)
+    assert settings.toolsets == ["jobs", "comfyui", "runs"]
     assert settings.http_token is None
 
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.server.build import COMFYUI_INSTRUCTIONS, INSTRUCTIONS, RUNS_INSTRUCTIONS
+from mcp_background_job.server.build import COMFYUI_INSTRUCTIONS, INSTRUCTIONS, MAILBOX_INSTRUCTIONS, RUNS_INSTRUCTIONS
 from tests.server.calls import Caller
 
 JOB_TOOLS = [
@@ -151,6 +151,7 @@ def test_the_instructions_take_at_most_150_words() -> None:
     assert len(INSTRUCTIONS.split()) <= 150
     assert len(COMFYUI_INSTRUCTIONS.split()) <= 60
     assert len(RUNS_INSTRUCTIONS.split()) <= 60
+    assert len(MAILBOX_INSTRUCTIONS.split()) <= 40
 
 
 def test_the_instructions_name_only_tools_that_exist() -> None:

@@ -72,3 +72,28 @@ class Piece(BaseModel):
     returned_bytes: int
     has_more: bool
     content: str
+
+
+class Agents(BaseModel):
+    """Who there is to write to."""
+
+    agents: list[dict[str, Any]]
+
+
+class Sent(BaseModel):
+    """A message that was sent."""
+
+    message_id: str
+    to_agent_name: str
+    to_session_id: str
+    seq: int
+    created_at: str
+
+
+class Received(BaseModel):
+    """Messages to an agent."""
+
+    agent_name: str
+    session_id: str
+    messages: list[dict[str, Any]]
+    next_after_seq: int

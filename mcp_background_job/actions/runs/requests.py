@@ -99,3 +99,36 @@ class Artifact:
     cwd: str | None = None
     offset: int = 0
     limit: Annotated[int, Field(description="bytes, max 262144")] = 65_536
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListAgents:
+    """Agents to be listed."""
+
+    cwd: str | None = None
+    backend: Word | None = None
+    status: Word | None = None
+    all_projects: bool = False
+    limit: int = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Send:
+    """A message to an agent."""
+
+    to_agent_name: Annotated[str, Field(description="or parent")]
+    message: Message
+    from_agent_name: str | None = None
+    cwd: str | None = None
+    metadata: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fetch:
+    """Messages to be fetched."""
+
+    agent_name: str | None = None
+    cwd: str | None = None
+    after_seq: int | None = None
+    limit: int = 100
+    wait_ms: Annotated[int, Field(description="max 30000")] = 0

@@ -7,10 +7,21 @@ from typing import TYPE_CHECKING, Any
 from mcp_background_job.actions.action import Action, Effects
 from mcp_background_job.actions.opening import Opened
 from mcp_background_job.actions.runs import forms
+from mcp_background_job.actions.runs.mailing import Mailing
 from mcp_background_job.actions.runs.running import CANCEL_S, POLL_S, Expect, Running, nobody
 
 if TYPE_CHECKING:
     from mcp_background_job.agents.runs import RunManager
+
+
+def mail_actions(opened: Opened[RunManager]) -> list[Action[Any, Any]]:
+    """Return all that can be done with messages between agents."""
+    mailing = Mailing(opened)
+    return [
+        Action(mailing.list_agents, Effects.LOOKS, form=forms.Agents),
+        Action(mailing.send_agent_message, Effects.NOTES, form=forms.Sent),
+        Action(mailing.fetch_agent_messages, Effects.NOTES, POLL_S, form=forms.Received),
+    ]
 
 
 def run_actions(opened: Opened[RunManager], expect: Expect = nobody) -> list[Action[Any, Any]]:

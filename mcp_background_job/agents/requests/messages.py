@@ -14,7 +14,7 @@ from mcp_background_job.errors import InvalidRequestError
 _MAX_FILES = 32 * 1024 * 1024
 
 _ROLES = ("user", "agent", "system")
-_FORM = 'input_message is {"role": "user", "parts": [{"type": "text", "text": "…"}]}'
+_FORM = '{"role": "user", "parts": [{"type": "text", "text": "…"}]}'
 
 
 @dataclass(frozen=True)
@@ -26,15 +26,17 @@ class Message:
     files: tuple[File, ...] = ()
 
 
-def read(message: Mapping[str, Any]) -> Message:
-    """Read a message.
+def read(message: Mapping[str, Any], name: str = "input_message") -> Message:
+    """Read a message, which errors call by this name.
 
     Raises:
         InvalidRequestError: it has no role, no part, or a part that means nothing.
     """
     parts: object = message.get("parts")
     if message.get("role") not in _ROLES or not isinstance(parts, list) or not parts:
-        raise InvalidRequestError(f"{_FORM}; role is one of {', '.join(_ROLES)}, and there is at least one part")
+        raise InvalidRequestError(
+            f"{name} is {_FORM}; role is one of {', '.join(_ROLES)}, and there is at least one part"
+        )
     texts: list[str] = []
     data: dict[str, Any] = {}
     files: list[File] = []
@@ -49,23 +51,23 @@ def read(message: Mapping[str, Any]) -> Message:
                 named = ", ".join(filter(None, (_word(about.get("name")), _word(about.get("mime_type")))))
                 texts.append(f"File: {uri}" + (f" ({named})" if named else ""))
             case {"type": "file", "bytes_base64": str(content)} if content and "uri" not in about:
-                files.append(File(_bytes(content), _word(about.get("name")), _word(about.get("mime_type"))))
+                files.append(File(_bytes(content, name), _word(about.get("name")), _word(about.get("mime_type"))))
             case _:
                 raise InvalidRequestError(
-                    f"a part of input_message cannot be used: {part!r:.200}; {_FORM}, or a part "
+                    f"a part of {name} cannot be used: {part!r:.200}; {name} is {_FORM}, or a part "
                     '{"type": "data", "data": {…}} or {"type": "file", "uri" or "bytes_base64": "…", "name": "…", '
                     '"mime_type": "…"}'
                 )
     if (size := sum(len(file.content) for file in files)) > _MAX_FILES:
-        raise InvalidRequestError(f"the files of input_message have {size:,} bytes; at most {_MAX_FILES:,} are taken")
+        raise InvalidRequestError(f"the files of {name} have {size:,} bytes; at most {_MAX_FILES:,} are taken")
     return Message("\n\n".join(texts), data, tuple(files))
 
 
-def _bytes(content: str) -> bytes:
+def _bytes(content: str, name: str) -> bytes:
     try:
         return base64.b64decode(content, validate=True)
     except ValueError as error:
-        raise InvalidRequestError(f"bytes_base64 of a file in input_message is no base64: {error}") from error
+        raise InvalidRequestError(f"bytes_base64 of a file in {name} is no base64: {error}") from error
 
 
 def _word(value: object) -> str:

@@ -13,7 +13,6 @@ from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.app import build_runs
 from mcp_background_job.cli.session import caller, with_manager
 from mcp_background_job.config import load_settings
-from mcp_background_job.jobdir.layout import is_run_id
 from mcp_background_job.jobs.manager import JobManager
 
 RunId = Annotated[str, Parameter(name="RUN", help="Id of a run, or the name of an agent: its newest run.")]
@@ -35,10 +34,9 @@ def with_runs(use: Callable[[RunManager], Coroutine[Any, Any, int]]) -> int:
 
 def reference_of(text: str) -> Reference:
     """Return what a word on the command line means."""
-    return Reference(run_id=text) if is_run_id(text) else Reference(agent_name=text, asker=caller().looks)
+    return Reference(agent_name=text, asker=caller().looks)
 
 
 def asked_for(text: str) -> WhichRun:
     """Return the request for the run that a word on the command line means."""
-    meant = reference_of(text)
-    return WhichRun(run_id=meant.run_id, agent_name=meant.agent_name)
+    return WhichRun(agent_name=text)

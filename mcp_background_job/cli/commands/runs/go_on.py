@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -11,7 +11,8 @@ from mcp_background_job.actions.runs.requests import GoOn
 from mcp_background_job.actions.runs.running import Running
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.cli import exit_codes, terminal
-from mcp_background_job.cli.arguments import AsJson, json_object
+from mcp_background_job.cli.arguments import AsJson
+from mcp_background_job.cli.runs.letters import parts
 from mcp_background_job.cli.runs.session import RunId, asked_for, with_runs
 from mcp_background_job.cli.session import caller
 
@@ -32,7 +33,7 @@ def go_on(
         data: The same as a JSON object, such as '{"option_id": "allow_once"}'.
         as_json: Print JSON, with the field names of the tools.
     """
-    asked, message = asked_for(run), {"role": "user", "parts": _parts(text, data)}
+    asked, message = asked_for(run), {"role": "user", "parts": parts(text, data)}
 
     async def continue_it(runs: RunManager) -> int:
         known = await Running(at_hand(runs)).continue_run(
@@ -45,9 +46,3 @@ def go_on(
         return exit_codes.OK
 
     return with_runs(continue_it)
-
-
-def _parts(text: str, data: str | None) -> list[dict[str, Any]]:
-    parts: list[dict[str, Any]] = [{"type": "text", "text": text}] if text else []
-    values = json_object("--data", data)
-    return parts if values is None else [*parts, {"type": "data", "data": values}]

@@ -1,0 +1,1 @@
+"""Messages that agents leave for one another, and who there is to write to."""

@@ -1,0 +1,51 @@
+"""Messages between agents at the terminal: how they are made of arguments, and how they are shown."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from mcp_background_job.agents.report import Report
+from mcp_background_job.cli import terminal
+from mcp_background_job.cli.arguments import json_object
+from mcp_background_job.cli.show import escaped
+
+_AGENTS = ("AGENT", "RUN", "STATUS", "UNFETCHED", "CWD")
+
+
+def parts(text: str, data: str | None) -> list[dict[str, Any]]:
+    """Return the parts of a message, of a text and of what ``--data`` says."""
+    said: list[dict[str, Any]] = [{"type": "text", "text": text}] if text else []
+    values = json_object("--data", data)
+    return said if values is None else [*said, {"type": "data", "data": values}]
+
+
+def agents(reports: list[Report]) -> None:
+    """Write who there is to write to: a line each, with tabs between."""
+    for row in (_AGENTS, *map(_row, reports)):
+        terminal.line("\t".join(row))
+
+
+def _row(report: Report) -> tuple[str, ...]:
+    cells = (
+        report["agent_name"],
+        report["last_run_id"],
+        report["status"],
+        str(report["unfetched"]),
+        report["cwd"],
+    )
+    return tuple(map(escaped, cells))
+
+
+def messages(reports: list[Report]) -> None:
+    """Write messages: a line that says which and from whom, and what they say."""
+    for report in reports:
+        sender = report["from_agent_name"] or report.get("from_client") or "nobody"
+        terminal.line(f"[{report['seq']}] {escaped(sender)}, {report['created_at']}:")
+        for part in report["body"]["parts"]:
+            for line in _shown(part).splitlines():
+                terminal.line(f"    {escaped(line)}")
+
+
+def _shown(part: dict[str, Any]) -> str:
+    return part["text"] if part["type"] == "text" else json.dumps(part, ensure_ascii=False)
