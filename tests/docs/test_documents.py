@@ -80,7 +80,7 @@ def test_the_readme_names_only_commands_that_exist() -> None:
 
 GROUPS = {
     "comfyui": COMFYUI_COMMANDS,
-    "runs": ["list", "show", "watch", "events", "artifact", "spawn", "continue", "cancel"],
+    "runs": ["list", "show", "watch", "events", "artifact", "spawn", "continue", "cancel", "agents", "send", "inbox"],
 }
 
 #: Commands of a group that are groups themselves.
