@@ -6,10 +6,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 # Agents that the tests run for real, where they end with this environment. Versions are pinned: their streams move.
+# Claude Code and Copilot CLI have terms of their own, which whoever runs this target accepts.
 AGENTS := $(VENV)/agents
-CODEX := $(AGENTS)/codex/codex_cli_bin/bin/codex
+CODEX := $(AGENTS)/codex/node_modules/.bin/codex
+CLAUDE := $(AGENTS)/claude/node_modules/.bin/claude
 GEMINI := $(AGENTS)/gemini/node_modules/.bin/gemini
 OPENCODE := $(AGENTS)/opencode/node_modules/.bin/opencode
+COPILOT := $(AGENTS)/copilot/node_modules/.bin/copilot
 
 # The front end of ComfyUI with its templates, and what drives a browser.
 FRONT_END := $(VENV)/front-end
@@ -28,13 +31,8 @@ test: rules  ## everything that must hold: rules, rooms, types, tests; on a load
 pytest: $(READY)
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not nightly"
 
-test-agents: $(CODEX) $(GEMINI) $(OPENCODE)  ## real agents, against a model on loopback: installs 850 MB; minutes
+test-agents: $(CODEX) $(CLAUDE) $(GEMINI) $(OPENCODE) $(COPILOT)  ## real agents, against a model on loopback: installs 1.5 GB; minutes
 	$(BIN)/python -m pytest -m real_agents --timeout 300
-
-$(CODEX): Makefile | $(READY)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
-		--target $(AGENTS)/codex --upgrade openai-codex-cli-bin==0.163.0
-	@touch $@
 
 test-front-end: $(FRONT_END)  ## the real front end of ComfyUI, in Debian's Chromium: installs 250 MB; minutes
 	command -v chromium >/dev/null || apt-get install -y --no-install-recommends chromium
@@ -46,9 +44,12 @@ $(FRONT_END): Makefile | $(READY)
 	@touch $@
 
 # Without npm these are missing, and their tests say so.
+$(CODEX): PACKAGE := @openai/codex@0.171.0
+$(CLAUDE): PACKAGE := @anthropic-ai/claude-code@2.1.332
 $(GEMINI): PACKAGE := @google/gemini-cli@0.61.0
 $(OPENCODE): PACKAGE := opencode-ai@1.18.33
-$(GEMINI) $(OPENCODE): Makefile | $(READY)
+$(COPILOT): PACKAGE := @github/copilot@1.0.102
+$(CODEX) $(CLAUDE) $(GEMINI) $(OPENCODE) $(COPILOT): Makefile | $(READY)
 	command -v npm >/dev/null || exit 0; \
 		npm install --silent --no-fund --no-audit --prefix $(AGENTS)/$(@F) $(PACKAGE) && touch $@
 

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Literal
 
 #: Kinds of agents, as ``backend`` names them.
-Backend = Literal["codex", "claude_code", "gemini", "opencode", "command", "acp", "remote_a2a"]
+Backend = Literal["codex", "claude_code", "gemini", "antigravity", "opencode", "command", "acp", "remote_a2a"]
 
 #: What an agent is for, in the eyes of whoever started it.
 Role = Literal["planner", "worker", "reviewer"]

@@ -1,5 +1,7 @@
 """What real agents printed, recorded against a fake model, and what the parsers made of it when people last looked.
 
+Antigravity CLI cannot be had where the tests run: its lines are written as its documentation of headless mode says.
+
 ``python -m tests.agents.recordings`` writes ``recordings/*.expected.json`` anew: look at the difference before you
 commit it. Of Claude Code only those fields were kept that say something of the run.
 """
@@ -16,7 +18,13 @@ from mcp_background_job.agents.adapters.table import adapter_named
 FOLDER = Path(__file__).parent / "recordings"
 
 #: Folder of the recordings, and name of the adapter.
-AGENTS = {"claude": "claude_code", "codex": "codex", "gemini": "gemini", "opencode": "opencode"}
+AGENTS = {
+    "antigravity": "antigravity",
+    "claude": "claude_code",
+    "codex": "codex",
+    "gemini": "gemini",
+    "opencode": "opencode",
+}
 
 RECORDINGS = [path.relative_to(FOLDER).with_suffix("").as_posix() for path in sorted(FOLDER.glob("*/*.jsonl"))]
 

@@ -13,12 +13,14 @@ from mcp_background_job.agents.adapters import program
 from mcp_background_job.agents.adapters.base import Availability
 from mcp_background_job.agents.adapters.table import adapter_named
 
-PROGRAMS = {"codex": "codex", "claude_code": "claude", "gemini": "gemini", "opencode": "opencode"}
-PACKAGES = {
-    "codex": "@openai/codex",
-    "claude_code": "@anthropic-ai/claude-code",
-    "gemini": "@google/gemini-cli",
-    "opencode": "opencode-ai",
+PROGRAMS = {"codex": "codex", "claude_code": "claude", "gemini": "gemini", "antigravity": "agy", "opencode": "opencode"}
+#: What says where to get each of them.
+SOURCES = {
+    "codex": "install it with `npm install -g @openai/codex`",
+    "claude_code": "install it with `npm install -g @anthropic-ai/claude-code`",
+    "gemini": "install it with `npm install -g @google/gemini-cli`",
+    "antigravity": "install it as https://antigravity.google/docs/cli says",
+    "opencode": "install it with `npm install -g opencode-ai`",
 }
 
 
@@ -48,8 +50,7 @@ def test_a_program_on_the_path_is_found_with_its_version(name: str, file: str, t
 def test_a_missing_program_is_said_to_be_missing_with_what_to_install(name: str, file: str, tmp_path: Path) -> None:
     found = adapter_named(name).available({}, {"PATH": str(tmp_path)})
     assert found.path is None
-    assert found.reason.startswith(f"there is no program {file} on the PATH; install it with `npm install -g ")
-    assert PACKAGES[name] in found.reason
+    assert found.reason == f"there is no program {file} on the PATH; {SOURCES[name]}"
 
 
 @pytest.mark.parametrize(("name", "file"), PROGRAMS.items())
@@ -70,7 +71,7 @@ def test_a_program_that_is_too_old_is_not_used(name: str, file: str, tmp_path: P
     found = adapter_named(name).available({}, _path(tmp_path))
     assert (found.path, found.version) == (None, "0.0.9")
     assert f"{path} is version 0.0.9, and at least " in found.reason
-    assert PACKAGES[name] in found.reason
+    assert SOURCES[name] in found.reason
 
 
 def test_a_program_is_taken_from_where_the_request_says(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_a_line_longer_than_the_answer_can_be_is_told_whole() -> None:
     assert len(json.dumps(parser.dump())) < 25_000
 
 
-@pytest.mark.parametrize("name", ["command", "codex", "gemini", "opencode"])
+@pytest.mark.parametrize("name", ["command", "codex", "gemini", "antigravity", "opencode"])
 def test_what_takes_nothing_while_it_works_says_what_to_do_instead(name: str) -> None:
     adapter = adapter_named(name)
     with pytest.raises(InvalidRequestError, match="takes nothing while it works; "):

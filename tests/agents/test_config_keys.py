@@ -25,6 +25,7 @@ from mcp_background_job.errors import InvalidRequestError
         ("command", "commands", "command"),
         ("codex", "sandbox", None),
         ("opencode", "interactive", None),
+        ("antigravity", "Model", "model"),
         ("codex", "x" * 10_000, None),
     ],
 )

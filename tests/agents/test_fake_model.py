@@ -1,4 +1,4 @@
-"""The fake model says what its scenarios say, in both protocols."""
+"""The fake model says what its scenarios say, in every protocol."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ PATHS = {
     "responses": "/v1/responses",
     "gemini": "/v1beta/models/m:streamGenerateContent",
     "chat": "/v1/chat/completions",
+    "messages": "/v1/messages",
 }
 
 _SOME: list[Any] = [{}]
@@ -28,6 +29,9 @@ def _body(protocol: str, output: str | None = None) -> Any:
     if protocol == "chat":
         answers: list[Any] = [{"role": "tool", "content": output}] if output else []
         return {"messages": [{"role": "user", "content": "hello"}, *answers], "tools": _SOME}
+    if protocol == "messages":
+        results = [{"type": "tool_result", "content": output}] if output else []
+        return {"model": "fake", "messages": [{"role": "user", "content": [*results]}], "tools": _SOME}
     parts: list[Any] = [{"functionResponse": {"response": {"output": output}}}] if output else [{"text": "hello"}]
     return {"contents": [{"role": "user", "parts": parts}], "tools": _SOME}
 

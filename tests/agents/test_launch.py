@@ -19,6 +19,7 @@ FULL_ACCESS = {
     "codex": "--dangerously-bypass-approvals-and-sandbox",
     "claude_code": "--permission-mode=bypassPermissions",
     "gemini": "--approval-mode=yolo",
+    "antigravity": "--dangerously-skip-permissions",
     "opencode": '{"*": "allow"}',
 }
 
@@ -27,6 +28,7 @@ SAFE = {
     "codex": 'sandbox_mode="workspace-write"',
     "claude_code": "--permission-mode=acceptEdits",
     "gemini": "--approval-mode=auto_edit",
+    "antigravity": "--mode=accept-edits",
     "opencode": '"*": "deny"',
 }
 
@@ -34,6 +36,7 @@ RESUMED = {
     "codex": ("exec resume", " s1 -"),
     "claude_code": ("--resume=s1",),
     "gemini": ("--resume=s1",),
+    "antigravity": ("--conversation=s1",),
     "opencode": ("--session=s1",),
 }
 
@@ -98,9 +101,10 @@ def test_options_of_another_type_are_refused(name: str, config: dict[str, Any]) 
         _line(name, **config)
 
 
-def test_codex_is_given_an_output_schema_as_a_file_of_the_run() -> None:
-    launch = adapter_named("codex").launch(request(output_schema={"type": "object"}), "/bin/codex")
-    assert "--output-schema=/runs/r1/output_schema.json" in launch.argv
+@pytest.mark.parametrize(("name", "option"), [("codex", "--output-schema"), ("antigravity", "--json-schema")])
+def test_an_output_schema_is_a_file_of_the_run(name: str, option: str) -> None:
+    launch = adapter_named(name).launch(request(output_schema={"type": "object"}), f"/bin/{name}")
+    assert f"{option}=/runs/r1/output_schema.json" in launch.argv
     assert json.loads(launch.files["output_schema.json"]) == {"type": "object"}
 
 
@@ -147,7 +151,9 @@ def test_a_command_has_nothing_to_resume() -> None:
 
 
 def test_an_unknown_backend_is_refused_with_the_names_of_those_that_there_are() -> None:
-    with pytest.raises(InvalidRequestError, match=r"'copilot'.*codex, claude_code, gemini, opencode, command"):
+    with pytest.raises(
+        InvalidRequestError, match=r"'copilot'.*codex, claude_code, gemini, antigravity, opencode, command"
+    ):
         adapter_named("copilot")
 
 

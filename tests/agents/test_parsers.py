@@ -14,7 +14,7 @@ from mcp_background_job.agents.adapters.table import ADAPTERS, adapter_named
 from mcp_background_job.core.run import EventType, RunStatus
 from tests.agents.printed import LINES
 
-OF_LINES = ["codex", "claude_code", "gemini", "opencode"]
+OF_LINES = ["codex", "claude_code", "gemini", "antigravity", "opencode"]
 
 
 def _events(parser: Parser, lines: list[bytes]) -> list[Event]:
@@ -83,7 +83,9 @@ def test_a_bad_line_is_told_shortened_with_its_length(name: str, line: bytes) ->
 @pytest.mark.parametrize("name", OF_LINES)
 def test_a_blank_line_and_a_type_of_a_later_version_tell_nothing(name: str) -> None:
     parser = adapter_named(name).parser()
-    assert not _events(parser, [b"", b" \t\r", b'{"type": "mood_changed", "mood": "good"}'])
+    assert isinstance(parser, LineParser)
+    unknown = json.dumps({parser.type_key: "mood_changed", "mood": "good"}).encode()
+    assert not _events(parser, [b"", b" \t\r", unknown])
 
 
 #: A message of each agent with half an emoji, as JavaScript writes a text that it has cut.
@@ -91,6 +93,8 @@ HALVED = {
     "codex": rb'{"type":"item.completed","item":{"id":"1","type":"agent_message","text":"cut \ud83d"}}',
     "claude_code": rb'{"type":"assistant","message":{"content":[{"type":"text","text":"cut \ud83d"}]}}',
     "gemini": rb'{"type":"message","role":"assistant","content":"cut \ud83d"}',
+    "antigravity": rb'{"event":"step_update","step_update":'
+    rb'{"step_type":"agent_response","state":"DONE","text_delta":"cut \ud83d"}}',
     "opencode": rb'{"type":"text","part":{"text":"cut \ud83d"}}',
 }
 
@@ -116,6 +120,7 @@ def test_a_long_line_is_told_whole(name: str) -> None:
 OPENED = {
     "claude_code": '{{"type":"assistant","message":{{"content":[{{"type":"tool_use","id":"{}","name":"Bash"}}]}}}}',
     "gemini": '{{"type":"tool_use","tool_id":"{}","tool_name":"run_shell_command"}}',
+    "antigravity": '{{"event":"step_update","step_update":{{"step_index":{},"tool_name":"run_command"}}}}',
 }
 
 

@@ -41,6 +41,15 @@ ENDS: dict[str, tuple[RunStatus, str | None]] = {
     "gemini/hi": (RunStatus.COMPLETED, None),
     "gemini/tool": (RunStatus.COMPLETED, None),
     "gemini/http401": (RunStatus.FAILED, "auth"),
+    **dict.fromkeys(
+        (f"antigravity/{name}" for name in ("hi", "tool", "subagent", "denied_and_answered")),
+        (RunStatus.COMPLETED, None),
+    ),
+    "antigravity/denied": (RunStatus.FAILED, "agent_error"),
+    "antigravity/http401": (RunStatus.FAILED, "auth"),
+    "antigravity/http429": (RunStatus.FAILED, "rate_limit"),
+    "antigravity/http500": (RunStatus.FAILED, "server_error"),
+    "antigravity/sleep_SIGINT_pid": (RunStatus.FAILED, "agent_error"),
     "opencode/hi": (RunStatus.COMPLETED, None),
     "opencode/tool": (RunStatus.COMPLETED, None),
     "opencode/http401": (RunStatus.FAILED, "auth"),
@@ -93,7 +102,7 @@ def test_the_first_and_the_terminal_events_are_left_to_whoever_runs_the_agent() 
 
 
 def test_a_command_of_every_agent_is_told_with_its_line_and_its_output() -> None:
-    for recording in ("claude/tool", "codex/tool", "gemini/tool", "opencode/tool"):
+    for recording in (f"{agent}/tool" for agent in AGENTS):
         events = dict(expected(agent_of(recording))[recording]["events"])
         assert "echo hello-from-tool; exit 3" in events["command_started"]["command"]
         assert "hello-from-tool" in events["command_finished"]["output"]

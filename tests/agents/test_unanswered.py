@@ -42,6 +42,11 @@ def _gemini(error: str, exit_code: int) -> ParsedEnd | None:
     return _printed("gemini", [json.dumps(result).encode()], exit_code)
 
 
+def _antigravity(error: str) -> ParsedEnd | None:
+    line = {"event": "result", "result": {"status": "ERROR", "response": "", "error": error}}
+    return _printed("antigravity", [json.dumps(line).encode()])
+
+
 def _opencode(name: str, **data: Any) -> ParsedEnd | None:
     return _printed("opencode", [json.dumps({"type": "error", "error": {"name": name, "data": data}}).encode()])
 
@@ -87,6 +92,10 @@ ENDS: dict[str, ParsedEnd | None] = {
     "gemini 429": _gemini("[API Error: You have exhausted your capacity on this model.]", 173),
     "gemini 500": _gemini("[API Error: no]", 244),
     "gemini drop": _gemini("[API Error: terminated]", 1),
+    "antigravity 401": _recorded("antigravity/http401"),
+    "antigravity 429": _recorded("antigravity/http429"),
+    "antigravity 500": _recorded("antigravity/http500"),
+    "antigravity drop": _antigravity("agent executor error: stream error: connection reset by peer"),
     "opencode 401": _opencode("APIError", message="no", statusCode=401),
     "opencode 429": _opencode("APIError", message="no", statusCode=429),
     "opencode 500": _opencode("APIError", message="no", statusCode=500),

@@ -16,16 +16,18 @@ class Tools:
     """Names of the tools of an agent that tell more than that a tool was called.
 
     Attributes:
-        commands: those that run a command line, which is their argument ``command``.
+        commands: those that run a command line.
         edits: those that change a file.
         path: the arguments of these, one of which names the file.
         plans: those that write the list of things to do, and the argument that holds it.
+        command_line: the argument that holds a command line.
     """
 
     commands: frozenset[str]
     edits: frozenset[str]
     path: tuple[str, ...]
     plans: Mapping[str, str]
+    command_line: str = "command"
 
     def path_in(self, name: str, arguments: JsonObject) -> str:
         """Return the file that an edit is about; nothing for a call of another tool."""
@@ -36,7 +38,7 @@ class Tools:
 def begun(tools: Tools, call_id: str, name: str, arguments: JsonObject, **more: Any) -> list[Event]:
     """Return what is told when a call begins; of an edit nothing, as it may not come about."""
     if name in tools.commands:
-        data = known(id=call_id, command=text(arguments.get("command")), status="in_progress", **more)
+        data = known(id=call_id, command=text(arguments.get(tools.command_line)), status="in_progress", **more)
         return [Event(EventType.COMMAND_STARTED, data)]
     if name in tools.plans:
         return [plan(objects(arguments.get(tools.plans[name])))]

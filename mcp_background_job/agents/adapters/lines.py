@@ -1,4 +1,4 @@
-"""The parser of agents that print JSON objects, one a line, each with a ``type``; and of whatever else they print."""
+"""The parser of agents that print JSON objects, one a line, each of some type; and of whatever else they print."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class LineParser:
 
     Attributes:
         readers: type of a line, and the method that reads it.
+        type_key: the key of a line's type.
         session_id: as ``Parser`` says.
         end: as ``Parser`` says.
         said: what the agent said last.
@@ -29,6 +30,7 @@ class LineParser:
     """
 
     readers: ClassVar[Mapping[str, Reader]] = {}
+    type_key: ClassVar[str] = "type"
 
     def __init__(self, state: Mapping[str, Any] | None = None) -> None:
         """Begins at the beginning of a stream, or where ``dump`` says."""
@@ -42,7 +44,7 @@ class LineParser:
         if not line or line.isspace():
             return []
         message = object_in(line)
-        kind = message.get("type") if message else None
+        kind = message.get(self.type_key) if message else None
         if message is None or not isinstance(kind, str):
             return [unparsed(line)]
         reader = self.readers.get(kind)

@@ -12,7 +12,8 @@ _ROOM = "mcp_background_job.agents.adapters"
 
 #: Name and module. The module has the adapter as ``ADAPTER``.
 ADAPTERS: Mapping[str, str] = {
-    name: f"{_ROOM}.{name}" for name in ("codex", "claude_code", "gemini", "opencode", "command", "acp", "remote_a2a")
+    name: f"{_ROOM}.{name}"
+    for name in ("codex", "claude_code", "gemini", "antigravity", "opencode", "command", "acp", "remote_a2a")
 }
 
 

@@ -115,8 +115,44 @@ class ChatCompletions:
         return {"id": "chat-1", "object": "chat.completion.chunk", "created": 0, "model": "fake", "choices": [choice]}
 
 
+class Messages:
+    """Anthropic's, which Claude Code speaks."""
+
+    def is_aside(self, body: Any) -> bool:
+        return not body.get("tools")
+
+    def outputs(self, body: Any) -> list[str]:
+        parts = [part for message in body["messages"] for part in _parts(message["content"])]
+        return [json.dumps(part["content"]) for part in parts if part["type"] == "tool_result"]
+
+    def chunks(self, reply: Say | Call | Drop, body: Any) -> Iterator[Any]:
+        usage = {"input_tokens": 11, "output_tokens": 1}
+        message = {"id": "msg-1", "type": "message", "role": "assistant", "model": body["model"], "content": []}
+        yield {"type": "message_start", "message": message | {"stop_reason": None, "usage": usage}}
+        if isinstance(reply, Drop):
+            return
+        if isinstance(reply, Say):
+            block, delta = {"type": "text", "text": ""}, {"type": "text_delta", "text": reply.text}
+        else:
+            asked = json.dumps({"command": reply.command, "description": "as asked"})
+            block = {"type": "tool_use", "id": "toolu-1", "name": "Bash", "input": {}}
+            delta = {"type": "input_json_delta", "partial_json": asked}
+        yield {"type": "content_block_start", "index": 0, "content_block": block}
+        yield {"type": "content_block_delta", "index": 0, "delta": delta}
+        yield {"type": "content_block_stop", "index": 0}
+        stop = {"stop_reason": "end_turn" if isinstance(reply, Say) else "tool_use", "stop_sequence": None}
+        yield {"type": "message_delta", "delta": stop, "usage": {"output_tokens": 7}}
+        yield {"type": "message_stop"}
+
+
+def _parts(content: Any) -> list[Any]:
+    return content if isinstance(content, list) else []
+
+
 def dialect_of(path: str) -> Dialect | None:
     """Return the protocol of a request."""
+    if path.endswith("/messages"):
+        return Messages()
     if path.endswith("/responses"):
         return Responses()
     if path.endswith("/chat/completions"):

@@ -22,7 +22,8 @@ from tests.agents.fake_model.server import FakeModel
 INSTALLED = Path(sys.prefix) / "agents"
 
 BINARIES = {
-    "codex": INSTALLED / "codex" / "codex_cli_bin" / "bin" / "codex",
+    "codex": INSTALLED / "codex" / "node_modules" / ".bin" / "codex",
+    "claude_code": INSTALLED / "claude" / "node_modules" / ".bin" / "claude",
     "gemini": INSTALLED / "gemini" / "node_modules" / ".bin" / "gemini",
     "opencode": INSTALLED / "opencode" / "node_modules" / ".bin" / "opencode",
 }
@@ -35,7 +36,13 @@ _OPENCODE_QUIET = (
     "OPENCODE_DISABLE_DEFAULT_PLUGINS",
 )
 
-_MODELS = {"gemini": "gemini-2.5-flash", "opencode": "fake/fake-model"}
+#: Claude Code takes "root" for somebody who must not have full access, unless it is told that this is a sandbox.
+_CLAUDE_QUIET = (
+    *("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "DISABLE_TELEMETRY", "DISABLE_ERROR_REPORTING"),
+    *("CLAUDE_CODE_MAX_RETRIES", "IS_SANDBOX"),
+)
+
+_MODELS = {"claude_code": "fake-model", "gemini": "gemini-2.5-flash", "opencode": "fake/fake-model"}
 
 
 def _opencode_config(url: str) -> Any:
@@ -105,7 +112,10 @@ class Agent:
             "GEMINI_API_KEY": "none",
             "GOOGLE_GEMINI_BASE_URL": self._model.url(scenario),
             "OPENCODE_CONFIG_CONTENT": json.dumps(_opencode_config(f"{self._model.url(scenario)}/v1")),
-            **dict.fromkeys(_OPENCODE_QUIET, "1"),
+            "ANTHROPIC_API_KEY": "none",
+            "ANTHROPIC_BASE_URL": self._model.url(scenario),
+            "CLAUDE_CONFIG_DIR": str(self._home),
+            **dict.fromkeys((*_OPENCODE_QUIET, *_CLAUDE_QUIET), "1"),
         }
 
     def run(self, scenario: str, *, resume: str | None = None, prompt: str = "say hello", **config: Any) -> Run:

@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.real_agents, pytest.mark.real_process, pytest.mark.tim
 @asynccontextmanager
 async def _runs(manager: JobManager, agent: Agent, scenario: str) -> AsyncGenerator[RunManager]:
     """A manager whose runs speak to the model in a scenario."""
-    policy = Policy(max_runs=4, passed=("FAKE_API_KEY", "OPENCODE_*"))
+    policy = Policy(max_runs=4, passed=("FAKE_API_KEY", "OPENCODE_*", "CLAUDE_CODE_*", "DISABLE_*"))
     runs = RunManager(manager, policy, inheritance=Inheritance(agent.environment(scenario)), keep_s=60)
     yield runs
     await runs.close()

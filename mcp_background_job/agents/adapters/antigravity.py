@@ -1,0 +1,195 @@
+"""Antigravity CLI, by ``agy --output-format stream-json``: what Google has instead of Gemini CLI for individuals.
+
+No registry that the tests may use has its program, so it was never run here: the flags, and the lines in the
+recordings of the tests, are those of its documentation of headless mode.
+
+It may edit files in the workspace as far as its own settings allow it, and asks for nothing: headless it cannot, and
+denies what it would have to ask for. ``full_access: true`` in ``backend_config`` allows everything.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from mcp_background_job.agents.adapters import options
+from mcp_background_job.agents.adapters.base import (
+    Availability,
+    Capability,
+    Event,
+    Launch,
+    ParsedEnd,
+    Parser,
+    RunRequest,
+)
+from mcp_background_job.agents.adapters.calls import Tools, begun, ended
+from mcp_background_job.agents.adapters.failures import AGENT_ERROR, reason_of
+from mcp_background_job.agents.adapters.lines import LineParser, Reader
+from mcp_background_job.agents.adapters.program import Program
+from mcp_background_job.agents.adapters.reading import JsonObject, known, mapping, objects, text
+from mcp_background_job.core.run import EventType, RunStatus
+from mcp_background_job.errors import InvalidRequestError
+
+_TOOLS = Tools(
+    commands=frozenset({"run_command"}),
+    edits=frozenset({"write_to_file", "replace_file_content", "multi_replace_file_content"}),
+    path=("TargetFile",),
+    plans={},
+    command_line="CommandLine",
+)
+
+#: States of a step that is over.
+_DONE, _FAILED = "DONE", "ERROR"
+
+#: It gives up after five minutes of itself; how long a run may take is the run's own limit.
+_PATIENCE = "--print-timeout=8760h"
+
+_SCHEMA_FILE = "output_schema.json"
+
+
+class AntigravityParser(LineParser):
+    """Reads the lines of Antigravity CLI: steps, each told of when it begins and when it is over, and the result.
+
+    A message comes in pieces, and is told whole.
+
+    Attributes:
+        pieces: of the message that is not whole yet.
+    """
+
+    type_key = "event"
+
+    def __init__(self, state: Mapping[str, Any] | None = None) -> None:
+        super().__init__(state)
+        self.pieces: list[str] = list((state or {}).get("pieces", []))
+
+    def close(self, exit_code: int | None) -> list[Event]:  # noqa: ARG002  its result says how the turn ended
+        return self._whole_message()
+
+    def dump(self) -> JsonObject:
+        return super().dump() | {"pieces": list(self.pieces)}
+
+    def _whole_message(self) -> list[Event]:
+        said = "".join(self.pieces)
+        self.pieces.clear()
+        if not said.strip():
+            return []
+        self.said = said
+        return [Event(EventType.AGENT_MESSAGE, {"text": said})]
+
+    def _read_init(self, message: JsonObject) -> list[Event]:
+        self.session_id = text(message.get("conversation_id")) or self.session_id
+        self.end = None
+        model = text(mapping(message.get("init")).get("model"))
+        data = known(status="running", backend_session_id=self.session_id, model=model)
+        return [Event(EventType.STATUS_CHANGED, data)]
+
+    def _read_step(self, message: JsonObject) -> list[Event]:
+        step = mapping(message.get("step_update"))
+        if step.get("step_type") == "agent_response":
+            self.pieces.append(text(step.get("text_delta")))
+            return self._whole_message() if step.get("state") == _DONE else []
+        if step.get("step_type") == "error_message":
+            words = text(step.get("error")) or "something failed; it goes on"  # mostly it does not say what
+            return [*self._whole_message(), Event(EventType.REASONING, {"text": words, "warning": True})]
+        return [*self._whole_message(), *self._read_tool(step)] if step.get("tool_name") else []
+
+    def _read_tool(self, step: JsonObject) -> list[Event]:
+        """Read a step that calls a tool. It names no call, so that the number of the step does."""
+        call_id, name, info = str(step.get("step_index")), text(step.get("tool_name")), mapping(step.get("tool_info"))
+        arguments = mapping(info.get("parameters")) or mapping(step.get("subagent_info"))
+        told = [] if call_id in self.calls else begun(_TOOLS, call_id, name, arguments)
+        if step.get("state") not in (_DONE, _FAILED):
+            self.open_call(call_id)
+            return told
+        self.end_call(call_id)
+        output = text(info.get("output")) or text(mapping(info.get("error")).get("message"))
+        more = known(path=_TOOLS.path_in(name, arguments))
+        return told + ended(_TOOLS, call_id, name, output, failed=step.get("state") == _FAILED, **more)
+
+    def _read_result(self, message: JsonObject) -> list[Event]:
+        told = self._whole_message()
+        result = mapping(message.get("result"))
+        usage, response = mapping(result.get("usage")), text(result.get("response")) or self.said
+        if error := _error_in(result, response):
+            data = known(error=error, reason=reason_of(error) or AGENT_ERROR, usage=usage)
+            self.end = ParsedEnd(RunStatus.FAILED, data)
+        else:
+            data = known(final_response=response, structured_output=result.get("structured_output"), usage=usage)
+            self.end = ParsedEnd(RunStatus.COMPLETED, data)
+        return told
+
+    readers: ClassVar[Mapping[str, Reader]] = {
+        "init": _read_init,
+        "step_update": _read_step,
+        "result": _read_result,
+    }
+
+
+def _error_in(result: JsonObject, response: str) -> str:
+    """Return why there is no answer; nothing if there is one. It says ``SUCCESS`` of a turn that a denial has ended."""
+    if result.get("status") != "SUCCESS":
+        return text(result.get("error")) or f"the turn ended with status {result.get('status')}"
+    denied = [
+        text(action.get("display_name")) or text(action.get("action"))
+        for action in objects(result.get("denied_actions"))
+    ]
+    if response.strip() or not denied:
+        return ""
+    advice = "allow them in its settings, or start the run with full_access"
+    return f"it gave no answer, as it was denied {', '.join(denied)}; {advice}"
+
+
+class AntigravityAdapter:
+    """Attributes: as ``Adapter`` says."""
+
+    name = "antigravity"
+    config_keys = options.OF_PROGRAMS
+    capabilities: frozenset[Capability] = frozenset({"resume", "output_schema"})
+    exit_is_result = False
+    _program = Program(
+        name="agy",
+        minimum=(1, 1, 8),  # since then it prints JSON
+        install="install it as https://antigravity.google/docs/cli says",
+    )
+
+    def available(self, config: Mapping[str, Any], environment: Mapping[str, str]) -> Availability:
+        return self._program.look(config, environment)
+
+    def launch(self, request: RunRequest, binary: str) -> Launch:
+        # "-p=": its prompt is a message on stdin; without the sign it would take the next option for one.
+        argv = [binary, "-p=", "--input-format=stream-json", "--output-format=stream-json", _PATIENCE]
+        full_access = options.flag(request.config, "full_access")
+        argv.append("--dangerously-skip-permissions" if full_access else "--mode=accept-edits")
+        if model := options.string(request.config, "model"):
+            argv.append(f"--model={model}")
+        if session := options.session(request):
+            argv.append(f"--conversation={session}")
+        if request.files:
+            argv.append(f"--add-dir={os.path.dirname(request.files[0].path)}")
+        files: dict[str, bytes] = {}
+        if request.output_schema is not None:
+            files[_SCHEMA_FILE] = json.dumps(request.output_schema).encode()
+            argv.append(f"--json-schema={os.path.join(request.directory, _SCHEMA_FILE)}")
+        message = {"event": "user", "message": {"content": request.prompt}}
+        return Launch(
+            argv=(*argv, *options.strings(request.config, "args")),
+            env={"AGY_CLI_DISABLE_AUTO_UPDATE": "true"},
+            pass_env=("ANTIGRAVITY_API_KEY", "DBUS_SESSION_BUS_ADDRESS"),  # its login is in the keyring of the desktop
+            files=files,
+            stdin=json.dumps(message).encode() + b"\n",
+            polite_signal="INT",  # it says "interrupted" then, and ends
+        )
+
+    def parser(self, state: Mapping[str, Any] | None = None) -> AntigravityParser:
+        return AntigravityParser(state)
+
+    def answer(self, parser: Parser, text: str, data: Mapping[str, Any]) -> bytes:  # noqa: ARG002  as Adapter has it
+        raise InvalidRequestError("antigravity takes nothing while it works; wait for its end, then continue the run")
+
+    def cancel_message(self, parser: Parser) -> bytes | None:  # noqa: ARG002  as Adapter has it
+        return None
+
+
+ADAPTER = AntigravityAdapter()
