@@ -31,7 +31,7 @@ def _body(protocol: str, output: str | None = None) -> Any:
         return {"messages": [{"role": "user", "content": "hello"}, *answers], "tools": _SOME}
     if protocol == "messages":
         results = [{"type": "tool_result", "content": output}] if output else []
-        return {"model": "fake", "messages": [{"role": "user", "content": [*results]}], "tools": _SOME}
+        return {"model": "fake", "stream": True, "messages": [{"role": "user", "content": [*results]}], "tools": _SOME}
     parts: list[Any] = [{"functionResponse": {"response": {"output": output}}}] if output else [{"text": "hello"}]
     return {"contents": [{"role": "user", "parts": parts}], "tools": _SOME}
 

@@ -61,6 +61,16 @@ def _codex_over_acp(words: str, answer: dict[str, Any]) -> ParsedEnd:
     return acp_ends.end_of_turn({"stopReason": "end_turn", **answer}, updates)
 
 
+def _copilot(words: str) -> ParsedEnd:
+    """Return the end of a turn as Copilot CLI tells it: as a good one, with the error as its last message."""
+    updates = Updates()
+    updates.agent = "Copilot"
+    for piece in ("I look.", "Info: Request failed due to a transient API error. Retrying...", words):
+        updates.feed({"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": piece}})
+    updates.end_turn()
+    return acp_ends.end_of_turn({"stopReason": "end_turn"}, updates)
+
+
 def _typed(category: str, title: str) -> dict[str, Any]:
     failure = {"category": category, "severity": "error", "title": title}
     return {"_meta": {"jetbrains": {"air": {"version": 1, "sessionFailure": failure}}}}
@@ -107,6 +117,13 @@ ENDS: dict[str, ParsedEnd | None] = {
     "codex-acp that tells no category 429": _codex_over_acp("exceeded retry limit, last status: 429 Too Many", {}),
     "codex-acp that tells no category 500": _codex_over_acp("unexpected status 500 Internal Server Error", {}),
     "codex-acp that tells no category drop": _codex_over_acp("stream disconnected before completion", {}),
+    "copilot --acp 401": _copilot("Error: Authentication failed with provider at http://127.0.0.1/v1 (HTTP 401)."),
+    "copilot --acp 429": _copilot("Error: Failed to get response from the AI model; Last error: 429 Too Many Requests"),
+    "copilot --acp 500": _copilot(
+        "Error: Failed to get response from the AI model; retried 5 times (total retry wait time: 17.07 seconds) "
+        "Last error: 500 Internal Server Error"
+    ),
+    "copilot --acp drop": _copilot("Error: Failed to get response from the AI model; Last error: fetch failed"),
     "gemini --acp 401": acp_ends.refused(401, "no", None),
     "gemini --acp 429": acp_ends.refused(429, "no", None),
     "gemini --acp 500": acp_ends.refused(500, "no", None),
@@ -132,6 +149,24 @@ def test_a_model_that_cannot_be_asked_fails_the_run_for_one_of_four_reasons(case
 def test_what_codex_says_of_a_failure_is_its_error_and_not_its_answer() -> None:
     assert _codex_over_acp("the last words", {}).data["error"] == "the last words"
     assert _codex_over_acp("the last words", _typed("service", "The reason.")).data["error"] == "The reason."
+
+
+def test_what_a_model_says_of_an_error_is_its_answer_whichever_agent_has_asked_it() -> None:
+    for agent, answer in (("Copilot", {"usage": {"totalTokens": 18}}), ("another", {})):
+        updates = Updates()
+        updates.agent = agent
+        updates.feed({"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": "Error: none"}})
+        updates.end_turn()
+        end = acp_ends.end_of_turn({"stopReason": "end_turn", **answer}, updates)
+        assert (end.status, end.data["final_response"]) == (RunStatus.COMPLETED, "Error: none")
+
+
+def test_that_copilot_tries_again_is_a_warning() -> None:
+    updates = Updates()
+    updates.agent = "Copilot"
+    words = "Info: Request failed due to a transient API error. Retrying..."
+    (event,) = updates.feed({"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": words}})
+    assert (event.type, event.data) == (EventType.REASONING, {"text": words, "warning": True})
 
 
 def test_a_trouble_that_codex_gets_over_is_a_warning_and_the_next_turn_knows_nothing_of_it() -> None:

@@ -24,6 +24,8 @@ _GRACE_S = 1.2
 _READS = {
     "claude": ("ANTHROPIC_*", "CLAUDE_CONFIG_DIR", "CLAUDE_CODE_OAUTH_TOKEN", "IS_SANDBOX"),
     "codex": ("CODEX_*", "OPENAI_*"),
+    "copilot": ("COPILOT_*", "GH_TOKEN", "GITHUB_TOKEN"),
+    "cursor": ("CURSOR_*",),
     "gemini": ("GEMINI_*", "GOOGLE_*"),
     "opencode": ("OPENCODE_*",),
 }

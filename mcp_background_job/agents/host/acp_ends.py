@@ -8,7 +8,7 @@ from typing import Any
 from mcp_background_job.agents.adapters.base import ParsedEnd
 from mcp_background_job.agents.adapters.failures import AGENT_ERROR, AUTH, reason_of
 from mcp_background_job.agents.adapters.reading import JsonObject, mapping, text
-from mcp_background_job.agents.host.acp_failures import failure_in, is_fatal, reason_in
+from mcp_background_job.agents.host.acp_failures import failure_in, has_given_up, is_fatal, reason_in
 from mcp_background_job.agents.host.acp_updates import Updates
 from mcp_background_job.agents.host.endings import failed
 from mcp_background_job.core.run import RunStatus
@@ -37,9 +37,10 @@ def end_of_turn(answer: JsonObject, updates: Updates) -> ParsedEnd:
             "protocol", f"the agent ended its turn for a reason that is not known: {answer.get('stopReason')}"
         )
     status, error = _STOPS[reason]
-    failure = failure_in(answer) or updates.failure
-    if status is RunStatus.COMPLETED and (updates.has_failed or is_fatal(failure)):
-        error = text(failure.get("title")) or (updates.final_response or "").strip() or "the turn failed"
+    failure, words = failure_in(answer) or updates.failure, (updates.final_response or "").strip()
+    has_failed = updates.has_failed or is_fatal(failure) or has_given_up(updates.agent, words, answer)
+    if status is RunStatus.COMPLETED and has_failed:
+        error = text(failure.get("title")) or words or "the turn failed"
         return failed(reason_in(failure, error), error, stop_reason=reason)
     quota = mapping(mapping(answer.get("_meta")).get("quota"))  # gemini
     usage = answer.get("usage") or quota.get("token_count") or updates.usage

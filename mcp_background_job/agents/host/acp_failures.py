@@ -3,6 +3,8 @@
 Codex ends the turn in which its model could not be asked as any other, with the error as its last message. That it
 failed is told in ``_meta`` alone: as the state of its thread, and, to a client that says that it understands it, as a
 failure with a category.
+
+Copilot CLI tells in messages of its own, which nothing marks, that it tries again, and at last that it has given up.
 """
 
 from __future__ import annotations
@@ -27,6 +29,25 @@ _CATEGORIES = {
     "connection": API_ERROR,
     "request": API_ERROR,
 }
+
+
+#: How such messages of Copilot CLI begin.
+_COPILOT, _TRIES_AGAIN, _GIVES_UP = "Copilot", "Info: Request failed", "Error: "
+
+
+def tries_again(agent: str, words: str) -> bool:
+    """Whether a piece of a message says that the agent could not ask its model, and tries again."""
+    return agent == _COPILOT and words.startswith(_TRIES_AGAIN)
+
+
+def gives_up(agent: str, words: str) -> bool:
+    """Whether a piece of a message may say that the agent could not ask its model; its model may say so too."""
+    return agent == _COPILOT and words.startswith(_GIVES_UP)
+
+
+def has_given_up(agent: str, words: str, answer: JsonObject) -> bool:
+    """Whether the last message of a turn says that the model could not be asked: it has used no tokens then."""
+    return gives_up(agent, words) and not answer.get("usage")
 
 
 def failure_in(message: JsonObject) -> JsonObject:

@@ -18,7 +18,7 @@ from mcp_background_job import __version__
 from mcp_background_job.agents.adapters.answers import ALLOW, option_of_kind
 from mcp_background_job.agents.adapters.base import Event, ParsedEnd
 from mcp_background_job.agents.adapters.failures import AGENT_ERROR, AUTH
-from mcp_background_job.agents.adapters.reading import JsonObject, known, mapping, objects
+from mcp_background_job.agents.adapters.reading import JsonObject, known, mapping, objects, text
 from mcp_background_job.agents.host.acp_agent import CLOSE_S, DRAIN_S, Agent
 from mcp_background_job.agents.host.acp_choices import CHOICES, NotOfferedError, choosing
 from mcp_background_job.agents.host.acp_ends import (
@@ -97,6 +97,7 @@ class Session:
         version = hello.get("protocolVersion")
         if version != PROTOCOL_VERSION:
             return strange_version(version)
+        self._updates.agent = text(mapping(hello.get("agentInfo")).get("name"))
         opened = await self._open(hello)
         session_id = str(opened.get("sessionId"))
         self._is_open = True

@@ -13,7 +13,7 @@ from mcp_background_job.agents.adapters.base import Event
 from mcp_background_job.agents.adapters.reading import JsonObject, known, objects, text
 from mcp_background_job.agents.host import acp_calls
 from mcp_background_job.agents.host.acp_content import text_of
-from mcp_background_job.agents.host.acp_failures import failure_in, is_fatal, says_it_failed
+from mcp_background_job.agents.host.acp_failures import failure_in, gives_up, is_fatal, says_it_failed, tries_again
 from mcp_background_job.core.run import EventType
 
 #: Characters of a message after which it is told in pieces, so that memory stays bounded.
@@ -40,6 +40,7 @@ class Updates:
         usage: what the agent last said of it.
         failure: of the model, in this turn, as the agent tells it beside the protocol.
         has_failed: the agent says that the turn failed.
+        agent: as it calls itself.
     """
 
     def __init__(self) -> None:
@@ -49,6 +50,7 @@ class Updates:
         self._length = 0
         self._calls = acp_calls.Calls()
         self.usage: JsonObject | None = None
+        self.agent = ""
         self.begin_turn()
 
     def begin_turn(self) -> None:
@@ -112,8 +114,11 @@ class Updates:
 
     def _chunk(self, kind: EventType, update: JsonObject) -> list[Event]:
         chunk = text_of(update.get("content"))
+        if tries_again(self.agent, chunk):
+            return [*self.flush(), Event(EventType.REASONING, {"text": chunk, "warning": True})]
         about = (kind, update.get("messageId"))
-        told = self.flush() if about != self._chunks_of or self._length > MESSAGE_MAX else []
+        is_next = about != self._chunks_of or self._length > MESSAGE_MAX or gives_up(self.agent, chunk)
+        told = self.flush() if is_next else []
         self._chunks_of = about
         self._chunks.append(chunk)
         self._length += len(chunk)

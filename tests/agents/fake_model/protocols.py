@@ -125,10 +125,16 @@ class Messages:
         parts = [part for message in body["messages"] for part in _parts(message["content"])]
         return [json.dumps(part["content"]) for part in parts if part["type"] == "tool_result"]
 
+    def whole(self, text: str, body: Any) -> Any:
+        """Return a message that is not streamed, for which Claude Code asks when a stream broke off."""
+        content, usage = [{"type": "text", "text": text}], {"input_tokens": 11, "output_tokens": 7}
+        told = {"id": "msg-1", "type": "message", "role": "assistant", "model": body["model"], "content": content}
+        return told | {"stop_reason": "end_turn", "stop_sequence": None, "usage": usage}
+
     def chunks(self, reply: Say | Call | Drop, body: Any) -> Iterator[Any]:
         usage = {"input_tokens": 11, "output_tokens": 1}
-        message = {"id": "msg-1", "type": "message", "role": "assistant", "model": body["model"], "content": []}
-        yield {"type": "message_start", "message": message | {"stop_reason": None, "usage": usage}}
+        message = self.whole("", body) | {"content": [], "stop_reason": None, "usage": usage}
+        yield {"type": "message_start", "message": message}
         if isinstance(reply, Drop):
             return
         if isinstance(reply, Say):

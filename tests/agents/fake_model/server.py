@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from tests.agents.fake_model.protocols import dialect_of
+from tests.agents.fake_model.protocols import Messages, dialect_of
 from tests.agents.fake_model.scenarios import COMMANDS, Refuse, Say, reply
 
 
@@ -88,6 +88,8 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(said, Refuse):
             error = {"type": "fake_error", "message": f"fake error {said.status}", "code": said.status}
             self._send(said.status, "application/json", json.dumps({"error": error}).encode())
+        elif isinstance(dialect, Messages) and isinstance(said, Say) and not body.get("stream"):
+            self._send(200, "application/json", json.dumps(dialect.whole(said.text, body)).encode())
         else:
             self._send(200, "text/event-stream", b"".join(_as_events(dialect.chunks(said, body))))
 

@@ -48,6 +48,8 @@ def test_the_agent_is_started_by_the_path_at_which_it_was_found_and_without_full
     [
         (["gemini", "--acp"], "GEMINI_*", "ANTHROPIC_*"),
         (["npx", "@agentclientprotocol/claude-agent-acp"], "ANTHROPIC_*", "OPENAI_*"),
+        (["/opt/bin/copilot", "--acp"], "COPILOT_*", "OPENAI_*"),
+        (["cursor-agent", "acp"], "CURSOR_*", "GITHUB_TOKEN"),
         (["goose", "acp"], None, "OPENAI_*"),
     ],
 )

@@ -95,9 +95,6 @@ def test_a_model_that_cannot_be_asked_fails_it_for_the_reason_that_all_have(
 
 def test_a_connection_that_is_lost_and_made_again_ends_well(agent: Agent, model: FakeModel) -> None:
     run = agent.run("flaky")
-    if agent.adapter.name == "claude_code":  # it takes an answer that has begun for the whole of it
-        assert (_end(run).status, _end(run).data["reason"]) == (RunStatus.FAILED, "api_error")
-        return
     assert _completed(run)["final_response"] == "hello from the model"
     assert len(model.asked) == 2
 
