@@ -66,7 +66,7 @@ class GpuLook:
 
     async def look(self) -> GpuMemory:
         """Return who holds memory of GPUs now."""
-        path = shutil.which(_PROGRAM)
+        path = await lanes.look(shutil.which, _PROGRAM)
         if path is None:
             return NOTHING_KNOWN
         if self._asked and self._asked.returncode is None:  # another one would hang beside it
