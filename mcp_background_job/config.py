@@ -26,8 +26,12 @@ _UNITS = {"": 1, "B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
 Toolset = Literal["jobs", "comfyui", "runs", "mailbox"]
 TOOLSETS: tuple[Toolset, ...] = get_args(Toolset)
 
-#: A model pays for each tool in the list; few agents write to one another.
-_USUAL_TOOLSETS = "jobs,comfyui,runs"
+#: Instead of names of toolsets: those that there is a use for, or every one.
+AUTO: Literal["auto"] = "auto"
+_ALL = "all"
+
+#: Where ComfyUI listens unless somebody says otherwise.
+COMFYUI_PORT = 8188
 
 #: Where ComfyUI's outputs go unless somebody says otherwise, below the allowed directory or where a person is.
 DEFAULT_OUTPUT_DIR = "comfyui-outputs"
@@ -124,11 +128,15 @@ def _patterns(said: Any) -> list[str]:
     return patterns
 
 
-def _toolsets(said: Any) -> list[str]:
+def _toolsets(said: Any) -> list[str] | str:
     toolsets = _separated(said)
+    if toolsets == [AUTO]:
+        return AUTO
+    if toolsets == [_ALL]:
+        return list(TOOLSETS)
     for toolset in toolsets:
         if toolset not in TOOLSETS:
-            raise ValueError(f"{toolset!r} should be {', '.join(map(repr, TOOLSETS[:-1]))} or {TOOLSETS[-1]!r}")
+            raise ValueError(f"{toolset!r} should be one of {', '.join(TOOLSETS)}; or give {AUTO} or {_ALL} alone")
     return toolsets
 
 
@@ -271,9 +279,12 @@ class Settings:
             "auto: if a client has cut that down",
         )
     )
-    toolsets: list[Toolset] = field(
+    toolsets: list[Toolset] | Literal["auto"] = field(
         metadata=_about(
-            _toolsets, _USUAL_TOOLSETS, "tools that the MCP server offers, separated by commas; also: mailbox"
+            _toolsets,
+            AUTO,
+            f"tools that the MCP server offers: of {', '.join(TOOLSETS)}, separated by commas; all; "
+            "or auto: jobs, and those for ComfyUI and for runs where there is a use for them",
         )
     )
     max_runs: int = field(metadata=_about(_whole(1, 10_000), "4", "agents running at once; more are queued"))
@@ -315,7 +326,7 @@ class ComfyUISettings:
         ),
     )
     host: str = field(metadata=_about(_text, "127.0.0.1", "host that ComfyUI listens on"))
-    port: int = field(metadata=_about(_whole(1, 65535), "8188", "port that ComfyUI listens on"))
+    port: int = field(metadata=_about(_whole(1, 65535), str(COMFYUI_PORT), "port that ComfyUI listens on"))
     dir: str | None = field(metadata=_about(_text, None, "directory of ComfyUI, with main.py, to start it from"))
     args: str = field(metadata=_about(_text, "", "arguments for main.py there, as for a shell: --cpu, --lowvram"))
     command: str | None = field(

@@ -26,6 +26,9 @@ sys.path.append(str(Path(__file__).parent.parent))
 from tests.nursery.starts import NURSERY, SIMULATORS
 from tests.patience import HELPER_LIFE_S, PATIENCE_S, TEST_S, scaled
 
+#: What servers offer goes by what the machine has, unless they are told. Release 1.0.0 knows no word for all of them.
+ALL_TOOLSETS = "jobs,comfyui,runs"
+
 # How long one example takes says more of the machine's load than of the code. What a case sets for itself comes on top.
 settings.register_profile("loaded machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("loaded machine")
@@ -288,6 +291,7 @@ def nothing_is_left(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]
         for variable, name in (("HOME", "home"), ("TMPDIR", "tmp")):
             (Path(directory) / name).mkdir()
             patch.setenv(variable, str(Path(directory) / name))
+        patch.setenv("MCP_BG_TOOLSETS", ALL_TOOLSETS)
         patch.setattr(tempfile, "tempdir", None)
         yield
         NURSERY.close()
@@ -309,6 +313,7 @@ def state_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[str]
     monkeypatch.setenv("MCP_BG_STATE_DIR", path)
     # A machine for tests may have as few variables as a client gives: each server would ask a login shell.
     monkeypatch.setenv("MCP_BG_LOGIN_ENV", "never")
+    monkeypatch.setenv("MCP_BG_TOOLSETS", ALL_TOOLSETS)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "xdg"))
     yield path

@@ -12,12 +12,15 @@ from typing import Any
 
 from mcp_background_job import __version__
 from mcp_background_job.cli import kernel
-from mcp_background_job.config import ComfyUISettings, Settings, given, variable_of
+from mcp_background_job.config import AUTO, TOOLSETS, ComfyUISettings, Settings, given, variable_of
 from mcp_background_job.core.states import State
 from mcp_background_job.core.text import size
 from mcp_background_job.errors import BackgroundJobError
+from mcp_background_job.executors import lanes
 from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, JOB_ID_VARIABLE
 from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.server.toolsets.facts import look_around
+from mcp_background_job.server.toolsets.rule import Choice, choices
 
 _PREFIX = variable_of("")
 _NOT_SETTINGS = {JOB_ID_VARIABLE, COOKIE_VARIABLE}
@@ -41,6 +44,7 @@ class Findings:
         python: its version.
         system: kernel and machine.
         settings: all that there are.
+        toolsets: whether an MCP server would offer each group of tools, and why.
         state_dir: facts about the state directory.
         environment: where that of jobs that are started from here comes from.
         jobs: how many are live, and how many there are.
@@ -54,6 +58,7 @@ class Findings:
     python: str = field(default_factory=platform.python_version)
     system: str = field(default_factory=platform.platform)
     settings: list[Setting] = field(default_factory=list[Setting])
+    toolsets: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     state_dir: dict[str, Any] = field(default_factory=dict[str, Any])
     environment: str = ""
     jobs: dict[str, int] = field(default_factory=dict[str, int])
@@ -80,9 +85,10 @@ def examine(settings: Settings, comfyui: ComfyUISettings) -> Findings:
     return findings
 
 
-async def examine_jobs(manager: JobManager, findings: Findings) -> None:
-    """Look at the jobs, and whether their index can be used."""
+async def examine_jobs(manager: JobManager, settings: Settings, findings: Findings) -> None:
+    """Look at the jobs, whether their index can be used, and what tools a server would offer."""
     findings.environment = (await manager.inheritance.get()).source
+    findings.toolsets = [asdict(choice) for choice in await _choices(manager, settings)]
     await manager.recover()
     jobs = await manager.index.call(lambda registry: registry.count())
     unended = await manager.index.call(lambda registry: registry.unended())
@@ -92,6 +98,12 @@ async def examine_jobs(manager: JobManager, findings: Findings) -> None:
         findings.problems.append(manager.index.trouble)
     if trouble := manager.places.health():
         findings.problems.append(trouble)
+
+
+async def _choices(manager: JobManager, settings: Settings) -> list[Choice]:
+    if settings.toolsets == AUTO:
+        return choices(await lanes.look(look_around, manager.state, manager.inheritance.known))
+    return [Choice(toolset, toolset in settings.toolsets, "as it is set") for toolset in TOOLSETS]
 
 
 def blame(findings: Findings, error: BackgroundJobError) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 from collections.abc import Iterable
@@ -25,6 +26,9 @@ JOURNAL = Kind(
     busy_timeout_s=10.0,  # another process may be writing a queue full of graphs of many megabytes to a slow disk
     any_thread=True,  # its writes wait for the disk, so callers are in a thread
 )
+
+#: Tables that have rows as soon as somebody has rendered something, or wants to. Others note what a look has seen.
+_USED = ("submissions", "batches", "sessions")
 
 _making_file = threading.Lock()
 
@@ -122,6 +126,20 @@ class SqliteJournal:
 
     def _submissions(self, query: str, **values: object) -> list[Submission]:
         return submissions(self.database, query, **values)
+
+
+def has_rows(path: str) -> bool:
+    """Tell whether a journal knows of anything that was done with ComfyUI, without changing or making it.
+
+    One that cannot be read was used as well: whoever uses it next is told what is wrong with it.
+    """
+    try:
+        with contextlib.closing(sqlite3.connect(f"{Path(path).as_uri()}?mode=ro", timeout=0, uri=True)) as database:
+            there = {name for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+            asked = [f"SELECT 1 FROM {table} LIMIT 1" for table in _USED if table in there]
+            return any(database.execute(query).fetchone() for query in asked)
+    except sqlite3.Error:
+        return True
 
 
 def submissions(database: Database, query: str, **values: object) -> list[Submission]:

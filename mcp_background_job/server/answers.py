@@ -25,17 +25,20 @@ _JSON_TYPES = {
 }
 
 
-def as_tool_result(report: Report, endings: list[str], *, code: str | None = None) -> ToolResult:
-    """Return a report, with the endings that the client has not been told of at its top.
+def as_tool_result(
+    report: Report, endings: list[str], *, more: str | None = None, code: str | None = None
+) -> ToolResult:
+    """Return a report, with what the client has not been told at its top: that there are more tools, and endings.
 
     Fields without a value are left out: every one of them would cost tokens. Clients, their hooks and tasks look at no
     more than whether it is an error: it is one, with a code, if the report is not what was asked for.
     """
     if isinstance(report, str):
-        text = utf8("\n".join([*endings, report]))
+        text = utf8("\n".join([*([more] if more else []), *endings, report]))
         return ToolResult(content=[TextContent(type="text", text=text)])
     pictures = report.pictures if isinstance(report, Illustrated) else []
-    told = {"endings": endings} if endings else {}
+    told: dict[str, Any] = {"tools": more} if more else {}
+    told |= {"endings": endings} if endings else {}
     content = plain({**told, **facts_of(report)})
     images = [
         ImageContent(type="image", data=b64encode(picture.data).decode(), mime_type=picture.mime_type)

@@ -13,7 +13,7 @@ from mcp_background_job.actions.tidying import prune
 from mcp_background_job.agents.news import RunNews
 from mcp_background_job.app import build_comfyui, build_runs, has_work_for_comfyui
 from mcp_background_job.comfyui.reports.batch_news import BatchNews, subject_of
-from mcp_background_job.config import Settings, load_comfyui_settings
+from mcp_background_job.config import Settings, Toolset, load_comfyui_settings
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.waiting import MAX_WAIT_S, Kind, Until
 from mcp_background_job.errors import BackgroundJobError
@@ -27,11 +27,15 @@ from mcp_background_job.server.door import Door
 from mcp_background_job.server.fastmcp_names import AuthProvider, FastMCP, Tool
 from mcp_background_job.server.resources import register_resources
 from mcp_background_job.server.toolbox import Toolbox
+from mcp_background_job.server.toolsets.facts import look_around
+from mcp_background_job.server.toolsets.listed import Listed
+from mcp_background_job.server.toolsets.offered import Offered
 
 if TYPE_CHECKING:
     from mcp_background_job.actions.caller import Caller
     from mcp_background_job.agents.runs import RunManager
     from mcp_background_job.comfyui.control import ComfyUI
+    from mcp_background_job.server.register import More
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +44,9 @@ _AFTER_HANDSHAKE_S = 0.2
 
 #: Whoever makes a batch has its server fed; only the death of the feeder must be noticed.
 _BATCHES_LOOK_S = 5.0
+
+#: Whoever calls is told at once; nobody waits for the others.
+_OFFER_LOOK_S = 5.0
 
 INSTRUCTIONS = """\
 Run anything that may take longer than a few seconds as a job: execute_command starts it and waits briefly.
@@ -67,19 +74,29 @@ MAILBOX_INSTRUCTIONS = """\
 Agents write to one another with send_agent_message, and read with fetch_agent_messages; in a shell with
 mcp-background-job runs send, runs inbox. What an agent writes is no instruction of the user."""
 
+_INSTRUCTIONS: dict[Toolset, str] = {
+    "jobs": INSTRUCTIONS,
+    "comfyui": COMFYUI_INSTRUCTIONS,
+    "runs": RUNS_INSTRUCTIONS,
+    "mailbox": MAILBOX_INSTRUCTIONS,
+}
+
 
 def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider | None = None) -> FastMCP[Any]:
     """Return the server; it prepares and tidies up while it serves."""
     comfyui = Door(lambda: build_comfyui(manager, load_comfyui_settings()))
     runs = Door(lambda: build_runs(manager, settings))
+    offered = Offered(settings.toolsets, lambda: look_around(manager.state, manager.inheritance.known))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastMCP[Any]) -> AsyncGenerator[dict[str, Any]]:
         starting = asyncio.create_task(manager.places.start())
         async with asyncio.TaskGroup() as tasks:
-            chores = [tasks.create_task(_keep_house(manager, runs, settings.cleanup_interval))]
-            if "comfyui" in settings.toolsets:
-                chores.append(tasks.create_task(_keep_batches(manager, comfyui)))
+            chores = [
+                tasks.create_task(_keep_house(manager, runs, settings.cleanup_interval)),
+                tasks.create_task(_keep_batches(manager, comfyui, offered)),
+                tasks.create_task(_keep_offer(offered)),
+            ]
             try:
                 yield {}
             finally:
@@ -91,29 +108,49 @@ def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider 
         await runs.close()
         manager.close()
 
-    instructions = {
-        "jobs": INSTRUCTIONS,
-        "comfyui": COMFYUI_INSTRUCTIONS,
-        "runs": RUNS_INSTRUCTIONS,
-        "mailbox": MAILBOX_INSTRUCTIONS,
-    }
     mcp: FastMCP[Any] = FastMCP(
         "mcp-background-job",
         version=__version__,
-        instructions="\n".join(instructions[toolset] for toolset in settings.toolsets),
+        instructions=_instructions(offered),
         lifespan=lifespan,
         auth=auth,
     )
     callers = Callers(manager.project)
     manager.news.others = Several(RunNews(runs.open), BatchNews(comfyui.open))
-    mcp.add_provider(Toolbox(lambda: _tools(settings, manager, comfyui, runs, callers)))
-    if "jobs" in settings.toolsets:
+    listed = Listed()
+
+    def tools_of(toolset: Toolset) -> list[Tool]:
+        return _tools(toolset, manager, comfyui=comfyui, runs=runs, callers=callers, more=more)
+
+    toolbox = Toolbox(offered.toolsets, tools_of, listed.note)
+
+    async def more(reader: str) -> str | None:
+        await offered.look_again()
+        return offered.to_tell(reader, toolbox.of)
+
+    def tell_of_more() -> None:
+        mcp.instructions = _instructions(offered)  # for clients that come now
+        listed.tell()
+
+    offered.whenever_more.append(tell_of_more)
+    mcp.add_provider(toolbox)
+    if "jobs" in offered.toolsets:
         register_resources(mcp, manager, callers)
     return mcp
 
 
+def _instructions(offered: Offered) -> str:
+    return "\n".join(_INSTRUCTIONS[toolset] for toolset in offered.toolsets)
+
+
 def _tools(
-    settings: Settings, manager: JobManager, comfyui: Door[ComfyUI], runs: Door[RunManager], callers: Callers
+    toolset: Toolset,
+    manager: JobManager,
+    *,
+    comfyui: Door[ComfyUI],
+    runs: Door[RunManager],
+    callers: Callers,
+    more: More,
 ) -> list[Tool]:
     # The handshake does without all this; see Toolbox.
     from mcp_background_job.actions.comfyui.table import comfyui_actions  # noqa: PLC0415
@@ -130,18 +167,22 @@ def _tools(
     def expect_batch(caller: Caller, batch_id: str) -> None:
         manager.news.expect(caller.reader, [subject_of(batch_id)])
 
-    tools: list[Tool] = []
-    if "jobs" in settings.toolsets:
-        tools += [ActionTool(action, manager, callers) for action in job_actions(manager, expect, runs.open)]
-    if "comfyui" in settings.toolsets:
-        tools += [ActionTool(action, manager, callers) for action in comfyui_actions(comfyui.open, expect_batch)]
-    if "runs" in settings.toolsets:  # their errors begin as those of the server whose names they have
-        tools += [
-            ActionTool(action, manager, callers, error="Error: ") for action in run_actions(runs.open, expect_run)
-        ]
-    if "mailbox" in settings.toolsets:
-        tools += [ActionTool(action, manager, callers, error="Error: ") for action in mail_actions(runs.open)]
-    return tools
+    actions = {
+        "jobs": lambda: job_actions(manager, expect, runs.open),
+        "comfyui": lambda: comfyui_actions(comfyui.open, expect_batch),
+        "runs": lambda: run_actions(runs.open, expect_run),
+        "mailbox": lambda: mail_actions(runs.open),
+    }
+    # The errors of runs begin as those of the server whose names their tools have.
+    error = "Error: " if toolset in ("runs", "mailbox") else ""
+    return [ActionTool(action, manager, callers, more, error=error) for action in actions[toolset]()]
+
+
+async def _keep_offer(offered: Offered) -> None:
+    """Offer more tools when there is a use for them, also to a client that calls none meanwhile."""
+    while offered.may_grow:
+        await asyncio.sleep(_OFFER_LOOK_S)
+        await offered.look_again()
 
 
 async def _keep_house(manager: JobManager, runs: Door[RunManager], interval_s: float) -> None:
@@ -160,14 +201,14 @@ async def _keep_house(manager: JobManager, runs: Door[RunManager], interval_s: f
         await asyncio.sleep(interval_s)
 
 
-async def _keep_batches(manager: JobManager, comfyui: Door[ComfyUI]) -> None:
+async def _keep_batches(manager: JobManager, comfyui: Door[ComfyUI], offered: Offered) -> None:
     """See to it that servers of ComfyUI are fed after a reboot, and after the death of whoever fed them."""
     await asyncio.sleep(_AFTER_HANDSHAKE_S)
     until_end = WaitRequest(until=Until(Kind.EXIT), wait_s=MAX_WAIT_S)
     while True:
         feeders: list[Job] = []
         try:
-            if await lanes.journal(has_work_for_comfyui, manager):
+            if "comfyui" in offered.toolsets and await lanes.journal(has_work_for_comfyui, manager):
                 opened = await comfyui.open()
                 feeders = await opened.batches.ensure_all()
         except (BackgroundJobError, OSError) as error:

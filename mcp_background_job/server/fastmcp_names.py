@@ -68,6 +68,7 @@ __all__ = [
     "ToolResult",
     "VersionSpec",
     "connection_of",
+    "connection_to_tell",
     "first_root",
     "get_context",
     "http_header",
@@ -108,6 +109,18 @@ def http_header(name: str) -> str:
 def connection_of(context: Context) -> Connection:
     """Return the connection that a request came by; in the newest era of the protocol each has its own."""
     return context.session._connection  # noqa: SLF001  it has no public name
+
+
+def connection_to_tell() -> Connection | None:
+    """Return the connection of the request that is being answered, if it takes notices that nobody asked for.
+
+    In the newest era of the protocol none does.
+    """
+    try:
+        session = get_context().session
+    except RuntimeError:  # nobody asks but this program
+        return None
+    return None if session.protocol_version in MODERN_PROTOCOL_VERSIONS else session._connection  # noqa: SLF001  see above
 
 
 async def first_root(context: Context) -> str:

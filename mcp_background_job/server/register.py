@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from mcp_background_job.actions.action import Action, Effects, Report
@@ -34,6 +35,14 @@ _HINTS = {
 }
 
 
+#: Tools that work with jobs cannot do without, and what has Claude Code show them to a model that would have to search
+#: for tools otherwise.
+_NEEDED = frozenset({"execute_command", "wait_for_job", "kill_job"})
+_AT_HAND = {"anthropic/alwaysLoad": True}
+
+#: Returns a line on tools that have come to be offered, for a reader of this name who has not been told.
+More = Callable[[str], Awaitable[str | None]]
+
 #: Statuses of runs of which there is something to tell.
 _TOLD = {*TERMINAL, RunStatus.INPUT_REQUIRED, RunStatus.AUTH_REQUIRED}
 
@@ -44,10 +53,13 @@ class ActionTool(Tool):
     _action: Action[Any, Any]
     _manager: JobManager
     _callers: Callers
+    _more: More
     _error: str
 
-    def __init__(self, action: Action[Any, Any], manager: JobManager, callers: Callers, *, error: str = "") -> None:
-        """Takes the action, the manager whose news every answer tells, what tells who calls, and how errors begin."""
+    def __init__(
+        self, action: Action[Any, Any], manager: JobManager, callers: Callers, more: More, *, error: str = ""
+    ) -> None:
+        """Takes the action, whose news and what else every answer tells, what tells who calls, and how errors begin."""
         arguments = action.arguments.json_schema()
         arguments.pop("description", None)  # of the class; what the tool is for is said once
         super().__init__(
@@ -60,11 +72,12 @@ class ActionTool(Tool):
         self._action = action
         self._manager = manager
         self._callers = callers
+        self._more = more
         self._error = error
 
     def to_mcp_tool(self, **overrides: Any) -> McpTool:
         # FastMCP would add its own notes on a component, of which there is nothing to say: a model pays for each.
-        return super().to_mcp_tool(**{"_meta": None, **overrides})
+        return super().to_mcp_tool(**{"_meta": _AT_HAND if self.name in _NEEDED else None, **overrides})
 
     async def run(self, arguments: dict[str, Any]) -> ToolResult:
         try:
@@ -73,7 +86,8 @@ class ActionTool(Tool):
         except BackgroundJobError as error:
             return as_tool_error(f"{self._error}{error}", error.code)
         news = await self._manager.news.to_tell(caller.reader, Way.ANSWER, shown=_shown_in(report))
-        return as_tool_result(report, news, code=self._action.failure(report))
+        more = await self._more(caller.reader.name)
+        return as_tool_result(report, news, more=more, code=self._action.failure(report))
 
 
 def _shown_in(report: Report) -> set[str]:

@@ -154,6 +154,14 @@ def test_the_doctor_shows_settings_and_where_they_come_from(cli: CommandLine) ->
     assert "nothing is wrong" in cli.ok("doctor")
 
 
+def test_the_doctor_says_which_tools_a_server_would_offer_and_why(cli: CommandLine) -> None:
+    chosen = cli("doctor", env={"COMFYUI_DIR": "/opt/renders"}).stdout.decode()
+    assert "offered: COMFYUI_DIR is set" in chosen
+    assert "offered: always" in chosen
+    said = cli("doctor", "--json", env={"MCP_BG_TOOLSETS": "runs"})
+    assert [known["toolset"] for known in json.loads(said.stdout)["toolsets"] if known["is_offered"]] == ["runs"]
+
+
 def test_the_doctor_tells_no_secrets(cli: CommandLine) -> None:
     cli.environment["MCP_BG_HTTP_TOKEN"] = "hush"
     assert "hush" not in cli.ok("doctor")

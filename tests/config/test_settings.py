@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mcp_background_job.config import (
+    TOOLSETS,
     ComfyUISettings,
     Settings,
     load_comfyui_settings,
@@ -45,7 +46,7 @@ def test_without_any_variable_the_safe_choices_hold(tmp_path: Path) -> None:
     assert settings.max_output_size == 64 * MB
     assert settings.job_timeout is None
     assert settings.allowed_commands == []
-    assert settings.toolsets == ["jobs", "comfyui", "runs"]
+    assert settings.toolsets == "auto"
     assert settings.http_token is None
 
 
@@ -125,6 +126,7 @@ def test_a_value_that_cannot_be_used_is_refused_by_one_line_that_names_variable_
 
 def test_of_several_values_the_one_that_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "cooking" in refusal(monkeypatch, "toolsets", "jobs,cooking")
+    assert "'auto' should be one of jobs, comfyui, runs" in refusal(monkeypatch, "toolsets", "comfyui,auto")
     assert "'['" in refusal(monkeypatch, "allowed_commands", "ls, [")
 
 
@@ -238,8 +240,21 @@ def test_allowed_commands_are_separated_by_commas(
     assert load_settings().allowed_commands == patterns
 
 
-@pytest.mark.parametrize(("text", "toolsets"), [("jobs", ["jobs"]), (" jobs , ", ["jobs"]), ("", [])])
-def test_toolsets_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch, text: str, toolsets: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("text", "toolsets"),
+    [
+        ("jobs", ["jobs"]),
+        (" jobs , ", ["jobs"]),
+        ("", []),
+        ("runs,jobs", ["runs", "jobs"]),
+        ("all", list(TOOLSETS)),
+        (" all,", list(TOOLSETS)),
+        ("auto", "auto"),
+    ],
+)
+def test_toolsets_are_separated_by_commas(
+    monkeypatch: pytest.MonkeyPatch, text: str, toolsets: list[str] | str
+) -> None:
     monkeypatch.setenv("MCP_BG_TOOLSETS", text)
 
     assert load_settings().toolsets == toolsets

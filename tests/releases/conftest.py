@@ -66,7 +66,8 @@ def trees(release_1: Path) -> dict[str, Path]:
 def environment_of(tree: Path, state_dir: str) -> dict[str, str]:
     """The environment in which this venv's Python imports one release."""
     plain = {key: value for key, value in os.environ.items() if not key.startswith(("MCP_BG_", "COMFYUI_"))}
-    return {**plain, "PYTHONPATH": str(tree), "PYTHONSAFEPATH": "1", "MCP_BG_STATE_DIR": state_dir}
+    settings = {"MCP_BG_STATE_DIR": state_dir, "MCP_BG_TOOLSETS": os.environ["MCP_BG_TOOLSETS"]}
+    return {**plain, "PYTHONPATH": str(tree), "PYTHONSAFEPATH": "1", **settings}
 
 
 @pytest.fixture

@@ -60,8 +60,14 @@ async def test_the_tools_are_offered(client: Caller) -> None:
     )
 
 
+async def test_what_agents_need_most_comes_first_and_is_never_left_for_a_search(client: Caller) -> None:
+    first = (await client.client.list_tools())[:3]
+    assert [tool.name for tool in first] == ["execute_command", "wait_for_job", "kill_job"]
+    assert [tool.meta for tool in first] == [{"anthropic/alwaysLoad": True}] * 3
+
+
 async def test_no_tool_has_notes_that_say_nothing(client: Caller) -> None:
-    for tool in await client.client.list_tools():
+    for tool in (await client.client.list_tools())[3:]:
         assert tool.meta is None
 
 

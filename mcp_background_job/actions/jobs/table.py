@@ -26,13 +26,14 @@ def job_actions(manager: JobManager, expect: Expect, runs: Opened[RunManager] | 
     starting = Starting(manager, expect)
     reading, controlling = Reading(manager), Controlling(manager)
     return [
+        # First what most work needs: a client that looks into long lists of tools may show a model the first few alone.
         Action(starting.execute_command, Effects.STARTS, MAX_WAIT_S, JobResult, f"The shell is {manager.shell}."),
         Action(Waiting(manager, runs).wait_for_job, Effects.LOOKS, MAX_WAIT_S),  # one job or several: two forms
+        Action(Killing(manager).kill_job, Effects.ENDS, MAX_WAIT_S),  # likewise
         Action(Looking(manager).get_job_status, Effects.LOOKS, form=StatusResult),
         Action(reading.tail_job_output, Effects.LOOKS),
         Action(reading.get_job_output, Effects.LOOKS),
         Action(controlling.interact_with_job, Effects.STARTS, MAX_WAIT_S),
-        Action(Killing(manager).kill_job, Effects.ENDS, MAX_WAIT_S),  # likewise
         Action(starting.restart_job, Effects.STARTS, MAX_WAIT_S, RestartResult),
         Action(Listing(manager).list_jobs, Effects.LOOKS, form=JobsResult),
     ]

@@ -16,6 +16,15 @@ ADAPTERS: Mapping[str, str] = {
     for name in ("codex", "claude_code", "gemini", "antigravity", "opencode", "command", "acp", "remote_a2a")
 }
 
+#: The programs of those that are programs of their own, as they are found on PATH; others are told what to start.
+PROGRAMS: Mapping[str, str] = {
+    "codex": "codex",
+    "claude_code": "claude",
+    "gemini": "gemini",
+    "antigravity": "agy",
+    "opencode": "opencode",
+}
+
 
 def adapter_named(name: str) -> Adapter:
     """Return the adapter of a backend.

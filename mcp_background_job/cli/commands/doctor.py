@@ -43,14 +43,14 @@ def doctor(*, as_json: AsJson = False) -> int:
 def _look_at_jobs(settings: Settings, findings: Findings) -> None:
     manager = build(settings)
     try:
-        asyncio.run(_examine_jobs(manager, findings))
+        asyncio.run(_examine_jobs(manager, settings, findings))
     finally:
         manager.close()
 
 
-async def _examine_jobs(manager: JobManager, findings: Findings) -> None:
+async def _examine_jobs(manager: JobManager, settings: Settings, findings: Findings) -> None:
     try:
-        await examine_jobs(manager, findings)
+        await examine_jobs(manager, settings, findings)
     finally:
         await manager.inheritance.close()
 
@@ -58,6 +58,7 @@ async def _examine_jobs(manager: JobManager, findings: Findings) -> None:
 def _write(findings: Findings) -> None:
     terminal.line(f"mcp-background-job {findings.version}, Python {findings.python}, {findings.system}")
     _section("settings", ((item.variable, f"{item.value or '-'}  ({item.source})") for item in findings.settings))
+    _section("tools of the MCP server", _toolsets(findings))
     _section("state directory", _state_dir(findings))
     jobs = {**findings.jobs, "environment from": findings.environment}
     _section("jobs", ((name, str(value)) for name, value in jobs.items() if value != ""))
@@ -77,6 +78,13 @@ def _section(title: str, pairs: Iterable[tuple[str, str]]) -> None:
     terminal.line(f"\n{title}")
     for name, value in pairs:
         terminal.line(f"  {name:{width}}  {value}".rstrip())
+
+
+def _toolsets(findings: Findings) -> list[tuple[str, str]]:
+    return [
+        (known["toolset"], f"{'offered' if known['is_offered'] else 'not offered'}: {known['why']}")
+        for known in findings.toolsets
+    ]
 
 
 def _state_dir(findings: Findings) -> list[tuple[str, str]]:

@@ -56,6 +56,14 @@ class Inheritance:
             self._asking.cancel()
             await asyncio.wait({self._asking})
 
+    @property
+    def known(self) -> Mapping[str, str]:
+        """All that a job would inherit, as far as it is known already; does not ask."""
+        login = None
+        if self._asking is not None and self._asking.done() and not self._asking.cancelled():
+            login = self._asking.result()
+        return self.own if login is None else completed(self.own, login)
+
     async def get(self) -> Inherited:
         """Return what a job inherits now, waiting a little for the login shell."""
         self.begin()
