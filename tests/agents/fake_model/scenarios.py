@@ -32,7 +32,12 @@ class Drop:
     """Begins to answer, and hangs up."""
 
 
-Reply = Say | Call | Refuse | Drop
+@dataclass(frozen=True)
+class Hang:
+    """Takes the question, and says nothing as long as the model lives."""
+
+
+Reply = Say | Call | Refuse | Drop | Hang
 
 #: Scenarios in which the model asks for a command first, and says what came of it then.
 COMMANDS: Mapping[str, str] = {
@@ -46,13 +51,15 @@ def reply(scenario: str, *, asked: int, outputs: list[str], commands: Mapping[st
     """Return what the model says.
 
     Args:
-        scenario: ``hello``, ``flaky``, ``http`` and a status, or one of the commands.
+        scenario: ``hello``, ``flaky``, ``hang``, ``http`` and a status, or one of the commands.
         asked: how often it was asked before in this scenario.
         outputs: of the commands that were run in this conversation.
         commands: by scenario.
     """
     if scenario.startswith("http"):
         return Refuse(int(scenario.removeprefix("http")))
+    if scenario == "hang":
+        return Hang()
     if scenario == "flaky" and not asked:
         return Drop()
     if outputs:

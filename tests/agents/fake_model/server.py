@@ -15,7 +15,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from tests.agents.fake_model.protocols import Messages, dialect_of
-from tests.agents.fake_model.scenarios import COMMANDS, Refuse, Say, reply
+from tests.agents.fake_model.scenarios import COMMANDS, Hang, Refuse, Say, reply
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class FakeModel:
     Attributes:
         commands: what the scenarios of commands run; tests may put their own here.
         asked: the requests, oldest first.
+        is_over: the block was left.
     """
 
     def __init__(self, port: int = 0, commands: Mapping[str, str] = COMMANDS) -> None:
@@ -43,6 +44,7 @@ class FakeModel:
         self.asked: list[Asked] = []
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
+        self.is_over = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", port), type("Handler", (_Handler,), {"model": self}))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(_POLL_S,))
 
@@ -51,6 +53,7 @@ class FakeModel:
         return self
 
     def __exit__(self, *_exception: object) -> None:
+        self.is_over.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -88,6 +91,9 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(said, Refuse):
             error = {"type": "fake_error", "message": f"fake error {said.status}", "code": said.status}
             self._send(said.status, "application/json", json.dumps({"error": error}).encode())
+        elif isinstance(said, Hang):
+            self._send(200, "text/event-stream", b"")
+            self.model.is_over.wait()
         elif isinstance(dialect, Messages) and isinstance(said, Say) and not body.get("stream"):
             self._send(200, "application/json", json.dumps(dialect.whole(said.text, body)).encode())
         else:

@@ -28,6 +28,12 @@ BINARIES = {
     "opencode": INSTALLED / "opencode" / "node_modules" / ".bin" / "opencode",
 }
 
+#: Agents that are spoken to, and how they are started. With a model named Gemini CLI does not ask one which to take.
+SPOKEN_TO = {
+    "gemini": [str(BINARIES["gemini"]), "--acp", "-m", "gemini-2.5-flash"],
+    "copilot": [str(INSTALLED / "copilot" / "node_modules" / ".bin" / "copilot"), "--acp", "--no-auto-update"],
+}
+
 #: Seconds for one run. Codex takes half a second; Gemini CLI two, and now and then fifteen before it begins.
 RUN_S = 60.0
 
@@ -85,13 +91,13 @@ class Agent:
 
     def __init__(self, name: str, home: Path, model: FakeModel) -> None:
         self.adapter: Adapter = adapter_named(name)
-        self.binary = str(BINARIES[name])
-        self._home, self._model = home, model
+        self.binary = str(BINARIES.get(name, ""))
+        self.command: list[str] = []
+        self.home, self._model = home, model
         self.workspace = home / "workspace"
-        self.workspace.mkdir()
-        if name == "gemini":
-            (home / ".gemini").mkdir()
-            (home / ".gemini" / "settings.json").write_text(json.dumps(_GEMINI_SETTINGS))
+        self.workspace.mkdir(parents=True)
+        (home / ".gemini").mkdir()
+        (home / ".gemini" / "settings.json").write_text(json.dumps(_GEMINI_SETTINGS))
 
     def config(self, scenario: str) -> dict[str, Any]:
         """Return the ``backend_config`` by which the agent speaks to the model."""
@@ -104,9 +110,9 @@ class Agent:
 
     def environment(self, scenario: str) -> dict[str, str]:
         return {
-            "HOME": str(self._home),
-            "CODEX_HOME": str(self._home),
-            "TMPDIR": str(self._home),
+            "HOME": str(self.home),
+            "CODEX_HOME": str(self.home),
+            "TMPDIR": str(self.home),
             "PATH": os.environ["PATH"],
             "FAKE_API_KEY": "none",
             "GEMINI_API_KEY": "none",
@@ -114,13 +120,17 @@ class Agent:
             "OPENCODE_CONFIG_CONTENT": json.dumps(_opencode_config(f"{self._model.url(scenario)}/v1")),
             "ANTHROPIC_API_KEY": "none",
             "ANTHROPIC_BASE_URL": self._model.url(scenario),
-            "CLAUDE_CONFIG_DIR": str(self._home),
+            "CLAUDE_CONFIG_DIR": str(self.home),
+            "COPILOT_OFFLINE": "true",
+            "COPILOT_PROVIDER_BASE_URL": f"{self._model.url(scenario)}/v1",
+            "COPILOT_PROVIDER_API_KEY": "none",
+            "COPILOT_MODEL": "fake-model",
             **dict.fromkeys((*_OPENCODE_QUIET, *_CLAUDE_QUIET), "1"),
         }
 
     def run(self, scenario: str, *, resume: str | None = None, prompt: str = "say hello", **config: Any) -> Run:
         """Run it to its end."""
-        directory = self._home / "run"
+        directory = self.home / "run"
         directory.mkdir(exist_ok=True)
         request = RunRequest(
             run_id="r1",
@@ -139,14 +149,14 @@ class Agent:
             (directory / name).write_bytes(content)
         exit_code = self._execute(launch, environment | dict(launch.env))
         parser = self.adapter.parser()
-        stdout, stderr = ((self._home / name).read_bytes() for name in _OUTPUTS)
+        stdout, stderr = ((self.home / name).read_bytes() for name in _OUTPUTS)
         events = [event for line in stdout.split(b"\n") for event in parser.feed(line)]
         events += parser.close(exit_code if exit_code >= 0 else None)
         return Run(parser, events, exit_code, stderr.decode(errors="replace"))
 
     def _execute(self, launch: Launch, environment: dict[str, str]) -> int:
         # Files, since Gemini CLI does not wait for a full pipe to be read before it exits.
-        with (self._home / _OUTPUTS[0]).open("wb") as stdout, (self._home / _OUTPUTS[1]).open("wb") as stderr:
+        with (self.home / _OUTPUTS[0]).open("wb") as stdout, (self.home / _OUTPUTS[1]).open("wb") as stderr:
             process = subprocess.Popen(
                 launch.argv,
                 cwd=self.workspace,

@@ -12,16 +12,15 @@ from dataclasses import replace
 import pytest
 
 from mcp_background_job.agents.catalog import Reference
-from mcp_background_job.agents.life.launching import Policy
 from mcp_background_job.agents.life.results import Run
 from mcp_background_job.agents.requests.request import SpawnRequest
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.core.run import RunStatus
-from mcp_background_job.jobs.inherited.inheritance import Inheritance
 from mcp_background_job.jobs.manager import JobManager
 from tests.agents.fake_agents import assert_numbered
 from tests.agents.fake_model.server import FakeModel
 from tests.agents.real.conftest import RUN_S, Agent
+from tests.agents.real.speaking import runs_of
 from tests.conftest import Liveness
 
 pytestmark = [pytest.mark.real_agents, pytest.mark.real_process, pytest.mark.timeout(4 * RUN_S)]
@@ -30,8 +29,7 @@ pytestmark = [pytest.mark.real_agents, pytest.mark.real_process, pytest.mark.tim
 @asynccontextmanager
 async def _runs(manager: JobManager, agent: Agent, scenario: str) -> AsyncGenerator[RunManager]:
     """A manager whose runs speak to the model in a scenario."""
-    policy = Policy(max_runs=4, passed=("FAKE_API_KEY", "OPENCODE_*", "CLAUDE_CODE_*", "DISABLE_*"))
-    runs = RunManager(manager, policy, inheritance=Inheritance(agent.environment(scenario)), keep_s=60)
+    runs = runs_of(manager, agent.environment(scenario))
     yield runs
     await runs.close()
 
