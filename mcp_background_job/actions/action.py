@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar, get_type_hints
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, with_config
 
 from mcp_background_job.actions.caller import Caller
+from mcp_background_job.actions.later import Later
 from mcp_background_job.actions.meant import meant
 from mcp_background_job.core.wire import refusal
 from mcp_background_job.errors import InvalidRequestError
@@ -76,6 +77,7 @@ class Action(Generic[Request, Reported]):
         setup: what its caller must know of how this program is set up, said behind what it does.
         unmet: statuses of a report that is not what was asked for, and an error to whoever looks at that alone.
         form: of its report, where there is one form; otherwise it is a text, or depends on the request.
+        later: what can be done with work that goes on after a call, if the call may be answered later.
     """
 
     handler: Handler[Request, Reported]
@@ -84,6 +86,7 @@ class Action(Generic[Request, Reported]):
     form: type[BaseModel] | None = None
     setup: str = ""
     unmet: frozenset[str] = frozenset()
+    later: Later | None = None
 
     @property
     def name(self) -> str:

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Wait:
-    """A wait to be done, and what to say about its length."""
+    """A wait to be done, what to say about its length, and what was asked for: ``until`` and ``fail_on``."""
 
     request: WaitRequest
     notes: list[str]
+    asked: dict[str, str | None]
 
 
 def wait_of(wait_s: float, until: str | None, fail_on: str | None, *, from_start: bool = False) -> Wait:
@@ -40,7 +41,7 @@ def wait_of(wait_s: float, until: str | None, fail_on: str | None, *, from_start
         fail_on=failure,
         from_start=from_start,
     )
-    return Wait(request, [cut] if wait_s > MAX_WAIT_S else [])
+    return Wait(request, [cut] if wait_s > MAX_WAIT_S else [], {"until": until, "fail_on": fail_on})
 
 
 def bounded_wait(wait_s: float, longest_s: float = MAX_WAIT_S) -> float:

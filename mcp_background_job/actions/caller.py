@@ -37,6 +37,7 @@ class Caller:
         progress: is told while the caller waits.
         is_patient: it waits as long as it asked for, and reads lists of any length, as a person at a terminal does. A
             client of MCP gives a call about a minute, and a model pays for each line.
+        takes_later: it need not be told that work goes on: it can be told later how that ended, see ``actions.later``.
     """
 
     client: str
@@ -45,6 +46,7 @@ class Caller:
     reader: Reader
     progress: Progress = nobody
     is_patient: bool = False
+    takes_later: bool = False
 
     def at_most(self, limit: float) -> float:
         """Return a limit for waits (seconds) or lists (lines), which does not hold for who is patient."""

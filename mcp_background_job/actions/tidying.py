@@ -20,4 +20,5 @@ async def prune(manager: JobManager, runs: Opened[RunManager], *, older_than_s: 
         opened = await runs()
         await opened.recover()  # what an agent said is in the log of its job until it is read
         removed += await opened.prune(older_than_s=older_than_s)
+    await manager.forget_tasks(older_than_s=older_than_s)
     return [*removed, *await manager.prune(older_than_s=older_than_s)]

@@ -48,6 +48,8 @@ class StateDir:
         self.runs = os.path.join(path, "runs")
         #: Messages to agents, by session: an agent that is gone on with has those that came before.
         self.mail = os.path.join(path, "mail")
+        #: One directory per task of MCP; see ``jobdir.tasks``.
+        self.tasks = os.path.join(path, "tasks")
         self.index = os.path.join(path, "jobs.sqlite3")
         #: What is new for whom, and who was shown what. Not derived from anything.
         self.news = os.path.join(path, "news.sqlite3")

@@ -87,6 +87,10 @@ class Looker:
         told = await asyncio.gather(*map(self._teller.note, standings))
         return {job.job_id: note for job, note in zip(live, told, strict=True) if note}
 
+    async def question(self, job: Job, seen: Observation) -> str | None:
+        """Return the line in which a live job asks for input; see ``Teller.question``."""
+        return await self._teller.question(await lanes.look(self._standing, job, seen))
+
     def _standing(self, job: Job, seen: Observation) -> Standing:
         return Standing(job, seen, self._asked(job), self._places.is_suspended(job.job_id, seen))
 

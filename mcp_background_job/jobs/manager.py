@@ -182,6 +182,13 @@ class JobManager:
             return await self._looker.note_of_end(job)
         return (await self._looker.notes({job: seen})).get(job.job_id)
 
+    async def question(self, job: Job, seen: Observation) -> str | None:
+        """Return the line in which a job that was just seen live asks for input, empty if it asks without words.
+
+        ``None`` if it does not ask.
+        """
+        return await self._looker.question(job, seen)
+
     async def notes(self, jobs: Sequence[Job]) -> dict[str, str]:
         """Return the same of several jobs, by id, as far as there is anything to say."""
         return await self._looker.notes_on(jobs)
@@ -297,6 +304,10 @@ class JobManager:
     async def recover(self) -> None:
         """Bring the index up to date, sweep up after dead runners, and serve a queue that nobody else serves."""
         await self._tidier.recover()
+
+    async def forget_tasks(self, *, older_than_s: float | None = None) -> None:
+        """Remove the notes of tasks of MCP for which nobody has asked for so long; of the work they say nothing."""
+        await self._tidier.forget_tasks(self.state.tasks, older_than_s=older_than_s)
 
     async def prune(self, *, older_than_s: float | None = None) -> list[str]:
         """Remove ended jobs, their output with them, that ended long enough ago; returns their ids."""

@@ -133,6 +133,21 @@ class JobNews:
         more = len(told) - _MAX_TOLD
         return [f"{more} more jobs ended (list_jobs)", *told[-_MAX_TOLD:]] if more > 0 else told
 
+    async def tell_end(self, reader: Reader, subject: str) -> None:
+        """Note that a reader was told how something ended, with the answer to the call that had started it."""
+        others = self.others
+        found = await others.look([subject]) if others is not None and others.has(subject) else Found()
+        await self._call(lambda news: self._tell_end(news, reader, subject, found))
+
+    def _tell_end(self, news: News, reader: Reader, subject: str, found: Found) -> None:
+        # First it is news, for the other ways by which the reader is told.
+        awaited = {known: part for known, part in news.awaited(reader).items() if known == subject}
+        self._note_others(news, reader, awaited, found)
+        if is_job_id(subject):
+            # Its runner may be yet to take the mark away by which it is known as live.
+            self._add_ends(news, reader, awaited, self._places.look(list(awaited)))
+        news.tell(reader, subject, Way.ANSWER)
+
     async def _look_at_others(self, reader: Reader) -> Found:
         others = self.others
         if others is None:
@@ -247,10 +262,15 @@ class JobNews:
         seen = self._places.look(over)
         if gone := over - seen.keys():  # removed, and with it whatever there was to tell
             news.drop(reader, gone)
+        self._add_ends(news, reader, awaited, seen)
+        return False
+
+    def _add_ends(
+        self, news: News, reader: Reader, awaited: Mapping[str, str], seen: Mapping[str, Observation]
+    ) -> None:
         ends = [self._end_of(job_id, now, awaited[job_id]) for job_id, now in seen.items() if now.state is State.EXITED]
         if ends:
             news.add(reader, sorted(ends, key=lambda item: item.at or 0.0), at=time.time())
-        return False
 
     def _live(self) -> set[str]:
         stamp = self._places.marks_changed_at()

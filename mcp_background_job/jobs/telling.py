@@ -47,8 +47,8 @@ class Teller:
             told.insert(0, await self._left(job.job_id, seen.status, spec, usage))
         elif is_suspended:
             told.append(notes.STOPPED)
-        elif spec and spec.stdin != "closed" and (asked := await self._asked(job.job_id)):
-            told.append(asked)
+        elif (line := await self.question(standing)) is not None:
+            told.append(notes.waits_for_input(line))
         if spec and spec.attempts_file and (attempt := await lanes.look(attempts.told_of, spec.attempts_file)):
             told.append(attempt)
         return "; ".join(told) or None
@@ -57,12 +57,19 @@ class Teller:
         usage = usage or await self._places.usage(job_id)
         return notes.left_running(status, usage, are_leftovers_ended=ends_leftovers(spec))
 
-    async def _asked(self, job_id: str) -> str | None:
-        waits = await self._places.waits(job_id)
+    async def question(self, standing: Standing) -> str | None:
+        """Return the line in which a live job asks for input, empty if it asks without words; ``None`` if it does not.
+
+        One that is suspended, or of which only what it has started lives, asks nobody.
+        """
+        job, seen, spec, is_suspended, _ = standing
+        if spec is None or spec.stdin == "closed" or is_suspended or seen.status is None or seen.status.leader_exit:
+            return None
+        waits = await self._places.waits(job.job_id)
         if waits is None or waits.how == "no" or waits.unread:
             return None
-        line = await lanes.look(last_line, self._places.store_of(job_id), job_id)
-        return notes.waits_for_input(line) if asks(waits.how, waits.mode, line) else None
+        line = await lanes.look(last_line, self._places.store_of(job.job_id), job.job_id)
+        return line if asks(waits.how, waits.mode, line) else None
 
     # -- queued jobs -----------------------------------------------------------------------------------------------
 

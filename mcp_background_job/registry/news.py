@@ -75,6 +75,10 @@ class SqliteNews:
             write("tell", [{"number": row["number"], "way": way} for row in rows])
         return [_item_of(row) for row in rows]
 
+    def tell(self, reader: Reader, subject: str, way: Way) -> None:
+        with self._database.writing() as write:
+            write("tell_of", [{"reader": storable(reader.name), "subject": storable(subject), "way": way}])
+
     def show(self, reader: Reader, subject: str, offsets: Mapping[str, int], *, at: float) -> None:
         name, conversation = _stored(reader)
         row = {"reader": name, "conversation": conversation, "subject": subject, "at": at}

@@ -39,6 +39,10 @@ class News(Protocol):
         """Return what this way has not told of the news for these conversations, oldest first; now it has told them."""
         ...
 
+    def tell(self, reader: Reader, subject: str, way: Way) -> None:
+        """Note that this way has told all that is new of one subject, in whichever conversation."""
+        ...
+
     def show(self, reader: Reader, subject: str, offsets: Mapping[str, int], *, at: float) -> None:
         """Remember how far the reader's conversation was shown what of a job; see ``core.news.Shown``."""
         ...

@@ -73,6 +73,11 @@ class MemoryNews:
             entry.told.add(way)
         return [entry.item for entry in untold]
 
+    def tell(self, reader: Reader, subject: str, way: Way) -> None:
+        for entry in self._untold(reader, way):
+            if entry.item.subject == subject:
+                entry.told.add(way)
+
     def show(self, reader: Reader, subject: str, offsets: Mapping[str, int], *, at: float) -> None:
         shown = self._of(reader).shown
         _, before = shown.pop(subject, (at, {}))

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING, Any
+import os
+from collections.abc import AsyncGenerator, Callable
+from typing import TYPE_CHECKING, Any, cast
 
 from mcp_background_job import __version__
 from mcp_background_job.actions.tidying import prune
 from mcp_background_job.agents.news import RunNews
 from mcp_background_job.app import build_comfyui, build_runs, has_work_for_comfyui
 from mcp_background_job.comfyui.reports.batch_news import BatchNews, subject_of
-from mcp_background_job.config import Settings, Toolset, load_comfyui_settings
+from mcp_background_job.config import TOOLSETS, Settings, Toolset, load_comfyui_settings
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.waiting import MAX_WAIT_S, Kind, Until
 from mcp_background_job.errors import BackgroundJobError
@@ -26,6 +27,7 @@ from mcp_background_job.server.context import Callers
 from mcp_background_job.server.door import Door
 from mcp_background_job.server.fastmcp_names import AuthProvider, FastMCP, Tool
 from mcp_background_job.server.resources import register_resources
+from mcp_background_job.server.tasks.extension import TasksExtension
 from mcp_background_job.server.toolbox import Toolbox
 from mcp_background_job.server.toolsets.facts import look_around
 from mcp_background_job.server.toolsets.listed import Listed
@@ -35,7 +37,10 @@ if TYPE_CHECKING:
     from mcp_background_job.actions.caller import Caller
     from mcp_background_job.agents.runs import RunManager
     from mcp_background_job.comfyui.control import ComfyUI
-    from mcp_background_job.server.register import More
+    from mcp_background_job.server.register import ActionTool, More
+    from mcp_background_job.server.tasks.keeper import Keeper
+
+_SECONDS_PER_DAY = 86_400
 
 _log = logging.getLogger(__name__)
 
@@ -87,21 +92,24 @@ def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider 
     comfyui = Door(lambda: build_comfyui(manager, load_comfyui_settings()))
     runs = Door(lambda: build_runs(manager, settings))
     offered = Offered(settings.toolsets, lambda: look_around(manager.state, manager.inheritance.known))
+    callers = Callers(manager.project)
+    tasks = TasksExtension(lambda: _keeper(settings, manager, toolbox))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastMCP[Any]) -> AsyncGenerator[dict[str, Any]]:
         starting = asyncio.create_task(manager.places.start())
-        async with asyncio.TaskGroup() as tasks:
+        async with asyncio.TaskGroup() as group:
             chores = [
-                tasks.create_task(_keep_house(manager, runs, settings.cleanup_interval)),
-                tasks.create_task(_keep_batches(manager, comfyui, offered)),
-                tasks.create_task(_keep_offer(offered)),
+                group.create_task(_keep_house(manager, runs, tasks, settings.cleanup_interval)),
+                group.create_task(_keep_batches(manager, comfyui, offered)),
+                group.create_task(_keep_offer(offered)),
             ]
             try:
                 yield {}
             finally:
                 for chore in chores:
                     chore.cancel()
+                await tasks.close()
                 await starting
                 await manager.inheritance.close()
         await comfyui.close()
@@ -115,12 +123,11 @@ def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider 
         lifespan=lifespan,
         auth=auth,
     )
-    callers = Callers(manager.project)
     manager.news.others = Several(RunNews(runs.open), BatchNews(comfyui.open))
     listed = Listed()
 
     def tools_of(toolset: Toolset) -> list[Tool]:
-        return _tools(toolset, manager, comfyui=comfyui, runs=runs, callers=callers, more=more)
+        return _tools(toolset, manager, comfyui=comfyui, runs=runs, callers=callers, more=more, keeper=tasks.keeper)
 
     toolbox = Toolbox(offered.toolsets, tools_of, listed.note)
 
@@ -134,6 +141,7 @@ def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider 
 
     offered.whenever_more.append(tell_of_more)
     mcp.add_provider(toolbox)
+    mcp.add_extension(tasks)
     if "jobs" in offered.toolsets:
         register_resources(mcp, manager, callers)
     return mcp
@@ -151,6 +159,7 @@ def _tools(
     runs: Door[RunManager],
     callers: Callers,
     more: More,
+    keeper: Callable[[], Keeper],
 ) -> list[Tool]:
     # The handshake does without all this; see Toolbox.
     from mcp_background_job.actions.comfyui.table import comfyui_actions  # noqa: PLC0415
@@ -175,7 +184,9 @@ def _tools(
     }
     # The errors of runs begin as those of the server whose names their tools have.
     error = "Error: " if toolset in ("runs", "mailbox") else ""
-    return [ActionTool(action, manager, callers, more, error=error) for action in actions[toolset]()]
+    return [
+        ActionTool(action, manager, callers, more=more, keeper=keeper, error=error) for action in actions[toolset]()
+    ]
 
 
 async def _keep_offer(offered: Offered) -> None:
@@ -185,10 +196,27 @@ async def _keep_offer(offered: Offered) -> None:
         await offered.look_again()
 
 
-async def _keep_house(manager: JobManager, runs: Door[RunManager], interval_s: float) -> None:
+def _keeper(settings: Settings, manager: JobManager, toolbox: Toolbox[Toolset]) -> Keeper:
+    # The handshake does without this, too.
+    from mcp_background_job.jobdir.tasks import TaskStore  # noqa: PLC0415
+    from mcp_background_job.server.tasks.keeper import Keeper  # noqa: PLC0415
+
+    def tool_named(name: str) -> ActionTool | None:
+        # Of all: what is not offered any more may have been called all the same, here or from another server.
+        found = (tool for toolset in TOOLSETS if (tool := toolbox.of(toolset).get(name)))
+        return cast("ActionTool | None", next(found, None))
+
+    return Keeper(
+        TaskStore(manager.state.tasks), tool_named, manager.news, keep_s=settings.keep_days * _SECONDS_PER_DAY
+    )
+
+
+async def _keep_house(manager: JobManager, runs: Door[RunManager], tasks: TasksExtension, interval_s: float) -> None:
     """Ask the login shell, recover what an earlier server left, and remove old jobs from time to time."""
     await asyncio.sleep(_AFTER_HANDSHAKE_S)
     manager.inheritance.begin()
+    if await lanes.look(os.path.isdir, manager.state.tasks):
+        await tasks.keeper().go_on()
     trust = Trust(manager.state.clock)
     while True:
         try:

@@ -5,15 +5,16 @@ Some are internal to those libraries. What clients use in the demonstration is p
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 from fastmcp import FastMCP
 from fastmcp.exceptions import FastMCPError
 from fastmcp.server.auth import AccessToken, AuthProvider, TokenVerifier
 from fastmcp.server.context import Context, reset_transport, set_transport
 from fastmcp.server.dependencies import get_context, get_http_request
+from fastmcp.server.extensions import MethodBinding, ServerExtension
 from fastmcp.server.providers import Provider
 from fastmcp.tools.base import Tool, ToolResult
 from fastmcp.utilities.components import FastMCPComponent
@@ -22,28 +23,38 @@ from fastmcp.utilities.versions import VersionSpec
 from mcp.server.connection import Connection
 from mcp.server.stdio import stdio_server
 from mcp.shared.exceptions import MCPError
+from mcp.shared.inbound import MCP_NAME_HEADER, decode_header_value
 from mcp.shared.message import SessionMessage
 from mcp_types import (
+    CLIENT_CAPABILITIES_META_KEY,
+    INTERNAL_ERROR,
     INVALID_PARAMS,
     INVALID_REQUEST,
     PARSE_ERROR,
+    CallToolResult,
     ErrorData,
     ImageContent,
     JSONRPCError,
     JSONRPCNotification,
     ListRootsRequest,
     ListRootsResult,
+    RequestParams,
     TextContent,
     ToolAnnotations,
     jsonrpc_message_adapter,
 )
 from mcp_types import Tool as McpTool
+from mcp_types.jsonrpc import HEADER_MISMATCH, MISSING_REQUIRED_CLIENT_CAPABILITY
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from starlette.middleware import Middleware
 
 __all__ = [
+    "HEADER_MISMATCH",
+    "INTERNAL_ERROR",
     "INVALID_PARAMS",
     "INVALID_REQUEST",
+    "MISSING_REQUIRED_CLIENT_CAPABILITY",
+    "MODERN_PROTOCOL_VERSIONS",
     "PARSE_ERROR",
     "AccessToken",
     "AuthProvider",
@@ -58,8 +69,11 @@ __all__ = [
     "JSONRPCNotification",
     "MCPError",
     "McpTool",
+    "MethodBinding",
     "Middleware",
     "Provider",
+    "RequestParams",
+    "ServerExtension",
     "SessionMessage",
     "TextContent",
     "TokenVerifier",
@@ -67,15 +81,20 @@ __all__ = [
     "ToolAnnotations",
     "ToolResult",
     "VersionSpec",
+    "can_elicit",
     "connection_of",
     "connection_to_tell",
+    "declares_extension",
     "first_root",
     "get_context",
     "http_header",
     "jsonrpc_message_adapter",
+    "mcp_result",
+    "name_in_header",
     "serve_streams",
     "serving_stdio",
     "stdio_server",
+    "takes_extension",
 ]
 
 
@@ -137,3 +156,53 @@ async def first_root(context: Context) -> str:
         return ""
     roots = (await session.send_request(ListRootsRequest(), ListRootsResult)).roots
     return str(roots[0].uri) if roots else ""
+
+
+def name_in_header() -> str | None:
+    """Return what a request over HTTP names in its header ``Mcp-Name``; ``None`` if it has none, or came otherwise."""
+    try:
+        return decode_header_value(get_http_request().headers.get(MCP_NAME_HEADER))
+    except RuntimeError:
+        return None
+
+
+def _declared(context: Any) -> dict[str, Any]:
+    """Return the capabilities that the client has declared with a request of the newest era; of others none."""
+    if context.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+        return {}
+    return _object(_object(_object(context.params).get("_meta")).get(CLIENT_CAPABILITIES_META_KEY))
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return dict(cast("Mapping[str, Any]", value)) if isinstance(value, Mapping) else {}
+
+
+def declares_extension(context: Any, identifier: str) -> bool:
+    """Tell whether the client has declared an extension with the request, as the handler of a method sees that."""
+    return isinstance(_object(_declared(context).get("extensions")).get(identifier), Mapping)
+
+
+def can_elicit(context: Any) -> bool:
+    """Tell whether the client can ask a person to fill in a form."""
+    declared = _declared(context)
+    modes = _object(declared.get("elicitation"))
+    # Without any mode it is the one that there was first.
+    return "form" in modes or ("elicitation" in declared and not modes)
+
+
+def takes_extension(context: Context, identifier: str) -> bool:
+    """Tell whether the client has declared an extension with a call of a tool."""
+    request = context.request_context
+    is_modern = request is not None and request.protocol_version in MODERN_PROTOCOL_VERSIONS
+    return is_modern and context.client_extension_settings(identifier) is not None
+
+
+def mcp_result(result: ToolResult) -> dict[str, Any]:
+    """Return the result of a call as it stands on the wire."""
+    told = CallToolResult(
+        content=result.content,
+        structured_content=result.structured_content,
+        is_error=result.is_error,
+        _meta=result.meta,
+    )
+    return told.model_dump(by_alias=True, mode="json", exclude_none=True)

@@ -10,9 +10,12 @@ from pydantic import Field
 from mcp_background_job.actions.action import Facts
 from mcp_background_job.actions.arguments import bounded_wait, several
 from mcp_background_job.actions.caller import Caller
+from mcp_background_job.actions.comfyui.going import of_batch
 from mcp_background_job.actions.comfyui.renders import CANCEL_S, Expect, nobody
+from mcp_background_job.actions.later import GoesOn, Going, Later, State
 from mcp_background_job.actions.meant import Word, Words
 from mcp_background_job.actions.opening import Opened
+from mcp_background_job.comfyui.reports.batch_news import subject_of
 from mcp_background_job.core.waiting import MAX_WAIT_S
 from mcp_background_job.errors import InvalidRequestError
 
@@ -116,7 +119,16 @@ class Queueing:
                 self._expect(caller, batch_id)
             case "status":
                 view = await caller.wait_for(batches.wait(batch_id, wait_s), f"batch {batch_id} runs", wait_s)
-        return queue_report.of_batch(view)
+        return _unless_it_goes_on(caller, queue_report.of_batch(view), wait_s)
+
+    @property
+    def later(self) -> Later:
+        """What can be done with a wait for a batch that goes on after the call."""
+        return Later(self._look, news=lambda state: subject_of(state["batch_id"]))
+
+    async def _look(self, caller: Caller, state: State) -> Facts | Going:
+        known = await self.comfyui_batch(caller, Batch(batch_id=state["batch_id"]))
+        return of_batch(known) or known
 
     async def comfyui_session(self, caller: Caller, request: Session) -> Facts:
         """Sessions group prompts. Every submission is tracked in the current one, which "new" begins."""
@@ -175,6 +187,13 @@ class Queueing:
         from mcp_background_job.comfyui.reports import queue_report
 
         return queue_report.of_cleared(await (await self._open()).history.clear(keep=request.keep))
+
+
+def _unless_it_goes_on(caller: Caller, known: Facts, wait_s: float) -> Facts:
+    """Return what is known of a batch, unless the caller rather has its end told later."""
+    if caller.takes_later and wait_s and of_batch(known):
+        raise GoesOn("", {"batch_id": known["batch_id"]})
+    return known
 
 
 def _checked(caller: Caller, limit: int) -> int:

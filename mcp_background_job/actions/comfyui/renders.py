@@ -12,6 +12,8 @@ from pydantic import Field
 from mcp_background_job.actions.action import Facts
 from mcp_background_job.actions.arguments import bounded_wait
 from mcp_background_job.actions.caller import Caller
+from mcp_background_job.actions.comfyui.going import of_batch, of_prompt
+from mcp_background_job.actions.later import GoesOn, Going, Later, State
 from mcp_background_job.actions.meant import Word
 from mcp_background_job.actions.opening import Opened
 from mcp_background_job.core.waiting import MAX_WAIT_S
@@ -21,6 +23,9 @@ from mcp_background_job.executors import lanes
 if TYPE_CHECKING:
     from mcp_background_job.comfyui.control import ComfyUI
     from mcp_background_job.comfyui.prompts.workflow import Drawn, Workflow
+
+#: What only a submission tells of a prompt or batch, and no later look.
+_OF_SUBMISSION = ("number", "warning", "node_errors", "nearest", "converted")
 
 #: What the ladder of a cancel takes at most: it waits for what is being sent, and verifies each interrupt.
 CANCEL_S = 50.0
@@ -132,9 +137,33 @@ class Rendering:
         loaded = await _loaded(comfyui, request)
         session = await comfyui.sessions.current(caller.directory)
         known = await _queued(caller, comfyui, loaded, request, session_id=session.session_id, wait_s=wait_s)
+        known |= report.of_conversion(loaded)
         if "batch_id" in known:
             self._expect(caller, known["batch_id"])
-        return known | report.of_conversion(loaded)
+        if caller.takes_later and known["status"] != "refused" and _going(known):
+            raise GoesOn(str(known.get("batch_id") or known["prompt_id"]), {"submitted": known})
+        return known
+
+    @property
+    def submitted_later(self) -> Later:
+        """What can be done with a prompt or a batch that goes on after it was submitted."""
+        return Later(self._look, self._stop, news=lambda state: _subject(state["submitted"]))
+
+    async def _look(self, _caller: Caller, state: State) -> Facts | Going:
+        from mcp_background_job.comfyui.reports import queue_report, report
+
+        comfyui, submitted = await self._open(), state["submitted"]
+        if "batch_id" in submitted:
+            now = queue_report.of_batch(await comfyui.batches.view(submitted["batch_id"]))
+        else:
+            now = report.of_prompt(await comfyui.prompts.get(submitted["prompt_id"]))
+        return _going(now) or {name: submitted[name] for name in _OF_SUBMISSION if name in submitted} | now
+
+    async def _stop(self, caller: Caller, state: State) -> object:
+        comfyui, submitted = await self._open(), state["submitted"]
+        if "batch_id" in submitted:
+            return await comfyui.batches.cancel(submitted["batch_id"], by=caller.client, interrupt=True)
+        return await comfyui.cancel(submitted["prompt_id"], by=caller.client)
 
     async def comfyui_job(self, caller: Caller, request: LookAtPrompt) -> Facts:
         """One prompt: pending, in_progress, completed, failed, cancelled, lost_to_restart or unknown, with outputs,
@@ -146,11 +175,22 @@ class Rendering:
         waiting = comfyui.submitter.wait(request.prompt_id, wait_s)
         prompt = await caller.wait_for(waiting, "ComfyUI renders", wait_s)
         known = report.of_prompt(prompt)
+        if caller.takes_later and wait_s and of_prompt(known):
+            raise GoesOn("", {"prompt_id": request.prompt_id, "show": request.show})
         if prompt.status == "in_progress" and (warnings := await comfyui.warnings(prompt)):
             known["warnings"] = list(warnings)
         if request.show is None:
             return known
         return known | report.of_asked(await comfyui.prompts.asked(request.prompt_id), show=request.show)
+
+    @property
+    def waited_later(self) -> Later:
+        """What can be done with a wait for a prompt that goes on after the call."""
+        return Later(self._look_at_prompt)
+
+    async def _look_at_prompt(self, caller: Caller, state: State) -> Facts | Going:
+        known = await self.comfyui_job(caller, LookAtPrompt(prompt_id=state["prompt_id"], show=state["show"]))
+        return of_prompt(known) or known
 
     async def comfyui_cancel_job(self, caller: Caller, request: Cancel) -> Facts:
         """Stop a render for certain: interrupt, verify, repeat, up to 50 s. For a render, not a process (kill_job).
@@ -179,6 +219,16 @@ class Rendering:
             return queue_report.of_moved(prompt_id, await comfyui.queue.move(prompt_id, request.move))
         cancelling = comfyui.canceller.cancel_pending(request.prompt_id)
         return report.of_cancel(await caller.wait_for(cancelling, "cancelling", CANCEL_S))
+
+
+def _going(known: Facts) -> Going | None:
+    return of_batch(known) if "batch_id" in known else of_prompt(known)
+
+
+def _subject(submitted: Facts) -> str:
+    from mcp_background_job.comfyui.reports.batch_news import subject_of
+
+    return subject_of(submitted["batch_id"]) if "batch_id" in submitted else ""
 
 
 async def _queued(

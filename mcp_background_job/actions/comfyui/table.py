@@ -36,11 +36,25 @@ def comfyui_actions(opened: Opened[ComfyUI], expect: Expect = nobody) -> list[Ac
     looking = Looking(opened)
     return [
         Action(rendering.comfyui_status, Effects.LOOKS, form=forms.StatusForm),
-        Action(rendering.comfyui_submit, Effects.STARTS, MAX_WAIT_S, unmet=_NOT_SUBMITTED, form=forms.SubmissionForm),
-        Action(rendering.comfyui_job, Effects.LOOKS, MAX_WAIT_S, unmet=_NOT_FOUND, form=forms.PromptForm),
+        Action(
+            rendering.comfyui_submit,
+            Effects.STARTS,
+            MAX_WAIT_S,
+            unmet=_NOT_SUBMITTED,
+            form=forms.SubmissionForm,
+            later=rendering.submitted_later,
+        ),
+        Action(
+            rendering.comfyui_job,
+            Effects.LOOKS,
+            MAX_WAIT_S,
+            unmet=_NOT_FOUND,
+            form=forms.PromptForm,
+            later=rendering.waited_later,
+        ),
         Action(rendering.comfyui_cancel_job, Effects.ENDS, CANCEL_S, unmet=_NOT_CANCELED, form=forms.CancelForm),
         Action(rendering.comfyui_cancel_queued_job, Effects.ENDS, CANCEL_S, unmet=_NOT_CANCELED, form=forms.CancelForm),
-        Action(queueing.comfyui_batch, Effects.ENDS, CANCEL_S, form=forms.BatchForm),
+        Action(queueing.comfyui_batch, Effects.ENDS, CANCEL_S, form=forms.BatchForm, later=queueing.later),
         Action(queueing.comfyui_session, Effects.NOTES, form=forms.SessionForm),
         Action(queueing.comfyui_jobs, Effects.LOOKS, form=forms.PromptsForm),
         Action(queueing.comfyui_errors, Effects.LOOKS, form=forms.ErrorsForm),

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
 from mcp_background_job.actions.arguments import Wait, wait_of
 from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.jobs.answering import IN_ANY_CASE, Answering, Turn
+from mcp_background_job.actions.jobs.going import answer, going, is_decided, kept, taken_up
 from mcp_background_job.actions.jobs.report import JobResult, job_result
 from mcp_background_job.actions.jobs.waiting import notes_of
+from mcp_background_job.actions.later import GoesOn, Going, Later, State
 from mcp_background_job.actions.meant import Word
 from mcp_background_job.core.job import Job
-from mcp_background_job.core.states import State
+from mcp_background_job.core.states import State as Life
 from mcp_background_job.core.waiting import Kind, Why
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.policy import GRACE_S
 from mcp_background_job.jobs.request import Changes, StartRequest
 from mcp_background_job.jobs.starting import Started
+from mcp_background_job.jobs.waiting.wait import Waited
+
+if TYPE_CHECKING:
+    from mcp_background_job.jobs.stopping import Killed
 
 #: Is told which job a caller has started: its end is news for that caller.
 Expect = Callable[[Caller, Job], None]
@@ -107,29 +114,78 @@ class Starting:
         old = await self._manager.find(request.job_id, caller.changes)
         changes = Changes(command=request.command, cwd=request.cwd, env=request.env or {}, grace_s=request.grace_s)
         started = await self._manager.restart(old.job_id, changes, client=caller.client, reader=caller.reader.name)
-        result = await self._started(caller, started, wait)
-        result.restarted_from = old.job_id
-        return result
+        return await self._started(caller, started, wait, restarted_from=old.job_id)
 
-    async def _started(self, caller: Caller, started: Started, wait: Wait) -> JobResult:
+    async def _started(
+        self, caller: Caller, started: Started, wait: Wait, *, restarted_from: str | None = None
+    ) -> JobResult:
         if not started.existed:  # the end of one that ran already is news for whoever started that
             self._expect(caller, started.job)
         existed = "a job of this name was running already; nothing was started" if started.existed else None
         notes = [note for note in (existed, started.note, *wait.notes) if note]
-        if wait.request.wait_s == 0:
+        if wait.request.wait_s == 0 and not caller.takes_later:
             log_path = self._manager.places.store_of(started.job.job_id).log_path(started.job.job_id)
-            return job_result(started.job, pid=started.pid, note="; ".join(notes) or None, log_path=log_path)
+            return job_result(
+                started.job,
+                pid=started.pid,
+                note="; ".join(notes) or None,
+                log_path=log_path,
+                restarted_from=restarted_from,
+            )
         turn = Turn(started.job, wait.request)
         if started.existed:
             (turn,) = await self._answering.turns(caller, [started.job], wait.request)
         waiting = self._manager.wait(started.job, turn.request)
         waited = await caller.wait_for(waiting, f"{started.job.label} runs", wait.request.wait_s)
-        pid = None if waited.job.state is State.EXITED else started.pid
-        if pid is None and waited.seen.status and waited.job.state is not State.EXITED:
+        if caller.takes_later and not is_decided(waited):
+            subject = "" if started.existed else started.job.job_id
+            about = {"notes": notes, "restarted_from": restarted_from, "began_at": time.time() - wait.request.wait_s}
+            raise GoesOn(subject, {**kept(turn), **wait.asked, **about})
+        return await self._result(caller, waited, turn, notes=notes, pid=started.pid, restarted_from=restarted_from)
+
+    async def _result(
+        self,
+        caller: Caller,
+        waited: Waited,
+        turn: Turn,
+        *,
+        notes: list[str],
+        pid: int | None = None,
+        restarted_from: str | None = None,
+    ) -> JobResult:
+        is_over = waited.job.state is Life.EXITED
+        if pid is None and waited.seen.status:
             pid = waited.seen.status.pid
         result = await self._answering.result(
-            caller, waited, turn, notes=[*notes, *notes_of(waited)], budget=IN_ANY_CASE, pid=pid
+            caller,
+            waited,
+            turn,
+            notes=[*notes, *notes_of(waited)],
+            budget=IN_ANY_CASE,
+            pid=None if is_over else pid,
         )
-        if waited.why is Why.EXIT and wait.request.until.kind is Kind.EXIT:
+        if waited.why is Why.EXIT and turn.request.until.kind is Kind.EXIT:
             result.why = None  # its status says it
+        result.restarted_from = restarted_from
         return result
+
+    # -- later -----------------------------------------------------------------------------------------------------
+
+    @property
+    def later(self) -> Later:
+        """What can be done with a job that goes on after the call."""
+        return Later(self._look, self._stop, self._answer, lambda state: state["job_id"])
+
+    async def _look(self, caller: Caller, state: State) -> JobResult | Going:
+        wait = wait_of(0, state["until"], state["fail_on"])
+        turn = await taken_up(self._manager, wait.request, state, state["began_at"])
+        waited = await self._manager.wait(turn.job, turn.request)
+        if not is_decided(waited):
+            return await going(self._manager, [waited])
+        return await self._result(caller, waited, turn, notes=state["notes"], restarted_from=state["restarted_from"])
+
+    async def _stop(self, caller: Caller, state: State) -> Killed:
+        return await self._manager.kill(state["job_id"], by=caller.client)
+
+    async def _answer(self, caller: Caller, state: State, fields: dict[str, Any] | None) -> None:
+        await answer(self._manager, caller, state["job_id"], fields)

@@ -23,17 +23,24 @@ if TYPE_CHECKING:
 
 def job_actions(manager: JobManager, expect: Expect, runs: Opened[RunManager] | None = None) -> list[Action[Any, Any]]:
     """Return all that can be done with jobs; with ``runs`` those can be waited for too."""
-    starting = Starting(manager, expect)
+    starting, waiting = Starting(manager, expect), Waiting(manager, runs)
     reading, controlling = Reading(manager), Controlling(manager)
     return [
         # First what most work needs: a client that looks into long lists of tools may show a model the first few alone.
-        Action(starting.execute_command, Effects.STARTS, MAX_WAIT_S, JobResult, f"The shell is {manager.shell}."),
-        Action(Waiting(manager, runs).wait_for_job, Effects.LOOKS, MAX_WAIT_S),  # one job or several: two forms
+        Action(
+            starting.execute_command,
+            Effects.STARTS,
+            MAX_WAIT_S,
+            JobResult,
+            f"The shell is {manager.shell}.",
+            later=starting.later,
+        ),
+        Action(waiting.wait_for_job, Effects.LOOKS, MAX_WAIT_S, later=waiting.later),  # one job or several: two forms
         Action(Killing(manager).kill_job, Effects.ENDS, MAX_WAIT_S),  # likewise
         Action(Looking(manager).get_job_status, Effects.LOOKS, form=StatusResult),
         Action(reading.tail_job_output, Effects.LOOKS),
         Action(reading.get_job_output, Effects.LOOKS),
         Action(controlling.interact_with_job, Effects.STARTS, MAX_WAIT_S),
-        Action(starting.restart_job, Effects.STARTS, MAX_WAIT_S, RestartResult),
+        Action(starting.restart_job, Effects.STARTS, MAX_WAIT_S, RestartResult, later=starting.later),
         Action(Listing(manager).list_jobs, Effects.LOOKS, form=JobsResult),
     ]

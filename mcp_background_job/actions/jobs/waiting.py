@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -10,10 +12,13 @@ from pydantic import Field
 from mcp_background_job.actions.arguments import Wait, wait_of
 from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.jobs.answering import IN_ANY_CASE, Answering, Budget, Turn
+from mcp_background_job.actions.jobs.going import going, is_decided, kept, taken_up
 from mcp_background_job.actions.jobs.report import JobResult, JobsResult
+from mcp_background_job.actions.later import GoesOn, Going, Later, State
 from mcp_background_job.actions.meant import Word
 from mcp_background_job.actions.opening import Opened
 from mcp_background_job.actions.runs.beside import RunsToo
+from mcp_background_job.core.waiting import Why
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.jobdir.layout import is_run_id
 from mcp_background_job.jobs.manager import JobManager
@@ -76,8 +81,15 @@ class Waiting:
         (turn,) = await self._answering.turns(caller, [job], wait.request, cursor=cursor)
         waiting = self._manager.wait(job, turn.request)
         waited = await caller.wait_for(waiting, f"waiting for {job.label}", wait.request.wait_s)
-        budget = Budget() if cursor is None else IN_ANY_CASE
-        return await self._answering.result(caller, waited, turn, notes=[*wait.notes, *notes_of(waited)], budget=budget)
+        if caller.takes_later and wait.request.wait_s and not is_decided(waited):
+            raise GoesOn("", {"kind": "one", "has_cursor": cursor is not None, **_kept([turn], wait)})
+        return await self._of_one(caller, waited, turn, wait.notes, has_cursor=cursor is not None)
+
+    async def _of_one(
+        self, caller: Caller, waited: Waited, turn: Turn, notes: list[str], *, has_cursor: bool
+    ) -> JobResult:
+        budget = IN_ANY_CASE if has_cursor else Budget()
+        return await self._answering.result(caller, waited, turn, notes=[*notes, *notes_of(waited)], budget=budget)
 
     async def _several(
         self, caller: Caller, job_ids: list[str], wait: Wait, cursor: int | None, *, for_all: bool
@@ -88,18 +100,27 @@ class Waiting:
         turns = await self._answering.turns(caller, jobs, wait.request, cursor=cursor)
         waiting = self._manager.wait_for_several([(turn.job, turn.request) for turn in turns], for_all=for_all)
         results = await caller.wait_for(waiting, f"waiting for {len(jobs)} jobs", wait.request.wait_s)
+        if caller.takes_later and wait.request.wait_s and not _are_decided(results, turns, for_all=for_all):
+            raise GoesOn("", {"kind": "several", "for_all": for_all, **_kept(turns, wait)})
         rows = await self._rows(caller, results, turns)
         return JobsResult(jobs=rows, note="; ".join(wait.notes) or None)
 
     async def _with_runs(
         self, runs: RunsToo, caller: Caller, named: list[str], wait: Wait, request: WaitFor
     ) -> JobsResult:
-        run_ids = [name for name in named if is_run_id(name)]
+        run_ids, for_all = [name for name in named if is_run_id(name)], request.mode == "all"
+        known = await runs.known(caller, run_ids)
         jobs = [await self._manager.find(name, caller.looks) for name in named if not is_run_id(name)]
         turns = await self._answering.turns(caller, jobs, wait.request, cursor=request.cursor)
         pairs = [(turn.job, turn.request) for turn in turns]
-        waiting = runs.wait(caller, run_ids, pairs, wait.request.wait_s, for_all=request.mode == "all")
+        waiting = runs.wait(run_ids, pairs, wait.request.wait_s, for_all=for_all, known=known)
         ended, results = await caller.wait_for(waiting, f"waiting for {len(named)} jobs and runs", wait.request.wait_s)
+        is_over = runs.are_decided(
+            ended, for_all=for_all, known=known, of_jobs=_are_decided(results, turns, for_all=for_all)
+        )
+        if caller.takes_later and wait.request.wait_s and not is_over:
+            about = {"for_all": for_all, "run_ids": run_ids, "known_runs": sorted(known)}
+            raise GoesOn("", {"kind": "with_runs", **about, **_kept(turns, wait)})
         rows = [*(runs.row(caller, run) for run in ended), *await self._rows(caller, results, turns)]
         return JobsResult(jobs=rows, note="; ".join(wait.notes) or None)
 
@@ -110,6 +131,48 @@ class Waiting:
             for waited, turn in zip(results, turns, strict=True)
         ]
         return [row.model_dump(exclude_none=True) for row in rows]
+
+    # -- later -----------------------------------------------------------------------------------------------------
+
+    @property
+    def later(self) -> Later:
+        """What can be done with a wait that goes on after the call."""
+        return Later(self._look)
+
+    async def _look(self, caller: Caller, state: State) -> JobResult | JobsResult | Going:
+        wait = wait_of(0, state["until"], state["fail_on"])
+        turns = [await taken_up(self._manager, wait.request, kept, state["began_at"]) for kept in state["jobs"]]
+        pairs = [(turn.job, turn.request) for turn in turns]
+        waited = await self._manager.wait_for_several(pairs, for_all=True)  # each is looked at, and none waited for
+        if state["kind"] == "one":
+            if not is_decided(waited[0]):
+                return await going(self._manager, waited)
+            return await self._of_one(caller, waited[0], turns[0], [], has_cursor=state["has_cursor"])
+        for_all = state["for_all"]
+        is_over = _are_decided(waited, turns, for_all=for_all)
+        rows: list[dict[str, Any]] = []
+        if state["kind"] == "with_runs" and self._runs:
+            known = set[str](state["known_runs"])
+            runs, _ = await self._runs.wait(state["run_ids"], [], 0.0, for_all=True, known=known)
+            if not self._runs.are_decided(runs, for_all=for_all, known=known, of_jobs=is_over):
+                return self._runs.going(runs, [one.job.label for one in waited if not is_decided(one)])
+            rows = [self._runs.row(caller, run) for run in runs]
+        elif not is_over:
+            return await going(self._manager, waited)
+        told = [one if is_decided(one) else dataclasses.replace(one, why=None) for one in waited]
+        return JobsResult(jobs=[*rows, *await self._rows(caller, told, turns)])
+
+
+def _kept(turns: list[Turn], wait: Wait) -> State:
+    return {**wait.asked, "jobs": [kept(turn) for turn in turns], "began_at": time.time() - wait.request.wait_s}
+
+
+def _are_decided(waited: list[Waited], turns: list[Turn], *, for_all: bool) -> bool:
+    """Tell whether a wait for all of several jobs, or for any, is over."""
+    if for_all:
+        return all(map(is_decided, waited))
+    pairs = zip(waited, turns, strict=True)
+    return any(is_decided(one) and not (turn.request.end_is_known and one.why is Why.EXIT) for one, turn in pairs)
 
 
 def notes_of(waited: Waited) -> list[str]:

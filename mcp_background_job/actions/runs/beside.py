@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mcp_background_job.actions.caller import Caller
+from mcp_background_job.actions.later import Going
 from mcp_background_job.actions.opening import Opened
 from mcp_background_job.core.news import END
 from mcp_background_job.core.waiting import Why
@@ -32,16 +33,19 @@ class RunsToo:
     manager: JobManager
     opened: Opened[RunManager]
 
+    async def known(self, caller: Caller, run_ids: list[str]) -> set[str]:
+        """Return the runs of which the caller knows that they are over: they end no wait for any."""
+        shown = await self.manager.news.shown(caller.reader, run_ids)
+        return {run_id for run_id, facts in shown.items() if facts.knows_end}
+
     async def wait(
-        self, caller: Caller, run_ids: list[str], jobs: _Jobs, wait_s: float, *, for_all: bool
+        self, run_ids: list[str], jobs: _Jobs, wait_s: float, *, for_all: bool, known: Collection[str]
     ) -> tuple[list[Run], list[Waited]]:
         """Wait for runs and jobs, all or any of both; a question of a run ends the wait in any case.
 
         Raises:
             UnknownRunError: there is no such run.
         """
-        shown = await self.manager.news.shown(caller.reader, run_ids)
-        known = {run_id for run_id, facts in shown.items() if facts.knows_end}
         runs = asyncio.create_task(self._runs(run_ids, wait_s, for_all=for_all, known=known))
         waited = asyncio.create_task(self.manager.wait_for_several(jobs, for_all=for_all))
         try:
@@ -58,6 +62,22 @@ class RunsToo:
             runs.cancel()
             waited.cancel()
             await asyncio.wait({runs, waited})
+
+    @staticmethod
+    def are_decided(runs: list[Run], *, for_all: bool, known: Collection[str], of_jobs: bool) -> bool:
+        """Tell whether a wait is over; ``of_jobs``: whether that for the jobs among them is."""
+        if any(map(_asks, runs)):
+            return True
+        over = [run for run in runs if run.state.is_over and not run.is_behind]
+        if for_all:
+            return of_jobs and len(over) == len(runs)
+        return of_jobs or _runs_tell_news(over, known)
+
+    @staticmethod
+    def going(runs: list[Run], jobs: list[str]) -> Going:
+        """Return how a wait is going, for runs and for jobs with these labels."""
+        waited_for = [*(run.record.run_id for run in runs if not run.state.is_over), *jobs]
+        return Going(doing=f"waiting for {', '.join(waited_for)}")
 
     async def _runs(self, run_ids: list[str], wait_s: float, *, for_all: bool, known: Collection[str]) -> list[Run]:
         from mcp_background_job.agents.catalog import Reference

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mcp_background_job.actions.action import Facts
 from mcp_background_job.actions.caller import Caller
+from mcp_background_job.actions.later import GoesOn, Going, Later, State
 from mcp_background_job.actions.opening import Opened
 from mcp_background_job.actions.runs.requests import Artifact, GoOn, ListRuns, Poll, Spawn, WhichRun
 
@@ -70,6 +71,8 @@ class Running:
         )
         run = await (await self._open()).spawn(wanted, client=caller.client)
         self._expect(caller, run.record.run_id)
+        if caller.takes_later and not run.state.is_over:
+            raise GoesOn(run.record.run_id, {"run_id": run.record.run_id})
         return report.of_spawn(run)
 
     async def get_run(self, caller: Caller, request: WhichRun) -> Facts:
@@ -109,7 +112,37 @@ class Running:
         continued = await runs.go_on(_reference(request, caller.changes), request.input_message, client=caller.client)
         if continued.mode == "resume":
             self._expect(caller, continued.run.record.run_id)
-        return report.of_continue(continued)
+        told = report.of_continue(continued)
+        if caller.takes_later and not continued.run.state.is_over:
+            raise GoesOn(continued.run.record.run_id, {"run_id": continued.run.record.run_id, "mode": continued.mode})
+        return told
+
+    @property
+    def later(self) -> Later:
+        """What can be done with a run that goes on after the call."""
+        return Later(self._look, self._stop, self._answer, lambda state: state["run_id"])
+
+    async def _look(self, _caller: Caller, state: State) -> Facts | Going:
+        from mcp_background_job.actions.runs import going
+        from mcp_background_job.agents import report
+        from mcp_background_job.agents.catalog import Reference
+
+        run = await (await self._open()).get(Reference(state["run_id"]))
+        if not run.state.is_over or run.is_behind:
+            return going.of_run(run)
+        return report.of_run(run) | ({"mode": state["mode"]} if "mode" in state else {})
+
+    async def _stop(self, caller: Caller, state: State) -> object:
+        from mcp_background_job.agents.catalog import Reference
+
+        return await (await self._open()).cancel(Reference(state["run_id"]), by=caller.client)
+
+    async def _answer(self, caller: Caller, state: State, fields: dict[str, Any] | None) -> None:
+        from mcp_background_job.actions.runs import going
+        from mcp_background_job.agents.catalog import Reference
+
+        message = going.message_of(fields)
+        await (await self._open()).go_on(Reference(state["run_id"]), message, client=caller.client)
 
     async def list_runs(self, caller: Caller, request: ListRuns) -> Facts:
         """This project's runs, newest first."""

@@ -28,11 +28,11 @@ def run_actions(opened: Opened[RunManager], expect: Expect = nobody) -> list[Act
     """Return all that can be done with runs; ``expect`` is told which run who started."""
     running = Running(opened, expect)
     return [
-        Action(running.spawn_run, Effects.STARTS, form=forms.Spawned),
+        Action(running.spawn_run, Effects.STARTS, form=forms.Spawned, later=running.later),
         Action(running.get_run, Effects.LOOKS, form=forms.Known),
         Action(running.poll_events, Effects.LOOKS, POLL_S, form=forms.Polled),
         Action(running.cancel_run, Effects.ENDS, CANCEL_S, form=forms.Cancelled),
-        Action(running.continue_run, Effects.STARTS, form=forms.Continued),
+        Action(running.continue_run, Effects.STARTS, form=forms.Continued, later=running.later),
         Action(running.list_runs, Effects.LOOKS, form=forms.Listed),
         Action(running.get_event_artifact, Effects.LOOKS, form=forms.Piece),
     ]

@@ -9,6 +9,7 @@ from mcp_background_job.core.states import State
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.observe import Observation
+from mcp_background_job.jobdir.tasks import TaskStore
 from mcp_background_job.jobs.indexing.index import Index
 from mcp_background_job.jobs.news import JobNews
 from mcp_background_job.registry.base import Registry
@@ -36,6 +37,11 @@ class Tidier:
         await self._places.tend()
         await self._places.serve()
         await self._index.caught_up(patience_s=_FILL_PATIENCE_S)
+
+    async def forget_tasks(self, path: str, *, older_than_s: float | None = None) -> None:
+        """Remove tasks for which nobody has asked for long enough; see ``jobdir.tasks``."""
+        before = time.time() - (self._keep_s if older_than_s is None else older_than_s)
+        await lanes.write(TaskStore(path).remove, before)
 
     async def prune(self, *, older_than_s: float | None = None) -> list[str]:
         """Remove ended jobs, their output with them, that ended long enough ago; returns their ids."""

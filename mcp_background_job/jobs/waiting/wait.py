@@ -46,6 +46,7 @@ class WaitRequest:
         fail_since: offset from which ``fail_on`` is looked for, if another.
         from_start: the job was just started, so that an end of its command counts even if it came before the wait.
         end_is_known: the caller knows that the job has ended: of several jobs it does not end the wait for any.
+        waited_s: how long it was waited for already, by earlier waits that this one goes on with.
     """
 
     until: Until
@@ -56,6 +57,7 @@ class WaitRequest:
     fail_since: int | None = None
     from_start: bool = False
     end_is_known: bool = False
+    waited_s: float = 0.0
 
     @property
     def searches(self) -> bool:
@@ -115,7 +117,7 @@ class _Wait:
 
     @property
     def waited(self) -> float:
-        return time.monotonic() - self.began
+        return self.request.waited_s + time.monotonic() - self.began
 
     @property
     def quiet_for(self) -> float:

@@ -32,6 +32,10 @@ WHERE reader = :reader AND NOT EXISTS (SELECT 1 FROM told WHERE told.number = ne
 -- tell --
 INSERT OR IGNORE INTO told (number, way) VALUES (:number, :way);
 
+-- tell_of --
+INSERT OR IGNORE INTO told (number, way)
+SELECT number, :way FROM news WHERE reader = :reader AND subject = :subject;
+
 -- show --
 INSERT INTO shown (reader, conversation, subject, what, offset, at)
 VALUES (:reader, :conversation, :subject, :what, :offset, :at)

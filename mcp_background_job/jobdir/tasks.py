@@ -1,0 +1,260 @@
+"""Tasks of MCP on disk: of each call that was answered before its work was over, what its last answer is made of.
+
+A task has a directory of its own, and each file in it one thing to tell, which is written once and by whoever comes
+first. So no two servers have to agree on anything, and none of them has to live.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar, cast
+
+from mcp_background_job.errors import CorruptRecordError, StateDirError
+from mcp_background_job.jobdir.layout import FORMAT
+from mcp_background_job.jobdir.records import write_all
+
+#: Ids of prompts are anybody's, up to 300 characters: one that is no name in a path is hashed.
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+_ASKED = re.compile(r"asked-([0-9]{1,9})\.json")
+
+_RECORD = "task.json"
+_CANCEL = "cancel.json"
+_END = "end.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskRecord:
+    """A call whose work went on when it was answered.
+
+    Attributes:
+        task_id: its id; of a job, prompt, batch or run the id by which the tools know it.
+        tool: that was called.
+        state: what the tool must know to answer at the end.
+        created_at: seconds since the epoch.
+        is_wait: what goes on is the wait alone: the work is not the call's own, and a cancel leaves it alone.
+        client: who called, and below from where and for whom, as in a job's ``spec.json``.
+        directory: where the client works.
+        project: that it works for.
+        reader: who is to be told.
+        conversation: which of the reader's.
+    """
+
+    task_id: str
+    tool: str
+    state: dict[str, Any]
+    created_at: float
+    is_wait: bool = False
+    client: str = ""
+    directory: str = ""
+    project: str = ""
+    reader: str = ""
+    conversation: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noted:
+    """That something was said of a task: the wish that it be cancelled, or an answer to what it asked.
+
+    Attributes:
+        at: when (seconds since the epoch).
+        declined: a person did not want to answer.
+    """
+
+    at: float
+    declined: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskEnd:
+    """How a task ended; it never changes again, whatever becomes of the work.
+
+    Attributes:
+        status: ``completed``, ``cancelled`` or ``failed``.
+        at: when that was found (seconds since the epoch).
+        message: in words.
+        result: of the call, if it completed.
+        error: of the protocol, if it failed.
+    """
+
+    status: str
+    at: float
+    message: str = ""
+    result: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A question that the client of a task was shown.
+
+    Attributes:
+        number: of the question, from 1: the client knows it by that, and no two have the same.
+        mark: tells it from other questions of the same work.
+    """
+
+    number: int
+    mark: str
+
+
+Record = TypeVar("Record", TaskRecord, Noted, TaskEnd, Asked)
+
+
+class TaskStore:
+    """The tasks of a state directory. All of it blocks, for moments."""
+
+    def __init__(self, path: str) -> None:
+        """Names the directory; it is made with the first task."""
+        self._path = path
+
+    def create(self, record: TaskRecord) -> bool:
+        """Write a task down, on the disk when this returns; returns whether its id was free.
+
+        Raises:
+            StateDirError: it cannot be written.
+        """
+        place = self._place(record.task_id)
+        try:
+            os.makedirs(place, mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise StateDirError(f"{place} cannot be made: {error.strerror}") from error
+        return _first(os.path.join(place, _RECORD), record)
+
+    def find(self, task_id: str) -> TaskRecord | None:
+        """Return a task, which is kept from now on as long as a new one; ``None`` if there is none.
+
+        Raises:
+            CorruptRecordError: its record cannot be read.
+        """
+        place = self._place(task_id)
+        record = _read(TaskRecord, os.path.join(place, _RECORD))
+        if record is not None:
+            with contextlib.suppress(OSError):  # on a full or read-only disk it is found all the same
+                os.utime(place)
+        return record
+
+    def is_to_be_cancelled(self, task_id: str) -> bool:
+        """Tell whether somebody wished a task cancelled."""
+        return os.path.exists(os.path.join(self._place(task_id), _CANCEL))
+
+    def wish_cancel(self, task_id: str) -> None:
+        """Note that a task is to be cancelled."""
+        _first(os.path.join(self._place(task_id), _CANCEL), Noted(at=time.time()))
+
+    def end(self, task_id: str) -> TaskEnd | None:
+        """Return how a task ended, if it has."""
+        return _read(TaskEnd, os.path.join(self._place(task_id), _END))
+
+    def note_end(self, task_id: str, end: TaskEnd) -> TaskEnd:
+        """Note how a task ended, unless that is known; returns what is known then."""
+        return end if _first(os.path.join(self._place(task_id), _END), end) else self.end(task_id) or end
+
+    def asked(self, task_id: str) -> Asked | None:
+        """Return the newest question that the client of a task was shown."""
+        names = os.listdir(self._place(task_id))
+        numbers = [int(found[1]) for name in names if (found := _ASKED.fullmatch(name))]
+        return _read(Asked, self._question(task_id, max(numbers))) if numbers else None
+
+    def ask(self, task_id: str, mark: str) -> Asked | None:
+        """Return the question that a task asks: the newest one if it is that and open, else a new one.
+
+        ``None`` if it is the newest one, and nobody wanted to answer that.
+        """
+        while True:
+            newest = self.asked(task_id)
+            if newest is not None and newest.mark == mark:
+                answer = _read(Noted, self._answer(task_id, newest))
+                if answer is None or answer.declined:
+                    return None if answer else newest
+            new = Asked(number=newest.number + 1 if newest else 1, mark=mark)
+            if _first(self._question(task_id, new.number), new):
+                return new
+
+    def is_answered(self, task_id: str, asked: Asked) -> bool:
+        """Tell whether a question was answered by way of the task."""
+        return os.path.exists(self._answer(task_id, asked))
+
+    def note_answer(self, task_id: str, asked: Asked, *, declined: bool) -> bool:
+        """Note that a question is answered; returns whether nobody had answered it."""
+        return _first(self._answer(task_id, asked), Noted(at=time.time(), declined=declined))
+
+    def _question(self, task_id: str, number: int) -> str:
+        return os.path.join(self._place(task_id), f"asked-{number}.json")
+
+    def _answer(self, task_id: str, asked: Asked) -> str:
+        return os.path.join(self._place(task_id), f"answered-{asked.number}.json")
+
+    def to_be_stopped(self) -> list[TaskRecord]:
+        """Return the tasks that are to be cancelled, and of which nobody knows yet that they have ended."""
+        found: list[TaskRecord] = []
+        for place in self._places():
+            if os.path.exists(f"{place}/{_CANCEL}") and not os.path.exists(f"{place}/{_END}"):
+                with contextlib.suppress(CorruptRecordError):  # nobody can cancel what nobody can read
+                    record = _read(TaskRecord, f"{place}/{_RECORD}")
+                    found += [record] if record else []
+        return found
+
+    def remove(self, before: float) -> None:
+        """Remove tasks for which nobody has asked since a moment (seconds since the epoch)."""
+        for place in self._places():
+            with contextlib.suppress(FileNotFoundError):
+                if os.stat(place).st_mtime < before:
+                    shutil.rmtree(place, ignore_errors=True)
+
+    def _places(self) -> Iterator[str]:
+        with contextlib.suppress(FileNotFoundError):
+            for entry in os.scandir(self._path):
+                yield entry.path
+
+    def _place(self, task_id: str) -> str:
+        name = task_id if _NAME.fullmatch(task_id) else "~" + _hashed(task_id)
+        return os.path.join(self._path, name)
+
+
+def _hashed(task_id: str) -> str:
+    return hashlib.sha256(task_id.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _read(kind: type[Record], path: str) -> Record | None:
+    try:
+        with open(path, "rb") as file:
+            raw: object = json.loads(file.read())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise CorruptRecordError(f"{path} cannot be read: {error}") from error
+    if not isinstance(raw, dict):
+        raise CorruptRecordError(f"{path} does not hold a JSON object")
+    given = cast("dict[str, Any]", raw)
+    try:
+        return kind(**{item.name: given[item.name] for item in fields(kind) if item.name in given})
+    except TypeError as error:  # a field is missing
+        raise CorruptRecordError(f"{path}: {error}") from error
+
+
+def _first(path: str, record: TaskRecord | Noted | TaskEnd | Asked) -> bool:
+    """Write a record, whole and on the disk, unless there is one; returns whether there was none."""
+    temporary = f"{path}.{secrets.token_hex(4)}.new"
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            write_all(descriptor, json.dumps({"version": FORMAT, **vars(record)}).encode())
+            os.fsync(descriptor)
+            os.link(temporary, path)
+        finally:
+            os.close(descriptor)
+            os.unlink(temporary)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise StateDirError(f"{path} cannot be written: {error.strerror}") from error
+    return True

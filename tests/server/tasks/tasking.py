@@ -1,0 +1,100 @@
+"""A client that knows tasks: calls that may come back as one, and the questions that it then asks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar, Literal
+
+from fastmcp import Client
+from mcp.client.extension import ClientExtension, ResultClaim
+from mcp_types import CallToolResult, ElicitResult, Request, Result
+from pydantic import ConfigDict
+
+from tests.patience import until
+
+EXTENSION = "io.modelcontextprotocol/tasks"
+MODERN = "2026-07-28"
+
+
+class Handle(Result):
+    """A task in place of a result, as it came."""
+
+    model_config = ConfigDict(extra="allow")
+    result_type: Literal["task"] = "task"
+
+
+class _Anything(Result):
+    model_config = ConfigDict(extra="allow")
+
+
+class _OfTask(Request[dict[str, Any], str]):
+    name_param: ClassVar[str | None] = "taskId"
+    method: str
+    params: dict[str, Any]
+
+
+class _Knows(ClientExtension):
+    identifier = EXTENSION
+
+    def claims(self) -> list[ResultClaim[Any]]:
+        return [ResultClaim(result_type="task", model=Handle, resolve=_unresolved)]
+
+
+async def _unresolved(handle: Handle, _: Any) -> CallToolResult:
+    raise AssertionError(f"{handle} was to be looked at by the test")
+
+
+async def _answers(*_: Any) -> ElicitResult:
+    return ElicitResult(action="decline")
+
+
+class Tasking:
+    """A connected client."""
+
+    def __init__(self, client: Client[Any]) -> None:
+        self.client = client
+
+    async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        """Call a tool; returns the answer as it stands on the wire: of a task, or of the call."""
+        answer = await self.client.session.call_tool(tool, arguments, allow_claimed=True)
+        return answer.model_dump(by_alias=True, mode="json", exclude_none=True)
+
+    async def start(self, tool: str, **arguments: Any) -> str:
+        """Call a tool whose answer must be a task; returns its id."""
+        task = await self.call(tool, **arguments)
+        assert task["resultType"] == "task", task
+        return task["taskId"]
+
+    async def ask(self, method: str, task_id: str, **more: Any) -> dict[str, Any]:
+        """Ask something of a task."""
+        request = _OfTask(method=method, params={"taskId": task_id, **more})
+        answer = await self.client.session.send_request(request, _Anything)
+        return answer.model_dump(by_alias=True, mode="json", exclude_none=True, exclude={"meta"})
+
+    async def get(self, task_id: str) -> dict[str, Any]:
+        """Look at a task."""
+        return await self.ask("tasks/get", task_id)
+
+    async def become(self, task_id: str, is_so: Callable[[dict[str, Any]], bool], what: str) -> dict[str, Any]:
+        """Look at a task until something is so."""
+
+        async def look() -> bool:
+            return is_so(await self.get(task_id))
+
+        await until(look, what)
+        return await self.get(task_id)
+
+    async def end(self, task_id: str) -> dict[str, Any]:
+        """Look at a task until it has ended."""
+        ends = ("completed", "cancelled", "failed")
+        return await self.become(task_id, lambda now: now["status"] in ends, f"task {task_id} ends")
+
+
+@asynccontextmanager
+async def tasking(server: Any, *, asks: bool = True, knows: bool = True, mode: str = MODERN) -> AsyncGenerator[Tasking]:
+    """Connect a client that can ask a person or not, and knows tasks or not."""
+    handler: Callable[..., Awaitable[Any]] | None = _answers if asks else None
+    extensions = [_Knows()] if knows else []
+    async with Client(server, mode=mode, extensions=extensions, elicitation_handler=handler) as client:
+        yield Tasking(client)

@@ -1,0 +1,227 @@
+"""Jobs as tasks, through a client in this process that has declared that it knows tasks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mcp_background_job.config import load_settings
+from mcp_background_job.jobdir.tasks import TaskStore
+from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.server.build import build_server
+from mcp_background_job.server.fastmcp_names import INVALID_PARAMS, MISSING_REQUIRED_CLIENT_CAPABILITY, MCPError
+from tests.patience import WAIT_S
+from tests.server.tasks.tasking import EXTENSION, Tasking, tasking
+
+pytestmark = pytest.mark.real_process
+
+
+@pytest.fixture
+async def client(manager: JobManager) -> AsyncGenerator[Tasking]:
+    """A client that knows tasks, and can ask a person."""
+    async with tasking(build_server(manager, load_settings())) as client:
+        yield client
+
+
+def _without_times(result: dict[str, Any]) -> dict[str, Any]:
+    """Return a result without what differs from job to job, and what is said of any answer."""
+    result = {name: value for name, value in result.items() if name not in ("resultType", "_meta")}
+    facts = {name: value for name, value in result["structuredContent"].items() if name not in ("job_id", "log_path")}
+    return {**result, "structuredContent": facts, "content": len(result["content"])}
+
+
+async def _held(client: Tasking, command: str, gate: Path, **arguments: Any) -> str:
+    """Start what goes on until a file is written."""
+    started = await client.start("execute_command", command=f"read go < {gate}; {command}", wait_s=0, **arguments)
+    assert started
+    return started
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Path:
+    """A pipe in which a job waits for a line."""
+    path = tmp_path / "gate"
+    os.mkfifo(path)
+    return path
+
+
+def _open(gate: Path) -> None:
+    gate.write_text("go\n")
+
+
+@pytest.mark.parametrize("command", ["echo out; echo err >&2", "echo 1; exit 3"])
+async def test_the_result_of_a_task_is_that_of_the_call_without_tasks(
+    client: Tasking, gate: Path, command: str
+) -> None:
+    task_id = await _held(client, command, gate)
+    working = await client.get(task_id)
+    _open(gate)
+    ended = await client.end(task_id)
+    plain = await client.call("execute_command", command=f"read go < /dev/null; {command}", wait_s=WAIT_S)
+
+    assert (working["status"], working["pollIntervalMs"]) == ("working", 1000)
+    assert working["ttlMs"] > 0
+    assert ended["status"] == "completed"
+    assert _without_times(ended["result"]) == _without_times(plain)
+    assert ended["result"]["structuredContent"]["job_id"] == task_id
+    assert await client.get(task_id) | {"ttlMs": 0} == ended | {"ttlMs": 0}
+
+
+async def test_a_call_that_is_over_in_time_is_no_task(client: Tasking) -> None:
+    answer = await client.call("execute_command", command="echo done", wait_s=WAIT_S)
+    assert answer["resultType"] == "complete"
+    assert answer["structuredContent"]["output"] == "done"
+
+
+async def test_what_a_task_has_told_is_not_told_again(client: Tasking, gate: Path) -> None:
+    first = await _held(client, "true", gate)
+    _open(gate)
+    await client.end(first)
+    second = await _held(client, "true", gate)
+    _open(gate)
+    await client.call("wait_for_job", job_id=[second], wait_s=WAIT_S)
+    listed = await client.call("list_jobs")
+    assert "endings" not in listed["structuredContent"], listed
+
+
+async def test_a_status_message_says_what_a_job_does_and_what_it_waits_for(client: Tasking, gate: Path) -> None:
+    works = await client.start("execute_command", command=f"echo epoch 3 of 10; read go < {gate}", wait_s=0)
+    waits = await client.start("execute_command", command="true", after=[works], wait_s=0)
+    spoken = await client.become(works, lambda now: "epoch 3 of 10" in now["statusMessage"], "its line is told")
+    assert spoken["lastUpdatedAt"] >= spoken["createdAt"]
+    assert works in (await client.get(waits))["statusMessage"]
+    _open(gate)
+    assert (await client.end(waits))["status"] == "completed"
+
+
+async def test_a_cancelled_task_is_a_killed_job(client: Tasking, manager: JobManager) -> None:
+    task_id = await client.start("execute_command", command="trap '' TERM; sleep 600", wait_s=0)
+    assert await client.ask("tasks/cancel", task_id) == {"resultType": "complete"}
+    cancelled = await client.end(task_id)
+    assert (cancelled["status"], "result" in cancelled) == ("cancelled", False)
+    assert (await manager.find(task_id)).status == "killed"
+    assert await client.ask("tasks/cancel", task_id) == {"resultType": "complete"}
+
+
+async def test_a_wait_has_an_id_of_its_own_and_its_cancel_ends_the_wait_alone(client: Tasking, gate: Path) -> None:
+    job_id = await _held(client, "true", gate)
+    given_up = await client.start("wait_for_job", job_id=job_id, wait_s=0.1)
+    kept = await client.start("wait_for_job", job_id=[job_id], wait_s=0.1)
+    await client.ask("tasks/cancel", given_up)
+    assert (await client.get(given_up))["status"] == "cancelled"
+    assert (await client.get(job_id))["status"] == "working"
+    _open(gate)
+    ended = await client.end(kept)
+    assert given_up.startswith("w")
+    assert (
+        ended["result"]["structuredContent"]["jobs"][0] | {"job_id": job_id, "status": "completed"}
+        == (ended["result"]["structuredContent"]["jobs"][0])
+    )
+
+
+async def test_a_wait_shows_the_output_that_the_call_has_not(client: Tasking, tmp_path: Path) -> None:
+    go_on = tmp_path / "go"
+    command = f"echo first; until [ -e {go_on} ]; do sleep 0.05; done; echo second; sleep 600"
+    job = (await client.call("execute_command", command=command, until="first", wait_s=WAIT_S))["structuredContent"]
+    wait = await client.start("wait_for_job", job_id=job["job_id"], until="second", wait_s=0.1)
+    go_on.touch()
+    found = (await client.end(wait))["result"]["structuredContent"]
+    assert (found["why"], found["line"], found["output"]) == ("matched", "second", "second")
+    await client.call("kill_job", job_id=job["job_id"])
+
+
+async def test_work_that_ran_already_is_waited_for_and_not_owned(client: Tasking, gate: Path) -> None:
+    job_id = await _held(client, "true", gate, name="server")
+    again = await client.start("execute_command", command=f"read go < {gate}; true", name="server", wait_s=0)
+    await client.ask("tasks/cancel", again)
+    assert again.startswith("w")
+    assert (await client.get(job_id))["status"] == "working"
+    _open(gate)
+    await client.end(job_id)
+
+
+async def test_a_job_that_asks_is_answered_by_way_of_its_task(client: Tasking) -> None:
+    command = "read -p 'Sure? ' a; read -p 'Really? ' b; echo got $a $b"
+    task_id = await client.start("execute_command", command=command, stdin="pty", wait_s=0)
+    answers, seen = ["yes", "no"], set[str]()
+    while answers:
+        asks = await client.become(task_id, lambda now: now["status"] == "input_required", "it asks")
+        ((key, request),) = asks["inputRequests"].items()
+        if key in seen:
+            continue
+        seen.add(key)
+        assert request["method"] == "elicitation/create"
+        assert ("Sure?" in request["params"]["message"]) == (len(answers) == 2)
+        accepted = {"action": "accept", "content": {"text": answers.pop(0)}}
+        assert await client.ask("tasks/update", task_id, inputResponses={key: accepted, "other": accepted})
+    ended = await client.end(task_id)
+    assert ended["result"]["structuredContent"]["output"].endswith("got yes no")
+
+
+async def test_a_question_that_a_person_declines_is_not_asked_again(client: Tasking) -> None:
+    task_id = await client.start("execute_command", command="read -p 'Sure? ' a", stdin="pty", wait_s=0)
+    asks = await client.become(task_id, lambda now: now["status"] == "input_required", "it asks")
+    (key,) = asks["inputRequests"]
+    await client.ask("tasks/update", task_id, inputResponses={key: {"action": "decline"}})
+    now = await client.get(task_id)
+    assert (now["status"], "Sure?" in now["statusMessage"]) == ("working", True)
+    await client.ask("tasks/cancel", task_id)
+
+
+async def test_a_client_that_cannot_ask_is_told_in_words(manager: JobManager) -> None:
+    async with tasking(build_server(manager, load_settings()), asks=False) as client:
+        task_id = await client.start("execute_command", command="read -p 'Name: ' a", stdin="pty", wait_s=0)
+        now = await client.become(task_id, lambda now: "Name:" in now["statusMessage"], "the question is told")
+        assert now["status"] == "working"
+        await client.ask("tasks/cancel", task_id)
+
+
+async def test_who_has_not_declared_tasks_sees_no_difference(manager: JobManager) -> None:
+    async with tasking(build_server(manager, load_settings()), knows=False) as client:
+        job = await client.call("execute_command", command="sleep 600", wait_s=0)
+        assert (job["resultType"], job["structuredContent"]["status"]) == ("complete", "running")
+        waited = await client.call("wait_for_job", job_id=job["structuredContent"]["job_id"], wait_s=0.1)
+        assert waited["structuredContent"]["why"] == "timeout"
+        for method in ("tasks/get", "tasks/cancel"):
+            with pytest.raises(MCPError) as refused:
+                await client.ask(method, "jaaaaa")
+            assert refused.value.error.code == MISSING_REQUIRED_CLIENT_CAPABILITY
+            assert refused.value.error.data == {"requiredCapabilities": {"extensions": {EXTENSION: {}}}}
+        await client.call("kill_job", job_id=job["structuredContent"]["job_id"])
+
+
+async def test_in_the_older_eras_there_are_no_tasks(manager: JobManager) -> None:
+    async with tasking(build_server(manager, load_settings()), mode="legacy") as client:
+        job = await client.call("execute_command", command="sleep 600", wait_s=0)
+        assert job["structuredContent"]["status"] == "running"
+        with pytest.raises(MCPError):
+            await client.get(job["structuredContent"]["job_id"])
+        await client.call("kill_job", job_id=job["structuredContent"]["job_id"])
+
+
+@pytest.mark.parametrize("task_id", ["jaaaaa", "../jobs", "", "x" * 2000, "w\N{SNOWMAN}"])
+async def test_an_id_that_nobody_knows_is_refused(client: Tasking, task_id: str) -> None:
+    for method in ("tasks/get", "tasks/cancel", "tasks/update"):
+        with pytest.raises(MCPError) as refused:
+            await client.ask(method, task_id, inputResponses={})
+        assert refused.value.error.code == INVALID_PARAMS
+
+
+async def test_a_stop_that_died_with_its_server_is_begun_again(client: Tasking, manager: JobManager) -> None:
+    task_id = await client.start("execute_command", command="sleep 600", wait_s=0)
+    TaskStore(manager.state.tasks).wish_cancel(task_id)  # and then it was killed
+    assert (await client.end(task_id))["status"] == "cancelled"
+
+
+async def test_a_job_that_is_gone_is_the_error_of_the_call(client: Tasking, manager: JobManager, gate: Path) -> None:
+    task_id = await _held(client, "true", gate)
+    _open(gate)
+    await client.call("wait_for_job", job_id=[task_id], wait_s=WAIT_S)
+    await manager.prune(older_than_s=0)
+    gone = await client.get(task_id)
+    assert (gone["status"], gone["result"]["isError"]) == ("completed", True)
+    assert task_id in gone["result"]["content"][0]["text"]
