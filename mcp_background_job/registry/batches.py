@@ -58,6 +58,10 @@ class SqliteBatches:
         """Return the batches of a server, newest first."""
         return self._batches("newest_batches", server=storable(server), limit=limit)
 
+    def ended_since(self, since: float) -> list[Batch]:
+        """Return the batches of all servers that have ended after a moment, in the order of their ends."""
+        return self._batches("ended_batches", since=since)
+
     def counts(self, batch_id: str) -> Counts:
         """Return how many prompts of a batch are where; those that were tried again count once."""
         return count(

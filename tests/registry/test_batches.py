@@ -175,6 +175,8 @@ def test_batches_are_listed_newest_first_and_open_ones_oldest_first(store: Store
         store.batches.create(a_batch(batch_id, created_at=float(place)), [], {})
     store.batches.create(a_batch("there", server=THERE, created_at=9.0), [], {})
     assert store.batches.ended("b1", at=5.0)
+    assert [one.batch_id for one in store.batches.ended_since(4.0)] == ["b1"]
+    assert store.batches.ended_since(5.0) == []
 
     assert [one.batch_id for one in store.batches.newest(HERE, 2)] == ["b2", "b1"]
     assert [one.batch_id for one in store.batches.on_server(HERE)] == ["b3", "b2"]

@@ -135,6 +135,9 @@ VALUES (:batch_id, :server, :created_at, :client, :note, :max_queued, :prompt_ti
 -- batch --
 SELECT * FROM batches WHERE batch_id = :batch_id;
 
+-- ended_batches --
+SELECT * FROM batches WHERE ended_at > :since ORDER BY ended_at, batch_id;
+
 -- newest_batches --
 SELECT * FROM batches WHERE server = :server ORDER BY created_at DESC, batch_id DESC LIMIT :limit;
 
