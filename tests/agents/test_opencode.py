@@ -9,7 +9,9 @@ import pytest
 
 from mcp_background_job.agents.adapters.base import Event
 from mcp_background_job.agents.adapters.opencode import OpencodeParser
+from mcp_background_job.agents.adapters.table import adapter_named
 from mcp_background_job.core.run import RunStatus
+from tests.agents.requests import request
 
 
 def _fed(*messages: dict[str, Any]) -> tuple[OpencodeParser, list[Event]]:
@@ -44,6 +46,23 @@ def test_it_is_completed_if_its_last_step_stopped_and_nothing_went_wrong(
 ) -> None:
     parser, _ = _fed(*messages)
     assert (parser.end and parser.end.status) == status
+
+
+@pytest.mark.parametrize(
+    ("args", "logs"),
+    [
+        ([], ["--print-logs", "--log-level=ERROR"]),
+        (["--agent=plan"], ["--print-logs", "--log-level=ERROR"]),
+        (["--print-logs"], ["--print-logs"]),
+        (["--log-level", "DEBUG"], ["--log-level"]),
+        (["--log-level=DEBUG"], ["--log-level=DEBUG"]),
+    ],
+)
+def test_it_prints_the_errors_in_its_log_unless_somebody_has_chosen_another_log(
+    args: list[str], logs: list[str]
+) -> None:
+    launch = adapter_named("opencode").launch(request(args=args), "/bin/opencode")
+    assert [word for word in launch.argv if "log" in word] == logs
 
 
 @pytest.mark.parametrize(("status", "reason"), [(401, "auth"), (403, "auth"), (418, "api_error")])

@@ -34,6 +34,22 @@ def test_the_first_trouble_is_told_at_once_and_then_a_line_in_ten_seconds() -> N
     assert told == ["Attempt 1 failed with status 429. Retrying with backoff...", "Attempt 4 failed", "waiting"]
 
 
+def test_a_line_of_a_structured_log_is_told_by_what_it_says() -> None:
+    logged = "timestamp=2026-11-28T17:11:24.005Z level=ERROR run=a7b6a742 "
+    lines = (
+        f'{logged}message="stream error" providerID=fake small=false error.error="AI_APICallError: Too \\"many\\""',
+        f"{logged}message=process session.id=ses_1 error=ECONNREFUSED stack=x",
+        f"{logged}session.id=ses_1",
+        "an error with timestamp=1 and message=none",
+    )
+    assert _told(Stderr(began_at=0.0), *((at * INTERVAL_S, line) for at, line in enumerate(lines, 1))) == [
+        'stream error: AI_APICallError: Too \\"many\\"',
+        "process: ECONNREFUSED",
+        lines[2],
+        lines[3],
+    ]
+
+
 def test_a_greeting_is_not_told_and_what_comes_later_is() -> None:
     stderr = Stderr(began_at=100.0)
     assert _told(stderr, (100.1, "Reading prompt from stdin..."), (100 + INTERVAL_S, "still here")) == ["still here"]

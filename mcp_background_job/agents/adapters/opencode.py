@@ -7,7 +7,7 @@ It may read and edit files in the workspace, and has no tool that runs commands:
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from mcp_background_job.agents.adapters import options
@@ -41,6 +41,13 @@ _SAFE = {"*": "deny"} | dict.fromkeys(
     ("read", "glob", "grep", "list", "lsp", "edit", "todoread", "todowrite", "task", "skill"), "allow"
 )
 _ALL = {"*": "allow"}
+
+#: It tries again for minutes to reach its model, and tells only its log.
+_ERRORS = ("--print-logs", "--log-level=ERROR")
+
+
+def _chooses_logs(args: Sequence[str]) -> bool:
+    return any(word.partition("=")[0] in ("--print-logs", "--log-level") for word in args)
 
 
 class OpencodeParser(LineParser):
@@ -140,13 +147,14 @@ class OpencodeAdapter:
     def launch(self, request: RunRequest, binary: str) -> Launch:
         options.refuse_schema(request, "opencode")
         full_access = options.flag(request.config, "full_access")
-        argv = [binary, "run", "--format=json"]
+        args = options.strings(request.config, "args")
+        argv = [binary, "run", "--format=json", *([] if _chooses_logs(args) else _ERRORS)]
         if model := options.string(request.config, "model"):
             argv.append(f"--model={model}")
         if session := options.session(request):
             argv.append(f"--session={session}")
         return Launch(
-            argv=(*argv, *options.strings(request.config, "args")),
+            argv=(*argv, *args),
             env={"OPENCODE_PERMISSION": json.dumps(_ALL if full_access else _SAFE)},
             pass_env=(
                 *("OPENCODE_CONFIG", "OPENCODE_CONFIG_CONTENT", "OPENCODE_CONFIG_DIR", "OPENCODE_DISABLE_AUTOUPDATE"),

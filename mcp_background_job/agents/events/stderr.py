@@ -25,6 +25,16 @@ _KEPT = 4 * _SHOWN
 #: The first line that speaks of trouble is told at once. Others wait for the first interval: agents greet on stderr.
 _TROUBLE = re.compile(r"retry|retri|attempt|error|fail|limit|quota|time(?:d|out)|overload|unavailable", re.IGNORECASE)
 
+#: A line of a structured log (logfmt), as opencode's is, and what it has to say: its message and its errors.
+_LOGGED = re.compile(r"timestamp=\S+ level=\w+ ")
+_SAID = re.compile(r' (?:message|error(?:\.\w+)?)=(?:"((?:[^"\\]|\\.)*)"|(\S+))')
+
+
+def _told_by(line: str) -> str:
+    if not _LOGGED.match(line):
+        return line
+    return ": ".join(quoted or bare for quoted, bare in _SAID.findall(line)) or line
+
 
 @dataclass
 class Stderr:
@@ -55,7 +65,7 @@ class Stderr:
         self.unfinished = unfinished[-_KEPT:]
         told: list[Event] = []
         for line in lines:
-            words = one_line(plain_lines(line.encode("latin-1").decode("utf-8", "replace")), _SHOWN)
+            words = one_line(_told_by(plain_lines(line.encode("latin-1").decode("utf-8", "replace"))), _SHOWN)
             if words and self._is_due(words, part.at):
                 self.told_at = part.at
                 told.append(Event(EventType.REASONING, {"text": words, "stderr": True}))
