@@ -193,6 +193,11 @@ class RunManager:
         next_offset = offset + limit if offset + limit < len(rows) else None
         return Listed(await self._with_waits(runs), next_offset, await self._catalog.elsewhere(choice))
 
+    async def newest(self, project: str, limit: int) -> list[RunRow]:
+        """Return the newest runs of a project as the index has them: of one that may not be over, not how it is."""
+        await self._catalog.sync()
+        return await self._catalog.rows(RunChoice(project=project), limit=limit)
+
     async def _live(self, choice: RunChoice, until: float) -> dict[RunRow, Run]:
         """Return the chosen runs among those of which the index does not know that they are over."""
         rows = [row for row in await self._catalog.live() if choice.backend in (None, row.backend)]

@@ -42,6 +42,7 @@ from mcp_background_job.comfyui.sessions.sessions import Sessions
 from mcp_background_job.comfyui.wire.client import Client
 from mcp_background_job.comfyui.wire.endpoint import Endpoint
 from mcp_background_job.comfyui.wire.events import EventStream
+from mcp_background_job.comfyui.wire.queue_events import QueueEvents
 from mcp_background_job.comfyui.wire.trouble import Trouble
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.executors import lanes, locks
@@ -195,6 +196,13 @@ class ComfyUI:
         batches, unsent = await self.queue.cancel_waiting(by=by)
         cancelled = await self.canceller.cancel(prompt_id, clear_pending=clear_pending, pending_only=pending_only)
         return replace(cancelled, batches=batches, unsent=unsent)
+
+    @contextlib.asynccontextmanager
+    async def watching_queue(self) -> AsyncGenerator[QueueEvents]:
+        """Hear of each change of the server's queue meanwhile."""
+        events = QueueEvents(self.endpoint)
+        async with events.listening():
+            yield events
 
     async def free(self) -> Freed:
         """Unload models and free memory, see ``freeing.free``."""

@@ -26,7 +26,9 @@ from mcp_background_job.jobs.waiting.wait import WaitRequest
 from mcp_background_job.server.context import Callers
 from mcp_background_job.server.door import Door
 from mcp_background_job.server.fastmcp_names import AuthProvider, FastMCP, Tool
-from mcp_background_job.server.resources import register_resources
+from mcp_background_job.server.resources.shelf import Contents, Shelf
+from mcp_background_job.server.served import Served
+from mcp_background_job.server.subscriptions.offered import Subscriptions
 from mcp_background_job.server.tasks.extension import TasksExtension
 from mcp_background_job.server.toolbox import Toolbox
 from mcp_background_job.server.toolsets.facts import look_around
@@ -111,6 +113,7 @@ def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider 
                     chore.cancel()
                 await tasks.close()
                 await starting
+                await subscriptions.close()
                 await manager.inheritance.close()
         await comfyui.close()
         await runs.close()
@@ -142,8 +145,10 @@ def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider 
     offered.whenever_more.append(tell_of_more)
     mcp.add_provider(toolbox)
     mcp.add_extension(tasks)
-    if "jobs" in offered.toolsets:
-        register_resources(mcp, manager, callers)
+    served = Served(manager, comfyui.open, runs.open, callers, offered.toolsets)
+    mcp.add_provider(Shelf(lambda: _contents(served)))
+    subscriptions = Subscriptions(mcp, served, offered.whenever_more)
+    subscriptions.register()
     return mcp
 
 
@@ -209,6 +214,12 @@ def _keeper(settings: Settings, manager: JobManager, toolbox: Toolbox[Toolset]) 
     return Keeper(
         TaskStore(manager.state.tasks), tool_named, manager.news, keep_s=settings.keep_days * _SECONDS_PER_DAY
     )
+
+
+def _contents(served: Served) -> Contents:
+    from mcp_background_job.server.resources.contents import Everything  # noqa: PLC0415  the handshake does without
+
+    return Everything(served)
 
 
 async def _keep_house(manager: JobManager, runs: Door[RunManager], tasks: TasksExtension, interval_s: float) -> None:

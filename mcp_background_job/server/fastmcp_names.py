@@ -11,6 +11,9 @@ from typing import Any, cast
 
 from fastmcp import FastMCP
 from fastmcp.exceptions import FastMCPError
+from fastmcp.prompts.base import Prompt, PromptArgument
+from fastmcp.resources.base import Resource
+from fastmcp.resources.template import ResourceTemplate
 from fastmcp.server.auth import AccessToken, AuthProvider, TokenVerifier
 from fastmcp.server.context import Context, reset_transport, set_transport
 from fastmcp.server.dependencies import get_context, get_http_request
@@ -21,10 +24,12 @@ from fastmcp.utilities.components import FastMCPComponent
 from fastmcp.utilities.logging import temporary_log_level
 from fastmcp.utilities.versions import VersionSpec
 from mcp.server.connection import Connection
+from mcp.server.context import ServerRequestContext
 from mcp.server.stdio import stdio_server
 from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import MCP_NAME_HEADER, decode_header_value
 from mcp.shared.message import SessionMessage
+from mcp.shared.subscriptions import SUBSCRIPTION_ID_META_KEY
 from mcp_types import (
     CLIENT_CAPABILITIES_META_KEY,
     INTERNAL_ERROR,
@@ -32,15 +37,25 @@ from mcp_types import (
     INVALID_REQUEST,
     PARSE_ERROR,
     CallToolResult,
+    Completion,
+    CompletionArgument,
+    CompletionContext,
+    EmptyResult,
     ErrorData,
     ImageContent,
     JSONRPCError,
     JSONRPCNotification,
     ListRootsRequest,
     ListRootsResult,
+    PromptReference,
     RequestParams,
+    ResourceTemplateReference,
+    SubscribeRequestParams,
+    SubscriptionFilter,
+    SubscriptionsListenRequestParams,
     TextContent,
     ToolAnnotations,
+    UnsubscribeRequestParams,
     jsonrpc_message_adapter,
 )
 from mcp_types import Tool as McpTool
@@ -56,10 +71,15 @@ __all__ = [
     "MISSING_REQUIRED_CLIENT_CAPABILITY",
     "MODERN_PROTOCOL_VERSIONS",
     "PARSE_ERROR",
+    "SUBSCRIPTION_ID_META_KEY",
     "AccessToken",
     "AuthProvider",
+    "Completion",
+    "CompletionArgument",
+    "CompletionContext",
     "Connection",
     "Context",
+    "EmptyResult",
     "ErrorData",
     "FastMCP",
     "FastMCPComponent",
@@ -71,16 +91,28 @@ __all__ = [
     "McpTool",
     "MethodBinding",
     "Middleware",
+    "Prompt",
+    "PromptArgument",
+    "PromptReference",
     "Provider",
     "RequestParams",
+    "Resource",
+    "ResourceTemplate",
+    "ResourceTemplateReference",
     "ServerExtension",
+    "ServerRequestContext",
     "SessionMessage",
+    "SubscribeRequestParams",
+    "SubscriptionFilter",
+    "SubscriptionsListenRequestParams",
     "TextContent",
     "TokenVerifier",
     "Tool",
     "ToolAnnotations",
     "ToolResult",
+    "UnsubscribeRequestParams",
     "VersionSpec",
+    "answer_requests",
     "can_elicit",
     "connection_of",
     "connection_to_tell",
@@ -91,6 +123,7 @@ __all__ = [
     "jsonrpc_message_adapter",
     "mcp_result",
     "name_in_header",
+    "notify_on_stream",
     "serve_streams",
     "serving_stdio",
     "stdio_server",
@@ -125,7 +158,7 @@ def http_header(name: str) -> str:
     return value.encode("latin-1").decode("utf-8", "surrogateescape")
 
 
-def connection_of(context: Context) -> Connection:
+def connection_of(context: Context | ServerRequestContext[Any, Any]) -> Connection:
     """Return the connection that a request came by; in the newest era of the protocol each has its own."""
     return context.session._connection  # noqa: SLF001  it has no public name
 
@@ -206,3 +239,13 @@ def mcp_result(result: ToolResult) -> dict[str, Any]:
         _meta=result.meta,
     )
     return told.model_dump(by_alias=True, mode="json", exclude_none=True)
+
+
+def answer_requests(server: FastMCP[Any], method: str, params: type[Any], handler: Any) -> None:
+    """Have requests of a method answered: the handler gets their context and parameters, and returns the result."""
+    server._mcp_server.add_request_handler(method, params, handler)  # noqa: SLF001  it has no public name
+
+
+async def notify_on_stream(context: ServerRequestContext[Any, Any], method: str, params: dict[str, Any]) -> None:
+    """Send a notification that belongs to a request which is not answered yet."""
+    await context.session._request_outbound.notify(method, params)  # noqa: SLF001  it has no public name

@@ -60,7 +60,8 @@ class Watched:
         self.life = Change()
         self.output = Change()
         self.subscribers = 0
-        self.output_subscribers = 0
+        #: Of each who subscribed to its output, how seldom they need to hear of it (seconds).
+        self.paces: list[float] = []
         self._hub = hub
         self._job_id = job_id
         self._channel: Channel | None = None
@@ -94,7 +95,7 @@ class Watched:
     async def _follow(self) -> None:
         while True:
             seen = await self.refresh()
-            if self.output_subscribers:
+            if self.paces:
                 await self.measure()  # after the look: all that an ended job wrote is there by then
             self._tell_life()
             if seen.state is State.EXITED:
@@ -118,7 +119,7 @@ class Watched:
         while True:
             try:
                 # No news are asked for while output gathers. The end of the job comes all the same, and at once.
-                async with asyncio.timeout(self._hub.gather_s if gathers else None):
+                async with asyncio.timeout(self._gather_s if gathers else None):
                     news = await channel.news()
             except TimeoutError:
                 gathers = False
@@ -128,6 +129,11 @@ class Watched:
                 return
             await self._take(news, channel)
             gathers = True
+
+    @property
+    def _gather_s(self) -> float:
+        """How long output is let come in before anybody looks at it."""
+        return max(self._hub.gather_s, min(self.paces, default=0.0))
 
     async def _take(self, news: News, channel: Channel) -> None:
         if news.size > self.size:
@@ -144,7 +150,7 @@ class Watched:
 
     def _ask(self, channel: Channel) -> None:
         # The runner knows one question of each connection. A second one takes the place of the first.
-        channel.ask_for_news(self.size if self.output_subscribers else _NEVER, leader_exited=self.leader_exited)
+        channel.ask_for_news(self.size if self.paces else _NEVER, leader_exited=self.leader_exited)
 
     def _measured(self) -> tuple[int, float | None]:
         store = self._hub.places.store_of(self._job_id)
@@ -180,16 +186,17 @@ class Hub:
 
     @property
     def gather_s(self) -> float:
-        """How long output is let come in before anybody looks at it."""
+        """How long output is let come in at least: what all who wait cost is spread."""
         return min(max(_GATHER_S, _GATHER_PER_SUBSCRIBER_S * self.subscribers), _LONGEST_GATHER_S)
 
     @contextlib.asynccontextmanager
-    async def watching(self, job_id: str, *, output: bool) -> AsyncGenerator[Watched]:
-        """Subscribe to a job: to its life, and if asked for to its output."""
+    async def watching(self, job_id: str, *, output: bool, every_s: float = 0.0) -> AsyncGenerator[Watched]:
+        """Subscribe to a job: to its life, and if asked for to its output, of which to hear so seldom is enough."""
         watched = self._joined(job_id)
         watched.subscribers += 1
         self.subscribers += 1
-        watched.output_subscribers += output
+        paces = [every_s] if output else []
+        watched.paces += paces
         try:
             if watched.seen is not None:
                 await watched.refresh()  # what others wait for may be older than this caller's question
@@ -197,7 +204,8 @@ class Hub:
                 await watched.wish_for_output()
             yield watched
         finally:
-            watched.output_subscribers -= output
+            for pace in paces:
+                watched.paces.remove(pace)
             self.subscribers -= 1
             watched.subscribers -= 1
             if not watched.subscribers:

@@ -1,0 +1,5 @@
+"""Tells clients, unasked, what has changed of what they follow: who follows costs little, and nobody nothing.
+
+``Board`` has one task for each thing that is followed, whoever follows it. What it notices goes into the ``Outbox`` of
+each follower, which holds one notice of each thing at most; so a client that does not read holds up nobody.
+"""
