@@ -13,11 +13,12 @@ CLAUDE := $(AGENTS)/claude/node_modules/.bin/claude
 GEMINI := $(AGENTS)/gemini/node_modules/.bin/gemini
 OPENCODE := $(AGENTS)/opencode/node_modules/.bin/opencode
 COPILOT := $(AGENTS)/copilot/node_modules/.bin/copilot
+MCPB := $(AGENTS)/mcpb/node_modules/.bin/mcpb
 
 # The front end of ComfyUI with its templates, and what drives a browser.
 FRONT_END := $(VENV)/front-end
 
-.PHONY: demo demo-comfyui test pytest test-agents test-front-end check rules types nightly bench format lock clean
+.PHONY: plugin demo demo-comfyui test pytest test-agents test-front-end check rules types nightly bench format lock clean
 
 demo: $(READY)  ## see it work: about half a minute
 	$(BIN)/mcp-background-job demo
@@ -31,7 +32,7 @@ test: rules  ## everything that must hold: rules, rooms, types, tests; on a load
 pytest: $(READY)
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not nightly"
 
-test-agents: $(CODEX) $(CLAUDE) $(GEMINI) $(OPENCODE) $(COPILOT)  ## real agents, against a model on loopback: installs 1.5 GB; minutes
+test-agents: $(CODEX) $(CLAUDE) $(GEMINI) $(OPENCODE) $(COPILOT) $(MCPB)  ## real agents, against a model on loopback: installs 1.5 GB; minutes
 	$(BIN)/python -m pytest -m real_agents --timeout 300
 
 test-front-end: $(FRONT_END)  ## the real front end of ComfyUI, in Debian's Chromium: installs 250 MB; minutes
@@ -49,7 +50,8 @@ $(CLAUDE): PACKAGE := @anthropic-ai/claude-code@2.1.332
 $(GEMINI): PACKAGE := @google/gemini-cli@0.61.0
 $(OPENCODE): PACKAGE := opencode-ai@1.18.33
 $(COPILOT): PACKAGE := @github/copilot@1.0.102
-$(CODEX) $(CLAUDE) $(GEMINI) $(OPENCODE) $(COPILOT): Makefile | $(READY)
+$(MCPB): PACKAGE := @anthropic-ai/mcpb@2.1.2
+$(CODEX) $(CLAUDE) $(GEMINI) $(OPENCODE) $(COPILOT) $(MCPB): Makefile | $(READY)
 	command -v npm >/dev/null || exit 0; \
 		npm install --silent --no-fund --no-audit --prefix $(AGENTS)/$(@F) $(PACKAGE) && touch $@
 
@@ -74,6 +76,9 @@ coverage: $(READY)  ## with branches, processes that the tests start included
 
 bench: $(READY)  ## measure against the bars, and write docs/benchmarks.md
 	$(BIN)/python -m bench --write $(if $(PEER),--peer "$(PEER)")
+
+plugin: $(READY)  ## write the files of plugin/ anew, from their table
+	$(BIN)/python -m mcp_background_job.install.plugin .
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -10,6 +10,7 @@ The map of the house, from the street to the cellar; a room imports only rooms b
 * ``config``     settings, read from the environment
 * ``comfyui``    control of a ComfyUI: its prompts, and its process whoever started it
 * ``agents``     runs of other coding agents: their events, questions and ends
+* ``install``    this server in the configuration files of clients, and the files for hosts of plugins
 * ``jobs``       control of jobs: start, tail, wait, interact, kill, restart, list, prune
 * ``executors``  where jobs run, and what keeps their files: places and stores; today's one place is this machine
 * ``processes``  facts about live processes (psutil lives here)

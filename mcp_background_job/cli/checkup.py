@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import os
 import platform
 import shutil
 import stat
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from mcp_background_job import __version__
@@ -17,6 +19,8 @@ from mcp_background_job.core.states import State
 from mcp_background_job.core.text import size
 from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.executors import lanes
+from mcp_background_job.install.clients import Machine
+from mcp_background_job.install.reaching import Installed, look
 from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, JOB_ID_VARIABLE
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.server.toolsets.facts import look_around
@@ -49,6 +53,7 @@ class Findings:
         environment: where that of jobs that are started from here comes from.
         jobs: how many are live, and how many there are.
         comfyui: whether it answers, and where.
+        clients: those that have this server, and how many of its tools each reaches.
         kernel: what the kernel offers.
         warnings: what could be better.
         problems: what is wrong.
@@ -63,6 +68,7 @@ class Findings:
     environment: str = ""
     jobs: dict[str, int] = field(default_factory=dict[str, int])
     comfyui: dict[str, Any] = field(default_factory=dict[str, Any])
+    clients: list[Installed] = field(default_factory=list[Installed])
     kernel: dict[str, bool] = field(default_factory=kernel.offers)
     warnings: list[str] = field(default_factory=list[str])
     problems: list[str] = field(default_factory=list[str])
@@ -104,6 +110,16 @@ async def _choices(manager: JobManager, settings: Settings) -> list[Choice]:
     if settings.toolsets == AUTO:
         return choices(await lanes.look(look_around, manager.state, manager.inheritance.known))
     return [Choice(toolset, toolset in settings.toolsets, "as it is set") for toolset in TOOLSETS]
+
+
+def examine_clients(findings: Findings) -> None:
+    """Look at which clients have this server, and start it as they would."""
+    findings.clients = asyncio.run(look(Machine(), Path.cwd()))
+    findings.problems += [
+        f"{one.client} does not reach this server: {one.why} ({one.path}); run install {one.client}"
+        for one in findings.clients
+        if one.why
+    ]
 
 
 def blame(findings: Findings, error: BackgroundJobError) -> None:

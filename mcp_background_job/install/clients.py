@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from mcp_background_job.install import script
 from mcp_background_job.install.jsonc import Jsonc
 from mcp_background_job.install.toml import Toml
 from mcp_background_job.install.wishes import Element, Entry, Format, Wish
@@ -22,6 +23,9 @@ HOOK_TIMEOUT_S = 3600
 
 #: How long Codex waits for the server's first answer, in seconds; its own 10 are few on a busy machine.
 _STARTUP_TIMEOUT_S = 30
+
+#: What Gemini CLI grants a request by default. Without it, ``gemini mcp list`` waits 5 s: few on a busy machine.
+_GEMINI_TIMEOUT_MS = 600_000
 
 Name = Literal["claude-code", "claude-desktop", "codex", "cursor", "gemini", "opencode", "vscode", "windsurf", "zed"]
 
@@ -95,6 +99,14 @@ class Client:
         path = self.file(machine, project)
         return Wanted(path, self._kind, Entry((*self._keys, SERVER), self.entry(command))) if path else None
 
+    def read(self, text: str) -> dict[str, Any]:
+        """Return what its file of servers says.
+
+        Raises:
+            ValueError: it cannot be parsed.
+        """
+        return self._kind.read(text)
+
     def command_in(self, value: dict[str, Any]) -> tuple[list[str], dict[str, str]] | None:
         """Return the command line and the variables by which its file starts this server; None if it does not."""
         found = Entry((*self._keys, SERVER), {}).found_in(value)
@@ -103,7 +115,7 @@ class Client:
         return self._command_of(cast("dict[str, Any]", found))
 
     def _command_of(self, entry: dict[str, Any]) -> tuple[list[str], dict[str, str]]:
-        return [entry["command"], *entry.get("args", [])], entry.get("env") or {}
+        return _words(entry["command"]) + _words(entry.get("args")), _variables(entry.get("env"))
 
     def _hook_command(self, command: list[str]) -> str:
         return shlex.join([*command, *self._hook_words()])
@@ -192,6 +204,9 @@ class Gemini(Client):
     def file(self, machine: Machine, project: Path | None) -> Path:
         return (project or machine.folder("GEMINI_CLI_HOME")) / ".gemini" / "settings.json"
 
+    def entry(self, command: list[str]) -> dict[str, Any]:
+        return {**super().entry(command), "timeout": _GEMINI_TIMEOUT_MS}
+
     def hook(self, machine: Machine, project: Path | None, command: list[str]) -> Wanted:
         value = {"hooks": [_hook(self._hook_command(command), HOOK_TIMEOUT_S * 1000)]}
         return Wanted(self.file(machine, project), _JSONC, Element(("hooks", "AfterAgent"), value, self.mark))
@@ -212,8 +227,12 @@ class OpenCode(Client):
     def entry(self, command: list[str]) -> dict[str, Any]:
         return {"type": "local", "command": command, "enabled": True}
 
+    def hook(self, machine: Machine, project: Path | None, command: list[str]) -> Wanted:
+        folder = project / ".opencode" if project else machine.config / "opencode"
+        return Wanted(folder / "plugins" / f"{script.NAME}.js", script.Script(), script.plugin(command))
+
     def _command_of(self, entry: dict[str, Any]) -> tuple[list[str], dict[str, str]]:
-        return list(entry["command"]), entry.get("environment") or {}
+        return _words(entry["command"]), _variables(entry.get("environment"))
 
 
 class VSCode(Client):
@@ -267,6 +286,16 @@ CLIENTS: tuple[Client, ...] = (
 def client(name: Name) -> Client:
     """Return the client of this name."""
     return next(known for known in CLIENTS if known.name == name)
+
+
+def _words(said: Any) -> list[str]:
+    """Return the words of a command line that people wrote, which may be anything."""
+    return [*map(str, cast("list[Any]", said))] if isinstance(said, list) else [said] if isinstance(said, str) else []
+
+
+def _variables(said: Any) -> dict[str, str]:
+    known = cast("dict[str, Any]", said) if isinstance(said, dict) else {}
+    return {name: str(value) for name, value in known.items()}
 
 
 def _hook(command: str, timeout: int) -> dict[str, Any]:

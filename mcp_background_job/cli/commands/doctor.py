@@ -8,18 +8,22 @@ from collections.abc import Iterable
 from mcp_background_job.app import build
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson
-from mcp_background_job.cli.checkup import Findings, blame, examine, examine_jobs
+from mcp_background_job.cli.checkup import Findings, blame, examine, examine_clients, examine_jobs
 from mcp_background_job.cli.comfyui import checkup as comfyui_checkup
 from mcp_background_job.cli.wording import typed
 from mcp_background_job.comfyui.wire.endpoint import endpoint_of
 from mcp_background_job.config import Settings, load_comfyui_settings, load_settings
 from mcp_background_job.core.text import size
 from mcp_background_job.errors import BackgroundJobError
+from mcp_background_job.install.reaching import Installed
 from mcp_background_job.jobs.manager import JobManager
 
 
 def doctor(*, as_json: AsJson = False) -> int:
     """Show the settings in force and where each comes from, state directory, machine, ComfyUI, and what is wrong.
+
+    Also shows which clients have this server. Each command line in their files is started once, asked for its tools,
+    and ended; one that only a file of the current directory has is not, since a repository may have brought it.
 
     Args:
         as_json: Print JSON, with the same field names everywhere.
@@ -33,6 +37,7 @@ def doctor(*, as_json: AsJson = False) -> int:
     except BackgroundJobError as error:
         blame(findings, error)
     findings.comfyui = asyncio.run(comfyui_checkup.examine(endpoint))
+    examine_clients(findings)
     if as_json:
         terminal.as_json(findings.as_dict())
     else:
@@ -63,6 +68,7 @@ def _write(findings: Findings) -> None:
     jobs = {**findings.jobs, "environment from": findings.environment}
     _section("jobs", ((name, str(value)) for name, value in jobs.items() if value != ""))
     _section("ComfyUI", _comfyui(findings))
+    _section("clients", ((one.client, _client(one)) for one in findings.clients))
     _section("kernel", ((name, "yes" if there else "no") for name, there in findings.kernel.items()))
     _section("warnings", ((text, "") for text in findings.warnings))
     _section("problems", ((text, "") for text in findings.problems))
@@ -104,3 +110,9 @@ def _comfyui(findings: Findings) -> list[tuple[str, str]]:
     if known["reachable"]:
         return [("url", known["url"]), ("answers", f"yes, version {known['version']}")]
     return [("url", known["url"]), ("answers", f"no ({known['why']}): {typed(known['detail'])}")]
+
+
+def _client(one: Installed) -> str:
+    missed = "not reached" if one.why else "not tried"
+    reached = missed if one.tools is None else f"reached, {one.tools} tools"
+    return f"{reached}  ({one.path})"

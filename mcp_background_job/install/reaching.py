@@ -1,0 +1,155 @@
+"""Which clients have this server, and whether the command line that they have starts it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+from mcp_background_job.errors import InvalidRequestError
+from mcp_background_job.install import files
+from mcp_background_job.install.clients import CLIENTS, Client, Machine
+
+#: Until a server has said what it is and which tools it has: it takes a second to start, and ten on a busy machine.
+_HANDSHAKE_S = 30.0
+
+#: Until a server whose input is closed has ended by itself.
+_END_S = 5.0
+
+_INITIALIZE = {
+    "protocolVersion": "2025-06-18",
+    "capabilities": {},
+    "clientInfo": {"name": "mcp-background-job doctor", "version": "1"},
+}
+
+#: Of one line that a server writes: its list of tools is one.
+_MAX_LINE = 4 * 1024**2
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A client's file that starts this server.
+
+    Attributes:
+        client: its name.
+        path: of the file.
+        command: the command line there; empty if the file cannot be read.
+        tools: how many tools the server has that it starts; None if it starts none, or was not tried.
+        why: why it starts none; empty if it was not tried.
+    """
+
+    client: str
+    path: str
+    command: list[str]
+    tools: int | None = None
+    why: str = ""
+
+
+async def look(machine: Machine, project: Path) -> list[Installed]:
+    """Return what clients have, each command line tried once.
+
+    Args:
+        machine: where their files are.
+        project: the directory whose files for one project are looked at too. A repository may have brought these with
+            it: a command line of theirs is only tried if one of the user's own files has it too.
+    """
+    own = [found for client in CLIENTS if (found := _configured(client, client.file(machine, None)))]
+    brought = [found for client in CLIENTS if (found := _configured(client, client.file(machine, project)))]
+    tried: dict[str, asyncio.Task[Installed]] = {}
+    async with asyncio.TaskGroup() as group:
+        for one, variables in own:
+            if _key(one, variables) not in tried:
+                tried[_key(one, variables)] = group.create_task(_reached(one, machine, variables))
+    return [_with_result(one, tried.get(_key(one, variables))) for one, variables in own + brought]
+
+
+def _key(one: Installed, variables: dict[str, str]) -> str:
+    return json.dumps([one.command, variables])
+
+
+def _with_result(one: Installed, tried: asyncio.Task[Installed] | None) -> Installed:
+    return replace(one, tools=tried.result().tools, why=one.why or tried.result().why) if tried else one
+
+
+def _configured(client: Client, path: Path | None) -> tuple[Installed, dict[str, str]] | None:
+    """Return how a client's file starts this server; None if it does not."""
+    if path is None:
+        return None
+    try:
+        text = files.read(path)
+        if text is None or (found := client.command_in(client.read(text))) is None:
+            return None
+    except (InvalidRequestError, ValueError) as error:
+        return Installed(client.name, str(path), [], why=f"its file cannot be read: {error}"), {}
+    command, variables = found
+    return Installed(client.name, str(path), command), variables
+
+
+async def _reached(one: Installed, machine: Machine, variables: dict[str, str]) -> Installed:
+    """Start a server as the client would, ask for its tools, and end it."""
+    if not one.command:
+        return one
+    try:
+        server = await asyncio.create_subprocess_exec(
+            *one.command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env={**machine.environ, **variables}, limit=_MAX_LINE
+        )
+    except OSError as error:
+        return replace(one, why=f"it cannot be started: {error.strerror}")
+    try:
+        tools = await asyncio.wait_for(_tools(server), _HANDSHAKE_S)
+    except TimeoutError:
+        return replace(one, why=f"it did not answer within {_HANDSHAKE_S:g} s")
+    except (OSError, EOFError, ValueError):
+        return replace(one, why="it ended or wrote something else than MCP")
+    finally:
+        await _end(server)
+    return replace(one, tools=tools)
+
+
+async def _tools(server: Process) -> int:
+    await _asked(server, 1, "initialize", _INITIALIZE)
+    _say(server, {"method": "notifications/initialized"})
+    return len((await _asked(server, 2, "tools/list", {}))["tools"])
+
+
+async def _asked(server: Process, number: int, method: str, params: dict[str, Any]) -> dict[str, Any]:
+    """Return the result of a request.
+
+    Raises:
+        EOFError: the server ended.
+        ValueError: it wrote something that is no answer.
+    """
+    _say(server, {"id": number, "method": method, "params": params})
+    assert server.stdout  # noqa: S101  a pipe was asked for
+    while line := await server.stdout.readline():
+        message = _object(json.loads(line))
+        if message.get("id") == number:
+            return _object(message.get("result"))
+    raise EOFError
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError("no object")  # noqa: TRY004  the server's fault, not the caller's
+    return cast("dict[str, Any]", value)
+
+
+def _say(server: Process, message: dict[str, Any]) -> None:
+    assert server.stdin  # noqa: S101  a pipe was asked for
+    server.stdin.write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
+
+
+async def _end(server: Process) -> None:
+    """End a server as clients do: its input closes, and it goes; else it is killed."""
+    assert server.stdin  # noqa: S101  a pipe was asked for
+    server.stdin.close()
+    try:
+        await asyncio.wait_for(server.wait(), _END_S)
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            server.kill()
+        await server.wait()
