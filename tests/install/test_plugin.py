@@ -7,7 +7,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -74,10 +74,10 @@ def test_the_entry_of_the_registry_points_at_a_file_of_a_release() -> None:
 
 def _strings(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
-        for item in value.values():
+        for item in cast("dict[str, Any]", value).values():
             yield from _strings(item)
     elif isinstance(value, list):
-        for item in value:
+        for item in cast("list[Any]", value):
             yield from _strings(item)
     elif isinstance(value, str):
         yield value

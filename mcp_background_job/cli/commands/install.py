@@ -80,18 +80,18 @@ def uninstall(
 
 
 def _make(changes: list[Change], *, dry_run: bool, as_json: bool) -> None:
-    """Show all changes, and then make them."""
-    if as_json:
-        shown = [{"path": str(change.path), "difference": change.difference()} for change in changes]
-        terminal.as_json({"changes": shown, "written": bool(changes) and not dry_run})
-    else:
+    """Show all changes, and then make them; JSON says what was done, so it comes afterwards."""
+    if not as_json:
         for change in changes:
             terminal.line(change.difference())
-    terminal.flush()
+        terminal.flush()
     if not dry_run:
         records = _records()
         for change in changes:
             change.make(records)
+    if as_json:
+        shown = [{"path": str(change.path), "difference": change.difference()} for change in changes]
+        terminal.as_json({"changes": shown, "written": bool(changes) and not dry_run})
 
 
 def _report(chosen: Client, changes: list[Change], *, dry_run: bool, nothing: str) -> None:
