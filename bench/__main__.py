@@ -24,6 +24,7 @@ from bench.measurements.queue import measure_batch_dispatch, measure_batch_size
 from bench.measurements.runs import measure_run_cancel
 from bench.measurements.start import measure_start
 from bench.measurements.status import measure_status
+from bench.measurements.subscribers import measure_subscribers
 from bench.measurements.tail import measure_tail
 from bench.measurements.throughput import measure_throughput
 from bench.measurements.tokens import measure_progress_bar, measure_tools
@@ -48,6 +49,7 @@ MEASUREMENTS: dict[str, Callable[[Plan], list[Figure]]] = {
     "run-cancel": measure_run_cancel,
     "agent-streams": measure_agent_streams,
     "load": measure_load,
+    "subscribers": measure_subscribers,
     "many": measure_many,
     "idle": measure_idle,
     "status": measure_status,

@@ -28,6 +28,7 @@ class ServerProcess:
 
     Attributes:
         name: its name and version, as it says itself; empty before the handshake.
+        notified: how many notifications it has sent.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class ServerProcess:
         self._id = 0
         self._unread = b""
         self.name = ""
+        self.notified = 0
 
     @property
     def pid(self) -> int:
@@ -173,7 +175,9 @@ class ServerProcess:
                 raise RuntimeError(f"the server ended with {self._process.wait(_END_TIMEOUT_S)}")
             self._unread += data
         line, self._unread = self._unread[:end], self._unread[end + 1 :]
-        return json.loads(line)
+        message = json.loads(line)
+        self.notified += "method" in message and "id" not in message
+        return message
 
 
 def _checked(result: dict[str, Any]) -> dict[str, Any]:

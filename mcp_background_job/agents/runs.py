@@ -193,8 +193,8 @@ class RunManager:
         next_offset = offset + limit if offset + limit < len(rows) else None
         return Listed(await self._with_waits(runs), next_offset, await self._catalog.elsewhere(choice))
 
-    async def newest(self, project: str, limit: int) -> list[RunRow]:
-        """Return the newest runs of a project as the index has them: of one that may not be over, not how it is."""
+    async def newest(self, project: str | None, limit: int) -> list[RunRow]:
+        """Return the newest runs of a project, or of all, as the index has them: of one that goes on, not how it is."""
         await self._catalog.sync()
         return await self._catalog.rows(RunChoice(project=project), limit=limit)
 

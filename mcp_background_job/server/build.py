@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from mcp_background_job import __version__
@@ -25,7 +25,8 @@ from mcp_background_job.jobs.news import Several
 from mcp_background_job.jobs.waiting.wait import WaitRequest
 from mcp_background_job.server.context import Callers
 from mcp_background_job.server.door import Door
-from mcp_background_job.server.fastmcp_names import AuthProvider, FastMCP, Tool
+from mcp_background_job.server.fastmcp_names import AuthProvider, Completion, FastMCP, Tool
+from mcp_background_job.server.prompts.booklet import Booklet
 from mcp_background_job.server.resources.shelf import Contents, Shelf
 from mcp_background_job.server.served import Served
 from mcp_background_job.server.subscriptions.offered import Subscriptions
@@ -147,6 +148,8 @@ def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider 
     mcp.add_extension(tasks)
     served = Served(manager, comfyui.open, runs.open, callers, offered.toolsets)
     mcp.add_provider(Shelf(lambda: _contents(served)))
+    mcp.add_provider(Booklet(served))
+    mcp.add_completion_handler(_completing(served))
     subscriptions = Subscriptions(mcp, served, offered.whenever_more)
     subscriptions.register()
     return mcp
@@ -214,6 +217,15 @@ def _keeper(settings: Settings, manager: JobManager, toolbox: Toolbox[Toolset]) 
     return Keeper(
         TaskStore(manager.state.tasks), tool_named, manager.news, keep_s=settings.keep_days * _SECONDS_PER_DAY
     )
+
+
+def _completing(served: Served) -> Callable[..., Awaitable[Completion]]:
+    async def complete(*asked: Any) -> Completion:
+        from mcp_background_job.server.prompts.completing import complete  # noqa: PLC0415  see below
+
+        return await complete(served, *asked)
+
+    return complete
 
 
 def _contents(served: Served) -> Contents:
