@@ -122,7 +122,8 @@ class Messages:
         return not body.get("tools")
 
     def outputs(self, body: Any) -> list[str]:
-        parts = [part for message in body["messages"] for part in _parts(message["content"])]
+        contents = [message["content"] for message in body["messages"]]
+        parts = [part for content in contents if not isinstance(content, str) for part in content]
         return [json.dumps(part["content"]) for part in parts if part["type"] == "tool_result"]
 
     def whole(self, text: str, body: Any) -> Any:
@@ -138,10 +139,11 @@ class Messages:
         if isinstance(reply, Drop):
             return
         if isinstance(reply, Say):
-            block, delta = {"type": "text", "text": ""}, {"type": "text_delta", "text": reply.text}
+            block: Any = {"type": "text", "text": ""}
+            delta = {"type": "text_delta", "text": reply.text}
         else:
-            asked = json.dumps({"command": reply.command, "description": "as asked"})
             block = {"type": "tool_use", "id": "toolu-1", "name": "Bash", "input": {}}
+            asked = json.dumps({"command": reply.command, "description": "as asked"})
             delta = {"type": "input_json_delta", "partial_json": asked}
         yield {"type": "content_block_start", "index": 0, "content_block": block}
         yield {"type": "content_block_delta", "index": 0, "delta": delta}
@@ -149,10 +151,6 @@ class Messages:
         stop = {"stop_reason": "end_turn" if isinstance(reply, Say) else "tool_use", "stop_sequence": None}
         yield {"type": "message_delta", "delta": stop, "usage": {"output_tokens": 7}}
         yield {"type": "message_stop"}
-
-
-def _parts(content: Any) -> list[Any]:
-    return content if isinstance(content, list) else []
 
 
 def dialect_of(path: str) -> Dialect | None:

@@ -1,6 +1,7 @@
 """Twelve cancels of each real agent: four situations, ended in three ways, and no process is left.
 
-How long each took is printed, with ``-s``: on a machine that does nothing else it is to be 1.5 s at most.
+How long each took is printed, with ``-s``: on a machine that does nothing else, a cancel is to take 1.5 s at most. At
+a time limit the runner stops the agent as any job: with SIGTERM, and SIGKILL after 5 s for what goes on.
 """
 
 from __future__ import annotations
