@@ -73,6 +73,10 @@ class SqliteBatches:
         """Return, without graphs, what was sent and has no end, or went with its server."""
         return submissions(self._database, "at_server", batch_id=batch_id)
 
+    def is_sending(self, server: str, *, batch_id: str | None = None) -> bool:
+        """Tell whether a prompt is on its way to a server, of any batch and of none, or of this batch."""
+        return bool(self._database.rows("is_sending", server=storable(server), batch_id=batch_id))
+
     def fed_singles(self, server: str) -> list[Submission]:
         """Return, without graphs, the prompts without a batch that a feeder has sent, and that have no end."""
         return submissions(self._database, "fed_singles", server=storable(server))

@@ -193,6 +193,28 @@ def test_what_waits_in_a_batch_is_not_at_the_server(three: Store) -> None:
 # -- claim_next --------------------------------------------------------------------------------------------------------
 
 
+def test_what_was_claimed_is_on_its_way_until_it_is_answered(three: Store) -> None:
+    def asked() -> tuple[bool, ...]:
+        batches = three.batches
+        return (
+            batches.is_sending(HERE),
+            batches.is_sending(HERE, batch_id="b1"),
+            batches.is_sending(HERE, batch_id="b2"),
+            batches.is_sending(THERE),
+        )
+
+    assert asked() == (False, False, False, False)
+    claimed = three.claim()
+    assert claimed is not None
+    assert asked() == (True, True, False, False)
+    three.journal.answered(claimed, Stage.ACCEPTED, 1.0)
+    assert asked() == (False, False, False, False)
+    three.journal.record([dataclasses.replace(_alone("alone"), stage=Stage.SENDING)])
+    assert asked() == (True, False, False, False)
+    three.journal.ended(["alone"], End.LOST, at=6.0)
+    assert asked() == (False, False, False, False)
+
+
 def test_prompts_are_claimed_in_their_order_each_once_with_their_graphs(three: Store) -> None:
     first = three.batches.claim_next(HERE, ["b1"], at=5.5)
     assert first is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,6 +10,7 @@ from mcp_background_job.comfyui.batches.batch_view import BatchView, CanceledBat
 from mcp_background_job.comfyui.batches.feeder_job import FeederJobs
 from mcp_background_job.comfyui.batches.looking import Looking
 from mcp_background_job.comfyui.batches.making import once_more
+from mcp_background_job.comfyui.batches.sending import is_sent
 from mcp_background_job.comfyui.prompts.cancel import Canceller
 from mcp_background_job.comfyui.prompts.cancel_plan import Verdict
 from mcp_background_job.core.comfyui.batch import Batch
@@ -18,11 +18,6 @@ from mcp_background_job.core.comfyui.submission import Stage, Submission
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.executors import lanes
 from mcp_background_job.registry.batches import SqliteBatches
-
-#: A request that submits a prompt is answered or given up within less (see ``client.READ_S``); a feeder that has died
-#: is replaced and looks within less, too.
-_SENDING_S = 8.0
-_SENDING_LOOK_S = 0.01
 
 #: What need not be interrupted any more.
 OVER = (Verdict.CANCELLED, Verdict.FINISHED, Verdict.FAILED, Verdict.NOT_FOUND)
@@ -85,23 +80,19 @@ class Acting:
 
         A feeder that is out of touch with the server says so, and sends nothing without another claim.
         """
-        if not await self._is_sending(batch, _SENDING_S):
+
+        async def is_sending() -> bool:
+            now = await self._looking.get(batch.batch_id)
+            return not now.trouble and await lanes.journal(
+                self._batches.is_sending, batch.server, batch_id=batch.batch_id
+            )
+
+        if await is_sent(is_sending):
             return
         # It is suspended, or starved: its successor finds out what became of it, and that it is not sent later.
         await self._feeders.stop(batch.server, "a batch is canceled")
         await self._feeders.ensure(batch.server)
-        await self._is_sending(batch, _SENDING_S)
-
-    async def _is_sending(self, batch: Batch, patience_s: float) -> bool:
-        """Tell whether a prompt is on its way to the server for all this time."""
-        deadline = time.monotonic() + patience_s
-        while time.monotonic() < deadline:
-            now = await self._looking.get(batch.batch_id)
-            sent = await lanes.journal(self._batches.at_server, batch.batch_id)
-            if now.trouble or all(one.stage is not Stage.SENDING for one in sent):
-                return False
-            await asyncio.sleep(_SENDING_LOOK_S)
-        return True
+        await is_sent(is_sending)
 
     async def pause(self, batch_id: str) -> BatchView:
         """Send nothing more of a batch; what was sent runs on."""

@@ -21,7 +21,7 @@ class BatchView:
         status: the one word for that.
         running: its prompts that run.
         failures: the first of its prompts that failed.
-        dispatcher: the job that feeds its server, or did so last.
+        feeder: the job that feeds its server, or did so last.
         trouble: why it does not get on, or why not all is known.
         detail: for what the status alone does not say.
     """
@@ -31,7 +31,7 @@ class BatchView:
     status: BatchStatus
     running: tuple[Prompt, ...] = ()
     failures: tuple[Submission, ...] = ()
-    dispatcher: Job | None = None
+    feeder: Job | None = None
     trouble: str = ""
     detail: str = ""
 

@@ -103,7 +103,7 @@ class Looking:
         batch = await self.get(batch_id)
         feeder, trouble = await self._fed(batch)
         view = await self._journalled(await self.get(batch_id))
-        view = replace(view, dispatcher=feeder, trouble=trouble or await self._trouble(view.batch, feeder))
+        view = replace(view, feeder=feeder, trouble=trouble or await self._trouble(view.batch, feeder))
         if view.counts.failed:
             failed = await lanes.journal(self._batches.failed, batch_id, limit=_MAX_FAILURES)
             view = replace(view, failures=tuple(failed))
@@ -163,10 +163,10 @@ class Looking:
             heard = await lanes.look(self._size_of_output, feeder) if feeder else 0
             view = await self.view(batch_id)
             left = deadline - time.monotonic()
-            if view.status in TERMINAL or left <= 0 or view.dispatcher is None or view.dispatcher.state is State.EXITED:
+            if view.status in TERMINAL or left <= 0 or view.feeder is None or view.feeder.state is State.EXITED:
                 return view
-            since = heard if feeder and feeder.job_id == view.dispatcher.job_id else 0
-            await self._manager.wait(view.dispatcher, _until_over(batch_id, since=since, wait_s=left))
+            since = heard if feeder and feeder.job_id == view.feeder.job_id else 0
+            await self._manager.wait(view.feeder, _until_over(batch_id, since=since, wait_s=left))
 
     def _size_of_output(self, feeder: Job) -> int:
         try:

@@ -6,7 +6,6 @@ whoever looks takes it for dropped by somebody else, and if this process dies in
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -14,13 +13,14 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from mcp_background_job.comfyui.batches.feeder_job import FeederJobs
+from mcp_background_job.comfyui.batches.sending import is_sent
 from mcp_background_job.comfyui.prompts.cancel import stranger_of
 from mcp_background_job.comfyui.prompts.submit import Submitter
 from mcp_background_job.comfyui.prompts.taking_out import TakenOut, take_out
 from mcp_background_job.comfyui.wire.answers import Queue, Refused
 from mcp_background_job.comfyui.wire.client import Client
 from mcp_background_job.comfyui.wire.events import EventStream
-from mcp_background_job.core.comfyui.submission import Stage, Submission
+from mcp_background_job.core.comfyui.submission import Submission
 from mcp_background_job.errors import InvalidRequestError, UnreachableError
 from mcp_background_job.executors import lanes
 from mcp_background_job.registry.batches import SqliteBatches
@@ -28,10 +28,6 @@ from mcp_background_job.registry.journal_base import Journal
 from mcp_background_job.registry.servers import SqliteServers
 
 Place = Literal["front", "end"]
-
-#: What was claimed before the pause is answered, or given up, within less.
-_SENDING_S = 8.0
-_SENDING_LOOK_S = 0.02
 
 #: Takes the lock under which queue and process of the server are changed, for what it is told.
 Alone = Callable[[str], AbstractAsyncContextManager[None]]
@@ -109,12 +105,7 @@ class ServerQueue:
 
     async def _await_sent(self) -> None:
         """Return when nothing is on its way to the server any more; nothing else will be, while it is paused."""
-        deadline = time.monotonic() + _SENDING_S
-        while time.monotonic() < deadline:
-            there = await lanes.journal(self._journal.open_on, self._server)
-            if all(one.stage is not Stage.SENDING for one in there):
-                return
-            await asyncio.sleep(_SENDING_LOOK_S)
+        await is_sent(lambda: lanes.journal(self._batches.is_sending, self._server))
 
     async def _ours(self, queue: Queue) -> dict[str, Submission]:
         ids = [item.prompt_id for item in (*queue.running, *queue.pending)]

@@ -38,7 +38,7 @@ def of_batch(view: BatchView) -> Report:
         more_failures=max(0, counts.failed - len(view.failures)) or None if view.failures else None,
         trouble=view.trouble or None,
         detail=view.detail or None,
-        dispatcher=view.dispatcher.label if view.dispatcher else None,
+        dispatcher=view.feeder.label if view.feeder else None,  # as release 1.0.0 called it, and promised
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from mcp_background_job.comfyui.wire import node_outputs
 from mcp_background_job.comfyui.wire.node_outputs import OutputFile, Shown
+from mcp_background_job.core.comfyui.server_url import key_of
 from mcp_background_job.core.comfyui.submission import End
 
 _MS = 1000.0
@@ -238,6 +239,8 @@ def finished_of_job(answer: Any) -> Finished | None:
     if end is None:
         return None
     error = body.get("execution_error")
+    if end is End.FAILED and not error:  # what the first servers with this path (0.8) say of what was interrupted
+        end = End.CANCELLED
     made = node_outputs.read(body.get("outputs"))
     return Finished(
         prompt_id=str(body.get("id")),
@@ -375,6 +378,19 @@ def names_of(answer: Any, what: str) -> list[str]:
     if not isinstance(answer, list):
         raise ValueError(f"{what} that is no list: {_shown(answer)}")  # noqa: TRY004  what is odd is data
     return [str(name) for name in cast("list[Any]", answer)]
+
+
+def behind_api_v2(text: str) -> str:
+    """Read ``GET /api/v2/health`` of a proxy of Comfy API v2: return the URL of the ComfyUI behind it, without a login.
+
+    That proxy has no other path of ComfyUI. Empty if the text is of anything else.
+    """
+    try:
+        facts = _mapping(decode(text))
+    except ValueError:
+        return ""
+    upstream = facts.get("upstream")
+    return key_of(upstream) if isinstance(upstream, str) and upstream.startswith("http") else ""
 
 
 def log_of(answer: Any) -> list[LogEntry]:

@@ -74,7 +74,7 @@ class Client:
             # One output that is no JSON breaks the history for all; newer servers have a second door.
             finished = await self._finished_jobs(response, read_s=read_s)
             return next((one for one in finished if one.prompt_id == prompt_id), None)
-        self._check(response, "GET /history")
+        await self._check(response, "GET /history")
         with self._read("/history"):
             return answers.finished_of(self._decoded(response, "/history"), prompt_id)
 
@@ -82,8 +82,10 @@ class Client:
         self, broken: httpx2.Response, *, limit: int | None = None, read_s: float = READ_S
     ) -> list[Finished]:
         """Return what is over, newest first, from the list: the entry of the broken one is as broken (measured)."""
-        path = "/api/jobs?status=completed,failed,cancelled" + (f"&limit={limit}" if limit else "")
-        response = await self._request("GET", path, read_s=read_s)
+        upto = f"&limit={limit}" if limit else ""
+        response = await self._request("GET", f"/api/jobs?status=completed,failed,cancelled{upto}", read_s=read_s)
+        if response.status_code == _BAD_REQUEST:  # at first (0.8) it did not know the last word
+            response = await self._request("GET", f"/api/jobs?status=completed,failed{upto}", read_s=read_s)
         if response.status_code == _NOT_FOUND:
             raise self._unreachable(Trouble.HISTORY, f"GET /history answered {broken.status_code}")
         if response.status_code != _OK:
@@ -108,7 +110,7 @@ class Client:
         response = await self._request("GET", path)
         if response.status_code >= _SERVER_ERROR:
             return (await self._finished_jobs(response, limit=limit))[::-1]
-        self._check(response, "GET /history")
+        await self._check(response, "GET /history")
         with self._read("/history"):
             return answers.history_of(self._decoded(response, "/history"))
 
@@ -163,7 +165,7 @@ class Client:
         with self._read("/prompt"):
             if response.status_code == _BAD_REQUEST:
                 return answers.refused_of(self._decoded(response, "/prompt"))
-            self._check(response, "POST /prompt")
+            await self._check(response, "POST /prompt")
             return answers.accepted_of(self._decoded(response, "/prompt"))
 
     async def interrupt(self, prompt_id: str, *, read_s: float = READ_S) -> None:
@@ -194,11 +196,11 @@ class Client:
     # -- one request -----------------------------------------------------------------------------------------------
 
     async def _post(self, path: str, body: Mapping[str, Any], *, read_s: float) -> None:
-        self._check(await self._request("POST", path, json=body, read_s=read_s), f"POST {path}")
+        await self._check(await self._request("POST", path, json=body, read_s=read_s), f"POST {path}")
 
     async def _json(self, method: str, path: str, *, read_s: float = READ_S) -> Any:
         response = await self._request(method, path, read_s=read_s)
-        self._check(response, f"{method} {path}")
+        await self._check(response, f"{method} {path}")
         return self._decoded(response, path)
 
     async def _request(
@@ -238,14 +240,19 @@ class Client:
             )
         return self._http
 
-    def _check(self, response: httpx2.Response, what: str) -> None:
+    async def _check(self, response: httpx2.Response, what: str) -> None:
         status = response.status_code
         if status == _OK:
             return
+        said = f"{what} answered {status}"
         if status in (_UNAUTHORIZED, _FORBIDDEN):
-            raise self._unreachable(Trouble.FORBIDDEN, f"{what} answered {status}")
-        trouble = Trouble.NOT_COMFYUI if status in (_NOT_FOUND, _NOT_ALLOWED) else Trouble.BROKEN
-        raise self._unreachable(trouble, f"{what} answered {status}")
+            raise self._unreachable(Trouble.FORBIDDEN, said)
+        if status not in (_NOT_FOUND, _NOT_ALLOWED):
+            raise self._unreachable(Trouble.BROKEN, said)
+        health = await self._request("GET", "/api/v2/health")
+        if behind := answers.behind_api_v2(health.text):
+            said += f"; it is a proxy of Comfy API v2, and ComfyUI is behind it: set COMFYUI_URL to {behind}"
+        raise self._unreachable(Trouble.NOT_COMFYUI, said)
 
     def _decoded(self, response: httpx2.Response, what: str) -> Any:
         try:

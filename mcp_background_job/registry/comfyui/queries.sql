@@ -216,6 +216,13 @@ SELECT *, '' AS graph, '{}' AS extra_data FROM submissions
 WHERE batch_id = :batch_id AND retried_as IS NULL AND stage IN ('sending', 'accepted') AND ending = 'lost_to_restart'
 ORDER BY position;
 
+-- is_sending --
+-- The two stages are what the index is of.
+SELECT 1 FROM submissions INDEXED BY submissions_open
+WHERE server = :server AND ending IS NULL AND stage IN ('sending', 'accepted') AND stage = 'sending'
+  AND (:batch_id IS NULL OR batch_id = :batch_id)
+LIMIT 1;
+
 -- claim_next --
 -- The wishes to cancel or pause are looked at in the statement that makes the prompt one that is being sent. While a
 -- batch has trouble nothing of it is claimed, so that what is being sent then was given up.

@@ -14,6 +14,7 @@ from mcp_background_job.comfyui.wire.client import Client
 from mcp_background_job.comfyui.wire.endpoint import endpoint_of
 from mcp_background_job.comfyui.wire.events import EventStream
 from mcp_background_job.comfyui.wire.trouble import ADVICE, Trouble
+from mcp_background_job.core.comfyui.submission import End
 from mcp_background_job.errors import UnreachableError
 from tests.comfyui.prompts.cancel_support import Serve, control_of, listening
 from tests.comfyui_simulator.process import free_port
@@ -28,8 +29,8 @@ READ_S = scaled(0.5)
 REQUEST_S = scaled(1.5)
 
 
-async def _read_request(reader: asyncio.StreamReader) -> None:
-    await reader.readuntil(b"\r\n\r\n")
+async def _read_request(reader: asyncio.StreamReader) -> bytes:
+    return await reader.readuntil(b"\r\n\r\n")
 
 
 async def _never(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
@@ -123,6 +124,64 @@ async def test_the_trouble_has_the_right_name_in_time(name: str, monkeypatch: py
         assert told.value.trouble is trouble
         assert ADVICE[trouble] in str(told.value)
         assert len(str(told.value)) < 600
+
+
+#: Of ComfyUI 0.8.0: its list of jobs knows no ``cancelled``, and calls what was interrupted failed, without an error.
+_FIRST_LIST = b"""{"jobs": [
+    {"id": "stopped", "status": "failed", "execution_start_time": 1000, "execution_end_time": 2000, "outputs_count": 0},
+    {"id": "raised", "status": "failed", "execution_error": {"exception_message": "no"}, "outputs_count": 0},
+    {"id": "done", "status": "completed", "outputs_count": 2}
+], "pagination": {"offset": 0, "limit": null, "total": 3, "has_more": false}}"""
+
+
+async def test_the_first_servers_with_a_list_of_jobs_have_it_read_where_their_history_is_broken() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await _read_request(reader)
+        status, body = b"200 OK", _FIRST_LIST
+        if request.startswith(b"GET /history"):
+            status, body = b"500 Internal Server Error", b""
+        elif b"cancelled" in request:
+            status, body = b"400 Bad Request", b'{"error": "Invalid status value(s): cancelled."}'
+        head = b"HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % (status, len(body))
+        writer.write(head + body)
+        await writer.drain()
+
+    async with listening(serve) as port, _client_of(port) as client:
+        ends = {one.prompt_id: one.end for one in await client.history(5)}
+        assert ends == {"done": End.COMPLETED, "raised": End.FAILED, "stopped": End.CANCELLED}
+        stopped = await client.finished("stopped")
+        assert stopped is not None
+        assert (stopped.started_at, stopped.ended_at) == (1.0, 2.0)
+
+
+UPSTREAMS = {
+    "http://127.0.0.1:8188": "set COMFYUI_URL to http://127.0.0.1:8188",
+    "http://somebody:secret@gpu:8188/": "set COMFYUI_URL to http://gpu:8188",
+    "": None,
+}
+
+
+@pytest.mark.parametrize("upstream", UPSTREAMS)
+async def test_a_proxy_of_comfy_api_v2_is_told_with_the_comfyui_behind_it(upstream: str) -> None:
+    """As comfy-api-proxy 0.1.6 answers: 404 but for its own paths, of which one names what is behind it."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await _read_request(reader)
+        health = b'{"status": "healthy", "upstream": "%s"}' % upstream.encode()
+        known = request.startswith(b"GET /api/v2/health ")
+        writer.write(
+            b"HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
+            % ((b"200 OK", len(health), health) if known else (b"404 Not Found", 0, b""))
+        )
+        await writer.drain()
+
+    async with listening(serve) as port, _client_of(port) as client:
+        for ask in (client.queue(), client.stats(), client.free()):
+            with pytest.raises(UnreachableError) as told:
+                await ask
+            assert told.value.trouble is Trouble.NOT_COMFYUI
+            assert (advice := UPSTREAMS[upstream]) is None or advice in str(told.value)
+            assert ("Comfy API v2" in str(told.value)) == (advice is not None)
 
 
 #: What may answer one thing and not the other: a proxy, or a server that dies.
