@@ -37,7 +37,7 @@ test-agents: $(CODEX) $(CLAUDE) $(GEMINI) $(OPENCODE) $(COPILOT) $(MCPB)  ## rea
 
 test-front-end: $(FRONT_END)  ## the real front end of ComfyUI, in Debian's Chromium: installs 250 MB; minutes
 	command -v chromium >/dev/null || apt-get install -y --no-install-recommends chromium
-	PYTHONPATH=$(FRONT_END) $(BIN)/python -m pytest -m front_end
+	PYTHONPATH=$(FRONT_END) $(BIN)/python -m pytest tests/front_end -m front_end
 
 $(FRONT_END): Makefile | $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $@ --upgrade \

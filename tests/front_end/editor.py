@@ -1,6 +1,8 @@
 """The front end in a headless browser, of which only its export is asked for."""
 
+import os
 import shutil
+import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
@@ -37,18 +39,32 @@ class Editor:
 
 
 @contextmanager
-def opened(url: str) -> Generator[Editor]:
-    """Open the front end; skips the test where there is no browser."""
+def browsing() -> Generator[Any]:
+    """Start a browser with a home of its own, where it leaves what it likes; skips the test where there is none.
+
+    One at a time: until it is closed, Playwright's loop runs in this thread, and it starts no second one beside that.
+    """
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright: make test-front-end installs it")
     browser_path = next(filter(None, map(shutil.which, _BROWSERS)), None)
     if browser_path is None:
         pytest.skip("no Chromium: make test-front-end installs it")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home, sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=browser_path, args=["--no-sandbox"], env={**os.environ, "HOME": home, "TMPDIR": home}
+        )
         try:
-            page = browser.new_page()
-            page.goto(url)
-            page.wait_for_function(_READY, timeout=PATIENCE_S * 1000)
-            yield Editor(page)
+            yield browser
         finally:
             browser.close()
+
+
+@contextmanager
+def opened(browser: Any, url: str) -> Generator[Editor]:
+    """Open the front end."""
+    page = browser.new_page()
+    try:
+        page.goto(url)
+        page.wait_for_function(_READY, timeout=PATIENCE_S * 1000)
+        yield Editor(page)
+    finally:
+        page.close()

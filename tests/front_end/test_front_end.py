@@ -1,8 +1,9 @@
 """Conversions come to what the real front end exports: of the cases of our own, and of the templates of ComfyUI.
 
 ``make test-front-end`` installs what it takes; without that these tests are skipped. Templates are read where they are
-installed. With a server's own ``/object_info``, in a file that ``COMFYUI_OBJECT_INFO`` names, the kinds of nodes are
-those of a real ComfyUI; otherwise they are put together from the templates.
+installed. The kinds of nodes are those of a real ComfyUI: what 0.8.0 answers to ``/object_info``, in
+``object_info.json``, as far as the templates need it and the front end counts on it (its loaders of models); or another
+answer, in a file that ``COMFYUI_OBJECT_INFO`` names.
 """
 
 from __future__ import annotations
@@ -25,13 +26,14 @@ from mcp_background_job.errors import WorkflowError
 from tests.comfyui.workflows.cases import CASES
 from tests.comfyui.workflows.kinds import OBJECT_INFO
 from tests.front_end.compare import executed
-from tests.front_end.editor import Editor, opened
+from tests.front_end.editor import Editor, browsing, opened
 from tests.front_end.loopback import serving
-from tests.front_end.synthesis import nodes_in, object_info_of
 
 pytestmark = pytest.mark.front_end
 
 CHANCE = Chance(datetime.now(UTC), lambda _: 0)
+
+_RECORDED = Path(__file__).parent / "object_info.json"
 
 #: Templates that are compared; each takes the front end a second.
 _TEMPLATES = 20
@@ -64,8 +66,14 @@ def _bundles() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def editor(static: Path) -> Generator[Editor]:
-    with serving(static, OBJECT_INFO) as url, opened(url) as page:
+def browser() -> Generator[Any]:
+    with browsing() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def editor(static: Path, browser: Any) -> Generator[Editor]:
+    with serving(static, OBJECT_INFO) as url, opened(browser, url) as page:
         yield page
 
 
@@ -76,19 +84,16 @@ def test_a_case_is_what_the_front_end_makes_of_it(name: str, editor: Editor) -> 
     assert executed(ours, OBJECT_INFO) == executed(exported, OBJECT_INFO)
 
 
-def test_templates_are_what_the_front_end_makes_of_them(static: Path, templates: dict[str, dict[str, Any]]) -> None:
-    kinds = _kinds(templates)
+def test_templates_are_what_the_front_end_makes_of_them(
+    static: Path, templates: dict[str, dict[str, Any]], browser: Any
+) -> None:
+    kinds = json.loads(Path(os.environ.get("COMFYUI_OBJECT_INFO", _RECORDED)).read_text())
     prompts = _converted(templates, kinds)
     assert len(prompts) == _TEMPLATES
-    with serving(static, kinds) as url, opened(url) as page:
+    with serving(static, kinds) as url, opened(browser, url) as page:
         exported = {name: page.export(templates[name]) for name in prompts}
     different = [name for name in prompts if executed(prompts[name], kinds) != executed(exported[name], kinds)]
     assert different == []
-
-
-def _kinds(templates: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    recorded = os.environ.get("COMFYUI_OBJECT_INFO")
-    return json.loads(Path(recorded).read_text()) if recorded else object_info_of(templates.values())
 
 
 def _converted(templates: dict[str, dict[str, Any]], kinds: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -97,8 +102,6 @@ def _converted(templates: dict[str, dict[str, Any]], kinds: dict[str, Any]) -> d
     for name in sorted(templates, key=lambda one: ("definitions" not in templates[one], one)):
         if len(prompts) == _TEMPLATES:
             break
-        if any("." in slot["name"] for node in nodes_in(templates[name]) for slot in node.get("inputs", [])):
-            continue  # inputs that depend on a choice, which no template shows
         try:
             prompts[name] = converted(templates[name], NodeTypes(kinds), CHANCE, name)
         except WorkflowError:  # made for a server with other nodes, or a browser
