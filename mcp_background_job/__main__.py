@@ -22,7 +22,8 @@ def main() -> None:
 
         run()
     if sys.argv[1:3] == ["hook", "stop"] and not {"-h", "--help"} & set(sys.argv):
-        # At the end of every turn somebody waits for this one, see there.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # nor does this one say a word, nor while it waits
+        # At the end of every turn somebody waits for it, see there.
         from mcp_background_job.cli.hooks.stop import run as run_hook  # noqa: PLC0415
 
         run_hook(sys.argv[3:])

@@ -51,8 +51,18 @@ def test_a_command_ends_as_one_that_was_interrupted(
     assert ended.value.code == 130
 
 
-def test_the_server_is_ended_by_the_signal_itself(
-    importing: Callable[[str, Callable[[], None]], None], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("arguments", "module"),
+    [
+        ([], "mcp_background_job.cli.stdio"),
+        (["hook", "stop"], "mcp_background_job.cli.hooks.stop"),
+    ],
+)
+def test_what_clients_start_is_ended_by_the_signal_itself(
+    importing: Callable[[str, Callable[[], None]], None],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    module: str,
 ) -> None:
     handlers: list[object] = []
 
@@ -60,8 +70,8 @@ def test_the_server_is_ended_by_the_signal_itself(
         handlers.append(signal.getsignal(signal.SIGINT))
         raise SystemExit
 
-    monkeypatch.setattr(sys, "argv", ["mcp-background-job"])
-    importing("mcp_background_job.cli.stdio", look)
+    monkeypatch.setattr(sys, "argv", ["mcp-background-job", *arguments])
+    importing(module, look)
     with pytest.raises(SystemExit):
         main()
     assert handlers == [signal.SIG_DFL]
