@@ -148,7 +148,7 @@ class OpencodeAdapter:
         options.refuse_schema(request, "opencode")
         full_access = options.flag(request.config, "full_access")
         args = options.strings(request.config, "args")
-        argv = [binary, "run", "--format=json", *([] if _chooses_logs(args) else _ERRORS)]
+        argv = [binary, "run", "--format=json", *(() if _chooses_logs(args) else _ERRORS)]
         if model := options.string(request.config, "model"):
             argv.append(f"--model={model}")
         if session := options.session(request):
