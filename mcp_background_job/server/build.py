@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from mcp_background_job.agents.runs import RunManager
     from mcp_background_job.comfyui.control import ComfyUI
     from mcp_background_job.server.register import ActionTool, More
+    from mcp_background_job.server.subscriptions.board import Board
+    from mcp_background_job.server.subscriptions.listen import Listener
     from mcp_background_job.server.tasks.keeper import Keeper
 
 _SECONDS_PER_DAY = 86_400
@@ -151,6 +153,7 @@ def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider 
     mcp.add_provider(Booklet(served))
     mcp.add_completion_handler(_completing(served))
     subscriptions = Subscriptions(mcp, served, offered.whenever_more)
+    subscriptions.add(lambda board: _task_listener(board, tasks))
     subscriptions.register()
     return mcp
 
@@ -217,6 +220,12 @@ def _keeper(settings: Settings, manager: JobManager, toolbox: Toolbox[Toolset]) 
     return Keeper(
         TaskStore(manager.state.tasks), tool_named, manager.news, keep_s=settings.keep_days * _SECONDS_PER_DAY
     )
+
+
+def _task_listener(board: Board, tasks: TasksExtension) -> Listener:
+    from mcp_background_job.server.tasks.listening import TaskListener  # noqa: PLC0415  see below
+
+    return TaskListener(board, tasks.keeper())
 
 
 def _completing(served: Served) -> Callable[..., Awaitable[Completion]]:

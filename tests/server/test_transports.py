@@ -6,13 +6,9 @@ import asyncio
 import os
 import re
 import shlex
-import signal
-import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Generator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +17,9 @@ import pytest
 from fastmcp import Client
 from fastmcp.client.transports import StreamableHttpTransport
 
-from tests.nursery.starts import program
-from tests.patience import PATIENCE_S, WAIT_S, wait_until
+from tests.patience import PATIENCE_S, WAIT_S
 from tests.server.calls import Caller
+from tests.server.served import HttpServer
 
 pytestmark = pytest.mark.real_process
 
@@ -68,39 +64,6 @@ def test_a_bad_setting_stops_the_server_with_one_line_that_names_it(state_dir: s
     assert ended.returncode != 0
     (line,) = ended.stderr.splitlines()
     assert "MCP_BG_MAX_JOBS='many'" in line
-
-
-@dataclass
-class HttpServer:
-    """A server process that listens."""
-
-    url: str
-    token: str
-    said: str
-
-
-@pytest.fixture
-def http_server(state_dir: str) -> Generator[HttpServer]:
-    """``serve --http`` on a free port of the loopback interface."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    process = subprocess.Popen(
-        program("serve", "--http", "--port", str(port)),
-        env={**os.environ, "MCP_BG_STATE_DIR": state_dir},
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr
-    try:
-        said = process.stderr.readline() + process.stderr.readline()
-        _await_port(port, process)
-        token = (Path(state_dir) / "http-token").read_text().strip()
-        yield HttpServer(f"http://127.0.0.1:{port}/mcp", token, said)
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(PATIENCE_S)
-        process.stderr.close()
 
 
 async def test_a_job_runs_over_http(http_server: HttpServer) -> None:
@@ -165,16 +128,6 @@ def _post(url: str, **headers: str) -> httpx2.Response:
     request = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}
     accept = {"Accept": "application/json, text/event-stream"}
     return httpx2.post(url, json=request, headers={**accept, **headers}, timeout=PATIENCE_S)
-
-
-def _await_port(port: int, process: subprocess.Popen[str]) -> None:
-    # The kernel has no event for "somebody listens"; the server's end is one.
-    def listens() -> bool:
-        assert process.poll() is None, f"the server ended with {process.returncode}"
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
-
-    wait_until(listens, "the server listens")
 
 
 def _name(pid: int) -> str:

@@ -63,11 +63,12 @@ class Listening:
             for listener in self.listeners:
                 listening = listener.listening(context, params.notifications, outbox)
                 granted |= await stack.enter_async_context(listening)
-            told = {"notifications": granted, "_meta": meta}
-            await notify_on_stream(context, "notifications/subscriptions/acknowledged", told)
+            acknowledged = {"notifications": granted, "_meta": meta}
+            await notify_on_stream(context, "notifications/subscriptions/acknowledged", acknowledged)
             while True:
-                method, content = await (await outbox.take()).notification()
-                await notify_on_stream(context, method, {**content, "_meta": meta})
+                if told := await (await outbox.take()).notification():
+                    method, content = told
+                    await notify_on_stream(context, method, {**content, "_meta": meta})
 
 
 class ToolsListener:

@@ -34,7 +34,7 @@ class Subscriptions:
         self._server = server
         self._served = served
         self._whenever_tools_change = whenever_tools_change
-        self._listeners: list[Listener] = []
+        self._more: list[Callable[[Board], Listener]] = []
 
     def register(self) -> None:
         """Have the server answer the requests."""
@@ -52,9 +52,9 @@ class Subscriptions:
         answer_requests(self._server, "resources/unsubscribe", UnsubscribeRequestParams, unsubscribe)
         answer_requests(self._server, "subscriptions/listen", SubscriptionsListenRequestParams, listen)
 
-    def add(self, listener: Listener) -> None:
-        """Have another listener grant its part of what clients listen for."""
-        self._listeners.append(listener)
+    def add(self, make: Callable[[Board], Listener]) -> None:
+        """Have another listener, made with the first who listens, grant its part of what clients listen for."""
+        self._more.append(make)
 
     async def close(self) -> None:
         """Follow nothing any more."""
@@ -80,7 +80,7 @@ class Subscriptions:
 
         tools = listen.ToolsListener(self._whenever_tools_change)
         resources = listen.ResourceListener(self.board, self._topics, self._served)
-        return listen.Listening([tools, resources, *self._listeners])
+        return listen.Listening([tools, resources, *(make(self.board) for make in self._more)])
 
     @cached_property
     def _subscribing(self) -> Subscribing:

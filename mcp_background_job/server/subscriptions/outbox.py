@@ -15,8 +15,8 @@ Notification = tuple[str, dict[str, Any]]
 class Notice(Protocol):
     """That something has changed. It can be hashed, and two of one thing are equal."""
 
-    async def notification(self) -> Notification:
-        """Return how it is told: as things are now, when it is sent."""
+    async def notification(self) -> Notification | None:
+        """Return how it is told: as things are now, when it is sent. ``None`` if there is nothing to tell any more."""
         ...
 
 

@@ -108,5 +108,5 @@ class _Subscriber:
     async def _send(self) -> None:
         # A client that does not read blocks this task alone, and meanwhile of each thing one notice waits.
         while True:
-            method, content = await (await self._outbox.take()).notification()
-            await self._connection.notify(method, content)
+            if told := await (await self._outbox.take()).notification():
+                await self._connection.notify(*told)
