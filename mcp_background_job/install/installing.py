@@ -77,8 +77,15 @@ def wanted_by(
     """Return what is wanted in the files of a client.
 
     Raises:
-        InvalidRequestError: it has no files for a project.
+        InvalidRequestError: it has no files for a project, or the command line is no UTF-8, as its files are.
     """
+    for word in command:
+        try:
+            word.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidRequestError(
+                f"{word!a} is no UTF-8, so no client can be told to run it: give --command"
+            ) from error
     server = client.server(machine, project, command)
     if server is None:
         raise InvalidRequestError(f"{client.title} has no configuration for one project: leave out --project")

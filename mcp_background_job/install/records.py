@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.install import files
 from mcp_background_job.install.edits import Edit
 
@@ -48,17 +49,34 @@ class Records:
         self._folder = state_dir / _FOLDER
 
     def get(self, path: Path) -> Record | None:
-        """Return what is recorded of a file."""
+        """Return what is recorded of a file.
+
+        Raises:
+            InvalidRequestError: the record cannot be read.
+        """
         text = files.read(self._file(path))
         if text is None:
             return None
-        known: dict[str, Any] = json.loads(text)
-        return Record(path, known["created"], tuple(Edit(**edit) for edit in known["edits"]))
+        try:
+            known: dict[str, Any] = json.loads(text)
+            return Record(path, known["created"], tuple(Edit(**edit) for edit in known["edits"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise InvalidRequestError(
+                f"{self._file(path)} should say what was changed in {path}, and cannot be parsed: remove it; uninstall "
+                "then takes out the entry and the hook, and leaves the rest of the file as it is"
+            ) from error
 
     def put(self, record: Record) -> None:
-        """Record what was changed in a file."""
-        for folder in (self._folder.parent, self._folder):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Record what was changed in a file.
+
+        Raises:
+            InvalidRequestError: it cannot be written.
+        """
+        try:
+            for folder in (self._folder.parent, self._folder):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise InvalidRequestError(f"the state directory {self._folder} cannot be made: {error.strerror}") from error
         known = {
             "version": 1,
             "path": str(record.path),

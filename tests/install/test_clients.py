@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import tomllib
 from pathlib import Path
@@ -281,3 +282,42 @@ def test_opencode_keeps_the_file_with_comments_that_its_user_has(home: Home) -> 
 )
 def test_clients_are_looked_for_where_they_look(name: Any, environ: dict[str, str], platform: str, path: str) -> None:
     assert str(client(name).file(Machine(Path("/h"), environ, platform), None)) == path
+
+
+def test_a_record_that_is_broken_is_named(home: Home, tmp_path: Path) -> None:
+    home.install(client("zed"))
+    [record] = (tmp_path / "state").rglob("*.json")
+    record.write_text("[")
+    with pytest.raises(InvalidRequestError, match=re.escape(str(record))):
+        home.uninstall(client("zed"))
+    record.unlink()
+    home.uninstall(client("zed"))
+    path = client("zed").file(home.machine, None)
+    assert path
+    assert _value(path) == {"context_servers": {}}
+
+
+def test_a_command_line_that_is_no_utf8_is_refused(home: Home) -> None:
+    with pytest.raises(InvalidRequestError, match="no UTF-8"):
+        home.install(client("zed"), command=[os.fsdecode(b"/opt/\xff/x")])
+
+
+def test_a_link_that_leads_nowhere_yet_gets_its_file(home: Home, tmp_path: Path) -> None:
+    path = client("zed").file(home.machine, None)
+    assert path
+    path.parent.mkdir(parents=True)
+    path.symlink_to(tmp_path / "dotfiles" / "zed.json")
+    home.install(client("zed"))
+    assert (tmp_path / "dotfiles" / "zed.json").exists()
+    home.uninstall(client("zed"))
+    assert path.is_symlink()
+    assert not path.exists()
+
+
+def test_a_state_directory_that_cannot_be_made_keeps_the_file_as_it_is(home: Home, tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("in the way")
+    with pytest.raises(InvalidRequestError, match="state"):
+        home.install(client("zed"))
+    path = client("zed").file(home.machine, None)
+    assert path
+    assert not path.exists()
