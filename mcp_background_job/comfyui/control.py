@@ -67,6 +67,9 @@ _TURN_LOOK_S = 0.5
 _RESTART_S = 40.0
 
 
+#: Prompts without a known end that a status asks for; each takes the server milliseconds.
+_LOOKED_AT = 10
+
 #: A status tells for so long of a crash that is over.
 _CRASH_IS_NEWS_S = 3600.0
 
@@ -148,6 +151,7 @@ class ComfyUI:
             feeders=self.batches.feeders,
             alone=self.lifecycle.alone,
         )
+        self._listed = sessions
         self.sessions = Sessions(sessions)
         self.catalogue = Catalogue(self._client, journal, sessions, self.prompts)
         self.history = History(self._client, journal, self.prompts)
@@ -179,10 +183,24 @@ class ComfyUI:
             for entry in status.unfinished:
                 if ran := await self._witness.seems_to_have_run(entry):
                     return f"prompt {entry.prompt_id}: {ran}"
+        if status.trouble is None:
+            await self._note_ends(status)
         last = await self._witness.last_crash(self.endpoint.url)
         if last is None or time.time() - (last[0].ended_at or 0.0) > _CRASH_IS_NEWS_S:
             return ""
         return f"prompt {last[0].prompt_id}: {RAN}: {last[1].text}"
+
+    async def _note_ends(self, status: Status) -> None:
+        """Find out what became of what was sent and is not in the queue: a server that came back may have lost it."""
+        there = {prompt.prompt_id for prompt in (*status.running, *status.pending)}
+        own = self.endpoint.url
+        sent = await lanes.journal(
+            self._listed.prompts, own, statuses=("open",), batch_id=None, session_id=None, limit=_LOOKED_AT
+        )
+        for one in sent:
+            # Those of batches are their feeder's to look after.
+            if one.is_ours and one.batch_id is None and one.prompt_id not in there:
+                await self.prompts.get(one.prompt_id)
 
     async def cancel(
         self, prompt_id: str | None, *, by: str, clear_pending: bool = False, pending_only: bool = False

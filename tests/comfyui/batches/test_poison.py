@@ -86,6 +86,7 @@ async def test_what_ran_when_comfyui_ended_is_told_of_a_single_prompt_too(
         assert "ComfyUI ended while it ran" in (await comfyui.prompts.get(running)).reason
         assert "while it ran" not in (await comfyui.prompts.get(waiting)).reason
         await asyncio.to_thread(home.place.start)
+        assert f"prompt {running}: ComfyUI ended while it ran" in (await comfyui.status()).crash, "at the first look"
         one, other = await comfyui.prompts.get(running), await comfyui.prompts.get(waiting)
         assert (one.status, one.reason) == (
             "lost_to_restart",
