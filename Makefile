@@ -15,10 +15,13 @@ OPENCODE := $(AGENTS)/opencode/node_modules/.bin/opencode
 COPILOT := $(AGENTS)/copilot/node_modules/.bin/copilot
 MCPB := $(AGENTS)/mcpb/node_modules/.bin/mcpb
 
+# The official conformance suite of MCP.
+CONFORMANCE := $(VENV)/conformance
+
 # The front end of ComfyUI with its templates, and what drives a browser.
 FRONT_END := $(VENV)/front-end
 
-.PHONY: plugin demo demo-comfyui test pytest test-agents test-front-end check rules types nightly bench format lock clean
+.PHONY: plugin demo demo-comfyui test pytest test-agents test-conformance test-front-end check rules types nightly bench format lock clean
 
 demo: $(READY)  ## see it work: about half a minute
 	$(BIN)/mcp-background-job demo
@@ -43,6 +46,15 @@ $(FRONT_END): Makefile | $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $@ --upgrade \
 		playwright==1.55.0 comfyui-frontend-package==1.27.10 comfyui-workflow-templates==0.1.95
 	@touch $@
+
+test-conformance: $(CONFORMANCE)  ## the official conformance suite of MCP: installs 120 MB with npm; a minute
+	CONFORMANCE=$(CONFORMANCE) $(BIN)/python -m pytest -m conformance
+
+# It needs a newer node than many systems have, which comes from npm too.
+$(CONFORMANCE): Makefile | $(READY)
+	command -v npm >/dev/null || exit 0; \
+		npm install --silent --no-fund --no-audit --prefix $@ node@22.23.3 @modelcontextprotocol/conformance@0.2.0-alpha.12 \
+		&& npm rebuild --silent --prefix $@ node && touch $@
 
 # Without npm these are missing, and their tests say so.
 $(CODEX): PACKAGE := @openai/codex@0.171.0
