@@ -65,6 +65,7 @@ class TaskListener:
                 topic = Topic(("task", task_id, can_ask), partial(_changes, self._keeper, task_id, can_ask=can_ask))
                 with contextlib.suppress(BackgroundJobError):  # as tasks that are not there: not granted
                     await stack.enter_async_context(self._board.following(topic, partial(outbox.offer, notice)))
+                    outbox.offer(notice)  # it may have ended before anybody listened
                     granted.append(task_id)
             yield {_FIELD: granted} if granted else {}
 
@@ -73,7 +74,8 @@ async def _changes(keeper: Keeper, task_id: str, *, can_ask: bool) -> Changes:
     """Follow a task, whatever its work is: prompts and waits have nobody who would tell."""
     before: Hashable = None
     while (told := await keeper.get(task_id, can_ask=can_ask)) is not None:
-        now = told["status"], told.get("statusMessage"), str(told.get("inputRequests"))
+        # Not its words, which say how many seconds something takes.
+        now = told["status"], told["lastUpdatedAt"], str(told.get("inputRequests"))
         if now != before:
             before = now
             yield

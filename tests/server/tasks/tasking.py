@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar, Literal
 
 from fastmcp import Client
-from mcp.client.extension import ClientExtension, ResultClaim
+from mcp.client.extension import ClientExtension, NotificationBinding, ResultClaim
 from mcp_types import CallToolResult, ElicitResult, Request, Result
-from pydantic import ConfigDict
+from pydantic import BaseModel, ConfigDict
 
 from tests.patience import until
 
@@ -34,11 +35,29 @@ class _OfTask(Request[dict[str, Any], str]):
     params: dict[str, Any]
 
 
+class _Told(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+
+class _Listen(Request[dict[str, Any], str]):
+    method: str
+    params: dict[str, Any]
+
+
 class _Knows(ClientExtension):
     identifier = EXTENSION
 
+    def __init__(self, told: list[dict[str, Any]]) -> None:
+        self._told = told
+
     def claims(self) -> list[ResultClaim[Any]]:
         return [ResultClaim(result_type="task", model=Handle, resolve=_unresolved)]
+
+    def notifications(self) -> list[NotificationBinding[Any]]:
+        async def note(params: _Told) -> None:
+            self._told.append(params.model_dump())
+
+        return [NotificationBinding(method="notifications/tasks", params_type=_Told, handler=note)]
 
 
 async def _unresolved(handle: Handle, _: Any) -> CallToolResult:
@@ -52,8 +71,9 @@ async def _answers(*_: Any) -> ElicitResult:
 class Tasking:
     """A connected client."""
 
-    def __init__(self, client: Client[Any]) -> None:
+    def __init__(self, client: Client[Any], told: list[dict[str, Any]]) -> None:
         self.client = client
+        self._told = told
 
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """Call a tool; returns the answer as it stands on the wire: of a task, or of the call."""
@@ -71,6 +91,21 @@ class Tasking:
         request = _OfTask(method=method, params={"taskId": task_id, **more})
         answer = await self.client.session.send_request(request, _Anything)
         return answer.model_dump(by_alias=True, mode="json", exclude_none=True, exclude={"meta"})
+
+    async def listen(self, task_ids: list[str]) -> None:
+        """Listen for tasks, until it is cancelled."""
+        request = _Listen(method="subscriptions/listen", params={"notifications": {"taskIds": task_ids}})
+        await self.client.session.send_request(request, _Anything)
+
+    @asynccontextmanager
+    async def listening(self, task_ids: list[str]) -> AsyncGenerator[list[dict[str, Any]]]:
+        """Listen for tasks meanwhile; gives what is told, as it comes."""
+        listens = asyncio.create_task(self.listen(task_ids))
+        try:
+            yield self._told
+        finally:
+            listens.cancel()
+            await asyncio.wait([listens])
 
     async def get(self, task_id: str) -> dict[str, Any]:
         """Look at a task."""
@@ -95,6 +130,7 @@ class Tasking:
 async def tasking(server: Any, *, asks: bool = True, knows: bool = True, mode: str = MODERN) -> AsyncGenerator[Tasking]:
     """Connect a client that can ask a person or not, and knows tasks or not."""
     handler: Callable[..., Awaitable[Any]] | None = _answers if asks else None
-    extensions = [_Knows()] if knows else []
+    told: list[dict[str, Any]] = []
+    extensions = [_Knows(told)] if knows else []
     async with Client(server, mode=mode, extensions=extensions, elicitation_handler=handler) as client:
-        yield Tasking(client)
+        yield Tasking(client, told)

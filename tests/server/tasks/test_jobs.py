@@ -14,7 +14,7 @@ from mcp_background_job.jobdir.tasks import TaskStore
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.server.build import build_server
 from mcp_background_job.server.fastmcp_names import INVALID_PARAMS, MISSING_REQUIRED_CLIENT_CAPABILITY, MCPError
-from tests.patience import WAIT_S
+from tests.patience import WAIT_S, until
 from tests.server.tasks.tasking import EXTENSION, Tasking, tasking
 
 pytestmark = pytest.mark.real_process
@@ -225,3 +225,28 @@ async def test_a_job_that_is_gone_is_the_error_of_the_call(client: Tasking, mana
     gone = await client.get(task_id)
     assert (gone["status"], gone["result"]["isError"]) == ("completed", True)
     assert task_id in gone["result"]["content"][0]["text"]
+
+
+async def test_who_listens_for_tasks_is_told_of_their_ends(client: Tasking, gate: Path) -> None:
+    task_id = await _held(client, "exit 3", gate)
+    async with client.listening([task_id, "jnobody"]) as told:
+
+        async def has_ended() -> bool:
+            return any(one["status"] == "completed" for one in told)
+
+        async def is_told() -> bool:
+            return bool(told)
+
+        await until(is_told, "how it is")
+        assert told[0]["status"] == "working"
+        _open(gate)
+        await until(has_ended, "its end is told")
+    assert {one["taskId"] for one in told} == {task_id}
+    assert told[-1]["result"]["structuredContent"]["exit_code"] == 3
+
+
+async def test_who_has_not_declared_tasks_cannot_listen_for_them(manager: JobManager) -> None:
+    async with tasking(build_server(manager, load_settings()), knows=False) as client:
+        with pytest.raises(MCPError) as refused:
+            await client.listen(["jaaaaa"])
+        assert refused.value.error.code == MISSING_REQUIRED_CLIENT_CAPABILITY
