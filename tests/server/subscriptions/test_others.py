@@ -87,8 +87,11 @@ class _Keeper:
 
 
 async def test_tasks_are_told_as_they_are_when_they_change(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listening, "require_declared", lambda _: None)
-    monkeypatch.setattr(listening, "can_elicit", lambda _: False)
+    def no(_: object) -> bool:
+        return False
+
+    monkeypatch.setattr(listening, "require_declared", no)
+    monkeypatch.setattr(listening, "can_elicit", no)
     monkeypatch.setattr(listening, "INTERVAL_S", 0.01)
     keeper, outbox, board = _Keeper(), Outbox(), Board()
     listener: Any = TaskListener(board, keeper)  # pyright: ignore[reportArgumentType]  all that it needs
