@@ -29,7 +29,7 @@ from tests.patience import until
 
 #: Seconds after which a run is stopped by its own limit: four agents, started at once, are at work by then. Codex
 #: starts fast, and has not left its command in the background yet, as the model has it do after 20.
-_LIMITS_S = {"codex": 18.0}
+_LIMITS_S = {"codex": 18.0, "opencode": 90.0}
 _LIMIT_S = 40.0
 
 #: A command that only SIGKILL ends.
