@@ -234,11 +234,21 @@ async def test_an_end_that_an_old_server_cannot_tell_is_unknown_and_not_cancelle
 
 @pytest.mark.requirement("comfyui.cancel.finished")
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_a_broken_history_of_another_does_not_hide_that_a_prompt_finished(version: str, tmp_path: Path) -> None:
+async def test_a_broken_history_of_another_does_not_hide_that_a_prompt_finished(
+    version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = tmp_path / "gate"
     async with controlled(tmp_path, "--version", version) as (control, simulator):
         await _break_history(control, simulator)
-        prompt_id = await asyncio.to_thread(submit, simulator, graphs.sleeping(1.0))
+        prompt_id = await asyncio.to_thread(submit, simulator, graphs.gated(gate, deaf=True))
         await control.until_running(prompt_id)
+        interrupt = control.client.interrupt
+
+        async def interrupt_and_let_go(prompt_id: str, *, read_s: float) -> None:
+            await interrupt(prompt_id, read_s=read_s)
+            await asyncio.to_thread(gate.touch)
+
+        monkeypatch.setattr(control.client, "interrupt", interrupt_and_let_go)
         cancelled = await control.cancel(prompt_id)
         assert (cancelled.verdict, cancelled.interrupts) == (Verdict.FINISHED, 1)
 
@@ -251,12 +261,14 @@ async def test_a_broken_history_of_another_does_not_hide_that_a_prompt_finished(
 async def test_a_prompt_that_an_old_server_stopped_instead_is_named(
     step_s: float, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    gate = tmp_path / "gate"
     async with controlled(tmp_path, "--version", "old", "--old-interrupt") as (control, _):
-        first = await control.submit_running(graphs.sleeping(2.5))
+        first = await control.submit_running(graphs.gated(gate, deaf=True))
         second = await control.submit(graphs.stepped(LONG, step_s))
         interrupt = control.client.interrupt
 
         async def interrupt_too_late(prompt_id: str, *, read_s: float) -> None:
+            await asyncio.to_thread(gate.touch)
             await control.until_running(second)
             # It has begun when it is heard of: an interrupt that comes before is forgotten.
             await until(heard_of_second, "it has begun")
@@ -290,8 +302,10 @@ def test_who_looks_for_whom_an_interrupt_is_is_known_by_its_version(version: str
 async def test_a_prompt_that_a_second_interrupt_stopped_instead_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    gate = tmp_path / "gate"
     async with controlled(tmp_path, "--version", "old", "--old-interrupt") as (control, simulator):
-        first = await control.submit_running(graphs.chain(graphs.sleeping(2.5), graphs.stepped(LONG, 0.02)))
+        deaf = graphs.gated(gate, deaf=True)
+        first = await control.submit_running(graphs.chain(deaf, graphs.stepped(LONG, 0.02)))
         second = await control.submit(graphs.stepped(LONG, 0.02))
         interrupt = control.client.interrupt
         sent: list[str] = []
@@ -301,6 +315,7 @@ async def test_a_prompt_that_a_second_interrupt_stopped_instead_is_named(
 
         async def second_too_late(prompt_id: str, *, read_s: float) -> None:
             if sent:
+                await asyncio.to_thread(gate.touch)
                 await control.until_running(second)
                 await until(heard_of_second, "it has begun")
             sent.append(prompt_id)

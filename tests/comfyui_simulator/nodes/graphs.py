@@ -37,9 +37,11 @@ def stepped(steps: int = 10, seconds: float = 0.1) -> Graph:
     return single("SimStepped", steps=steps, seconds=seconds)
 
 
-def gated(gate: Path) -> Graph:
-    """Run until a file is there: just as long as the test needs it to, on a slow machine too."""
-    return single("SimGated", gate=str(gate))
+def gated(gate: Path, *, deaf: bool = False) -> Graph:
+    """Run until a file is there: just as long as the test needs it to, on a slow machine too. A deaf one looks for no
+    interrupt meanwhile.
+    """
+    return single("SimGated", gate=str(gate), deaf=deaf)
 
 
 def sleeping(seconds: float) -> Graph:

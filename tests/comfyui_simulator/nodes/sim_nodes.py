@@ -48,7 +48,8 @@ def _stepped(context: Context, inputs: dict[str, Any]) -> Result:
 def _gated(context: Context, inputs: dict[str, Any]) -> Result:
     while not Path(inputs["gate"]).exists():
         _sleep(_GATE_LOOK_S)
-        context.progress(1, 2)
+        if not inputs.get("deaf"):
+            context.progress(1, 2)
     return said("let go")
 
 
@@ -164,7 +165,7 @@ def _sim(
 
 SIM_NODES = [
     _sim("SimStepped", _stepped, {"steps": _INT, "seconds": _FLOAT}),
-    _sim("SimGated", _gated, {"gate": _STRING}),
+    _sim("SimGated", _gated, {"gate": _STRING, "deaf": _BOOLEAN}),
     _sim("SimSleep", _slept, {"seconds": _FLOAT}),
     _sim("SimBusy", _busy, {"seconds": _FLOAT}),
     _sim("SimGilHold", _gil_held, {"seconds": _FLOAT}),
