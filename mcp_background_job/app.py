@@ -12,7 +12,14 @@ from mcp_background_job.config import ComfyUISettings, Settings
 from mcp_background_job.executors.local.place import LocalPlace
 from mcp_background_job.executors.names import FileNames
 from mcp_background_job.executors.places import Places
-from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, JOB_ID_VARIABLE, RUN_ID_VARIABLE, StateDir, is_job_id
+from mcp_background_job.jobdir.layout import (
+    COOKIE_VARIABLE,
+    EVENT_VARIABLE,
+    JOB_ID_VARIABLE,
+    RUN_ID_VARIABLE,
+    StateDir,
+    is_job_id,
+)
 from mcp_background_job.jobs.indexing.index import Index
 from mcp_background_job.jobs.inherited.environment import is_cut_down, is_secret
 from mcp_background_job.jobs.inherited.inheritance import Inheritance
@@ -125,6 +132,8 @@ def policy_of(settings: Settings) -> Policy:
         project=own_project(settings.project),
         max_descendants=settings.max_descendants,
         max_depth=settings.max_depth,
+        # What such a command starts runs none at its end: it might go on for ever.
+        on_end="" if EVENT_VARIABLE in os.environ else settings.on_end,
     )
 
 
@@ -142,6 +151,8 @@ def _open_news(path: str) -> News:
 
 def _own_job() -> str | None:
     """Return the id of the job that this process runs in: what it starts belongs to that."""
+    if EVENT_VARIABLE in os.environ:  # then that names a job which is over, and this is no part of it
+        return None
     job_id = os.environ.get(JOB_ID_VARIABLE, "")
     return job_id if is_job_id(job_id) else None
 

@@ -301,6 +301,9 @@ class Settings:
             _separated, "", "variables, or patterns with *, that agents get beyond the usual ones, separated by commas"
         )
     )
+    on_end: str = field(
+        metadata=_about(_text, "", "command that is run at the end of each job, with its facts in its environment")
+    )
     http_token: str | None = field(
         repr=False, metadata=_about(_token, None, "bearer token of serve --http; without one, one is made and stored")
     )

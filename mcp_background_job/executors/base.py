@@ -253,6 +253,10 @@ class Store(Protocol):
         """Return when the last byte was written (seconds since the epoch), ``None`` if none was."""
         ...
 
+    def trouble_at_end(self, job_id: str) -> str | None:
+        """Return why the command failed that was run at the end of a job, ``None`` if it has not."""
+        ...
+
     def log_path(self, job_id: str) -> str:
         """Return where people and programs find the log."""
         ...

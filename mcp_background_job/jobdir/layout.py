@@ -15,6 +15,9 @@ COOKIE_VARIABLE = "MCP_BG_COOKIE"
 #: And every process of an agent run.
 RUN_ID_VARIABLE = "MCP_BG_RUN_ID"
 
+#: What a command at the end of a job is run for. What is started within one has no such command itself.
+EVENT_VARIABLE = "MCP_BG_EVENT"
+
 _JOB_ID = re.compile(r"j[a-z0-9]{3,11}")
 _RUN_ID = re.compile(r"r[a-z0-9]{3,11}")
 
@@ -80,6 +83,10 @@ class StateDir:
         """Return the paths of the messages to the agent of a session."""
         return MailDir(os.path.join(self.mail, session_id))
 
+    def on_end_lock(self, slot: int) -> str:
+        """Return the path of a lock that a command at a job's end holds while it runs."""
+        return os.path.join(self.path, f"on_end.{slot}.lock")
+
     def open_mark(self, job_id: str) -> str:
         """Return the path of the mark that a job has not ended."""
         return os.path.join(self.open, job_id)
@@ -105,6 +112,16 @@ class JobDir:
         self.usage = f"{path}/usage.bin"
         self.lock = f"{path}/runner.lock"
         self.control = f"{path}/control.sock"
+
+    @property
+    def on_end_log(self) -> str:
+        """What the command at the job's end has written."""
+        return f"{self.path}/on_end.log"
+
+    @property
+    def on_end_trouble(self) -> str:
+        """Why that command has failed; absent if it has not."""
+        return f"{self.path}/on_end.trouble"
 
     @property
     def has_exit(self) -> bool:

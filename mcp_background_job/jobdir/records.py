@@ -65,6 +65,7 @@ class Spec:
         untold: the first stage of a pipeline that is not told, if it could have failed.
         background: what the shell puts in the background and is had to tell of how it ended.
         tells_each: of each of these, and not only of the last one that it has started.
+        on_end: a command that is run when it has ended, empty for none.
     """
 
     job_id: str
@@ -102,6 +103,7 @@ class Spec:
     untold: str | None = None
     background: list[str] = field(default_factory=list[str])
     tells_each: bool = False
+    on_end: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from mcp_background_job.jobs.indexing.view import job_of, observed, unrecorded
 
 def note_of_end(places: Places, job: Job, spec: Spec | None) -> str | None:
     """Return what is to be said of a job that has ended, beside its reason. It reads files; call it in a thread."""
-    told = [started_after(places, job, spec), _of_itself(places, job, spec)]
+    told = [started_after(places, job, spec), _of_itself(places, job, spec), _of_command_at_end(places, job, spec)]
     return "; ".join(filter(None, told)) or None
 
 
@@ -54,6 +54,11 @@ def missed_input_of(places: Places, job: Job, spec: Spec) -> str | None:
     store = places.store_of(job.job_id)
     last = store.read_log_tail(job.job_id, LAST_BYTES).data if job.outcome is Outcome.FAILED else b""
     return missed_input(job, spec.stdin, last, has_text=spec.stdin_file is not None)
+
+
+def _of_command_at_end(places: Places, job: Job, spec: Spec | None) -> str | None:
+    trouble = places.store_of(job.job_id).trouble_at_end(job.job_id) if spec and spec.on_end else None
+    return f"MCP_BG_ON_END, which is run at a job's end, failed: {trouble}" if trouble else None
 
 
 def _of_itself(places: Places, job: Job, spec: Spec | None) -> str | None:

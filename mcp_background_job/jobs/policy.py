@@ -27,3 +27,4 @@ class Policy:
     project: str = ""
     max_descendants: int = NO_LIMIT
     max_depth: int = NO_LIMIT
+    on_end: str = ""

@@ -271,6 +271,7 @@ def spec_of(
         tells_each=told.each,
         project=policy.project if request.project is None else request.project,
         reader=request.reader,
+        on_end="" if request.is_own else policy.on_end,
     )
 
 

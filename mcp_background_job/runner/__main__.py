@@ -1,6 +1,7 @@
 """``python -I -S …/runner/__main__.py JOB_DIRECTORY [REPLY_FD [KILLED_BY]]``: one runner, started by exec.
 
-Or ``… --spawner FD``: the process that forks runners. Run by path, without site-packages: what is imported is this
+Or ``… --spawner FD``: the process that forks runners; or ``… --on-end JOB_DIRECTORY``: the one that runs a command at a
+job's end. Run by path, without site-packages: what is imported is this
 package and the standard library.
 """
 
@@ -9,6 +10,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
+from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.runner import signals
 from mcp_background_job.runner.detach import detach
 from mcp_background_job.runner.main import Reply, be_runner, take_name
@@ -22,6 +24,11 @@ def main(arguments: list[str]) -> None:
         socket_descriptor = int(arguments[1])
         detach(keep=[socket_descriptor])
         serve(socket_descriptor)
+        return
+    if arguments[0] == "--on-end":
+        from mcp_background_job.runner.on_end import run  # noqa: PLC0415  another process than a runner
+
+        run(JobDir(arguments[1]))
         return
     directory, reply, killed_by = (*arguments, None, None)[:3]
     # From the start: a job that we are launched from, and that is being stopped, then takes us for what we may become.

@@ -97,10 +97,16 @@ def _own(job: JobDir, reply: Reply, killed_by: str | None, claim: Claim | None) 
     if spec is None:
         return
     take_name(job.job_id)
-    if os.path.exists(job.status):
-        sweep(job, spec, killed_by=killed_by)
-    else:
-        _run(job, spec, reply)
+    try:
+        if os.path.exists(job.status):
+            sweep(job, spec, killed_by=killed_by)
+        else:
+            _run(job, spec, reply)
+    finally:
+        if spec.on_end:
+            from mcp_background_job.runner.on_end import begin  # noqa: PLC0415  memory in every runner
+
+            begin(job)
 
 
 def take(job: JobDir, reply: Reply) -> Spec | None:

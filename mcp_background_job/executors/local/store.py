@@ -290,6 +290,13 @@ class LocalStore:
             return None
         return facts.st_mtime
 
+    def trouble_at_end(self, job_id: str) -> str | None:
+        try:
+            with open(self.job(job_id).on_end_trouble, errors="replace") as file:
+                return file.read().strip()
+        except OSError:
+            return None
+
     def log_path(self, job_id: str) -> str:
         """Return the path of the newest segment of the log."""
         return self.job(job_id).log
