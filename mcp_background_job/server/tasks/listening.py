@@ -35,7 +35,7 @@ class _Changed:
 
     async def notification(self) -> Notification | None:
         told = await self.keeper.get(self.task_id, can_ask=self.can_ask)
-        return told and ("notifications/tasks", told)
+        return ("notifications/tasks", told) if told else None
 
 
 class TaskListener:

@@ -90,12 +90,17 @@ def _listens(port: int) -> bool:
 
 
 async def _ask(url: str, task_id: str, *, name: str) -> dict[str, Any]:
-    meta = {
+    meta: dict[str, Any] = {
         "io.modelcontextprotocol/protocolVersion": MODERN,
         "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
         "io.modelcontextprotocol/clientCapabilities": {"extensions": {EXTENSION: {}}},
     }
-    request = {"jsonrpc": "2.0", "id": 1, "method": "tasks/get", "params": {"taskId": task_id, "_meta": meta}}
+    request: dict[str, Any] = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "tasks/get",
+        "params": {"taskId": task_id, "_meta": meta},
+    }
     headers = {
         "Authorization": "Bearer secret",
         "Accept": "application/json, text/event-stream",
