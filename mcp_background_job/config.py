@@ -26,6 +26,11 @@ _UNITS = {"": 1, "B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
 Toolset = Literal["jobs", "comfyui", "runs", "mailbox"]
 TOOLSETS: tuple[Toolset, ...] = get_args(Toolset)
 
+#: What a person is asked about before it is done, where the client can ask: prompts that a stop or restart of ComfyUI
+#: would lose, the end of several jobs at once, agents without a sandbox.
+Matter = Literal["lose_prompts", "kill_jobs", "full_access"]
+MATTERS: tuple[Matter, ...] = get_args(Matter)
+
 #: Instead of names of toolsets: those that there is a use for, or every one.
 AUTO: Literal["auto"] = "auto"
 _ALL = "all"
@@ -138,6 +143,16 @@ def _toolsets(said: Any) -> list[str] | str:
         if toolset not in TOOLSETS:
             raise ValueError(f"{toolset!r} should be one of {', '.join(TOOLSETS)}; or give {AUTO} or {_ALL} alone")
     return toolsets
+
+
+def _matters(said: Any) -> list[str]:
+    matters = _separated(said)
+    if matters == [_ALL]:
+        return list(MATTERS)
+    for matter in matters:
+        if matter not in MATTERS:
+            raise ValueError(f"{matter!r} should be one of {', '.join(MATTERS)}; or give {_ALL} alone")
+    return matters
 
 
 def _token(said: Any) -> str | None:
@@ -285,6 +300,13 @@ class Settings:
             AUTO,
             f"tools that the MCP server offers: of {', '.join(TOOLSETS)}, separated by commas; all; "
             "or auto: jobs, and those for ComfyUI and for runs where there is a use for them",
+        )
+    )
+    assume_consent: list[Matter] = field(
+        metadata=_about(
+            _matters,
+            "",
+            f"what the user need not be asked about: of {', '.join(MATTERS)}, separated by commas, or all",
         )
     )
     max_runs: int = field(metadata=_about(_whole(1, 10_000), "4", "agents running at once; more are queued"))

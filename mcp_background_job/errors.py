@@ -65,6 +65,12 @@ class TooManyDescendantsError(InvalidRequestError):
     code = "too_many_descendants"
 
 
+class DeclinedError(BackgroundJobError):
+    """The user was asked, and did not say yes; nothing was done."""
+
+    code = "declined"
+
+
 class LaunchError(BackgroundJobError):
     """The job's process could not be started."""
 
@@ -204,3 +210,18 @@ class LifecycleError(BackgroundJobError):
     """ComfyUI cannot be started, stopped or restarted in this way; nothing was ended."""
 
     code = "lifecycle"
+
+
+class WouldLoseError(LifecycleError):
+    """Prompts would be lost that nobody has agreed to lose; nothing was ended.
+
+    Attributes:
+        prompts: the ids of all that would be lost.
+        told: which these are and whose, for a person.
+    """
+
+    def __init__(self, prompts: frozenset[str], told: str) -> None:
+        """Takes both."""
+        super().__init__(f"what would be lost has changed: {told}")
+        self.prompts = prompts
+        self.told = told

@@ -97,7 +97,7 @@ def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider 
     comfyui = Door(lambda: build_comfyui(manager, load_comfyui_settings()))
     runs = Door(lambda: build_runs(manager, settings))
     offered = Offered(settings.toolsets, lambda: look_around(manager.state, manager.inheritance.known))
-    callers = Callers(manager.project)
+    callers = Callers(manager.project, settings.assume_consent)
     tasks = TasksExtension(lambda: _keeper(settings, manager, toolbox))
 
     @contextlib.asynccontextmanager

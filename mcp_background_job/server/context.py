@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from mcp_background_job.actions.caller import Caller
+from mcp_background_job.config import Matter
 from mcp_background_job.core.news import Reader
 from mcp_background_job.core.wire import utf8
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.executors import lanes
 from mcp_background_job.jobs.inherited.project import project_named, working_directory
 from mcp_background_job.processes.client import own_conversation
+from mcp_background_job.server.consent import asks
 from mcp_background_job.server.fastmcp_names import Context, http_header
 from mcp_background_job.server.http_path import PROJECT_HEADER
 from mcp_background_job.server.roots import Roots
@@ -20,9 +24,10 @@ READER_HEADER = "mcp-bg-reader"
 class Callers:
     """Tells who makes a call: known by the client's name and its project, also after a restart of both."""
 
-    def __init__(self, project: str) -> None:
-        """Takes the project of this server, empty if it has none."""
+    def __init__(self, project: str, assumed: Iterable[Matter] = ()) -> None:
+        """Takes the project of this server, empty if it has none, and what its user has agreed to beforehand."""
         self._project = project
+        self._assumed = frozenset(assumed)
         self._directory = working_directory()  # now: it may be gone by the time somebody asks
         self._roots = Roots()
 
@@ -42,7 +47,13 @@ class Callers:
             await context.report_progress(waited_s, limit_s, utf8(f"{what}, {waited_s:.0f} s"))
 
         return Caller(
-            client=client, directory=place, project=project, reader=_reader(context, client, place), progress=progress
+            client=client,
+            directory=place,
+            project=project,
+            reader=_reader(context, client, place),
+            progress=progress,
+            ask=asks(context),
+            assumed=self._assumed,
         )
 
 

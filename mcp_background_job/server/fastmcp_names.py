@@ -19,7 +19,7 @@ from fastmcp.server.context import Context, reset_transport, set_transport
 from fastmcp.server.dependencies import get_context, get_http_request
 from fastmcp.server.extensions import MethodBinding, ServerExtension
 from fastmcp.server.providers import Provider
-from fastmcp.tools.base import Tool, ToolResult
+from fastmcp.tools.base import InputRequiredToolResult, Tool, ToolResult
 from fastmcp.utilities.components import FastMCPComponent
 from fastmcp.utilities.logging import temporary_log_level
 from fastmcp.utilities.versions import VersionSpec
@@ -40,9 +40,14 @@ from mcp_types import (
     Completion,
     CompletionArgument,
     CompletionContext,
+    ElicitRequest,
+    ElicitRequestedSchema,
+    ElicitRequestFormParams,
+    ElicitResult,
     EmptyResult,
     ErrorData,
     ImageContent,
+    InputRequiredResult,
     JSONRPCError,
     JSONRPCNotification,
     ListRootsRequest,
@@ -79,12 +84,16 @@ __all__ = [
     "CompletionContext",
     "Connection",
     "Context",
+    "ElicitRequestedSchema",
+    "ElicitResult",
     "EmptyResult",
     "ErrorData",
     "FastMCP",
     "FastMCPComponent",
     "FastMCPError",
     "ImageContent",
+    "InputRequiredResult",
+    "InputRequiredToolResult",
     "JSONRPCError",
     "JSONRPCNotification",
     "MCPError",
@@ -113,19 +122,24 @@ __all__ = [
     "UnsubscribeRequestParams",
     "VersionSpec",
     "answer_requests",
+    "answer_to_form",
     "can_elicit",
     "connection_of",
     "connection_to_tell",
     "declares_extension",
+    "elicited",
     "first_root",
+    "form_in_answer",
     "get_context",
     "http_header",
+    "is_modern",
     "jsonrpc_message_adapter",
     "mcp_result",
     "name_in_header",
     "notify_on_stream",
     "serve_streams",
     "serving_stdio",
+    "shows_forms",
     "stdio_server",
     "takes_extension",
 ]
@@ -249,3 +263,32 @@ def answer_requests(server: FastMCP[Any], method: str, params: type[Any], handle
 async def notify_on_stream(context: ServerRequestContext[Any, Any], method: str, params: dict[str, Any]) -> None:
     """Send a notification that belongs to a request which is not answered yet."""
     await context.session._request_outbound.notify(method, params)  # noqa: SLF001  it has no public name
+
+
+def is_modern(context: Context) -> bool:
+    """Tell whether a request is of the newest era of the protocol, in which a server asks in its answers alone."""
+    return context.session.protocol_version in MODERN_PROTOCOL_VERSIONS
+
+
+def shows_forms(context: Context) -> bool:
+    """Tell whether a client shows forms to a person. One that does not say which kinds of forms shows these."""
+    capabilities = context.session.client_capabilities
+    declared = capabilities.elicitation if capabilities else None
+    return declared is not None and (declared.form is not None or declared.url is None)
+
+
+async def elicited(context: Context, message: str, form: ElicitRequestedSchema) -> ElicitResult:
+    """Show a form while a call is answered; waits for as long as the person takes."""
+    return await context.session.elicit_form(message, form, context.request_id)
+
+
+def form_in_answer(name: str, message: str, form: ElicitRequestedSchema, state: str) -> InputRequiredResult:
+    """Return an answer that has a client show a form, and call again with what was said and with the state."""
+    asked = ElicitRequest(params=ElicitRequestFormParams(message=message, requested_schema=form))
+    return InputRequiredResult(input_requests={name: asked}, request_state=state)
+
+
+def answer_to_form(context: Context, name: str) -> ElicitResult | None:
+    """Return what was said to a form that an earlier answer had shown, ``None`` if nothing was."""
+    said = (context.input_responses or {}).get(name)
+    return said if isinstance(said, ElicitResult) else None

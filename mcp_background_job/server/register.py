@@ -18,8 +18,10 @@ from mcp_background_job.core.states import NOT_OVER, State
 from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.server.answers import as_tool_error, as_tool_result, schema_of, shortened
+from mcp_background_job.server.consent import FirstAskError
 from mcp_background_job.server.context import Callers
 from mcp_background_job.server.fastmcp_names import (
+    InputRequiredToolResult,
     McpTool,
     Tool,
     ToolAnnotations,
@@ -123,6 +125,8 @@ class ActionTool(Tool):
             if self.action.later is not None and takes_extension(context, EXTENSION):
                 return await self._run_or_promise(caller, arguments)
             return await self._answer(caller, arguments)
+        except FirstAskError as asking:
+            return InputRequiredToolResult(asking.result)
         except BackgroundJobError as error:
             return self.refusal(error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,11 +10,13 @@ from pydantic import Field
 
 from mcp_background_job.actions.action import Facts
 from mcp_background_job.actions.arguments import bounded_wait
-from mcp_background_job.actions.caller import Caller
+from mcp_background_job.actions.caller import Caller, Question
 from mcp_background_job.actions.opening import Opened
+from mcp_background_job.errors import WouldLoseError
 
 if TYPE_CHECKING:
     from mcp_background_job.comfyui.control import ComfyUI
+    from mcp_background_job.comfyui.lifecycle.outcome import Outcome
 
 #: A restart has this long for the process to be ready again, which leaves time to end the old one.
 START_S = 40.0
@@ -72,8 +75,13 @@ class Lifecycle:
         """End ComfyUI and every process that it started, whoever started it on this machine."""
         from mcp_background_job.comfyui.reports import report
 
-        stopping = (await self._open()).lifecycle.stop(client=caller.client, force=request.force)
-        return report.of_lifecycle(await caller.wait_for(stopping, "ComfyUI stops", STOP_S))
+        lifecycle = (await self._open()).lifecycle
+
+        def stop(agreed: frozenset[str] | None) -> Awaitable[Outcome]:
+            stopping = lifecycle.stop(client=caller.client, force=request.force, agreed=agreed)
+            return caller.wait_for(stopping, "ComfyUI stops", STOP_S)
+
+        return report.of_lifecycle(await _once_agreed(caller, stop, "Stop ComfyUI"))
 
     async def restart_comfyui(self, caller: Caller, request: Restart) -> Facts:
         """Kill ComfyUI with all its children and run it again as it was run: for a wedge that nothing else stops.
@@ -83,13 +91,34 @@ class Lifecycle:
         from mcp_background_job.comfyui.reports import report
 
         wait_s = bounded_wait(request.wait_s, caller.at_most(START_S))
-        restarting = (await self._open()).lifecycle.restart(
-            client=caller.client, force=request.force, requeue=request.requeue, wait_s=wait_s
-        )
-        return report.of_lifecycle(await caller.wait_for(restarting, "ComfyUI restarts", wait_s))
+        lifecycle = (await self._open()).lifecycle
+
+        def restart(agreed: frozenset[str] | None) -> Awaitable[Outcome]:
+            restarting = lifecycle.restart(
+                client=caller.client, force=request.force, requeue=request.requeue, wait_s=wait_s, agreed=agreed
+            )
+            return caller.wait_for(restarting, "ComfyUI restarts", wait_s)
+
+        return report.of_lifecycle(await _once_agreed(caller, restart, "Restart ComfyUI"))
 
     async def comfyui_free(self, _caller: Caller, _request: Free) -> Facts:
         """Unload ComfyUI's models and free memory, once no prompt runs; says what is free. A stuck step keeps its."""
         from mcp_background_job.comfyui.reports import report
 
         return report.of_freed(await (await self._open()).free())
+
+
+async def _once_agreed(
+    caller: Caller, act: Callable[[frozenset[str] | None], Awaitable[Outcome]], what: str
+) -> Outcome:
+    """Do what may lose prompts once a person has agreed to lose these; asks again if there have come to be others."""
+    if not caller.asks_about("lose_prompts"):
+        return await act(None)
+    agreed: frozenset[str] = frozenset()
+    while True:
+        try:
+            return await act(agreed)
+        except WouldLoseError as stake:
+            text = f"{what}, and lose {stake.told}?"
+            await caller.agree(Question(matter="lose_prompts", text=text, about=stake.prompts))
+            agreed = stake.prompts

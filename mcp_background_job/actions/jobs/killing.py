@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
 
-from mcp_background_job.actions.caller import Caller
+from mcp_background_job.actions.caller import Caller, Question
 from mcp_background_job.actions.jobs.killed import Failed, all_of_project, fate_row, fates
 from mcp_background_job.actions.jobs.report import JobsResult, KillResult
 from mcp_background_job.actions.meant import Word
-from mcp_background_job.errors import InvalidRequestError, UnknownJobError
+from mcp_background_job.core.job import Job
+from mcp_background_job.core.states import State
+from mcp_background_job.core.text import command_on_one_line
+from mcp_background_job.errors import BackgroundJobError, InvalidRequestError, UnknownJobError
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.policy import GRACE_S
+from mcp_background_job.jobs.request import signal_to_send
+
+#: Jobs that a person who is asked reads of, and characters of the command of each.
+_MAX_TOLD = 5
+_COMMAND = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +51,8 @@ class Killing:
             raise InvalidRequestError("job_id is an empty list: name at least one job")
         asked = request.job_id if request.job_id is not None else await all_of_project(self._manager, caller.project)
         references = [asked] if isinstance(asked, str) else asked
+        if len(set(references)) > 1 and signal_to_send(request.signal, signal_only=request.signal_only) is None:
+            references = await self._agreed(caller, references)
         killing = fates(
             self._manager,
             caller,
@@ -57,3 +68,23 @@ class Killing:
         if isinstance(fate, Failed) and not isinstance(fate.error, UnknownJobError):
             raise fate.error
         return KillResult(**fate_row(asked, fate))
+
+    async def _agreed(self, caller: Caller, references: list[str]) -> list[str]:
+        """Have a person agree to the end of several; returns who is meant by id, whoever has a name afterwards."""
+        if not caller.asks_about("kill_jobs"):
+            return references
+        meant: dict[str, Job] = {}
+        for reference in references:
+            with contextlib.suppress(BackgroundJobError):  # of those that nothing is known of each says so itself
+                meant[reference] = await self._manager.find(reference, caller.changes)
+        alive = {job.job_id: job for job in meant.values() if job.state is not State.EXITED}
+        if len(alive) > 1:
+            shown = [_told(job) for job in list(alive.values())[:_MAX_TOLD]]
+            more = [f"{len(alive) - _MAX_TOLD} more"] if len(alive) > _MAX_TOLD else []
+            text = f"Kill {len(alive)} jobs: {', '.join([*shown, *more])}?"
+            await caller.agree(Question(matter="kill_jobs", text=text, about=frozenset(alive)))
+        return [meant[reference].job_id if reference in meant else reference for reference in references]
+
+
+def _told(job: Job) -> str:
+    return f"{job.name or job.job_id} ({command_on_one_line(job.command, _COMMAND)})"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from mcp_background_job.actions.action import Facts
-from mcp_background_job.actions.caller import Caller
+from mcp_background_job.actions.caller import Caller, Question
 from mcp_background_job.actions.later import GoesOn, Going, Later, State
 from mcp_background_job.actions.opening import Opened
 from mcp_background_job.actions.runs.requests import Artifact, GoOn, ListRuns, Poll, Spawn, WhichRun
+from mcp_background_job.core.text import one_line
 
 if TYPE_CHECKING:
     from mcp_background_job.agents.catalog import Reference
@@ -23,6 +25,9 @@ CANCEL_S = 2.0
 POLL_S = 30.0
 
 _MILLISECONDS = 1000
+
+#: Characters of a task that a person who is asked reads.
+_TASK = 200
 
 
 #: Is told who waits for news of a run.
@@ -50,6 +55,12 @@ class Running:
         from mcp_background_job.agents import report
         from mcp_background_job.agents.requests.request import SpawnRequest
 
+        config = request.backend_config or {}
+        if config.get("full_access"):
+            # Whoever calls again, once a person has agreed, must ask for the very same.
+            same = hashlib.sha256(repr(request).encode()).hexdigest()
+            task = request.prompt or "what input_message says"
+            await _agree_to_full_access(caller, request.backend, request.cwd, task, same)
         wanted = SpawnRequest(
             backend=request.backend,
             cwd=request.cwd,
@@ -62,7 +73,7 @@ class Running:
             profile=request.profile,
             output_schema=request.output_schema,
             metadata=request.metadata or {},
-            config=request.backend_config or {},
+            config=config,
             timeout_s=request.timeout_s,
             idle_timeout_s=request.idle_timeout_s,
             leftovers=request.leftovers,
@@ -109,7 +120,15 @@ class Running:
         from mcp_background_job.agents import report
 
         runs = await self._open()
-        continued = await runs.go_on(_reference(request, caller.changes), request.input_message, client=caller.client)
+        reference = _reference(request, caller.changes)
+        if caller.asks_about("full_access"):
+            run = await runs.get(reference)
+            record = run.record
+            if run.state.is_over and record.config.get("full_access"):
+                same = hashlib.sha256(f"{record.run_id}{request.input_message!r}".encode()).hexdigest()
+                task = f"to go on after {record.run_id}"
+                await _agree_to_full_access(caller, record.backend, record.cwd, task, same)
+        continued = await runs.go_on(reference, request.input_message, client=caller.client)
         if continued.mode == "resume":
             self._expect(caller, continued.run.record.run_id)
         told = report.of_continue(continued)
@@ -176,3 +195,8 @@ def _reference(request: WhichRun | Poll | GoOn | Artifact, asker: Asker) -> Refe
     from mcp_background_job.agents.catalog import Reference
 
     return Reference(request.run_id, request.agent_name, request.cwd, asker)
+
+
+async def _agree_to_full_access(caller: Caller, backend: str, cwd: str, task: str, same: str) -> None:
+    text = f"Let {backend} work in {cwd} with full access, unasked and without a sandbox: {one_line(task, _TASK)}?"
+    await caller.agree(Question(matter="full_access", text=text, about=frozenset({same})))

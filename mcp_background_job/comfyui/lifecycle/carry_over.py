@@ -12,8 +12,8 @@ from mcp_background_job.comfyui.prompts.submit import Submitter
 from mcp_background_job.comfyui.wire.answers import Accepted, Queue, Refused
 from mcp_background_job.comfyui.wire.client import Client
 from mcp_background_job.core.comfyui.submission import End, Submission
-from mcp_background_job.core.text import duration
-from mcp_background_job.errors import UnreachableError
+from mcp_background_job.core.text import duration, one_line
+from mcp_background_job.errors import UnreachableError, WouldLoseError
 from mcp_background_job.executors import lanes
 from mcp_background_job.registry.journal_base import Journal
 from mcp_background_job.registry.seen import SeenQueue
@@ -22,6 +22,13 @@ Requeue = Literal["none", "pending", "all"]
 
 #: What is said where prompts were lost that need not have been.
 DEFAULT = 'by default (requeue="none") nothing is submitted again; requeue="pending" or "all" would have done it'
+
+#: Prompts that a person who is asked reads of, and characters of a note.
+_MAX_TOLD = 5
+_NOTE = 60
+
+#: Stands among the ids of prompts for those that nobody has seen.
+_UNSEEN = "unseen"
 
 _REASON = "ComfyUI was stopped before it ended, and keeps no queue over a restart"
 
@@ -44,6 +51,11 @@ class Luggage:
     of_batches: tuple[Submission, ...] = ()
     is_guess: bool = False
     seen_at: float | None = None
+
+    @property
+    def is_unseen(self) -> bool:
+        """Whether there may be prompts of which nothing is known."""
+        return self.is_guess and self.seen_at is None
 
     @property
     def all(self) -> tuple[Submission, ...]:
@@ -120,12 +132,44 @@ async def wish(journal: Journal, luggage: Luggage, requeue: Requeue) -> list[Sub
     This comes before their server is ended: should this process end in between, whoever looks at the server next finds
     the wish, and submits what the server does not have.
     """
-    again = {"none": (), "pending": luggage.pending, "all": luggage.all}[requeue]
-    again = [entry for entry in again if entry.graph]
+    again = _carried(luggage, requeue)
     ids = [entry.prompt_id for entry in again]
     await take_back(journal, [entry for entry in luggage.all if entry.requeue and entry.prompt_id not in ids])
     await lanes.journal(journal.want_requeue, ids)
     return again
+
+
+def _carried(luggage: Luggage, requeue: Requeue) -> list[Submission]:
+    return [entry for entry in {"none": (), "pending": luggage.pending, "all": luggage.all}[requeue] if entry.graph]
+
+
+def check_agreed(luggage: Luggage, requeue: Requeue, agreed: frozenset[str] | None) -> None:
+    """Refuse to lose prompts beyond those that are agreed to be lost; ``None`` agrees to all.
+
+    Raises:
+        WouldLoseError: there are such prompts.
+    """
+    if agreed is None:
+        return
+    kept = {entry.prompt_id for entry in _carried(luggage, requeue)}
+    lost = [entry for entry in luggage.all if entry.prompt_id not in kept]
+    ids = frozenset(entry.prompt_id for entry in lost) | ({_UNSEEN} if luggage.is_unseen else frozenset())
+    if ids - agreed:
+        raise WouldLoseError(ids, _at_stake(luggage, lost))
+
+
+def _at_stake(luggage: Luggage, lost: list[Submission]) -> str:
+    running = sum(entry in luggage.running for entry in lost)
+    shown = [_of(entry) for entry in lost[:_MAX_TOLD]]
+    more = [f"{len(lost) - _MAX_TOLD} more"] if len(lost) > _MAX_TOLD else []
+    unseen = ["whatever else is in its queue, which nobody has seen"] if luggage.is_unseen else []
+    count = f"{len(lost)} prompt{'' if len(lost) == 1 else 's'} ({running} running, {len(lost) - running} waiting)"
+    return ", ".join([count, *shown, *more, *unseen])
+
+
+def _of(entry: Submission) -> str:
+    note = f" “{one_line(entry.note, _NOTE)}”" if entry.note else ""
+    return f"{entry.prompt_id}{note} of {entry.client if entry.is_ours and entry.client else 'somebody else'}"
 
 
 async def take_back(journal: Journal, entries: Iterable[Submission]) -> None:

@@ -95,11 +95,12 @@ class Lifecycle:
             outcome = await self.job.launch(await self.job.startup(), client, began + wait_s, again=again)
         return replace(outcome, took_s=time.monotonic() - began)
 
-    async def stop(self, *, client: str, force: bool) -> Outcome:
-        """End ComfyUI and everything that it started.
+    async def stop(self, *, client: str, force: bool, agreed: frozenset[str] | None = None) -> Outcome:
+        """End ComfyUI and everything that it started; of prompts, lose only those that are agreed, if that is said.
 
         Raises:
             LifecycleError: it is busy and not forced, or not ours to stop.
+            WouldLoseError: others would be lost.
             SurvivorsError: SIGKILL did not end all of it.
         """
         began = time.monotonic()
@@ -112,6 +113,7 @@ class Lifecycle:
             supervisor = who_supervises(process.portrait, my_uid=os.getuid())
             if supervisor:
                 raise LifecycleError(f"{told(supervisor)}, which would start it again or must stop it: stop it there")
+            carry_over.check_agreed(luggage, "none", agreed)
             await lanes.write(self._records.save, self._endpoint.port, process.portrait)
             await self._wish(luggage, "none")
             outcome = await self.job.end(process, client, "stop_comfyui")
@@ -124,10 +126,16 @@ class Lifecycle:
             took_s=time.monotonic() - began,
         )
 
-    async def restart(self, *, client: str, force: bool, requeue: Requeue, wait_s: float) -> Outcome:
+    async def restart(
+        self, *, client: str, force: bool, requeue: Requeue, wait_s: float, agreed: frozenset[str] | None = None
+    ) -> Outcome:
         """End ComfyUI with everything that it started, run it again as it was run, and wait until it answers.
 
+        Of prompts, lose only those that are agreed, if that is said: what is in the queue may change while a person
+        decides, and they are not asked under the lock.
+
         Raises:
+            WouldLoseError: others would be lost.
             LifecycleError: it is busy and not forced, or nobody here can restart it; the message says who can and how.
             SurvivorsError: SIGKILL did not end all of it; it was not started again.
         """
@@ -146,6 +154,7 @@ class Lifecycle:
                 ended = Outcome("not_running")
             else:
                 luggage = await self._checks.look_before(process, force=force)
+                carry_over.check_agreed(luggage, requeue, agreed)
                 supervisor = who_supervises(process.portrait, my_uid=os.getuid())
                 if supervisor or self._settings.restart_command:
                     return await self._restart_by_others(

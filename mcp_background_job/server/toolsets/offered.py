@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable
 from typing import Literal
 
 from mcp_background_job.config import AUTO, TOOLSETS, Toolset
 from mcp_background_job.executors import lanes
 from mcp_background_job.server.toolsets.rule import Facts, choices
-
-_log = logging.getLogger(__name__)
 
 #: Begins the line that says that there are more.
 _TITLES = {"comfyui": "ComfyUI tools", "runs": "Tools for other agents"}
@@ -69,7 +66,7 @@ class Offered:
             names: returns the names of a toolset's tools.
         """
         told = self._told.setdefault(reader, set()) if self._why else set[Toolset]()
-        new = [toolset for toolset in self._why if toolset not in told]
+        new: list[Toolset] = [toolset for toolset in TOOLSETS if toolset in self._why.keys() - told]
         told.update(new)
         return " ".join(_line(toolset, list(names(toolset)), self._why[toolset]) for toolset in new) or None
 
