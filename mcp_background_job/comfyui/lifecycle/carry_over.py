@@ -153,7 +153,7 @@ def check_agreed(luggage: Luggage, requeue: Requeue, agreed: frozenset[str] | No
         return
     kept = {entry.prompt_id for entry in _carried(luggage, requeue)}
     lost = [entry for entry in luggage.all if entry.prompt_id not in kept]
-    ids = frozenset(entry.prompt_id for entry in lost) | ({_UNSEEN} if luggage.is_unseen else frozenset())
+    ids = frozenset([*(entry.prompt_id for entry in lost), *([_UNSEEN] if luggage.is_unseen else [])])
     if ids - agreed:
         raise WouldLoseError(ids, _at_stake(luggage, lost))
 
