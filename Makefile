@@ -21,7 +21,7 @@ CONFORMANCE := $(VENV)/conformance
 # The front end of ComfyUI with its templates, and what drives a browser.
 FRONT_END := $(VENV)/front-end
 
-.PHONY: plugin demo demo-comfyui test pytest test-agents test-conformance test-front-end check rules types nightly bench format lock clean
+.PHONY: plugin demo demo-comfyui test pytest test-agents test-conformance test-clients test-front-end check rules types nightly bench format lock clean
 
 demo: $(READY)  ## see it work: about half a minute
 	$(BIN)/mcp-background-job demo
@@ -37,6 +37,18 @@ pytest: $(READY)
 
 test-agents: $(CODEX) $(CLAUDE) $(GEMINI) $(OPENCODE) $(COPILOT) $(MCPB)  ## real agents, against a model on loopback: installs 1.5 GB; minutes
 	$(BIN)/python -m pytest -m real_agents --timeout 300
+
+# Clients whose models our hooks wake. Versions are pinned: their hooks move.
+CLIENTS := $(VENV)/clients
+
+test-clients: $(CLIENTS)/.ready  ## real clients and their stop hooks, against a model on loopback: installs 500 MB
+	$(BIN)/python -m pytest -m real_clients --timeout 300 -s
+
+$(CLIENTS)/.ready: Makefile | $(READY)
+	npm install --silent --no-fund --no-audit --force --prefix $(CLIENTS)/claude @anthropic-ai/claude-code@2.1.332
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--target $(CLIENTS)/codex --upgrade openai-codex-cli-bin==0.163.0
+	@touch $@
 
 test-front-end: $(FRONT_END)  ## the real front end of ComfyUI, in Debian's Chromium: installs 250 MB; minutes
 	command -v chromium >/dev/null || apt-get install -y --no-install-recommends chromium
