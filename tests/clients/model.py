@@ -69,6 +69,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def _of_messages(*, starts: bool) -> list[dict[str, Any]]:
+    block: dict[str, Any]
     if starts:
         block = {"type": "tool_use", "id": "toolu_1", "name": "mcp__bg__execute_command", "input": {}}
         delta = {"type": "input_json_delta", "partial_json": json.dumps(ASKED)}
@@ -88,7 +89,7 @@ def _of_messages(*, starts: bool) -> list[dict[str, Any]]:
 
 def _of_responses(*, starts: bool) -> list[dict[str, Any]]:
     call = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "namespace": "mcp__bg"}
-    text = {"type": "output_text", "text": "ok", "annotations": []}
+    text: dict[str, Any] = {"type": "output_text", "text": "ok", "annotations": []}
     item: dict[str, Any] = (
         {**call, "name": "execute_command", "arguments": json.dumps(ASKED)}
         if starts
