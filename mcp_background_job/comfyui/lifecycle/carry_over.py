@@ -153,9 +153,11 @@ def check_agreed(luggage: Luggage, requeue: Requeue, agreed: frozenset[str] | No
         return
     kept = {entry.prompt_id for entry in _carried(luggage, requeue)}
     lost = [entry for entry in luggage.all if entry.prompt_id not in kept]
-    ids = frozenset([*(entry.prompt_id for entry in lost), *([_UNSEEN] if luggage.is_unseen else [])])
+    ids = {entry.prompt_id for entry in lost}
+    if luggage.is_unseen:
+        ids.add(_UNSEEN)
     if ids - agreed:
-        raise WouldLoseError(ids, _at_stake(luggage, lost))
+        raise WouldLoseError(frozenset(ids), _at_stake(luggage, lost))
 
 
 def _at_stake(luggage: Luggage, lost: list[Submission]) -> str:
