@@ -17,7 +17,7 @@ from tests.patience import PATIENCE_S
 
 MIB = 1024**2
 
-ANSWERS = {
+ANSWERS: dict[str, tuple[str, dict[int, int]]] = {
     "nothing runs": ("", {}),
     "one": ("812, 10240\n", {812: 10240 * MIB}),
     "two GPUs": ("812, 100\n813, 5\n812, 50\n", {812: 150 * MIB, 813: 5 * MIB}),
