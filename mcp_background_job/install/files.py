@@ -18,9 +18,12 @@ def read(path: Path) -> str | None:
     """Return a file's text, with its byte-order mark and line breaks as they are; None if there is no file.
 
     Raises:
-        InvalidRequestError: it cannot be read, or is no text.
+        InvalidRequestError: it cannot be read, or is no file, or no text.
     """
     try:
+        # A pipe would have us wait for ever, and a link to /dev/null would have us replace that.
+        if path.exists() and not path.is_file():
+            raise InvalidRequestError(f"{path} is no file: put one in its place, and try again")
         return path.read_bytes().decode()
     except FileNotFoundError:
         return None

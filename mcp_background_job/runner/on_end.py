@@ -14,6 +14,7 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Generator
 
 from mcp_background_job.core.states import Outcome
 from mcp_background_job.errors import BackgroundJobError
@@ -26,6 +27,7 @@ from mcp_background_job.jobdir.layout import (
     JobDir,
 )
 from mcp_background_job.jobdir.records import Exit, Spec
+from mcp_background_job.runner.system import become_subreaper
 
 #: A desktop notice takes milliseconds, and a webhook whose server is away gives up in less.
 MAX_RUN_S = 30.0
@@ -42,6 +44,13 @@ MAX_COMMAND = 4000
 
 _READ_SIZE = 65536
 
+#: The descriptor that tells whether anything that the command has started lives: it is closed when that ends. Output
+#: does not tell, since ``curl ... >/dev/null 2>&1 &`` has closed it at once. Scripts do not use a number as high.
+_LIFE = 97
+
+#: A timer of 0 s would be none.
+_SHORTEST_S = 0.001
+
 
 def begin(job: JobDir) -> None:
     """Have the command run, if the job has ended; returns at once."""
@@ -57,9 +66,11 @@ def begin(job: JobDir) -> None:
 
 def run(job: JobDir) -> None:
     """Run the command of a job that has ended; what went wrong is left in the job's directory."""
+    become_subreaper()
     with contextlib.suppress(OSError):  # the directory is gone, or the disk is full
         trouble = _run(job)
         if trouble:
+            _end_the_rest()
             records.write(job.on_end_trouble, f"{trouble}\n".encode(errors="backslashreplace"))
 
 
@@ -100,31 +111,53 @@ def environment(job: JobDir, spec: Spec, end: Exit) -> dict[str, str]:
 
 def _turn(job: JobDir) -> int | None:
     """Wait for a turn; returns the descriptor that keeps it, ``None`` if none came."""
-    slot = int.from_bytes(job.job_id.encode(), "little") % MAX_AT_ONCE
-    descriptor = os.open(job.state_dir.on_end_lock(slot), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    # Ids all begin with the same letter, and the places have to fill evenly: all of an id counts.
+    own = sum(job.job_id.encode()) % MAX_AT_ONCE
+    for slot in ((own + step) % MAX_AT_ONCE for step in range(MAX_AT_ONCE)):
+        free = _opened(job, slot)
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(free, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return free
+        os.close(free)
+    descriptor = _opened(job, own)
+    try:
+        with _limit(MAX_WAIT_S):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except TimeoutError:
+        return None
+    return descriptor
+
+
+def _opened(job: JobDir, slot: int) -> int:
+    return os.open(job.state_dir.on_end_lock(slot), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+@contextlib.contextmanager
+def _limit(seconds: float) -> Generator[None]:
+    """Have a call that waits raise ``TimeoutError`` when the time is up."""
 
     def give_up(_number: int, _frame: object) -> None:
         raise TimeoutError
 
     signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(MAX_WAIT_S)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, _SHORTEST_S))
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-    except TimeoutError:
-        return None
+        yield
     finally:
-        signal.alarm(0)
-    return descriptor
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _carry_out(job: JobDir, spec: Spec, env: dict[str, str]) -> str:
-    read, write = os.pipe()
+    deadline = time.monotonic() + MAX_RUN_S
+    output, write = os.pipe()
+    life, keep_open = os.pipe()
     with contextlib.suppress(OSError):  # gone since; then it runs where we are
         os.chdir(spec.cwd)
     streams = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
         (os.POSIX_SPAWN_DUP2, write, 1),
         (os.POSIX_SPAWN_DUP2, write, 2),
+        (os.POSIX_SPAWN_DUP2, keep_open, _LIFE),
     ]
     defaults = [signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGALRM]
     try:
@@ -139,28 +172,60 @@ def _carry_out(job: JobDir, spec: Spec, env: dict[str, str]) -> str:
         )
     except (OSError, ValueError) as error:
         return f"could not be started: {error}"
-    os.close(write)
-    is_over = _keep_output(job, read)
-    with contextlib.suppress(ProcessLookupError):  # it is over, and so is what it has started
+    for descriptor in (write, keep_open):
+        os.close(descriptor)
+    is_over = _keep_output(job, output, life, deadline)
+    with contextlib.suppress(TimeoutError):
+        if is_over:
+            with _limit(deadline - time.monotonic()):  # sudo, for one, closes what it inherits
+                return _told(os.waitpid(pid, 0)[1])
+    with contextlib.suppress(ProcessLookupError, ChildProcessError):  # the time was up as it ended
         os.killpg(pid, signal.SIGKILL)
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    if not is_over:
-        return f"took longer than {MAX_RUN_S:g} s, and was ended"
+        os.waitpid(pid, 0)
+    return f"took longer than {MAX_RUN_S:g} s, and was ended"
+
+
+def _told(status: int) -> str:
+    code = os.waitstatus_to_exitcode(status)
     return f"exit code {code}" if code > 0 else f"ended by {signal.Signals(-code).name}" if code < 0 else ""
 
 
-def _keep_output(job: JobDir, read: int) -> bool:
-    """Write what comes into the log until all have closed their end; returns whether they did in time."""
-    deadline, kept = time.monotonic() + MAX_RUN_S, 0
-    log = os.open(job.on_end_log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+def _keep_output(job: JobDir, output: int, life: int, deadline: float) -> bool:
+    """Write what comes into the log until all have closed both; returns whether they did in time."""
+    kept, still_open = 0, {output, life}
+    log = _log(job)
     try:
-        while select.select([read], [], [], max(0.0, deadline - time.monotonic()))[0]:
-            piece = os.read(read, _READ_SIZE)
-            if not piece:
+        while ready := select.select(still_open, [], [], max(0.0, deadline - time.monotonic()))[0]:
+            for descriptor in ready:
+                piece = os.read(descriptor, _READ_SIZE)
+                if not piece:
+                    still_open.discard(descriptor)
+                if descriptor == output:
+                    with contextlib.suppress(OSError):  # the disk is full; the command goes on
+                        kept += os.write(log, piece[: MAX_OUTPUT - kept])
+            if not still_open:
                 return True
             if time.monotonic() >= deadline:
                 return False
-            kept += os.write(log, piece[: MAX_OUTPUT - kept])
         return False
     finally:
         os.close(log)
+
+
+def _log(job: JobDir) -> int:
+    """Open the log, or nothing in its place: the news is wanted most when the disk is full."""
+    try:
+        return os.open(job.on_end_log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+
+
+def _end_the_rest() -> None:
+    """Kill what has left the command's process group: it has come down to this process."""
+    with contextlib.suppress(ChildProcessError, FileNotFoundError):  # none is left; or this is no Linux
+        while True:
+            # Nobody has waited for these, so that their pids are theirs; what they have started comes down next.
+            with open(f"/proc/self/task/{os.getpid()}/children", "rb") as file:
+                for pid in file.read().split():
+                    os.kill(int(pid), signal.SIGKILL)
+            os.waitpid(-1, 0)

@@ -321,3 +321,13 @@ def test_a_state_directory_that_cannot_be_made_keeps_the_file_as_it_is(home: Hom
     path = client("zed").file(home.machine, None)
     assert path
     assert not path.exists()
+
+
+def test_what_is_no_file_is_neither_waited_for_nor_replaced(home: Home) -> None:
+    path = client("zed").file(home.machine, None)
+    assert path
+    path.parent.mkdir(parents=True)
+    os.mkfifo(path)
+    with pytest.raises(InvalidRequestError, match="is no file"):
+        home.install(client("zed"))
+    assert path.is_fifo()

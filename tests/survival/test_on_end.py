@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -140,12 +141,18 @@ def test_its_environment_can_be_had_by_a_process_and_names_the_run(tmp_path: Pat
     assert (env["MCP_BG_STATUS"], env["MCP_BG_EXIT_CODE"], env["MCP_BG_SIGNAL"]) == ("killed", "", "SIGTERM")
 
 
+#: As sudo does, in the place of the shell.
+CLOSES_ALL = f"exec {sys.executable} -ISc 'import os, time; os.closerange(0, 256); time.sleep(0.2); os.mkdir(\"told\")'"
+
+
 @pytest.mark.parametrize(
     ("command", "trouble", "kept"),
     [
         ("yes & sleep 300", "took longer", on_end.MAX_OUTPUT),
         ("kill -TERM $$", "SIGTERM", 0),
         ("printf 0123456789; exit 0", "", 10),
+        ("(sleep 0.2; mkdir told) >/dev/null 2>&1 &", "", 0),
+        (CLOSES_ALL, "", 0),
     ],
 )
 def test_it_is_bounded_in_time_and_in_what_is_kept(
@@ -159,3 +166,13 @@ def test_it_is_bounded_in_time_and_in_what_is_kept(
     assert trouble in said
     assert bool(said) is bool(trouble)
     assert os.path.getsize(job.on_end_log) == kept
+    assert (tmp_path / "told").exists() is ("told" in command)
+
+
+def test_four_run_at_once_whatever_their_ids(tmp_path: Path) -> None:
+    jobs = [JobDir(str(tmp_path / "jobs" / job_id)) for job_id in ("jaaaa", "jaaab", "jbaaa", "jaaca")]
+    turns = [on_end._turn(job) for job in jobs]
+    assert len({os.fstat(turn).st_ino for turn in turns if turn is not None}) == on_end.MAX_AT_ONCE
+    for turn in turns:
+        assert turn is not None
+        os.close(turn)
