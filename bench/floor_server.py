@@ -1,7 +1,7 @@
 """The least that a server of background jobs can do: keep them in memory, as most do.
 
 The floor for what durability costs: ``subprocess.Popen`` with pipes and a reading thread each, no record, no runner, no
-shell. ``empty`` as argument gives a server without tools, the floor for a cold start.
+shell. ``empty`` and a number as arguments give a server with so many tools that do nothing, the floor for a cold start.
 """
 
 from __future__ import annotations
@@ -65,8 +65,15 @@ async def get_job_status(job_id: str) -> Output:
     return Output(stdout="\n".join(lines), status="running" if process.poll() is None else "completed")
 
 
+async def nothing() -> None:
+    """Do nothing."""
+
+
 if __name__ == "__main__":
-    if "empty" not in sys.argv:
+    if sys.argv[1:2] == ["empty"]:
+        for number in range(int(sys.argv[2])):
+            mcp.tool(nothing, name=f"nothing_{number}")
+    else:
         mcp.tool(execute_command)
         mcp.tool(get_job_status)
     mcp.run(show_banner=False, log_level="WARNING")

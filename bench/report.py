@@ -25,8 +25,8 @@ about the machine than about the program. Times are medians (p50) unless the lin
 JSON-RPC client over stdio, from the moment that a request is written to the moment that its answer is read.
 
 {against}
-The floor of output is the same command with its output redirected to a file by the shell. The floor of a cold start is
-a FastMCP server without tools. Other lines name what they are measured against.
+The floor of output is the same command with its output redirected to a file by the shell. The floors of a cold start
+are FastMCP servers without tools, and with as many that do nothing. Other lines name what they are measured against.
 """
 
 _FLOOR = """\

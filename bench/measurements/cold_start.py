@@ -10,19 +10,30 @@ from bench.figures import Figure, ratio
 from bench.plan import Plan
 
 _BAR = 1.15
+_BAR_AS_MANY = 1.05
 
 
 def measure_cold_start(plan: Plan) -> list[Figure]:
-    """Spawn to ``initialize`` answered, against a FastMCP server without tools."""
+    """Spawn to ``initialize`` answered, against FastMCP servers without tools, and with as many that do nothing."""
     space, state = plan.workspace, plan.workspace.state_dir()
-    ours: list[float] = []
-    floor: list[float] = []
+    with space.ours(state, toolsets="all") as server:
+        tools = len(server.request("tools/list", {})["tools"])
+    auto, everything, empty, as_many = series = [list[float]() for _ in range(4)]
     for round_number in range(plan.count(15, 3) + 1):
-        took = (time_start(lambda: space.ours(state, toolsets="auto")), time_start(lambda: space.floor("empty")))
+        took = (
+            time_start(lambda: space.ours(state, toolsets="auto")),
+            time_start(lambda: space.ours(state, toolsets="all")),
+            time_start(lambda: space.floor("empty", "0")),
+            time_start(lambda: space.floor("empty", str(tools))),
+        )
         if round_number:  # the first fills the caches, of bytecode and of the kernel
-            ours.append(took[0])
-            floor.append(took[1])
-    return [ratio("cold start, against a FastMCP server without tools", ours, floor, bar=_BAR)]
+            for samples, seconds in zip(series, took, strict=True):
+                samples.append(seconds)
+    what = f"cold start with all tools, against an empty FastMCP server with as many ({tools})"
+    return [
+        ratio("cold start, against a FastMCP server without tools", auto, empty, bar=_BAR),
+        ratio(what, everything, as_many, bar=_BAR_AS_MANY),
+    ]
 
 
 def time_start(start: Callable[[], ServerProcess]) -> float:
