@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import struct
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import psutil
 
 from bench.client import ServerProcess, facts_of
 from bench.figures import MS_PER_S, Figure, at_most, p50, p99
+from bench.measurements.feeding import feeding
 from bench.measurements.many import await_reports
 from bench.plan import Plan
 from bench.workspace import wait_until
@@ -33,17 +31,6 @@ _LONG_S = 50
 #: Between two unrelated calls: as often as a person with several agents asks, and not so often that it is a load.
 _BETWEEN_S = 0.05
 
-#: Writes lines to pipes in turns until its stdin ends; opens them before jobs do, which would wait for that.
-_FEEDER = """
-import os, select, sys, time
-pipes = [os.open(path, os.O_RDWR | os.O_NONBLOCK) for path in sys.argv[2:]]
-print("open", flush=True)
-number = 0
-while not select.select([0], [], [], 1 / float(sys.argv[1]))[0]:
-    os.write(pipes[number % len(pipes)], b"line %d at %f\\n" % (number, time.time()))
-    number += 1
-"""
-
 
 def measure_load(plan: Plan) -> list[Figure]:
     """Everything that is measured beside waits, each with a server of its own."""
@@ -55,10 +42,8 @@ def _crowd(plan: Plan) -> list[Figure]:
     space, state = plan.workspace, plan.workspace.state_dir()
     jobs, watched = plan.count(300, 30), plan.count(100, 10)
     pipes = [space.file(f"pipe-{number}") for number in range(jobs)]
-    for pipe in pipes:
-        os.mkfifo(pipe)
     figures: list[Figure] = []
-    with _feeding(pipes), space.ours(state) as server:
+    with feeding(pipes, _LINES_PER_S), space.ours(state) as server:
         job_ids = _started(server, state, [f"exec cat {pipe}" for pipe in pipes])
         figures += _beside(plan, server, job_ids[-1], f"{jobs} live jobs, 20 lines/s in all, nobody waits")
         for job_id in job_ids[:watched]:
@@ -128,9 +113,8 @@ def _endings(plan: Plan) -> list[Figure]:
 def _followers(plan: Plan) -> list[Figure]:
     """Pollers of one run that goes on printing."""
     state, pipe = plan.workspace.state_dir(), plan.workspace.file("pipe-of-run")
-    os.mkfifo(pipe)
     number = plan.count(50, 5)
-    with _feeding([pipe]), plan.workspace.ours(state) as server:
+    with feeding([pipe], _LINES_PER_S), plan.workspace.ours(state) as server:
         (job_id,) = _started(server, state, ["sleep 600"])
         config = {"command": ["cat", pipe]}
         spawned = facts_of(server.call("spawn_run", backend="command", cwd="/", prompt="x", backend_config=config))
@@ -212,16 +196,3 @@ def _started(server: ServerProcess, state: StateDir, commands: Sequence[str]) ->
     job_ids = [facts_of(answer)["job_id"] for answer in server.call_many("execute_command", calls)]
     await_reports(state, job_ids)
     return job_ids
-
-
-@contextlib.contextmanager
-def _feeding(pipes: list[str]) -> Generator[None]:
-    command = [sys.executable, "-c", _FEEDER, str(_LINES_PER_S), *pipes]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as feeder:
-        assert feeder.stdin
-        assert feeder.stdout
-        assert feeder.stdout.readline() == b"open\n"
-        try:
-            yield
-        finally:
-            feeder.stdin.close()

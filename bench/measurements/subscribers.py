@@ -8,14 +8,15 @@ import psutil
 
 from bench.client import ServerProcess, facts_of
 from bench.figures import MS_PER_S, Figure, at_most, p50, p99
+from bench.measurements.feeding import feeding
 from bench.measurements.many import await_reports
 from bench.plan import Plan
 
 _ANSWER_BAR_MS = 20.0
 _CPU_BAR_PERCENT = 15.0
 
-#: Each job prints so often: more often than updates come.
-_PRINTS_EVERY_S = 0.5
+#: Lines that each job prints in a second: more often than updates come.
+_LINES_PER_S = 2.0
 
 #: Between two unrelated calls.
 _BETWEEN_S = 0.05
@@ -24,18 +25,16 @@ _BETWEEN_S = 0.05
 def measure_subscribers(plan: Plan) -> list[Figure]:
     """200 subscriptions to the output and the life of 100 jobs, each of which prints twice a second."""
     state, count = plan.workspace.state_dir(), plan.count(100, 10)
-    go = plan.workspace.file("go")
-    with plan.workspace.ours(state, max_jobs=str(count + 1)) as server:
-        command = f"until [ -e {go} ]; do sleep 1; done; while echo line; do sleep {_PRINTS_EVERY_S}; done"
-        calls = [{"command": command, "wait_s": 0}] * count + [{"command": "sleep 600", "wait_s": 0}]
+    pipes = [plan.workspace.file(f"pipe-to-follow-{number}") for number in range(count)]
+    with feeding(pipes, count * _LINES_PER_S), plan.workspace.ours(state, max_jobs=str(count + 1)) as server:
+        commands = [*(f"exec cat {pipe}" for pipe in pipes), "sleep 600"]
+        calls = [{"command": command, "wait_s": 0} for command in commands]
         job_ids = [facts_of(answer)["job_id"] for answer in server.call_many("execute_command", calls)]
         await_reports(state, job_ids)
         *printing, quiet = job_ids
         for job_id in printing:
             for uri in (f"job://{job_id}/log", f"job://{job_id}"):
                 server.request("resources/subscribe", {"uri": uri})
-        with open(go, "w", encoding="utf-8"):
-            pass
         return _beside(plan, server, quiet, f"{2 * count} subscribers, {count} jobs that print 2 lines/s each")
 
 
