@@ -15,7 +15,7 @@ from mcp_background_job.jobs.ending import started_after
 from mcp_background_job.jobs.indexing.index import Index
 from mcp_background_job.jobs.lastline import last_line
 from mcp_background_job.jobs.left import ends_leftovers
-from mcp_background_job.jobs.lineage import spec_of
+from mcp_background_job.jobs.lineage import run_of, spec_of
 from mcp_background_job.jobs.standing import Standing
 
 #: What never changes of running jobs is remembered of so many: a list asks again for each job that is queued.
@@ -86,7 +86,8 @@ class Teller:
 
     async def _labels(self, job_ids: set[str]) -> list[str]:
         known = [await self._index.find(job_id) for job_id in sorted(job_ids)]
-        return [job.label for job in known if job]
+        # What looks at runs knows none of their jobs' ids.
+        return [await lanes.look(run_of, self._places, [job.job_id]) or job.label for job in known if job]
 
     def _around(self, job_id: str) -> tuple[set[str], list[Waiting]]:
         """Return the ids of all live jobs, and what the queue knows of those that run."""

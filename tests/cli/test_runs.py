@@ -164,12 +164,14 @@ def test_all_that_a_run_may_be_given_is_given_at_the_terminal_and_a_cut_field_is
     cli("runs", "events", run, "--follow", "--timeout", WAIT)
     known = json.loads(cli.ok("runs", "show", run, "--json"))
     whole = cli.ok("runs", "artifact", run, str(known["last_seq"]), "final_response")
+    watched = cli.ok("runs", "watch", run)
 
     assert b"--schema is no JSON object" in refused.stderr
     assert [json.loads(line)["type"] for line in first.splitlines()] == ["run_started"]
     assert (known["role"], known["metadata"]) == ("reviewer", {"n": 1})
     assert whole.startswith("You review the work")
     assert whole.rstrip().endswith("x" * 3000)
+    assert "x" * 3000 in watched
 
 
 def test_a_run_is_watched_at_a_terminal_and_answered_there(cli: CommandLine) -> None:

@@ -147,7 +147,7 @@ async def test_descendants_run_in_the_place_of_the_first_and_the_answer_names_al
     asked = [await runs.get(inner), await runs.get(Reference((await one.find(waiting)).name))]
     assert [run.state.status for run in asked] == ["running", "queued"]
     outer = asked[0].record.parent_run_id
-    assert asked[1].waits_for == f"starts when fewer than 1 agents run (MCP_BG_MAX_RUNS); now run {first} `{outer}`"
+    assert asked[1].waits_for == f"starts when fewer than 1 agents run (MCP_BG_MAX_RUNS); now run {outer}"
     shown = [report.of_run(run) for run in asked]
     assert [row["started_at"] is None for row in shown] == [False, True]
     assert [(row["prompt"], row["command"]) for row in shown] == [("x", ["sh", "-c", LIVES])] * 2

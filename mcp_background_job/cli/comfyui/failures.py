@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
-from mcp_background_job.cli import terminal
-from mcp_background_job.cli.comfyui import listing, rows, sentences, show, tables
+from mcp_background_job.cli import tables, terminal
+from mcp_background_job.cli.comfyui import listing, rows, sentences, show
 from mcp_background_job.cli.show import escaped
 from mcp_background_job.comfyui.reports.report import Report
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mcp_background_job.cli import exit_codes, terminal
-from mcp_background_job.cli.comfyui import rows, tables
+from mcp_background_job.cli import exit_codes, tables, terminal
+from mcp_background_job.cli.comfyui import rows
 from mcp_background_job.cli.show import escaped
 from mcp_background_job.cli.wording import typed
 from mcp_background_job.comfyui.reports.report import Report

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mcp_background_job.cli.comfyui.sentences import since
-from mcp_background_job.cli.comfyui.tables import AGE, NOTE, NOTHING, PROMPT, STATUS, Column, Rows
+from mcp_background_job.cli.tables import AGE, NOTE, NOTHING, PROMPT, STATUS, Column, Rows
 from mcp_background_job.cli.wording import typed
 from mcp_background_job.comfyui.reports.report import Report
 from mcp_background_job.core.text import duration

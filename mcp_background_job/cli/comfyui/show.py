@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator
 from itertools import chain, repeat
 from typing import Any, cast
 
-from mcp_background_job.cli import terminal
-from mcp_background_job.cli.comfyui import rows, tables
+from mcp_background_job.cli import tables, terminal
+from mcp_background_job.cli.comfyui import rows
 from mcp_background_job.cli.show import escaped
 from mcp_background_job.cli.wording import typed
 from mcp_background_job.comfyui.reports.report import Report

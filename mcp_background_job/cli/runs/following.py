@@ -40,6 +40,7 @@ async def write_events(
     while True:
         wait_s = min(MAX_WAIT_S, max(0.0, until - time.monotonic())) if follow else 0.0
         polled = await runs.poll(reference, after_seq=after_seq, limit=int(min(MAX_EVENTS, left)), wait_s=wait_s)
+        reference = Reference(polled.run.record.run_id)  # what is the newest run of its agent may change meanwhile
         for event in report.of_poll(polled)["events"]:
             if as_json:
                 terminal.as_json(event)

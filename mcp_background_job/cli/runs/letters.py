@@ -6,35 +6,49 @@ import json
 from typing import Any
 
 from mcp_background_job.agents.report import Report
-from mcp_background_job.cli import terminal
+from mcp_background_job.cli import tables, terminal
 from mcp_background_job.cli.arguments import json_object
 from mcp_background_job.cli.show import escaped
+from mcp_background_job.cli.tables import STATUS, Column, Rows
+from mcp_background_job.errors import InvalidRequestError
 
-_AGENTS = ("AGENT", "RUN", "STATUS", "UNFETCHED", "CWD")
+_AGENTS = (
+    Column("AGENT", "bold"),
+    Column("RUN", is_spare=True),
+    STATUS,
+    Column("UNFETCHED"),
+    Column("CWD", "dim", overflow="cut"),
+)
 
 
 def parts(text: str, data: str | None) -> list[dict[str, Any]]:
-    """Return the parts of a message, of a text and of what ``--data`` says."""
+    """Return the parts of a message, of a text and of what ``--data`` says.
+
+    Raises:
+        InvalidRequestError: there is neither, or ``--data`` is no JSON object.
+    """
     said: list[dict[str, Any]] = [{"type": "text", "text": text}] if text else []
     values = json_object("--data", data)
+    if not said and values is None:
+        raise InvalidRequestError("the message is empty: give a TEXT, or --data")
     return said if values is None else [*said, {"type": "data", "data": values}]
 
 
 def agents(reports: list[Report]) -> None:
-    """Write who there is to write to: a line each, with tabs between."""
-    for row in (_AGENTS, *map(_row, reports)):
-        terminal.line("\t".join(row))
+    """Write who there is to write to: tab-separated lines for a pipe, a table for people."""
+    if terminal.for_people() and not reports:
+        terminal.line("no agents")
+    tables.write(Rows(_AGENTS, list(map(_row, reports))))
 
 
 def _row(report: Report) -> tuple[str, ...]:
-    cells = (
+    return (
         report["agent_name"],
         report["last_run_id"],
         report["status"],
         str(report["unfetched"]),
         report["cwd"],
     )
-    return tuple(map(escaped, cells))
 
 
 def messages(reports: list[Report]) -> None:

@@ -6,34 +6,28 @@ import json
 import time
 from collections.abc import Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from mcp_background_job.agents.report import Report
-from mcp_background_job.cli import terminal
+from mcp_background_job.cli import tables, terminal
 from mcp_background_job.cli.show import escaped
+from mcp_background_job.cli.tables import AGE, STATUS, Column, Rows
 from mcp_background_job.core.text import duration, one_line
 
-if TYPE_CHECKING:  # rich costs 50 ms, and a pipe needs none of it
-    from rich.table import Table
-
-_COLUMNS = ("RUN", "AGENT", "BACKEND", "STATUS", "AGE", "EVENTS", "SUMMARY")
+_COLUMNS = (
+    Column("RUN", "bold"),
+    Column("AGENT", overflow="cut"),
+    Column("BACKEND", is_spare=True),
+    STATUS,
+    AGE,
+    Column("EVENTS", "dim", is_spare=True),
+    Column("SUMMARY", overflow="wrap"),
+)
 _LABEL_WIDTH = 20
 
 #: Characters of an event on its line; the whole of it is in --json.
 _EVENT_WIDTH = 400
 _SUMMARY_WIDTH = 100
-
-#: Colours of a terminal's own palette, so that they fit its background.
-_STYLES = {
-    "queued": "yellow",
-    "running": "cyan",
-    "input_required": "bold yellow",
-    "auth_required": "bold yellow",
-    "completed": "green",
-    "failed": "red",
-    "cancelled": "magenta",
-    "rejected": "red",
-}
 
 #: What an event says best, of what it may have.
 _TELLING = ("text", "command", "error", "final_response", "path", "name", "output", "status")
@@ -78,15 +72,9 @@ def event(told: Report) -> None:
 
 def several(reports: list[Report]) -> None:
     """Write runs: tab-separated lines for a pipe, a table for people."""
-    if not terminal.for_people():
-        for row in (_COLUMNS, *map(_row, reports)):
-            terminal.line("\t".join(row))
-    elif reports:
-        from rich.console import Console  # noqa: PLC0415  a pipe does without
-
-        Console().print(_table(reports))
-    else:
+    if terminal.for_people() and not reports:
         terminal.line("no runs")
+    tables.write(Rows(_COLUMNS, list(map(_row, reports))))
 
 
 def as_tree(reports: list[Report]) -> list[Report]:
@@ -110,27 +98,19 @@ def as_tree(reports: list[Report]) -> list[Report]:
 
 def _row(report: Report) -> tuple[str, ...]:
     began = datetime.fromisoformat(report["created_at"]).timestamp()
-    cells = (
+    return (
         report.get("indent", "") + report["run_id"],
         report["agent_name"],
         report["backend"],
         report["status"],
         duration(time.time() - began),
         str(report["last_seq"]),
-        one_line(str(report.get("error") or report.get("note") or report["summary"]), _SUMMARY_WIDTH),
+        one_line(_told(report), _SUMMARY_WIDTH),
     )
-    return tuple(map(escaped, cells))
 
 
-def _table(reports: list[Report]) -> Table:
-    from rich import box  # noqa: PLC0415  see above
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in _COLUMNS:
-        table.add_column(column, no_wrap=column != "SUMMARY")  # what may wrap gives way in a narrow window
-    for report in reports:
-        styles = ("bold", "", "", _STYLES[report["status"]], "dim", "dim", "")
-        table.add_row(*(Text(cell, style) for cell, style in zip(_row(report), styles, strict=True)))
-    return table
+def _told(report: Report) -> str:
+    """Return what tells most of a run: why it ended or waits, else what its agent has said last."""
+    ended = report.get("reason") if report["status"] == "cancelled" else None
+    why = None if ended == report["status"] else ended  # it was only that
+    return str(report.get("error") or report.get("note") or why or report["summary"])

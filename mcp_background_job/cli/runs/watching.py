@@ -13,6 +13,7 @@ from mcp_background_job.agents.life.watching import MAX_WAIT_S
 from mcp_background_job.agents.runs import MAX_EVENTS, RunManager
 from mcp_background_job.cli import terminal
 from mcp_background_job.cli.runs.transcript import Line, Style, answer_to, lines_of
+from mcp_background_job.cli.runs.whole import whole
 from mcp_background_job.core.output.harmless import shown
 from mcp_background_job.errors import InvalidRequestError, RunStateError
 
@@ -49,9 +50,10 @@ async def watch(runs: RunManager, reference: Reference, client: str) -> Run:
     screen = Screen()
     after_seq = 0
     polled = await runs.poll(reference, after_seq=0, limit=MAX_EVENTS, wait_s=0.0)
+    reference = Reference(polled.run.record.run_id)  # what is the newest run of its agent may change meanwhile
     while True:
         for event in polled.events:
-            for line in lines_of(event):
+            for line in lines_of(await whole(runs, polled.run.record.run_id, event)):
                 screen.write(line)
         terminal.flush()
         after_seq = polled.next_after_seq

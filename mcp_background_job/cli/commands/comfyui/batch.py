@@ -8,9 +8,9 @@ from cyclopts import App, Parameter
 
 from mcp_background_job.actions.comfyui.queue import Batch, Queueing
 from mcp_background_job.actions.opening import at_hand
-from mcp_background_job.cli import exit_codes, terminal
+from mcp_background_job.cli import exit_codes, tables, terminal
 from mcp_background_job.cli.arguments import AsJson, Follow, Limit, OptionalSeconds
-from mcp_background_job.cli.comfyui import batch_ending, batch_watching, rows, show, tables
+from mcp_background_job.cli.comfyui import batch_ending, batch_watching, rows, show
 from mcp_background_job.cli.comfyui.session import with_comfyui
 from mcp_background_job.cli.comfyui.waits import under_way
 from mcp_background_job.cli.session import caller

@@ -8,9 +8,9 @@ from cyclopts import Parameter
 
 from mcp_background_job.actions.comfyui.queue import Queueing, Session
 from mcp_background_job.actions.opening import at_hand
-from mcp_background_job.cli import exit_codes, terminal
+from mcp_background_job.cli import exit_codes, tables, terminal
 from mcp_background_job.cli.arguments import AsJson, Limit
-from mcp_background_job.cli.comfyui import rows, tables
+from mcp_background_job.cli.comfyui import rows
 from mcp_background_job.cli.comfyui.session import with_comfyui
 from mcp_background_job.cli.session import caller
 from mcp_background_job.comfyui.control import ComfyUI

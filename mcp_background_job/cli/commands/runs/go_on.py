@@ -19,7 +19,7 @@ from mcp_background_job.cli.session import caller
 
 def go_on(
     run: RunId,
-    text: Annotated[str, Parameter(name="TEXT")] = "",
+    text: Annotated[str, Parameter(name="TEXT", allow_leading_hyphen=True)] = "",
     /,
     *,
     data: str | None = None,

@@ -20,7 +20,7 @@ from mcp_background_job.cli.session import caller
 
 def send(
     to: Annotated[str, Parameter(name="TO")],
-    text: Annotated[str, Parameter(name="TEXT")] = "",
+    text: Annotated[str, Parameter(name="TEXT", allow_leading_hyphen=True)] = "",
     /,
     *,
     data: str | None = None,

@@ -1,4 +1,4 @@
-"""Rows about ComfyUI: a table for people, tab-separated lines below a line of headings for a pipe."""
+"""Rows of a list: a table for people, tab-separated lines below a line of headings for a pipe."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:  # rich costs 50 ms, and a pipe needs none of it
 #: Colours of a terminal's own palette, so that they fit its background.
 _STYLES = {
     "pending": "yellow",
+    "queued": "yellow",
+    "input_required": "bold yellow",
+    "auth_required": "bold yellow",
     "in_progress": "cyan",
     "running": "cyan",
     "completed": "green",
@@ -77,7 +80,12 @@ def write(rows: Rows) -> None:
 
 def _printable(rows: Rows) -> Iterator[list[str]]:
     for row in rows.cells:
-        yield [escaped(" ".join(cell.split())) or NOTHING for cell in row]
+        yield [_one_line(cell) or NOTHING for cell in row]
+
+
+def _one_line(cell: str) -> str:
+    words = escaped(" ".join(cell.split()))
+    return words and " " * (len(cell) - len(cell.lstrip(" "))) + words  # spaces in front place it in a tree
 
 
 def _print(rows: Rows) -> None:
