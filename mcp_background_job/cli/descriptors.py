@@ -6,6 +6,7 @@ Their numbers would go to the first files that are opened, a database say, and w
 from __future__ import annotations
 
 import os
+import select
 import sys
 
 _STANDARD = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
@@ -23,3 +24,11 @@ def make_up_for_closed() -> None:
             closed.add(name)
             os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free, which is this one
             setattr(sys, name, os.fdopen(number, mode, closefd=False))
+
+
+def is_stdout_read() -> bool:
+    """Tell whether anybody may still read what is printed: a pipe's other end is open, say."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    gone = any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(0))
+    return not gone and "stdout" not in closed

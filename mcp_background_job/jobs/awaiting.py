@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from mcp_background_job.core.hooks import MAX_ROUNDS, is_server
 from mcp_background_job.core.news import Kind, Reader, Way, matches_of
@@ -14,12 +14,11 @@ from mcp_background_job.executors import lanes
 from mcp_background_job.jobdir.layout import is_job_id, is_run_id
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.news import Others
-from mcp_background_job.processes.client import goes_on
 
 #: Under what it is remembered how often in a row a conversation was woken.
 _SUBJECT, _ROUNDS = "hook stop", "rounds"
 
-#: Ends of jobs wake this at once. So often it looks whether the client lives, and what has become a server meanwhile.
+#: Ends of jobs wake this at once. So often it looks whether the client listens, and what has become a server meanwhile.
 _LOOK_AGAIN_S = 5.0
 
 #: Nobody tells of what runs ask, and of the ends of batches; to look costs some time stamps of files.
@@ -43,26 +42,27 @@ class Awaiting:
         self._others = others
         self._readers = readers
 
-    async def told(self, *, goes_on_by_hook: bool, client: str, deadline: float) -> list[str]:
+    async def told(self, *, goes_on_by_hook: bool, is_wanted: Callable[[], bool], deadline: float) -> list[str]:
         """Wait for news; returns them in sentences, none if there is nothing to wait for. What is new is then told.
 
         Args:
             goes_on_by_hook: the turn that has ended was one that this has brought about, and no person.
-            client: the conversation of the client, without which nobody waits.
+            is_wanted: tells whether anybody would hear the news: what nobody heard must not count as told.
             deadline: of the monotonic clock.
         """
         rounds = await self._rounds() if goes_on_by_hook else 0
         if rounds >= MAX_ROUNDS:
             return []
-        while True:
+        while is_wanted():
             if news := await self._new():
                 self._news.show(self._readers[0], _SUBJECT, {_ROUNDS: rounds + 1})
                 return news
             awaited = await self._awaited()
             left = deadline - time.monotonic()
-            if not awaited or left <= 0 or not goes_on(client):
-                return []
+            if not awaited or left <= 0:
+                break
             await self._next(awaited, left)
+        return []
 
     async def _rounds(self) -> int:
         shown = await self._news.shown(self._readers[0], [_SUBJECT])

@@ -61,7 +61,7 @@ async def say(manager: JobManager, job_id: str, words: bytes) -> None:
 
 
 async def told(awaiting: Awaiting, *, by_hook: bool = False, limit_s: float = math.inf) -> list[str]:
-    return await awaiting.told(goes_on_by_hook=by_hook, client=CLIENT, deadline=time.monotonic() + limit_s)
+    return await awaiting.told(goes_on_by_hook=by_hook, is_wanted=lambda: True, deadline=time.monotonic() + limit_s)
 
 
 async def test_the_end_of_a_job_is_told_by_its_name_and_not_again(
@@ -97,9 +97,12 @@ async def test_a_wait_is_over_when_its_time_is(memory_manager: JobManager, await
     assert await told(awaiting, limit_s=0.05) == []
 
 
-async def test_nobody_waits_without_a_client(memory_manager: JobManager, awaiting: Awaiting) -> None:
-    await start(memory_manager)
-    assert await awaiting.told(goes_on_by_hook=False, client="1-1-gone", deadline=math.inf) == []
+async def test_nothing_counts_as_told_that_nobody_would_hear(memory_manager: JobManager, awaiting: Awaiting) -> None:
+    job_id = await start(memory_manager)
+    assert await awaiting.told(goes_on_by_hook=False, is_wanted=lambda: False, deadline=math.inf) == []
+    await say(memory_manager, job_id, b"exit 1\n")
+    assert await awaiting.told(goes_on_by_hook=False, is_wanted=lambda: False, deadline=math.inf) == []
+    assert len(await told(awaiting)) == 1
 
 
 async def test_a_named_job_that_listens_or_was_found_ready_is_not_waited_for(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import select
-import sys
 import time
 from typing import Annotated
 
@@ -13,6 +11,7 @@ from cyclopts import Parameter
 
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import Follow, Limit
+from mcp_background_job.cli.descriptors import is_stdout_read
 from mcp_background_job.cli.hooks.others import others
 from mcp_background_job.cli.hooks.watching import Watcher, item_of
 from mcp_background_job.cli.session import with_manager
@@ -81,7 +80,7 @@ async def _follow(manager: JobManager, project: str | None) -> int:
         watcher = Watcher(manager, found, project, since=time.time())
         next_care = 0.0
         try:
-            while os.getppid() == parent and not _is_unread():
+            while os.getppid() == parent and is_stdout_read():
                 if time.monotonic() >= next_care:
                     next_care = time.monotonic() + _CARE_S
                     await manager.places.tend()
@@ -100,10 +99,3 @@ async def _new(watcher: Watcher) -> list[Item]:
     except BackgroundJobError as error:  # a journal that cannot be read, say: jobs end all the same
         terminal.say(str(error))
         return []
-
-
-def _is_unread() -> bool:
-    """Tell whether nobody has the other end of our stdout open any more."""
-    poll = select.poll()
-    poll.register(sys.stdout.fileno(), 0)
-    return any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(0))

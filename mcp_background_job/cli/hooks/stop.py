@@ -90,9 +90,17 @@ def _answer(asked: Asked, began: float) -> str | None:
     readers = _readers(settings, client) if client else []
     if not readers:
         return None
-    from mcp_background_job.cli.hooks.waiting import told  # noqa: PLC0415  most turns await nothing
+    from mcp_background_job.cli.descriptors import is_stdout_read  # noqa: PLC0415  most turns await nothing
+    from mcp_background_job.cli.hooks.waiting import told  # noqa: PLC0415
+    from mcp_background_job.processes.client import goes_on  # noqa: PLC0415
 
-    news = told(settings, readers, said, client=client, deadline=began + asked.max_s)
+    news = told(
+        settings,
+        readers,
+        said,
+        is_wanted=lambda: goes_on(client) and is_stdout_read(),
+        deadline=began + asked.max_s,
+    )
     return hooks.answer(asked.client, news) if news else None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mcp_background_job.app import build
 from mcp_background_job.cli.hooks.others import others
@@ -13,7 +13,9 @@ from mcp_background_job.core.news import Reader
 from mcp_background_job.jobs.awaiting import Awaiting
 
 
-def told(settings: Settings, readers: Sequence[Reader], said: Heard, *, client: str, deadline: float) -> list[str]:
+def told(
+    settings: Settings, readers: Sequence[Reader], said: Heard, *, is_wanted: Callable[[], bool], deadline: float
+) -> list[str]:
     """Wait for news of what these readers await; see ``Awaiting.told``."""
     manager = build(settings)
 
@@ -21,7 +23,7 @@ def told(settings: Settings, readers: Sequence[Reader], said: Heard, *, client: 
         try:
             async with others(manager, settings) as found:
                 awaiting = Awaiting(manager, found, readers)
-                return await awaiting.told(goes_on_by_hook=said.goes_on, client=client, deadline=deadline)
+                return await awaiting.told(goes_on_by_hook=said.goes_on, is_wanted=is_wanted, deadline=deadline)
         finally:
             await manager.places.finish()
             await manager.inheritance.close()
