@@ -7,7 +7,7 @@ on anybody in any process can look: ``Later.look`` answers as the call itself wo
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,10 +73,13 @@ class Later:
         stop: stops the work for certain; ``None`` if there is never more than a wait. It may take its time, but has the
             stop asked for before it first waits for anything of its own.
         answer: gives an answer to a question: what is in its fields, ``None`` if the person declined to answer.
-        news: under which subject there are news of the end, which the report tells; empty for none.
+        signs: returns what changes when the work does, without looking at the work: while it stays, so does all but the
+            seconds in what a look tells. ``None`` if only a look can tell. It blocks, for moments.
+        subjects: under which there are news of the end, which the report tells.
     """
 
     look: Callable[[Caller, State], Awaitable[Any]]
     stop: Callable[[Caller, State], Awaitable[object]] | None = None
     answer: Callable[[Caller, State, dict[str, Any] | None], Awaitable[object]] | None = None
-    news: Callable[[State], str] = lambda _: ""
+    signs: Callable[[State], Hashable] = lambda _: None
+    subjects: Callable[[State], list[str]] = lambda _: []

@@ -96,6 +96,7 @@ class JobNews:
 
     Attributes:
         others: whose news are told with those of jobs, if there are such.
+        promised: returns the subjects whose ends somebody else is about to tell: no answer has them at its top.
     """
 
     def __init__(self, places: Places, open_store: Callable[[], News]) -> None:
@@ -110,6 +111,7 @@ class JobNews:
         self._questions: dict[tuple[str, str], str] = {}
         self._is_closed = False
         self.others: Others | None = None
+        self.promised: Callable[[], Collection[str]] = tuple
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="news")
 
     def expect(self, reader: Reader, job_ids: Collection[str]) -> None:
@@ -128,7 +130,8 @@ class JobNews:
         if self._is_quiet(reader, way):
             return []
         found = await self._look_at_others(reader)
-        items = await self._call(lambda news: self._take(news, reader, way, found, own_only=own_only))
+        spared = self.promised() if way is Way.ANSWER else ()
+        items = await self._call(lambda news: self._take(news, reader, way, found, spared, own_only=own_only))
         told = [sentence(item) for item in items if item.subject not in shown]
         more = len(told) - _MAX_TOLD
         return [f"{more} more jobs ended (list_jobs)", *told[-_MAX_TOLD:]] if more > 0 else told
@@ -214,7 +217,9 @@ class JobNews:
             self._store = MemoryNews()
             return function(self._store)
 
-    def _take(self, news: News, reader: Reader, way: Way, found: Found, *, own_only: bool) -> list[Item]:
+    def _take(
+        self, news: News, reader: Reader, way: Way, found: Found, spared: Collection[str], *, own_only: bool
+    ) -> list[Item]:
         signs = self._signs()  # first: what comes while we look is not passed over
         awaited = news.awaited(reader)
         others = {subject for subject in awaited if self.others is not None and self.others.has(subject)}
@@ -228,7 +233,8 @@ class JobNews:
             return []
         # What a conversation started that is over itself is told to the next one of the same client.
         orphaned = {part for part in conversations if part and not goes_on(part)}
-        told = news.take(reader, way, {reader.conversation} if own_only else {reader.conversation, "", *orphaned})
+        parts = {reader.conversation} if own_only else {reader.conversation, "", *orphaned}
+        told = news.take(reader, way, parts, spared=spared)
         if way is Way.ANSWER:
             for item in told:
                 if item.kind is Kind.ENDED:

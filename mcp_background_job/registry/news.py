@@ -64,13 +64,16 @@ class SqliteNews:
         rows = self._database.rows("untold_conversations", reader=storable(reader.name), way=way)
         return {row["conversation"] for row in rows}
 
-    def take(self, reader: Reader, way: Way, conversations: Collection[str]) -> list[Item]:
+    def take(
+        self, reader: Reader, way: Way, conversations: Collection[str], *, spared: Collection[str] = ()
+    ) -> list[Item]:
         with self._database.writing() as write:  # nobody else can take the same between the look and the note
             rows = self._database.rows(
                 "untold",
                 reader=storable(reader.name),
                 way=way,
                 conversations=json.dumps([storable(part) for part in conversations]),
+                spared=json.dumps([storable(subject) for subject in spared]),
             )
             write("tell", [{"number": row["number"], "way": way} for row in rows])
         return [_item_of(row) for row in rows]

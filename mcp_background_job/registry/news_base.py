@@ -35,8 +35,13 @@ class News(Protocol):
         """Return the conversations of the reader for which there are news that this way has not told."""
         ...
 
-    def take(self, reader: Reader, way: Way, conversations: Collection[str]) -> list[Item]:
-        """Return what this way has not told of the news for these conversations, oldest first; now it has told them."""
+    def take(
+        self, reader: Reader, way: Way, conversations: Collection[str], *, spared: Collection[str] = ()
+    ) -> list[Item]:
+        """Return what this way has not told of the news for these conversations, oldest first; now it has told them.
+
+        The ends of what is spared are left for another time.
+        """
         ...
 
     def tell(self, reader: Reader, subject: str, way: Way) -> None:

@@ -67,8 +67,15 @@ class MemoryNews:
     def conversations(self, reader: Reader, way: Way) -> set[str]:
         return {entry.item.conversation for entry in self._untold(reader, way)}
 
-    def take(self, reader: Reader, way: Way, conversations: Collection[str]) -> list[Item]:
-        untold = [entry for entry in self._untold(reader, way) if entry.item.conversation in conversations]
+    def take(
+        self, reader: Reader, way: Way, conversations: Collection[str], *, spared: Collection[str] = ()
+    ) -> list[Item]:
+        untold = [
+            entry
+            for entry in self._untold(reader, way)
+            if entry.item.conversation in conversations
+            and not (entry.item.kind is Kind.ENDED and entry.item.subject in spared)
+        ]
         for entry in untold:
             entry.told.add(way)
         return [entry.item for entry in untold]

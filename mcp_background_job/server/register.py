@@ -8,13 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_background_job.actions.action import Action, Effects, Report
 from mcp_background_job.actions.caller import Caller
-from mcp_background_job.actions.jobs.report import JobsResult, JobText
 from mcp_background_job.actions.later import GoesOn
-from mcp_background_job.comfyui.reports.batch_news import subject_of
-from mcp_background_job.core.comfyui.batch import TERMINAL as OVER
 from mcp_background_job.core.news import Way
-from mcp_background_job.core.run import TERMINAL, RunStatus
-from mcp_background_job.core.states import NOT_OVER, State
 from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.server.answers import as_tool_error, as_tool_result, schema_of, shortened
@@ -29,6 +24,7 @@ from mcp_background_job.server.fastmcp_names import (
     get_context,
     takes_extension,
 )
+from mcp_background_job.server.shown import shown_in
 from mcp_background_job.server.tasks.extension import EXTENSION, Promised
 
 if TYPE_CHECKING:
@@ -58,9 +54,6 @@ _AT_HAND = {"anthropic/alwaysLoad": True}
 
 #: Returns a line on tools that have come to be offered, for a reader of this name who has not been told.
 More = Callable[[str], Awaitable[str | None]]
-
-#: Statuses of runs of which there is something to tell.
-_TOLD = {*TERMINAL, RunStatus.INPUT_REQUIRED, RunStatus.AUTH_REQUIRED}
 
 
 class ActionTool(Tool):
@@ -138,7 +131,7 @@ class ActionTool(Tool):
 
     async def _answer(self, caller: Caller, arguments: dict[str, Any]) -> ToolResult:
         report = await self.action.call(caller, arguments)
-        news = await self._manager.news.to_tell(caller.reader, Way.ANSWER, shown=_shown_in(report))
+        news = await self._manager.news.to_tell(caller.reader, Way.ANSWER, shown=shown_in(report))
         return self.result(report, news, more=await self._more(caller.reader.name))
 
     def result(self, report: Report, endings: list[str], *, more: str | None = None) -> ToolResult:
@@ -148,24 +141,3 @@ class ActionTool(Tool):
     def refusal(self, error: BackgroundJobError) -> ToolResult:
         """Return the answer that an error is."""
         return as_tool_error(f"{self._error}{error}", error.code)
-
-
-def _shown_in(report: Report) -> set[str]:
-    """Return the ids of the jobs and runs of which the answer itself shows that they are over, or what they ask.
-
-    One that it shows running may have ended since: that is still to be told.
-    """
-    if isinstance(report, dict) and "batch_id" in report:
-        return {subject_of(str(report["batch_id"]))} if report.get("status") in OVER else set()
-    if isinstance(report, dict):
-        return {row["run_id"] for row in report.get("runs", [report]) if row.get("status") in _TOLD and "run_id" in row}
-    if isinstance(report, JobText):
-        return {report.job.job_id} if report.job.state is State.EXITED else set()
-    if isinstance(report, JobsResult):
-        runs = {row["run_id"] for row in report.jobs if "run_id" in row and row["status"] in _TOLD}
-        jobs = [row for row in report.jobs if "run_id" not in row]
-        return runs | {row["job_id"] for row in jobs if row["job_id"] and row["status"] not in NOT_OVER}
-    shown = {getattr(report, "restarted_from", None)}
-    if getattr(report, "status", None) not in NOT_OVER:
-        shown.add(getattr(report, "job_id", None))
-    return {job_id for job_id in shown if job_id}

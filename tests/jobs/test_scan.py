@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mcp_background_job.core.output.gaps import Gap, Why
 from mcp_background_job.jobdir.logformat import Stream
 from mcp_background_job.jobdir.logreader import Piece
-from mcp_background_job.jobs.waiting.scan import PIECE, Scanner, Sought
+from mcp_background_job.jobs.waiting.scan import PIECE, Scanner, Search, Searches, Sought
 from tests.places.memory import MemoryJob, MemoryStore
 
 
@@ -151,3 +151,31 @@ def test_what_was_dropped_before_it_could_be_searched_is_said(since: int, skippe
     scanner.scan(log, "j")
     assert scanner.matched is None
     assert scanner.skipped == skipped
+
+
+async def test_who_looks_again_goes_on_where_the_last_look_has_ended() -> None:
+    log, searches, read = Log(b"x" * 79 + b"\n" + b"y" * 200_000 + b"\n"), Searches(), list[int]()
+
+    class Watched(Log):
+        def read_log(self, job_id: str, offset: int, limit: int, stream: Stream | None = None) -> Piece:
+            read.append(offset)
+            return log.read_log(job_id, offset, limit, stream)
+
+    async def look(pattern: str, since: int = 0) -> Search:
+        search = searches.of(Watched(), "j", sought(pattern, since), None)
+        await search.up_to(log.log_extent("j")[1])
+        return search
+
+    await look("ready")
+    before, _ = len(read), log.say(b"ready\n")
+    found = (await look("ready")).scanner.matched
+    assert found
+    assert found.line == "ready"
+    assert min(read[before:]) > 0, "the beginning was not searched again"
+    await look("ready", 5)
+    assert read[-1] == 0, "another search begins at its own place"
+    for number in range(1000):
+        await look(f"r{number}")
+    before = len(read)
+    await look("ready")
+    assert read[before] == 0, "not all are remembered"

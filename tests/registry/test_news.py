@@ -93,6 +93,28 @@ def test_what_one_way_has_told_is_new_for_the_others(news: News) -> None:
     assert subjects(news.take(CODEX, Way.ANSWER, [""])) == ["jone"]
 
 
+def test_what_was_told_of_one_subject_is_new_for_other_ways_and_readers(news: News) -> None:
+    for reader in (CLAUDE, CODEX):
+        news.add(reader, [ended("jone", "100-1"), question("jone", "1"), ended("jtwo")], at=2.0)
+    news.tell(CLAUDE, "jone", Way.ANSWER)
+    news.tell(CLAUDE, "jnever", Way.ANSWER)
+    parts = ["", "100-1"]
+    assert subjects(news.take(CLAUDE, Way.ANSWER, parts)) == ["jtwo"]
+    assert subjects(news.take(CLAUDE, Way.HOOK, parts)) == ["jone", "jone", "jtwo"]
+    assert subjects(news.take(CODEX, Way.ANSWER, parts)) == ["jone", "jone", "jtwo"]
+    news.add(CLAUDE, [ended("jone", "100-1"), question("jone", "2")], at=3.0)
+    assert [item.key for item in news.take(CLAUDE, Way.ANSWER, parts)] == ["2"]
+
+
+def test_the_end_of_what_is_spared_stays_new_and_its_question_is_told(news: News) -> None:
+    news.add(CODEX, [question("jone", "1"), ended("jone"), ended("jtwo")], at=2.0)
+    spared = ["jone", "not \udc80 there"]
+    assert news.take(CODEX, Way.ANSWER, [""], spared=spared) == [question("jone", "1"), ended("jtwo")]
+    assert news.take(CODEX, Way.ANSWER, [""], spared=spared) == []
+    assert news.conversations(CODEX, Way.ANSWER) == {""}
+    assert news.take(CODEX, Way.ANSWER, [""]) == [ended("jone")]
+
+
 def test_the_same_news_from_two_servers_are_told_once(news: News) -> None:
     news.add(CODEX, [ended("jone")], at=2.0)
     news.take(CODEX, Way.ANSWER, [""])
@@ -173,7 +195,7 @@ class Step(NamedTuple):
 
 STEPS = st.builds(
     Step,
-    st.sampled_from(["expect", "add", "ask", "take", "show"]),
+    st.sampled_from(["expect", "add", "ask", "take", "tell", "show"]),
     st.sampled_from([CLAUDE, OTHER_TALK, CODEX]),
     st.sampled_from(["jone", "jtwo", "rone"]),
     st.sampled_from(list(Way)),
@@ -201,8 +223,10 @@ def carried_out(news: News, step: Step, at: float) -> object:
             news.add(reader, [ended(subject, reader.conversation)], at=at)
         case "ask":
             news.add(reader, [question(subject, str(number))], at=at)
+        case "tell":
+            news.tell(reader, subject, way)
         case "show":
             news.show(reader, subject, {"output": number}, at=at)
         case _:
-            return news.take(reader, way, [reader.conversation, ""])
+            return news.take(reader, way, [reader.conversation, ""], spared=[subject] if number > 4 else [])
     return news.awaited(reader), news.conversations(reader, way), news.shown(reader, subject)

@@ -124,7 +124,7 @@ class Queueing:
     @property
     def later(self) -> Later:
         """What can be done with a wait for a batch that goes on after the call."""
-        return Later(self._look, news=lambda state: subject_of(state["batch_id"]))
+        return Later(self._look, subjects=lambda state: [subject_of(state["batch_id"])])
 
     async def _look(self, caller: Caller, state: State) -> Facts | Going:
         known = await self.comfyui_batch(caller, Batch(batch_id=state["batch_id"]))

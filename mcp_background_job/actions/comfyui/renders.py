@@ -147,7 +147,7 @@ class Rendering:
     @property
     def submitted_later(self) -> Later:
         """What can be done with a prompt or a batch that goes on after it was submitted."""
-        return Later(self._look, self._stop, news=lambda state: _subject(state["submitted"]))
+        return Later(self._look, self._stop, subjects=lambda state: _subjects(state["submitted"]))
 
     async def _look(self, _caller: Caller, state: State) -> Facts | Going:
         from mcp_background_job.comfyui.reports import queue_report, report
@@ -225,10 +225,10 @@ def _going(known: Facts) -> Going | None:
     return of_batch(known) if "batch_id" in known else of_prompt(known)
 
 
-def _subject(submitted: Facts) -> str:
+def _subjects(submitted: Facts) -> list[str]:
     from mcp_background_job.comfyui.reports.batch_news import subject_of
 
-    return subject_of(submitted["batch_id"]) if "batch_id" in submitted else ""
+    return [subject_of(submitted["batch_id"])] if "batch_id" in submitted else []
 
 
 async def _queued(

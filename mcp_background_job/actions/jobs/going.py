@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 from mcp_background_job.actions.caller import Caller
@@ -13,9 +14,10 @@ from mcp_background_job.core.job import Job
 from mcp_background_job.core.output.rendering import render
 from mcp_background_job.core.states import State as Life
 from mcp_background_job.core.text import duration, one_line
-from mcp_background_job.core.waiting import Kind, Why
+from mcp_background_job.core.waiting import Kind, Why, parse_until
 from mcp_background_job.executors import lanes
 from mcp_background_job.jobs import keys as keyboard
+from mcp_background_job.jobs.indexing.passes import settled
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.waiting.wait import Waited, WaitRequest
 
@@ -25,6 +27,9 @@ _READ = 4096
 
 #: A server on this machine that answers at all does so in this time; everything else is looked at in no time.
 _ASK_S = 0.5
+
+#: What a job comes to only by writing to its directory: its end, and what it prints.
+_BY_ITS_FILES = (Kind.EXIT, Kind.REGEX, Kind.OUTPUT)
 
 
 def kept(turn: Turn) -> State:
@@ -99,6 +104,20 @@ def _newest(manager: JobManager, job: Job) -> tuple[str, int, float | None]:
 
 def _asks(job: Job, line: str) -> str:
     return f"{job.label} asks: {one_line(line, _LINE)}" if line else f"{job.label} waits for a line of input"
+
+
+def signs(manager: JobManager, job_ids: Sequence[str], until: str | None) -> Hashable:
+    """Return the time stamps and lengths of what jobs write, ``None`` if there is more to what is waited for."""
+    if parse_until(until).kind not in _BY_ITS_FILES:
+        return None
+    found: list[tuple[int, int]] = []
+    for job_id in job_ids:
+        store = manager.places.store_of(job_id)
+        stamp = store.changed_at(job_id)
+        if stamp is None or settled(stamp) < 0:  # gone, or it may yet change without changing that
+            return None
+        found.append((stamp, store.log_extent(job_id)[1]))
+    return tuple(found)
 
 
 async def answer(manager: JobManager, caller: Caller, job_id: str, fields: dict[str, Any] | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,7 +12,7 @@ from pydantic import Field
 from mcp_background_job.actions.arguments import Wait, wait_of
 from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.jobs.answering import IN_ANY_CASE, Answering, Turn
-from mcp_background_job.actions.jobs.going import answer, going, is_decided, kept, taken_up
+from mcp_background_job.actions.jobs.going import answer, going, is_decided, kept, signs, taken_up
 from mcp_background_job.actions.jobs.report import JobResult, job_result
 from mcp_background_job.actions.jobs.waiting import notes_of
 from mcp_background_job.actions.later import GoesOn, Going, Later, State
@@ -106,7 +106,7 @@ class Starting:
             reader=caller.reader.name,
         )
         started = await self._manager.start(wanted, client=caller.client, wait_for_report=wait.request.wait_s > 0)
-        return await self._started(caller, started, wait)
+        return await self._started(caller, started, wait, may_ask=request.stdin != "closed")
 
     async def restart_job(self, caller: Caller, request: Restart) -> JobResult:
         """Start a job's command again as a new job, with what is given changed; stops it first if it still runs."""
@@ -117,7 +117,13 @@ class Starting:
         return await self._started(caller, started, wait, restarted_from=old.job_id)
 
     async def _started(
-        self, caller: Caller, started: Started, wait: Wait, *, restarted_from: str | None = None
+        self,
+        caller: Caller,
+        started: Started,
+        wait: Wait,
+        *,
+        restarted_from: str | None = None,
+        may_ask: bool = True,
     ) -> JobResult:
         if not started.existed:  # the end of one that ran already is news for whoever started that
             self._expect(caller, started.job)
@@ -140,7 +146,7 @@ class Starting:
         if caller.takes_later and not is_decided(waited):
             subject = "" if started.existed else started.job.job_id
             about = {"notes": notes, "restarted_from": restarted_from, "began_at": time.time() - wait.request.wait_s}
-            raise GoesOn(subject, {**kept(turn), **wait.asked, **about})
+            raise GoesOn(subject, {**kept(turn), **wait.asked, **about, "may_ask": may_ask or started.existed})
         return await self._result(caller, waited, turn, notes=notes, pid=started.pid, restarted_from=restarted_from)
 
     async def _result(
@@ -174,7 +180,7 @@ class Starting:
     @property
     def later(self) -> Later:
         """What can be done with a job that goes on after the call."""
-        return Later(self._look, self._stop, self._answer, lambda state: state["job_id"])
+        return Later(self._look, self._stop, self._answer, self._signs, lambda state: [state["job_id"]])
 
     async def _look(self, caller: Caller, state: State) -> JobResult | Going:
         wait = wait_of(0, state["until"], state["fail_on"])
@@ -183,6 +189,11 @@ class Starting:
         if not is_decided(waited):
             return await going(self._manager, [waited])
         return await self._result(caller, waited, turn, notes=state["notes"], restarted_from=state["restarted_from"])
+
+    def _signs(self, state: State) -> Hashable:
+        # That a job waits for input, no file tells.
+        may_ask = state.get("may_ask", True)
+        return None if may_ask else signs(self._manager, [state["job_id"]], state["until"])
 
     async def _stop(self, caller: Caller, state: State) -> Killed:
         return await self._manager.kill(state["job_id"], by=caller.client)

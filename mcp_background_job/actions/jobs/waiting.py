@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,7 +13,7 @@ from pydantic import Field
 from mcp_background_job.actions.arguments import Wait, wait_of
 from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.jobs.answering import IN_ANY_CASE, Answering, Budget, Turn
-from mcp_background_job.actions.jobs.going import going, is_decided, kept, taken_up
+from mcp_background_job.actions.jobs.going import going, is_decided, kept, signs, taken_up
 from mcp_background_job.actions.jobs.report import JobResult, JobsResult
 from mcp_background_job.actions.later import GoesOn, Going, Later, State
 from mcp_background_job.actions.meant import Word
@@ -137,7 +138,7 @@ class Waiting:
     @property
     def later(self) -> Later:
         """What can be done with a wait that goes on after the call."""
-        return Later(self._look)
+        return Later(self._look, signs=self._signs, subjects=_subjects)
 
     async def _look(self, caller: Caller, state: State) -> JobResult | JobsResult | Going:
         wait = wait_of(0, state["until"], state["fail_on"])
@@ -162,9 +163,17 @@ class Waiting:
         told = [one if is_decided(one) else dataclasses.replace(one, why=None) for one in waited]
         return JobsResult(jobs=[*rows, *await self._rows(caller, told, turns)])
 
+    def _signs(self, state: State) -> Hashable:
+        with_runs = state["kind"] == "with_runs"
+        return None if with_runs else signs(self._manager, [one["job_id"] for one in state["jobs"]], state["until"])
+
 
 def _kept(turns: list[Turn], wait: Wait) -> State:
     return {**wait.asked, "jobs": [kept(turn) for turn in turns], "began_at": time.time() - wait.request.wait_s}
+
+
+def _subjects(state: State) -> list[str]:
+    return [*state.get("run_ids", []), *(kept["job_id"] for kept in state["jobs"])]
 
 
 def _are_decided(waited: list[Waited], turns: list[Turn], *, for_all: bool) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 #: Characters of what an agent said last, or asks.
 _SHOWN = 200
+
+#: The same of what it wants to use a tool with: whoever allows that has to see it, a script of some lines too.
+_INPUT = 1000
 
 #: What a person who declines to answer says to an agent: to a question about a permission, no.
 _DECLINED = "no"
@@ -40,8 +44,15 @@ def _question(run: Run) -> Question | None:
     if options:
         field["enum"] = [str(option["option_id"]) for option in options]
         field["enumNames"] = [str(option.get("name") or option["option_id"]) for option in options]
-    text = f"{run.record.run_id} `{run.record.agent_name}` asks" + (f": {words}" if words else "")
+    said = [f"{run.record.run_id} `{run.record.agent_name}` asks", words, _input_of(data.get("tool_call"))]
+    text = ": ".join(filter(None, said))
     return Question(mark=str(asked["seq"]), text=text, fields={"text": field})
+
+
+def _input_of(call: dict[str, Any] | None) -> str:
+    """Return with what a tool is to be used, as the adapters name it; empty if that is not known."""
+    given = (call or {}).get("input") or (call or {}).get("rawInput")
+    return one_line(json.dumps(given, ensure_ascii=False), _INPUT) if given else ""
 
 
 def message_of(fields: dict[str, Any] | None) -> dict[str, Any]:

@@ -139,7 +139,7 @@ class Running:
     @property
     def later(self) -> Later:
         """What can be done with a run that goes on after the call."""
-        return Later(self._look, self._stop, self._answer, lambda state: state["run_id"])
+        return Later(self._look, self._stop, self._answer, subjects=lambda state: [state["run_id"]])
 
     async def _look(self, _caller: Caller, state: State) -> Facts | Going:
         from mcp_background_job.actions.runs import going

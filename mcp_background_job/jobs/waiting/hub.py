@@ -45,7 +45,6 @@ class Watched:
         leader_exited: its command is known to be over.
         size: offset behind its newest byte that is known of; up to date for those who subscribed to its output.
         wrote_at: when it is known to have written last, in monotonic seconds; ``None`` if it never has. Likewise.
-        searches: searches in its output, each shared by all who look for the same.
         life: changes when something may have changed in its life.
         output: changes with that, and with its output.
     """
@@ -56,7 +55,6 @@ class Watched:
         self.leader_exited = False
         self.size = 0
         self.wrote_at: float | None = None
-        self.searches = Searches(hub.places.store_of(job_id), job_id)
         self.life = Change()
         self.output = Change()
         self.subscribers = 0
@@ -175,12 +173,14 @@ class Hub:
 
     Attributes:
         subscribers: how many wait, for whichever job.
+        searches: searches in their output, each shared by all who look for the same.
     """
 
     def __init__(self, places: Places) -> None:
         """Watches nothing until somebody waits."""
         self.places = places
         self.turns = Turns(places)
+        self.searches = Searches()
         self._watched: dict[str, tuple[Watched, asyncio.Task[None]]] = {}
         self.subscribers = 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -30,6 +31,9 @@ _SEVERAL_LINES = 4 * 1024
 _NEWLINE = ord("\n")
 
 _MAX_SHOWN = 300
+
+#: Searches that are remembered while nobody waits: each is a few hundred bytes, and a client looks at fewer tasks.
+_KEPT = 256
 
 
 @dataclass(frozen=True)
@@ -209,18 +213,21 @@ class Search:
 
 
 class Searches:
-    """The searches in one job's output, for as long as somebody needs them."""
+    """The searches in the output of all jobs, for as long as somebody needs them, and the latest a while longer.
 
-    def __init__(self, store: Store, job_id: str) -> None:
+    Who looks again and again, without waiting in between, goes on where the last look has ended.
+    """
+
+    def __init__(self) -> None:
         """Has none yet."""
-        self._store = store
-        self._job_id = job_id
         self._shared: WeakValueDictionary[object, Search] = WeakValueDictionary()
+        self._latest: deque[Search] = deque(maxlen=_KEPT)
 
-    def of(self, until: Sought | None, fail_on: Sought | None) -> Search:
-        """Return the search for these expressions."""
-        key = tuple(sought and (sought.pattern.pattern, sought.since) for sought in (until, fail_on))
+    def of(self, store: Store, job_id: str, until: Sought | None, fail_on: Sought | None) -> Search:
+        """Return the search for these expressions in the output of a job."""
+        key = (job_id, *(sought and (sought.pattern.pattern, sought.since) for sought in (until, fail_on)))
         search = self._shared.get(key)
         if search is None:
-            search = self._shared[key] = Search(self._store, self._job_id, Scanner(until, fail_on))
+            search = self._shared[key] = Search(store, job_id, Scanner(until, fail_on))
+            self._latest.append(search)
         return search

@@ -141,7 +141,7 @@ class Waiter:
             self._hub.watching(job.job_id, output=request.watches_output) as watched,
             asking(request.until, functools.partial(self._places.port_is_open, job.job_id)) as asked,
         ):
-            search = watched.searches.of(*request.sought())
+            search = self._hub.searches.of(self._places.store_of(job.job_id), job.job_id, *request.sought())
             wait = _Wait(watched, request, search, asked, knew_leader_exit=False if request.from_start else None)
             seen, why = await self._until_over(job.job_id, wait)
         found = search.scanner.failed or search.scanner.matched

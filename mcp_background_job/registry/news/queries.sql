@@ -22,6 +22,7 @@ VALUES (:reader, :subject, :kind, :key, :conversation, :at, :text, :noted_at);
 -- untold --
 SELECT * FROM news
 WHERE reader = :reader AND conversation IN (SELECT value FROM json_each(:conversations))
+  AND NOT (kind = 'ended' AND subject IN (SELECT value FROM json_each(:spared)))
   AND NOT EXISTS (SELECT 1 FROM told WHERE told.number = news.number AND way = :way)
 ORDER BY number;
 

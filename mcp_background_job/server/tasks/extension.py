@@ -82,7 +82,10 @@ class TasksExtension(ServerExtension):
 
     async def _get(self, context: Any, params: TaskId) -> dict[str, Any]:
         _check(context, params)
-        told = await self.keeper().get(params.task_id, can_ask=can_elicit(context))
+        try:
+            told = await self.keeper().get(params.task_id, can_ask=can_elicit(context))
+        except BackgroundJobError as error:
+            raise MCPError(INTERNAL_ERROR, utf8(str(error)), {ERROR_CODE: error.code}) from error
         return _DONE | _known(told, params)
 
     async def _update(self, context: Any, params: Update) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Keeps tasks: makes them of what calls leave behind, looks how they are, answers and cancels them.
 
-Nothing is held in memory but the stops that are under way; a stop that dies with this process is begun anew by
-whoever next looks, or serves this state directory.
+Nothing is held in memory that would be missed, but the stops that are under way; a stop that dies with this process is
+begun anew by whoever next looks, or serves this state directory.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel
@@ -27,6 +27,7 @@ from mcp_background_job.errors import (
     BackgroundJobError,
     CorruptRecordError,
     InvalidRequestError,
+    StateDirError,
     UnknownBatchError,
     UnknownJobError,
     UnknownRunError,
@@ -34,7 +35,9 @@ from mcp_background_job.errors import (
 from mcp_background_job.executors import lanes
 from mcp_background_job.jobdir.tasks import TaskEnd, TaskRecord, TaskStore
 from mcp_background_job.server.fastmcp_names import MCPError, mcp_result
+from mcp_background_job.server.shown import shown_in
 from mcp_background_job.server.tasks import wire
+from mcp_background_job.server.tasks.promises import Promises
 from mcp_background_job.server.tasks.status import TaskStatus, of_end, of_going
 
 if TYPE_CHECKING:
@@ -53,6 +56,22 @@ _ACKNOWLEDGE_S = 1.0
 _GONE = (UnknownJobError, UnknownRunError, UnknownBatchError, InvalidRequestError)
 
 
+#: However little a job writes, it is looked at so often: what became of a runner that was killed stands in no file.
+_LOOK_AGAIN_S = 5.0
+
+#: Tasks of which is remembered how they were.
+_MOST_KNOWN = 1000
+
+
+@dataclass(frozen=True)
+class _Known:
+    """How a task was, by its signs, at a moment in monotonic seconds."""
+
+    signs: Hashable
+    at: float
+    going: Going
+
+
 class Keeper:
     """The tasks of a state directory."""
 
@@ -65,6 +84,9 @@ class Keeper:
         self._news = news
         self._keep_s = keep_s
         self._stops: dict[str, asyncio.Task[None]] = {}
+        self._promises = Promises()
+        self._known: dict[str, _Known] = {}
+        news.promised = self._promises.subjects
 
     async def close(self) -> None:
         """Let go of the stops that are under way: what they have asked for is done without them."""
@@ -95,6 +117,7 @@ class Keeper:
         # Who goes on with work of which there is a task gets one for the wait: an id stands for one call.
         while not await lanes.write(self._store.create, record):
             record = replace(record, task_id=_wait_id(), is_wait=True)
+        self._promise(record)
         told = wire.task(record, TaskStatus.WORKING, "", changed_at=record.created_at, keep_s=self._keep_s)
         return wire.Created(
             task_id=told["taskId"],
@@ -118,14 +141,27 @@ class Keeper:
             return None
         end = await lanes.look(self._store.end, task_id)
         if end is None:
-            seen = await self._look(record)
+            seen = await self._seen(record)
             if isinstance(seen, Going):
+                self._promise(record)
                 return await self._told_going(record, seen, can_ask=can_ask)
-            end = await lanes.write(self._store.note_end, task_id, seen)
+            end = await self._noted(task_id, seen)
+        self._promises.drop(task_id)
+        self._known.pop(task_id, None)
         return {
             **self._told(record, TaskStatus(end.status), end.message, changed_at=end.at),
             **wire.payload(end),
         }
+
+    def _promise(self, record: TaskRecord) -> None:
+        self._promises.make(record.task_id, self._later(record).subjects(record.state))
+
+    async def _noted(self, task_id: str, end: TaskEnd) -> TaskEnd:
+        try:
+            return await lanes.write(self._store.note_end, task_id, end)
+        except StateDirError as error:  # on a full disk the client is told all the same; the next look finds it again
+            _log.warning("%s", error)
+            return end
 
     async def _told_going(self, record: TaskRecord, going: Going, *, can_ask: bool) -> dict[str, Any]:
         task_id = record.task_id
@@ -146,6 +182,20 @@ class Keeper:
         at = record.created_at if changed_at is None else changed_at
         return wire.task(record, status, message, changed_at=at, keep_s=self._keep_s)
 
+    async def _seen(self, record: TaskRecord) -> Going | TaskEnd:
+        """Look at a task, unless its signs say that it still is as it was a moment ago."""
+        task_id = record.task_id
+        signs = await lanes.look(self._later(record).signs, record.state)  # before the look: what changes then differs
+        known = self._known.get(task_id)
+        if signs is not None and known and known.signs == signs and time.monotonic() - known.at < _LOOK_AGAIN_S:
+            return known.going
+        seen = await self._look(record)
+        if isinstance(seen, Going) and signs is not None:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[task_id] = _Known(signs, time.monotonic(), seen)
+        return seen
+
     async def _look(self, record: TaskRecord) -> Going | TaskEnd:
         tool, caller = self._tool(record), _caller_of(record)
         try:
@@ -161,9 +211,9 @@ class Keeper:
             if isinstance(report, Going):
                 return report
             answer, status = tool.result(report, []), _status_in(report)
+            for subject in shown_in(report):
+                await self._news.tell_end(caller.reader, subject)
         ended = of_end(status, is_wait=record.is_wait)
-        if subject := self._later(record).news(record.state):
-            await self._news.tell_end(caller.reader, subject)
         result = mcp_result(answer) if ended is TaskStatus.COMPLETED else None
         return TaskEnd(status=ended, at=time.time(), message=status, result=result)
 
@@ -210,6 +260,7 @@ class Keeper:
         if record.is_wait:
             cancelled = TaskEnd(status=TaskStatus.CANCELLED, at=time.time(), message="the wait alone")
             await lanes.write(self._store.note_end, task_id, cancelled)
+            self._promises.drop(task_id)
             return True
         await asyncio.wait([self._stop(record)], timeout=_ACKNOWLEDGE_S)
         return True

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from fastmcp import Client
@@ -16,6 +18,24 @@ from tests.patience import until
 
 EXTENSION = "io.modelcontextprotocol/tasks"
 MODERN = "2026-07-28"
+
+
+class Gate:
+    """A pipe in which somebody waits for a line, whenever they come to read."""
+
+    def __init__(self, path: Path) -> None:
+        """Makes it, and holds both its ends: neither side has to wait until the other has opened it."""
+        os.mkfifo(path)
+        self.path = path
+        self._held = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+
+    def open(self) -> None:
+        """Let one go on."""
+        os.write(self._held, b"go\n")
+
+    def close(self) -> None:
+        """Let go of the pipe."""
+        os.close(self._held)
 
 
 class Handle(Result):

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncGenerator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mcp_background_job.config import load_settings
+from mcp_background_job.core.states import State
 from mcp_background_job.jobdir.tasks import TaskStore
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.server.build import build_server
 from mcp_background_job.server.fastmcp_names import INVALID_PARAMS, MISSING_REQUIRED_CLIENT_CAPABILITY, MCPError
+from mcp_background_job.server.tasks import promises
 from tests.patience import WAIT_S, until
-from tests.server.tasks.tasking import EXTENSION, Tasking, tasking
+from tests.server.tasks.tasking import EXTENSION, Gate, Tasking, tasking
+from tests.survival.support import another_manager
 
 pytestmark = pytest.mark.real_process
-
-
-@pytest.fixture
-async def client(manager: JobManager) -> AsyncGenerator[Tasking]:
-    """A client that knows tasks, and can ask a person."""
-    async with tasking(build_server(manager, load_settings())) as client:
-        yield client
 
 
 def _without_times(result: dict[str, Any]) -> dict[str, Any]:
@@ -34,32 +29,26 @@ def _without_times(result: dict[str, Any]) -> dict[str, Any]:
     return {**result, "structuredContent": facts, "content": len(result["content"])}
 
 
-async def _held(client: Tasking, command: str, gate: Path, **arguments: Any) -> str:
+async def _held(client: Tasking, command: str, gate: Gate, **arguments: Any) -> str:
     """Start what goes on until a file is written."""
-    started = await client.start("execute_command", command=f"read go < {gate}; {command}", wait_s=0, **arguments)
+    started = await client.start("execute_command", command=f"read go < {gate.path}; {command}", wait_s=0, **arguments)
     assert started
     return started
 
 
 @pytest.fixture
-def gate(tmp_path: Path) -> Path:
+def gate(new_gate: Callable[[], Gate]) -> Gate:
     """A pipe in which a job waits for a line."""
-    path = tmp_path / "gate"
-    os.mkfifo(path)
-    return path
-
-
-def _open(gate: Path) -> None:
-    gate.write_text("go\n")
+    return new_gate()
 
 
 @pytest.mark.parametrize("command", ["echo out; echo err >&2", "echo 1; exit 3"])
 async def test_the_result_of_a_task_is_that_of_the_call_without_tasks(
-    client: Tasking, gate: Path, command: str
+    client: Tasking, gate: Gate, command: str
 ) -> None:
     task_id = await _held(client, command, gate)
     working = await client.get(task_id)
-    _open(gate)
+    gate.open()
     ended = await client.end(task_id)
     plain = await client.call("execute_command", command=f"read go < /dev/null; {command}", wait_s=WAIT_S)
 
@@ -77,24 +66,59 @@ async def test_a_call_that_is_over_in_time_is_no_task(client: Tasking) -> None:
     assert answer["structuredContent"]["output"] == "done"
 
 
-async def test_what_a_task_has_told_is_not_told_again(client: Tasking, gate: Path) -> None:
-    first = await _held(client, "true", gate)
-    _open(gate)
-    await client.end(first)
-    second = await _held(client, "true", gate)
-    _open(gate)
-    await client.call("wait_for_job", job_id=[second], wait_s=WAIT_S)
-    listed = await client.call("list_jobs")
-    assert "endings" not in listed["structuredContent"], listed
+async def test_an_end_that_a_task_will_tell_is_not_told_before_or_after_it(
+    client: Tasking, manager: JobManager, new_gate: Callable[[], Gate]
+) -> None:
+    gates = new_gate(), new_gate()
+    first, second = [await _held(client, "true", gate) for gate in gates]
+    wait = await client.start("wait_for_job", job_id=[first, second], wait_s=0.1)
+    for gate in gates:
+        gate.open()
+    await _over(manager, first, second)
+    assert "endings" not in await _told(client)
+    assert (await client.end(first))["status"] == "completed"
+    assert "endings" not in await _told(client)
+    await client.end(wait)
+    assert "endings" not in await _told(client)
 
 
-async def test_a_status_message_says_what_a_job_does_and_what_it_waits_for(client: Tasking, gate: Path) -> None:
-    works = await client.start("execute_command", command=f"echo epoch 3 of 10; read go < {gate}", wait_s=0)
+async def test_an_end_that_nobody_fetches_is_told_with_an_answer_once(
+    client: Tasking, manager: JobManager, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = await _held(client, "true", gate)
+    given_up = await client.start("wait_for_job", job_id=job_id, wait_s=0.1)
+    await client.ask("tasks/cancel", given_up)
+    gate.open()
+    await _over(manager, job_id)
+    assert "endings" not in await _told(client)
+    monkeypatch.setattr(promises, "KEPT_S", 0.0)
+    (ending,) = (await _told(client))["endings"]
+    assert job_id in ending
+    assert "endings" not in await _told(client)
+    assert (await client.end(job_id))["status"] == "completed"
+
+
+async def _over(manager: JobManager, *job_ids: str) -> None:
+    """Wait until jobs have ended, without being told so."""
+
+    async def are_over() -> bool:
+        return all([(await manager.find(job_id)).state is State.EXITED for job_id in job_ids])
+
+    await until(are_over, "the jobs have ended")
+
+
+async def _told(client: Tasking) -> dict[str, Any]:
+    # An answer that shows no job itself: what it showed would be told by that.
+    return (await client.call("list_runs"))["structuredContent"]
+
+
+async def test_a_status_message_says_what_a_job_does_and_what_it_waits_for(client: Tasking, gate: Gate) -> None:
+    works = await client.start("execute_command", command=f"echo epoch 3 of 10; read go < {gate.path}", wait_s=0)
     waits = await client.start("execute_command", command="true", after=[works], wait_s=0)
     spoken = await client.become(works, lambda now: "epoch 3 of 10" in now["statusMessage"], "its line is told")
     assert spoken["lastUpdatedAt"] >= spoken["createdAt"]
     assert works in (await client.get(waits))["statusMessage"]
-    _open(gate)
+    gate.open()
     assert (await client.end(waits))["status"] == "completed"
 
 
@@ -107,14 +131,14 @@ async def test_a_cancelled_task_is_a_killed_job(client: Tasking, manager: JobMan
     assert await client.ask("tasks/cancel", task_id) == {"resultType": "complete"}
 
 
-async def test_a_wait_has_an_id_of_its_own_and_its_cancel_ends_the_wait_alone(client: Tasking, gate: Path) -> None:
+async def test_a_wait_has_an_id_of_its_own_and_its_cancel_ends_the_wait_alone(client: Tasking, gate: Gate) -> None:
     job_id = await _held(client, "true", gate)
     given_up = await client.start("wait_for_job", job_id=job_id, wait_s=0.1)
     kept = await client.start("wait_for_job", job_id=[job_id], wait_s=0.1)
     await client.ask("tasks/cancel", given_up)
     assert (await client.get(given_up))["status"] == "cancelled"
     assert (await client.get(job_id))["status"] == "working"
-    _open(gate)
+    gate.open()
     ended = await client.end(kept)
     assert given_up.startswith("w")
     assert (
@@ -134,13 +158,13 @@ async def test_a_wait_shows_the_output_that_the_call_has_not(client: Tasking, tm
     await client.call("kill_job", job_id=job["job_id"])
 
 
-async def test_work_that_ran_already_is_waited_for_and_not_owned(client: Tasking, gate: Path) -> None:
+async def test_work_that_ran_already_is_waited_for_and_not_owned(client: Tasking, gate: Gate) -> None:
     job_id = await _held(client, "true", gate, name="server")
-    again = await client.start("execute_command", command=f"read go < {gate}; true", name="server", wait_s=0)
+    again = await client.start("execute_command", command=f"read go < {gate.path}; true", name="server", wait_s=0)
     await client.ask("tasks/cancel", again)
     assert again.startswith("w")
     assert (await client.get(job_id))["status"] == "working"
-    _open(gate)
+    gate.open()
     await client.end(job_id)
 
 
@@ -217,9 +241,20 @@ async def test_a_stop_that_died_with_its_server_is_begun_again(client: Tasking, 
     assert (await client.end(task_id))["status"] == "cancelled"
 
 
-async def test_a_job_that_is_gone_is_the_error_of_the_call(client: Tasking, manager: JobManager, gate: Path) -> None:
+async def test_a_server_that_starts_goes_on_with_the_cancel_of_one_that_died(
+    manager: JobManager, state_dir: str
+) -> None:
+    async with tasking(build_server(manager, load_settings())) as client:
+        task_id = await client.start("execute_command", command="sleep 600", wait_s=0)
+    TaskStore(manager.state.tasks).wish_cancel(task_id)
+    with another_manager(state_dir) as others:
+        async with tasking(build_server(others, load_settings())):
+            await _over(others, task_id)  # and nobody asks
+
+
+async def test_a_job_that_is_gone_is_the_error_of_the_call(client: Tasking, manager: JobManager, gate: Gate) -> None:
     task_id = await _held(client, "true", gate)
-    _open(gate)
+    gate.open()
     await client.call("wait_for_job", job_id=[task_id], wait_s=WAIT_S)
     await manager.prune(older_than_s=0)
     gone = await client.get(task_id)
@@ -227,7 +262,7 @@ async def test_a_job_that_is_gone_is_the_error_of_the_call(client: Tasking, mana
     assert task_id in gone["result"]["content"][0]["text"]
 
 
-async def test_who_listens_for_tasks_is_told_of_their_ends(client: Tasking, gate: Path) -> None:
+async def test_who_listens_for_tasks_is_told_of_their_ends(client: Tasking, gate: Gate) -> None:
     task_id = await _held(client, "exit 3", gate)
     async with client.listening([task_id, "jnobody"]) as told:
 
@@ -239,7 +274,7 @@ async def test_who_listens_for_tasks_is_told_of_their_ends(client: Tasking, gate
 
         await until(is_told, "how it is")
         assert told[0]["status"] == "working"
-        _open(gate)
+        gate.open()
         await until(has_ended, "its end is told")
     assert {one["taskId"] for one in told} == {task_id}
     assert told[-1]["result"]["structuredContent"]["exit_code"] == 3

@@ -1,0 +1,34 @@
+"""Which ends an answer shows itself, so that nothing else has to tell them."""
+
+from __future__ import annotations
+
+from mcp_background_job.actions.action import Report
+from mcp_background_job.actions.jobs.report import JobsResult, JobText
+from mcp_background_job.comfyui.reports.batch_news import subject_of
+from mcp_background_job.core.comfyui.batch import TERMINAL as OVER
+from mcp_background_job.core.run import TERMINAL, RunStatus
+from mcp_background_job.core.states import NOT_OVER, State
+
+#: Statuses of runs of which there is something to tell.
+_TOLD = {*TERMINAL, RunStatus.INPUT_REQUIRED, RunStatus.AUTH_REQUIRED}
+
+
+def shown_in(report: Report) -> set[str]:
+    """Return the ids of the jobs and runs of which the answer itself shows that they are over, or what they ask.
+
+    One that it shows running may have ended since: that is still to be told.
+    """
+    if isinstance(report, dict) and "batch_id" in report:
+        return {subject_of(str(report["batch_id"]))} if report.get("status") in OVER else set()
+    if isinstance(report, dict):
+        return {row["run_id"] for row in report.get("runs", [report]) if row.get("status") in _TOLD and "run_id" in row}
+    if isinstance(report, JobText):
+        return {report.job.job_id} if report.job.state is State.EXITED else set()
+    if isinstance(report, JobsResult):
+        runs = {row["run_id"] for row in report.jobs if "run_id" in row and row["status"] in _TOLD}
+        jobs = [row for row in report.jobs if "run_id" not in row]
+        return runs | {row["job_id"] for row in jobs if row["job_id"] and row["status"] not in NOT_OVER}
+    shown = {getattr(report, "restarted_from", None)}
+    if getattr(report, "status", None) not in NOT_OVER:
+        shown.add(getattr(report, "job_id", None))
+    return {job_id for job_id in shown if job_id}

@@ -1,0 +1,36 @@
+"""Which ends the clients of tasks are about to fetch.
+
+Such an end is the task's to tell, and no answer has it at its top as well. A client that does not ask for its task any
+more has forgotten it: then the end is told with the next answer, as every other.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+
+#: For so long a client may not ask for a task and still be taken to come for it: it is told to ask each second, and may
+#: wait for a person or a model meanwhile.
+KEPT_S = 30.0
+
+
+class Promises:
+    """The ends that are promised by the tasks of this process's clients."""
+
+    def __init__(self) -> None:
+        """There are none."""
+        self._made: dict[str, tuple[float, Collection[str]]] = {}
+
+    def make(self, task_id: str, subjects: Collection[str]) -> None:
+        """Note that the client of a task, who asks for it now, will be told how these end."""
+        self._made[task_id] = time.monotonic(), subjects
+
+    def drop(self, task_id: str) -> None:
+        """Note that a task has told what it had to tell, or never will."""
+        self._made.pop(task_id, None)
+
+    def subjects(self) -> Collection[str]:
+        """Return what is promised, in whichever task."""
+        oldest = time.monotonic() - KEPT_S
+        self._made = {task_id: made for task_id, made in self._made.items() if made[0] > oldest}
+        return {subject for _, subjects in self._made.values() for subject in subjects}
