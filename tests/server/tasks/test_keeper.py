@@ -106,7 +106,7 @@ async def _start(keeper: Keeper, subject: str) -> str:
 
 async def _status(keeper: Keeper, task_id: str) -> str | None:
     told = await keeper.get(task_id, can_ask=True)
-    return told and told["status"]
+    return told["status"] if told else None
 
 
 async def test_what_shows_no_sign_of_change_is_not_looked_at_again(
@@ -167,7 +167,7 @@ async def test_servers_that_are_asked_at_once_tell_the_same_end(another: Callabl
     told = await asyncio.gather(*(keeper.get(task_id, can_ask=True) for keeper in keepers))
     work.report = {"status": "completed", "n": 2}
     told.append(await another().get(task_id, can_ask=True))
-    ends = [{**(one or {}), "ttlMs": 0} for one in told]
+    ends: list[dict[str, Any]] = [{**(one or {}), "ttlMs": 0} for one in told]
     assert ends == [ends[0]] * 9
     assert ends[0]["result"]["structuredContent"] == {"status": "completed", "n": 1}
 
