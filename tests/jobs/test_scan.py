@@ -175,7 +175,7 @@ async def test_who_looks_again_goes_on_where_the_last_look_has_ended() -> None:
     await look("ready", 5)
     assert read[-1] == 0, "another search begins at its own place"
     for number in range(1000):
-        await look(f"r{number}")
+        searches.of(log, "j", sought(f"r{number}"), None)
     before = len(read)
     await look("ready")
     assert read[before] == 0, "not all are remembered"
