@@ -242,6 +242,8 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "bad part": ({"input_message": {"role": "user", "parts": [{"type": "text"}]}}, "cannot be used"),
     "no time": ({"timeout_s": 0}, "timeout_s=0"),
     "no silence": ({"idle_timeout_s": -1}, "idle_timeout_s=-1"),
+    "long name": ({"nickname": "n" * 201}, "nickname has 201 characters; at most 200"),
+    "a word as a name": ({"nickname": "parent"}, "means whoever has started an agent"),
     "no profile": ({"profile": "gone"}, "gone cannot be read"),
 }
 

@@ -20,6 +20,7 @@ from mcp_background_job.agents.life.watching import Watcher
 from mcp_background_job.agents.mail.mailbox import Mailbox, Page
 from mcp_background_job.agents.records import RunRecord
 from mcp_background_job.agents.requests import messages
+from mcp_background_job.agents.requests.request import PARENT
 from mcp_background_job.core.naming import Asker
 from mcp_background_job.core.run import RunChoice, RunRow
 from mcp_background_job.errors import InvalidRequestError, RunnerSilentError, UnknownRunError
@@ -35,9 +36,6 @@ _LOCK_PATIENCE_S = 5.0
 
 #: Who waits for messages looks so often whether some came: no process stands between two agents that could tell.
 _LOOK_AGAIN_S = 0.2
-
-#: Who is meant by this word is the run within which the sender was started.
-PARENT = "parent"
 
 _Result = TypeVar("_Result")
 

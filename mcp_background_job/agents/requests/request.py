@@ -13,6 +13,12 @@ from mcp_background_job.agents.requests.personas import persona_of
 from mcp_background_job.core.run import Role
 from mcp_background_job.errors import InvalidRequestError
 
+#: Characters of an agent's name, which every list, event and ending repeats.
+MAX_NICKNAME = 200
+
+#: To the agents' own messages this is no name: it means the run within which the sender was started.
+PARENT = "parent"
+
 SessionMode = Literal["new", "resume"]
 Leftovers = Literal["kill", "report"]
 
@@ -78,9 +84,18 @@ def check(request: SpawnRequest) -> None:
     for name, word, known in (*words, ("leftovers", request.leftovers, Leftovers)):
         if word not in get_args(known):
             raise InvalidRequestError(f"{name} {word!r} is unknown: give one of {', '.join(get_args(known))}")
+    if request.resumed_from_run_id is None:  # else it has the name already, by release 1.0.0 perhaps
+        _check_nickname(request.nickname or "")
     for name, limit in (("timeout_s", request.timeout_s), ("idle_timeout_s", request.idle_timeout_s)):
         if limit is not None and not 0 < limit < math.inf:
             raise InvalidRequestError(f"{name}={limit:g}: a time limit is more than 0 seconds, and finite")
+
+
+def _check_nickname(name: str) -> None:
+    if len(name) > MAX_NICKNAME:
+        raise InvalidRequestError(f"nickname has {len(name):,} characters; at most {MAX_NICKNAME}")
+    if name == PARENT:
+        raise InvalidRequestError(f"nickname {PARENT!r} means whoever has started an agent; give another one")
 
 
 def text_of(request: SpawnRequest) -> str:
