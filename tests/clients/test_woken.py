@@ -1,157 +1,111 @@
 """Real clients, against a model on loopback: the end of a job wakes the model that started it, and no other.
 
-``make test-clients`` installs them; without that these tests are skipped.
+``make test-clients`` installs them and runs this; otherwise these tests are skipped. The clients have the configuration that
+``install`` writes, or the plugin.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.patience import PATIENCE_S, wait_until
+from tests.clients.clients import WHERE, OpenCode, claude, codex, gemini, opencode
+from tests.clients.stage import CLIENT_S, ROOT, Stage
+from tests.patience import wait_until
 
-pytestmark = [pytest.mark.real_process, pytest.mark.real_clients]
-
-CLIENTS = Path(sys.prefix) / "clients"
-CLAUDE = CLIENTS / "claude" / "node_modules" / ".bin" / "claude"
-CODEX = CLIENTS / "codex" / "codex_cli_bin" / "bin" / "codex"
-OURS = Path(sys.prefix) / "bin" / "mcp-background-job"
+pytestmark = [
+    pytest.mark.real_process,
+    pytest.mark.real_clients,
+    pytest.mark.skipif(WHERE not in os.environ, reason="make test-clients runs real clients: a minute each"),
+]
 
 #: So long the job takes, during which no request may be made.
-JOB_S = 20
-
-MODEL = Path(__file__).parent / "model.py"
-
-#: Beside the job: a client starts, and its model answers.
-CLIENT_S = 3 * PATIENCE_S
-
-
-class Stage:
-    """Two projects, a model, and what both clients share."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.ended = directory / "ended"
-        command = f"sleep {JOB_S}; touch {self.ended}; exit 3"
-        self._model = subprocess.Popen([sys.executable, str(MODEL), str(directory), command])
-        wait_until((directory / "port").exists, "the model listens")
-        self.url = f"http://127.0.0.1:{(directory / 'port').read_text()}"
-        for name in ("mine", "other", "home"):
-            (directory / name).mkdir()
-        kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-        self.environment = {
-            **kept,
-            "HOME": str(directory / "home"),
-            "MCP_BG_STATE_DIR": str(directory / "state"),
-        }
-
-    def run(self, argv: list[str], project: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            argv,
-            cwd=self.directory / project,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-
-    def requests(self) -> list[dict[str, Any]]:
-        path = self.directory / "requests.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-    def close(self) -> None:
-        self._model.kill()
-        self._model.wait()
+JOB_S = 40
 
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
-    stage = Stage(tmp_path)
+    stage = Stage(tmp_path, JOB_S)
     yield stage
     stage.close()
 
 
-def claude(stage: Stage, prompt: str) -> list[str]:
-    stage.environment |= {
-        "ANTHROPIC_BASE_URL": stage.url,
-        "ANTHROPIC_API_KEY": "dummy",
-        "CLAUDE_CONFIG_DIR": str(stage.directory / "home" / "claude"),
-        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-        "DISABLE_AUTOUPDATER": "1",
-        "DISABLE_TELEMETRY": "1",
-        "DISABLE_ERROR_REPORTING": "1",
-        "IS_SANDBOX": "1",
-    }
-    hook = {"type": "command", "command": f"{OURS} hook stop --client claude-code", "timeout": 3600}
-    state = {"MCP_BG_STATE_DIR": stage.environment["MCP_BG_STATE_DIR"]}
-    servers = {"mcpServers": {"bg": {"command": str(OURS), "env": state}}}
-    return [
-        *(str(CLAUDE), "-p", "--dangerously-skip-permissions"),
-        *("--settings", json.dumps({"hooks": {"Stop": [{"hooks": [hook]}]}})),
-        *("--mcp-config", json.dumps(servers), "--", prompt),
-    ]
-
-
-def codex(stage: Stage, prompt: str) -> list[str]:
-    home = stage.directory / "home" / "codex"
-    home.mkdir(exist_ok=True)
-    stage.environment |= {"CODEX_HOME": str(home), "FAKE_API_KEY": "dummy"}
-    (home / "config.toml").write_text(f"""
-model = "fake-model"
-model_provider = "fake"
-[analytics]
-enabled = false
-[model_providers.fake]
-name = "fake"
-base_url = "{stage.url}/v1"
-env_key = "FAKE_API_KEY"
-wire_api = "responses"
-[mcp_servers.bg]
-command = "{OURS}"
-env = {{ MCP_BG_STATE_DIR = "{stage.environment["MCP_BG_STATE_DIR"]}" }}
-required = true
-[[hooks.Stop]]
-[[hooks.Stop.hooks]]
-type = "command"
-command = "{OURS} hook stop --client codex"
-timeout = 3600
-""")
-    return [
-        *(str(CODEX), "exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"),
-        *("--dangerously-bypass-hook-trust", "--disable", "plugins", prompt),
-    ]
-
-
 @pytest.mark.parametrize(
-    ("program", "argv"),
+    ("client", "prepare"),
     [
-        pytest.param(CLAUDE, claude, id="claude-code"),
-        pytest.param(CODEX, codex, id="codex"),
+        pytest.param("claude-code", claude, id="claude-code"),
+        pytest.param("codex", codex, id="codex"),
+        pytest.param("gemini", gemini, id="gemini"),
     ],
 )
-def test_the_end_of_a_job_wakes_its_own_conversation_and_no_request_is_made_meanwhile(
-    stage: Stage, program: Path, argv: Any
+def test_a_stop_hook_that_was_installed_holds_the_turn_until_the_job_has_ended(
+    stage: Stage, client: str, prepare: Callable[[Stage], list[str]]
 ) -> None:
-    if not program.exists():
-        pytest.skip(f"make test-clients installs {program.name}")
-    mine = stage.run(argv(stage, "start-the-job"), "mine")
-    wait_until(lambda: len(stage.requests()) == 2, "the job is started and the turn is over", CLIENT_S)
-    other = stage.run(argv(stage, "say hello"), "other")
+    argv = prepare(stage)
+    if client == "claude-code":
+        argv += ["-p"]
+    stage.install(client)
+    mine = stage.run([*argv, "start-the-job"], "mine")
+    wait_until(lambda: len(stage.turns()) == 2, "the job is started and the turn is over", CLIENT_S)
+    other = stage.run([*argv, "say hello"], "other")
     assert other.wait(CLIENT_S) == 0
     assert not stage.ended.exists()
     assert mine.wait(CLIENT_S) == 0
+    woken_once(stage, client)
 
-    started, turn, hello, woken = stage.requests()
-    assert started["starts"]
-    assert "say hello" in hello["said"]
-    assert "`train` failed, exit 3" in woken["said"]
+
+def test_claude_code_at_a_terminal_is_woken_by_the_result_of_a_task(stage: Stage) -> None:
+    argv = claude(stage)
+    stage.install("claude-code", "--no-hooks")
+    sit_in_two_projects(stage, argv)
+    woken_once(stage, "claude-code, task")
+
+
+def test_claude_code_at_a_terminal_is_woken_by_the_monitor_of_the_plugin(stage: Stage) -> None:
+    argv = claude(stage)
+    # Without the other ways by which it would be woken, of which the plugin has one too.
+    stage.environment |= {"CLAUDE_CODE_DISABLE_MCP_TASKS": "1"}
+    plugin = shutil.copytree(ROOT / "plugin", stage.directory / "plugin")
+    shutil.rmtree(plugin / "hooks")
+    sit_in_two_projects(stage, [*argv, "--plugin-dir", str(plugin)])
+    woken_once(stage, "claude-code, monitor")
+
+
+def test_opencode_is_woken_by_the_plugin_that_was_installed(stage: Stage) -> None:
+    argv = opencode(stage)
+    stage.install("opencode")
+    mine, other = (OpenCode(stage, argv, project) for project in ("mine", "other"))
+    mine.say("start-the-job")
+    wait_until(lambda: len(stage.turns()) == 2, "the job is started and the turn is over", CLIENT_S)
+    other.say("say hello")
+    wait_until(lambda: len(stage.turns()) == 3, "the other has answered", CLIENT_S)
+    assert not stage.ended.exists()
+    wait_until(lambda: len(stage.turns()) >= 4, "somebody is woken", CLIENT_S)
+    woken_once(stage, "opencode")
+
+
+def sit_in_two_projects(stage: Stage, argv: list[str]) -> None:
+    stage.sit_at([*argv, "start-the-job"], "mine")
+    wait_until(lambda: len(stage.turns()) == 2, "the job is started and the turn is over", CLIENT_S)
+    stage.sit_at([*argv, "say hello"], "other")
+    wait_until(lambda: len(stage.turns()) == 3, "the other has answered", CLIENT_S)
+    assert not stage.ended.exists()
+    wait_until(lambda: len(stage.turns()) >= 4, "somebody is woken", CLIENT_S)
+
+
+def woken_once(stage: Stage, who: str) -> None:
+    """Check who was asked when: nobody while the job ran, and then only who had started it."""
+    started, turn, hello, woken = stage.turns()
+    assert started.starts
+    assert "say hello" in hello.said
+    assert "start-the-job" in woken.said
+    assert "exit 3" in woken.said
     ended_at = stage.ended.stat().st_mtime
-    assert turn["at"] < ended_at <= woken["at"]
-    print(f"woken {woken['at'] - ended_at:.2f} s after the end")  # noqa: T201  the figure is why this is run
+    assert turn.at < ended_at <= woken.at
+    meanwhile = [request for request in stage.requests() if hello.at < request.at < ended_at]
+    assert not meanwhile
+    print(f"{who}: woken {woken.at - ended_at:.2f} s after the end")  # noqa: T201  the figure is why this is run
