@@ -1,7 +1,7 @@
 """Real clients, against a model on loopback: the end of a job wakes the model that started it, and no other.
 
-``make test-clients`` installs them and runs this; otherwise these tests are skipped. The clients have the configuration that
-``install`` writes, or the plugin.
+``make test-clients`` installs them and runs this; otherwise these tests are skipped. The clients have the configuration
+that ``install`` writes, or the plugin.
 """
 
 from __future__ import annotations
