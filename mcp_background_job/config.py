@@ -324,7 +324,11 @@ class Settings:
         )
     )
     on_end: str = field(
-        metadata=_about(_text, "", "command that is run at the end of each job, with its facts in its environment")
+        metadata=_about(
+            _text,
+            "",
+            "command that is run at the end of each job, run, batch and render, with its facts in its environment",
+        )
     )
     http_token: str | None = field(
         repr=False, metadata=_about(_token, None, "bearer token of serve --http; without one, one is made and stored")

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from mcp_background_job import __version__
-from mcp_background_job.cli import kernel
+from mcp_background_job.cli import at_ends, kernel
+from mcp_background_job.cli.at_ends import AtEnds
 from mcp_background_job.config import AUTO, TOOLSETS, ComfyUISettings, Settings, given, variable_of
 from mcp_background_job.core.states import State
 from mcp_background_job.core.text import size
@@ -52,6 +53,7 @@ class Findings:
         state_dir: facts about the state directory.
         environment: where that of jobs that are started from here comes from.
         jobs: how many are live, and how many there are.
+        on_end: the command that is run at ends.
         comfyui: whether it answers, and where.
         clients: those that have this server, and how many of its tools each reaches.
         kernel: what the kernel offers.
@@ -67,6 +69,7 @@ class Findings:
     state_dir: dict[str, Any] = field(default_factory=dict[str, Any])
     environment: str = ""
     jobs: dict[str, int] = field(default_factory=dict[str, int])
+    on_end: AtEnds = field(default_factory=AtEnds)
     comfyui: dict[str, Any] = field(default_factory=dict[str, Any])
     clients: list[Installed] = field(default_factory=list[Installed])
     kernel: dict[str, bool] = field(default_factory=kernel.offers)
@@ -100,6 +103,9 @@ async def examine_jobs(manager: JobManager, settings: Settings, findings: Findin
     unended = await manager.index.call(lambda registry: registry.unended())
     queued = sum(job.state is State.QUEUED for job in unended)
     findings.jobs = {"live": len(unended) - queued, "queued": queued, "total": jobs}
+    findings.on_end = await at_ends.look(manager)
+    if findings.on_end.program and not findings.on_end.is_found:
+        findings.warnings.append(f"MCP_BG_ON_END: /bin/sh finds no {findings.on_end.program}, which it begins with")
     if manager.index.trouble:
         findings.problems.append(manager.index.trouble)
     if trouble := manager.places.health():

@@ -51,6 +51,7 @@ from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.registry.attempts import SqliteAttempts
 from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.downloads import SqliteDownloads
+from mcp_background_job.registry.ends import SqliteEnds
 from mcp_background_job.registry.journal import SqliteJournal
 from mcp_background_job.registry.seen import SqliteSeen
 from mcp_background_job.registry.servers import SqliteServers
@@ -137,10 +138,13 @@ class ComfyUI:
             client=self._client,
             batches=self._batches,
             servers=self._servers,
+            journal=journal,
+            ends=SqliteEnds(journal.database),
             prompts=self.prompts,
             canceller=self.canceller,
             manager=manager,
         )
+        self.submitter.watched_by(self.batches.ends.watch)
         self.queue = ServerQueue(
             client=self._client,
             journal=journal,
@@ -209,10 +213,13 @@ class ComfyUI:
         if pending_only and (prompt_id is not None or clear_pending):
             raise InvalidRequestError("pending_only leaves what runs: give neither prompt_id nor clear_pending")
         if not clear_pending and not pending_only:
-            return await self.canceller.cancel(prompt_id)
+            cancelled = await self.canceller.cancel(prompt_id)
+            await self.batches.ends.see_to()
+            return cancelled
         # First: otherwise the feeder would fill the queue again.
         batches, unsent = await self.queue.cancel_waiting(by=by)
         cancelled = await self.canceller.cancel(prompt_id, clear_pending=clear_pending, pending_only=pending_only)
+        await self.batches.ends.see_to()
         return replace(cancelled, batches=batches, unsent=unsent)
 
     @contextlib.asynccontextmanager
@@ -290,6 +297,7 @@ class ComfyUI:
             submitter=self.submitter,
             canceller=self.canceller,
             locks=locks_of_batches,
+            ends=self.batches.ends,
             restart=restart,
             resume=self.lifecycle.resume_requeue,
             say=say,

@@ -70,6 +70,8 @@ class JobManager:
         self.own_job = policy.parent
         #: Directory of jobs that are started without one.
         self.working_dir = policy.working_dir
+        #: What is run at the end of what is asked for from here, empty for nothing.
+        self.on_end = policy.on_end
         #: What commands are given to, as it would be typed.
         self.shell = shlex.join(policy.shell)
         self._policy = policy

@@ -159,6 +159,7 @@ class SqliteBatches:
             if rows:
                 write("record", rows)
                 write("reopen_batch", [{"batch_id": batch_id}])
+                write("wish_at_end_again", [{"batch_id": batch_id}])
             if session_id is not None:
                 write("track", [tracked_row(session_id, row) for row in rows])
         return len(rows)

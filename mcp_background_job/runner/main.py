@@ -14,7 +14,7 @@ import os
 import signal
 
 from mcp_background_job.errors import BackgroundJobError, CorruptRecordError, LaunchError
-from mcp_background_job.jobdir import lock, order, records, runners
+from mcp_background_job.jobdir import at_end, lock, order, records, runners
 from mcp_background_job.jobdir.boot import boot_id
 from mcp_background_job.jobdir.claims import Claim
 from mcp_background_job.jobdir.layout import JobDir, StateDir
@@ -97,16 +97,13 @@ def _own(job: JobDir, reply: Reply, killed_by: str | None, claim: Claim | None) 
     if spec is None:
         return
     take_name(job.job_id)
+    withdrawn: list[JobDir] = []
     try:
-        if os.path.exists(job.status):
-            sweep(job, spec, killed_by=killed_by)
-        else:
-            _run(job, spec, reply)
+        was_run = os.path.exists(job.status)
+        withdrawn = sweep(job, spec, killed_by=killed_by) if was_run else _run(job, spec, reply)
     finally:
-        if spec.on_end:
-            from mcp_background_job.runner.on_end import begin  # noqa: PLC0415  memory in every runner
-
-            begin(job)
+        for ended in ([job] if spec.on_end else []) + withdrawn:
+            at_end.begin(ended)
 
 
 def take(job: JobDir, reply: Reply) -> Spec | None:
@@ -130,7 +127,8 @@ def take(job: JobDir, reply: Reply) -> Spec | None:
     return spec
 
 
-def _run(job: JobDir, spec: Spec, reply: Reply) -> None:
+def _run(job: JobDir, spec: Spec, reply: Reply) -> list[JobDir]:
+    """Run a job to its end; returns what was taken out of the queue with it."""
     supervisor = Supervisor(job, spec, has_subreaper=become_subreaper())
     try:
         pid = supervisor.start()
@@ -139,6 +137,7 @@ def _run(job: JobDir, spec: Spec, reply: Reply) -> None:
         raise
     reply.send(pid=pid, runner_pid=os.getpid())
     supervisor.run()
+    return supervisor.withdrawn
 
 
 def _fork_next(state: StateDir) -> Claim | None:

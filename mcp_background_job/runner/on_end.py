@@ -1,8 +1,8 @@
 """Runs the user's command at the end of a job, MCP_BG_ON_END, in a process of its own.
 
-The runner starts that process as its last act and does not wait for it: neither whoever waits for the job nor the next
-in the queue has to wait for a webhook. It is bounded in time, in what it may write and in how many run at once, and
-nothing that it does touches the job, which is over.
+Whoever ends the job starts that process (``jobdir.at_end``), a runner as its last act, and does not wait for it:
+neither whoever waits for the job nor the next in the queue has to wait for a webhook. It is bounded in time, in what
+it may write and in how many run at once, and nothing that it does touches the job, which is over.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import fcntl
 import os
 import select
 import signal
-import sys
 import time
 from collections.abc import Generator
 
 from mcp_background_job.core.states import Outcome
 from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.jobdir import records
+from mcp_background_job.jobdir.at_end import MAX_AT_ONCE, MAX_RUN_S
 from mcp_background_job.jobdir.layout import (
     COOKIE_VARIABLE,
     EVENT_VARIABLE,
@@ -28,12 +28,6 @@ from mcp_background_job.jobdir.layout import (
 )
 from mcp_background_job.jobdir.records import Exit, Spec
 from mcp_background_job.runner.system import become_subreaper
-
-#: A desktop notice takes milliseconds, and a webhook whose server is away gives up in less.
-MAX_RUN_S = 30.0
-
-#: So many run at once on one state directory; a hundred jobs that end together make no hundred webhooks at once.
-MAX_AT_ONCE = 4
 
 #: One that does not get its turn within this time (whole seconds) is not run: the news has become old.
 MAX_WAIT_S = 300
@@ -50,18 +44,6 @@ _LIFE = 97
 
 #: A timer of 0 s would be none.
 _SHORTEST_S = 0.001
-
-
-def begin(job: JobDir) -> None:
-    """Have the command run, if the job has ended; returns at once."""
-    if not job.has_exit:
-        return
-    null = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
-    main = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
-    with contextlib.suppress(OSError):  # no room for a process: the job is over all the same
-        os.posix_spawn(
-            sys.executable, [sys.executable, "-I", "-S", main, "--on-end", job.path], {}, file_actions=null, setsid=True
-        )
 
 
 def run(job: JobDir) -> None:
@@ -159,7 +141,9 @@ def _carry_out(job: JobDir, spec: Spec, env: dict[str, str]) -> str:
         (os.POSIX_SPAWN_DUP2, write, 2),
         (os.POSIX_SPAWN_DUP2, keep_open, _LIFE),
     ]
-    defaults = [signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGALRM]
+    # The shell that started this process in the background has had it ignore SIGINT and SIGQUIT.
+    ends = [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGALRM]
+    defaults = [signal.SIGPIPE, signal.SIGXFSZ, *ends]
     try:
         pid = os.posix_spawn(
             "/bin/sh",

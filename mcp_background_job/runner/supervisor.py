@@ -90,6 +90,11 @@ class Supervisor:
         self._kin = Kin(job)
         self._vigil = Vigil(self._watch, self._unwatch)
 
+    @property
+    def withdrawn(self) -> list[JobDir]:
+        """The jobs that were taken out of the queue because this one was stopped."""
+        return self._kin.withdrawn
+
     # -- start -----------------------------------------------------------------------------------------------------
 
     def start(self) -> int:

@@ -106,6 +106,32 @@ async def test_it_is_run_for_a_job_whose_runner_died(
     assert state_dir
 
 
+@pytest.mark.parametrize("how", ["itself", "its parent", "its condition"])
+async def test_it_is_run_for_a_job_that_never_ran(
+    state_dir: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    told = tmp_path / "told"
+    report = 'echo "$MCP_BG_JOB_NAME $MCP_BG_STATUS ($MCP_BG_DURATION_S)"'
+    manager = manager_with(f'[ "$MCP_BG_JOB_NAME" != waiting ] || {{ {report}; }} >> {told}', monkeypatch)
+    try:
+        first = await manager.start(StartRequest(command="sleep 300", name="first"))
+        parent = await manager.start(StartRequest(command="sleep 300", name="parent"))
+        waiting = await manager.start(
+            StartRequest(command="true", name="waiting", after=(first.job.job_id,), parent=parent.job.job_id)
+        )
+        ended_by = {"itself": waiting, "its parent": parent, "its condition": first}[how]
+        await manager.kill(ended_by.job.job_id, by="test", grace_s=0)
+        await manager.wait(waiting.job, WaitRequest(until=Until(Kind.EXIT), wait_s=WAIT_S))
+        wait_until(lambda: told.exists() and told.read_text().endswith("\n"), "the command was run")
+        for left in (first, parent):
+            await manager.kill(left.job.job_id, by="test", grace_s=0)
+    finally:
+        manager.close()
+    status = "failed" if how == "its condition" else "killed"
+    assert told.read_text() == f"waiting {status} ()\n"
+    assert state_dir
+
+
 async def test_nothing_is_run_for_what_is_our_own(state_dir: str, monkeypatch: pytest.MonkeyPatch) -> None:
     manager = manager_with("true", monkeypatch)
     try:

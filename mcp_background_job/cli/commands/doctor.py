@@ -65,7 +65,7 @@ def _write(findings: Findings) -> None:
     _section("settings", ((item.variable, f"{item.value or '-'}  ({item.source})") for item in findings.settings))
     _section("tools of the MCP server", _toolsets(findings))
     _section("state directory", _state_dir(findings))
-    jobs = {**findings.jobs, "environment from": findings.environment}
+    jobs = {**findings.jobs, "environment from": findings.environment, "command at ends": findings.on_end.told}
     _section("jobs", ((name, str(value)) for name, value in jobs.items() if value != ""))
     _section("ComfyUI", _comfyui(findings))
     _section("clients", ((one.client, _client(one)) for one in findings.clients))

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from mcp_background_job.comfyui.batches.acting import Acting
 from mcp_background_job.comfyui.batches.batch_view import BatchView
+from mcp_background_job.comfyui.batches.ends import Ends
 from mcp_background_job.comfyui.batches.feeder_job import FeederJobs
 from mcp_background_job.comfyui.batches.looking import Looking
 from mcp_background_job.comfyui.batches.making import MAX_QUEUED, Item, check, new_id, rows_of
@@ -25,6 +26,8 @@ from mcp_background_job.errors import BackgroundJobError, RegistryError
 from mcp_background_job.executors import lanes
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.registry.batches import SqliteBatches
+from mcp_background_job.registry.ends import SqliteEnds
+from mcp_background_job.registry.journal_base import Journal
 from mcp_background_job.registry.servers import SqliteServers
 
 _NOT_BEGUN = "whoever made it was interrupted before it was begun: resume begins it, cancel drops it"
@@ -39,6 +42,8 @@ class Batches:
         client: Client,
         batches: SqliteBatches,
         servers: SqliteServers,
+        journal: Journal,
+        ends: SqliteEnds,
         prompts: Prompts,
         canceller: Canceller,
         manager: JobManager,
@@ -48,8 +53,24 @@ class Batches:
         self._servers = servers
         self._server = client.endpoint.url
         self.feeders = FeederJobs(manager, batches, servers, client.endpoint)
+        self.ends = Ends(
+            client=client,
+            journal=journal,
+            batches=batches,
+            servers=servers,
+            ends=ends,
+            prompts=prompts,
+            manager=manager,
+            feeders=self.feeders,
+        )
         self._looking = Looking(
-            client=client, batches=batches, servers=servers, prompts=prompts, manager=manager, feeders=self.feeders
+            client=client,
+            batches=batches,
+            servers=servers,
+            prompts=prompts,
+            manager=manager,
+            feeders=self.feeders,
+            ends=self.ends,
         )
         acting = Acting(batches, canceller, self._looking, self.feeders)
         self.get = self._looking.get
@@ -110,6 +131,7 @@ class Batches:
     def _record(self, batch: Batch, items: Sequence[Item], session_id: str | None) -> None:
         prompts, graphs = rows_of(batch, items)
         self._batches.create(batch, prompts, graphs, session_id=session_id)
+        self.ends.wish(batch.batch_id)  # before it is worked on: it is paused
 
     async def ensure_all(self) -> list[Job]:
         """See to it that all servers for which there is work are fed; returns the jobs that do it."""

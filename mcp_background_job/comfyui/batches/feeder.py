@@ -7,6 +7,7 @@ it may die at any moment: its successor looks where the prompts are, and goes on
     send it                      under its own id, so that it can be found if the answer is lost
     hear that it is over         from the websocket, or at the next look
     settle it                    from the history, never from what was heard
+    run the command at its end   if one was wished for, and of a batch when all of it is over
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 
 from mcp_background_job.comfyui.batches import feeder_plan
 from mcp_background_job.comfyui.batches.batch_locks import BatchLocks
+from mcp_background_job.comfyui.batches.ends import Ends
 from mcp_background_job.comfyui.batches.limits import Limits
 from mcp_background_job.comfyui.batches.looking import told_end
 from mcp_background_job.comfyui.batches.sent import Say, Sent
@@ -60,6 +62,7 @@ class Parts:
         submitter: that sends them.
         canceller: that stops one at its time limit.
         locks: of the batches.
+        ends: what is run at the ends of batches and prompts.
         restart: restarts the server where nothing else ends a prompt; returns whether this feeder goes on.
         resume: submits again what a restart of the server has left to be submitted.
         say: tells people.
@@ -75,6 +78,7 @@ class Parts:
     submitter: Submitter
     canceller: Canceller
     locks: BatchLocks
+    ends: Ends
     restart: Callable[[], Awaitable[bool]]
     resume: Callable[[], Awaitable[object]]
     say: Say
@@ -137,6 +141,7 @@ class Feeder:
 
     async def _is_done(self, batches: Mapping[str, Batch]) -> bool:
         """Do what is due; returns whether there is nothing more to do for this feeder."""
+        await self._parts.ends.tell(self._say)  # what has ended before, although the server may not answer now
         if time.monotonic() >= self._look_at:
             try:
                 await self._sent.look(self._server, batches)
@@ -149,9 +154,10 @@ class Feeder:
             if await self._limits.is_restarting(batches):
                 return True
         await self._limits.note_wedge_over()
-        if not self._is_in_touch and (self._sent.prompts or await self._has_to_send(batches)):
+        if not self._is_in_touch and (self._sent.prompts or await self._has_use_for_it(batches)):
             await self._get_in_touch()
         await self._send(batches)
+        await self._parts.ends.look()
         return not await self._goes_on(batches)
 
     # -- what there is to do ---------------------------------------------------------------------------------------
@@ -175,6 +181,9 @@ class Feeder:
             self._say(told_end(batch_id, status))
         await self._locks.give_back(batch_id)
 
+    async def _has_use_for_it(self, batches: Mapping[str, Batch]) -> bool:
+        return await self._has_to_send(batches) or await self._parts.ends.awaits()
+
     async def _has_to_send(self, batches: Mapping[str, Batch]) -> bool:
         if any(not batch.cancel_requested and not batch.is_paused for batch in batches.values()):
             return True
@@ -185,6 +194,7 @@ class Feeder:
         """Note which batches are over; returns whether anything is left to do."""
         at_server = self._sent.per_batch()
         is_open = [not await self._is_over(batch) for batch in batches.values() if not at_server[batch.batch_id]]
+        await self._parts.ends.tell(self._say)
         if self._sent.prompts or any(is_open):
             return True
         # One statement: what is recorded before it is seen here, and whoever records after it sees that this one ends.

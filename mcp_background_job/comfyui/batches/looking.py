@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mcp_background_job.comfyui.batches.batch_view import BatchView
+from mcp_background_job.comfyui.batches.ends import Ends
 from mcp_background_job.comfyui.batches.feeder_job import FeederJobs, trouble_of
 from mcp_background_job.comfyui.prompts.prompts import Prompt, Prompts
 from mcp_background_job.comfyui.wire.answers import Queue
@@ -48,6 +49,7 @@ class Looking:
         prompts: Prompts,
         manager: JobManager,
         feeders: FeederJobs,
+        ends: Ends,
     ) -> None:
         """Takes what it looks at."""
         self._client = client
@@ -56,6 +58,7 @@ class Looking:
         self._prompts = prompts
         self._manager = manager
         self._feeders = feeders
+        self._ends = ends
         self._server = client.endpoint.url
 
     async def get(self, batch_id: str) -> Batch:
@@ -104,6 +107,8 @@ class Looking:
         feeder, trouble = await self._fed(batch)
         view = await self._journalled(await self.get(batch_id))
         view = replace(view, feeder=feeder, trouble=trouble or await self._trouble(view.batch, feeder))
+        if view.batch.ended_at is not None:
+            view = replace(view, detail=await self._ends.failure_of(batch_id))
         if view.counts.failed:
             failed = await lanes.journal(self._batches.failed, batch_id, limit=_MAX_FAILURES)
             view = replace(view, failures=tuple(failed))

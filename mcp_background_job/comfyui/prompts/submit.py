@@ -7,9 +7,9 @@ import contextlib
 import json
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from mcp_background_job.comfyui.process.process import Baselines, ServerProcess
 from mcp_background_job.comfyui.prompts.cancel_plan import Place
@@ -39,6 +39,10 @@ _FIRST_LOOK_S = 0.02
 #: A server that answers again has this long to take what was sent while it did not.
 _LATE_S = 1.5
 _LATE_LOOK_S = 0.1
+
+
+#: Sees to it that somebody sees the end of a prompt, by its id and who asked for it.
+Watch: TypeAlias = Callable[[str, str], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -83,10 +87,15 @@ class Submitter:
         self._prompts = prompts
         self._baselines = baselines
         self._servers: SqliteServers | None = None
+        self._watch: Watch | None = None
 
     def heed(self, servers: SqliteServers) -> None:
         """Leave what is submitted to the feeder while the server's queue is paused."""
         self._servers = servers
+
+    def watched_by(self, watch: Watch) -> None:
+        """Have each prompt that was recorded, and is not sent yet, watched."""
+        self._watch = watch
 
     async def submit(
         self,
@@ -121,6 +130,7 @@ class Submitter:
         with contextlib.suppress(InputMissingError, MissingOutputError):  # a refusal, which is journalled like others
             await self._inputs.graph_of(submission)
         await lanes.journal(self._journal.record, [submission], session_id=session_id, boot=boot)
+        await self._have_watched(submission)
         answer = await self.send(submission)
         if isinstance(answer, Refused):
             missing = missing_of_refusal(answer)
@@ -137,11 +147,16 @@ class Submitter:
             return False
         waiting = replace(submission, stage=Stage.WAITING)
         await lanes.journal(self._journal.record, [waiting], session_id=session_id)
+        await self._have_watched(waiting)
         if submission.front:
             await lanes.journal(servers.move, submission.prompt_id, to_front=True, at=time.time())
         else:
             await lanes.journal(servers.to_be_fed, submission.prompt_id)
         return True
+
+    async def _have_watched(self, submission: Submission) -> None:
+        if self._watch is not None:
+            await self._watch(submission.prompt_id, submission.client)
 
     async def send(self, submission: Submission) -> Accepted | Refused:
         """Send a journalled submission and journal the answer.

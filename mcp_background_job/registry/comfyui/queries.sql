@@ -152,7 +152,9 @@ UNION
 SELECT url FROM servers WHERE paused_at IS NULL AND EXISTS (
     SELECT 1 FROM submissions
     WHERE server = url AND batch_id IS NULL AND stage = 'waiting' AND ending IS NULL AND retried_as IS NULL
-);
+)
+UNION
+SELECT server FROM ends_to_tell;
 
 -- server --
 SELECT * FROM servers WHERE url = :url;
@@ -193,6 +195,7 @@ ON CONFLICT DO UPDATE SET told = excluded.told WHERE told <> excluded.told;
 -- Only if nothing is left to do: whoever records something after this sees that it needs another feeder.
 INSERT INTO servers (url, feeder_ended)
 SELECT :url, :feeder WHERE NOT EXISTS (SELECT 1 FROM batches WHERE +server = :url AND ended_at IS NULL)
+  AND NOT EXISTS (SELECT 1 FROM ends_to_tell WHERE server = :url)
   AND (EXISTS (SELECT 1 FROM servers WHERE url = :url AND paused_at IS NOT NULL) OR NOT EXISTS (
     SELECT 1 FROM submissions
     WHERE server = :url AND batch_id IS NULL AND stage = 'waiting' AND ending IS NULL AND retried_as IS NULL
@@ -355,6 +358,31 @@ WHERE batch_id = :batch_id AND ended_at IS NULL AND NOT EXISTS (
 
 -- reopen_batch --
 UPDATE batches SET ended_at = NULL WHERE batch_id = :batch_id;
+
+-- wish_at_end --
+INSERT OR REPLACE INTO at_end (subject, server, command) VALUES (:subject, :server, :command);
+
+-- wish_at_end_again --
+UPDATE at_end SET told_at = NULL WHERE subject = :batch_id;
+
+-- ends_due --
+-- What is to be submitted again is not over yet.
+SELECT subject, command, batches.ended_at AS ended_at, TRUE AS is_batch FROM at_end JOIN batches ON batch_id = subject
+WHERE at_end.server = :server AND told_at IS NULL AND batches.ended_at IS NOT NULL
+UNION ALL
+SELECT subject, command, coalesce(ended_at, submitted_at), FALSE FROM at_end JOIN submissions ON prompt_id = subject
+WHERE at_end.server = :server AND told_at IS NULL
+  AND (stage = 'refused' OR (ending IS NOT NULL AND (ending <> 'lost_to_restart' OR requeue = 0)));
+
+-- ends_awaited --
+SELECT submissions.*, '' AS graph, '{}' AS extra_data FROM at_end JOIN submissions ON prompt_id = subject
+WHERE at_end.server = :server AND told_at IS NULL AND stage IN ('sending', 'accepted') AND ending IS NULL;
+
+-- end_told --
+UPDATE at_end SET told_at = :at WHERE subject = :subject;
+
+-- is_told_at_end --
+SELECT 1 FROM at_end WHERE subject = :subject AND told_at IS NOT NULL;
 
 -- new_session --
 INSERT INTO sessions (session_id, name, created_at, directory) VALUES (:session_id, :name, :created_at, :directory);

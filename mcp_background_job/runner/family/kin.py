@@ -16,7 +16,7 @@ from collections.abc import Callable
 from mcp_background_job.core.ladder import KILL_PATIENCE_S
 from mcp_background_job.errors import CorruptRecordError
 from mcp_background_job.jobdir import ancestry, lock, records, runners
-from mcp_background_job.jobdir.ending import end_unowned
+from mcp_background_job.jobdir.ending import record_end
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import Exit
 from mcp_background_job.jobdir.requests import MAX_GRACE_S
@@ -38,11 +38,14 @@ class Kin:
 
     Attributes:
         told: those that were told to end, by id.
+        withdrawn: those of them that were taken out of the queue. The commands for their ends are to be run when this
+            job is over: they would be processes of it.
     """
 
     def __init__(self, job: JobDir) -> None:
         """Does nothing yet; ``job`` is the one whose kin this is."""
         self.told: dict[str, JobDir] = {}
+        self.withdrawn: list[JobDir] = []
         self._job = job
         self._signalled: set[tuple[int, int]] = set()
         self._until = 0.0
@@ -98,8 +101,8 @@ class Kin:
             other = state.job(job_id)
             with contextlib.suppress(OSError):  # a full disk: it sees the stop itself when its turn comes
                 self.told[job_id] = other
-                if stop:
-                    end_unowned(other, ancestry.withdrawn(stop))
+                if stop and record_end(other, ancestry.withdrawn(stop)):
+                    self.withdrawn.append(other)
 
 
 def _running_within(job: JobDir) -> list[tuple[JobDir, tree.Process]]:

@@ -37,8 +37,8 @@ _CANNOT_LOOK = "/proc is not there, so nobody can tell whether processes of it a
 _TOO_FAST = "processes of it may be left, which fork and end faster than they can be listed"
 
 
-def sweep(job: JobDir, spec: Spec, *, killed_by: str | None) -> None:
-    """End every process of the job and write its exit record.
+def sweep(job: JobDir, spec: Spec, *, killed_by: str | None) -> list[JobDir]:
+    """End every process of the job and write its exit record; returns what was taken out of the queue with it.
 
     Args:
         job: the job; the caller holds its lock.
@@ -47,7 +47,7 @@ def sweep(job: JobDir, spec: Spec, *, killed_by: str | None) -> None:
     """
     before = _last_status(job)
     if _is_elsewhere(before):
-        return  # its runner may live
+        return []  # its runner may live
     rebooted = before is not None and before.boot_id != boot_id()
     announce(job)  # unless that was done: the runner may have died just before we took its lock
     # The cookie names the directory that it was made for: a copy, in a backup say, must not end the original's job.
@@ -79,6 +79,7 @@ def sweep(job: JobDir, spec: Spec, *, killed_by: str | None) -> None:
         ),
     )
     lock.release_mine()
+    return kin.withdrawn
 
 
 def _is_elsewhere(status: Status | None) -> bool:
