@@ -96,15 +96,13 @@ class Stage:
         with (self.directory / f"{project}.out").open("wb") as out:
             return self._start(argv, project, stdin=subprocess.DEVNULL, out=out.fileno())
 
-    def sit_at(self, argv: Sequence[str], project: str) -> Screen:
+    def sit_at(self, argv: Sequence[str], project: str) -> None:
         """Run a client at a terminal."""
         ours, theirs = pty.openpty()
         fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", _ROWS, _COLUMNS, 0, 0))
-        process = self._start([sys.executable, "-c", _AT_TERMINAL, *argv], project, stdin=theirs, out=theirs)
+        self._start([sys.executable, "-c", _AT_TERMINAL, *argv], project, stdin=theirs, out=theirs)
         os.close(theirs)
-        screen = Screen(ours, process)
-        self._screens.append(screen)
-        return screen
+        self._screens.append(Screen(ours))
 
     def _start(self, argv: Sequence[str], project: str, *, stdin: int, out: int) -> subprocess.Popen[bytes]:
         where, names = self.directory / project, self.environment
@@ -142,27 +140,17 @@ class Stage:
 
 
 class Screen:
-    """A terminal at which a client sits.
+    """A terminal at which a client sits; what it shows is read, so that the client goes on, and not kept."""
 
-    Attributes:
-        shown: all that the client has written so far.
-    """
-
-    def __init__(self, descriptor: int, process: subprocess.Popen[bytes]) -> None:
-        self.process = process
-        self.shown = b""
+    def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 
-    def type(self, text: str) -> None:
-        """Press keys."""
-        os.write(self._descriptor, text.encode())
-
     def _read(self) -> None:
         with contextlib.suppress(OSError):  # EIO: nobody sits there any more
-            while data := os.read(self._descriptor, _READ_SIZE):
-                self.shown += data
+            while os.read(self._descriptor, _READ_SIZE):
+                pass
 
     def close(self) -> None:
         """Let go of the terminal, at which nobody sits any more."""
