@@ -15,8 +15,12 @@ OPENCODE := $(AGENTS)/opencode/node_modules/.bin/opencode
 COPILOT := $(AGENTS)/copilot/node_modules/.bin/copilot
 MCPB := $(AGENTS)/mcpb/node_modules/.bin/mcpb
 
-# The official conformance suite of MCP.
+# The official conformance suite of MCP, and MCP Inspector.
 CONFORMANCE := $(VENV)/conformance
+INSPECTOR := $(VENV)/inspector
+
+# They take half a minute; a network that goes nowhere must not hold up what does without them.
+NPM_S := 120
 
 # The front end of ComfyUI with its templates, and what drives a browser.
 FRONT_END := $(VENV)/front-end
@@ -50,14 +54,17 @@ $(FRONT_END): Makefile | $(READY)
 		playwright==1.55.0 comfyui-frontend-package==1.27.10 comfyui-workflow-templates==0.1.95
 	@touch $@
 
-test-conformance: $(CONFORMANCE)  ## the official conformance suite of MCP: installs 120 MB with npm; a minute
-	CONFORMANCE=$(CONFORMANCE) $(BIN)/python -m pytest -m conformance
+test-conformance: $(CONFORMANCE) $(INSPECTOR)  ## the official conformance suite of MCP, and MCP Inspector: installs 350 MB with npm; two minutes
+	CONFORMANCE=$(CONFORMANCE) INSPECTOR=$(abspath $(INSPECTOR)) $(BIN)/python -m pytest -m conformance tests/conformance
 
-# It needs a newer node than many systems have, which comes from npm too.
-$(CONFORMANCE): Makefile | $(READY)
-	command -v npm >/dev/null || exit 0; \
-		npm install --silent --no-fund --no-audit --prefix $@ node@22.23.3 @modelcontextprotocol/conformance@0.2.0-alpha.12 \
-		&& npm rebuild --silent --prefix $@ node && touch $@
+# They need a newer node than many systems have, which comes from npm too. Where they cannot be had their tests say so.
+$(CONFORMANCE): PACKAGES := node@22.23.3 @modelcontextprotocol/conformance@0.2.0-alpha.12
+$(INSPECTOR): PACKAGES := @modelcontextprotocol/inspector@2.12.0
+$(CONFORMANCE) $(INSPECTOR): Makefile | $(READY)
+	if command -v npm >/dev/null; then \
+		timeout $(NPM_S) npm install --silent --no-fund --no-audit --prefix $@ $(PACKAGES) && npm rebuild --silent --prefix $@ \
+		&& touch $@ || echo "npm cannot install $(PACKAGES)" >&2; \
+	else echo "npm is missing: $(PACKAGES) cannot be installed" >&2; fi
 
 # Without npm these are missing, and their tests say so.
 $(CODEX): PACKAGE := @openai/codex@0.171.0

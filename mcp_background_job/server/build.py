@@ -128,6 +128,7 @@ def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider 
         instructions=_instructions(offered),
         lifespan=lifespan,
         auth=auth,
+        dereference_schemas=False,  # those of the tools refer to nothing, and are not searched for it
     )
     manager.news.others = Several(RunNews(runs.open), BatchNews(comfyui.open))
     listed = Listed()

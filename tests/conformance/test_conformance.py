@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
-import sys
-import urllib.error
-import urllib.request
-from collections.abc import Generator
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.patience import scaled, wait_until
+from tests.conformance.conftest import SUITE, TOKEN
+from tests.patience import scaled
 
 pytestmark = pytest.mark.conformance
 
-_HERE = Path(__file__).parent
-_INSTALLED = Path(os.environ.get("CONFORMANCE", "/nowhere")) / "node_modules"
-_TOKEN = "secret"
+#: An era takes ten seconds; the suite gives up on each of its waits by itself.
+_RUN_S = scaled(200.0)
 
-#: A scenario takes seconds; the suite gives up on each of its waits by itself.
-_SCENARIO_S = scaled(120.0)
+#: All that the suite knows, and how many checks it makes in each: none may vanish unseen.
+ERAS = {"2025-03-26": 3, "2025-06-18": 56, "2025-11-25": 81, "2026-07-28": 151}
 
-#: Those of the extension for tasks, and of each the checks that fail for a reason.
-SCENARIOS: dict[str, dict[str, str]] = {
+#: Of the extension for tasks all of them, and of each the checks that fail for a reason.
+#: Its other extension, for skills (sep-2640-*), is none that this server offers.
+TASKS: dict[str, dict[str, str]] = {
     "tasks-lifecycle": {},
     "tasks-capability-negotiation": {},
     "tasks-wire-fields": {},
@@ -35,67 +33,68 @@ SCENARIOS: dict[str, dict[str, str]] = {
     "tasks-dispatch-and-envelope": {},
     "tasks-required-task-error": {},
     "tasks-status-notifications": {},
+    "tasks-mrtr-composition": {},
     "tasks-mrtr-input": {
         "tasks-mrtr-partial-fulfillment": "it wants two questions at once: a job, and a run, asks one after the other"
     },
 }
 
 
-@pytest.fixture(scope="module")
-def node() -> list[str]:
-    """What runs the suite."""
-    program = _INSTALLED / "node/bin/node"
-    if not program.exists():
-        pytest.skip("npm is missing, or make test-conformance has not installed the suite")
-    suite = _INSTALLED / "@modelcontextprotocol/conformance/dist/index.js"
-    return [str(program), "--import", str(_HERE / "token.mjs"), str(suite)]
+#: Some of the suite's own waits are short, which a loaded machine may miss: what is wrong is wrong each time.
+_ATTEMPTS = 2
 
 
-@pytest.fixture
-def url(state_dir: str) -> Generator[str]:
-    """Where the server is, with the suite's tools beside its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    address = f"http://127.0.0.1:{port}/mcp"
-    environment = {**os.environ, "MCP_BG_HTTP_TOKEN": _TOKEN, "MCP_BG_STATE_DIR": state_dir}
-    command = [sys.executable, "-m", "tests.conformance.server", str(port)]
-    server = subprocess.Popen(command, env=environment, cwd=_HERE.parent.parent)
-    try:
-        wait_until(lambda: _answers(address), "the server answers")
-        yield address
-    finally:
-        server.terminate()
-        server.wait(scaled(30.0))
+@pytest.mark.parametrize("era", ERAS)
+def test_an_era_finds_nothing(modules: Path, url: str, era: str, tmp_path: Path) -> None:
+    def outcome(attempt: int) -> tuple[set[str], int]:
+        found = _run(modules, url, tmp_path / str(attempt), "--suite", "all", "--spec-version", era)
+        passed = sum(status == "SUCCESS" for statuses in found.values() for _, status in statuses)
+        return _failed(found), passed
+
+    wanted: tuple[set[str], int] = (set(), ERAS[era])
+    assert _wrong(outcome, wanted) == []
 
 
-def _answers(address: str) -> bool:
-    try:
-        urllib.request.urlopen(address, timeout=1)  # noqa: S310  it is on loopback
-    except urllib.error.HTTPError:
-        return True  # without the token it refuses
-    except OSError:
-        return False
-    return True
+@pytest.mark.parametrize("scenario", TASKS)
+def test_the_extension_for_tasks_finds_nothing_but_what_has_a_reason(
+    modules: Path, url: str, scenario: str, tmp_path: Path
+) -> None:
+    def outcome(attempt: int) -> set[str]:
+        return _failed(_run(modules, url, tmp_path / str(attempt), "--scenario", scenario))
+
+    assert _wrong(outcome, set(TASKS[scenario])) == []
 
 
-@pytest.mark.timeout(_SCENARIO_S * len(SCENARIOS))
-def test_the_suite_finds_nothing_but_what_has_a_reason(node: list[str], url: str) -> None:
-    wrong = {name: _failed(node, url, name) ^ set(known) for name, known in SCENARIOS.items()}
-    assert {name: checks for name, checks in wrong.items() if checks} == {}
+def _wrong(outcome: Callable[[int], Any], wanted: object) -> list[Any]:
+    """Return the outcomes of all attempts, none of which was as wanted; nothing as soon as one was."""
+    seen: list[Any] = []
+    for attempt in range(_ATTEMPTS):
+        seen.append(outcome(attempt))
+        if seen[-1] == wanted:
+            return []
+    return seen
 
 
-def _failed(node: list[str], url: str, scenario: str) -> set[str]:
-    """Run a scenario; returns the checks that failed."""
+def _run(modules: Path, url: str, results: Path, *what: str) -> dict[str, list[tuple[str, str]]]:
+    """Run a part of the suite; returns each check's id and what became of it, by scenario."""
+    node, suite = modules / "node/bin/node", modules / SUITE
+    token = Path(__file__).parent / "token.mjs"
     run = subprocess.run(
-        [*node, "server", "--url", url, "--scenario", scenario, "--verbose"],
-        env={**os.environ, "CONFORMANCE_TOKEN": _TOKEN},
+        [node, "--import", token, suite, "server", "--url", url, "--output-dir", results, *what],
+        env={**os.environ, "CONFORMANCE_TOKEN": TOKEN},
         capture_output=True,
         text=True,
-        timeout=_SCENARIO_S,
+        timeout=_RUN_S,
         check=False,
     )
-    begin = run.stdout.find("[\n")  # behind a line that says what is run
-    assert begin >= 0, run.stdout + run.stderr
-    checks, _ = json.JSONDecoder().raw_decode(run.stdout, begin)
-    return {check["id"] for check in checks if check["status"] == "FAILURE"}
+    found = {path.parent.name: _checks(path) for path in results.rglob("checks.json")}
+    assert found, run.stdout + run.stderr
+    return found
+
+
+def _checks(path: Path) -> list[tuple[str, str]]:
+    return [(check["id"], check["status"]) for check in json.loads(path.read_text())]
+
+
+def _failed(found: dict[str, list[tuple[str, str]]]) -> set[str]:
+    return {check for statuses in found.values() for check, status in statuses if status == "FAILURE"}

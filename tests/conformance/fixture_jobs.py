@@ -1,4 +1,4 @@
-"""The tools that the conformance suite wants to call: real jobs, through the real composition of the server."""
+"""The tools of the conformance suite that become tasks: real jobs, through the real composition of the server."""
 
 from __future__ import annotations
 
@@ -11,8 +11,17 @@ from mcp_background_job.actions.jobs.report import JobResult
 from mcp_background_job.actions.jobs.start import Execute, Starting
 from mcp_background_job.actions.later import Going, Later, State
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.server.fastmcp_names import INTERNAL_ERROR, MISSING_REQUIRED_CLIENT_CAPABILITY, MCPError
+from mcp_background_job.server.consent import FirstAskError
+from mcp_background_job.server.fastmcp_names import (
+    INTERNAL_ERROR,
+    MISSING_REQUIRED_CLIENT_CAPABILITY,
+    ElicitResult,
+    MCPError,
+    form_in_answer,
+    get_context,
+)
 from mcp_background_job.server.tasks.extension import EXTENSION
+from tests.conformance.forms import form
 from tests.patience import WAIT_S
 
 
@@ -75,6 +84,14 @@ class Fixtures:
         command = f"read -p 'Delete {request.filename}? ' answer; echo deleted"
         return await self._starting.execute_command(caller, Execute(command=command, stdin="pty", wait_s=0))
 
+    async def test_tool_with_task(self, caller: Caller, _request: Nothing) -> JobResult:  # noqa: PT019  no test
+        """Ask for a name, and say it a little later."""
+        said = (get_context().input_responses or {}).get("user_name")
+        if not isinstance(said, ElicitResult):
+            asked = form(required=["name"], name={"type": "string"})
+            raise FirstAskError(form_in_answer("user_name", "What is your name?", asked, "asked"))
+        return await self._run(caller, f"sleep 0.5; echo {(said.content or {})['name']}", is_waited_for=False)
+
     async def _run(self, caller: Caller, command: str, is_waited_for: bool) -> JobResult:  # noqa: FBT001
         return await self._starting.execute_command(
             caller, Execute(command=command, wait_s=WAIT_S if is_waited_for else 0)
@@ -101,5 +118,6 @@ class Fixtures:
             Action(self.slow_compute, Effects.STARTS, later=later),
             Action(self.failing_job, Effects.STARTS, unmet=frozenset({"failed"}), later=failed),
             Action(self.protocol_error_job, Effects.STARTS, later=broken),
+            Action(self.test_tool_with_task, Effects.STARTS, later=later),
             Action(self.confirm_delete, Effects.STARTS, later=Later(later.look, later.stop, later.answer)),
         ]
