@@ -13,7 +13,7 @@ from mcp_background_job.executors import lanes
 from mcp_background_job.jobs.inherited.project import project_named, working_directory
 from mcp_background_job.processes.client import own_conversation
 from mcp_background_job.server.consent import asks
-from mcp_background_job.server.fastmcp_names import Context, http_header
+from mcp_background_job.server.fastmcp_names import Context, http_header, tell_progress
 from mcp_background_job.server.http_path import PROJECT_HEADER
 from mcp_background_job.server.roots import Roots
 
@@ -44,7 +44,7 @@ class Callers:
         client = utf8(f"{name}@{place}")  # compared with what the index holds, which is UTF-8
 
         async def progress(waited_s: float, limit_s: float, what: str) -> None:
-            await context.report_progress(waited_s, limit_s, utf8(f"{what}, {waited_s:.0f} s"))
+            await tell_progress(context, waited_s, limit_s, utf8(f"{what}, {waited_s:.0f} s"))
 
         return Caller(
             client=client,

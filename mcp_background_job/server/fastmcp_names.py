@@ -142,6 +142,7 @@ __all__ = [
     "shows_forms",
     "stdio_server",
     "takes_extension",
+    "tell_progress",
 ]
 
 
@@ -263,6 +264,16 @@ def answer_requests(server: FastMCP[Any], method: str, params: type[Any], handle
 async def notify_on_stream(context: ServerRequestContext[Any, Any], method: str, params: dict[str, Any]) -> None:
     """Send a notification that belongs to a request which is not answered yet."""
     await context.session._request_outbound.notify(method, params)  # noqa: SLF001  it has no public name
+
+
+async def tell_progress(context: Context, done: float, of: float, message: str) -> None:
+    """Tell how far a call is, if its client has asked to be told.
+
+    To others FastMCP would look for a library of background work, in every directory of the path of modules.
+    """
+    request = context.request_context
+    if request is not None and (request.meta or {}).get("progressToken") is not None:
+        await context.report_progress(done, of, message)
 
 
 def is_modern(context: Context) -> bool:

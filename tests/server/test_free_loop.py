@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fastmcp import Client
+from fastmcp import Client, FastMCP
 from fastmcp.exceptions import ToolError
+from mcp_types import PromptReference, ResourceTemplateReference
 
 from mcp_background_job.app import build
 from mcp_background_job.config import load_settings
@@ -25,6 +26,8 @@ from tests.comfyui_simulator.process import Simulator
 from tests.conftest import Liveness
 from tests.loop_guard import files_of_this_thread
 from tests.patience import WAIT_S
+from tests.server.subscriptions.followers import ERAS, Follower, connected, following
+from tests.server.tasks.tasking import tasking
 
 pytestmark = [pytest.mark.real_process, pytest.mark.usefixtures("state_dir")]
 
@@ -48,16 +51,37 @@ class Noting:
 
 
 @asynccontextmanager
-async def _served(toolset: str) -> AsyncGenerator[Noting]:
+async def _guarded(toolset: str) -> AsyncGenerator[FastMCP[Any]]:
+    """Give a server that must leave files alone meanwhile."""
     settings = load_settings(toolsets=toolset)
     manager = build(settings)
     server = build_server(manager, settings)  # before there is a loop
     with files_of_this_thread() as guard:
-        async with Client(server) as client:
-            caller = Noting(client)
-            yield caller
-            assert caller.called == {tool.name for tool in await client.list_tools()}
+        yield server
     assert guard.done == {}, "\n".join(f"{what}: {to}" for what, to in sorted(guard.done.items()))
+
+
+@asynccontextmanager
+async def _served(toolset: str) -> AsyncGenerator[Noting]:
+    async with _guarded(toolset) as server, Client(server) as client:
+        caller = Noting(client)
+        yield caller
+        assert caller.called == {tool.name for tool in await client.list_tools()}
+        await _ask_for_the_rest(client)
+
+
+async def _ask_for_the_rest(client: Client[Any]) -> None:
+    """List and read resources, take prompts, and complete what both ask for."""
+    for resource in await client.list_resources():
+        await client.read_resource(resource.uri)
+    for template in await client.list_resource_templates():
+        name = template.uri_template.partition("{")[2].partition("}")[0]
+        await client.complete(ResourceTemplateReference(uri=template.uri_template), {"name": name, "value": ""})
+    for prompt in await client.list_prompts():
+        names = [argument.name for argument in prompt.arguments or []]
+        await client.get_prompt(prompt.name, dict.fromkeys(names, "cat"))
+        for name in names:
+            await client.complete(PromptReference(name=prompt.name), {"name": name, "value": ""})
 
 
 async def test_jobs() -> None:
@@ -79,8 +103,33 @@ async def test_jobs() -> None:
         await client.call("execute_command", command="cat", name="cat", stdin="pipe", if_running="restart", wait_s=0)
         await client.call("kill_job", job_id="cat")
         await client.call("list_jobs")
-        await client.client.read_resource(f"job://{done['job_id']}")
         await client.client.read_resource(f"job://{done['job_id']}/log")
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_followers(era: str) -> None:
+    async with _guarded("jobs") as server, connected(server, era) as follower:
+        client = Noting(follower.client)
+        job_id = (await client.call("execute_command", command="cat", stdin="pipe", wait_s=0))["job_id"]
+        job, log = f"job://{job_id}", f"job://{job_id}/log"
+        async with following(follower, ["jobs://", job, log], lists=True):
+            await client.call("interact_with_job", job_id=job_id, input="a line", wait_s=0)
+            await follower.hears(log)
+            await client.call("kill_job", job_id=job_id)
+            await follower.hears(job)
+            await follower.hears("jobs://")
+
+
+async def test_tasks() -> None:
+    async with _guarded("jobs") as server, tasking(server) as client:
+        task_id = await client.start("execute_command", command="cat", stdin="pipe", wait_s=0)
+        wait_id = await client.start("wait_for_job", job_id=task_id, until="a line", wait_s=WAIT_S)
+        async with client.listening([task_id, wait_id]):
+            await client.call("interact_with_job", job_id=task_id, input="a line", wait_s=0)
+            await client.end(wait_id)
+            await client.ask("tasks/update", task_id, inputResponses={})
+            await client.ask("tasks/cancel", task_id)
+            await client.end(task_id)
 
 
 async def test_comfyui(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,8 +154,9 @@ async def test_comfyui(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             long = await client.call("comfyui_submit", workflow=graphs.stepped(600, 0.1), wait_s=0.2)
             queued = await client.call("comfyui_submit", workflow=graphs.output(), wait_s=0)
             await client.call("comfyui_job", prompt_id=long["prompt_id"], wait_s=0.2)
-            await client.call("comfyui_cancel_queued_job", prompt_id=queued["prompt_id"])
-            await client.call("comfyui_cancel_job", prompt_id=long["prompt_id"])
+            async with following(Follower(client.client), ["comfyui://queue"]):
+                await client.call("comfyui_cancel_queued_job", prompt_id=queued["prompt_id"])
+                await client.call("comfyui_cancel_job", prompt_id=long["prompt_id"])
             graph = [graphs.out_of_memory(), graphs.with_output(graphs.stepped(600, 0.1))]
             batch = {"batch_id": (await client.call("comfyui_submit", workflow=graph, wait_s=0))["batch_id"]}
             for action in ("pause", "resume"):
@@ -149,6 +199,7 @@ async def test_runs(tmp_path: Path, liveness: Liveness) -> None:
         for seq, [field] in cut.items():
             await client.call("get_event_artifact", **which, seq=seq, field_path=field)
         other = await client.call("spawn_run", **where, backend_config=hanging.config)
-        await client.call("cancel_run", run_id=other["run_id"])
+        async with following(Follower(client.client), [f"run://{other['run_id']}"]):
+            await client.call("cancel_run", run_id=other["run_id"])
         await client.call("list_runs")
         await client.call("list_runs", status="completed")
