@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,9 +29,9 @@ class Store:
         self.servers = SqliteServers(self.journal.database)
         self.ends = SqliteEnds(self.journal.database)
 
-    def record(self, stage: Stage, **values: object) -> None:
+    def record(self, stage: Stage, **values: Any) -> None:
         one = Submission(prompt_id="p1", server=HERE, submitted_at=2.0, graph="{}", stage=stage)
-        self.journal.record([replace(one, **values)])  # pyright: ignore[reportArgumentType]  as the table has them
+        self.journal.record([replace(one, **values)])
         self.ends.wish("p1", HERE, "notify")
 
     def due(self) -> list[str]:
@@ -57,7 +58,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
     ],
 )
 def test_a_prompt_is_due_when_it_is_over_and_keeps_its_feeder_until_that_was_told(
-    store: Store, stage: Stage, values: dict[str, object], *, is_due: bool, is_awaited: bool, may_end: bool
+    store: Store, stage: Stage, values: dict[str, Any], *, is_due: bool, is_awaited: bool, may_end: bool
 ) -> None:
     store.record(stage, **values)
     assert (store.due() == ["p1"], bool(store.ends.awaited(HERE))) == (is_due, is_awaited)
