@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from fastmcp import Context, FastMCP
 from mcp_types import (
@@ -40,8 +40,7 @@ _CAPITAL = _sample("What is the capital of France?")
 
 def _said(ctx: Context, name: str, kind: type[Any]) -> Any:
     """Return what was answered to a question; ``None`` if nothing was, or something else than was asked for."""
-    said: dict[str, Any] = ctx.input_responses or {}
-    answer = said.get(name)
+    answer = cast("dict[str, Any]", ctx.input_responses or {}).get(name)
     return answer if isinstance(answer, kind) else None
 
 
