@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from fastmcp import Context, FastMCP
 from mcp_types import (
@@ -40,7 +40,7 @@ _CAPITAL = _sample("What is the capital of France?")
 
 def _said(ctx: Context, name: str, kind: type[Any]) -> Any:
     """Return what was answered to a question; ``None`` if nothing was, or something else than was asked for."""
-    answer = cast("dict[str, Any]", ctx.input_responses or {}).get(name)
+    answer = (ctx.input_responses or {}).get(name)
     return answer if isinstance(answer, kind) else None
 
 
@@ -48,7 +48,7 @@ async def _elicitation(ctx: Context) -> str | InputRequiredResult:
     said = _said(ctx, "user_name", ElicitResult)
     if said is None:
         return InputRequiredResult(input_requests={"user_name": _NAME})
-    return f"Hello, {(said.content or {}).get('name')}!"
+    return f"Hello, {said.content}!"
 
 
 async def _sampling(ctx: Context) -> str | InputRequiredResult:
