@@ -51,12 +51,14 @@ def _texts(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def _not_said(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield docstrings, parts of longer texts, and what describes an argument to clients."""
+    """Yield docstrings, parts of longer texts, what describes an argument to clients, and regular expressions."""
     if isinstance(node, ast.JoinedStr):
         yield from node.values
     if isinstance(node, ast.Expr):
         yield node.value
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Field":
+        yield from ast.walk(node)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "compile":
         yield from ast.walk(node)
 
 

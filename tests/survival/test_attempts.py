@@ -11,7 +11,7 @@ from mcp_background_job.jobs import attempts
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import Changes
 from tests.conftest import Liveness
-from tests.patience import WAIT_S, until
+from tests.patience import WAIT_S, until, wait_until
 from tests.survival.support import Server, ended, output_of, start
 
 pytestmark = pytest.mark.real_process
@@ -77,6 +77,7 @@ def test_attempts_go_on_when_the_server_is_dead(state_dir: str, liveness: Livene
     )
     with Server() as server:
         job = server.call("execute_command", command=command, cwd=str(tmp_path), restart="on-failure", wait_s=0)
+        wait_until((tmp_path / "failed").exists, "the first attempt runs")  # what was only recorded waits for a server
         server.kill()
     (tmp_path / "dead").touch()
 
