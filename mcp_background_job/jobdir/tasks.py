@@ -15,7 +15,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar, cast
 
 from mcp_background_job.errors import CorruptRecordError, StateDirError
@@ -26,6 +26,10 @@ from mcp_background_job.jobdir.records import write_all
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 _ASKED = re.compile(r"asked-([0-9]{1,9})\.json")
+
+#: For so long a client may not ask for a task and still be taken to come for it (seconds): it is told to ask each
+#: second, and may wait for a person or a model meanwhile.
+FORGOTTEN_S = 30.0
 
 _RECORD = "task.json"
 _CANCEL = "cancel.json"
@@ -47,6 +51,7 @@ class TaskRecord:
         project: that it works for.
         reader: who is to be told.
         conversation: which of the reader's.
+        subjects: under which there is news of how the work ended.
     """
 
     task_id: str
@@ -59,6 +64,7 @@ class TaskRecord:
     project: str = ""
     reader: str = ""
     conversation: str = ""
+    subjects: list[str] = field(default_factory=list[str])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,6 +207,17 @@ class TaskStore:
                 with contextlib.suppress(CorruptRecordError):  # nobody can cancel what nobody can read
                     record = _read(TaskRecord, f"{place}/{_RECORD}")
                     found += [record] if record else []
+        return found
+
+    def promised(self, since: float) -> set[str]:
+        """Return the subjects of ends that clients are about to fetch: they have asked for the task since a moment."""
+        found: set[str] = set()
+        for place in self._places():
+            with contextlib.suppress(FileNotFoundError, CorruptRecordError):
+                is_over = os.path.exists(f"{place}/{_END}") or os.path.exists(f"{place}/{_CANCEL}")
+                if os.stat(place).st_mtime >= since and not is_over:
+                    record = _read(TaskRecord, f"{place}/{_RECORD}")
+                    found.update(record.subjects if record else ())
         return found
 
     def remove(self, before: float) -> None:

@@ -12,6 +12,7 @@ from mcp_background_job.core.states import State
 from mcp_background_job.errors import CorruptRecordError
 from mcp_background_job.executors import lanes
 from mcp_background_job.jobdir.layout import is_job_id, is_run_id
+from mcp_background_job.jobdir.tasks import FORGOTTEN_S, TaskStore
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.news import Others
 
@@ -41,6 +42,9 @@ class Awaiting:
         self._news.others = others
         self._others = others
         self._readers = readers
+        self._tasks = TaskStore(manager.state.tasks)
+        self._promised: Collection[str] = ()
+        self._news.promised = lambda: self._promised
 
     async def told(self, *, goes_on_by_hook: bool, is_wanted: Callable[[], bool], deadline: float) -> list[str]:
         """Wait for news; returns them in sentences, none if there is nothing to wait for. What is new is then told.
@@ -54,6 +58,9 @@ class Awaiting:
         if rounds >= MAX_ROUNDS:
             return []
         while is_wanted():
+            # Clients that fetch an end by a task of MCP are woken by that: with the hook's news as well they would be
+            # woken twice.
+            self._promised = await lanes.look(self._tasks.promised, time.time() - FORGOTTEN_S)
             if news := await self._new():
                 self._news.show(self._readers[0], _SUBJECT, {_ROUNDS: rounds + 1})
                 return news
@@ -76,10 +83,10 @@ class Awaiting:
     # -- what is worth waiting for ---------------------------------------------------------------------------------
 
     async def _awaited(self) -> set[str]:
-        """Return what is awaited and may have news: no servers, and no run that waits for an answer itself."""
+        """Return what is awaited and may have news: no servers, no run that waits for an answer itself, no tasks."""
         awaited: set[str] = set()
         for reader in self._readers:
-            subjects = await self._news.awaited(reader)
+            subjects = (await self._news.awaited(reader)).difference(self._promised)
             others = {subject for subject in subjects if self._others.has(subject)}
             awaited |= others - await self._asking(others)
             jobs = [subject for subject in subjects - others if is_job_id(subject)]

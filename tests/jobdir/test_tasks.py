@@ -85,3 +85,20 @@ def test_what_cannot_be_read_or_written_is_said(store: TaskStore, tmp_path: Path
     (tmp_path / "file").write_text("")
     with pytest.raises(StateDirError, match="cannot be made"):
         TaskStore(str(tmp_path / "file")).create(_record("j1"))
+
+
+def test_an_end_is_promised_while_its_client_asks_and_nobody_knows_it(tmp_path: Path) -> None:
+    path = str(tmp_path / "tasks")
+    store = TaskStore(path)
+    for task_id in ("fetched", "ended", "stopped", "forgotten"):
+        store.create(TaskRecord(task_id=task_id, tool="t", state={}, created_at=1.0, subjects=[f"of {task_id}", "w"]))
+    store.create(_record("of nothing"))
+    store.note_end("ended", TaskEnd(status="completed", at=1.0))
+    store.wish_cancel("stopped")
+    now = time.time()
+    for entry in Path(path).iterdir():
+        os.utime(entry, (now, now))
+    os.utime(Path(path) / "forgotten", (1.0, 1.0))
+    assert store.promised(now - 1) == {"of fetched", "w"}
+    assert store.promised(now + 1) == set()
+    assert TaskStore(f"{path}-none").promised(0.0) == set()

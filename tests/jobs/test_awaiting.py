@@ -14,6 +14,7 @@ from mcp_background_job.core.hooks import MAX_ROUNDS
 from mcp_background_job.core.news import Item, Kind, Reader, Way, matches_of
 from mcp_background_job.executors.usage import Usage
 from mcp_background_job.jobdir.observe import Observation
+from mcp_background_job.jobdir.tasks import TaskRecord, TaskStore
 from mcp_background_job.jobs.awaiting import Awaiting
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.news import Found
@@ -147,3 +148,31 @@ async def test_a_model_that_is_woken_again_and_again_is_let_go(memory_manager: J
         await say(memory_manager, job_id, b"exit 1\n")
         assert bool(await told(awaiting, by_hook=number > 0)) is (number < MAX_ROUNDS)
     assert len(await told(awaiting)) == 1  # a person has said something meanwhile
+
+
+async def test_an_end_that_the_client_fetches_by_a_task_is_left_to_that(
+    memory_manager: JobManager, awaiting: Awaiting
+) -> None:
+    fetched, other = await start(memory_manager), await start(memory_manager)
+    tasks = TaskStore(memory_manager.state.tasks)
+    tasks.create(TaskRecord(task_id=fetched, tool="t", state={}, created_at=1.0, subjects=[fetched]))
+    await say(memory_manager, fetched, b"exit 1\n")
+    await say(memory_manager, other, b"exit 2\n")
+
+    (sentence,) = await told(awaiting)
+    assert sentence.startswith(f"job {other} failed, exit 2")
+    assert await told(awaiting) == []
+
+    tasks.wish_cancel(fetched)  # nobody fetches it any more
+    (sentence,) = await told(awaiting)
+    assert sentence.startswith(f"job {fetched} failed, exit 1")
+
+
+async def test_nothing_is_waited_for_where_all_is_fetched_by_tasks(
+    memory_manager: JobManager, awaiting: Awaiting
+) -> None:
+    job_id = await start(memory_manager)
+    record = TaskRecord(task_id="w1", tool="t", state={}, created_at=1.0, is_wait=True, subjects=[job_id])
+    TaskStore(memory_manager.state.tasks).create(record)
+    assert await told(awaiting) == []
+    await memory_manager.kill(job_id, by="test")

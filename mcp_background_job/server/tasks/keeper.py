@@ -114,6 +114,7 @@ class Keeper:
             reader=caller.reader.name,
             conversation=caller.reader.conversation,
         )
+        record = replace(record, subjects=self._later(record).subjects(record.state))
         # Who goes on with work of which there is a task gets one for the wait: an id stands for one call.
         while not await lanes.write(self._store.create, record):
             record = replace(record, task_id=_wait_id(), is_wait=True)
@@ -154,7 +155,7 @@ class Keeper:
         }
 
     def _promise(self, record: TaskRecord) -> None:
-        self._promises.make(record.task_id, self._later(record).subjects(record.state))
+        self._promises.make(record.task_id, record.subjects)
 
     async def _noted(self, task_id: str, end: TaskEnd) -> TaskEnd:
         try:

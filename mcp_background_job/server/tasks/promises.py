@@ -9,9 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 
-#: For so long a client may not ask for a task and still be taken to come for it: it is told to ask each second, and may
-#: wait for a person or a model meanwhile.
-KEPT_S = 30.0
+from mcp_background_job.jobdir.tasks import FORGOTTEN_S
 
 
 class Promises:
@@ -31,6 +29,6 @@ class Promises:
 
     def subjects(self) -> Collection[str]:
         """Return what is promised, in whichever task."""
-        oldest = time.monotonic() - KEPT_S
+        oldest = time.monotonic() - FORGOTTEN_S
         self._made = {task_id: made for task_id, made in self._made.items() if made[0] > oldest}
         return {subject for _, subjects in self._made.values() for subject in subjects}

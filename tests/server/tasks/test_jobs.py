@@ -91,7 +91,7 @@ async def test_an_end_that_nobody_fetches_is_told_with_an_answer_once(
     gate.open()
     await _over(manager, job_id)
     assert "endings" not in await _told(client)
-    monkeypatch.setattr(promises, "KEPT_S", 0.0)
+    monkeypatch.setattr(promises, "FORGOTTEN_S", 0.0)
     (ending,) = (await _told(client))["endings"]
     assert job_id in ending
     assert "endings" not in await _told(client)
