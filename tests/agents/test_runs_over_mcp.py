@@ -71,7 +71,7 @@ async def test_a_run_from_spawn_to_artifact(client: Caller, asked: dict[str, Any
         "get_event_artifact", run_id=spawned["run_id"], seq=events[-1]["seq"], field_path="/final_response", offset=2990
     )
 
-    assert set(spawned) == SPAWNED
+    assert set(spawned) - {"endings"} == SPAWNED  # it may have ended before it was answered
     assert set(known) >= RUN
     assert (known["status"], known["role"], known["cwd"]) == ("completed", "reviewer", str(workspace))
     assert known["remote_ref"] == {"provider": "codex", "conversation_id": "thread-1"}
