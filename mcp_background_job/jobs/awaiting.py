@@ -35,14 +35,14 @@ _MATCH = matches_of("")[0]
 class Awaiting:
     """Waits for news of what some readers await, all of one conversation, or of one client's."""
 
-    def __init__(self, manager: JobManager, others: Others, readers: Sequence[Reader]) -> None:
-        """Takes what finds news, of jobs and of others, and at least one reader."""
+    def __init__(self, manager: JobManager, others: Others, tasks: TaskStore, readers: Sequence[Reader]) -> None:
+        """Takes what finds news, of jobs and of others, the tasks of MCP, and at least one reader."""
         self._manager = manager
         self._news = manager.news
         self._news.others = others
         self._others = others
         self._readers = readers
-        self._tasks = TaskStore(manager.state.tasks)
+        self._tasks = tasks
         self._promised: Collection[str] = ()
         self._news.promised = lambda: self._promised
 

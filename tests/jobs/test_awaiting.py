@@ -7,6 +7,7 @@ import math
 import os
 import time
 from collections.abc import Collection
+from pathlib import Path
 
 import pytest
 
@@ -47,8 +48,13 @@ def runs() -> Runs:
 
 
 @pytest.fixture
-def awaiting(memory_manager: JobManager, runs: Runs) -> Awaiting:
-    return Awaiting(memory_manager, runs, [ME])
+def tasks(tmp_path: Path) -> TaskStore:
+    return TaskStore(str(tmp_path / "tasks"))
+
+
+@pytest.fixture
+def awaiting(memory_manager: JobManager, runs: Runs, tasks: TaskStore) -> Awaiting:
+    return Awaiting(memory_manager, runs, tasks, [ME])
 
 
 async def start(manager: JobManager, *, name: str | None = None, reader: Reader = ME) -> str:
@@ -151,10 +157,9 @@ async def test_a_model_that_is_woken_again_and_again_is_let_go(memory_manager: J
 
 
 async def test_an_end_that_the_client_fetches_by_a_task_is_left_to_that(
-    memory_manager: JobManager, awaiting: Awaiting
+    memory_manager: JobManager, awaiting: Awaiting, tasks: TaskStore
 ) -> None:
     fetched, other = await start(memory_manager), await start(memory_manager)
-    tasks = TaskStore(memory_manager.state.tasks)
     tasks.create(TaskRecord(task_id=fetched, tool="t", state={}, created_at=1.0, subjects=[fetched]))
     await say(memory_manager, fetched, b"exit 1\n")
     await say(memory_manager, other, b"exit 2\n")
@@ -169,10 +174,10 @@ async def test_an_end_that_the_client_fetches_by_a_task_is_left_to_that(
 
 
 async def test_nothing_is_waited_for_where_all_is_fetched_by_tasks(
-    memory_manager: JobManager, awaiting: Awaiting
+    memory_manager: JobManager, awaiting: Awaiting, tasks: TaskStore
 ) -> None:
     job_id = await start(memory_manager)
     record = TaskRecord(task_id="w1", tool="t", state={}, created_at=1.0, is_wait=True, subjects=[job_id])
-    TaskStore(memory_manager.state.tasks).create(record)
+    tasks.create(record)
     assert await told(awaiting) == []
-    await memory_manager.kill(job_id, by="test")
+    await say(memory_manager, job_id, b"exit 0\n")

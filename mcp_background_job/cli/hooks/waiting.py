@@ -10,6 +10,7 @@ from mcp_background_job.cli.hooks.others import others
 from mcp_background_job.config import Settings
 from mcp_background_job.core.hooks import Heard
 from mcp_background_job.core.news import Reader
+from mcp_background_job.jobdir.tasks import TaskStore
 from mcp_background_job.jobs.awaiting import Awaiting
 
 
@@ -22,7 +23,7 @@ def told(
     async def wait() -> list[str]:
         try:
             async with others(manager, settings) as found:
-                awaiting = Awaiting(manager, found, readers)
+                awaiting = Awaiting(manager, found, TaskStore(manager.state.tasks), readers)
                 return await awaiting.told(goes_on_by_hook=said.goes_on, is_wanted=is_wanted, deadline=deadline)
         finally:
             await manager.places.finish()
