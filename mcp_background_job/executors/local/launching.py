@@ -5,9 +5,9 @@ from __future__ import annotations
 from mcp_background_job.core.states import State
 from mcp_background_job.errors import LaunchError, TooManyDescendantsError
 from mcp_background_job.executors import lanes
+from mcp_background_job.executors.background import Background
 from mcp_background_job.executors.base import Submitted
 from mcp_background_job.executors.local.admission import check_limits
-from mcp_background_job.executors.local.background import Background
 from mcp_background_job.executors.local.beginning import Beginning
 from mcp_background_job.executors.local.queue import Queue
 from mcp_background_job.executors.local.store import LocalStore

@@ -11,8 +11,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mcp_background_job.core.states import State
+from mcp_background_job.executors.background import Background
 from mcp_background_job.executors.base import Cancelled, Submitted
-from mcp_background_job.executors.local.background import Background
 from mcp_background_job.executors.local.beginning import Beginning
 from mcp_background_job.executors.local.launcher import Launcher
 from mcp_background_job.executors.local.queue import Queue

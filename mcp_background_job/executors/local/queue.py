@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from mcp_background_job.executors import lanes
-from mcp_background_job.executors.local.background import Background
+from mcp_background_job.executors.background import Background
 from mcp_background_job.executors.local.beginning import Beginning
 from mcp_background_job.executors.local.store import LocalStore
 from mcp_background_job.jobdir.claims import Claim

@@ -6,7 +6,7 @@ import contextlib
 
 from mcp_background_job.errors import LaunchError
 from mcp_background_job.executors import lanes
-from mcp_background_job.executors.local.background import Background
+from mcp_background_job.executors.background import Background
 from mcp_background_job.executors.local.launcher import Launcher
 from mcp_background_job.executors.local.store import LocalStore
 from mcp_background_job.executors.local.waking import wake
