@@ -25,7 +25,10 @@ NPM_S := 120
 # The front end of ComfyUI with its templates, and what drives a browser.
 FRONT_END := $(VENV)/front-end
 
-.PHONY: plugin demo demo-comfyui test pytest test-agents test-conformance test-clients test-front-end check rules types nightly bench format lock clean
+# What drives a browser, and what judges whether everybody can use a page.
+WEB := $(VENV)/web
+
+.PHONY: plugin demo demo-comfyui test pytest test-agents test-conformance test-clients test-front-end test-web check rules types nightly bench format lock clean
 
 demo: $(READY)  ## see it work: about half a minute
 	$(BIN)/mcp-background-job demo
@@ -52,6 +55,15 @@ test-front-end: $(FRONT_END)  ## the real front end of ComfyUI, in Debian's Chro
 $(FRONT_END): Makefile | $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $@ --upgrade \
 		playwright==1.55.0 comfyui-frontend-package==1.27.10 comfyui-workflow-templates==0.1.95
+	@touch $@
+
+test-web: $(WEB)  ## the page, in Debian's Chromium; pictures of it are left in .shots: installs 50 MB, and Chromium
+	command -v chromium >/dev/null || apt-get install -y --no-install-recommends chromium
+	PYTHONPATH=$(WEB) $(BIN)/python -m pytest tests/web -m browser
+
+$(WEB): Makefile | $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $@ --upgrade \
+		playwright==1.55.0 axe-playwright-python==0.1.8
 	@touch $@
 
 test-conformance: $(CONFORMANCE) $(INSPECTOR)  ## the official conformance suite of MCP, and MCP Inspector: installs 350 MB with npm; two minutes

@@ -71,6 +71,12 @@ class DeclinedError(BackgroundJobError):
     code = "declined"
 
 
+class ReadOnlyError(BackgroundJobError):
+    """A page that may only look asked for a change; nothing was done."""
+
+    code = "read_only"
+
+
 class LaunchError(BackgroundJobError):
     """The job's process could not be started."""
 

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
-import reprlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from typing import Any, Generic, TypeVar, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, with_config
+from pydantic import BaseModel, TypeAdapter
 
+from mcp_background_job.actions.asked import Asked
 from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.later import Later
-from mcp_background_job.actions.meant import meant
-from mcp_background_job.core.wire import refusal
-from mcp_background_job.errors import InvalidRequestError
-
-#: Characters of an argument, and of a name, that an error quotes; and how many problems it names.
-_QUOTED = 100
-_NAME = 60
-_MAX_PROBLEMS = 5
-
-#: Above all whole numbers of 64 bits: databases and files take no others as limits and offsets.
-_MORE = 2**63
-
-_SHORT = reprlib.Repr()  # does not look at all of a large value first, or of a deep one
-_SHORT.maxstring = _SHORT.maxother = _QUOTED
 
 #: A report whose fields depend on the request.
 Facts = dict[str, Any]
@@ -51,6 +36,16 @@ class Illustrated:
 
 
 Report = BaseModel | Facts | Illustrated | str
+
+
+def facts_of(report: BaseModel | Illustrated | Facts) -> Facts:
+    """Return the fields of a report that have a value."""
+    if isinstance(report, BaseModel):
+        return report.model_dump(exclude_none=True)
+    facts = report.facts if isinstance(report, Illustrated) else report
+    return {name: value for name, value in facts.items() if value is not None}
+
+
 Request = TypeVar("Request")
 Reported = TypeVar("Reported", bound=Report)
 Handler = Callable[[Caller, Request], Awaitable[Reported]]
@@ -99,30 +94,15 @@ class Action(Generic[Request, Reported]):
         return "\n\n".join(part for part in (inspect.getdoc(self.handler), self.setup) if part)
 
     @cached_property
-    def _request(self) -> Any:
-        """The class of its requests."""
+    def asked(self) -> Asked[Request]:
+        """Return what makes its requests of arguments."""
         *_, request = (kind for name, kind in get_type_hints(self.handler).items() if name != "return")
-        return request
+        return Asked(request)
 
-    @cached_property
+    @property
     def arguments(self) -> TypeAdapter[Request]:
         """Return what checks arguments and describes them."""
-        return TypeAdapter(with_config(ConfigDict(extra="forbid"))(self._request))
-
-    @cached_property
-    def _kinds(self) -> dict[str, Any]:
-        """The declared types of its arguments."""
-        return get_type_hints(self._request, include_extras=True)
-
-    @cached_property
-    def _optional(self) -> frozenset[str]:
-        """The names of arguments that may be left out."""
-        unset = dataclasses.MISSING
-        return frozenset(
-            field.name
-            for field in dataclasses.fields(self._request)
-            if field.default is not unset or field.default_factory is not unset
-        )
+        return self.asked.adapter
 
     def failure(self, report: Report) -> str | None:
         """Return, in a word for programs, why a report is not what was asked for; ``None`` if it is."""
@@ -141,51 +121,4 @@ class Action(Generic[Request, Reported]):
             InvalidRequestError: the arguments cannot be used.
             BackgroundJobError: it could not be done.
         """
-        return await self.handler(caller, self.request_of(arguments))
-
-    def request_of(self, arguments: Mapping[str, Any]) -> Request:
-        """Check arguments as they came over a wire.
-
-        Raises:
-            InvalidRequestError: they cannot be used; it says in one sentence which, and why.
-        """
-        if reason := refusal(dict(arguments)):
-            raise InvalidRequestError(f"bad arguments: {reason}")
-        if unknown := [name for name in arguments if name not in self._kinds]:
-            raise InvalidRequestError(f"bad arguments: {_not_known(unknown, list(self._kinds))}")
-        try:
-            request = self.arguments.validate_python(meant(arguments, self._kinds, self._optional))
-        except ValidationError as error:
-            raise InvalidRequestError(_sentence(error)) from error
-        for name in self._kinds:
-            value = getattr(request, name)
-            if isinstance(value, int) and not -_MORE <= value < _MORE:
-                raise InvalidRequestError(f"bad arguments: {name}: a whole number of 64 bits, not {_quoted(value)}")
-        return request
-
-
-def _not_known(unknown: list[str], known: list[str]) -> str:
-    from mcp_background_job.actions.synonyms import nearest  # noqa: PLC0415  only for a name that is not known
-
-    told: list[str] = []
-    for name in unknown[:_MAX_PROBLEMS]:
-        near = nearest(name[:_NAME], known)
-        told.append(f"{name[:_NAME]}: there is no such argument" + (f", do you mean {near}?" if near else ""))
-    names = f"the arguments are {', '.join(known)}" if known else "there are no arguments"
-    return f"{'; '.join(told)}; {names}"
-
-
-def _sentence(error: ValidationError) -> str:
-    problems = [
-        f"{_where(problem['loc'])}: {problem['msg']}, not {_quoted(problem['input'])}" for problem in error.errors()
-    ]
-    more = len(problems) - _MAX_PROBLEMS
-    return "bad arguments: " + "; ".join([*problems[:_MAX_PROBLEMS], *([f"and {more} more"] if more > 0 else [])])
-
-
-def _where(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part)[:_NAME] for part in location)
-
-
-def _quoted(value: object) -> str:
-    return _SHORT.repr(value)[:_QUOTED]
+        return await self.handler(caller, self.asked.of(arguments))

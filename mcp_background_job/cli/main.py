@@ -31,6 +31,7 @@ _COMMANDS = (
     ("restart", "mcp_background_job.cli.commands.restart:restart", "Start a job's command again."),
     ("prune", "mcp_background_job.cli.commands.prune:prune", "Remove ended jobs and their output."),
     ("endings", "mcp_background_job.cli.commands.endings:endings", "Print what has ended, or what ends."),
+    ("dashboard", "mcp_background_job.cli.commands.dashboard:dashboard", "Show all of it on a page, in a browser."),
     ("serve", "mcp_background_job.cli.commands.serve:serve", "Serve MCP over stdio or HTTP."),
     ("install", "mcp_background_job.cli.commands.install:install", "Put this server into a client's configuration."),
     ("uninstall", "mcp_background_job.cli.commands.install:uninstall", "Take it out of a client again."),

@@ -7,7 +7,7 @@ from typing import Any, cast, get_args
 
 from pydantic import BaseModel
 
-from mcp_background_job.actions.action import Illustrated, Report
+from mcp_background_job.actions.action import Illustrated, Report, facts_of
 from mcp_background_job.core.wire import plain, to_json, utf8
 from mcp_background_job.server.fastmcp_names import ImageContent, TextContent, ToolResult
 
@@ -58,14 +58,6 @@ def as_tool_error(sentence: str, code: str) -> ToolResult:
     if len(told) > _MAX_ERROR:  # it quotes what it is about, however long that is, and ends with what to do
         told = f"{told[: _MAX_ERROR // 2]} … {told[-_MAX_ERROR // 2 :]}"
     return ToolResult(content=[TextContent(type="text", text=told)], meta={ERROR_CODE: code}, is_error=True)
-
-
-def facts_of(report: BaseModel | Illustrated | dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of a report that have a value."""
-    if isinstance(report, BaseModel):
-        return report.model_dump(exclude_none=True)
-    facts = report.facts if isinstance(report, Illustrated) else report
-    return {name: value for name, value in facts.items() if value is not None}
 
 
 def schema_of(form: type[BaseModel]) -> dict[str, Any]:

@@ -10,11 +10,12 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from mcp_background_job import __version__
+from mcp_background_job.actions.page.house import House
 from mcp_background_job.actions.tidying import prune
 from mcp_background_job.agents.news import RunNews
-from mcp_background_job.app import build_comfyui, build_runs, has_work_for_comfyui
+from mcp_background_job.app import has_work_for_comfyui
 from mcp_background_job.comfyui.reports.batch_news import BatchNews, subject_of
-from mcp_background_job.config import TOOLSETS, Settings, Toolset, load_comfyui_settings
+from mcp_background_job.config import TOOLSETS, Settings, Toolset
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.waiting import MAX_WAIT_S, Kind, Until
 from mcp_background_job.errors import BackgroundJobError
@@ -24,7 +25,6 @@ from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.news import Several
 from mcp_background_job.jobs.waiting.wait import WaitRequest
 from mcp_background_job.server.context import Callers
-from mcp_background_job.server.door import Door
 from mcp_background_job.server.fastmcp_names import AuthProvider, Completion, FastMCP, Tool
 from mcp_background_job.server.prompts.booklet import Booklet
 from mcp_background_job.server.resources.shelf import Contents, Shelf
@@ -38,8 +38,6 @@ from mcp_background_job.server.toolsets.offered import Offered
 
 if TYPE_CHECKING:
     from mcp_background_job.actions.caller import Caller
-    from mcp_background_job.agents.runs import RunManager
-    from mcp_background_job.comfyui.control import ComfyUI
     from mcp_background_job.server.register import ActionTool, More
     from mcp_background_job.server.subscriptions.board import Board
     from mcp_background_job.server.subscriptions.listen import Listener
@@ -92,10 +90,18 @@ _INSTRUCTIONS: dict[Toolset, str] = {
 }
 
 
-def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider | None = None) -> FastMCP[Any]:
-    """Return the server; it prepares and tidies up while it serves."""
-    comfyui = Door(lambda: build_comfyui(manager, load_comfyui_settings()))
-    runs = Door(lambda: build_runs(manager, settings))
+def build_server(
+    manager: JobManager, settings: Settings, *, auth: AuthProvider | None = None, shared: House | None = None
+) -> FastMCP[Any]:
+    """Return the server; it prepares and tidies up while it serves.
+
+    Args:
+        manager: of jobs.
+        settings: what is set.
+        auth: tells who may come in over HTTP.
+        shared: the house of the manager, where others look at it too.
+    """
+    house = shared or House.of(manager, settings)
     offered = Offered(settings.toolsets, lambda: look_around(manager.state, manager.inheritance.known))
     callers = Callers(manager.project, settings.assume_consent)
     tasks = TasksExtension(lambda: _keeper(settings, manager, toolbox))
@@ -105,8 +111,8 @@ def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider 
         starting = asyncio.create_task(manager.places.start())
         async with asyncio.TaskGroup() as group:
             chores = [
-                group.create_task(_keep_house(manager, runs, tasks, settings.cleanup_interval)),
-                group.create_task(_keep_batches(manager, comfyui, offered)),
+                group.create_task(_keep_house(house, tasks, settings.cleanup_interval)),
+                group.create_task(_keep_batches(house, offered)),
                 group.create_task(_keep_offer(offered)),
             ]
             try:
@@ -118,8 +124,7 @@ def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider 
                 await starting
                 await subscriptions.close()
                 await manager.inheritance.close()
-        await comfyui.close()
-        await runs.close()
+        await house.close()
         manager.close()
 
     mcp: FastMCP[Any] = FastMCP(
@@ -130,11 +135,11 @@ def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider 
         auth=auth,
         dereference_schemas=False,  # those of the tools refer to nothing, and are not searched for it
     )
-    manager.news.others = Several(RunNews(runs.open), BatchNews(comfyui.open))
+    manager.news.others = Several(RunNews(house.runs), BatchNews(house.comfyui))
     listed = Listed()
 
     def tools_of(toolset: Toolset) -> list[Tool]:
-        return _tools(toolset, manager, comfyui=comfyui, runs=runs, callers=callers, more=more, keeper=tasks.keeper)
+        return _tools(toolset, house, callers=callers, more=more, keeper=tasks.keeper)
 
     toolbox = Toolbox(offered.toolsets, tools_of, listed.note)
 
@@ -149,7 +154,7 @@ def build_server(manager: JobManager, settings: Settings, *, auth: AuthProvider 
     offered.whenever_more.append(tell_of_more)
     mcp.add_provider(toolbox)
     mcp.add_extension(tasks)
-    served = Served(manager, comfyui.open, runs.open, callers, offered.toolsets)
+    served = Served(manager, house.comfyui, house.runs, callers, offered.toolsets)
     mcp.add_provider(Shelf(lambda: _contents(served)))
     mcp.add_provider(Booklet(served))
     mcp.add_completion_handler(_completing(served))
@@ -165,10 +170,8 @@ def _instructions(offered: Offered) -> str:
 
 def _tools(
     toolset: Toolset,
-    manager: JobManager,
+    house: House,
     *,
-    comfyui: Door[ComfyUI],
-    runs: Door[RunManager],
     callers: Callers,
     more: More,
     keeper: Callable[[], Keeper],
@@ -178,6 +181,8 @@ def _tools(
     from mcp_background_job.actions.jobs.table import job_actions  # noqa: PLC0415
     from mcp_background_job.actions.runs.table import mail_actions, run_actions  # noqa: PLC0415
     from mcp_background_job.server.register import ActionTool  # noqa: PLC0415
+
+    manager = house.manager
 
     def expect(caller: Caller, job: Job) -> None:
         manager.news.expect(caller.reader, [job.job_id])
@@ -189,10 +194,10 @@ def _tools(
         manager.news.expect(caller.reader, [subject_of(batch_id)])
 
     actions = {
-        "jobs": lambda: job_actions(manager, expect, runs.open),
-        "comfyui": lambda: comfyui_actions(comfyui.open, expect_batch),
-        "runs": lambda: run_actions(runs.open, expect_run),
-        "mailbox": lambda: mail_actions(runs.open),
+        "jobs": lambda: job_actions(manager, expect, house.runs),
+        "comfyui": lambda: comfyui_actions(house.comfyui, expect_batch),
+        "runs": lambda: run_actions(house.runs, expect_run),
+        "mailbox": lambda: mail_actions(house.runs),
     }
     # The errors of runs begin as those of the server whose names their tools have.
     error = "Error: " if toolset in ("runs", "mailbox") else ""
@@ -244,9 +249,10 @@ def _contents(served: Served) -> Contents:
     return Everything(served)
 
 
-async def _keep_house(manager: JobManager, runs: Door[RunManager], tasks: TasksExtension, interval_s: float) -> None:
+async def _keep_house(house: House, tasks: TasksExtension, interval_s: float) -> None:
     """Ask the login shell, recover what an earlier server left, and remove old jobs from time to time."""
     await asyncio.sleep(_AFTER_HANDSHAKE_S)
+    manager = house.manager
     manager.inheritance.begin()
     if await lanes.look(os.path.isdir, manager.state.tasks):
         await tasks.keeper().go_on()
@@ -254,7 +260,7 @@ async def _keep_house(manager: JobManager, runs: Door[RunManager], tasks: TasksE
     while True:
         try:
             await manager.recover()
-            removed = await prune(manager, runs.open) if await lanes.write(trust.is_earned) else []
+            removed = await prune(manager, house.runs) if await lanes.write(trust.is_earned) else []
             if removed:
                 _log.info("removed %d old jobs and runs", len(removed))
         except (BackgroundJobError, OSError) as error:
@@ -262,18 +268,18 @@ async def _keep_house(manager: JobManager, runs: Door[RunManager], tasks: TasksE
         await asyncio.sleep(interval_s)
 
 
-async def _keep_batches(manager: JobManager, comfyui: Door[ComfyUI], offered: Offered) -> None:
+async def _keep_batches(house: House, offered: Offered) -> None:
     """See to it that servers of ComfyUI are fed after a reboot, and after the death of whoever fed them."""
     await asyncio.sleep(_AFTER_HANDSHAKE_S)
     until_end = WaitRequest(until=Until(Kind.EXIT), wait_s=MAX_WAIT_S)
     while True:
         feeders: list[Job] = []
         try:
-            if "comfyui" in offered.toolsets and await lanes.journal(has_work_for_comfyui, manager):
-                opened = await comfyui.open()
+            if "comfyui" in offered.toolsets and await lanes.journal(has_work_for_comfyui, house.manager):
+                opened = await house.comfyui()
                 feeders = await opened.batches.ensure_all()
         except (BackgroundJobError, OSError) as error:
             _log.warning("could not look after batches: %s", error)
         if feeders:
-            await manager.wait_for_several([(job, until_end) for job in feeders], for_all=False)
+            await house.manager.wait_for_several([(job, until_end) for job in feeders], for_all=False)
         await asyncio.sleep(_BATCHES_LOOK_S)

@@ -144,7 +144,7 @@ async def test_arguments_that_cannot_be_used_are_named(
 )
 def test_an_argument_by_another_name_is_told_by_ours(calls: Calls, name: str, said: str, meant: str) -> None:
     with pytest.raises(InvalidRequestError, match=f"no such argument, do you mean {meant}[?]"):
-        calls[name].request_of({said: "x"})
+        calls[name].asked.of({said: "x"})
 
 
 def test_every_argument_that_has_other_names_is_one(calls: Calls) -> None:
@@ -169,30 +169,30 @@ def test_an_error_about_many_arguments_is_as_short_as_one_about_few(calls: Calls
     wrong: dict[str, Any] = {"command": "x", "after": [{}] * 1000}
     for arguments in (unknown, wrong):
         with pytest.raises(InvalidRequestError) as refusal:
-            calls["execute_command"].request_of(arguments)
+            calls["execute_command"].asked.of(arguments)
         assert len(str(refusal.value)) < 1500
 
 
 def test_what_one_argument_means_all_of_its_kind_mean(calls: Calls) -> None:
-    request = calls["execute_command"].request_of(
+    request = calls["execute_command"].asked.of(
         {"command": '{"a": 1}', "env": '{"A": "1", "PORT": 3000}', "after": "jx", "wait_s": "0.5", "cwd": None}
     )
     assert (request.command, request.env, request.after) == ('{"a": 1}', {"A": "1", "PORT": "3000"}, ["jx"])
     assert (request.wait_s, request.cwd, request.stdin) == (0.5, None, "closed")
-    request = calls["wait_for_job"].request_of({"job_id": '["a", "b"]', "wait_s": None, "until": "[abc]"})
+    request = calls["wait_for_job"].asked.of({"job_id": '["a", "b"]', "wait_s": None, "until": "[abc]"})
     assert (request.job_id, request.wait_s, request.until) == (["a", "b"], 25, "[abc]")
-    request = calls["spawn_run"].request_of({"backend": "codex", "cwd": "/", "backend_config": '{"args": ["-x"]}'})
+    request = calls["spawn_run"].asked.of({"backend": "codex", "cwd": "/", "backend_config": '{"args": ["-x"]}'})
     assert request.backend_config == {"args": ["-x"]}
-    request = calls["spawn_run"].request_of({"backend": "acp", "cwd": "/", "backend_config": {"command": '["a", "b"]'}})
+    request = calls["spawn_run"].asked.of({"backend": "acp", "cwd": "/", "backend_config": {"command": '["a", "b"]'}})
     assert request.backend_config == {"command": ["a", "b"]}
-    request = calls["list_jobs"].request_of({"status": ["running", "queued"], "limit": '"5"'})
+    request = calls["list_jobs"].asked.of({"status": ["running", "queued"], "limit": '"5"'})
     assert (request.status, request.limit) == ("running,queued", 5)
     for name, word in (("get_job_status", "job_id"), ("get_run", "run_id"), ("comfyui_job", "prompt_id")):
         for given in (["x1"], '["x1"]', '"x1"'):
-            assert getattr(calls[name].request_of({word: given}), word) == "x1"
+            assert getattr(calls[name].asked.of({word: given}), word) == "x1"
     with pytest.raises(InvalidRequestError, match="job_id: Input should be a valid string"):
-        calls["get_job_status"].request_of({"job_id": '["a", "b"]'})
-    request = calls["comfyui_submit"].request_of({"workflow": '{"1": {}}', "overrides": '{"1.seed": 5}'})
+        calls["get_job_status"].asked.of({"job_id": '["a", "b"]'})
+    request = calls["comfyui_submit"].asked.of({"workflow": '{"1": {}}', "overrides": '{"1.seed": 5}'})
     assert (request.workflow, request.overrides) == ({"1": {}}, {"1.seed": [5]})
 
 
@@ -203,7 +203,7 @@ def test_null_for_any_argument_that_may_be_left_out_is_as_good_as_leaving_it_out
         problems: list[str] = []
         for given in ({}, dict.fromkeys(optional)):
             try:
-                action.request_of(given)
+                action.asked.of(given)
             except InvalidRequestError as error:
                 problems.append(str(error).replace(str(given), "{}").partition(", not ")[0])
         assert len(set(problems)) <= 1, action.name

@@ -23,10 +23,11 @@ import pytest
 from mcp_background_job.comfyui.wire.node_types import NodeTypes
 from mcp_background_job.comfyui.workflows.convert import Chance, converted
 from mcp_background_job.errors import WorkflowError
+from tests.browser import browsing
 from tests.comfyui.workflows.cases import CASES
 from tests.comfyui.workflows.kinds import OBJECT_INFO
 from tests.front_end.compare import executed
-from tests.front_end.editor import Editor, browsing, opened
+from tests.front_end.editor import Editor, opened
 from tests.front_end.loopback import serving
 
 pytestmark = pytest.mark.front_end
@@ -67,7 +68,7 @@ def _bundles() -> list[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Generator[Any]:
-    with browsing() as one:
+    with browsing("make test-front-end") as one:
         yield one
 
 

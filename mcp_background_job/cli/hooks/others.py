@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncGenerator
 
+from mcp_background_job.actions.door import Door
 from mcp_background_job.agents.news import RunNews
 from mcp_background_job.app import build_comfyui, build_runs
 from mcp_background_job.comfyui.reports.batch_news import BatchNews
 from mcp_background_job.config import Settings, load_comfyui_settings
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.news import Several
-from mcp_background_job.server.door import Door
 
 
 @contextlib.asynccontextmanager

@@ -1,0 +1,45 @@
+"""What a page looks at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mcp_background_job.actions.door import Door
+from mcp_background_job.actions.opening import Opened
+from mcp_background_job.app import build_comfyui, build_runs
+from mcp_background_job.config import Settings, load_comfyui_settings
+from mcp_background_job.jobs.manager import JobManager
+
+if TYPE_CHECKING:
+    from mcp_background_job.agents.runs import RunManager
+    from mcp_background_job.comfyui.control import ComfyUI
+
+
+@dataclass(frozen=True)
+class House:
+    """Where things are.
+
+    Attributes:
+        manager: of jobs.
+        comfyui: opens the control of ComfyUI.
+        runs: opens the manager of runs.
+        doors: of what ``close`` lets go of.
+    """
+
+    manager: JobManager
+    comfyui: Opened[ComfyUI]
+    runs: Opened[RunManager]
+    doors: tuple[Door[Any], ...] = ()
+
+    @classmethod
+    def of(cls, manager: JobManager, settings: Settings) -> House:
+        """Return the house of a manager; ComfyUI and runs are made when they are first asked for."""
+        comfyui = Door(lambda: build_comfyui(manager, load_comfyui_settings()))
+        runs = Door(lambda: build_runs(manager, settings))
+        return cls(manager, comfyui.open, runs.open, (comfyui, runs))
+
+    async def close(self) -> None:
+        """Let go of what was opened, but for the manager."""
+        for door in self.doors:
+            await door.close()

@@ -1,0 +1,14 @@
+"""All that pages can watch, in one table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mcp_background_job.actions.page.house import House
+from mcp_background_job.actions.page.server import server_subject
+from mcp_background_job.actions.page.subject import Subject
+
+
+def page_subjects(house: House) -> list[Subject[Any]]:
+    """Return all subjects."""
+    return [server_subject(house)]

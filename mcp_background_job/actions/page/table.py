@@ -1,0 +1,13 @@
+"""The actions that are for pages alone, in one table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mcp_background_job.actions.action import Action
+from mcp_background_job.actions.page.house import House
+
+
+def page_actions(house: House) -> list[Action[Any, Any]]:  # noqa: ARG001  the pages' own actions come here
+    """Return all that only pages ask for."""
+    return []

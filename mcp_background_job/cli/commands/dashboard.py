@@ -1,0 +1,47 @@
+"""``dashboard``: the page, in a browser."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from mcp_background_job.cli import exit_codes, terminal
+from mcp_background_job.config import load_settings
+
+
+def dashboard(
+    *,
+    port: int | None = None,
+    open_: Annotated[bool | None, Parameter(name="--open", negative="--no-open")] = None,
+    read_only: bool = False,
+) -> int:
+    """Show jobs, renders and runs on a page, live; prints a link that lets one browser in.
+
+    Args:
+        port: Port of the loopback interface to listen on, 0 for any; 7420 unless that is taken.
+        open_: Open the link in a browser, or do not; done on a terminal of a desktop.
+        read_only: Nothing can be ended, started again or answered from the page.
+    """
+    settings = load_settings()
+    from mcp_background_job.web.serve import serve_page  # noqa: PLC0415  only this command needs it
+
+    def tell(link: str) -> None:
+        terminal.line(link)
+        terminal.flush()
+        if _is_wanted() if open_ is None else open_:
+            import webbrowser  # noqa: PLC0415  see above
+
+            if not webbrowser.open(link):
+                terminal.say("no browser could be opened: follow the link")
+
+    serve_page(settings, port, read_only=read_only, tell=tell)
+    return exit_codes.OK
+
+
+def _is_wanted() -> bool:
+    """Tell whether there is likely to be a browser before the person who typed this."""
+    has_desktop = sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    return has_desktop and sys.stdout.isatty() and "SSH_CONNECTION" not in os.environ

@@ -1,0 +1,123 @@
+"""Serves the page by itself: ``mcp-background-job dashboard``."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+
+from mcp_background_job.actions.caller import Caller
+from mcp_background_job.actions.page.house import House
+from mcp_background_job.app import build
+from mcp_background_job.config import Settings
+from mcp_background_job.core.news import Reader
+from mcp_background_job.errors import InvalidRequestError
+from mcp_background_job.jobs.inherited.project import working_directory
+from mcp_background_job.web.app import ENTER, PageApp
+from mcp_background_job.web.calls import Calls
+from mcp_background_job.web.guard import Guard
+from mcp_background_job.web.secret import secret_of
+from mcp_background_job.web.session import Sessions
+
+_HOST = "127.0.0.1"
+
+#: Where a page is served unless something else is: cookies and bookmarks hold from one time to the next.
+PORT = 7420
+
+#: Who asks, in the records of what is ended and started again from a page.
+CLIENT = "page"
+
+#: A browser keeps its connections open; nothing is being done for them by then.
+_CLOSE_S = 1
+
+
+def serve_page(settings: Settings, port: int | None, *, read_only: bool, tell: Callable[[str], None]) -> None:
+    """Serve until interrupted.
+
+    Args:
+        settings: what is set.
+        port: to listen on; 0 for any, ``None`` for the usual one or, if that is taken, any.
+        read_only: whether pages may only look.
+        tell: is given a link that lets one browser in, as soon as it can be followed.
+
+    Raises:
+        InvalidRequestError: the port cannot be listened on.
+    """
+    listener = _listening(port)
+    with listener:
+        bound = listener.getsockname()[1]
+        manager = build(settings, is_server=True)
+        try:
+            asyncio.run(_serve(House.of(manager, settings), settings, listener, bound, read_only=read_only, tell=tell))
+        finally:
+            manager.close()
+
+
+def page_caller(project: str) -> Caller:
+    """Return whoever looks at a page: a person, who is told by looking."""
+    return Caller(client=CLIENT, directory=project or working_directory(), project=project, reader=Reader(CLIENT))
+
+
+def page_app(
+    house: House, secret: str, port: int, *, host: str = "", read_only: bool
+) -> tuple[PageApp, Calls, Sessions]:
+    """Return what serves the page at a port, what answers its calls, and who may look."""
+    calls = Calls(house, read_only=read_only)
+    sessions = Sessions(secret, port)
+    caller = page_caller(house.manager.project)
+    return PageApp(calls, lambda: caller, sessions, Guard(sessions, port, host)), calls, sessions
+
+
+async def _serve(
+    house: House,
+    settings: Settings,
+    listener: socket.socket,
+    port: int,
+    *,
+    read_only: bool,
+    tell: Callable[[str], None],
+) -> None:
+    app, calls, sessions = page_app(house, secret_of(settings), port, read_only=read_only)
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        server_header=False,
+        timeout_graceful_shutdown=_CLOSE_S,
+    )
+    starting = asyncio.create_task(house.manager.places.start())
+    tell(f"http://{_HOST}:{port}{ENTER}?code={sessions.new_code()}")
+    try:
+        await _Server(config, calls).serve(sockets=[listener])
+    finally:
+        await starting
+        await house.close()
+        await house.manager.places.finish()
+        await house.manager.inheritance.close()
+
+
+class _Server(uvicorn.Server):
+    """Answers the pages that wait before it waits for their connections."""
+
+    def __init__(self, config: uvicorn.Config, calls: Calls) -> None:
+        super().__init__(config)
+        self._calls = calls
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._calls.watching.close()
+        await super().shutdown(sockets)
+
+
+def _listening(port: int | None) -> socket.socket:
+    wished: list[int] = [PORT, 0] if port is None else [port]
+    for one in wished:
+        try:
+            return socket.create_server((_HOST, one), backlog=128)
+        except (OSError, OverflowError) as error:
+            reason: Any = error
+    raise InvalidRequestError(f"--port {wished[-1]}: cannot be listened on: {reason}; give another, or 0 for any")

@@ -1,0 +1,38 @@
+"""A headless browser: Debian's Chromium, driven by Playwright."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+#: What Debian calls it, and others.
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+@contextmanager
+def browsing(installed_by: str) -> Generator[Any]:
+    """Start a browser with a home of its own, where it leaves what it likes; skips the test where there is none.
+
+    One at a time: until it is closed, Playwright's loop runs in this thread, and it starts no second one beside that.
+
+    Args:
+        installed_by: what installs what is missing.
+    """
+    sync_api = pytest.importorskip("playwright.sync_api", reason=f"no playwright: {installed_by} installs it")
+    browser_path = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    if browser_path is None:
+        pytest.skip(f"no Chromium: {installed_by} installs it")
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home, sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=browser_path, args=["--no-sandbox"], env={**os.environ, "HOME": home, "TMPDIR": home}
+        )
+        try:
+            yield browser
+        finally:
+            browser.close()

@@ -1,0 +1,96 @@
+"""A browser, a dashboard, and a page of it that is open: what errors it logs fail the test."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser import browsing
+from tests.cli.command_line import CommandLine
+from tests.conftest import processes_of, wait_for_end_of
+from tests.patience import PATIENCE_S
+from tests.web.dashboard import Dashboard
+from tests.web.looks import look_at
+
+#: Of a view: shows what stands behind this ``#`` of the address.
+Open = Callable[..., None]
+
+
+class Complaints:
+    """What a page logs as an error, or its browser refuses to it."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+        self._expected: list[str] = []
+
+    def hear(self, text: str) -> None:
+        self.heard.append(text)
+
+    def expect(self, pattern: str) -> None:
+        """Expect an error that matches: the test brings it about."""
+        self._expected.append(pattern)
+
+    def unexpected(self) -> list[str]:
+        return [text for text in self.heard if not any(re.search(pattern, text) for pattern in self._expected)]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Generator[Any]:
+    with browsing("make test-web") as one:
+        yield one
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Iterator[CommandLine]:
+    """The command line on a state directory of the test's own: starts the jobs that pages show."""
+    command_line = CommandLine(tmp_path)
+    yield command_line
+    command_line.tidy_up()
+    assert wait_for_end_of(processes_of(str(tmp_path))) == {}
+
+
+@pytest.fixture
+def dashboard(cli: CommandLine) -> Dashboard:
+    """A server of the page, over the same state directory."""
+    return Dashboard(cli)
+
+
+@pytest.fixture
+def complaints() -> Generator[Complaints]:
+    """What the page complains of; anything that the test did not expect fails it."""
+    one = Complaints()
+    yield one
+    assert one.unexpected() == []
+
+
+@pytest.fixture
+def view(browser: Any, dashboard: Dashboard, complaints: Complaints) -> Generator[Any]:
+    """The page, open and let in: a frame of Playwright's, whose ``page`` has keyboard, mouse and pictures."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
+    context.set_default_timeout(PATIENCE_S * 1000)
+    page = context.new_page()
+    page.on("console", lambda said: complaints.hear(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: complaints.hear(str(error)))
+    page.goto(dashboard.link)
+    yield page.main_frame
+    context.close()
+
+
+@pytest.fixture
+def open_at(view: Any) -> Open:
+    """Show a page, one thing of it, or both with filters: ``open_at("/jobs/abc?status=running")``."""
+
+    def go(to: str) -> None:
+        view.evaluate("to => { location.hash = to }", f"#{to}")
+
+    return go
+
+
+@pytest.fixture
+def shot(view: Any) -> Callable[[str], None]:
+    """Take pictures of what is shown, and hold it to what every page must be: see ``looks``."""
+    return lambda name: look_at(view, name)
