@@ -18,7 +18,10 @@ from mcp_background_job.comfyui.batches.feeder_job import name_of, request_of
 from mcp_background_job.comfyui.batches.sent import Say
 from mcp_background_job.comfyui.batches.server_queue import ServerQueue
 from mcp_background_job.comfyui.lifecycle.lifecycle import Lifecycle
+from mcp_background_job.comfyui.live.files import LiveFiles
+from mcp_background_job.comfyui.live.sharing import Sharing
 from mcp_background_job.comfyui.outputs.download import ALL, Choice, Downloaded, Downloader, Headway
+from mcp_background_job.comfyui.outputs.pictures import Pictures
 from mcp_background_job.comfyui.process.gpu_memory import NOTHING_KNOWN, GpuLook, GpuMemory
 from mcp_background_job.comfyui.process.process import Baselines, ServerProcess
 from mcp_background_job.comfyui.process.server_record import ServerRecords
@@ -31,6 +34,7 @@ from mcp_background_job.comfyui.prompts.freeing import Freed
 from mcp_background_job.comfyui.prompts.history import History
 from mcp_background_job.comfyui.prompts.inputs import Inputs
 from mcp_background_job.comfyui.prompts.inventory import Inventory
+from mcp_background_job.comfyui.prompts.node_names import NodeNames
 from mcp_background_job.comfyui.prompts.prompts import Prompt, Prompts
 from mcp_background_job.comfyui.prompts.queue_memory import QueueMemory
 from mcp_background_job.comfyui.prompts.server_end import ServerEnds
@@ -105,6 +109,9 @@ class ComfyUI:
         memory = QueueMemory(endpoint, SqliteSeen(journal.database))
         self._client.when_seen(memory.note)
         self._events = EventStream(endpoint)
+        self.live = LiveFiles(directory / "live")
+        self._sharing = Sharing(self.live)
+        self._events.when_moved(self._sharing.note)
         self._baselines = Baselines(directory)
         self._gpus = GpuLook()
         self._attempts = SqliteAttempts(journal.database)
@@ -112,6 +119,8 @@ class ComfyUI:
         self.prompts = Prompts(self._client, journal, self._events)
         self.prompts.tell(self._witness)
         self._events.when_over(self.prompts.get)
+        self.node_names = NodeNames(self.prompts)
+        self.pictures = Pictures(endpoint, journal, self.prompts)
         self.converter = Converter(self._client)
         self.inventory = Inventory(self._client)
         self.uploads = Uploads(endpoint, SqliteUploads(journal.database))
@@ -330,5 +339,6 @@ class ComfyUI:
         """Let go of all connections and of the journal; server and prompts go on."""
         await self.lifecycle.close()
         await self._events.close_for_good()
+        await self._sharing.close()
         await self._client.close()
         await lanes.journal(self._journal.close)

@@ -30,6 +30,10 @@ class Progress:
         data = {"value": value, "max": maximum, "prompt_id": self.prompt_id, "node": node_id}
         self._publisher.send("progress", data, self._publisher.client_id)
 
+    def preview(self, node_id: str, png: bytes) -> None:
+        names = {"node_id": node_id, "display_node_id": node_id, "parent_node_id": None, "real_node_id": node_id}
+        self._publisher.send_preview(png, names | {"prompt_id": self.prompt_id})
+
     def finish(self, node_id: str) -> None:
         """Send the end of a node; one that came from the cache has not started."""
         maximum = self._nodes[node_id]["max"] if node_id in self._nodes else 1
@@ -81,6 +85,9 @@ class NodeContext:
         self._last_sent = now
         self._flag.check()
         self._progress.update(self._node_id, value, maximum)
+
+    def preview(self, png: bytes) -> None:
+        self._progress.preview(self._node_id, png)
 
     def print_progress(self, value: int, maximum: int, seconds: float) -> None:
         self._monitor.begin()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import struct
 import uuid
 from typing import Any
 
@@ -9,8 +10,12 @@ from aiohttp import WSMsgType, web
 
 from tests.comfyui_simulator.prompt_queue import PromptQueue
 
-#: event, data, and the client that it is for; None for all
+#: event, data (bytes as they are sent), and the client that it is for; None for all
 Message = tuple[str, Any, str | None]
+
+#: Kinds of binary frames, and a form of pictures.
+_PREVIEW, _NAMED_PREVIEW = 1, 4
+_PNG = 2
 
 
 class Publisher:
@@ -19,6 +24,8 @@ class Publisher:
         self._features = features
         self._messages: asyncio.Queue[Message] = asyncio.Queue()
         self._sockets: dict[str, web.WebSocketResponse] = {}
+        #: Those that have asked for previews with the names of prompt and node.
+        self._named_previews: set[str] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         #: Of the prompt that runs, or ran last.
         self.client_id: str | None = None
@@ -43,6 +50,15 @@ class Publisher:
         if self.client_id is not None:
             self.send(event, data, self.client_id)
 
+    def send_preview(self, png: bytes, names: dict[str, Any]) -> None:
+        """Send a picture of what a node is at, as binary frames are: kind, form or names, picture."""
+        client_id = self.client_id
+        if client_id in self._named_previews:
+            facts = json.dumps(names | {"image_type": "image/png"}).encode()
+            self.send("preview", struct.pack(">II", _NAMED_PREVIEW, len(facts)) + facts + png, client_id)
+        else:
+            self.send("preview", struct.pack(">II", _PREVIEW, _PNG) + png, client_id)
+
     async def publish(self) -> None:
         """Send for ever. A message that is no JSON ends the process; a client that does not read stops all others."""
         while True:
@@ -59,6 +75,7 @@ class Publisher:
         finally:
             # By name, not by socket: an older connection takes a newer one of the same name with it.
             self._sockets.pop(sid, None)
+            self._named_previews.discard(sid)
         return socket
 
     async def _greet(self, sid: str) -> None:
@@ -70,6 +87,8 @@ class Publisher:
         first = True
         async for message in socket:
             if message.type is WSMsgType.TEXT and first and _is_feature_flags(message.data):
+                if json.loads(message.data).get("data", {}).get("supports_preview_metadata"):
+                    self._named_previews.add(sid)
                 await self._send_now("feature_flags", self._features, sid)
             first = False
 
@@ -78,7 +97,7 @@ class Publisher:
         sockets = list(self._sockets.values()) if sid is None else [self._sockets[sid]] if sid in self._sockets else []
         for socket in sockets:
             try:
-                await socket.send_json(message)
+                await (socket.send_bytes(data) if isinstance(data, bytes) else socket.send_json(message))
             except ConnectionError:
                 continue
 

@@ -91,7 +91,7 @@ class ServerQueue:
             async with self._alone("pause"):
                 return await self._take_back()
         except UnreachableError as error:
-            return replace(await self._standing(), trouble=f"what is pending at ComfyUI stays there: {error}")
+            return replace(await self.standing(), trouble=f"what is pending at ComfyUI stays there: {error}")
 
     async def _take_back(self) -> PausedQueue:
         await self._await_sent()
@@ -100,7 +100,7 @@ class ServerQueue:
         taken = await self._out([ours[item.prompt_id] for item in queue.pending if item.prompt_id in ours])
         running = tuple(item.prompt_id for item in queue.running if item.prompt_id in ours)
         others = sum(item.prompt_id not in ours for item in queue.pending)
-        standing = await self._standing()
+        standing = await self.standing()
         return replace(standing, taken_back=taken.out, kept=taken.kept, running=running, others=others)
 
     async def _await_sent(self) -> None:
@@ -130,13 +130,14 @@ class ServerQueue:
 
     async def resume(self) -> PausedQueue:
         """Send again what waits, under the same ids and in the same order."""
-        before = await self._standing()
+        before = await self.standing()
         await lanes.journal(self._servers.resume, self._server)
         if self._server in await lanes.journal(self._servers.with_work):
             await self._feeders.start(self._server)
         return replace(before, is_paused=False)
 
-    async def _standing(self) -> PausedQueue:
+    async def standing(self) -> PausedQueue:
+        """Return whether the queue is paused, and what waits for it to be resumed."""
         server = await lanes.journal(self._servers.get, self._server)
         waiting = await lanes.journal(self._servers.waiting_singles, self._server)
         return PausedQueue(is_paused=server.is_paused, waiting=len(waiting))

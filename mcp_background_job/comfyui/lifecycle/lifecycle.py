@@ -176,6 +176,15 @@ class Lifecycle:
             took_s=time.monotonic() - began,
         )
 
+    async def stake(self) -> Luggage:
+        """Return the prompts that a restart would end, as far as anybody knows; ends nothing.
+
+        Raises:
+            LifecycleError: what answers there is not ours to restart.
+        """
+        process = await self._process()
+        return await self._checks.look_before(process, force=True) if process else Luggage()
+
     async def restart_after(self, job_id: str, *, client: str, wait_s: float) -> Outcome:
         """End ComfyUI, and have it run again when the job that this process is part of has completed.
 

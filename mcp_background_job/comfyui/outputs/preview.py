@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from mcp_background_job.comfyui.wire.endpoint import Endpoint
 from mcp_background_job.comfyui.wire.node_outputs import OutputFile
+from mcp_background_job.comfyui.wire.pictures import form_of
 from mcp_background_job.comfyui.wire.transfer import Transfer, in_thread, view_path
 from mcp_background_job.errors import BackgroundJobError
 
@@ -23,6 +24,9 @@ _CHUNK = 64 * 1024
 
 #: What servers, which read them with Pillow, can make previews of.
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+
+#: What models are shown.
+_FORMS = ("image/webp", "image/png", "image/jpeg")
 
 
 @dataclass(frozen=True)
@@ -64,15 +68,7 @@ def _get(transfer: Transfer, image: OutputFile) -> Preview:
                     return Preview(name, trouble=f"its preview has more than {MAX_SIZE:,} bytes")
     except BackgroundJobError as error:
         return Preview(name, trouble=str(error))
-    mime_type = _form_of(data)
-    if mime_type is None:  # a client that hands something else to its model as a picture is refused by it
+    mime_type = form_of(data)
+    if mime_type not in _FORMS:  # a client that hands something else to its model as a picture is refused by it
         return Preview(name, trouble="the server answered with something that is no picture")
     return Preview(name, bytes(data), mime_type)
-
-
-def _form_of(data: bytes | bytearray) -> str | None:
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "image/webp"
-    if data[:8] == b"\x89PNG\r\n\x1a\n":
-        return "image/png"
-    return "image/jpeg" if data[:3] == b"\xff\xd8\xff" else None

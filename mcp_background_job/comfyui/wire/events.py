@@ -13,11 +13,13 @@ import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mcp_background_job.comfyui.wire import node_outputs, progress
+from mcp_background_job.comfyui.wire import node_outputs, nodes, previews, progress
 from mcp_background_job.comfyui.wire.endpoint import Endpoint
 from mcp_background_job.comfyui.wire.node_outputs import Made
+from mcp_background_job.comfyui.wire.nodes import Live
 from mcp_background_job.comfyui.wire.progress import Frame, Progress
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ class EventStream:
         self._endpoint = endpoint
         self._followed: dict[str, Progress | None] = {}
         self._made: dict[str, dict[str, Any]] = {}
+        self._live: dict[str, Live] = {}
+        self._heard_last = ""
         self._overheard = ""
         self._is_held = False
         self._client_id = ""
@@ -50,11 +54,16 @@ class EventStream:
         self._connecting = asyncio.Lock()
         self._moved = asyncio.Event()
         self._settle: Callable[[str], Awaitable[object]] | None = None
+        self._pass_on: Callable[[str, Live | None], None] | None = None
         self._settling: set[asyncio.Future[object]] = set()
 
     def when_over(self, settle: Callable[[str], Awaitable[object]]) -> None:
         """Have this done with the id of each followed prompt that is over, whether somebody waits for it or not."""
         self._settle = settle
+
+    def when_moved(self, pass_on: Callable[[str, Live | None], None]) -> None:
+        """Have this called with each followed prompt and how far it is, whenever it moves; ``None`` when it is over."""
+        self._pass_on = pass_on
 
     def hold(self) -> None:
         """Stay connected when no prompt is followed: others will follow at once."""
@@ -83,6 +92,7 @@ class EventStream:
         """Stop following a prompt that is over; the last one closes the connection."""
         self._followed.pop(prompt_id, None)
         self._made.pop(prompt_id, None)
+        self._move(prompt_id, None)
         if not self._followed and not self._is_held:
             await self.close()
 
@@ -131,6 +141,8 @@ class EventStream:
         except (OSError, TimeoutError, WebSocketException) as error:
             _log.info("no events from %s: %s", self._endpoint.url, error)
             return
+        with contextlib.suppress(WebSocketException):  # closed already, which the reader finds as well
+            await connection.send(previews.ASK)
         self._reader = asyncio.create_task(self._read(connection), name=f"events of {self._endpoint.url}")
 
     async def _read(self, connection: ClientConnection) -> None:
@@ -146,12 +158,17 @@ class EventStream:
             self._tell()  # whoever waits looks for itself
 
     def _hear(self, message: str | bytes) -> None:
+        if isinstance(message, bytes):
+            self._see(message)
+            return
         frame = progress.frame_of(message)
         if frame is not None and self._overheard and _is_past(frame, self._overheard):
             overheard, self._overheard = self._overheard, ""
             self._later(self.forget(overheard))
         if frame is None or frame.prompt_id not in self._followed:
             return
+        self._heard_last = frame.prompt_id
+        self._move(frame.prompt_id, nodes.after(self._live.get(frame.prompt_id), frame))
         known = self._followed[frame.prompt_id]
         self._followed[frame.prompt_id] = progress.after(known, frame, time.monotonic())
         if frame.type == "executed":
@@ -159,6 +176,20 @@ class EventStream:
         if progress.is_final(frame):
             self._tell()
             self._settle_later(frame.prompt_id)
+
+    def _see(self, message: bytes) -> None:
+        """Keep a picture of what a node is at; one that does not say of which prompt is of the one that runs."""
+        preview = previews.preview_of(message)
+        prompt_id = preview.prompt_id or self._heard_last if preview else ""
+        if prompt_id in self._followed:
+            self._move(prompt_id, replace(self._live.get(prompt_id, Live()), preview=preview))
+
+    def _move(self, prompt_id: str, live: Live | None) -> None:
+        before = self._live.pop(prompt_id, None)
+        if live is not None:
+            self._live[prompt_id] = live
+        if self._pass_on and live != before:
+            self._pass_on(prompt_id, live)
 
     def _settle_later(self, prompt_id: str) -> None:
         # In a task of its own: the reader must not wait for anything but the next frame.

@@ -59,7 +59,7 @@ class Frame:
 
 
 def frame_of(message: str | bytes) -> Frame | None:
-    """Read a frame; ``None`` for previews and for what is none. Never raises."""
+    """Read a frame; ``None`` for pictures and for what is none. Never raises."""
     if isinstance(message, bytes):
         return None
     try:
@@ -109,7 +109,7 @@ def _after_executing(known: Progress, data: Mapping[str, Any]) -> Progress:
 
 
 def _after_progress(known: Progress, data: Mapping[str, Any]) -> Progress:
-    step, steps = _number(data.get("value")), _number(data.get("max"))
+    step, steps = steps_of(data)
     return replace(known, node_id=str(data.get("node") or known.node_id), step=step, steps=steps)
 
 
@@ -119,7 +119,7 @@ def _after_state(known: Progress, data: Mapping[str, Any]) -> Progress:
     finished = sum(1 for node in states.values() if isinstance(node, dict) and _said(node, "state") == "finished")
     for node_id, node in states.items():
         if isinstance(node, dict) and _said(node, "state") == "running":
-            step, steps = _number(_said(node, "value")), _number(_said(node, "max"))
+            step, steps = steps_of(cast("dict[str, Any]", node))
             return replace(known, node_id=node_id, step=step, steps=steps, finished=finished)
     return replace(known, finished=finished)
 
@@ -135,6 +135,11 @@ _STEPS: Mapping[str, Callable[[Progress, Mapping[str, Any]], Progress]] = {
 
 def _said(node: Any, key: str) -> Any:
     return cast("dict[str, Any]", node).get(key)
+
+
+def steps_of(data: Mapping[str, Any]) -> tuple[float, float]:
+    """Return at which step something is, and of how many; 0 for what is no number."""
+    return _number(data.get("value")), _number(data.get("max"))
 
 
 def _number(value: Any) -> float:

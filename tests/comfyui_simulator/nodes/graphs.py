@@ -37,6 +37,11 @@ def stepped(steps: int = 10, seconds: float = 0.1) -> Graph:
     return single("SimStepped", steps=steps, seconds=seconds)
 
 
+def previewing(gates: Path, steps: int = 4) -> Graph:
+    """Show a picture at each step, and go on to the next when the file of its number is there."""
+    return single("SimPreviewing", steps=steps, gates=str(gates))
+
+
 def gated(gate: Path, *, deaf: bool = False) -> Graph:
     """Run until a file is there: just as long as the test needs it to, on a slow machine too. A deaf one looks for no
     interrupt meanwhile.

@@ -19,6 +19,10 @@ class Context(Protocol):
         """Report a step; raises if the prompt was interrupted."""
         ...
 
+    def preview(self, png: bytes) -> None:
+        """Show a picture of what it is at."""
+        ...
+
     def print_progress(self, value: int, maximum: int, seconds: float) -> None:
         """Print a progress bar."""
         ...

@@ -45,6 +45,17 @@ def _stepped(context: Context, inputs: dict[str, Any]) -> Result:
     return said(f"stepped {inputs['steps']}x{inputs['seconds']}")
 
 
+def _previewing(context: Context, inputs: dict[str, Any]) -> Result:
+    steps = inputs["steps"]
+    for step in range(1, steps + 1):
+        context.progress(step, steps)
+        context.preview(png.stage(step, steps))
+        while not (Path(inputs["gates"]) / str(step)).exists():
+            _sleep(_GATE_LOOK_S)
+            context.progress(step, steps)
+    return said("previewed")
+
+
 def _gated(context: Context, inputs: dict[str, Any]) -> Result:
     while not Path(inputs["gate"]).exists():
         _sleep(_GATE_LOOK_S)
@@ -165,6 +176,7 @@ def _sim(
 
 SIM_NODES = [
     _sim("SimStepped", _stepped, {"steps": _INT, "seconds": _FLOAT}),
+    _sim("SimPreviewing", _previewing, {"steps": _INT, "gates": _STRING}),
     _sim("SimGated", _gated, {"gate": _STRING, "deaf": _BOOLEAN}),
     _sim("SimSleep", _slept, {"seconds": _FLOAT}),
     _sim("SimBusy", _busy, {"seconds": _FLOAT}),

@@ -1,0 +1,221 @@
+"""What a page shows of ComfyUI: numbers and moments, which it puts into words and keeps up to date itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from mcp_background_job.comfyui.batches.batch_view import BatchView
+from mcp_background_job.comfyui.batches.server_queue import PausedQueue
+from mcp_background_job.comfyui.lifecycle.carry_over import Luggage, told
+from mcp_background_job.comfyui.outputs.pictures import reference_of
+from mcp_background_job.comfyui.prompts.catalogue import Row
+from mcp_background_job.comfyui.prompts.node_names import NodeName, name_of
+from mcp_background_job.comfyui.prompts.prompts import Prompt
+from mcp_background_job.comfyui.reports import report
+from mcp_background_job.comfyui.reports.report import Report, without_none
+from mcp_background_job.comfyui.reports.status import Status
+from mcp_background_job.comfyui.sessions.sessions import SessionRow
+from mcp_background_job.comfyui.wire.node_outputs import Made, OutputFile
+from mcp_background_job.comfyui.wire.nodes import Live
+from mcp_background_job.core.comfyui.submission import Submission
+from mcp_background_job.core.text import one_line
+
+#: Prompts that wait, and nodes of a graph, that are listed one by one.
+_MAX_PENDING = 200
+_MAX_NODES = 300
+
+#: Files and texts of one prompt that are listed one by one.
+_MAX_MADE = 60
+
+#: Characters of a text that a node shows.
+_SHOWN = 2000
+
+_NAME = 200
+
+#: By which a server is told not to send previews, which is what it does by itself.
+_PREVIEWS = "--preview-method"
+
+
+def of_queue(status: Status, queue: PausedQueue, batches: Sequence[BatchView]) -> Report:
+    """Return a server with its queue and its batches."""
+    known = report.of_status(status)
+    process = known.get("process")
+    if process and status.process:
+        process["started_at"] = status.process.started_at
+        del process["uptime"]  # it differs at each look, and a page can count itself
+        process.pop("cpu_s", None)
+    said = ("reachable", "why", "detail", "warnings", "version", "vram", "ram", "gpu_memory", "process", "job", "crash")
+    return {name: known[name] for name in said if name in known} | without_none(
+        url=status.url,
+        unfinished=known.get("unfinished_prompts"),
+        previews=_sends_previews(status.stats.argv) if status.stats else None,
+        paused=queue.is_paused,
+        waiting=queue.waiting,
+        running=[_queued(prompt) for prompt in status.running],
+        pending=[_queued(prompt) for prompt in status.pending[:_MAX_PENDING]],
+        more_pending=max(0, len(status.pending) - _MAX_PENDING),
+        batches=[_batch(view, status) for view in batches],
+    )
+
+
+def _sends_previews(argv: Sequence[str]) -> bool:
+    """Tell whether a server sends previews of what it samples, by how it was started."""
+    chosen = "none"
+    for place, argument in enumerate(argv):
+        name, is_joined, value = argument.partition("=")
+        if name == _PREVIEWS:
+            chosen = value if is_joined else "".join(argv[place + 1 : place + 2])
+    return chosen not in ("", "none")
+
+
+def _queued(prompt: Prompt) -> Report:
+    submission = prompt.submission
+    return without_none(
+        prompt_id=prompt.prompt_id,
+        **_of_submission(submission),
+        position=prompt.position,
+        submitted_at=prompt.submitted_at,
+        nodes=prompt.nodes,
+        progress=report.progress_of(prompt).get("progress"),
+    )
+
+
+def _of_submission(submission: Submission | None) -> Report:
+    if submission is None:
+        return {}
+    return without_none(
+        note=submission.note or None,
+        client=(submission.client or None) if submission.is_ours else None,
+        batch_id=submission.batch_id,
+        place=submission.position,
+    )
+
+
+def _batch(view: BatchView, status: Status) -> Report:
+    """Return a batch; what of it was sent and waits in ComfyUI's queue runs no more than what was not sent."""
+    batch, counts = view.batch, dict(vars(view.counts))
+    waits = sum(_is_of(prompt, batch.batch_id) for prompt in status.pending)
+    counts["pending"] += waits
+    counts["running"] = max(0, counts["running"] - waits)
+    return without_none(
+        batch_id=batch.batch_id,
+        status=str(view.status),
+        note=batch.note or None,
+        client=batch.client or None,
+        counts=counts,
+        created_at=batch.created_at,
+        ended_at=batch.ended_at,
+        is_canceling=(batch.cancel_requested or None) if batch.ended_at is None else None,
+        trouble=view.trouble or batch.trouble or None,
+    )
+
+
+def _is_of(prompt: Prompt, batch_id: str) -> bool:
+    return prompt.submission is not None and prompt.submission.batch_id == batch_id
+
+
+def of_live(live: Live | None, names: Mapping[str, NodeName]) -> Report:
+    """Return how far each node of a prompt is: those that have begun first, then those that have yet to."""
+    known = live or Live()
+    ids = dict.fromkeys([*known.cached, *known.nodes, *names])
+    return {
+        "heard": live is not None,
+        "done": sum(node.is_done for node in known.nodes.values()) + len(set(known.cached) - set(known.nodes)),
+        "total": len(ids),
+        "nodes": [_node(node_id, known, names) for node_id in list(ids)[:_MAX_NODES]],
+    }
+
+
+def _node(node_id: str, live: Live, names: Mapping[str, NodeName]) -> Report:
+    node = live.nodes.get(node_id)
+    if node is None:
+        state = "cached" if node_id in live.cached else "waiting"
+    else:
+        state = "done" if node.is_done else "running"
+    steps = {"step": node.step, "steps": node.steps} if node and state == "running" and node.steps > 1 else {}
+    return {"id": node_id, **_named(names, node_id), "state": state, **steps}
+
+
+def _named(names: Mapping[str, NodeName], node_id: str) -> Report:
+    name = name_of(names, node_id)
+    return without_none(name=name.told or None, kind=name.kind if name.title else None)
+
+
+def of_row(row: Row, made: Made, names: Mapping[str, NodeName]) -> Report:
+    """Return a prompt that is over, with what it made."""
+    prompt, began, at = row.prompt, row.began, row.at
+    return without_none(
+        prompt_id=prompt.prompt_id,
+        status=prompt.status,
+        **_of_submission(prompt.submission),
+        ended_at=at,
+        duration_s=round(at - began, 2) if at is not None and began is not None else None,
+        cause=row.cause or prompt.reason or None,
+        **of_made(made, names),
+    )
+
+
+def of_made(made: Made, names: Mapping[str, NodeName]) -> Report:
+    """Return files and texts, each with the name of its node."""
+    more = len(made.outputs) + len(made.shown) - 2 * _MAX_MADE
+    return without_none(
+        outputs=[_file(file, names) for file in made.outputs[:_MAX_MADE]] or None,
+        shown=[
+            {"node": one.node_id, **_named(names, one.node_id), "text": one.text[:_SHOWN], "length": one.length}
+            for one in made.shown[:_MAX_MADE]
+        ]
+        or None,
+        more_made=more if more > 0 else None,
+    )
+
+
+def _file(file: OutputFile, names: Mapping[str, NodeName]) -> Report:
+    return {
+        "ref": reference_of(file),
+        "file": one_line("/".join(filter(None, [file.subfolder, file.filename])), _NAME),
+        "type": file.type,
+        "node": file.node_id,
+        **_named(names, file.node_id),
+    }
+
+
+def of_detail(prompt: Prompt, names: Mapping[str, NodeName], advice: str) -> Report:
+    """Return all that is known of a prompt."""
+    known = report.of_prompt(prompt)
+    made = Made(prompt.finished.outputs, prompt.finished.shown) if prompt.finished else prompt.so_far
+    if failure := prompt.finished.failure if prompt.finished else None:
+        known["error"] |= {"node_id": failure.node_id, **_named(names, failure.node_id)}
+    left_out = ("outputs", "shown", "more_shown")
+    facts = {name: value for name, value in known.items() if name not in left_out}
+    return facts | _of_submission(prompt.submission) | of_made(made, names) | without_none(advice=advice or None)
+
+
+def of_sessions(rows: Iterable[SessionRow]) -> list[Report]:
+    """Return sessions to choose from."""
+    return [
+        without_none(
+            session_id=row.session.session_id,
+            name=row.session.name,
+            prompts=row.prompts,
+            downloaded=row.downloaded,
+            current=row.is_current or None,
+            directory=row.session.directory if row.is_elsewhere else None,
+        )
+        for row in rows
+    ]
+
+
+def of_stake(luggage: Luggage) -> Report:
+    """Return what a restart would end, and how sure that is."""
+    return without_none(
+        running=[_at_stake(entry) for entry in luggage.running],
+        pending=[_at_stake(entry) for entry in luggage.pending],
+        of_batches=[_at_stake(entry) for entry in luggage.of_batches],
+        unseen=luggage.is_unseen or None,
+        detail=told(luggage) or None,
+    )
+
+
+def _at_stake(entry: Submission) -> Report:
+    owner = entry.client if entry.is_ours else ""
+    return without_none(prompt_id=entry.prompt_id, note=entry.note or None, client=owner or None)
