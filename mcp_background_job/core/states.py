@@ -11,10 +11,17 @@ two by ``status_of`` and stored nowhere.
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import Enum
 
 
-class State(StrEnum):
+class Word(str, Enum):
+    """A word of a fixed set: a ``StrEnum``, which a cluster's node may not have, since runners there run on 3.9."""
+
+    __str__ = str.__str__
+    __format__ = str.__format__
+
+
+class State(Word):
     """Where a job is in its life."""
 
     QUEUED = "queued"  #: recorded; no runner owns it yet
@@ -23,7 +30,7 @@ class State(StrEnum):
     EXITED = "exited"  #: over; the outcome says how
 
 
-class Outcome(StrEnum):
+class Outcome(Word):
     """How a job ended."""
 
     COMPLETED = "completed"  #: exit code 0
@@ -49,13 +56,9 @@ def may_follow(old: State, new: State) -> bool:
 
 def status_of(state: State, outcome: Outcome | None) -> str:
     """Return the one word that tools and tables show for a job."""
-    match state:
-        case State.QUEUED:
-            return "queued"
-        case State.STARTING | State.RUNNING:
-            return "running"
-        case State.EXITED:
-            return (outcome or Outcome.LOST).value
+    if state is State.EXITED:
+        return (outcome or Outcome.LOST).value
+    return "queued" if state is State.QUEUED else "running"
 
 
 #: The words that it returns for a job that has not ended.

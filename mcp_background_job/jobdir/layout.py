@@ -114,6 +114,16 @@ class JobDir:
         self.control = f"{path}/control.sock"
 
     @property
+    def claim(self) -> str:
+        """Who runs it on a node of a cluster: made by one process, once."""
+        return f"{self.path}/runner.claim"
+
+    @property
+    def address(self) -> str:
+        """Where its runner is reached on a node of a cluster."""
+        return f"{self.path}/address.json"
+
+    @property
     def on_end_log(self) -> str:
         """What the command at the job's end has written."""
         return f"{self.path}/on_end.log"

@@ -12,10 +12,9 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
-from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar, cast
 
-from mcp_background_job.core.states import Outcome, State
+from mcp_background_job.core.states import Outcome, State, Word
 from mcp_background_job.errors import CorruptRecordError
 from mcp_background_job.jobdir.layout import FORMAT, JobDir
 
@@ -23,7 +22,7 @@ from mcp_background_job.jobdir.layout import FORMAT, JobDir
 NO_LIMIT = 1_000_000
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Spec:
     """What was asked; written once.
 
@@ -106,7 +105,7 @@ class Spec:
     on_end: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class OpenMark:
     """What the queue must know of a job that has not ended; the fields are those of ``Spec``."""
 
@@ -122,7 +121,7 @@ class OpenMark:
 SYSTEM = "system"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class StopRequest:
     """The wish that a job stop: when (seconds since the epoch), by whom, why, and how."""
 
@@ -133,7 +132,7 @@ class StopRequest:
     grace_s: float
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class LeaderExit:
     """How the command's own process ended; others that it started may live on."""
 
@@ -142,7 +141,7 @@ class LeaderExit:
     signal: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class ChildExit:
     """How a background process ended that the runner inherited; a shell tells nobody of those that it waited for."""
 
@@ -152,7 +151,7 @@ class ChildExit:
     signal: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Status:
     """What the runner publishes while it lives.
 
@@ -191,7 +190,7 @@ class Status:
     hidden: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Exit:
     """How a job ended; appears once.
 
@@ -308,7 +307,7 @@ def decode(kind: type[Record], data: bytes, source: str) -> Record:
     return record
 
 
-def _check_word(source: str, field_name: str, word: str | None, known: Iterable[StrEnum]) -> None:
+def _check_word(source: str, field_name: str, word: str | None, known: Iterable[Word]) -> None:
     if word is not None and word not in {member.value for member in known}:
         raise CorruptRecordError(f"{source}: {field_name} {word!r} is not known to this release")
 

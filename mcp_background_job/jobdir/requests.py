@@ -15,7 +15,7 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Union, cast
 
 from mcp_background_job.jobdir.records import StopRequest
 
@@ -25,6 +25,9 @@ MAX_GRACE_S = 86_400.0
 
 #: Offsets in a log are less than this: they are stored as 64 bits.
 MAX_SIZE = 2**63
+
+#: Bytes of the log in one answer, which has to fit into a socket's buffer, and into the line that a client takes.
+MAX_READ = 32 * 1024
 
 #: TCP ports are less than this.
 PORTS = 65536
@@ -103,6 +106,14 @@ class Waits:
 
 
 @dataclass(frozen=True)
+class Read:
+    """Wants bytes of the log, as the runner has them: other machines may see its files later."""
+
+    offset: int
+    limit: int
+
+
+@dataclass(frozen=True)
 class Unknown:
     """Wants what another release may know."""
 
@@ -110,8 +121,8 @@ class Unknown:
 
 
 #: What concerns the job, and not only who is told of it.
-Wish = Stop | Signal | SignalHandlers | Input | Usage | Port | Waits | Unknown
-Request = Watch | Wish
+Wish = Union[Stop, Signal, SignalHandlers, Input, Usage, Port, Waits, Read, Unknown]
+Request = Union[Watch, Wish]
 
 
 def parse(line: bytes) -> Request:
@@ -236,6 +247,10 @@ def _address(fields: _Fields) -> str:
     return address
 
 
+def _read(fields: _Fields) -> Read:
+    return Read(fields.whole("offset", MAX_SIZE), min(fields.whole("limit", MAX_SIZE), MAX_READ))
+
+
 def _waits(_fields: _Fields) -> Waits:
     return Waits()
 
@@ -249,4 +264,5 @@ _KNOWN: dict[str, Callable[[_Fields], Request]] = {
     "usage": _usage,
     "port": _port,
     "waits": _waits,
+    "read": _read,
 }

@@ -47,7 +47,7 @@ def killed(root: str = ROOT, own: str = _OWN) -> int | None:
     for file in files:
         try:
             return count_in(proc.read(file).decode())
-        except OSError:
+        except OSError:  # noqa: PERF203  two files
             continue
     return None
 

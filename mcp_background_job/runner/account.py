@@ -34,8 +34,8 @@ class Account:
         kin: the sentence on them.
     """
 
-    def __init__(self, job: JobDir) -> None:
-        """Prepares; touches nothing."""
+    def __init__(self, job: JobDir, *, is_shared: bool) -> None:
+        """Prepares; touches nothing. ``is_shared``: other machines read the files."""
         self.stop: StopRequest | None = None
         self.stopped_as: Outcome | None = None
         self.survivors: list[int] = []
@@ -46,6 +46,7 @@ class Account:
         self.kin = ""
         self._oom_kills_before = oom.killed()
         self._job = job
+        self._is_shared = is_shared
         self._exit_record: ExitRecord | None = None
 
     def open(self) -> None:
@@ -54,7 +55,7 @@ class Account:
         Raises:
             OSError: there is no room.
         """
-        self._exit_record = ExitRecord(self._job)
+        self._exit_record = ExitRecord(self._job, is_shared=self._is_shared)
         # From here on the job is never mistaken for one that waits to be started, whenever this process dies.
         starting = Status(state=State.STARTING.value, boot_id=boot_id(), runner_pid=os.getpid(), machine=machine())
         records.write(self._job.status, records.encode(starting))
@@ -98,15 +99,16 @@ class Account:
         with contextlib.suppress(OSError):  # full disk, no directory: the exit record has its own room, and tells
             records.write(self._job.status, records.encode(status))
 
-    def publish_end(self, family: Family, log: Log, peak_memory: int) -> None:
-        """Say how it ended."""
+    def publish_end(self, family: Family, log: Log, peak_memory: int) -> Exit:
+        """Say how it ended; returns what was said."""
+        record = self._exit(family.leader_exit or LeaderExit(at=time.time()), family, log, peak_memory)
         if self._exit_record is not None:
-            leader = family.leader_exit or LeaderExit(at=time.time())
-            self._exit_record.publish(self._exit(leader, family, log, peak_memory))
+            self._exit_record.publish(record)
         self._close_mark()
         # Only now does the record count: what a job itself writes there is never taken for its end. Whoever is told of
         # the end, by our hanging up, is told after this.
         lock.release_mine()
+        return record
 
     def make_durable(self) -> None:
         """Bring that to the disk: when nobody waits any more."""

@@ -66,7 +66,7 @@ class Children:
         except OSError:
             return []
         codes: dict[int, int] = {}
-        for before, line in zip([b"0 0", *lines], lines, strict=False):
+        for before, line in zip([b"0 0", *lines], lines):
             if (ended := _LINE.fullmatch(line)) and _LINE.fullmatch(before):
                 codes.setdefault(int(ended[1]), int(ended[2]))
         are_these = len(self._commands) == len(codes) and all(self._commands)
@@ -75,7 +75,7 @@ class Children:
             names = self._commands * len(codes)
         return [
             ChildExit(pid=pid, command=name, exit_code=code, signal=None)
-            for (pid, code), name in zip(codes.items(), names, strict=True)
+            for (pid, code), name in zip(codes.items(), names)
             if is_background_failure(name, code, None)
         ]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 
 from mcp_background_job.jobdir.requests import BadRequestError, Stop, Watch, Wish, parse
@@ -18,7 +17,7 @@ class Clients:
 
     def __init__(
         self,
-        listener: socket.socket,
+        doors: list[control.Door],
         family: Family,
         log: Log,
         *,
@@ -29,14 +28,14 @@ class Clients:
         """Begins to listen.
 
         Args:
-            listener: where they connect.
+            doors: where they connect.
             family: watchers are told when its leader has ended,
             log: and when there is more of this.
             watch: has the loop call something when a descriptor can be read.
             unwatch: the reverse.
             carry_out: does what is asked of the job, and says what to answer.
         """
-        self._listener = listener
+        self._doors = doors
         self._family = family
         self._log = log
         self._watch = watch
@@ -44,7 +43,8 @@ class Clients:
         self._carry_out = carry_out
         self._connections: list[control.Connection] = []
         self._stoppers: list[control.Connection] = []
-        watch(listener.fileno(), self._on_client)
+        for door in doors:
+            watch(door.fileno(), lambda door=door: self._on_client(door))
 
     def tell_watchers(self) -> None:
         """Tell those who watch what they do not know yet."""
@@ -54,6 +54,7 @@ class Clients:
             leader_exited = self._family.leader_exit is not None
             if self._log.end > connection.watching or leader_exited != connection.knows_leader_exit:
                 connection.watching = None
+                self._log.share()
                 if not connection.send(size=self._log.end, leader_exited=leader_exited):
                     self._hang_up(connection)
 
@@ -62,18 +63,19 @@ class Clients:
         for connection in list(self._stoppers):
             connection.send(survivors=survivors)
 
-    def close(self) -> None:
-        """Hang up on all, which tells them that the job is over."""
+    def close(self, last_words: Answer) -> None:
+        """Hang up on all, which tells them that the job is over; with last words, if there are any."""
         for connection in self._connections:
+            if last_words:
+                connection.send(**last_words)
             connection.close()
-        self._listener.close()
+        for door in self._doors:
+            door.close()
 
-    def _on_client(self) -> None:
-        try:
-            sock, _ = self._listener.accept()
-        except OSError:  # it has gone again, or we are out of descriptors: it will try again
+    def _on_client(self, door: control.Door) -> None:
+        connection = door.accept()
+        if connection is None:
             return
-        connection = control.Connection(sock)
         self._connections.append(connection)
         self._watch(connection.fileno(), lambda: self._on_request(connection))
 

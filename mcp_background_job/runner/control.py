@@ -64,6 +64,30 @@ class Connection:
         self._sock.close()
 
 
+class Door:
+    """Where clients come in."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        """Takes over a listening socket, which does not block."""
+        self._sock = sock
+
+    def fileno(self) -> int:
+        """Return the descriptor to poll."""
+        return self._sock.fileno()
+
+    def accept(self) -> Connection | None:
+        """Let a client in; ``None`` if it has gone again, or may not."""
+        try:
+            sock, _ = self._sock.accept()
+        except OSError:  # or we are out of descriptors: it will try again
+            return None
+        return Connection(sock)
+
+    def close(self) -> None:
+        """Let nobody in any more."""
+        self._sock.close()
+
+
 def listen(directory: str, name: str) -> socket.socket:
     """Listen on a socket file in a directory; its path may be longer than a socket address can hold."""
     here = os.open(".", os.O_RDONLY | os.O_CLOEXEC)

@@ -21,13 +21,14 @@ MAX_REASON = 1000
 class ExitRecord:
     """The place for one job's exit record."""
 
-    def __init__(self, job: JobDir) -> None:
-        """Sets the room aside.
+    def __init__(self, job: JobDir, *, is_shared: bool = False) -> None:
+        """Sets the room aside; ``is_shared``: other machines read the record.
 
         Raises:
             OSError: there is none.
         """
         self._job = job
+        self._is_shared = is_shared
         self._reserve = f"{job.exit}.new"
         self._descriptor = os.open(self._reserve, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
@@ -46,6 +47,8 @@ class ExitRecord:
             os.lseek(self._descriptor, 0, os.SEEK_SET)
             write_all(self._descriptor, data)  # a write that does not fit is short first and an error next
             os.ftruncate(self._descriptor, len(data))
+            if self._is_shared:
+                os.fsync(self._descriptor)  # or another machine finds the name first, and zeros under it
             os.rename(self._reserve, self._job.exit)
         except OSError:
             return self._publish_without_reserve(data)

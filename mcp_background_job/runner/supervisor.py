@@ -14,7 +14,7 @@ What it is made of: ``family``, the job's processes; ``clients``, who is connect
 
 from __future__ import annotations
 
-import contextlib
+import base64
 import dataclasses
 import fcntl
 import os
@@ -31,9 +31,20 @@ from mcp_background_job.errors import LaunchError
 from mcp_background_job.jobdir import ancestry
 from mcp_background_job.jobdir.ancestry import GRACE_S as OWN_GRACE_S
 from mcp_background_job.jobdir.layout import JobDir
-from mcp_background_job.jobdir.records import SYSTEM, Spec, StopRequest
-from mcp_background_job.jobdir.requests import Input, Port, Signal, SignalHandlers, Stop, Unknown, Usage, Waits, Wish
-from mcp_background_job.runner import control, signals
+from mcp_background_job.jobdir.records import SYSTEM, Exit, Spec, StopRequest
+from mcp_background_job.jobdir.requests import (
+    Input,
+    Port,
+    Read,
+    Signal,
+    SignalHandlers,
+    Stop,
+    Unknown,
+    Usage,
+    Waits,
+    Wish,
+)
+from mcp_background_job.runner import signals
 from mcp_background_job.runner.account import Account
 from mcp_background_job.runner.clients import Answer, Clients
 from mcp_background_job.runner.family.climber import Climber
@@ -41,6 +52,7 @@ from mcp_background_job.runner.family.family import Family
 from mcp_background_job.runner.family.kin import Kin, Vigil
 from mcp_background_job.runner.family.unowned import queue_unowned
 from mcp_background_job.runner.log.output import BUSY_READS, PIPE_SIZE, Log, enlarge_pipe
+from mcp_background_job.runner.site import HOME, Site
 from mcp_background_job.runner.spawn import Child, spawn
 from mcp_background_job.runner.stages import Stages
 from mcp_background_job.runner.stdin import Stdin
@@ -75,12 +87,13 @@ MOVES_TO_DRAIN = 1024
 class Supervisor:
     """Runs one job. ``start`` it, then ``run`` it to its end."""
 
-    def __init__(self, job: JobDir, spec: Spec, *, has_subreaper: bool) -> None:
+    def __init__(self, job: JobDir, spec: Spec, *, has_subreaper: bool, site: Site = HOME) -> None:
         """Prepares; touches nothing."""
         self._job = job
         self._spec = spec
+        self._site = site
         self._has_subreaper = has_subreaper
-        self._account = Account(job)
+        self._account = Account(job, is_shared=site.is_shared)
         self._poll = select.poll()
         self._handlers: dict[int, Callable[[], None]] = {}
         self._full_reads: dict[int, int] = {}
@@ -105,8 +118,8 @@ class Supervisor:
         """
         try:
             self._account.open()
-            self._log = Log(self._job, self._spec.max_output)
-            listener = control.listen(self._job.path, os.path.basename(self._job.control))
+            self._log = Log(self._job, self._spec.max_output, is_shared=self._site.is_shared)
+            doors = self._site.doors(self._job)
         except OSError as error:
             raise LaunchError(f"cannot prepare {self._job.path}: {error.strerror}") from error
         self._wake_up = self._catch_signals()
@@ -128,7 +141,7 @@ class Supervisor:
         self._last_sign = self._account.started
         self._watch(self._wake_up, self._on_signal)
         self._clients = Clients(
-            listener, self._family, self._log, watch=self._watch, unwatch=self._unwatch, carry_out=self._carry_out
+            doors, self._family, self._log, watch=self._watch, unwatch=self._unwatch, carry_out=self._carry_out
         )
         for descriptor in self._child.outputs:
             self._watch(descriptor, lambda descriptor=descriptor: self._on_output(descriptor))
@@ -164,8 +177,8 @@ class Supervisor:
 
     # -- the loop --------------------------------------------------------------------------------------------------
 
-    def run(self) -> None:
-        """Supervise until no process of the job is left, then publish how it ended."""
+    def run(self) -> Exit:
+        """Supervise until no process of the job is left, then publish how it ended, and return that."""
         while True:
             if self._family.in_doubt:
                 self._reap()
@@ -187,7 +200,7 @@ class Supervisor:
                     handler()
             self._keep_limits()
             self._sampler.keep_up()
-        self._finish()
+        return self._finish()
 
     def _watch(self, descriptor: int, handler: Callable[[], None], events: int = select.POLLIN) -> None:
         self._handlers[descriptor] = handler
@@ -197,18 +210,18 @@ class Supervisor:
         if self._handlers.pop(descriptor, None):
             self._poll.unregister(descriptor)
 
-    def _finish(self) -> None:
+    def _finish(self) -> Exit:
         self._drain()
         self._log.close()
         self._account.ended_with, self._account.kin = self._kin.ended(), self._kin.named()
-        self._account.publish_end(self._family, self._log, self._sampler.peak_memory)
-        self._clients.close()
-        with contextlib.suppress(OSError):
-            os.unlink(self._job.control)
+        record = self._account.publish_end(self._family, self._log, self._sampler.peak_memory)
+        self._clients.close(self._site.last_words(record))
+        self._site.leave(self._job)
         self._sampler.finish()
         self._account.make_durable()
         if self._has_climbed:
             queue_unowned(self._job.state_dir)
+        return record
 
     # -- output and input ------------------------------------------------------------------------------------------
 
@@ -280,23 +293,29 @@ class Supervisor:
     # -- wishes ----------------------------------------------------------------------------------------------------
 
     def _carry_out(self, wish: Wish) -> Answer:
-        match wish:
-            case Stop():
-                self._request_stop(wish.request, Outcome.KILLED)
-                answer: Answer = {"stopping": True}
-            case Signal() | SignalHandlers():
-                answer = self._send_signal(wish)
-            case Input():
-                answer = self._take_input(wish.data, eof=wish.eof)
-            case Usage() if CAN_SAMPLE:
-                answer = self._usage.usage(pss=wish.pss)
-            case Port() if CAN_SAMPLE:
-                answer = self._usage.port(wish.number, wish.address)
-            case Waits() if CAN_SAMPLE:
-                answer = self._whether_it_waits()
-            case Unknown() | Usage() | Port() | Waits():
-                answer = {"error": f"unknown request {wish.op!r}: this runner is of another release or system"}
-        return answer
+        if isinstance(wish, Stop):
+            self._request_stop(wish.request, Outcome.KILLED)
+            return {"stopping": True}
+        if isinstance(wish, (Signal, SignalHandlers)):
+            return self._send_signal(wish)
+        if isinstance(wish, Input):
+            return self._take_input(wish.data, eof=wish.eof)
+        if isinstance(wish, Read):
+            return self._read(wish)
+        return self._tell(wish)
+
+    def _read(self, wish: Read) -> Answer:
+        offset, data = self._log.read(wish.offset, wish.limit)
+        return {"offset": offset, "data": base64.b64encode(data).decode(), "size": self._log.end}
+
+    def _tell(self, wish: Usage | Port | Waits | Unknown) -> Answer:
+        if isinstance(wish, Usage) and CAN_SAMPLE:
+            return self._usage.usage(pss=wish.pss)
+        if isinstance(wish, Port) and CAN_SAMPLE:
+            return self._usage.port(wish.number, wish.address)
+        if isinstance(wish, Waits) and CAN_SAMPLE:
+            return self._whether_it_waits()
+        return {"error": f"unknown request {wish.op!r}: this runner is of another release or system"}
 
     def _whether_it_waits(self) -> Answer:
         # In this order: when somebody waits for input, all that was written before is in the pipe.
@@ -316,10 +335,12 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             if number in numbers:
                 why = f"its runner received {signal.Signals(number).name}{self._from_elsewhere()}"
-                request = self._stop_of_ancestors() or _own_request(SYSTEM, why)
-                self._request_stop(request, Outcome.KILLED)
-                if self._family.childless:  # it was told by whoever told us, a moment before: see _hears_of_a_stop
-                    self._account.stopped_as = Outcome.KILLED
+                grace_s, outcome = self._site.stop()
+                request = self._stop_of_ancestors() or _own_request(SYSTEM, why, grace_s)
+                self._request_stop(request, outcome)
+                # It was told by whoever told us, a moment before: see _hears_of_a_stop.
+                if self._family.childless or self._site.signals_all:
+                    self._account.stopped_as = outcome
 
     def _stop_of_ancestors(self) -> StopRequest | None:
         return ancestry.stop_of_ancestors(self._job.state_dir, self._spec.ancestors)
@@ -437,5 +458,5 @@ class Supervisor:
             self._kin.tell(OWN_GRACE_S)
 
 
-def _own_request(by: str, why: str) -> StopRequest:
-    return StopRequest(at=time.time(), by=by, why=why, signal="SIGTERM", grace_s=OWN_GRACE_S)
+def _own_request(by: str, why: str, grace_s: float = OWN_GRACE_S) -> StopRequest:
+    return StopRequest(at=time.time(), by=by, why=why, signal="SIGTERM", grace_s=grace_s)

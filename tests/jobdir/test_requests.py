@@ -16,11 +16,13 @@ from mcp_background_job.jobdir.records import StopRequest
 from mcp_background_job.jobdir.requests import (
     MAX_BY,
     MAX_GRACE_S,
+    MAX_READ,
     MAX_SIZE,
     MAX_WHY,
     BadRequestError,
     Input,
     Port,
+    Read,
     Request,
     Signal,
     SignalHandlers,
@@ -40,8 +42,24 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=5,
 )
-NAMES = ["op", "size", "leader_exited", "signal", "grace_s", "by", "why", "at", "number", "data", "eof", "pss", "port"]
-OPS = st.sampled_from(["watch", "stop", "signal", "signal_handlers", "input", "usage", "port", "waits", "news"])
+NAMES = [
+    "op",
+    "size",
+    "leader_exited",
+    "signal",
+    "grace_s",
+    "by",
+    "why",
+    "at",
+    "number",
+    "data",
+    "eof",
+    "pss",
+    "port",
+    "offset",
+    "limit",
+]
+OPS = st.sampled_from(["watch", "stop", "signal", "signal_handlers", "input", "usage", "port", "waits", "read", "news"])
 NEARLY = st.fixed_dictionaries({"op": OPS | VALUES}, optional=dict.fromkeys(NAMES[1:], VALUES))
 VALID = {
     "watch": {"size": 0, "leader_exited": False},
@@ -49,6 +67,7 @@ VALID = {
     "signal": {"number": 2},
     "input": {"data": "QQ==", "eof": False},
     "port": {"port": 8080},
+    "read": {"offset": 0, "limit": 100},
 }
 
 
@@ -82,6 +101,9 @@ def assert_usable(request: Request) -> None:
         case Port():
             assert type(request.number) is int
             assert 0 < request.number < 65536
+        case Read():
+            assert 0 <= request.offset < 2**63
+            assert 0 <= request.limit <= MAX_READ
         case Waits() | Unknown():
             assert isinstance(request.op.encode(), bytes)
 

@@ -54,18 +54,15 @@ class Climber:
         now = time.monotonic()
         progress = self._progress
         step, due = next_step(progress, now=now, alive=alive)
-        match step:
-            case Step.SIGNAL:
-                self._send(targets, self._number)
-                self._progress = dataclasses.replace(progress, signalled_at=now)
-            case Step.KILL:
-                self._send(targets, signal.SIGKILL)
-                since = now if progress.killing_since is None else progress.killing_since
-                self._progress = dataclasses.replace(progress, killing_since=since, killed_at=now)
-            case Step.REPORT_SURVIVORS:
-                self._progress = dataclasses.replace(progress, reported=True)
-            case Step.WAIT | Step.DONE:
-                pass
+        if step is Step.SIGNAL:
+            self._send(targets, self._number)
+            self._progress = dataclasses.replace(progress, signalled_at=now)
+        elif step is Step.KILL:
+            self._send(targets, signal.SIGKILL)
+            since = now if progress.killing_since is None else progress.killing_since
+            self._progress = dataclasses.replace(progress, killing_since=since, killed_at=now)
+        elif step is Step.REPORT_SURVIVORS:
+            self._progress = dataclasses.replace(progress, reported=True)
         return step, due
 
     def _send(self, targets: list[tree.Process], number: int) -> None:

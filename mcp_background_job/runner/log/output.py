@@ -4,6 +4,7 @@
 * What cannot be stored, because the disk is full or the directory is gone, is read all the same, so that the job does
   not stall, and counted.
 * Before anything is written, ``retention`` makes room for it.
+* Where other machines read the log, it is brought to the server of the files before anybody there is told of it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import time
 
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.logformat import Stream
@@ -27,6 +29,10 @@ BUSY_PIPE_SIZE = 1024 * 1024
 #: So many reads in a row that found a full pipe make it a busy one.
 BUSY_READS = 8
 
+#: Who looks without a channel sees output this late, besides what the file system itself caches; more often would slow
+#: down a job that writes without pause.
+_SHARE_S = 1.0
+
 _CANNOT_SPLICE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
@@ -38,12 +44,13 @@ class Log:
         lost: bytes that could not be stored.
     """
 
-    def __init__(self, job: JobDir, max_bytes: int, *, punch: Punch = punch_hole) -> None:
+    def __init__(self, job: JobDir, max_bytes: int, *, is_shared: bool = False, punch: Punch = punch_hole) -> None:
         """Creates the log and its index, with nothing in them.
 
         Args:
             job: whose log it is.
             max_bytes: how much of both is kept.
+            is_shared: other machines read them.
             punch: frees a stretch of a file.
 
         Raises:
@@ -53,6 +60,9 @@ class Log:
         self.lost = 0
         self._loss = 0  # bytes lost since the last byte that was stored
         self._can_splice = hasattr(os, "splice")
+        self._is_shared = is_shared
+        self._shared_end = 0
+        self._share_again_at = 0.0
         self._log = os.open(job.log, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             self._index = Index(job.index)
@@ -96,6 +106,23 @@ class Log:
     def settle(self) -> None:
         """Bring the index up to date: before anybody is told that there is more."""
         self._index.settle()
+        if self._is_shared and time.monotonic() >= self._share_again_at:
+            self.share()
+
+    def share(self) -> None:
+        """Have other machines find what was written, if any read it: whoever opens the files after this."""
+        if not self._is_shared or self._shared_end == self.end:
+            return
+        with contextlib.suppress(OSError):  # no space left there: what is lost is counted by the next write
+            os.fdatasync(self._log)
+            os.fdatasync(self._index.descriptor)
+        self._shared_end = self.end
+        self._share_again_at = time.monotonic() + _SHARE_S
+
+    def read(self, offset: int, limit: int) -> tuple[int, bytes]:
+        """Return at most ``limit`` bytes from an offset on, or from the oldest that is kept, and where they begin."""
+        start = max(offset, self.dropped)
+        return start, os.pread(self._log, min(limit, self.end - start), start) if start < self.end else b""
 
     def close(self) -> None:
         """Bring the index up to date, and let go of the files."""

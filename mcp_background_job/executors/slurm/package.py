@@ -1,0 +1,105 @@
+"""The runner as one file, for any Python from 3.9 on: what an engine starts on a node, where nothing of ours is.
+
+It holds the modules that a runner on a node imports, and no others. Its name tells its content, so that jobs which wait
+in a cluster's queue start with the runner that they were submitted with, also after an upgrade.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import io
+import os
+import zipfile
+
+import mcp_background_job
+from mcp_background_job.errors import StateDirError
+from mcp_background_job.jobdir import records
+
+#: What a node runs. It stands apart, and is packed rather than imported.
+_MAIN = "mcp_background_job.runner.node.main"
+
+_START = f"""import sys
+
+from {_MAIN} import main
+
+main(sys.argv[1:])
+"""
+
+#: The first moment that a zip file can name: nothing of today may be in the file, or it would never be the same.
+_MOMENT = (1980, 1, 1, 0, 0, 0)
+
+_HOME = os.path.dirname(os.path.dirname(os.path.abspath(mcp_background_job.__file__)))
+
+
+def runner_package(root: str) -> str:
+    """Return the path of the runner in a directory that nodes see too; writes it there unless it is there.
+
+    Raises:
+        StateDirError: it cannot be written.
+    """
+    name, content = _packed()
+    path = os.path.join(root, name)
+    if not os.path.exists(path):
+        try:
+            records.write(path, content, durable=True)
+        except OSError as error:
+            raise StateDirError(f"the runner for the nodes cannot be written to {path}: {error.strerror}") from error
+    return path
+
+
+@functools.cache  # all modules are parsed for it, which takes a tenth of a second
+def _packed() -> tuple[str, bytes]:
+    sources = {"__main__.py": _START.encode(), **_modules()}
+    return f"runner-{_hash(sources)}.pyz", _zipped(sources)
+
+
+def _modules() -> dict[str, bytes]:
+    """Return what the runner on a node is made of: each file's name in the package, and its content."""
+    found: dict[str, bytes] = {}
+    wanted = [_MAIN]
+    while wanted:
+        name = wanted.pop()
+        path = _file_of(name)
+        if path is None or path in found:
+            continue
+        with open(os.path.join(_HOME, path), "rb") as file:
+            found[path] = file.read()
+        wanted += _imported_by(found[path])
+        wanted += [name.rpartition(".")[0]] if "." in name else []  # a package is imported before what is in it
+    return found
+
+
+def _file_of(module: str) -> str | None:
+    """Return the file of a module of ours, relative to where the package lies; ``None`` for what is none."""
+    stem = module.replace(".", "/")
+    is_ours = module.split(".", 1)[0] == mcp_background_job.__name__
+    paths = (f"{stem}.py", f"{stem}/__init__.py") if is_ours else ()
+    return next((path for path in paths if os.path.isfile(os.path.join(_HOME, path))), None)
+
+
+def _imported_by(source: bytes) -> list[str]:
+    """Return the names of all that a module imports, whenever it does; some of them may be no modules."""
+    found: list[str] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return found
+
+
+def _hash(sources: dict[str, bytes]) -> str:
+    digest = hashlib.sha256()
+    for name, content in sorted(sources.items()):
+        digest.update(f"{name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()[:16]
+
+
+def _zipped(sources: dict[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as package:
+        for name, content in sorted(sources.items()):
+            package.writestr(zipfile.ZipInfo(name, _MOMENT), content, zipfile.ZIP_DEFLATED)
+    return file.getvalue()

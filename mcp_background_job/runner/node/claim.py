@@ -1,0 +1,41 @@
+"""The right to run a job on a node: a file that only one process can make, on every file system."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from mcp_background_job.jobdir.boot import boot_id, machine
+from mcp_background_job.jobdir.layout import JobDir
+from mcp_background_job.jobdir.records import write_all
+
+
+def take(job: JobDir, native_id: str, node: str) -> bool:
+    """Claim a job for this process, for good; returns whether nobody had.
+
+    An engine may start a job twice: after a crash of whoever submitted it, or since it puts jobs back into its queue.
+
+    Raises:
+        OSError: the directory cannot be used from here.
+    """
+    try:
+        descriptor = os.open(job.claim, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        return False
+    facts = {"machine": machine(), "boot_id": boot_id(), "pid": os.getpid(), "native_id": native_id, "node": node}
+    try:
+        write_all(descriptor, json.dumps(facts).encode())
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def holder(job: JobDir) -> str:
+    """Return in words who has claimed a job; it may be about to write that down."""
+    try:
+        with open(job.claim, "rb") as file:
+            facts = json.loads(file.read())
+        return f"job {facts['native_id']} of the cluster, on {facts['node']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another one"

@@ -1,0 +1,103 @@
+"""``python -I -S runner.pyz JOB_DIRECTORY [tcp]``: runs a job, in the foreground of what an engine has started.
+
+``tcp``: clients may come over TCP as well. Or ``… --relay JOB_DIRECTORY``: carries requests from another machine to the
+runner on this one, over stdin and stdout.
+
+It exits as its job did, so that the engine's own books, and what depends on the job there, are right.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from dataclasses import replace
+
+from mcp_background_job.core.states import Outcome
+from mcp_background_job.errors import BackgroundJobError, CorruptRecordError, LaunchError
+from mcp_background_job.jobdir import records, runners
+from mcp_background_job.jobdir.layout import JobDir
+from mcp_background_job.jobdir.records import Exit, Spec
+from mcp_background_job.runner import signals
+from mcp_background_job.runner.node import claim
+from mcp_background_job.runner.node.site import Node
+from mcp_background_job.runner.supervisor import Supervisor
+from mcp_background_job.runner.system import become_subreaper, name_process
+
+#: What the engine tells a job: which of the node's things are its own, and how to ask for more.
+_ENGINE_PREFIXES = ("SLURM_", "SLURMD_")
+_ENGINE_NAMES = (
+    "CUDA_VISIBLE_DEVICES",
+    "ROCR_VISIBLE_DEVICES",
+    "GPU_DEVICE_ORDINAL",
+    "ZE_AFFINITY_MASK",
+    "TMPDIR",
+)
+
+#: Exit statuses: those of a shell for a signal and for what cannot be started, that of timeout(1), and EX_SOFTWARE of
+#: sysexits(3) for an error of the runner itself.
+_SIGNALLED = 128
+_TIMED_OUT = 124
+_NOT_STARTED = 127
+_CRASHED = 70
+
+
+def main(arguments: list[str]) -> None:
+    """Be what the arguments say, and exit."""
+    if arguments[0] == "--relay":
+        from mcp_background_job.runner.node.relay import serve  # noqa: PLC0415  another process than a runner
+
+        serve(JobDir(arguments[1]))
+        return
+    signals.settle()
+    job = JobDir(arguments[0])
+    node = os.environ.get("SLURMD_NODENAME") or os.uname().nodename
+    try:
+        sys.exit(_run_once(job, Node(node, tcp="tcp" in arguments[1:]), node))
+    except BackgroundJobError as error:
+        sys.exit(f"{error} (on {node})")
+    except OSError as error:
+        sys.exit(f"job {job.job_id} cannot be run on {node}: {error}")
+
+
+def _run_once(job: JobDir, site: Node, node: str) -> int:
+    if not claim.take(job, os.environ.get("SLURM_JOB_ID", ""), node):
+        print(f"job {job.job_id} is not run again: {claim.holder(job)} has it")  # noqa: T201  the engine's log
+        return 0
+    if job.has_exit:  # it was withdrawn while it waited
+        print(f"job {job.job_id} is not run: it has ended")  # noqa: T201
+        return 0
+    spec = records.read(Spec, job.spec)
+    if spec is None:
+        raise CorruptRecordError(f"{job.path} has no spec.json: there is nothing to run")
+    name_process(runners.name_of_runner(job.job_id))
+    return _run(job, replace(spec, env={**spec.env, **_engine_environment()}), site, node)
+
+
+def _engine_environment() -> dict[str, str]:
+    return {
+        name: value for name, value in os.environ.items() if name.startswith(_ENGINE_PREFIXES) or name in _ENGINE_NAMES
+    }
+
+
+def _run(job: JobDir, spec: Spec, site: Node, node: str) -> int:
+    supervisor = Supervisor(job, spec, has_subreaper=become_subreaper(), site=site)
+    try:
+        supervisor.start()
+    except LaunchError as error:
+        supervisor.give_up(f"not started on {node}: {error}")
+        print(f"not started on {node}: {error}")  # noqa: T201
+        return _NOT_STARTED
+    return exit_status(supervisor.run())
+
+
+def exit_status(end: Exit) -> int:
+    """Return what a runner exits with for a job that ended so."""
+    if end.outcome == Outcome.KILLED:
+        return _SIGNALLED + signal.SIGTERM
+    if end.outcome == Outcome.TIMED_OUT:
+        return _TIMED_OUT
+    if end.exit_code is not None:
+        return end.exit_code
+    known = signal.Signals.__members__.get(end.signal or "")
+    return _SIGNALLED + known if known else _CRASHED

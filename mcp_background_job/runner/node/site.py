@@ -1,0 +1,126 @@
+"""What differs for a runner on a node: how it is reached, how it is ended, and what it says last."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import struct
+import time
+
+from mcp_background_job.core.states import Outcome
+from mcp_background_job.jobdir import records
+from mcp_background_job.jobdir.layout import JobDir
+from mcp_background_job.jobdir.records import Exit
+from mcp_background_job.runner import control
+from mcp_background_job.runner.site import Site
+
+#: What the engine's script says: seconds between its SIGTERM and its SIGKILL, and when the job's time is over, either
+#: in seconds since the epoch or as squeue prints it.
+KILL_WAIT_VARIABLE = "MCP_BG_KILL_WAIT_S"
+END_VARIABLE = "MCP_BG_ENDS_AT"
+
+#: The longest grace period, and what is kept of the engine's patience to end the rest and to write how it ended.
+_MAX_GRACE_S = 5.0
+_RESERVE_S = 2.0
+
+#: KillWait of a Slurm where nothing is said.
+_KILL_WAIT_S = 30.0
+
+#: A signal so shortly before the end of a job's time, or after it, is taken for that end: engines look at the clock
+#: every 30 to 60 seconds only.
+_NEAR_END_S = 90.0
+
+_SQUEUE_TIME = "%Y-%m-%dT%H:%M:%S"
+
+#: struct ucred of <sys/socket.h>
+_CREDENTIALS = struct.Struct("iII")
+
+_BACKLOG = 64
+
+
+class Node(Site):
+    """A node of a cluster."""
+
+    is_shared = True
+    signals_all = True
+
+    def __init__(self, node: str, *, tcp: bool) -> None:
+        """Takes the node's name, and whether clients may come over TCP."""
+        self._node = node
+        self._tcp = tcp
+
+    def doors(self, job: JobDir) -> list[control.Door]:
+        """Listen in the kernel's own room of names, since the job's directory may be no place for sockets."""
+        name = f"mcp-bg-{job.job_id}-{os.urandom(8).hex()}"
+        doors: list[control.Door] = [LocalDoor(_listening(socket.AF_UNIX, f"\0{name}"))]
+        address: dict[str, object] = {"node": self._node, "host": os.uname().nodename, "socket": name}
+        if self._tcp:
+            from mcp_background_job.runner.node.tcp import TcpDoor  # noqa: PLC0415  hashlib, for those who want it
+
+            listener = _listening(socket.AF_INET, ("", 0))
+            token = os.urandom(32)
+            doors.append(TcpDoor(listener, token))
+            address.update(port=listener.getsockname()[1], token=token.hex())
+        records.write(job.address, json.dumps(address).encode(), durable=True)
+        return doors
+
+    def leave(self, job: JobDir) -> None:
+        """Remove what led clients in."""
+        with contextlib.suppress(OSError):
+            os.unlink(job.address)
+
+    def stop(self) -> tuple[float, Outcome]:
+        """Return a grace period that the engine leaves time for, and whether it is the end of the job's time."""
+        grace_s = min(_MAX_GRACE_S, _kill_wait_s() - _RESERVE_S)
+        ends_at = _ends_at(os.environ.get(END_VARIABLE, ""))
+        is_time = ends_at is not None and time.time() >= ends_at - _NEAR_END_S
+        return max(0.0, grace_s), Outcome.TIMED_OUT if is_time else Outcome.KILLED
+
+    def last_words(self, record: Exit) -> dict[str, object]:
+        """Return the record itself: whoever waits elsewhere may see the file much later."""
+        return {"ended": json.loads(records.encode(record))}
+
+
+class LocalDoor(control.Door):
+    """Where clients of the same node come in."""
+
+    def accept(self) -> control.Connection | None:
+        """Let nobody in but our user, and root: names in the kernel's room have no modes."""
+        try:
+            sock, _ = self._sock.accept()
+        except OSError:
+            return None
+        _, user, _ = _CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+        if user not in (os.geteuid(), 0):
+            sock.close()
+            return None
+        return control.Connection(sock)
+
+
+def _listening(family: int, address: str | tuple[str, int]) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.bind(address)
+        sock.listen(_BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    sock.setblocking(False)  # noqa: FBT003  its only form
+    return sock
+
+
+def _kill_wait_s() -> float:
+    try:
+        return float(os.environ[KILL_WAIT_VARIABLE])
+    except (KeyError, ValueError):
+        return _KILL_WAIT_S
+
+
+def _ends_at(text: str) -> float | None:
+    """Return seconds since the epoch, ``None`` if the job has no end or nobody knows it."""
+    try:
+        return float(text) if text.isdecimal() else time.mktime(time.strptime(text, _SQUEUE_TIME))
+    except (ValueError, OverflowError):  # "NONE", "N/A", nothing
+        return None

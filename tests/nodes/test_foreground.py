@@ -1,0 +1,115 @@
+"""The runner in the foreground of what an engine has started: once, ended by its signal, and exiting as the job did."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from mcp_background_job.jobdir import records
+from mcp_background_job.jobdir.boot import machine
+from mcp_background_job.jobdir.records import Exit, Status
+from mcp_background_job.runner.node.main import exit_status
+from mcp_background_job.runner.node.site import _ends_at
+from tests.conftest import Liveness
+from tests.nodes.support import end_of, finish, record, start, wait_for_output
+
+pytestmark = pytest.mark.real_process
+
+#: What ignores the polite signal, and what has left the session of the job.
+_STUBBORN = """
+ignore(signal.SIGTERM)
+connect("stubborn")
+daemon(lambda: ignore(signal.SIGTERM), lambda: connect("orphan"))
+hang()
+"""
+
+
+def test_of_two_runners_of_one_job_one_runs_it_and_the_other_says_who_does(tmp_path: Path) -> None:
+    job = record(tmp_path, "jonce", "echo once >> $OWN_FILE", env={"OWN_FILE": str(tmp_path / "made")})
+    runners = [start(tmp_path, job, SLURM_JOB_ID=number) for number in ("5", "6")]
+    ended = [finish(runner) for runner in runners]
+    assert [status for status, _ in ended] == [0, 0]
+    said = [output for _, output in ended if output]
+    claim = json.loads(Path(job.claim).read_bytes())
+    assert said == [f"job jonce is not run again: job {claim['native_id']} of the cluster, on n1 has it\n"]
+    assert claim["machine"] == machine()
+    assert (tmp_path / "made").read_text() == "once\n"
+
+
+def test_a_job_that_was_withdrawn_while_it_waited_is_not_run(tmp_path: Path) -> None:
+    job = record(tmp_path, "jgone", "echo ran")
+    records.write(job.exit, records.encode(Exit(outcome="killed", ended_at=1.0, reason="withdrawn")))
+    assert finish(start(tmp_path, job)) == (0, "job jgone is not run: it has ended\n")
+    assert not os.path.exists(job.log)
+
+
+def test_a_job_that_cannot_be_started_fails_with_the_node_and_the_reason(tmp_path: Path) -> None:
+    job = record(tmp_path, "jnowd", "echo ran", cwd="/nowhere/at/all")
+    sentence = "not started on n1: cannot use /nowhere/at/all as the working directory: No such file or directory"
+    assert finish(start(tmp_path, job)) == (127, f"{sentence}\n")
+    assert (end_of(job).outcome, end_of(job).reason) == ("failed", sentence)
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "outcome"), [("", 143, "killed"), ("NONE", 143, "killed"), ("soon", 124, "timed_out")]
+)
+def test_the_engines_signal_ends_all_of_a_hostile_tree_before_it_sends_sigkill(
+    end: str, status: int, outcome: str, tmp_path: Path, liveness: Liveness
+) -> None:
+    job = record(tmp_path, "jtree", liveness.script("tree", _STUBBORN))
+    ends_at = str(int(time.time()) + 60) if end == "soon" else end
+    runner = start(tmp_path, job, MCP_BG_KILL_WAIT_S="2.5", MCP_BG_ENDS_AT=ends_at)
+    liveness.expect("stubborn", "orphan")
+    runner.send_signal(signal.SIGTERM)
+    assert finish(runner) == (status, "")
+    liveness.assert_dead("stubborn", "orphan")
+    end_record = end_of(job)
+    assert end_record.outcome == outcome
+    assert end_record.stop_requested
+    assert end_record.stop_requested.grace_s == 0.5, "two seconds of the engine's patience are kept"
+    assert len(end_record.killed_pids) >= 2
+
+
+def test_a_job_that_the_engine_ends_together_with_its_runner_is_killed_not_failed(tmp_path: Path) -> None:
+    job = record(tmp_path, "jboth", "echo up; exec sleep 1000")
+    runner = start(tmp_path, job)
+    wait_for_output(job, "up")
+    status = records.read(Status, job.status)
+    assert status
+    assert status.pid
+    assert status.machine == machine()
+    os.kill(status.pid, signal.SIGTERM)
+    runner.send_signal(signal.SIGTERM)
+    assert finish(runner) == (143, "")
+    assert end_of(job).outcome == "killed"
+
+
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [
+        (Exit(outcome="completed", ended_at=1.0, exit_code=0), 0),
+        (Exit(outcome="failed", ended_at=1.0, exit_code=3), 3),
+        (Exit(outcome="failed", ended_at=1.0, signal="SIGSEGV"), 139),
+        (Exit(outcome="killed", ended_at=1.0, exit_code=0), 143),
+        (Exit(outcome="timed_out", ended_at=1.0, signal="SIGKILL"), 124),
+        (Exit(outcome="failed", ended_at=1.0), 70),
+    ],
+)
+def test_the_engine_learns_from_the_exit_status_how_a_job_ended(end: Exit, status: int) -> None:
+    assert exit_status(end) == status
+
+
+@pytest.mark.parametrize("text", ["", "NONE", "N/A", "Unknown", "2026-13-45T00:00:00"])
+def test_an_end_that_is_none_is_no_end(text: str) -> None:
+    assert _ends_at(text) is None
+
+
+def test_an_end_is_read_as_squeue_prints_it() -> None:
+    now = int(time.time())
+    assert _ends_at(time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(now))) == now
+    assert _ends_at(str(now)) == now
