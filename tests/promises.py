@@ -77,6 +77,11 @@ PROMISES: tuple[Promise, ...] = (
     Promise("queue.no_server", _LIFE, "Queued jobs run in order, each in its turn, with no server alive."),
     Promise("queue.pools", _LIFE, "Never more jobs of a pool run at once than it allows; others are not held up."),
     Promise("limits.idle", _LIFE, "A job with a limit for silence is stopped by it, with no server alive."),
+    Promise(
+        "limits.own_way",
+        _LIFE,
+        "A limit, a signal to its runner or the end of an ancestor stops a job by its own signal and grace period.",
+    ),
     Promise("leftovers.kill", _LIFE, "What outlives a command is ended where that is asked for, and only there."),
     Promise("queue.limit", "MCP_BG_MAX_JOBS", "Never more jobs run at once than allowed, whoever starts them."),
     Promise("queue.runner_killed", _LIFE, "A killed runner does not hold up the jobs that wait behind it."),

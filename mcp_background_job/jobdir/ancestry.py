@@ -11,9 +11,11 @@ begins.
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 
 from mcp_background_job.core.states import Outcome
 from mcp_background_job.errors import CorruptRecordError
@@ -96,6 +98,20 @@ def stop_of_ancestors(state: StateDir, ancestors: Iterable[str]) -> StopRequest 
     return next(filter(None, stops), None)
 
 
+def own_stop(spec: Spec, by: str, why: str, within_s: float = math.inf) -> StopRequest:
+    """Return the stop of a job of which nobody has said how: as ends it best, and within so many seconds."""
+    grace_s = min(within_s, GRACE_S if spec.stop_grace_s is None else spec.stop_grace_s)
+    return StopRequest(at=time.time(), by=by, why=why, signal=_signal_of(spec) or "SIGTERM", grace_s=grace_s)
+
+
+def as_ends_best(stop: StopRequest, spec: Spec) -> StopRequest:
+    """Return a stop that is an ancestor's, as ends the job itself best; it lasts no longer for that."""
+    if stop.signal == "SIGKILL":
+        return stop
+    grace_s = stop.grace_s if spec.stop_grace_s is None else min(stop.grace_s, spec.stop_grace_s)
+    return replace(stop, signal=_signal_of(spec) or stop.signal, grace_s=grace_s)
+
+
 def withdrawn(request: StopRequest) -> Exit:
     """Return the record of a job that was taken out of the queue."""
     return Exit(
@@ -104,6 +120,11 @@ def withdrawn(request: StopRequest) -> Exit:
         reason=f"withdrawn from the queue: {request.why} (asked by {request.by})",
         stop_requested=request,
     )
+
+
+def _signal_of(spec: Spec) -> str | None:
+    """Return the signal that ends a job best, ``None`` if none is named, or one that is no signal here."""
+    return spec.stop_signal if spec.stop_signal in signal.Signals.__members__ else None
 
 
 def _wish(seen: Observation) -> StopRequest | None:

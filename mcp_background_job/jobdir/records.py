@@ -65,6 +65,8 @@ class Spec:
         background: what the shell puts in the background and is had to tell of how it ended.
         tells_each: of each of these, and not only of the last one that it has started.
         on_end: a command that is run when it has ended, empty for none.
+        stop_signal: what ends it best, where nobody has said with what it is to be stopped; SIGTERM without it.
+        stop_grace_s: how long it is given for that; ``ancestry.GRACE_S`` without it.
     """
 
     job_id: str
@@ -103,6 +105,8 @@ class Spec:
     background: list[str] = field(default_factory=list[str])
     tells_each: bool = False
     on_end: str = ""
+    stop_signal: str | None = None
+    stop_grace_s: float | None = None
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,8 @@ class StartRequest:
         parent: id of the job that it ends with; ``ROOT`` for none. Without it: the job that this process runs in.
         project: that it belongs to, empty for none; without it that of this process. Its name is one of that project.
         reader: who is to be told of its end, empty for nobody.
+        stop_signal: the full name of the signal that ends it best, for its runner at a time limit; SIGTERM without it.
+        stop_grace_s: how long it is given for that.
     """
 
     command: str
@@ -111,6 +113,8 @@ class StartRequest:
     parent: str | None = None
     project: str | None = None
     reader: str = ""
+    stop_signal: str | None = None
+    stop_grace_s: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -272,6 +276,8 @@ def spec_of(
         project=policy.project if request.project is None else request.project,
         reader=request.reader,
         on_end="" if request.is_own else policy.on_end,
+        stop_signal=request.stop_signal,
+        stop_grace_s=request.stop_grace_s,
     )
 
 

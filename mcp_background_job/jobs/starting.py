@@ -193,6 +193,8 @@ class Starter:
             attempts=MOST if spec.attempts_file is None else most_of(spec.argv),
             timeout_s=spec.timeout_s,
             leftovers="kill" if spec.leftovers == "kill" else "keep",
+            stop_signal=spec.stop_signal,
+            stop_grace_s=spec.stop_grace_s,
             if_running="restart",
             is_own=spec.is_own,
             restarted_from=job.job_id,

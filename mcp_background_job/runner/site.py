@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 
 from mcp_background_job.core.states import Outcome
-from mcp_background_job.jobdir.ancestry import GRACE_S
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import Exit
 from mcp_background_job.runner import control
@@ -37,8 +37,8 @@ class Site:
             os.unlink(job.control)
 
     def stop(self) -> tuple[float, Outcome]:
-        """Return the grace period of a job whose runner is told to end now, and how the job ends by that."""
-        return GRACE_S, Outcome.KILLED
+        """Return how long a job may take whose runner is told to end now (seconds), and how it ends by that."""
+        return math.inf, Outcome.KILLED
 
     def last_words(self, record: Exit) -> dict[str, object]:
         """Return what clients are told before the runner hangs up. Nothing: those of release 1.0.0 expect nothing."""

@@ -335,15 +335,16 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             if number in numbers:
                 why = f"its runner received {signal.Signals(number).name}{self._from_elsewhere()}"
-                grace_s, outcome = self._site.stop()
-                request = self._stop_of_ancestors() or _own_request(SYSTEM, why, grace_s)
+                within_s, outcome = self._site.stop()
+                request = self._stop_of_ancestors() or ancestry.own_stop(self._spec, SYSTEM, why, within_s)
                 self._request_stop(request, outcome)
                 # It was told by whoever told us, a moment before: see _hears_of_a_stop.
                 if self._family.childless or self._site.signals_all:
                     self._account.stopped_as = outcome
 
     def _stop_of_ancestors(self) -> StopRequest | None:
-        return ancestry.stop_of_ancestors(self._job.state_dir, self._spec.ancestors)
+        stop = ancestry.stop_of_ancestors(self._job.state_dir, self._spec.ancestors)
+        return stop and ancestry.as_ends_best(stop, self._spec)
 
     def _from_elsewhere(self) -> str:
         """Return who may have sent a signal, and cannot be asked why."""
@@ -391,7 +392,7 @@ class Supervisor:
             why = f"time limit of {self._spec.timeout_s:g} s reached"
         else:
             why = f"no output for {self._spec.idle_timeout_s:g} s, the limit for that"
-        self._request_stop(_own_request("runner", why), Outcome.TIMED_OUT)
+        self._request_stop(ancestry.own_stop(self._spec, "runner", why), Outcome.TIMED_OUT)
 
     # -- stopping, and the end -------------------------------------------------------------------------------------
 
@@ -456,7 +457,3 @@ class Supervisor:
             if family.childless:
                 self._publish()  # that the command has ended: it is why they end
             self._kin.tell(OWN_GRACE_S)
-
-
-def _own_request(by: str, why: str, grace_s: float = OWN_GRACE_S) -> StopRequest:
-    return StopRequest(at=time.time(), by=by, why=why, signal="SIGTERM", grace_s=grace_s)

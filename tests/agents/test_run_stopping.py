@@ -148,7 +148,8 @@ async def test_a_run_is_cancelled_from_any_server_and_after_the_death_of_its_own
 async def test_a_limit_ends_a_run_and_all_that_it_started_with_no_server_alive(
     agents: Agents, state_dir: str, limit: str, sentence: str
 ) -> None:
-    body = "begin()\nconnect('agent')\ndaemon(lambda: connect('tool'))\nhang()\n"
+    ends_by_its_own_signal = "ignore(signal.SIGTERM)\nsignal.signal(signal.SIGINT, lambda *_: os._exit(9))\n"
+    body = f"{ends_by_its_own_signal}begin()\nconnect('agent')\ndaemon(lambda: connect('tool'))\nhang()\n"
     with another_manager(state_dir) as jobs:
         runs = runs_of(jobs)
         run = await runs.spawn(replace(agents.codex(body), **{limit: 0.5}))
@@ -163,6 +164,8 @@ async def test_a_limit_ends_a_run_and_all_that_it_started_with_no_server_alive(
     assert events[-1]["type"] == "run_failed"
     assert events[-1]["data"]["reason"] == "time_limit"
     assert events[-1]["data"]["error"].startswith(sentence)
+    assert "SIGINT, asked by runner" in events[-1]["data"]["error"]
+    assert events[-1]["data"]["exit_code"] == 9
 
 
 LEAVES = "begin()\nconnect('agent')\ndaemon(ignore, lambda: connect('left'))\ntext('done')\nfinish()\n"

@@ -112,6 +112,41 @@ def test_they_have_what_is_left_of_its_grace_period_and_its_signal(state: StateD
         assert (stop.signal, stop.grace_s) == ("SIGKILL", 0)
 
 
+@pytest.mark.parametrize(
+    ("own", "signal", "grace_s"),
+    [
+        ({}, "SIGTERM", ancestry.GRACE_S),
+        ({"stop_signal": "SIGQUIT", "stop_grace_s": 0.5}, "SIGQUIT", 0.5),
+        ({"stop_signal": "SIGINT"}, "SIGINT", ancestry.GRACE_S),
+        ({"stop_grace_s": 60.0}, "SIGTERM", 60.0),
+        ({"stop_signal": "SIGOFFNEXTYEAR"}, "SIGTERM", ancestry.GRACE_S),
+    ],
+)
+def test_a_job_is_stopped_as_ends_it_best_where_nobody_says_how(
+    state: StateDir, own: dict[str, Any], signal: str, grace_s: float
+) -> None:
+    stop = ancestry.own_stop(spec_of(recorded(state, "jroot", **own)), "runner", "enough")
+    assert (stop.by, stop.why, stop.signal, stop.grace_s) == ("runner", "enough", signal, grace_s)
+    assert ancestry.own_stop(spec_of(state.job("jroot")), "system", "told", within_s=0.2).grace_s == 0.2
+
+
+@pytest.mark.parametrize(
+    ("own", "wished", "signal", "grace_s"),
+    [
+        ({}, ("SIGHUP", 3.0), "SIGHUP", 3.0),
+        ({"stop_signal": "SIGINT", "stop_grace_s": 1.0}, ("SIGHUP", 3.0), "SIGINT", 1.0),
+        ({"stop_signal": "SIGINT", "stop_grace_s": 9.0}, ("SIGHUP", 3.0), "SIGINT", 3.0),
+        ({"stop_signal": "SIGINT", "stop_grace_s": 9.0}, ("SIGKILL", 0.0), "SIGKILL", 0.0),
+    ],
+)
+def test_with_an_ancestor_it_ends_as_ends_it_best_and_no_later(
+    state: StateDir, own: dict[str, Any], wished: tuple[str, float], signal: str, grace_s: float
+) -> None:
+    spec = spec_of(recorded(state, "jroot", **own))
+    stop = ancestry.as_ends_best(wish(signal=wished[0], grace_s=wished[1]), spec)
+    assert (stop.by, stop.signal, stop.grace_s) == ("somebody", signal, grace_s)
+
+
 def test_a_clock_that_was_set_lengthens_no_grace_period(state: StateDir) -> None:
     job = recorded(state, "jroot")
     with lock.held(job.lock):

@@ -51,6 +51,37 @@ def test_a_silent_job_is_stopped_with_no_server_alive(state_dir: str, liveness: 
     assert end.reason.startswith("no output for 0.4 s")
 
 
+@pytest.mark.requirement("limits.own_way")
+@pytest.mark.parametrize("why", ["limit", "signal", "ancestor"])
+async def test_a_job_is_stopped_in_its_own_way_where_nobody_says_how(
+    manager: JobManager, state_dir: str, liveness: Liveness, why: str
+) -> None:
+    ancestor = await start(manager, liveness.holder("ancestor"))
+    heeds = "ignore(15)\nsignal.signal(signal.SIGINT, lambda *_: os._exit(7))\nconnect('own')\nhang()\n"
+    job = await start(
+        manager,
+        "exec " + liveness.script("own", heeds),
+        timeout_s=1 if why == "limit" else None,
+        parent=ancestor.job_id,
+        stop_signal="SIGINT",
+        stop_grace_s=PATIENCE_S,
+    )
+    liveness.expect("own", "ancestor")
+
+    if why == "signal":
+        os.kill(runner_of(state_dir, job.job_id), signal.SIGTERM)
+    elif why == "ancestor":
+        await manager.kill(ancestor.job_id, by="test", grace_s=PATIENCE_S)
+
+    assert (await ended(manager, job)).exit_code == 7
+    stop = exit_of(state_dir, job.job_id).stop_requested
+    assert stop is not None
+    assert stop.signal == "SIGINT"
+    if why != "ancestor":
+        assert stop.grace_s == PATIENCE_S
+        await manager.kill(ancestor.job_id, by="test")
+
+
 @pytest.mark.requirement("limits.idle")
 async def test_a_job_that_goes_on_writing_or_is_sent_input_is_not_silent(manager: JobManager) -> None:
     began = time.monotonic()

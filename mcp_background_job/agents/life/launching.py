@@ -27,7 +27,7 @@ from mcp_background_job.jobdir.records import write
 from mcp_background_job.jobs.inherited.inheritance import Inheritance
 from mcp_background_job.jobs.lineage import lineage, run_of
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.jobs.request import StartRequest
+from mcp_background_job.jobs.request import StartRequest, stop_signal
 
 #: Bytes of log kept of an agent, unless jobs are given more: what is dropped before it is read is lost to the events.
 LOG_BYTES = 256 * 1024 * 1024
@@ -155,6 +155,8 @@ class Launcher:
             timeout_s=record.timeout_s,
             idle_timeout_s=record.idle_timeout_s,
             leftovers="kill" if record.leftovers == "kill" else "keep",
+            stop_signal=stop_signal(record.polite_signal),
+            stop_grace_s=record.grace_s,
             pools={RUNS: self._policy.max_runs, f"session {record.session_id}": 1},
             max_output=LOG_BYTES,
             large_pipes=True,  # the Gemini CLI was seen to exit and lose what did not fit into the pipe

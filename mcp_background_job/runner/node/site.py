@@ -72,7 +72,7 @@ class Node(Site):
             os.unlink(job.address)
 
     def stop(self) -> tuple[float, Outcome]:
-        """Return a grace period that the engine leaves time for, and whether it is the end of the job's time."""
+        """Return the time that the engine leaves to it, and whether it is the end of the job's own."""
         grace_s = min(_MAX_GRACE_S, _kill_wait_s() - _RESERVE_S)
         ends_at = _ends_at(os.environ.get(END_VARIABLE, ""))
         is_time = ends_at is not None and time.time() >= ends_at - _NEAR_END_S
