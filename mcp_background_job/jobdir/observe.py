@@ -53,7 +53,7 @@ def observe(job: JobDir, boot_id: str) -> Observation:
 
 
 def _observe(job: JobDir, boot_id: str) -> Observation:
-    """Read what there is, in an order that cannot make a job that is just ending look lost."""
+    """Read what there is, in an order that cannot make a job look lost that is just ending, or just beginning."""
     holder = lock.holder_of(job.lock)
     ended = _ended(job)
     if ended and (holder is None or _is_believed(ended, holder)):
@@ -64,6 +64,9 @@ def _observe(job: JobDir, boot_id: str) -> Observation:
         ended = _ended(job)
         if ended:
             return ended
+        # It takes the lock before it publishes anything: one that came between our two looks is there now.
+        if (status or trouble) and lock.holder_of(job.lock):
+            return _observe(job, boot_id)
         holder = _bereft(job, status, boot_id)
     verdict = judge(
         Traces(

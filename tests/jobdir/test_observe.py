@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,6 +74,44 @@ def test_a_job_with_a_status_and_no_lock_is_lost_and_to_be_swept(job: JobDir, wo
     assert found.exit.reason == RUNNER_GONE
     assert found.exit.started_at == 100.0
     assert found.status == status
+
+
+def test_a_job_is_not_lost_whose_runner_comes_while_we_look(job: JobDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    look = lock.holder_of
+
+    def look_just_before_it_comes(path: str) -> lock.Holder | None:
+        monkeypatch.setattr(lock, "holder_of", look)
+        found = look(path)
+        assert lock.try_acquire(job.lock) is not None
+        publish(job, RUNNING)
+        return found
+
+    monkeypatch.setattr(lock, "holder_of", look_just_before_it_comes)
+    try:
+        assert seen(job) == Observation(State.RUNNING, status=RUNNING, runner_pid=os.getpid())
+    finally:
+        lock.release_mine()
+
+
+def test_a_lost_job_does_not_run_whose_sweeper_comes_while_we_look(
+    job: JobDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(job, RUNNING)
+    read = records.read
+
+    def read_just_before_it_comes(kind: Any, path: str) -> Any:
+        monkeypatch.setattr(records, "read", read)
+        found = read(kind, path)
+        publish(job, replace(RUNNING, sweeping=True))
+        assert lock.try_acquire(job.lock) is not None
+        return found
+
+    monkeypatch.setattr(records, "read", read_just_before_it_comes)
+    try:
+        found = seen(job)
+    finally:
+        lock.release_mine()
+    assert (found.state, found.outcome, found.sweep) == (State.EXITED, Outcome.LOST, False)
 
 
 def test_a_job_that_a_reboot_ended_is_lost_for_that_reason(job: JobDir) -> None:
