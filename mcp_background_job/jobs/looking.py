@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mcp_background_job.jobs.details import Details
     from mcp_background_job.jobs.output import Excerpt, PageOfLog, Picture
     from mcp_background_job.jobs.telling import Teller
+    from mcp_background_job.registry.base import Counts
 
 #: Names offered to a caller who mistyped one.
 _SUGGESTIONS = 5
@@ -78,14 +79,9 @@ class Looker:
 
         return Teller(self._places, self._index)
 
-    async def notes(self, seen: Mapping[Job, Observation]) -> dict[str, str]:
-        """Return what is to be said of jobs that were just seen, beside their status, as far as there is anything."""
-        live = {job: one for job, one in seen.items() if job.state is not State.EXITED}
-        if not live:
-            return {}
-        standings = await lanes.look(lambda: [self._standing(job, one) for job, one in live.items()])
-        told = await asyncio.gather(*map(self._teller.note, standings))
-        return {job.job_id: note for job, note in zip(live, told, strict=True) if note}
+    async def note(self, job: Job, seen: Observation) -> str | None:
+        """Return what is to be said of a live job that was just seen, beside its status."""
+        return await self._teller.note(await lanes.look(self._standing, job, seen))
 
     async def question(self, job: Job, seen: Observation) -> str | None:
         """Return the line in which a live job asks for input; see ``Teller.question``."""
@@ -116,10 +112,17 @@ class Looker:
         return note_of_end(self._places, job, spec or self._spec(job.job_id))
 
     async def notes_on(self, jobs: Sequence[Job]) -> dict[str, str]:
-        """Look at jobs and return the same."""
+        """Look at jobs and return the same of those that live, by id, as far as there is anything to say."""
         live = {job.job_id: job for job in jobs if job.state is not State.EXITED}
-        seen = await lanes.look(self._places.look, list(live)) if live else {}
-        return await self.notes({live[job_id]: one for job_id, one in seen.items()})
+        if not live:
+            return {}
+        standings = await lanes.look(self._standings, live)
+        told = await asyncio.gather(*map(self._teller.note, standings))
+        return {one.job.job_id: note for one, note in zip(standings, told, strict=True) if note}
+
+    def _standings(self, jobs: Mapping[str, Job]) -> list[Standing]:
+        self._glance()
+        return [self._standing(jobs[job_id], seen) for job_id, seen in self._places.look(list(jobs)).items()]
 
     def _details_of_id(self, job_id: str) -> Details | None:
         """Return what is known of the job with this id; ``None`` if its directory alone does not tell what it is.
@@ -154,13 +157,12 @@ class Looker:
         except CorruptRecordError:
             return None
 
-    async def list(self, choice: JobChoice, *, limit: int, offset: int) -> list[Job]:
-        """Return jobs, those that have not ended first, and then newest first."""
+    async def listed(self, choice: JobChoice, *, limit: int, offset: int) -> tuple[list[Job], Counts]:
+        """Return jobs, those that have not ended first, and then newest first; and how many are meant."""
         unknown = set(choice.statuses) - set(STATUSES)
         if unknown:
             raise InvalidRequestError(f"status {', '.join(sorted(unknown))!r}: give one of {', '.join(STATUSES)}")
-        await self._index.sync()
-        return await self._index.page(choice, limit=limit, offset=offset)
+        return await self._index.listed(choice, limit=limit, offset=offset)
 
     async def look(self, job: Job) -> tuple[Job, Observation]:
         """Return a job as it is now, and what was seen of it.

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from mcp_background_job.jobs.talking import Talker
     from mcp_background_job.jobs.waiting.hub import Hub
     from mcp_background_job.jobs.waiting.wait import Waited, Waiter, WaitRequest
+    from mcp_background_job.registry.base import Counts
 
 
 class JobManager:
@@ -182,7 +183,7 @@ class JobManager:
         """Return what is to be said of a job that was just seen, beside its status: what it waits for, say."""
         if job.state is State.EXITED:
             return await self._looker.note_of_end(job)
-        return (await self._looker.notes({job: seen})).get(job.job_id)
+        return await self._looker.note(job, seen)
 
     async def question(self, job: Job, seen: Observation) -> str | None:
         """Return the line in which a job that was just seen live asks for input, empty if it asks without words.
@@ -202,7 +203,11 @@ class JobManager:
 
     async def list(self, choice: JobChoice = ANY, *, limit: int = 20, offset: int = 0) -> list[Job]:
         """Return jobs, those that have not ended first, and then newest first."""
-        return await self._looker.list(choice, limit=limit, offset=offset)
+        return (await self.listed(choice, limit=limit, offset=offset))[0]
+
+    async def listed(self, choice: JobChoice, *, limit: int, offset: int) -> tuple[list[Job], Counts]:
+        """Return the same, and how many jobs are meant."""
+        return await self._looker.listed(choice, limit=limit, offset=offset)
 
     async def excerpt(self, job: Job, *, since: int = 0, budget: int | None = None) -> Excerpt:
         """Return what matters of a job's output, within a budget of characters; without one, within the usual."""

@@ -45,9 +45,8 @@ class Listed:
 
 async def page(manager: JobManager, caller: Caller, choice: JobChoice, *, limit: int, cursor: int = 0) -> Listed:
     """Return a page of the jobs that are meant: those that have not ended first, and then the others; newest first."""
-    jobs = await manager.list(choice, limit=limit, offset=cursor)
+    jobs, counted = await manager.listed(choice, limit=limit, offset=cursor)
     behind = cursor + len(jobs)
-    counted = await manager.index.counts(choice)
     count, everywhere = max(behind, counted.meant), counted.everywhere
     silent = await lanes.look(_silences, manager, jobs)
     notes = await manager.notes(jobs)

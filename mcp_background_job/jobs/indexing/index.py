@@ -126,9 +126,15 @@ class Index:
 
         return await self.call(page)
 
-    async def counts(self, choice: JobChoice) -> Counts:
-        """Return how many jobs are meant, and how many would be if the project did not matter."""
-        return await self.call(lambda registry: registry.counts(choice))
+    async def listed(self, choice: JobChoice, *, limit: int, offset: int) -> tuple[list[Job], Counts]:
+        """Bring all up to date and return such a page, with how many jobs are meant: all in one change of threads."""
+
+        def listed(registry: Registry) -> tuple[list[Job], Counts]:
+            self._sync(registry)
+            jobs = self._there(registry, lambda: registry.page(choice, limit=limit, offset=offset))
+            return jobs, registry.counts(choice)
+
+        return await self.call(listed)
 
     async def projects(self) -> dict[str, int]:
         """Return the projects that have jobs, and how many each."""
