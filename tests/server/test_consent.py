@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,9 +27,14 @@ from mcp_background_job.core.states import NOT_OVER
 from mcp_background_job.errors import DeclinedError, WouldLoseError
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.server.build import build_server
+from tests.agents.fake_agents import Agents
+from tests.comfyui.lifecycle.lifecycle_support import a_checkout, end_all_jobs, stuck, wait_running, watching
+from tests.comfyui_simulator.process import Simulator
+from tests.conftest import Liveness
 from tests.nursery.starts import program
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, WAIT_S
 from tests.server.calls import Caller as Calls
+from tests.survival.support import another_manager
 
 YES = ElicitResult[Any](action="accept", content={"go_ahead": True})
 DECLINED = ElicitResult[Any](action="decline")
@@ -202,6 +208,41 @@ async def test_an_agent_has_full_access_if_a_person_says_so(
         assert len(person.asked) == 1
 
 
+@ERAS
+@pytest.mark.real_process
+async def test_an_agent_that_had_full_access_goes_on_with_it_if_a_person_says_so(
+    manager: JobManager, tmp_path: Path, liveness: Liveness, mode: Any
+) -> None:
+    agents = Agents(tmp_path, tmp_path, liveness)
+    binary = agents.install("codex", "begin()\ntext(sys.stdin.read())\nfinish()\n")
+    full = {"backend": "codex", "cwd": str(tmp_path), "backend_config": {"full_access": True, "binary": binary}}
+    person = Person(YES)
+    async with Client(build_server(manager, load_settings()), mode=mode, elicitation_handler=person) as client:
+        calls = Calls(client)
+        run_id = (await calls.facts("spawn_run", prompt="one", **full))["run_id"]
+        await _ended(calls, run_id)
+        on = {"run_id": run_id, "input_message": {"role": "user", "parts": [{"type": "text", "text": "two"}]}}
+
+        person.says = DECLINED
+        assert "said no: nothing was done" in await calls.error("continue_run", **on)
+        assert person.asked[1:] == [
+            f"Let codex work in {tmp_path} with full access, unasked and without a sandbox: to go on after {run_id}?"
+        ]
+        assert [row["run_id"] for row in (await calls.facts("list_runs"))["runs"]] == [run_id]
+
+        person.says = YES
+        second = (await calls.facts("continue_run", **on))["run_id"]
+        assert (await _ended(calls, second))["result"]["final_response"] == "two"
+        assert len(person.asked) == 3
+
+
+async def _ended(calls: Calls, run_id: str) -> dict[str, Any]:
+    await calls.facts("wait_for_job", job_id=run_id, wait_s=WAIT_S)
+    run = await calls.facts("get_run", run_id=run_id)
+    assert run["status"] == "completed", run
+    return run
+
+
 # -- prompts of ComfyUI ------------------------------------------------------------------------------------------------
 
 
@@ -304,3 +345,37 @@ async def test_where_nobody_is_to_be_asked_a_restart_loses_what_it_is_forced_to(
     await Lifecycle(at_hand(server)).restart_comfyui(caller, Restart(force=True))
     assert server.agreed == [None]
     assert asked == []
+
+
+@pytest.fixture
+async def restarted(state_dir: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Simulator]:
+    """A ComfyUI that runs in its checkout, of which nothing is left whoever has restarted it."""
+    with a_checkout(tmp_path) as simulator:
+        monkeypatch.setenv("COMFYUI_PORT", str(simulator.port))
+        yield simulator
+        with another_manager(state_dir) as manager:
+            await end_all_jobs(manager)
+
+
+@ERAS
+@pytest.mark.real_process
+async def test_a_yes_restarts_comfyui_and_without_one_its_prompt_runs_on(
+    manager: JobManager, restarted: Simulator, mode: Any
+) -> None:
+    person = Person(DECLINED)
+    server = build_server(manager, load_settings())
+    with watching(restarted.pid) as (old,):
+        async with Client(server, mode=mode, elicitation_handler=person) as client:
+            calls = Calls(client)
+            prompt = (await calls.facts("comfyui_submit", workflow=stuck(), note="tea", wait_s=0))["prompt_id"]
+            wait_running(restarted, prompt)
+            assert "said no: nothing was done" in await calls.error("restart_comfyui", force=True)
+            assert not old.is_dead()
+            assert (await calls.facts("comfyui_job", prompt_id=prompt))["status"] == "in_progress"
+
+            person.says = YES
+            assert (await calls.facts("restart_comfyui", force=True))["status"] == "restarted"
+            assert old.is_dead()
+            assert (await calls.facts("comfyui_job", prompt_id=prompt))["status"] == "lost_to_restart"
+            question = f"Restart ComfyUI, and lose 1 prompt (1 running, 0 waiting), {prompt} “tea” of "
+            assert [asked[: len(question)] for asked in person.asked] == [question] * 2

@@ -180,7 +180,7 @@ class Starting:
     @property
     def later(self) -> Later:
         """What can be done with a job that goes on after the call."""
-        return Later(self._look, self._stop, self._answer, self._signs, lambda state: [state["job_id"]])
+        return Later(self._look, self._stop, self._answer, self._signs, _subjects)
 
     async def _look(self, caller: Caller, state: State) -> JobResult | Going:
         wait = wait_of(0, state["until"], state["fail_on"])
@@ -200,3 +200,8 @@ class Starting:
 
     async def _answer(self, caller: Caller, state: State, fields: dict[str, Any] | None) -> None:
         await answer(self._manager, caller, state["job_id"], fields)
+
+
+def _subjects(state: State) -> list[str]:
+    # That the job before was ended is what its restart was asked for, and its answer says so.
+    return [job_id for job_id in (state["job_id"], state["restarted_from"]) if job_id]

@@ -82,6 +82,31 @@ async def test_an_end_that_a_task_will_tell_is_not_told_before_or_after_it(
     assert "endings" not in await _told(client)
 
 
+async def test_a_job_that_is_started_again_is_a_task_that_tells_of_both(
+    client: Tasking, manager: JobManager, gate: Gate
+) -> None:
+    command = f"echo begun; read go < {gate.path}; exit 3"
+    # What has said its word is no task.
+    first = (await client.call("execute_command", command=command, until="begun", wait_s=WAIT_S))["structuredContent"]
+    task_id = await client.start("restart_job", job_id=first["job_id"], wait_s=0)
+    assert task_id != first["job_id"]
+    assert (await client.get(task_id))["status"] == "working"
+    assert (await manager.find(first["job_id"])).status == "killed"
+    assert "endings" not in await _told(client)
+    gate.open()
+    ended = await client.end(task_id)
+    facts = ended["result"]["structuredContent"]
+    assert (facts["job_id"], facts["exit_code"], facts["restarted_from"]) == (task_id, 3, first["job_id"])
+    assert "endings" not in await _told(client)
+
+    again = await client.start("restart_job", job_id=task_id, wait_s=0, command="exec sleep 600")
+    assert (await client.get(task_id))["status"] == "completed"
+    assert await client.ask("tasks/cancel", again) == {"resultType": "complete"}
+    assert (await client.end(again))["status"] == "cancelled"
+    assert (await manager.find(again)).command == "exec sleep 600"
+    assert "endings" not in await _told(client)
+
+
 async def test_an_end_that_nobody_fetches_is_told_with_an_answer_once(
     client: Tasking, manager: JobManager, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:

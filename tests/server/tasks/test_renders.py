@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,15 +12,23 @@ from typing import Any
 
 import pytest
 
+from mcp_background_job.cli.hooks.others import others
 from mcp_background_job.comfyui.batches import feeder_job
+from mcp_background_job.comfyui.reports.batch_news import subject_of
+from mcp_background_job.config import load_settings
+from mcp_background_job.core.news import Reader
+from mcp_background_job.jobdir.tasks import TaskStore
+from mcp_background_job.jobs import awaiting
 from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.server.tasks import promises
 from tests.comfyui.lifecycle.lifecycle_support import end_all_jobs
 from tests.comfyui.prompts.cancel_support import QUICK, end_of
 from tests.comfyui_simulator.nodes import graphs
 from tests.comfyui_simulator.process import Simulator
 from tests.nursery.starts import NURSERY
-from tests.patience import WAIT_S, until
+from tests.patience import PATIENCE_S, WAIT_S, until
 from tests.server.tasks.tasking import Tasking
+from tests.survival.support import another_manager
 
 pytestmark = pytest.mark.real_process
 
@@ -103,6 +112,59 @@ async def test_a_batch_is_a_task_and_a_wait_for_it_another(renders: Tasking, tmp
         facts = one["result"]["structuredContent"]
         assert (facts["batch_id"], facts["status"], facts["counts"]["succeeded"]) == (batch, "succeeded", 2)
     assert "endings" not in (await renders.call("list_jobs"))["structuredContent"]
+
+
+async def test_the_end_of_a_batch_is_left_to_its_task_by_answers_and_stop_hooks(
+    renders: Tasking, manager: JobManager, state_dir: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, tasks = tmp_path / "gate", TaskStore(manager.state.tasks)
+    batch = await renders.start("comfyui_submit", workflow=[graphs.gated(gate), graphs.gated(gate)], wait_s=0)
+    wait = await renders.start("comfyui_batch", batch_id=batch, wait_s=0.1)
+    record = tasks.find(batch)
+    assert record is not None
+    gate.touch()
+    await _over(manager, batch)
+    assert "endings" not in (await renders.call("list_jobs"))["structuredContent"]
+    with another_manager(state_dir) as others_manager:
+        async with others(others_manager, load_settings()) as found:
+            reader = Reader(record.reader, record.conversation)
+            hook = awaiting.Awaiting(others_manager, found, tasks, [reader])
+            assert await _told(hook) == []
+            assert (await renders.end(batch))["status"] == "completed"
+            assert "endings" not in (await renders.call("list_jobs"))["structuredContent"]
+            await renders.end(wait)
+            # Its client has come for it: it is no news either when nobody promises anything any more.
+            monkeypatch.setattr(awaiting, "FORGOTTEN_S", 0.0)
+            assert await _told(hook) == []
+
+
+async def test_the_end_of_a_batch_whose_client_has_forgotten_the_task_is_told_once(
+    renders: Tasking, manager: JobManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = tmp_path / "gate"
+    batch = await renders.start("comfyui_submit", workflow=[graphs.gated(gate), graphs.gated(gate)], wait_s=0)
+    gate.touch()
+    await _over(manager, batch)
+    monkeypatch.setattr(promises, "FORGOTTEN_S", 0.0)
+    (ending,) = (await renders.call("list_jobs"))["structuredContent"]["endings"]
+    assert batch in ending
+    assert (await renders.end(batch))["status"] == "completed"
+    assert "endings" not in (await renders.call("list_jobs"))["structuredContent"]
+
+
+async def _over(manager: JobManager, batch: str) -> None:
+    """Wait until a batch has ended, without being told so."""
+    subject = subject_of(batch)
+
+    async def is_over() -> bool:
+        assert manager.news.others is not None
+        return (await manager.news.others.look([subject])).items[subject] is not None
+
+    await until(is_over, "the batch has ended")
+
+
+async def _told(hook: awaiting.Awaiting) -> list[str]:
+    return await hook.told(goes_on_by_hook=False, is_wanted=lambda: True, deadline=time.monotonic() + PATIENCE_S)
 
 
 async def test_a_cancel_of_a_batch_stops_the_prompt_that_runs(
