@@ -16,6 +16,7 @@ from mcp_background_job.core.wire import to_json
 from mcp_background_job.web.calls import Calls
 from mcp_background_job.web.files import INDEX, StaticFile, static_files
 from mcp_background_job.web.guard import API, HEADERS, Guard
+from mcp_background_job.web.pictures import pictures_of
 from mcp_background_job.web.session import COOKIE_S, Sessions
 
 #: Bytes of a call: what is typed into a job, at most.
@@ -48,6 +49,7 @@ class PageApp:
                 Route(ENTER, self._enter),
                 Route(f"{_STATIC}{{path:path}}", self._static),
                 Route(f"{API}call", self._call, methods=["POST"]),
+                Route(f"{API}picture", pictures_of(calls.house.comfyui)),
             ]
         )
 

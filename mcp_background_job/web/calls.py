@@ -30,7 +30,7 @@ class Calls:
 
     def __init__(self, house: House, *, read_only: bool) -> None:
         """Takes what is looked at, and whether it may only be looked at."""
-        self._house = house
+        self.house = house
         self._read_only = read_only
 
     @cached_property
@@ -38,7 +38,7 @@ class Calls:
         """What tells pages of changes."""
         from mcp_background_job.actions.page.subjects import page_subjects  # noqa: PLC0415  see below
 
-        return Watching(page_subjects(self._house))
+        return Watching(page_subjects(self.house))
 
     @cached_property
     def _actions(self) -> dict[str, Action[Any, Any]]:
@@ -48,7 +48,7 @@ class Calls:
         from mcp_background_job.actions.page.table import page_actions  # noqa: PLC0415
         from mcp_background_job.actions.runs.table import run_actions  # noqa: PLC0415
 
-        house = self._house
+        house = self.house
         actions = (
             Action(self.about, Effects.LOOKS),
             Action(self.watching.watch, Effects.LOOKS),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from mcp_background_job.actions.action import Action
+from mcp_background_job.actions.page.comfyui_table import comfyui_page_actions
 from mcp_background_job.actions.page.house import House
 
 
-def page_actions(house: House) -> list[Action[Any, Any]]:  # noqa: ARG001  the pages' own actions come here
+def page_actions(house: House) -> list[Action[Any, Any]]:
     """Return all that only pages ask for."""
-    return []
+    return [*comfyui_page_actions(house)]

@@ -1,9 +1,58 @@
 // ComfyUI: its queue, its renders, and its process.
+import { about } from "../shared/call.js";
 import { h } from "../shared/dom.js";
+import { watch } from "../shared/watch.js";
+import { gallery } from "./gallery.js";
+import { prompt } from "./prompt.js";
+import { queue } from "./queue.js";
+import { verdict } from "./restart.js";
+import { server } from "./server.js";
+import { ticking } from "./time.js";
 
 class ComfyuiPage extends HTMLElement {
-  show() {
-    this.replaceChildren(h("h1", {}, "ComfyUI"));
+  connectedCallback() {
+    this.verdicts = new Map();
+    this.server = server();
+    this.wedges = h("div", { class: "wedges" });
+    this.queue = queue((one, facts) => this.judge(one, facts));
+    this.gallery = gallery();
+    this.one = h("div", { hidden: true });
+    this.list = h("div", {}, h("h1", {}, "ComfyUI"), this.server, this.wedges, this.queue, this.gallery);
+    this.replaceChildren(this.one, this.list);
+    this.stops = [ticking(this), watch("comfyui", {}, (facts) => this.take(facts), (error) => this.take({ reachable: false, detail: error.message }))];
+    about().then(({ read_only: only }) => this.classList.toggle("read-only", only), () => {}); // the shell says what is wrong
+  }
+
+  disconnectedCallback() {
+    this.stops.forEach((stop) => stop());
+    this.gallery.close();
+  }
+
+  show({ id, filters }) {
+    this.one.hidden = !id;
+    this.list.hidden = Boolean(id);
+    if (id) prompt(this.one, id);
+    else this.gallery.show(filters);
+  }
+
+  take(facts) {
+    this.server.take(facts);
+    this.queue.take(facts);
+    this.gallery.take(facts);
+    for (const [id, shown] of this.verdicts) {
+      if (facts.reachable && !facts.running.some((one) => one.prompt_id === id)) {
+        shown.remove();
+        this.verdicts.delete(id);
+      }
+    }
+  }
+
+  // Keeps why a prompt cannot be stopped in sight while it runs.
+  judge(one, facts) {
+    const shown = verdict(one, facts);
+    this.verdicts.get(one.prompt_id)?.remove();
+    this.verdicts.set(one.prompt_id, shown);
+    this.wedges.append(shown);
   }
 }
 

@@ -1,0 +1,175 @@
+"""What the page of ComfyUI shows of its server, its queue and its batches, and the restart that a person confirms."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import time
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from mcp_background_job.actions.action import Facts
+from mcp_background_job.actions.caller import Caller
+from mcp_background_job.actions.comfyui.lifecycle import START_S
+from mcp_background_job.actions.meant import Word
+from mcp_background_job.actions.opening import Opened
+from mcp_background_job.actions.page.subject import Cursor, Seen
+from mcp_background_job.errors import BackgroundJobError
+
+if TYPE_CHECKING:
+    from mcp_background_job.comfyui.control import ComfyUI
+    from mcp_background_job.comfyui.wire.queue_events import QueueEvents
+
+#: What no event tells is looked for so often: memory, warnings, counts of batches, and a server that comes back.
+_LOOK_S = 2.0
+
+#: Between two looks: changes come several at once. And for how long pages share one, if nothing changes.
+_PAUSE_S = 0.15
+_VALID_S = 1.0
+
+#: Batches that are shown: those that are not over, and so many others.
+_BATCHES = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """Nothing is asked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LookAtPrompt:
+    """A prompt to look at."""
+
+    prompt_id: Word
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestartAgreed:
+    """What a person agrees to.
+
+    Attributes:
+        requeue: which prompts are submitted again.
+        agreed: ids of prompts that may be lost, ``unseen`` among them for those that nobody has seen.
+    """
+
+    requeue: Literal["none", "pending", "all"] = "pending"
+    agreed: list[str] = field(default_factory=list[str])
+
+
+def cursor_of(facts: Facts) -> str:
+    """Return a cursor behind facts: it differs when they do."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+class Queue:
+    """ComfyUI's queue, as any number of pages watch it: they share one connection, and one look."""
+
+    def __init__(self, opened: Opened[ComfyUI]) -> None:
+        """Takes what returns the thing to work on, made when it is first needed."""
+        self._open = opened
+        self._events: QueueEvents | None = None
+        self._looking: asyncio.Task[Facts] | None = None
+        self._began = 0.0
+        self._seen = 0
+
+    @property
+    def changes(self) -> int:
+        """How often the queue has changed, as far as was heard."""
+        return self._events.change.count if self._events else 0
+
+    @contextlib.asynccontextmanager
+    async def keep(self, _caller: Caller, _request: Any) -> AsyncGenerator[None]:
+        """Hear of changes of the queue while a page watches."""
+        try:
+            comfyui = await self._open()
+        except BackgroundJobError:  # the settings name no server: each look says so
+            yield
+            return
+        async with comfyui.watching_queue() as events:
+            self._events = events
+            try:
+                yield
+            finally:
+                self._events = None
+
+    async def look(self, _caller: Caller, _request: Look, cursor: Cursor) -> Seen | None:
+        """Return server, queue and batches, if they differ from what the cursor has seen."""
+        facts = await asyncio.shield(self._shared())
+        now = cursor_of(facts)
+        return None if cursor == now else Seen(now, facts)
+
+    async def wait(self, _caller: Caller, _request: Any, _cursor: Cursor) -> None:
+        """Return when the queue has changed since the last look, or after a while."""
+        await self.changed(self._seen, _LOOK_S)
+
+    async def changed(self, seen: int, patience_s: float) -> None:
+        """Return when the queue has changed more often than ``seen``, or after so many seconds."""
+        if self._events is None:
+            await asyncio.sleep(patience_s)
+        else:
+            await self._events.change.beyond(seen, patience_s)
+
+    def _shared(self) -> asyncio.Task[Facts]:
+        """Return a look that has begun after the last change, and not long ago."""
+        looking = self._looking
+        is_old = time.monotonic() - self._began > _VALID_S
+        if looking is None or (looking.done() and (is_old or self.changes != self._seen)):
+            looking = self._looking = asyncio.create_task(self._look(), name="a page looks at ComfyUI")
+        return looking
+
+    async def _look(self) -> Facts:
+        from mcp_background_job.comfyui.reports import page_report
+
+        await asyncio.sleep(max(0.0, self._began + _PAUSE_S - time.monotonic()))
+        self._began, self._seen = time.monotonic(), self.changes
+        try:
+            comfyui = await self._open()
+        except BackgroundJobError as error:
+            return {"reachable": False, "why": "config", "detail": str(error)}
+        status = await comfyui.status()
+        standing = await comfyui.queue.standing()
+        batches = await comfyui.batches.views(limit=_BATCHES)
+        shown = {view.batch.batch_id for view in batches}
+        older = [view for view in status.batches if view.batch.batch_id not in shown]
+        return page_report.of_queue(status, standing, [*batches, *older])
+
+
+class Prompts:
+    """Single prompts, and what a restart would cost."""
+
+    def __init__(self, opened: Opened[ComfyUI]) -> None:
+        """Takes what returns the thing to work on, made when it is first needed."""
+        self._open = opened
+
+    async def comfyui_page_prompt(self, _caller: Caller, request: LookAtPrompt) -> Facts:
+        """One prompt: what it made, with the names of nodes, or the node, exception and traceback that ended it."""
+        from mcp_background_job.comfyui.prompts.diagnosis import advice_for
+        from mcp_background_job.comfyui.reports import page_report
+
+        comfyui = await self._open()
+        prompt = await comfyui.prompts.get(request.prompt_id)
+        failure = prompt.finished.failure if prompt.finished else None
+        cause = f"{failure.exception_type}: {failure.message}" if failure else prompt.reason
+        return page_report.of_detail(prompt, await comfyui.node_names.of(request.prompt_id), advice_for(cause))
+
+    async def comfyui_page_stake(self, _caller: Caller, _request: Look) -> Facts:
+        """What a restart of ComfyUI would end; it ends nothing."""
+        from mcp_background_job.comfyui.reports import page_report
+
+        return page_report.of_stake(await (await self._open()).lifecycle.stake())
+
+    async def comfyui_page_restart(self, caller: Caller, request: RestartAgreed) -> Facts:
+        """Restart ComfyUI, if that loses no prompts but those that are agreed."""
+        from mcp_background_job.comfyui.reports import report
+
+        outcome = await (await self._open()).lifecycle.restart(
+            client=caller.client,
+            force=True,
+            requeue=request.requeue,
+            wait_s=START_S,
+            agreed=frozenset(request.agreed),
+        )
+        return report.of_lifecycle(outcome)
