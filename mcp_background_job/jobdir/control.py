@@ -11,7 +11,7 @@ import socket
 import sys
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import StopRequest
@@ -46,11 +46,31 @@ class News:
     leader_exited: bool
 
 
+class Outlet(Protocol):
+    """What carries lines to a runner: a ``StreamWriter``, or what stands for one."""
+
+    def write(self, data: bytes) -> None:
+        """Take bytes to be carried."""
+        ...
+
+    async def drain(self) -> None:
+        """Wait while too much is waiting."""
+        ...
+
+    def close(self) -> None:
+        """Hang up."""
+        ...
+
+    async def wait_closed(self) -> None:
+        """Wait until that is done."""
+        ...
+
+
 class RunnerClient:
     """One connection to a runner. Its end, without an answer, is the end of the job."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Use ``over``."""
+    def __init__(self, reader: asyncio.StreamReader, writer: Outlet) -> None:
+        """Takes both ways of the connection; see ``over`` too."""
         self._reader = reader
         self._writer = writer
 
@@ -98,7 +118,7 @@ class RunnerClient:
         Raises:
             RunnerTimeoutError: it did not answer.
         """
-        return await self._ask({"op": "stop", **vars(request)}) is not None
+        return await self.ask({"op": "stop", **vars(request)}) is not None
 
     async def outcome_of_stop(self) -> list[int]:
         """Wait for the end of a job that was asked to stop; returns processes that survive SIGKILL, if any."""
@@ -111,24 +131,29 @@ class RunnerClient:
 
     async def signal(self, number: int) -> bool:
         """Signal the command's process group, as a terminal would; returns whether the command is still there."""
-        answer = await self._ask({"op": "signal", "number": number})
+        answer = await self.ask({"op": "signal", "number": number})
         return answer is not None and bool(answer["ok"])
 
     async def signal_handlers(self, number: int) -> dict[str, Any] | None:
         """Signal the processes of the job that handle a signal; returns the answer, ``None`` if the job is over."""
-        return await self._ask({"op": "signal_handlers", "number": number})
+        return await self.ask({"op": "signal_handlers", "number": number})
 
     async def send_input(self, data: bytes, *, eof: bool) -> dict[str, Any] | None:
         """Write to the job's stdin; returns the runner's answer, ``None`` if the job is over."""
-        return await self._ask({"op": "input", "data": base64.b64encode(data).decode(), "eof": eof})
+        return await self.ask({"op": "input", "data": base64.b64encode(data).decode(), "eof": eof})
 
-    async def _ask(self, request: dict[str, object]) -> dict[str, Any] | None:
+    async def ask(self, request: dict[str, object], timeout_s: float = ANSWER_TIMEOUT_S) -> dict[str, Any] | None:
+        """Ask something; returns the answer, ``None`` if the job is over.
+
+        Raises:
+            RunnerTimeoutError: none came within so many seconds.
+        """
         try:
-            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            async with asyncio.timeout(timeout_s):
                 await self._send(request)
                 return await self._receive()
         except TimeoutError as error:
-            raise RunnerTimeoutError(f"no answer within {ANSWER_TIMEOUT_S:g} s") from error
+            raise RunnerTimeoutError(f"no answer within {timeout_s:g} s") from error
 
     async def _send(self, request: dict[str, object]) -> None:
         self._writer.write(_line(request))

@@ -36,6 +36,8 @@ def holder(job: JobDir) -> str:
     try:
         with open(job.claim, "rb") as file:
             facts = json.loads(file.read())
+        if facts.get("withdrawn"):
+            return "whoever withdrew it"
         return f"job {facts['native_id']} of the cluster, on {facts['node']}"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return "another one"

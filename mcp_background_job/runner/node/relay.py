@@ -13,10 +13,9 @@ import os
 import select
 import socket
 
+from mcp_background_job.jobdir.address import GREETING
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import write_all
-
-GREETING = b"mcp-bg-relay 1"
 
 _READ_SIZE = 65536
 

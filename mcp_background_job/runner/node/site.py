@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import struct
+import sys
 import time
 
 from mcp_background_job.core.states import Outcome
@@ -55,7 +56,9 @@ class Node(Site):
         """Listen in the kernel's own room of names, since the job's directory may be no place for sockets."""
         name = f"mcp-bg-{job.job_id}-{os.urandom(8).hex()}"
         doors: list[control.Door] = [LocalDoor(_listening(socket.AF_UNIX, f"\0{name}"))]
-        address: dict[str, object] = {"node": self._node, "host": os.uname().nodename, "socket": name}
+        # A relay is started from elsewhere, with the interpreter and the package that are known to work here.
+        argv = [sys.executable, os.path.abspath(sys.argv[0])]
+        address: dict[str, object] = {"node": self._node, "host": os.uname().nodename, "socket": name, "argv": argv}
         if self._tcp:
             from mcp_background_job.runner.node.tcp import TcpDoor  # noqa: PLC0415  hashlib, for those who want it
 

@@ -7,29 +7,22 @@ answer back to where it came from. What is said afterwards is neither hidden nor
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
-import os
 import socket
 from typing import Any, cast
 
+from mcp_background_job.jobdir.address import CLIENT, RUNNER, is_proof, nonce, proof
 from mcp_background_job.runner import control
-
-RUNNER, CLIENT = "runner", "client"
 
 #: So many may be on the way to prove themselves. Who comes beyond that takes the place of the oldest: a stranger that
 #: says nothing keeps nobody out.
 _MAX_UNPROVED = 16
 
-#: Numbers that nobody has used before, and what a client's may be long.
-_NONCE = 32
+#: Characters of a number that a client has never used before.
+_LEAST_NONCE, _MOST_NONCE = 32, 64
+
+#: Nobody needs a longer line to prove itself.
 _MAX_LINE = 512
-
-
-def proof(token: bytes, who: str, client_nonce: str, runner_nonce: str) -> str:
-    """Return what one side shows the other."""
-    return hmac.new(token, f"{who} {client_nonce} {runner_nonce}".encode(), hashlib.sha256).hexdigest()
 
 
 class TcpDoor(control.Door):
@@ -87,19 +80,17 @@ class GuardedConnection(control.Connection):
             if not self._is_next_step(lines.pop(0)):
                 super().send(error="refused: this is not the job, or not the token of its address.json")
                 return None
-        # Nobody needs a long line to prove itself.
         return lines if self._is_proved or len(self._unread) <= _MAX_LINE else None
 
     def _is_next_step(self, line: bytes) -> bool:
         said = _parsed(line)
         if not self._expected:
-            nonce = os.urandom(_NONCE).hex()
-            theirs = said.get("hello")
-            if not isinstance(theirs, str) or not _NONCE <= len(theirs) <= 2 * _NONCE:
+            ours, theirs = nonce(), said.get("hello")
+            if not isinstance(theirs, str) or not _LEAST_NONCE <= len(theirs) <= _MOST_NONCE:
                 return False
-            self._expected = proof(self._token, CLIENT, theirs, nonce)
-            return super().send(nonce=nonce, proof=proof(self._token, RUNNER, theirs, nonce))
-        self._is_proved = hmac.compare_digest(self._expected.encode(), str(said.get("proof")).encode())
+            self._expected = proof(self._token, CLIENT, theirs, ours)
+            return super().send(nonce=ours, proof=proof(self._token, RUNNER, theirs, ours))
+        self._is_proved = is_proof(said.get("proof"), self._expected)
         return self._is_proved and self.send(ok=True)
 
 

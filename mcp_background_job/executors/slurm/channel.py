@@ -1,0 +1,172 @@
+"""Connections to runners on other machines, by either way: a relay that Slurm starts beside the job, or TCP.
+
+A relay costs a third of a second and 4 MB on the node, and asks the controller of the cluster. So one serves all who
+talk to a job, and is kept for a while when the last of them has hung up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Protocol
+
+from mcp_background_job.errors import CorruptRecordError
+from mcp_background_job.executors import lanes
+from mcp_background_job.executors.slurm import tcp
+from mcp_background_job.executors.slurm.relay import Relay
+from mcp_background_job.jobdir import address, records
+from mcp_background_job.jobdir.address import Address
+from mcp_background_job.jobdir.control import NoRunnerError, Outlet, RunnerClient, RunnerTimeoutError
+from mcp_background_job.jobdir.layout import JobDir
+from mcp_background_job.jobdir.records import Exit
+
+#: For so long a relay is kept that nobody uses: a model that looks at a job often looks again within this time.
+KEPT_S = 30.0
+
+#: Asked of a runner to find out that it is there: nothing of its log.
+_NOTHING: dict[str, object] = {"op": "read", "offset": 0, "limit": 0}
+
+EndWasTold = Callable[[str, Exit], None]
+
+
+class Srun(Protocol):
+    """What of the commands of Slurm is needed here."""
+
+    @property
+    def control(self) -> str:
+        """Which way is taken: ``srun`` or ``tcp``."""
+        ...
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of Slurm's programs."""
+        ...
+
+    def srun(self, native_id: str, argv: Sequence[str]) -> list[str]:
+        """Return the command line that runs a program beside a job, on its node."""
+        ...
+
+
+class Channels:
+    """All connections of this process to runners on nodes."""
+
+    def __init__(self, commands: Srun, end_was_told: EndWasTold, *, kept_s: float = KEPT_S) -> None:
+        """Takes Slurm's commands, and what is to be told of ends that runners have told."""
+        self._commands = commands
+        self._end_was_told = end_was_told
+        self._kept_s = kept_s
+        self._starting: dict[str, asyncio.Task[Relay]] = {}
+        self._relays: dict[str, Relay] = {}
+        self._open: Counter[str] = Counter()
+
+    async def connect(self, job: JobDir, native_id: str) -> NodeClient:
+        """Connect to a job's runner.
+
+        Raises:
+            NoRunnerError: none is there: it has not begun to listen, or it is over.
+            RunnerTimeoutError: no way leads to it.
+        """
+        where = await lanes.look(address.read, job)
+        if where is None:
+            raise NoRunnerError(f"{job.address} does not say where the runner is")
+        if self._commands.control == "tcp" and where.port is not None:
+            return self._client(job.job_id, *await tcp.connect(where, where.port))
+        relay = await self._relay(job, where, native_id)
+        client = self._client(job.job_id, *relay.open())
+        try:
+            answer = await client.ask(_NOTHING)
+        except BaseException:
+            await client.hang_up()
+            raise
+        if answer is None:  # what the relay cannot reach hangs up at once, and so does a runner at its end
+            await client.hang_up()
+            raise NoRunnerError(f"the runner of job {job.job_id} on {where.node} does not listen any more")
+        return client
+
+    def is_open(self, job_id: str) -> bool:
+        """Tell whether the end of a job would be noticed here: somebody talks to it, or has just done so."""
+        return self._open[job_id] > 0 or (job_id in self._relays and not self._relays[job_id].is_over)
+
+    async def close(self) -> None:
+        """Hang up on all."""
+        for task in list(self._starting.values()):
+            task.cancel()
+        await asyncio.gather(*self._starting.values(), return_exceptions=True)
+        await asyncio.gather(*(relay.close() for relay in self._relays.values()))
+        self._relays.clear()
+
+    def _client(self, job_id: str, reader: asyncio.StreamReader, writer: Outlet) -> NodeClient:
+        def hung_up() -> None:
+            self._open[job_id] -= 1
+            self._open += Counter()  # keeps what is positive
+
+        self._open[job_id] += 1
+        return NodeClient(reader, writer, lambda record: self._end_was_told(job_id, record), hung_up)
+
+    async def _relay(self, job: JobDir, where: Address, native_id: str) -> Relay:
+        """Return the relay to a job; whoever comes while it is being started waits for the same."""
+        relay = self._relays.get(job.job_id)
+        if relay is not None and not relay.is_over:
+            return relay
+        task = self._starting.get(job.job_id)
+        if task is None:
+            task = self._starting[job.job_id] = asyncio.create_task(self._start(job, where, native_id))
+            task.add_done_callback(lambda _: self._starting.pop(job.job_id, None))
+        # Whoever is cancelled leaves it to the others; it is kept for a while even if there are none.
+        return await asyncio.shield(task)
+
+    async def _start(self, job: JobDir, where: Address, native_id: str) -> Relay:
+        interpreter, package = where.argv
+        argv = self._commands.srun(native_id, [interpreter, "-I", "-S", package, "--relay", job.path])
+        relay = await Relay.start(argv, self._commands.environment, kept_s=self._kept_s)
+        self._relays[job.job_id] = relay
+        return relay
+
+
+class NodeClient(RunnerClient):
+    """One connection to a runner on a node, which says how its job ended before it hangs up."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: Outlet, told: Callable[[Exit], None], hung_up: Callable[[], None]
+    ) -> None:
+        """Takes the connection, what is to be told of the end, and of our hanging up."""
+        super().__init__(reader, writer)
+        self._told = told
+        self._hung_up = hung_up
+        self._is_ended = False
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Hang up."""
+        self._hung_up()
+        await super().__aexit__(kind, error, trace)
+
+    async def hang_up(self) -> None:
+        """Hang up on what was never entered."""
+        await self.__aexit__(None, None, None)
+
+    async def outcome_of_stop(self) -> list[int]:
+        """Wait for the end of a job that was asked to stop; returns processes that survive SIGKILL, if any.
+
+        Raises:
+            RunnerTimeoutError: the connection broke before the runner told how the job ended: it may be alive.
+        """
+        survivors = await super().outcome_of_stop()
+        if not survivors and not self._is_ended:
+            raise RunnerTimeoutError("the connection to the runner broke before it had told how the job ended")
+        return survivors
+
+    async def _receive(self) -> dict[str, Any] | None:
+        answer = await super()._receive()
+        if answer is None or "ended" not in answer:
+            return answer
+        self._is_ended = True
+        try:
+            self._told(records.decode(Exit, json.dumps(answer["ended"]).encode(), "what the runner has told"))
+        except CorruptRecordError:
+            return None  # of a newer release: its exit record will say the same
+        return None
