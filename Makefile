@@ -108,7 +108,7 @@ coverage: $(READY)  ## with branches, processes that the tests start included
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --skip-covered --show-missing
 
-bench: $(READY)  ## measure against the bars, and write docs/benchmarks.md
+bench: $(READY)  ## measure against the bars, and write docs/explanation/benchmarks.md
 	$(BIN)/python -m bench --write $(if $(PEER),--peer "$(PEER)")
 
 plugin: $(READY)  ## write the files of plugin/ anew, from their table

@@ -1,4 +1,4 @@
-"""``python -m bench``: measure, print a table, and with ``--write`` write ``docs/benchmarks.md``."""
+"""``python -m bench``: measure, print a table, and with ``--write`` write ``docs/explanation/benchmarks.md``."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--peer", metavar="CMD", help="a stdio MCP server to measure against instead of the floor one")
     parser.add_argument("--only", metavar="NAME", action="append", choices=MEASUREMENTS, help=", ".join(MEASUREMENTS))
     parser.add_argument("--quick", action="store_true", help="fewer samples and smaller sizes: a trial, no record")
-    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
+    parser.add_argument("--write", action="store_true", help="write docs/explanation/benchmarks.md")
     arguments = parser.parse_args()
     if arguments.write and (arguments.quick or arguments.only):
         parser.error("--write takes a whole run: leave out --quick and --only")

@@ -1,4 +1,4 @@
-"""Shows the figures: as a table in the terminal, and as ``docs/benchmarks.md``."""
+"""Shows the figures: as a table in the terminal, and as ``docs/explanation/benchmarks.md``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.figures import Figure
 
-_DOCUMENT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+_DOCUMENT = Path(__file__).parent.parent / "docs" / "explanation" / "benchmarks.md"
 _COLUMNS = ("What", "Floor", "Ours", "Ratio or figure", "Bar", "Kept")
 _PACKAGES = ("mcp-background-job", "fastmcp", "mcp", "pydantic", "psutil")
 

@@ -24,6 +24,7 @@ from mcp_background_job.core.comfyui.submission import End, Stage, Submission
 from mcp_background_job.core.run import Backend, EventType, RunStatus
 from mcp_background_job.core.states import STATUSES
 from mcp_background_job.core.waiting import Why
+from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.jobdir.layout import JobDir, RunDir, StateDir
 from mcp_background_job.jobdir.records import Exit, Spec, Status
 from mcp_background_job.jobs.request import COMMAND_FILE, STDIN_FILE
@@ -33,34 +34,63 @@ from tests.server.test_tool_list import COMFYUI_TOOLS, JOB_TOOLS, RUN_TOOLS
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
-RUNS = (ROOT / "docs" / "reference" / "runs.md").read_text()
-JOBS = (ROOT / "docs" / "reference" / "jobs.md").read_text()
+REFERENCE = ROOT / "docs" / "reference"
+RUNS, JOBS, TOOLS, SETTINGS, COMMANDS, STATUSES_AND_ERRORS = (
+    (REFERENCE / f"{page}.md").read_text() for page in ("runs", "jobs", "tools", "settings", "command-line", "statuses")
+)
 BACKENDS: tuple[str, ...] = get_args(Backend)
-FORMAT = (ROOT / "docs" / "reference" / "state-directory.md").read_text()
+FORMAT = (REFERENCE / "state-directory.md").read_text()
 
+#: What people read: all pages, and the files beside the README.
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 _JOURNAL = FORMAT.split("## comfyui.sqlite3")[1]
 
 
-def _first_column(section: str) -> list[str]:
-    body = README.split(f"\n## {section}\n")[1].split("\n## ")[0]
-    return re.findall(r"^\| `([^`]+)`", body, re.MULTILINE)
+def _first_column(page: str) -> list[str]:
+    return re.findall(r"^\| `([^`]+)`", page, re.MULTILINE)
 
 
-def test_the_readme_lists_exactly_the_tools_that_there_are() -> None:
-    assert sorted(_first_column("Tools")) == sorted(JOB_TOOLS + COMFYUI_TOOLS + RUN_TOOLS)
+def test_the_readme_can_be_read_in_one_go() -> None:
+    assert len(README.splitlines()) <= 150
 
 
-def test_the_readme_lists_exactly_the_settings_that_there_are() -> None:
+def test_the_reference_lists_exactly_the_tools_that_there_are() -> None:
+    assert sorted(_first_column(TOOLS)) == sorted(JOB_TOOLS + COMFYUI_TOOLS + RUN_TOOLS)
+
+
+def test_the_readme_names_only_tools_that_there_are_and_counts_the_others() -> None:
+    rows = dict(re.findall(r"^\| (jobs|comfyui|runs) \| (.*) \|$", README, re.MULTILINE))
+    for group, there in (("jobs", JOB_TOOLS), ("comfyui", COMFYUI_TOOLS), ("runs", RUN_TOOLS)):
+        named = re.findall(r"`([^`]+)`", rows[group])
+        more = re.search(r"and (\d+) more", rows[group])
+        assert set(named) <= set(there)
+        assert len(named) + int(more[1] if more else 0) == len(there)
+
+
+def test_the_reference_lists_exactly_the_settings_that_there_are() -> None:
     there = [
         variable_of(setting.name, kind) for kind in (Settings, ComfyUISettings) for setting in dataclasses.fields(kind)
     ]
-    assert sorted(_first_column("Settings")) == sorted(there)
+    assert sorted(_first_column(SETTINGS)) == sorted(there)
+    assert set(re.findall(r"^\| `([A-Z_]+)`", README, re.MULTILINE)) <= set(there)
 
 
 @pytest.mark.parametrize("status", STATUSES)
-def test_the_readme_explains_every_status(status: str) -> None:
-    assert f"`{status}`" in README
+def test_the_reference_explains_every_status(status: str) -> None:
+    assert f"`{status}`" in STATUSES_AND_ERRORS
+
+
+def _codes(error: type[BackgroundJobError]) -> set[str]:
+    return {error.code}.union(*(_codes(kind) for kind in error.__subclasses__()))
+
+
+def test_the_reference_lists_exactly_the_error_codes_that_there_are() -> None:
+    table = STATUSES_AND_ERRORS.split("## Error codes")[1]
+    codes = [
+        code for cell in re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE) for code in re.findall(r"`(\w+)`", cell)
+    ]
+    assert sorted(codes) == sorted(_codes(BackgroundJobError))
 
 
 @functools.cache
@@ -71,11 +101,15 @@ def _help_of(*command: str) -> str:
     return written.getvalue()
 
 
-def test_the_readme_names_only_commands_that_exist() -> None:
-    commands = set(re.findall(r"^  ([a-z]+): ", _help_of(), re.MULTILINE))
-    named = set(re.findall(r"^mcp-background-job ([a-z]+)", README, re.MULTILINE))
-    assert named
-    assert named <= commands
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_names_only_commands_and_options_that_exist(page: Path) -> None:
+    for line in re.findall(r"^(?:\$ |export .*\n)?mcp-background-job ([a-z].*)$", page.read_text(), re.MULTILINE):
+        words = line.split(" -- ")[0].split("#")[0].split()
+        command = words[:2] if words[0] in GROUPS else words[:1]
+        known = _help_of(*command[:-1])
+        assert re.search(rf"^  {command[-1]}: ", known, re.MULTILINE), line
+        for option in re.findall(r" (--[a-z][a-z-]*)", f" {' '.join(words)}"):
+            assert option in _help_of(*command), line
 
 
 GROUPS = {
@@ -92,27 +126,29 @@ def _commands_of(*group: str) -> list[str]:
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_the_readme_lists_exactly_the_commands_of_a_group(group: str) -> None:
+def test_the_reference_lists_exactly_the_commands_of_a_group(group: str) -> None:
     commands = _commands_of(group)
     commands += [f"{sub} {command}" for sub in SUBGROUPS[group] for command in _commands_of(group, sub)]
-    rows = [re.match(rf"{group}( [a-z-]+)+", row) for row in _first_column("At the terminal")]
+    rows = [re.match(rf"{group}( [a-z-]+)+", row) for row in _first_column(COMMANDS)]
     assert sorted(row[0] for row in rows if row) == sorted(f"{group} {command}" for command in commands)
     assert set(GROUPS[group]) == set(commands)
 
 
-def test_the_readme_lists_no_other_commands() -> None:
-    assert {row.split()[0] for row in _first_column("At the terminal")} == set(GROUPS)
+def test_the_reference_lists_exactly_the_other_commands() -> None:
+    rows = re.findall(r"`([^`]+)`", " ".join(re.findall(r"^\| (`[^|]+) \|", COMMANDS, re.MULTILINE)))
+    there = set(re.findall(r"^  ([a-z]+): ", _help_of(), re.MULTILINE))
+    assert {row.split()[0] for row in rows} == there
 
 
 @pytest.mark.parametrize("command", [f"{group} {name}" for group, names in GROUPS.items() for name in names])
-def test_the_readme_explains_every_option_of_a_command(command: str) -> None:
+def test_the_reference_explains_every_option_of_a_command(command: str) -> None:
     options = set(re.findall(r"^  (--[a-z-]+)", _help_of(*command.split()), re.MULTILINE)) - {"--json"}
-    row = next(line for line in README.splitlines() if re.match(rf"\| `{command}( [^a-z]|`)", line))
+    row = next(line for line in COMMANDS.splitlines() if re.match(rf"\| `{command}( [^a-z]|`)", line))
     assert options == set(re.findall(r"--[a-z]+[a-z-]*", row))
 
 
-def test_the_readme_has_the_exit_codes_of_the_help() -> None:
-    rows = re.findall(r"^\| (\d+) \|", README, re.MULTILINE)
+def test_the_reference_has_the_exit_codes_of_the_help_of_comfyui() -> None:
+    rows = re.findall(r"^\| (\d+) \|", COMMANDS, re.MULTILINE)
     assert rows == re.findall(r"^\* (\d+): ", COMFYUI_TABLE, re.MULTILINE)
 
 
@@ -199,12 +235,20 @@ def test_the_reference_names_everything_that_ends_a_wait(why: str) -> None:
     assert f"`{why}`" in JOBS or f"why: {why}`" in JOBS
 
 
-def test_the_reference_of_jobs_names_only_commands_that_exist() -> None:
-    named = set(re.findall(r"^mcp-background-job ([a-z]+)", JOBS, re.MULTILINE))
-    assert named
-    assert named <= set(re.findall(r"^  ([a-z]+): ", _help_of(), re.MULTILINE))
+def _anchor(heading: str) -> str:
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
-def test_links_of_the_readme_lead_somewhere() -> None:
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_of_a_page_lead_somewhere(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\((?!http)([^)#]*)(?:#([^)]+))?\)", page.read_text()):
+        there = page.parent / target if target else page
+        assert there.exists(), target
+        if anchor:
+            assert anchor in map(_anchor, re.findall(r"^#+ (.*)$", there.read_text(), re.MULTILINE)), anchor
+
+
+def test_every_page_is_reached_from_the_index() -> None:
+    index = (ROOT / "docs" / "index.md").read_text()
+    for page in ROOT.glob("docs/*/*.md"):
+        assert f"({page.parent.name}/{page.name})" in index, page

@@ -59,9 +59,9 @@ def test_a_skill_says_what_it_is_and_names_tools_that_there_are(path: Path) -> N
     assert known["name"] == path.parent.name
     assert 0 < len(known["description"]) <= 1024
     assert len(body.splitlines()) < 60
-    readme = (ROOT / "README.md").read_text()
+    reference = (ROOT / "docs" / "reference" / "tools.md").read_text()
     for tool in re.findall(r"`(\w+_\w+)\(", body):
-        assert f"| `{tool}` |" in readme
+        assert f"| `{tool}` |" in reference
 
 
 def test_the_entry_of_the_registry_points_at_a_file_of_a_release() -> None:

@@ -1,6 +1,6 @@
 """Hashes a file while it is received and written, in a thread of its own: all three let go of the interpreter.
 
-So they overlap where there are processors for it; what it comes to is in ``docs/benchmarks.md``.
+So they overlap where there are processors for it; what it comes to is in ``docs/explanation/benchmarks.md``.
 """
 
 from __future__ import annotations
