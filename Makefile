@@ -28,7 +28,7 @@ FRONT_END := $(VENV)/front-end
 # What drives a browser, and what judges whether everybody can use a page.
 WEB := $(VENV)/web
 
-.PHONY: plugin demo demo-comfyui test pytest test-agents test-conformance test-clients test-front-end test-web check rules types nightly bench format lock clean
+.PHONY: plugin demo demo-comfyui test pytest test-agents test-conformance test-clients test-front-end test-web test-cluster check rules types nightly bench format lock clean
 
 demo: $(READY)  ## see it work: about half a minute
 	$(BIN)/mcp-background-job demo
@@ -65,6 +65,15 @@ $(WEB): Makefile | $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $@ --upgrade \
 		playwright==1.55.0 axe-playwright-python==0.1.8
 	@touch $@
+
+# Slurm, from Debian's packages. Where they cannot be had, the tests say what is missing.
+SLURM := slurmctld slurmd slurm-client munge
+
+test-cluster: $(READY)  ## a real Slurm with three nodes on loopback, as root and as an ordinary user: installs 60 MB; three minutes
+	@dpkg -s $(SLURM) >/dev/null 2>&1 || apt-get install -y --no-install-recommends $(SLURM) \
+		|| (apt-get update && apt-get install -y --no-install-recommends $(SLURM)) \
+		|| echo "these packages cannot be installed: $(SLURM)" >&2
+	$(BIN)/python -m tests.cluster
 
 test-conformance: $(CONFORMANCE) $(INSPECTOR)  ## the official conformance suite of MCP, and MCP Inspector: installs 350 MB with npm; two minutes
 	CONFORMANCE=$(CONFORMANCE) INSPECTOR=$(abspath $(INSPECTOR)) $(BIN)/python -m pytest -m conformance tests/conformance

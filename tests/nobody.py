@@ -40,13 +40,13 @@ class Nobody:
 
     def __init__(self, home: Path, interpreter: str) -> None:
         self.home = home
-        self._command = [*_as_nobody(), interpreter, "-I", "-c"]
+        self._interpreter = interpreter
 
     def start(self, code: str, *arguments: str) -> subprocess.Popen[str]:
         """Run code that finds the project and its packages; stdin and stdout are ours."""
         environment = {"HOME": str(self.home), "PATH": os.defpath, "MCP_BG_STATE_DIR": str(self.home / "state")}
         return subprocess.Popen(
-            [*self._command, _PATHS + code, *arguments],
+            [*python_as_nobody(self._interpreter, code), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -62,17 +62,22 @@ class Nobody:
         return printed
 
 
+def python_as_nobody(interpreter: str, code: str) -> list[str]:
+    """Return the command line for code that finds the project and its packages, and runs as that user."""
+    return [*_as_nobody(), interpreter, "-I", "-c", _PATHS + code]
+
+
 def _as_nobody() -> list[str]:
     if os.getuid() != 0:
         return []  # this user is as good as any
     return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
 
 
-def _interpreter() -> str | None:
+def find_interpreter() -> str | None:
     """Return an interpreter that this user may execute, and that can load what the project needs."""
     for interpreter in _INTERPRETERS:
         try:
-            command = [*_as_nobody(), interpreter, "-I", "-c", f"{_PATHS}{_TRY}"]
+            command = python_as_nobody(interpreter, _TRY)
             if subprocess.run(command, check=False, stderr=subprocess.DEVNULL, cwd="/").returncode == 0:
                 return interpreter
         except FileNotFoundError:
@@ -83,7 +88,7 @@ def _interpreter() -> str | None:
 @pytest.fixture(scope="session")
 def interpreter_of_nobody() -> str:
     """An interpreter for ``nobody``."""
-    found = _interpreter()
+    found = find_interpreter()
     if found is None:
         pytest.skip("no other user can be had here, or can run the project")
     return found

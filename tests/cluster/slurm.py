@@ -1,0 +1,204 @@
+"""A whole Slurm on this machine, on loopback: munge, a controller and some nodes, as whoever runs this.
+
+Every daemon stays in the foreground, is a child of ours and is ended by its pid.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.conftest import processes_of, wait_for_end_of
+from tests.patience import PATIENCE_S, wait_until
+
+#: What has to be installed, by the names of Debian's packages, and the program that tells whether it is.
+PACKAGES = {"slurmctld": "slurmctld", "slurmd": "slurmd", "slurm-client": "sbatch", "munge": "munged"}
+
+#: Debian keeps daemons where users have no PATH.
+PATH = f"/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin:{os.defpath}"
+
+#: Seconds between Slurm's SIGTERM and its SIGKILL, the shortest that sites have; and without a word of a node, after
+#: which Slurm takes it for dead.
+KILL_WAIT_S = 5
+NODE_DEAD_S = 10
+
+_CONFIGURATION = """\
+ClusterName=tests
+SlurmctldHost=localhost
+SlurmUser={user}
+SlurmdUser={user}
+AuthInfo=socket={munge}/socket
+SlurmctldPort={port}
+StateSaveLocation={directory}/state
+SlurmdSpoolDir={directory}/spool/%n
+SlurmctldPidFile={directory}/run/controller.pid
+SlurmdPidFile={directory}/run/%n.pid
+SlurmctldLogFile={directory}/log/controller
+SlurmdLogFile={directory}/log/%n
+CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,bf_interval=1
+SlurmdTimeout={node_dead}
+KillWait={kill_wait}
+MinJobAge=3600
+ReturnToService=2
+MpiDefault=none
+MailProg=/bin/true
+GresTypes=gpu
+SlurmdParameters=config_overrides
+{nodes}
+PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+"""
+
+_NODE = "NodeName={name} NodeHostname=localhost NodeAddr=127.0.0.1 Port={port} CPUs=8 Gres=gpu:1"
+
+
+def missing() -> list[str]:
+    """The packages that are not installed."""
+    return [package for package, program in PACKAGES.items() if not shutil.which(program, path=PATH)]
+
+
+class Slurm:
+    """A cluster.
+
+    Attributes:
+        directory: where all of it lies; nodes see it too.
+        environment: what clients need to find it.
+        nodes: the names of its nodes.
+    """
+
+    def __init__(self, nodes: Sequence[str] = ("n1", "n2", "n3")) -> None:
+        """Writes its configuration; ``start`` starts it."""
+        # A path of its own: pytest's may be longer than a socket address can hold.
+        self.directory = Path(tempfile.mkdtemp(prefix="slurm-", dir="/tmp"))
+        self.directory.chmod(0o755)  # munge demands that nobody else can write there, and that all can enter
+        self.nodes = tuple(nodes)
+        self.environment = {"PATH": PATH, "SLURM_CONF": str(self.directory / "slurm.conf")}
+        self._daemons: dict[str, subprocess.Popen[bytes]] = {}
+        #: What starts the daemon of a node, before its own command line.
+        self.wrappers: dict[str, list[str]] = {}
+        self._configure()
+
+    def _configure(self) -> None:
+        for name in ("state", "log", "run", "devices", "munge", *(f"spool/{node}" for node in self.nodes)):
+            (self.directory / name).mkdir(parents=True)
+        self._munge.chmod(0o755)
+        (self._munge / "key").write_bytes(os.urandom(1024))
+        (self._munge / "key").chmod(0o400)
+        gpus: list[str] = []
+        for number, node in enumerate(self.nodes):
+            device = self.directory / "devices" / f"nvidia{number}"
+            device.symlink_to("/dev/null")
+            gpus.append(f"NodeName={node} Name=gpu File={device}\n")
+        (self.directory / "gres.conf").write_text("".join(gpus))
+        controller, *ports = _free_ports(1 + len(self.nodes))
+        nodes = [_NODE.format(name=name, port=port) for name, port in zip(self.nodes, ports, strict=True)]
+        (self.directory / "slurm.conf").write_text(
+            _CONFIGURATION.format(
+                user=pwd.getpwuid(os.getuid()).pw_name,
+                directory=self.directory,
+                munge=self._munge,
+                port=controller,
+                node_dead=NODE_DEAD_S,
+                kill_wait=KILL_WAIT_S,
+                nodes="\n".join(nodes),
+            )
+        )
+
+    @property
+    def _munge(self) -> Path:
+        return self.directory / "munge"
+
+    def start(self) -> None:
+        """Start all of it, and wait until its nodes take jobs."""
+        files = [f"--{what}-file={self._munge / what}" for what in ("key", "pid", "log", "seed")]
+        self._start("munge", ["munged", "--foreground", "--force", f"--socket={self._munge}/socket", *files])
+        wait_until((self._munge / "socket").exists, "the socket of munge")
+        self.start_controller()
+        for node in self.nodes:
+            self.start_node(node)
+        self.wait_for_nodes()
+
+    def start_controller(self) -> None:
+        """Start the controller, which goes on where it was."""
+        self._start("controller", ["slurmctld", "-D"])
+
+    def start_node(self, node: str) -> None:
+        """Start the daemon of a node."""
+        self._start(node, [*self.wrappers.get(node, []), "slurmd", "-D", "-N", node])
+
+    def wait_for_nodes(self) -> None:
+        """Wait until every node is up."""
+        wait_until(lambda: self._state_of_nodes().count("idle") == len(self.nodes), f"nodes: {self._state_of_nodes()}")
+
+    def kill(self, daemon: str) -> None:
+        """Have ``controller`` or a node die at once."""
+        process = self._daemons.pop(daemon)
+        process.kill()
+        process.wait(PATIENCE_S)
+
+    def run(self, *argv: str) -> str:
+        """Run one of Slurm's programs; returns what it prints."""
+        done = subprocess.run(
+            argv, env=self.environment, capture_output=True, text=True, timeout=PATIENCE_S, check=True
+        )
+        return done.stdout.strip()
+
+    def state_of(self, native_id: str) -> str:
+        """What Slurm says of a job, in its word."""
+        return self.run("squeue", "-h", "-t", "all", "-j", native_id, "-o", "%T")
+
+    def wait_for_state(self, native_id: str, *states: str) -> None:
+        """Wait until Slurm says one of these of a job."""
+        wait_until(lambda: self.state_of(native_id) in states, f"job {native_id} {states}")
+
+    def _state_of_nodes(self) -> list[str]:
+        argv = ["sinfo", "-h", "-N", "-o", "%T"]
+        asked = subprocess.run(
+            argv, env=self.environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+        )
+        return asked.stdout.split()
+
+    def stop(self) -> None:
+        """End it, with the jobs that it has; nothing of it is left."""
+        if "controller" in self._daemons:
+            with contextlib.suppress(subprocess.CalledProcessError):
+                self.run("scancel", "-u", pwd.getpwuid(os.getuid()).pw_name)
+                wait_until(lambda: not self.run("squeue", "-h", "-o", "%i"), "the end of all jobs")
+        for process in reversed(self._daemons.values()):  # munge last: the others prove with it who they are
+            process.send_signal(signal.SIGTERM)
+            process.wait(PATIENCE_S)
+        self._daemons.clear()
+        left = wait_for_end_of(processes_of(str(self.directory)))
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(self.directory)
+        assert not left, f"processes of Slurm were left behind, and have been killed: {left}"
+
+    def _start(self, name: str, argv: list[str]) -> None:
+        with (self.directory / "log" / f"{name}.out").open("ab") as log:
+            self._daemons[name] = subprocess.Popen(
+                argv, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
