@@ -24,6 +24,7 @@ from mcp_background_job.jobs.indexing.trust import Trust
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.news import Several
 from mcp_background_job.jobs.waiting.wait import WaitRequest
+from mcp_background_job.server.chat.stage import Stage
 from mcp_background_job.server.context import Callers
 from mcp_background_job.server.fastmcp_names import AuthProvider, Completion, FastMCP, Tool
 from mcp_background_job.server.prompts.booklet import Booklet
@@ -105,6 +106,7 @@ def build_server(
     offered = Offered(settings.toolsets, lambda: look_around(manager.state, manager.inheritance.known))
     callers = Callers(manager.project, settings.assume_consent)
     tasks = TasksExtension(lambda: _keeper(settings, manager, toolbox))
+    stage = Stage(house, callers)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastMCP[Any]) -> AsyncGenerator[dict[str, Any]]:
@@ -123,6 +125,7 @@ def build_server(
                 await tasks.close()
                 await starting
                 await subscriptions.close()
+                await stage.close()
                 await manager.inheritance.close()
         await house.close()
         manager.close()
@@ -153,6 +156,7 @@ def build_server(
 
     offered.whenever_more.append(tell_of_more)
     mcp.add_provider(toolbox)
+    mcp.add_provider(stage)
     mcp.add_extension(tasks)
     served = Served(manager, house.comfyui, house.runs, callers, offered.toolsets)
     mcp.add_provider(Shelf(lambda: _contents(served)))

@@ -22,6 +22,7 @@ from fastmcp.server.providers import Provider
 from fastmcp.tools.base import InputRequiredToolResult, Tool, ToolResult
 from fastmcp.utilities.components import FastMCPComponent
 from fastmcp.utilities.logging import temporary_log_level
+from fastmcp.utilities.mime import UI_MIME_TYPE
 from fastmcp.utilities.versions import VersionSpec
 from mcp.server.connection import Connection
 from mcp.server.context import ServerRequestContext
@@ -77,6 +78,7 @@ __all__ = [
     "MODERN_PROTOCOL_VERSIONS",
     "PARSE_ERROR",
     "SUBSCRIPTION_ID_META_KEY",
+    "UI_MIME_TYPE",
     "AccessToken",
     "AuthProvider",
     "Completion",
@@ -139,11 +141,15 @@ __all__ = [
     "notify_on_stream",
     "serve_streams",
     "serving_stdio",
+    "shows_apps",
     "shows_forms",
     "stdio_server",
     "takes_extension",
     "tell_progress",
 ]
+
+#: The extension of clients that show pages of servers: MCP Apps.
+_APPS = "io.modelcontextprotocol/ui"
 
 
 @asynccontextmanager
@@ -279,6 +285,14 @@ async def tell_progress(context: Context, done: float, of: float, message: str) 
 def is_modern(context: Context) -> bool:
     """Tell whether a request is of the newest era of the protocol, in which a server asks in its answers alone."""
     return context.session.protocol_version in MODERN_PROTOCOL_VERSIONS
+
+
+def shows_apps(context: Context) -> bool:
+    """Tell whether a client shows pages of servers: said with the request, or in older protocols at the beginning."""
+    if takes_extension(context, _APPS):
+        return True
+    capabilities = context.session.client_capabilities
+    return capabilities is not None and _APPS in (capabilities.extensions or {})
 
 
 def shows_forms(context: Context) -> bool:

@@ -7,6 +7,7 @@ import hmac
 import logging
 import sys
 
+from mcp_background_job.actions.page.house import House
 from mcp_background_job.app import build
 from mcp_background_job.config import Settings, variable_of
 from mcp_background_job.jobdir.layout import StateDir
@@ -14,7 +15,13 @@ from mcp_background_job.server import stdio
 from mcp_background_job.server.build import build_server
 from mcp_background_job.server.fastmcp_names import AccessToken, Middleware, TokenVerifier
 from mcp_background_job.server.http_path import PATH, ProjectInPath
+from mcp_background_job.web.beside import Beside
+from mcp_background_job.web.paths import AsgiApp, link_of
 from mcp_background_job.web.secret import secret_of
+from mcp_background_job.web.session import Sessions
+
+#: Addresses that are all of a machine's, and no name of it.
+_ANY = ("0.0.0.0", "::", "")  # noqa: S104  nothing is bound here
 
 
 def serve_stdio(settings: Settings) -> None:
@@ -29,14 +36,19 @@ def serve_http(settings: Settings, host: str, port: int) -> None:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     manager = build(settings, is_server=True)
     token = secret_of(settings)
-    server = build_server(manager, settings, auth=_BearerToken(token))
+    house = House.of(manager, settings)
+    server = build_server(manager, settings, auth=_BearerToken(token), shared=house)
     sys.stderr.write(_how_to_use(settings, host, port))
+    sys.stderr.write(_where_to_look(token, host, port))
     server.run(
         "http",
         host=host,
         port=port,
         path=PATH,
-        middleware=[Middleware(ProjectInPath)],
+        middleware=[
+            Middleware(ProjectInPath),
+            Middleware(Beside, make_page=lambda: _page(house, token, host, port)),
+        ],
         show_banner=False,
         log_level="WARNING",
         host_origin_protection=True,
@@ -66,3 +78,16 @@ def _how_to_use(settings: Settings, host: str, port: int) -> str:
         f"mcp-background-job serves MCP at http://{host}:{port}{PATH}\n"
         f"The bearer token is {where}; clients send it as a header: Authorization: Bearer TOKEN\n"
     )
+
+
+def _where_to_look(secret: str, host: str, port: int) -> str:
+    reached = "127.0.0.1" if host in _ANY else host
+    link = link_of(port, Sessions(secret, port).new_code(), reached)
+    return f"Jobs, renders and runs are shown on a page: {link} lets one browser in, within ten minutes\n"
+
+
+def _page(house: House, secret: str, host: str, port: int) -> AsgiApp:
+    from mcp_background_job.web.parts import page_app  # noqa: PLC0415  a server that nobody looks at does without
+
+    app, *_ = page_app(house, secret, port, host="" if host in _ANY else host, read_only=False)
+    return app

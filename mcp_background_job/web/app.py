@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any, cast
+from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from mcp_background_job.actions.caller import Caller
-from mcp_background_job.core.wire import to_json
+from mcp_background_job.core.wire import to_json, utf8
+from mcp_background_job.errors import BackgroundJobError
+from mcp_background_job.web import downloading
 from mcp_background_job.web.calls import Calls
 from mcp_background_job.web.files import INDEX, StaticFile, static_files
-from mcp_background_job.web.guard import API, HEADERS, Guard
+from mcp_background_job.web.guard import HEADERS, Guard
+from mcp_background_job.web.paths import API, ENTER, STATIC, Scope
 from mcp_background_job.web.pictures import pictures_of
 from mcp_background_job.web.session import COOKIE_S, Sessions
 
 #: Bytes of a call: what is typed into a job, at most.
 _MAX_CALL = 1 << 20
 
-ENTER = "/enter"
-_STATIC = "/static/"
-
-Scope = MutableMapping[str, Any]
-AsgiApp = Callable[[Scope, Any, Any], Awaitable[None]]
-
-
-def is_of_page(path: str) -> bool:
-    """Tell whether a path is one of the page's, where it shares a port with others."""
-    return path in ("/", ENTER) or path.startswith((_STATIC, API))
+_NOT_STORED = {"cache-control": "no-store"}
 
 
 class PageApp:
@@ -47,9 +42,10 @@ class PageApp:
             routes=[
                 Route("/", self._index),
                 Route(ENTER, self._enter),
-                Route(f"{_STATIC}{{path:path}}", self._static),
+                Route(f"{STATIC}{{path:path}}", self._static),
                 Route(f"{API}call", self._call, methods=["POST"]),
                 Route(f"{API}picture", pictures_of(calls.house.comfyui)),
+                Route(f"{downloading.PATH}{{name}}", self._download),
             ]
         )
 
@@ -96,7 +92,16 @@ class PageApp:
         if asked is None:
             return JSONResponse({"error": "this is no call", "code": "invalid_request"}, 400)
         answer = await self._calls.answer(self._caller(), *asked)
-        return Response(to_json(answer), media_type="application/json", headers={"cache-control": "no-store"})
+        return Response(to_json(answer), media_type="application/json", headers=_NOT_STORED)
+
+    async def _download(self, request: Request) -> Response:
+        name, args = request.path_params["name"], request.query_params.get("args", "")
+        try:
+            found = await self._calls.downloading.fetched(self._caller(), name, args)
+        except BackgroundJobError as error:
+            return JSONResponse({"error": utf8(str(error)), "code": error.code}, 404)
+        headers = {"content-disposition": f"attachment; filename*=UTF-8''{quote(utf8(found.name), safe='')}"}
+        return StreamingResponse(found.chunks(), media_type=found.media_type, headers={**headers, **_NOT_STORED})
 
 
 async def _asked(request: Request) -> tuple[str, dict[str, Any]] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,6 +14,7 @@ from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.page.house import House
 from mcp_background_job.core.wire import plain, utf8
 from mcp_background_job.errors import BackgroundJobError, InvalidRequestError, ReadOnlyError
+from mcp_background_job.web.downloading import Downloading
 from mcp_background_job.web.watching import Watching
 
 #: A page looks, answers, ends, and starts again what was started by others: new commands it need not know.
@@ -41,6 +42,13 @@ class Calls:
         return Watching(page_subjects(self.house))
 
     @cached_property
+    def downloading(self) -> Downloading:
+        """What finds downloads."""
+        from mcp_background_job.actions.page.downloads import page_downloads  # noqa: PLC0415  see below
+
+        return Downloading(page_downloads(self.house))
+
+    @cached_property
     def _actions(self) -> dict[str, Action[Any, Any]]:
         # What they take is loaded with the first call: a server that nobody looks at does without.
         from mcp_background_job.actions.comfyui.table import comfyui_actions  # noqa: PLC0415
@@ -52,6 +60,7 @@ class Calls:
         actions = (
             Action(self.about, Effects.LOOKS),
             Action(self.watching.watch, Effects.LOOKS),
+            Action(self.downloading.download, Effects.LOOKS),
             *page_actions(house),
             # A page is told of all ends by looking: it need not be told of those of what it starts again.
             *job_actions(house.manager, lambda _caller, _job: None, house.runs),
@@ -69,20 +78,21 @@ class Calls:
             "actions": {name: action.effects.value for name, action in self._actions.items() if self._may(action)},
         }
 
-    def effects_of(self, name: str) -> Effects:
-        """Return what an action does to the world.
+    async def answer(
+        self, caller: Caller, name: str, arguments: Mapping[str, Any], only: Collection[Effects] = tuple(Effects)
+    ) -> Facts:
+        """Return what a page is answered: facts, with pictures if there are any, or an error with its code.
 
-        Raises:
-            InvalidRequestError: there is none of this name that a page may ask for.
+        Args:
+            caller: who looks at the page.
+            name: of the action.
+            arguments: of the action.
+            only: what it may do to the world, by the way that the call has come.
         """
-        return self._named(name).effects
-
-    async def answer(self, caller: Caller, name: str, arguments: Mapping[str, Any]) -> Facts:
-        """Return what a page is answered: facts, with pictures if there are any, or an error with its code."""
         try:
             action = self._named(name)
-            if not self._may(action):
-                raise ReadOnlyError(f"this page may only look, and {name} {action.effects.value}: nothing was done")
+            if not self._may(action) or action.effects not in only:
+                raise ReadOnlyError(f"this call may only look, and {name} {action.effects.value}: nothing was done")
             return _answer(await action.call(caller, arguments))
         except BackgroundJobError as error:
             return {"error": utf8(str(error)), "code": error.code}

@@ -10,16 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mcp_background_job.web.paths import API
 from mcp_background_job.web.session import Sessions
 
 #: Without this header nothing is done: no form can send it, and no script of another origin may.
 PAGE_HEADER = "mcp-bg-page"
 
-#: What needs the cookie.
-API = "/api/"
-
 #: Names under which a browser on the same machine reaches it.
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+#: Browsers leave this port out.
+_HTTP = 80
 
 #: Nothing but our own files; no text becomes a script, whatever is in it.
 POLICY = (
@@ -56,8 +57,8 @@ class Guard:
         """Takes who may look, the port that is served, and the address if it is not one of this machine alone."""
         self._sessions = sessions
         named = f"[{host}]" if ":" in host and not host.startswith("[") else host
-        names = {*_LOOPBACK, *([named] if named else [])}
-        self._hosts = {f"{name}:{port}" for name in names} | (names if port == 80 else set())  # noqa: PLR2004  HTTP's
+        names = {*_LOOPBACK, named or _LOOPBACK[0]}
+        self._hosts = {f"{name}:{port}" for name in names} | (names if port == _HTTP else set[str]())
 
     def refusal(self, method: str, path: str, headers: Mapping[str, str], cookies: Mapping[str, str]) -> Refusal | None:
         """Return why a request is not answered, ``None`` if it is."""

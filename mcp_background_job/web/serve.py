@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable
-from typing import Any
 
 import uvicorn
 
-from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.page.house import House
 from mcp_background_job.app import build
 from mcp_background_job.config import Settings
-from mcp_background_job.core.news import Reader
 from mcp_background_job.errors import InvalidRequestError
-from mcp_background_job.jobs.inherited.project import working_directory
-from mcp_background_job.web.app import ENTER, PageApp
 from mcp_background_job.web.calls import Calls
-from mcp_background_job.web.guard import Guard
+from mcp_background_job.web.parts import page_app
+from mcp_background_job.web.paths import link_of
 from mcp_background_job.web.secret import secret_of
-from mcp_background_job.web.session import Sessions
 
 _HOST = "127.0.0.1"
 
 #: Where a page is served unless something else is: cookies and bookmarks hold from one time to the next.
 PORT = 7420
-
-#: Who asks, in the records of what is ended and started again from a page.
-CLIENT = "page"
 
 #: A browser keeps its connections open; nothing is being done for them by then.
 _CLOSE_S = 1
@@ -56,21 +49,6 @@ def serve_page(settings: Settings, port: int | None, *, read_only: bool, tell: C
             manager.close()
 
 
-def page_caller(project: str) -> Caller:
-    """Return whoever looks at a page: a person, who is told by looking."""
-    return Caller(client=CLIENT, directory=project or working_directory(), project=project, reader=Reader(CLIENT))
-
-
-def page_app(
-    house: House, secret: str, port: int, *, host: str = "", read_only: bool
-) -> tuple[PageApp, Calls, Sessions]:
-    """Return what serves the page at a port, what answers its calls, and who may look."""
-    calls = Calls(house, read_only=read_only)
-    sessions = Sessions(secret, port)
-    caller = page_caller(house.manager.project)
-    return PageApp(calls, lambda: caller, sessions, Guard(sessions, port, host)), calls, sessions
-
-
 async def _serve(
     house: House,
     settings: Settings,
@@ -91,7 +69,7 @@ async def _serve(
         timeout_graceful_shutdown=_CLOSE_S,
     )
     starting = asyncio.create_task(house.manager.places.start())
-    tell(f"http://{_HOST}:{port}{ENTER}?code={sessions.new_code()}")
+    tell(link_of(port, sessions.new_code()))
     try:
         await _Server(config, calls).serve(sockets=[listener])
     finally:
@@ -114,10 +92,12 @@ class _Server(uvicorn.Server):
 
 
 def _listening(port: int | None) -> socket.socket:
-    wished: list[int] = [PORT, 0] if port is None else [port]
-    for one in wished:
-        try:
-            return socket.create_server((_HOST, one), backlog=128)
-        except (OSError, OverflowError) as error:
-            reason: Any = error
-    raise InvalidRequestError(f"--port {wished[-1]}: cannot be listened on: {reason}; give another, or 0 for any")
+    if port is None:
+        with contextlib.suppress(OSError):  # taken: by another dashboard, most likely
+            return socket.create_server((_HOST, PORT))
+    try:
+        return socket.create_server((_HOST, port or 0))
+    except (OSError, OverflowError) as error:
+        raise InvalidRequestError(
+            f"--port {port}: cannot be listened on: {error}; give another, or 0 for any"
+        ) from error

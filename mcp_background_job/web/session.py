@@ -58,11 +58,15 @@ class Sessions:
     def _until(self, kind: str, signed: str) -> float | None:
         """Return until when what was signed is good, ``None`` if it was not signed here or is too old."""
         said, _, mark = signed.rpartition(".")
-        if not hmac.compare_digest(mark.encode(), self._mark(kind, said).encode()):
+        if not hmac.compare_digest(_bytes(mark), _bytes(self._mark(kind, said))):
             return None
         until = float(said.rpartition(".")[2])
         return until if until >= self._clock() else None
 
     def _mark(self, kind: str, said: str) -> str:
-        mark = hmac.digest(self._key, f"{kind} {said}".encode("utf-8", "surrogateescape"), "sha256")
+        mark = hmac.digest(self._key, _bytes(f"{kind} {said}"), "sha256")
         return base64.urlsafe_b64encode(mark).decode().rstrip("=")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")  # whatever somebody sends

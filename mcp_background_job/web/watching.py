@@ -74,7 +74,7 @@ class _Page:
         self.looks: dict[str, _Look] = {}
         self.kept: dict[str, _Kept] = {}
         self.told_at = 0.0
-        self.polls = 0
+        self.asked = asyncio.Event()
         self.leaving: asyncio.TimerHandle | None = None
 
     def forget(self, keys: Iterable[str]) -> None:
@@ -122,29 +122,28 @@ class Watching:
         self._subjects = {subject.name: subject for subject in subjects}
         self._clock = clock
         self._pages: dict[str, _Page] = {}
-        self._closing = asyncio.Event()
 
     async def watch(self, caller: Caller, request: Watch) -> Facts:
         """Tell what has changed of what a page shows, as soon as something has."""
         page = self._page(request.page)
-        page.polls += 1
-        poll = page.polls
+        page.asked.set()  # the poll before, whose answer this page does not wait for any more, ends
+        page.asked = asked = asyncio.Event()
         self._begin(caller, page, request.shown)
         deadline = self._clock() + min(max(0.0, request.wait_s), MAX_WAIT_S)
         try:
-            done = await self._first(page, deadline)
-            if page.polls != poll:  # the page has asked anew meanwhile: that one is answered
+            done = await self._first(page, asked, deadline)
+            if asked.is_set():  # the next poll is told instead
                 return {"changed": {}}
             page.told_at = self._clock()
             return {"changed": {key: page.looks.pop(key).work.result() for key in done if key in page.looks}}
         finally:
-            if page.polls == poll:
+            if page.asked is asked:
                 page.leaving = asyncio.get_running_loop().call_later(_LINGER_S, self._leave, request.page)
 
     async def close(self) -> None:
         """Answer all pages, and look no more."""
-        self._closing.set()
-        for name in list(self._pages):
+        for name, page in list(self._pages.items()):
+            page.asked.set()
             self._leave(name)
 
     def _page(self, name: str) -> _Page:
@@ -159,7 +158,11 @@ class Watching:
         return page
 
     def _leave(self, name: str) -> None:
-        page = self._pages.pop(name)
+        page = self._pages.pop(name, None)
+        if page is None:  # it was closed
+            return
+        if page.leaving:
+            page.leaving.cancel()
         page.forget(page.looks)
         page.let_go(page.kept)
 
@@ -171,18 +174,18 @@ class Watching:
             if key not in page.looks:
                 page.looks[key] = _Look(one, asyncio.create_task(self._told(caller, page, one)))
 
-    async def _first(self, page: _Page, deadline: float) -> list[str]:
+    async def _first(self, page: _Page, asked: asyncio.Event, deadline: float) -> list[str]:
         """Return the keys of what is new, when something is or the time is over."""
-        closing = asyncio.create_task(self._closing.wait())
+        ending = asyncio.create_task(asked.wait())
         try:
             works = [look.work for look in page.looks.values()]
             left = max(0.0, deadline - self._clock())
-            await asyncio.wait([*works, closing], timeout=left, return_when=asyncio.FIRST_COMPLETED)
-            if not closing.done() and any(work.done() for work in works):
+            await asyncio.wait([*works, ending], timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            if any(work.done() for work in works):
                 pause = max(_GATHER_S, page.told_at + _PACE_S - self._clock())
-                await asyncio.wait([*works, closing], timeout=pause)
+                await asyncio.wait([ending], timeout=pause)
         finally:
-            closing.cancel()
+            ending.cancel()
         return [key for key, look in page.looks.items() if look.work.done()]
 
     async def _told(self, caller: Caller, page: _Page, shown: Shown) -> Facts:

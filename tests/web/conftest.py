@@ -13,7 +13,7 @@ from tests.browser import browsing
 from tests.cli.command_line import CommandLine
 from tests.conftest import processes_of, wait_for_end_of
 from tests.patience import PATIENCE_S
-from tests.web.dashboard import Dashboard
+from tests.web.dashboard import Chat, Dashboard
 from tests.web.looks import look_at
 
 #: Of a view: shows what stands behind this ``#`` of the address.
@@ -27,8 +27,12 @@ class Complaints:
         self.heard: list[str] = []
         self._expected: list[str] = []
 
-    def hear(self, text: str) -> None:
-        self.heard.append(text)
+    def hear_console(self, said: Any) -> None:
+        if said.type in ("error", "warning"):
+            self.heard.append(said.text)
+
+    def hear_error(self, error: Any) -> None:
+        self.heard.append(str(error))
 
     def expect(self, pattern: str) -> None:
         """Expect an error that matches: the test brings it about."""
@@ -53,10 +57,17 @@ def cli(tmp_path: Path) -> Iterator[CommandLine]:
     assert wait_for_end_of(processes_of(str(tmp_path))) == {}
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test of the page over both carriers, unless it says for which it is: ``carriers("browser")``."""
+    if "carrier" in metafunc.fixturenames:
+        mark = metafunc.definition.get_closest_marker("carriers")
+        metafunc.parametrize("carrier", mark.args if mark else ("browser", "chat"))
+
+
 @pytest.fixture
-def dashboard(cli: CommandLine) -> Dashboard:
-    """A server of the page, over the same state directory."""
-    return Dashboard(cli)
+def dashboard(cli: CommandLine, carrier: str) -> Dashboard:
+    """A server of the page, over the same state directory: for a browser, or for a chat."""
+    return Dashboard(cli) if carrier == "browser" else Chat(cli)
 
 
 @pytest.fixture
@@ -73,10 +84,9 @@ def view(browser: Any, dashboard: Dashboard, complaints: Complaints) -> Generato
     context = browser.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
     context.set_default_timeout(PATIENCE_S * 1000)
     page = context.new_page()
-    page.on("console", lambda said: complaints.hear(said.text) if said.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: complaints.hear(str(error)))
-    page.goto(dashboard.link)
-    yield page.main_frame
+    page.on("console", complaints.hear_console)
+    page.on("pageerror", complaints.hear_error)
+    yield dashboard.show(page)
     context.close()
 
 
@@ -91,6 +101,6 @@ def open_at(view: Any) -> Open:
 
 
 @pytest.fixture
-def shot(view: Any) -> Callable[[str], None]:
+def shot(view: Any, carrier: str) -> Callable[[str], None]:
     """Take pictures of what is shown, and hold it to what every page must be: see ``looks``."""
-    return lambda name: look_at(view, name)
+    return lambda name: look_at(view, f"{name}-{carrier}")

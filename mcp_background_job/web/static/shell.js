@@ -1,5 +1,6 @@
 // The frame around the pages: navigation, which page is shown, and what is wrong between here and the server.
 import { h } from "./shared/dom.js";
+import { displayMode, greet, inHost } from "./shared/host.js";
 import { go, href, onRoute, route } from "./shared/route.js";
 import { onTrouble, watch } from "./shared/watch.js";
 import "./jobs/jobs-page.js";
@@ -16,7 +17,13 @@ const PAGES = [
 
 const main = document.querySelector("main");
 const links = PAGES.map(({ page, title }) => h("a", { href: href(page), onclick: (event) => follow(event, page) }, title));
+const larger = h("button", { type: "button", hidden: true, "aria-pressed": "false", onclick: enlarge }, "Full screen");
 let shown = null;
+
+async function enlarge() {
+  const { mode } = await displayMode(larger.getAttribute("aria-pressed") === "true" ? "inline" : "fullscreen");
+  adapt({ displayMode: mode });
+}
 
 function follow(event, page) {
   event.preventDefault();
@@ -39,6 +46,13 @@ function show(to) {
   shown.show({ ...to, page: found.page });
 }
 
+// What a host says of its looks, and of what it can do.
+function adapt({ theme, availableDisplayModes, displayMode: mode }) {
+  if (theme) document.documentElement.dataset.theme = theme;
+  if (availableDisplayModes) larger.hidden = !availableDisplayModes.includes("fullscreen");
+  if (mode) larger.setAttribute("aria-pressed", String(mode === "fullscreen"));
+}
+
 function trouble(text) {
   const place = document.querySelector(".trouble");
   place.textContent = text;
@@ -50,6 +64,11 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault();
   main.focus();
 });
+document.querySelector("header").append(larger);
+if (inHost) {
+  document.documentElement.dataset.host = "";
+  greet({ onContext: adapt, onInput: ({ job_id: id }) => id && go("jobs", id) }).catch((error) => trouble(error.message));
+}
 onTrouble(trouble);
 onRoute(show);
 show(route());

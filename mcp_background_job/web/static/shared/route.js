@@ -1,4 +1,5 @@
 // Where we are: #/page/id?filter=value. In a chat there is no address to keep it in: there it is only remembered.
+import { inHost } from "./host.js";
 
 const listeners = new Set();
 let current = parse(location.hash);
@@ -22,11 +23,7 @@ export function route() {
 // Goes to a page. With replace the one before is not what "back" leads to: for filters that are being typed.
 export function go(page, id = "", filters = {}, { replace = false } = {}) {
   const to = href(page, id, filters);
-  try {
-    if (to !== location.hash) history[replace ? "replaceState" : "pushState"](null, "", to);
-  } catch (error) {
-    if (error.name !== "SecurityError") throw error; // a sandbox has no history of its own
-  }
+  if (!inHost && to !== location.hash) history[replace ? "replaceState" : "pushState"](null, "", to);
   move(to);
 }
 

@@ -1,0 +1,28 @@
+"""The paths of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+#: Where a one-time code becomes a cookie.
+ENTER = "/enter"
+
+#: What needs no cookie, beside the page itself.
+STATIC = "/static/"
+
+#: What needs the cookie.
+API = "/api/"
+
+Scope = MutableMapping[str, Any]
+AsgiApp = Callable[[Scope, Any, Any], Awaitable[None]]
+
+
+def is_of_page(path: str) -> bool:
+    """Tell whether a path is one of the page's, where it shares a port with others."""
+    return path in ("/", ENTER) or path.startswith((STATIC, API))
+
+
+def link_of(port: int, code: str, host: str = "127.0.0.1") -> str:
+    """Return a link that lets one browser in."""
+    return f"http://{host}:{port}{ENTER}?code={code}"
