@@ -30,7 +30,7 @@ def test_each_page_is_reached_by_its_link_and_by_its_address(
 def test_a_page_says_when_its_server_is_gone_and_goes_on_when_it_is_back(
     view: Any, dashboard: Dashboard, complaints: Complaints
 ) -> None:
-    complaints.expect("ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|ERR_INCOMPLETE_CHUNKED")
+    complaints.expect("Failed to load resource")  # refused, or broken off
     view.locator(".of").filter(has_text="/").wait_for()
 
     dashboard.stop()
