@@ -31,8 +31,8 @@ def single_file() -> str:
     style = "".join(_text(path) for path in _STYLESHEET.findall(page))
     script = _bundle(_SCRIPT.findall(page)[0])
     policy = (
-        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; img-src data:; media-src data:; base-uri 'none'; "
-        "form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; img-src data:; media-src data:; "
+        "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
     )
     first, *others = _STYLESHEET.split(page)[::2]
     head = first.replace(_CHARSET, f'{_CHARSET}<meta http-equiv="content-security-policy" content="{policy}">\n')
