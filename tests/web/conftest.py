@@ -42,8 +42,9 @@ class Complaints:
         return [text for text in self.heard if not any(re.search(pattern, text) for pattern in self._expected)]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Generator[Any]:
+    """A browser: while there is one, no test of this process may have an event loop of its own."""
     with browsing("make test-web") as one:
         yield one
 
