@@ -38,9 +38,6 @@ HEEDED_S = 10.0
 
 _HEARD = (signal.SIGCHLD, signal.SIGALRM, *_ASKS)
 
-#: Python ignores these, and what it starts would too.
-_IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
-
 
 def delay_s(failures: int, first_s: float) -> float:
     """Return how long to wait after so many failures in a row."""
@@ -77,7 +74,8 @@ def _take_notice(number: int, frame: object) -> None:
 
 def _run(argv: list[str]) -> tuple[int, bool]:
     """Run the command once; returns how it ended, and whether somebody asked for that."""
-    pid = os.posix_spawn(argv[0], argv, os.environ, setsigmask=(), setsigdef=_IGNORED_BY_PYTHON)
+    # Python ignores some signals, and what it starts would too.
+    pid = os.posix_spawn(argv[0], argv, os.environ, setsigmask=(), setsigdef=signal.valid_signals())
     counts_until = -math.inf
     while True:
         heard = signal.sigwait(_HEARD)

@@ -45,7 +45,9 @@ def _ask(argv: list[str], limit_s: float) -> bytes:
     os.close(write)
     nowhere = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
     try:
-        pid = os.posix_spawn(argv[0], argv, os.environ, file_actions=nowhere, setpgroup=0)
+        # A profile that pipes into head would go on for ever with SIGPIPE ignored, as Python has it.
+        signals = signal.valid_signals()
+        pid = os.posix_spawn(argv[0], argv, os.environ, file_actions=nowhere, setpgroup=0, setsigdef=signals)
     finally:
         os.close(ANSWER_DESCRIPTOR)
     try:

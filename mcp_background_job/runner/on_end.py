@@ -141,9 +141,6 @@ def _carry_out(job: JobDir, spec: Spec, env: dict[str, str]) -> str:
         (os.POSIX_SPAWN_DUP2, write, 2),
         (os.POSIX_SPAWN_DUP2, keep_open, _LIFE),
     ]
-    # The shell that started this process in the background has had it ignore SIGINT and SIGQUIT.
-    ends = [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGALRM]
-    defaults = [signal.SIGPIPE, signal.SIGXFSZ, *ends]
     try:
         pid = os.posix_spawn(
             "/bin/sh",
@@ -152,7 +149,8 @@ def _carry_out(job: JobDir, spec: Spec, env: dict[str, str]) -> str:
             file_actions=streams,
             setsid=True,
             setsigmask=[],
-            setsigdef=defaults,
+            # The shell that started this process in the background has had it ignore SIGINT and SIGQUIT.
+            setsigdef=signal.valid_signals(),
         )
     except (OSError, ValueError) as error:
         return f"could not be started: {error}"

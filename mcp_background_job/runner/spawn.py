@@ -130,8 +130,10 @@ def _posix_spawn(spec: Spec, actions: Sequence[tuple[object, ...]]) -> int:
             file_actions=actions,
             setsid=True,
             setsigmask=[],
-            # What we ignore would stay ignored in the job: a writer into a closed pipe would never end.
-            setsigdef=[signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD],
+            # What is ignored here would stay ignored in the job. A runner ignores some signals itself: a writer into a
+            # closed pipe would never end. Others a shell had its client ignore when it started that in the background
+            # (SIGINT, SIGQUIT), and ctrl-c would do nothing: a job begins as a command at a terminal does.
+            setsigdef=signal.valid_signals(),
         )
     except OSError as error:
         why = _too_much(spec) if error.errno == errno.E2BIG else error.strerror

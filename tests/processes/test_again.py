@@ -147,6 +147,17 @@ def test_a_failure_long_after_an_interruption_is_one(
     assert process.returncode == (0 if runs_again else 3)
 
 
+@pytest.fixture
+def ignoring() -> Generator[None]:
+    """As in a program that a shell has started in the background."""
+    numbers = signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP
+    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("ignoring")
 def test_an_attempt_has_signals_and_input_as_if_it_were_the_first(run: Run) -> None:
     told = _output(run("grep -E 'Sig(Blk|Ign)' /proc/self/status; read line; exit 3", most=1))
     lines = [line for line in told if line.startswith("Sig")]

@@ -181,7 +181,7 @@ async def test_comfyui(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_runs(tmp_path: Path, liveness: Liveness) -> None:
     agents = Agents(tmp_path, tmp_path, liveness)
     answered = agents.claude("words = greet()\nask('r1', 'ls')\nspeak('x' * 3000)\ndone(words)\n")
-    hanging = agents.claude("greet()\nhang()\n")
+    hanging = agents.claude("greet()\nconnect('agent')\nhang()\n")
     await asyncio.to_thread((tmp_path / "persona").write_text, "You are Bob.")
     where = {"backend": "claude_code", "cwd": str(tmp_path), "prompt": "hello"}
     allow = {"role": "user", "parts": [{"type": "data", "data": {"decision": "allow"}}]}

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
+from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
 from mcp_background_job.errors import InvalidRequestError, JobEndedError
+from mcp_background_job.jobdir.logformat import Stream
+from mcp_background_job.jobdir.records import Spec
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import StartRequest, signal_to_send
 from mcp_background_job.runner.family.meant import handles
+from mcp_background_job.runner.spawn import spawn
 from tests.conftest import Liveness
 from tests.survival.support import ended, output_of, printed, start
 
@@ -100,6 +106,41 @@ async def test_a_shell_that_asks_for_a_signal_in_order_to_end_does_not_handle_it
 
     liveness.assert_alive("server")
     await manager.kill(job.job_id, by="test")
+
+
+#: Where nobody says what else to do: as a shell leaves them to what it runs in the background, and then some.
+_IGNORED = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGUSR1, signal.SIGALRM, signal.SIGPIPE)
+
+
+@pytest.fixture
+def ignoring() -> Generator[None]:
+    """As in a program that a shell has started in the background, and another has blocked a signal for."""
+    before = [signal.signal(number, signal.SIG_IGN) for number in _IGNORED]
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
+    yield
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    for number, handler in zip(_IGNORED, before, strict=True):
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("ignoring")
+@pytest.mark.parametrize("stdin", ["closed", "pipe", "pty"])
+def test_a_job_ignores_and_blocks_nothing_whatever_started_its_runner(
+    stdin: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # as spawn does
+    argv = ["/bin/cat", "/proc/self/status"]
+    spec = Spec("j", "", argv, str(tmp_path), {}, 0.0, "", 1, 1, stdin=stdin)
+    child = spawn(spec)
+    try:
+        os.waitpid(child.pid, 0)
+        (output, *_) = [number for number, stream in child.outputs.items() if stream is Stream.STDOUT]
+        told = dict(line.split(":", 1) for line in os.read(output, 65536).decode().splitlines())
+    finally:
+        for descriptor in {*child.outputs, *([] if child.stdin is None else [child.stdin])}:
+            os.close(descriptor)
+    # The C library has two signals of its own.
+    assert [int(told[which], 16) & 0x7FFFFFFF for which in ("SigIgn", "SigBlk")] == [0, 0]
 
 
 def _set_of(*numbers: signal.Signals) -> int:
