@@ -6,12 +6,15 @@ import contextlib
 import os
 import stat
 import tempfile
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 from mcp_background_job.errors import InvalidRequestError
 
 #: Of files that are new: they may come to hold secrets.
 _NEW_FILE_MODE = 0o600
+
+_ANY_WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 def read(path: Path) -> str | None:
@@ -34,7 +37,14 @@ def read(path: Path) -> str | None:
 
 
 def write(path: Path, before: str | None, after: str | None) -> None:
-    """Replace a file's text, or remove the file.
+    """Replace a file's text, or remove the file; see ``staged``."""
+    with staged(path, before, after) as replace:
+        replace()
+
+
+@contextlib.contextmanager
+def staged(path: Path, before: str | None, after: str | None) -> Generator[Callable[[], None]]:
+    """Write a file's new text beside it, and give out what puts it in the file's place: that takes no room any more.
 
     Args:
         path: of the file, or of a link to it, which stays.
@@ -42,23 +52,42 @@ def write(path: Path, before: str | None, after: str | None) -> None:
         after: what it is to hold; None if it is to go.
 
     Raises:
-        InvalidRequestError: it holds something else by now, or cannot be written.
+        InvalidRequestError: it holds something else by now, or cannot be written; then it is as it was.
     """
     if read(path) != before:
         raise InvalidRequestError(f"{path} was changed meanwhile, by its client perhaps: try again")
     # Dotfiles are often links into a repository, which must not be replaced by a file.
     target = Path(os.path.realpath(path))
+    with _told(path):
+        if target.exists() and not target.stat().st_mode & _ANY_WRITE:  # a new file in its place would not respect that
+            raise InvalidRequestError(f"{path} is read-only: make it writable (chmod u+w), and try again")
+        temporary = None if after is None else _beside(target, after.encode())
+
+    def replace() -> None:
+        with _told(path):
+            if temporary is None:
+                target.unlink()
+            else:
+                temporary.replace(target)
+
     try:
-        if after is None:
-            target.unlink()
-        else:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _replace(target, after.encode())
+        yield replace
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Generator[None]:
+    try:
+        yield
     except OSError as error:
-        raise InvalidRequestError(f"{path} cannot be written: {error.strerror}") from error
+        raise InvalidRequestError(f"{path} cannot be written: {error.strerror}; it is as it was") from error
 
 
-def _replace(target: Path, content: bytes) -> None:
+def _beside(target: Path, content: bytes) -> Path:
+    """Write a new file beside another, with its mode and owner."""
+    target.parent.mkdir(parents=True, exist_ok=True)
     facts = target.stat() if target.exists() else None
     descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
@@ -69,8 +98,7 @@ def _replace(target: Path, content: bytes) -> None:
             os.fchmod(descriptor, stat.S_IMODE(facts.st_mode) if facts else _NEW_FILE_MODE)
             if facts and (facts.st_uid, facts.st_gid) != (os.geteuid(), os.getegid()):
                 os.fchown(descriptor, facts.st_uid, facts.st_gid)
-        Path(temporary).replace(target)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            Path(temporary).unlink()
+        Path(temporary).unlink()
         raise
+    return Path(temporary)

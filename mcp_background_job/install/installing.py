@@ -45,10 +45,12 @@ class Change:
         Raises:
             InvalidRequestError: the file has changed meanwhile, or cannot be written.
         """
-        # The record comes first: without it, a change that was made could not be undone exactly.
-        if self.record:
-            records.put(self.record)
-        files.write(self.path, self.before, self.after)
+        # Nothing is recorded of a change for which there is no room. And the record comes before the change: without
+        # it, one that was made could not be undone exactly.
+        with files.staged(self.path, self.before, self.after) as replace:
+            if self.record:
+                records.put(self.record)
+            replace()
         if not self.record:
             records.forget(self.path)
 

@@ -11,10 +11,12 @@ import re
 import tomllib
 from typing import Any, ClassVar, cast
 
+from mcp_background_job.install import inline
 from mcp_background_job.install.wishes import Entry, Wish
 
 _BOM = "\ufeff"
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_COMMA = re.compile(r"[ \t]*,[ \t]*")
 _HEADER = re.compile(r"^[ \t]*\[", re.MULTILINE)
 
 
@@ -33,6 +35,8 @@ class Toml:
             return _BOM + self.granted(text[1:], wish)
         there = wish.found_in(self.read(text))
         if isinstance(wish, Entry):
+            if there is None and (table := inline.table_at(text, wish.path[:-1])):
+                return _with_member(text, table, f"{_quoted(wish.path[-1])} = {_inline(wish.value)}")
             if there is None:
                 return _appended(text, _table(wish.path, wish.value))
             return _with_values(
@@ -47,6 +51,8 @@ class Toml:
         if text.startswith(_BOM):
             return _BOM + self.revoked(text[1:], wish)
         if isinstance(wish, Entry):
+            if table := inline.table_at(text, wish.path[:-1]):
+                return _without_member(text, table, wish.path[-1])
             while block := _block(text, wish.path, below=True):
                 text = _cut(text, *block)
             return text
@@ -76,6 +82,32 @@ def _array_table(path: tuple[str, ...], value: dict[str, Any]) -> list[str]:
 def _assigned(key: str, value: Any) -> str:
     # What JSON writes of texts, numbers, booleans and arrays of them is TOML too, but for one character.
     return f"{_quoted(key)} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f")
+
+
+def _inline(value: dict[str, Any]) -> str:
+    return f"{{ {', '.join(_assigned(key, item) for key, item in value.items())} }}"
+
+
+def _with_member(text: str, table: tuple[int, int], member: str) -> str:
+    """Return the text with a member behind the last one of an inline table."""
+    start, end = table
+    inside = text[start + 1 : end - 1]
+    there = inside.rstrip(" \t")
+    added = f"{there}, {member}{inside[len(there) :]}" if there else f" {member} "
+    return f"{text[: start + 1]}{added}{text[end - 1 :]}"
+
+
+def _without_member(text: str, table: tuple[int, int], key: str) -> str:
+    """Return the text without a member of an inline table, and without the comma that told it from another."""
+    before = first = table[0] + 1
+    for member in inline.members_of(text, table[0]):
+        if member.keys[0] == key and before > first:
+            return text[:before] + text[member.end :]
+        if member.keys[0] == key:
+            comma = _COMMA.match(text, member.end)
+            return text[: member.start] + text[comma.end() if comma else member.end :]
+        before = member.end
+    return text
 
 
 def _dotted(path: tuple[str, ...]) -> str:

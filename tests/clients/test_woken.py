@@ -24,7 +24,7 @@ pytestmark = [
 ]
 
 #: So long the job takes, during which no request may be made.
-JOB_S = 40
+JOB_S = 60
 
 
 @pytest.fixture

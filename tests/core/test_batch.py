@@ -15,6 +15,7 @@ from mcp_background_job.core.comfyui.batch import (
     count,
     state_of,
     status_of,
+    told_apart,
 )
 from mcp_background_job.core.comfyui.submission import End, Stage
 
@@ -139,3 +140,23 @@ def test_wishes_are_noted_by_their_times() -> None:
 def test_words_stay_the_same() -> None:
     assert [*PromptState] == ["pending", "running", "succeeded", "failed", "canceled"]
     assert [*BatchStatus] == ["pending", "running", "paused", "canceling", "succeeded", "failed", "canceled"]
+
+
+@pytest.mark.parametrize(
+    ("running", "runs", "waits", "told"),
+    [
+        (2, 1, 1, 1),
+        (1, 1, 0, 1),
+        (2, 0, 1, 1),  # one has just ended, or is on its way
+        (1, 1, 1, 1),  # another was sent since, and waits
+        (1, 0, 2, 0),
+        (3, 4, 0, 4),  # another was sent since, and runs
+        (3, 9, 0, 8),
+    ],
+)
+def test_what_a_server_runs_is_running_whatever_was_sent_meanwhile(
+    running: int, runs: int, waits: int, told: int
+) -> None:
+    counts = Counts(pending=8 - running, running=running, succeeded=1, failed=1)
+    expected = Counts(pending=8 - told, running=told, succeeded=1, failed=1)
+    assert told_apart(counts, runs=runs, waits=waits) == expected

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import resource
 import stat
 import tomllib
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +52,10 @@ _HOSTILE = {
     "other hooks": (
         '{\n  "hooks": {"Stop": [{"hooks": []}], "stop": [\n {"command": "x"},\n ], "AfterAgent": [ ]}\n}\n',
         "[[hooks.Stop]]\n[[hooks.Stop.hooks]]\ntype = 'command'\ncommand = 'mine'\n[[hooks.Start]]\n",
+    ),
+    "inline": (
+        '{"KEYS": {"other": {"command": "x"}}, "hooks": {"Stop": []}}',
+        "a.b = 1\nKEYS = { other = { command = 'x' } } # mine\n[other]\nb = { c = 1 }\n",
     ),
     "keys twice": ('{"KEYS": {"a": {}}, "KEYS": {"b": {}}}', ""),
 }
@@ -211,7 +218,7 @@ def test_an_entry_that_a_user_wrote_comes_back(home: Home) -> None:
         ("zed", b'{"context_servers": []}', "context_servers should be an object"),
         ("vscode", '{"a": 1}'.encode("utf-16"), "not in UTF-8"),
         ("codex", b"a = \n", "cannot be parsed"),
-        ("codex", b"mcp_servers = { a = {} }\n", "edit it by hand"),
+        ("codex", b"hooks = { Stop = [] }\n", "edit it by hand"),
         ("gemini", b'{"hooks": {"AfterAgent": {}}}', "hooks.AfterAgent should be an array"),
     ],
 )
@@ -331,3 +338,51 @@ def test_what_is_no_file_is_neither_waited_for_nor_replaced(home: Home) -> None:
     with pytest.raises(InvalidRequestError, match="is no file"):
         home.install(client("zed"))
     assert path.is_fifo()
+
+
+@contextlib.contextmanager
+def _room_for(size: int) -> Generator[None]:
+    """Let no file become larger, as a disk does that is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("chosen", [client("codex"), client("zed")], ids=lambda one: one.name)
+def test_on_a_full_disk_nothing_is_lost_and_nothing_is_recorded(home: Home, chosen: Client) -> None:
+    comment = f"# {'x' * 5000}\n" if chosen.name == _TOML else f"// {'x' * 5000}\n{{}}\n"
+    (path,) = home.paths(chosen)
+    path.parent.mkdir(parents=True)
+    path.write_text(comment)
+    home.install(chosen)
+    first = path.read_text()
+    for size in (0, 4000):  # for nothing at all, and for what is recorded
+        with _room_for(size), pytest.raises(InvalidRequestError, match="cannot be written: File too large") as told:
+            home.install(chosen, command=["/elsewhere"])
+        assert "\n" not in str(told.value)
+        assert path.read_text() == first
+        assert os.listdir(path.parent) == [path.name]
+    home.install(chosen, command=["/elsewhere"])
+    home.uninstall(chosen)
+    assert path.read_text() == comment
+
+
+@pytest.mark.parametrize("chosen", [client("codex"), client("zed")], ids=lambda one: one.name)
+def test_a_file_that_is_read_only_stays_as_it_is(home: Home, chosen: Client) -> None:
+    (path,) = home.paths(chosen)
+    path.parent.mkdir(parents=True)
+    path.touch()
+    path.chmod(0o444)
+    with pytest.raises(InvalidRequestError, match=r"is read-only: make it writable \(chmod u\+w\), and try again"):
+        home.install(chosen)
+    assert path.read_bytes() == b""
+    assert os.listdir(path.parent) == [path.name]
+    path.chmod(0o644)
+    home.install(chosen)
+    path.chmod(0o444)
+    with pytest.raises(InvalidRequestError, match="is read-only"):
+        home.uninstall(chosen)
+    assert "mcp-background-job" in path.read_text()

@@ -56,7 +56,15 @@ _toml_line = st.one_of(
     st.sampled_from(
         ["", "# note", "[table]", "[mcpServers.other]", "[[hooks.Stop]]", "[hooks]", "[[hooks.Stop.hooks]]"]
     ),
-    st.sampled_from(["[mcpServers]", "mcpServers = { b = {} }", "[mcpServers.background-job.env]", "  [ x ]  # c"]),
+    st.sampled_from(
+        [
+            "[mcpServers]",
+            "mcpServers = { b = {} }",
+            "mcpServers = {}",
+            "[mcpServers.background-job.env]",
+            "  [ x ]  # c",
+        ]
+    ),
 )
 
 
@@ -158,6 +166,54 @@ def test_what_stands_in_the_way_is_refused(kind: Format) -> None:
         grant(kind, text, ENTRY)
 
 
-def test_an_inline_table_of_toml_is_refused() -> None:
+#: What a search for braces would stumble over.
+_BEFORE = 'a = [ { b = \'}\' }, # }\n 1, ]\ns = """\nmcpServers = {\n}\\""""""\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("mcpServers = {}\n", "mcpServers = { OURS }\n"),
+        ("mcpServers={other={command='x'}}", "mcpServers={other={command='x'}, OURS}"),
+        (
+            "'mcpServers' = { \"a.b\" = { x = 1 } } # }\r\n[t]\n",
+            "'mcpServers' = { \"a.b\" = { x = 1 }, OURS } # }\r\n[t]\n",
+        ),
+        (
+            _BEFORE + r'mcpServers = { a.b = "\"}", c = [ 1, { d = 2 } ] }',
+            _BEFORE + r'mcpServers = { a.b = "\"}", c = [ 1, { d = 2 } ], OURS }',
+        ),
+    ],
+)
+def test_an_inline_table_of_toml_takes_one_in_and_lets_it_go(text: str, expected: str) -> None:
+    ours = 'background-job = { command = "/a b/é", args = [], required = true }'
+    after = grant(TOML, text, ENTRY)
+    assert after == expected.replace("OURS", ours)
+    assert Edit.between(text, after).undone(after, [ENTRY.mark]) == text
+    assert TOML.read(revoke(TOML, after, ENTRY)) == TOML.read(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("mcpServers = { background-job = { a = 1 }, o = 2 }\n", "mcpServers = { o = 2 }\n"),
+        ("mcpServers = { o = 2,background-job = { a = 1 } ,p = 3 }\n", "mcpServers = { o = 2 ,p = 3 }\n"),
+        ("mcpServers = {background-job = { a = 1 }}\n", "mcpServers = {}\n"),
+    ],
+)
+def test_what_goes_from_an_inline_table_takes_one_comma_with_it(text: str, expected: str) -> None:
+    assert revoke(TOML, text, ENTRY) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "wish"),
+    [
+        ("hooks = { Start = [] }\n", HOOK),
+        ("mcpServers = { background-job = { command = 'old' } }\n", ENTRY),
+        ("[mcpServers]\nbackground-job = { command = 'old' }\n", ENTRY),
+        ("mcpServers.background-job.command = 'old'\n", ENTRY),
+    ],
+)
+def test_what_else_is_written_inline_is_refused_in_a_sentence(text: str, wish: Wish) -> None:
     with pytest.raises(InvalidRequestError, match="edit it by hand"):
-        grant(TOML, "mcpServers = { other = { command = 'x' } }\n", ENTRY)
+        grant(TOML, text, wish)

@@ -80,6 +80,23 @@ def test_a_client_sees_and_reaches_it(home: Home, tmp_path: Path, name: Any, lin
     assert "background-job" not in run(line, home.machine.home, tmp_path)
 
 
+def test_claude_code_has_the_plugin_from_a_marketplace_in_a_directory(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said(*words: str) -> str:
+        return run(["claude", *words], home.machine.home, tmp_path)
+
+    # The plugin's command is found on the PATH.
+    monkeypatch.setenv("PATH", f"{Path(SERVER[0]).parent}:{os.environ['PATH']}")
+    said("plugin", "marketplace", "add", str(ROOT))
+    said("plugin", "install", "mcp-background-job@mcp-background-job")
+    assert "enabled" in said("plugin", "list")
+    assert "Connected" in said("mcp", "list")
+    said("plugin", "uninstall", "mcp-background-job@mcp-background-job")
+    assert "background-job" not in said("mcp", "list")
+    said("plugin", "marketplace", "remove", "mcp-background-job")
+
+
 @pytest.mark.parametrize(
     "line",
     [

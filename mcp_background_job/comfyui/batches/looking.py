@@ -13,7 +13,7 @@ from mcp_background_job.comfyui.batches.feeder_job import FeederJobs, trouble_of
 from mcp_background_job.comfyui.prompts.prompts import Prompt, Prompts
 from mcp_background_job.comfyui.wire.answers import Queue
 from mcp_background_job.comfyui.wire.client import Client
-from mcp_background_job.core.comfyui.batch import TERMINAL, Batch, status_of
+from mcp_background_job.core.comfyui.batch import TERMINAL, Batch, status_of, told_apart
 from mcp_background_job.core.comfyui.submission import Submission
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
@@ -149,11 +149,9 @@ class Looking:
         except UnreachableError as error:
             return replace(view, trouble=view.trouble or f"what of it runs is not known: {error}")
         waiting = sum(queue.position(one.prompt_id) is not None for one in sent)
-        counts = replace(
-            view.counts, pending=view.counts.pending + waiting, running=max(0, view.counts.running - waiting)
-        )
-        status = status_of(counts, cancel_requested=view.batch.cancel_requested, paused=view.batch.is_paused)
         running = [await self._running(queue, one) for one in sent if queue.is_running(one.prompt_id)]
+        counts = told_apart(view.counts, runs=len(running), waits=waiting)
+        status = status_of(counts, cancel_requested=view.batch.cancel_requested, paused=view.batch.is_paused)
         return replace(view, counts=counts, status=status, running=tuple(running))
 
     async def _running(self, queue: Queue, submission: Submission) -> Prompt:

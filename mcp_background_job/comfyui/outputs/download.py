@@ -196,7 +196,8 @@ class _Run:
         self._done = 0
         self._lock = threading.Lock()
         self._size = 0
-        self._reported_at = 0.0
+        self._is_to_be_told = False
+        self._telling: asyncio.TimerHandle | None = None
 
     def want(self, prompt: Prompt, note: str) -> None:
         """Have the files of a prompt fetched."""
@@ -251,6 +252,13 @@ class _Run:
 
     async def work(self) -> None:
         """Fetch what is wanted."""
+        try:
+            await self._fetch_all()
+        finally:
+            if self._telling is not None:  # nobody listens any more
+                self._telling.cancel()
+
+    async def _fetch_all(self) -> None:
         self._tell()
         if self._waiting:
             await lanes.write(self._directory.make)
@@ -306,13 +314,21 @@ class _Run:
 
     def _count(self, size: int) -> None:
         """Count bytes, in whatever thread they come."""
-        now = time.monotonic()
         with self._lock:
             self._size += size
-            if now - self._reported_at < _REPORT_S:
+            if self._is_to_be_told:
                 return
-            self._reported_at = now
-        self._loop.call_soon_threadsafe(self._tell)
+            self._is_to_be_told = True
+        # A while later, with all that has come by then: what comes last before a server stalls is told too.
+        self._loop.call_soon_threadsafe(self._tell_later)
+
+    def _tell_later(self) -> None:
+        self._telling = self._loop.call_later(_REPORT_S, self._tell_counted)
+
+    def _tell_counted(self) -> None:
+        with self._lock:
+            self._is_to_be_told = False
+        self._tell()
 
     def _tell(self) -> None:
         self._report(Headway(self._files, self._done, self._size))

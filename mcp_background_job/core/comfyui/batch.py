@@ -14,7 +14,7 @@ It is over exactly when nothing of it runs and nothing of it may still run.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from mcp_background_job.core.comfyui.submission import End, Stage
@@ -147,6 +147,16 @@ def count(groups: Iterable[tuple[Stage, End | None, int]]) -> Counts:
     for stage, end, number in groups:
         found[state_of(stage, end)] += number
     return Counts(**{str(state): number for state, number in found.items()})
+
+
+def told_apart(counts: Counts, *, runs: int, waits: int) -> Counts:
+    """Return the counts with what was sent told apart: what runs at its server, and what waits there.
+
+    The server was asked later than the counts were made, and knows of what was sent meanwhile: as much as it runs is
+    running, whatever else waits, and no prompt is lost.
+    """
+    running = min(max(runs, counts.running - waits), counts.may_run)
+    return replace(counts, running=running, pending=counts.may_run - running)
 
 
 def status_of(counts: Counts, *, cancel_requested: bool, paused: bool) -> BatchStatus:

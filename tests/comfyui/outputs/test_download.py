@@ -285,6 +285,22 @@ async def test_a_server_that_dies_meanwhile_is_named_and_the_rest_is_reported(tm
         assert site.tree() == {}
 
 
+async def test_all_that_has_come_is_told_though_no_more_comes(tmp_path: Path) -> None:
+    async with site_of(tmp_path, *STALLS) as site:
+        prompt_id = await site.run(graphs.file("a.mp4", size=2 * MB))
+        told: list[int] = []
+        downloading = asyncio.create_task(site.download(prompt_id, report=lambda headway: told.append(headway.size)))
+
+        async def all_is_told() -> bool:
+            assert not downloading.done()
+            return told[-1:] == [MB]
+
+        await until(all_is_told, "the part is told that has come")
+        assert len(told) < 100  # and not each piece of it
+        downloading.cancel()
+        await asyncio.wait([downloading])
+
+
 async def _has_part(folder: Path, count: int = 1) -> bool:
     parts = [os.path.join(here, name) for here, _, names in os.walk(folder) for name in names if name.endswith(".part")]
     return sum(os.stat(part).st_size > 0 for part in parts) == count
