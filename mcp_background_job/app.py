@@ -8,7 +8,8 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mcp_background_job.config import ComfyUISettings, Settings
+from mcp_background_job.config import AUTO, ComfyUISettings, Settings
+from mcp_background_job.errors import ConfigError, InvalidRequestError
 from mcp_background_job.executors.local.place import LocalPlace
 from mcp_background_job.executors.names import FileNames
 from mcp_background_job.executors.places import Places
@@ -34,6 +35,7 @@ from mcp_background_job.registry.news_base import News
 if TYPE_CHECKING:
     from mcp_background_job.agents.runs import RunManager
     from mcp_background_job.comfyui.control import ComfyUI
+    from mcp_background_job.executors.base import Place
 
 _SECONDS_PER_DAY = 86_400
 
@@ -49,7 +51,7 @@ def build(settings: Settings, *, is_server: bool = False) -> JobManager:
         StateDirError: the directory cannot be used.
     """
     state = StateDir(settings.state_dir)
-    places = Places([LocalPlace(state)], FileNames(state.names_lock))
+    places = Places([LocalPlace(state), *_clusters(settings, state)], FileNames(state.names_lock))
     places.prepare()
     return JobManager(
         places,
@@ -60,6 +62,37 @@ def build(settings: Settings, *, is_server: bool = False) -> JobManager:
         inheritance=_inheritance(settings, is_server=is_server),
         keep_s=settings.keep_days * _SECONDS_PER_DAY,
     )
+
+
+def _clusters(settings: Settings, state: StateDir) -> list[Place]:
+    """Return the places beside this machine. Nothing of them is loaded where there is none.
+
+    Raises:
+        ConfigError: what is to be asked of one for each job cannot be.
+    """
+    root = settings.slurm_dir or f"{state.path}/slurm"
+    is_found = settings.places == AUTO and (_is_on_path("sbatch") or Path(root).is_dir())
+    if not is_found and "slurm" not in settings.places:
+        return []
+    from mcp_background_job.executors.slurm.place import SlurmPlace  # noqa: PLC0415  most machines have no cluster
+
+    try:
+        place = SlurmPlace.of(
+            root,
+            dict(os.environ),
+            options=settings.slurm_options,
+            python=settings.slurm_python,
+            poll_s=settings.slurm_poll_s,
+            control=settings.slurm_control,
+        )
+    except InvalidRequestError as error:
+        raise ConfigError(f"MCP_BG_SLURM_OPTIONS: {error}") from error
+    return [place]
+
+
+def _is_on_path(program: str) -> bool:
+    """Tell whether a program can be run. What the standard library has for it takes longer to load than to look."""
+    return any(os.access(f"{directory}/{program}", os.X_OK) for directory in os.get_exec_path())
 
 
 def build_comfyui(manager: JobManager, settings: ComfyUISettings) -> ComfyUI:

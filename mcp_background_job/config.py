@@ -35,6 +35,9 @@ MATTERS: tuple[Matter, ...] = get_args(Matter)
 AUTO: Literal["auto"] = "auto"
 _ALL = "all"
 
+#: Where jobs can run: this machine, always, and clusters.
+PLACES = ("local", "slurm")
+
 #: Where ComfyUI listens unless somebody says otherwise.
 COMFYUI_PORT = 8188
 
@@ -210,6 +213,26 @@ def _directory(said: Any) -> str:
     return path
 
 
+def _optional_path(said: Any) -> str:
+    return _path(said) if said else ""
+
+
+def _places(said: Any) -> list[str] | str:
+    places = _separated(said)
+    if places == [AUTO]:
+        return AUTO
+    for place in places:
+        if place not in PLACES:
+            raise ValueError(f"{place!r} should be one of {', '.join(PLACES)}; or give {AUTO} alone")
+    return list(dict.fromkeys([PLACES[0], *places]))  # this machine is always one
+
+
+def _control(said: Any) -> str:
+    if said not in ("srun", "tcp"):
+        raise ValueError("give srun or tcp")
+    return said
+
+
 def _project(said: Any) -> str:
     return project_named(_text(said))
 
@@ -328,6 +351,34 @@ class Settings:
             _text,
             "",
             "command that is run at the end of each job, run, batch and render, with its facts in its environment",
+        )
+    )
+    places: list[str] | Literal["auto"] = field(
+        metadata=_about(
+            _places,
+            AUTO,
+            f"where jobs can run: of {', '.join(PLACES)}, separated by commas; auto: Slurm too where there is sbatch",
+        )
+    )
+    slurm_dir: str = field(
+        metadata=_about(
+            _optional_path,
+            "",
+            "where jobs for Slurm are kept, which all nodes share; below the state directory without it",
+        )
+    )
+    slurm_options: str = field(
+        metadata=_about(_text, "", "what is asked of Slurm for each job: partition=gpu account=lab time=4h")
+    )
+    slurm_python: str = field(metadata=_about(_text, "python3", "Python of the nodes, of at least 3.9"))
+    slurm_poll_s: float = field(
+        metadata=_about(
+            _at_least(1), "15", "seconds between two questions to Slurm for which users are the cause, at least"
+        )
+    )
+    slurm_control: Literal["srun", "tcp"] = field(
+        metadata=_about(
+            _control, "srun", "how jobs on nodes are talked to: srun, or tcp: a port on the node, with a secret"
         )
     )
     http_token: str | None = field(

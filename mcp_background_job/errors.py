@@ -95,6 +95,12 @@ class StdinClosedError(BackgroundJobError):
     code = "stdin_closed"
 
 
+class EngineUnreachableError(BackgroundJobError):
+    """The cluster engine gives no answer; the message says what was done, if anything."""
+
+    code = "engine_unreachable"
+
+
 class RunnerSilentError(BackgroundJobError):
     """The job's runner is alive and does not answer requests."""
 

@@ -292,6 +292,7 @@ def nothing_is_left(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]
             (Path(directory) / name).mkdir()
             patch.setenv(variable, str(Path(directory) / name))
         patch.setenv("MCP_BG_TOOLSETS", ALL_TOOLSETS)
+        patch.setenv("MCP_BG_PLACES", "local")  # a machine for tests may have Slurm's programs
         patch.setattr(tempfile, "tempdir", None)
         yield
         NURSERY.close()
@@ -314,6 +315,7 @@ def state_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[str]
     # A machine for tests may have as few variables as a client gives: each server would ask a login shell.
     monkeypatch.setenv("MCP_BG_LOGIN_ENV", "never")
     monkeypatch.setenv("MCP_BG_TOOLSETS", ALL_TOOLSETS)
+    monkeypatch.setenv("MCP_BG_PLACES", "local")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "xdg"))
     yield path

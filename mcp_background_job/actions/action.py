@@ -73,6 +73,7 @@ class Action(Generic[Request, Reported]):
         unmet: statuses of a report that is not what was asked for, and an error to whoever looks at that alone.
         form: of its report, where there is one form; otherwise it is a text, or depends on the request.
         later: what can be done with work that goes on after a call, if the call may be answered later.
+        asks: the class of its requests, if it is a more particular one than the handler takes.
     """
 
     handler: Handler[Request, Reported]
@@ -82,6 +83,7 @@ class Action(Generic[Request, Reported]):
     setup: str = ""
     unmet: frozenset[str] = frozenset()
     later: Later | None = None
+    asks: type[Any] | None = None
 
     @property
     def name(self) -> str:
@@ -96,6 +98,8 @@ class Action(Generic[Request, Reported]):
     @cached_property
     def asked(self) -> Asked[Request]:
         """Return what makes its requests of arguments."""
+        if self.asks is not None:
+            return Asked(self.asks)
         *_, request = (kind for name, kind in get_type_hints(self.handler).items() if name != "return")
         return Asked(request)
 

@@ -19,7 +19,7 @@ from mcp_background_job.config import AUTO, TOOLSETS, ComfyUISettings, Settings,
 from mcp_background_job.core.states import State
 from mcp_background_job.core.text import size
 from mcp_background_job.errors import BackgroundJobError
-from mcp_background_job.executors import lanes
+from mcp_background_job.executors import filesystem, lanes
 from mcp_background_job.install.clients import Machine
 from mcp_background_job.install.reaching import Installed, look
 from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, JOB_ID_VARIABLE
@@ -186,6 +186,12 @@ def _judge_state_dir(findings: Findings, settings: Settings) -> None:
     if int(known["mode"], 8) & 0o077 and known["owner"] == os.geteuid():
         findings.warnings.append(
             f"the state directory {known['path']} was open to others (mode {known['mode']}); it is now 0700"
+        )
+    kind = filesystem.kind_of(known["path"])
+    if filesystem.is_shared(kind):
+        findings.warnings.append(
+            f"the state directory {known['path']} is on {kind}, whose locks may mean nothing to other machines: set "
+            "MCP_BG_STATE_DIR to a disk of this machine; jobs for a cluster have their own directory, MCP_BG_SLURM_DIR"
         )
     if known["free"] < settings.max_output_size:
         findings.problems.append(

@@ -28,14 +28,15 @@ _COLUMNS = {
     "SILENT": "silent_s",
     "PROJECT": "project",
     "CWD": "cwd",
+    "PLACE": "engine",
     "NOTE": "note",
     "COMMAND": "command",
 }
 
 #: Those that a table has only where one of its jobs has something in them.
-_SELDOM = ("LEFT", "SILENT", "PROJECT", "CWD", "NOTE")
+_SELDOM = ("LEFT", "SILENT", "PROJECT", "CWD", "PLACE", "NOTE")
 
-_COLOURS = {"JOB": "bold", "AGE": "dim", "TOOK": "dim", "LEFT": "yellow", "SILENT": "dim", "CWD": "dim"}
+_COLOURS = {"JOB": "bold", "AGE": "dim", "TOOK": "dim", "LEFT": "yellow", "SILENT": "dim", "CWD": "dim", "PLACE": "dim"}
 
 #: What may be cut where the window is narrow.
 _LONG = ("PROJECT", "CWD", "NOTE", "COMMAND")

@@ -35,6 +35,7 @@ _COMMANDS = (
     ("serve", "mcp_background_job.cli.commands.serve:serve", "Serve MCP over stdio or HTTP."),
     ("install", "mcp_background_job.cli.commands.install:install", "Put this server into a client's configuration."),
     ("uninstall", "mcp_background_job.cli.commands.install:uninstall", "Take it out of a client again."),
+    ("places", "mcp_background_job.cli.commands.places:places", "Show where jobs can run, and what is free."),
     ("doctor", "mcp_background_job.cli.commands.doctor:doctor", "Show the settings in force, and what is wrong."),
     ("demo", "mcp_background_job.cli.demo:main", "Show what it can do, in a minute."),
     ("completion", "mcp_background_job.cli.commands.completion:completion", "Print or install shell completion."),

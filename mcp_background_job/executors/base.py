@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 if TYPE_CHECKING:
     from mcp_background_job.core.output.gaps import Gap
+    from mcp_background_job.executors.overview import Overview
     from mcp_background_job.executors.usage import Usage
     from mcp_background_job.executors.waits import Waits
     from mcp_background_job.jobdir.control import News
@@ -275,8 +276,18 @@ class Place(Protocol):
         """What keeps the files of its jobs."""
         ...
 
+    def check(self, asked: str) -> None:
+        """Check what is asked of the place for a job, beside its name.
+
+        Raises:
+            InvalidRequestError: it cannot be asked for.
+        """
+        ...
+
     async def launch(self, spec: Spec, *, wait_for_report: bool) -> Submitted:
         """Record the job, then start it or queue it. Launching the same id again changes nothing.
+
+        A place whose queue is its own says that the job is queued as soon as it is there.
 
         With ``wait_for_report`` it returns when the command runs or cannot be started, else when the job is recorded:
         then a failure to start is found in the job's exit record. A caller who is cancelled meanwhile does not undo it.
@@ -309,6 +320,7 @@ class Place(Protocol):
 
         Raises:
             RunnerSilentError: it cannot be stopped from here.
+            EngineUnreachableError: what could stop it does not answer.
         """
         ...
 
@@ -354,6 +366,10 @@ class Place(Protocol):
 
     def look_again_s(self, seen: Observation | None) -> float:
         """Return after how many seconds another look at a job that nobody can be connected to may show a change."""
+        ...
+
+    async def overview(self) -> Overview:
+        """Return what there is; it may take as long as whoever is asked is patient."""
         ...
 
     def health(self) -> str | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
+from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.names import Names
 from mcp_background_job.jobdir.observe import Observation
@@ -14,8 +16,12 @@ from mcp_background_job.jobdir.records import Spec, StopRequest
 
 if TYPE_CHECKING:
     from mcp_background_job.executors.base import Cancelled, Channel, Place, Store, Submitted
+    from mcp_background_job.executors.overview import Overview
     from mcp_background_job.executors.usage import Usage
     from mcp_background_job.executors.waits import Waits
+
+#: Characters of a name that an error repeats.
+_TOLD = 40
 
 
 class Places:
@@ -36,12 +42,41 @@ class Places:
         """Return the place of a job. Of a job that no place has, the first will say so."""
         return next((place for place in self._others if place.store.has(job_id)), self._home)
 
+    def is_elsewhere(self, job_id: str) -> bool:
+        """Tell whether a job is at another place than the first; nothing is looked at where there is no other."""
+        return bool(self._others) and self.of(job_id) is not self._home
+
     def store_of(self, job_id: str) -> Store:
         """Return what keeps the files of a job."""
         return self.of(job_id).store
 
     async def _of(self, job_id: str) -> Place:
         return await lanes.look(self.of, job_id) if self._others else self._home
+
+    # -- which there are -------------------------------------------------------------------------------------------
+
+    @property
+    def names(self) -> list[str]:
+        """What the places are called; the first is where jobs are started unless somebody says otherwise."""
+        return [place.name for place in self._all]
+
+    def named(self, on: str) -> Place:
+        """Return the place that is meant by what is asked for: its name, and perhaps more behind it, which is checked.
+
+        Raises:
+            InvalidRequestError: there is no such place, or it cannot give that.
+        """
+        name, _, asked = on.strip().partition(" ")
+        if not name:
+            return self._home
+        place = next((place for place in self._all if place.name == name), None)
+        if place is None:
+            raise InvalidRequestError(
+                f"on: there is no place {name[:_TOLD]!r} here, only {', '.join(self.names)}; "
+                "Slurm is one where sbatch is on the PATH of this program (see MCP_BG_PLACES)"
+            )
+        place.check(asked.strip())
+        return place
 
     # -- all of them -----------------------------------------------------------------------------------------------
 
@@ -112,6 +147,10 @@ class Places:
         for place in self._all:
             await place.serve()
 
+    async def overviews(self) -> list[Overview]:
+        """Return what there is at each place."""
+        return list(await asyncio.gather(*(place.overview() for place in self._all)))
+
     def health(self) -> str | None:
         """Return what is wrong, ``None`` if nothing is."""
         return "; ".join(trouble for place in self._all if (trouble := place.health())) or None
@@ -133,13 +172,16 @@ class Places:
 
     # -- a new job -------------------------------------------------------------------------------------------------
 
-    def claim(self, job_id: str) -> bool:
-        """Take a job id; returns whether it was free.
+    def claim(self, job_id: str, on: str = "") -> bool:
+        """Take a job id for a job at a place (see ``named``); returns whether it was free.
 
         Raises:
             StateDirError: there is no room for it.
+            InvalidRequestError: there is no such place.
         """
-        return not any(place.store.has(job_id) for place in self._others) and self._home.store.claim(job_id)
+        chosen = self.named(on)
+        others = (place for place in self._all if place is not chosen)
+        return not any(place.store.has(job_id) for place in others) and chosen.store.claim(job_id)
 
     def name_held(self, name: str) -> AbstractAsyncContextManager[bool]:
         """Keep others from starting a job under this name; if somebody is stuck while doing so, go on without."""
@@ -170,6 +212,7 @@ class Places:
 
         Raises:
             RunnerSilentError: it cannot be stopped from here.
+            EngineUnreachableError: what could stop it does not answer.
         """
         return await (await self._of(job_id)).cancel(job_id, request)
 

@@ -27,6 +27,9 @@ class Observation:
         runner_pid: its living runner, as the kernel says.
         sweep: a dead runner's processes may be alive and should be cleared away.
         trouble: what is wrong with its files.
+        engine: in words, what a cluster has it as, and where; ``None`` for a job of this machine.
+        engine_note: what that cluster says of it that matters: why it waits, say.
+        stale_since: since when the cluster has not answered (seconds since the epoch): all this is older.
     """
 
     state: State
@@ -36,6 +39,30 @@ class Observation:
     runner_pid: int | None = None
     sweep: bool = False
     trouble: str | None = None
+    engine: str | None = None
+    engine_note: str | None = None
+    stale_since: float | None = None
+
+
+def told(job: JobDir) -> Observation:
+    """Say what the files alone tell of a job, which runs on another machine perhaps: no kernel is asked.
+
+    A job without a status file is said to be queued.
+    """
+    try:
+        seen = _told(job)
+        return seen if seen.trouble is None or not modes.restore(job) else _told(job)
+    except PermissionError:
+        return _told(job) if modes.restore(job) else Observation(state=State.RUNNING, trouble=f"{job.path} is closed")
+
+
+def _told(job: JobDir) -> Observation:
+    if ended := _ended(job):
+        return ended
+    status, trouble = _status(job)
+    if status is None:
+        return Observation(State.STARTING if trouble else State.QUEUED, trouble=trouble)
+    return Observation(State(status.state), status=status)
 
 
 def observe(job: JobDir, boot_id: str) -> Observation:

@@ -67,6 +67,7 @@ class Spec:
         on_end: a command that is run when it has ended, empty for none.
         stop_signal: what ends it best, where nobody has said with what it is to be stopped; SIGTERM without it.
         stop_grace_s: how long it is given for that; ``ancestry.GRACE_S`` without it.
+        on: the place where it runs and what is asked of that, empty for this machine.
     """
 
     job_id: str
@@ -107,6 +108,7 @@ class Spec:
     on_end: str = ""
     stop_signal: str | None = None
     stop_grace_s: float | None = None
+    on: str = ""
 
 
 @dataclass(frozen=True)

@@ -124,6 +124,16 @@ class Looker:
         self._glance()
         return [self._standing(jobs[job_id], seen) for job_id, seen in self._places.look(list(jobs)).items()]
 
+    async def engines(self, jobs: Sequence[Job]) -> dict[str, str]:
+        """Return of jobs on clusters where they are there, in words; nothing is looked at where there is no cluster."""
+        if len(self._places.names) == 1:
+            return {}
+        return await lanes.look(self._engines, [job.job_id for job in jobs])
+
+    def _engines(self, job_ids: Sequence[str]) -> dict[str, str]:
+        seen = self._places.look([job_id for job_id in job_ids if self._places.is_elsewhere(job_id)])
+        return {job_id: one.engine for job_id, one in seen.items() if one.engine}
+
     def _details_of_id(self, job_id: str) -> Details | None:
         """Return what is known of the job with this id; ``None`` if its directory alone does not tell what it is.
 

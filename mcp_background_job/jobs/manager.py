@@ -196,6 +196,10 @@ class JobManager:
         """Return the same of several jobs, by id, as far as there is anything to say."""
         return await self._looker.notes_on(jobs)
 
+    async def engines(self, jobs: Sequence[Job]) -> dict[str, str]:
+        """Return of jobs on clusters where they are there, by id, in words."""
+        return await self._looker.engines(jobs)
+
     async def notes_on_ids(self, job_ids: Sequence[str]) -> dict[str, str]:
         """Return the same of jobs that are known by id only; those that are gone are left out."""
         found = [await self.index.find(job_id) for job_id in job_ids]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from mcp_background_job.core.aftermath import background, how, short
 from mcp_background_job.core.schedule import RUNS
+from mcp_background_job.core.text import duration
 from mcp_background_job.executors.usage import Usage
 from mcp_background_job.jobdir.records import Status
 
@@ -56,6 +58,15 @@ def _left(status: Status, usage: Usage | None) -> str:
     who = ", ".join(named) + (f" and {more} more" if named and more > 0 else "")
     count = f"{usage.processes} background process{'' if usage.processes == 1 else 'es'} alive"
     return f"shell {ended}, {count}" + (f": {who}" if who else "")
+
+
+def stale(since: float | None) -> str | None:
+    """Return the sentence on a cluster that has not answered since then (seconds since the epoch), if it has not."""
+    if since is None:
+        return None
+    if not since:
+        return "the cluster does not answer"
+    return f"the cluster has not answered for {duration(time.time() - since)}: this is what was known then"
 
 
 def waits_for_input(prompt: str) -> str:

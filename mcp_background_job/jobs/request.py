@@ -85,6 +85,7 @@ class StartRequest:
         reader: who is to be told of its end, empty for nobody.
         stop_signal: the full name of the signal that ends it best, for its runner at a time limit; SIGTERM without it.
         stop_grace_s: how long it is given for that.
+        on: where it runs, and what is asked of that place: ``slurm gpus=1``; empty for this machine.
     """
 
     command: str
@@ -115,6 +116,7 @@ class StartRequest:
     reader: str = ""
     stop_signal: str | None = None
     stop_grace_s: float | None = None
+    on: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,6 +280,7 @@ def spec_of(
         on_end="" if request.is_own else policy.on_end,
         stop_signal=request.stop_signal,
         stop_grace_s=request.stop_grace_s,
+        on=" ".join(request.on.split()),
     )
 
 

@@ -100,6 +100,8 @@ class Starter:
         """Start a job, or return the live one of the same name if that is asked for."""
         project = self._policy.project if request.project is None else request.project
         after = [(await self._looker.find(other, Asker(project))).job_id for other in request.after]
+        if request.on or after:
+            await lanes.look(self._check_place, request, after)
         asked = _Asked(request, after, client, wait_for_report)
         if request.name is None or request.if_running == "new":
             started = await self._start(asked)
@@ -120,6 +122,20 @@ class Starter:
             await self._index.put([started.job])
             return replace(started, note="; ".join(filter(None, (forced, started.note))) or None)
 
+    def _check_place(self, request: StartRequest, after: list[str]) -> None:
+        """Check where a job is to run.
+
+        Raises:
+            InvalidRequestError: there is no such place, or it knows nothing of a job that this one is to run after.
+        """
+        chosen = self._places.named(request.on)
+        for other in after:
+            if (place := self._places.of(other)) is not chosen:
+                raise InvalidRequestError(
+                    f"after: job {other} is at {place.name}, and this one would be at {chosen.name}, which knows "
+                    "nothing of its end: start both at one place, or wait for the one and start the other then"
+                )
+
     async def _start(self, asked: _Asked) -> Started:
         is_whole = asked.request.environment is not None
         inherited = Inherited({}, source="") if is_whole else await self._inheritance.get()
@@ -135,7 +151,7 @@ class Starter:
 
     def _spec_of(self, asked: _Asked, inherited: Inherited) -> Spec:
         cwd = check(asked.request, self._policy)
-        job_id = asked.request.job_id or self._claim_id()
+        job_id = asked.request.job_id or self._claim_id(asked.request.on)
         store = self._places.store_of(job_id)
         return spec_of(
             asked.request,
@@ -168,6 +184,7 @@ class Starter:
         wanted = StartRequest(command=command, cwd=cwd, env=changes.env, is_own=spec.is_own)
         check_grace(changes.grace_s)
         await lanes.look(check, wanted, self._policy)
+        self._places.named(spec.on)
         forced = None
         if job.state is not State.EXITED:
             forced = await self._make_way(job, client=client, why="restart", grace_s=changes.grace_s)
@@ -201,6 +218,7 @@ class Starter:
             parent=await self._parent_of(job),
             project=job.project,
             reader=reader,
+            on=spec.on,
         )
         started = await self.start(request, client=client, wait_for_report=True)
         return replace(started, note="; ".join(filter(None, (forced, started.note))) or None)
@@ -244,10 +262,10 @@ class Starter:
         """Take a free id, for whoever writes it down before the job is started."""
         return await lanes.write(self._claim_id)
 
-    def _claim_id(self) -> str:
+    def _claim_id(self, on: str = "") -> str:
         for _ in range(_ID_ATTEMPTS):
             job_id = new_job_id()
-            if self._places.claim(job_id):
+            if self._places.claim(job_id, on):
                 return job_id
         raise StateDirError("no free job id found: prune old jobs")
 

@@ -33,11 +33,20 @@ class Teller:
 
     async def note(self, standing: Standing) -> str | None:
         """Return what is to be said of a live job."""
-        job, seen, spec, is_suspended, usage = standing
+        job, seen, spec = standing.job, standing.seen, standing.spec
         if seen.trouble:
             return seen.trouble
+        if seen.engine is not None:
+            told = [seen.engine_note, notes.stale(seen.stale_since), await self._of_running(standing)]
+            return "; ".join(filter(None, told)) or None
         if seen.status is None:
             return await self._why_queued(job.job_id, spec) if job.state is State.QUEUED and spec else None
+        return await self._of_running(standing)
+
+    async def _of_running(self, standing: Standing) -> str | None:
+        job, seen, spec, is_suspended, usage = standing
+        if seen.status is None:
+            return None
         if seen.status.survivors:
             return notes.survivors(seen.status.survivors)
         told = notes.failures(seen.status)

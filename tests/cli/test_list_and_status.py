@@ -75,7 +75,21 @@ def test_a_piped_list_is_tab_separated_and_plain(cli: CommandLine) -> None:
     cli("wait", job_id)
     head, row = cli.ok("list").splitlines()
     assert head.split("\t") == [
-        *("JOB", "NAME", "STATUS", "EXIT", "AGE", "TOOK", "LEFT", "SILENT", "PROJECT", "CWD", "NOTE", "COMMAND")
+        *(
+            "JOB",
+            "NAME",
+            "STATUS",
+            "EXIT",
+            "AGE",
+            "TOOK",
+            "LEFT",
+            "SILENT",
+            "PROJECT",
+            "CWD",
+            "PLACE",
+            "NOTE",
+            "COMMAND",
+        )
     ]
     cells = row.split("\t")
     assert cells[:4] == [job_id, "x", "failed", "3"]

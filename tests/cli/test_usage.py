@@ -24,6 +24,7 @@ COMMANDS = [
     "prune",
     "comfyui",
     "serve",
+    "places",
     "doctor",
     "demo",
     "completion",

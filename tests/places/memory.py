@@ -18,7 +18,9 @@ from typing import Any, Self
 from mcp_background_job.core.output.gaps import Gap
 from mcp_background_job.core.schedule import decide
 from mcp_background_job.core.states import Outcome, State
+from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.executors.base import Cancelled, Submitted
+from mcp_background_job.executors.overview import Overview
 from mcp_background_job.executors.usage import Usage
 from mcp_background_job.executors.waits import Waits
 from mcp_background_job.jobdir.control import News, NoRunnerError
@@ -288,6 +290,10 @@ class MemoryPlace:
         self.open_ports: dict[int | tuple[int, str], str] = {}
         self._pids = 0
 
+    def check(self, asked: str) -> None:
+        if asked:
+            raise InvalidRequestError(f"a program in memory has no {asked}")
+
     async def launch(self, spec: Spec, *, wait_for_report: bool) -> Submitted:
         del wait_for_report
         self.store.record(spec)
@@ -389,6 +395,9 @@ class MemoryPlace:
     def look_again_s(self, seen: Observation | None) -> float:
         del seen
         return _LOOK_AGAIN_S
+
+    async def overview(self) -> Overview:
+        return Overview(place=self.name)
 
     def health(self) -> str | None:
         return None

@@ -72,6 +72,7 @@ def details_facts(details: Details) -> dict[str, Any]:
     pid = status.pid if status and job.state is not State.EXITED else None
     return {
         **job_facts(job, pid=pid, log_path=details.log_path),
+        **({"engine": details.seen.engine} if details.seen.engine else {}),
         "command": details.spec.command if details.spec else job.command,
         **log_facts(details.log_path, details.kept_from),
         "note": details.note,

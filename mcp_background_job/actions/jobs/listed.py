@@ -49,9 +49,12 @@ async def page(manager: JobManager, caller: Caller, choice: JobChoice, *, limit:
     behind = cursor + len(jobs)
     count, everywhere = max(behind, counted.meant), counted.everywhere
     silent = await lanes.look(_silences, manager, jobs)
-    notes = await manager.notes(jobs)
+    notes, engines = await manager.notes(jobs), await manager.engines(jobs)
     return Listed(
-        jobs=[_row(job, silent.get(job.job_id), notes.get(job.job_id), own=caller.project) for job in jobs],
+        jobs=[
+            _row(job, silent.get(job.job_id), notes.get(job.job_id), engines.get(job.job_id), own=caller.project)
+            for job in jobs
+        ],
         next_cursor=behind if count > behind else None,
         more=(count - behind) or None,
         elsewhere=max(0, everywhere - count) or None,
@@ -86,7 +89,7 @@ async def _left_behind(manager: JobManager, count: int, everywhere: int) -> str 
     return f"jobs of a project that was moved stay with its old path, and these are no longer there: {told}{more}"
 
 
-def _row(job: Job, silent_s: float | None, note: str | None, *, own: str) -> dict[str, Any]:
+def _row(job: Job, silent_s: float | None, note: str | None, engine: str | None, *, own: str) -> dict[str, Any]:
     """Return a job as one compact row; directory and project are told where they are not the caller's own."""
     now = time.time()
     told = note or (job.reason if job.outcome is Outcome.COMPLETED and has_more_to_tell(job) else None)
@@ -95,6 +98,7 @@ def _row(job: Job, silent_s: float | None, note: str | None, *, own: str) -> dic
         "name": job.name,
         "status": job.status,
         "exit_code": job.exit_code,
+        "engine": engine,
         "parent": job.parent,
         "project": None if job.project == own else job.project,
         "cwd": None if job.cwd == own else job.cwd,

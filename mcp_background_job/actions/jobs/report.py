@@ -101,6 +101,12 @@ class StatusResult(BaseModel):
     log_search: str | None = None
 
 
+class StatusAnywhereResult(StatusResult):
+    """The same where there are places beside this machine."""
+
+    engine: str | None = Field(None, description="where on the cluster")
+
+
 class KillResult(BaseModel):
     """What became of a request to kill."""
 
@@ -137,7 +143,10 @@ def told_reason(job: Job) -> str | None:
 def status_result(details: Details) -> StatusResult:
     """Return all that is known of a job, in few words."""
     job, usage, known = details.job, details.usage, details_facts(details)
-    return StatusResult(
+    engine = details.seen.engine
+    kind, where = (StatusResult, {}) if engine is None else (StatusAnywhereResult, {"engine": engine})
+    return kind(
+        **where,
         job_id=job.job_id,
         name=job.name,
         status=job.status,

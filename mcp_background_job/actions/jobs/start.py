@@ -61,6 +61,15 @@ class Execute:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExecuteAnywhere(Execute):
+    """The same where there are places beside this machine."""
+
+    on: Annotated[
+        str | None, Field(description='where: "slurm gpus=1 cpus=8 mem=64G time=4h" queues it on the cluster')
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Restart:
     """A job whose command is to be started again."""
 
@@ -104,6 +113,7 @@ class Starting:
             restart=request.restart,
             project=caller.project,
             reader=caller.reader.name,
+            on=(request.on or "") if isinstance(request, ExecuteAnywhere) else "",
         )
         started = await self._manager.start(wanted, client=caller.client, wait_for_report=wait.request.wait_s > 0)
         return await self._started(caller, started, wait, may_ask=request.stdin != "closed")

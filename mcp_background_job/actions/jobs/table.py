@@ -10,8 +10,14 @@ from mcp_background_job.actions.jobs.killing import Killing
 from mcp_background_job.actions.jobs.listing import Listing
 from mcp_background_job.actions.jobs.look import Looking
 from mcp_background_job.actions.jobs.output import Reading
-from mcp_background_job.actions.jobs.report import JobResult, JobsResult, RestartResult, StatusResult
-from mcp_background_job.actions.jobs.start import Expect, Starting
+from mcp_background_job.actions.jobs.report import (
+    JobResult,
+    JobsResult,
+    RestartResult,
+    StatusAnywhereResult,
+    StatusResult,
+)
+from mcp_background_job.actions.jobs.start import Execute, ExecuteAnywhere, Expect, Starting
 from mcp_background_job.actions.jobs.waiting import Waiting
 from mcp_background_job.actions.opening import Opened
 from mcp_background_job.core.waiting import MAX_WAIT_S
@@ -24,6 +30,8 @@ if TYPE_CHECKING:
 def job_actions(manager: JobManager, expect: Expect, runs: Opened[RunManager] | None = None) -> list[Action[Any, Any]]:
     """Return all that can be done with jobs; with ``runs`` those can be waited for too."""
     starting, waiting = Starting(manager, expect), Waiting(manager, runs)
+    # Who has one machine is told nothing of others: each word of a list of tools costs tokens.
+    is_alone = len(manager.places.names) == 1
     reading, controlling = Reading(manager), Controlling(manager)
     return [
         # First what most work needs: a client that looks into long lists of tools may show a model the first few alone.
@@ -34,10 +42,11 @@ def job_actions(manager: JobManager, expect: Expect, runs: Opened[RunManager] | 
             JobResult,
             f"The shell is {manager.shell}.",
             later=starting.later,
+            asks=Execute if is_alone else ExecuteAnywhere,
         ),
         Action(waiting.wait_for_job, Effects.LOOKS, MAX_WAIT_S, later=waiting.later),  # one job or several: two forms
         Action(Killing(manager).kill_job, Effects.ENDS, MAX_WAIT_S),  # likewise
-        Action(Looking(manager).get_job_status, Effects.LOOKS, form=StatusResult),
+        Action(Looking(manager).get_job_status, Effects.LOOKS, form=StatusResult if is_alone else StatusAnywhereResult),
         Action(reading.tail_job_output, Effects.LOOKS),
         Action(reading.get_job_output, Effects.LOOKS),
         Action(controlling.interact_with_job, Effects.STARTS, MAX_WAIT_S),

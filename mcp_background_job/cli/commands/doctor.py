@@ -10,6 +10,8 @@ from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson
 from mcp_background_job.cli.checkup import Findings, blame, examine, examine_clients, examine_jobs
 from mcp_background_job.cli.comfyui import checkup as comfyui_checkup
+from mcp_background_job.cli.probing import probe
+from mcp_background_job.cli.session import with_manager
 from mcp_background_job.cli.wording import typed
 from mcp_background_job.comfyui.wire.endpoint import endpoint_of
 from mcp_background_job.config import Settings, load_comfyui_settings, load_settings
@@ -19,15 +21,20 @@ from mcp_background_job.install.reaching import Installed
 from mcp_background_job.jobs.manager import JobManager
 
 
-def doctor(*, as_json: AsJson = False) -> int:
+def doctor(*, on: str = "", as_json: AsJson = False) -> int:
     """Show the settings in force and where each comes from, state directory, machine, ComfyUI, and what is wrong.
 
     Also shows which clients have this server. Each command line in their files is started once, asked for its tools,
     and ended; one that only a file of the current directory has is not, since a repository may have brought it.
 
+    With --on slurm it runs one short job there instead, which proves that a node has what jobs need.
+
     Args:
+        on: Where to run such a job: slurm, or "slurm partition=gpu".
         as_json: Print JSON, with the same field names everywhere.
     """
+    if on:
+        return with_manager(lambda manager: _probe(manager, on, as_json=as_json))
     settings = load_settings()
     comfyui = load_comfyui_settings()
     endpoint = endpoint_of(comfyui.url, comfyui.host, comfyui.port, token=comfyui.token, headers=comfyui.headers)
@@ -43,6 +50,20 @@ def doctor(*, as_json: AsJson = False) -> int:
     else:
         _write(findings)
     return exit_codes.UNMET if findings.problems else exit_codes.OK
+
+
+async def _probe(manager: JobManager, on: str, *, as_json: bool) -> int:
+    steps = await probe(manager, on)
+    name = manager.places.named(on).name if steps[0].is_proved else ""
+    warnings = [text for one in await manager.places.overviews() if one.place == name for text in one.warnings]
+    if as_json:
+        terminal.as_json({"steps": [vars(step) for step in steps], "warnings": warnings})
+    else:
+        _section(
+            f"one job on {on}", ((step.what, f"{'yes' if step.is_proved else 'no'}: {step.told}") for step in steps)
+        )
+        _section("warnings", ((text, "") for text in warnings))
+    return exit_codes.OK if all(step.is_proved for step in steps) else exit_codes.UNMET
 
 
 def _look_at_jobs(settings: Settings, findings: Findings) -> None:

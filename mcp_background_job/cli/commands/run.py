@@ -30,6 +30,7 @@ def run(
     leftovers: Leftovers = "keep",
     if_running: IfRunning = "return",
     restart: Again = "no",
+    on: str = "",
     follow: Annotated[bool, Parameter(name=["--follow", "-f"])] = False,
     as_json: AsJson = False,
 ) -> int:
@@ -50,6 +51,8 @@ def run(
             they do, kill ends them.
         if_running: What to do when a job of this name runs: return that one, restart it, or start a new one beside it.
         restart: Whether to start it again when it fails: each time later, and at most 10 times in a row.
+        on: Where to run it: "slurm gpus=1 cpus=8 mem=64G time=4h" queues it on the cluster. Keys are gpus, cpus, mem,
+            time, partition, account, qos, constraint, gres and reservation; places shows what there is.
         follow: Print its output until it is over, and exit as it did. Ctrl-C leaves it running.
         as_json: Print JSON, with the same field names everywhere.
     """
@@ -68,6 +71,7 @@ def run(
         leftovers=leftovers,
         if_running=if_running,
         restart=restart,
+        on=on,
     )
     return with_manager(lambda manager: _run(manager, request, follow=follow, as_json=as_json))
 

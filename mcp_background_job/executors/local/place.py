@@ -6,11 +6,14 @@ What only some commands need is loaded when it is first used.
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Collection
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mcp_background_job.core.states import State
+from mcp_background_job.errors import InvalidRequestError
+from mcp_background_job.executors import lanes
 from mcp_background_job.executors.background import Background
 from mcp_background_job.executors.base import Cancelled, Submitted
 from mcp_background_job.executors.local.beginning import Beginning
@@ -27,6 +30,7 @@ from mcp_background_job.jobdir.usage import newest
 if TYPE_CHECKING:
     from mcp_background_job.executors.local.cancelling import Cancelling
     from mcp_background_job.executors.local.launching import Launching
+    from mcp_background_job.executors.overview import Overview
     from mcp_background_job.executors.usage import Usage
     from mcp_background_job.executors.waits import Waits
     from mcp_background_job.jobdir.control import RunnerClient
@@ -60,6 +64,11 @@ class LocalPlace:
         from mcp_background_job.executors.local.cancelling import Cancelling  # noqa: PLC0415  see the top
 
         return Cancelling(self.store, self._launcher, self._sweeping, self._queue)
+
+    def check(self, asked: str) -> None:
+        """There is nothing to choose."""
+        if asked:
+            raise InvalidRequestError(f"on: {asked!r} cannot be asked of this machine: say {self.name!r}, or nothing")
 
     async def launch(self, spec: Spec, *, wait_for_report: bool) -> Submitted:
         """Record the job, then start it or queue it."""
@@ -159,6 +168,14 @@ class LocalPlace:
     def look_again_s(self, seen: Observation | None) -> float:  # noqa: ARG002  other places look at the state
         """Files are looked at often."""
         return _LOOK_AGAIN_S
+
+    async def overview(self) -> Overview:
+        """Return what this machine is, and how many jobs wait for their turn."""
+        from mcp_background_job.executors.overview import Overview, Part  # noqa: PLC0415  see the top
+
+        waiting = len(await lanes.look(self.store.waiting))
+        here = Part(name="", nodes=1, nodes_up=1, cpus=os.cpu_count() or 1)
+        return Overview(place=self.name, parts=[here], waiting={"their turn": waiting} if waiting else {})
 
     def health(self) -> str | None:
         """Return what is wrong with the state directory."""

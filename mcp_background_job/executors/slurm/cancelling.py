@@ -1,0 +1,163 @@
+"""Stops jobs, by the shortest way that leads to them, and confirms it.
+
+A job that nobody has taken is taken by us: no runner will, whatever Slurm does. One that a runner has is stopped by its
+runner, step by step, over the channel. Where no way leads to the runner Slurm is asked to end its job, if that is still
+the one that was submitted for ours: a controller that has lost its memory gives the same ids again, to others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable
+
+from mcp_background_job.core.states import Outcome, State
+from mcp_background_job.errors import EngineUnreachableError, RunnerSilentError
+from mcp_background_job.executors import lanes
+from mcp_background_job.executors.base import Cancelled, Channel
+from mcp_background_job.executors.slurm import native, states
+from mcp_background_job.executors.slurm.commands import Commands, Line
+from mcp_background_job.executors.slurm.ending import end
+from mcp_background_job.executors.slurm.native import Claim
+from mcp_background_job.executors.slurm.seeing import Seeing, withdrawn
+from mcp_background_job.executors.slurm.store import SlurmStore
+from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError
+from mcp_background_job.jobdir.records import Exit, StopRequest
+from mcp_background_job.jobdir.requests import MAX_GRACE_S
+
+#: A runner that has just taken its job, or is about to end, is looked for so often.
+_ATTEMPTS = 15
+_BETWEEN_ATTEMPTS_S = 0.2
+
+#: Beyond the grace period: SIGKILL has its patience, twice where jobs were started within the job, and some more.
+_LADDER_PATIENCE_S = 30.0
+
+#: Slurm sends SIGTERM, waits for its KillWait (30 s, where nothing is set), sends SIGKILL, and says so some time later.
+_ENGINE_PATIENCE_S = 60.0
+_BETWEEN_LOOKS_S = 1.0
+
+#: Whoever withdraws a job need not wait for Slurm to take it out of its queue: it will not run.
+_ASK_PATIENCE_S = 0.3
+
+Connect = Callable[[str], Awaitable[Channel]]
+
+
+class Cancelling:
+    """Stops jobs."""
+
+    def __init__(self, store: SlurmStore, commands: Commands, seeing: Seeing, connect: Connect) -> None:
+        """Takes its parts, and what connects to a job's runner."""
+        self._store = store
+        self._commands = commands
+        self._seeing = seeing
+        self._connect = connect
+
+    async def cancel(self, job_id: str, request: StopRequest) -> Cancelled:
+        """Stop a job, and confirm that nothing of it is left; see ``Place.cancel``."""
+        for attempt in range(_ATTEMPTS):
+            seen = await lanes.look(self._seeing.seen, job_id)
+            if seen is None or (seen.state is State.EXITED and not seen.sweep):
+                return Cancelled(was_live=False)
+            if seen.state is State.EXITED and seen.exit:  # nobody has recorded it yet
+                await lanes.write(end, self._store, job_id, seen.exit)
+                return Cancelled(was_live=False)
+            claim = await lanes.look(native.claim_of, self._store.job(job_id))
+            if claim is None:
+                if await lanes.write(self._withdraw, job_id, request):
+                    return Cancelled(was_live=True)
+                continue  # a runner has just taken it
+            try:
+                return await self._told_to_stop(job_id, request)
+            except NoRunnerError:  # it is on its way in or out
+                if attempt + 1 < _ATTEMPTS:
+                    await asyncio.sleep(_BETWEEN_ATTEMPTS_S)
+            except RunnerTimeoutError:
+                break
+        return await self._through_slurm(job_id, request)
+
+    def _withdraw(self, job_id: str, request: StopRequest) -> bool:
+        job = self._store.job(job_id)
+        if not native.withdraw(job, request):
+            return False
+        end(self._store, job_id, withdrawn(request))
+        if native_id := self._seeing.noted(job).native_id:
+            # The engine may be silent for long, and the job is withdrawn without it: see SlurmPlace.tend.
+            asking = threading.Thread(target=self._take_out, args=(native_id,), name="scancel", daemon=True)
+            asking.start()
+            asking.join(_ASK_PATIENCE_S)
+        return True
+
+    def _take_out(self, native_id: str) -> None:
+        try:
+            self._commands.cancel(native_id, only_pending=True)
+        except EngineUnreachableError:
+            return  # it is asked again as long as it shows such a job
+
+    async def _told_to_stop(self, job_id: str, request: StopRequest) -> Cancelled:
+        async with await self._connect(job_id) as runner:
+            if not await runner.stop(request):
+                raise NoRunnerError(job_id)
+            try:
+                async with asyncio.timeout(min(request.grace_s, MAX_GRACE_S) + _LADDER_PATIENCE_S):
+                    survivors = await runner.outcome_of_stop()
+            except TimeoutError as error:
+                raise RunnerTimeoutError(f"the runner of job {job_id} does not say what became of it") from error
+        # What they are stands in the process table of another machine.
+        return Cancelled(was_live=True, survivors=tuple(survivors))
+
+    # -- where no way leads to the runner --------------------------------------------------------------------------
+
+    async def _through_slurm(self, job_id: str, request: StopRequest) -> Cancelled:
+        job = self._store.job(job_id)
+        claim = await lanes.look(native.claim_of, job) or Claim()
+        native_id = claim.native_id or (await lanes.look(self._seeing.noted, job)).native_id
+        line = await self._line(job_id, native_id)
+        if line is not None and not states.is_over(line.state):
+            await lanes.lasting(self._commands.cancel, native_id)
+        was_live = line is not None and not states.is_over(line.state)
+        deadline = time.monotonic() + _ENGINE_PATIENCE_S
+        over_since: float | None = None
+        while True:
+            seen = await lanes.look(self._seeing.seen, job_id)
+            if seen is None or (seen.state is State.EXITED and not seen.sweep):
+                return Cancelled(was_live)
+            now = time.monotonic()
+            line = await self._line(job_id, native_id)
+            if line is None or states.is_over(line.state):
+                over_since = over_since or now
+                if now - over_since >= self._seeing.grace_s:
+                    break
+            elif now > deadline:
+                raise RunnerSilentError(
+                    f"job {job_id} is not dead: Slurm was asked to end its job {native_id} on {line.nodes}, and says "
+                    f"that it is {line.state}; its node may be off, and Slurm will say so in time"
+                )
+            await asyncio.sleep(_BETWEEN_LOOKS_S)
+        await lanes.write(end, self._store, job_id, _killed(request, native_id, was_live=was_live))
+        return Cancelled(was_live)
+
+    async def _line(self, job_id: str, native_id: str) -> Line | None:
+        """Return what Slurm says of its job, ``None`` if it has none that is ours."""
+        if not native_id:
+            return None
+        try:
+            lines = await lanes.lasting(self._commands.look_up, native_id)
+        except EngineUnreachableError as error:
+            raise EngineUnreachableError(
+                f"nothing was stopped: no way leads to the runner of job {job_id}, and {error}; try again when Slurm "
+                "answers, or end the job on its node"
+            ) from error
+        return next((line for line in lines if line.job_id == job_id), None)
+
+
+def _killed(request: StopRequest, native_id: str, *, was_live: bool) -> Exit:
+    if not was_live:
+        reason = f"Slurm has no job {native_id} of ours any more, and its runner has not said how it ended"
+        return Exit(outcome=Outcome.LOST.value, ended_at=time.time(), reason=reason)
+    return Exit(
+        outcome=Outcome.KILLED.value,
+        ended_at=time.time(),
+        reason=f"{request.why} (by Slurm, asked by {request.by})",
+        stop_requested=request,
+    )

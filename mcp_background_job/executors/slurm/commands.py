@@ -1,0 +1,264 @@
+"""The only door to Slurm: ``sbatch``, ``squeue``, ``scancel``, ``sinfo`` and ``srun``, each with a deadline.
+
+Every method waits for another program; call it in a thread of its own. Slurm's programs are told nothing of our own
+environment but where the cluster is and what the user has set for ``sbatch``: that of a job travels in its files, and
+what a Slurm job around us was given must not become a wish of the next one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import threading
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from mcp_background_job.errors import EngineUnreachableError, LaunchError
+
+#: A busy controller takes some seconds. One that is gone is given up by Slurm's programs after nine, and one that
+#: hangs after ten or more.
+SUBMIT_S = 20.0
+QUEUE_S = 12.0
+CANCEL_S = 12.0
+
+#: What the comment of our Slurm jobs begins with; the id of our job follows.
+COMMENT = "mbj:"
+
+#: What Slurm's programs have of our environment: who we are, where the cluster is, how to prove that, and what the
+#: user wishes of every submission.
+_KEPT = ("PATH", "HOME", "USER", "LOGNAME", "SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT")
+_KEPT_PREFIX = "SBATCH_"
+
+#: Slurm says so when it has surely not been told.
+_NOT_TOLD = ("connect failure", "unable to contact slurm controller", "unable to locate", "munge encode failed")
+
+#: Slurm says so when it may have been told, and its answer was not received.
+_UNSURE = ("timed out", "zero bytes", "communication connection failure", "unexpected message")
+
+#: Characters of Slurm's own words that an error repeats.
+_TOLD = 300
+
+_FIELDS = "%i|%T|%k|%N|%r"
+
+Control = Literal["srun", "tcp"]
+
+
+class UnsureError(Exception):
+    """Slurm was told something, or may have been, and did not confirm it."""
+
+
+class Line(NamedTuple):
+    """A job as Slurm's queue has it.
+
+    Attributes:
+        native_id: Slurm's id of it.
+        state: in Slurm's word.
+        job_id: our id; empty if it is none of ours.
+        nodes: where it runs, empty if nowhere.
+        reason: why it waits or ended, in Slurm's word.
+    """
+
+    native_id: str
+    state: str
+    job_id: str
+    nodes: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Answer:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def words(self) -> str:
+        """What Slurm complains of, without the names of its programs."""
+        lines = [
+            line.rpartition(": error: ")[2].removeprefix("Batch job submission failed: ").strip()
+            for line in self.err.splitlines()
+            if line.strip()
+        ]
+        return "; ".join(dict.fromkeys(lines))[:_TOLD] or f"exit {self.code} without a word"
+
+
+class Commands:
+    """Runs Slurm's programs."""
+
+    def __init__(self, environment: dict[str, str], *, control: Control = "srun") -> None:
+        """Takes our environment, and by which way runners on nodes are talked to."""
+        self.environment = {
+            name: value for name, value in environment.items() if name in _KEPT or name.startswith(_KEPT_PREFIX)
+        }
+        self.control: Control = control
+        #: What tells this cluster from another that this user may have; empty for the one of this machine.
+        self.cluster = self.environment.get("SLURM_CONF", "")
+        self._kill_wait: str | None = None
+        self._asking: set[subprocess.Popen[bytes]] = set()
+        self._lock = threading.Lock()
+
+    def submit(self, arguments: Sequence[str], script: str) -> str:
+        """Submit a batch script; returns Slurm's id of the job.
+
+        Raises:
+            LaunchError: Slurm refuses it; nothing was submitted.
+            EngineUnreachableError: Slurm was not told; nothing was submitted.
+            UnsureError: it may have been submitted.
+        """
+        answer = self._run(["sbatch", "--parsable", *arguments], SUBMIT_S, script)
+        if answer.code:
+            self._check_told(answer)
+            raise LaunchError(f"Slurm refuses the job: {answer.words}")
+        # Other lines are what a site tells everybody who submits.
+        native_id = next((line for line in reversed(answer.out.split()) if line[:1].isdecimal()), "").split(";")[0]
+        if not native_id.isdecimal():
+            raise UnsureError(f"sbatch did not say which job it submitted: {answer.out[:_TOLD]!r}")
+        return native_id
+
+    def queue(self) -> list[Line]:
+        """Return all Slurm jobs of this user, also those that ended a while ago.
+
+        Raises:
+            EngineUnreachableError: nobody knows.
+        """
+        return self._lines(["-u", str(os.geteuid())])
+
+    def look_up(self, native_id: str) -> list[Line]:
+        """Return one Slurm job, as a list of it; an empty one if Slurm does not know it.
+
+        Raises:
+            EngineUnreachableError: nobody knows.
+        """
+        return self._lines(["-j", native_id])
+
+    def cancel(self, native_id: str, *, only_pending: bool = False) -> None:
+        """Ask Slurm to end a job; that it was asked says nothing of whether it does, or of whether there is one.
+
+        Raises:
+            EngineUnreachableError: it was not asked.
+        """
+        pending = ["--state=PENDING"] if only_pending else []
+        answer = self._run_to_know(["scancel", *pending, native_id], CANCEL_S)
+        if answer.code and any(words in answer.err.lower() for words in (*_NOT_TOLD, *_UNSURE)):
+            raise EngineUnreachableError(f"Slurm does not take the request to end its job {native_id}: {answer.words}")
+
+    def nodes(self, fields: Sequence[str]) -> list[list[str]]:
+        """Return these fields (of ``sinfo --Format``) of each node in each partition.
+
+        Raises:
+            EngineUnreachableError: nobody knows.
+        """
+        width = 200  # Slurm cuts what is longer
+        answer = self._run_to_know(["sinfo", "-h", "-N", "-O", ",".join(f"{name}:{width}" for name in fields)], QUEUE_S)
+        if answer.code:
+            raise EngineUnreachableError(f"Slurm does not say which nodes it has: {answer.words}")
+        return [
+            [line[start : start + width].strip() for start in range(0, width * len(fields), width)]
+            for line in answer.out.splitlines()
+        ]
+
+    def settings(self) -> dict[str, str]:
+        """Return how the cluster is set up, by Slurm's names.
+
+        Raises:
+            EngineUnreachableError: nobody knows.
+        """
+        answer = self._run_to_know(["scontrol", "show", "config"], QUEUE_S)
+        if answer.code:
+            raise EngineUnreachableError(f"Slurm does not say how it is set up: {answer.words}")
+        pairs = (line.partition("=") for line in answer.out.splitlines())
+        return {name.strip(): value.strip() for name, equals, value in pairs if equals}
+
+    def kill_wait_s(self) -> float | None:
+        """Return the seconds between Slurm's SIGTERM and its SIGKILL, ``None`` if nobody knows; asked for once."""
+        if self._kill_wait is None:
+            try:
+                self._kill_wait = self.settings().get("KillWait", "")
+            except EngineUnreachableError:
+                return None
+        number = self._kill_wait.partition(" ")[0]
+        return float(number) if number.isdecimal() else None
+
+    def srun(self, native_id: str, argv: Sequence[str]) -> list[str]:
+        """Return the command line that runs a program beside a job that runs, on its node."""
+        # Beside the job, whose resources are all taken; without a tty, a task of one process.
+        beside = ["--overlap", f"--jobid={native_id}", "--nodes=1", "--ntasks=1", "--mem=0", "--gres=none"]
+        return ["srun", "--quiet", *beside, "--export=NONE", "--chdir=/", *argv]
+
+    def close(self) -> None:
+        """End what only asks and would keep this process from ending: a squeue whose controller is silent."""
+        with self._lock:
+            for process in self._asking:
+                process.kill()
+
+    def _lines(self, which: list[str]) -> list[Line]:
+        answer = self._run_to_know(["squeue", "-h", "-t", "all", *which, "-o", _FIELDS], QUEUE_S)
+        if "invalid job id" in answer.err.lower():
+            return []
+        if answer.code:
+            raise EngineUnreachableError(f"Slurm does not answer: {answer.words}")
+        return [line for text in answer.out.splitlines() if (line := _line(text))]
+
+    def _check_told(self, answer: _Answer) -> None:
+        words = answer.err.lower()
+        if any(part in words for part in _NOT_TOLD):
+            raise EngineUnreachableError(f"nothing was submitted, since Slurm does not answer: {answer.words}")
+        if any(part in words for part in _UNSURE):
+            raise UnsureError(answer.words)
+
+    def _run_to_know(self, argv: list[str], patience_s: float) -> _Answer:
+        try:
+            return self._run(argv, patience_s)
+        except UnsureError as error:
+            raise EngineUnreachableError(f"Slurm does not answer: {error}") from error
+
+    def _run(self, argv: list[str], patience_s: float, text: str = "") -> _Answer:
+        """Run a program to its end.
+
+        A session of its own keeps ctrl-c on our terminal from it: half of a submission is none that anybody knows of.
+        """
+        try:
+            process = subprocess.Popen(
+                argv,
+                env=self.environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise EngineUnreachableError(
+                f"{argv[0]} cannot be run ({error.strerror}): put Slurm's programs on the PATH of this server"
+            ) from error
+        with process, self._noted(process, argv[0]):
+            try:
+                out, err = process.communicate(text.encode(), patience_s)
+            except subprocess.TimeoutExpired as error:
+                process.kill()
+                process.communicate()
+                raise UnsureError(f"{argv[0]} gave no answer within {patience_s:g} s") from error
+        return _Answer(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
+
+    @contextlib.contextmanager
+    def _noted(self, process: subprocess.Popen[bytes], name: str) -> Generator[None]:
+        if name != "squeue":
+            yield
+            return
+        with self._lock:
+            self._asking.add(process)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._asking.discard(process)
+
+
+def _line(text: str) -> Line | None:
+    parts = text.split("|", _FIELDS.count("|"))
+    if len(parts) != _FIELDS.count("|") + 1:
+        return None
+    native_id, state, comment, nodes, reason = parts
+    job_id = comment.removeprefix(COMMENT) if comment.startswith(COMMENT) else ""
+    return Line(native_id, state, job_id, "" if nodes == "(null)" else nodes, reason)

@@ -1,0 +1,35 @@
+"""Records the end of a job in the place of its runner. The runner's own word, whenever it comes, takes its place."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from mcp_background_job.executors.slurm.store import SlurmStore
+from mcp_background_job.jobdir import at_end, records
+from mcp_background_job.jobdir.records import Exit
+
+
+def end(store: SlurmStore, job_id: str, record: Exit) -> bool:
+    """Write the exit record of a job unless there is one; returns whether it was written.
+
+    Two may do so at once, or the runner may: by ``link`` only one record ever appears under the name, and what the
+    runner renames to it replaces ours, since the runner knows.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    job = store.job(job_id)
+    records.clear_the_way(job.exit)
+    ours = f"{job.exit}.{os.getpid()}.ours"
+    records.write(ours, records.encode(record), durable=True)
+    try:
+        os.link(ours, job.exit)
+    except FileExistsError:
+        return False
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(ours)
+        store.close(job_id)
+    at_end.begin(job)
+    return True

@@ -1,0 +1,148 @@
+"""What may be asked of Slurm for a job, and how ``sbatch`` is told: ``gpus=1 cpus=8 mem=64G time=4h``."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from mcp_background_job.errors import InvalidRequestError
+
+#: Characters of a word that an error repeats.
+_TOLD = 60
+
+_COUNT = re.compile(r"[1-9][0-9]{0,5}")
+_GPUS = re.compile(r"(?:[A-Za-z0-9_.-]+:)?([1-9][0-9]{0,5})")
+_MEMORY = re.compile(r"[1-9][0-9]{0,11}[KMGT]?B?", re.IGNORECASE)
+#: Names of things of a site, and expressions of them: ``a100&nvlink``, ``gpu:a100:2,shard:1``.
+_NAME = re.compile(r"[A-Za-z0-9_][^\s\0]{0,199}")
+
+#: ``90s``, ``4h``, ``1d12h``.
+_SPAN = re.compile(r"(?:(\d{1,5})d)?(?:(\d{1,5})h)?(?:(\d{1,7})m)?(?:(\d{1,9})s)?", re.IGNORECASE)
+#: As Slurm writes it: ``30:00``, ``4:00:00``, ``1-12:00:00``.
+_CLOCK = re.compile(r"(?:(\d{1,5})-)?(?:(\d{1,5}):)?(\d{1,2}):(\d{2})")
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+
+#: Slurm ends a job of ours at its own limit only where ours has failed to: so much later (seconds).
+_BEHIND_OUR_LIMIT_S = 120
+
+#: No site gives a job more than a year; who limits a job to that has not meant Slurm.
+_LONGEST_S = 365 * _DAY
+
+
+def _count(value: str) -> str:
+    if not _COUNT.fullmatch(value):
+        raise ValueError("a whole number from 1 on")
+    return value
+
+
+def _gpus(value: str) -> str:
+    if not _GPUS.fullmatch(value):
+        raise ValueError("how many, or which and how many: 2, a100:2")
+    return value
+
+
+def _memory(value: str) -> str:
+    if not _MEMORY.fullmatch(value):
+        raise ValueError("a size: 64G, 800M")
+    return value.upper().removesuffix("B")
+
+
+def _time(value: str) -> str:
+    seconds = _seconds(value)
+    if not seconds:
+        raise ValueError("a time with its unit: 90m, 4h, 1d12h, or as Slurm writes it: 4:00:00")
+    return str(seconds)
+
+
+def _name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError("a name that the cluster knows")
+    return value
+
+
+#: Each key, and what makes its value; the error of that says what to give.
+KEYS: dict[str, Callable[[str], str]] = {
+    "gpus": _gpus,
+    "cpus": _count,
+    "mem": _memory,
+    "time": _time,
+    "partition": _name,
+    "account": _name,
+    "qos": _name,
+    "constraint": _name,
+    "gres": _name,
+    "reservation": _name,
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is asked of Slurm, by key; all of it can be used."""
+
+    values: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def gpus(self) -> int:
+        """How many GPUs are asked for by ``gpus``."""
+        match = _GPUS.fullmatch(self.values.get("gpus", ""))
+        return int(match[1]) if match else 0
+
+    def over(self, defaults: Options) -> Options:
+        """Return these, and those of others that are not among them."""
+        return Options({**defaults.values, **self.values})
+
+    def arguments(self, timeout_s: float | None) -> list[str]:
+        """Return what ``sbatch`` is told; ``timeout_s``: our own time limit, where there is one."""
+        known = dict(self.values)
+        gres = [f"gpu:{known.pop('gpus')}"] if "gpus" in known else []
+        gres += [known.pop("gres")] if "gres" in known else []
+        told = [f"--gres={','.join(gres)}"] if gres else []
+        if limit := known.pop("time", None) or _beyond(timeout_s):
+            told.append(f"--time={_clock(int(limit))}")
+        names = {"cpus": "cpus-per-task"}
+        return told + [f"--{names.get(key, key)}={value}" for key, value in known.items()]
+
+
+def read(words: str) -> Options:
+    """Read what is asked for.
+
+    Raises:
+        InvalidRequestError: a word cannot be used; it says which ones can.
+    """
+    values: dict[str, str] = {}
+    for word in words.split():
+        key, equals, value = word.partition("=")
+        read_value = KEYS.get(key)
+        if not equals or read_value is None:
+            raise InvalidRequestError(f"on: {word[:_TOLD]!r} cannot be asked of Slurm: give {'=, '.join(KEYS)}=")
+        if key in values:
+            raise InvalidRequestError(f"on: {key} is given twice")
+        try:
+            values[key] = read_value(value)
+        except ValueError as error:
+            raise InvalidRequestError(f"on: {word[:_TOLD]!r} cannot be used: {key} is {error}") from error
+    return Options(values)
+
+
+def _seconds(value: str) -> int:
+    match = _SPAN.fullmatch(value) or _CLOCK.fullmatch(value)
+    if match is None:
+        return 0
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return days * _DAY + hours * _HOUR + minutes * _MINUTE + seconds
+
+
+def _beyond(timeout_s: float | None) -> int:
+    if timeout_s is None or timeout_s > _LONGEST_S:
+        return 0
+    return -(-math.ceil(timeout_s) // _MINUTE) * _MINUTE + _BEHIND_OUR_LIMIT_S
+
+
+def _clock(seconds: int) -> str:
+    """Return a time as Slurm reads it; it counts whole minutes."""
+    minutes = -(-seconds // _MINUTE)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    return f"{days}-{hours:02}:{minutes:02}:00"

@@ -1,0 +1,192 @@
+"""What is true of a job now: from its files, and from what Slurm said last. Reads files, asks nobody."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+
+from mcp_background_job.core.states import Outcome, State
+from mcp_background_job.executors import filesystem
+from mcp_background_job.executors.slurm import native, states, words
+from mcp_background_job.executors.slurm.native import Claim, Native
+from mcp_background_job.executors.slurm.states import Verdict
+from mcp_background_job.executors.slurm.store import SlurmStore
+from mcp_background_job.executors.slurm.submitting import REPEAT_AFTER_S, behind
+from mcp_background_job.executors.slurm.watcher import Known, Picture, Watcher, word_of
+from mcp_background_job.jobdir.layout import JobDir
+from mcp_background_job.jobdir.observe import Observation, told
+from mcp_background_job.jobdir.records import Exit, StopRequest
+
+#: Slurm says that a job is over when its node says so, and the runner's last file was written before that. It shows
+#: here within moments, or, through a file system that keeps what it has seen, within some more.
+_GRACE_S = 5.0
+_GRACE_IF_SHARED_S = 15.0
+
+#: A runner looks at its job, and notes what it uses, at least every ten seconds. Who has written nothing for so long,
+#: and is unknown to Slurm, is gone; who has is not, although a controller may have lost its memory.
+_SIGN_OF_LIFE_S = 120.0
+
+#: A native id never changes once it is known, so so many jobs' are remembered.
+_KEPT = 20_000
+
+
+class Seeing:
+    """Looks at jobs."""
+
+    def __init__(self, store: SlurmStore, watcher: Watcher, cluster: str) -> None:
+        """Takes its parts, and what tells this cluster from others."""
+        self._store = store
+        self._watcher = watcher
+        self._cluster = cluster
+        self._noted: dict[str, Native] = {}
+        self._ends: dict[str, Exit] = {}
+        self._grace_s: float | None = None
+
+    def end_was_told(self, job_id: str, record: Exit) -> None:
+        """Take a runner's word for an end whose record may show here late."""
+        self._ends[job_id] = record
+
+    def seen(self, job_id: str) -> Observation | None:
+        """Return what is true of a job, ``None`` if there is none."""
+        if not self._store.has(job_id):
+            return None
+        job, picture = self._store.job(job_id), self._watcher.picture  # Slurm's word first: files may be newer
+        noted, known = self.noted(job), picture.jobs.get(job_id, [])
+        files = told(job)
+        if files.state is State.EXITED:
+            self._ends.pop(job_id, None)
+            return dataclasses.replace(files, engine=self._engine(noted, known, native.claim_of(job)))
+        if end := self._ends.get(job_id):
+            return Observation(State.EXITED, Outcome(end.outcome), exit=end)
+        return self._live(job, files, noted, picture, known)
+
+    def noted(self, job: JobDir) -> Native:
+        """Return what is noted of a job's submission."""
+        noted = self._noted.get(job.job_id)
+        if noted is None:
+            noted = native.read(job) or Native(0.0)
+            if noted.native_id:
+                if len(self._noted) >= _KEPT:
+                    self._noted.clear()
+                self._noted[job.job_id] = noted
+        return noted
+
+    def changed_at(self, job_id: str) -> int:
+        """Return when Slurm's word for a job changed last, or changed what is true (nanoseconds since the epoch)."""
+        now = time.time()
+        moments = [0.0]
+        for known in self._watcher.picture.jobs.get(job_id, ()):
+            settles = known.since + self.grace_s
+            moments.append(settles if states.is_over(known.line.state) and settles <= now else known.since)
+        return int(max(moments) * 1e9)
+
+    @property
+    def grace_s(self) -> float:
+        """For how long Slurm says that a job is over before it is believed without an exit record."""
+        if self._grace_s is None:
+            is_shared = filesystem.is_shared(filesystem.kind_of(self._store.state.path))
+            self._grace_s = _GRACE_IF_SHARED_S if is_shared else _GRACE_S
+        return self._grace_s
+
+    def _live(
+        self, job: JobDir, files: Observation, noted: Native, picture: Picture, known: list[Known]
+    ) -> Observation:
+        claim = native.claim_of(job)
+        if claim and claim.withdrawn:  # by somebody who died before the end was on record
+            return self._ended(files, withdrawn(claim.withdrawn))
+        word, current = self._word(job, noted, picture, known, claim)
+        verdict = states.judge(
+            word,
+            reported=files.status and State(files.status.state),
+            is_claimed=claim is not None,
+            is_settled=self._is_settled(picture, current),
+        )
+        stale_since = self._watcher.stale_since
+        seen = dataclasses.replace(
+            files,
+            state=verdict.state,
+            engine=self._engine(noted, known, claim),
+            engine_note=words.note(
+                None if claim else word,
+                current.line.reason if current else "",
+                is_confirmed=claim is not None or bool(noted.native_id or known),
+            ),
+            stale_since=stale_since,
+        )
+        if verdict.outcome is None:
+            return seen
+        return self._ended(seen, self._record(job, files, verdict, current or noted))
+
+    def _word(
+        self, job: JobDir, noted: Native, picture: Picture, known: list[Known], claim: Claim | None
+    ) -> tuple[str | None, Known | None]:
+        """Return Slurm's word for a job, ``None`` if it says nothing of it that could be believed."""
+        word, current = word_of(known, claim.native_id if claim else "")
+        if word != states.GONE:
+            return word, current
+        is_asked_since = picture.answered_at > noted.asked_at + REPEAT_AFTER_S
+        is_ours = noted.cluster == self._cluster
+        # A job that Slurm has not confirmed will be submitted again: nothing is known of it.
+        is_believed = is_ours and is_asked_since and bool(noted.native_id) and not _lives(job, picture.answered_at)
+        return (states.GONE if is_believed else None), None
+
+    def _is_settled(self, picture: Picture, current: Known | None) -> bool:
+        if current is None:  # then there were no signs of life for longer than that
+            return True
+        return picture.answered_at >= current.since and time.time() - current.since >= self.grace_s
+
+    def _record(self, job: JobDir, files: Observation, verdict: Verdict, by: Known | Native) -> Exit:
+        native_id, nodes = (by.line.native_id, by.line.nodes) if isinstance(by, Known) else (by.native_id, "")
+        outcome = verdict.outcome or Outcome.LOST
+        reason = words.failure(job, outcome, verdict.why, native_id, nodes)
+        if outcome is Outcome.KILLED and (broken := self._broken(job)):
+            outcome, reason = Outcome.FAILED, f"not started: {broken}"  # Slurm cancels what can never start
+        return Exit(
+            outcome=outcome.value,
+            ended_at=by.since if isinstance(by, Known) else time.time(),
+            started_at=files.status.started_at if files.status else None,
+            reason=reason,
+        )
+
+    def _broken(self, job: JobDir) -> str | None:
+        if native.is_claimed(job):
+            return None
+        spec = self._store.spec(job.job_id)
+        for other in spec.after if spec else ():
+            before = self.seen(other)
+            if before is None or (before.state is State.EXITED and before.outcome is not Outcome.COMPLETED):
+                return behind(other, before and before.outcome)
+        return None
+
+    def _ended(self, seen: Observation, record: Exit) -> Observation:
+        return dataclasses.replace(
+            seen, state=State.EXITED, outcome=Outcome(record.outcome), exit=record, status=None, sweep=True
+        )
+
+    def _engine(self, noted: Native, known: list[Known], claim: Claim | None) -> str:
+        _, current = word_of(known, claim.native_id if claim else "")
+        native_id = (claim and claim.native_id) or (current and current.line.native_id) or noted.native_id
+        node = (claim and claim.node) or (current.line.nodes if current else "")
+        return words.engine(native_id, node, noted.gpus)
+
+
+def withdrawn(request: StopRequest) -> Exit:
+    """Return the record of a job that was withdrawn before it started."""
+    return Exit(
+        outcome=Outcome.KILLED.value,
+        ended_at=time.time(),
+        reason=f"withdrawn from the queue: {request.why} (asked by {request.by})",
+        stop_requested=request,
+    )
+
+
+def _lives(job: JobDir, now: float) -> bool:
+    """Tell whether a runner has written anything into a job's directory lately."""
+    newest = 0.0
+    for path in (job.path, job.usage, job.log, job.status):
+        try:
+            newest = max(newest, os.stat(path).st_mtime)
+        except OSError:
+            continue
+    return now - newest < _SIGN_OF_LIFE_S

@@ -1,0 +1,87 @@
+"""What Slurm's words mean for a job of ours: one table, and the rule that reads it.
+
+The job's own files outrank Slurm: what they say of its end is its end. Slurm is believed when they say nothing of it
+although Slurm says that it is over, and only after a grace period, since files of another machine show late.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mcp_background_job.core.states import Outcome, State
+
+#: It waits for its turn.
+PENDING = frozenset(
+    ("PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT")
+)
+
+#: It has begun, and is not over.
+LIVE = frozenset(("RUNNING", "SUSPENDED", "COMPLETING", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING"))
+
+#: It is over: how a job ended whose runner did not say so, and why, in words.
+ENDED: dict[str, tuple[Outcome, str]] = {
+    "CANCELLED": (Outcome.KILLED, "cancelled in Slurm"),
+    "TIMEOUT": (Outcome.TIMED_OUT, "stopped by Slurm at its time limit; ask for more with time="),
+    "DEADLINE": (Outcome.TIMED_OUT, "stopped by Slurm at its deadline"),
+    "OUT_OF_MEMORY": (Outcome.FAILED, "stopped by Slurm for want of memory; ask for more with mem="),
+    "FAILED": (Outcome.FAILED, "it failed in Slurm before its command could be watched"),
+    "NODE_FAIL": (Outcome.LOST, "its node failed, so its end is unknown"),
+    "BOOT_FAIL": (Outcome.LOST, "its node could not be started"),
+    "PREEMPTED": (Outcome.LOST, "Slurm gave its place to another job, so its end is unknown"),
+    "COMPLETED": (Outcome.LOST, "it is over in Slurm, and its runner has not said how it ended"),
+}
+
+#: What Slurm says of a job that it does not know.
+GONE = ""
+_GONE_END = (Outcome.LOST, "Slurm does not know it any more, so its end is unknown")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Where a job is in its life; for one that is over by Slurm's word alone, how it ended and why."""
+
+    state: State
+    outcome: Outcome | None = None
+    why: str = ""
+
+
+def is_over(word: str | None) -> bool:
+    """Tell whether Slurm says that a job is over, or that there is none."""
+    return word is not None and (word == GONE or word in ENDED)
+
+
+def judge(word: str | None, *, reported: State | None, is_claimed: bool, is_settled: bool) -> Verdict:
+    """Return what is true of a job without an exit record.
+
+    Args:
+        word: of Slurm; ``GONE`` if it answers and does not know the job, ``None`` if nobody knows what it would say.
+        reported: what the runner published last, ``None`` if it has not yet.
+        is_claimed: a runner has taken the job.
+        is_settled: Slurm has said so for longer than files of another machine take to show.
+    """
+    as_told = reported or (State.STARTING if is_claimed else None)
+    if is_over(word) and is_settled:
+        outcome, why = _GONE_END if word == GONE else ENDED[word or GONE]
+        return Verdict(State.EXITED, outcome, why)
+    if as_told is None and word in LIVE:
+        as_told = State.STARTING
+    # A word that this release does not know ends nothing.
+    return Verdict(as_told or State.QUEUED)
+
+
+def chosen(words: dict[str, str], claimed_by: str) -> tuple[str, str] | None:
+    """Return which of the Slurm jobs that were submitted for one job is the one, and its word.
+
+    A submission that was not confirmed is repeated, so there may be two. The one whose runner has taken the job is
+    meant, and before that the one that is farthest from its end; the others will find the job taken.
+
+    Args:
+        words: of Slurm's, by its ids.
+        claimed_by: Slurm's id that the runner has noted, empty if none has.
+    """
+    if claimed_by:
+        return claimed_by, words.get(claimed_by, GONE)
+    if not words:
+        return None
+    first = min(words, key=lambda native_id: (is_over(words[native_id]), words[native_id] not in LIVE, int(native_id)))
+    return first, words[first]

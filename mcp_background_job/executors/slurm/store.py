@@ -1,0 +1,117 @@
+"""The files of the jobs of a cluster, in a directory of its own that its nodes see too.
+
+It is laid out like a state directory, and is none: older releases, which would run what waits in one, do not look here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from mcp_background_job.errors import StateDirError
+from mcp_background_job.executors.slurm import native
+from mcp_background_job.executors.store import DirectoryStore
+from mcp_background_job.jobdir import marks, order, records
+from mcp_background_job.jobdir.layout import StateDir, is_job_id
+from mcp_background_job.jobdir.marks import waiting_of
+from mcp_background_job.jobdir.records import Spec
+
+
+class SlurmStore(DirectoryStore):
+    """Reads and writes job directories below the root of a cluster."""
+
+    variable = "MCP_BG_SLURM_DIR"
+
+    def __init__(self, state: StateDir) -> None:
+        """Names the root."""
+        super().__init__(state)
+        #: Tells when what is known of a job has changed that is not in its directory (nanoseconds since the epoch).
+        self.changed_elsewhere_at: Callable[[str], int] = lambda _: 0
+        #: One empty file per job that Slurm is not known to have.
+        self._submitting = os.path.join(state.path, "submitting")
+
+    def prepare(self) -> None:
+        """Make the root, too."""
+        super().prepare()
+        try:
+            os.makedirs(self._submitting, mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise StateDirError(f"{self._submitting} cannot be made: {error.strerror}") from error
+
+    def changed_at(self, job_id: str) -> int | None:
+        """Return the time stamp of a job's directory, or of the last news of it if that is later."""
+        stamp = super().changed_at(job_id)
+        return stamp if stamp is None else max(stamp, self.changed_elsewhere_at(job_id))
+
+    # -- submissions -----------------------------------------------------------------------------------------------
+
+    def record(self, spec: Spec) -> None:
+        """Write ``spec.json``, and mark the job as open, as waiting for its turn, and as one to be submitted."""
+        if self.is_recorded(spec.job_id):
+            return
+        try:
+            records.touch(self._mark(spec.job_id))  # first: whoever finds the spec is to find this
+        except OSError as error:
+            self.unrecord(spec.job_id)
+            raise StateDirError(f"cannot record a job in {self.state.path}: {error.strerror}") from error
+        super().record(spec)
+        try:
+            order.enter(self.state, waiting_of(spec))
+        except OSError as error:
+            self.unrecord(spec.job_id)
+            raise StateDirError(f"cannot record a job in {self.state.path}: {error.strerror}") from error
+
+    def unrecord(self, job_id: str) -> None:
+        """Take back a job that was not submitted."""
+        self.submitted(job_id)
+        super().unrecord(job_id)
+
+    def to_be_submitted(self) -> list[str]:
+        """Return the ids of the jobs that Slurm is not known to have."""
+        try:
+            return [name for name in os.listdir(self._submitting) if is_job_id(name)]
+        except FileNotFoundError:
+            return []
+
+    def submitted(self, job_id: str) -> None:
+        """Take a job off those."""
+        _remove(self._mark(job_id))
+
+    def _mark(self, job_id: str) -> str:
+        return os.path.join(self._submitting, job_id)
+
+    # -- its turn --------------------------------------------------------------------------------------------------
+
+    def waiting(self) -> set[str]:
+        """Return the ids of the jobs that no runner has taken, and take the others off the marks."""
+        waiting: set[str] = set()
+        for job_id in set(marks.queued_jobs(self.state)).intersection(self.open_jobs()):
+            if native.is_claimed(self.job(job_id)):
+                self.has_its_turn(job_id)
+            else:
+                waiting.add(job_id)
+        return waiting
+
+    def has_marks(self) -> bool:
+        """Tell whether any job waits for its turn, or may; cheaper than to list them."""
+        with os.scandir(self.state.queue) as entries:
+            return next(entries, None) is not None
+
+    def has_its_turn(self, job_id: str) -> None:
+        """Take off the marks that a job waits."""
+        spec = self.spec(job_id)
+        if spec is not None:
+            order.leave(self.state, waiting_of(spec))
+
+    def close(self, job_id: str) -> None:
+        """Take off all marks of a job that is over."""
+        self.has_its_turn(job_id)
+        self.submitted(job_id)
+        _remove(self.state.open_mark(job_id))
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return

@@ -1,0 +1,240 @@
+"""Submits jobs to Slurm, each so that its command runs once, whoever dies meanwhile.
+
+What is to be run is on record before Slurm is told, and Slurm's id is noted afterwards. Whoever finds a job in between
+cannot know whether Slurm has it, and asks: our job's id is the comment of the Slurm job. If Slurm, asked long enough
+after the submission, has no such job, it is submitted again. Should Slurm have had it all the same, the second finds
+the job taken, and ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import shlex
+import time
+from dataclasses import dataclass
+
+from mcp_background_job.core.states import Outcome, State
+from mcp_background_job.errors import EngineUnreachableError, InvalidRequestError, LaunchError
+from mcp_background_job.executors import lanes
+from mcp_background_job.executors.background import Background
+from mcp_background_job.executors.base import Submitted
+from mcp_background_job.executors.slurm import native, options
+from mcp_background_job.executors.slurm.commands import COMMENT, Commands, UnsureError
+from mcp_background_job.executors.slurm.ending import end
+from mcp_background_job.executors.slurm.native import Native
+from mcp_background_job.executors.slurm.options import Options
+from mcp_background_job.executors.slurm.package import runner_package
+from mcp_background_job.executors.slurm.store import SlurmStore
+from mcp_background_job.executors.slurm.watcher import Watcher
+from mcp_background_job.jobdir.layout import JobDir
+from mcp_background_job.jobdir.observe import told
+from mcp_background_job.jobdir.records import Exit, Spec
+
+#: A submission that nobody has confirmed is repeated after so long: sbatch is given up sooner, and a controller that
+#: has taken a job shows it sooner.
+REPEAT_AFTER_S = 60.0
+
+#: What the script on the node exits with, and says, where it cannot begin: the shell's codes for such things.
+_SCRIPT = """\
+#!/bin/sh
+say() {{ echo "mcp-background-job: $1" >&2; exit "$2"; }}
+node=${{SLURMD_NODENAME:-$(uname -n)}}
+[ -r {runner} ] ||
+  say "{root} is not there on node $node: set MCP_BG_SLURM_DIR to a directory that all nodes share" 126
+command -v {python} >/dev/null ||
+  say "node $node has no {python_told}: set MCP_BG_SLURM_PYTHON to a Python of at least 3.9 that all nodes have" 127
+MCP_BG_ENDS_AT=$(squeue -h -j "$SLURM_JOB_ID" -o %e 2>/dev/null)
+export MCP_BG_ENDS_AT{kill_wait}
+exec {python} -I -S {runner} {job}{tcp}
+"""
+
+
+@dataclass(frozen=True)
+class Site:
+    """What a site needs to be told.
+
+    Attributes:
+        defaults: what is asked of Slurm for each job, unless the job asks for something else.
+        python: of the nodes.
+    """
+
+    defaults: Options
+    python: str
+
+
+class Submitting:
+    """Brings jobs under way."""
+
+    def __init__(
+        self, store: SlurmStore, commands: Commands, watcher: Watcher, background: Background, site: Site
+    ) -> None:
+        """Takes its parts."""
+        self._store = store
+        self._commands = commands
+        self._watcher = watcher
+        self._background = background
+        self._site = site
+
+    def asked(self, words: str) -> Options:
+        """Return what a job asks of Slurm, the site's defaults included.
+
+        Raises:
+            InvalidRequestError: it cannot be asked for.
+        """
+        return options.read(words).over(self._site.defaults)
+
+    async def launch(self, spec: Spec, *, wait_for_report: bool) -> Submitted:
+        """Record a job and submit it; see ``Place.launch``. It waits in Slurm's queue then, however short that is."""
+        # Half of a submission would be repeated a minute later.
+        return await self._background.despite_cancellation(self._launch(spec, wait_for_report=wait_for_report))
+
+    async def _launch(self, spec: Spec, *, wait_for_report: bool) -> Submitted:
+        if await lanes.look(self._store.is_recorded, spec.job_id):
+            seen = await lanes.look(told, self._store.job(spec.job_id))
+            return Submitted(pid=seen.status.pid if seen.status else None, queued=seen.state is State.QUEUED)
+        await lanes.write(self._record, spec)
+        if wait_for_report:
+            await self._submit(spec)
+        else:
+            self._background.go_on(self._submit(spec))
+        return Submitted(queued=True)
+
+    def _record(self, spec: Spec) -> None:
+        asked = self.asked(_words(spec))
+        self._store.record(spec)
+        self._note(spec.job_id, Native(time.time(), gpus=asked.gpus, cluster=self._commands.cluster))
+
+    def _note(self, job_id: str, noted: Native) -> None:
+        native.write(self._store.job(job_id), noted)
+
+    async def _submit(self, spec: Spec) -> None:
+        """Submit a job that is on record.
+
+        Raises:
+            LaunchError: it is refused, which is on record then.
+        """
+        try:
+            await lanes.lasting(self._submitted, spec)
+        except UnsureError:
+            self._watcher.hurry()  # whoever tends the place will find out
+        except (LaunchError, EngineUnreachableError, InvalidRequestError) as error:
+            await lanes.write(self._end_failed, spec.job_id, f"not started: {error}")
+            raise
+
+    def _submitted(self, spec: Spec) -> None:
+        job = self._store.job(spec.job_id)
+        arguments = [
+            *self._arguments(spec, job),
+            *self._dependencies(spec),
+            *self.asked(_words(spec)).arguments(spec.timeout_s),
+        ]
+        self._confirm(spec.job_id, self._commands.submit(arguments, self._script(job)))
+        self._watcher.hurry()
+
+    def _arguments(self, spec: Spec, job: JobDir) -> list[str]:
+        return [
+            # A requeued job would start anew what may have done half of its work.
+            "--no-requeue",
+            "--nodes=1",
+            "--ntasks=1",
+            "--export=ALL",
+            "--chdir=/",
+            f"--comment={COMMENT}{spec.job_id}",
+            f"--job-name={spec.name or spec.job_id}",
+            f"--output={job.path}/engine.log",
+        ]
+
+    def _script(self, job: JobDir) -> str:
+        wait = self._commands.kill_wait_s()
+        python = self._site.python
+        return _SCRIPT.format(
+            runner=shlex.quote(runner_package(self._store.state.path)),
+            root=self._store.state.path.replace('"', "'"),
+            python=shlex.quote(python),
+            python_told=python.replace('"', "'"),
+            job=shlex.quote(job.path),
+            kill_wait=f" MCP_BG_KILL_WAIT_S={wait:g}" if wait is not None else "",
+            tcp=" tcp" if self._commands.control == "tcp" else "",
+        )
+
+    def _dependencies(self, spec: Spec) -> list[str]:
+        """Return what makes Slurm start a job behind others.
+
+        Raises:
+            LaunchError: one of them has failed.
+            UnsureError: Slurm is not known to have one of them.
+        """
+        needed: list[str] = []
+        for other in spec.after:
+            seen = told(self._store.job(other))
+            if seen.state is State.EXITED:
+                if seen.outcome is not Outcome.COMPLETED:
+                    raise LaunchError(behind(other, seen.outcome))
+                continue
+            noted, claim = native.read(self._store.job(other)), native.claim_of(self._store.job(other))
+            native_id = (claim and claim.native_id) or (noted.native_id if noted else "")
+            if not native_id:
+                raise UnsureError(other)
+            needed.append(native_id)
+        return [f"--dependency=afterok:{':'.join(needed)}", "--kill-on-invalid-dep=yes"] if needed else []
+
+    def _confirm(self, job_id: str, native_id: str) -> None:
+        job = self._store.job(job_id)
+        noted = native.read(job) or Native(time.time())
+        with contextlib.suppress(FileNotFoundError):  # it has ended already, and its directory was removed
+            self._note(job_id, dataclasses.replace(noted, native_id=native_id))
+        self._store.submitted(job_id)
+
+    def _end_failed(self, job_id: str, reason: str) -> None:
+        with contextlib.suppress(OSError):  # a full disk: it is tried again
+            end(self._store, job_id, Exit(outcome=Outcome.FAILED.value, ended_at=time.time(), reason=reason))
+
+    # -- what others have begun ------------------------------------------------------------------------------------
+
+    async def finish_others(self) -> None:
+        """Find out what became of submissions that nobody has confirmed, and repeat those that Slurm does not have."""
+        for job_id in await lanes.look(self._store.to_be_submitted):
+            spec = await lanes.look(self._unconfirmed, job_id)
+            if spec is not None:
+                await lanes.write(self._note_again, job_id)
+                with contextlib.suppress(LaunchError, EngineUnreachableError, InvalidRequestError):  # on record
+                    await self._submit(spec)
+
+    def _unconfirmed(self, job_id: str) -> Spec | None:
+        """Return what is to be submitted again, if Slurm certainly does not have it."""
+        spec, job = self._store.spec(job_id), self._store.job(job_id)
+        if spec is None or job.has_exit or native.is_claimed(job):
+            if spec is not None or not os.path.isdir(job.path):  # what has a directory and no spec may get one
+                self._store.submitted(job_id)
+            return None
+        noted = native.read(job)
+        asked_at = noted.asked_at if noted else spec.created_at
+        picture = self._watcher.picture
+        if known := picture.jobs.get(job_id):
+            self._confirm(job_id, min((one.line.native_id for one in known), key=int))
+            return None
+        if noted and noted.cluster != self._commands.cluster:
+            return None
+        if time.time() - asked_at < REPEAT_AFTER_S:
+            return None
+        if picture.answered_at < asked_at + REPEAT_AFTER_S:
+            self._watcher.wait_for_turn()
+            return None
+        return spec
+
+    def _note_again(self, job_id: str) -> None:
+        noted = native.read(self._store.job(job_id)) or Native(0.0, cluster=self._commands.cluster)
+        self._note(job_id, dataclasses.replace(noted, asked_at=time.time()))
+
+
+def behind(other: str, outcome: Outcome | None) -> str:
+    """Return the sentence on a job that never starts, since another did not complete."""
+    how = "no longer exists" if outcome is None else f"ended as {outcome.value}"
+    return f"job {other}, which it was to run after, {how}"
+
+
+def _words(spec: Spec) -> str:
+    """Return what a job asks for beside its place."""
+    return spec.on.partition(" ")[2]

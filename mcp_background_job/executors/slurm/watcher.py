@@ -1,0 +1,185 @@
+"""What Slurm says of all our jobs, asked of it by one ``squeue`` for all, seldom, and for all processes of this user.
+
+Sites forbid asking every few seconds, so what was answered is kept in a file of the root, and whoever holds the lock
+beside it is the only one who asks. Who looks takes what was last said; nobody waits for Slurm longer than is noticed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, cast
+
+from mcp_background_job.errors import EngineUnreachableError
+from mcp_background_job.executors.slurm import states
+from mcp_background_job.executors.slurm.commands import Commands, Line
+from mcp_background_job.jobdir import lock, records
+
+#: While a job waits for its turn, Slurm is asked after so many seconds, then after twice as many, up to a minute.
+_FIRST_S = 2.0
+_LONGEST_S = 60.0
+
+#: What users' questions may cost Slurm unless its site says otherwise: see ``MCP_BG_SLURM_POLL_S``.
+POLL_S = 15.0
+
+#: Who looks at a job waits so long for a fresh answer: squeue takes 0.02 s, and 0.2 s where there are thousands.
+PATIENCE_S = 0.2
+
+
+class Known(NamedTuple):
+    """A Slurm job, and since when it is known to be in its state (seconds since the epoch)."""
+
+    line: Line
+    since: float
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What Slurm said.
+
+    Attributes:
+        answered_at: when it was asked for that (seconds since the epoch); 0: it never has answered.
+        jobs: its jobs for each of ours.
+    """
+
+    answered_at: float = 0.0
+    jobs: dict[str, list[Known]] = field(default_factory=dict[str, list[Known]])
+
+
+class Watcher:
+    """Keeps what Slurm says."""
+
+    def __init__(self, root: str, commands: Commands, *, poll_s: float = POLL_S) -> None:
+        """Takes where to keep it, whom to ask, and how many seconds must be between two users' questions."""
+        self._path = os.path.join(root, "squeue.json")
+        self._lock = os.path.join(root, "squeue.lock")
+        self._commands = commands
+        self._poll_s = poll_s
+        # A site that demands longer pauses means all of them.
+        self._first_s = _FIRST_S if poll_s <= POLL_S else poll_s
+        self._picture = Picture()
+        self._stamp = 0
+        self._asked_at = 0.0
+        self._failed_at = 0.0
+        self._asking: threading.Thread | None = None
+        self._turn = threading.Lock()
+        self._pause_s = self._first_s
+        self._next = 0.0
+
+    @property
+    def picture(self) -> Picture:
+        """What Slurm said last, to whichever process of this user."""
+        with contextlib.suppress(OSError):
+            stamp = os.stat(self._path).st_mtime_ns
+            if stamp != self._stamp:
+                self._picture, self._stamp = _read(self._path, self._commands.cluster) or self._picture, stamp
+        return self._picture
+
+    @property
+    def stale_since(self) -> float | None:
+        """When Slurm last answered, if it has not answered since it was last asked (seconds since the epoch)."""
+        return self._picture.answered_at if self._failed_at > self._picture.answered_at else None
+
+    def look(self) -> Picture:
+        """Return what Slurm says, asked for anew if that was long ago; waits at most for a moment."""
+        picture = self.picture
+        now = time.time()
+        if now - max(picture.answered_at, self._asked_at) < self._poll_s:
+            return picture
+        self.ask().join(PATIENCE_S)
+        return self.picture
+
+    def wait_for_turn(self) -> None:
+        """Ask Slurm if it is time to do so for a job that waits: each time later than the last."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + self._pause_s
+        self._pause_s = min(max(_LONGEST_S, self._poll_s), 2 * self._pause_s)
+        if time.time() - self.picture.answered_at >= self._first_s:
+            self.ask()
+
+    def hurry(self) -> None:
+        """Ask soon again, since something new was submitted."""
+        self._pause_s = self._first_s
+        self._next = time.monotonic() + self._pause_s
+
+    def ask(self) -> threading.Thread:
+        """Ask Slurm now, in a thread that whoever wants to may wait for; once at a time."""
+        with self._turn:
+            if self._asking is None or not self._asking.is_alive():
+                self._asked_at = time.time()
+                # No thread of a lane: at the end of this process nobody shall wait for a Slurm that is silent.
+                self._asking = threading.Thread(target=self._ask, name="squeue", daemon=True)
+                self._asking.start()
+            return self._asking
+
+    def _ask(self) -> None:
+        with _alone(self._lock) as is_alone:
+            if not is_alone:  # what another process is told, we shall read
+                return
+            asked_at = time.time()
+            try:
+                lines = self._commands.queue()
+            except EngineUnreachableError:
+                self._failed_at = time.time()
+                return
+            picture = _merged(self.picture, lines, asked_at)
+            self._picture = picture
+            with contextlib.suppress(OSError):  # a full disk: then this process alone knows
+                records.write(self._path, _encoded(picture, self._commands.cluster))
+                self._stamp = os.stat(self._path).st_mtime_ns
+
+
+@contextlib.contextmanager
+def _alone(path: str) -> Any:
+    try:
+        with lock.held(path) as got:
+            yield got
+    except OSError:  # this file system has no locks: each process asks for itself
+        yield True
+
+
+def _merged(before: Picture, lines: Iterable[Line], asked_at: float) -> Picture:
+    """Return what was said now, with the moments since when it is so."""
+    since = {(known.line.native_id, known.line.state): known.since for jobs in before.jobs.values() for known in jobs}
+    jobs: dict[str, list[Known]] = {}
+    for line in lines:
+        if line.job_id:
+            known = Known(line, since.get((line.native_id, line.state), asked_at))
+            jobs.setdefault(line.job_id, []).append(known)
+    return Picture(asked_at, jobs)
+
+
+def word_of(known: list[Known], claimed_by: str) -> tuple[str, Known | None]:
+    """Return Slurm's word for a job of ours and the Slurm job that it is of."""
+    found = states.chosen({one.line.native_id: one.line.state for one in known}, claimed_by)
+    if found is None:
+        return states.GONE, None
+    return found[1], next((one for one in known if one.line.native_id == found[0]), None)
+
+
+def _encoded(picture: Picture, cluster: str) -> bytes:
+    rows = [[*known.line, known.since] for jobs in picture.jobs.values() for known in jobs]
+    known = {"version": 1, "cluster": cluster, "answered_at": picture.answered_at, "jobs": rows}
+    return json.dumps(known).encode()
+
+
+def _read(path: str, cluster: str) -> Picture | None:
+    try:
+        with open(path, "rb") as file:
+            raw = cast("dict[str, Any]", json.loads(file.read()))
+        if raw["cluster"] != cluster:  # another one does not know our jobs, which says nothing of them
+            return None
+        jobs: dict[str, list[Known]] = {}
+        for *words, since in raw["jobs"]:
+            line = Line(*map(str, words))
+            jobs.setdefault(line.job_id, []).append(Known(line, float(since)))
+        return Picture(float(raw["answered_at"]), jobs)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):  # it is not ours: it will be written anew
+        return None

@@ -1,0 +1,81 @@
+"""What is told of a Slurm job: as what Slurm has it, why it waits, and what its own log says of its failure."""
+
+from __future__ import annotations
+
+import os
+
+from mcp_background_job.core.states import Outcome
+from mcp_background_job.core.text import one_line
+from mcp_background_job.executors.slurm import states
+from mcp_background_job.jobdir.layout import JobDir
+
+#: Slurm's reasons, for who does not know them; another is told as it is.
+_REASONS = {
+    "None": "it was just submitted",
+    "Resources": "what it asks for is in use",
+    "Priority": "other jobs come first",
+    "Dependency": "it starts behind other jobs",
+    "BeginTime": "its time has not come",
+    "JobHeldUser": "it is held, by its user",
+    "JobHeldAdmin": "it is held, by an administrator",
+    "PartitionTimeLimit": "it asks for more time than its partition gives",
+    "PartitionNodeLimit": "it asks for more nodes than its partition has",
+    "PartitionDown": "its partition is down",
+    "ReqNodeNotAvail": "the nodes that it asks for are not available",
+    "Reservation": "its reservation has not begun",
+    "Licenses": "the licenses that it asks for are in use",
+}
+
+#: Bytes at the end of a log of Slurm's that are looked at for what went wrong, and characters of it that are told.
+_TAIL = 4096
+_TOLD = 400
+
+#: What our own script says first of what it finds wrong.
+_OURS = "mcp-background-job: "
+
+
+def engine(native_id: str, node: str, gpus: int) -> str:
+    """Return as what Slurm has a job, and where it runs."""
+    where = f" on {node}" if node else ""
+    what = f", {gpus} GPU{'' if gpus == 1 else 's'}" if gpus else ""
+    return f"Slurm {native_id}{where}{what}" if native_id else "Slurm"
+
+
+def note(word: str | None, reason: str, *, is_confirmed: bool) -> str | None:
+    """Return what Slurm says of a live job that matters."""
+    if word in states.PENDING:
+        return f"waits in Slurm: {in_words(reason)}"
+    if word == "SUSPENDED":
+        return "Slurm has suspended it"
+    return None if is_confirmed else "Slurm has not confirmed that it has the job; it is submitted again if it has not"
+
+
+def failure(job: JobDir, outcome: Outcome, why: str, native_id: str, nodes: str) -> str:
+    """Return why a job ended whose runner has not said it: Slurm's word, and what its log of the job ends with."""
+    told = f"Slurm job {native_id or 'of this job'}{f' on {nodes}' if nodes else ''}: {why}"
+    if outcome is not Outcome.FAILED:
+        return told
+    text = _log(job)
+    if text is None:
+        there = f"{job.path}: if that directory is not shared with {nodes or 'its node'}"
+        return f"{told}; it has left no log in {there}, set MCP_BG_SLURM_DIR to one that all nodes share"
+    ours = [line for line in text.splitlines() if line.startswith(_OURS)]
+    if ours:
+        return ours[-1].removeprefix(_OURS)
+    return f"{told}; its log says: {one_line(text[-_TOLD:], _TOLD)}" if text.strip() else told
+
+
+def in_words(reason: str) -> str:
+    """Return Slurm's reason in words, with its own."""
+    words = _REASONS.get(reason.partition(",")[0].strip("()"))
+    return f"{words} ({reason})" if words else reason or "it does not say why"
+
+
+def _log(job: JobDir) -> str | None:
+    try:
+        with open(f"{job.path}/engine.log", "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            file.seek(max(0, size - _TAIL))
+            return file.read(_TAIL).decode(errors="replace")
+    except OSError:
+        return None
