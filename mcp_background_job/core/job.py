@@ -84,12 +84,21 @@ class JobChoice:
         name: they have this.
         project: they belong to this.
         cwd: they run in this directory, or below it.
+        text: it stands in their name, id or command, in capitals or small letters.
+        before: they come behind this moment and id in the order of lists: they are older.
     """
 
     statuses: tuple[str, ...] = ()
     name: str | None = None
     project: str | None = None
     cwd: str | None = None
+    text: str | None = None
+    before: tuple[float, str] | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it chooses only by what an index holds."""
+        return self.text is None and self.before is None
 
     def includes(self, job: Job) -> bool:
         """Tell whether a job is meant."""
@@ -98,6 +107,8 @@ class JobChoice:
             and self.name in (None, job.name)
             and self.project in (None, job.project)
             and (self.cwd is None or f"{job.cwd.rstrip('/')}/".startswith(f"{self.cwd.rstrip('/')}/"))
+            and (self.text is None or self.text.lower() in f"{job.name or ''} {job.job_id} {job.command}".lower())
+            and (self.before is None or (job.created_at, job.job_id) < self.before)
         )
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mcp_background_job.jobdir.logreader import Entry, Parts, Piece
     from mcp_background_job.jobdir.observe import Observation
     from mcp_background_job.jobdir.records import Spec, StopRequest
+    from mcp_background_job.jobdir.usage import Sample
 
 
 @dataclass(frozen=True)
@@ -252,6 +253,14 @@ class Store(Protocol):
 
     def last_output_at(self, job_id: str) -> float | None:
         """Return when the last byte was written (seconds since the epoch), ``None`` if none was."""
+        ...
+
+    def samples(self, job_id: str) -> list[Sample]:
+        """Return what the processes of a job were seen to use, oldest first."""
+        ...
+
+    def latest_samples(self, job_id: str, count: int) -> list[Sample]:
+        """Return the newest of these, newest first."""
         ...
 
     def trouble_at_end(self, job_id: str) -> str | None:

@@ -23,6 +23,9 @@ _LOOKS = ThreadPoolExecutor(2, thread_name_prefix="look")
 #: Reads of megabytes, searches in them, and looks at all processes of the machine.
 _SCANS = ThreadPoolExecutor(2, thread_name_prefix="scan")
 
+#: Searches through all there is: each holds its thread for seconds, and who reads a page of a log must not wait for it.
+_SEARCHES = ThreadPoolExecutor(2, thread_name_prefix="search")
+
 #: What makes, changes or removes files; a disk may be slow to take it.
 _WRITES = ThreadPoolExecutor(4, thread_name_prefix="write")
 
@@ -42,6 +45,11 @@ async def look(function: Callable[P, Result], *arguments: P.args, **options: P.k
 async def scan(function: Callable[P, Result], *arguments: P.args, **options: P.kwargs) -> Result:
     """Call what may read much."""
     return await _in(_SCANS, functools.partial(function, *arguments, **options))
+
+
+async def search(function: Callable[P, Result], *arguments: P.args, **options: P.kwargs) -> Result:
+    """Call what reads all that it can in some seconds."""
+    return await _in(_SEARCHES, functools.partial(function, *arguments, **options))
 
 
 async def write(function: Callable[P, Result], *arguments: P.args, **options: P.kwargs) -> Result:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mcp_background_job.core.output.gaps import Gap
     from mcp_background_job.jobdir.logformat import Stream
     from mcp_background_job.jobdir.logreader import Entry, Parts, Piece
+    from mcp_background_job.jobdir.usage import Sample
 
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])  # as a whole: `Concatenate` would lose the names of arguments
@@ -281,6 +282,18 @@ class DirectoryStore:
         except FileNotFoundError:
             return None
         return facts.st_mtime
+
+    def samples(self, job_id: str) -> list[Sample]:
+        """Read ``usage.bin``."""
+        from mcp_background_job.jobdir import usage  # noqa: PLC0415  only who draws curves asks
+
+        return usage.read(self.job(job_id).usage)
+
+    def latest_samples(self, job_id: str, count: int) -> list[Sample]:
+        """Read its end."""
+        from mcp_background_job.jobdir import usage  # noqa: PLC0415  likewise
+
+        return usage.latest(self.job(job_id).usage, count)
 
     def trouble_at_end(self, job_id: str) -> str | None:
         try:

@@ -96,20 +96,28 @@ def read(path: str) -> list[Sample]:
 
 def newest(path: str) -> Sample | None:
     """Return the newest sample of a job, and read no more of the file; ``None`` if there is none."""
+    return next(iter(latest(path, 1)), None)
+
+
+def latest(path: str, count: int) -> list[Sample]:
+    """Return the newest samples of a job, newest first, and read no more of the file; fewer if there are no more."""
+    found: list[Sample] = []
     try:
         with _opened(path) as file:
             size = _record_size(file.read(HEADER.size))
             if size is None:
-                return None
-            count = (os.fstat(file.fileno()).st_size - HEADER.size) // size
-            for place in range(count - 1, max(-1, count - 1 - _TRIES), -1):
+                return []
+            records = (os.fstat(file.fileno()).st_size - HEADER.size) // size
+            for place in range(records - 1, max(-1, records - count - _TRIES), -1):
                 file.seek(HEADER.size + place * size)
                 record = file.read(size)
                 if len(record) == size and (sample := _decode_one(record)):
-                    return sample
-    except OSError:
+                    found.append(sample)
+                if len(found) == count:
+                    break
+    except OSError:  # there is none, or the disk fails: then no more is known
         pass
-    return None
+    return found
 
 
 def _record_size(data: bytes) -> int | None:

@@ -189,11 +189,15 @@ class Picture:
         text: its lines, those at the end left out that are empty.
         place: what of it this is, in words.
         next: offset in the log behind what it is drawn from.
+        row: line of the cursor, the first of which is 1.
+        column: likewise.
     """
 
     text: str
     place: str
     next: int
+    row: int
+    column: int
 
 
 def screen(store: Store, job_id: str) -> Picture:
@@ -214,7 +218,7 @@ def screen(store: Store, job_id: str) -> Picture:
     lost = f", of which {missing}" if missing and what != "all output" else ""
     row, column = terminal.row + 1, min(terminal.column + 1, COLUMNS)
     place = f" screen of {ROWS}x{COLUMNS}, drawn from {what}{lost}; cursor at line {row}, column {column}"
-    return Picture("\n".join(terminal.lines()).rstrip("\n"), place, piece.next)
+    return Picture("\n".join(terminal.lines()).rstrip("\n"), place, piece.next, row, column)
 
 
 def _last(rows: list[Row], lines: int) -> list[Row]:

@@ -41,6 +41,10 @@ class Registry(Protocol):
         """Return jobs: first those that had not ended when they were last looked at, then the others; newest first."""
         ...
 
+    def children(self, job_ids: Collection[str], *, limit: int) -> list[Job]:
+        """Return jobs that were started within these, oldest first."""
+        ...
+
     def unended(self) -> list[Job]:
         """Return all jobs that had not ended when they were last looked at, oldest first."""
         ...

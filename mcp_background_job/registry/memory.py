@@ -48,6 +48,9 @@ class MemoryRegistry:
         found = sorted(self._chosen(choice), key=lambda job: job.state is State.EXITED)
         return found[offset : offset + limit]
 
+    def children(self, job_ids: Collection[str], *, limit: int) -> list[Job]:
+        return [job for job in reversed(self._newest_first()) if job.parent in set(job_ids)][:limit]
+
     def unended(self) -> list[Job]:
         return [job for job in reversed(self._newest_first()) if job.state is not State.EXITED]
 

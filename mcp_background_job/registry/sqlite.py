@@ -54,7 +54,11 @@ class SqliteRegistry:
 
     def page(self, choice: JobChoice, *, limit: int, offset: int) -> list[Job]:
         query = "page" if choice.project is None else "page_of_project"
+        query = query if choice.is_plain else "page_found"
         return self._jobs(query, **_chosen_by(choice), limit=limit, offset=offset)
+
+    def children(self, job_ids: Collection[str], *, limit: int) -> list[Job]:
+        return self._jobs("children", job_ids=json.dumps(list(job_ids)), limit=limit)
 
     def unended(self) -> list[Job]:
         return self._jobs("unended")
@@ -73,7 +77,7 @@ class SqliteRegistry:
         if choice == JobChoice(project=choice.project):  # by far the usual one; it takes a tenth of the time
             (row,) = self._database.rows("count_of_project", project=values["project"])
             return Counts(int(row["number"]), self.count())
-        (row,) = self._database.rows("count_chosen", **values)
+        (row,) = self._database.rows("count_chosen" if choice.is_plain else "count_found", **values)
         return Counts(int(row["meant"]), int(row["everywhere"]))
 
     def projects(self) -> dict[str, int]:
@@ -144,6 +148,9 @@ def _chosen_by(choice: JobChoice) -> dict[str, Any]:
         # What lies below a directory, in the order of text: "0" follows "/".
         "below": cwd and f"{cwd.rstrip('/')}/",
         "beyond": cwd and f"{cwd.rstrip('/')}0",
+        "text": choice.text and choice.text.lower(),
+        "before": choice.before and choice.before[0],
+        "before_id": choice.before and choice.before[1],
     }
 
 

@@ -29,6 +29,7 @@ from mcp_background_job.jobdir.logreader import Entry, Part, Parts, Piece
 from mcp_background_job.jobdir.marks import waiting_of
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import Exit, Spec, Status, StopRequest
+from mcp_background_job.jobdir.usage import Sample
 
 #: The same program in shell.
 OBEYS = """
@@ -51,6 +52,7 @@ class MemoryJob:
     log: bytes = b""
     entries: list[Entry] = field(default_factory=list[Entry])
     files: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    samples: list[Sample] = field(default_factory=list[Sample])
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     changes: int = 0
 
@@ -65,9 +67,9 @@ class MemoryJob:
         self.changed.set()
         self.changed = asyncio.Event()
 
-    def say(self, data: bytes) -> None:
+    def say(self, data: bytes, stream: Stream = Stream.STDOUT) -> None:
         """Write to the log."""
-        self.entries.append(Entry(len(self.log), time.time(), len(data), Stream.STDOUT))
+        self.entries.append(Entry(len(self.log), time.time(), len(data), stream))
         self.log += data
         self.notify()
 
@@ -164,13 +166,19 @@ class MemoryStore:
         return Piece(log[start:end], start, end, 0, len(log))
 
     def read_parts(self, job_id: str, offset: int, limit: int, stream: Stream | None) -> Parts:
-        piece = self.read_log(job_id, offset, limit, stream)
-        parts = [
-            Part(entry.offset, entry.at, self._log(job_id)[entry.offset : entry.end], stream=entry.stream)
-            for entry in self.entries(job_id, offset)
-            if stream is None or entry.stream is stream
-        ]
-        return Parts(parts, piece.start, piece.end, piece.end)
+        log = self._log(job_id)
+        start = after = min(offset, len(log))
+        parts: list[Part] = []
+        for entry in self.entries(job_id, start):
+            if limit <= 0:
+                break
+            begin, stop = max(entry.offset, start), entry.end
+            if stream is None or entry.stream is stream:
+                stop = min(stop, begin + limit)
+                parts.append(Part(begin, entry.at, log[begin:stop], stream=entry.stream))
+                limit -= stop - begin
+            after = stop
+        return Parts(parts, start, after, len(log))
 
     def read_log_tail(self, job_id: str, limit: int, stream: Stream | None = None) -> Piece:
         return self.read_log(job_id, max(0, len(self._log(job_id)) - limit), limit, stream)
@@ -193,6 +201,12 @@ class MemoryStore:
     def last_output_at(self, job_id: str) -> float | None:
         entries = self.entries(job_id, 0)
         return entries[-1].at if entries else None
+
+    def samples(self, job_id: str) -> list[Sample]:
+        return self.jobs[job_id].samples if job_id in self.jobs else []
+
+    def latest_samples(self, job_id: str, count: int) -> list[Sample]:
+        return self.samples(job_id)[: -count - 1 : -1]
 
     def trouble_at_end(self, job_id: str) -> str | None:
         del job_id  # nothing is run at the end of a program in memory

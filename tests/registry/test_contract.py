@@ -203,6 +203,30 @@ def test_a_list_has_what_was_asked_for_live_ones_first_and_then_newest_first(
     assert ids(seven.page(JobChoice(statuses=statuses, name=name), limit=100, offset=0)) == found
 
 
+@pytest.mark.parametrize(
+    ("choice", "found"),
+    [
+        (JobChoice(text="RUN JF"), ["jfail"]),
+        (JobChoice(text="web"), ["jrun", "jstart", "jdone"]),
+        (JobChoice(text="100 %_"), []),
+        (JobChoice(text="o", statuses=("completed",)), ["jdone"]),
+        (JobChoice(before=(3.0, "jrun")), ["jstart", "jqueued"]),
+        (JobChoice(text="run j", before=(6.0, "jl")), ["jrun", "jstart", "jqueued", "jkill", "jfail", "jdone"]),
+    ],
+)
+def test_a_list_is_narrowed_by_words_and_by_place(seven: Registry, choice: JobChoice, found: list[str]) -> None:
+    assert ids(seven.page(choice, limit=100, offset=0)) == found
+    assert seven.counts(choice).meant == len(found)
+
+
+def test_children_are_those_that_name_a_parent_oldest_first(seven: Registry) -> None:
+    seven.put([a_job("jb", created_at=9.0, parent="jrun"), ended("ja", created_at=8.0, parent="jdone")])
+
+    assert ids(seven.children(["jrun", "jdone", "jnobody"], limit=9)) == ["ja", "jb"]
+    assert ids(seven.children(["jrun", "jdone"], limit=1)) == ["ja"]
+    assert seven.children(["jb"], limit=9) == []
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 8])
 def test_pages_put_together_are_the_list(seven: Registry, size: int) -> None:
     whole = seven.page(ANY, limit=100, offset=0)

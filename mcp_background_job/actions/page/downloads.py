@@ -6,8 +6,9 @@ from typing import Any
 
 from mcp_background_job.actions.page.download import Downloadable
 from mcp_background_job.actions.page.house import House
+from mcp_background_job.actions.page.jobs.log import log_download
 
 
-def page_downloads(house: House) -> list[Downloadable[Any]]:  # noqa: ARG001  the pages' own downloads come here
+def page_downloads(house: House) -> list[Downloadable[Any]]:
     """Return all downloads."""
-    return []
+    return [log_download(house.manager)]

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -135,6 +135,14 @@ class Index:
             return jobs, registry.counts(choice)
 
         return await self.call(listed)
+
+    async def children(self, job_ids: Collection[str], *, limit: int) -> list[Job]:
+        """Return jobs that were started within these, oldest first."""
+
+        def children(registry: Registry) -> list[Job]:
+            return self._there(registry, lambda: registry.children(job_ids, limit=limit))
+
+        return await self.call(children)
 
     async def projects(self) -> dict[str, int]:
         """Return the projects that have jobs, and how many each."""

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from mcp_background_job.core.output.gaps import Gap, Why, stretches, summary
-from mcp_background_job.core.output.screen import plain_lines, plain_position, written_position
-from mcp_background_job.core.text import one_line
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.base import Store
 from mcp_background_job.jobs.output import found
+from mcp_background_job.jobs.reading.text import LogText
 
 if TYPE_CHECKING:
     import regex
@@ -29,8 +28,6 @@ _MAX_UNFINISHED = 64 * 1024
 _SEVERAL_LINES = 4 * 1024
 
 _NEWLINE = ord("\n")
-
-_MAX_SHOWN = 300
 
 #: Searches that are remembered while nobody waits: each is a few hundred bytes, and a client looks at fewer tasks.
 _KEPT = 256
@@ -64,33 +61,6 @@ class Sought:
 
 
 _SPECIAL = frozenset(r"\.^$*+?{}[]|()")
-
-
-class _Text:
-    """A stretch of the log to be searched: text that knows where in the log it stands."""
-
-    def __init__(self, data: bytes, offset: int) -> None:
-        self._data = data
-        self._offset = offset
-        # Each byte that is no UTF-8 becomes one character, so that places can be told from the text.
-        self._written = data.decode("utf-8", "surrogateescape")
-        self.plain = plain_lines(self._written)
-
-    def position_of(self, offset: int) -> int:
-        if offset <= self._offset:
-            return 0
-        before = self._data[: offset - self._offset].decode("utf-8", "surrogateescape")
-        return plain_position(self._written, len(before))
-
-    def offset_of(self, position: int) -> int:
-        before = self._written[: written_position(self._written, position)]
-        return self._offset + len(before.encode("utf-8", "surrogateescape"))
-
-    def line_at(self, position: int) -> str:
-        start = self.plain.rfind("\n", 0, position) + 1
-        end = self.plain.find("\n", position)
-        line = self.plain[start : end if end >= 0 else len(self.plain)]
-        return one_line(line.encode("utf-8", "surrogateescape").decode("utf-8", "replace"), _MAX_SHOWN)
 
 
 class Scanner:
@@ -141,14 +111,14 @@ class Scanner:
         began_within_line = self._begins_within_line
         for _, begin, stretch in stretches(piece.data, piece.gaps):
             if not self.is_over:
-                self._search(_Text(stretch, piece.start + begin))
+                self._search(LogText(stretch, piece.start + begin))
                 self._begins_within_line = False
         again = _searched_again(piece.data)
         self.offset = piece.start + again
         self._begins_within_line = piece.data[again - 1] != _NEWLINE if again else began_within_line
         return piece.next
 
-    def _search(self, text: _Text) -> None:
+    def _search(self, text: LogText) -> None:
         failed, matched = self._first(self._fail_on, text), self._first(self._until, text)
         # Whichever came first is what happened.
         if failed and (not matched or failed.start() <= matched.start()):
@@ -156,7 +126,7 @@ class Scanner:
         elif matched:
             self.matched = _found(text, matched)
 
-    def _first(self, sought: Sought | None, text: _Text) -> regex.Match[str] | None:
+    def _first(self, sought: Sought | None, text: LogText) -> regex.Match[str] | None:
         if sought is None:
             return None
         begin = max(text.position_of(sought.since), int(self._begins_within_line))
@@ -176,7 +146,7 @@ def _searched_again(data: bytes) -> int:
     return max(min(unfinished, lines), len(data) - _MAX_UNFINISHED, 0)
 
 
-def _found(text: _Text, match: regex.Match[str]) -> Found:
+def _found(text: LogText, match: regex.Match[str]) -> Found:
     # An empty match would be found at the same place for ever.
     behind = max(match.end(), match.start() + 1)
     return Found(text.line_at(match.start()), text.offset_of(behind) + max(0, behind - len(text.plain)))

@@ -48,6 +48,17 @@ SELECT * FROM jobs WHERE job_id IN (
     ORDER BY state = 'exited', created_at DESC, job_id DESC LIMIT :limit OFFSET :offset
 ) ORDER BY state = 'exited', created_at DESC, job_id DESC;
 
+-- page_found --
+-- What these choose by no index holds, so each row is read.
+SELECT * FROM jobs
+WHERE (:project IS NULL OR project = :project)
+    AND (:statuses = '[]' OR status IN (SELECT value FROM json_each(:statuses)))
+    AND (:name IS NULL OR name = :name)
+    AND (:cwd IS NULL OR cwd = :cwd OR (cwd >= :below AND cwd < :beyond))
+    AND (:text IS NULL OR instr(lower(coalesce(name, '') || ' ' || job_id || ' ' || command), :text))
+    AND (:before IS NULL OR (created_at, job_id) < (:before, :before_id))
+ORDER BY state = 'exited', created_at DESC, job_id DESC LIMIT :limit OFFSET :offset;
+
 -- count --
 SELECT count(*) AS number FROM jobs;
 
@@ -60,8 +71,19 @@ WHERE (:statuses = '[]' OR status IN (SELECT value FROM json_each(:statuses)))
     AND (:name IS NULL OR name = :name)
     AND (:cwd IS NULL OR cwd = :cwd OR (cwd >= :below AND cwd < :beyond));
 
+-- count_found --
+SELECT coalesce(sum(:project IS NULL OR project = :project), 0) AS meant, count(*) AS everywhere FROM jobs
+WHERE (:statuses = '[]' OR status IN (SELECT value FROM json_each(:statuses)))
+    AND (:name IS NULL OR name = :name)
+    AND (:cwd IS NULL OR cwd = :cwd OR (cwd >= :below AND cwd < :beyond))
+    AND (:text IS NULL OR instr(lower(coalesce(name, '') || ' ' || job_id || ' ' || command), :text))
+    AND (:before IS NULL OR (created_at, job_id) < (:before, :before_id));
+
 -- projects --
 SELECT project, count(*) AS number FROM jobs WHERE project <> '' GROUP BY project;
+
+-- children --
+SELECT * FROM jobs WHERE parent IN (SELECT value FROM json_each(:job_ids)) ORDER BY created_at, job_id LIMIT :limit;
 
 -- unended --
 SELECT * FROM jobs WHERE state <> 'exited' ORDER BY created_at, job_id;

@@ -1,0 +1,13 @@
+"""What tells facts from others: a cursor for what is looked at as a whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from mcp_background_job.actions.action import Facts
+
+
+def digest(facts: Facts) -> str:
+    """Return the same for the same facts, in any process."""
+    return hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=12).hexdigest()

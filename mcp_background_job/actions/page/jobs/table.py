@@ -1,0 +1,41 @@
+"""What pages ask for of jobs, and can watch of them, in one table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mcp_background_job.actions.action import Action, Effects
+from mcp_background_job.actions.page.house import House
+from mcp_background_job.actions.page.jobs.curves import curve_subject
+from mcp_background_job.actions.page.jobs.following import following_subjects
+from mcp_background_job.actions.page.jobs.listed import jobs_subject
+from mcp_background_job.actions.page.jobs.log import Logs
+from mcp_background_job.actions.page.jobs.machine import Machines, machine_subject
+from mcp_background_job.actions.page.jobs.one import Looking, job_subject
+from mcp_background_job.actions.page.jobs.search import Searching
+from mcp_background_job.actions.page.subject import Subject
+
+
+def jobs_page_actions(house: House) -> list[Action[Any, Any]]:
+    """Return what pages alone ask for of jobs."""
+    manager = house.manager
+    searching = Searching(manager)
+    return [
+        Action(Looking(manager).job_asked, Effects.LOOKS),
+        Action(Logs(manager).log_window, Effects.LOOKS),
+        Action(searching.search_log, Effects.LOOKS),
+        Action(searching.search_logs, Effects.LOOKS),
+    ]
+
+
+def jobs_subjects(house: House) -> list[Subject[Any]]:
+    """Return what pages can watch of jobs, and of the machine that they run on."""
+    manager = house.manager
+    machines = Machines(manager.state.path)
+    return [
+        jobs_subject(manager, machines),
+        job_subject(manager),
+        *following_subjects(manager),
+        curve_subject(manager, machines),
+        machine_subject(machines),
+    ]

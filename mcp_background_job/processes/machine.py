@@ -1,0 +1,74 @@
+"""How busy this machine is."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+
+import psutil
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """How busy the machine is.
+
+    Attributes:
+        cpu: share of all processors that was busy since the last look, 0 to 1; ``None`` at the first.
+        cpus: processors that this process may use.
+        load: processes that ran or wanted to, on the average of the last minute.
+        memory_used: bytes that cannot be had without taking them from somebody.
+        memory: bytes that there are.
+        swap_used: bytes.
+        swap: bytes.
+        disk_used: bytes of the disk with a directory; 0 if it is not there.
+        disk: bytes that it has for this user.
+    """
+
+    cpu: float | None
+    cpus: int
+    load: float
+    memory_used: int
+    memory: int
+    swap_used: int
+    swap: int
+    disk_used: int
+    disk: int
+
+
+class Machine:
+    """Looks at the machine; the share of time that it was busy is that between two looks."""
+
+    def __init__(self, directory: str) -> None:
+        """Names a directory whose disk is looked at too."""
+        self._directory = directory
+        self._has_looked = False
+
+    def look(self) -> Load:
+        """Return how busy it is; some reads of small files, so call it in a thread."""
+        busy, cpu = psutil.cpu_percent(None) / 100, None
+        if self._has_looked:
+            cpu = busy
+        self._has_looked = True
+        memory, swap = psutil.virtual_memory(), psutil.swap_memory()
+        disk_used = disk = 0
+        with contextlib.suppress(OSError):  # it was removed: then it has no disk
+            usage = psutil.disk_usage(self._directory)
+            disk_used, disk = usage.used, usage.used + usage.free
+        return Load(
+            cpu=cpu,
+            cpus=_cpus(),
+            load=os.getloadavg()[0],
+            memory_used=memory.total - memory.available,
+            memory=memory.total,
+            swap_used=swap.used,
+            swap=swap.total,
+            disk_used=disk_used,
+            disk=disk,
+        )
+
+
+def _cpus() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
