@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import secrets
-from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar, cast
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from mcp_background_job.core.run import TERMINAL, RunStatus
-from mcp_background_job.errors import CorruptRecordError
-from mcp_background_job.jobdir.layout import FORMAT
-from mcp_background_job.jobdir.records import write, write_all
+from mcp_background_job.jobdir import plain
+from mcp_background_job.jobdir.records import write
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +41,7 @@ class RunRecord:
         prompt: the task, without its end if it is long.
         polite_signal: the signal that ends it best.
         grace_s: how long it is given for that.
+        full_access: it may do everything, unasked and without a sandbox, whatever in ``config`` says so.
     """
 
     run_id: str
@@ -74,6 +70,7 @@ class RunRecord:
     prompt: str = ""
     polite_signal: str = "TERM"
     grace_s: float = 1.0
+    full_access: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +134,7 @@ Record = TypeVar("Record", RunRecord, Checkpoint, CancelIntent)
 
 def encode(record: RunRecord | Checkpoint | CancelIntent) -> bytes:
     """Return a record as it stands on disk."""
-    return json.dumps({"version": FORMAT, **vars(record)}).encode()
+    return plain.encode(record)
 
 
 def read(kind: type[Record], path: str) -> Record | None:
@@ -146,23 +143,7 @@ def read(kind: type[Record], path: str) -> Record | None:
     Raises:
         CorruptRecordError: it is there and is not such a record.
     """
-    try:
-        with open(path, "rb") as file:
-            raw: object = json.loads(file.read())
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError, RecursionError) as error:
-        raise CorruptRecordError(f"{path} cannot be read: {error}") from error
-    if not isinstance(raw, dict):
-        raise CorruptRecordError(f"{path} does not hold a JSON object")
-    given = cast("dict[str, Any]", raw)
-    values = {item.name: given[item.name] for item in fields(kind) if item.name in given}
-    try:
-        if "status" in values:
-            values["status"] = RunStatus(values["status"])
-        return kind(**values)
-    except (TypeError, ValueError) as error:  # a field is missing, or a status is of a newer release
-        raise CorruptRecordError(f"{path}: {error}") from error
+    return plain.read(kind, path, status=RunStatus)
 
 
 def store(path: str, record: RunRecord | Checkpoint | CancelIntent) -> None:
@@ -176,23 +157,5 @@ def store_first(path: str, record: CancelIntent) -> CancelIntent:
     Raises:
         CorruptRecordError: there is one that cannot be read.
     """
-    temporary = f"{path}.{secrets.token_hex(4)}.new"  # others may be at it, in this process too
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        write_all(descriptor, encode(record))
-        _name_first(temporary, path)
-    finally:
-        os.close(descriptor)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+    plain.write_first(path, encode(record))
     return read(CancelIntent, path) or record
-
-
-def _name_first(temporary: str, path: str) -> None:
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        return
-    except OSError:  # a file system without hard links: of two who come at once the last one stands
-        if not os.path.exists(path):
-            os.replace(temporary, path)

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import re
-import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar, cast
+from dataclasses import dataclass, field
+from typing import Any
 
 from mcp_background_job.errors import CorruptRecordError, StateDirError
-from mcp_background_job.jobdir.layout import FORMAT
-from mcp_background_job.jobdir.records import write_all
+from mcp_background_job.jobdir import plain
 
 #: Ids of prompts are anybody's, up to 300 characters: one that is no name in a path is hashed.
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -112,9 +109,6 @@ class Asked:
     mark: str
 
 
-Record = TypeVar("Record", TaskRecord, Noted, TaskEnd, Asked)
-
-
 class TaskStore:
     """The tasks of a state directory. All of it blocks, for moments."""
 
@@ -142,7 +136,7 @@ class TaskStore:
             CorruptRecordError: its record cannot be read.
         """
         place = self._place(task_id)
-        record = _read(TaskRecord, os.path.join(place, _RECORD))
+        record = plain.read(TaskRecord, os.path.join(place, _RECORD))
         if record is not None:
             with contextlib.suppress(OSError):  # on a full or read-only disk it is found all the same
                 os.utime(place)
@@ -158,7 +152,7 @@ class TaskStore:
 
     def end(self, task_id: str) -> TaskEnd | None:
         """Return how a task ended, if it has."""
-        return _read(TaskEnd, os.path.join(self._place(task_id), _END))
+        return plain.read(TaskEnd, os.path.join(self._place(task_id), _END))
 
     def note_end(self, task_id: str, end: TaskEnd) -> TaskEnd:
         """Note how a task ended, unless that is known; returns what is known then."""
@@ -168,7 +162,7 @@ class TaskStore:
         """Return the newest question that the client of a task was shown."""
         names = os.listdir(self._place(task_id))
         numbers = [int(found[1]) for name in names if (found := _ASKED.fullmatch(name))]
-        return _read(Asked, self._question(task_id, max(numbers))) if numbers else None
+        return plain.read(Asked, self._question(task_id, max(numbers))) if numbers else None
 
     def ask(self, task_id: str, mark: str) -> Asked | None:
         """Return the question that a task asks: the newest one if it is that and open, else a new one.
@@ -178,7 +172,7 @@ class TaskStore:
         while True:
             newest = self.asked(task_id)
             if newest is not None and newest.mark == mark:
-                answer = _read(Noted, self._answer(task_id, newest))
+                answer = plain.read(Noted, self._answer(task_id, newest))
                 if answer is None or answer.declined:
                     return None if answer else newest
             new = Asked(number=newest.number + 1 if newest else 1, mark=mark)
@@ -205,7 +199,7 @@ class TaskStore:
         for place in self._places():
             if os.path.exists(f"{place}/{_CANCEL}") and not os.path.exists(f"{place}/{_END}"):
                 with contextlib.suppress(CorruptRecordError):  # nobody can cancel what nobody can read
-                    record = _read(TaskRecord, f"{place}/{_RECORD}")
+                    record = plain.read(TaskRecord, f"{place}/{_RECORD}")
                     found += [record] if record else []
         return found
 
@@ -216,7 +210,7 @@ class TaskStore:
             with contextlib.suppress(FileNotFoundError, CorruptRecordError):
                 is_over = os.path.exists(f"{place}/{_END}") or os.path.exists(f"{place}/{_CANCEL}")
                 if os.stat(place).st_mtime >= since and not is_over:
-                    record = _read(TaskRecord, f"{place}/{_RECORD}")
+                    record = plain.read(TaskRecord, f"{place}/{_RECORD}")
                     found.update(record.subjects if record else ())
         return found
 
@@ -241,37 +235,9 @@ def _hashed(task_id: str) -> str:
     return hashlib.sha256(task_id.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _read(kind: type[Record], path: str) -> Record | None:
-    try:
-        with open(path, "rb") as file:
-            raw: object = json.loads(file.read())
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError, RecursionError) as error:
-        raise CorruptRecordError(f"{path} cannot be read: {error}") from error
-    if not isinstance(raw, dict):
-        raise CorruptRecordError(f"{path} does not hold a JSON object")
-    given = cast("dict[str, Any]", raw)
-    try:
-        return kind(**{item.name: given[item.name] for item in fields(kind) if item.name in given})
-    except TypeError as error:  # a field is missing
-        raise CorruptRecordError(f"{path}: {error}") from error
-
-
 def _first(path: str, record: TaskRecord | Noted | TaskEnd | Asked) -> bool:
     """Write a record, whole and on the disk, unless there is one; returns whether there was none."""
-    temporary = f"{path}.{secrets.token_hex(4)}.new"
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            write_all(descriptor, json.dumps({"version": FORMAT, **vars(record)}).encode())
-            os.fsync(descriptor)
-            os.link(temporary, path)
-        finally:
-            os.close(descriptor)
-            os.unlink(temporary)
-    except FileExistsError:
-        return False
+        return plain.write_first(path, plain.encode(record), durable=True)
     except OSError as error:
         raise StateDirError(f"{path} cannot be written: {error.strerror}") from error
-    return True
