@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mcp_background_job.agents.adapters.base import Event, ParsedEnd
+from mcp_background_job.agents.adapters.failures import AGENT_ERROR, reason_of
 from mcp_background_job.agents.adapters.reading import JsonObject, mapping, objects
 from mcp_background_job.agents.host.endings import failed
 from mcp_background_job.core.run import EventType, RunStatus
@@ -31,7 +32,7 @@ QUESTIONS = {
 
 #: What is said of an end that the agent does not explain.
 _UNEXPLAINED = {
-    RunStatus.FAILED: ("agent_error", "the agent failed and does not say why"),
+    RunStatus.FAILED: (AGENT_ERROR, "the agent failed and does not say why"),
     RunStatus.REJECTED: ("rejected", "the agent rejected the task and does not say why"),
 }
 
@@ -99,6 +100,8 @@ class Updates:
             return failed("protocol", f"the task is in a state that is not known: {self.state!r}")
         if status in _UNEXPLAINED:
             reason, error = _UNEXPLAINED[status]
+            if status is RunStatus.FAILED:  # what its model has refused it, it tells in words alone
+                reason = reason_of(self._said) or reason
             return ParsedEnd(status, {"reason": reason, "error": self._said or error})
         return ParsedEnd(status, {"final_response": self._said or "\n".join(self._results) or None})
 

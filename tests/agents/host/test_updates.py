@@ -163,6 +163,24 @@ def test_each_stop_reason_has_its_status(stop_reason: Any, status: RunStatus, re
     assert (end.status, end.data.get("reason")) == (status, reason)
 
 
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("API Error: 403 forbidden", "auth"),
+        ("usage limit reached", "rate_limit"),
+        ("503 Service Unavailable", "server_error"),
+        ("connection reset by peer", "api_error"),
+        ("out of cheese", "agent_error"),
+        ("", "agent_error"),
+    ],
+)
+def test_a_task_that_failed_has_the_reason_that_its_words_tell(said: str, reason: str) -> None:
+    updates = a2a_updates.Updates()
+    message = {"messageId": "m", "parts": [{"text": said}]}
+    updates.feed({"statusUpdate": {"status": {"state": "TASK_STATE_FAILED", "message": message}}})
+    assert (updates.end.status, updates.end.data["reason"]) == (RunStatus.FAILED, reason)
+
+
 def test_an_artifact_that_a_snapshot_repeats_is_told_once() -> None:
     updates = a2a_updates.Updates()
     artifact = {"artifactId": "a", "parts": [{"text": "result"}]}
