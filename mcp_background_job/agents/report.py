@@ -80,7 +80,7 @@ def _asked(record: RunRecord) -> Report:
         "prompt": record.prompt or None,
         "model": record.config.get("model"),
         "command": command if command is None or isinstance(command, str) else list(command),
-        "full_access": record.config.get("full_access"),
+        "full_access": record.full_access or record.config.get("full_access"),
         "parent": record.parent,
         "parent_run_id": record.parent_run_id,
     }

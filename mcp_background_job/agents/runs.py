@@ -92,10 +92,9 @@ class RunManager:
             AgentMissingError: the agent's program is not there.
             LaunchError: the run is on record and could not be started.
         """
-        await lanes.look(check, request)
+        await self.check(request)
         text = await lanes.look(text_of, request)
         adapter = adapter_named(request.backend)
-        refuse_unknown(request.config, adapter.config_keys, request.backend)
         session = Session("s" + new_id())
         if request.session_mode == "resume":
             session = await self._session(adapter, request.session_id or "", request.backend)
@@ -104,6 +103,19 @@ class RunManager:
         self._watcher.attend(run)
         return run
 
+    async def check(self, request: SpawnRequest) -> bool:
+        """Check what can be told of a request before anything is looked for; returns whether it asks for full access.
+
+        Raises:
+            InvalidRequestError: something in it cannot be used.
+        """
+        await lanes.look(check, request)
+        text = await lanes.look(text_of, request)
+        adapter = adapter_named(request.backend)
+        refuse_unknown(request.config, adapter.config_keys, request.backend)
+        self._launcher.check(adapter, request, text)
+        return adapter.full_access(request.config)
+
     async def _session(self, adapter: Adapter, session_id: str, backend: str) -> Session:
         runs = await self._catalog.of_session(session_id)
         if not runs:
@@ -111,6 +123,11 @@ class RunManager:
         newest = runs[0]
         if newest.backend != backend:
             raise InvalidRequestError(f"Session {session_id} is bound to backend {newest.backend}, not {backend}")
+        if within := await lanes.look(self._launcher.host_in, runs):
+            raise RunStateError(
+                f"Session {session_id} is in use by run {within.run_id}, within which this is asked for: it would wait "
+                "for itself; go on with it when that run is over, or start a new session"
+            )
         if "resume" not in adapter.capabilities:
             raise InvalidRequestError(f"backend does not support continue: {backend}")
         for record in runs:
@@ -347,6 +364,11 @@ class RunManager:
                 sessions.add(record.session_id)
         await self.post.clear_away(sessions, before)
         return removed
+
+
+def has_full_access(record: RunRecord) -> bool:
+    """Tell whether a run has full access, and so what goes on with it; of one that an older release recorded, too."""
+    return record.full_access or adapter_named(record.backend).full_access(record.config)
 
 
 def _resuming(record: RunRecord, message: Mapping[str, Any]) -> SpawnRequest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,4 +53,31 @@ def test_all_keys_that_a_backend_knows_are_taken(backend: str) -> None:
 async def test_a_run_with_an_unknown_key_is_not_started(runs: RunManager, tmp_path: Path, backend: str) -> None:
     with pytest.raises(InvalidRequestError, match="sandbox"):
         await runs.spawn(SpawnRequest(backend=backend, cwd=str(tmp_path), prompt="x", config={"sandbox": "read-only"}))
+    assert not (await runs.list()).runs
+
+
+@pytest.mark.parametrize(
+    ("backend", "config", "told"),
+    [
+        ("codex", {"binary": "/no", "model": 3}, "backend_config.model"),
+        ("claude_code", {"binary": "/no", "interactive": "no"}, "backend_config.interactive"),
+        ("gemini", {"binary": "/no", "args": "--yolo"}, "backend_config.args"),
+        ("opencode", {"binary": "/no", "full_access": 1}, "backend_config.full_access"),
+        ("antigravity", {"binary": 3}, "backend_config.binary"),
+        ("acp", {"command": ["/no"], "mode": []}, "backend_config.mode"),
+        ("acp", {"mode": "plan"}, "backend_config.command"),
+        ("command", {"command": "/no"}, "backend_config.command"),
+        ("remote_a2a", {"agent_url": "x"}, "backend_config.agent_url"),
+        ("remote_a2a", {"agent_url": "http://localhost:1", "headers": {"a": 1}}, "backend_config.headers"),
+    ],
+)
+async def test_a_wrong_value_is_told_before_a_missing_program(
+    runs: RunManager, monkeypatch: pytest.MonkeyPatch, backend: str, config: dict[str, Any], told: str
+) -> None:
+    def looked(*_: object) -> None:
+        raise AssertionError("nothing is looked for")
+
+    monkeypatch.setattr(type(adapter_named(backend)), "available", looked)
+    with pytest.raises(InvalidRequestError, match=told):
+        await runs.spawn(SpawnRequest(backend=backend, cwd="/", prompt="x", config=config))
     assert not (await runs.list()).runs

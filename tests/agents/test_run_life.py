@@ -26,7 +26,7 @@ from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.waiting.wait import WaitRequest
 from tests.agents.fake_agents import Agents, assert_numbered, events_until, of, runs_of, types_of
 from tests.patience import PATIENCE_S, POLL_S
-from tests.survival.support import another_manager, tree_of
+from tests.survival.support import another_manager, start, tree_of
 
 pytestmark = pytest.mark.real_process
 
@@ -523,3 +523,24 @@ async def test_old_runs_are_removed_with_all_that_is_theirs_and_others_are_not(
 
     assert os.listdir(os.path.join(state_dir, "runs")) == [live.record.run_id]
     await runs.cancel(of(live), by="test")
+
+
+async def test_a_session_is_not_gone_on_with_from_within_its_own_run(
+    manager: JobManager, runs: RunManager, agents: Agents
+) -> None:
+    asked = agents.codex("begin()\nconnect('agent')\nhang()\n")
+    run = await runs.spawn(asked)
+    await asyncio.to_thread(agents.liveness.expect, "agent")
+    inner = await start(manager, agents.liveness.holder("inner"), parent=run.record.job_id)
+    again = replace(asked, session_mode="resume", session_id=run.record.session_id)
+
+    for own in (run.record.job_id, inner.job_id):
+        manager.own_job = own
+        with pytest.raises(RunStateError, match=f"in use by run {run.record.run_id}, within which this is asked for"):
+            await runs.spawn(again)
+
+    manager.own_job = None
+    outside = await runs.spawn(again)  # it has its turn when the other is over
+    assert outside.state.status is RunStatus.QUEUED
+    await runs.cancel(of(outside), by="test")
+    await runs.cancel(of(run), by="test")

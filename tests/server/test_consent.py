@@ -190,19 +190,22 @@ _FULL: dict[str, Any] = {
     "backend": "codex",
     "cwd": "/",
     "prompt": "tidy up",
-    "backend_config": {"full_access": True, "binary": "/no"},
 }
 
 
 @ERAS
+@pytest.mark.parametrize("given", [{"full_access": True}, {"args": ["--sandbox", "danger-full-access"]}])
 @pytest.mark.parametrize(("says", "answer"), [(YES, "there is no program"), (DECLINED, "said no")])
 async def test_an_agent_has_full_access_if_a_person_says_so(
-    manager: JobManager, mode: Any, says: ElicitResult[Any], answer: str
+    manager: JobManager, mode: Any, says: ElicitResult[Any], answer: str, given: dict[str, Any]
 ) -> None:
     person = Person(says)
     async with Client(build_server(manager, load_settings()), mode=mode, elicitation_handler=person) as client:
         calls = Calls(client)
-        assert answer in await calls.error("spawn_run", **_FULL)
+        wanted = {**_FULL, "backend_config": {"binary": "/no", **given}}
+        assert "give a list" in await calls.error("spawn_run", **{**_FULL, "backend_config": {**given, "args": 3}})
+        assert person.asked == [], "nobody is asked about what cannot be"
+        assert answer in await calls.error("spawn_run", **wanted)
         assert person.asked == ["Let codex work in / with full access, unasked and without a sandbox: tidy up?"]
         await calls.error("spawn_run", **{**_FULL, "backend_config": {"binary": "/no"}})
         assert len(person.asked) == 1

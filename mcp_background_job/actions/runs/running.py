@@ -55,12 +55,6 @@ class Running:
         from mcp_background_job.agents import report
         from mcp_background_job.agents.requests.request import SpawnRequest
 
-        config = request.backend_config or {}
-        if config.get("full_access"):
-            # Whoever calls again, once a person has agreed, must ask for the very same.
-            same = hashlib.sha256(repr(request).encode()).hexdigest()
-            task = request.prompt or "what input_message says"
-            await _agree_to_full_access(caller, request.backend, request.cwd, task, same)
         wanted = SpawnRequest(
             backend=request.backend,
             cwd=request.cwd,
@@ -73,14 +67,20 @@ class Running:
             profile=request.profile,
             output_schema=request.output_schema,
             metadata=request.metadata or {},
-            config=config,
+            config=request.backend_config or {},
             timeout_s=request.timeout_s,
             idle_timeout_s=request.idle_timeout_s,
             leftovers=request.leftovers,
             project=caller.project,
             reader=caller.reader.name,
         )
-        run = await (await self._open()).spawn(wanted, client=caller.client)
+        runs = await self._open()
+        if await runs.check(wanted):
+            # Whoever calls again, once a person has agreed, must ask for the very same.
+            same = hashlib.sha256(repr(request).encode()).hexdigest()
+            task = request.prompt or "what input_message says"
+            await _agree_to_full_access(caller, request.backend, request.cwd, task, same)
+        run = await runs.spawn(wanted, client=caller.client)
         self._expect(caller, run.record.run_id)
         if caller.takes_later and not run.state.is_over:
             raise GoesOn(run.record.run_id, {"run_id": run.record.run_id})
@@ -118,13 +118,14 @@ class Running:
     async def continue_run(self, caller: Caller, request: GoOn) -> Facts:
         """Answer a waiting run (text, or data {"option_id":…}), or resume an ended one's session as a new run."""
         from mcp_background_job.agents import report
+        from mcp_background_job.agents.runs import has_full_access
 
         runs = await self._open()
         reference = _reference(request, caller.changes)
         if caller.asks_about("full_access"):
             run = await runs.get(reference)
             record = run.record
-            if run.state.is_over and record.config.get("full_access"):
+            if run.state.is_over and has_full_access(record):
                 same = hashlib.sha256(f"{record.run_id}{request.input_message!r}".encode()).hexdigest()
                 task = f"to go on after {record.run_id}"
                 await _agree_to_full_access(caller, record.backend, record.cwd, task, same)

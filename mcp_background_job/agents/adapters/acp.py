@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mcp_background_job.agents.adapters import hosted
+from mcp_background_job.agents.adapters import access, hosted
 from mcp_background_job.agents.adapters.answers import choose
 from mcp_background_job.agents.adapters.base import Availability, Capability, Launch, Parser, RunRequest
 from mcp_background_job.agents.adapters.options import flag, refuse_schema, string, strings
@@ -49,10 +49,17 @@ class AcpAdapter:
         advice = "install the agent, or name it by its absolute path"
         return Availability(path, reason="" if path else f"{missing(program)}; {advice}")
 
+    def full_access(self, config: Mapping[str, Any]) -> bool:
+        """Tell whether ``full_access``, its mode or its command gives it."""
+        if mode := access.by_mode(string(config, "mode")):
+            return access.is_given(config, mode, "mode")
+        return access.is_given(config, access.by_command(strings(config, "command")), "command")
+
     def launch(self, request: RunRequest, binary: str) -> Launch:
         """Return how the host is started; the agent itself is started by the host."""
         refuse_schema(request, "an ACP agent")
         named = _command_of(request.config)
+        self.full_access(request.config)  # or it is refused
         command = [binary, *named[1:]]
         config = {
             "command": command,

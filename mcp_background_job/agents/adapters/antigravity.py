@@ -16,21 +16,19 @@ from typing import Any, ClassVar
 
 from mcp_background_job.agents.adapters import options
 from mcp_background_job.agents.adapters.base import (
-    Availability,
     Capability,
     Event,
     Launch,
     ParsedEnd,
-    Parser,
     RunRequest,
 )
+from mcp_background_job.agents.adapters.by_program import OneTask, schema_file, schema_option
 from mcp_background_job.agents.adapters.calls import Tools, begun, ended
 from mcp_background_job.agents.adapters.failures import AGENT_ERROR, reason_of
-from mcp_background_job.agents.adapters.lines import LineParser, Reader
+from mcp_background_job.agents.adapters.lines import PiecesParser, Reader
 from mcp_background_job.agents.adapters.program import Program
 from mcp_background_job.agents.adapters.reading import JsonObject, known, mapping, objects, text
 from mcp_background_job.core.run import EventType, RunStatus
-from mcp_background_job.errors import InvalidRequestError
 
 _TOOLS = Tools(
     commands=frozenset({"run_command"}),
@@ -46,37 +44,17 @@ _DONE, _FAILED = "DONE", "ERROR"
 #: It gives up after five minutes of itself; how long a run may take is the run's own limit.
 _PATIENCE = "--print-timeout=8760h"
 
-_SCHEMA_FILE = "output_schema.json"
 
-
-class AntigravityParser(LineParser):
+class AntigravityParser(PiecesParser):
     """Reads the lines of Antigravity CLI: steps, each told of when it begins and when it is over, and the result.
 
     A message comes in pieces, and is told whole.
-
-    Attributes:
-        pieces: of the message that is not whole yet.
     """
 
     type_key = "event"
 
-    def __init__(self, state: Mapping[str, Any] | None = None) -> None:
-        super().__init__(state)
-        self.pieces: list[str] = list((state or {}).get("pieces", []))
-
     def close(self, exit_code: int | None) -> list[Event]:  # noqa: ARG002  its result says how the turn ended
-        return self._whole_message()
-
-    def dump(self) -> JsonObject:
-        return super().dump() | {"pieces": list(self.pieces)}
-
-    def _whole_message(self) -> list[Event]:
-        said = "".join(self.pieces)
-        self.pieces.clear()
-        if not said.strip():
-            return []
-        self.said = said
-        return [Event(EventType.AGENT_MESSAGE, {"text": said})]
+        return self.whole_message()
 
     def _read_init(self, message: JsonObject) -> list[Event]:
         self.session_id = text(message.get("conversation_id")) or self.session_id
@@ -89,11 +67,11 @@ class AntigravityParser(LineParser):
         step = mapping(message.get("step_update"))
         if step.get("step_type") == "agent_response":
             self.pieces.append(text(step.get("text_delta")))
-            return self._whole_message() if step.get("state") == _DONE else []
+            return self.whole_message() if step.get("state") == _DONE else []
         if step.get("step_type") == "error_message":
             words = text(step.get("error")) or "something failed; it goes on"  # mostly it does not say what
-            return [*self._whole_message(), Event(EventType.REASONING, {"text": words, "warning": True})]
-        return [*self._whole_message(), *self._read_tool(step)] if step.get("tool_name") else []
+            return [*self.whole_message(), Event(EventType.REASONING, {"text": words, "warning": True})]
+        return [*self.whole_message(), *self._read_tool(step)] if step.get("tool_name") else []
 
     def _read_tool(self, step: JsonObject) -> list[Event]:
         """Read a step that calls a tool. It names no call, so that the number of the step does."""
@@ -109,7 +87,7 @@ class AntigravityParser(LineParser):
         return told + ended(_TOOLS, call_id, name, output, failed=step.get("state") == _FAILED, **more)
 
     def _read_result(self, message: JsonObject) -> list[Event]:
-        told = self._whole_message()
+        told = self.whole_message()
         result = mapping(message.get("result"))
         usage, response = mapping(result.get("usage")), text(result.get("response")) or self.said
         if error := _error_in(result, response):
@@ -141,55 +119,37 @@ def _error_in(result: JsonObject, response: str) -> str:
     return f"it gave no answer, as it was denied {', '.join(denied)}; {advice}"
 
 
-class AntigravityAdapter:
+class AntigravityAdapter(OneTask):
     """Attributes: as ``Adapter`` says."""
 
     name = "antigravity"
-    config_keys = options.OF_PROGRAMS
     capabilities: frozenset[Capability] = frozenset({"resume", "output_schema"})
-    exit_is_result = False
-    _program = Program(
+    program = Program(
         name="agy",
         minimum=(1, 1, 8),  # since then it prints JSON
         install="install it as https://antigravity.google/docs/cli says",
     )
 
-    def available(self, config: Mapping[str, Any], environment: Mapping[str, str]) -> Availability:
-        return self._program.look(config, environment)
-
     def launch(self, request: RunRequest, binary: str) -> Launch:
         # "-p=": its prompt is a message on stdin; without the sign it would take the next option for one.
         argv = [binary, "-p=", "--input-format=stream-json", "--output-format=stream-json", _PATIENCE]
-        full_access = options.flag(request.config, "full_access")
-        argv.append("--dangerously-skip-permissions" if full_access else "--mode=accept-edits")
-        if model := options.string(request.config, "model"):
-            argv.append(f"--model={model}")
-        if session := options.session(request):
-            argv.append(f"--conversation={session}")
+        argv += self.held_back(request.config, ["--mode=accept-edits"], ["--dangerously-skip-permissions"])
+        argv += options.model_and_session(request, "--conversation")
         if request.files:
             argv.append(f"--add-dir={os.path.dirname(request.files[0].path)}")
-        files: dict[str, bytes] = {}
-        if request.output_schema is not None:
-            files[_SCHEMA_FILE] = json.dumps(request.output_schema).encode()
-            argv.append(f"--json-schema={os.path.join(request.directory, _SCHEMA_FILE)}")
+        argv += schema_option(request, "--json-schema")
         message = {"event": "user", "message": {"content": request.prompt}}
         return Launch(
             argv=(*argv, *options.strings(request.config, "args")),
             env={"AGY_CLI_DISABLE_AUTO_UPDATE": "true"},
             pass_env=("ANTIGRAVITY_API_KEY", "DBUS_SESSION_BUS_ADDRESS"),  # its login is in the keyring of the desktop
-            files=files,
+            files=schema_file(request),
             stdin=json.dumps(message).encode() + b"\n",
             polite_signal="INT",  # it says "interrupted" then, and ends
         )
 
     def parser(self, state: Mapping[str, Any] | None = None) -> AntigravityParser:
         return AntigravityParser(state)
-
-    def answer(self, parser: Parser, text: str, data: Mapping[str, Any]) -> bytes:  # noqa: ARG002  as Adapter has it
-        raise InvalidRequestError("antigravity takes nothing while it works; wait for its end, then continue the run")
-
-    def cancel_message(self, parser: Parser) -> bytes | None:  # noqa: ARG002  as Adapter has it
-        return None
 
 
 ADAPTER = AntigravityAdapter()

@@ -168,6 +168,14 @@ class Adapter(Protocol):
         """Look for the program on PATH, or where ``config["binary"]`` says."""
         ...
 
+    def full_access(self, config: Mapping[str, Any]) -> bool:
+        """Tell whether it may do everything, unasked and without a sandbox, by whatever ``config`` has for that.
+
+        Raises:
+            InvalidRequestError: ``config`` says both that it may and that it may not.
+        """
+        ...
+
     def launch(self, request: RunRequest, binary: str) -> Launch:
         """Return how it is started.
 

@@ -14,7 +14,8 @@ from typing import Any, cast
 
 from mcp_background_job.agents.adapters import options
 from mcp_background_job.agents.adapters.answers import choose
-from mcp_background_job.agents.adapters.base import Availability, Capability, Launch, Parser, RunRequest
+from mcp_background_job.agents.adapters.base import Capability, Launch, Parser, RunRequest
+from mcp_background_job.agents.adapters.by_program import ByProgram
 from mcp_background_job.agents.adapters.claude_stream import ClaudeParser
 from mcp_background_job.agents.adapters.program import Program
 from mcp_background_job.agents.adapters.reading import JsonObject, mapping, objects, text
@@ -23,36 +24,32 @@ from mcp_background_job.errors import InvalidRequestError
 #: Bytes of a schema that fit on a command line with the rest: Linux takes 128 KiB in one argument.
 _SCHEMA_BYTES = 100_000
 
+_SAFE = ("--permission-mode=acceptEdits",)
+_FULL_ACCESS = ("--permission-mode=bypassPermissions",)
+
 _ANSWERS = frozenset({"allow_once", "allow_always"})
 
 
-class ClaudeCodeAdapter:
+class ClaudeCodeAdapter(ByProgram):
     """Attributes: as ``Adapter`` says."""
 
     name = "claude_code"
     config_keys = (*options.OF_PROGRAMS, "interactive")
     capabilities: frozenset[Capability] = frozenset({"resume", "live_continue", "permissions", "output_schema"})
-    exit_is_result = False
-    _program = Program(
+    program = Program(
         name="claude",
         minimum=(2, 0, 0),  # what Anthropic's own SDK asks for, which speaks the same protocol
         install="install it with `npm install -g @anthropic-ai/claude-code`",
     )
 
-    def available(self, config: Mapping[str, Any], environment: Mapping[str, str]) -> Availability:
-        return self._program.look(config, environment)
-
     def launch(self, request: RunRequest, binary: str) -> Launch:
-        full_access = options.flag(request.config, "full_access")
+        full_access = self.full_access(request.config)
         interactive = options.flag(request.config, "interactive", default=not full_access)
         argv = [binary, "-p", "--output-format=stream-json", "--verbose"]
-        argv.append(f"--permission-mode={'bypassPermissions' if full_access else 'acceptEdits'}")
+        argv += self.held_back(request.config, _SAFE, _FULL_ACCESS)
         if interactive:
             argv += ["--input-format=stream-json", "--permission-prompt-tool=stdio"]
-        if model := options.string(request.config, "model"):
-            argv.append(f"--model={model}")
-        if session := options.session(request):
-            argv.append(f"--resume={session}")
+        argv += options.model_and_session(request, "--resume")
         if request.files:
             argv.append(f"--add-dir={os.path.dirname(request.files[0].path)}")
         if request.output_schema is not None:

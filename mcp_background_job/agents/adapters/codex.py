@@ -6,30 +6,24 @@ forbids fails. ``full_access: true`` in ``backend_config`` takes the sandbox awa
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, ClassVar
 
 from mcp_background_job.agents.adapters import options
 from mcp_background_job.agents.adapters.base import (
-    Availability,
     Capability,
     Event,
     Launch,
     ParsedEnd,
-    Parser,
     RunRequest,
 )
+from mcp_background_job.agents.adapters.by_program import OneTask, schema_file, schema_option
 from mcp_background_job.agents.adapters.calls import plan, words_of
 from mcp_background_job.agents.adapters.failures import AGENT_ERROR, reason_of
 from mcp_background_job.agents.adapters.lines import LineParser, Reader
 from mcp_background_job.agents.adapters.program import Program
 from mcp_background_job.agents.adapters.reading import JsonObject, integer, known, mapping, objects, text
 from mcp_background_job.core.run import EventType, RunStatus
-from mcp_background_job.errors import InvalidRequestError
-
-_SCHEMA_FILE = "output_schema.json"
 
 #: ``exec resume`` knows no ``--sandbox`` and no ``--ask-for-approval``; both forms know the configuration.
 _SANDBOX = ("-c", 'sandbox_mode="workspace-write"', "-c", 'approval_policy="never"')
@@ -143,50 +137,36 @@ _OTHER_ITEMS: dict[str, _Told] = {
 }
 
 
-class CodexAdapter:
+class CodexAdapter(OneTask):
     """Attributes: as ``Adapter`` says."""
 
     name = "codex"
-    config_keys = options.OF_PROGRAMS
     capabilities: frozenset[Capability] = frozenset({"resume", "output_schema"})
-    exit_is_result = False
-    _program = Program(
+    program = Program(
         name="codex",
         minimum=(0, 133, 0),  # the oldest one that the tests with real agents were run with
         install="install it with `npm install -g @openai/codex`",
     )
 
-    def available(self, config: Mapping[str, Any], environment: Mapping[str, str]) -> Availability:
-        return self._program.look(config, environment)
-
     def launch(self, request: RunRequest, binary: str) -> Launch:
         session = options.session(request)
         argv = [binary, "exec", *(["resume"] if session else []), "--json", "--skip-git-repo-check"]
-        argv += _FULL_ACCESS if options.flag(request.config, "full_access") else _SANDBOX
+        argv += self.held_back(request.config, _SANDBOX, _FULL_ACCESS)
         if model := options.string(request.config, "model"):
             argv.append(f"--model={model}")
-        files: dict[str, bytes] = {}
-        if request.output_schema is not None:
-            files[_SCHEMA_FILE] = json.dumps(request.output_schema).encode()
-            argv.append(f"--output-schema={Path(request.directory, _SCHEMA_FILE)}")
+        argv += schema_option(request, "--output-schema")
         argv += options.strings(request.config, "args")
         return Launch(
             # "-": the prompt is on stdin. Without it, and with a stdin that stays open, Codex waits for ever.
             argv=(*argv, *([session] if session else []), "-"),
             pass_env=("CODEX_HOME", "CODEX_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"),
-            files=files,
+            files=schema_file(request),
             stdin=request.prompt.encode(errors="replace"),
             polite_signal="INT",  # on TERM it leaves the command that it runs behind
         )
 
     def parser(self, state: Mapping[str, Any] | None = None) -> CodexParser:
         return CodexParser(state)
-
-    def answer(self, parser: Parser, text: str, data: Mapping[str, Any]) -> bytes:  # noqa: ARG002  as Adapter has it
-        raise InvalidRequestError("codex takes nothing while it works; wait for its end, then continue the run")
-
-    def cancel_message(self, parser: Parser) -> bytes | None:  # noqa: ARG002  as Adapter has it
-        return None
 
 
 ADAPTER = CodexAdapter()

@@ -95,6 +95,10 @@ class CommandAdapter:
         reason = "" if path else f"{missing(program)}; install it, or give its absolute path"
         return Availability(path, reason=reason)
 
+    def full_access(self, config: Mapping[str, Any]) -> bool:  # noqa: ARG002  as Adapter has it
+        """Say no: it is no agent, and may do what any job may."""
+        return False
+
     def launch(self, request: RunRequest, binary: str) -> Launch:
         options.refuse_schema(request, "command")
         if request.resume is not None:

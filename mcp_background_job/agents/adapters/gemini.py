@@ -13,21 +13,19 @@ from typing import Any, ClassVar
 
 from mcp_background_job.agents.adapters import options
 from mcp_background_job.agents.adapters.base import (
-    Availability,
     Capability,
     Event,
     Launch,
     ParsedEnd,
-    Parser,
     RunRequest,
 )
+from mcp_background_job.agents.adapters.by_program import OneTask
 from mcp_background_job.agents.adapters.calls import Tools, begun, ended
 from mcp_background_job.agents.adapters.failures import AGENT_ERROR, AUTH, reason_of
-from mcp_background_job.agents.adapters.lines import LineParser, Reader
+from mcp_background_job.agents.adapters.lines import PiecesParser, Reader
 from mcp_background_job.agents.adapters.program import Program
 from mcp_background_job.agents.adapters.reading import JsonObject, known, mapping, text
 from mcp_background_job.core.run import EventType, RunStatus
-from mcp_background_job.errors import InvalidRequestError
 
 _TOOLS = Tools(
     commands=frozenset({"run_shell_command"}),
@@ -41,19 +39,11 @@ _NO_LOGIN_EXIT = 41
 _STATUS_OF_EXIT = {status & 0xFF: status for status in (400, 401, 403, 404, 429, 500, 502, 503, 504)}
 
 
-class GeminiParser(LineParser):
-    """Reads the lines of Gemini CLI. Its messages come in pieces, and are told whole.
-
-    Attributes:
-        pieces: of the message that is not whole yet.
-    """
-
-    def __init__(self, state: Mapping[str, Any] | None = None) -> None:
-        super().__init__(state)
-        self.pieces: list[str] = list((state or {}).get("pieces", []))
+class GeminiParser(PiecesParser):
+    """Reads the lines of Gemini CLI. Its messages come in pieces, and are told whole."""
 
     def close(self, exit_code: int | None) -> list[Event]:
-        told = self._whole_message()
+        told = self.whole_message()
         if exit_code and (self.end is None or self.end.status is RunStatus.FAILED):
             self._refine_end(exit_code)
         return told
@@ -70,16 +60,6 @@ class GeminiParser(LineParser):
         data: JsonObject = self.end.data if self.end else {"error": error}
         self.end = ParsedEnd(RunStatus.FAILED, data | {"reason": reason})
 
-    def dump(self) -> JsonObject:
-        return super().dump() | {"pieces": list(self.pieces)}
-
-    def _whole_message(self) -> list[Event]:
-        if not self.pieces:
-            return []
-        self.said = "".join(self.pieces)
-        self.pieces.clear()
-        return [Event(EventType.AGENT_MESSAGE, {"text": self.said})]
-
     def _read_init(self, message: JsonObject) -> list[Event]:
         self.session_id = text(message.get("session_id")) or self.session_id
         self.end = None
@@ -93,17 +73,17 @@ class GeminiParser(LineParser):
         if role == "assistant" and message.get("delta") is True:
             self.pieces.append(content)
             return []
-        told = self._whole_message()
+        told = self.whole_message()
         if role != "assistant":
             return [*told, Event(EventType.MESSAGE_ADDED, {"role": role or "user", "text": content})]
         self.pieces.append(content)
-        return told + self._whole_message()
+        return told + self.whole_message()
 
     def _read_tool_use(self, message: JsonObject) -> list[Event]:
         call_id, name = text(message.get("tool_id")), text(message.get("tool_name"))
         arguments = mapping(message.get("parameters"))
         self.open_call(call_id, name=name, path=_TOOLS.path_in(name, arguments))
-        return self._whole_message() + begun(_TOOLS, call_id, name, arguments)
+        return self.whole_message() + begun(_TOOLS, call_id, name, arguments)
 
     def _read_tool_result(self, message: JsonObject) -> list[Event]:
         call_id = text(message.get("tool_id"))
@@ -111,15 +91,15 @@ class GeminiParser(LineParser):
         failed = message.get("status") == "error"
         output = text(message.get("output")) or text(mapping(message.get("error")).get("message"))
         told = ended(_TOOLS, call_id, text(call.get("name")), output, failed=failed, path=text(call.get("path")))
-        return self._whole_message() + told
+        return self.whole_message() + told
 
     def _read_error(self, message: JsonObject) -> list[Event]:
         """Read an error outside the result: a loop that was noticed, say; how it ends is told by the result."""
         told = Event(EventType.REASONING, {"text": text(message.get("message")), "warning": True})
-        return [*self._whole_message(), told]
+        return [*self.whole_message(), told]
 
     def _read_result(self, message: JsonObject) -> list[Event]:
-        told = self._whole_message()
+        told = self.whole_message()
         usage = mapping(message.get("stats"))
         if message.get("status") == "success":
             self.end = ParsedEnd(RunStatus.COMPLETED, known(final_response=self.said, usage=usage))
@@ -139,30 +119,22 @@ class GeminiParser(LineParser):
     }
 
 
-class GeminiAdapter:
+class GeminiAdapter(OneTask):
     """Attributes: as ``Adapter`` says."""
 
     name = "gemini"
-    config_keys = options.OF_PROGRAMS
     capabilities: frozenset[Capability] = frozenset({"resume"})
-    exit_is_result = False
-    _program = Program(
+    program = Program(
         name="gemini",
         minimum=(0, 20, 0),  # the oldest one that the tests with real agents were run with
         install="install it with `npm install -g @google/gemini-cli`",
     )
 
-    def available(self, config: Mapping[str, Any], environment: Mapping[str, str]) -> Availability:
-        return self._program.look(config, environment)
-
     def launch(self, request: RunRequest, binary: str) -> Launch:
         options.refuse_schema(request, "gemini")
-        mode = "yolo" if options.flag(request.config, "full_access") else "auto_edit"
-        argv = [binary, "--output-format=stream-json", f"--approval-mode={mode}"]
-        if model := options.string(request.config, "model"):
-            argv.append(f"--model={model}")
-        if session := options.session(request):
-            argv.append(f"--resume={session}")
+        argv = [binary, "--output-format=stream-json"]
+        argv += self.held_back(request.config, ["--approval-mode=auto_edit"], ["--approval-mode=yolo"])
+        argv += options.model_and_session(request, "--resume")
         if request.files:
             argv.append(f"--include-directories={os.path.dirname(request.files[0].path)}")
         return Launch(
@@ -181,12 +153,6 @@ class GeminiAdapter:
 
     def parser(self, state: Mapping[str, Any] | None = None) -> GeminiParser:
         return GeminiParser(state)
-
-    def answer(self, parser: Parser, text: str, data: Mapping[str, Any]) -> bytes:  # noqa: ARG002  as Adapter has it
-        raise InvalidRequestError("gemini takes nothing while it works; wait for its end, then continue the run")
-
-    def cancel_message(self, parser: Parser) -> bytes | None:  # noqa: ARG002  as Adapter has it
-        return None
 
 
 ADAPTER = GeminiAdapter()

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, TypeAlias
 
 from mcp_background_job.agents.adapters.base import Event, ParsedEnd
 from mcp_background_job.agents.adapters.reading import JsonObject, object_in, unparsed
-from mcp_background_job.core.run import RunStatus
+from mcp_background_job.core.run import EventType, RunStatus
 
 Reader: TypeAlias = Callable[[Any, JsonObject], list[Event]]
 
@@ -66,6 +66,30 @@ class LineParser:
     def end_call(self, call_id: str) -> JsonObject:
         """Return what was noted of a call that ends; nothing if its beginning was not seen."""
         return self.calls.pop(call_id, {})
+
+
+class PiecesParser(LineParser):
+    """Of an agent whose messages come in pieces, and are told whole.
+
+    Attributes:
+        pieces: of the message that is not whole yet.
+    """
+
+    def __init__(self, state: Mapping[str, Any] | None = None) -> None:
+        super().__init__(state)
+        self.pieces: list[str] = list((state or {}).get("pieces", []))
+
+    def dump(self) -> JsonObject:
+        return super().dump() | {"pieces": list(self.pieces)}
+
+    def whole_message(self) -> list[Event]:
+        """Return the message that the pieces are; nothing if it is blank."""
+        said = "".join(self.pieces)
+        self.pieces.clear()
+        if not said.strip():
+            return []
+        self.said = said
+        return [Event(EventType.AGENT_MESSAGE, {"text": said})]
 
 
 def _end_from(state: JsonObject | None) -> ParsedEnd | None:

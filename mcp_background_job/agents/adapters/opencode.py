@@ -12,21 +12,19 @@ from typing import Any, ClassVar
 
 from mcp_background_job.agents.adapters import options
 from mcp_background_job.agents.adapters.base import (
-    Availability,
     Capability,
     Event,
     Launch,
     ParsedEnd,
-    Parser,
     RunRequest,
 )
+from mcp_background_job.agents.adapters.by_program import OneTask
 from mcp_background_job.agents.adapters.calls import Tools, begun, ended
 from mcp_background_job.agents.adapters.failures import AGENT_ERROR, reason_of
 from mcp_background_job.agents.adapters.lines import LineParser, Reader
 from mcp_background_job.agents.adapters.program import Program
 from mcp_background_job.agents.adapters.reading import JsonObject, integer, known, mapping, text
 from mcp_background_job.core.run import EventType, RunStatus
-from mcp_background_job.errors import InvalidRequestError
 
 _TOOLS = Tools(
     commands=frozenset({"bash"}),
@@ -128,34 +126,26 @@ class OpencodeParser(LineParser):
     }
 
 
-class OpencodeAdapter:
+class OpencodeAdapter(OneTask):
     """Attributes: as ``Adapter`` says."""
 
     name = "opencode"
-    config_keys = options.OF_PROGRAMS
     capabilities: frozenset[Capability] = frozenset({"resume"})
-    exit_is_result = False
-    _program = Program(
+    program = Program(
         name="opencode",
         minimum=(1, 1, 1),  # since then `permission` rules over every tool
         install="install it with `npm install -g opencode-ai`",
     )
 
-    def available(self, config: Mapping[str, Any], environment: Mapping[str, str]) -> Availability:
-        return self._program.look(config, environment)
-
     def launch(self, request: RunRequest, binary: str) -> Launch:
         options.refuse_schema(request, "opencode")
-        full_access = options.flag(request.config, "full_access")
+        rules = _ALL if self.full_access(request.config) else _SAFE
         args = options.strings(request.config, "args")
         argv = [binary, "run", "--format=json", *(() if _chooses_logs(args) else _ERRORS)]
-        if model := options.string(request.config, "model"):
-            argv.append(f"--model={model}")
-        if session := options.session(request):
-            argv.append(f"--session={session}")
+        argv += options.model_and_session(request, "--session")
         return Launch(
             argv=(*argv, *args),
-            env={"OPENCODE_PERMISSION": json.dumps(_ALL if full_access else _SAFE)},
+            env={"OPENCODE_PERMISSION": json.dumps(rules)},
             pass_env=(
                 *("OPENCODE_CONFIG", "OPENCODE_CONFIG_CONTENT", "OPENCODE_CONFIG_DIR", "OPENCODE_DISABLE_AUTOUPDATE"),
                 *("OPENCODE_API_KEY", "ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "OPENROUTER_API_KEY"),
@@ -165,12 +155,6 @@ class OpencodeAdapter:
 
     def parser(self, state: Mapping[str, Any] | None = None) -> OpencodeParser:
         return OpencodeParser(state)
-
-    def answer(self, parser: Parser, text: str, data: Mapping[str, Any]) -> bytes:  # noqa: ARG002  as Adapter has it
-        raise InvalidRequestError("opencode takes nothing while it works; wait for its end, then continue the run")
-
-    def cancel_message(self, parser: Parser) -> bytes | None:  # noqa: ARG002  as Adapter has it
-        return None
 
 
 ADAPTER = OpencodeAdapter()

@@ -109,6 +109,16 @@ def session(request: RunRequest) -> str | None:
     return request.resume
 
 
+def model_and_session(request: RunRequest, option: str) -> list[str]:
+    """Return the arguments for the model, if one is chosen, and for the session to go on with, which has this option.
+
+    Raises:
+        InvalidRequestError: one of them cannot be used.
+    """
+    model, goes_on = string(request.config, "model"), session(request)
+    return [*([f"--model={model}"] if model else []), *([f"{option}={goes_on}"] if goes_on else [])]
+
+
 def refuse_schema(request: RunRequest, agent: str) -> None:
     """Refuse what the agent has no option for.
 

@@ -45,6 +45,10 @@ class A2aAdapter:
         except importlib.metadata.PackageNotFoundError:
             return Availability(None, reason="a2a-sdk is not installed: pip install 'mcp-background-job[a2a]'")
 
+    def full_access(self, config: Mapping[str, Any]) -> bool:  # noqa: ARG002  as Adapter has it
+        """Say no: what it may do is decided elsewhere."""
+        return False
+
     def launch(self, request: RunRequest, binary: str) -> Launch:  # noqa: ARG002  the program is the host
         """Return how the host is started."""
         refuse_schema(request, "an A2A agent")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from mcp_background_job.agents import records
 from mcp_background_job.agents.adapters.base import Adapter, Attachment, Launch, RunRequest
+from mcp_background_job.agents.adapters.options import string
 from mcp_background_job.agents.catalog import Catalog
 from mcp_background_job.agents.life.environment import environment_of
 from mcp_background_job.agents.records import RunRecord
@@ -18,6 +19,7 @@ from mcp_background_job.agents.requests import attachments, messages
 from mcp_background_job.agents.requests.attachments import File
 from mcp_background_job.agents.requests.request import SpawnRequest
 from mcp_background_job.core.schedule import RUNS
+from mcp_background_job.core.states import State
 from mcp_background_job.core.text import shortened
 from mcp_background_job.errors import AgentMissingError, InvalidRequestError, StateDirError
 from mcp_background_job.executors import lanes, locks
@@ -34,6 +36,9 @@ LOG_BYTES = 256 * 1024 * 1024
 
 #: Characters of a task that are told of a run.
 MAX_PROMPT = 500
+
+#: Stands for the id of a run that is not made yet.
+_NOT_MADE = "r"
 
 #: Nobody else has the lock of a run that is being made.
 _NO_WAIT_S = 0.0
@@ -75,6 +80,16 @@ class Launcher:
         self._policy = policy
         self._inheritance = inheritance
 
+    def check(self, adapter: Adapter, request: SpawnRequest, text: str) -> None:
+        """Check what can be told of a request without its agent's program, and without its session.
+
+        Raises:
+            InvalidRequestError: the agent cannot do what is asked for.
+        """
+        string(request.config, "binary")  # which no adapter looks at but for the program
+        run, session = self._catalog.directory(_NOT_MADE), Session(request.session_id or "")
+        adapter.launch(_run_request(run, request, text, session, ()), request.backend)
+
     async def binary_of(self, adapter: Adapter, request: SpawnRequest) -> str:
         """Return the agent's program.
 
@@ -108,7 +123,9 @@ class Launcher:
                 told = text if "files" in adapter.capabilities else attachments.with_paths(text, places)
                 launch = adapter.launch(_run_request(run, request, told, session, tuple(places)), binary)
                 record = _record(run, request, session, launch, job_id=job_id, client=client)
-                record = replace(record, prompt=shortened(text, MAX_PROMPT), **await lanes.look(self._descent))
+                full_access = adapter.full_access(request.config)
+                record = replace(record, prompt=shortened(text, MAX_PROMPT), full_access=full_access)
+                record = replace(record, **await lanes.look(self._descent))
                 await lanes.write(_write_files, run, launch, record, places, files)
                 environment = (await self._inheritance.get()).variables
                 await self._manager.start(await lanes.look(self._start_request, run, record, launch, environment))
@@ -123,6 +140,13 @@ class Launcher:
         if parent is None:
             return {}
         return {"parent": parent, "parent_run_id": run_of(places, lineage(places, parent))}
+
+    def host_in(self, runs: Sequence[RunRecord]) -> RunRecord | None:
+        """Return which of these runs goes on and is one within which this process works; it reads files."""
+        own, places = self._manager.own_job, self._manager.places
+        hosts = [record for record in runs if own and record.job_id in lineage(places, own)]
+        seen = places.look([record.job_id for record in hosts])
+        return next((host for host in hosts if (now := seen.get(host.job_id)) and now.state is not State.EXITED), None)
 
     def _remove(self, run: RunDir, job_id: str) -> None:
         shutil.rmtree(run.path, ignore_errors=True)
