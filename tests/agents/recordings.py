@@ -2,6 +2,7 @@
 
 Antigravity CLI cannot be had where the tests run: its lines are written as its documentation of headless mode says.
 
+``python -m tests.agents.real.record`` records Codex and Claude Code anew, and
 ``python -m tests.agents.recordings`` writes ``recordings/*.expected.json`` anew: look at the difference before you
 commit it. Of Claude Code only those fields were kept that say something of the run.
 """

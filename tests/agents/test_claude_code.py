@@ -159,7 +159,7 @@ def test_it_is_interrupted_as_a_real_claude_was_and_only_while_it_works() -> Non
         parser.feed(line)
     interrupt = ADAPTER.cancel_message(parser)
     assert interrupt is not None
-    taken = next(message for message in sent_in("claude/bidi_interrupt") if message.get("request_id") == "req_int")
+    taken = next(message for message in sent_in("claude/bidi_interrupt") if message.get("request_id") == "cancel")
     assert json.loads(interrupt)["request"] == taken["request"]
     parser.feed(result)
     assert ADAPTER.cancel_message(parser) is None

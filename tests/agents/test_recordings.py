@@ -19,9 +19,10 @@ ENDS: dict[str, tuple[RunStatus, str | None]] = {
     "claude/bidi_permission_deny": (RunStatus.COMPLETED, None),
     "claude/http401": (RunStatus.FAILED, "auth"),
     **dict.fromkeys(
-        (f"claude/{name}" for name in ("drop", "errevent", "http500", "http529", "http529_retries2")),
+        (f"claude/{name}" for name in ("errevent", "http500", "http529", "http529_retries2")),
         (RunStatus.FAILED, "server_error"),
     ),
+    "claude/drop": (RunStatus.FAILED, "api_error"),
     "claude/http400": (RunStatus.FAILED, "api_error"),
     "claude/http429": (RunStatus.FAILED, "rate_limit"),
     "claude/bidi_interrupt": (RunStatus.FAILED, "aborted_tools"),

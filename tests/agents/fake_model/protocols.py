@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from tests.agents.fake_model.scenarios import Call, Drop, Say
+from tests.agents.fake_model.scenarios import Call, Drop, Err, Say
 
 
 class Dialect(Protocol):
@@ -16,7 +16,7 @@ class Dialect(Protocol):
         """Return what the commands of the conversation have given, in the words of the request."""
         ...
 
-    def chunks(self, reply: Say | Call | Drop, body: Any) -> Iterator[Any]:
+    def chunks(self, reply: Say | Call | Drop | Err, body: Any) -> Iterator[Any]:
         """Return the events of a stream that says it."""
         ...
 
@@ -34,9 +34,13 @@ class Responses:
     def outputs(self, body: Any) -> list[str]:
         return [json.dumps(item["output"]) for item in body["input"] if item.get("type") == "function_call_output"]
 
-    def chunks(self, reply: Say | Call | Drop, body: Any) -> Iterator[Any]:
+    def chunks(self, reply: Say | Call | Drop | Err, body: Any) -> Iterator[Any]:
         yield {"type": "response.created", "response": {"id": "resp-1"}}
         if isinstance(reply, Drop):
+            return
+        if isinstance(reply, Err):
+            error = {"code": "invalid_prompt", "message": "fake failure in the stream"}
+            yield {"type": "response.failed", "response": {"id": "resp-1", "error": error}}
             return
         item = self._message(reply.text) if isinstance(reply, Say) else self._call(reply.command, body)
         yield {"type": "response.output_item.done", "output_index": 0, "item": item}
@@ -73,8 +77,8 @@ class GenerateContent:
         parts = [part for content in body["contents"] for part in content["parts"]]
         return [json.dumps(part["functionResponse"]["response"]) for part in parts if "functionResponse" in part]
 
-    def chunks(self, reply: Say | Call | Drop, body: Any) -> Iterator[Any]:  # noqa: ARG002  as Dialect has it
-        if isinstance(reply, Drop):
+    def chunks(self, reply: Say | Call | Drop | Err, body: Any) -> Iterator[Any]:  # noqa: ARG002  as Dialect has it
+        if isinstance(reply, Drop | Err):
             yield {"candidates": [{"content": {"role": "model", "parts": []}, "index": 0}]}
             return
         if isinstance(reply, Say):
@@ -97,8 +101,8 @@ class ChatCompletions:
     def outputs(self, body: Any) -> list[str]:
         return [json.dumps(message["content"]) for message in body["messages"] if message["role"] == "tool"]
 
-    def chunks(self, reply: Say | Call | Drop, body: Any) -> Iterator[Any]:  # noqa: ARG002  as Dialect has it
-        if isinstance(reply, Drop):
+    def chunks(self, reply: Say | Call | Drop | Err, body: Any) -> Iterator[Any]:  # noqa: ARG002  as Dialect has it
+        if isinstance(reply, Drop | Err):
             yield {"error": {"message": "the connection to the model was lost", "type": "server_error", "code": 503}}
             return
         if isinstance(reply, Say):
@@ -132,11 +136,15 @@ class Messages:
         told = {"id": "msg-1", "type": "message", "role": "assistant", "model": body["model"], "content": content}
         return told | {"stop_reason": "end_turn", "stop_sequence": None, "usage": usage}
 
-    def chunks(self, reply: Say | Call | Drop, body: Any) -> Iterator[Any]:
+    def chunks(self, reply: Say | Call | Drop | Err, body: Any) -> Iterator[Any]:
         usage = {"input_tokens": 11, "output_tokens": 1}
         message = self.whole("", body) | {"content": [], "stop_reason": None, "usage": usage}
         yield {"type": "message_start", "message": message}
         if isinstance(reply, Drop):
+            return
+        if isinstance(reply, Err):
+            error = {"type": "invalid_request_error", "message": "fake failure in the stream"}
+            yield {"type": "error", "error": error}
             return
         if isinstance(reply, Say):
             block: Any = {"type": "text", "text": ""}

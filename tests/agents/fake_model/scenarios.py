@@ -33,17 +33,23 @@ class Drop:
 
 
 @dataclass(frozen=True)
+class Err:
+    """Begins to answer, and says in the stream that it failed."""
+
+
+@dataclass(frozen=True)
 class Hang:
     """Takes the question, and says nothing as long as the model lives."""
 
 
-Reply = Say | Call | Refuse | Drop | Hang
+Reply = Say | Call | Refuse | Drop | Err | Hang
 
 #: Scenarios in which the model asks for a command first, and says what came of it then.
 COMMANDS: Mapping[str, str] = {
     "tool": "echo hello-from-tool; exit 3",
     "sleep": "echo started; sleep 300; echo never",
     "setsid": "setsid nohup sleep 301 >/dev/null 2>&1 & sleep 302",
+    "bg": "nohup sleep 303 >/dev/null 2>&1 & echo bg-started",
 }
 
 
@@ -51,7 +57,7 @@ def reply(scenario: str, *, asked: int, outputs: list[str], commands: Mapping[st
     """Return what the model says.
 
     Args:
-        scenario: ``hello``, ``flaky``, ``hang``, ``http`` and a status, or one of the commands.
+        scenario: ``hello``, ``drop``, ``flaky``, ``errevent``, ``hang``, ``http`` and a status, or one of the commands.
         asked: how often it was asked before in this scenario.
         outputs: of the commands that were run in this conversation.
         commands: by scenario.
@@ -60,7 +66,9 @@ def reply(scenario: str, *, asked: int, outputs: list[str], commands: Mapping[st
         return Refuse(int(scenario.removeprefix("http")))
     if scenario == "hang":
         return Hang()
-    if scenario == "flaky" and not asked:
+    if scenario == "errevent":
+        return Err()
+    if scenario == "drop" or (scenario == "flaky" and not asked):
         return Drop()
     if outputs:
         return Say(f"done: {outputs[-1]}")

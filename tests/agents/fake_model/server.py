@@ -15,7 +15,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from tests.agents.fake_model.protocols import Messages, dialect_of
-from tests.agents.fake_model.scenarios import COMMANDS, Hang, Refuse, Say, reply
+from tests.agents.fake_model.scenarios import COMMANDS, Err, Hang, Refuse, Reply, Say, reply
 
 
 @dataclass(frozen=True)
@@ -89,15 +89,26 @@ class _Handler(BaseHTTPRequestHandler):
         before = self.model.note(scenario, body)
         said = reply(scenario, asked=before, outputs=dialect.outputs(body), commands=self.model.commands)
         if isinstance(said, Refuse):
-            error = {"type": "fake_error", "message": f"fake error {said.status}", "code": said.status}
-            self._send(said.status, "application/json", json.dumps({"error": error}).encode())
+            self._refuse(said.status)
         elif isinstance(said, Hang):
             self._send(200, "text/event-stream", b"")
             self.model.is_over.wait()
-        elif isinstance(dialect, Messages) and isinstance(said, Say) and not body.get("stream"):
-            self._send(200, "application/json", json.dumps(dialect.whole(said.text, body)).encode())
+        elif isinstance(dialect, Messages) and not body.get("stream"):
+            self._answer_whole(dialect, said, body)
         else:
             self._send(200, "text/event-stream", b"".join(_as_events(dialect.chunks(said, body))))
+
+    def _answer_whole(self, dialect: Messages, said: Reply, body: Any) -> None:
+        """Answer a request that is not for a stream: Claude Code makes one when a stream broke off."""
+        if isinstance(said, Say):
+            self._send(200, "application/json", json.dumps(dialect.whole(said.text, body)).encode())
+        elif isinstance(said, Err):
+            self._refuse(500)
+        # To what is dropped there is no answer at all.
+
+    def _refuse(self, status: int) -> None:
+        error = {"type": "fake_error", "message": f"fake error {status}", "code": status}
+        self._send(status, "application/json", json.dumps({"error": error}).encode())
 
     def _send(self, status: int, kind: str, body: bytes) -> None:
         self.send_response(status)

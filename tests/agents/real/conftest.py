@@ -17,6 +17,7 @@ import pytest
 from mcp_background_job.agents.adapters.base import Adapter, Event, Launch, Parser, RunRequest
 from mcp_background_job.agents.adapters.table import adapter_named
 from tests.agents.fake_model.server import FakeModel
+from tests.patience import scaled
 
 #: Where they are installed: beside the packages of this environment.
 INSTALLED = Path(sys.prefix) / "agents"
@@ -35,7 +36,7 @@ SPOKEN_TO = {
 }
 
 #: Seconds for one run. Codex takes half a second; Gemini CLI two, and now and then fifteen before it begins.
-RUN_S = 60.0
+RUN_S = scaled(60.0)
 
 _OPENCODE_QUIET = (
     *("OPENCODE_DISABLE_AUTOUPDATE", "OPENCODE_DISABLE_MODELS_FETCH", "OPENCODE_DISABLE_LSP_DOWNLOAD"),
