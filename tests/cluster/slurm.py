@@ -63,7 +63,7 @@ SlurmdParameters=config_overrides
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
 
-_NODE = "NodeName={name} NodeHostname=localhost NodeAddr=127.0.0.1 Port={port} CPUs=8 Gres=gpu:1"
+_NODE = "NodeName={name} NodeHostname=localhost NodeAddr=127.0.0.1 Port={port} CPUs=8 Gres=gpu:1 Feature={name}"
 
 
 def missing() -> list[str]:
@@ -165,6 +165,10 @@ class Slurm:
         """Wait until Slurm says one of these of a job."""
         wait_until(lambda: self.state_of(native_id) in states, f"job {native_id} {states}")
 
+    def wait_for_no_jobs(self) -> None:
+        """Wait until none pends, runs or is being cleared away."""
+        wait_until(lambda: not self.run("squeue", "-h", "-o", "%i"), "the end of all jobs")
+
     def _state_of_nodes(self) -> list[str]:
         argv = ["sinfo", "-h", "-N", "-o", "%T"]
         asked = subprocess.run(
@@ -177,7 +181,7 @@ class Slurm:
         if "controller" in self._daemons:
             with contextlib.suppress(subprocess.CalledProcessError):
                 self.run("scancel", "-u", pwd.getpwuid(os.getuid()).pw_name)
-                wait_until(lambda: not self.run("squeue", "-h", "-o", "%i"), "the end of all jobs")
+                self.wait_for_no_jobs()
         for process in reversed(self._daemons.values()):  # munge last: the others prove with it who they are
             process.send_signal(signal.SIGTERM)
             process.wait(PATIENCE_S)
