@@ -12,8 +12,9 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 from tests.conftest import processes_of, wait_for_end_of
@@ -90,10 +91,21 @@ class Slurm:
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
         #: What starts the daemon of a node, before its own command line.
         self.wrappers: dict[str, list[str]] = {}
+        #: Where nodes and this machine share files, and where these really are.
+        self.shared, self.backing = self.directory / "shared", self.directory / "backing"
         self._configure()
 
     def _configure(self) -> None:
-        for name in ("state", "log", "run", "devices", "munge", *(f"spool/{node}" for node in self.nodes)):
+        for name in (
+            "shared",
+            "backing",
+            "state",
+            "log",
+            "run",
+            "devices",
+            "munge",
+            *(f"spool/{node}" for node in self.nodes),
+        ):
             (self.directory / name).mkdir(parents=True)
         self._munge.chmod(0o755)
         (self._munge / "key").write_bytes(os.urandom(1024))
@@ -128,6 +140,9 @@ class Slurm:
         self._start("munge", ["munged", "--foreground", "--force", f"--socket={self._munge}/socket", *files])
         wait_until((self._munge / "socket").exists, "the socket of munge")
         self.start_controller()
+        if os.getuid() == 0:
+            script = Path(__file__).with_name("badfs.py")
+            self.wrappers[self.nodes[-1]] = [sys.executable, str(script), str(self.backing), str(self.shared)]
         for node in self.nodes:
             self.start_node(node)
         self.wait_for_nodes()
@@ -139,6 +154,19 @@ class Slurm:
     def start_node(self, node: str) -> None:
         """Start the daemon of a node."""
         self._start(node, [*self.wrappers.get(node, []), "slurmd", "-D", "-N", node])
+
+    @contextlib.contextmanager
+    def badly_shared(self) -> Generator[str]:
+        """Yield the path of a directory that this machine and the last node share, as badly as they could."""
+        script = Path(__file__).with_name("badfs.py")
+        argv = [sys.executable, str(script), str(self.backing), str(self.shared)]
+        with subprocess.Popen(argv) as file_system:
+            try:
+                wait_until(lambda: os.path.ismount(self.shared) or file_system.poll() is not None, "the mount")
+                assert file_system.poll() is None, "it cannot be mounted"
+                yield str(self.shared)
+            finally:
+                subprocess.run(["/usr/bin/umount", "--lazy", str(self.shared)], check=True)
 
     def wait_for_nodes(self) -> None:
         """Wait until every node is up."""

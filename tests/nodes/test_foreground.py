@@ -50,7 +50,8 @@ def test_a_job_that_was_withdrawn_while_it_waited_is_not_run(tmp_path: Path) -> 
 
 def test_a_job_that_cannot_be_started_fails_with_the_node_and_the_reason(tmp_path: Path) -> None:
     job = record(tmp_path, "jnowd", "echo ran", cwd="/nowhere/at/all")
-    sentence = "not started on n1: cannot use /nowhere/at/all as the working directory: No such file or directory"
+    why = "cannot use /nowhere/at/all as the working directory: No such file or directory"
+    sentence = f"not started on n1: {why}; give one that all nodes share"
     assert finish(start(tmp_path, job)) == (127, f"{sentence}\n")
     assert (end_of(job).outcome, end_of(job).reason) == ("failed", sentence)
 

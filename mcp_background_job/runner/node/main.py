@@ -85,8 +85,9 @@ def _run(job: JobDir, spec: Spec, site: Node, node: str) -> int:
     try:
         supervisor.start()
     except LaunchError as error:
-        supervisor.give_up(f"not started on {node}: {error}")
-        print(f"not started on {node}: {error}")  # noqa: T201
+        cure = "" if os.path.isdir(spec.cwd) else "; give one that all nodes share"
+        supervisor.give_up(f"not started on {node}: {error}{cure}")
+        print(f"not started on {node}: {error}{cure}")  # noqa: T201
         return _NOT_STARTED
     return exit_status(supervisor.run())
 
