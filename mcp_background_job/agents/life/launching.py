@@ -144,7 +144,8 @@ class Launcher:
     def host_in(self, runs: Sequence[RunRecord]) -> RunRecord | None:
         """Return which of these runs goes on and is one within which this process works; it reads files."""
         own, places = self._manager.own_job, self._manager.places
-        hosts = [record for record in runs if own and record.job_id in lineage(places, own)]
+        ancestors = lineage(places, own) if own else []
+        hosts = [record for record in runs if record.job_id in ancestors]
         seen = places.look([record.job_id for record in hosts])
         return next((host for host in hosts if (now := seen.get(host.job_id)) and now.state is not State.EXITED), None)
 
