@@ -27,6 +27,6 @@ _ASKS = {"seq": 4, "type": "input_required", "data": {"text": "may it?"}}
 )
 def test_a_question_is_shown_by_its_words_and_not_by_the_status_alone(row: dict[str, Any], *, is_shown: bool) -> None:
     told = {"run_id": "r1", **row}
-    expected = {"r1"} if is_shown else set()
+    expected: set[str] = {"r1"} if is_shown else set()
     assert shown_in(told) == expected
     assert shown_in({"runs": [told, {"run_id": "r2", "status": "queued"}]}) == expected
