@@ -28,7 +28,10 @@ FRONT_END := $(VENV)/front-end
 # What drives a browser, and what judges whether everybody can use a page.
 WEB := $(VENV)/web
 
-.PHONY: plugin demo demo-comfyui test pytest test-agents test-conformance test-clients test-front-end test-web test-cluster check rules types nightly bench format lock clean
+# What makes a site of the documents.
+SITE := $(VENV)/site
+
+.PHONY: plugin demo demo-comfyui test pytest test-agents test-conformance test-clients test-front-end test-docs test-web test-cluster check rules types nightly bench format lock clean
 
 demo: $(READY)  ## see it work: about half a minute
 	$(BIN)/mcp-background-job demo
@@ -40,7 +43,7 @@ test: rules  ## everything that must hold: rules, rooms, types, tests; on a load
 	$(MAKE) --no-print-directory -j 2 types pytest
 
 pytest: $(READY)
-	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not nightly"
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not nightly and not documents"
 
 test-agents: $(CODEX) $(CLAUDE) $(GEMINI) $(OPENCODE) $(COPILOT) $(MCPB)  ## real agents, against a model on loopback: installs 1.5 GB; minutes
 	$(BIN)/python -m pytest -m real_agents --timeout 300
@@ -74,6 +77,14 @@ test-cluster: $(READY)  ## a real Slurm with three nodes on loopback, as root an
 		|| (apt-get update && apt-get install -y --no-install-recommends $(SLURM)) \
 		|| echo "these packages cannot be installed: $(SLURM)" >&2
 	$(BIN)/python -m tests.cluster
+
+test-docs: $(SITE)  ## what the documents show is run, and their site is built: installs 30 MB; two minutes
+	$(BIN)/python -m pytest -m documents tests/docs
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=$(SITE) $(BIN)/python -m mkdocs build --quiet
+
+$(SITE): Makefile | $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $@ --upgrade mkdocs==1.6.1 mkdocs-material==9.8.2
+	@touch $@
 
 test-conformance: $(CONFORMANCE) $(INSPECTOR)  ## the official conformance suite of MCP, and MCP Inspector: installs 350 MB with npm; two minutes
 	CONFORMANCE=$(CONFORMANCE) INSPECTOR=$(abspath $(INSPECTOR)) $(BIN)/python -m pytest -m conformance tests/conformance
@@ -113,7 +124,7 @@ nightly: $(READY)  ## the tests that take minutes
 
 coverage: $(READY)  ## with branches, processes that the tests start included
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -m "not nightly"
+	$(BIN)/coverage run -m pytest -m "not nightly and not documents"
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --skip-covered --show-missing
 

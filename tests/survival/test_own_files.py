@@ -51,6 +51,7 @@ async def test_a_job_whose_files_are_gone_is_running_and_can_be_killed(
 ) -> None:
     job = await start(manager, liveness.holder("leader"))
     liveness.expect("leader")
+    await manager.find(job.job_id)  # its record is put into the index beside the start: without it nothing tells of it
     files = directory_of(state_dir, job.job_id)
     if name == "all of it":
         shutil.rmtree(files.path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from pathlib import Path
 
@@ -155,7 +156,8 @@ async def test_a_server_that_is_replaced_meanwhile_is_said_to_have_died(tmp_path
 
 async def test_a_server_that_dies_while_pending_ones_are_dropped_is_an_error(tmp_path: Path) -> None:
     async with controlled(tmp_path) as (control, simulator):
-        prompt_id = await control.submit_running(graphs.self_signal(signal.SIGKILL))
+        prompt_id = await control.submit_running(graphs.sleeping(FOREVER_S))
+        os.kill(simulator.pid, signal.SIGKILL)
         await asyncio.to_thread(simulator.wait)
         cancelled = await control.cancel(prompt_id, clear_pending=True)
         assert cancelled.verdict is Verdict.UNREACHABLE
