@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import time
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
@@ -11,8 +12,11 @@ import pytest
 
 from mcp_background_job.executors.base import Place
 from mcp_background_job.executors.local.place import LocalPlace
+from mcp_background_job.executors.slurm.place import SlurmPlace
 from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, JOB_ID_VARIABLE, StateDir
 from mcp_background_job.jobdir.records import Spec
+from tests.cluster.conftest import cluster  # noqa: F401  a fixture
+from tests.cluster.slurm import Slurm
 from tests.places.memory import OBEYS, MemoryPlace
 
 _NUMBERS = itertools.count(100)
@@ -20,14 +24,29 @@ _NUMBERS = itertools.count(100)
 SpecOf = Callable[..., Spec]
 
 
-@pytest.fixture(params=["memory", pytest.param("local", marks=pytest.mark.real_process)])
+@pytest.fixture(
+    params=[
+        "memory",
+        pytest.param("local", marks=pytest.mark.real_process),
+        pytest.param("slurm", marks=[pytest.mark.real_process, pytest.mark.cluster]),
+    ]
+)
 async def place(request: pytest.FixtureRequest, state_dir: str) -> AsyncGenerator[Place]:
     """A place without jobs."""
-    place = MemoryPlace() if request.param == "memory" else LocalPlace(StateDir(state_dir))
+    place = _place(request, state_dir)
     place.store.prepare()
     yield place
     await place.finish()
     place.close()
+
+
+def _place(request: pytest.FixtureRequest, state_dir: str) -> Place:
+    if request.param == "memory":
+        return MemoryPlace()
+    if request.param == "local":
+        return LocalPlace(StateDir(state_dir))
+    cluster: Slurm = request.getfixturevalue("cluster")
+    return SlurmPlace.of(state_dir, cluster.environment, python=sys.executable, poll_s=1.0)
 
 
 @pytest.fixture
@@ -39,6 +58,8 @@ def spec_of(place: Place) -> SpecOf:
         assert place.store.claim(job_id)
         cookie = f"{place.store.identity_of(job_id)}-{'c' * 32}"
         wishes: dict[str, Any] = {"argv": ["/bin/sh", "-c", OBEYS], "stdin": "pipe", "max_jobs": 100, **asked}
+        if place.name == "slurm" and wishes["max_jobs"] == 1:  # there it is Slurm that counts: n1 has one GPU
+            wishes["on"] = "slurm gpus=1 constraint=n1"
         return Spec(
             job_id=job_id,
             command="obeys",

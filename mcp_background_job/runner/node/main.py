@@ -15,8 +15,9 @@ from dataclasses import replace
 
 from mcp_background_job.core.states import Outcome
 from mcp_background_job.errors import BackgroundJobError, CorruptRecordError, LaunchError
-from mcp_background_job.jobdir import records, runners
+from mcp_background_job.jobdir import order, records, runners
 from mcp_background_job.jobdir.layout import JobDir
+from mcp_background_job.jobdir.marks import waiting_of
 from mcp_background_job.jobdir.records import Exit, Spec
 from mcp_background_job.runner import signals
 from mcp_background_job.runner.node import claim
@@ -70,6 +71,7 @@ def _run_once(job: JobDir, site: Node, node: str) -> int:
     spec = records.read(Spec, job.spec)
     if spec is None:
         raise CorruptRecordError(f"{job.path} has no spec.json: there is nothing to run")
+    order.leave(job.state_dir, waiting_of(spec))  # whoever waits for its turn hears of it by that
     name_process(runners.name_of_runner(job.job_id))
     return _run(job, replace(spec, env={**spec.env, **_engine_environment()}), site, node)
 
