@@ -1,6 +1,7 @@
-"""Runs the tests of this folder as whoever runs this and, if that is root, as an ordinary user as well.
+"""Runs the tests that need a cluster, as whoever runs this and, if that is root, as an ordinary user as well.
 
-Both at once, each with a Slurm of its own: they wait most of the time.
+They are those of this folder and of the contract of places. Both users run them at once, each with a Slurm of its own:
+they wait most of the time.
 """
 
 from __future__ import annotations
@@ -14,7 +15,16 @@ from pathlib import Path
 from tests.nobody import NOBODY, find_interpreter, python_as_nobody
 
 _HERE = Path(__file__).parent
-_ARGUMENTS = [str(_HERE), "-m", "cluster", "-p", "no:cacheprovider", "-c", str(_HERE.parents[1] / "pyproject.toml")]
+_ARGUMENTS = [
+    str(_HERE),
+    str(_HERE.parent / "places"),
+    "-m",
+    "cluster",
+    "-p",
+    "no:cacheprovider",
+    "-c",
+    str(_HERE.parents[1] / "pyproject.toml"),
+]
 _RUN = "import pytest\nsys.exit(pytest.main(sys.argv[1:]))\n"
 
 

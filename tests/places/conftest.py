@@ -45,8 +45,8 @@ def _place(request: pytest.FixtureRequest, state_dir: str) -> Place:
         return MemoryPlace()
     if request.param == "local":
         return LocalPlace(StateDir(state_dir))
-    cluster: Slurm = request.getfixturevalue("cluster")
-    return SlurmPlace.of(state_dir, cluster.environment, python=sys.executable, poll_s=1.0)
+    slurm: Slurm = request.getfixturevalue("cluster")
+    return SlurmPlace.of(state_dir, slurm.environment, python=sys.executable, poll_s=1.0)
 
 
 @pytest.fixture
