@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import select
+import shutil
 import time
+from pathlib import Path
 
 from tests.cli.command_line import CommandLine, end_of, line_of
 from tests.patience import PATIENCE_S, WAIT
@@ -34,3 +37,28 @@ def test_follow_prints_ends_as_they_come_until_nobody_reads(cli: CommandLine) ->
     following.stdout.close()
     following.stdout = None
     assert end_of(following)[0] == 0
+
+
+def test_of_a_thousand_ends_at_once_each_is_printed_once(cli: CommandLine, tmp_path: Path) -> None:
+    pilot = cli.start("--", "exit 3")
+    cli("wait", pilot, "--timeout", WAIT)
+    jobs = cli.state_dir / "jobs"
+    ids = [f"jx{number:04}" for number in range(1000)]
+    for job_id in ids:
+        copy = shutil.copytree(jobs / pilot, tmp_path / job_id, ignore=shutil.ignore_patterns("control.sock"))
+        spec = json.loads((copy / "spec.json").read_text())
+        (copy / "spec.json").write_text(json.dumps({**spec, "job_id": job_id}))
+    following = cli.open("endings", "--follow", "--all-projects")
+    assert following.stdout
+    deadline = time.monotonic() + PATIENCE_S
+    while not select.select([following.stdout], [], [], 0)[0]:  # as above
+        assert time.monotonic() < deadline
+        cli.start("--", "exit 4")
+
+    for job_id in ids:
+        (tmp_path / job_id).rename(jobs / job_id)
+
+    told: list[str] = []
+    while sum(line.endswith(" failed, exit 3\n") for line in told) < len(ids):
+        told.append(line_of(following.stdout).decode())
+    assert sorted(line for line in told if " failed, exit 3" in line) == [f"job {one} failed, exit 3\n" for one in ids]

@@ -289,7 +289,11 @@ async def test_all_that_has_come_is_told_though_no_more_comes(tmp_path: Path) ->
     async with site_of(tmp_path, *STALLS) as site:
         prompt_id = await site.run(graphs.file("a.mp4", size=2 * MB))
         told: list[int] = []
-        downloading = asyncio.create_task(site.download(prompt_id, report=lambda headway: told.append(headway.size)))
+
+        def note(headway: Headway) -> None:
+            told.append(headway.size)
+
+        downloading = asyncio.create_task(site.download(prompt_id, report=note))
 
         async def all_is_told() -> bool:
             assert not downloading.done()
