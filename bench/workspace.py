@@ -12,6 +12,7 @@ import secrets
 import shlex
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -83,6 +84,14 @@ class Workspace:
             variables["COMFYUI_PORT"] = comfyui_port
         return self._start([sys.executable, "-m", "mcp_background_job"], variables)
 
+    def dashboard(self, state: StateDir) -> subprocess.Popen[bytes]:
+        """Start the server of the page alone, on a free port; it prints a link."""
+        command = [sys.executable, "-m", "mcp_background_job", "dashboard", "--port", "0", "--no-open"]
+        env = self._environment({"MCP_BG_STATE_DIR": state.path, "MCP_BG_WORKING_DIR": self.path})
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env, cwd=_ROOT
+        )
+
     def floor(self, *arguments: str) -> ServerProcess:
         """Start the floor server."""
         return self._start([sys.executable, "-m", "bench.floor_server", *arguments], {})
@@ -93,13 +102,15 @@ class Workspace:
         return self._start(shlex.split(command), {"MCP_BG_MAX_JOBS": "1000", **inherited})
 
     def _start(self, command: list[str], variables: dict[str, str]) -> ServerProcess:
+        server = ServerProcess(command, self._environment(variables), _ROOT)
+        self._servers.append(server)
+        return server
+
+    def _environment(self, variables: dict[str, str]) -> dict[str, str]:
         # Without PYTHONDONTWRITEBYTECODE, so that every server starts from its bytecode, as an installed one does.
         left_out = ("MCP_BG_", "PYTHONDONTWRITEBYTECODE", "COVERAGE_")
         env = {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
-        env |= {_MARK: f"{self._token}-{len(self._servers)}"}
-        server = ServerProcess(command, env | variables, _ROOT)
-        self._servers.append(server)
-        return server
+        return {**env, _MARK: f"{self._token}-{len(self._servers)}", **variables}
 
     def started_by(self, server: ServerProcess) -> list[psutil.Process]:
         """Return the living processes that a server has started, wherever they are in the tree of processes."""

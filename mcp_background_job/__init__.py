@@ -5,6 +5,7 @@ The map of the house, from the street to the cellar; a room imports only rooms b
 * ``__main__``   ``python -m mcp_background_job``
 * ``cli``        way in: the command line (rich lives here)
 * ``server``     way in: MCP over stdio and HTTP (fastmcp lives here)
+* ``web``        way in: the page, static files and their carriers (starlette and uvicorn live here)
 * ``actions``    the use cases, each once, which the ways in carry
 * ``app``        puts the parts together
 * ``config``     settings, read from the environment

@@ -17,6 +17,7 @@ from mcp_background_job.web.calls import Calls
 from mcp_background_job.web.parts import page_app
 from mcp_background_job.web.paths import link_of
 from mcp_background_job.web.secret import secret_of
+from mcp_background_job.web.session import Sessions
 
 _HOST = "127.0.0.1"
 
@@ -47,6 +48,12 @@ def serve_page(settings: Settings, port: int | None, *, read_only: bool, tell: C
             asyncio.run(_serve(House.of(manager, settings), settings, listener, bound, read_only=read_only, tell=tell))
         finally:
             manager.close()
+
+
+def another_link(settings: Settings, port: int | None) -> str:
+    """Return a link to a page that another process serves over the same state directory; see ``serve_page``."""
+    reached = port or PORT
+    return link_of(reached, Sessions(secret_of(settings), reached).new_code())
 
 
 async def _serve(

@@ -17,16 +17,18 @@ def dashboard(
     port: int | None = None,
     open_: Annotated[bool | None, Parameter(name="--open", negative="--no-open")] = None,
     read_only: bool = False,
+    link: bool = False,
 ) -> int:
-    """Show jobs, renders and runs on a page, live; prints a link that lets one browser in.
+    """Show jobs, renders and runs on a page, live; prints a link that lets one browser in, within ten minutes.
 
     Args:
         port: Port of the loopback interface to listen on, 0 for any; 7420 unless that is taken.
         open_: Open the link in a browser, or do not; done on a terminal of a desktop.
         read_only: Nothing can be ended, started again or answered from the page.
+        link: Serve nothing: print another link to the page that is served at the port, by serve --http say.
     """
     settings = load_settings()
-    from mcp_background_job.web.serve import serve_page  # noqa: PLC0415  only this command needs it
+    from mcp_background_job.web.serve import another_link, serve_page  # noqa: PLC0415  only this command needs it
 
     def tell(link: str) -> None:
         terminal.line(link)
@@ -37,6 +39,9 @@ def dashboard(
             if not webbrowser.open(link):
                 terminal.say("no browser could be opened: follow the link")
 
+    if link:
+        tell(another_link(settings, port))
+        return exit_codes.OK
     serve_page(settings, port, read_only=read_only, tell=tell)
     return exit_codes.OK
 
