@@ -28,7 +28,10 @@ def simulator(cli: CommandLine) -> Generator[Simulator]:
 
 
 @pytest.fixture
-def renderer(cli: CommandLine, simulator: Simulator) -> Generator[Renderer]:
+def renderer(cli: CommandLine, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Generator[Renderer]:
+    for name in ("HOME", "MCP_BG_STATE_DIR"):  # what it starts is of the same state directory
+        monkeypatch.setenv(name, cli.environment[name])
+    monkeypatch.setenv("MCP_BG_LOGIN_ENV", "never")
     with rendering(cli.state_dir, simulator.port) as one:
         yield one
 
@@ -56,7 +59,7 @@ def test_a_render_is_watched_node_by_node_with_previews_and_then_shown(
     preview = queue.get_by_role("img", name="Preview of Base sampler")
     preview.wait_for()
     first = preview.get_attribute("src")
-    running = queue.locator("comfyui-live .nodes").first
+    running = queue.locator("comfyui-live ul").first
     running.get_by_text("1 / 3").wait_for()
     shot("comfyui-running")
 
@@ -73,3 +76,121 @@ def test_a_render_is_watched_node_by_node_with_previews_and_then_shown(
     view.wait_for_function("() => [...document.querySelectorAll('.thumbs img')].every((one) => one.naturalWidth > 0)")
     assert picture.count() == 1
     shot("comfyui-made")
+
+
+def test_what_runs_and_waits_is_cancelled_and_moved(
+    view: Any, open_at: Open, renderer: Renderer, simulator: Simulator, tmp_path: Path, shot: Shot
+) -> None:
+    renderer.submit(graphs.gated(tmp_path / "gate"), "first")
+    for name in ("second", "third", "fourth"):
+        renderer.submit(graphs.output(), name)
+    open_at("/comfyui")
+    queue = view.get_by_role("region", name="Queue")
+    queue.get_by_role("link", name="fourth").wait_for()
+
+    queue.get_by_role("button", name="To the front: fourth").click()
+    queue.locator("li", has_text="fourth").get_by_text("no. 1").wait_for()
+    assert _said(view, "it is at the front")
+
+    _answer(view, queue.get_by_role("button", name="Cancel: third"), "Leave it")
+    assert queue.get_by_role("link", name="third").is_visible()
+    _answer(view, queue.get_by_role("button", name="Cancel: third"), "Take it out")
+    queue.get_by_role("link", name="third").wait_for(state="detached")
+    view.get_by_role("region", name="Made").locator("li", has_text="third").get_by_text("cancelled").wait_for()
+
+    _answer(view, queue.get_by_role("button", name="Cancel: first"), "Stop it")
+    queue.get_by_role("link", name="first").wait_for(state="detached")
+    view.get_by_role("region", name="Made").locator("li", has_text="second").get_by_text("completed").wait_for()
+
+
+def test_all_pending_and_everything_are_cancelled(view: Any, open_at: Open, renderer: Renderer, tmp_path: Path) -> None:
+    renderer.submit(graphs.gated(tmp_path / "gate"), "runs")
+    for name in ("one", "two"):
+        renderer.submit(graphs.output(), name)
+    open_at("/comfyui")
+    queue = view.get_by_role("region", name="Queue")
+    queue.get_by_role("link", name="two").wait_for()
+    _answer(view, view.get_by_role("button", name="Cancel all pending"), "Cancel all pending")
+    queue.get_by_role("link", name="two").wait_for(state="detached")
+    assert queue.get_by_role("link", name="runs").is_visible()
+
+    renderer.submit(graphs.output(), "three")
+    queue.get_by_role("link", name="three").wait_for()
+    _answer(view, view.get_by_role("button", name="Cancel everything"), "Cancel everything")
+    queue.get_by_text("Nothing runs, and nothing waits.").wait_for()
+
+
+def test_batches_are_groups_that_pause_resume_cancel_and_retry(
+    view: Any, open_at: Open, renderer: Renderer, tmp_path: Path, shot: Shot
+) -> None:
+    gate, other = tmp_path / "gate", tmp_path / "other"
+    batch_id = renderer.batch(
+        [graphs.gated(gate), graphs.raising("broken"), graphs.output(), graphs.output()], "four cats"
+    )
+    open_at("/comfyui")
+    group = view.get_by_role("article", name="Batch four cats")
+    group.get_by_text("0 of 4 over · 1 running · 3 pending").wait_for()
+    group.get_by_role("button", name="Pause: four cats").click()
+    group.locator(".badge", has_text="paused").wait_for()
+    shot("comfyui-batch")
+    group.get_by_role("button", name="Resume: four cats").click()
+    gate.touch()
+    view.get_by_text("Batches that are over").click()
+    over = view.locator(".batch", has_text="four cats")
+    over.get_by_text("4 of 4 over · 1 failed").wait_for()
+    over.get_by_role("link", name="four cats").click()
+    made = view.get_by_role("region", name="Made")
+    made.get_by_text(f"Of batch {batch_id}.").wait_for()
+    made.get_by_text("RuntimeError: broken").wait_for()
+    assert view.evaluate("location.hash") == f"#/comfyui?batch={batch_id}"
+    over.get_by_role("button", name="Retry failed: four cats").click()
+    assert _said(view, "1 failed prompts run again")
+
+    renderer.batch([graphs.gated(other), graphs.output(), graphs.output()], "three dogs")
+    group = view.get_by_role("article", name="Batch three dogs")
+    group.get_by_text("0 of 3 over · 1 running").wait_for()
+    _answer(view, group.get_by_role("button", name="Cancel after the current"), "Cancel the rest")
+    group.get_by_text("2 of 3 over · 1 running · 2 canceled").wait_for()
+    assert _said(view, "runs to its end")
+    shot("comfyui-cancelling")
+    _answer(view, group.get_by_role("button", name="Cancel now"), "Cancel now")
+    view.locator(".batch", has_text="three dogs").get_by_text("3 of 3 over · 3 canceled").wait_for()
+
+
+def test_the_queue_is_paused_and_resumed(view: Any, open_at: Open, renderer: Renderer, tmp_path: Path) -> None:
+    renderer.submit(graphs.gated(tmp_path / "gate"), "runs")
+    renderer.submit(graphs.output(), "waits")
+    open_at("/comfyui")
+    view.get_by_role("link", name="waits").wait_for()
+    view.get_by_role("button", name="Pause the queue").click()
+    view.get_by_text("queue paused").wait_for()
+    view.get_by_text("1 wait until the queue is resumed.").wait_for()
+    view.get_by_role("button", name="Resume the queue").click()
+    view.get_by_role("link", name="waits").wait_for()
+
+
+def test_a_failure_shows_its_node_and_traceback(view: Any, open_at: Open, renderer: Renderer, shot: Shot) -> None:
+    graph = _titled(graphs.raising("no such thing", "torch.OutOfMemoryError"), n1="Upscale")
+    failed = renderer.run(graph, "too large")
+    open_at("/comfyui")
+    view.get_by_role("region", name="Made").get_by_role("link", name="too large").click()
+    error = view.get_by_role("region", name="Error")
+    error.get_by_role("heading", name="Upscale failed SimRaise node 1").wait_for()
+    assert "torch.OutOfMemoryError: no such thing" in error.inner_text()
+    assert "_raised" in error.get_by_label("Traceback").inner_text()
+    assert view.evaluate("location.hash") == f"#/comfyui/{failed}"
+    shot("comfyui-failure")
+    view.get_by_role("link", name="Back to ComfyUI").click()
+    view.get_by_role("region", name="Made").get_by_role("link", name="too large").wait_for()
+
+
+def _answer(view: Any, button: Any, verb: str) -> None:
+    """Press a button, and answer what it asks."""
+    button.click()
+    view.get_by_role("dialog").get_by_role("button", name=verb, exact=True).click()
+
+
+def _said(view: Any, words: str) -> bool:
+    """Wait until something is told in the live region."""
+    view.locator("#said").filter(has_text=words).wait_for()
+    return True

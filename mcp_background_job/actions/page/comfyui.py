@@ -47,15 +47,20 @@ class LookAtPrompt:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RestartAgreed:
+class Stake:
+    """Which prompts are to be submitted again after a restart."""
+
+    requeue: Literal["none", "pending", "all"] = "pending"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestartAgreed(Stake):
     """What a person agrees to.
 
     Attributes:
-        requeue: which prompts are submitted again.
         agreed: ids of prompts that may be lost, ``unseen`` among them for those that nobody has seen.
     """
 
-    requeue: Literal["none", "pending", "all"] = "pending"
     agreed: list[str] = field(default_factory=list[str])
 
 
@@ -155,15 +160,15 @@ class Prompts:
         cause = f"{failure.exception_type}: {failure.message}" if failure else prompt.reason
         return page_report.of_detail(prompt, await comfyui.node_names.of(request.prompt_id), advice_for(cause))
 
-    async def comfyui_page_stake(self, _caller: Caller, _request: Look) -> Facts:
-        """What a restart of ComfyUI would end; it ends nothing."""
+    async def comfyui_page_stake(self, _caller: Caller, request: Stake) -> Facts:
+        """What a restart of ComfyUI would cost, as a question to a person; it ends nothing."""
         from mcp_background_job.comfyui.reports import page_report
 
-        return page_report.of_stake(await (await self._open()).lifecycle.stake())
+        return page_report.of_stake(await (await self._open()).lifecycle.stake(), request.requeue)
 
     async def comfyui_page_restart(self, caller: Caller, request: RestartAgreed) -> Facts:
         """Restart ComfyUI, if that loses no prompts but those that are agreed."""
-        from mcp_background_job.comfyui.reports import report
+        from mcp_background_job.comfyui.reports import page_report
 
         outcome = await (await self._open()).lifecycle.restart(
             client=caller.client,
@@ -172,4 +177,4 @@ class Prompts:
             wait_s=START_S,
             agreed=frozenset(request.agreed),
         )
-        return report.of_lifecycle(outcome)
+        return page_report.of_restart(outcome)

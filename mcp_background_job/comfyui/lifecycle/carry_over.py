@@ -28,7 +28,7 @@ _MAX_TOLD = 5
 _NOTE = 60
 
 #: Stands among the ids of prompts for those that nobody has seen.
-_UNSEEN = "unseen"
+UNSEEN = "unseen"
 
 _REASON = "ComfyUI was stopped before it ended, and keeps no queue over a restart"
 
@@ -155,7 +155,7 @@ def check_agreed(luggage: Luggage, requeue: Requeue, agreed: frozenset[str] | No
     lost = [entry for entry in luggage.all if entry.prompt_id not in kept]
     ids = {entry.prompt_id for entry in lost}
     if luggage.is_unseen:
-        ids.add(_UNSEEN)
+        ids.add(UNSEEN)
     if ids - agreed:
         raise WouldLoseError(frozenset(ids), _at_stake(luggage, lost))
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from mcp_background_job.comfyui.batches.batch_view import BatchView
 from mcp_background_job.comfyui.batches.server_queue import PausedQueue
-from mcp_background_job.comfyui.lifecycle.carry_over import Luggage, told
+from mcp_background_job.comfyui.lifecycle.carry_over import UNSEEN, Luggage, Requeue, told
+from mcp_background_job.comfyui.lifecycle.outcome import Outcome
 from mcp_background_job.comfyui.outputs.pictures import reference_of
 from mcp_background_job.comfyui.prompts.catalogue import Row
 from mcp_background_job.comfyui.prompts.node_names import NodeName, name_of
@@ -31,6 +32,9 @@ _MAX_MADE = 60
 _SHOWN = 2000
 
 _NAME = 200
+
+#: Prompts that a question names.
+_MAX_STAKES = 5
 
 #: By which a server is told not to send previews, which is what it does by itself.
 _PREVIEWS = "--preview-method"
@@ -205,17 +209,30 @@ def of_sessions(rows: Iterable[SessionRow]) -> list[Report]:
     ]
 
 
-def of_stake(luggage: Luggage) -> Report:
-    """Return what a restart would end, and how sure that is."""
-    return without_none(
-        running=[_at_stake(entry) for entry in luggage.running],
-        pending=[_at_stake(entry) for entry in luggage.pending],
-        of_batches=[_at_stake(entry) for entry in luggage.of_batches],
-        unseen=luggage.is_unseen or None,
-        detail=told(luggage) or None,
-    )
+def of_stake(luggage: Luggage, requeue: Requeue) -> Report:
+    """Return what a person is asked before a restart, and the ids of the prompts that it loses."""
+    carried = {"none": (), "pending": luggage.pending, "all": luggage.all}[requeue]
+    lost = [entry for entry in luggage.all if entry not in carried]
+    parts = [
+        "Restart ComfyUI? It is killed with all that it has started, and run again as it was run.",
+        f"Lost: {_called(lost)}." if lost else "No prompt that is known is lost.",
+        f"Submitted again: {_called(carried)}." if carried else "",
+        f"Begun anew by their batches: {_called(luggage.of_batches)}." if luggage.of_batches else "",
+        f"{told(luggage)}." if luggage.is_guess else "",
+    ]
+    unseen = [UNSEEN] if luggage.is_unseen else []
+    return {"question": " ".join(filter(None, parts)), "lost": [*(entry.prompt_id for entry in lost), *unseen]}
 
 
-def _at_stake(entry: Submission) -> Report:
-    owner = entry.client if entry.is_ours else ""
-    return without_none(prompt_id=entry.prompt_id, note=entry.note or None, client=owner or None)
+def _called(entries: Sequence[Submission]) -> str:
+    shown = ", ".join(f"“{entry.note or entry.prompt_id[:8]}”" for entry in entries[:_MAX_STAKES])
+    return f"{shown} and {len(entries) - _MAX_STAKES} more" if len(entries) > _MAX_STAKES else shown
+
+
+def of_restart(outcome: Outcome) -> Report:
+    """Return what came of a restart, in one sentence."""
+    known = report.of_lifecycle(outcome)
+    counted = {"submitted again": outcome.requeued, "not taken again": outcome.requeue_refused, "lost": outcome.lost}
+    parts = [f"ComfyUI: {outcome.status.replace('_', ' ')} after {outcome.took_s:.1f} s"]
+    parts += [f"prompts {what}: {len(which)}" for what, which in counted.items() if which]
+    return known | {"told": "; ".join(filter(None, [*parts, outcome.detail]))}

@@ -15,7 +15,7 @@ import pytest
 from mcp_background_job.actions.action import Facts
 from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.opening import at_hand
-from mcp_background_job.actions.page.comfyui import Look, LookAtPrompt, Prompts, Queue, RestartAgreed
+from mcp_background_job.actions.page.comfyui import Look, LookAtPrompt, Prompts, Queue, RestartAgreed, Stake
 from mcp_background_job.actions.page.gallery import Gallery, Pictures, Show, Watch
 from mcp_background_job.actions.page.previews import Previews
 from mcp_background_job.actions.page.previews import Watch as WatchPrompt
@@ -212,9 +212,11 @@ async def test_a_restart_loses_only_what_was_agreed(pages: Pages, tmp_path: Path
     await until_runs(pages.simulator, runs)
     waits = await pages.control.submit(graphs.output(), "a dog")
 
-    stake = await pages.prompts.comfyui_page_stake(PAGE, Look())
-    assert [row["note"] for row in stake["running"]] == ["a cat"]
-    assert [row["prompt_id"] for row in stake["pending"]] == [waits]
+    stake = await pages.prompts.comfyui_page_stake(PAGE, Stake(requeue="pending"))
+    assert stake["lost"] == [runs]
+    assert "Lost: “a cat”. Submitted again: “a dog”." in stake["question"]
+    assert (await pages.prompts.comfyui_page_stake(PAGE, Stake(requeue="none")))["lost"] == [runs, waits]
+    assert (await pages.prompts.comfyui_page_stake(PAGE, Stake(requeue="all")))["lost"] == []
     with pytest.raises(WouldLoseError):
         await pages.prompts.comfyui_page_restart(PAGE, RestartAgreed(requeue="pending", agreed=[]))
     assert (await pages.facts())["running"][0]["prompt_id"] == runs, "nothing was ended"

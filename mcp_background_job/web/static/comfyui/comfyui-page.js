@@ -7,7 +7,7 @@ import { prompt } from "./prompt.js";
 import { queue } from "./queue.js";
 import { verdict } from "./restart.js";
 import { server } from "./server.js";
-import { ticking } from "./time.js";
+import { ticking } from "./words.js";
 
 class ComfyuiPage extends HTMLElement {
   connectedCallback() {
@@ -19,7 +19,7 @@ class ComfyuiPage extends HTMLElement {
     this.one = h("div", { hidden: true });
     this.list = h("div", {}, h("h1", {}, "ComfyUI"), this.server, this.wedges, this.queue, this.gallery);
     this.replaceChildren(this.one, this.list);
-    this.stops = [ticking(this), watch("comfyui", {}, (facts) => this.take(facts), (error) => this.take({ reachable: false, detail: error.message }))];
+    this.stops = [ticking(this), watch("comfyui", {}, (facts) => this.take(facts))];
     about().then(({ read_only: only }) => this.classList.toggle("read-only", only), () => {}); // the shell says what is wrong
   }
 
@@ -38,7 +38,6 @@ class ComfyuiPage extends HTMLElement {
   take(facts) {
     this.server.take(facts);
     this.queue.take(facts);
-    this.gallery.take(facts);
     for (const [id, shown] of this.verdicts) {
       if (facts.reachable && !facts.running.some((one) => one.prompt_id === id)) {
         shown.remove();

@@ -1,0 +1,58 @@
+// Words and small parts that all of the page uses.
+import { confirmed } from "../shared/confirm.js";
+import { h } from "../shared/dom.js";
+import { age, clock } from "../shared/format.js";
+import { say } from "../shared/say.js";
+
+// A button that asks for an action when it is pressed, after a question if there is one, and tells what came of it.
+// It stays in reach of the keyboard meanwhile, and a second press does nothing.
+export function asks(label, { question, verb = label, danger = false, about = "" }, act) {
+  const button = h("button", { type: "button", class: danger && "danger", "aria-label": about && `${label}: ${about}` }, label);
+  button.onclick = async () => {
+    if (button.ariaBusy || (question && !(await confirmed(question(), verb)))) return;
+    button.ariaBusy = "true";
+    try {
+      say(await act());
+    } catch (error) {
+      say(error.message);
+    }
+    button.ariaBusy = null;
+  };
+  return button;
+}
+
+// Returns what a cancel came to.
+export function cancelled({ status, detail, dropped_pending: dropped, canceled_unsent: unsent, not_dropped: kept }) {
+  return [
+    plain(status), detail, dropped && `taken out of the queue: ${dropped.length}`, unsent && `never sent: ${unsent}`,
+    kept && `not taken out: ${kept.join(", ")}`,
+  ].filter(Boolean).join("; ");
+}
+
+export function plain(word) {
+  return word.replaceAll("_", " ");
+}
+
+// What people call a prompt: its note, or the begin of its id.
+export function titled({ note, prompt_id: id }) {
+  return note || id.slice(0, 8);
+}
+
+export function muted(...children) {
+  return h("span", { class: "muted" }, ...children);
+}
+
+export function badge(word, told = plain(word)) {
+  return h("span", { class: `badge ${word}` }, told);
+}
+
+// How long ago a moment (seconds since the epoch) is; its tooltip says when.
+export function ago(moment) {
+  return moment && h("time", { datetime: new Date(moment * 1000).toISOString(), title: clock(moment), class: "muted" }, age(moment));
+}
+
+// Has the ages below an element go on; returns what ends that.
+export function ticking(root) {
+  const timer = setInterval(() => root.querySelectorAll("time").forEach((one) => (one.textContent = age(one.dateTime))), 1000);
+  return () => clearInterval(timer);
+}
