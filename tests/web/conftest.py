@@ -11,10 +11,12 @@ import pytest
 
 from tests.browser import browsing
 from tests.cli.command_line import CommandLine
+from tests.comfyui_simulator.process import Simulator
 from tests.conftest import processes_of, wait_for_end_of
 from tests.patience import PATIENCE_S
 from tests.web.dashboard import Chat, Dashboard
 from tests.web.looks import look_at
+from tests.web.renderer import Renderer, rendering
 
 #: Of a view: shows what stands behind this ``#`` of the address.
 Open = Callable[..., None]
@@ -63,6 +65,24 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "carrier" in metafunc.fixturenames:
         mark = metafunc.definition.get_closest_marker("carriers")
         metafunc.parametrize("carrier", mark.args if mark else ("browser", "chat"))
+
+
+@pytest.fixture
+def simulator(cli: CommandLine) -> Generator[Simulator]:
+    """A simulated ComfyUI, which a dashboard that is made after it is told of."""
+    with Simulator.start("--startup-delay", "0") as one:
+        cli.environment["COMFYUI_URL"] = one.url
+        yield one
+
+
+@pytest.fixture
+def renderer(cli: CommandLine, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Generator[Renderer]:
+    """Another process of ours, as a server of MCP is one, that renders with it over the same state directory."""
+    for name in ("HOME", "MCP_BG_STATE_DIR"):  # what it starts is of the same
+        monkeypatch.setenv(name, cli.environment[name])
+    monkeypatch.setenv("MCP_BG_LOGIN_ENV", "never")
+    with rendering(cli.state_dir, simulator.port) as one:
+        yield one
 
 
 @pytest.fixture

@@ -44,3 +44,15 @@ def findings(view: Any) -> list[str]:
         for found in view.evaluate(_AXE)
         if found["impact"] in _SERIOUS
     ]
+
+
+def answer(view: Any, button: Any, verb: str) -> None:
+    """Press a button, and answer what it asks."""
+    button.click()
+    view.get_by_role("dialog").get_by_role("button", name=verb, exact=True).click()
+
+
+def said(view: Any, words: str) -> bool:
+    """Wait until something is told in the live region."""
+    view.locator("#said").filter(has_text=words).wait_for()
+    return True

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.command_line import CommandLine
 from tests.comfyui_simulator.nodes import graphs
 from tests.comfyui_simulator.process import Simulator
 from tests.web.conftest import Open
-from tests.web.renderer import Renderer, rendering
+from tests.web.looks import answer, said
+from tests.web.renderer import Renderer
 
 pytestmark = pytest.mark.browser
 
@@ -20,20 +20,9 @@ Shot = Callable[[str], None]
 
 
 @pytest.fixture(autouse=True)
-def simulator(cli: CommandLine) -> Generator[Simulator]:
-    """A ComfyUI; before the dashboard, which is told where it is."""
-    with Simulator.start("--startup-delay", "0") as one:
-        cli.environment["COMFYUI_URL"] = one.url
-        yield one
-
-
-@pytest.fixture
-def renderer(cli: CommandLine, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Generator[Renderer]:
-    for name in ("HOME", "MCP_BG_STATE_DIR"):  # what it starts is of the same state directory
-        monkeypatch.setenv(name, cli.environment[name])
-    monkeypatch.setenv("MCP_BG_LOGIN_ENV", "never")
-    with rendering(cli.state_dir, simulator.port) as one:
-        yield one
+def _comfyui(simulator: Simulator) -> Simulator:
+    """Before the dashboard, which is told where it is."""
+    return simulator
 
 
 def _titled(graph: graphs.Graph, **titles: str) -> graphs.Graph:
@@ -79,7 +68,7 @@ def test_a_render_is_watched_node_by_node_with_previews_and_then_shown(
 
 
 def test_what_runs_and_waits_is_cancelled_and_moved(
-    view: Any, open_at: Open, renderer: Renderer, simulator: Simulator, tmp_path: Path, shot: Shot
+    view: Any, open_at: Open, renderer: Renderer, tmp_path: Path
 ) -> None:
     renderer.submit(graphs.gated(tmp_path / "gate"), "first")
     for name in ("second", "third", "fourth"):
@@ -89,16 +78,17 @@ def test_what_runs_and_waits_is_cancelled_and_moved(
     queue.get_by_role("link", name="fourth").wait_for()
 
     queue.get_by_role("button", name="To the front: fourth").click()
-    queue.locator("li", has_text="fourth").get_by_text("no. 1").wait_for()
-    assert _said(view, "it is at the front")
+    queue.locator("li", has_text="fourth").get_by_text("waits for 1").wait_for()
+    assert said(view, "it is at the front")
 
-    _answer(view, queue.get_by_role("button", name="Cancel: third"), "Leave it")
+    answer(view, queue.get_by_role("button", name="Cancel: third"), "Leave it")
     assert queue.get_by_role("link", name="third").is_visible()
-    _answer(view, queue.get_by_role("button", name="Cancel: third"), "Take it out")
+    answer(view, queue.get_by_role("button", name="Cancel: third"), "Take it out")
     queue.get_by_role("link", name="third").wait_for(state="detached")
+    assert said(view, "third: cancelled")
     view.get_by_role("region", name="Made").locator("li", has_text="third").get_by_text("cancelled").wait_for()
 
-    _answer(view, queue.get_by_role("button", name="Cancel: first"), "Stop it")
+    answer(view, queue.get_by_role("button", name="Cancel: first"), "Stop it")
     queue.get_by_role("link", name="first").wait_for(state="detached")
     view.get_by_role("region", name="Made").locator("li", has_text="second").get_by_text("completed").wait_for()
 
@@ -110,13 +100,13 @@ def test_all_pending_and_everything_are_cancelled(view: Any, open_at: Open, rend
     open_at("/comfyui")
     queue = view.get_by_role("region", name="Queue")
     queue.get_by_role("link", name="two").wait_for()
-    _answer(view, view.get_by_role("button", name="Cancel all pending"), "Cancel all pending")
+    answer(view, view.get_by_role("button", name="Cancel all pending"), "Cancel all pending")
     queue.get_by_role("link", name="two").wait_for(state="detached")
     assert queue.get_by_role("link", name="runs").is_visible()
 
     renderer.submit(graphs.output(), "three")
     queue.get_by_role("link", name="three").wait_for()
-    _answer(view, view.get_by_role("button", name="Cancel everything"), "Cancel everything")
+    answer(view, view.get_by_role("button", name="Cancel everything"), "Cancel everything")
     queue.get_by_text("Nothing runs, and nothing waits.").wait_for()
 
 
@@ -144,16 +134,16 @@ def test_batches_are_groups_that_pause_resume_cancel_and_retry(
     made.get_by_text("RuntimeError: broken").wait_for()
     assert view.evaluate("location.hash") == f"#/comfyui?batch={batch_id}"
     over.get_by_role("button", name="Retry failed: four cats").click()
-    assert _said(view, "1 failed prompts run again")
+    assert said(view, "1 failed prompts run again")
 
     renderer.batch([graphs.gated(other), graphs.output(), graphs.output()], "three dogs")
     group = view.get_by_role("article", name="Batch three dogs")
     group.get_by_text("0 of 3 over · 1 running").wait_for()
-    _answer(view, group.get_by_role("button", name="Cancel after the current"), "Cancel the rest")
+    answer(view, group.get_by_role("button", name="Cancel after the current"), "Cancel the rest")
     group.get_by_text("2 of 3 over · 1 running · 2 canceled").wait_for()
-    assert _said(view, "runs to its end")
+    assert said(view, "cancel after current: 2 pending canceled")
     shot("comfyui-cancelling")
-    _answer(view, group.get_by_role("button", name="Cancel now"), "Cancel now")
+    answer(view, group.get_by_role("button", name="Cancel now"), "Cancel now")
     view.locator(".batch", has_text="three dogs").get_by_text("3 of 3 over · 3 canceled").wait_for()
 
 
@@ -182,15 +172,3 @@ def test_a_failure_shows_its_node_and_traceback(view: Any, open_at: Open, render
     shot("comfyui-failure")
     view.get_by_role("link", name="Back to ComfyUI").click()
     view.get_by_role("region", name="Made").get_by_role("link", name="too large").wait_for()
-
-
-def _answer(view: Any, button: Any, verb: str) -> None:
-    """Press a button, and answer what it asks."""
-    button.click()
-    view.get_by_role("dialog").get_by_role("button", name=verb, exact=True).click()
-
-
-def _said(view: Any, words: str) -> bool:
-    """Wait until something is told in the live region."""
-    view.locator("#said").filter(has_text=words).wait_for()
-    return True

@@ -3,7 +3,7 @@ import { call } from "../shared/call.js";
 import { h, keyed, set, text } from "../shared/dom.js";
 import { href } from "../shared/route.js";
 import { live } from "./live.js";
-import { ago, asks, badge, cancelled, muted, titled } from "./words.js";
+import { ago, asks, badge, cancelled, muted, plain, titled } from "./words.js";
 
 // Makes what shows the queue: an element with take(facts). wedged(prompt, facts) is called with each verdict.
 export function queue(wedged) {
@@ -41,8 +41,8 @@ function group({ batch }, wedged) {
 }
 
 function row(prompt, wedged) {
-  const { prompt_id: id, runs, submitted_at: at, client } = prompt;
-  const about = titled(prompt);
+  const { prompt_id: id, runs, submitted_at: at, client, place: number } = prompt;
+  const about = titled(prompt) + (number === undefined ? "" : `, no. ${number + 1}`);
   const place = badge(runs ? "running" : "");
   const shown = runs ? live(prompt) : null;
   const front = runs ? null : asks("To the front", { about }, async () =>
@@ -57,7 +57,7 @@ function row(prompt, wedged) {
     h("div", { class: "line" }, place, h("a", { href: href("comfyui", id), title: id }, about), ago(at),
       muted(client ? `by ${client}` : "by somebody else"), h("span", { class: "buttons acts" }, front, cancel)),
     shown);
-  element.take = (now) => (shown ? shown.take(now) : text(place, `no. ${now.position}`));
+  element.take = (now) => (shown ? shown.take(now) : text(place, `waits for ${now.position}`));
   return element;
 }
 
@@ -69,8 +69,8 @@ function batchHead({ batch_id: id, note, client, created_at: at }) {
   const trouble = h("p", { class: "warning" });
   const about = note || id;
   const act = (action, more) => async () => {
-    const facts = await call("comfyui_batch", { batch_id: id, action, ...more });
-    return `${about}: ${facts.detail ?? facts.status}`;
+    const { cancel_summary: end, detail, status } = await call("comfyui_batch", { batch_id: id, action, ...more });
+    return `${about}: ${end ? `${plain(end.mode)}: ${end.canceled_pending} pending canceled` : (detail ?? status)}`;
   };
   const pause = asks("Pause", { about }, act("pause"));
   const resume = asks("Resume", { about }, act("resume"));
@@ -86,7 +86,7 @@ function batchHead({ batch_id: id, note, client, created_at: at }) {
   element.take = ({ status, counts, trouble: wrong, is_canceling: ends }) => {
     const over = counts.succeeded + counts.failed + counts.canceled;
     const total = over + counts.running + counts.pending;
-    set(state, "class", `badge ${{ succeeded: "completed", canceled: "cancelled" }[status] ?? status}`);
+    set(state, "class", `badge ${{ succeeded: "completed", canceled: "cancelled", canceling: "cancelled" }[status] ?? status}`);
     text(state, status);
     bar.max = total;
     bar.value = over;
