@@ -16,7 +16,7 @@ from tests.web.conftest import Open
 from tests.web.looks import answer
 from tests.web.renderer import Renderer
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.carriers("browser")]
 
 Shot = Callable[[str], None]
 

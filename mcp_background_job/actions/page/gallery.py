@@ -38,6 +38,9 @@ _MAX_SIZE = 6_000_000
 #: Prompts whose rows are kept: what is over does not change.
 _KEPT = 500
 
+#: Why is told beside the queue.
+_SILENT = "ComfyUI does not tell what has ended: this is what is known without it."
+
 _NOTHING: Facts = {"prompts": [], "sessions": [], "more": False}
 
 
@@ -112,7 +115,7 @@ class Gallery:
             "sessions": page_report.of_sessions(listed.rows),
             "more": listing.more,
         }
-        return facts | ({"detail": str(listing.trouble)} if listing.trouble else {})
+        return facts | ({"detail": _SILENT} if listing.trouble else {})
 
     async def _row(self, comfyui: ComfyUI, row: Row) -> Facts:
         from mcp_background_job.comfyui.reports import page_report

@@ -21,7 +21,7 @@ export function queue(wedged) {
     if (alone.prompts.length) shown.unshift(alone);
     keyed(groups, shown, ({ batch }) => batch?.batch_id ?? "", (one) => group(one, wedged), (made, one) => made.take(one));
     const left = [more && `${more} more wait at ComfyUI.`, waiting && `${waiting} wait until the queue is resumed.`].filter(Boolean);
-    text(note, shown.length || waiting ? left.join(" ") : reachable ? "Nothing runs, and nothing waits." : "");
+    text(note, shown.length || waiting ? left.join(" ") : reachable ? "Nothing runs, and nothing waits." : "Unknown.");
     const ended = batches.filter((one) => one.ended_at);
     over.hidden = !ended.length;
     keyed(earlier, ended, (one) => one.batch_id, batchHead, (made, one) => made.take(one));
