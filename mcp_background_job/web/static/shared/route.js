@@ -39,3 +39,13 @@ function move(to) {
 }
 
 addEventListener("popstate", () => move(location.hash));
+
+// In a chat whoever shows this page would be asked for what is behind a link to a page.
+if (inHost) {
+  addEventListener("click", (event) => {
+    const link = event.target.closest?.('a[href^="#/"]');
+    if (!link || event.defaultPrevented) return;
+    event.preventDefault();
+    move(link.getAttribute("href"));
+  });
+}
