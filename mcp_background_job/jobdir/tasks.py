@@ -24,7 +24,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 _ASKED = re.compile(r"asked-([0-9]{1,9})\.json")
 
-#: For so long a client may not ask for a task and still be taken to come for it (seconds): it is told to ask each
+#: For so long a client may not ask for a task and still be taken to come for it (seconds): it is told to ask twice a
 #: second, and may wait for a person or a model meanwhile.
 FORGOTTEN_S = 30.0
 

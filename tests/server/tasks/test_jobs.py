@@ -52,7 +52,7 @@ async def test_the_result_of_a_task_is_that_of_the_call_without_tasks(
     ended = await client.end(task_id)
     plain = await client.call("execute_command", command=f"read go < /dev/null; {command}", wait_s=WAIT_S)
 
-    assert (working["status"], working["pollIntervalMs"]) == ("working", 1000)
+    assert (working["status"], working["pollIntervalMs"]) == ("working", 500)
     assert working["ttlMs"] > 0
     assert ended["status"] == "completed"
     assert _without_times(ended["result"]) == _without_times(plain)
