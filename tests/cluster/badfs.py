@@ -1,8 +1,8 @@
 """``python badfs.py DIRECTORY MOUNT_POINT [COMMAND...]``: shows a directory as NFS without locks would at its worst.
 
 Each machine has a mount of its own: locks and sockets of one are unknown to the others, and a name that was looked for
-in vain is not looked for again for half a minute, unless the directory is seen to have changed, as by a chmod from
-there. With a command, the mount is seen by that alone, which is what a node is here.
+in vain is not looked for again for an hour, unless the directory is seen to have changed, as by a chmod from there.
+With a command, the mount is seen by that alone, which is what a node is here.
 
 It speaks the kernel's protocol itself, <linux/fuse.h>, in as much of it as jobs need. It takes root.
 """
@@ -18,9 +18,10 @@ import struct
 import sys
 from collections.abc import Callable
 
-#: Seconds for which a name that is not there is remembered as such, and facts of a file that is.
-ABSENT_S = 30
-FACTS_S = 1
+#: Seconds for which a name that is not there is remembered as such: half a minute on NFS, and here longer than any test
+#: waits. And for which facts of a file are.
+_ABSENT_S = 3600
+_FACTS_S = 1
 
 _IN = struct.Struct("<IIQQIIIHH")
 _OUT = struct.Struct("<IiQ")
@@ -136,7 +137,7 @@ class BadFileSystem:
         path = self._child(node, name)
         if not os.path.lexists(path):
             self._absent.setdefault(node, set()).add(name)
-            return _ENTRY.pack(0, 0, ABSENT_S, 0, 0, 0) + bytes(_ATTRIBUTES.size)
+            return _ENTRY.pack(0, 0, _ABSENT_S, 0, 0, 0) + bytes(_ATTRIBUTES.size)
         return self._entry(path)
 
     def _child(self, node: int, name: bytes) -> str:
@@ -147,10 +148,10 @@ class BadFileSystem:
         if number is None:
             number = self._numbers[path] = len(self._paths) + 1
             self._paths[number] = path
-        return _ENTRY.pack(number, 0, FACTS_S, FACTS_S, 0, 0) + _attributes(path)
+        return _ENTRY.pack(number, 0, _FACTS_S, _FACTS_S, 0, 0) + _attributes(path)
 
     def _facts(self, path: str) -> bytes:
-        return _ATTR_OUT.pack(FACTS_S, 0, 0) + _attributes(path)
+        return _ATTR_OUT.pack(_FACTS_S, 0, 0) + _attributes(path)
 
     def _forget(self, path: str) -> None:
         # Whoever has the file open goes on with it; whoever makes another of this name gets another number.

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from mcp_background_job.errors import CorruptRecordError
 from mcp_background_job.executors import lanes
-from mcp_background_job.executors.slurm import tcp
+from mcp_background_job.executors.slurm import late, tcp
 from mcp_background_job.executors.slurm.relay import Relay
 from mcp_background_job.jobdir import address, records
 from mcp_background_job.jobdir.address import Address
@@ -69,7 +69,7 @@ class Channels:
             NoRunnerError: none is there: it has not begun to listen, or it is over.
             RunnerTimeoutError: no way leads to it.
         """
-        where = await lanes.look(address.read, job)
+        where = await lanes.look(_address_of, job)
         if where is None:
             raise NoRunnerError(f"{job.address} does not say where the runner is")
         if self._commands.control == "tcp" and where.port is not None:
@@ -124,6 +124,14 @@ class Channels:
         relay = await Relay.start(argv, self._commands.environment, kept_s=self._kept_s)
         self._relays[job.job_id] = relay
         return relay
+
+
+def _address_of(job: JobDir) -> Address | None:
+    found = address.read(job)
+    if found is None:
+        late.look_anew(job)
+        found = address.read(job)
+    return found
 
 
 class NodeClient(RunnerClient):

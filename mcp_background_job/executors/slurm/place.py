@@ -7,7 +7,6 @@ what Slurm said last.
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Collection
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
@@ -17,7 +16,7 @@ from mcp_background_job.errors import EngineUnreachableError
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.background import Background
 from mcp_background_job.executors.base import Cancelled, Submitted
-from mcp_background_job.executors.slurm import native, states
+from mcp_background_job.executors.slurm import late, native, states
 from mcp_background_job.executors.slurm.commands import Commands, Control
 from mcp_background_job.executors.slurm.ending import end
 from mcp_background_job.executors.slurm.options import read
@@ -150,8 +149,7 @@ class SlurmPlace:
             await lanes.write(self._record_end, job_id)
 
     def _record_end(self, job_id: str) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            os.chmod(self.store.job(job_id).path, 0o700)  # what another machine wrote there shows from now on
+        late.look_anew(self.store.job(job_id))
         seen = self._seeing.seen(job_id)
         if seen and seen.sweep and seen.exit:
             end(self.store, job_id, seen.exit)
@@ -193,8 +191,13 @@ class SlurmPlace:
         return [job_id for job_id in suspects if (seen := self._seeing.seen(job_id)) and seen.sweep]
 
     def _tidy(self) -> None:
-        """Take out of Slurm's queue what was withdrawn while Slurm did not answer, or was not known to have it."""
+        """Take out of Slurm's queue what was withdrawn while Slurm did not answer, or was not known to have it.
+
+        And see to it that those that it has begun do not seem to wait, because their claims show late.
+        """
         for job_id, known in self._watcher.picture.jobs.items():
+            if self.store.is_queued(job_id) and any(one.line.state not in states.PENDING for one in known):
+                late.look_anew(self.store.job(job_id))
             for one in known:
                 if one.line.state in states.PENDING and self.store.is_over(job_id):
                     with contextlib.suppress(EngineUnreachableError):  # the next time

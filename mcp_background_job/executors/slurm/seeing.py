@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import time
 
 from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.executors import filesystem
-from mcp_background_job.executors.slurm import native, states, words
+from mcp_background_job.executors.slurm import late, native, states, words
 from mcp_background_job.executors.slurm.native import Claim, Native
 from mcp_background_job.executors.slurm.states import Verdict
 from mcp_background_job.executors.slurm.store import SlurmStore
@@ -41,7 +42,6 @@ class Seeing:
         self._cluster = cluster
         self._noted: dict[str, Native] = {}
         self._ends: dict[str, Exit] = {}
-        self._grace_s: float | None = None
 
     def end_was_told(self, job_id: str, record: Exit) -> None:
         """Take a runner's word for an end whose record may show here late."""
@@ -53,13 +53,24 @@ class Seeing:
             return None
         job, picture = self._store.job(job_id), self._watcher.picture  # Slurm's word first: files may be newer
         noted, known = self.noted(job), picture.jobs.get(job_id, [])
-        files = told(job)
+        files = self._told(job, known)
         if files.state is State.EXITED:
             self._ends.pop(job_id, None)
             return dataclasses.replace(files, engine=self._engine(noted, known, native.claim_of(job)))
         if end := self._ends.get(job_id):
             return Observation(State.EXITED, Outcome(end.outcome), exit=end)
         return self._live(job, files, noted, picture, known)
+
+    def _told(self, job: JobDir, known: list[Known]) -> Observation:
+        files = told(job)
+        if files.state is State.EXITED or not self._is_shared:
+            return files
+        claim = native.claim_of(job)
+        word, _ = word_of(known, claim.native_id if claim else "")
+        if not late.is_behind(job, files, word):
+            return files
+        late.look_anew(job)
+        return told(job)
 
     def noted(self, job: JobDir) -> Native:
         """Return what is noted of a job's submission."""
@@ -84,10 +95,11 @@ class Seeing:
     @property
     def grace_s(self) -> float:
         """For how long Slurm says that a job is over before it is believed without an exit record."""
-        if self._grace_s is None:
-            is_shared = filesystem.is_shared(filesystem.kind_of(self._store.state.path))
-            self._grace_s = _GRACE_IF_SHARED_S if is_shared else _GRACE_S
-        return self._grace_s
+        return _GRACE_IF_SHARED_S if self._is_shared else _GRACE_S
+
+    @functools.cached_property
+    def _is_shared(self) -> bool:
+        return filesystem.is_shared(filesystem.kind_of(self._store.state.path))
 
     def _live(
         self, job: JobDir, files: Observation, noted: Native, picture: Picture, known: list[Known]
