@@ -23,6 +23,7 @@ Without a command it serves MCP over stdio. A job's name works wherever its id d
 _COMMANDS = (
     ("run", "mcp_background_job.cli.commands.run:run", "Start a command in the background."),
     ("list", "mcp_background_job.cli.commands.listing:list_jobs", "List jobs, running ones first."),
+    ("top", "mcp_background_job.cli.commands.top:top", "Watch jobs, renders and runs, full-screen."),
     ("status", "mcp_background_job.cli.commands.status:status", "Show all that is known of a job."),
     ("logs", "mcp_background_job.cli.commands.logs:logs", "Print a job's output."),
     ("wait", "mcp_background_job.cli.commands.wait:wait", "Wait for jobs, and exit as they did."),

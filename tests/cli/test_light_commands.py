@@ -12,7 +12,19 @@ from tests.cli.command_line import CommandLine
 from tests.patience import PATIENCE_S, WAIT
 
 #: Libraries that are slow to load, and that these commands can do without.
-HEAVY = {"acp", "fastmcp", "httpx2", "mcp", "psutil", "pydantic", "pydantic_settings", "regex", "rich", "websockets"}
+HEAVY = {
+    "acp",
+    "fastmcp",
+    "httpx2",
+    "mcp",
+    "psutil",
+    "pydantic",
+    "pydantic_settings",
+    "regex",
+    "rich",
+    "textual",
+    "websockets",
+}
 
 
 def loaded_by(cli: CommandLine, *arguments: str) -> set[str]:

@@ -1,0 +1,118 @@
+"""The tab of renders: what ComfyUI does, its queue with progress, and how prompts ended."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from mcp_background_job.cli.comfyui import sentences
+from mcp_background_job.cli.top import keys, lists
+from mcp_background_job.cli.top.columns import Facts
+from mcp_background_job.cli.top.questions import Confirm
+from mcp_background_job.cli.top.tab import Tab
+from mcp_background_job.cli.top.told import lines_of
+from mcp_background_job.errors import BackgroundJobError
+
+#: Seconds between two looks at ComfyUI, which has an answer to give each time.
+_EVERY_S = 2.0
+
+#: Seconds until somebody who has said that there is none is asked again.
+_AGAIN_S = 10.0
+
+#: Prompts that are listed.
+_MAX_LISTED = 200
+
+
+class ComfyUITab(Tab):
+    """Prompts, those that run first."""
+
+    name_of_tab = keys.COMFYUI
+    key = "prompt_id"
+    columns = lists.PROMPTS
+
+    _status: Facts | None = None
+    _words = ""
+    _listed: tuple[Facts, ...] = ()
+
+    def begin(self) -> None:
+        """Ask ComfyUI again and again."""
+        self.run_worker(self._watch(), group="list", exclusive=True)
+
+    async def _watch(self) -> None:
+        while True:
+            try:
+                await self._look()
+                await asyncio.sleep(_EVERY_S if self._status and self._status["reachable"] else _AGAIN_S)
+            except BackgroundJobError as error:  # there is none, and that is all there is to show
+                self.title = ("cannot be had",)
+                self._status = {"reachable": False, "detail": str(error)}
+                self._show()
+                await asyncio.sleep(_AGAIN_S)
+
+    async def _look(self) -> None:
+        self._status = await self.desk.do("comfyui_status")
+        self.title = title_of(self._status)
+        listing = await self.desk.do("comfyui_jobs", limit=_MAX_LISTED)
+        self._listed = tuple(sorted(listing["jobs"], key=lists.prompt_rank))
+        self._show()
+
+    def _show(self) -> None:
+        words = self._words.lower().split()
+        self.rows.show([row for row in self._listed if all(word in str(row).lower() for word in words)])
+
+    def filtered(self, words: str) -> None:
+        """Show only prompts with these words."""
+        self._words = words
+        self._show()
+
+    def about(self, row: Facts) -> str:
+        """Return what there is to say of a prompt."""
+        return sentences.of_prompt(row) if row["status"] != "refused" else str(row.get("cause", ""))
+
+    def nothing(self) -> str:
+        """Return whether there is a ComfyUI at all."""
+        if self._status is None:
+            return "ComfyUI is asked …"
+        return "no prompts" if self._status["reachable"] else "there is no ComfyUI that answers"
+
+    def meant(self, row: Facts | None) -> None:
+        """Show all that is known of a prompt, or of ComfyUI."""
+        status = self._status or {}
+        if row is None or not status.get("reachable"):
+            self.pager.follows = False
+            self.pager.show(lines_of(status, but=("reachable", "running", "pending")))
+        else:
+            self.run_worker(self._details(str(row["prompt_id"])), group="prompt", exclusive=True)
+
+    async def _details(self, prompt_id: str) -> None:
+        self.pager.follows = False
+        known = await self.do("comfyui_job", prompt_id=prompt_id)
+        if known is not None:
+            about = lines_of(self._status or {}, but=("reachable", "running", "pending"))
+            self.pager.show([*lines_of(known), *about])
+
+    async def do_cancel(self) -> None:
+        """Stop the prompt, once a person has said so."""
+        row = self.row
+        if row and await self.ask(Confirm(f"Cancel {self.about(row)}?", "cancel")):
+            await self._cancelled(prompt_id=row["prompt_id"])
+
+    async def do_clear(self) -> None:
+        """Drop all pending prompts, once a person has said so."""
+        if await self.ask(Confirm("Take all pending prompts out of the queue, those of batches too?", "drop them")):
+            await self._cancelled(clear_pending=True, pending_only=True)
+
+    async def _cancelled(self, **which: Any) -> None:
+        self.tell("cancelling …")
+        report = await self.do("comfyui_cancel_job", **which)
+        if report is not None:
+            self.tell(sentences.of_cancel(report))
+            await self._look()
+
+
+def title_of(status: Facts) -> tuple[str, ...]:
+    """Return whether ComfyUI answers, and how much it has to do."""
+    if not status["reachable"]:
+        return (f"unreachable ({status.get('why', 'unknown')})",)
+    pending = len(status["pending"]) + status.get("more_pending", 0)
+    return f"{len(status['running'])} running", f"{pending} pending", *status.get("vram", [])
