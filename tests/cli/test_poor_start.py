@@ -12,7 +12,7 @@ import pytest
 
 from mcp_background_job.config import load_settings
 from mcp_background_job.errors import ConfigError, StateDirError
-from mcp_background_job.server import serve
+from mcp_background_job.web.secret import secret_of
 from tests.cli.command_line import CommandLine
 from tests.patience import PATIENCE_S, WAIT
 
@@ -74,13 +74,13 @@ def test_a_token_that_is_none_is_an_error_that_names_the_file(state_dir: str, wh
     path.parent.mkdir()
     _NO_TOKEN[what](path)
     with pytest.raises(StateDirError, match=r"http-token.*MCP_BG_HTTP_TOKEN"):
-        serve._token(load_settings(state_dir=state_dir))
+        secret_of(load_settings(state_dir=state_dir))
     assert [file.name for file in path.parent.iterdir()] == ["http-token"]
 
 
 def test_a_token_is_made_once(state_dir: str) -> None:
     Path(state_dir).mkdir()
     settings = load_settings(state_dir=state_dir)
-    token = serve._token(settings)
+    token = secret_of(settings)
     assert len(token) > 40
-    assert serve._token(settings) == token
+    assert secret_of(settings) == token

@@ -78,7 +78,11 @@ class Chat(Dashboard):
             "headers": {"content-security-policy": _HOST_POLICY},
             "body": _HOST.read_text().replace("%TOKEN%", token),
         }
-        page.route(host, lambda route: route.fulfill(**answer))
+
+        def fulfill(route: Any) -> None:
+            route.fulfill(**answer)
+
+        page.route(host, fulfill)
         page.goto(host)
         return page.wait_for_selector("iframe").content_frame()
 
