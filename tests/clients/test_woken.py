@@ -88,20 +88,6 @@ def test_opencode_is_woken_by_the_plugin_that_was_installed(stage: Stage) -> Non
     woken_once(stage, "opencode")
 
 
-def test_opencode_at_a_terminal_is_woken_too(stage: Stage) -> None:
-    program = opencode(stage)[0]
-    stage.install("opencode")
-    stage.sit_at([program, "--prompt", "start-the-job"], "mine")
-    # At its first start it has npm install what plugins are written with, before it shows anything.
-    wait_until(lambda: len(stage.turns()) == 2, "the job is started and the turn is over", 2 * CLIENT_S)
-    wait_until(lambda: len(stage.turns()) >= 3, "it is woken", CLIENT_S)
-    _, turn, woken = stage.turns()
-    ended_at = stage.ended.stat().st_mtime
-    assert turn.at < ended_at <= woken.at
-    assert "exit 3" in woken.said
-    print(f"opencode at a terminal: woken {woken.at - ended_at:.2f} s after the end")  # noqa: T201  likewise
-
-
 def sit_in_two_projects(stage: Stage, argv: list[str]) -> None:
     stage.sit_at([*argv, "start-the-job"], "mine")
     wait_until(lambda: len(stage.turns()) == 2, "the job is started and the turn is over", CLIENT_S)
