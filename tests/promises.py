@@ -31,6 +31,7 @@ _BYTES = "promise 5: no byte is lost silently"
 _STALLS = "promise 6: the server never stalls"
 _CHEAP = "promise 7: answers are cheap"
 _SAFE = "promise 8: the safe choice is the default"
+_SEEN = "promise 11: it can be seen"
 _DISK = "the disk contract"
 _LIFE = "life of a job"
 _STOPPING = "stopping"
@@ -396,4 +397,13 @@ PROMISES: tuple[Promise, ...] = (
         _SAFE,
         "An agent gets a chosen environment, no workspace on its PATH, and a temporary directory that goes with it.",
     ),
+    # It can be seen
+    Promise(
+        "page.door",
+        _SAFE,
+        "Without the cookie of a link nothing answers but the page itself, which holds nothing; nor a page of others.",
+    ),
+    Promise("page.text", _SEEN, "Whatever a job, or who names it, writes is text on a page, and never part of it."),
+    Promise("page.reads", _SEEN, "What a page reads marks no end as told, and moves nobody's place in an output."),
+    Promise("page.live", _SEEN, "A page says when its server is gone, and goes on by itself when it is back."),
 )

@@ -57,6 +57,7 @@ async def test_what_only_looks_may_do_nothing_else() -> None:
     await browser.close()
 
 
+@pytest.mark.requirement("page.reads")
 async def test_what_a_page_reads_is_news_to_the_others_all_the_same(browser: Browser) -> None:
     manager = browser.manager
     job = (await manager.start(StartRequest(command="obeys", stdin="pipe"))).job

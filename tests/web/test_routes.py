@@ -21,6 +21,7 @@ async def browser() -> AsyncGenerator[Browser]:
     await one.close()
 
 
+@pytest.mark.requirement("page.door")
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
@@ -48,6 +49,7 @@ async def test_no_route_answers_under_another_name_or_to_another_origin(
             assert "facts" not in answer.text
 
 
+@pytest.mark.requirement("page.door")
 async def test_nothing_but_the_static_page_answers_without_the_cookie(browser: Browser) -> None:
     for path in ("/api/call", "/api/download/log?args={}", "/api/nothing"):
         for method in ("GET", "POST", "PUT"):

@@ -27,6 +27,7 @@ def test_each_page_is_reached_by_its_link_and_by_its_address(
     shot("shell")
 
 
+@pytest.mark.requirement("page.live")
 def test_a_page_says_when_its_server_is_gone_and_goes_on_when_it_is_back(
     view: Any, dashboard: Dashboard, complaints: Complaints
 ) -> None:
