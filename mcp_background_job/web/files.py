@@ -1,4 +1,8 @@
-"""The static files of the page, read once: what is not among them is not there, whatever a path says."""
+"""The static files of the page, read once: what is not among them is not there, whatever a path says.
+
+A page of thirty modules would be thirty requests, each of which begins when the one before has told of it. So a browser
+is given one script and one style, made of the files here as they are read; see ``bundle``.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +10,16 @@ import gzip
 import hashlib
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
-_FOLDER = Path(__file__).parent / "static"
+from mcp_background_job.web.bundle import bundled
 
 _TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".svg": "image/svg+xml",
+    "html": "text/html; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "css": "text/css; charset=utf-8",
 }
 
-INDEX = "index.html"
+INDEX, SCRIPT, STYLE = "index.html", "page.js", "page.css"
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,16 @@ class StaticFile:
 
 @cache
 def static_files() -> dict[str, StaticFile]:
-    """Return all of them, by their paths below the folder."""
-    paths = sorted(path for path in _FOLDER.rglob("*") if path.suffix in _TYPES)
-    return {path.relative_to(_FOLDER).as_posix(): _read(path) for path in paths}
+    """Return all of them, by their names."""
+    page = bundled()
+    return {
+        INDEX: _file(INDEX, page.html(f"/static/{STYLE}", f"/static/{SCRIPT}")),
+        SCRIPT: _file(SCRIPT, page.script),
+        STYLE: _file(STYLE, page.style),
+    }
 
 
-def _read(path: Path) -> StaticFile:
-    content = path.read_bytes()
+def _file(name: str, text: str) -> StaticFile:
+    content = text.encode()
     etag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
-    return StaticFile(content, gzip.compress(content, mtime=0), _TYPES[path.suffix], etag)
+    return StaticFile(content, gzip.compress(content, mtime=0), _TYPES[name.rpartition(".")[2]], etag)

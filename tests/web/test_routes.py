@@ -9,7 +9,7 @@ import pytest
 from mcp_background_job.web.files import static_files
 from tests.web.requests import HEADER, ORIGIN, PORT, Browser
 
-ROUTES = ["/", "/enter", "/static/shell.js", "/api/call", "/api/download/log", "/nothing"]
+ROUTES = ["/", "/enter", "/static/page.js", "/api/call", "/api/download/log", "/nothing"]
 
 CALL = {"action": "about"}
 
@@ -110,11 +110,11 @@ async def test_a_path_that_is_none_of_the_static_files_is_not_there(browser: Bro
 
 
 async def test_a_file_that_a_browser_has_is_not_sent_again(browser: Browser) -> None:
-    first = await browser.client.get("/static/shell.js", headers={"accept-encoding": "gzip"})
+    first = await browser.client.get("/static/page.js", headers={"accept-encoding": "gzip"})
 
     assert first.headers["content-encoding"] == "gzip"
-    assert first.content == static_files()["shell.js"].content
-    again = await browser.client.get("/static/shell.js", headers={"if-none-match": first.headers["etag"]})
+    assert first.content == static_files()["page.js"].content
+    again = await browser.client.get("/static/page.js", headers={"if-none-match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
 
 
