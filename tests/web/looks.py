@@ -28,11 +28,13 @@ def look_at(view: Any, name: str) -> None:
         for width, size in (("wide", _WIDE), ("phone", _NARROW)):
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             page.set_viewport_size(size)
+            view.wait_for_function("width => innerWidth === width", arg=size["width"])  # a frame follows later
             page.screenshot(path=SHOTS / f"{name}-{width}-{scheme}.png")
             too_wide = view.evaluate(_TOO_WIDE)
             assert too_wide <= 0, f"{name}: {too_wide} pixels do not fit into {size['width']}"
         assert findings(view) == [], f"{name}, {scheme}"
     page.set_viewport_size(_WIDE)
+    view.wait_for_function("width => innerWidth === width", arg=_WIDE["width"])
 
 
 def findings(view: Any) -> list[str]:
