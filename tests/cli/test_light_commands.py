@@ -46,6 +46,13 @@ def test_a_command_for_jobs_loads_nothing_heavy(cli: CommandLine, command: str) 
     assert not loaded & HEAVY
 
 
+def test_the_page_is_served_without_what_serves_mcp(cli: CommandLine) -> None:
+    loaded = loaded_by(cli, "dashboard", "--link", "--no-open")
+
+    assert "uvicorn" in loaded
+    assert not loaded & {"fastmcp", "mcp"}
+
+
 def test_a_hook_with_nothing_to_wait_for_loads_next_to_nothing(cli: CommandLine) -> None:
     cli.start("--", "true")
 
