@@ -34,9 +34,10 @@ function show(to) {
   const found = PAGES.find(({ page }) => page === to.page) ?? PAGES[0];
   const tag = to.id ? found.one : found.list;
   if (shown?.localName !== tag) {
+    const isFirst = !shown;
     shown = document.createElement(tag);
     main.replaceChildren(shown);
-    main.focus({ preventScroll: true });
+    if (!isFirst) main.focus({ preventScroll: true }); // at first the keyboard begins at the top
   }
   PAGES.forEach(({ page }, at) => {
     if (page === found.page) links[at].setAttribute("aria-current", "page");
