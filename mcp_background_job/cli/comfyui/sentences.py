@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from mcp_background_job.comfyui.reports.report import Report
 from mcp_background_job.core.text import duration, size
+
+if TYPE_CHECKING:  # it takes half a second to load, and lists of jobs and runs tell times too
+    from mcp_background_job.comfyui.reports.report import Report
 
 
 def of_status(report: Report) -> str:

@@ -29,7 +29,8 @@ async def _top(manager: JobManager) -> int:
     house = House.of(manager, load_settings())
     try:
         await manager.recover()
-        await Top(Desk(house, caller()), in_colour=ability.in_colour()).run_async()
+        window = Top(Desk(house, caller()), in_colour=ability.in_colour())
+        await window.run_async()
     finally:
         await house.close()
-    return exit_codes.OK
+    return exit_codes.TROUBLE if window.return_code else exit_codes.OK

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from dataclasses import replace
 from typing import ClassVar
 
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.drivers.linux_driver import LinuxDriver
 from textual.filter import NoColor
 from textual.theme import BUILTIN_THEMES
 from textual.widgets import ContentSwitcher, Static
 
-from mcp_background_job.cli.top import columns, keys, painting
+from mcp_background_job.cli.top import columns, keys, leaving, painting
 from mcp_background_job.cli.top.comfyui import ComfyUITab
 from mcp_background_job.cli.top.desk import Desk
 from mcp_background_job.cli.top.jobs import JobsTab
@@ -83,7 +81,8 @@ class Top(App[None]):
 
     def on_mount(self) -> None:
         """Begin."""
-        _obey_signals(self)
+        if not self.is_headless:  # a test: the process is not ours
+            leaving.end_with_terminal(self.exit)
         self.action_tab(keys.JOBS)
 
     def on_resize(self) -> None:
@@ -135,14 +134,3 @@ class Top(App[None]):
     def action_help(self) -> None:
         """Show all keys."""
         self.push_screen(Help(self.tab.name_of_tab))
-
-
-def _obey_signals(app: Top) -> None:
-    """End as is asked; and at once when the terminal is gone, since there is nothing to put back.
-
-    The library leaves signals alone, and the rest of the command line has none of its own.
-    """
-    if app.driver_class is not LinuxDriver:  # a test: the process is not ours
-        return
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, app.exit)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -11,7 +11,6 @@ from pydantic import BaseModel
 
 from mcp_background_job.actions.action import Action, Illustrated
 from mcp_background_job.actions.caller import Caller
-from mcp_background_job.actions.jobs.table import job_actions
 from mcp_background_job.actions.page.house import House
 from mcp_background_job.actions.page.subject import Subject
 from mcp_background_job.actions.page.subjects import page_subjects
@@ -78,6 +77,8 @@ class Desk:
         return page_actions(self.house)
 
     def _jobs(self) -> Actions:
+        from mcp_background_job.actions.jobs.table import job_actions  # noqa: PLC0415  see above
+
         return job_actions(self.house.manager, _nobody)
 
     def _comfyui(self) -> Actions:

@@ -16,7 +16,7 @@ from mcp_background_job.cli.top import painting
 from mcp_background_job.cli.top.columns import GAP, Column, Facts, Placed, layout, status_style
 
 #: Rows that are asked for above and below those that are seen, so that a short way is gone without waiting.
-_MARGIN = 20
+_MARGIN = 10
 
 
 class Rows(ScrollView, can_focus=True):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from mcp_background_job.cli.runs.transcript import answer_to, lines_of
-from mcp_background_job.cli.runs.whole import whole
 from mcp_background_job.cli.top import keys, lists
 from mcp_background_job.cli.top.columns import Facts
 from mcp_background_job.cli.top.pager import Line, Pager
@@ -120,6 +119,8 @@ class RunsTab(Tab):
         self.run_worker(self._transcript(run_id, after_seq), group="transcript", exclusive=True)
 
     async def _transcript(self, run_id: str, after_seq: int) -> None:
+        from mcp_background_job.cli.runs.whole import whole  # noqa: PLC0415  many a session looks at no run
+
         try:
             runs = await self.desk.house.runs()
             lines = [Line("… (Home shows what was before)", "dim")] if after_seq else []
