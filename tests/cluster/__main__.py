@@ -15,23 +15,22 @@ from pathlib import Path
 from tests.nobody import NOBODY, find_interpreter, python_as_nobody
 
 _HERE = Path(__file__).parent
-_ARGUMENTS = [
-    str(_HERE),
-    str(_HERE.parent / "places"),
-    "-m",
-    "cluster",
-    "-p",
-    "no:cacheprovider",
-    "-c",
-    str(_HERE.parents[1] / "pyproject.toml"),
-]
+_SETTINGS = str(_HERE.parents[1] / "pyproject.toml")
+_ARGUMENTS = ["-m", "cluster", "-p", "no:cacheprovider", "-c", _SETTINGS, "--dist", "worksteal"]
+
+#: What an ordinary user can do otherwise than root is in this folder.
+_AS_US = ["-n", "3", str(_HERE), str(_HERE.parent / "places")]
+_AS_NOBODY = ["-n", "2", str(_HERE)]
+
 _RUN = "import pytest\nsys.exit(pytest.main(sys.argv[1:]))\n"
 
 
 def main() -> int:
     """Run both; returns an exit code that is 0 if both went well."""
     environment = {**os.environ, "CLUSTER": "1"}
-    with subprocess.Popen([sys.executable, "-m", "pytest", *_ARGUMENTS, *sys.argv[1:]], env=environment) as own:
+    with subprocess.Popen(
+        [sys.executable, "-m", "pytest", *_ARGUMENTS, *_AS_US, *sys.argv[1:]], env=environment
+    ) as own:
         as_nobody = _run_as_nobody() if os.getuid() == 0 else 0
         return own.wait() or as_nobody
 
@@ -44,7 +43,7 @@ def _run_as_nobody() -> int:
     with tempfile.TemporaryDirectory(prefix="nobody-", dir="/tmp") as home:
         os.chown(home, NOBODY, NOBODY)
         done = subprocess.run(
-            [*python_as_nobody(interpreter, _RUN), *_ARGUMENTS, *sys.argv[1:]],
+            [*python_as_nobody(interpreter, _RUN), *_ARGUMENTS, *_AS_NOBODY, *sys.argv[1:]],
             env={"HOME": home, "TMPDIR": home, "PATH": os.environ["PATH"], "CLUSTER": "1"},
             cwd=home,
             stdout=subprocess.PIPE,

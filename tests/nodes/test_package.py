@@ -8,6 +8,7 @@ import os
 import subprocess
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,16 @@ def test_the_same_modules_make_the_same_file_once(tmp_path: Path) -> None:
     assert os.path.basename(again) == os.path.basename(path)
     assert Path(again).read_bytes() == Path(path).read_bytes()
     assert os.listdir(first) == [os.path.basename(path)], "nothing but the file itself is left"
+
+
+def test_who_wants_it_at_the_same_time_gets_the_same(tmp_path: Path) -> None:
+    package.runner_package(str(tmp_path))
+    for round_ in range(20):
+        directory = tmp_path / str(round_)
+        directory.mkdir()
+        with ThreadPoolExecutor(8) as threads:
+            paths = set(threads.map(package.runner_package, [str(directory)] * 8))
+        assert os.listdir(directory) == [os.path.basename(path) for path in paths]
 
 
 def test_it_holds_what_a_node_needs_and_nothing_of_the_server(modules: dict[str, ast.Module]) -> None:

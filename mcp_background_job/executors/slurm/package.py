@@ -11,6 +11,7 @@ import functools
 import hashlib
 import io
 import os
+import threading
 import zipfile
 
 import mcp_background_job
@@ -27,6 +28,9 @@ from {_MAIN} import main
 main(sys.argv[1:])
 """
 
+#: Two threads would write one temporary file, which is named after the process; other processes have others.
+_WRITING = threading.Lock()
+
 #: The first moment that a zip file can name: nothing of today may be in the file, or it would never be the same.
 _MOMENT = (1980, 1, 1, 0, 0, 0)
 
@@ -41,11 +45,13 @@ def runner_package(root: str) -> str:
     """
     name, content = _packed()
     path = os.path.join(root, name)
-    if not os.path.exists(path):
-        try:
-            records.write(path, content, durable=True)
-        except OSError as error:
-            raise StateDirError(f"the runner for the nodes cannot be written to {path}: {error.strerror}") from error
+    with _WRITING:
+        if not os.path.exists(path):
+            try:
+                records.write(path, content, durable=True)
+            except OSError as error:
+                why = f"the runner for the nodes cannot be written to {path}: {error.strerror}"
+                raise StateDirError(why) from error
     return path
 
 
