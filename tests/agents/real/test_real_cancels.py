@@ -18,18 +18,20 @@ import pytest
 
 from mcp_background_job.agents.catalog import Reference
 from mcp_background_job.agents.requests.request import SpawnRequest
+from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.core.run import RunStatus
 from mcp_background_job.jobs.manager import JobManager
 from tests.agents.fake_model.server import FakeModel
 from tests.agents.real.conftest import BINARIES, RUN_S, Agent
 from tests.agents.real.speaking import runs_of
 from tests.conftest import Liveness, processes_of
-from tests.patience import scaled, until
+from tests.patience import until
 
-#: Seconds after which a run is stopped by its own limit: four agents, started at once, are at work by then. Codex
-#: starts fast, and has not left its command in the background yet, as the model has it do after 20.
-_LIMITS_S = {"codex": 18.0, "opencode": scaled(90.0)}
-_LIMIT_S = scaled(40.0)
+#: Seconds after which a run is stopped by its own limit: its agent is at work by then. Codex starts fast, and has not
+#: left its command in the background yet, as the model has it do after 20. opencode starts slowly, and would end a
+#: command by itself after 120.
+_LIMITS_S = {"codex": 18.0, "opencode": 90.0}
+_LIMIT_S = 40.0
 
 #: A command that only SIGKILL ends.
 _DEAF = """
@@ -184,27 +186,30 @@ async def _by_another_server(stage: Stage) -> None:
 async def _by_its_limit(stage: Stage) -> None:
     limit_s = _LIMITS_S.get(stage.name, _LIMIT_S)
 
-    async def limited(situation: Situation) -> None:
+    async def begun(situation: Situation) -> tuple[RunManager, str]:
         told = situation.request(stage.state, limit_s)
         runs = runs_of(stage.manager, told["environment"])
         run = await runs.spawn(SpawnRequest(**told["request"]))
         await stage.reached(situation, run.record.run_id, asked)
+        return runs, run.record.run_id
+
+    async def ended(situation: Situation, runs: RunManager, run_id: str) -> None:
         async with asyncio.timeout(limit_s + RUN_S):
-            while not (
-                polled := await runs.poll(Reference(run.record.run_id), after_seq=0, wait_s=1)
-            ).run.state.is_over:
+            while not (polled := await runs.poll(Reference(run_id), after_seq=0, wait_s=1)).run.state.is_over:
                 pass
-        job = await stage.manager.find(run.record.job_id)
+        job = await stage.manager.find(polled.run.record.job_id)
         stage.nothing_is_left(situation)
         assert polled.run.state.status is RunStatus.FAILED
         await runs.close()
         assert job.started_at
         assert job.ended_at
-        took = job.ended_at - job.started_at - limit_s
-        _show(situation, took)
+        _show(situation, job.ended_at - job.started_at - limit_s)
 
     asked = stage.hung()
-    await asyncio.gather(*map(limited, stage.situations("limit")))
+    # One after the other: four that start at once take turns for the processor, and their limits are reached first.
+    situations = stage.situations("limit")
+    going = [(situation, *await begun(situation)) for situation in situations]
+    await asyncio.gather(*(ended(*one) for one in going))
 
 
 #: How they are ended: by the server that started them, by another one after that was killed, by their own limit.
