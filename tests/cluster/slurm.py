@@ -38,6 +38,7 @@ SlurmUser={user}
 SlurmdUser={user}
 AuthInfo=socket={munge}/socket
 SlurmctldPort={port}
+FirstJobId={first_job}
 StateSaveLocation={directory}/state
 SlurmdSpoolDir={directory}/spool/%n
 SlurmctldPidFile={directory}/run/controller.pid
@@ -45,7 +46,7 @@ SlurmdPidFile={directory}/run/%n.pid
 SlurmctldLogFile={directory}/log/controller
 SlurmdLogFile={directory}/log/%n
 CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
-ProctrackType=proctrack/linuxproc
+ProctrackType=proctrack/{track}
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
@@ -63,6 +64,10 @@ SlurmdParameters=config_overrides
 {nodes}
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
+
+#: Where control groups of version 1 stop processes, as proctrack/cgroup has it.
+_FREEZER = "/sys/fs/cgroup/freezer"
+_CGROUPS = "CgroupAutomount=yes\nCgroupMountpoint=/sys/fs/cgroup\n"
 
 _NODE = "NodeName={name} NodeHostname=localhost NodeAddr=127.0.0.1 Port={port} CPUs=8 Gres=gpu:1 Feature={name}"
 
@@ -88,6 +93,8 @@ class Slurm:
         self.directory.chmod(0o755)  # munge demands that nobody else can write there, and that all can enter
         self.nodes = tuple(nodes)
         self.environment = {"PATH": PATH, "SLURM_CONF": str(self.directory / "slurm.conf")}
+        #: Slurm knows what belongs to a job by the kernel's word, and not by descent alone.
+        self.tracks_by_cgroup = os.getuid() == 0 and os.path.ismount(_FREEZER) and os.access(_FREEZER, os.W_OK)
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
         #: What starts the daemon of a node, before its own command line.
         self.wrappers: dict[str, list[str]] = {}
@@ -116,6 +123,7 @@ class Slurm:
             device.symlink_to("/dev/null")
             gpus.append(f"NodeName={node} Name=gpu File={device}\n")
         (self.directory / "gres.conf").write_text("".join(gpus))
+        (self.directory / "cgroup.conf").write_text(_CGROUPS)
         controller, *ports = _free_ports(1 + len(self.nodes))
         nodes = [_NODE.format(name=name, port=port) for name, port in zip(self.nodes, ports, strict=True)]
         (self.directory / "slurm.conf").write_text(
@@ -124,6 +132,9 @@ class Slurm:
                 directory=self.directory,
                 munge=self._munge,
                 port=controller,
+                # Control groups are named after jobs, and several clusters may be here at once.
+                first_job=controller * 100,
+                track="cgroup" if self.tracks_by_cgroup else "linuxproc",
                 node_dead=NODE_DEAD_S,
                 kill_wait=KILL_WAIT_S,
                 nodes="\n".join(nodes),
@@ -218,8 +229,16 @@ class Slurm:
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        self._remove_cgroups()
         shutil.rmtree(self.directory)
         assert not left, f"processes of Slurm were left behind, and have been killed: {left}"
+
+    def _remove_cgroups(self) -> None:
+        if self.tracks_by_cgroup:
+            for node in self.nodes:
+                for directory, _, _ in os.walk(f"{_FREEZER}/slurm_{node}", topdown=False):
+                    with contextlib.suppress(OSError):  # another cluster has the same node
+                        os.rmdir(directory)
 
     def _start(self, name: str, argv: list[str]) -> None:
         with (self.directory / "log" / f"{name}.out").open("ab") as log:

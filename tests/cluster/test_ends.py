@@ -36,8 +36,11 @@ hang()
 """
 
 
-def directory_of(manager: JobManager, job: Job) -> str:
-    return os.path.dirname(manager.places.store_of(job.job_id).log_path(job.job_id))
+def runner_of(manager: JobManager, job: Job) -> int:
+    directory = os.path.dirname(manager.places.store_of(job.job_id).log_path(job.job_id))
+    status = records.read(Status, f"{directory}/status.json")
+    assert status
+    return status.runner_pid
 
 
 async def hostile(manager: JobManager, liveness: Liveness) -> Job:
@@ -61,6 +64,20 @@ async def test_scancel_from_outside_ends_a_hostile_tree_which_is_killed(
     cluster.run("scancel", "--name", job.job_id)
     assert (await ended(manager, job)).status == "killed"
     liveness.assert_dead()
+
+
+async def test_a_killed_runner_leaves_nothing_where_slurm_has_control_groups(
+    cluster: Slurm, manager: JobManager, liveness: Liveness
+) -> None:
+    if not cluster.tracks_by_cgroup:
+        pytest.skip("this user, or this machine, has no control groups for Slurm")
+    job = await hostile(manager, liveness)
+    runner = psutil.Process(runner_of(manager, job))
+    runner.kill()
+    liveness.wait_dead(*_NAMES)
+    end = await ended(manager, job)
+    assert end.status == "failed"
+    assert end.exit_code is None
 
 
 def test_of_two_slurm_jobs_of_one_job_one_runs_it(cluster: Slurm, tmp_path: Path) -> None:
@@ -93,9 +110,7 @@ async def _its_time_is_over(cluster: Slurm, manager: JobManager) -> None:
 async def _its_node_goes_off(cluster: Slurm, manager: JobManager, liveness: Liveness) -> None:
     job = await start(manager, liveness.holder("there"), on="slurm constraint=n3")
     await asyncio.to_thread(liveness.expect, "there")
-    status = records.read(Status, f"{directory_of(manager, job)}/status.json")
-    assert status
-    step = psutil.Process(status.runner_pid).parent()
+    step = psutil.Process(runner_of(manager, job)).parent()
     assert step
     assert step.name() == "slurmstepd"
     cluster.kill("n3")

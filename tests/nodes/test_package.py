@@ -52,7 +52,7 @@ def test_the_same_modules_make_the_same_file_once(tmp_path: Path) -> None:
 
 def test_who_wants_it_at_the_same_time_gets_the_same(tmp_path: Path) -> None:
     package.runner_package(str(tmp_path))
-    for round_ in range(20):
+    for round_ in range(4):
         directory = tmp_path / str(round_)
         directory.mkdir()
         with ThreadPoolExecutor(8) as threads:
