@@ -65,19 +65,23 @@ class Top(App[None]):
         self.animation_level = "none"  # every frame goes over a line that may be slow
         if not in_colour and not self.no_color:
             self._filters.append(NoColor())
+        # At hand and not looked for: at the end news come in when some of these are gone from the window already.
+        self._shown = keys.JOBS
+        self._switcher = ContentSwitcher(initial=keys.JOBS)
+        self._first, self._last = Static(id="first"), Static(id="last")
         self.tabs: dict[str, Tab] = {tab.name_of_tab: tab for tab in (JobsTab(desk), ComfyUITab(desk), RunsTab(desk))}
 
     def compose(self) -> ComposeResult:
         """Show the first tab."""
-        yield Static(id="first")
-        with ContentSwitcher(initial=keys.JOBS):
+        yield self._first
+        with self._switcher:
             yield from self.tabs.values()
-        yield Static(id="last")
+        yield self._last
 
     @property
     def tab(self) -> Tab:
         """The tab that is shown."""
-        return self.tabs[str(self.query_one(ContentSwitcher).current)]
+        return self.tabs[self._shown]
 
     def on_mount(self) -> None:
         """Begin."""
@@ -99,17 +103,17 @@ class Top(App[None]):
             first.append((f" {number} {words} ", "reverse bold" if name == tab.name_of_tab else ""))
         left = width - sum(len(text) for text, _ in first) - 2
         title = painting.fitted(columns.joined(tab.title, left), max(0, left), right=True)
-        self.query_one("#first", Static).update(Content.assemble(*first, "  ", title))
+        self._first.update(Content.assemble(*first, "  ", title))
         last = keys.footer(tab.name_of_tab, tab.row, width)
         pairs = [part for shown, label in last for part in ((shown, "bold"), (f" {label}  ", "dim"))]
-        self.query_one("#last", Static).update(Content.assemble(*pairs))
+        self._last.update(Content.assemble(*pairs))
 
     # -- keys --------------------------------------------------------------------------------------------------------
 
     def action_tab(self, name: str) -> None:
         """Show a tab."""
         self.tab.end()
-        self.query_one(ContentSwitcher).current = name
+        self._shown = self._switcher.current = name
         self.tab.rows.focus()
         self.tab.begin()
         self.on_tab_changed()

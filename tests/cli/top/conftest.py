@@ -83,6 +83,17 @@ class Shown:
         """Wait until the window shows something."""
         await self._until(lambda: re.search(pattern, self.text) is not None, f"{pattern!r} is shown")
 
+    async def is_asked(self, pattern: str) -> None:
+        """Wait until something is asked that takes an answer from the keyboard."""
+        await self.sees(pattern)
+        await self._until(lambda: len(self.app.screen_stack) > 1 and self._takes_keys(), f"{pattern!r} can be answered")
+
+    def _takes_keys(self) -> bool:
+        return self.app.focused is not None or not self.app.screen.query("Input, OptionList")
+
+    async def is_left(self) -> None:
+        await self._until(lambda: not self.app.is_running, "it has ended")
+
     async def no_longer_sees(self, pattern: str) -> None:
         await self._until(lambda: re.search(pattern, self.text) is None, f"{pattern!r} is not shown")
 
