@@ -12,7 +12,7 @@ from mcp_background_job import __version__
 from mcp_background_job.actions.action import Action, Effects, Facts, Illustrated, Report, facts_of
 from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.page.house import House
-from mcp_background_job.core.wire import plain, utf8
+from mcp_background_job.core.wire import utf8
 from mcp_background_job.errors import BackgroundJobError, InvalidRequestError, ReadOnlyError
 from mcp_background_job.web.downloading import Downloading
 from mcp_background_job.web.watching import Watching
@@ -83,6 +83,8 @@ class Calls:
     ) -> Facts:
         """Return what a page is answered: facts, with pictures if there are any, or an error with its code.
 
+        What it holds has not passed the door for JSON (``core.wire``) yet: that is for whoever sends it.
+
         Args:
             caller: who looks at the page.
             name: of the action.
@@ -110,7 +112,7 @@ class Calls:
 def _answer(report: Report) -> Facts:
     if isinstance(report, str):
         return {"facts": {"text": utf8(report)}}
-    answer: Facts = {"facts": plain(facts_of(report))}
+    answer: Facts = {"facts": facts_of(report)}
     if isinstance(report, Illustrated):
         answer["pictures"] = [
             {"mime_type": picture.mime_type, "data": b64encode(picture.data).decode()} for picture in report.pictures

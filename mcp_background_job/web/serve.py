@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import sys
 from collections.abc import Callable
 
 import uvicorn
@@ -24,6 +25,10 @@ _HOST = "127.0.0.1"
 #: Where a page is served unless something else is: cookies and bookmarks hold from one time to the next.
 PORT = 7420
 
+#: Seconds for which a thread that reads a log may keep the interpreter from the loop that answers: a tenth of what
+#: Python grants it. An answer takes several turns.
+_SWITCH_S = 0.0005
+
 #: A browser keeps its connections open; nothing is being done for them by then.
 _CLOSE_S = 1
 
@@ -40,6 +45,7 @@ def serve_page(settings: Settings, port: int | None, *, read_only: bool, tell: C
     Raises:
         InvalidRequestError: the port cannot be listened on.
     """
+    sys.setswitchinterval(_SWITCH_S)
     listener = _listening(port)
     with listener:
         bound = listener.getsockname()[1]

@@ -21,6 +21,9 @@ COOKIE_S = 30 * 86_400
 
 _BYTES = 16
 
+#: Cookies that are remembered as good: one for each browser.
+_KNOWN = 31
+
 
 class Sessions:
     """Codes and cookies of one page: the one that is served at a port."""
@@ -30,6 +33,7 @@ class Sessions:
         self._key = hashlib.sha256(f"page of {port}: {secret}".encode()).digest()
         self._clock = clock
         self._used: dict[str, float] = {}
+        self._known: dict[str, float] = {}
         #: Cookies are sent to every port of a host: this one has a name of its own.
         self.cookie = f"mcp-bg-page-{port}"
 
@@ -49,7 +53,15 @@ class Sessions:
 
     def is_known(self, cookie: str) -> bool:
         """Tell whether a value is that of a cookie which was given, and is not too old."""
-        return self._until("cookie", cookie) is not None
+        until = self._known.get(cookie)
+        if until is not None and until >= self._clock():
+            return True
+        until = self._until("cookie", cookie)
+        if until is None:
+            return False
+        # To check a mark lets go of the interpreter: beside threads that are busy, each call would wait to get it back.
+        self._known = {cookie: until, **dict(list(self._known.items())[:_KNOWN])}
+        return True
 
     def _signed(self, kind: str, until: float) -> str:
         said = f"{secrets.token_urlsafe(_BYTES)}.{int(until)}"

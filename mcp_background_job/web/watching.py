@@ -18,7 +18,7 @@ from pydantic import Field
 from mcp_background_job.actions.action import Facts
 from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.page.subject import Cursor, Subject
-from mcp_background_job.core.wire import plain, to_json, utf8
+from mcp_background_job.core.wire import to_json, utf8
 from mcp_background_job.errors import BackgroundJobError, InvalidRequestError
 
 #: Proxies and hosts of apps end what is silent for a minute.
@@ -27,8 +27,9 @@ MAX_WAIT_S = 30.0
 #: After a change others are let come in: one answer for a burst.
 _GATHER_S = 0.02
 
-#: Between two answers to a page: more than ten a second nobody sees.
+#: Between two answers to a page: more than ten a second nobody sees. Many pages share what so many would take.
 _PACE_S = 0.1
+_FULL_PACE = 4
 
 #: A page that has not asked for so long is closed, or asleep.
 _LINGER_S = 10.0
@@ -182,7 +183,8 @@ class Watching:
             left = max(0.0, deadline - self._clock())
             await asyncio.wait([*works, ending], timeout=left, return_when=asyncio.FIRST_COMPLETED)
             if any(work.done() for work in works):
-                pause = max(_GATHER_S, page.told_at + _PACE_S - self._clock())
+                pace = _PACE_S * max(1.0, len(self._pages) / _FULL_PACE)
+                pause = max(_GATHER_S, page.told_at + pace - self._clock())
                 await asyncio.wait([ending], timeout=pause)
         finally:
             ending.cancel()
@@ -212,7 +214,7 @@ class Watching:
         while True:
             seen = await subject.look(caller, request, cursor)
             if seen is not None:
-                return {"cursor": seen.cursor, "facts": plain(seen.facts)}
+                return {"cursor": seen.cursor, "facts": seen.facts}
             await subject.wait(caller, request, cursor)
 
     async def _keep(self, caller: Caller, page: _Page, shown: Shown, subject: Subject[Any], request: Any) -> None:
