@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from mcp_background_job.core.output.gaps import Gap, Why
@@ -67,16 +68,23 @@ class Stretch:
             for gap in self._gaps
             if begin <= gap.position < end or gap.position == end == len(self.data)
         ]
-        starts = [part.offset for part in self._parts]
         found: list[LogRow] = []
         for row in render(self.data[begin:end], begin, gaps):
             offset = self.offset_of(row.offset)
-            number = bisect_right(starts, offset) - 1
-            part = self._parts[number] if number >= 0 else None
-            known = part is not None and offset < part.offset + len(part.data)
-            at, stream = (part.at, part.stream) if known and part else (None, Stream.STDOUT)
+            part = self.part_at(offset)
+            at, stream = (part.at, part.stream) if part else (None, Stream.STDOUT)
             found.append(LogRow(offset, row.text, at, None if row.is_note else stream))
         return found
+
+    def part_at(self, offset: int) -> Part | None:
+        """Return what was written at once with a byte of the log, ``None`` if the index does not have it (yet)."""
+        number = bisect_right(self._starts, offset) - 1
+        part = self._parts[number] if number >= 0 else None
+        return part if part and offset < part.offset + len(part.data) else None
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [part.offset for part in self._parts]
 
 
 def stretch_of(store: Store, job_id: str, start: int, limit: int, stream: Stream | None) -> Stretch:

@@ -128,11 +128,12 @@ def search(
         data = stretch.data[:cut]
         if data and sought.may_be_in(data):
             text = LogText(data, 0)
-            for line in _lines(text, sought):
-                offset = stretch.offset_of(text.offset_of(line))
+            for line, place in _lines(text, sought):
+                offset = stretch.offset_of(place)
                 if len(hits) >= limit:
                     return Searched(hits, offset, stretch.end, is_over=False)
-                hits.append(Hit(offset, store.written_at(job_id, offset), text.line_at(line)))
+                part = stretch.part_at(offset)
+                hits.append(Hit(offset, part.at if part else None, text.line_at(line)))
         if is_last:  # its last line may go on
             return Searched(hits, stretch.offset_of(data.rfind(b"\n") + 1), stretch.end, is_over=True)
         position = max(behind, position)
@@ -140,11 +141,14 @@ def search(
             return Searched(hits, position, stretch.end, is_over=False)
 
 
-def _lines(text: LogText, sought: Sought) -> Iterator[int]:
-    """Yield where the lines begin in which something stands, each once."""
-    last = -1
+def _lines(text: LogText, sought: Sought) -> Iterator[tuple[int, int]]:
+    """Yield where the lines begin in which something stands, each once: in the plain text, and in the bytes."""
+    last, known, place = -1, 0, 0
     for position, _ in sought.matches(text.plain):
         line = text.line_start(position)
-        if line != last:
-            last = line
-            yield line
+        if line == last:
+            continue
+        # Without styles one text is as long as the other: then no byte is looked at twice.
+        place = text.offset_of(line) if text.has_styles else place + text.size_between(known, line)
+        last = known = line
+        yield line, place

@@ -36,6 +36,15 @@ class LogText:
         before = self._written[: written_position(self._written, position)]
         return self._offset + len(before.encode("utf-8", "surrogateescape"))
 
+    @property
+    def has_styles(self) -> bool:
+        """Whether the plain text is shorter than what was written."""
+        return len(self.plain) != len(self._written)
+
+    def size_between(self, begin: int, end: int) -> int:
+        """Return how many bytes lie between two characters of a text without styles."""
+        return len(self._written[begin:end].encode("utf-8", "surrogateescape"))
+
     def line_start(self, position: int) -> int:
         """Return where in the plain text the line of a character begins."""
         return self.plain.rfind("\n", 0, position) + 1

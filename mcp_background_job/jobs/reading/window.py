@@ -16,15 +16,17 @@ from mcp_background_job.executors.base import Store
 from mcp_background_job.jobdir.logformat import Stream
 from mcp_background_job.jobs.reading.rows import LogRow, Stretch, stretch_of
 
-#: Bytes that are read at once; a line that is longer has more of them, up to so many, and is then taken as it is.
-_CHUNK = 64 * 1024
+#: Bytes that are read at once, and more with each further read. A line that is longer has more of them, up to so many,
+#: and is then taken as it is.
+_CHUNK = 16 * 1024
+_LARGE_CHUNK = 256 * 1024
 _LONGEST_LINE = 1024 * 1024
 
 #: Characters of a window, so that an answer stays one of some hundred kilobytes, however long its lines are.
 _MAX_CHARACTERS = 200_000
 
 #: Bytes in which it is looked for what may still change.
-_LIVE_READ = 64 * 1024
+_LIVE_READ = 24 * 1024
 
 #: What the newest output may still draw over: with movements upwards the last lines, of so many bytes.
 _DRAWN_OVER = 8 * 1024
@@ -77,14 +79,15 @@ class View:
     deadline: float = field(default=float("inf"))
 
     def forward(self, offset: int, count: int) -> Window:
-        """Return at least so many lines from an offset on, at which a line begins; fewer if there are no more.
+        """Return so many lines from an offset on, at which a line begins; fewer if there are no more.
 
         Call it in a thread.
         """
         rows: list[LogRow] = []
-        position, start, size = offset, None, 0
+        position, start, size, limit = offset, None, 0, _CHUNK
         while True:
-            stretch, cut = self._lines_from(position)
+            stretch, cut = self._lines_from(position, limit)
+            limit = min(2 * limit, _LARGE_CHUNK)
             start = stretch.start if start is None else start
             rows += (taken := self._wanted(stretch.rows(0, cut)))
             size += sum(len(row.text) for row in taken)
@@ -97,28 +100,32 @@ class View:
                 or time.monotonic() > self.deadline
             ):
                 live = min(_live(stretch, cut), position)
-                return Window(rows, start, position, stretch.first, stretch.end, live)
+                return _first(Window(rows, start, position, stretch.first, stretch.end, live), count)
 
     def backward(self, offset: int, count: int) -> Window:
-        """Return at least so many lines that end before an offset; fewer if there are no more. Call it in a thread."""
+        """Return so many lines that end before an offset; fewer if there are no more. Call it in a thread."""
         rows: list[LogRow] = []
-        position, size = offset, 0
+        position, size, limit = offset, 0, _CHUNK
         first, end = self.store.log_extent(self.job_id)
         position = min(position, end)
         while position > first and len(rows) < count and size < _MAX_CHARACTERS:
-            begin, taken = self._lines_before(position, first)
+            begin, taken = self._lines_before(position, first, limit)
+            limit = min(2 * limit, _LARGE_CHUNK)
             taken = self._wanted(taken)
             size += sum(len(row.text) for row in taken)
             rows = [*taken, *rows]
             position = begin
             if time.monotonic() > self.deadline:
                 break
+        if len(rows) > count:
+            rows = rows[-count:]
+            position = rows[0].offset
         return Window(rows, min(position, offset), min(offset, end), first, end)
 
     def around(self, offset: int, count: int) -> Window:
         """Return lines on both sides of an offset, one third of them before it. Call it in a thread."""
         before = self.backward(self._line_start(offset), max(1, count // 3))
-        behind = self.forward(before.next, count - count // 3)
+        behind = self.forward(before.next, count - len(before.rows))
         return Window([*before.rows, *behind.rows], before.start, behind.next, behind.first, behind.end, behind.live)
 
     def newest(self, count: int) -> Window:
@@ -140,9 +147,8 @@ class View:
         wanted = self.wanted
         return rows if wanted is None else [row for row in rows if row.stream is not None and wanted(row.text)]
 
-    def _lines_from(self, offset: int) -> tuple[Stretch, int]:
+    def _lines_from(self, offset: int, limit: int) -> tuple[Stretch, int]:
         """Read whole lines; returns how many of the bytes belong to them. At the end of the log all do."""
-        limit = _CHUNK
         while True:
             stretch = stretch_of(self.store, self.job_id, offset, limit, self.stream)
             if stretch.next >= stretch.end:
@@ -153,9 +159,8 @@ class View:
                 return stretch, len(stretch.data) - incomplete_tail(stretch.data)
             limit *= 4
 
-    def _lines_before(self, offset: int, first: int) -> tuple[int, list[LogRow]]:
+    def _lines_before(self, offset: int, first: int, limit: int) -> tuple[int, list[LogRow]]:
         """Read whole lines that end before an offset; returns where they begin, and them."""
-        limit = _CHUNK
         while True:
             begin = max(first, offset - limit)
             stretch = stretch_of(self.store, self.job_id, begin, offset - begin, self.stream)
@@ -169,6 +174,14 @@ class View:
             if limit >= _LONGEST_LINE or not stretch.data:
                 return begin, stretch.rows(0, len(stretch.data))
             limit *= 4
+
+
+def _first(window: Window, count: int) -> Window:
+    """Return a window without the lines behind the first so many."""
+    if len(window.rows) <= count:
+        return window
+    end = window.rows[count].offset
+    return replace(window, rows=window.rows[:count], next=end, live=min(window.live, end))
 
 
 def _live(stretch: Stretch, cut: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
@@ -129,7 +129,7 @@ class Logs:
         """Return lines of a job's log around a place in it, and where the windows before and behind go on."""
         job = await self._manager.find(request.job_id, caller.looks)
         store = self._manager.places.store_of(job.job_id)
-        reader = Reader(store, request)
+        reader = Reader(store, replace(request, job_id=job.job_id))
 
         def look(view: View) -> tuple[Window, int]:
             at = request.at if request.time is None else store.offset_at(job.job_id, request.time)
@@ -169,7 +169,7 @@ def log_download(manager: JobManager) -> Downloadable[Reading]:
     async def found(caller: Caller, request: Reading) -> Download:
         job = await manager.find(request.job_id, caller.looks)
         store = manager.places.store_of(job.job_id)
-        reader = Reader(store, request)  # of an expression that is none it says so now
+        reader = Reader(store, replace(request, job_id=job.job_id))  # of an expression that is none it says so now
         is_whole = request.stream == "both" and not request.only
         chunks = (lambda: _as_written(store, job.job_id)) if is_whole else (lambda: _as_shown(reader))
         return Download(f"{job.name or job.job_id}.log", "application/octet-stream", chunks)

@@ -149,7 +149,8 @@ class Searching:
         size = 0
         for done, job in enumerate(jobs):
             begin = place.offset if job.job_id == place.job_id else 0
-            if time.monotonic() > deadline or len(hits) >= _MAX_HITS:
+            # Each call searches something, however late it is.
+            if done and (time.monotonic() > deadline or len(hits) >= _MAX_HITS):
                 return done, _Place(place.phase, job.created_at, job.job_id, begin), size
             store = self._manager.places.store_of(job.job_id)
             found = search(store, job.job_id, sought, begin=begin, stream=None, limit=_HITS_OF_JOB, deadline=deadline)

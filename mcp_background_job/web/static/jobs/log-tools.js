@@ -7,7 +7,7 @@ import { say } from "../shared/say.js";
 import { LogView } from "./log-view.js";
 
 const TYPING_MS = 250;
-const MOST_HITS = 5000;
+const MOST_HITS = 2000;
 
 export class LogTools {
   constructor(onMove) {

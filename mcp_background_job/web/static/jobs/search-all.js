@@ -52,9 +52,9 @@ export class SearchAll {
         this.found.push(...hits);
         this.jobs += jobs;
         this.size += size;
-        this.args.cursor = cursor;
+        this.args.cursor = cursor ?? null;
         this.list();
-        if (cursor === null) return this.end("all searched");
+        if (!cursor) return this.end("all searched");
         if (this.found.length >= enough) return this.end("there is more");
       }
     } catch (error) {

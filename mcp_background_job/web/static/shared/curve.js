@@ -50,6 +50,12 @@ function fitted(canvas) {
   return [context, width, height];
 }
 
+// Returns a colour of the page as canvas understands it.
+function ink(canvas, colour) {
+  canvas.style.color = `var(${colour})`;
+  return getComputedStyle(canvas).color;
+}
+
 const repaint = new Set();
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => repaint.forEach((paint) => paint()));
 
@@ -59,7 +65,7 @@ export function spark(colour = "--accent") {
   canvas.draw = (points, top) => {
     const [context, width, height] = fitted(canvas);
     const span = points.length ? [points[0][0], points.at(-1)[0]] : [0, 1];
-    draw(context, points, span, top, width, height, getComputedStyle(canvas).getPropertyValue(colour));
+    draw(context, points, span, top, width, height, ink(canvas, colour));
   };
   return canvas;
 }
@@ -147,21 +153,20 @@ export class Curves {
     if (!this.times?.length || this.element.hidden || !this.element.isConnected) return;
     this.canvas.style.height = `${this.shown.length * HEIGHT}px`;
     const [context, width] = fitted(this.canvas);
-    const style = getComputedStyle(this.element);
     const [from, to] = this.span();
     const ms = this.hovered ?? this.marked ?? to;
     this.shown.forEach((track, row) => {
       const highest = track.points.reduce((most, point) => Math.max(most, point[1] ?? 0), track.least);
       context.save();
       context.translate(0, row * HEIGHT);
-      draw(context, track.points, [from, to], highest, width, HEIGHT - 6, style.getPropertyValue(track.colour));
+      draw(context, track.points, [from, to], highest, width, HEIGHT - 6, ink(this.canvas, track.colour));
       context.restore();
       const value = track.points[nearest(track.points, ms, (point) => point[0])][1];
       text(track.value, value === null ? "" : track.format(value));
     });
     for (const [moment, colour] of [[this.marked, "--ink"], [this.hovered, "--muted"]]) {
       if (moment === null || moment === undefined) continue;
-      context.fillStyle = style.getPropertyValue(colour);
+      context.fillStyle = ink(this.canvas, colour);
       context.fillRect(((moment - from) / Math.max(1, to - from)) * width, 0, 1, this.shown.length * HEIGHT);
     }
     text(this.moment, clock(ms / 1000));
