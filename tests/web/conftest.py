@@ -71,7 +71,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def simulator(cli: CommandLine) -> Generator[Simulator]:
     """A simulated ComfyUI, which a dashboard that is made after it is told of."""
     with Simulator.start("--startup-delay", "0") as one:
-        cli.environment["COMFYUI_URL"] = one.url
+        cli.environment |= {"COMFYUI_URL": one.url, "COMFYUI_OUTPUT_DIR": cli.environment["HOME"]}
         yield one
 
 

@@ -11,6 +11,7 @@ import pytest
 from tests.comfyui_simulator.nodes import graphs
 from tests.comfyui_simulator.process import Simulator
 from tests.web.conftest import Open
+from tests.web.dashboard import Dashboard
 from tests.web.looks import answer, said
 from tests.web.renderer import Renderer
 
@@ -176,3 +177,48 @@ def test_a_failure_shows_its_node_and_traceback(view: Any, open_at: Open, render
     shot("comfyui-failure")
     view.get_by_role("link", name="Back to ComfyUI").click()
     view.get_by_role("region", name="Made").get_by_role("link", name="too large").wait_for()
+
+
+@pytest.mark.carriers("browser")
+def test_what_a_session_has_made_is_shown_alone_and_saved(
+    view: Any, open_at: Open, renderer: Renderer, shot: Shot
+) -> None:
+    renderer.run(graphs.output("one", "cats/one"), "a cat")
+    renderer.do(lambda control: control.comfyui.sessions.new("dogs", "/project"))
+    renderer.run(graphs.files(graphs.output("two", "two"), graphs.output("three", "three")), "a dog")
+    open_at("/comfyui")
+    made = view.get_by_role("region", name="Made")
+    made.get_by_role("link", name="a cat").wait_for()
+    assert made.get_by_role("button", name="Save all on the server").is_hidden()
+    made.get_by_label("Session").select_option("dogs (1)")
+    made.get_by_role("link", name="a cat").wait_for(state="detached")
+    answer(view, made.get_by_role("button", name="Save all on the server"), "Save all on the server")
+    assert said(view, "New files in ")
+    assert said(view, ": 2")
+
+    made.get_by_label("Status").focus()
+    view.page.keyboard.press("End")
+    made.get_by_text("Nothing yet.").wait_for()
+    made.get_by_label("Status").select_option("")
+    made.get_by_role("link", name="a dog").focus()
+    view.page.keyboard.press("Enter")
+    view.get_by_role("heading", name="a dog completed").wait_for()
+    view.wait_for_function("() => [...document.querySelectorAll('figure img')].every((one) => one.naturalWidth > 0)")
+    shot("comfyui-prompt")
+    with view.page.expect_download() as saving:
+        view.get_by_role("button", name="Save: SimOutput (1): two_00001_.png").click()
+    assert saving.value.suggested_filename == "two_00001_.png"
+
+
+@pytest.mark.carriers("browser")
+def test_who_may_only_look_is_offered_nothing_else(
+    view: Any, open_at: Open, dashboard: Dashboard, renderer: Renderer, tmp_path: Path
+) -> None:
+    renderer.submit(graphs.gated(tmp_path / "gate"), "runs")
+    dashboard.stop()
+    looking = Dashboard(dashboard.cli, "--read-only")
+    looking.show(view.page)
+    open_at("/comfyui")
+    view.get_by_role("region", name="Queue").get_by_role("link", name="runs").wait_for()
+    view.locator(".read-only").wait_for()
+    assert view.locator("main").get_by_role("button").count() == 0

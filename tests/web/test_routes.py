@@ -9,7 +9,7 @@ import pytest
 from mcp_background_job.web.files import static_files
 from tests.web.requests import HEADER, ORIGIN, PORT, Browser
 
-ROUTES = ["/", "/enter", "/static/page.js", "/api/call", "/api/download/log", "/nothing"]
+ROUTES = ["/", "/enter", "/static/page.js", "/api/call", "/api/download/log", "/api/picture", "/nothing"]
 
 CALL = {"action": "about"}
 
@@ -51,7 +51,7 @@ async def test_no_route_answers_under_another_name_or_to_another_origin(
 
 @pytest.mark.requirement("page.door")
 async def test_nothing_but_the_static_page_answers_without_the_cookie(browser: Browser) -> None:
-    for path in ("/api/call", "/api/download/log?args={}", "/api/nothing"):
+    for path in ("/api/call", "/api/download/log?args={}", "/api/picture?prompt=p&ref=r", "/api/nothing"):
         for method in ("GET", "POST", "PUT"):
             answer = await browser.client.request(method, path, headers={**HEADER, "origin": ORIGIN}, json=CALL)
             assert (answer.status_code, answer.json()["code"]) == (401, "no_session"), (method, path)

@@ -34,6 +34,10 @@ _VALID_S = 1.0
 _BATCHES = 20
 
 
+#: What is known of a server that the settings do not name.
+_NOTHING: Facts = {"reachable": False, "held": [], "running": [], "pending": [], "batches": []}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Look:
     """Nothing is asked."""
@@ -75,6 +79,8 @@ class Queue:
     def __init__(self, opened: Opened[ComfyUI]) -> None:
         """Takes what returns the thing to work on, made when it is first needed."""
         self._open = opened
+        self._watchers = 0
+        self._listening: asyncio.Task[None] | None = None
         self._events: QueueEvents | None = None
         self._looking: asyncio.Task[Facts] | None = None
         self._began = 0.0
@@ -87,18 +93,27 @@ class Queue:
 
     @contextlib.asynccontextmanager
     async def keep(self, _caller: Caller, _request: Any) -> AsyncGenerator[None]:
-        """Hear of changes of the queue while a page watches."""
+        """Hear of changes of the queue while any page watches."""
+        self._watchers += 1
+        if self._listening is None:
+            self._listening = asyncio.create_task(self._listen(), name="pages hear of ComfyUI's queue")
         try:
-            comfyui = await self._open()
-        except BackgroundJobError:  # the settings name no server: each look says so
             yield
-            return
-        async with comfyui.watching_queue() as events:
-            self._events = events
-            try:
-                yield
-            finally:
-                self._events = None
+        finally:
+            self._watchers -= 1
+            if not self._watchers:
+                listening, self._listening = self._listening, None
+                listening.cancel()
+                await asyncio.wait({listening})
+
+    async def _listen(self) -> None:
+        with contextlib.suppress(BackgroundJobError):  # the settings name no server: each look says so
+            async with (await self._open()).watching_queue() as events:
+                self._events = events
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    self._events = None
 
     async def look(self, _caller: Caller, _request: Look, cursor: Cursor) -> Seen | None:
         """Return server, queue and batches, if they differ from what the cursor has seen."""
@@ -133,7 +148,7 @@ class Queue:
         try:
             comfyui = await self._open()
         except BackgroundJobError as error:
-            return {"reachable": False, "why": "config", "detail": str(error)}
+            return _NOTHING | {"alerts": [str(error)]}
         status = await comfyui.status()
         standing = await comfyui.queue.standing()
         batches = await comfyui.batches.views(limit=_BATCHES)

@@ -15,6 +15,7 @@ from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.meant import Word, Words
 from mcp_background_job.actions.opening import Opened
 from mcp_background_job.actions.page.comfyui import Queue, cursor_of
+from mcp_background_job.actions.page.download import Download, Downloadable
 from mcp_background_job.actions.page.subject import Cursor, Seen
 from mcp_background_job.errors import BackgroundJobError
 
@@ -61,6 +62,25 @@ class Show:
     prompt_id: Word
     ref: str
     small: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Save:
+    """A file of a prompt, by what the page calls it."""
+
+    prompt_id: Word
+    ref: str
+
+
+def file_download(opened: Opened[ComfyUI]) -> Downloadable[Save]:
+    """Return what prompts have made, as downloads: files of any kind, none of which a browser opens by itself."""
+
+    async def found(_caller: Caller, request: Save) -> Download:
+        pictures = (await opened()).pictures
+        file = await pictures.find(request.prompt_id, request.ref)
+        return Download(file.filename, "application/octet-stream", lambda: pictures.content(file))
+
+    return Downloadable("comfyui_file", Save, found)
 
 
 class Pictures:

@@ -71,6 +71,22 @@ class Pictures:
                 return prompt.so_far
         return Made(finished.outputs, finished.shown)
 
+    async def find(self, prompt_id: str, reference: str) -> OutputFile:
+        """Return a file of a prompt by what a page calls it.
+
+        Raises:
+            MissingOutputError: the prompt has made no such file.
+        """
+        made = await self.made_by(prompt_id)
+        file = next((one for one in made.outputs if reference_of(one) == reference), None)
+        if file is None:
+            raise MissingOutputError(f"prompt {prompt_id} has made no file {reference!r:.40}")
+        return file
+
+    def content(self, file: OutputFile) -> AsyncGenerator[bytes]:
+        """Return the content of a file; the first chunk raises as ``open`` does."""
+        return _chunks(self._endpoint, view_path(file))
+
     async def open(self, prompt_id: str, reference: str, *, small: bool) -> Opened:
         """Begin to get a file of a prompt; a small one is a thumbnail of a picture, and the file itself of all else.
 
@@ -78,11 +94,11 @@ class Pictures:
             MissingOutputError: the prompt has made no such file, or the server no longer has it.
             UnreachableError: the server does not send it.
         """
-        made = await self.made_by(prompt_id)
-        file = next((one for one in made.outputs if reference_of(one) == reference), None)
-        if file is None:
-            raise MissingOutputError(f"prompt {prompt_id} has made no file {reference!r:.40}")
-        chunks = _chunks(self._endpoint, file, small=small and file.filename.lower().endswith(_SHRUNK))
+        file = await self.find(prompt_id, reference)
+        is_shrunk = small and file.filename.lower().endswith(_SHRUNK)
+        chunks = (
+            _chunks(self._endpoint, view_path(file, preview=f"webp;{_QUALITY}")) if is_shrunk else self.content(file)
+        )
         try:
             first = await anext(chunks, b"")
         except BaseException:
@@ -117,10 +133,9 @@ async def _with_first(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerat
             yield chunk
 
 
-async def _chunks(endpoint: Endpoint, file: OutputFile, *, small: bool) -> AsyncGenerator[bytes]:
-    """Yield the content of a file. Each chunk is waited for in a thread, and not before it is asked for."""
+async def _chunks(endpoint: Endpoint, path: str) -> AsyncGenerator[bytes]:
+    """Yield what is at a path. Each chunk is waited for in a thread, and not before it is asked for."""
     transfer = Transfer(endpoint)
-    path = view_path(file, preview=f"webp;{_QUALITY}") if small else view_path(file)
     chunks = _copied(transfer, path)
     try:
         while chunk := await in_thread(functools.partial(next, chunks, b""), transfer.abort):

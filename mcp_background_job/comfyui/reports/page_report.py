@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 
 from mcp_background_job.comfyui.batches.batch_view import BatchView
 from mcp_background_job.comfyui.batches.server_queue import PausedQueue
@@ -18,6 +20,7 @@ from mcp_background_job.comfyui.reports.status import Status
 from mcp_background_job.comfyui.sessions.sessions import SessionRow
 from mcp_background_job.comfyui.wire.node_outputs import Made, OutputFile
 from mcp_background_job.comfyui.wire.nodes import Live
+from mcp_background_job.core.comfyui.batch import Counts
 from mcp_background_job.core.comfyui.submission import Submission
 from mcp_background_job.core.text import one_line
 
@@ -36,6 +39,9 @@ _NAME = 200
 #: Prompts that a question names.
 _MAX_STAKES = 5
 
+#: Of the prompts of a batch, beside those that are over.
+_SAID = ("running", "pending", "failed", "canceled")
+
 #: By which a server is told not to send previews, which is what it does by itself.
 _PREVIEWS = "--preview-method"
 
@@ -43,16 +49,12 @@ _PREVIEWS = "--preview-method"
 def of_queue(status: Status, queue: PausedQueue, batches: Sequence[BatchView]) -> Report:
     """Return a server with its queue and its batches."""
     known = report.of_status(status)
-    process = known.get("process")
-    if process and status.process:
-        process["started_at"] = status.process.started_at
-        del process["uptime"]  # it differs at each look, and a page can count itself
-        process.pop("cpu_s", None)
-    said = ("reachable", "why", "detail", "warnings", "version", "vram", "ram", "gpu_memory", "process", "job", "crash")
+    said = ("reachable", "why", "version", "job")
     return {name: known[name] for name in said if name in known} | without_none(
         url=status.url,
-        unfinished=known.get("unfinished_prompts"),
-        previews=_sends_previews(status.stats.argv) if status.stats else None,
+        alerts=_alerts(known),
+        held=_held(known, status),
+        runs_here=status.process is not None,
         paused=queue.is_paused,
         waiting=queue.waiting,
         running=[_queued(prompt) for prompt in status.running],
@@ -60,6 +62,32 @@ def of_queue(status: Status, queue: PausedQueue, batches: Sequence[BatchView]) -
         more_pending=max(0, len(status.pending) - _MAX_PENDING),
         batches=[_batch(view, status) for view in batches],
     )
+
+
+def _alerts(known: Report) -> list[str]:
+    """Return what a person should know of a server, in sentences."""
+    unknown: list[str] = []
+    if not known["reachable"]:
+        open_ones = f"Without an end when it last answered: {len(known.get('unfinished_prompts', []))}."
+        unknown = [known["detail"], f"What it runs is unknown, which does not mean that nothing does. {open_ones}"]
+    return [*unknown, *filter(None, [known.get("crash")]), *known.get("warnings", [])]
+
+
+def _held(known: Report, status: Status) -> list[str]:
+    """Return what a server holds and how it runs, in lines that stay as long as nothing happens."""
+    lines = list(known.get("vram", []))
+    if "ram" in known:
+        lines.append(f"RAM: {known['ram']}")
+    holders = known.get("gpu_memory", [])
+    lines += [holders] if isinstance(holders, str) else holders
+    if process := known.get("process"):
+        assert status.process is not None  # noqa: S101  for the type checker: it was told of
+        since = datetime.fromtimestamp(status.process.started_at).strftime("%Y-%m-%d %H:%M")  # noqa: DTZ006  a person's
+        state = f", {process['state']}" if "state" in process else ""
+        lines.append(f"process {process['pid']} since {since}{state}: {process['started_by']}")
+    if status.stats and not _sends_previews(status.stats.argv):
+        lines.append(f"It sends no previews: start it with {_PREVIEWS} auto")
+    return lines
 
 
 def _sends_previews(argv: Sequence[str]) -> bool:
@@ -97,21 +125,37 @@ def _of_submission(submission: Submission | None) -> Report:
 
 def _batch(view: BatchView, status: Status) -> Report:
     """Return a batch; what of it was sent and waits in ComfyUI's queue runs no more than what was not sent."""
-    batch, counts = view.batch, dict(vars(view.counts))
+    batch, counts = view.batch, view.counts
     waits = sum(_is_of(prompt, batch.batch_id) for prompt in status.pending)
-    counts["pending"] += waits
-    counts["running"] = max(0, counts["running"] - waits)
+    counts = replace(counts, pending=counts.pending + waits, running=max(0, counts.running - waits))
+    several = [f"{getattr(counts, name)} {name}" for name in _SAID if getattr(counts, name)]
     return without_none(
         batch_id=batch.batch_id,
         status=str(view.status),
         note=batch.note or None,
         client=batch.client or None,
-        counts=counts,
+        over=counts.ended,
+        total=counts.total,
+        told=" · ".join([f"{counts.ended} of {counts.total} over", *several]),
+        acts=_acts_on(view, counts),
         created_at=batch.created_at,
-        ended_at=batch.ended_at,
-        is_canceling=(batch.cancel_requested or None) if batch.ended_at is None else None,
+        is_over=batch.ended_at is not None,
         trouble=view.trouble or batch.trouble or None,
     )
+
+
+def _acts_on(view: BatchView, counts: Counts) -> list[str]:
+    """Return what can be done with a batch, in the words of its action."""
+    batch = view.batch
+    goes_on = bool(counts.may_run) and not batch.cancel_requested
+    acts: list[str] = []
+    if goes_on:
+        acts += ["resume" if batch.is_paused else "pause", "cancel"]
+    if counts.running:
+        acts.append("interrupt")
+    if counts.failed and not batch.cancel_requested:
+        acts.append("retry_failed")
+    return acts
 
 
 def _is_of(prompt: Prompt, batch_id: str) -> bool:

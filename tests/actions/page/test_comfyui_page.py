@@ -225,10 +225,10 @@ async def test_a_restart_loses_only_what_was_agreed(pages: Pages, tmp_path: Path
 async def test_a_server_that_does_not_answer_is_not_an_empty_queue(manager: JobManager) -> None:
     with await asyncio.to_thread(Simulator.start, *QUICK) as simulator:
         async with pages_of(manager, simulator) as pages:
-            runs = await pages.control.submit(graphs.sleeping(300))
-            await until_runs(simulator, runs)
+            await until_runs(simulator, await pages.control.submit(graphs.sleeping(300)))
             simulator.stop()
             facts = await pages.facts()
             assert (facts["reachable"], facts["why"]) == (False, "refused")
-            assert facts["unfinished"] == [runs]
+            assert "Without an end when it last answered: 1." in facts["alerts"][1]
+            assert facts["running"] == [], "not that it is known to run nothing"
             assert "detail" in await pages.shown()

@@ -22,7 +22,7 @@ export function gallery() {
   const status = h("select", { id: "status", onchange: chosen("status") }, h("option", { value: "" }, "all"),
     STATUSES.map((one) => h("option", { value: one }, plain(one))));
   const batch = h("p");
-  const save = asks("Save all on the server", { question: () => "Download all of these to the directory for outputs, on the machine of the server?" },
+  const save = asks("Save all on the server", { question: "Download all of these to the directory for outputs, on the machine of the server?" },
     () => saved(filters.batch ? { batch: filters.batch } : { session: filters.session }));
   const detail = h("p", { class: "muted" });
   const cards = h("ul", { class: "cards" });
@@ -70,8 +70,8 @@ async function saved(args) {
   let files = 0;
   for (;;) {
     const facts = await call("comfyui_download", args);
-    files += facts.downloaded ?? 0;
-    if (!facts.left || !facts.downloaded) return `New files in ${facts.directory}: ${files}${facts.failed ? `; failed: ${facts.failed}` : ""}`;
+    files += facts.written;
+    if (!facts.left || !facts.written) return `New files in ${facts.directory}: ${files}${facts.failed ? `; failed: ${facts.failed}` : ""}`;
   }
 }
 

@@ -1,10 +1,11 @@
 // One prompt: all that it made, or the node, exception and traceback that ended it.
 import { call } from "../shared/call.js";
 import { h } from "../shared/dom.js";
+import { download } from "../shared/download.js";
 import { clock, duration } from "../shared/format.js";
 import { href } from "../shared/route.js";
 import { captionOf, picture } from "./picture.js";
-import { badge, muted, titled } from "./words.js";
+import { asks, badge, muted, titled } from "./words.js";
 
 // Shows a prompt in an element.
 export async function prompt(element, id) {
@@ -31,7 +32,7 @@ function all({ status, reason, error, advice, progress, outputs = [], shown = []
     ...[reason, progress].map((one) => one && h("p", {}, one)),
     error && failure(error),
     advice && h("p", { class: "warning" }, advice),
-    h("div", { class: "whole" }, outputs.map((one) => h("figure", {}, picture(id, one, false), h("figcaption", {}, captionOf(one), one.type === "temp" && " (temporary)")))),
+    h("div", { class: "whole" }, outputs.map((one) => figure(id, one))),
     ...shown.map((one) => h("section", { class: "card" }, h("h2", {}, one.name ?? `node ${one.node}`), h("pre", { tabindex: 0 }, one.text),
       one.length > one.text.length && muted(`the first ${one.text.length} of ${one.length} characters`))),
     more && muted(`and ${more} more`),
@@ -43,4 +44,10 @@ function failure({ type, message, name = "A node", kind = "", node_id: node, tra
     h("h2", {}, `${name} failed `, node && muted(`${kind} node ${node}`)),
     h("p", { class: "cause" }, h("strong", {}, type), ": ", message),
     h("pre", { tabindex: 0, "aria-label": "Traceback" }, traceback.join("\n")));
+}
+
+function figure(id, one) {
+  const about = captionOf(one);
+  const save = asks("Save", { about }, () => download("comfyui_file", { prompt_id: id, ref: one.ref }));
+  return h("figure", {}, picture(id, one, false), h("figcaption", { class: "line" }, about, one.type === "temp" && " (temporary)", save));
 }

@@ -28,10 +28,11 @@ export function restart() {
     h("option", { value: "pending" }, "and submit again what waits"),
     h("option", { value: "all" }, "and submit again all, what runs too"),
     h("option", { value: "none" }, "and submit nothing again"));
-  const button = asks("Restart ComfyUI…", { danger: true }, async () => {
+  const button = asks("Restart ComfyUI…", {}, async () => {
     const requeue = again.value;
     const { question, lost } = await call("comfyui_page_stake", { requeue });
     return (await confirmed(question, "Restart")) ? (await call("comfyui_page_restart", { requeue, agreed: lost })).told : "";
   });
+  button.className = "danger";
   return h("p", { class: "buttons acts" }, button, again);
 }

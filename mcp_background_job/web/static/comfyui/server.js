@@ -1,63 +1,51 @@
 // ComfyUI itself: whether it answers or why not, what it holds, and what can be done with all of its queue.
-import { call } from "../shared/call.js";
 import { h } from "../shared/dom.js";
 import { restart } from "./restart.js";
-import { ago, asks, badge, cancelled, muted } from "./words.js";
+import { badge, does, muted } from "./words.js";
+
+// Label, when it is offered, action, arguments, and what is asked before.
+const ACTS = [
+  ["Start ComfyUI", ({ why, runs_here: runs }) => why === "refused" && !runs, "start_comfyui", {}],
+  ["Pause the queue", ({ reachable, paused }) => reachable && !paused, "comfyui_batch", { action: "pause" }],
+  ["Resume the queue", ({ reachable, paused }) => reachable && paused, "comfyui_batch", { action: "resume" }],
+  ["Cancel all pending", waits, "comfyui_cancel_job", { pending_only: true }, "Cancel all that waits, of batches too? What runs goes on."],
+  ["Cancel everything", (facts) => waits(facts) && facts.running.length, "comfyui_cancel_job", { clear_pending: true },
+    "Cancel what runs, and all that waits, of batches too?"],
+  ["Free memory", ({ reachable }) => reachable, "comfyui_free", {}, "Unload all models, and free what ComfyUI holds, once nothing runs?"],
+];
+
+function waits({ reachable, pending, waiting, batches }) {
+  return reachable && (pending.length || waiting || batches.some((one) => !one.is_over));
+}
 
 // Makes what shows the server: an element with take(facts). Buttons stay, whatever changes around them.
 export function server() {
-  let now = {};
-  let before = "";
-  const rest = () => `${now.pending.length + now.more_pending + now.waiting} pending prompts, and what batches have yet to send`;
-  const turn = (action) => async () => (await call("comfyui_batch", { action })).detail;
-  const cancel = (args) => async () => cancelled(await call("comfyui_cancel_job", args));
   const state = h("div");
   const list = h("ul");
   const held = h("details", {}, h("summary", {}, "Memory and process"), list);
-  const start = asks("Start ComfyUI", {}, async () => `ComfyUI: ${(await call("start_comfyui")).status}`);
-  const pause = asks("Pause the queue", {}, turn("pause"));
-  const resume = asks("Resume the queue", {}, turn("resume"));
-  const pending = asks("Cancel all pending", { danger: true, question: () => `Cancel ${rest()}? What runs goes on.` }, cancel({ pending_only: true }));
-  const all = asks("Cancel everything", { danger: true, question: () => `Cancel what runs, ${rest()}?` }, cancel({ clear_pending: true }));
-  const free = asks("Free memory", { question: () => "Unload all models, and free what ComfyUI holds, once nothing runs?" },
-    async () => (await call("comfyui_free")).detail);
+  const buttons = ACTS.map(([label, , action, args, question]) => does(label, { question }, action, args));
   const again = h("details", {}, h("summary", {}, "Restart"), restart());
-  const element = h("section", { "aria-label": "Server" }, state, held, h("p", { class: "buttons acts" }, start, pause, resume, pending, all, free), again);
+  const element = h("section", { "aria-label": "Server" }, state, held, h("p", { class: "buttons acts" }, buttons), again);
+  let before = "";
   element.take = (facts) => {
-    now = facts;
-    const { reachable: up, why, process, paused, waiting, running, pending: queued, batches } = facts;
-    const waits = up && (queued.length || waiting || batches.some((one) => !one.ended_at));
-    start.hidden = up || why !== "refused" || process;
-    pause.hidden = !up || paused;
-    resume.hidden = !up || !paused;
-    pending.hidden = !waits;
-    all.hidden = !waits || !running.length;
-    free.hidden = !up;
-    again.hidden = !process;
-    again.open ||= !up;
-    held.hidden = !process && !up;
+    ACTS.forEach(([, when], at) => (buttons[at].hidden = !when(facts)));
+    again.hidden = !facts.runs_here;
+    again.open ||= !facts.reachable;
+    held.hidden = !facts.held.length;
     const told = JSON.stringify({ ...facts, running: 0, pending: 0, batches: 0 });
     if (told === before) return;
     before = told;
     state.replaceChildren(...stateOf(facts).filter(Boolean));
-    list.replaceChildren(...heldBy(facts));
+    list.replaceChildren(...facts.held.map((one) => h("li", {}, one)));
   };
   return element;
 }
 
-function stateOf({ reachable: up, url = "", detail, version, paused, warnings = [], crash, unfinished = [], job, process }) {
-  const alerts = [!up && detail, crash, ...warnings].filter(Boolean);
+function stateOf({ reachable: up, url = "", version, paused, alerts, job, runs_here: runs }) {
   return [
     h("p", {}, badge(up ? "completed" : "unreachable", up ? "reachable" : "unreachable"), " ", h("span", { class: "code" }, url),
       version && ` version ${version} `, paused && badge("paused", "queue paused")),
     ...alerts.map((one) => h("p", { class: "warning", role: "alert" }, one)),
-    !up && h("p", {}, `What it runs is unknown, which does not mean that nothing does. Without an end when it last answered: ${unfinished.length}.`),
-    job && !process && h("p", {}, muted(job)),
+    job && !runs && h("p", {}, muted(job)),
   ];
-}
-
-function heldBy({ ram, vram = [], process, gpu_memory: gpu = [], previews }) {
-  const lines = [...vram, ram && `RAM: ${ram}`, ...[gpu].flat(), previews === false && "It sends no previews: start it with --preview-method auto"];
-  const shown = lines.filter(Boolean).map((one) => h("li", {}, one));
-  return process ? [...shown, h("li", {}, `process ${process.pid}: ${process.started_by}; `, ago(process.started_at), process.state && `; ${process.state}`)] : shown;
 }

@@ -1,18 +1,19 @@
 // Words and small parts that all of the page uses.
+import { call } from "../shared/call.js";
 import { confirmed } from "../shared/confirm.js";
 import { h } from "../shared/dom.js";
 import { age, clock } from "../shared/format.js";
 import { say } from "../shared/say.js";
 
-// A button that asks for an action when it is pressed, after a question if there is one, and tells what came of it.
+// A button that does something when it is pressed, after a question if there is one, and tells what came of it.
 // It stays in reach of the keyboard meanwhile, and a second press does nothing.
-export function asks(label, { question, verb = label, danger = false, about = "" }, act) {
-  const button = h("button", { type: "button", class: danger && "danger", "aria-label": about && `${label}: ${about}` }, label);
+export function asks(label, { question, verb = label, about = "" }, act) {
+  const button = h("button", { type: "button", class: question && "danger", "aria-label": about && `${label}: ${about}` }, label);
   button.onclick = async () => {
-    if (button.ariaBusy || (question && !(await confirmed(question(), verb)))) return;
+    if (button.ariaBusy || (question && !(await confirmed(question, verb)))) return;
     button.ariaBusy = "true";
     try {
-      say(await act());
+      say((await act()) ?? "");
     } catch (error) {
       say(error.message);
     }
@@ -21,21 +22,28 @@ export function asks(label, { question, verb = label, danger = false, about = ""
   return button;
 }
 
-// Returns what a cancel came to.
-export function cancelled({ status, detail, dropped_pending: dropped, canceled_unsent: unsent, not_dropped: kept }) {
-  return [
-    plain(status), detail, dropped && `taken out of the queue: ${dropped.length}`, unsent && `never sent: ${unsent}`,
-    kept && `not taken out: ${kept.join(", ")}`,
-  ].filter(Boolean).join("; ");
+// The same, where an action is all that is done; onFacts is given what it tells.
+export function does(label, how, action, args, onFacts = () => {}) {
+  return asks(label, how, async () => {
+    const facts = await call(action, args);
+    onFacts(facts);
+    return [how.about, outcome(facts)].filter(Boolean).join(": ");
+  });
+}
+
+function outcome({ status, detail, cancel_summary: end, dropped_pending: dropped, canceled_unsent: unsent, not_dropped: kept }) {
+  if (end) return `${plain(end.mode)}: ${end.canceled_pending} pending canceled`;
+  const counts = [dropped && `taken out of the queue: ${dropped.length}`, unsent && `never sent: ${unsent}`, kept && `not taken out: ${kept.join(", ")}`];
+  return [plain(status), detail, ...counts].filter(Boolean).join("; ");
 }
 
 export function plain(word) {
   return word.replaceAll("_", " ");
 }
 
-// What people call a prompt: its note, or the begin of its id.
-export function titled({ note, prompt_id: id }) {
-  return note || id.slice(0, 8);
+// What people call a prompt: its note, or the begin of its id; in a batch all have one note.
+export function titled({ note, prompt_id: id, place }) {
+  return (note || id.slice(0, 8)) + (place === undefined ? "" : `, no. ${place + 1}`);
 }
 
 export function muted(...children) {
