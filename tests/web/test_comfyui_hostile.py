@@ -12,12 +12,15 @@ from tests.comfyui.lifecycle.lifecycle_support import Control
 from tests.comfyui.talk import submit
 from tests.comfyui_simulator.nodes import graphs
 from tests.comfyui_simulator.process import Simulator
-from tests.web.conftest import Open
+from tests.web.conftest import Complaints, Open
 from tests.web.renderer import Renderer, hostile
 
 pytestmark = pytest.mark.browser
 
 Shot = Callable[[str], None]
+
+#: Names are printable.
+SESSION = '"><img src=x onerror="alert(1)"><script>alert(1)</script>'
 
 
 @pytest.fixture(autouse=True)
@@ -29,12 +32,13 @@ def simulator(cli: CommandLine) -> Generator[Simulator]:
 
 
 async def _name_session(control: Control) -> None:
-    await control.comfyui.sessions.new(hostile("session"), "/project")
+    await control.comfyui.sessions.new(SESSION, "/project")
 
 
-def test_no_text_of_anybody_is_taken_for_more_than_a_text(
-    view: Any, open_at: Open, renderer: Renderer, simulator: Simulator, shot: Shot
+def test_no_text_of_anybody_is_taken_for_more_than_a_text(  # noqa: PLR0917  fixtures
+    view: Any, open_at: Open, complaints: Complaints, renderer: Renderer, simulator: Simulator, shot: Shot
 ) -> None:
+    complaints.expect("415")  # the file is no picture, whatever its name
     opened: list[str] = []
     view.page.on("dialog", lambda dialog: (opened.append(dialog.message), dialog.dismiss()))
     titled = {"_meta": {"title": hostile("node")}}
@@ -53,9 +57,11 @@ def test_no_text_of_anybody_is_taken_for_more_than_a_text(
     queue.get_by_role("link", name=hostile("waits"), exact=True).wait_for()
     queue.get_by_role("link", name=hostile("batch"), exact=True).first.wait_for()
     made.get_by_role("link", name=hostile("made"), exact=True).wait_for()
-    made.get_by_text("<img src=x onerror=alert(1)>.png").first.wait_for(state="attached")
+    assert (
+        made.locator(".thumbs a").get_attribute("title") == f"{hostile('node')} (9): <img src=x onerror=alert(1)>.png"
+    )
     made.get_by_text(hostile("shown")).wait_for()
-    assert made.locator("option", has_text=hostile("session")).count() == 1
+    assert made.locator("option", has_text=SESSION).count() == 1
     shot("comfyui-hostile")
 
     made.get_by_role("link", name=hostile("failed"), exact=True).click()
