@@ -28,7 +28,7 @@ export function gallery() {
   const cards = h("ul", { class: "cards" });
   const more = h("button", { type: "button", onclick: () => look((limit += PAGE)) }, "Show more");
   const element = h("section", { "aria-label": "Made" }, h("h2", {}, "Made"),
-    h("div", { class: "line" }, h("label", { for: "session" }, "Session"), session, h("label", { for: "status" }, "Status"), status, h("span", { class: "acts" }, save)),
+    h("div", { class: "entry" }, h("label", { for: "session" }, "Session"), session, h("label", { for: "status" }, "Status"), status, h("span", { class: "acts" }, save)),
     batch, detail, cards, more);
   const take = ({ prompts, sessions, more: left, detail: told }) => {
     choose(session, sessions, filters.session ?? "");
@@ -79,7 +79,7 @@ function card(prompt) {
   const { prompt_id: id, status, cause, outputs = [], shown = [], duration_s: took, ended_at: at } = prompt;
   const left = outputs.length - THUMBNAILS;
   return h("li", { class: "card" },
-    h("div", { class: "line" }, badge(status), h("a", { href: href("comfyui", id), title: id }, titled(prompt)), ago(at), took && muted(`took ${duration(took)}`)),
+    h("div", { class: "entry" }, badge(status), h("a", { href: href("comfyui", id), title: id }, titled(prompt)), ago(at), took && muted(`took ${duration(took)}`)),
     h("ul", { class: "thumbs" }, outputs.slice(0, THUMBNAILS).map((one) => thumb(id, one))),
     left > 0 && muted(`and ${left} more`),
     shown.slice(0, 1).map((one) => h("p", { class: "shown" }, muted(one.name ?? one.node), " ", one.text.slice(0, 200))),

@@ -53,7 +53,7 @@ export function live(prompt) {
 }
 
 function nodeRow({ id, name = `node ${id}`, kind }) {
-  const row = h("li", { class: "line" }, h("span", { class: "name", title: kind && `${kind}, node ${id}` }, name));
+  const row = h("li", { class: "entry" }, h("span", { class: "title", title: kind && `${kind}, node ${id}` }, name));
   row.bar = h("progress", { "aria-label": `Steps of ${name}` });
   row.state = muted();
   row.append(row.bar, row.state);

@@ -49,5 +49,5 @@ function failure({ type, message, name = "A node", kind = "", node_id: node, tra
 function figure(id, one) {
   const about = captionOf(one);
   const save = asks("Save", { about }, () => download("comfyui_file", { prompt_id: id, ref: one.ref }));
-  return h("figure", {}, picture(id, one, false), h("figcaption", { class: "line" }, about, one.type === "temp" && " (temporary)", save));
+  return h("figure", {}, picture(id, one, false), h("figcaption", { class: "entry" }, about, one.type === "temp" && " (temporary)", save));
 }

@@ -40,7 +40,7 @@ export function queue(wedged) {
 
 function group({ batch }, wedged) {
   const head = batch && batchHead(batch);
-  const rows = h("ul", { class: "rows" });
+  const rows = h("ul", { class: "queued" });
   const element = h("article", { class: "card", "aria-label": batch ? `Batch ${batch.note ?? batch.batch_id}` : "Single prompts" }, head, rows);
   element.take = (now) => {
     head?.take(now.batch);
@@ -65,7 +65,7 @@ function row(prompt, wedged) {
 }
 
 function line(state, link, at, client, buttons) {
-  return h("div", { class: "line" }, state, link, ago(at), muted(`by ${client}`), h("span", { class: "buttons acts" }, buttons));
+  return h("div", { class: "entry" }, state, link, ago(at), muted(`by ${client}`), h("span", { class: "buttons acts" }, buttons));
 }
 
 // Shows a batch: what it is, how far, and what can be done with it.
