@@ -36,7 +36,7 @@ _DIRENT = struct.Struct("<QQII")
 _ROOT = 1
 _MAX_WRITE = 128 * 1024
 _MOUNT_OPTIONS = "fd={},rootmode=40000,user_id=0,group_id=0,allow_other"
-_NOTIFY_ABSENT = 3  # FUSE_NOTIFY_INVAL_ENTRY
+_NOTIFY_CHANGED, _NOTIFY_ABSENT = 2, 3  # FUSE_NOTIFY_INVAL_INODE, FUSE_NOTIFY_INVAL_ENTRY
 
 # FATTR_… of <linux/fuse.h>
 _MODE, _UID, _GID, _SIZE, _ATIME, _MTIME = (1 << bit for bit in range(6))
@@ -222,6 +222,8 @@ class BadFileSystem:
 
     def _open(self, node: int, body: bytes) -> bytes:
         (flags,) = struct.unpack_from("<I", body)
+        # Whoever opens a file sees what was written before, as by all clients of NFS: its size is asked for anew.
+        self._send(_NOTIFY_CHANGED, 0, struct.pack("<Qqq", node, -1, 0))
         return _OPEN_OUT.pack(os.open(self._paths[node], _usable(flags)), 0, 0)
 
     def _create(self, node: int, body: bytes) -> bytes:
