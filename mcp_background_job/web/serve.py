@@ -29,6 +29,9 @@ PORT = 7420
 #: Python grants it. An answer takes several turns.
 _SWITCH_S = 0.0005
 
+#: Whoever listens on this machine takes a connection at once.
+_ANSWER_S = 5.0
+
 #: A browser keeps its connections open; nothing is being done for them by then.
 _CLOSE_S = 1
 
@@ -57,8 +60,19 @@ def serve_page(settings: Settings, port: int | None, *, read_only: bool, tell: C
 
 
 def another_link(settings: Settings, port: int | None) -> str:
-    """Return a link to a page that another process serves over the same state directory; see ``serve_page``."""
+    """Return a link to a page that another process serves over the same state directory; see ``serve_page``.
+
+    Raises:
+        InvalidRequestError: nobody listens at the port.
+        StateDirError: this is not the directory of anybody who serves.
+    """
     reached = port or PORT
+    try:
+        socket.create_connection((_HOST, reached), _ANSWER_S).close()
+    except OSError as error:
+        raise InvalidRequestError(
+            f"--port {reached}: nothing is served there ({error}): leave --link out to serve the page"
+        ) from error
     return link_of(reached, Sessions(secret_of(settings), reached).new_code())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 import sys
 
@@ -47,7 +48,10 @@ def test_a_command_for_jobs_loads_nothing_heavy(cli: CommandLine, command: str) 
 
 
 def test_the_page_is_served_without_what_serves_mcp(cli: CommandLine) -> None:
-    loaded = loaded_by(cli, "dashboard", "--link", "--no-open")
+    cli.start("--", "true")
+    with socket.create_server(("127.0.0.1", 0)) as served:
+        port = str(served.getsockname()[1])
+        loaded = loaded_by(cli, "dashboard", "--link", "--no-open", "--port", port)
 
     assert "uvicorn" in loaded
     assert not loaded & {"fastmcp", "mcp"}
