@@ -80,6 +80,7 @@ def _clusters(settings: Settings, state: StateDir) -> list[Place]:
         place = SlurmPlace.of(
             root,
             dict(os.environ),
+            home=state,
             options=settings.slurm_options,
             python=settings.slurm_python,
             poll_s=settings.slurm_poll_s,

@@ -214,7 +214,10 @@ class Places:
             RunnerSilentError: it cannot be stopped from here.
             EngineUnreachableError: what could stop it does not answer.
         """
-        return await (await self._of(job_id)).cancel(job_id, request)
+        cancelled = await (await self._of(job_id)).cancel(job_id, request)
+        for place in self._others:  # what was asked for within it there ends with it
+            await place.tend()
+        return cancelled
 
     async def care(self, job_id: str) -> None:
         """See to a job whose runner died."""

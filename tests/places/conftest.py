@@ -15,9 +15,12 @@ from mcp_background_job.executors.local.place import LocalPlace
 from mcp_background_job.executors.slurm.place import SlurmPlace
 from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, JOB_ID_VARIABLE, StateDir
 from mcp_background_job.jobdir.records import Spec
-from tests.cluster.conftest import cluster  # noqa: F401  a fixture
+from tests.cluster.conftest import cluster
 from tests.cluster.slurm import Slurm
 from tests.places.memory import OBEYS, MemoryPlace
+
+#: A fixture of another folder.
+__all__ = ["cluster"]
 
 _NUMBERS = itertools.count(100)
 

@@ -71,6 +71,10 @@ class FakeSlurm(Commands):
         if line and not self.is_deaf and (line.state == "PENDING" or not only_pending):
             self.say(native_id, "CANCELLED")
 
+    def nodes(self, fields: Sequence[str]) -> list[list[str]]:
+        self._ask("sinfo")
+        return [["n1", "main*", "idle", "0/8/0/8", "gpu:1", "gpu:0"]] if fields else []
+
     def kill_wait_s(self) -> float | None:
         return 7.0
 

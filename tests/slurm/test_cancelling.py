@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.errors import EngineUnreachableError, RunnerSilentError
 from mcp_background_job.executors.slurm import cancelling
+from mcp_background_job.executors.slurm.options import Options
 from mcp_background_job.executors.slurm.place import SlurmPlace
+from mcp_background_job.executors.slurm.submitting import Site
 from mcp_background_job.jobdir.control import NoRunnerError
-from mcp_background_job.jobdir.records import StopRequest
+from mcp_background_job.jobdir.layout import StateDir
+from mcp_background_job.jobdir.records import Spec, StopRequest
 from tests.slurm.conftest import SpecOf
 from tests.slurm.fake import FakeSlurm, claimed, ended, runs
 from tests.slurm.test_submitting import seen, tended
@@ -134,3 +141,30 @@ async def test_what_is_over_is_not_cancelled(place: SlurmPlace, spec_of: SpecOf,
     assert not (await place.cancel(spec.job_id, a_stop())).was_live
     assert not (await place.cancel("jnobody", a_stop())).was_live
     assert not [asked for asked in slurm.asked if asked.startswith("scancel")]
+
+
+async def test_a_job_ends_with_the_job_of_this_machine_that_it_was_asked_for_within(
+    slurm: FakeSlurm, root: StateDir, tmp_path: Path
+) -> None:
+    home = StateDir(str(tmp_path / "home"))
+    parent = home.job("jparent")
+    os.makedirs(parent.path)
+    place = SlurmPlace(root, slurm, Site(Options(), "python3"), home=home)
+    assert place.store.claim("jchild")
+    asked: dict[str, Any] = {"env": {}, "created_at": 1.0, "cookie": "", "max_output": 1, "max_jobs": 1}
+    spec = Spec(job_id="jchild", command="true", argv=["true"], cwd="/", ancestors=["jparent"], on="slurm", **asked)
+    await place.launch(spec, wait_for_report=True)
+    await place.tend()
+    await place.finish()
+    assert place.look(["jchild"])["jchild"].state is State.QUEUED
+    ended(parent, "killed", signal="SIGTERM")
+    await place.tend()
+    await place.finish()
+    end = place.look(["jchild"])["jchild"].exit
+    assert end is not None
+    assert (end.outcome, "ended with job jparent" in end.reason) == (Outcome.KILLED, True)
+    late = dataclasses.replace(spec, job_id="jlate")
+    assert place.store.claim("jlate")
+    await place.launch(late, wait_for_report=True)
+    assert place.look(["jlate"])["jlate"].outcome is Outcome.KILLED
+    place.close()

@@ -118,11 +118,10 @@ def test_a_silent_controller_is_said_to_be_one(
         lambda: commands.look_up("1"),
         lambda: commands.cancel("1"),
         lambda: commands.nodes(["NodeList"]),
-        commands.settings,
+        commands.kill_wait_s,
     ):
         with pytest.raises(EngineUnreachableError):
             ask()
-    assert commands.kill_wait_s() is None
 
 
 def test_a_machine_without_slurm_is_said_to_be_one() -> None:
@@ -134,6 +133,11 @@ def test_a_cancel_of_what_is_over_is_no_error(program: Program, commands: Comman
     program("scancel", f"echo \"$@\" > {tmp_path}/said; echo 'scancel: error: Invalid job id specified' >&2; exit 1")
     commands.cancel("812", only_pending=True)
     assert (tmp_path / "said").read_text() == "--state=PENDING 812\n"
+
+
+def test_a_site_that_keeps_its_settings_to_itself_takes_jobs(program: Program, commands: Commands) -> None:
+    program("scontrol", "echo 'scontrol: error: not for you' >&2; exit 1")
+    assert commands.kill_wait_s() is None
 
 
 def test_the_settings_and_nodes_of_a_cluster_are_read(program: Program, commands: Commands) -> None:

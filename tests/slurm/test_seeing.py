@@ -92,6 +92,8 @@ async def test_a_controller_that_is_silent_ends_nothing_and_is_said_to_be_silent
     now = seen(place, spec)
     assert (now.state, now.stale_since is None) == (State.RUNNING, False)
     slurm.is_silent = False
+    seen(place, spec)  # which asks, and does not wait for whom it knows to be silent
+    place._watcher.ask().join()
     assert seen(place, spec).stale_since is None
 
 

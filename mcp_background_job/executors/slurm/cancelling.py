@@ -64,7 +64,7 @@ class Cancelling:
                 return Cancelled(was_live=False)
             claim = await lanes.look(native.claim_of, self._store.job(job_id))
             if claim is None:
-                if await lanes.write(self._withdraw, job_id, request):
+                if await lanes.lasting(self._withdraw, job_id, request):
                     return Cancelled(was_live=True)
                 continue  # a runner has just taken it
             try:

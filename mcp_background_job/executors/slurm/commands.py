@@ -74,6 +74,11 @@ class _Answer:
     err: str
 
     @property
+    def is_silence(self) -> bool:
+        """Whether nobody has answered."""
+        return self.code != 0 and any(part in self.err.lower() for part in (*_NOT_TOLD, *_UNSURE))
+
+    @property
     def words(self) -> str:
         """What Slurm complains of, without the names of its programs."""
         lines = [
@@ -141,7 +146,7 @@ class Commands:
         """
         pending = ["--state=PENDING"] if only_pending else []
         answer = self._run_to_know(["scancel", *pending, native_id], CANCEL_S)
-        if answer.code and any(words in answer.err.lower() for words in (*_NOT_TOLD, *_UNSURE)):
+        if answer.is_silence:
             raise EngineUnreachableError(f"Slurm does not take the request to end its job {native_id}: {answer.words}")
 
     def nodes(self, fields: Sequence[str]) -> list[list[str]]:
@@ -166,18 +171,20 @@ class Commands:
             EngineUnreachableError: nobody knows.
         """
         answer = self._run_to_know(["scontrol", "show", "config"], QUEUE_S)
-        if answer.code:
-            raise EngineUnreachableError(f"Slurm does not say how it is set up: {answer.words}")
+        if answer.is_silence:
+            raise EngineUnreachableError(f"Slurm does not answer: {answer.words}")
+        # A site may keep this to itself.
         pairs = (line.partition("=") for line in answer.out.splitlines())
         return {name.strip(): value.strip() for name, equals, value in pairs if equals}
 
     def kill_wait_s(self) -> float | None:
-        """Return the seconds between Slurm's SIGTERM and its SIGKILL, ``None`` if nobody knows; asked for once."""
+        """Return the seconds between Slurm's SIGTERM and its SIGKILL, ``None`` if nobody knows; asked for once.
+
+        Raises:
+            EngineUnreachableError: Slurm does not answer.
+        """
         if self._kill_wait is None:
-            try:
-                self._kill_wait = self.settings().get("KillWait", "")
-            except EngineUnreachableError:
-                return None
+            self._kill_wait = self.settings().get("KillWait", "")
         number = self._kill_wait.partition(" ")[0]
         return float(number) if number.isdecimal() else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 
 from mcp_background_job.executors.slurm.store import SlurmStore
 from mcp_background_job.jobdir import at_end, records
@@ -21,7 +22,7 @@ def end(store: SlurmStore, job_id: str, record: Exit) -> bool:
     """
     job = store.job(job_id)
     records.clear_the_way(job.exit)
-    ours = f"{job.exit}.{os.getpid()}.ours"
+    ours = f"{job.exit}.{os.getpid()}.{threading.get_ident()}"
     records.write(ours, records.encode(record), durable=True)
     try:
         os.link(ours, job.exit)

@@ -18,7 +18,7 @@ _FIELDS = ("NodeList", "Partition", "StateLong", "CPUsState", "Gres", "GresUsed"
 _NOT_UP = ("down", "drain", "fail", "error", "unknown", "future", "reserved", "perfctrs", "power", "maint", "inval")
 
 #: ``gpu:2``, ``gpu:a100:4(S:0-1)``, ``gpu:a100:1(IDX:0)``
-_GPUS = re.compile(r"\bgpu(?::[A-Za-z][^:,()]*)?:(\d+)")
+_GPUS = re.compile(r"(?:^|,)gpu(?::[A-Za-z][^:,()]*)?:(\d+)")
 
 _NO_CGROUPS = (
     "Slurm keeps track of processes by {kind}: if a runner is killed on its node, what its job started lives on there; "

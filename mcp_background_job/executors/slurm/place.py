@@ -7,18 +7,19 @@ what Slurm said last.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Collection, Coroutine
 from functools import cached_property
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from mcp_background_job.core.states import State
-from mcp_background_job.errors import EngineUnreachableError
+from mcp_background_job.errors import BackgroundJobError, EngineUnreachableError
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.background import Background
 from mcp_background_job.executors.base import Cancelled, Submitted
 from mcp_background_job.executors.slurm import late, native, states
 from mcp_background_job.executors.slurm.commands import Commands, Control
 from mcp_background_job.executors.slurm.ending import end
+from mcp_background_job.executors.slurm.kin import Kin
 from mcp_background_job.executors.slurm.options import read
 from mcp_background_job.executors.slurm.seeing import Seeing
 from mcp_background_job.executors.slurm.store import SlurmStore
@@ -46,13 +47,16 @@ class SlurmPlace:
 
     name = "slurm"
 
-    def __init__(self, root: StateDir, commands: Commands, site: Site, *, poll_s: float = POLL_S) -> None:
-        """Names the directory that all nodes share; ``store.prepare`` makes it."""
+    def __init__(
+        self, root: StateDir, commands: Commands, site: Site, *, home: StateDir | None = None, poll_s: float = POLL_S
+    ) -> None:
+        """Names the directory that all nodes share, and that in which jobs of this machine are, if that is known."""
         self._commands = commands
         self._watcher = Watcher(root.path, commands, poll_s=poll_s)
         self.store = SlurmStore(root)
         self._seeing = Seeing(self.store, self._watcher, commands.cluster)
         self.store.changed_elsewhere_at = self._seeing.changed_at
+        self._kin = Kin(self.store, home or root)
         self._background = Background()
         self._submitting = Submitting(self.store, commands, self._watcher, self._background, site)
         self._cared_for: set[str] = set()
@@ -76,6 +80,7 @@ class SlurmPlace:
         root: str,
         environment: dict[str, str],
         *,
+        home: StateDir | None = None,
         options: str = "",
         python: str = "python3",
         poll_s: float = POLL_S,
@@ -86,6 +91,7 @@ class SlurmPlace:
         Args:
             root: the directory that all nodes share.
             environment: ours, which says where the cluster is.
+            home: the state directory in which ancestors of jobs may be.
             options: what is asked of Slurm for each job.
             python: of the nodes.
             poll_s: seconds between two questions to Slurm for which users are the cause, at least.
@@ -95,7 +101,7 @@ class SlurmPlace:
             InvalidRequestError: the options cannot be asked for.
         """
         site = Site(read(options), python)
-        return cls(StateDir(root), Commands(environment, control=control), site, poll_s=poll_s)
+        return cls(StateDir(root), Commands(environment, control=control), site, home=home, poll_s=poll_s)
 
     def check(self, asked: str) -> None:
         """Check what is asked of Slurm for a job."""
@@ -103,7 +109,11 @@ class SlurmPlace:
 
     async def launch(self, spec: Spec, *, wait_for_report: bool) -> Submitted:
         """Record the job, then submit it."""
-        return await self._submitting.launch(spec, wait_for_report=wait_for_report)
+        submitted = await self._submitting.launch(spec, wait_for_report=wait_for_report)
+        # On record first and looked for afterwards: see ``jobdir.ancestry``.
+        if spec.ancestors and (stop := await lanes.look(self._kin.stop_of, spec)):
+            await self.cancel(spec.job_id, stop)
+        return submitted
 
     def look(self, job_ids: Collection[str]) -> dict[str, Observation]:
         """Read the jobs' files, and what Slurm said last, which is asked again if that was long ago."""
@@ -156,17 +166,22 @@ class SlurmPlace:
 
     def care_later(self, job_id: str) -> None:
         """The same, without waiting for it."""
+        self._once(job_id, self.care(job_id))
+
+    def _once(self, job_id: str, work: Coroutine[Any, Any, None]) -> None:
+        """Have something done for a job that nobody waits for, unless something is being done already."""
         if job_id in self._cared_for:
+            work.close()
             return
         self._cared_for.add(job_id)
 
-        async def care() -> None:
+        async def to_the_end() -> None:
             try:
-                await self.care(job_id)
+                await work
             finally:
                 self._cared_for.discard(job_id)
 
-        self._background.go_on(care())
+        self._background.go_on(to_the_end())
 
     async def tend(self) -> None:
         """Confirm or repeat submissions, ask Slurm when it is time for it, and record what it says has ended."""
@@ -176,9 +191,15 @@ class SlurmPlace:
         picture = self._watcher.picture
         if picture.answered_at != self._tended_at:
             self._tended_at = picture.answered_at
-            await lanes.write(self._tidy)
+            await lanes.lasting(self._tidy)
         for job_id in await lanes.look(self._over):
             self.care_later(job_id)
+        for job_id, stop in (await lanes.look(self._kin.bereaved)).items():
+            self._once(job_id, self._end_with_ancestor(job_id, stop))
+
+    async def _end_with_ancestor(self, job_id: str, stop: StopRequest) -> None:
+        with contextlib.suppress(BackgroundJobError):  # whoever tends next tries again
+            await self.cancel(job_id, stop)
 
     def _over(self) -> list[str]:
         """Return the open jobs that Slurm says are over, or does not know."""

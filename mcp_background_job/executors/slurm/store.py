@@ -31,12 +31,29 @@ class SlurmStore(DirectoryStore):
         self._submitting = os.path.join(state.path, "submitting")
 
     def prepare(self) -> None:
-        """Make the root, too."""
+        """Check the root if there is one; without it everything else works, and the first job makes it."""
+        if os.path.isdir(self.state.path):
+            self._make()
+
+    def _make(self) -> None:
         super().prepare()
         try:
             os.makedirs(self._submitting, mode=0o700, exist_ok=True)
         except OSError as error:
             raise StateDirError(f"{self._submitting} cannot be made: {error.strerror}") from error
+
+    def claim(self, job_id: str) -> bool:
+        """Take a job id, and make the root if this is the first."""
+        self._make()
+        return super().claim(job_id)
+
+    def health(self) -> str | None:
+        """Return what is wrong with the root, if there is one."""
+        return super().health() if os.path.isdir(self.state.path) else None
+
+    def jobs_changed_at(self) -> int:
+        """Return the time stamp of the directory of jobs, 0 as long as there never was one."""
+        return super().jobs_changed_at() if os.path.isdir(self.state.path) else 0
 
     def changed_at(self, job_id: str) -> int | None:
         """Return the time stamp of a job's directory, or of the last news of it if that is later."""
@@ -94,8 +111,11 @@ class SlurmStore(DirectoryStore):
 
     def has_marks(self) -> bool:
         """Tell whether any job waits for its turn, or may; cheaper than to list them."""
-        with os.scandir(self.state.queue) as entries:
-            return next(entries, None) is not None
+        try:
+            with os.scandir(self.state.queue) as entries:
+                return next(entries, None) is not None
+        except FileNotFoundError:
+            return False
 
     def has_its_turn(self, job_id: str) -> None:
         """Take off the marks that a job waits."""

@@ -45,7 +45,7 @@ node=${{SLURMD_NODENAME:-$(uname -n)}}
   say "{root} is not there on node $node: set MCP_BG_SLURM_DIR to a directory that all nodes share" 126
 command -v {python} >/dev/null ||
   say "node $node has no {python_told}: set MCP_BG_SLURM_PYTHON to a Python of at least 3.9 that all nodes have" 127
-MCP_BG_ENDS_AT=$(squeue -h -j "$SLURM_JOB_ID" -o %e 2>/dev/null)
+MCP_BG_ENDS_AT=${{SLURM_JOB_END_TIME:-$(squeue -h -j "$SLURM_JOB_ID" -o %e 2>/dev/null)}}
 export MCP_BG_ENDS_AT{kill_wait}
 exec {python} -I -S {runner} {job}{tcp}
 """
@@ -125,12 +125,15 @@ class Submitting:
 
     def _submitted(self, spec: Spec) -> None:
         job = self._store.job(spec.job_id)
+        script = self._script(
+            job
+        )  # first: it may take a question to Slurm, and who is silent then is not told the rest
         arguments = [
             *self._arguments(spec, job),
             *self._dependencies(spec),
             *self.asked(_words(spec)).arguments(spec.timeout_s),
         ]
-        self._confirm(spec.job_id, self._commands.submit(arguments, self._script(job)))
+        self._confirm(spec.job_id, self._commands.submit(arguments, script))
         self._watcher.hurry()
 
     def _arguments(self, spec: Spec, job: JobDir) -> list[str]:
@@ -143,7 +146,7 @@ class Submitting:
             "--chdir=/",
             f"--comment={COMMENT}{spec.job_id}",
             f"--job-name={spec.name or spec.job_id}",
-            f"--output={job.path}/engine.log",
+            f"--output={job.path.replace('%', '%%')}/engine.log",
         ]
 
     def _script(self, job: JobDir) -> str:

@@ -91,7 +91,9 @@ class Watcher:
         now = time.time()
         if now - max(picture.answered_at, self._asked_at) < self._poll_s:
             return picture
-        self.ask().join(PATIENCE_S)
+        asking = self.ask()
+        if self.stale_since is None:  # who is known to be silent is not waited for
+            asking.join(PATIENCE_S)
         return self.picture
 
     def wait_for_turn(self) -> None:

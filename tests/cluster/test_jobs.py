@@ -1,0 +1,153 @@
+"""Jobs on a cluster are jobs: the same tools, the same truth, also when its controller is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+from fastmcp import Client
+
+from mcp_background_job.config import load_settings
+from mcp_background_job.core.job import Job
+from mcp_background_job.errors import EngineUnreachableError
+from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.server.build import build_server
+from tests.cluster.conftest import Managers
+from tests.cluster.slurm import Slurm
+from tests.nursery.starts import Nursery
+from tests.patience import WAIT_S, until
+from tests.releases.conftest import former, release_1
+from tests.server.calls import Caller
+from tests.survival.support import ended, output_of, printed, start
+
+#: Fixtures of another folder.
+__all__ = ["former", "release_1"]
+
+pytestmark = [pytest.mark.cluster, pytest.mark.real_process]
+
+#: The one GPU of one node: whoever comes second waits.
+_ALONE = "slurm gpus=1 constraint=n1"
+
+
+@pytest.fixture
+async def client(manager: JobManager) -> AsyncGenerator[Caller]:
+    async with Client(build_server(manager, load_settings())) as client:
+        yield Caller(client)
+
+
+async def test_all_tools_for_jobs_work_on_a_cluster(client: Caller, cluster: Slurm) -> None:
+    program = r"printf 'gpu %s\n\377\n' $CUDA_VISIBLE_DEVICES; read word; echo heard $word; exit 9"
+    began = await client.facts(
+        "execute_command", command=program, name="work", on="slurm gpus=1 time=10m", stdin="pipe", wait_s=0
+    )
+    assert (await client.facts("wait_for_job", job_id="work", until="gpu 0", wait_s=WAIT_S))["why"] == "matched"
+    status = await client.facts("get_job_status", job_id="work")
+    native_id = cluster.run("squeue", "-h", "--name", "work", "-o", "%i")
+    assert status["engine"].startswith(f"Slurm {native_id} on n")
+    assert status["engine"].endswith(", 1 GPU")
+    assert status["status"] == "running"
+    assert "gpu 0" in await client.text("tail_job_output", job_id="work")
+    (row,) = (await client.facts("list_jobs"))["jobs"]
+    assert row["engine"] == status["engine"]
+    await client.text("interact_with_job", job_id="work", input="hello", wait_s=WAIT_S)
+    ended = await client.facts("wait_for_job", job_id="work", wait_s=WAIT_S)
+    assert (ended["status"], ended["exit_code"]) == ("failed", 9)
+    assert "heard hello" in await client.text("get_job_output", job_id="work")
+    again = await client.facts("restart_job", job_id="work", wait_s=0)
+    assert (await client.facts("wait_for_job", job_id="work", until="gpu 0", wait_s=WAIT_S))["why"] == "matched"
+    assert (await client.facts("get_job_status", job_id="work"))["engine"].endswith(", 1 GPU")
+    assert (await client.facts("kill_job", job_id="work"))["status"] == "killed"
+    assert again["job_id"] != began["job_id"]
+
+
+async def test_what_the_command_wrote_is_kept_byte_by_byte(manager: JobManager) -> None:
+    job = await start(manager, r"printf '\000\377\n'; exit 3", on="slurm")
+    end = await ended(manager, job)
+    assert (end.status, end.exit_code) == ("failed", 3)
+    assert output_of(manager, job.job_id) == b"\0\xff\n"
+
+
+async def _pending(manager: JobManager, cluster: Slurm, made: Path) -> tuple[Job, Job]:
+    """Start a job that holds what the next one waits for."""
+    first = await start(manager, "echo up; sleep 1000", on=_ALONE)
+    await printed(manager, first, "up")
+    second = await start(manager, f"touch {made}", on=_ALONE)
+    native_id = cluster.run("squeue", "-h", "--name", second.job_id, "-o", "%i")
+    await asyncio.to_thread(cluster.wait_for_state, native_id, "PENDING")
+    return first, second
+
+
+async def test_a_job_that_pends_says_why_and_never_runs_once_it_is_killed(
+    manager: JobManager, cluster: Slurm, tmp_path: Path
+) -> None:
+    made = tmp_path / "made"
+    first, second = await _pending(manager, cluster, made)
+
+    async def says_why() -> bool:
+        note = (await manager.details(second.job_id)).note or ""
+        return "waits in Slurm: " in note and "(Resources)" in note
+
+    await until(says_why, "why it waits")
+    assert (await manager.kill(second.job_id, by="test")).status == "killed"
+    native_id = cluster.run("squeue", "-h", "-t", "all", "--name", second.job_id, "-o", "%i")
+    await asyncio.to_thread(cluster.wait_for_state, native_id, "CANCELLED")
+    await manager.kill(first.job_id, by="test")
+    after = await start(manager, "echo after", on=_ALONE)
+    assert (await ended(manager, after)).status == "completed"
+    assert not _is_there(made)
+
+
+async def test_release_1_0_0_beside_it_runs_no_job_that_pends(
+    manager: JobManager, cluster: Slurm, tmp_path: Path, state_dir: str, request: pytest.FixtureRequest
+) -> None:
+    older: Nursery = request.getfixturevalue("former")
+    made = tmp_path / "made"
+    first, second = await _pending(manager, cluster, made)
+    command = older.command("mcp_background_job")
+    for words in (["list"], ["status", second.job_id]):
+        await asyncio.to_thread(_run, [*command, *words], state_dir)
+    assert (await manager.find(second.job_id)).status == "queued"
+    assert not _is_there(made)
+    for job in (second, first):
+        await manager.kill(job.job_id, by="test")
+
+
+def _is_there(path: Path) -> bool:
+    return path.exists()
+
+
+def _run(argv: list[str], state_dir: str) -> None:
+    environment = {**os.environ, "MCP_BG_STATE_DIR": state_dir}
+    subprocess.run(argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+
+
+async def test_jobs_run_on_and_are_stopped_although_the_controller_is_dead(managers: Managers, cluster: Slurm) -> None:
+    manager = managers(slurm_control="tcp")
+    job = await start(manager, "echo up; sleep 1000", on="slurm")
+    await printed(manager, job, "up")
+    cluster.kill("controller")
+    try:
+
+        async def is_stale() -> bool:
+            details = await manager.details(job.job_id)
+            assert details.job.status == "running"
+            return "has not answered" in (details.note or "")
+
+        await until(is_stale, "that Slurm does not answer")
+        killed, refused = await asyncio.gather(
+            manager.kill(job.job_id, by="test"), start(manager, "true", on="slurm"), return_exceptions=True
+        )
+        assert not isinstance(killed, BaseException)
+        assert killed.status == "killed"
+        assert isinstance(refused, EngineUnreachableError)
+    finally:
+        cluster.start_controller()
+        await asyncio.to_thread(cluster.wait_for_nodes)
+    job = await start(manager, f"exec {sys.executable} -c 'print(1)'", on="slurm")
+    assert (await ended(manager, job)).status == "completed"
+    assert sorted({one.status for one in await manager.list()}) == ["completed", "failed", "killed"]
