@@ -18,7 +18,7 @@ from tests.comfyui.prompts.cancel_support import VERSIONS, Control, control_of, 
 from tests.comfyui.talk import submit, wait_until_silent
 from tests.comfyui_simulator.nodes import graphs
 from tests.comfyui_simulator.process import Simulator, free_port
-from tests.patience import WAIT_S, until
+from tests.patience import WAIT_S, scaled, until
 
 pytestmark = pytest.mark.real_process
 
@@ -82,7 +82,7 @@ async def test_a_process_that_is_stopped_is_named_and_goes_on_as_if_nothing_had_
 
 async def test_a_held_interpreter_that_is_let_go_is_not_wedged(tmp_path: Path) -> None:
     async with controlled(tmp_path) as (control, simulator):
-        graph = graphs.chain(graphs.gil_hold(2.0), graphs.stepped(LONG, 0.1))
+        graph = graphs.chain(graphs.gil_hold(scaled(2.0)), graphs.stepped(LONG, 0.1))
         prompt_id = await control.submit(graph)
         await asyncio.to_thread(wait_until_silent, simulator)
         cancelled = await control.cancel(prompt_id)

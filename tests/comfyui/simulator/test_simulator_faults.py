@@ -28,7 +28,7 @@ from tests.comfyui.talk import (
 )
 from tests.comfyui_simulator.nodes import graphs
 from tests.comfyui_simulator.process import DidNotStartError, Simulator
-from tests.patience import wait_until
+from tests.patience import scaled, wait_until
 
 pytestmark = pytest.mark.real_process
 
@@ -119,7 +119,7 @@ def test_a_held_interpreter_lock_stops_http_but_not_sigterm(simulator: Simulator
 
 
 def test_sigint_waits_for_the_interpreter_lock(simulator: Simulator) -> None:
-    submit(simulator, graphs.gil_hold(1.5))
+    submit(simulator, graphs.gil_hold(scaled(1.5)))  # longer than the silence that is waited for
     wait_until_silent(simulator)
     simulator.signal(signal.SIGINT)
     assert not _has_ended(simulator, 0.3)
@@ -128,7 +128,7 @@ def test_sigint_waits_for_the_interpreter_lock(simulator: Simulator) -> None:
 
 def test_a_busy_node_slows_http_only(simulator: Simulator) -> None:
     with Listener(simulator, "owner") as listener:
-        prompt_id = submit(simulator, graphs.busy(0.4), client_id="owner")
+        prompt_id = submit(simulator, graphs.busy(scaled(1.0)), client_id="owner")
         assert running(simulator) == [prompt_id]
         listener.until(is_end)
 
