@@ -7,6 +7,7 @@ on between two polls of a page: what is slow to look at is not begun anew each t
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
@@ -20,6 +21,8 @@ from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.page.subject import Cursor, Subject
 from mcp_background_job.core.wire import to_json, utf8
 from mcp_background_job.errors import BackgroundJobError, InvalidRequestError
+
+_log = logging.getLogger(__name__)
 
 #: Proxies and hosts of apps end what is silent for a minute.
 MAX_WAIT_S = 30.0
@@ -104,8 +107,10 @@ class _Kept:
                 await stack.enter_async_context(subject.keep(caller, request))
                 self.entered.set_result(None)
                 await self._over.wait()
-        except BackgroundJobError as error:
-            if not self.entered.done():
+        except Exception as error:  # noqa: BLE001  whatever it is, it is for who looks
+            if self.entered.done():
+                _log.warning("what is kept while pages show %s has failed: %s", subject.name, error)
+            else:
                 self.entered.set_exception(error)
 
     def close(self) -> None:
@@ -224,7 +229,7 @@ class Watching:
         kept = page.kept[name]
         try:
             await asyncio.shield(kept.entered)
-        except BackgroundJobError:
+        except Exception:
             if page.kept.get(name) is kept:
                 del page.kept[name]
             raise

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.cli.command_line import CommandLine
 from tests.web.conftest import Complaints, Open
 from tests.web.dashboard import Dashboard
 
@@ -39,3 +40,14 @@ def test_a_page_says_when_its_server_is_gone_and_goes_on_when_it_is_back(
 
     dashboard.start()
     view.get_by_role("alert").wait_for(state="hidden")
+
+
+@pytest.mark.carriers("chat")
+def test_a_chat_opens_the_page_at_the_job_that_its_model_has_named(view: Any, cli: CommandLine) -> None:
+    job = cli.start("--name", "training", "--", "true")
+    view.get_by_role("heading", level=1, name="Jobs").wait_for()
+
+    message = {"method": "ui/notifications/tool-input", "params": {"arguments": {"job_id": job}}}
+    view.page.evaluate("message => toView(message)", message)
+
+    view.get_by_role("heading", level=1, name="training").wait_for()

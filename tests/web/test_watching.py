@@ -37,6 +37,7 @@ class Counter:
         self.looks = 0
         self.kept = 0
         self.trouble = ""
+        self.cannot_be_kept: Exception | None = None
         self.subject = Subject(name, Which, self._look, self._wait, self._keep)
 
     async def _look(self, _caller: Any, request: Which, cursor: Cursor) -> Seen | None:
@@ -51,6 +52,8 @@ class Counter:
 
     @contextlib.asynccontextmanager
     async def _keep(self, _caller: Any, _request: Which) -> AsyncGenerator[None]:
+        if self.cannot_be_kept:
+            raise self.cannot_be_kept
         self.kept += 1
         try:
             yield
@@ -149,6 +152,18 @@ async def test_trouble_with_one_thing_is_told_once_and_no_trouble_to_the_others(
     cursors = {key: one["cursor"] for key, one in told.items()}
     again = Shown(subject="nothing", cursor=cursors["b"])
     assert await poll(cursors["a"], wait_s=SHORT_S, b=again) == {}
+
+
+async def test_what_cannot_be_kept_is_told_and_tried_again(poll: Poll, counter: Counter) -> None:
+    counter.cannot_be_kept = UnknownJobError("there is no such job")
+    assert (await poll())["a"]["code"] == "unknown_job"
+    counter.cannot_be_kept = OSError("no room")
+    with pytest.raises(OSError, match="no room"):  # an error of ours, which no look may wait for for ever
+        await poll()
+    counter.cannot_be_kept = None
+
+    assert (await poll())["a"]["cursor"] == 0
+    assert counter.kept == 1
 
 
 async def test_a_cursor_of_trouble_that_is_over_sees_everything(poll: Poll, counter: Counter) -> None:
