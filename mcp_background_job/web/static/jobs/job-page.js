@@ -90,7 +90,7 @@ class JobPage extends HTMLElement {
       h("p", {}, h("a", { href: href("jobs"), onclick: (event) => this.back(event) }, "← All jobs")),
       h("h1", {}, name ?? id, name ? h("span", { class: "muted" }, ` ${id}`) : null),
       h("p", { class: "buttons" }, this.badge, this.since, this.stop, this.restart, this.signals),
-      h("pre", { class: "command" }, command),
+      h("pre", { class: "command", role: "region", "aria-label": "Command", tabindex: "0" }, command),
       this.note);
   }
 

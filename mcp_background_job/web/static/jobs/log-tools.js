@@ -51,8 +51,8 @@ export class LogTools {
     this.only.checked = Boolean(only);
     this.times.checked = Boolean(time);
     this.stream.value = stream;
-    this.view.element.classList.toggle("with-times", Boolean(time));
-    const shown = JSON.stringify([job_id, find, only, stream, at]);
+    this.view.times = Boolean(time);
+    const shown = JSON.stringify([job_id, find, only, stream, at, time]);
     if (shown === this.shown) return;
     const again = this.shown !== undefined;
     this.shown = shown;

@@ -137,7 +137,7 @@ export class LogView {
   }
 
   line([offset, ms, stream, words, marks]) {
-    const when = h("time", {}, ms === null ? "" : clock(ms / 1000));
+    const when = this.times && ms !== null ? h("time", {}, clock(ms / 1000)) : null;
     const line = h("div", { class: stream === STDERR ? "line err" : stream ? "line" : "line note" }, when, ...marked(words, marks));
     if (stream === STDERR) line.title = "stderr";
     line.offset = offset;
