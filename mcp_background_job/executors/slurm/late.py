@@ -28,6 +28,8 @@ def is_behind(job: JobDir, files: Observation, word: str | None) -> bool:
         expected.append(job.status)
     if states.is_over(word):
         expected.append(job.exit)
+    if files.status:
+        expected.append(job.claim)
     if files.status and files.status.state == State.RUNNING.value:
         expected += [job.log, job.index, job.address]
     return not all(map(os.path.exists, expected))
