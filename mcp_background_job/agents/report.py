@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mcp_background_job.agents.adapters.table import adapter_named
 from mcp_background_job.agents.events.projection import iso
 from mcp_background_job.agents.life.results import Cancelled, Continued, Listed, Piece, Polled, Run
 from mcp_background_job.agents.mail.post import Agent, Received, Sent
 from mcp_background_job.agents.records import Checkpoint, RunRecord
-from mcp_background_job.agents.runs import RESUMABLE
+from mcp_background_job.agents.runs import is_resumable
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import Outcome
 from mcp_background_job.core.text import one_line
@@ -57,7 +56,7 @@ def of_run(run: Run) -> Report:
         "result": {key: end[key] for key in _RESULT if key in end} or None,
         "pending_request": state.request,
         "note": "its agent has ended; what it said is still being read" if run.is_behind else run.waits_for,
-        "resumable": _is_resumable(record, state) or None,
+        "resumable": is_resumable(record, state) or None,
         "resumed_from_run_id": record.resumed_from_run_id,
     }
     return {
@@ -208,9 +207,3 @@ def of_artifact(seq: int, piece: Piece) -> Report:
 def _remote(record: RunRecord, state: Checkpoint) -> Report:
     session = state.backend_session or record.resume
     return {"provider": record.backend, **({"conversation_id": session} if session else {}), **state.remote}
-
-
-def _is_resumable(record: RunRecord, state: Checkpoint) -> bool:
-    if state.status not in RESUMABLE or not (state.backend_session or record.resume):
-        return False
-    return "resume" in adapter_named(record.backend).capabilities

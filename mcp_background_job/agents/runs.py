@@ -26,7 +26,7 @@ from mcp_background_job.agents.life.results import Cancelled, Continued, Listed,
 from mcp_background_job.agents.life.stopping import stop
 from mcp_background_job.agents.life.watching import MAX_WAIT_S, Watcher
 from mcp_background_job.agents.mail.post import Post
-from mcp_background_job.agents.records import CancelIntent, RunRecord
+from mcp_background_job.agents.records import CancelIntent, Checkpoint, RunRecord
 from mcp_background_job.agents.requests import messages
 from mcp_background_job.agents.requests.request import SpawnRequest, check, text_of
 from mcp_background_job.core.run import RunChoice, RunRow, RunStatus
@@ -369,6 +369,13 @@ class RunManager:
 def has_full_access(record: RunRecord) -> bool:
     """Tell whether a run has full access, and so what goes on with it; of one that an older release recorded, too."""
     return record.full_access or adapter_named(record.backend).full_access(record.config)
+
+
+def is_resumable(record: RunRecord, state: Checkpoint) -> bool:
+    """Tell whether a run that is over can be gone on with in a new run."""
+    if state.status not in RESUMABLE or not (state.backend_session or record.resume):
+        return False
+    return "resume" in adapter_named(record.backend).capabilities
 
 
 def _resuming(record: RunRecord, message: Mapping[str, Any]) -> SpawnRequest:

@@ -7,10 +7,11 @@ from typing import Any
 from mcp_background_job.actions.page.comfyui_table import comfyui_subjects
 from mcp_background_job.actions.page.house import House
 from mcp_background_job.actions.page.jobs.table import jobs_subjects
+from mcp_background_job.actions.page.runs.table import runs_subjects
 from mcp_background_job.actions.page.server import server_subject
 from mcp_background_job.actions.page.subject import Subject
 
 
 def page_subjects(house: House) -> list[Subject[Any]]:
     """Return all subjects."""
-    return [server_subject(house), *jobs_subjects(house), *comfyui_subjects(house)]
+    return [server_subject(house), *jobs_subjects(house), *comfyui_subjects(house), *runs_subjects(house)]

@@ -8,8 +8,9 @@ from mcp_background_job.actions.action import Action
 from mcp_background_job.actions.page.comfyui_table import comfyui_page_actions
 from mcp_background_job.actions.page.house import House
 from mcp_background_job.actions.page.jobs.table import jobs_page_actions
+from mcp_background_job.actions.page.runs.table import runs_page_actions
 
 
 def page_actions(house: House) -> list[Action[Any, Any]]:
     """Return all that only pages ask for."""
-    return [*jobs_page_actions(house), *comfyui_page_actions(house)]
+    return [*jobs_page_actions(house), *comfyui_page_actions(house), *runs_page_actions(house)]

@@ -13,6 +13,7 @@ from mcp_background_job.cli import tables, terminal
 from mcp_background_job.cli.show import escaped
 from mcp_background_job.cli.tables import AGE, STATUS, Column, Rows
 from mcp_background_job.core.text import duration, one_line
+from mcp_background_job.core.tree import as_tree as as_tree_of
 
 _COLUMNS = (
     Column("RUN", "bold"),
@@ -82,18 +83,8 @@ def as_tree(reports: list[Report]) -> list[Report]:
 
     A run whose parent is not among them stands at the top.
     """
-    shown = {report["run_id"] for report in reports}
-    within: dict[str | None, list[Report]] = {}
-    for report in reports:
-        parent = report.get("parent_run_id")
-        within.setdefault(parent if parent in shown else None, []).append(report)
-    ordered: list[Report] = []
-    todo = [(report, 0) for report in reversed(within.get(None, []))]
-    while todo:
-        report, depth = todo.pop()
-        ordered.append({**report, "indent": "  " * depth})
-        todo += [(child, depth + 1) for child in reversed(within.get(report["run_id"], []))]
-    return ordered
+    tree = as_tree_of(reports, lambda report: report["run_id"], lambda report: report.get("parent_run_id"))
+    return [{**report, "indent": "  " * depth} for depth, report in tree]
 
 
 def _row(report: Report) -> tuple[str, ...]:

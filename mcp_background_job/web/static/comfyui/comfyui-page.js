@@ -2,12 +2,12 @@
 import { about } from "../shared/call.js";
 import { h } from "../shared/dom.js";
 import { watch } from "../shared/watch.js";
+import { ticking } from "../shared/words.js";
 import { gallery } from "./gallery.js";
 import { prompt } from "./prompt.js";
 import { queue } from "./queue.js";
 import { verdict } from "./restart.js";
 import { server } from "./server.js";
-import { ticking } from "./words.js";
 
 class ComfyuiPage extends HTMLElement {
   connectedCallback() {

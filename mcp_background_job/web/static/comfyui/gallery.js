@@ -4,8 +4,9 @@ import { h, keyed, text } from "../shared/dom.js";
 import { duration } from "../shared/format.js";
 import { go, href } from "../shared/route.js";
 import { watch } from "../shared/watch.js";
+import { ago, asks, badge, muted, plain } from "../shared/words.js";
 import { captionOf, picture } from "./picture.js";
-import { ago, asks, badge, muted, plain, titled } from "./words.js";
+import { titled } from "./words.js";
 
 const STATUSES = ["completed", "failed", "cancelled", "lost_to_restart"];
 const PAGE = 24;

@@ -1,7 +1,7 @@
 // How far a prompt is: a bar for it and one for each node that runs, and the newest preview.
 import { h, keyed, text } from "../shared/dom.js";
 import { watch } from "../shared/watch.js";
-import { muted } from "./words.js";
+import { muted } from "../shared/words.js";
 
 class ComfyuiLive extends HTMLElement {
   connectedCallback() {

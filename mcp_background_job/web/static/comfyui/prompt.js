@@ -4,8 +4,9 @@ import { h } from "../shared/dom.js";
 import { download } from "../shared/download.js";
 import { clock, duration } from "../shared/format.js";
 import { href } from "../shared/route.js";
+import { asks, badge, muted } from "../shared/words.js";
 import { captionOf, picture } from "./picture.js";
-import { asks, badge, muted, titled } from "./words.js";
+import { titled } from "./words.js";
 
 // Shows a prompt in an element.
 export async function prompt(element, id) {

@@ -1,8 +1,9 @@
 // What runs and what waits, in groups: single prompts, and each batch with its counts.
 import { h, keyed, set, text } from "../shared/dom.js";
 import { href } from "../shared/route.js";
+import { ago, badge, muted } from "../shared/words.js";
 import { live } from "./live.js";
-import { ago, badge, does, muted, titled } from "./words.js";
+import { does, titled } from "./words.js";
 
 // What can be done with a batch. Both ways to cancel say what becomes of what runs: nobody stops more than he means to.
 const ACTS = {

@@ -2,7 +2,8 @@
 import { call } from "../shared/call.js";
 import { confirmed } from "../shared/confirm.js";
 import { h } from "../shared/dom.js";
-import { asks, badge, titled } from "./words.js";
+import { asks, badge } from "../shared/words.js";
+import { titled } from "./words.js";
 
 const WEDGES = {
   busy_step: "One step works on and does not look at the interrupt. It may end by itself.",

@@ -1,7 +1,8 @@
 // ComfyUI itself: whether it answers or why not, what it holds, and what can be done with all of its queue.
 import { h } from "../shared/dom.js";
+import { badge, muted } from "../shared/words.js";
 import { restart } from "./restart.js";
-import { badge, does, muted } from "./words.js";
+import { does } from "./words.js";
 
 // Label, when it is offered, action, arguments, and what is asked before.
 const ACTS = [

@@ -2,6 +2,7 @@
 import { call } from "../shared/call.js";
 import { Curves } from "../shared/curve.js";
 import { h, keyed, text } from "../shared/dom.js";
+import { showFamily } from "../shared/family.js";
 import { age, bytes, clock, duration, percent } from "../shared/format.js";
 import { go, href, route } from "../shared/route.js";
 import { watch } from "../shared/watch.js";
@@ -158,17 +159,7 @@ class JobPage extends HTMLElement {
 
   kinOf({ family }) {
     this.kin.hidden = family.length < 2;
-    keyed(this.family, family, ({ job_id }) => job_id, ({ job_id, run_id, name, command, depth }) => {
-      const title = run_id ? `run ${run_id}` : name ?? job_id;
-      const here = job_id === this.job_id;
-      const link = here ? h("strong", {}, title) : h("a", { href: run_id ? href("runs", run_id) : href("jobs", job_id) }, title);
-      const item = h("li", { "aria-current": here ? "true" : null }, h("span", { class: "badge" }), " ", link, " ", h("code", { class: "muted" }, command));
-      item.style.marginInlineStart = `${Math.min(depth, 8)}rem`;
-      return item;
-    }, (item, { status }) => {
-      item.firstChild.className = `badge ${status}`;
-      text(item.firstChild, status.replace("_", " "));
-    });
+    showFamily(this.family, family, this.job_id);
   }
 
   takesInput({ status }) {

@@ -1,0 +1,1 @@
+"""What pages look at of runs of agents."""
