@@ -1,7 +1,8 @@
 """Makes one script and one style of the page's files, as they are read: there is no build, and nothing to install.
 
-Modules become functions, in the order in which they need one another. Comments and indentation are left out: who wants
-to read reads the files. Anything else stays as it was written, so an error in a browser names what stands there.
+Modules become functions, in the order in which they need one another. Comments, indentation and spaces that part
+nothing are left out: who wants to read reads the files. Anything else stays as it was written, so an error in a browser
+names what stands there.
 """
 
 from __future__ import annotations
@@ -24,6 +25,14 @@ _EXPORT = re.compile(r"^export ((?:async )?function|const|class) (\w+)", re.MULT
 _LEFT = re.compile(r"^(?:import|export)\b.*|\bimport\(.*|</(?:script|style)", re.MULTILINE)
 
 _CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+
+#: Spaces in styles that part nothing: beside braces, semicolons and commas, and between a name and its value.
+_CSS_SPACE = re.compile(r"\s*([{};,])\s*|(?<=:) ")
+
+
+#: The same in scripts, beside what is no part of a word; texts stay as they are.
+_JS_TEXT = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""")
+_JS_SPACE = re.compile(r" *([{}()\[\];,=<>&|?:*]) *")
 
 
 @dataclass(frozen=True)
@@ -62,7 +71,7 @@ def bundled() -> Bundled:
     style = "".join(_text(path) for path in _STYLESHEET.findall(page))
     return Bundled(
         frame=_STYLESHEET.sub("", _SCRIPT.sub("", page)),
-        style=_lean(_CSS_COMMENT.sub("", style)),
+        style=_CSS_SPACE.sub(lambda space: space[1] or "", _CSS_COMMENT.sub("", style)).replace(";}", "}").strip(),
         script="".join(modules.values()),
     )
 
@@ -73,7 +82,14 @@ def _text(path: str) -> str:
 
 def _lean(text: str) -> str:
     lines = (line.strip() for line in text.splitlines())
-    return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
+    return "".join(f"{_tight(line)}\n" for line in lines if line and not line.startswith("//"))
+
+
+def _tight(line: str) -> str:
+    """Return a line of a script without spaces that part nothing; one with texts of another form stays as it is."""
+    if "`" in line or "/" in line:
+        return line
+    return "".join(part if at % 2 else _JS_SPACE.sub(r"\1", part) for at, part in enumerate(_JS_TEXT.split(line)))
 
 
 def _add(path: str, modules: dict[str, str]) -> None:
@@ -91,16 +107,12 @@ def _add(path: str, modules: dict[str, str]) -> None:
         names, target = match.groups()
         if not names:
             return ""
-        return (
-            f"const {{{names.replace(' as ', ': ')}}} = {_name(posixpath.normpath(posixpath.join(folder, target)))};\n"
-        )
+        needed = posixpath.normpath(posixpath.join(folder, target))
+        return f"const {{{names.replace(' as ', ': ')}}} = ${list(modules).index(needed)};\n"
 
     body = _EXPORT.sub(r"\1 \2", _IMPORT.sub(taken, text))
     if left := _LEFT.search(body):
         raise ValueError(f"{path}: {left[0]!r} has no place in one script")
     exported = ", ".join(name for _, name in _EXPORT.findall(text))
-    modules[path] = f"const {_name(path)} = (() => {{\n{_lean(body)}return {{ {exported} }};\n}})();\n"
-
-
-def _name(path: str) -> str:
-    return "$" + re.sub(r"\W", "_", path)
+    # A module has the number of its place: its path would be written a hundred times.
+    modules[path] = f"const ${len(modules)} = (() => {{\n{_lean(body)}return {{ {exported} }};\n}})();\n"

@@ -37,12 +37,27 @@ def test_modules_stand_behind_what_they_need_each_once_without_comments(folder: 
     page = bundle.bundled()
 
     assert page.script == (
-        "const $a_side_js = (() => {\nconst x = 1;\nreturn { x };\n})();\n"
-        'const $a_f_js = (() => {\nfunction f() {\nreturn "// kept"; // kept\n}\nreturn { f };\n})();\n'
-        "const $main_js = (() => {\nconst { f: g } = $a_f_js;\ng();\nreturn {  };\n})();\n"
+        "const $0 = (() => {\nconst x=1;\nreturn { x };\n})();\n"
+        'const $1 = (() => {\nfunction f(){\nreturn "// kept"; // kept\n}\nreturn { f };\n})();\n'
+        "const $2 = (() => {\nconst{f:g}=$1;\ng();\nreturn {  };\n})();\n"
     )
-    assert page.style == "p {\ncolor: red;\n}\n"
+    assert page.style == "p{color:red}"
     assert page.html("s", "j").count("<link") == page.html("s", "j").count("<script") == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "left"),
+    [
+        ('f(a, "x, { y }: z") ? b : { c };', 'f(a,"x, { y }: z")?b:{c};'),
+        (r"const s = 'it is \' , ' + a - -b;", r"const s='it is \' , ' + a - -b;"),
+        ('return "a" in { b } ;', 'return "a" in{b};'),
+        ("const t = `a , ${ b } ( c )`;", "const t = `a , ${ b } ( c )`;"),
+        ("const r = /[\"'] , ( x )/;", "const r = /[\"'] , ( x )/;"),
+    ],
+)
+def test_spaces_that_part_nothing_are_left_out_and_texts_stay(folder: Path, line: str, left: str) -> None:
+    (folder / "main.js").write_text(f"{line}\n")
+    assert f"\n{left}\n" in bundle.bundled().script
 
 
 @pytest.mark.parametrize(
