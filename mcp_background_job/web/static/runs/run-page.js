@@ -27,7 +27,7 @@ class RunPage extends HTMLElement {
     if (this.id_ === id) return;
     this.id_ = id;
     this.stop?.();
-    this.run = this.asked = null;
+    this.run = this.asked = this.ended = null;
     this.build(id);
     this.stop = watch("run", { run_id: id }, (facts) => this.take(facts), ({ message }) => text(this.note, message));
   }
@@ -75,9 +75,9 @@ class RunPage extends HTMLElement {
     if (follows) scrollTo(0, document.documentElement.scrollHeight);
   }
 
-  // Tells what a person would want to hear.
+  // Tells what a person would want to hear; of a cancel more was told already.
   tell(before, now) {
-    if (before && before.status !== now.status && (now.is_over || now.question)) say(`${now.agent}: ${plain(now.status)}`);
+    if (before && before.status !== now.status && (now.is_over || now.question) && !this.ended) say(`${now.agent}: ${plain(now.status)}`);
   }
 
   async before() {
@@ -135,6 +135,7 @@ class RunPage extends HTMLElement {
     const how = stopped ? "every process of it is dead" : `these processes live on: ${left.join(", ")}`;
     const told = `${plain(status)}: ${how}${escalation === "kill" ? ", killed" : ""}${others}`;
     text(this.note, told);
+    this.ended = true;
     return told;
   }
 }
