@@ -59,6 +59,12 @@ while hear() is not None:
     pass
 """
 
+#: Finds texts with a character that turns the direction of what follows, which may do so beyond their elements.
+_SPILLS = """() => [...document.querySelectorAll("main *")]
+  .filter((one) => [...one.childNodes].some((node) => node.nodeType === 3 && node.data.includes("\u202e")))
+  .filter((one) => getComputedStyle(one).unicodeBidi === "normal" && getComputedStyle(one).display === "inline")
+  .map((one) => one.outerHTML)"""
+
 #: Asks several questions at once.
 _QUESTIONS = """
 greet()
@@ -140,6 +146,7 @@ def test_a_run_is_read_answered_and_gone_on_with(  # noqa: PLR0917  fixtures
     chat.get_by_text("answered: deny not that one").wait_for()
     view.get_by_text("1,500 tokens in, 77 out, $0.0421").first.wait_for()
     assert asked.count() == 0
+    assert view.evaluate(_SPILLS) == [], "a text turns the direction of its neighbours"
     shot("runs-over")
 
     view.get_by_label("What to do next").fill("and now the cellar")

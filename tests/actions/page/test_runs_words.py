@@ -72,7 +72,8 @@ def test_an_event_is_told(kind: str, data: dict[str, Any], told: dict[str, Any] 
 
 @pytest.mark.parametrize("kind", list(EventType))
 def test_events_with_data_of_any_kind_are_told_or_passed_over(kind: EventType) -> None:
-    for odd in (None, 7, [], [None], {"a": []}, "text", True):
+    odds: list[Any] = [None, 7, [], [None], {"a": []}, "text", True]
+    for odd in odds:
         keys = ("text", "id", "input", "output", "items", "changes", "command", "name", "status", "error", "exit_code")
         _entry(kind.value, **dict.fromkeys(keys, odd))
 
