@@ -406,4 +406,7 @@ PROMISES: tuple[Promise, ...] = (
     Promise("page.text", _SEEN, "Whatever a job, or who names it, writes is text on a page, and never part of it."),
     Promise("page.reads", _SEEN, "What a page reads marks no end as told, and moves nobody's place in an output."),
     Promise("page.live", _SEEN, "A page says when its server is gone, and goes on by itself when it is back."),
+    Promise(
+        "page.files", _SEEN, "A page is given no file but those that ComfyUI names, and shows none that could run."
+    ),
 )

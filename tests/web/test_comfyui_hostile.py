@@ -40,7 +40,12 @@ def test_no_text_of_anybody_is_taken_for_more_than_a_text(  # noqa: PLR0917  fix
 ) -> None:
     complaints.expect("415")  # the file is no picture, whatever its name
     opened: list[str] = []
-    view.page.on("dialog", lambda dialog: (opened.append(dialog.message), dialog.dismiss()))
+
+    def refuse(dialog: Any) -> None:
+        opened.append(dialog.message)
+        dialog.dismiss()
+
+    view.page.on("dialog", refuse)
     titled = {"_meta": {"title": hostile("node")}}
     renderer.do(_name_session)
     renderer.run({"9": graphs.file("<img src=x onerror=alert(1)>.png")["1"] | titled}, hostile("made"))

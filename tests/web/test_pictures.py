@@ -72,6 +72,7 @@ async def test_a_picture_comes_as_it_is_and_small_as_the_server_shrinks_it(pictu
         assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 
+@pytest.mark.requirement("page.files")
 @pytest.mark.parametrize("content", [PAGE, DRAWING, "%PDF-1.7", ""])
 @pytest.mark.parametrize("name", ["cat.webp", "cat.svg"])
 async def test_what_is_no_picture_is_not_shown_whatever_its_name(pictures: Pictures, content: str, name: str) -> None:
@@ -82,6 +83,7 @@ async def test_what_is_no_picture_is_not_shown_whatever_its_name(pictures: Pictu
     assert content == "" or content not in answer.text
 
 
+@pytest.mark.requirement("page.files")
 async def test_only_what_a_prompt_has_made_is_given_out(pictures: Pictures) -> None:
     made, ref = await pictures.make(graphs.output())
     other, _ = await pictures.make(graphs.output(text="other", filename_prefix="other"))

@@ -124,6 +124,22 @@ async def test_a_page_hears_of_a_change_of_the_queue_by_whomever(pages: Pages) -
         assert pages.queue.changes > 1
 
 
+async def test_pages_share_a_connection_which_the_last_one_closes(pages: Pages) -> None:
+    async def is_heard() -> bool:
+        return pages.queue.changes > 0
+
+    async with pages.queue.keep(PAGE, Look()):
+        await until(is_heard, "the queue is heard of")
+        async with pages.queue.keep(PAGE, Look()):
+            assert pages.queue.changes > 0
+        assert pages.queue.changes > 0, "one page is left"
+        seen = pages.queue.changes
+        waiting = asyncio.create_task(pages.queue.changed(seen, PATIENCE_S))
+        await asyncio.to_thread(submit, pages.simulator, graphs.output())
+        await waiting
+    assert pages.queue.changes == 0
+
+
 async def test_each_node_is_told_by_name_with_the_newest_preview(pages: Pages, tmp_path: Path) -> None:
     named = {"class_type": "SimOutput", "inputs": {"text": "x", "filename_prefix": "y", "after": ["1", 0]}}
     graph = graphs.previewing(tmp_path, steps=2) | {"57:9": named | {"_meta": {"title": "Save <b>it</b>"}}}
