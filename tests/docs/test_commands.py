@@ -27,6 +27,9 @@ OTHER_CODES = {
     "run --name both --follow": 3,
 }
 
+#: A page shows up to twenty commands, each of which is a process.
+_PAGE_S = 4 * PATIENCE_S
+
 #: Told on a descriptor of its own, so that what the commands print stays as it is.
 _TRAP = "trap 'echo \"$? $BASH_COMMAND\" >&3' ERR"
 
@@ -68,7 +71,7 @@ def test_what_a_page_shows_works(page: Path, command_line: CommandLine, tmp_path
             pass_fds=[failures.fileno()],
             capture_output=True,
             text=True,
-            timeout=PATIENCE_S,
+            timeout=_PAGE_S,
             check=False,
         )
         failures.seek(0)
