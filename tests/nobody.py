@@ -28,7 +28,10 @@ _TRY = "import psutil, mcp_background_job.app, os\nos.execv(sys.executable, [sys
 #: Beside the interpreter of the tests, which may lie in a home directory that nobody else can enter.
 _INTERPRETERS = (sys.executable, f"/usr/bin/python3.{sys.version_info.minor}")
 
-_PATHS = f"import sys\nsys.path[:0] = [{str(_PROJECT)!r}, {str(_PACKAGES)!r}]\n"
+#: Where the project and its packages are, for processes of that user and for those that they start.
+PLACES = (str(_PROJECT), str(_PACKAGES))
+
+_PATHS = f"import sys\nsys.path[:0] = {list(PLACES)!r}\n"
 
 
 class Nobody:

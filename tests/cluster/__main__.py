@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.nobody import NOBODY, find_interpreter, python_as_nobody
+from tests.nobody import NOBODY, PLACES, find_interpreter, python_as_nobody
 
 _HERE = Path(__file__).parent
 _SETTINGS = str(_HERE.parents[1] / "pyproject.toml")
@@ -44,7 +44,13 @@ def _run_as_nobody() -> int:
         os.chown(home, NOBODY, NOBODY)
         done = subprocess.run(
             [*python_as_nobody(interpreter, _RUN), *_ARGUMENTS, *_AS_NOBODY, *sys.argv[1:]],
-            env={"HOME": home, "TMPDIR": home, "PATH": os.environ["PATH"], "CLUSTER": "1"},
+            env={
+                "HOME": home,
+                "TMPDIR": home,
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": os.pathsep.join(PLACES),
+                "CLUSTER": "1",
+            },
             cwd=home,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
