@@ -126,14 +126,17 @@ def test_the_token_is_stored_for_its_user_alone_and_its_place_is_said(http_serve
 
 def test_the_page_stands_beside_the_endpoint_with_a_door_of_its_own(http_server: HttpServer) -> None:
     base = http_server.url.removesuffix("/mcp")
-    call = {"json": {"action": "about"}, "headers": {"mcp-bg-page": "1"}}
+
+    def call(browser: httpx2.Client) -> httpx2.Response:
+        return browser.post("/api/call", json={"action": "about"}, headers={"mcp-bg-page": "1"})
+
     with httpx2.Client(base_url=base, timeout=PATIENCE_S) as browser:
         assert browser.get("/").text.startswith("<!doctype html>")
-        assert browser.post("/api/call", **call).status_code == 401
+        assert call(browser).status_code == 401
         sessions = Sessions(http_server.token, int(base.rpartition(":")[2]))
         assert browser.get("/enter", params={"code": sessions.new_code()}).status_code == 303
 
-        assert browser.post("/api/call", **call).json()["facts"]["actions"]["kill_job"] == "ends"
+        assert call(browser).json()["facts"]["actions"]["kill_job"] == "ends"
         assert browser.post("/mcp", json={}).status_code == 401
 
 
