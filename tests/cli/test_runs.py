@@ -96,7 +96,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(cli: CommandLine, tmp_path: P
         (("show", "rnope"), 8, b"Unknown agent_name: rnope; nor is there a run of this id"),
         (("show", "nobody"), 8, b"Unknown agent_name: nobody"),
         (("spawn", "codex", "x", "--cwd", "/no/where"), 2, b"ENOENT"),
-        (("spawn", "command", "x"), 7, b"backend_config.command"),
+        (("spawn", "command", "x"), 2, b"backend_config.command"),
         (("spawn", "command", "x", "--", "no-such-program"), 7, b"no program no-such-program"),
         (("spawn", "nobody", "x"), 2, b"nobody"),
         (("continue", "rnope", "x", "--data", "{"), 2, b"--data is no JSON"),

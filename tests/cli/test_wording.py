@@ -12,15 +12,27 @@ import pytest
 import mcp_background_job
 from mcp_background_job.cli.main import build_app
 from mcp_background_job.cli.wording import COMMANDS, typed
+from mcp_background_job.executors.slurm.options import KEYS
 from tests.server.test_tool_list import COMFYUI_TOOLS, JOB_TOOLS, RUN_TOOLS
 
 _PACKAGE = Path(mcp_background_job.__file__).parent
 
 #: What is said to clients of the server alone, and what is not in words.
-_NOT_AT_A_TERMINAL = ("server", "runner", "actions/synonyms.py", "cli/wording.py", "agents/host")
+_NOT_AT_A_TERMINAL = (
+    "server",
+    "runner",
+    "web",
+    "actions/synonyms.py",
+    "cli/wording.py",
+    "agents/host",
+    "executors/slurm/submitting.py",  # the script for sbatch
+)
 
 #: Arguments that no option gives, so that nobody at a terminal gets them wrong.
 _NO_OPTION = ("cursor", "offset", "seq", "max_bytes", "wait_ms")
+
+#: What ``--on`` takes, in these very words.
+_OF_PLACES = tuple(KEYS)
 
 #: Parts of requests over HTTP.
 _TO_SERVERS = re.compile(r"\r\n|^multipart/")
@@ -73,7 +85,7 @@ def test_no_sentence_that_comes_to_a_terminal_names_a_tool_or_an_argument() -> N
         count += 1
         said = typed(text)
         named = [found[1] for found in (*_TOOL.finditer(said), *_ARGUMENT.finditer(said))]
-        if left := [name for name in named if name not in _NO_OPTION]:
+        if left := [name for name in named if name not in (*_NO_OPTION, *_OF_PLACES)]:
             wrong[where] = (left, said[:200])
     assert count > 500
     assert wrong == {}
