@@ -11,9 +11,7 @@ from typing import Any
 import pytest
 
 from tests.cli.command_line import CommandLine
-from tests.jobdirs import ended_jobs
-from tests.web.conftest import Complaints, Open
-from tests.web.dashboard import Dashboard
+from tests.web.conftest import Open
 from tests.web.hostile import EVIL, assert_harmless
 from tests.web.starting import ended
 
@@ -154,21 +152,6 @@ def test_what_is_no_expression_is_said_where_it_was_typed(view: Any, open_at: Op
     view.get_by_role("region", name="Found in logs").get_by_text("is not a regular expression").wait_for()
 
 
-def test_of_many_jobs_those_in_sight_are_on_the_page(view: Any, open_at: Open, cli: CommandLine) -> None:
-    count = 1500
-    ended_jobs(cli.state_dir, count)
-    open_at("/jobs")
-    view.get_by_text(f"{count:,} jobs").wait_for(timeout=None)
-
-    view.get_by_role("link", name=f"n{count - 1}", exact=True).wait_for()
-    assert len(names(view)) <= 200
-    view.evaluate("() => scrollTo(0, document.documentElement.scrollHeight)")
-    view.get_by_role("link", name="n0", exact=True).wait_for()
-    assert len(names(view)) <= 200
-    view.evaluate("() => scrollTo(0, document.documentElement.scrollHeight / 2)")
-    view.get_by_role("link", name=f"n{count // 2}", exact=True).wait_for()
-
-
 def test_the_list_is_gone_through_and_opened_by_keys(view: Any, open_at: Open, cli: CommandLine) -> None:
     for name in ("one", "two", "three"):
         ended(cli, "--name", name, "--", "true")
@@ -211,24 +194,3 @@ def test_nothing_that_a_job_says_of_itself_becomes_a_part_of_the_page(
     open_at(f"/jobs/{EVIL}".replace("%", "%25"))
     view.get_by_role("alert").filter(has_text="no job").first.wait_for()
     assert_harmless(view)
-
-
-@pytest.mark.carriers("browser")
-def test_who_may_only_look_is_offered_nothing_else(
-    browser: Any, cli: CommandLine, complaints: Complaints, carrier: str
-) -> None:
-    del carrier
-    cli.start("--name", "server", "--stdin", "pipe", "--", "cat")
-    context = browser.new_context()
-    page = context.new_page()
-    page.on("console", complaints.hear_console)
-    view = Dashboard(cli, "--read-only").show(page)
-    row(view, "server").get_by_text("running").wait_for()
-    view.evaluate("() => { location.hash = '#/jobs/server' }")
-    view.get_by_text("Follow").wait_for()
-    view.get_by_text("What was asked").wait_for()
-    view.locator(".input").wait_for(state="attached")
-
-    for verb in ("Stop", "Restart", "Send", "Press"):
-        assert view.get_by_role("button", name=verb, exact=True).count() == 0
-    context.close()
