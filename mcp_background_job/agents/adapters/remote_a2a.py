@@ -43,7 +43,7 @@ class A2aAdapter:
         try:
             return Availability(sys.executable, version=importlib.metadata.version("a2a-sdk"))
         except importlib.metadata.PackageNotFoundError:
-            return Availability(None, reason="a2a-sdk is not installed: pip install 'mcp-background-job[a2a]'")
+            return Availability(None, reason="a2a-sdk is not installed: in a clone, pip install '.[a2a]'")
 
     def full_access(self, config: Mapping[str, Any]) -> bool:  # noqa: ARG002  as Adapter has it
         """Say no: what it may do is decided elsewhere."""

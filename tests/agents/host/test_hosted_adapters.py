@@ -100,7 +100,7 @@ def test_without_the_extra_it_is_said_what_to_install(monkeypatch: pytest.Monkey
     monkeypatch.setattr(sys, "path", [])  # where distributions are looked for
     missing = remote_a2a.ADAPTER.available({}, {})
     assert missing.path is None
-    assert "pip install 'mcp-background-job[a2a]'" in missing.reason
+    assert "pip install '.[a2a]'" in missing.reason
 
 
 @pytest.mark.parametrize("adapter", [acp.ADAPTER, remote_a2a.ADAPTER])

@@ -63,6 +63,8 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => repa
 export function spark(colour = "--accent") {
   const canvas = h("canvas", { class: "spark", "aria-hidden": "true" });
   canvas.draw = (points, top) => {
+    // Before it stands in the page it has neither a size nor a colour.
+    if (!canvas.isConnected) return void requestAnimationFrame(() => canvas.isConnected && canvas.draw(points, top));
     const [context, width, height] = fitted(canvas);
     const span = points.length ? [points[0][0], points.at(-1)[0]] : [0, 1];
     draw(context, points, span, top, width, height, ink(canvas, colour));
