@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from mcp_background_job import __version__
-from mcp_background_job.actions.page.house import House
+from mcp_background_job.actions.house import House
 from mcp_background_job.actions.tidying import prune
 from mcp_background_job.agents.news import RunNews
 from mcp_background_job.app import has_work_for_comfyui

@@ -7,7 +7,7 @@ import hmac
 import logging
 import sys
 
-from mcp_background_job.actions.page.house import House
+from mcp_background_job.actions.house import House
 from mcp_background_job.app import build
 from mcp_background_job.config import Settings, variable_of
 from mcp_background_job.jobdir.layout import StateDir

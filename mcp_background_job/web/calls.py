@@ -11,7 +11,7 @@ from typing import Any
 from mcp_background_job import __version__
 from mcp_background_job.actions.action import Action, Effects, Facts, Illustrated, Report, facts_of
 from mcp_background_job.actions.caller import Caller
-from mcp_background_job.actions.page.house import House
+from mcp_background_job.actions.house import House
 from mcp_background_job.core.wire import utf8
 from mcp_background_job.errors import BackgroundJobError, InvalidRequestError, ReadOnlyError
 from mcp_background_job.web.downloading import Downloading

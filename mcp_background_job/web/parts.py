@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcp_background_job.actions.caller import Caller
-from mcp_background_job.actions.page.house import House
+from mcp_background_job.actions.house import House
 from mcp_background_job.core.news import Reader
 from mcp_background_job.jobs.inherited.project import working_directory
 from mcp_background_job.web.app import PageApp

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import uvicorn
 
-from mcp_background_job.actions.page.house import House
+from mcp_background_job.actions.house import House
 from mcp_background_job.app import build
 from mcp_background_job.config import Settings
 from mcp_background_job.errors import InvalidRequestError

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx2
 
-from mcp_background_job.actions.page.house import House
+from mcp_background_job.actions.house import House
 from mcp_background_job.config import load_settings
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.web.parts import page_app

@@ -10,8 +10,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from mcp_background_job.actions.house import House
 from mcp_background_job.actions.opening import at_hand
-from mcp_background_job.actions.page.house import House
 from mcp_background_job.comfyui.outputs.pictures import reference_of
 from mcp_background_job.comfyui.prompts import workflow
 from mcp_background_job.jobs.manager import JobManager

@@ -6,8 +6,8 @@ from typing import Any
 
 from mcp_background_job.actions.action import Action, Effects
 from mcp_background_job.actions.comfyui.lifecycle import START_S
+from mcp_background_job.actions.house import House
 from mcp_background_job.actions.page import comfyui, gallery, previews
-from mcp_background_job.actions.page.house import House
 from mcp_background_job.actions.page.subject import Subject
 
 _NOT_RESTARTED = frozenset({"failed"})

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from mcp_background_job.actions.house import House
 from mcp_background_job.actions.page.download import Downloadable
 from mcp_background_job.actions.page.gallery import file_download
-from mcp_background_job.actions.page.house import House
 from mcp_background_job.actions.page.jobs.log import log_download
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mcp_background_job import __version__
 from mcp_background_job.actions.caller import Caller
-from mcp_background_job.actions.page.house import House
+from mcp_background_job.actions.house import House
 from mcp_background_job.actions.page.subject import Cursor, Seen, Subject
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from mcp_background_job.actions.house import House
 from mcp_background_job.actions.page.comfyui_table import comfyui_subjects
-from mcp_background_job.actions.page.house import House
 from mcp_background_job.actions.page.jobs.table import jobs_subjects
 from mcp_background_job.actions.page.runs.table import runs_subjects
 from mcp_background_job.actions.page.server import server_subject

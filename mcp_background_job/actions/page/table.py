@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from mcp_background_job.actions.action import Action
+from mcp_background_job.actions.house import House
 from mcp_background_job.actions.page.comfyui_table import comfyui_page_actions
-from mcp_background_job.actions.page.house import House
 from mcp_background_job.actions.page.jobs.table import jobs_page_actions
 from mcp_background_job.actions.page.runs.table import runs_page_actions
 

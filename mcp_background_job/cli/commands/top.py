@@ -22,7 +22,7 @@ def top() -> int:
 
 
 async def _top(manager: JobManager) -> int:
-    from mcp_background_job.actions.page.house import House  # noqa: PLC0415  it takes a while: first what may be wrong
+    from mcp_background_job.actions.house import House  # noqa: PLC0415  it takes a while: first what may be wrong
     from mcp_background_job.cli.top.app import Top  # noqa: PLC0415
     from mcp_background_job.cli.top.desk import Desk  # noqa: PLC0415
 

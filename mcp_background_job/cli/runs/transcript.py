@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
+from mcp_background_job.agents.adapters.reading import objects
 from mcp_background_job.core.text import one_line
 
 Style = Literal["", "dim", "bold", "red", "green", "yellow"]
@@ -36,7 +37,7 @@ def lines_of(event: dict[str, Any]) -> Iterator[Line]:
 
 def choices_of(question: dict[str, Any]) -> list[dict[str, Any]]:
     """Return what a question offers to choose from: the options of a permission, or the ways to log in."""
-    return _objects(question.get("options")) or _objects(question.get("methods"))
+    return objects(question.get("options")) or objects(question.get("methods"))
 
 
 def answer_to(question: dict[str, Any], said: str) -> dict[str, Any]:
@@ -93,7 +94,7 @@ def _tool(data: dict[str, Any]) -> Iterator[Line]:
 
 
 def _changed(data: dict[str, Any]) -> Iterator[Line]:
-    for change in _objects(data.get("changes")) or [data]:
+    for change in objects(data.get("changes")) or [data]:
         failed = " failed" if data.get("status") == "failed" else ""
         yield Line(f"{change.get('kind') or 'update'} {change.get('path')}{failed}", "bold")
         yield from _diff(str(change.get("old_text") or ""), str(change.get("new_text") or ""))
@@ -109,7 +110,7 @@ def _diff(old: str, new: str) -> Iterator[Line]:
 
 
 def _plan(data: dict[str, Any]) -> Iterator[Line]:
-    for item in _objects(data.get("items")):
+    for item in objects(data.get("items")):
         yield Line(f"{_MARKS.get(str(item.get('status')), '[ ]')} {_short(item.get('text'))}", "dim")
 
 
@@ -141,11 +142,6 @@ def _texts(value: object, style: Style) -> Iterator[Line]:
 
 def _short(value: object) -> str:
     return one_line(str(value or ""), _WIDTH)
-
-
-def _objects(value: object) -> list[dict[str, Any]]:
-    items = cast("list[Any]", value) if isinstance(value, list) else []
-    return [cast("dict[str, Any]", item) for item in items if isinstance(item, dict)]
 
 
 _TOLD = {

@@ -9,7 +9,7 @@ from mcp_background_job.cli.comfyui import sentences
 from mcp_background_job.cli.top import keys, lists
 from mcp_background_job.cli.top.columns import Facts
 from mcp_background_job.cli.top.questions import Confirm
-from mcp_background_job.cli.top.tab import Tab
+from mcp_background_job.cli.top.tab import ListedTab
 from mcp_background_job.cli.top.told import lines_of
 from mcp_background_job.errors import BackgroundJobError
 
@@ -23,7 +23,7 @@ _AGAIN_S = 10.0
 _MAX_LISTED = 200
 
 
-class ComfyUITab(Tab):
+class ComfyUITab(ListedTab):
     """Prompts, those that run first."""
 
     name_of_tab = keys.COMFYUI
@@ -31,8 +31,6 @@ class ComfyUITab(Tab):
     columns = lists.PROMPTS
 
     _status: Facts | None = None
-    _words = ""
-    _listed: tuple[Facts, ...] = ()
 
     def begin(self) -> None:
         """Ask ComfyUI again and again."""
@@ -46,24 +44,15 @@ class ComfyUITab(Tab):
             except BackgroundJobError as error:  # there is none, and that is all there is to show
                 self.title = ("cannot be had",)
                 self._status = {"reachable": False, "detail": str(error)}
-                self._show()
+                self.show_rows()
                 await asyncio.sleep(_AGAIN_S)
 
     async def _look(self) -> None:
         self._status = await self.desk.do("comfyui_status")
         self.title = title_of(self._status)
         listing = await self.desk.do("comfyui_jobs", limit=_MAX_LISTED)
-        self._listed = tuple(sorted(listing["jobs"], key=lists.prompt_rank))
-        self._show()
-
-    def _show(self) -> None:
-        words = self._words.lower().split()
-        self.rows.show([row for row in self._listed if all(word in str(row).lower() for word in words)])
-
-    def filtered(self, words: str) -> None:
-        """Show only prompts with these words."""
-        self._words = words
-        self._show()
+        self.listed = tuple(sorted(listing["jobs"], key=lists.prompt_rank))
+        self.show_rows()
 
     def about(self, row: Facts) -> str:
         """Return what there is to say of a prompt."""

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from mcp_background_job.actions.action import Action, Illustrated
 from mcp_background_job.actions.caller import Caller
-from mcp_background_job.actions.page.house import House
+from mcp_background_job.actions.house import House
 from mcp_background_job.actions.page.subject import Subject
 from mcp_background_job.actions.page.subjects import page_subjects
 from mcp_background_job.actions.page.table import page_actions

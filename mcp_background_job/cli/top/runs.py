@@ -9,7 +9,7 @@ from mcp_background_job.cli.top import keys, lists
 from mcp_background_job.cli.top.columns import Facts
 from mcp_background_job.cli.top.pager import Line, Pager
 from mcp_background_job.cli.top.questions import Ask, Confirm
-from mcp_background_job.cli.top.tab import Tab
+from mcp_background_job.cli.top.tab import ListedTab
 from mcp_background_job.errors import BackgroundJobError
 
 #: Seconds between two looks at the list. What an agent says comes at once.
@@ -29,7 +29,7 @@ _WAIT_MS = 20_000
 _MAX_LINES = 20_000
 
 
-class RunsTab(Tab):
+class RunsTab(ListedTab):
     """Runs, newest first; those that ask before all others."""
 
     name_of_tab = keys.RUNS
@@ -37,8 +37,6 @@ class RunsTab(Tab):
     columns = lists.RUNS
 
     _all_projects = False
-    _words = ""
-    _listed: tuple[Facts, ...] = ()
     _read = ""
 
     def begin(self) -> None:
@@ -53,29 +51,20 @@ class RunsTab(Tab):
             except BackgroundJobError as error:
                 self.complain(str(error))
             else:
-                self._listed = tuple(sorted(listed["runs"], key=lists.run_rank))
+                self.listed = tuple(sorted(listed["runs"], key=lists.run_rank))
                 self.title = self._title(int(listed.get("elsewhere", 0)))
-                self._show()
+                self.show_rows()
             await asyncio.sleep(_EVERY_S)
 
     def _title(self, elsewhere: int) -> tuple[str, ...]:
-        asking = sum(row["status"] in lists.RUN_ASKS for row in self._listed)
-        going = sum(row["status"] == "running" for row in self._listed)
+        asking = sum(row["status"] in lists.RUN_ASKS for row in self.listed)
+        going = sum(row["status"] == "running" for row in self.listed)
         return (
             *([f"{asking} asking"] if asking else []),
             f"{going} running",
-            f"{len(self._listed)} listed",
+            f"{len(self.listed)} listed",
             *([f"{elsewhere} of other projects (p)"] if elsewhere else []),
         )
-
-    def _show(self) -> None:
-        words = self._words.lower().split()
-        self.rows.show([row for row in self._listed if all(word in str(row).lower() for word in words)])
-
-    def filtered(self, words: str) -> None:
-        """Show only runs with these words."""
-        self._words = words
-        self._show()
 
     def do_projects(self) -> None:
         """List those of all projects, or of this one."""

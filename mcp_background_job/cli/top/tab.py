@@ -237,3 +237,23 @@ class Tab(Vertical):
         """Say why a key does nothing now."""
         what = self.row
         self.tell(f"{key.label}: {key.instead}" if what and key.instead else f"{key.label}: nothing is meant")
+
+
+class ListedTab(Tab):
+    """A tab whose rows are all here: what they are filtered by is looked for in them.
+
+    Attributes:
+        listed: the rows, filtered or not.
+    """
+
+    listed: tuple[Facts, ...] = ()
+    _filter: tuple[str, ...] = ()
+
+    def show_rows(self) -> None:
+        """Show those rows that have all the words."""
+        self.rows.show([row for row in self.listed if all(word in str(row).lower() for word in self._filter)])
+
+    def filtered(self, words: str) -> None:
+        """Show only rows with these words."""
+        self._filter = tuple(words.lower().split())
+        self.show_rows()

@@ -20,7 +20,7 @@ from mcp_background_job.executors.local.remains import clear_away, outcome_of_sw
 from mcp_background_job.executors.local.store import LocalStore
 from mcp_background_job.executors.local.sweeping import Sweeping
 from mcp_background_job.executors.local.waking import wake
-from mcp_background_job.jobdir import runners
+from mcp_background_job.jobdir import ancestry, runners
 from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError
 from mcp_background_job.jobdir.ending import end_unowned
 from mcp_background_job.jobdir.records import Exit, StopRequest
@@ -63,7 +63,7 @@ class Cancelling:
             if seen.state is State.QUEUED:
                 if await lanes.look(runners.find_bereft, self._store.job(job_id)):
                     break  # it only looks so, since all that its runner wrote was removed
-                if await lanes.write(end_unowned, self._store.job(job_id), _withdrawn(request)):
+                if await lanes.write(end_unowned, self._store.job(job_id), ancestry.withdrawn(request)):
                     await self._queue.serve()  # others may have waited for it
                     return Cancelled(was_live=True)
                 continue  # a runner has just taken it
@@ -179,12 +179,3 @@ def _end_with_tree(store: LocalStore, job_id: str, pid: int, request: StopReques
 def _killed(request: StopRequest) -> Exit:
     reason = f"{request.why} (asked by {request.by}); its own record of its end was removed"
     return Exit(outcome=Outcome.KILLED.value, ended_at=time.time(), reason=reason, stop_requested=request)
-
-
-def _withdrawn(request: StopRequest) -> Exit:
-    return Exit(
-        outcome=Outcome.KILLED.value,
-        ended_at=time.time(),
-        reason=f"withdrawn from the queue: {request.why} (asked by {request.by})",
-        stop_requested=request,
-    )

@@ -20,8 +20,9 @@ from mcp_background_job.executors.slurm import native, states
 from mcp_background_job.executors.slurm.commands import Commands, Line
 from mcp_background_job.executors.slurm.ending import end
 from mcp_background_job.executors.slurm.native import Claim
-from mcp_background_job.executors.slurm.seeing import Seeing, withdrawn
+from mcp_background_job.executors.slurm.seeing import Seeing
 from mcp_background_job.executors.slurm.store import SlurmStore
+from mcp_background_job.jobdir.ancestry import withdrawn
 from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError
 from mcp_background_job.jobdir.records import Exit, StopRequest
 from mcp_background_job.jobdir.requests import MAX_GRACE_S

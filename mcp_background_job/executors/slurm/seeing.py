@@ -15,9 +15,10 @@ from mcp_background_job.executors.slurm.states import Verdict
 from mcp_background_job.executors.slurm.store import SlurmStore
 from mcp_background_job.executors.slurm.submitting import REPEAT_AFTER_S, behind
 from mcp_background_job.executors.slurm.watcher import Known, Picture, Watcher, word_of
+from mcp_background_job.jobdir.ancestry import withdrawn
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.observe import Observation, told
-from mcp_background_job.jobdir.records import Exit, StopRequest
+from mcp_background_job.jobdir.records import Exit
 
 #: Slurm says that a job is over when its node says so, and the runner's last file was written before that. It shows
 #: here within moments, or, through a file system that keeps what it has seen, within some more.
@@ -181,16 +182,6 @@ class Seeing:
         native_id = (claim and claim.native_id) or (current and current.line.native_id) or noted.native_id
         node = (claim and claim.node) or (current.line.nodes if current else "")
         return words.engine(native_id, node, noted.gpus)
-
-
-def withdrawn(request: StopRequest) -> Exit:
-    """Return the record of a job that was withdrawn before it started."""
-    return Exit(
-        outcome=Outcome.KILLED.value,
-        ended_at=time.time(),
-        reason=f"withdrawn from the queue: {request.why} (asked by {request.by})",
-        stop_requested=request,
-    )
 
 
 def _lives(job: JobDir, now: float) -> bool:

@@ -18,7 +18,7 @@ from mcp_background_job.server.fastmcp_names import (
 )
 
 if TYPE_CHECKING:
-    from mcp_background_job.actions.page.house import House
+    from mcp_background_job.actions.house import House
     from mcp_background_job.server.context import Callers
     from mcp_background_job.web.calls import Calls
 

@@ -9,8 +9,8 @@ import pytest
 
 from mcp_background_job.actions.action import Facts
 from mcp_background_job.actions.caller import Caller
+from mcp_background_job.actions.house import House
 from mcp_background_job.actions.opening import at_hand
-from mcp_background_job.actions.page.house import House
 from mcp_background_job.actions.page.runs import one as one_module
 from mcp_background_job.actions.page.runs.listed import Runs, runs_subject
 from mcp_background_job.actions.page.runs.one import Before, One, Transcripts, run_subject

@@ -11,7 +11,7 @@ import pytest
 from textual.pilot import Pilot
 
 from mcp_background_job.actions.caller import Caller
-from mcp_background_job.actions.page.house import House
+from mcp_background_job.actions.house import House
 from mcp_background_job.cli.top.app import Top
 from mcp_background_job.cli.top.columns import Facts
 from mcp_background_job.cli.top.desk import Desk

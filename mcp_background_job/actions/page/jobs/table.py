@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mcp_background_job.actions.action import Action, Effects
-from mcp_background_job.actions.page.house import House
+from mcp_background_job.actions.house import House
 from mcp_background_job.actions.page.jobs.curves import curve_subject
 from mcp_background_job.actions.page.jobs.following import following_subjects
 from mcp_background_job.actions.page.jobs.listed import jobs_subject

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from mcp_background_job.actions.action import Facts
+from mcp_background_job.agents.adapters.reading import objects
 from mcp_background_job.agents.events.cutting import CUT_MARK
 
 #: Lines of a diff, and characters of each: more nobody reads here.
@@ -117,7 +118,7 @@ def _artifact(data: Facts) -> Facts:
 
 
 def _changed(data: Facts) -> Facts:
-    changes = [_change(change) for change in _objects(data.get("changes")) or ([data] if data.get("path") else [])]
+    changes = [_change(change) for change in objects(data.get("changes")) or ([data] if data.get("path") else [])]
     return {"kind": "change", "changes": changes, "status": data.get("status"), "text": _words(data.get("output"))}
 
 
@@ -138,7 +139,7 @@ def _diff(old: list[str], new: list[str]) -> list[str]:
 
 
 def _plan(data: Facts) -> Facts:
-    items = [{"text": str(one.get("text") or ""), "status": one.get("status")} for one in _objects(data.get("items"))]
+    items = [{"text": str(one.get("text") or ""), "status": one.get("status")} for one in objects(data.get("items"))]
     return {"kind": "plan", "items": items}
 
 
@@ -155,11 +156,6 @@ def _ended(data: Facts) -> Facts:
         "text": _words(data.get("error")) + reason,
         "stderr": _words(data.get("stderr")),
     }
-
-
-def _objects(value: object) -> list[Facts]:
-    items = cast("list[Any]", value) if isinstance(value, list) else []
-    return [cast("Facts", item) for item in items if isinstance(item, dict)]
 
 
 _TOLD: dict[str, Callable[[Facts], Facts | None]] = {

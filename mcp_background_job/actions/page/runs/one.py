@@ -14,8 +14,8 @@ from pydantic import Field
 
 from mcp_background_job.actions.action import Facts
 from mcp_background_job.actions.caller import Caller
+from mcp_background_job.actions.house import House
 from mcp_background_job.actions.meant import Word
-from mcp_background_job.actions.page.house import House
 from mcp_background_job.actions.page.jobs.digest import digest
 from mcp_background_job.actions.page.jobs.family import family
 from mcp_background_job.actions.page.subject import Cursor, Seen, Subject

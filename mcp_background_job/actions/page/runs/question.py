@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from mcp_background_job.actions.action import Facts
 from mcp_background_job.actions.page.runs.entries import changed_by, worded
+from mcp_background_job.agents.adapters.reading import mapping, objects
 
 
 def question_of(request: Mapping[str, Any] | None) -> Facts | None:
@@ -19,16 +20,16 @@ def question_of(request: Mapping[str, Any] | None) -> Facts | None:
         return None
     data: dict[str, Any] = request["data"]
     named = {"request_id": data["request_id"]} if "request_id" in data else {}
-    questions = _objects(data.get("questions"))
+    questions = objects(data.get("questions"))
     alone = questions[0] if len(questions) == 1 and not questions[0].get("multiSelect") else None
     choices = [
-        *[_choice(one, {"option_id": one.get("option_id")}) for one in _objects(data.get("options"))],
-        *[_choice(one, {"method_id": one.get("id")}) for one in _objects(data.get("methods"))],
+        *[_choice(one, {"option_id": one.get("option_id")}) for one in objects(data.get("options"))],
+        *[_choice(one, {"method_id": one.get("id")}) for one in objects(data.get("methods"))],
     ]
     if alone:
         asked = str(alone.get("question"))
-        choices = [_choice(one, {"answers": {asked: one.get("label")}}) for one in _objects(alone.get("options"))]
-    arguments = _mapping(data.get("tool_call")).get("input") or _mapping(data.get("tool_call")).get("rawInput")
+        choices = [_choice(one, {"answers": {asked: one.get("label")}}) for one in objects(alone.get("options"))]
+    arguments = mapping(data.get("tool_call")).get("input") or mapping(data.get("tool_call")).get("rawInput")
     changes = changed_by(arguments)
     return {
         "seq": request["seq"],
@@ -51,15 +52,6 @@ def _choice(one: Facts, data: Facts) -> Facts:
 def _field(one: Facts) -> Facts:
     options = [
         {"label": str(option.get("label")), "about": str(option.get("description") or "")}
-        for option in _objects(one.get("options"))
+        for option in objects(one.get("options"))
     ]
     return {"question": str(one.get("question")), "options": options, "several": bool(one.get("multiSelect"))}
-
-
-def _mapping(value: object) -> Facts:
-    return cast("Facts", value) if isinstance(value, dict) else {}
-
-
-def _objects(value: object) -> list[Facts]:
-    items = cast("list[Any]", value) if isinstance(value, list) else []
-    return [cast("Facts", item) for item in items if isinstance(item, dict)]

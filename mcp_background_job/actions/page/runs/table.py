@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mcp_background_job.actions.action import Action, Effects
-from mcp_background_job.actions.page.house import House
+from mcp_background_job.actions.house import House
 from mcp_background_job.actions.page.runs.listed import runs_subject
 from mcp_background_job.actions.page.runs.one import Transcripts, run_subject
 from mcp_background_job.actions.page.subject import Subject

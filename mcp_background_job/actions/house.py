@@ -1,4 +1,4 @@
-"""What a page looks at."""
+"""What actions act on: jobs, and ComfyUI and runs once they are asked for."""
 
 from __future__ import annotations
 
