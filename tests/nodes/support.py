@@ -15,7 +15,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-from mcp_background_job.executors.slurm.package import runner_package
+from mcp_background_job.executors.nodes.package import runner_package
 from mcp_background_job.jobdir import records
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import Exit, Spec

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_background_job.executors.slurm import package
+from mcp_background_job.executors.nodes import package
 from tests.nodes.support import RELEASES, address_of, end_of, finish, pythons, record, relayed, start, wait_for_output
 from tests.patience import PATIENCE_S
 
@@ -44,7 +44,7 @@ def test_the_same_modules_make_the_same_file_once(tmp_path: Path) -> None:
     written_at = os.stat(path).st_mtime_ns
     assert package.runner_package(str(first)) == path
     assert os.stat(path).st_mtime_ns == written_at
-    package._packed.cache_clear()
+    package.packed.cache_clear()
     again = package.runner_package(str(second))
     assert os.path.basename(again) == os.path.basename(path)
     assert Path(again).read_bytes() == Path(path).read_bytes()

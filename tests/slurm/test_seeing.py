@@ -10,7 +10,8 @@ import pytest
 
 from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.executors import filesystem
-from mcp_background_job.executors.slurm import native, seeing
+from mcp_background_job.executors.nodes import native
+from mcp_background_job.executors.slurm import seeing
 from mcp_background_job.executors.slurm.place import SlurmPlace
 from mcp_background_job.jobdir.records import Exit
 from tests.slurm.conftest import SpecOf

@@ -10,7 +10,7 @@ import pytest
 
 from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.errors import EngineUnreachableError, InvalidRequestError, LaunchError
-from mcp_background_job.executors.slurm import native
+from mcp_background_job.executors.nodes import native
 from mcp_background_job.executors.slurm.place import SlurmPlace
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import Spec

@@ -16,12 +16,13 @@ from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.errors import EngineUnreachableError, RunnerSilentError
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.base import Cancelled, Channel
-from mcp_background_job.executors.slurm import native, states
+from mcp_background_job.executors.nodes import claims
+from mcp_background_job.executors.nodes.claims import Claim
+from mcp_background_job.executors.nodes.ending import end
+from mcp_background_job.executors.nodes.store import NodeStore
+from mcp_background_job.executors.slurm import states
 from mcp_background_job.executors.slurm.commands import Commands, Line
-from mcp_background_job.executors.slurm.ending import end
-from mcp_background_job.executors.slurm.native import Claim
 from mcp_background_job.executors.slurm.seeing import Seeing
-from mcp_background_job.executors.slurm.store import SlurmStore
 from mcp_background_job.jobdir.ancestry import withdrawn
 from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError
 from mcp_background_job.jobdir.records import Exit, StopRequest
@@ -47,7 +48,7 @@ Connect = Callable[[str], Awaitable[Channel]]
 class Cancelling:
     """Stops jobs."""
 
-    def __init__(self, store: SlurmStore, commands: Commands, seeing: Seeing, connect: Connect) -> None:
+    def __init__(self, store: NodeStore, commands: Commands, seeing: Seeing, connect: Connect) -> None:
         """Takes its parts, and what connects to a job's runner."""
         self._store = store
         self._commands = commands
@@ -63,7 +64,7 @@ class Cancelling:
             if seen.state is State.EXITED and seen.exit:  # nobody has recorded it yet
                 await lanes.write(end, self._store, job_id, seen.exit)
                 return Cancelled(was_live=False)
-            claim = await lanes.look(native.claim_of, self._store.job(job_id))
+            claim = await lanes.look(claims.claim_of, self._store.job(job_id))
             if claim is None:
                 if await lanes.lasting(self._withdraw, job_id, request):
                     return Cancelled(was_live=True)
@@ -79,7 +80,7 @@ class Cancelling:
 
     def _withdraw(self, job_id: str, request: StopRequest) -> bool:
         job = self._store.job(job_id)
-        if not native.withdraw(job, request):
+        if not claims.withdraw(job, request):
             return False
         end(self._store, job_id, withdrawn(request))
         if native_id := self._seeing.noted(job).native_id:
@@ -111,7 +112,7 @@ class Cancelling:
 
     async def _through_slurm(self, job_id: str, request: StopRequest) -> Cancelled:
         job = self._store.job(job_id)
-        claim = await lanes.look(native.claim_of, job) or Claim()
+        claim = await lanes.look(claims.claim_of, job) or Claim()
         native_id = claim.native_id or (await lanes.look(self._seeing.noted, job)).native_id
         line = await self._line(job_id, native_id)
         if line is not None and not states.is_over(line.state):

@@ -16,13 +16,14 @@ from mcp_background_job.errors import BackgroundJobError, EngineUnreachableError
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.background import Background
 from mcp_background_job.executors.base import Cancelled, Submitted
-from mcp_background_job.executors.slurm import late, native, states
+from mcp_background_job.executors.nodes import claims
+from mcp_background_job.executors.nodes.ending import end
+from mcp_background_job.executors.nodes.kin import Kin
+from mcp_background_job.executors.nodes.store import NodeStore
+from mcp_background_job.executors.slurm import late, states
 from mcp_background_job.executors.slurm.commands import Commands, Control
-from mcp_background_job.executors.slurm.ending import end
-from mcp_background_job.executors.slurm.kin import Kin
 from mcp_background_job.executors.slurm.options import read
 from mcp_background_job.executors.slurm.seeing import Seeing
-from mcp_background_job.executors.slurm.store import SlurmStore
 from mcp_background_job.executors.slurm.submitting import Site, Submitting
 from mcp_background_job.executors.slurm.watcher import POLL_S, Watcher
 from mcp_background_job.jobdir.control import LOOK_TIMEOUT_S, NoRunnerError, RunnerTimeoutError
@@ -53,7 +54,7 @@ class SlurmPlace:
         """Names the directory that all nodes share, and that in which jobs of this machine are, if that is known."""
         self._commands = commands
         self._watcher = Watcher(root.path, commands, poll_s=poll_s)
-        self.store = SlurmStore(root)
+        self.store = NodeStore(root, "MCP_BG_SLURM_DIR")
         self._seeing = Seeing(self.store, self._watcher, commands.cluster)
         self.store.changed_elsewhere_at = self._seeing.changed_at
         self._kin = Kin(self.store, home or root)
@@ -136,7 +137,7 @@ class SlurmPlace:
     def has_runner(self, job_id: str) -> bool:
         """Look whether one has taken the job."""
         job = self.store.job(job_id)
-        return native.is_claimed(job) and not job.has_exit
+        return claims.is_claimed(job) and not job.has_exit
 
     async def connect(self, job_id: str) -> NodeClient:
         """Connect to a job's runner on its node."""
@@ -145,9 +146,9 @@ class SlurmPlace:
             raise NoRunnerError(job_id)
         return await self._channels.connect(self.store.job(job_id), claim.native_id)
 
-    def _claim_of_live(self, job_id: str) -> native.Claim | None:
+    def _claim_of_live(self, job_id: str) -> claims.Claim | None:
         job = self.store.job(job_id)
-        return None if job.has_exit else native.claim_of(job)
+        return None if job.has_exit else claims.claim_of(job)
 
     async def cancel(self, job_id: str, request: StopRequest) -> Cancelled:
         """Stop a job: by its runner, by Slurm, or by keeping it from starting."""

@@ -9,10 +9,12 @@ import time
 
 from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.executors import filesystem
-from mcp_background_job.executors.slurm import late, native, states, words
-from mcp_background_job.executors.slurm.native import Claim, Native
+from mcp_background_job.executors.nodes import claims, native
+from mcp_background_job.executors.nodes.claims import Claim
+from mcp_background_job.executors.nodes.native import Native
+from mcp_background_job.executors.nodes.store import NodeStore
+from mcp_background_job.executors.slurm import late, states, words
 from mcp_background_job.executors.slurm.states import Verdict
-from mcp_background_job.executors.slurm.store import SlurmStore
 from mcp_background_job.executors.slurm.submitting import REPEAT_AFTER_S, behind
 from mcp_background_job.executors.slurm.watcher import Known, Picture, Watcher, word_of
 from mcp_background_job.jobdir.ancestry import withdrawn
@@ -36,7 +38,7 @@ _KEPT = 20_000
 class Seeing:
     """Looks at jobs."""
 
-    def __init__(self, store: SlurmStore, watcher: Watcher, cluster: str) -> None:
+    def __init__(self, store: NodeStore, watcher: Watcher, cluster: str) -> None:
         """Takes its parts, and what tells this cluster from others."""
         self._store = store
         self._watcher = watcher
@@ -57,7 +59,7 @@ class Seeing:
         files = self._told(job, known)
         if files.state is State.EXITED:
             self._ends.pop(job_id, None)
-            return dataclasses.replace(files, engine=self._engine(noted, known, native.claim_of(job)))
+            return dataclasses.replace(files, engine=self._engine(noted, known, claims.claim_of(job)))
         if end := self._ends.get(job_id):
             return Observation(State.EXITED, Outcome(end.outcome), exit=end)
         return self._live(job, files, noted, picture, known)
@@ -66,7 +68,7 @@ class Seeing:
         files = told(job)
         if files.state is State.EXITED or not self._is_shared:
             return files
-        claim = native.claim_of(job)
+        claim = claims.claim_of(job)
         word, _ = word_of(known, claim.native_id if claim else "")
         if not late.is_behind(job, files, word):
             return files
@@ -105,7 +107,7 @@ class Seeing:
     def _live(
         self, job: JobDir, files: Observation, noted: Native, picture: Picture, known: list[Known]
     ) -> Observation:
-        claim = native.claim_of(job)
+        claim = claims.claim_of(job)
         if claim and claim.withdrawn:  # by somebody who died before the end was on record
             return self._ended(files, withdrawn(claim.withdrawn))
         word, current = self._word(job, noted, picture, known, claim)
@@ -163,7 +165,7 @@ class Seeing:
         )
 
     def _broken(self, job: JobDir) -> str | None:
-        if native.is_claimed(job):
+        if claims.is_claimed(job):
             return None
         spec = self._store.spec(job.job_id)
         for other in spec.after if spec else ():

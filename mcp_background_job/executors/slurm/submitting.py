@@ -20,13 +20,14 @@ from mcp_background_job.errors import EngineUnreachableError, InvalidRequestErro
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.background import Background
 from mcp_background_job.executors.base import Submitted
-from mcp_background_job.executors.slurm import native, options
+from mcp_background_job.executors.nodes import claims, native
+from mcp_background_job.executors.nodes.ending import end
+from mcp_background_job.executors.nodes.native import Native
+from mcp_background_job.executors.nodes.package import runner_package
+from mcp_background_job.executors.nodes.store import NodeStore
+from mcp_background_job.executors.slurm import options
 from mcp_background_job.executors.slurm.commands import COMMENT, Commands, UnsureError
-from mcp_background_job.executors.slurm.ending import end
-from mcp_background_job.executors.slurm.native import Native
 from mcp_background_job.executors.slurm.options import Options
-from mcp_background_job.executors.slurm.package import runner_package
-from mcp_background_job.executors.slurm.store import SlurmStore
 from mcp_background_job.executors.slurm.watcher import Watcher
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.observe import told
@@ -68,7 +69,7 @@ class Submitting:
     """Brings jobs under way."""
 
     def __init__(
-        self, store: SlurmStore, commands: Commands, watcher: Watcher, background: Background, site: Site
+        self, store: NodeStore, commands: Commands, watcher: Watcher, background: Background, site: Site
     ) -> None:
         """Takes its parts."""
         self._store = store
@@ -176,7 +177,7 @@ class Submitting:
                 if seen.outcome is not Outcome.COMPLETED:
                     raise LaunchError(behind(other, seen.outcome))
                 continue
-            noted, claim = native.read(self._store.job(other)), native.claim_of(self._store.job(other))
+            noted, claim = native.read(self._store.job(other)), claims.claim_of(self._store.job(other))
             native_id = (claim and claim.native_id) or (noted.native_id if noted else "")
             if not native_id:
                 raise UnsureError(other)
@@ -208,7 +209,7 @@ class Submitting:
     def _unconfirmed(self, job_id: str) -> Spec | None:
         """Return what is to be submitted again, if Slurm certainly does not have it."""
         spec, job = self._store.spec(job_id), self._store.job(job_id)
-        if spec is None or job.has_exit or native.is_claimed(job):
+        if spec is None or job.has_exit or claims.is_claimed(job):
             if spec is not None or not os.path.isdir(job.path):  # what has a directory and no spec may get one
                 self._store.submitted(job_id)
             return None

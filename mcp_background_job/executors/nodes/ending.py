@@ -6,12 +6,12 @@ import contextlib
 import os
 import threading
 
-from mcp_background_job.executors.slurm.store import SlurmStore
+from mcp_background_job.executors.nodes.store import NodeStore
 from mcp_background_job.jobdir import at_end, records
 from mcp_background_job.jobdir.records import Exit
 
 
-def end(store: SlurmStore, job_id: str, record: Exit) -> bool:
+def end(store: NodeStore, job_id: str, record: Exit) -> bool:
     """Write the exit record of a job unless there is one; returns whether it was written.
 
     Two may do so at once, or the runner may: by ``link`` only one record ever appears under the name, and what the

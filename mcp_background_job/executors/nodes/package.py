@@ -49,7 +49,7 @@ def runner_package(root: str) -> str:
     Raises:
         StateDirError: it cannot be written.
     """
-    name, content = _packed()
+    name, content = packed()
     path = os.path.join(root, name)
     with _WRITING:
         if not os.path.exists(path):
@@ -62,7 +62,8 @@ def runner_package(root: str) -> str:
 
 
 @functools.cache  # all modules are parsed for it, which takes a tenth of a second
-def _packed() -> tuple[str, bytes]:
+def packed() -> tuple[str, bytes]:
+    """Return the name of the runner's file, and its content."""
     sources = {"__main__.py": _START.encode(), **_modules()}
     return f"runner-{_hash(sources)}.pyz", _zipped(sources)
 

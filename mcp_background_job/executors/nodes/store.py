@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 
 from mcp_background_job.errors import StateDirError
-from mcp_background_job.executors.slurm import native
+from mcp_background_job.executors.nodes import claims
 from mcp_background_job.executors.store import DirectoryStore
 from mcp_background_job.jobdir import marks, order, records
 from mcp_background_job.jobdir.layout import StateDir, is_job_id
@@ -17,17 +17,16 @@ from mcp_background_job.jobdir.marks import waiting_of
 from mcp_background_job.jobdir.records import Spec
 
 
-class SlurmStore(DirectoryStore):
+class NodeStore(DirectoryStore):
     """Reads and writes job directories below the root of a cluster."""
 
-    variable = "MCP_BG_SLURM_DIR"
-
-    def __init__(self, state: StateDir) -> None:
-        """Names the root."""
+    def __init__(self, state: StateDir, variable: str) -> None:
+        """Names the root, and the setting that names another."""
         super().__init__(state)
+        self.variable = variable
         #: Tells when what is known of a job has changed that is not in its directory (nanoseconds since the epoch).
         self.changed_elsewhere_at: Callable[[str], int] = lambda _: 0
-        #: One empty file per job that Slurm is not known to have.
+        #: One empty file per job that the engine is not known to have.
         self._submitting = os.path.join(state.path, "submitting")
 
     def prepare(self) -> None:
@@ -84,7 +83,7 @@ class SlurmStore(DirectoryStore):
         super().unrecord(job_id)
 
     def to_be_submitted(self) -> list[str]:
-        """Return the ids of the jobs that Slurm is not known to have."""
+        """Return the ids of the jobs that the engine is not known to have."""
         try:
             return [name for name in os.listdir(self._submitting) if is_job_id(name)]
         except FileNotFoundError:
@@ -103,7 +102,7 @@ class SlurmStore(DirectoryStore):
         """Return the ids of the jobs that no runner has taken, and take the others off the marks."""
         waiting: set[str] = set()
         for job_id in set(marks.queued_jobs(self.state)).intersection(self.open_jobs()):
-            if native.is_claimed(self.job(job_id)):
+            if claims.is_claimed(self.job(job_id)):
                 self.has_its_turn(job_id)
             else:
                 waiting.add(job_id)

@@ -6,7 +6,7 @@ tends the place looks.
 
 from __future__ import annotations
 
-from mcp_background_job.executors.slurm.store import SlurmStore
+from mcp_background_job.executors.nodes.store import NodeStore
 from mcp_background_job.jobdir import ancestry, marks
 from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.jobdir.records import Spec, StopRequest
@@ -15,7 +15,7 @@ from mcp_background_job.jobdir.records import Spec, StopRequest
 class Kin:
     """The families of jobs on the cluster."""
 
-    def __init__(self, store: SlurmStore, home: StateDir) -> None:
+    def __init__(self, store: NodeStore, home: StateDir) -> None:
         """Takes both directories in which ancestors may be."""
         self._store = store
         self._states = (home, store.state)

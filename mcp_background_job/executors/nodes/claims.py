@@ -1,0 +1,70 @@
+"""Who has taken a job: ``runner.claim``, a file that only one can make, on every file system.
+
+A runner on a node makes it before it does anything else; it stands in for the lock, which other machines do not see.
+Whoever withdraws a job that has not started takes the claim himself: then no runner will, whatever the engine does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from dataclasses import dataclass
+from typing import Any, cast
+
+from mcp_background_job.executors.nodes.native import object_in
+from mcp_background_job.jobdir import records
+from mcp_background_job.jobdir.boot import boot_id, machine
+from mcp_background_job.jobdir.layout import JobDir
+from mcp_background_job.jobdir.records import StopRequest
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Who has taken a job: a runner, or whoever withdrew it.
+
+    Attributes:
+        native_id: the engine's id of the job in which the runner runs, empty if it has not noted that.
+        node: where that is, empty likewise.
+        withdrawn: the wish that it never run.
+    """
+
+    native_id: str = ""
+    node: str = ""
+    withdrawn: StopRequest | None = None
+
+
+def is_claimed(job: JobDir) -> bool:
+    """Tell whether somebody has taken a job."""
+    return os.path.exists(job.claim)
+
+
+def claim_of(job: JobDir) -> Claim | None:
+    """Return who has taken a job, ``None`` if nobody has."""
+    known = object_in(job.claim)
+    if known is None:
+        return Claim() if is_claimed(job) else None  # it is being written
+    native_id, node, withdrawn = (known.get(name) for name in ("native_id", "node", "withdrawn"))
+    return Claim(str(native_id or ""), str(node or ""), _request(withdrawn))
+
+
+def withdraw(job: JobDir, request: StopRequest) -> bool:
+    """Take a job so that no runner does; returns whether nobody had taken it."""
+    try:
+        descriptor = os.open(job.claim, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        return False
+    try:
+        known = {"machine": machine(), "boot_id": boot_id(), "pid": os.getpid(), "withdrawn": vars(request)}
+        records.write_all(descriptor, json.dumps(known).encode())
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _request(known: Any) -> StopRequest | None:
+    if not isinstance(known, dict):
+        return None
+    with contextlib.suppress(TypeError):  # another release's: what is known of it is enough
+        return StopRequest(**cast("dict[str, Any]", known))
+    return StopRequest(at=0.0, by="", why="", signal="", grace_s=0.0)

@@ -1,0 +1,60 @@
+"""A connection to a runner on a node, by whichever way its lines are carried."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+from mcp_background_job.errors import CorruptRecordError
+from mcp_background_job.jobdir import records
+from mcp_background_job.jobdir.control import Outlet, RunnerClient, RunnerTimeoutError
+from mcp_background_job.jobdir.records import Exit
+
+
+class NodeClient(RunnerClient):
+    """One connection to a runner on a node, which says how its job ended before it hangs up."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: Outlet, told: Callable[[Exit], None], hung_up: Callable[[], None]
+    ) -> None:
+        """Takes the connection, what is to be told of the end, and of our hanging up."""
+        super().__init__(reader, writer)
+        self._told = told
+        self._hung_up = hung_up
+        self._is_ended = False
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Hang up."""
+        self._hung_up()
+        await super().__aexit__(kind, error, trace)
+
+    async def hang_up(self) -> None:
+        """Hang up on what was never entered."""
+        await self.__aexit__(None, None, None)
+
+    async def outcome_of_stop(self) -> list[int]:
+        """Wait for the end of a job that was asked to stop; returns processes that survive SIGKILL, if any.
+
+        Raises:
+            RunnerTimeoutError: the connection broke before the runner told how the job ended: it may be alive.
+        """
+        survivors = await super().outcome_of_stop()
+        if not survivors and not self._is_ended:
+            raise RunnerTimeoutError("the connection to the runner broke before it had told how the job ended")
+        return survivors
+
+    async def _receive(self) -> dict[str, Any] | None:
+        answer = await super()._receive()
+        if answer is None or "ended" not in answer:
+            return answer
+        self._is_ended = True
+        try:
+            self._told(records.decode(Exit, json.dumps(answer["ended"]).encode(), "what the runner has told"))
+        except CorruptRecordError:
+            return None  # of a newer release: its exit record will say the same
+        return None
