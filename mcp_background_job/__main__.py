@@ -18,7 +18,7 @@ def main() -> None:
         # What is imported takes a second, in which Ctrl-C is to end this as it does later: without a word.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         # Clients wait for this one, so it does not pay for the parsing of arguments that it has not got.
-        from mcp_background_job.cli.stdio import run  # noqa: PLC0415
+        from mcp_background_job.cli.serving.stdio import run  # noqa: PLC0415
 
         run()
     if sys.argv[1:3] == ["hook", "stop"] and not {"-h", "--help"} & set(sys.argv):

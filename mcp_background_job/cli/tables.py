@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from mcp_background_job.cli import terminal
-from mcp_background_job.cli.show import escaped
+from mcp_background_job.cli.escaping import escaped
 
 if TYPE_CHECKING:  # rich costs 50 ms, and a pipe needs none of it
     from rich.table import Table

@@ -54,7 +54,7 @@ def test_a_command_ends_as_one_that_was_interrupted(
 @pytest.mark.parametrize(
     ("arguments", "module"),
     [
-        ([], "mcp_background_job.cli.stdio"),
+        ([], "mcp_background_job.cli.serving.stdio"),
         (["hook", "stop"], "mcp_background_job.cli.hooks.stop"),
     ],
 )

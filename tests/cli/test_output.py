@@ -12,6 +12,7 @@ from typing import IO
 import pytest
 
 from mcp_background_job.cli import exit_codes, main
+from mcp_background_job.cli.jobs.exit_codes import of_errors
 from mcp_background_job.cli.output import UnreadError
 from mcp_background_job.errors import (
     BackgroundJobError,
@@ -109,8 +110,8 @@ _OVER = JobEndedError("over")
     ],
 )
 def test_of_several_errors_the_worst_is_told_in_any_order(errors: list[BackgroundJobError], code: int) -> None:
-    assert exit_codes.of_errors(errors) == code
-    assert exit_codes.of_errors(reversed(errors)) == code
+    assert of_errors(errors) == code
+    assert of_errors(reversed(errors)) == code
 
 
 def test_every_error_has_its_place_among_the_worst() -> None:
@@ -120,7 +121,7 @@ def test_every_error_has_its_place_among_the_worst() -> None:
     for kind in kinds(BackgroundJobError):
         error = kind.__new__(kind)
         if exit_codes.of_error(error) != exit_codes.UNREACHABLE:  # of ComfyUI, which has no such command
-            assert exit_codes.of_errors([error]) == exit_codes.of_error(error)
+            assert of_errors([error]) == exit_codes.of_error(error)
 
 
 def test_to_kill_all_of_nothing_is_said(

@@ -14,8 +14,11 @@ from typing import get_args
 import pytest
 
 from mcp_background_job.agents.records import CancelIntent, Checkpoint, RunRecord
-from mcp_background_job.cli.exit_codes import COMFYUI_TABLE, RUNS_TABLE, TABLE
-from mcp_background_job.cli.main import build_app
+from mcp_background_job.cli.comfyui.exit_codes import TABLE as COMFYUI_CODES
+from mcp_background_job.cli.commands import build_app
+from mcp_background_job.cli.hooks.exit_codes import TABLE as HOOK_CODES
+from mcp_background_job.cli.jobs.exit_codes import TABLE as JOB_CODES
+from mcp_background_job.cli.runs.exit_codes import TABLE as RUN_CODES
 from mcp_background_job.config import ComfyUISettings, Settings, variable_of
 from mcp_background_job.core.comfyui.batch import Batch
 from mcp_background_job.core.comfyui.download import Download
@@ -147,9 +150,24 @@ def test_the_reference_explains_every_option_of_a_command(command: str) -> None:
     assert options == set(re.findall(r"--[a-z]+[a-z-]*", row))
 
 
-def test_the_reference_has_the_exit_codes_of_the_help_of_comfyui() -> None:
-    rows = re.findall(r"^\| (\d+) \|", COMMANDS, re.MULTILINE)
-    assert rows == re.findall(r"^\* (\d+): ", COMFYUI_TABLE, re.MULTILINE)
+EXIT_CODES = {
+    "Jobs, and commands in no group": JOB_CODES,
+    "`comfyui`": COMFYUI_CODES,
+    "`runs`": RUN_CODES,
+    "`hook`": HOOK_CODES,
+}
+
+
+@pytest.mark.parametrize("feature", EXIT_CODES)
+def test_the_reference_has_the_exit_codes_of_every_feature(feature: str) -> None:
+    section = COMMANDS.split("\n## Exit codes\n")[1].split(f"\n### {feature}\n")[1].split("\n### ")[0]
+    rows = re.findall(r"^\| ([^|]+) \| (.+) \|$", section, re.MULTILINE)
+    assert dict(rows[1:]) == EXIT_CODES[feature]
+
+
+def test_help_says_where_the_exit_codes_are() -> None:
+    for command in ((), ("wait",), *((group,) for group in GROUPS), ("comfyui", "batch"), ("hook", "stop")):
+        assert _help_of(*command).rstrip().endswith("\nExit codes: docs/reference/command-line.md#exit-codes")
 
 
 @pytest.mark.parametrize("record", [Spec, Status, Exit])
@@ -188,11 +206,6 @@ def test_the_reference_explains_every_status_event_and_backend_of_runs(word: str
     assert f"`{word}`" in RUNS
 
 
-def test_the_reference_has_the_exit_codes_of_the_help() -> None:
-    rows = re.findall(r"^\| (\d+) \|", RUNS, re.MULTILINE)
-    assert rows == re.findall(r"^\* (\d+): ", RUNS_TABLE, re.MULTILINE)
-
-
 def test_the_readme_names_every_backend() -> None:
     section = README.split("\n## Agent runs\n")[1].split("\n## ")[0]
     for backend in BACKENDS:
@@ -223,11 +236,6 @@ def test_the_format_describes_the_table_of_downloads() -> None:
     table = FORMAT.split("Table `downloads`")[1].split("Table `graphs`")[0]
     for field in dataclasses.fields(Download):
         assert f"`{field.name}`" in table, field.name
-
-
-def test_the_reference_has_the_exit_codes_of_the_command_line() -> None:
-    codes = re.findall(r"^\| (\d+|128\+n|any other) \|", JOBS, re.MULTILINE)
-    assert codes == [code for code in re.findall(r"^\* ([^:]+): ", TABLE, re.MULTILINE) if code != "3 to 6"]
 
 
 @pytest.mark.parametrize("why", Why)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mcp_background_job.cli.commands.install import install, uninstall
+from mcp_background_job.cli.setup.install import install, uninstall
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.install.command import own_command
 

@@ -1,1 +1,1 @@
-"""What the commands for ComfyUI share."""
+"""The commands for ComfyUI, and what they share."""

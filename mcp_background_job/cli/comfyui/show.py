@@ -7,9 +7,8 @@ from collections.abc import Collection, Iterator
 from itertools import chain, repeat
 from typing import Any, cast
 
-from mcp_background_job.cli import tables, terminal
-from mcp_background_job.cli.comfyui import rows
-from mcp_background_job.cli.show import escaped
+from mcp_background_job.cli import terminal
+from mcp_background_job.cli.escaping import escaped
 from mcp_background_job.cli.wording import typed
 from mcp_background_job.comfyui.reports.report import Report
 
@@ -85,12 +84,3 @@ def _of_failure(failure: Report) -> str:
 
 #: Facts that are lists of objects, each of which is a line.
 _LINES = {"outputs": _of_file, "shown": _of_shown, "failures": _of_failure, "broken": _of_failure}
-
-
-def queue(report: Report) -> None:
-    """Write what runs and what waits."""
-    if not report["running"] and not report["pending"]:
-        return
-    tables.write(rows.of_queue(report))
-    if "more_pending" in report:
-        terminal.line(f"and {report['more_pending']} more pending")

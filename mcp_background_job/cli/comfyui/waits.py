@@ -11,6 +11,6 @@ def under_way(text: str, *, as_json: bool) -> contextlib.AbstractContextManager[
     """Return what shows it for as long as it is entered; a pipe is shown nothing."""
     if as_json or not terminal.for_people():
         return contextlib.nullcontext()
-    from mcp_background_job.cli.comfyui.bar import spinner  # noqa: PLC0415  a pipe does without rich
+    from mcp_background_job.cli.comfyui.prompts.bar import spinner  # noqa: PLC0415  a pipe does without rich
 
     return spinner(text)

@@ -1,1 +1,1 @@
-"""What the commands for runs of agents share."""
+"""The commands for runs of agents, and how runs are shown."""

@@ -11,7 +11,7 @@ from mcp_background_job.agents.life.results import Run
 from mcp_background_job.agents.life.watching import MAX_WAIT_S
 from mcp_background_job.agents.runs import MAX_EVENTS, RunManager
 from mcp_background_job.cli import terminal
-from mcp_background_job.cli.runs import show
+from mcp_background_job.cli.runs import views
 
 
 async def write_events(
@@ -45,7 +45,7 @@ async def write_events(
             if as_json:
                 terminal.as_json(event)
             else:
-                show.event(event)
+                views.event(event)
         terminal.flush()
         after_seq = polled.next_after_seq
         left -= len(polled.events)

@@ -8,7 +8,7 @@ from typing import Any
 from mcp_background_job.agents.report import Report
 from mcp_background_job.cli import tables, terminal
 from mcp_background_job.cli.arguments import json_object
-from mcp_background_job.cli.show import escaped
+from mcp_background_job.cli.escaping import escaped
 from mcp_background_job.cli.tables import STATUS, Column, Rows
 from mcp_background_job.errors import InvalidRequestError
 

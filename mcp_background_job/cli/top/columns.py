@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mcp_background_job.cli.show import STYLES
+from mcp_background_job.cli.jobs.show import STYLES
 
 #: Something that a list shows, in the fields that its action reports.
 Facts = dict[str, Any]

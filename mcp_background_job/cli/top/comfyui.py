@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from mcp_background_job.cli.comfyui import sentences
+from mcp_background_job.cli.comfyui.prompts import sentences
 from mcp_background_job.cli.top import keys, lists
 from mcp_background_job.cli.top.columns import Facts
 from mcp_background_job.cli.top.questions import Confirm

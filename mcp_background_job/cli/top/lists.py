@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from mcp_background_job.cli.comfyui.sentences import since
+from mcp_background_job.cli.comfyui.words import since
 from mcp_background_job.cli.top.columns import Column, Facts
 from mcp_background_job.core.text import duration, size
 

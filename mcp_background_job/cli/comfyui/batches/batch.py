@@ -1,0 +1,167 @@
+"""``comfyui batch``: batches of prompts."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from mcp_background_job.actions.comfyui.queue import Batch, Queueing
+from mcp_background_job.actions.opening import at_hand
+from mcp_background_job.cli import exit_codes, tables, terminal
+from mcp_background_job.cli.arguments import AsJson, Follow, Limit, OptionalSeconds
+from mcp_background_job.cli.comfyui import show
+from mcp_background_job.cli.comfyui.batches import ending, watching
+from mcp_background_job.cli.comfyui.connection import with_comfyui
+from mcp_background_job.cli.comfyui.exit_codes import of_cancel
+from mcp_background_job.cli.comfyui.waits import under_way
+from mcp_background_job.cli.session import caller
+from mcp_background_job.cli.tables import AGE, NOTE, STATUS, Column, Rows
+from mcp_background_job.cli.wording import typed
+from mcp_background_job.comfyui.control import ComfyUI
+from mcp_background_job.comfyui.reports.report import Report
+from mcp_background_job.errors import InvalidRequestError
+
+app = App(name="batch")
+
+_COLUMNS = (
+    Column("BATCH", "bold"),
+    STATUS,
+    AGE,
+    Column("DONE"),
+    Column("FAILED"),
+    NOTE,
+    Column("DETAIL", overflow="wrap"),
+)
+
+BatchId = Annotated[str, Parameter(name="BATCH_ID")]
+OptionalBatchId = Annotated[str | None, Parameter(name="BATCH_ID")]
+
+
+@app.default
+@app.command(name="status")
+def status(
+    batch_id: Annotated[str | None, Parameter(name="BATCH_ID")] = None,
+    /,
+    *,
+    wait: OptionalSeconds = None,
+    follow: Follow = False,
+    limit: Limit = 20,
+    as_json: AsJson = False,
+) -> int:
+    """Show a batch, or list the newest ones.
+
+    Args:
+        batch_id: Its id, as submit prints it; without it, batches are listed.
+        wait: Wait this long for its end, in seconds or as 5m.
+        follow: Show how it gets on until it is over, or until --wait. Ctrl-C leaves it running.
+        limit: How many are listed at most.
+        as_json: Print JSON, with the field names of the tools.
+    """
+    if batch_id is None:
+        if follow or wait is not None:
+            raise InvalidRequestError("--wait and --follow take the id of one batch; without it batches are listed")
+        return with_comfyui(lambda comfyui: _list(comfyui, limit, as_json=as_json))
+    return with_comfyui(lambda comfyui: watching.report(comfyui, batch_id, wait_s=wait, follow=follow, as_json=as_json))
+
+
+async def _list(comfyui: ComfyUI, limit: int, *, as_json: bool) -> int:
+    known = await Queueing(at_hand(comfyui)).comfyui_batch(caller(), Batch(limit=limit))
+    if as_json:
+        terminal.as_json(known)
+    else:
+        tables.write(Rows(_COLUMNS, list(map(_row, known["batches"]))))
+        if not known["batches"] and terminal.for_people():
+            terminal.line("no batches")
+    return exit_codes.OK
+
+
+def _row(entry: Report) -> tuple[str, ...]:
+    failed = str(entry.get("failed", ""))
+    return (
+        entry["batch_id"],
+        entry["status"],
+        entry["age"],
+        entry["done"],
+        failed,
+        entry.get("note", ""),
+        typed(entry.get("trouble", "")),
+    )
+
+
+@app.command
+def cancel(batch_id: BatchId, /, *, interrupt: bool = False, as_json: AsJson = False) -> int:
+    """Cancel a batch: what has not run never will, what runs comes to its end.
+
+    Args:
+        batch_id: Its id, as submit prints it.
+        interrupt: Stop what runs too, and verify it.
+        as_json: Print JSON, with the field names of the tools.
+    """
+    return with_comfyui(lambda comfyui: _cancel(comfyui, batch_id, interrupt=interrupt, as_json=as_json))
+
+
+async def _cancel(comfyui: ComfyUI, batch_id: str, *, interrupt: bool, as_json: bool) -> int:
+    asked = Batch(batch_id=batch_id, action="cancel", interrupt=interrupt)
+    with under_way("canceling", as_json=as_json):
+        known = await Queueing(at_hand(comfyui)).comfyui_batch(caller(), asked)
+    if as_json:
+        terminal.as_json(known)
+    else:
+        ending.tell(known)
+    return _exit_code(known)
+
+
+def _exit_code(canceled: Report) -> int:
+    summary = canceled["cancel_summary"]
+    if "unknown_prompts" in summary:
+        return exit_codes.UNREACHABLE
+    verdicts: dict[str, str] = canceled.get("interrupted", {})
+    resisting = [verdict for prompt_id, verdict in verdicts.items() if prompt_id in summary["running_prompts"]]
+    return exit_codes.of_several([of_cancel(verdict) for verdict in resisting])
+
+
+@app.command
+def pause(batch_id: OptionalBatchId = None, /, *, as_json: AsJson = False) -> int:
+    """Send nothing more of a batch until it is resumed; what was sent runs on.
+
+    Args:
+        batch_id: Its id, as submit prints it; without it, nothing of ours is sent, and what is pending is taken back.
+        as_json: Print JSON, with the field names of the tools.
+    """
+    return _act(Batch(batch_id=batch_id, action="pause"), as_json=as_json)
+
+
+@app.command
+def resume(batch_id: OptionalBatchId = None, /, *, as_json: AsJson = False) -> int:
+    """Let a batch go on that was paused.
+
+    Args:
+        batch_id: Its id, as submit prints it; without it, all goes on that was paused without one.
+        as_json: Print JSON, with the field names of the tools.
+    """
+    return _act(Batch(batch_id=batch_id, action="resume"), as_json=as_json)
+
+
+@app.command
+def retry_failed(batch_id: BatchId, /, *, as_json: AsJson = False) -> int:
+    """Run the failed prompts of a batch once more; all others stay as they are.
+
+    Args:
+        batch_id: Its id, as submit prints it.
+        as_json: Print JSON, with the field names of the tools.
+    """
+    return _act(Batch(batch_id=batch_id, action="retry_failed"), as_json=as_json)
+
+
+def _act(asked: Batch, *, as_json: bool) -> int:
+    async def act_and_tell(comfyui: ComfyUI) -> int:
+        known = await Queueing(at_hand(comfyui)).comfyui_batch(caller(), asked)
+        if as_json or asked.batch_id is not None:
+            ending.write(known, as_json=as_json)
+        else:
+            show.sentence(f"the queue is {known['status']}: {known['detail']}", known["status"])
+            show.facts(known, ("status", "detail"))
+        return exit_codes.OK
+
+    return with_comfyui(act_and_tell)

@@ -1,0 +1,1 @@
+"""The commands for the process of ComfyUI, and its memory."""

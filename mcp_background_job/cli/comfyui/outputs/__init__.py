@@ -1,0 +1,1 @@
+"""The commands that move files from and to ComfyUI."""

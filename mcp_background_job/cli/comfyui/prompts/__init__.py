@@ -1,0 +1,1 @@
+"""The commands about prompts: one, many, and why they failed."""

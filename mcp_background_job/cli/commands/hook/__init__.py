@@ -1,1 +1,0 @@
-"""The commands of the group ``hook``, which clients run by themselves."""

@@ -1,1 +1,0 @@
-"""The commands for runs of agents, one module each."""

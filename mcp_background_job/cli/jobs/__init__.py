@@ -1,0 +1,1 @@
+"""The commands for jobs, and how jobs are shown."""

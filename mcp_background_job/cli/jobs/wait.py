@@ -1,0 +1,156 @@
+"""``wait``: wait for jobs, and exit as they did."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from mcp_background_job.actions.jobs import facts
+from mcp_background_job.cli import durations, exit_codes, terminal
+from mcp_background_job.cli.arguments import AsJson, JobIds, OptionalSeconds
+from mcp_background_job.cli.jobs import show
+from mcp_background_job.cli.jobs.exit_codes import of_job
+from mcp_background_job.cli.jobs.follow import left_running
+from mcp_background_job.cli.session import looks, with_manager
+from mcp_background_job.core.job import Job
+from mcp_background_job.core.waiting import Kind, Until, Why, parse_until
+from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.output import compile_regex
+from mcp_background_job.jobs.waiting.wait import Waited, WaitRequest
+
+#: What a job that works shows: if it has ended without it, the wait is in vain.
+_SIGNS = (Kind.REGEX, Kind.PORT, Kind.HTTP)
+
+#: A wait without an end is made of waits of this length (seconds), each of which costs nothing.
+_ONE_WAIT_S = 86_400.0
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """What the caller waits for, and until when (of the monotonic clock)."""
+
+    request: WaitRequest
+    deadline: float | None
+    for_any: bool
+    as_json: bool
+
+    def remaining(self) -> float:
+        return _ONE_WAIT_S if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
+
+def wait(
+    *job: JobIds,
+    timeout: OptionalSeconds = None,
+    until: str = "exit",
+    fail_on: str | None = None,
+    for_any: Annotated[bool, Parameter(name="--any")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Wait for jobs, and exit as they did; of several, as the first (in the order given) that did not complete.
+
+    Args:
+        *job: Ids or names of jobs.
+        timeout: Give up after this time, in seconds or as 5m, 2h; without it, wait as long as it takes.
+        until: exit, port:N (the job listens on a port), a URL (it answers, with a status below 400; on this machine:
+            the job does), idle:S (nothing was written for so long), or a regular expression that is looked for in all
+            of the output. The end of the job always ends the wait.
+        fail_on: A regular expression in the output that ends the wait as failed.
+        for_any: Of several jobs, wait for one.
+        as_json: Print JSON, with the same field names everywhere.
+    """
+    wish = _Wish(
+        request=_request(until, fail_on),
+        deadline=None if timeout is None else time.monotonic() + timeout,
+        for_any=for_any,
+        as_json=as_json,
+    )
+    return with_manager(lambda manager: _wait(manager, list(job), wish))
+
+
+def _request(until: str, fail_on: str | None) -> WaitRequest:
+    what = _until(until)
+    return WaitRequest(
+        until=what,
+        wait_s=0.0,
+        until_pattern=compile_regex(what.pattern, "--until") if what.kind is Kind.REGEX else None,
+        fail_on=compile_regex(fail_on, "--fail-on") if fail_on else None,
+        from_start=True,
+    )
+
+
+def _until(text: str) -> Until:
+    word, colon, time = text.partition(":")
+    if colon and word.strip().casefold() == Kind.IDLE:  # the bound of the rules is that of one call over MCP
+        return Until(Kind.IDLE, idle_s=durations.seconds(time.strip(), "--until idle:"))
+    return parse_until(text)
+
+
+async def _wait(manager: JobManager, references: list[str], wish: _Wish) -> int:
+    jobs = [await manager.find(reference, looks(manager)) for reference in dict.fromkeys(references)]
+    tasks = [asyncio.create_task(_wait_for(manager, job, wish)) for job in jobs]
+    try:
+        done, _ = await asyncio.wait(
+            tasks, return_when=asyncio.FIRST_COMPLETED if wish.for_any else asyncio.ALL_COMPLETED
+        )
+    finally:
+        for task in tasks:
+            task.cancel()
+    waited = [task.result() for task in tasks if task in done]
+    for one in waited:
+        await _report(manager, one, as_json=wish.as_json)
+    return exit_codes.of_several([_exit_code(one, wish.request.until) for one in waited])
+
+
+async def _wait_for(manager: JobManager, job: Job, wish: _Wish) -> Waited:
+    request = wish.request
+    while True:
+        waited = await manager.wait(job, replace(request, wait_s=wish.remaining()))
+        if waited.why is Why.LEFT_RUNNING:
+            terminal.say(left_running(job.label))
+            request = replace(request, from_start=False)
+        elif waited.why is not Why.TIMEOUT or not wish.remaining():
+            return waited
+
+
+async def _report(manager: JobManager, waited: Waited, *, as_json: bool) -> None:
+    if as_json:
+        known = await facts.one(manager, waited.job)
+        told = {"why": waited.why, "line": waited.line, "hint": waited.hint, "skipped": waited.skipped}
+        terminal.as_json({**known, **told})
+    else:
+        hint = f"; {waited.hint}" if waited.hint else ""
+        skipped = f"; the search passed over bytes that are missing: {waited.skipped}" if waited.skipped else ""
+        terminal.line(show.sentence(waited.job) + _because(waited) + hint + skipped)
+
+
+def _because(waited: Waited) -> str:
+    match waited.why:
+        case Why.MATCHED | Why.FAILED_MATCH:
+            return f"; found: {waited.line}"
+        case Why.PORT:
+            return "; the port is open"
+        case Why.HTTP:
+            return "; it answers"
+        case Why.IDLE:
+            return "; it is idle"
+        case Why.TIMEOUT:
+            return "; gave up waiting"
+        case _:
+            return ""
+
+
+def _exit_code(waited: Waited, until: Until) -> int:
+    match waited.why:
+        case Why.EXIT:
+            code = of_job(waited.job)
+            return exit_codes.UNMET if code == exit_codes.OK and until.kind in _SIGNS else code
+        case Why.FAILED_MATCH:
+            return exit_codes.UNMET
+        case Why.TIMEOUT:
+            return exit_codes.TIMED_OUT
+        case _:
+            return exit_codes.OK

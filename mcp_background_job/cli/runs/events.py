@@ -1,0 +1,43 @@
+"""``runs events``: what an agent says."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from mcp_background_job.agents.runs import RunManager
+from mcp_background_job.cli.arguments import AsJson, Count, OptionalLimit, OptionalSeconds
+from mcp_background_job.cli.runs.exit_codes import of_run
+from mcp_background_job.cli.runs.following import write_events
+from mcp_background_job.cli.runs.session import RunId, reference_of, with_runs
+
+
+def events(
+    run: RunId,
+    /,
+    *,
+    follow: Annotated[bool, Parameter(name=["--follow", "-f"])] = False,
+    after: Count = 0,
+    limit: OptionalLimit = None,
+    timeout: OptionalSeconds = None,
+    as_json: AsJson = False,
+) -> int:
+    """Print the events of a run, one line each.
+
+    Args:
+        run: Id of a run, or the name of an agent: its newest run.
+        follow: Go on until the run is over. Ctrl-C leaves it running.
+        after: Only events behind this number.
+        limit: At most so many.
+        timeout: Follow them so long at most, in seconds or as 5m.
+        as_json: Print JSON, one object per line, with the field names of the tools.
+    """
+
+    async def print_them(runs: RunManager) -> int:
+        found = await write_events(
+            runs, reference_of(run), after_seq=after, follow=follow, as_json=as_json, limit=limit, timeout_s=timeout
+        )
+        return of_run(found.state.status)
+
+    return with_runs(print_them)

@@ -1,0 +1,62 @@
+"""``runs list``: which runs there are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from mcp_background_job.actions.opening import at_hand
+from mcp_background_job.actions.runs.requests import ListRuns
+from mcp_background_job.actions.runs.running import Running
+from mcp_background_job.agents.runs import RunManager
+from mcp_background_job.cli import exit_codes, terminal
+from mcp_background_job.cli.arguments import AsJson
+from mcp_background_job.cli.runs import views
+from mcp_background_job.cli.runs.session import with_runs
+from mcp_background_job.cli.session import caller
+
+
+def list_runs(
+    *,
+    status: str | None = None,
+    backend: str | None = None,
+    cwd: Path | None = None,
+    all_projects: Annotated[bool, Parameter(name=["--all-projects", "-A"])] = False,
+    limit: int = 20,
+    tree: bool = False,
+    as_json: AsJson = False,
+) -> int:
+    """List this project's runs, newest first.
+
+    A table for people, tab-separated lines when piped, one array with --json.
+
+    Args:
+        status: Only runs with this status.
+        backend: Only runs of this kind of agent.
+        cwd: Only runs in this workspace.
+        all_projects: Those of other projects too.
+        limit: How many at most.
+        tree: Show each below the run that it was started within.
+        as_json: Print JSON, with the field names of the tools.
+    """
+    asked = ListRuns(
+        status=status,
+        backend=backend,
+        cwd=None if cwd is None else str(cwd.absolute()),
+        all_projects=all_projects,
+        limit=limit,
+    )
+
+    async def list_them(runs: RunManager) -> int:
+        found = await Running(at_hand(runs)).list_runs(caller(), asked)
+        if as_json:
+            terminal.as_json(found["runs"])
+        else:
+            views.several(views.as_tree(found["runs"]) if tree else found["runs"])
+        if "elsewhere" in found:
+            terminal.say(f"{found['elsewhere']} of other projects (--all-projects)")
+        return exit_codes.OK
+
+    return with_runs(list_them)

@@ -1,0 +1,102 @@
+"""``runs spawn``: hand a task to an agent."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from mcp_background_job.actions.opening import at_hand
+from mcp_background_job.actions.runs.requests import Spawn
+from mcp_background_job.actions.runs.running import Running
+from mcp_background_job.agents.catalog import Reference
+from mcp_background_job.agents.requests.personas import PERSONAS
+from mcp_background_job.agents.runs import RunManager
+from mcp_background_job.cli import exit_codes, terminal
+from mcp_background_job.cli.arguments import AsJson, OptionalSeconds, json_object
+from mcp_background_job.cli.runs.exit_codes import of_run
+from mcp_background_job.cli.runs.following import write_events
+from mcp_background_job.cli.runs.session import with_runs
+from mcp_background_job.cli.session import caller
+from mcp_background_job.core.run import Backend, Role
+
+#: In place of a prompt: it is read from stdin.
+_FROM_STDIN = "-"
+
+
+def spawn(
+    backend: Annotated[Backend, Parameter(name="BACKEND")],
+    prompt: Annotated[str, Parameter(name="PROMPT", allow_leading_hyphen=True)],
+    /,
+    *command: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    cwd: Path | None = None,
+    name: str | None = None,
+    model: str | None = None,
+    profile: str | None = None,
+    role: Role = "worker",
+    schema: str | None = None,
+    resume: str | None = None,
+    metadata: str | None = None,
+    full_access: bool = False,
+    timeout: OptionalSeconds = None,
+    idle_timeout: OptionalSeconds = None,
+    leftovers: Literal["kill", "report"] = "kill",
+    follow: Annotated[bool, Parameter(name=["--follow", "-f"])] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Hand a task to an agent, in the background; prints the run's id.
+
+    Args:
+        backend: Kind of agent.
+        prompt: The task; - reads it from stdin.
+        command: For command and acp: the program and its arguments, after --.
+        cwd: The workspace; the current directory without it.
+        name: Name for the agent.
+        model: The model that it is to use.
+        profile: A file that is put before the task, or reviewer.
+        role: What it is for, as lists show it.
+        schema: JSON Schema for its answer, or @FILE that holds one.
+        resume: Id of the session to go on with.
+        metadata: A JSON object that is kept with the run.
+        full_access: Let it do everything without asking.
+        timeout: Stop it after this long, in seconds or as 5m.
+        idle_timeout: Stop it when it has said nothing for so long.
+        leftovers: What becomes of processes that outlive the agent.
+        follow: Print its events until it is over. Ctrl-C leaves it running.
+        as_json: Print JSON, with the field names of the tools.
+    """
+    config: dict[str, Any] = {"command": list(command)} if command else {}
+    config |= {"model": model} if model else {}
+    config |= {"full_access": True} if full_access else {}
+    request = Spawn(
+        backend=backend,
+        cwd=str((cwd or Path.cwd()).absolute()),
+        prompt=sys.stdin.read() if prompt == _FROM_STDIN else prompt,
+        nickname=name,
+        profile=profile if profile in (None, *PERSONAS) else str(Path(profile).absolute()),
+        role=role,
+        output_schema=json_object("--schema", schema),
+        metadata=json_object("--metadata", metadata),
+        session_mode="resume" if resume else "new",
+        session_id=resume,
+        backend_config=config,
+        timeout_s=timeout,
+        idle_timeout_s=idle_timeout,
+        leftovers=leftovers,
+    )
+    return with_runs(lambda runs: _spawn(runs, request, follow=follow, as_json=as_json))
+
+
+async def _spawn(runs: RunManager, request: Spawn, *, follow: bool, as_json: bool) -> int:
+    spawned = await Running(at_hand(runs)).spawn_run(caller(), request)
+    if not follow:
+        if as_json:
+            terminal.as_json(spawned)
+        else:
+            terminal.line(spawned["run_id"])
+        return exit_codes.OK
+    reference = Reference(spawned["run_id"])
+    ended = await write_events(runs, reference, after_seq=0, follow=True, as_json=as_json)
+    return of_run(ended.state.status)

@@ -1,0 +1,25 @@
+"""``serve``: MCP over stdio or HTTP."""
+
+from __future__ import annotations
+
+from mcp_background_job.cli import exit_codes
+from mcp_background_job.cli.serving import stdio
+from mcp_background_job.config import load_settings
+
+
+def serve(*, http: bool = False, host: str = "127.0.0.1", port: int = 8000) -> int:
+    """Serve MCP over stdio, which is also what happens without any command.
+
+    Args:
+        http: Serve over HTTP instead, with a bearer token; where that is, is said on stderr.
+        host: Address to listen on.
+        port: Port to listen on.
+    """
+    if not http:
+        stdio.serve()
+        return exit_codes.OK
+    settings = load_settings()  # before the second that the next import takes: a bad setting is told at once
+    from mcp_background_job.server.serve import serve_http  # noqa: PLC0415  only this command needs it
+
+    serve_http(settings, host, port)
+    return exit_codes.OK

@@ -1,0 +1,1 @@
+"""The commands that put this server where it is used."""
