@@ -16,7 +16,6 @@ from mcp_background_job.agents.runs import is_resumable
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import Outcome
 from mcp_background_job.core.text import one_line
-from mcp_background_job.jobdir.layout import is_run_id
 
 Report = dict[str, Any]
 
@@ -114,6 +113,7 @@ def of_poll(polled: Polled) -> Report:
 def of_cancel(cancelled: Cancelled) -> Report:
     """Return what became of a request to cancel."""
     run, stopped = cancelled.run, cancelled.stopped
+    ended_with = [_ended_with(job, stopped.runs) for job in stopped.ended_with]
     return {
         "run_id": run.record.run_id,
         "status": run.state.status.value,
@@ -122,16 +122,16 @@ def of_cancel(cancelled: Cancelled) -> Report:
         "escalation": stopped.escalation,
         "killed_pids": list(stopped.killed),
         "leftover_pids": list(stopped.leftover),
-        **({"ended_with": [_ended_with(job) for job in stopped.ended_with]} if stopped.ended_with else {}),
+        **({"ended_with": ended_with} if ended_with else {}),
     }
 
 
-def _ended_with(job: Job) -> Report:
+def _ended_with(job: Job, runs: dict[str, str]) -> Report:
     known = {"job_id": job.job_id, "status": job.status, "reason": job.reason}
-    if not job.name or not is_run_id(job.name):
+    if job.job_id not in runs:
         return known
-    # A run's job has the run's id as its name; a run that was stopped as a job is a cancelled one.
-    return {"run_id": job.name, **known, "status": "cancelled" if job.outcome is Outcome.KILLED else job.status}
+    # A run that was stopped as a job is a cancelled one.
+    return {"run_id": runs[job.job_id], **known, "status": "cancelled" if job.outcome is Outcome.KILLED else job.status}
 
 
 def of_continue(continued: Continued) -> Report:

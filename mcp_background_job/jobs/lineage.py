@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
 from mcp_background_job.errors import CorruptRecordError
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.ancestry import ends_descendants
-from mcp_background_job.jobdir.layout import RUN_ID_VARIABLE
+from mcp_background_job.jobdir.layout import RUN_ID_VARIABLE, is_run_id
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import Spec
 
@@ -34,6 +35,16 @@ def run_of(places: Places, job_ids: Sequence[str]) -> str | None:
     """Return the id of the run that the first of these jobs is which is one."""
     specs = (spec_of(places, job_id) for job_id in job_ids)
     return next((run_id for spec in specs if spec and (run_id := spec.env.get(RUN_ID_VARIABLE))), None)
+
+
+def runs_among(places: Places, jobs: Iterable[Job]) -> dict[str, str]:
+    """Return, by job id, which runs these jobs are.
+
+    A run's job has the id of the run as its name. But ``render`` has the form of such an id as well, and is somebody's
+    job; so what the job was given decides.
+    """
+    might_be = (job.job_id for job in jobs if is_run_id(job.name or ""))
+    return {job_id: run_id for job_id in might_be if (run_id := run_of(places, [job_id]))}
 
 
 def labels(places: Places, job_ids: Sequence[str]) -> list[str]:

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 from mcp_background_job.core.job import ANY, Job, JobChoice
 from mcp_background_job.core.naming import Asker
 from mcp_background_job.core.states import State
+from mcp_background_job.executors import lanes
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.jobs.indexing.index import Index
 from mcp_background_job.jobs.indexing.tidying import Tidier
 from mcp_background_job.jobs.inherited.inheritance import Inheritance
+from mcp_background_job.jobs.lineage import runs_among
 from mcp_background_job.jobs.looking import Looker
 from mcp_background_job.jobs.news import JobNews
 from mcp_background_job.jobs.policy import GRACE_S, Policy
@@ -212,6 +214,10 @@ class JobManager:
     async def listed(self, choice: JobChoice, *, limit: int, offset: int) -> tuple[list[Job], Counts]:
         """Return the same, and how many jobs are meant."""
         return await self._looker.listed(choice, limit=limit, offset=offset)
+
+    async def runs_among(self, jobs: Sequence[Job]) -> dict[str, str]:
+        """Return, by job id, which runs of agents these jobs are."""
+        return await lanes.look(runs_among, self.places, jobs)
 
     async def excerpt(self, job: Job, *, since: int = 0, budget: int | None = None) -> Excerpt:
         """Return what matters of a job's output, within a budget of characters; without one, within the usual."""

@@ -40,6 +40,18 @@ async def test_a_longer_command_comes_back_as_a_running_job(client: Caller) -> N
     await client.facts("kill_job", job_id=job["job_id"])
 
 
+@pytest.mark.parametrize("name", ["render", "redis", "rsync2"])
+async def test_a_name_in_the_form_of_a_run_s_id_is_the_job_s(client: Caller, name: str) -> None:
+    job = await client.facts("execute_command", command="exec sleep 60", name=name, wait_s=0)
+    other = await client.facts("execute_command", command="exit 3", wait_s=WAIT_S)
+    await client.facts("kill_job", job_id=name)
+    waited = await client.facts("wait_for_job", job_id=name, wait_s=WAIT_S)
+    assert (waited["job_id"], waited["status"]) == (job["job_id"], "killed")
+    several = await client.facts("wait_for_job", job_id=[name, other["job_id"]], wait_s=WAIT_S)
+    assert [row["status"] for row in several["jobs"]] == ["killed", "failed"]
+    assert name in {resource.name for resource in await client.client.list_resources()}
+
+
 @pytest.mark.requirement("shell.real")
 async def test_the_shell_is_a_real_one(client: Caller) -> None:
     command = "cd / && pwd | tr / x; A=1 sh -c 'echo $A'; echo hidden > /dev/null"

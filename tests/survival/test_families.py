@@ -135,7 +135,7 @@ async def test_descendants_run_in_the_place_of_the_first_and_the_answer_names_al
 ) -> None:
     family = Family(one, runs, tmp_path)
     first = await family.run(None)
-    child, grandchild = await family.run(first), await family.job(family.ids[-1])
+    child, grandchild = await family.run(first), await family.job(family.ids[-1], name="render")
     one._policy = dataclasses.replace(one._policy, max_jobs=9)  # there is room for jobs, and none for agents
     waiting = await family.run(None)
     inner = Reference((await one.find(child)).name)
@@ -160,6 +160,8 @@ async def test_descendants_run_in_the_place_of_the_first_and_the_answer_names_al
         grandchild: "killed",
         queued: "killed",
     }
+    # The name of the job has the form of a run's id, and is none.
+    assert {row["job_id"] for row in answer["ended_with"] if "run_id" in row} == {child}
     assert all(f"ended with run {outer}" in row["reason"] for row in answer["ended_with"])
     told = report.of_run(await runs.get(Reference(asked[0].record.run_id)))
     assert (told["status"], told["parent"], told["parent_run_id"]) == ("cancelled", first, outer)

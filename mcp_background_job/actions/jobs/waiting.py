@@ -21,7 +21,6 @@ from mcp_background_job.actions.opening import Opened
 from mcp_background_job.actions.runs.beside import RunsToo
 from mcp_background_job.core.waiting import Why
 from mcp_background_job.errors import InvalidRequestError
-from mcp_background_job.jobdir.layout import is_run_id
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.output import NEWS_BUDGET
 from mcp_background_job.jobs.waiting.wait import Waited
@@ -71,8 +70,8 @@ class Waiting:
         if request.cursor is not None and request.cursor < 0:
             raise InvalidRequestError(f"cursor={request.cursor}: an offset is 0 or more")
         named = [request.job_id] if isinstance(request.job_id, str) else list(dict.fromkeys(request.job_id))
-        if self._runs and any(map(is_run_id, named)):
-            return await self._with_runs(self._runs, caller, named, wait, request)
+        if self._runs and (run_ids := await self._runs.among(named)):
+            return await self._with_runs(self._runs, caller, (named, run_ids), wait, request)
         if isinstance(request.job_id, str):
             return await self._one(caller, request.job_id, wait, request.cursor)
         return await self._several(caller, request.job_id, wait, request.cursor, for_all=request.mode == "all")
@@ -107,11 +106,12 @@ class Waiting:
         return JobsResult(jobs=rows, note="; ".join(wait.notes) or None)
 
     async def _with_runs(
-        self, runs: RunsToo, caller: Caller, named: list[str], wait: Wait, request: WaitFor
+        self, runs: RunsToo, caller: Caller, words: tuple[list[str], list[str]], wait: Wait, request: WaitFor
     ) -> JobsResult:
-        run_ids, for_all = [name for name in named if is_run_id(name)], request.mode == "all"
+        named, run_ids = words
+        for_all = request.mode == "all"
         known = await runs.known(caller, run_ids)
-        jobs = [await self._manager.find(name, caller.looks) for name in named if not is_run_id(name)]
+        jobs = [await self._manager.find(job_id, caller.looks) for job_id in named if job_id not in run_ids]
         turns = await self._answering.turns(caller, jobs, wait.request, cursor=request.cursor)
         pairs = [(turn.job, turn.request) for turn in turns]
         waiting = runs.wait(run_ids, pairs, wait.request.wait_s, for_all=for_all, known=known)

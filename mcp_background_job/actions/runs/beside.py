@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcp_background_job.actions.caller import Caller
@@ -12,6 +13,8 @@ from mcp_background_job.actions.later import Going
 from mcp_background_job.actions.opening import Opened
 from mcp_background_job.core.news import END
 from mcp_background_job.core.waiting import Why
+from mcp_background_job.executors import lanes
+from mcp_background_job.jobdir.layout import is_run_id
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.waiting.wait import Waited, WaitRequest
 
@@ -32,6 +35,16 @@ class RunsToo:
 
     manager: JobManager
     opened: Opened[RunManager]
+
+    async def among(self, words: Sequence[str]) -> list[str]:
+        """Return those of these words that are ids of runs.
+
+        ``redis`` has the form of such an id as well, and is the name of somebody's job: what is on record decides.
+        """
+        return await lanes.look(lambda: [word for word in words if is_run_id(word) and self._is_on_record(word)])
+
+    def _is_on_record(self, run_id: str) -> bool:
+        return Path(self.manager.state.run(run_id).path).is_dir()
 
     async def known(self, caller: Caller, run_ids: list[str]) -> set[str]:
         """Return the runs of which the caller knows that they are over: they end no wait for any."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from mcp_background_job.agents.records import RunRecord
@@ -34,12 +34,14 @@ class Stopped:
         killed: processes that were sent SIGKILL.
         leftover: processes that even that did not end.
         ended_with: the jobs that were asked for within the run and ended with it.
+        runs: which runs those jobs are that are runs, by job id.
     """
 
     escalation: Escalation
     killed: tuple[int, ...] = ()
     leftover: tuple[int, ...] = ()
     ended_with: tuple[Job, ...] = ()
+    runs: dict[str, str] = field(default_factory=dict[str, str])
 
 
 async def stop(manager: JobManager, record: RunRecord, message: bytes | None, *, by: str) -> Stopped:
@@ -65,7 +67,8 @@ async def stop(manager: JobManager, record: RunRecord, message: bytes | None, *,
     except SurvivorsError as error:
         return Stopped("kill", leftover=error.pids)
     seen = (await lanes.look(manager.places.look, [job.job_id])).get(job.job_id)
-    return replace(_stopped(seen.exit if seen else None), ended_with=killed.ended_with)
+    runs = await manager.runs_among(killed.ended_with)
+    return replace(_stopped(seen.exit if seen else None), ended_with=killed.ended_with, runs=runs)
 
 
 async def _tell(manager: JobManager, job: Job, message: bytes) -> None:

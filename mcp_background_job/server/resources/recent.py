@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from mcp_background_job.core.job import JobChoice
 from mcp_background_job.core.text import command_on_one_line
 from mcp_background_job.core.wire import utf8
-from mcp_background_job.jobdir.layout import is_run_id
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.server.addresses import Kind
 from mcp_background_job.server.fastmcp_names import Resource
@@ -24,10 +23,11 @@ _JSON = "application/json"
 async def recent_jobs(manager: JobManager, project: str, limit: int) -> list[Resource]:
     """Return jobs of a project: those that have not ended first, then newest first. A run's job is not among them."""
     jobs = await manager.list(JobChoice(project=project), limit=limit)
+    runs = await manager.runs_among(jobs)
     return [
         _resource(Kind.JOB, job.job_id, job.name, f"{job.status}: {command_on_one_line(job.command, _COMMAND)}")
         for job in jobs
-        if not is_run_id(job.name or "")
+        if job.job_id not in runs
     ]
 
 
