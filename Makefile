@@ -31,6 +31,15 @@ WEB := $(VENV)/web
 # What makes a site of the documents.
 SITE := $(VENV)/site
 
+# Where a system forbids to keep what Python has compiled, each process of the tests would compile the project anew.
+unexport PYTHONDONTWRITEBYTECODE
+
+# All tests, collected once: what is compiled for that, the workers need not compile, each for itself.
+COLLECTED := $(VENV)/.collected
+
+# Tests wait for processes half of the time.
+WORKERS = $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN) + 1)))
+
 .PHONY: plugin demo demo-comfyui test pytest test-agents test-conformance test-clients test-front-end test-docs test-web test-cluster check rules types nightly bench format lock clean
 
 demo: $(READY)  ## see it work: about half a minute
@@ -39,11 +48,14 @@ demo: $(READY)  ## see it work: about half a minute
 demo-comfyui: $(READY)  ## see a simulated ComfyUI watched, cancelled, wedged and restarted: about half a minute
 	$(BIN)/python -m tests.comfyui_simulator.demo
 
-test: rules  ## everything that must hold: rules, rooms, types, tests; on a loaded machine with TESTS_PATIENCE=3
-	$(MAKE) --no-print-directory -j 2 types pytest
+test: $(READY)  ## everything that must hold: rules, rooms, types, tests; on a loaded machine with TESTS_PATIENCE=3
+	$(MAKE) --no-print-directory -j 2 check pytest
 
-pytest: $(READY)
-	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not nightly and not documents"
+pytest: $(COLLECTED)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not nightly and not documents"
+
+$(COLLECTED): $(READY)
+	$(BIN)/python -m pytest --collect-only -qq >$@ || (cat $@; rm $@; exit 1)
 
 test-agents: $(CODEX) $(CLAUDE) $(GEMINI) $(OPENCODE) $(COPILOT) $(MCPB)  ## real agents, against a model on loopback: installs 1.5 GB; minutes
 	$(BIN)/python -m pytest -m real_agents --timeout 300

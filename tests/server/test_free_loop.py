@@ -123,7 +123,7 @@ async def test_followers(era: str) -> None:
 async def test_tasks() -> None:
     async with _guarded("jobs") as server, tasking(server) as client:
         task_id = await client.start("execute_command", command="cat", stdin="pipe", wait_s=0)
-        wait_id = await client.start("wait_for_job", job_id=task_id, until="a line", wait_s=WAIT_S)
+        wait_id = await client.start("wait_for_job", job_id=task_id, until="a line", wait_s=0.1)
         async with client.listening([task_id, wait_id]):
             await client.call("interact_with_job", job_id=task_id, input="a line", wait_s=0)
             await client.end(wait_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,15 +13,29 @@ from tests.promises import PROMISES
 _TESTS = Path(__file__).parent.parent
 
 
-def _marks() -> Iterator[tuple[str, str]]:
-    """Yield the id and the place of every ``pytest.mark.requirement("id")`` that stands in the tests."""
-    for path in sorted(_TESTS.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.requirement":
+@functools.cache
+def _marks() -> list[tuple[str, str]]:
+    """Return the id and the place of every ``pytest.mark.requirement("id")`` that stands in the tests."""
+    return [mark for path in sorted(_TESTS.rglob("*.py")) for mark in _marks_in(path)]
+
+
+def _marks_in(path: Path) -> Iterator[tuple[str, str]]:
+    text = path.read_text()
+    if "mark.requirement" in text:  # to parse all would take seconds
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Call) and _is_requirement(node.func):
                 place = f"{path.relative_to(_TESTS)}:{node.lineno}"
                 argument = node.args[0]
                 assert isinstance(argument, ast.Constant), f"{place}: the id must be a plain string"
                 yield str(argument.value), place
+
+
+def _is_requirement(called: ast.expr) -> bool:
+    return (
+        isinstance(called, ast.Attribute)
+        and called.attr == "requirement"
+        and ast.unparse(called.value) == "pytest.mark"
+    )
 
 
 def test_every_promise_is_held_by_a_test() -> None:
