@@ -14,6 +14,7 @@ from mcp_background_job.agents.records import Checkpoint, RunRecord
 from mcp_background_job.core import naming
 from mcp_background_job.core.naming import NO_PROJECT, Asker
 from mcp_background_job.core.run import Backend, RunChoice, RunRow, RunStatus
+from mcp_background_job.core.text import real_path
 from mcp_background_job.errors import CorruptRecordError, InvalidRequestError, StateDirError, UnknownRunError
 from mcp_background_job.executors import lanes
 from mcp_background_job.jobdir.layout import RunDir, StateDir, is_run_id
@@ -225,7 +226,7 @@ def _of_one_project(reference: naming.Reference, rows: list[RunRow], asker: Aske
 
 async def workspace(cwd: str | None) -> str | None:
     """Return a workspace as the index has it: where it really is, whatever links lead there."""
-    return None if cwd is None else await lanes.look(os.path.realpath, cwd)
+    return None if cwd is None else await lanes.look(real_path, cwd)
 
 
 def refuse_unmeant(*, status: str | None, backend: str | None, cwd: str | None) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 
+from mcp_background_job.errors import InvalidRequestError
+
 _STEPS = ((60, "s", 1), (3600, "min", 60), (86400, "h", 3600))
 
 
@@ -49,6 +51,18 @@ def shortened(text: str, limit: int) -> str:
 def expanded(path: str) -> str:
     """Return a path with ``~`` replaced by the home directory; it stays where there is none, or no such user."""
     return os.path.expanduser(path)  # noqa: PTH111  pathlib's raises
+
+
+def real_path(path: str, start: str = "") -> str:
+    """Return where a path leads over links: a relative one from a directory, one with ``~`` from the home directory.
+
+    Raises:
+        InvalidRequestError: no path can be written so.
+    """
+    try:
+        return os.path.realpath(os.path.join(start, expanded(path)))  # noqa: PTH118  pathlib's knows no "" for here
+    except ValueError as error:  # a NUL byte, or half of a surrogate pair
+        raise InvalidRequestError(f"{path!r} is not a path: {error}") from error
 
 
 def iso(moment: float | None) -> str | None:

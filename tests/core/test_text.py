@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_background_job.core.text import duration, one_line, size
+from mcp_background_job.core.text import duration, one_line, real_path, size
+from mcp_background_job.errors import InvalidRequestError
 
 
 @pytest.mark.parametrize(
@@ -63,3 +66,18 @@ def test_one_line_is_one_line_within_its_limit(text: str, limit: int) -> None:
 
 def test_one_line_joins_lines_and_runs_of_blanks() -> None:
     assert one_line("for x in 1 2\n\tdo  echo $x\ndone", 80) == "for x in 1 2 do echo $x done"
+
+
+def test_a_path_is_followed_from_where_it_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+
+    assert real_path("link/x", str(tmp_path)) == str(tmp_path / "there" / "x")
+    assert real_path("~/x", "/elsewhere") == str(tmp_path / "home" / "x")
+    assert real_path("/y", "/elsewhere") == "/y"
+
+
+@pytest.mark.parametrize("path", ["\0", "~\0", "/a\0b", "~/\ud800", "a/\ud8ff"])
+def test_what_cannot_be_a_path_is_refused(path: str) -> None:
+    with pytest.raises(InvalidRequestError, match="is not a path"):
+        real_path(path)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -16,7 +14,7 @@ from mcp_background_job.actions.jobs.report import JobsResult
 from mcp_background_job.actions.meant import Word, Words
 from mcp_background_job.core.job import JobChoice
 from mcp_background_job.core.states import STATUSES
-from mcp_background_job.core.text import expanded
+from mcp_background_job.core.text import real_path
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.jobs.manager import JobManager
 
@@ -57,4 +55,4 @@ class Listing:
 
     def _path(self, cwd: str | None) -> str | None:
         """Return a directory as jobs have it."""
-        return os.path.realpath(Path(self._manager.working_dir, expanded(cwd))) if cwd else None
+        return real_path(cwd, self._manager.working_dir) if cwd else None
