@@ -40,7 +40,10 @@ COLLECTED := $(VENV)/.collected
 # Tests wait for processes half of the time.
 WORKERS = $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN) + 1)))
 
-.PHONY: plugin demo demo-comfyui test pytest test-agents test-conformance test-clients test-front-end test-docs test-web test-cluster check rules types nightly bench format lock clean
+# What resolves versions, builds and installs.
+UV := $(VENV)/uv
+
+.PHONY: plugin demo demo-comfyui test pytest test-agents test-conformance test-clients test-front-end test-docs test-web test-cluster check rules types nightly bench format test-wheel check-lock lock release clean
 
 demo: $(READY)  ## see it work: about half a minute
 	$(BIN)/mcp-background-job demo
@@ -150,9 +153,21 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: $(READY)  ## pin the newest versions that fit
-	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --no-header --no-annotate -o requirements.lock
+test-wheel: $(UV)  ## the wheel, in an empty environment: its command line, a client over stdio, and uvx
+	$(BIN)/python -m release.wheel
+
+check-lock: $(UV)  ## the lock and the ranges, against what the registry serves today
+	$(BIN)/python -m release.lock
+
+lock: $(UV)  ## pin the newest versions that fit
+	$(BIN)/python -m release.lock --write
+
+release: $(UV)  ## make release VERSION=1.2.3: version, changelog, wheel and sdist, tried, committed and tagged
+	$(BIN)/python -m release $(VERSION)
+
+$(UV): Makefile | $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $@ --upgrade uv==0.13.9
+	@touch $@
 
 $(READY): pyproject.toml requirements.lock
 	@test -n "$(PYTHON)" || { echo "mcp-background-job needs Python 3.11 or newer on the PATH" >&2; exit 1; }
