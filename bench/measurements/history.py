@@ -12,7 +12,7 @@ from bench.plan import Plan
 from bench.workspace import Workspace, await_runner_end, wait_until
 from mcp_background_job.jobdir import records
 from mcp_background_job.jobdir.layout import StateDir
-from mcp_background_job.jobdir.logformat import ENTRY, HEADER, MAGIC, Stream
+from mcp_background_job.jobdir.log.format import ENTRY, HEADER, MAGIC, Stream
 from mcp_background_job.jobdir.records import Exit, Spec, Status
 
 _LISTING_BAR_S = 1.0

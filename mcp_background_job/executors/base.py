@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from mcp_background_job.executors.usage import Usage
     from mcp_background_job.executors.waits import Waits
     from mcp_background_job.jobdir.control import News
-    from mcp_background_job.jobdir.logformat import Stream
-    from mcp_background_job.jobdir.logreader import Entry, Parts, Piece
+    from mcp_background_job.jobdir.log.format import Stream
+    from mcp_background_job.jobdir.log.reader import Entry, Parts, Piece
     from mcp_background_job.jobdir.observe import Observation
     from mcp_background_job.jobdir.records import Spec, StopRequest
     from mcp_background_job.jobdir.usage import Sample

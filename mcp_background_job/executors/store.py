@@ -17,8 +17,8 @@ from mcp_background_job.jobdir.records import Spec
 
 if TYPE_CHECKING:
     from mcp_background_job.core.output.gaps import Gap
-    from mcp_background_job.jobdir.logformat import Stream
-    from mcp_background_job.jobdir.logreader import Entry, Parts, Piece
+    from mcp_background_job.jobdir.log.format import Stream
+    from mcp_background_job.jobdir.log.reader import Entry, Parts, Piece
     from mcp_background_job.jobdir.usage import Sample
 
 
@@ -223,57 +223,57 @@ class DirectoryStore:
     @_despite_modes
     def log_extent(self, job_id: str) -> tuple[int, int]:
         """Look at the log's header and size."""
-        from mcp_background_job.jobdir import logreader  # noqa: PLC0415  much that is about no output does without
+        from mcp_background_job.jobdir.log import reader  # noqa: PLC0415  much that is about no output does without
 
-        return logreader.extent(self.job(job_id))
+        return reader.extent(self.job(job_id))
 
     @_despite_modes
     def read_log(self, job_id: str, offset: int, limit: int, stream: Stream | None = None) -> Piece:
         """Read at most ``limit`` bytes of the log from an offset on."""
-        from mcp_background_job.jobdir import logreader  # noqa: PLC0415  much that is about no output does without
+        from mcp_background_job.jobdir.log import reader  # noqa: PLC0415  much that is about no output does without
 
-        return logreader.read(self.job(job_id), offset, limit, stream)
+        return reader.read(self.job(job_id), offset, limit, stream)
 
     @_despite_modes
     def read_parts(self, job_id: str, offset: int, limit: int, stream: Stream | None) -> Parts:
         """Read at most ``limit`` bytes of one stream, or of both, each with its place and time."""
-        from mcp_background_job.jobdir import logreader  # noqa: PLC0415  much that is about no output does without
+        from mcp_background_job.jobdir.log import reader  # noqa: PLC0415  much that is about no output does without
 
-        return logreader.read_parts(self.job(job_id), offset, limit, stream)
+        return reader.read_parts(self.job(job_id), offset, limit, stream)
 
     @_despite_modes
     def read_log_tail(self, job_id: str, limit: int, stream: Stream | None = None) -> Piece:
         """Read the last ``limit`` bytes of the log."""
-        from mcp_background_job.jobdir import logreader  # noqa: PLC0415  much that is about no output does without
+        from mcp_background_job.jobdir.log import reader  # noqa: PLC0415  much that is about no output does without
 
-        return logreader.read_tail(self.job(job_id), limit, stream)
+        return reader.read_tail(self.job(job_id), limit, stream)
 
     @_despite_modes
     def missing(self, job_id: str, start: int, end: int) -> list[Gap]:
         """Return what is missing of the log between two offsets, without reading what is there."""
-        from mcp_background_job.jobdir import logreader  # noqa: PLC0415  much that is about no output does without
+        from mcp_background_job.jobdir.log import reader  # noqa: PLC0415  much that is about no output does without
 
-        return logreader.missing(self.job(job_id), start, end)
+        return reader.missing(self.job(job_id), start, end)
 
     @_despite_modes
     def entries(self, job_id: str, offset: int) -> list[Entry]:
         """Return chunks of output from the log's index."""
-        from mcp_background_job.jobdir import logreader  # noqa: PLC0415  much that is about no output does without
+        from mcp_background_job.jobdir.log import reader  # noqa: PLC0415  much that is about no output does without
 
-        return logreader.entries(self.job(job_id), offset)
+        return reader.entries(self.job(job_id), offset)
 
     @_despite_modes
     def offset_at(self, job_id: str, moment: float) -> int:
         """Look a moment up in the log's index."""
-        from mcp_background_job.jobdir import logreader  # noqa: PLC0415  much that is about no output does without
+        from mcp_background_job.jobdir.log import reader  # noqa: PLC0415  much that is about no output does without
 
-        return logreader.offset_at(self.job(job_id), moment)
+        return reader.offset_at(self.job(job_id), moment)
 
     def written_at(self, job_id: str, offset: int) -> float | None:
         """Look an offset up in the log's index."""
-        from mcp_background_job.jobdir import logreader  # noqa: PLC0415  much that is about no output does without
+        from mcp_background_job.jobdir.log import reader  # noqa: PLC0415  much that is about no output does without
 
-        return logreader.written_at(self.job(job_id), offset)
+        return reader.written_at(self.job(job_id), offset)
 
     def last_output_at(self, job_id: str) -> float | None:
         """Return when the log was written to."""

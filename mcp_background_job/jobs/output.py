@@ -12,8 +12,8 @@ from mcp_background_job.core.output.window import COLUMNS, ROWS
 from mcp_background_job.core.text import size
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.executors.base import Store
-from mcp_background_job.jobdir.logformat import Stream
-from mcp_background_job.jobdir.logreader import Piece
+from mcp_background_job.jobdir.log.format import Stream
+from mcp_background_job.jobdir.log.reader import Piece
 
 if TYPE_CHECKING:
     import regex

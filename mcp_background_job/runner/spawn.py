@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from mcp_background_job.core.output.window import COLUMNS, ROWS
 from mcp_background_job.errors import LaunchError
-from mcp_background_job.jobdir.logformat import Stream
+from mcp_background_job.jobdir.log.format import Stream
 from mcp_background_job.jobdir.records import Spec
 from mcp_background_job.runner.log.output import enlarge_pipe
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mcp_background_job.agents.events.stderr import INTERVAL_S, Stderr
-from mcp_background_job.jobdir.logformat import Stream
-from mcp_background_job.jobdir.logreader import Part
+from mcp_background_job.jobdir.log.format import Stream
+from mcp_background_job.jobdir.log.reader import Part
 
 
 def _part(data: str, at: float, offset: int = 0) -> Part:

@@ -23,8 +23,8 @@ from mcp_background_job.comfyui.batches.batch_view import BatchView
 from mcp_background_job.comfyui.batches.making import items_of
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.outputs.preview import preview_of
-from mcp_background_job.comfyui.prompts import workflow
 from mcp_background_job.comfyui.prompts.cancel_plan import Verdict
+from mcp_background_job.comfyui.prompts.graphs import workflow
 from mcp_background_job.comfyui.prompts.submit import Submitted
 from mcp_background_job.comfyui.wire.node_outputs import OutputFile
 from mcp_background_job.config import load_comfyui_settings

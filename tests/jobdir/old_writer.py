@@ -6,7 +6,7 @@ import os
 import struct
 
 from mcp_background_job.jobdir.layout import JobDir
-from mcp_background_job.jobdir.logformat import ENTRY, MAGIC, Stream
+from mcp_background_job.jobdir.log.format import ENTRY, MAGIC, Stream
 
 _SEGMENTS = 4
 _HEADER = struct.Struct("<8sQ8x")

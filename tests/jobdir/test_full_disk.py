@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from mcp_background_job.core.states import Outcome
-from mcp_background_job.jobdir import logreader, records
+from mcp_background_job.jobdir import records
 from mcp_background_job.jobdir.layout import JobDir
-from mcp_background_job.jobdir.logformat import Stream
+from mcp_background_job.jobdir.log import reader
+from mcp_background_job.jobdir.log.format import Stream
 from mcp_background_job.jobdir.records import Exit, StopRequest
 from mcp_background_job.runner.exit_record import MAX_REASON, ExitRecord
 from mcp_background_job.runner.log.output import Log
@@ -66,9 +67,9 @@ def test_what_a_full_disk_cannot_take_is_counted_and_writing_resumes_when_there_
     log.close()
 
     assert log.end == stored + len(after)
-    assert logreader.read(job, 0, 10**6).data == (before + during)[:stored] + after
+    assert reader.read(job, 0, 10**6).data == (before + during)[:stored] + after
     assert walked_stdout(job) == (before + during)[:stored] + after
-    losses = [entry for entry in logreader.entries(job, 0) if entry.stream is Stream.LOST]
+    losses = [entry for entry in reader.entries(job, 0) if entry.stream is Stream.LOST]
     assert [(entry.offset, entry.length) for entry in losses] == [(stored, log.lost)], "the loss has one entry"
 
 
@@ -77,7 +78,7 @@ def walked_stdout(job: JobDir) -> bytes:
     parts: list[bytes] = []
     cursor = 0
     while True:
-        piece = logreader.read(job, cursor, 1000, Stream.STDOUT)
+        piece = reader.read(job, cursor, 1000, Stream.STDOUT)
         assert len(piece.data) <= 1000
         parts.append(piece.data)
         if piece.next == piece.end:
@@ -100,11 +101,11 @@ def test_a_log_that_cannot_be_rotated_keeps_its_offsets_and_counts_what_it_drops
     if held:
         held.unlink()
 
-    first, end = logreader.extent(job)
+    first, end = reader.extent(job)
     assert end == log.end
     assert log.end + log.lost == len(data)
     assert first == log.dropped, "what is kept is the newest part, without a hole"
-    piece = logreader.read(job, first, 10**6)
+    piece = reader.read(job, first, 10**6)
     assert (piece.start, piece.next) == (first, end)
     if not log.lost:
         assert piece.data == data[first:]
@@ -121,7 +122,7 @@ def test_files_running_out_between_two_rotations_leave_no_hole_in_the_log(small_
     cursor = 0
     seen = b""
     while cursor < len(data):
-        piece = logreader.read(job, cursor, 3000)
+        piece = reader.read(job, cursor, 3000)
         assert piece.data == data[piece.start : piece.next], "bytes of another place"
         assert piece.next > cursor, "a reader that does not get further never ends"
         seen += piece.data

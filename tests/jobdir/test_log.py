@@ -15,10 +15,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mcp_background_job.core.output.gaps import Gap, Why
-from mcp_background_job.jobdir import logreader
 from mcp_background_job.jobdir.layout import JobDir, StateDir
-from mcp_background_job.jobdir.logfiles import LogFiles
-from mcp_background_job.jobdir.logformat import ENTRY, HEADER, MAGIC, Stream
+from mcp_background_job.jobdir.log import reader
+from mcp_background_job.jobdir.log.files import LogFiles
+from mcp_background_job.jobdir.log.format import ENTRY, HEADER, MAGIC, Stream
 from mcp_background_job.runner.log.output import Log
 from tests.patience import PATIENCE_S
 
@@ -81,7 +81,7 @@ def walked(job: JobDir, page: int, stream: Stream | None = None) -> bytes:
     parts: list[bytes] = []
     cursor = 0
     while True:
-        piece = logreader.read(job, cursor, page, stream)
+        piece = reader.read(job, cursor, page, stream)
         assert len(piece.data) <= page
         assert piece.start >= cursor
         if piece.next == piece.end:
@@ -144,23 +144,23 @@ def test_the_log_is_the_newest_part_of_what_was_written_however_it_is_read(
         for stream, data in chunks:
             writer.write(stream, data)
             assert disk_use(job) <= max_bytes + _EDGES, "disk use is bounded at every moment"
-        first, end = logreader.extent(job)
+        first, end = reader.extent(job)
         kept = bytes(writer.data[first:])
 
         assert end == writer.log.end == len(writer.data)
         assert first == writer.log.dropped
         assert writer.log.lost == 0
         dropped = (Gap(0, 0, first, Why.DROPPED),) if first else ()
-        assert logreader.read(job, 0, EVERYTHING) == logreader.Piece(kept, first, end, first, end, dropped)
+        assert reader.read(job, 0, EVERYTHING) == reader.Piece(kept, first, end, first, end, dropped)
         assert walked(job, page) == kept
-        tail = logreader.read_tail(job, page)
+        tail = reader.read_tail(job, page)
         assert tail.data == kept[-page:]
         assert (tail.start, tail.next) == (end - len(tail.data), end)
         for stream in STREAMS:
             expected = writer.of_stream(stream, first)
             assert walked(job, page, stream) == expected
-            assert logreader.read_tail(job, page, stream).data == expected[-page:]
-            assert logreader.read_tail(job, EVERYTHING, stream).data == expected
+            assert reader.read_tail(job, page, stream).data == expected[-page:]
+            assert reader.read_tail(job, EVERYTHING, stream).data == expected
         if max_bytes == 10**9:
             assert first == 0
 
@@ -173,7 +173,7 @@ def test_an_offset_means_the_same_byte_for_ever(
     with fresh_job(module_directory) as job, writing(job, max_bytes) as writer:
         for stream, data in chunks:
             writer.write(stream, data)
-            piece = logreader.read(job, offset, limit)
+            piece = reader.read(job, offset, limit)
             assert piece.first <= piece.start <= piece.end
             assert piece.start == min(max(offset, piece.first), piece.end), (
                 "what is dropped shows in where reading began"
@@ -185,15 +185,15 @@ def test_an_offset_means_the_same_byte_for_ever(
 def test_the_log_of_a_job_that_does_not_exist_is_empty(state: StateDir) -> None:
     job = state.job("jgone")
 
-    assert logreader.extent(job) == (0, 0)
-    assert logreader.read(job, 10, 10) == logreader.Piece(b"", 0, 0, 0, 0)
-    assert logreader.read_tail(job, 10).data == b""
-    assert logreader.offset_at(job, 0) == 0
-    assert logreader.entries(job, 0) == []
+    assert reader.extent(job) == (0, 0)
+    assert reader.read(job, 10, 10) == reader.Piece(b"", 0, 0, 0, 0)
+    assert reader.read_tail(job, 10).data == b""
+    assert reader.offset_at(job, 0) == 0
+    assert reader.entries(job, 0) == []
 
 
 def test_the_log_of_a_job_that_was_not_started_is_empty(job: JobDir) -> None:
-    assert logreader.read(job, 0, 10) == logreader.Piece(b"", 0, 0, 0, 0)
+    assert reader.read(job, 0, 10) == reader.Piece(b"", 0, 0, 0, 0)
 
 
 def test_the_end_of_a_pipe_is_told_as_no_bytes(job: JobDir) -> None:
@@ -205,7 +205,7 @@ def test_the_end_of_a_pipe_is_told_as_no_bytes(job: JobDir) -> None:
     finally:
         os.close(read)
         log.close()
-    assert logreader.entries(job, 0) == []
+    assert reader.entries(job, 0) == []
 
 
 @pytest.mark.parametrize("can_splice", [True, False])
@@ -235,7 +235,7 @@ def test_the_output_of_a_terminal_is_moved_too(job: JobDir) -> None:
     finally:
         os.close(leader)
         log.close()
-    assert logreader.read(job, 0, 10).data == b"hello"
+    assert reader.read(job, 0, 10).data == b"hello"
 
 
 def test_a_log_is_never_begun_over_another(job: JobDir) -> None:
@@ -273,15 +273,15 @@ def test_the_index_says_when_each_chunk_was_written_on_which_stream(job: JobDir)
     with writing(job, 10**6) as writer:
         writer.write(Stream.STDOUT, b"out")
         writer.write(Stream.STDERR, b"error")
-    entries = logreader.entries(job, 0)
+    entries = reader.entries(job, 0)
 
     assert [(entry.offset, entry.length, entry.stream, entry.end) for entry in entries] == [
         (0, 3, Stream.STDOUT, 3),
         (3, 5, Stream.STDERR, 8),
     ]
     assert before <= entries[0].at <= entries[1].at <= time.time()
-    assert [entry.offset for entry in logreader.entries(job, 3)] == [3]
-    assert logreader.entries(job, 8) == []
+    assert [entry.offset for entry in reader.entries(job, 3)] == [3]
+    assert reader.entries(job, 8) == []
 
 
 @settings(max_examples=60)
@@ -312,16 +312,16 @@ def test_a_moment_leads_to_the_first_byte_written_then(
                 os.rename(job.log, f"{job.log}.{start:020d}")
                 os.rename(job.index, f"{job.index}.{start:020d}")
 
-        assert logreader.offset_at(job, moment) == (offset if expected is None else expected)
+        assert reader.offset_at(job, moment) == (offset if expected is None else expected)
 
 
 def test_a_loss_has_no_bytes_and_no_place_in_the_log(job: JobDir) -> None:
     log_of(job, (1, 1.0, b"before"), (3, 2.0, 1_000_000), (1, 3.0, b"after"))
 
-    assert logreader.read(job, 0, 100).data == b"beforeafter"
-    assert logreader.read(job, 0, 100, Stream.STDOUT).data == b"beforeafter"
-    assert logreader.read_tail(job, 5, Stream.STDOUT).data == b"after"
-    assert [(entry.stream, entry.length) for entry in logreader.entries(job, 6)] == [
+    assert reader.read(job, 0, 100).data == b"beforeafter"
+    assert reader.read(job, 0, 100, Stream.STDOUT).data == b"beforeafter"
+    assert reader.read_tail(job, 5, Stream.STDOUT).data == b"after"
+    assert [(entry.stream, entry.length) for entry in reader.entries(job, 6)] == [
         (Stream.LOST, 1_000_000),
         (Stream.STDOUT, 5),
     ]
@@ -330,20 +330,20 @@ def test_a_loss_has_no_bytes_and_no_place_in_the_log(job: JobDir) -> None:
 def test_reading_one_stream_behind_a_loss_gives_what_was_asked_for(job: JobDir) -> None:
     log_of(job, (1, 1.0, b"a" * 100), (3, 2.0, 1_000_000), *[(1, 3.0, b"b" * 100)] * 5)
 
-    piece = logreader.read(job, 350, 10, Stream.STDOUT)
+    piece = reader.read(job, 350, 10, Stream.STDOUT)
 
     assert (piece.data, piece.start, piece.next) == (b"b" * 10, 350, 360)
     assert walked(job, 7, Stream.STDOUT) == b"a" * 100 + b"b" * 500
-    assert [entry.offset for entry in logreader.entries(job, 350)] == [300, 400, 500]
+    assert [entry.offset for entry in reader.entries(job, 350)] == [300, 400, 500]
 
 
 def test_entries_of_a_newer_release_are_passed_over(job: JobDir) -> None:
     log_of(job, (1, 1.0, b"a" * 10), *[(9, 2.0, b"?" * 10)] * 5, (1, 3.0, b"b" * 10))
 
-    assert logreader.read(job, 0, 1000).data == b"a" * 10 + b"?" * 50 + b"b" * 10
+    assert reader.read(job, 0, 1000).data == b"a" * 10 + b"?" * 50 + b"b" * 10
     assert walked(job, 3, Stream.STDOUT) == b"a" * 10 + b"b" * 10
-    assert logreader.read(job, 55, 2, Stream.STDOUT).data == b"bb"
-    assert logreader.offset_at(job, 2.5) == 60
+    assert reader.read(job, 55, 2, Stream.STDOUT).data == b"bb"
+    assert reader.offset_at(job, 2.5) == 60
 
 
 @pytest.mark.parametrize("cut", range(1, ENTRY.size))
@@ -351,18 +351,18 @@ def test_an_entry_that_is_half_written_is_not_yet_there(job: JobDir, cut: int) -
     log_of(job, (1, 1.0, b"one"), (1, 2.0, b"two"))
     os.truncate(job.index, HEADER.size + 2 * ENTRY.size - cut)
 
-    assert logreader.read(job, 0, 100).data == b"onetwo"
-    assert logreader.read(job, 0, 100, Stream.STDOUT) == logreader.Piece(b"one", 0, 3, 0, 6)
-    assert len(logreader.entries(job, 0)) == 1
+    assert reader.read(job, 0, 100).data == b"onetwo"
+    assert reader.read(job, 0, 100, Stream.STDOUT) == reader.Piece(b"one", 0, 3, 0, 6)
+    assert len(reader.entries(job, 0)) == 1
 
 
 def test_a_follower_of_one_stream_misses_no_byte_whose_entry_comes_later(job: JobDir) -> None:
     # The runner writes the bytes first and their entry next; a reader may come in between.
     log_of(job, (1, 1.0, b"one"), (1, 2.0, b"two"))
     os.truncate(job.index, HEADER.size + ENTRY.size)
-    tail = logreader.read_tail(job, 100, Stream.STDOUT)
+    tail = reader.read_tail(job, 100, Stream.STDOUT)
     log_of(job, (1, 1.0, b"one"), (1, 2.0, b"two"))
-    later = logreader.read(job, tail.next, 100, Stream.STDOUT)
+    later = reader.read(job, tail.next, 100, Stream.STDOUT)
 
     assert tail.data + later.data == b"onetwo"
 
@@ -375,8 +375,8 @@ def test_a_log_without_a_usable_index_can_still_be_read(job: JobDir, index: byte
         with open(job.index, "wb") as file:
             file.write(index)
 
-    assert logreader.read(job, 0, 100).data == b"all that was written"
-    assert logreader.read_tail(job, 7).data == b"written"
+    assert reader.read(job, 0, 100).data == b"all that was written"
+    assert reader.read_tail(job, 7).data == b"written"
 
 
 def test_an_entry_that_grows_while_its_place_is_looked_up_is_read_whole(
@@ -391,7 +391,7 @@ def test_an_entry_that_grows_while_its_place_is_looked_up_is_read_whole(
         return number
 
     monkeypatch.setattr(LogFiles, "_number_at", and_meanwhile_it_grows)
-    parts = logreader.read_parts(job, 3, 100, Stream.STDOUT)
+    parts = reader.read_parts(job, 3, 100, Stream.STDOUT)
 
     assert [(part.offset, part.data) for part in parts.parts] == [(3, b"two"), (11, b"three")]
 
@@ -429,7 +429,7 @@ def test_a_reader_racing_the_writer_sees_every_byte_once_or_is_told_what_was_dro
     try:
         while True:
             last_look = over.is_set()
-            piece = logreader.read(job, cursor, limits[turn % len(limits)], stream)
+            piece = reader.read(job, cursor, limits[turn % len(limits)], stream)
             assert piece.start >= cursor
             assert piece.data == CONTENT[piece.start : piece.next], "bytes of another place"
             dropped += piece.start - cursor
@@ -451,8 +451,8 @@ def test_reading_leaves_no_descriptor_open(job: JobDir) -> None:
             writer.write(Stream.STDERR, b"x" * 1000)
         before = len(os.listdir("/dev/fd"))
         for _ in range(5):
-            logreader.read(job, 0, 100)
-            logreader.read(job, 0, 100, Stream.STDERR)
-            logreader.read_tail(job, 100)
-            logreader.offset_at(job, 0)
+            reader.read(job, 0, 100)
+            reader.read(job, 0, 100, Stream.STDERR)
+            reader.read_tail(job, 100)
+            reader.offset_at(job, 0)
         assert len(os.listdir("/dev/fd")) == before

@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 from mcp_background_job.core.output.gaps import Why
-from mcp_background_job.jobdir import logreader
 from mcp_background_job.jobdir.layout import JobDir, StateDir
-from mcp_background_job.jobdir.logformat import Stream
+from mcp_background_job.jobdir.log import reader
+from mcp_background_job.jobdir.log.format import Stream
 from mcp_background_job.runner.log.output import Log
 from mcp_background_job.runner.log.retention import Punch
 from mcp_background_job.runner.system import punch_hole
@@ -131,7 +131,7 @@ class Race:
         cursor = seen = dropped = 0
         while True:
             last_look = self.over.is_set()
-            piece = logreader.read(self.job, cursor, chance.choice([1, 64, 5000, 200_000]), stream)
+            piece = reader.read(self.job, cursor, chance.choice([1, 64, 5000, 200_000]), stream)
             dropped += sum(gap.count for gap in piece.gaps)
             assert all(gap.why is Why.DROPPED for gap in piece.gaps)
             assert piece.next >= cursor
@@ -150,18 +150,18 @@ class Race:
         chance = random.Random(self.seed + 2)  # noqa: S311  repeats, and keeps no secret
         self.opened.wait()
         while not self.over.is_set():
-            first, end = logreader.extent(self.job)
+            first, end = reader.extent(self.job)
             asked = chance.randint(max(0, first - 1000), end)
-            piece = logreader.read(self.job, asked, 100_000)
+            piece = reader.read(self.job, asked, 100_000)
             assert piece.data == content(piece.start, piece.next), f"wrong bytes at {piece.start}"
-            tail = logreader.read_tail(self.job, 50_000)
+            tail = reader.read_tail(self.job, 50_000)
             assert tail.data == content(tail.start, tail.next), f"wrong bytes in the tail at {tail.start}"
 
     def _read_parts(self) -> None:
         self.opened.wait()
         cursor = 0
         while not self.over.is_set():
-            found = logreader.read_parts(self.job, cursor, 300_000, Stream.STDERR)
+            found = reader.read_parts(self.job, cursor, 300_000, Stream.STDERR)
             for part in found.parts:
                 expected = content(part.offset, part.offset + len(part.data))
                 assert part.data == expected, f"wrong bytes at {part.offset}"
@@ -179,7 +179,7 @@ def test_no_reader_sees_a_wrong_byte_while_the_oldest_are_freed(directory: str, 
     race.run(lambda end: end < 3 * max_bytes)
 
     assert race.most_on_disk <= max_bytes + _EDGES, f"seed {race.seed}"
-    first, end = logreader.extent(job)
+    first, end = reader.extent(job)
     assert end == race.end
     assert max_bytes / 4 < end - first < max_bytes
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_background_job.core.output.gaps import Gap, Why
-from mcp_background_job.jobdir import logreader
 from mcp_background_job.jobdir.layout import JobDir
-from mcp_background_job.jobdir.logformat import ENTRY, Stream
+from mcp_background_job.jobdir.log import reader
+from mcp_background_job.jobdir.log.format import ENTRY, Stream
 from mcp_background_job.runner.log.ledger import Ledger, Mark
 from mcp_background_job.runner.log.output import Log
 from mcp_background_job.runner.system import punch_hole
@@ -69,14 +69,14 @@ def test_where_no_holes_can_be_punched_the_newest_part_is_copied_and_offsets_sta
     pour(log, DATA)
     log.close()
 
-    first, end = logreader.extent(job)
+    first, end = reader.extent(job)
     assert os.fstat(original).st_nlink == 0, "another file has taken its place"
     os.close(original)
     assert (first, end) == (log.dropped, len(DATA))
     assert 10_000 < end - first <= 40_000
-    piece = logreader.read(job, 0, 10**6)
+    piece = reader.read(job, 0, 10**6)
     assert (piece.data, piece.gaps) == (DATA[first:], (Gap(0, 0, first, Why.DROPPED),))
-    assert logreader.read(job, 0, 10**6, Stream.STDOUT).data == DATA[first:]
+    assert reader.read(job, 0, 10**6, Stream.STDOUT).data == DATA[first:]
     with open(job.log, "rb") as file:
         file.seek(first)
         assert file.read() == DATA[first:], "an offset is a place in the file"
@@ -97,10 +97,10 @@ def test_where_not_even_a_copy_can_be_made_all_is_dropped_in_place(
     monkeypatch.setattr(os, "rename", rename)
     log.close()
 
-    first, end = logreader.extent(job)
+    first, end = reader.extent(job)
     assert (first, end, log.lost) == (log.dropped, len(DATA), 0)
-    assert logreader.read(job, 0, 10**6).data == DATA[first:]
-    assert logreader.read(job, 0, 10**6, Stream.STDOUT).data == DATA[first:]
+    assert reader.read(job, 0, 10**6).data == DATA[first:]
+    assert reader.read(job, 0, 10**6, Stream.STDOUT).data == DATA[first:]
     assert os.stat(job.log).st_blocks * 512 <= 60_000 + 8192
     assert sorted(os.listdir(job.path)) == ["output.idx", "output.log"]
 
@@ -119,16 +119,16 @@ def test_a_hole_that_cannot_be_punched_all_at_once_drops_all_and_counts_it(job: 
     pour(log, DATA)
     log.close()
 
-    first, _ = logreader.extent(job)
+    first, _ = reader.extent(job)
     assert first == log.dropped
-    assert logreader.read(job, 0, 10**6).data == DATA[first:]
+    assert reader.read(job, 0, 10**6).data == DATA[first:]
 
 
 def test_a_reader_is_told_what_is_dropped_before_it_is_a_hole(job: JobDir) -> None:
     seen: list[int] = []
 
     def look(descriptor: int, start: int, end: int) -> None:
-        first, _ = logreader.extent(job)
+        first, _ = reader.extent(job)
         if start == 0:
             assert first >= end
             seen.append(first)
@@ -152,10 +152,10 @@ def test_a_job_that_writes_byte_by_byte_does_not_fill_the_disk_with_entries(job:
     os.close(read)
     os.close(write)
 
-    entries = logreader.entries(job, 0)
+    entries = reader.entries(job, 0)
     assert sum(entry.length for entry in entries) == 3000
     assert len(entries) < 1500
-    assert logreader.read(job, 0, 10**4, Stream.STDOUT).data == b"x" * 3000
+    assert reader.read(job, 0, 10**4, Stream.STDOUT).data == b"x" * 3000
 
 
 def test_streams_that_alternate_keep_an_entry_for_each_change(job: JobDir) -> None:
@@ -164,5 +164,5 @@ def test_streams_that_alternate_keep_an_entry_for_each_change(job: JobDir) -> No
         pour(log, b"%d\n" % number, Stream(1 + number % 2))
     log.close()
 
-    assert len(logreader.entries(job, 0)) == 50
-    assert logreader.read(job, 0, 10**4, Stream.STDERR).data == b"".join(b"%d\n" % n for n in range(1, 50, 2))
+    assert len(reader.entries(job, 0)) == 50
+    assert reader.read(job, 0, 10**4, Stream.STDERR).data == b"".join(b"%d\n" % n for n in range(1, 50, 2))

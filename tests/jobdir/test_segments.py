@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from mcp_background_job.core.output.gaps import Gap, Why
-from mcp_background_job.jobdir import logreader, records, segments
+from mcp_background_job.jobdir import records
 from mcp_background_job.jobdir.layout import JobDir, StateDir
-from mcp_background_job.jobdir.logformat import Stream
+from mcp_background_job.jobdir.log import reader, segments
+from mcp_background_job.jobdir.log.format import Stream
+from mcp_background_job.jobdir.log.segments import Segment, full_segments
 from mcp_background_job.jobdir.records import Exit
-from mcp_background_job.jobdir.segments import Segment, full_segments
 from tests.conftest import PATIENCE_S
 from tests.jobdir.old_writer import OldLog
 
@@ -42,27 +43,27 @@ def test_a_log_of_release_1_0_0_is_read_as_it_was() -> None:
     assert record
     first = record.dropped_bytes
 
-    assert logreader.extent(_KEPT) == (first, record.output_bytes) == (17672, len(written))
-    piece = logreader.read(_KEPT, 0, _EVERYTHING)
+    assert reader.extent(_KEPT) == (first, record.output_bytes) == (17672, len(written))
+    piece = reader.read(_KEPT, 0, _EVERYTHING)
     assert piece.data == written[first:]
     assert piece.gaps == (Gap(0, 0, first, Why.DROPPED),)
-    assert logreader.read(_KEPT, first + 5000, 4000).data == written[first + 5000 : first + 9000]
-    assert logreader.read_tail(_KEPT, 6000).data == written[-6000:]
+    assert reader.read(_KEPT, first + 5000, 4000).data == written[first + 5000 : first + 9000]
+    assert reader.read_tail(_KEPT, 6000).data == written[-6000:]
 
 
 def test_its_streams_and_times_are_known() -> None:
     written = _all_that_it_wrote()
     kept = written[17672:].split(b"\n")
-    errors = logreader.read(_KEPT, 0, _EVERYTHING, Stream.STDERR)
+    errors = reader.read(_KEPT, 0, _EVERYTHING, Stream.STDERR)
 
     assert errors.data.split(b"\n") == [line for line in kept if line.startswith(b"error") or not line]
     assert errors.gaps == (Gap(0, 0, 17672, Why.DROPPED),)
-    assert logreader.read_tail(_KEPT, 20, Stream.STDERR).data == b"error 591\nerror 598\n"
-    entries = logreader.entries(_KEPT, 0)
+    assert reader.read_tail(_KEPT, 20, Stream.STDERR).data == b"error 591\nerror 598\n"
+    entries = reader.entries(_KEPT, 0)
     assert entries[0].offset == 17672
     assert [entry.at for entry in entries] == sorted(entry.at for entry in entries)
     third = next(entry for entry in entries if entry.offset > 30_000)
-    assert logreader.offset_at(_KEPT, third.at) == third.offset
+    assert reader.offset_at(_KEPT, third.at) == third.offset
 
 
 @pytest.mark.parametrize("stream", [None, Stream.STDOUT])
@@ -85,7 +86,7 @@ def test_a_follower_of_its_log_sees_every_byte_once_or_is_told_what_was_dropped(
     try:
         while True:
             last_look = over.is_set() or not thread.is_alive()
-            piece = logreader.read(job, cursor, [64, 1000, 333, 20_000][turn % 4], stream)
+            piece = reader.read(job, cursor, [64, 1000, 333, 20_000][turn % 4], stream)
             assert piece.data == CONTENT[piece.start : piece.next], "bytes of another place"
             dropped += sum(gap.count for gap in piece.gaps)
             seen += len(piece.data)
@@ -113,7 +114,7 @@ def test_a_reader_that_finds_no_quiet_moment_does_not_take_the_log_for_empty(
     for _ in range(6):
         log.write(Stream.STDOUT, b"x" * 1000, 1.0)
     monkeypatch.setattr(segments, "full_segments", list_and_rotate)
-    piece = logreader.read(job, 4000, 100)
+    piece = reader.read(job, 4000, 100)
     log.close()
 
     assert piece.end >= 5000
@@ -138,7 +139,7 @@ def test_a_job_directory_that_is_removed_while_it_is_read_is_an_empty_log(
 
     monkeypatch.setattr(segments, "full_segments", list_and_remove)
 
-    assert logreader.read(job, 0, 100).data == b""
+    assert reader.read(job, 0, 100).data == b""
 
 
 def test_a_segment_that_is_dropped_while_it_is_opened_leaves_no_descriptor_behind(job: JobDir) -> None:
@@ -156,4 +157,4 @@ def test_files_that_somebody_put_beside_the_log_are_no_segments(job: JobDir) -> 
             file.write(b"stranger")
 
     assert full_segments(job) == []
-    assert logreader.read(job, 0, 100).data == b""
+    assert reader.read(job, 0, 100).data == b""

@@ -23,7 +23,7 @@ from mcp_background_job.core.masking import MASK
 from mcp_background_job.core.news import Reader
 from mcp_background_job.core.states import Outcome
 from mcp_background_job.errors import InvalidRequestError, UnknownJobError
-from mcp_background_job.jobdir.logformat import Stream
+from mcp_background_job.jobdir.log.format import Stream
 from mcp_background_job.jobdir.usage import Sample
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import StartRequest

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcp_background_job.core.output.gaps import Gap, Why
-from mcp_background_job.jobdir.logformat import Stream
-from mcp_background_job.jobdir.logreader import Piece
+from mcp_background_job.jobdir.log.format import Stream
+from mcp_background_job.jobdir.log.reader import Piece
 from mcp_background_job.jobs.waiting.scan import PIECE, Scanner, Search, Searches, Sought
 from tests.places.memory import MemoryJob, MemoryStore
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mcp_background_job.jobdir.logformat import Stream
+from mcp_background_job.jobdir.log.format import Stream
 from mcp_background_job.jobs.reading import search as searching
 from mcp_background_job.jobs.reading import window as windows
 from mcp_background_job.jobs.reading.search import Hit, search, sought_of, trouble

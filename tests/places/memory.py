@@ -24,8 +24,8 @@ from mcp_background_job.executors.overview import Overview
 from mcp_background_job.executors.usage import Usage
 from mcp_background_job.executors.waits import Waits
 from mcp_background_job.jobdir.control import News, NoRunnerError
-from mcp_background_job.jobdir.logformat import Stream
-from mcp_background_job.jobdir.logreader import Entry, Part, Parts, Piece
+from mcp_background_job.jobdir.log.format import Stream
+from mcp_background_job.jobdir.log.reader import Entry, Part, Parts, Piece
 from mcp_background_job.jobdir.marks import waiting_of
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import Exit, Spec, Status, StopRequest

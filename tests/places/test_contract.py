@@ -11,7 +11,7 @@ import pytest
 from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.executors.base import Place
 from mcp_background_job.jobdir.control import NoRunnerError
-from mcp_background_job.jobdir.logformat import Stream
+from mcp_background_job.jobdir.log.format import Stream
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import Spec, StopRequest
 from tests.patience import PATIENCE_S, until

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_background_job.jobdir.logformat import Stream
+from mcp_background_job.jobdir.log.format import Stream
 from mcp_background_job.jobs.manager import JobManager
 from tests.patience import WAIT_S
 from tests.survival.support import Server, another_manager, ended, exit_of, output_of, start

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mcp_background_job.errors import InvalidRequestError, JobEndedError
-from mcp_background_job.jobdir.logformat import Stream
+from mcp_background_job.jobdir.log.format import Stream
 from mcp_background_job.jobdir.records import Spec
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import StartRequest, signal_to_send

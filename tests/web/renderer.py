@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from mcp_background_job.app import build
 from mcp_background_job.comfyui.batches.making import items_of
-from mcp_background_job.comfyui.prompts import workflow
+from mcp_background_job.comfyui.prompts.graphs import workflow
 from mcp_background_job.config import load_settings
 from tests.comfyui.lifecycle.lifecycle_support import Control, control_of
 from tests.comfyui_simulator.nodes.graphs import Graph

@@ -13,7 +13,7 @@ import pytest
 from mcp_background_job.actions.house import House
 from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.comfyui.outputs.pictures import reference_of
-from mcp_background_job.comfyui.prompts import workflow
+from mcp_background_job.comfyui.prompts.graphs import workflow
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.web.parts import page_app
 from tests.comfyui.lifecycle.lifecycle_support import Control, control_of

@@ -22,7 +22,7 @@ from mcp_background_job.executors import lanes
 
 if TYPE_CHECKING:
     from mcp_background_job.comfyui.control import ComfyUI
-    from mcp_background_job.comfyui.prompts.workflow import Drawn, Workflow
+    from mcp_background_job.comfyui.prompts.graphs.workflow import Drawn, Workflow
 
 #: What only a submission tells of a prompt or batch, and no later look.
 _OF_SUBMISSION = ("number", "warning", "node_errors", "nearest", "converted")
@@ -283,7 +283,7 @@ async def _batched(
 
 async def _loaded(comfyui: ComfyUI, request: Submit) -> list[Workflow]:
     """Return the workflows that a caller gives."""
-    from mcp_background_job.comfyui.prompts.asked import past_the_cache
+    from mcp_background_job.comfyui.prompts.graphs.asked import past_the_cache
 
     given = (request.workflow, request.workflow_path, request.prompt_id)
     if sum(one is not None for one in given) != 1:
@@ -297,7 +297,7 @@ async def _loaded(comfyui: ComfyUI, request: Submit) -> list[Workflow]:
 
 async def _given(request: Submit) -> list[Workflow | Drawn]:
     """Return workflows that are given as objects or as files."""
-    from mcp_background_job.comfyui.prompts import workflow as workflows
+    from mcp_background_job.comfyui.prompts.graphs import workflow as workflows
 
     if request.workflow_path is None:
         given = request.workflow if isinstance(request.workflow, list) else [request.workflow]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from mcp_background_job.jobdir.logreader import Part
+from mcp_background_job.jobdir.log.reader import Part
 
 #: No agent was seen to write a line longer than 2 MB; this bounds memory, not agents.
 MAX_LINE = 8 * 1024 * 1024

@@ -28,8 +28,8 @@ from mcp_background_job.errors import CorruptRecordError
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir import lock
 from mcp_background_job.jobdir.layout import RunDir
-from mcp_background_job.jobdir.logformat import Stream
-from mcp_background_job.jobdir.logreader import Part
+from mcp_background_job.jobdir.log.format import Stream
+from mcp_background_job.jobdir.log.reader import Part
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobs.lineage import labels
 

@@ -13,7 +13,7 @@ from mcp_background_job.agents.adapters.base import Event
 from mcp_background_job.core.output.screen import plain_lines
 from mcp_background_job.core.run import EventType
 from mcp_background_job.core.text import one_line
-from mcp_background_job.jobdir.logreader import Part
+from mcp_background_job.jobdir.log.reader import Part
 
 #: Seconds between two lines that are told.
 INTERVAL_S = 10.0

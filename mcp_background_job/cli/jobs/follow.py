@@ -11,8 +11,8 @@ from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
 from mcp_background_job.executors import lanes
 from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError
-from mcp_background_job.jobdir.logformat import Stream
-from mcp_background_job.jobdir.logreader import Piece
+from mcp_background_job.jobdir.log.format import Stream
+from mcp_background_job.jobdir.log.reader import Piece
 from mcp_background_job.jobs.left import has_left_running
 from mcp_background_job.jobs.manager import JobManager
 

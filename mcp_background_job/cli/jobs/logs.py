@@ -17,8 +17,8 @@ from mcp_background_job.cli.session import looks, with_manager
 from mcp_background_job.core.job import Job
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.executors import lanes
-from mcp_background_job.jobdir.logformat import Stream
-from mcp_background_job.jobdir.logreader import Piece
+from mcp_background_job.jobdir.log.format import Stream
+from mcp_background_job.jobdir.log.reader import Piece
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.output import compile_regex, stream_of
 

@@ -11,7 +11,7 @@ from mcp_background_job.cli.jobs.stamps import Stamps
 from mcp_background_job.core.output.gaps import Gap, note, shifted, stretches
 from mcp_background_job.core.output.harmless import Filter
 from mcp_background_job.core.output.screen import Line
-from mcp_background_job.jobdir.logreader import Piece
+from mcp_background_job.jobdir.log.reader import Piece
 from mcp_background_job.jobs.output import found
 
 if TYPE_CHECKING:

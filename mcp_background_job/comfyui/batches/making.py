@@ -7,8 +7,8 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from mcp_background_job.comfyui.prompts.overrides import Combine, Overrides, as_note, expand
-from mcp_background_job.comfyui.prompts.workflow import Workflow
+from mcp_background_job.comfyui.prompts.graphs.overrides import Combine, Overrides, as_note, expand
+from mcp_background_job.comfyui.prompts.graphs.workflow import Workflow
 from mcp_background_job.comfyui.wire.progress import as_text
 from mcp_background_job.core.comfyui.batch import Batch
 from mcp_background_job.core.comfyui.submission import Stage, Submission

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from mcp_background_job.comfyui.prompts.workflow import Drawn, Workflow
+from mcp_background_job.comfyui.prompts.graphs.workflow import Drawn, Workflow
 from mcp_background_job.comfyui.wire.client import Client
 from mcp_background_job.comfyui.wire.node_types import NodeTypes
 from mcp_background_job.comfyui.workflows.convert import Chance, converted

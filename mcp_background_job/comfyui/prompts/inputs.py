@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from mcp_background_job.comfyui.prompts.graphs.references import Reference, references_in
 from mcp_background_job.comfyui.prompts.prompts import Prompt, Prompts, graph_of
-from mcp_background_job.comfyui.prompts.references import Reference, references_in
 from mcp_background_job.comfyui.prompts.results import cause_of
 from mcp_background_job.comfyui.prompts.uploads import Uploads, Wish, annotated
 from mcp_background_job.comfyui.wire.answers import Refused

@@ -10,12 +10,12 @@ from datetime import datetime
 from typing import Any, cast
 
 from mcp_background_job.comfyui.process.process import ServerProcess
-from mcp_background_job.comfyui.prompts.asked import without_what_the_server_added
 from mcp_background_job.comfyui.prompts.cancel_plan import Place
-from mcp_background_job.comfyui.prompts.overrides import applied
+from mcp_background_job.comfyui.prompts.graphs.asked import without_what_the_server_added
+from mcp_background_job.comfyui.prompts.graphs.overrides import applied
+from mcp_background_job.comfyui.prompts.graphs.workflow import Workflow, class_of
 from mcp_background_job.comfyui.prompts.results import finished_of_result, result_of
 from mcp_background_job.comfyui.prompts.witness import Witness
-from mcp_background_job.comfyui.prompts.workflow import Workflow, class_of
 from mcp_background_job.comfyui.wire import progress
 from mcp_background_job.comfyui.wire.answers import Finished, LogEntry, Queue, QueueItem, decode
 from mcp_background_job.comfyui.wire.client import READ_S, Client

@@ -14,11 +14,11 @@ from typing import Any, TypeAlias
 from mcp_background_job.comfyui.process.process import Baselines, ServerProcess
 from mcp_background_job.comfyui.prompts.cancel_plan import Place
 from mcp_background_job.comfyui.prompts.diagnosis import Missing, missing_of_refusal
+from mcp_background_job.comfyui.prompts.graphs.workflow import Workflow
 from mcp_background_job.comfyui.prompts.inputs import Inputs, is_about_a_reference
 from mcp_background_job.comfyui.prompts.prompts import Located, Prompt, Prompts, graph_of, locate
 from mcp_background_job.comfyui.prompts.results import cause_of_refusal, content_of_refusal
 from mcp_background_job.comfyui.prompts.server_end import boot_of
-from mcp_background_job.comfyui.prompts.workflow import Workflow
 from mcp_background_job.comfyui.wire.answers import Accepted, NodeError, Refused
 from mcp_background_job.comfyui.wire.client import Client
 from mcp_background_job.comfyui.wire.events import EventStream

@@ -10,14 +10,14 @@ from typing import Any
 from mcp_background_job.comfyui.batches.batch_view import BatchView
 from mcp_background_job.comfyui.lifecycle.outcome import Outcome
 from mcp_background_job.comfyui.process.process import ServerProcess
-from mcp_background_job.comfyui.prompts.asked import texts_in
 from mcp_background_job.comfyui.prompts.cancel import Cancelled
 from mcp_background_job.comfyui.prompts.cancel_plan import Verdict
 from mcp_background_job.comfyui.prompts.freeing import Freed
+from mcp_background_job.comfyui.prompts.graphs.asked import texts_in
+from mcp_background_job.comfyui.prompts.graphs.workflow import Workflow
 from mcp_background_job.comfyui.prompts.prompts import Prompt
 from mcp_background_job.comfyui.prompts.submit import Submitted
 from mcp_background_job.comfyui.prompts.wedge import Wedge
-from mcp_background_job.comfyui.prompts.workflow import Workflow
 from mcp_background_job.comfyui.reports.status import Status
 from mcp_background_job.comfyui.wire.answers import Failure, Finished, NodeError, SystemStats
 from mcp_background_job.comfyui.wire.node_outputs import Made, Shown

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from mcp_background_job.core.output.gaps import Gap, Why
 from mcp_background_job.core.output.rendering import render
 from mcp_background_job.executors.base import Store
-from mcp_background_job.jobdir.logformat import Stream
-from mcp_background_job.jobdir.logreader import Part
+from mcp_background_job.jobdir.log.format import Stream
+from mcp_background_job.jobdir.log.reader import Part
 
 
 class LogRow(NamedTuple):

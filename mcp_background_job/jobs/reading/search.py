@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from mcp_background_job.core.output.trouble import NEEDLES, is_trouble
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.executors.base import Store
-from mcp_background_job.jobdir.logformat import Stream
+from mcp_background_job.jobdir.log.format import Stream
 from mcp_background_job.jobs.output import compile_regex
 from mcp_background_job.jobs.reading.rows import stretch_of
 from mcp_background_job.jobs.reading.text import LogText

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from mcp_background_job.core.output.screen import incomplete_tail
 from mcp_background_job.executors.base import Store
-from mcp_background_job.jobdir.logformat import Stream
+from mcp_background_job.jobdir.log.format import Stream
 from mcp_background_job.jobs.reading.rows import LogRow, Stretch, stretch_of
 
 #: Bytes that are read at once, and more with each further read. A line that is longer has more of them, up to so many,

@@ -20,8 +20,8 @@ from mcp_background_job.jobdir import ancestry, lock, records
 from mcp_background_job.jobdir.boot import boot_id, machine
 from mcp_background_job.jobdir.ending import publish
 from mcp_background_job.jobdir.layout import JobDir
+from mcp_background_job.jobdir.log.segments import open_segments
 from mcp_background_job.jobdir.records import Exit, Spec, Status
-from mcp_background_job.jobdir.segments import open_segments
 from mcp_background_job.kernel import tree
 from mcp_background_job.kernel.hunt import Hunt, can_look
 from mcp_background_job.kernel.survivors import explained, living, mark_of

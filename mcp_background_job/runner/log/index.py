@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from mcp_background_job.jobdir.logformat import ENTRY, HEADER, KEPT_FROM, KEPT_FROM_AT, MAGIC, Stream
+from mcp_background_job.jobdir.log.format import ENTRY, HEADER, KEPT_FROM, KEPT_FROM_AT, MAGIC, Stream
 from mcp_background_job.jobdir.records import write_all
 
 #: An entry grows by what comes on the same stream within this time of its first byte: a job that writes byte by byte

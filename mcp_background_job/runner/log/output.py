@@ -16,7 +16,7 @@ import os
 import time
 
 from mcp_background_job.jobdir.layout import JobDir
-from mcp_background_job.jobdir.logformat import Stream
+from mcp_background_job.jobdir.log.format import Stream
 from mcp_background_job.runner.log.index import MAX_LENGTH, Index
 from mcp_background_job.runner.log.retention import Punch, Retention
 from mcp_background_job.runner.system import punch_hole

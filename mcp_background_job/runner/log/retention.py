@@ -6,7 +6,7 @@ Two ways, both of which leave every byte at its offset, and a hole where bytes w
 * elsewhere the newest part is copied behind a hole in a new file, which takes the place of the old one by rename. While
   it is copied there are two of it, so only a third of the job's share is kept then, and two thirds at most.
 
-Either way ``kept_from`` is written first: see ``logformat``.
+Either way ``kept_from`` is written first: see ``jobdir.log.format``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import contextlib
 import os
 from collections.abc import Callable
 
-from mcp_background_job.jobdir.logformat import HEADER
+from mcp_background_job.jobdir.log.format import HEADER
 from mcp_background_job.runner.log.index import Index, write_all_at
 from mcp_background_job.runner.log.ledger import Ledger, Mark
 

@@ -19,7 +19,7 @@ from mcp_background_job.actions.page.comfyui import Look, LookAtPrompt, Prompts,
 from mcp_background_job.actions.page.gallery import Gallery, Pictures, Show, Watch
 from mcp_background_job.actions.page.previews import Previews
 from mcp_background_job.actions.page.previews import Watch as WatchPrompt
-from mcp_background_job.comfyui.prompts import workflow
+from mcp_background_job.comfyui.prompts.graphs import workflow
 from mcp_background_job.core.news import Reader
 from mcp_background_job.errors import MissingOutputError, WouldLoseError
 from mcp_background_job.jobs.manager import JobManager

@@ -22,7 +22,7 @@ from mcp_background_job.comfyui.batches.batch_view import BatchView
 from mcp_background_job.comfyui.batches.batches import Batches
 from mcp_background_job.comfyui.batches.feeder_job import name_of
 from mcp_background_job.comfyui.batches.making import items_of
-from mcp_background_job.comfyui.prompts import workflow
+from mcp_background_job.comfyui.prompts.graphs import workflow
 from mcp_background_job.core.comfyui.batch import TERMINAL
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.naming import Asker

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mcp_background_job.comfyui.batches.making import UNASKED, check_number, items_of
-from mcp_background_job.comfyui.prompts import workflow
+from mcp_background_job.comfyui.prompts.graphs import workflow
 from mcp_background_job.errors import InvalidRequestError
 from tests.comfyui_simulator.nodes import graphs
 

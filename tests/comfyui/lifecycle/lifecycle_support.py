@@ -19,7 +19,7 @@ from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.lifecycle import checks
 from mcp_background_job.comfyui.lifecycle.lifecycle import Lifecycle
 from mcp_background_job.comfyui.lifecycle.outcome import Outcome
-from mcp_background_job.comfyui.prompts import workflow
+from mcp_background_job.comfyui.prompts.graphs import workflow
 from mcp_background_job.comfyui.wire.client import Client
 from mcp_background_job.config import load_comfyui_settings
 from mcp_background_job.core.states import State

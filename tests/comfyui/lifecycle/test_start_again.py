@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mcp_background_job.comfyui.batches.making import items_of
-from mcp_background_job.comfyui.prompts import workflow
+from mcp_background_job.comfyui.prompts.graphs import workflow
 from mcp_background_job.core.comfyui.batch import BatchStatus
 from mcp_background_job.jobs.manager import JobManager
 from tests.comfyui.batches.feeder_support import no_jobs

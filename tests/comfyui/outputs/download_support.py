@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mcp_background_job.comfyui.outputs.download import Downloaded, Downloader
-from mcp_background_job.comfyui.prompts import workflow
+from mcp_background_job.comfyui.prompts.graphs import workflow
 from mcp_background_job.registry.database import Database
 from mcp_background_job.registry.downloads import SqliteDownloads
 from mcp_background_job.registry.journal import JOURNAL

@@ -17,7 +17,7 @@ import pytest
 
 from mcp_background_job.comfyui.outputs.download import Downloaded, Headway
 from mcp_background_job.comfyui.outputs.part_file import PartFile, sweep
-from mcp_background_job.comfyui.prompts import workflow
+from mcp_background_job.comfyui.prompts.graphs import workflow
 from mcp_background_job.comfyui.reports.output_report import of_download, status_of
 from mcp_background_job.comfyui.wire import transfer as transfer_module
 from mcp_background_job.errors import InvalidRequestError

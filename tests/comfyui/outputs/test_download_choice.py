@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mcp_background_job.comfyui.outputs.download import Choice
-from mcp_background_job.comfyui.prompts import workflow
+from mcp_background_job.comfyui.prompts.graphs import workflow
 from mcp_background_job.comfyui.reports.output_report import of_download, status_of
 from mcp_background_job.comfyui.reports.report import of_prompt
 from tests.comfyui.outputs.download_support import Site, site_of

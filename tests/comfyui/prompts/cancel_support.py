@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from mcp_background_job.comfyui.process.process import Baselines
-from mcp_background_job.comfyui.prompts import workflow
 from mcp_background_job.comfyui.prompts.cancel import Cancelled, Canceller
+from mcp_background_job.comfyui.prompts.graphs import workflow
 from mcp_background_job.comfyui.prompts.inputs import Inputs
 from mcp_background_job.comfyui.prompts.prompts import Prompts
 from mcp_background_job.comfyui.prompts.submit import Submitter

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from mcp_background_job.comfyui.process.process import Baselines
-from mcp_background_job.comfyui.prompts import workflow
 from mcp_background_job.comfyui.prompts.catalogue import Among, Catalogue, Explained, Listing
+from mcp_background_job.comfyui.prompts.graphs import workflow
 from mcp_background_job.comfyui.prompts.history import History
 from mcp_background_job.comfyui.prompts.prompts import Prompts
 from mcp_background_job.comfyui.prompts.submit import Submitter

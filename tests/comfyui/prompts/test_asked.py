@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from mcp_background_job.comfyui.prompts.asked import past_the_cache, texts_in
 from mcp_background_job.comfyui.prompts.diagnosis import advice_for
-from mcp_background_job.comfyui.prompts.workflow import Workflow
+from mcp_background_job.comfyui.prompts.graphs.asked import past_the_cache, texts_in
+from mcp_background_job.comfyui.prompts.graphs.workflow import Workflow
 from tests.comfyui.prompts.cancel_support import controlled
 from tests.comfyui.talk import submit
 from tests.comfyui_simulator.nodes import graphs

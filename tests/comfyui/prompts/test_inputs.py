@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from mcp_background_job.comfyui.prompts import workflow
-from mcp_background_job.comfyui.prompts.overrides import expand
-from mcp_background_job.comfyui.prompts.references import Reference, references_in
+from mcp_background_job.comfyui.prompts.graphs import workflow
+from mcp_background_job.comfyui.prompts.graphs.overrides import expand
+from mcp_background_job.comfyui.prompts.graphs.references import Reference, references_in
 from mcp_background_job.errors import InputPendingError, WorkflowError
 from tests.comfyui.outputs.download_support import Site, site_of
 from tests.comfyui.talk import ask

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_background_job.comfyui.prompts.overrides import Combine, applied, as_note, expand
+from mcp_background_job.comfyui.prompts.graphs.overrides import Combine, applied, as_note, expand
 from mcp_background_job.errors import WorkflowError
 
 GRAPH: dict[str, Any] = {

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mcp_background_job.comfyui.prompts import workflow
+from mcp_background_job.comfyui.prompts.graphs import workflow
 from mcp_background_job.comfyui.prompts.prompts import of_journal
 from mcp_background_job.comfyui.wire.trouble import Trouble
 from mcp_background_job.core.comfyui.submission import Stage, Submission

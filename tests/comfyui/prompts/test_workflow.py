@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_background_job.comfyui.prompts import workflow
-from mcp_background_job.comfyui.prompts.workflow import Drawn, Workflow
+from mcp_background_job.comfyui.prompts.graphs import workflow
+from mcp_background_job.comfyui.prompts.graphs.workflow import Drawn, Workflow
 from mcp_background_job.comfyui.wire.endpoint import endpoint_of
 from mcp_background_job.errors import ConfigError, WorkflowError
 from tests.comfyui.workflows import made_files

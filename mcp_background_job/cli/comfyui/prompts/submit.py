@@ -23,7 +23,7 @@ from mcp_background_job.cli.session import caller
 from mcp_background_job.cli.wording import PROGRAM
 from mcp_background_job.comfyui.batches.making import MAX_QUEUED
 from mcp_background_job.comfyui.control import ComfyUI
-from mcp_background_job.comfyui.prompts.overrides import Combine
+from mcp_background_job.comfyui.prompts.graphs.overrides import Combine
 from mcp_background_job.comfyui.reports import report
 from mcp_background_job.comfyui.reports.report import Report
 from mcp_background_job.errors import InvalidRequestError

@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 from mcp_background_job.core.output.gaps import Gap, Why
 from mcp_background_job.jobdir.layout import JobDir
-from mcp_background_job.jobdir.logfiles import Entry, LogFiles, open_pair
-from mcp_background_job.jobdir.logformat import Stream
-from mcp_background_job.jobdir.segments import open_segments
+from mcp_background_job.jobdir.log.files import Entry, LogFiles, open_pair
+from mcp_background_job.jobdir.log.format import Stream
+from mcp_background_job.jobdir.log.segments import open_segments
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import NamedTuple
 
-from mcp_background_job.jobdir.logformat import ENTRY, HEADER, MAGIC, STREAM_AT, Stream
+from mcp_background_job.jobdir.log.format import ENTRY, HEADER, MAGIC, STREAM_AT, Stream
 
 #: Index entries read at once when walking along the index; and when only losses are looked for, which costs little.
 _BATCH = 512

@@ -17,7 +17,6 @@ from mcp_background_job.jobdir.records import Spec
 from mcp_background_job.jobs.manager import JobManager
 from tests.conftest import Liveness
 from tests.patience import wait_until
-from tests.survival.nested import chatter, inside, start_stranger_inside
 from tests.survival.support import (
     another_manager,
     directory_of,
@@ -27,6 +26,7 @@ from tests.survival.support import (
     runner_of,
     start,
 )
+from tests.survival.trees.nested import chatter, inside, start_stranger_inside
 
 pytestmark = pytest.mark.real_process
 

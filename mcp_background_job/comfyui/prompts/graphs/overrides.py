@@ -11,8 +11,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, cast
 
-from mcp_background_job.comfyui.prompts.references import check_value
-from mcp_background_job.comfyui.prompts.workflow import sendable
+from mcp_background_job.comfyui.prompts.graphs.references import check_value
+from mcp_background_job.comfyui.prompts.graphs.workflow import sendable
 from mcp_background_job.core.text import one_line
 from mcp_background_job.errors import WorkflowError
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
-from mcp_background_job.comfyui.prompts.workflow import Workflow
+from mcp_background_job.comfyui.prompts.graphs.workflow import Workflow
 
 #: Inputs in which people write what is to be seen.
 _TEXTS = re.compile(r"text|prompt|positive|negative|caption|string|lyrics|tags", re.IGNORECASE)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from mcp_background_job.comfyui.prompts.references import references_in
+from mcp_background_job.comfyui.prompts.graphs.references import references_in
 from mcp_background_job.comfyui.workflows.metadata.embedded import embedded
 from mcp_background_job.comfyui.workflows.metadata.limits import MAX_TEXT
 from mcp_background_job.comfyui.workflows.ui_graph import is_ui_format

@@ -21,7 +21,7 @@ from mcp_background_job.agents.events.projection import Projection
 from mcp_background_job.agents.records import Checkpoint
 from mcp_background_job.core.run import TERMINAL, TRANSITIONS, EventType, RunStatus
 from mcp_background_job.core.states import Outcome
-from mcp_background_job.jobdir.logreader import Part
+from mcp_background_job.jobdir.log.reader import Part
 
 #: What a stream may hold: texts of any kind, and now and then a newline.
 STREAMS = st.lists(st.one_of(st.binary(max_size=12), st.just(b"\n"), st.just(b"xxxxxxxxxxxxxxxxxxxx"))).map(b"".join)

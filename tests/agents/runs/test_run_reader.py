@@ -18,7 +18,7 @@ from mcp_background_job.executors.names import FileNames
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir import records
 from mcp_background_job.jobdir.layout import StateDir
-from mcp_background_job.jobdir.logformat import ENTRY, HEADER, MAGIC, Stream
+from mcp_background_job.jobdir.log.format import ENTRY, HEADER, MAGIC, Stream
 from mcp_background_job.jobdir.records import Exit
 
 _RECORD = RunRecord(

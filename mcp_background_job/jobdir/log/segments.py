@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from mcp_background_job.jobdir.layout import JobDir
-from mcp_background_job.jobdir.logfiles import LogFiles, open_pair
+from mcp_background_job.jobdir.log.files import LogFiles, open_pair
 
 #: A rotation lies between two looks at the directory this often at most before the last look is taken as it is.
 _ATTEMPTS = 100
