@@ -92,7 +92,12 @@ _INSTRUCTIONS: dict[Toolset, str] = {
 
 
 def build_server(
-    manager: JobManager, settings: Settings, *, auth: AuthProvider | None = None, shared: House | None = None
+    manager: JobManager,
+    settings: Settings,
+    *,
+    auth: AuthProvider | None = None,
+    shared: House | None = None,
+    read_only: bool = False,
 ) -> FastMCP[Any]:
     """Return the server; it prepares and tidies up while it serves.
 
@@ -101,12 +106,13 @@ def build_server(
         settings: what is set.
         auth: tells who may come in over HTTP.
         shared: the house of the manager, where others look at it too.
+        read_only: whether the page in a chat may only look.
     """
     house = shared or House.of(manager, settings)
     offered = Offered(settings.toolsets, lambda: look_around(manager.state, manager.inheritance.known))
     callers = Callers(manager.project, settings.assume_consent)
     tasks = TasksExtension(lambda: _keeper(settings, manager, toolbox))
-    stage = Stage(house, callers)
+    stage = Stage(house, callers, read_only=read_only)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastMCP[Any]) -> AsyncGenerator[dict[str, Any]]:

@@ -24,20 +24,27 @@ from mcp_background_job.web.session import Sessions
 _ANY = ("0.0.0.0", "::", "")  # noqa: S104  nothing is bound here
 
 
-def serve_stdio(settings: Settings) -> None:
-    """Serve over stdin and stdout until stdin is closed."""
+def serve_stdio(settings: Settings, *, read_only: bool = False) -> None:
+    """Serve over stdin and stdout until stdin is closed; ``read_only``: pages may only look."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     manager = build(settings, is_server=True)
-    asyncio.run(stdio.serve_stdio(build_server(manager, settings)))
+    asyncio.run(stdio.serve_stdio(build_server(manager, settings, read_only=read_only)))
 
 
-def serve_http(settings: Settings, host: str, port: int) -> None:
-    """Serve over HTTP, to those who know the token, until interrupted. Where the token is, is said on stderr."""
+def serve_http(settings: Settings, host: str, port: int, *, read_only: bool = False) -> None:
+    """Serve over HTTP, to those who know the token, until interrupted. Where the token is, is said on stderr.
+
+    Args:
+        settings: what is set.
+        host: to listen on.
+        port: to listen on.
+        read_only: whether pages, in a browser and in a chat, may only look.
+    """
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     manager = build(settings, is_server=True)
     token = secret_of(settings)
     house = House.of(manager, settings)
-    server = build_server(manager, settings, auth=_BearerToken(token), shared=house)
+    server = build_server(manager, settings, auth=_BearerToken(token), shared=house, read_only=read_only)
     sys.stderr.write(_how_to_use(settings, host, port))
     sys.stderr.write(_where_to_look(token, host, port))
     server.run(
@@ -47,7 +54,7 @@ def serve_http(settings: Settings, host: str, port: int) -> None:
         path=PATH,
         middleware=[
             Middleware(ProjectInPath),
-            Middleware(Beside, make_page=lambda: _page(house, token, host, port)),
+            Middleware(Beside, make_page=lambda: _page(house, token, host, port, read_only=read_only)),
         ],
         show_banner=False,
         log_level="WARNING",
@@ -86,8 +93,8 @@ def _where_to_look(secret: str, host: str, port: int) -> str:
     return f"Jobs, renders and runs are shown on a page: {link} lets one browser in, within ten minutes\n"
 
 
-def _page(house: House, secret: str, host: str, port: int) -> AsgiApp:
+def _page(house: House, secret: str, host: str, port: int, *, read_only: bool) -> AsgiApp:
     from mcp_background_job.web.parts import page_app  # noqa: PLC0415  a server that nobody looks at does without
 
-    app, *_ = page_app(house, secret, port, host="" if host in _ANY else host, read_only=False)
+    app, *_ = page_app(house, secret, port, host="" if host in _ANY else host, read_only=read_only)
     return app

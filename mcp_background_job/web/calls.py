@@ -12,6 +12,7 @@ from mcp_background_job import __version__
 from mcp_background_job.actions.action import Action, Effects, Facts, Illustrated, Report, facts_of
 from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.house import House
+from mcp_background_job.actions.page.words import on_page, pressed
 from mcp_background_job.core.wire import utf8
 from mcp_background_job.errors import BackgroundJobError, InvalidRequestError, ReadOnlyError
 from mcp_background_job.web.downloading import Downloading
@@ -19,6 +20,9 @@ from mcp_background_job.web.watching import Watching
 
 #: A page looks, answers, ends, and starts again what was started by others: new commands it need not know.
 _NOT_FROM_PAGES = frozenset({"execute_command", "spawn_run"})
+
+#: Where the actions of tools say in sentences of ours what came of them, and what to do next.
+_TOLD = ("detail", "reason", "advice", "note")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +101,7 @@ class Calls:
                 raise ReadOnlyError(f"this call may only look, and {name} {action.effects.value}: nothing was done")
             return _answer(await action.call(caller, arguments))
         except BackgroundJobError as error:
-            return {"error": utf8(str(error)), "code": error.code}
+            return {"error": pressed(utf8(str(error))), "code": error.code}
 
     def _named(self, name: str) -> Action[Any, Any]:
         action = self._actions.get(name)
@@ -112,7 +116,7 @@ class Calls:
 def _answer(report: Report) -> Facts:
     if isinstance(report, str):
         return {"facts": {"text": utf8(report)}}
-    answer: Facts = {"facts": facts_of(report)}
+    answer: Facts = {"facts": on_page(facts_of(report), *_TOLD)}
     if isinstance(report, Illustrated):
         answer["pictures"] = [
             {"mime_type": picture.mime_type, "data": b64encode(picture.data).decode()} for picture in report.pictures

@@ -19,6 +19,7 @@ from pydantic import Field
 from mcp_background_job.actions.action import Facts
 from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.page.subject import Cursor, Subject
+from mcp_background_job.actions.page.words import pressed
 from mcp_background_job.core.wire import to_json, utf8
 from mcp_background_job.errors import BackgroundJobError, InvalidRequestError
 
@@ -205,7 +206,7 @@ class Watching:
             try:
                 return await self._seen(caller, page, shown, cursor)
             except BackgroundJobError as error:
-                said = utf8(str(error))
+                said = pressed(utf8(str(error)))
                 if said != failed:
                     return {"cursor": {"failed": said}, "error": said, "code": error.code}
             await asyncio.sleep(_AGAIN_S)

@@ -40,12 +40,18 @@ async def stdio_client(state_dir: str) -> AsyncGenerator[Caller]:
 
 
 @pytest.fixture
-def http_server(state_dir: str) -> Generator[HttpServer]:
+def http_options() -> tuple[str, ...]:
+    """More options of ``serve --http``; a test gives its own as a parameter."""
+    return ()
+
+
+@pytest.fixture
+def http_server(state_dir: str, http_options: tuple[str, ...]) -> Generator[HttpServer]:
     """``serve --http`` on a free port of the loopback interface."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     process = subprocess.Popen(
-        program("serve", "--http", "--port", str(port)),
+        program("serve", "--http", "--port", str(port), *http_options),
         env={**os.environ, "MCP_BG_STATE_DIR": state_dir},
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -33,11 +33,10 @@ class _ShowsApps(ClientExtension):
 
 
 @asynccontextmanager
-async def connected(mode: str, *, shows: bool) -> AsyncGenerator[Client[Any]]:
+async def connected(mode: str, *, shows: bool, read_only: bool = False) -> AsyncGenerator[Client[Any]]:
     extensions: Sequence[ClientExtension] = [_ShowsApps()] if shows else []
-    async with Client(
-        build_server(manager_in_memory(MemoryPlace()), load_settings()), mode=mode, extensions=extensions
-    ) as client:
+    server = build_server(manager_in_memory(MemoryPlace()), load_settings(), read_only=read_only)
+    async with Client(server, mode=mode, extensions=extensions) as client:
         yield client
 
 
@@ -81,3 +80,13 @@ async def test_what_is_said_to_look_only_looks() -> None:
         assert (await answer("page_act", kill))["facts"]["status"] == "not_found"
         assert (await answer("page_look", {"action": "list_jobs"}))["facts"]["jobs"] == []
         assert (await answer("page_look", {"action": "execute_command"}))["code"] == "invalid_request"
+
+
+async def test_a_page_that_may_only_look_has_no_tool_for_more() -> None:
+    async with connected("2026-07-28", shows=True, read_only=True) as client:
+        assert [tool.name for tool in await client.list_tools() if tool.name in TOOLS] == ["show_jobs", "page_look"]
+        about = (await client.call_tool("page_look", {"action": "about"})).structured_content
+
+        assert about is not None
+        assert about["facts"]["read_only"] is True
+        assert "kill_job" not in about["facts"]["actions"]

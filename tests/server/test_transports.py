@@ -140,6 +140,21 @@ def test_the_page_stands_beside_the_endpoint_with_a_door_of_its_own(http_server:
         assert browser.post("/mcp", json={}).status_code == 401
 
 
+@pytest.mark.parametrize("http_options", [("--read-only",)])
+async def test_a_page_that_may_only_look_takes_nothing_from_the_tools_beside_it(http_server: HttpServer) -> None:
+    base = http_server.url.removesuffix("/mcp")
+    header = {"mcp-bg-page": "1"}
+    async with httpx2.AsyncClient(base_url=base, timeout=PATIENCE_S) as browser:
+        sessions = Sessions(http_server.token, int(base.rpartition(":")[2]))
+        await browser.get("/enter", params={"code": sessions.new_code()})
+        kill = {"action": "kill_job", "args": {"job_id": "nobody"}}
+        assert (await browser.post("/api/call", json=kill, headers=header)).json()["code"] == "read_only"
+
+    async with Client(StreamableHttpTransport(http_server.url, auth=http_server.token)) as client:
+        job = await Caller(client).facts("execute_command", command="sleep 60", wait_s=0)
+        assert (await Caller(client).facts("kill_job", job_id=job["job_id"]))["status"] == "killed"
+
+
 def _post(url: str, **headers: str) -> httpx2.Response:
     hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
     request = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}

@@ -44,6 +44,12 @@ async def test_an_error_comes_with_its_sentence_and_its_code(browser: Browser) -
     assert (await browser.call("get_job_status", job="nobody"))["code"] == "invalid_request"
 
 
+async def test_what_a_page_is_told_to_do_is_there_to_be_pressed(browser: Browser) -> None:
+    answer = await browser.call("tail_job_output", job_id="nobody", lines=0)
+
+    assert answer["error"].endswith("; its log pages through all of it")
+
+
 async def test_what_only_looks_may_do_nothing_else() -> None:
     browser = Browser(read_only=True)
     await browser.enter()

@@ -17,6 +17,7 @@ from mcp_background_job.actions.comfyui.lifecycle import START_S
 from mcp_background_job.actions.meant import Word
 from mcp_background_job.actions.opening import Opened
 from mcp_background_job.actions.page.subject import Cursor, Seen
+from mcp_background_job.actions.page.words import on_page, pressed
 from mcp_background_job.errors import BackgroundJobError
 
 if TYPE_CHECKING:
@@ -148,13 +149,14 @@ class Queue:
         try:
             comfyui = await self._open()
         except BackgroundJobError as error:
-            return _NOTHING | {"alerts": [str(error)]}
+            return _NOTHING | {"alerts": [pressed(str(error))]}
         status = await comfyui.status()
         standing = await comfyui.queue.standing()
         batches = await comfyui.batches.views(limit=_BATCHES)
         shown = {view.batch.batch_id for view in batches}
         older = [view for view in status.batches if view.batch.batch_id not in shown]
-        return page_report.of_queue(status, standing, [*batches, *older])
+        facts = on_page(page_report.of_queue(status, standing, [*batches, *older]), "alerts", "job")
+        return facts | {"batches": [on_page(one, "trouble") for one in facts["batches"]]}
 
 
 class Prompts:
@@ -173,7 +175,8 @@ class Prompts:
         prompt = await comfyui.prompts.get(request.prompt_id)
         failure = prompt.finished.failure if prompt.finished else None
         cause = f"{failure.exception_type}: {failure.message}" if failure else prompt.reason
-        return page_report.of_detail(prompt, await comfyui.node_names.of(request.prompt_id), advice_for(cause))
+        names = await comfyui.node_names.of(request.prompt_id)
+        return on_page(page_report.of_detail(prompt, names, advice_for(cause)), "reason", "advice")
 
     async def comfyui_page_stake(self, _caller: Caller, request: Stake) -> Facts:
         """What a restart of ComfyUI would cost, as a question to a person; it ends nothing."""
@@ -192,4 +195,4 @@ class Prompts:
             wait_s=START_S,
             agreed=frozenset(request.agreed),
         )
-        return page_report.of_restart(outcome)
+        return on_page(page_report.of_restart(outcome), "told", "detail")

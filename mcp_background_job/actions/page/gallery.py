@@ -17,6 +17,7 @@ from mcp_background_job.actions.opening import Opened
 from mcp_background_job.actions.page.comfyui import Queue, cursor_of
 from mcp_background_job.actions.page.download import Download, Downloadable
 from mcp_background_job.actions.page.subject import Cursor, Seen
+from mcp_background_job.actions.page.words import pressed
 from mcp_background_job.errors import BackgroundJobError
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class Gallery:
         try:
             facts = await self._look(caller, request, await self._open())
         except BackgroundJobError as error:
-            facts = _NOTHING | {"detail": str(error)}
+            facts = _NOTHING | {"detail": pressed(str(error))}
         now = cursor_of(facts)
         return None if cursor == now else Seen(now, facts)
 

@@ -7,19 +7,20 @@ from mcp_background_job.cli.serving import stdio
 from mcp_background_job.config import load_settings
 
 
-def serve(*, http: bool = False, host: str = "127.0.0.1", port: int = 8000) -> int:
+def serve(*, http: bool = False, host: str = "127.0.0.1", port: int = 8000, read_only: bool = False) -> int:
     """Serve MCP over stdio, which is also what happens without any command.
 
     Args:
         http: Serve over HTTP instead, with a bearer token; where that is, is said on stderr.
         host: Address to listen on.
         port: Port to listen on.
+        read_only: Nothing can be ended, started again or answered from the page; tools do what they always do.
     """
     if not http:
-        stdio.serve()
+        stdio.serve(read_only=read_only)
         return exit_codes.OK
     settings = load_settings()  # before the second that the next import takes: a bad setting is told at once
     from mcp_background_job.server.serve import serve_http  # noqa: PLC0415  only this command needs it
 
-    serve_http(settings, host, port)
+    serve_http(settings, host, port, read_only=read_only)
     return exit_codes.OK

@@ -23,8 +23,11 @@ def run() -> NoReturn:
     sys.exit(exit_codes.OK)
 
 
-def serve() -> None:
+def serve(*, read_only: bool = False) -> None:
     """Serve until stdin is closed.
+
+    Args:
+        read_only: whether the page in a chat may only look.
 
     Raises:
         BackgroundJobError: a setting or the state directory cannot be used, or there is nobody to serve.
@@ -42,4 +45,4 @@ def serve() -> None:
     # The thread that reads stdin cannot be interrupted, and Python's own handling of Ctrl-C would wait for it. There
     # is nothing to tidy up that a server must not be able to leave behind.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    serve_stdio(settings)
+    serve_stdio(settings, read_only=read_only)

@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 class Stage(Provider):
     """The page as an app."""
 
-    def __init__(self, house: House, callers: Callers) -> None:
-        """Takes what is looked at, and what tells who calls."""
+    def __init__(self, house: House, callers: Callers, *, read_only: bool) -> None:
+        """Takes what is looked at, what tells who calls, and whether it may only be looked at."""
         super().__init__()
         self._house = house
         self._callers = callers
+        self._read_only = read_only
 
     async def close(self) -> None:
         """Answer the pages that wait."""
@@ -44,7 +45,7 @@ class Stage(Provider):
     def _answering(self) -> Calls:
         from mcp_background_job.web.calls import Calls  # noqa: PLC0415  most sessions show no page
 
-        return Calls(self._house, read_only=False)
+        return Calls(self._house, read_only=self._read_only)
 
     @cached_property
     def _tools(self) -> list[Tool]:
@@ -53,7 +54,8 @@ class Stage(Provider):
         def calls() -> Calls:  # made with the first of them
             return self._answering
 
-        return [ShowJobs(), *(PageTool(calls, self._callers, looks=looks) for looks in (True, False))]
+        ways = (True,) if self._read_only else (True, False)
+        return [ShowJobs(), *(PageTool(calls, self._callers, looks=looks) for looks in ways)]
 
     @cached_property
     def _page(self) -> Resource:

@@ -245,6 +245,7 @@ async def test_a_server_that_does_not_answer_is_not_an_empty_queue(manager: JobM
             simulator.stop()
             facts = await pages.facts()
             assert (facts["reachable"], facts["why"]) == (False, "refused")
+            assert "another port (“Start ComfyUI”, COMFYUI_URL)" in facts["alerts"][0], "a page has no tools"
             assert "Without an end when it last answered: 1." in facts["alerts"][1]
             assert facts["running"] == [], "not that it is known to run nothing"
             assert "detail" in await pages.shown()

@@ -17,6 +17,7 @@ from mcp_background_job.actions.page.jobs.digest import digest
 from mcp_background_job.actions.page.jobs.latest import Latest
 from mcp_background_job.actions.page.jobs.machine import Machines
 from mcp_background_job.actions.page.subject import Cursor, Seen, Subject
+from mcp_background_job.actions.page.words import pressed
 from mcp_background_job.core.job import Job, JobChoice, has_more_to_tell
 from mcp_background_job.core.states import State
 from mcp_background_job.core.text import command_on_one_line, one_line
@@ -120,7 +121,7 @@ class _List:
             "created_at": job.created_at,
             "started_at": job.started_at,
             "ended_at": job.ended_at,
-            "note": one_line(note, _NOTE) if note else None,
+            "note": one_line(pressed(note), _NOTE) if note else None,
             "cpu": used.cpu if used else None,
             "memory": used.memory if used else None,
             "line": self._latest.line(job),

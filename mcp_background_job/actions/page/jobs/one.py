@@ -16,6 +16,7 @@ from mcp_background_job.actions.page.jobs.digest import digest
 from mcp_background_job.actions.page.jobs.family import family
 from mcp_background_job.actions.page.jobs.latest import Latest
 from mcp_background_job.actions.page.subject import Cursor, Seen, Subject
+from mcp_background_job.actions.page.words import on_page
 from mcp_background_job.core.masking import masked
 from mcp_background_job.core.states import State
 from mcp_background_job.core.text import shortened
@@ -104,7 +105,7 @@ class Looking:
         known = {name: fact for name, fact in details_facts(details).items() if name not in _ELSEWHERE}
         used = await lanes.look(self._latest.used, job)
         return {
-            **known,
+            **on_page(known, "note", "reason"),
             "created_at": job.created_at,
             "started_at": job.started_at,
             "ended_at": job.ended_at,

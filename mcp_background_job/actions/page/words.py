@@ -1,0 +1,81 @@
+"""Says what to press where a sentence says which tool to call: whoever reads a page has buttons. Pure.
+
+Sentences about jobs, runs and ComfyUI are made for tools. What a page has no button for is said as a command to type.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, cast
+
+from mcp_background_job.actions.action import Facts
+
+#: What a page offers instead of each tool.
+BUTTONS = {
+    "execute_command": "mcp-background-job run",
+    "wait_for_job": "its page",
+    "get_job_status": "its page",
+    "tail_job_output": "its log",
+    "get_job_output": "its log",
+    "interact_with_job": "its input",
+    "kill_job": "“Stop”",
+    "restart_job": "“Restart”",
+    "list_jobs": "the page Jobs",
+    "comfyui_status": "the page ComfyUI",
+    "comfyui_submit": "its submission",
+    "comfyui_job": "its page",
+    "comfyui_cancel_job": "“Cancel”",
+    "comfyui_cancel_queued_job": "“Cancel”",
+    "comfyui_batch": "the buttons of the batch",
+    "comfyui_jobs": "the list “Made”",
+    "comfyui_errors": "the list “Made”",
+    "comfyui_models": "mcp-background-job comfyui models",
+    "comfyui_nodes": "mcp-background-job comfyui nodes",
+    "comfyui_session": "“Session”",
+    "comfyui_clear_history": "mcp-background-job comfyui clear-history --keep 0",
+    "comfyui_download": "“Save”",
+    "comfyui_free": "“Free memory”",
+    "comfyui_upload": "mcp-background-job comfyui upload",
+    "start_comfyui": "“Start ComfyUI”",
+    "stop_comfyui": "mcp-background-job comfyui stop",
+    "restart_comfyui": "“Restart ComfyUI…”",
+    "spawn_run": "mcp-background-job runs spawn",
+    "get_run": "its page",
+    "poll_events": "its transcript",
+    "cancel_run": "“Cancel”",
+    "continue_run": "“Go on” on its page",
+    "list_runs": "the page Runs",
+    "get_event_artifact": "its transcript",
+}
+
+#: And instead of an argument that is named by itself.
+_CHOICES = {
+    'requeue="none"': "“submit nothing again”",
+    'requeue="pending"': "“submit again what waits”",
+    'requeue="all"': "“submit again all”",
+}
+
+# What is quoted is somebody's own, such as the name of a job. Compiled when there is something to say.
+_OWN = r"(?<![\w'\"`/-])"
+_CALL = rf"{_OWN}({'|'.join(BUTTONS)})\b(?:\([^()]*\))?(?: with \w+=\w+)?"
+_CHOICE = rf"{_OWN}({'|'.join(_CHOICES)})"
+
+
+def pressed(sentence: str) -> str:
+    """Return a sentence with buttons in place of tools."""
+    named = re.sub(_CALL, lambda call: BUTTONS[call[1]], sentence)
+    return re.sub(_CHOICE, lambda choice: _CHOICES[choice[1]], named)
+
+
+def on_page(facts: Facts, *names: str) -> Facts:
+    """Return facts of which those named, sentences of ours or lists of them, are said for a page.
+
+    All others may be somebody's own words, and stay as they are.
+    """
+    return facts | {name: _said(facts[name]) for name in names if facts.get(name)}
+
+
+def _said(value: Any) -> Any:
+    if isinstance(value, str):
+        return pressed(value)
+    return [_said(one) for one in cast("list[Any]", value)] if isinstance(value, list) else value

@@ -1,0 +1,55 @@
+"""Nobody at a page is told of tools: every sentence that may come there has buttons, or commands."""
+
+from __future__ import annotations
+
+import pytest
+
+from mcp_background_job.actions.page.words import BUTTONS, on_page, pressed
+from tests.sentences import TOOL, sentences
+from tests.server.test_tool_list import COMFYUI_TOOLS, JOB_TOOLS, RUN_TOOLS
+
+#: What is said to clients of the server alone, and what is not in words.
+_ON_NO_PAGE = ("server", "runner", "cli", "actions/synonyms.py", "agents/host")
+
+
+def test_no_sentence_that_comes_to_a_page_names_a_tool() -> None:
+    said = [(where, pressed(text)) for where, text in sentences(_ON_NO_PAGE)]
+
+    assert len(said) > 500
+    assert [(where, text[:200]) for where, text in said if TOOL.search(text)] == []
+
+
+def test_every_tool_has_its_button() -> None:
+    assert sorted(BUTTONS) == sorted(JOB_TOOLS + COMFYUI_TOOLS + RUN_TOOLS)
+
+
+@pytest.mark.parametrize(
+    ("told", "wanted"),
+    [
+        ("nothing runs until SIGCONT, or restart_comfyui", "nothing runs until SIGCONT, or “Restart ComfyUI…”"),
+        (
+            'comfyui_cancel_job makes sure, restart_comfyui(force=true, requeue="pending") helps',
+            "“Cancel” makes sure, “Restart ComfyUI…” helps",
+        ),
+        ("kill_job with signal_only=false stops the job", "“Stop” stops the job"),
+        ("which tail_job_output explains", "which its log explains"),
+        (
+            "(comfyui_clear_history(keep=0) removes it)",
+            "(mcp-background-job comfyui clear-history --keep 0 removes it)",
+        ),
+        ('by default (requeue="none") nothing is', "by default (“submit nothing again”) nothing is"),
+        # What somebody has given stays as it is.
+        ("there is no action 'kill_job'", "there is no action 'kill_job'"),
+        ("job jx `list_jobs` ended", "job jx `list_jobs` ended"),
+        ("/tmp/kill_job is not a directory", "/tmp/kill_job is not a directory"),
+    ],
+)
+def test_a_sentence_for_agents_is_one_for_people_who_look(told: str, wanted: str) -> None:
+    assert pressed(told) == wanted
+    assert pressed(wanted) == wanted
+
+
+def test_only_sentences_of_ours_are_said_otherwise() -> None:
+    facts = {"name": "kill_job", "alerts": ["ask list_jobs"], "detail": None, "took_s": 1}
+
+    assert on_page(facts, "alerts", "detail", "trouble") == facts | {"alerts": ["ask the page Jobs"]}
