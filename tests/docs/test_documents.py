@@ -18,6 +18,7 @@ from mcp_background_job.cli.comfyui.exit_codes import TABLE as COMFYUI_CODES
 from mcp_background_job.cli.commands import build_app
 from mcp_background_job.cli.hooks.exit_codes import TABLE as HOOK_CODES
 from mcp_background_job.cli.jobs.exit_codes import TABLE as JOB_CODES
+from mcp_background_job.cli.output import UnwritableError
 from mcp_background_job.cli.runs.exit_codes import TABLE as RUN_CODES
 from mcp_background_job.config import ComfyUISettings, Settings, variable_of
 from mcp_background_job.core.comfyui.batch import Batch
@@ -93,7 +94,7 @@ def test_the_reference_lists_exactly_the_error_codes_that_there_are() -> None:
     codes = [
         code for cell in re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE) for code in re.findall(r"`(\w+)`", cell)
     ]
-    assert sorted(codes) == sorted(_codes(BackgroundJobError))
+    assert sorted(codes) == sorted(_codes(BackgroundJobError) | _codes(UnwritableError))
 
 
 @functools.cache

@@ -19,6 +19,9 @@ _EVERY_S = 2.0
 #: Seconds until somebody who has said that there is none is asked again.
 _AGAIN_S = 10.0
 
+#: Seconds between two words on how far the prompt is that runs.
+_STEP_S = 0.5
+
 #: Prompts that are listed.
 _MAX_LISTED = 200
 
@@ -29,11 +32,17 @@ class ComfyUITab(ListedTab):
     name_of_tab = keys.COMFYUI
     key = "prompt_id"
     columns = lists.PROMPTS
+    grows = False
 
     _status: Facts | None = None
+    _jobs: tuple[Facts, ...] = ()
+    _heard: tuple[str, str] = ("", "")
+    _looks = 0
+    _detailed: tuple[str, int] = ("", 0)
 
     def begin(self) -> None:
-        """Ask ComfyUI again and again."""
+        """Ask ComfyUI again and again, and hear of the prompt that runs."""
+        self._heard = ("", "")
         self.run_worker(self._watch(), group="list", exclusive=True)
 
     async def _watch(self) -> None:
@@ -51,7 +60,31 @@ class ComfyUITab(ListedTab):
         self._status = await self.desk.do("comfyui_status")
         self.title = title_of(self._status)
         listing = await self.desk.do("comfyui_jobs", limit=_MAX_LISTED)
-        self.listed = tuple(sorted(listing["jobs"], key=lists.prompt_rank))
+        self._jobs = tuple(sorted(listing["jobs"], key=lists.prompt_rank))
+        self._looks += 1
+        runs = next((str(row["prompt_id"]) for row in self._jobs if row["status"] == "in_progress"), "")
+        if runs != self._heard[0]:
+            self._heard = (runs, "")
+            self.run_worker(self._hear(runs), group="live", exclusive=True)
+        self._show()
+
+    async def _hear(self, prompt_id: str) -> None:
+        """Show how far a prompt is, which ComfyUI tells to whoever has submitted it, and that process passes on."""
+
+        def take(live: Facts) -> None:
+            self._heard = (prompt_id, lists.progress_of(live))
+            self._show()
+
+        if prompt_id:
+            try:
+                await self.desk.watch("comfyui_live", take, pace_s=_STEP_S, prompt_id=prompt_id)
+            except BackgroundJobError:  # the list says what is wrong
+                self._heard = ("", "")
+
+    def _show(self) -> None:
+        prompt_id, progress = self._heard
+        heard = {"progress": progress, "progress_from": "websocket"} if progress else {}
+        self.listed = tuple(row | heard if row["prompt_id"] == prompt_id else row for row in self._jobs)
         self.show_rows()
 
     def about(self, row: Facts) -> str:
@@ -70,7 +103,8 @@ class ComfyUITab(ListedTab):
         if row is None or not status.get("reachable"):
             self.pager.follows = False
             self.pager.show(lines_of(status, but=("reachable", "running", "pending")))
-        else:
+        elif (wanted := (str(row["prompt_id"]), self._looks)) != self._detailed:  # a step more changes the list alone
+            self._detailed = wanted
             self.run_worker(self._details(str(row["prompt_id"])), group="prompt", exclusive=True)
 
     async def _details(self, prompt_id: str) -> None:

@@ -99,13 +99,27 @@ def _how(row: Facts) -> str:
     return str(told or "")
 
 
+def _called(row: Facts) -> str:
+    """Return what people call a prompt: its note, if it has one, and the begin of its id."""
+    short = str(row["prompt_id"])[:8]
+    return f"{row['note']} ({short})" if row.get("note") else str(row["prompt_id"])
+
+
+def progress_of(live: Facts) -> str:
+    """Return how far a prompt is that runs: its node, steps, and how many nodes are done; empty if nothing is heard."""
+    runs: Facts | None = next((node for node in live["nodes"] if node["state"] == "running"), None)
+    if not live["heard"] or runs is None:
+        return ""
+    steps = f", step {runs['step']:g}/{runs['steps']:g}" if runs.get("steps") else ""
+    return f"{runs.get('name') or runs['id']}{steps}, {live['done']} of {live['total']} nodes done"
+
+
 PROMPTS = (
     Column("STATUS", lambda row: str(row["status"]), 12, style=None),
-    Column("PROMPT", lambda row: str(row["prompt_id"]), 9, grows=1, at_most=36, style="bold"),
+    Column("PROMPT", _called, 9, grows=2, at_most=48, style="bold"),
     Column("AGE", _prompt_age, 7, is_right=True, style="dim"),
     Column("TOOK", _took, 7, from_width=80, is_right=True, style="dim"),
     Column("FILES", lambda row: str(row.get("outputs", "")), 5, from_width=100, is_right=True, style="dim"),
-    Column("NOTE", lambda row: str(row.get("note", "")), 8, grows=1, at_most=30, from_width=80),
     Column("HOW", _how, 8, grows=4),
 )
 

@@ -82,12 +82,13 @@ class Pager(ScrollView, can_focus=True):
 
     follows = reactive(default=True)
 
-    def __init__(self, *, id: str, wraps: bool = False) -> None:  # noqa: A002  the library's word
-        """Begins empty; with ``wraps`` long lines go on below, else to the side."""
+    def __init__(self, *, id: str, wraps: bool = False, grows: bool = True) -> None:  # noqa: A002  the library's word
+        """Begins empty; with ``wraps`` long lines go on below, else to the side; ``grows``: more come at the end."""
         super().__init__(id=id)
         self.here: int | None = None
         self.lines: Sequence[Line] = ()
         self._wraps = wraps
+        self._grows = grows
         self._whole: Sequence[Line] = ()
         self._pattern: regex.Pattern[str] | None = None
 
@@ -120,7 +121,7 @@ class Pager(ScrollView, can_focus=True):
 
     def watch_follows(self) -> None:
         """Go to the end, or say that what comes will not be seen."""
-        self.border_title = None if self.follows else "looking back: End follows again"
+        self.border_title = None if self.follows or not self._grows else "looking back: End follows again"
         if self.follows:
             self._scroll(y=self.max_scroll_y)
 

@@ -39,8 +39,9 @@ class Tab(Vertical):
     columns: ClassVar[tuple[Column, ...]]
     key: ClassVar[str]
 
-    #: Whether long lines go on below.
+    #: Whether long lines go on below, and whether more of them come at the end.
     wraps: ClassVar[bool] = True
+    grows: ClassVar[bool] = True
 
     class Changed(Message):
         """The row that is meant is another, or is not as it was; or the title is not."""
@@ -55,7 +56,7 @@ class Tab(Vertical):
         self.rows = Rows(self.columns, self.key, id=f"{self.name_of_tab}-rows")
         self._heading = Static(classes="heading")
         self._about = Static(classes="about")
-        self.pager = Pager(id=f"{self.name_of_tab}-pager", wraps=self.wraps)
+        self.pager = Pager(id=f"{self.name_of_tab}-pager", wraps=self.wraps, grows=self.grows)
 
     def compose(self) -> ComposeResult:
         """Show an empty list."""

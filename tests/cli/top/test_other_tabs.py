@@ -63,6 +63,21 @@ async def test_prompts_that_run_come_first_with_their_progress(opened: Open, com
         await shown.sees("error +node 7 X")
 
 
+async def test_a_prompt_that_another_process_has_submitted_is_seen_to_go_on(opened: Open, comfyui: TestDesk) -> None:
+    alone = {"prompt_id": "0a1b2c3d-run", "note": "a cat in the rain", "status": "in_progress", "age": "9 s"}
+    comfyui.answers["comfyui_jobs"] = {"jobs": [alone]}
+    sampler = {"id": "3", "name": "Base sampler", "state": "running", "step": 7, "steps": 20}
+    comfyui.answers["comfyui_live"] = {"heard": True, "done": 2, "total": 6, "nodes": [sampler]}
+    async with opened(60) as shown:
+        await shown.press("2")
+        await shown.sees(r"in_progress +a cat in the.* Base sampler")
+    async with opened(160) as shown:
+        await shown.press("2")
+        await shown.sees(r"a cat in the rain \(0a1b2c3d\) .* Base sampler, step 7/20, 2 of 6 nodes done")
+        assert "looking back" not in shown.text, "no more comes at the end of what is known of a prompt"
+    assert comfyui.watched[-1] == ("comfyui_live", {"prompt_id": "0a1b2c3d-run"})
+
+
 async def test_a_prompt_is_cancelled_once_a_person_has_said_so(opened: Open, comfyui: TestDesk) -> None:
     async with opened() as shown:
         await shown.press("2")
