@@ -8,7 +8,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mcp_background_job.config import AUTO, ComfyUISettings, Settings
+from mcp_background_job.config import AUTO, ComfyUISettings, Settings, given
 from mcp_background_job.errors import ConfigError, InvalidRequestError
 from mcp_background_job.executors.local.place import LocalPlace
 from mcp_background_job.executors.names import FileNames
@@ -35,7 +35,9 @@ from mcp_background_job.registry.news_base import News
 if TYPE_CHECKING:
     from mcp_background_job.agents.runs import RunManager
     from mcp_background_job.comfyui.control import ComfyUI
+    from mcp_background_job.comfyui.wire.endpoint import Endpoint
     from mcp_background_job.executors.base import Place
+    from mcp_background_job.executors.forward import Forward
 
 _SECONDS_PER_DAY = 86_400
 
@@ -97,7 +99,7 @@ def _is_on_path(program: str) -> bool:
 
 
 def build_comfyui(manager: JobManager, settings: ComfyUISettings) -> ComfyUI:
-    """Return the control of the ComfyUI that the settings name; it keeps what it knows in the manager's directory.
+    """Return the control of the ComfyUIs that the settings name; it keeps what it knows in the manager's directory.
 
     Raises:
         ConfigError: the settings do not name one.
@@ -105,10 +107,11 @@ def build_comfyui(manager: JobManager, settings: ComfyUISettings) -> ComfyUI:
     """
     from mcp_background_job.comfyui.control import ComfyUI  # noqa: PLC0415  many a session needs none
     from mcp_background_job.comfyui.process.startup import Settings as Startup  # noqa: PLC0415
-    from mcp_background_job.comfyui.wire.endpoint import endpoint_of  # noqa: PLC0415
+    from mcp_background_job.comfyui.wire.endpoint import endpoint_of_job, job_named  # noqa: PLC0415
+    from mcp_background_job.core.comfyui.pool import pool_of  # noqa: PLC0415
     from mcp_background_job.registry.journal import SqliteJournal  # noqa: PLC0415
+    from mcp_background_job.registry.pools import SqlitePools  # noqa: PLC0415
 
-    endpoint = endpoint_of(settings.url, settings.host, settings.port, token=settings.token, headers=settings.headers)
     state = manager.state
     directory = Path(state.comfyui)
     directory.mkdir(mode=0o700, exist_ok=True)
@@ -118,10 +121,80 @@ def build_comfyui(manager: JobManager, settings: ComfyUISettings) -> ComfyUI:
         command=settings.command,
         restart_command=settings.restart_command,
     )
+    endpoints = {endpoint.url: endpoint for endpoint in _endpoints(settings)}
+    home_job = job_named(settings.url or "")
+    if home_job and not _port_of(manager, home_job):
+        raise ConfigError(f"COMFYUI_URL={settings.url}: there is no such job that is a ComfyUI on a node")
     journal = SqliteJournal(state.comfyui_journal)
     journal.rename_servers()
     root = Path(settings.output_dir or manager.working_dir)
-    return ComfyUI(endpoint, journal, manager, directory, how, output_root=root)
+    named = tuple(endpoints) if settings.names_a_server else ()
+    name = pool_of(named)
+    if len(named) > 1:
+        SqlitePools(journal.database).join(name, named)
+
+    def made(endpoint: Endpoint, forward: Forward | None = None, *, is_home: bool = False) -> ComfyUI:
+        return ComfyUI(
+            endpoint,
+            journal,
+            manager,
+            directory,
+            how,
+            output_root=root,
+            pool=name,
+            other=other,
+            owns_journal=is_home,
+            named=named,
+            forward=forward,
+        )
+
+    def of_job(job_id: str, *, is_home: bool = False) -> ComfyUI | None:
+        port = _port_of(manager, job_id)
+        forward = manager.places.forward(job_id, port) if port else None
+        return made(endpoint_of_job(job_id, forward.port), forward, is_home=is_home) if forward else None
+
+    def other(url: str) -> ComfyUI | None:
+        if job_id := job_named(url):
+            return of_job(job_id)
+        return made(endpoints[url]) if url in endpoints else None
+
+    home = of_job(home_job, is_home=True) if home_job else None
+    return home or made(next(iter(endpoints.values())), is_home=True)
+
+
+def _port_of(manager: JobManager, job_id: str) -> int:
+    """Return where a ComfyUI listens that is a job on a node; 0 if there is no such job."""
+    from mcp_background_job.comfyui.wire.endpoint import PORT_VARIABLE  # noqa: PLC0415  many a session needs none
+
+    spec = manager.places.store_of(job_id).spec(job_id) if is_job_id(job_id) else None
+    port = (spec.env or {}).get(PORT_VARIABLE, "") if spec and spec.on else ""
+    return int(port) if port.isdecimal() else 0
+
+
+def _endpoints(settings: ComfyUISettings) -> list[Endpoint]:
+    """Return where the ComfyUIs are that the settings name, the first one first.
+
+    Raises:
+        ConfigError: one is no URL, or is named twice.
+    """
+    from mcp_background_job.comfyui.wire.endpoint import endpoint_of, job_named  # noqa: PLC0415  see above
+
+    if settings.urls and settings.url:
+        raise ConfigError("COMFYUI_URL and COMFYUI_URLS are both set: give one of them")
+    found: list[Endpoint] = []
+    for url in settings.urls or [settings.url]:
+        if url and job_named(url):
+            continue
+        endpoint = endpoint_of(url, settings.host, settings.port, token=settings.token, headers=settings.headers)
+        if any(one.url == endpoint.url for one in found):
+            raise ConfigError(f"COMFYUI_URLS names {endpoint.url} twice: give each ComfyUI once")
+        found.append(endpoint)
+    return found
+
+
+def has_several_comfyuis(manager: JobManager) -> bool:
+    """Tell whether there are several ComfyUIs, or may come to be: on nodes of a cluster."""
+    return len(manager.places.names) > 1 or "COMFYUI_URLS" in given(ComfyUISettings)
 
 
 def has_work_for_comfyui(manager: JobManager) -> bool:

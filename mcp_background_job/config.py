@@ -39,7 +39,7 @@ _ALL = "all"
 PLACES = ("local", "slurm")
 
 #: Where ComfyUI listens unless somebody says otherwise.
-COMFYUI_PORT = 8188
+COMFYUI_HOST, COMFYUI_PORT = "127.0.0.1", 8188
 
 #: Where ComfyUI's outputs go unless somebody says otherwise, below the allowed directory or where a person is.
 DEFAULT_OUTPUT_DIR = "comfyui-outputs"
@@ -156,6 +156,10 @@ def _matters(said: Any) -> list[str]:
         if matter not in MATTERS:
             raise ValueError(f"{matter!r} should be one of {', '.join(MATTERS)}; or give {_ALL} alone")
     return matters
+
+
+def _urls(said: Any) -> list[str]:
+    return _text(said).replace(",", " ").split()
 
 
 def _token(said: Any) -> str | None:
@@ -396,6 +400,15 @@ class ComfyUISettings:
     url: str | None = field(
         repr=False, metadata=_about(_text, None, "URL of ComfyUI, instead of host and port", shown=shown_url)
     )
+    urls: list[str] = field(
+        repr=False,
+        metadata=_about(
+            _urls,
+            "",
+            "URLs of several ComfyUIs that share batches, separated by commas or blanks",
+            shown=lambda urls: " ".join(map(shown_url, urls)),
+        ),
+    )
     token: str | None = field(
         repr=False, metadata=_about(_token, None, "bearer token of a proxy that ComfyUI is reached through")
     )
@@ -405,7 +418,7 @@ class ComfyUISettings:
             _headers, "", "headers for that proxy, as a JSON object or as lines of Name: value", shown=", ".join
         ),
     )
-    host: str = field(metadata=_about(_text, "127.0.0.1", "host that ComfyUI listens on"))
+    host: str = field(metadata=_about(_text, COMFYUI_HOST, "host that ComfyUI listens on"))
     port: int = field(metadata=_about(_whole(1, 65535), str(COMFYUI_PORT), "port that ComfyUI listens on"))
     dir: str | None = field(metadata=_about(_text, None, "directory of ComfyUI, with main.py, to start it from"))
     args: str = field(metadata=_about(_text, "", "arguments for main.py there, as for a shell: --cpu, --lowvram"))
@@ -418,6 +431,11 @@ class ComfyUISettings:
     output_dir: str | None = field(
         metadata=_about(_path, None, "directory that outputs are downloaded below; the working directory without it")
     )
+
+    @property
+    def names_a_server(self) -> bool:
+        """Whether it is said where ComfyUI is, and that is not only where it is anyhow."""
+        return bool(self.url or self.urls) or (self.host, self.port) != (COMFYUI_HOST, COMFYUI_PORT)
 
 
 def variable_of(setting: str, kind: type[Settings | ComfyUISettings] = Settings) -> str:

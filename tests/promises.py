@@ -39,6 +39,7 @@ _RUNS = "agent runs"
 _COMFYUI = "ComfyUI: a cancel is verified"
 _SUBMIT = "ComfyUI: comfyui_submit"
 _BATCH = "ComfyUI: comfyui_batch"
+_POOL = "ComfyUI: several as a pool"
 _DOWNLOAD = "ComfyUI: comfyui_download"
 
 PROMISES: tuple[Promise, ...] = (
@@ -331,6 +332,12 @@ PROMISES: tuple[Promise, ...] = (
         "comfyui.batch.poison",
         _BATCH,
         "A prompt that ran twice when ComfyUI ended by itself has failed, with the cause, and the batch goes on.",
+    ),
+    Promise(
+        "comfyui.pool",
+        _POOL,
+        "Of several ComfyUIs a prompt runs on one: on another only once it is certain that the first will not, "
+        "or somebody gives it up.",
     ),
     Promise("comfyui.batch.once", _BATCH, "However many work on batches, no prompt is sent by two of them."),
     Promise(

@@ -14,15 +14,18 @@ from pathlib import Path
 from mcp_background_job.comfyui.batches.batch_locks import BatchLocks
 from mcp_background_job.comfyui.batches.batches import Batches
 from mcp_background_job.comfyui.batches.feeder import Feeder, Parts
-from mcp_background_job.comfyui.batches.feeder_job import name_of, request_of
+from mcp_background_job.comfyui.batches.feeder_job import FeederJobs, name_of, request_of
+from mcp_background_job.comfyui.batches.members import Members
 from mcp_background_job.comfyui.batches.sent import Say
 from mcp_background_job.comfyui.batches.server_queue import ServerQueue
 from mcp_background_job.comfyui.lifecycle.lifecycle import Lifecycle
+from mcp_background_job.comfyui.lifecycle.on_nodes import NodeLifecycle, NodeServers
 from mcp_background_job.comfyui.live.files import LiveFiles
 from mcp_background_job.comfyui.live.sharing import Sharing
 from mcp_background_job.comfyui.outputs.download import ALL, Choice, Downloaded, Downloader, Headway
 from mcp_background_job.comfyui.outputs.pictures import Pictures
 from mcp_background_job.comfyui.process.gpu_memory import NOTHING_KNOWN, GpuLook, GpuMemory
+from mcp_background_job.comfyui.process.job_life import JobLife
 from mcp_background_job.comfyui.process.process import Baselines, ServerProcess
 from mcp_background_job.comfyui.process.server_record import ServerRecords
 from mcp_background_job.comfyui.process.startup import Settings
@@ -44,12 +47,13 @@ from mcp_background_job.comfyui.prompts.witness import RAN, Witness
 from mcp_background_job.comfyui.reports.status import Status, status_of
 from mcp_background_job.comfyui.sessions.sessions import Sessions
 from mcp_background_job.comfyui.wire.client import Client
-from mcp_background_job.comfyui.wire.endpoint import Endpoint
+from mcp_background_job.comfyui.wire.endpoint import Endpoint, job_named
 from mcp_background_job.comfyui.wire.events import EventStream
 from mcp_background_job.comfyui.wire.queue_events import QueueEvents
 from mcp_background_job.comfyui.wire.trouble import Trouble
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.executors import lanes, locks
+from mcp_background_job.executors.forward import Forward
 from mcp_background_job.jobdir import lock
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.registry.attempts import SqliteAttempts
@@ -57,6 +61,7 @@ from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.downloads import SqliteDownloads
 from mcp_background_job.registry.ends import SqliteEnds
 from mcp_background_job.registry.journal import SqliteJournal
+from mcp_background_job.registry.pools import SqlitePools
 from mcp_background_job.registry.seen import SqliteSeen
 from mcp_background_job.registry.servers import SqliteServers
 from mcp_background_job.registry.sessions import SqliteSessions
@@ -79,6 +84,10 @@ _LOOKED_AT = 10
 _CRASH_IS_NEWS_S = 3600.0
 
 
+def _no_other(_name: str) -> ComfyUI | None:
+    return None
+
+
 class ComfyUI:
     """One server: what it does, its prompts, and its process."""
 
@@ -91,23 +100,40 @@ class ComfyUI:
         settings: Settings,
         *,
         output_root: Path,
+        pool: str = "",
+        other: Callable[[str], ComfyUI | None] = _no_other,
+        owns_journal: bool = True,
+        named: tuple[str, ...] = (),
+        forward: Forward | None = None,
     ) -> None:
         """Takes its parts; see ``app.build_comfyui``.
 
-        Files about the server's process are kept in the directory; whoever may not choose freely downloads below the
-        output root.
+        Args:
+            endpoint: the server.
+            journal: where all that is submitted is.
+            manager: starts jobs.
+            directory: where files about the server's process are kept.
+            settings: say how to start it.
+            output_root: whoever may not choose freely downloads below it.
+            pool: the name of the pool that it is the first member of; without one there is no other server.
+            other: returns the control of another member by its name, over the same journal.
+            owns_journal: whether the journal is closed with it.
+            named: the members of the pool that the settings name.
+            forward: the port that leads to it, if it is a job on another machine.
         """
         self.endpoint = endpoint
         self._manager = manager
+        self._owns_journal = owns_journal
+        self._forward = forward
         self.output_root = output_root
         self._directory = directory
-        self._client = Client(endpoint)
+        self.client = Client(endpoint)
         self._batches = SqliteBatches(journal.database)
         self._servers = SqliteServers(journal.database)
         sessions = SqliteSessions(journal.database)
         self._journal = journal
         memory = QueueMemory(endpoint, SqliteSeen(journal.database))
-        self._client.when_seen(memory.note)
+        self.client.when_seen(memory.note)
         self._events = EventStream(endpoint)
         self.live = LiveFiles(directory / "live")
         self._sharing = Sharing(self.live)
@@ -115,24 +141,27 @@ class ComfyUI:
         self._baselines = Baselines(directory)
         self._gpus = GpuLook()
         self._attempts = SqliteAttempts(journal.database)
-        self._witness = Witness(self._attempts, journal, ServerEnds(manager))
-        self.prompts = Prompts(self._client, journal, self._events)
+        self._server_ends = ServerEnds(manager)
+        self._witness = Witness(self._attempts, journal, self._server_ends)
+        self.prompts = Prompts(self.client, journal, self._events)
         self.prompts.tell(self._witness)
         self._events.when_over(self.prompts.get)
         self.node_names = NodeNames(self.prompts)
         self.pictures = Pictures(endpoint, journal, self.prompts)
-        self.converter = Converter(self._client)
-        self.inventory = Inventory(self._client)
+        self.converter = Converter(self.client)
+        self.inventory = Inventory(self.client)
         self.uploads = Uploads(endpoint, SqliteUploads(journal.database))
-        self.inputs = Inputs(self.prompts, self.uploads, self._batches.prompt_at, endpoint)
+        self._pools = SqlitePools(journal.database)
+        self.inputs = Inputs(self.prompts, self.uploads, self._batches.prompt_at, endpoint, shares=self._pools.share)
         self.submitter = Submitter(
-            self._client, journal, self._events, self.prompts, self._baselines, inputs=self.inputs
+            self.client, journal, self._events, self.prompts, self._baselines, inputs=self.inputs
         )
         self.submitter.heed(self._servers)
-        self.downloader = Downloader(self._client, self.prompts, SqliteDownloads(journal.database))
-        self.canceller = Canceller(self._client, journal, self._events, self.prompts, self._baselines)
-        self.lifecycle = Lifecycle(
-            self._client,
+        self.downloader = Downloader(self.client, self.prompts, SqliteDownloads(journal.database))
+        self.canceller = Canceller(self.client, journal, self._events, self.prompts, self._baselines)
+        lifecycle = NodeLifecycle if endpoint.job_id else Lifecycle
+        self.lifecycle = lifecycle(
+            self.client,
             journal,
             self._attempts,
             self.submitter,
@@ -141,33 +170,61 @@ class ComfyUI:
             baselines=self._baselines,
             memory=memory,
             settings=settings,
-            lock_path=str(directory / f"lifecycle-{endpoint.port}.lock"),
+            lock_path=str(directory / f"lifecycle-{endpoint.job_id or endpoint.port}.lock"),
         )
+        self.nodes = NodeServers(manager, self._pools, settings, pool=pool, named=named, reach=self._reach)
+        self._be_job()
+        self.feeders = FeederJobs(manager, self._batches, self._servers, endpoint)
+        self.members = Members(self, self._pools, name=pool, make=other, is_over=self._is_over)
         self.batches = Batches(
-            client=self._client,
+            client=self.client,
+            members=self.members,
             batches=self._batches,
             servers=self._servers,
+            pools=self._pools,
             journal=journal,
             ends=SqliteEnds(journal.database),
             prompts=self.prompts,
-            canceller=self.canceller,
+            feeders=self.feeders,
             manager=manager,
         )
         self.submitter.watched_by(self.batches.ends.watch)
         self.queue = ServerQueue(
-            client=self._client,
+            client=self.client,
             journal=journal,
             batches=self._batches,
             servers=self._servers,
             events=self._events,
             submitter=self.submitter,
-            feeders=self.batches.feeders,
+            feeders=self.feeders,
             alone=self.lifecycle.alone,
         )
         self._listed = sessions
         self.sessions = Sessions(sessions)
-        self.catalogue = Catalogue(self._client, journal, sessions, self.prompts)
-        self.history = History(self._client, journal, self.prompts)
+        self.catalogue = Catalogue(self.client, journal, sessions, self.prompts)
+        self.history = History(self.client, journal, self.prompts)
+
+    def _be_job(self) -> None:
+        """Have all know that the server is a job on another machine, if it is."""
+        if isinstance(self.lifecycle, NodeLifecycle):
+            job_id = self.endpoint.job_id
+            self.lifecycle.on_node(job_id, self.nodes, self._pools)
+            self.prompts.runs_as(JobLife(self._manager, job_id))
+            self.canceller.runs_as(lambda: JobLife(self._manager, job_id))
+
+    async def begin(self) -> None:
+        """Be ready to be asked."""
+        if self._forward is not None:
+            await self._forward.start()
+
+    async def _is_over(self, name: str) -> bool:
+        """Tell whether the server of a name was a job that has ended."""
+        job_id = job_named(name)
+        return bool(job_id) and await JobLife(self._manager, job_id).is_over() is not False
+
+    async def _reach(self, name: str) -> None:
+        for one in await self.members.of(name):
+            await one.client.stats()
 
     async def status(self) -> Status:
         """Look at the server; prompts that an earlier restart left to be submitted again are submitted."""
@@ -240,11 +297,11 @@ class ComfyUI:
 
     async def free(self) -> Freed:
         """Unload models and free memory, see ``freeing.free``."""
-        return await freeing.free(self._client)
+        return await freeing.free(self.client)
 
     async def log(self) -> list[str]:
         """Return the newest lines of the server's own log, oldest first."""
-        return [entry.text for entry in (await self._client.log())[-_LOG_LINES:]]
+        return [entry.text for entry in (await self.client.log())[-_LOG_LINES:]]
 
     async def warnings(self, prompt: Prompt) -> tuple[str, ...]:
         """Return signs of trouble with a prompt that runs, in sentences."""
@@ -294,11 +351,15 @@ class ComfyUI:
             await self._manager.start(successor, client=client)
             return False
 
+        await self.begin()
         locks_of_batches = BatchLocks(self._directory)
         parts = Parts(
-            client=self._client,
+            client=self.client,
             batches=self._batches,
             servers=self._servers,
+            pools=self._pools,
+            attempts=self._attempts,
+            server_ends=self._server_ends,
             journal=self._journal,
             events=self._events,
             prompts=self.prompts,
@@ -333,12 +394,16 @@ class ComfyUI:
             locks.let_go(descriptor)
 
     async def _look(self) -> Status:
-        return await status_of(self._client, self._journal, self.prompts, self._baselines)
+        return await status_of(self.client, self._journal, self.prompts, self._baselines)
 
     async def close(self) -> None:
         """Let go of all connections and of the journal; server and prompts go on."""
+        await self.members.close()
         await self.lifecycle.close()
         await self._events.close_for_good()
         await self._sharing.close()
-        await self._client.close()
-        await lanes.journal(self._journal.close)
+        await self.client.close()
+        if self._forward is not None:
+            await self._forward.close()
+        if self._owns_journal:
+            await lanes.journal(self._journal.close)

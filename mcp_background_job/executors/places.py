@@ -16,6 +16,7 @@ from mcp_background_job.jobdir.records import Spec, StopRequest
 
 if TYPE_CHECKING:
     from mcp_background_job.executors.base import Cancelled, Channel, Place, Store, Submitted
+    from mcp_background_job.executors.forward import Forward
     from mcp_background_job.executors.overview import Overview
     from mcp_background_job.executors.usage import Usage
     from mcp_background_job.executors.waits import Waits
@@ -52,6 +53,15 @@ class Places:
 
     async def _of(self, job_id: str) -> Place:
         return await lanes.look(self.of, job_id) if self._others else self._home
+
+    def forward(self, job_id: str, port: int) -> Forward | None:
+        """Return what leads to a port where a job runs; ``None`` if the job is on this machine, or unknown."""
+        from mcp_background_job.executors.forward import Forward, Forwarding  # noqa: PLC0415  few jobs are reached so
+
+        place = self.of(job_id)
+        if not isinstance(place, Forwarding):
+            return None
+        return Forward(lambda: place.leg(job_id, port), lambda: place.store.is_over(job_id))
 
     # -- which there are -------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mcp_background_job.core.comfyui.batch import Batch, Counts, count
+from mcp_background_job.core.comfyui.pool import is_pool
 from mcp_background_job.core.comfyui.submission import End, Stage, Submission
 from mcp_background_job.errors import RegistryError
 from mcp_background_job.registry.database import Database
@@ -192,10 +193,19 @@ class SqliteBatches:
             write(query, [values])
 
     def _batches(self, query: str, **values: object) -> list[Batch]:
-        try:
-            return [_batch_of(row) for row in self._database.rows(query, **values)]
-        except TypeError as error:
-            raise RegistryError(f"the journal {self._database.path} has a row that cannot be read: {error}") from error
+        return batches_of(self._database, query, **values)
+
+
+def batches_of(database: Database, query: str, **values: object) -> list[Batch]:
+    """Return what a query finds.
+
+    Raises:
+        RegistryError: the database cannot be used, or a row of it is not what the format says.
+    """
+    try:
+        return [_batch_of(row) for row in database.rows(query, **values)]
+    except TypeError as error:
+        raise RegistryError(f"the journal {database.path} has a row that cannot be read: {error}") from error
 
 
 def _graph_row(graph_id: str, graph: str, extra_data: str) -> dict[str, Any]:
@@ -203,10 +213,12 @@ def _graph_row(graph_id: str, graph: str, extra_data: str) -> dict[str, Any]:
 
 
 def _row_of(batch: Batch) -> dict[str, Any]:
-    return {name: storable(value) if isinstance(value, str) else value for name, value in vars(batch).items()}
+    row = {name: storable(value) if isinstance(value, str) else value for name, value in vars(batch).items()}
+    return row | {"ended_at": 0.0} if is_pool(batch.server) and batch.ended_at is None else row
 
 
 def _batch_of(row: sqlite3.Row) -> Batch:
     values: dict[str, Any] = dict(zip(row.keys(), row, strict=True))
     values["may_restart"] = bool(row["may_restart"])
+    values["ended_at"] = row["ended_at"] or None  # 0: of a pool, and not over
     return Batch(**values)

@@ -13,7 +13,7 @@ from mcp_background_job import __version__
 from mcp_background_job.actions.house import House
 from mcp_background_job.actions.tidying import prune
 from mcp_background_job.agents.news import RunNews
-from mcp_background_job.app import has_work_for_comfyui
+from mcp_background_job.app import has_several_comfyuis, has_work_for_comfyui
 from mcp_background_job.comfyui.reports.batch_news import BatchNews, subject_of
 from mcp_background_job.config import TOOLSETS, Settings, Toolset
 from mcp_background_job.core.job import Job
@@ -205,7 +205,7 @@ def _tools(
 
     actions = {
         "jobs": lambda: job_actions(manager, expect, house.runs),
-        "comfyui": lambda: comfyui_actions(house.comfyui, expect_batch),
+        "comfyui": lambda: comfyui_actions(house.comfyui, expect_batch, of_several=has_several_comfyuis(manager)),
         "runs": lambda: run_actions(house.runs, expect_run),
         "mailbox": lambda: mail_actions(house.runs),
     }

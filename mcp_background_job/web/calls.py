@@ -68,7 +68,7 @@ class Calls:
             *page_actions(house),
             # A page is told of all ends by looking: it need not be told of those of what it starts again.
             *job_actions(house.manager, lambda _caller, _job: None, house.runs),
-            *comfyui_actions(house.comfyui),
+            *comfyui_actions(house.comfyui, of_several=True),
             *run_actions(house.runs),
         )
         return {action.name: action for action in actions if action.name not in _NOT_FROM_PAGES}

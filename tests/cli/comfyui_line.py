@@ -20,7 +20,7 @@ ENDLESS = (100_000, 0.05)
 #: Every command of the group, those of its own groups too.
 COMMANDS = [
     *("status", "submit", "job", "jobs", "errors", "cancel", "move"),
-    *("batch", "batch status", "batch cancel", "batch pause", "batch resume", "batch retry-failed"),
+    *("batch", "batch status", "batch cancel", "batch pause", "batch resume", "batch retry-failed", "batch give-up"),
     *("sessions", "session", "session show", "session export", "session import", "new-session", "track"),
     *("upload", "download", "download-session", "clear-history", "free", "models", "nodes"),
     *("start", "stop", "restart"),

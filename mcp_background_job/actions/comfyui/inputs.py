@@ -43,6 +43,7 @@ class Uploading:
 
         The same content is sent once; what only has the same name gets another one.
         """
+        from mcp_background_job.comfyui import together
         from mcp_background_job.comfyui.prompts.uploads import Wish, file_named
         from mcp_background_job.comfyui.reports import input_report
 
@@ -58,6 +59,6 @@ class Uploading:
             nonlocal over
             over = count
 
-        uploading = (await self._open()).uploads.upload(paths, wish, done=done, limit_s=LIMIT_S)
+        uploading = together.upload(await self._open(), paths, wish, done=done, limit_s=LIMIT_S)
         uploaded = await caller.wait_for(uploading, lambda: f"uploading: {over} of {len(paths)} files", LIMIT_S)
         return input_report.of_uploads(uploaded, left=len(paths) - len(uploaded))

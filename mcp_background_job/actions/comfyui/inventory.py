@@ -42,17 +42,19 @@ class Looking:
 
     async def comfyui_models(self, _caller: Caller, request: Models) -> Facts:
         """Search the models that ComfyUI has; without kind and match: the kinds."""
+        from mcp_background_job.comfyui import together
         from mcp_background_job.comfyui.reports import inventory_report
 
-        inventory = (await self._open()).inventory
+        inventory = (await together.least_full(await self._open())).inventory
         if request.kind is None and not request.match:
             return {"kinds": list(await inventory.kinds())}
         return inventory_report.of_models(await inventory.models(request.kind, request.match, _LIMIT))
 
     async def comfyui_nodes(self, _caller: Caller, request: Nodes) -> Facts:
         """Search the kinds of nodes that ComfyUI has."""
+        from mcp_background_job.comfyui import together
         from mcp_background_job.comfyui.reports import inventory_report
 
-        found = await (await self._open()).inventory.nodes(request.match, _LIMIT)
+        found = await (await together.least_full(await self._open())).inventory.nodes(request.match, _LIMIT)
         exact = next((kind for kind in found.kinds if kind.name == request.match), None)
         return inventory_report.of_node(exact) if exact else inventory_report.of_nodes(found)

@@ -12,7 +12,7 @@ from mcp_background_job.actions.action import Facts
 from mcp_background_job.actions.arguments import bounded_wait
 from mcp_background_job.actions.caller import Caller, Question
 from mcp_background_job.actions.opening import Opened
-from mcp_background_job.errors import WouldLoseError
+from mcp_background_job.errors import InvalidRequestError, WouldLoseError
 
 if TYPE_CHECKING:
     from mcp_background_job.comfyui.control import ComfyUI
@@ -52,6 +52,27 @@ class Restart:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StartAnywhere(Start):
+    """The same where there are places beside this machine, or several ComfyUIs, as of those that follow."""
+
+    on: Annotated[str, Field(description='on a cluster: "slurm gpus=1"; it joins those that there are')] = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopOne(Stop):
+    """Which, and whether it may cost something."""
+
+    server: Annotated[str, Field(description="which of several")] = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestartOne(Restart):
+    """Which, and what it may cost."""
+
+    server: Annotated[str, Field(description="which of several")] = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Free:
     """All of it."""
 
@@ -68,14 +89,20 @@ class Lifecycle:
         from mcp_background_job.comfyui.reports import report
 
         wait_s = bounded_wait(request.wait_s, caller.at_most(START_S))
-        starting = (await self._open()).lifecycle.start(client=caller.client, wait_s=wait_s, again=request.restart)
+        comfyui = await self._open()
+        if isinstance(request, StartAnywhere) and request.on.strip():
+            if request.restart != "no":
+                raise InvalidRequestError("on and restart: one on a node that ends is not started again by itself")
+            starting = comfyui.nodes.start(request.on, client=caller.client, wait_s=wait_s)
+        else:
+            starting = comfyui.lifecycle.start(client=caller.client, wait_s=wait_s, again=request.restart)
         return report.of_lifecycle(await caller.wait_for(starting, "ComfyUI starts", wait_s))
 
     async def stop_comfyui(self, caller: Caller, request: Stop) -> Facts:
         """End ComfyUI and every process that it started, whoever started it on this machine."""
         from mcp_background_job.comfyui.reports import report
 
-        lifecycle = (await self._open()).lifecycle
+        lifecycle = (await _meant(await self._open(), request)).lifecycle
 
         def stop(agreed: frozenset[str] | None) -> Awaitable[Outcome]:
             stopping = lifecycle.stop(client=caller.client, force=request.force, agreed=agreed)
@@ -91,7 +118,7 @@ class Lifecycle:
         from mcp_background_job.comfyui.reports import report
 
         wait_s = bounded_wait(request.wait_s, caller.at_most(START_S))
-        lifecycle = (await self._open()).lifecycle
+        lifecycle = (await _meant(await self._open(), request)).lifecycle
 
         def restart(agreed: frozenset[str] | None) -> Awaitable[Outcome]:
             restarting = lifecycle.restart(
@@ -105,7 +132,34 @@ class Lifecycle:
         """Unload ComfyUI's models and free memory, once no prompt runs; says what is free. A stuck step keeps its."""
         from mcp_background_job.comfyui.reports import report
 
-        return report.of_freed(await (await self._open()).free())
+        members = await (await self._open()).members.all()
+        if len(members) == 1:
+            return report.of_freed(await members[0].free())
+        freed = {one.endpoint.url: report.of_freed(await one.free()) for one in members}
+        statuses = sorted({str(known["status"]) for known in freed.values()})
+        return {
+            "status": ", ".join(statuses),
+            "detail": "; ".join(f"{url}: {known['detail']}" for url, known in freed.items()),
+        }
+
+
+async def _meant(comfyui: ComfyUI, request: Stop | Restart) -> ComfyUI:
+    """Return the one of several that is meant.
+
+    Raises:
+        InvalidRequestError: none is named, or one that is not there.
+    """
+    members = await comfyui.members.all()
+    server = request.server if isinstance(request, StopOne | RestartOne) else ""
+    wanted = server.strip().rstrip("/")
+    if not wanted and len(members) == 1:
+        return members[0]
+    found = next((one for one in members if wanted in (one.endpoint.url, one.endpoint.job_id)), None)
+    if found is None:
+        urls = ", ".join(one.endpoint.url for one in members)
+        said = f"there is no ComfyUI {server!r} here" if wanted else "there are several ComfyUIs"
+        raise InvalidRequestError(f"{said}: give one of {urls} as server")
+    return found
 
 
 async def _once_agreed(

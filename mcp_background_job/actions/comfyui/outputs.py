@@ -49,6 +49,7 @@ class Downloading:
 
         What is there already is skipped. Failures have reasons; left: call again.
         """
+        from mcp_background_job.comfyui import together
         from mcp_background_job.comfyui.outputs import download as downloads
         from mcp_background_job.comfyui.outputs.output_directory import below
         from mcp_background_job.comfyui.reports import output_report
@@ -58,7 +59,9 @@ class Downloading:
         prompts = await _prompts(comfyui, request, caller.directory)
         headway = _Latest()
         choice = downloads.Choice(request.kind, force=request.force)
-        downloading = comfyui.download(prompts, directory, report=headway.take, limit_s=LIMIT_S, choice=choice)
+        downloading = together.download(
+            comfyui, prompts, directory, report=headway.take, limit_s=LIMIT_S, choice=choice
+        )
         downloaded = await caller.wait_for(downloading, headway.told, LIMIT_S)
         known = output_report.of_download(downloaded)
         return Illustrated(known, await _preview(comfyui, downloaded, known))
@@ -91,11 +94,13 @@ class _Latest:
 
 async def _preview(comfyui: ComfyUI, downloaded: Downloaded, known: Report) -> list[Picture]:
     """Return a picture of what was downloaded, and note in the report which one, or why there is none."""
+    from mcp_background_job.comfyui import together
     from mcp_background_job.comfyui.outputs.preview import preview_of
 
     if downloaded.trouble:
         return []
-    preview = await preview_of(comfyui.endpoint, [file.wanted.file for file in downloaded.files])
+    maker, files = await together.maker_of(comfyui, downloaded)
+    preview = await preview_of(maker.endpoint, files)
     if preview.trouble:
         known["preview"] = f"none of {preview.name}: {preview.trouble}"
     elif preview.name:

@@ -37,6 +37,16 @@ class Batch:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BatchOfSeveral(Batch):
+    """The same of several ComfyUIs."""
+
+    action: Annotated[  # pyright: ignore[reportIncompatibleVariableOverride]  one word more, which the handler knows
+        Literal["status", "cancel", "pause", "resume", "retry_failed", "give_up"],
+        Field(description="give_up: what is at a ComfyUI that gives no answer runs on another"),
+    ] = "status"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Session:
     """A session, and what to do with it."""
 
@@ -97,14 +107,9 @@ class Queueing:
         comfyui = await self._open()
         batches = comfyui.batches
         if batch_id is None:
-            if action == "pause":
-                pausing = comfyui.queue.pause(by=caller.client)
-                return queue_report.of_paused_queue(await caller.wait_for(pausing, "pausing", CANCEL_S))
-            if action == "resume":
-                return queue_report.of_paused_queue(await comfyui.queue.resume())
-            if action != "status":
-                raise InvalidRequestError(f"{action} takes a batch_id; without one the newest batches are listed")
-            return queue_report.of_batches(await batches.views(limit=_checked(caller, request.limit)))
+            return await self._of_all(caller, request, comfyui)
+        if isinstance(request, BatchOfSeveral) and request.action == "give_up":
+            return queue_report.of_batch(await batches.give_up(batch_id, by=caller.client))
         match action:
             case "cancel":
                 canceling = batches.cancel(batch_id, by=caller.client, interrupt=request.interrupt)
@@ -121,6 +126,20 @@ class Queueing:
                 view = await caller.wait_for(batches.wait(batch_id, wait_s), f"batch {batch_id} runs", wait_s)
         return _unless_it_goes_on(caller, queue_report.of_batch(view), wait_s)
 
+    async def _of_all(self, caller: Caller, request: Batch, comfyui: ComfyUI) -> Facts:
+        """Pause or resume all that is ours, or list the newest batches."""
+        from mcp_background_job.comfyui import together
+        from mcp_background_job.comfyui.reports import queue_report
+
+        if request.action == "pause":
+            pausing = together.pause(comfyui, by=caller.client)
+            return queue_report.of_paused_queue(await caller.wait_for(pausing, "pausing", CANCEL_S))
+        if request.action == "resume":
+            return queue_report.of_paused_queue(await together.resume(comfyui))
+        if request.action != "status":
+            raise InvalidRequestError(f"{request.action} takes a batch_id; without one the newest batches are listed")
+        return queue_report.of_batches(await comfyui.batches.views(limit=_checked(caller, request.limit)))
+
     @property
     def later(self) -> Later:
         """What can be done with a wait for a batch that goes on after the call."""
@@ -132,6 +151,7 @@ class Queueing:
 
     async def comfyui_session(self, caller: Caller, request: Session) -> Facts:
         """Sessions group prompts. Every submission is tracked in the current one, which "new" begins."""
+        from mcp_background_job.comfyui import together
         from mcp_background_job.comfyui.prompts.catalogue import Among
         from mcp_background_job.comfyui.prompts.prompts import check_prompt_id
         from mcp_background_job.comfyui.reports import queue_report
@@ -147,24 +167,27 @@ class Queueing:
                 return queue_report.of_sessions(listed)
             case "show":
                 session = await sessions.find(request.name, directory)
-                listing = await comfyui.catalogue.list(
-                    among=Among(session_id=session.session_id), limit=_checked(caller, request.limit)
+                listing = await together.list_prompts(
+                    comfyui, among=Among(session_id=session.session_id), limit=_checked(caller, request.limit)
                 )
                 return queue_report.of_session(session, listing, await sessions.tracked_in(session))
             case "track":
                 if request.prompt_id is None:
                     raise InvalidRequestError("track takes a prompt_id: comfyui_jobs lists them")
-                prompt = await comfyui.prompts.get(check_prompt_id(request.prompt_id))
+                has_it = await comfyui.members.at(check_prompt_id(request.prompt_id))
+                prompt = await has_it.prompts.get(request.prompt_id)
                 session = await sessions.find(request.name, directory, changes=True)
                 await sessions.track(session, request.prompt_id, request.note)
                 return queue_report.of_tracked(session, prompt)
 
     async def comfyui_jobs(self, caller: Caller, request: ListPrompts) -> Facts:
         """Prompts of ComfyUI in one list, those of earlier sessions too: status, duration, progress, outputs, cause."""
+        from mcp_background_job.comfyui import together
         from mcp_background_job.comfyui.reports import queue_report
 
         comfyui = await self._open()
-        listing = await comfyui.catalogue.list(
+        listing = await together.list_prompts(
+            comfyui,
             statuses=several(request.status),
             among=await comfyui.among(request.session, request.batch, caller.directory),
             limit=_checked(caller, request.limit),
@@ -173,20 +196,22 @@ class Queueing:
 
     async def comfyui_errors(self, caller: Caller, request: ListErrors) -> Facts:
         """Why prompts failed last: exception, node, traceback; models and nodes that are missing are named."""
+        from mcp_background_job.comfyui import together
         from mcp_background_job.comfyui.prompts.diagnosis import all_of
         from mcp_background_job.comfyui.reports import inventory_report, queue_report
 
         comfyui = await self._open()
         among = await comfyui.among(request.session, request.batch, caller.directory)
-        explained, trouble = await comfyui.catalogue.errors(among=among, limit=_checked(caller, request.limit))
+        explained, trouble = await together.errors(comfyui, among=among, limit=_checked(caller, request.limit))
         near = await comfyui.inventory.near(all_of(one.missing for one in explained))
         return queue_report.of_errors(explained, trouble) | inventory_report.of_near(near)
 
     async def comfyui_clear_history(self, _caller: Caller, request: ClearHistory) -> Facts:
         """Remove old entries from ComfyUI's history. What was submitted here stays known; files are not touched."""
+        from mcp_background_job.comfyui import together
         from mcp_background_job.comfyui.reports import queue_report
 
-        return queue_report.of_cleared(await (await self._open()).history.clear(keep=request.keep))
+        return queue_report.of_cleared(await together.clear_history(await self._open(), keep=request.keep))
 
 
 def _unless_it_goes_on(caller: Caller, known: Facts, wait_s: float) -> Facts:

@@ -118,11 +118,14 @@ class Rendering:
 
         reachable=false means that the queue is unknown, not empty.
         """
+        from mcp_background_job.comfyui import together
         from mcp_background_job.comfyui.reports import report
 
         comfyui = await self._open()
-        known = report.of_status(await comfyui.status())
-        return known | {"log": await comfyui.log()} if request.log and known["reachable"] else known
+        known = report.of_statuses(await together.statuses(comfyui))
+        if request.log and known["reachable"]:
+            return known | {"log": await (await together.least_full(comfyui)).log()}
+        return known
 
     async def comfyui_submit(self, caller: Caller, request: Submit) -> Facts:
         """Queue a workflow in ComfyUI; returns prompt_id and, if it ends in time, outputs or the error.
@@ -156,21 +159,23 @@ class Rendering:
         if "batch_id" in submitted:
             now = queue_report.of_batch(await comfyui.batches.view(submitted["batch_id"]))
         else:
-            now = report.of_prompt(await comfyui.prompts.get(submitted["prompt_id"]))
+            prompt_id = submitted["prompt_id"]
+            now = report.of_prompt(await (await comfyui.members.at(prompt_id)).prompts.get(prompt_id))
         return _going(now) or {name: submitted[name] for name in _OF_SUBMISSION if name in submitted} | now
 
     async def _stop(self, caller: Caller, state: State) -> object:
         comfyui, submitted = await self._open(), state["submitted"]
         if "batch_id" in submitted:
             return await comfyui.batches.cancel(submitted["batch_id"], by=caller.client, interrupt=True)
-        return await comfyui.cancel(submitted["prompt_id"], by=caller.client)
+        prompt_id = submitted["prompt_id"]
+        return await (await comfyui.members.at(prompt_id)).cancel(prompt_id, by=caller.client)
 
     async def comfyui_job(self, caller: Caller, request: LookAtPrompt) -> Facts:
         """One prompt: pending, in_progress, completed, failed, cancelled, lost_to_restart or unknown, with outputs,
         progress, or the failing node, exception and traceback."""  # noqa: D205, D209  one sentence
         from mcp_background_job.comfyui.reports import report
 
-        comfyui = await self._open()
+        comfyui = await (await self._open()).members.at(request.prompt_id)
         wait_s = bounded_wait(request.wait_s, caller.at_most(MAX_WAIT_S))
         waiting = comfyui.submitter.wait(request.prompt_id, wait_s)
         prompt = await caller.wait_for(waiting, "ComfyUI renders", wait_s)
@@ -198,9 +203,11 @@ class Rendering:
         status: cancelled, finished_before_cancel, failed, wedged (HTTP cannot stop it: restart_comfyui), server_died,
         unreachable, not_found, nothing_running.
         """
+        from mcp_background_job.comfyui import together
         from mcp_background_job.comfyui.reports import report
 
-        cancelling = (await self._open()).cancel(
+        cancelling = together.cancel(
+            await self._open(),
             request.prompt_id,
             by=caller.client,
             clear_pending=request.clear_pending,
@@ -213,7 +220,7 @@ class Rendering:
         from mcp_background_job.comfyui.prompts.prompts import check_prompt_id
         from mcp_background_job.comfyui.reports import queue_report, report
 
-        comfyui = await self._open()
+        comfyui = await (await self._open()).members.at(request.prompt_id)
         if request.move is not None:
             prompt_id = check_prompt_id(request.prompt_id)
             return queue_report.of_moved(prompt_id, await comfyui.queue.move(prompt_id, request.move))
@@ -246,8 +253,10 @@ async def _queued(
 async def _submitted(
     caller: Caller, comfyui: ComfyUI, workflow: Workflow, request: Submit, *, session_id: str, wait_s: float
 ) -> Facts:
+    from mcp_background_job.comfyui import together
     from mcp_background_job.comfyui.reports import inventory_report, report
 
+    comfyui = await together.least_full(comfyui)
     submitting = comfyui.submitter.submit(
         workflow,
         note=request.note,
@@ -291,7 +300,11 @@ async def _loaded(comfyui: ComfyUI, request: Submit) -> list[Workflow]:
     if request.prompt_id is not None:
         loaded = [await comfyui.prompts.asked(request.prompt_id)]
     else:
-        loaded = await comfyui.converter.prompts(await _given(request), with_drawing=request.overrides is None)
+        from mcp_background_job.comfyui import together
+
+        given_ones = await _given(request)
+        converter = (await together.least_full(comfyui)).converter
+        loaded = await converter.prompts(given_ones, with_drawing=request.overrides is None)
     return list(map(past_the_cache, loaded)) if request.force else loaded
 
 

@@ -8,9 +8,9 @@ from mcp_background_job.actions.action import Action, Effects
 from mcp_background_job.actions.comfyui import forms
 from mcp_background_job.actions.comfyui.inputs import Uploading
 from mcp_background_job.actions.comfyui.inventory import Looking
-from mcp_background_job.actions.comfyui.lifecycle import START_S, STOP_S, Lifecycle
+from mcp_background_job.actions.comfyui.lifecycle import START_S, STOP_S, Lifecycle, RestartOne, StartAnywhere, StopOne
 from mcp_background_job.actions.comfyui.outputs import LIMIT_S, Downloading
-from mcp_background_job.actions.comfyui.queue import Queueing
+from mcp_background_job.actions.comfyui.queue import BatchOfSeveral, Queueing
 from mcp_background_job.actions.comfyui.renders import CANCEL_S, Expect, Rendering, nobody
 from mcp_background_job.actions.opening import Opened
 from mcp_background_job.core.waiting import MAX_WAIT_S
@@ -30,8 +30,16 @@ _NOT_DOWNLOADED = frozenset({"incomplete", "unreachable", "not_found"})
 _NOT_STARTED = frozenset({"failed"})
 
 
-def comfyui_actions(opened: Opened[ComfyUI], expect: Expect = nobody) -> list[Action[Any, Any]]:
-    """Return all that can be done with a ComfyUI; ``expect`` notes who is to be told of the end of a batch."""
+def comfyui_actions(
+    opened: Opened[ComfyUI], expect: Expect = nobody, *, of_several: bool = False
+) -> list[Action[Any, Any]]:
+    """Return all that can be done with ComfyUI.
+
+    Args:
+        opened: returns the thing to work on.
+        expect: notes who is to be told of the end of a batch.
+        of_several: whether there are several, or may be: who has one is told nothing of others.
+    """
     rendering, queueing, lifecycle = Rendering(opened, expect), Queueing(opened, expect), Lifecycle(opened)
     looking = Looking(opened)
     return [
@@ -54,7 +62,14 @@ def comfyui_actions(opened: Opened[ComfyUI], expect: Expect = nobody) -> list[Ac
         ),
         Action(rendering.comfyui_cancel_job, Effects.ENDS, CANCEL_S, unmet=_NOT_CANCELED, form=forms.CancelForm),
         Action(rendering.comfyui_cancel_queued_job, Effects.ENDS, CANCEL_S, unmet=_NOT_CANCELED, form=forms.CancelForm),
-        Action(queueing.comfyui_batch, Effects.ENDS, CANCEL_S, form=forms.BatchForm, later=queueing.later),
+        Action(
+            queueing.comfyui_batch,
+            Effects.ENDS,
+            CANCEL_S,
+            form=forms.BatchForm,
+            later=queueing.later,
+            asks=BatchOfSeveral if of_several else None,
+        ),
         Action(queueing.comfyui_session, Effects.NOTES, form=forms.SessionForm),
         Action(queueing.comfyui_jobs, Effects.LOOKS, form=forms.PromptsForm),
         Action(queueing.comfyui_errors, Effects.LOOKS, form=forms.ErrorsForm),
@@ -66,7 +81,27 @@ def comfyui_actions(opened: Opened[ComfyUI], expect: Expect = nobody) -> list[Ac
             Downloading(opened).comfyui_download, Effects.ADDS, LIMIT_S, unmet=_NOT_DOWNLOADED, form=forms.DownloadForm
         ),
         Action(lifecycle.comfyui_free, Effects.ENDS, form=forms.FreedForm),
-        Action(lifecycle.start_comfyui, Effects.STARTS, START_S, unmet=_NOT_STARTED, form=forms.LifecycleForm),
-        Action(lifecycle.stop_comfyui, Effects.ENDS, STOP_S, form=forms.LifecycleForm),
-        Action(lifecycle.restart_comfyui, Effects.STARTS, START_S, unmet=_NOT_STARTED, form=forms.LifecycleForm),
+        Action(
+            lifecycle.start_comfyui,
+            Effects.STARTS,
+            START_S,
+            unmet=_NOT_STARTED,
+            form=forms.LifecycleForm,
+            asks=StartAnywhere if of_several else None,
+        ),
+        Action(
+            lifecycle.stop_comfyui,
+            Effects.ENDS,
+            STOP_S,
+            form=forms.LifecycleForm,
+            asks=StopOne if of_several else None,
+        ),
+        Action(
+            lifecycle.restart_comfyui,
+            Effects.STARTS,
+            START_S,
+            unmet=_NOT_STARTED,
+            form=forms.LifecycleForm,
+            asks=RestartOne if of_several else None,
+        ),
     ]

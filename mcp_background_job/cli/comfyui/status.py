@@ -15,7 +15,7 @@ from mcp_background_job.cli.wording import typed
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.reports.report import Report
 
-_TOLD = ("reachable", "why", "detail", "url", "version", "running", "pending", "more_pending", "log")
+_TOLD = ("reachable", "why", "detail", "url", "servers", "version", "running", "pending", "more_pending", "log")
 
 
 def status(*, log: bool = False, as_json: AsJson = False) -> int:
@@ -51,12 +51,30 @@ def _write(known: Report) -> None:
 
 def _sentence(report: Report) -> str:
     """Return whether a server answers, and how much it has to do."""
+    if servers := report.get("servers"):
+        return _sentence_of_several(report, servers)
     if not report["reachable"]:
         return f"unreachable ({report.get('why', 'unknown')}): {report['detail']}"
     pending = len(report["pending"]) + report.get("more_pending", 0)
     return (
         f"ComfyUI {report['version']} answers at {report['url']}: {len(report['running'])} running, {pending} pending"
     )
+
+
+def _sentence_of_several(report: Report, servers: list[Report]) -> str:
+    pending = len(report["pending"]) + report.get("more_pending", 0)
+    answering = sum(server["reachable"] for server in servers)
+    lines = [
+        f"{answering} of {len(servers)} ComfyUIs answer: {len(report['running'])} running, {pending} pending in all",
+        *(f"  {server['url']}: {_one_of_several(server)}" for server in servers),
+    ]
+    return "\n".join(lines)
+
+
+def _one_of_several(server: Report) -> str:
+    if not server["reachable"]:
+        return f"unreachable ({server.get('why', 'unknown')}): {server['detail']}"
+    return f"ComfyUI {server['version']}, {server['running']} running, {server['pending']} pending"
 
 
 def _write_queue(report: Report) -> None:

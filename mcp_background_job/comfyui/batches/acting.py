@@ -5,33 +5,39 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from mcp_background_job.comfyui.batches.batch_view import BatchView, CanceledBatch
-from mcp_background_job.comfyui.batches.feeder_job import FeederJobs
 from mcp_background_job.comfyui.batches.looking import Looking
 from mcp_background_job.comfyui.batches.making import once_more
+from mcp_background_job.comfyui.batches.members import Members, Reached
 from mcp_background_job.comfyui.batches.sending import is_sent
-from mcp_background_job.comfyui.prompts.cancel import Canceller
+from mcp_background_job.comfyui.prompts.cancel import Cancelled
 from mcp_background_job.comfyui.prompts.cancel_plan import Verdict
 from mcp_background_job.core.comfyui.batch import Batch
+from mcp_background_job.core.comfyui.pool import is_pool
 from mcp_background_job.core.comfyui.submission import Stage, Submission
-from mcp_background_job.errors import InvalidRequestError
+from mcp_background_job.errors import InvalidRequestError, UnreachableError
 from mcp_background_job.executors import lanes
 from mcp_background_job.registry.batches import SqliteBatches
+from mcp_background_job.registry.pools import SqlitePools
 
 #: What need not be interrupted any more.
 OVER = (Verdict.CANCELLED, Verdict.FINISHED, Verdict.FAILED, Verdict.NOT_FOUND)
 
+#: A healthy server answers in milliseconds; one that does not for so long has to be given up with care.
+_LOOK_S = 5.0
+
 
 class Acting:
-    """Acts on the batches of one server."""
+    """Acts on the batches of one server, or of several."""
 
-    def __init__(self, batches: SqliteBatches, canceller: Canceller, looking: Looking, feeders: FeederJobs) -> None:
+    def __init__(self, batches: SqliteBatches, pools: SqlitePools, looking: Looking, members: Members[Any]) -> None:
         """Takes what it works on."""
         self._batches = batches
-        self._canceller = canceller
+        self._pools = pools
         self._looking = looking
-        self._feeders = feeders
+        self._members = members
 
     async def cancel(self, batch_id: str, *, by: str, interrupt: bool = False) -> CanceledBatch:
         """Cancel a batch: what has not run never will; what runs ends by itself, or is interrupted."""
@@ -45,7 +51,7 @@ class Acting:
         await self._looking.view(batch_id)
         await self._await_sent(batch)
         running, unknown = await self._take_out(await lanes.journal(self._batches.at_server, batch_id))
-        interrupted = [await self._canceller.cancel(prompt_id) for prompt_id in running] if interrupt else []
+        interrupted = [await self._interrupted(prompt_id) for prompt_id in running] if interrupt else []
         stopped = {one.prompt_id for one in interrupted if one.verdict in OVER}
         # By the journal, since the feeder takes them out as well.
         canceled = set(await lanes.journal(self._batches.canceled_among, [one.prompt_id for one in sent]))
@@ -61,15 +67,24 @@ class Acting:
         """Take prompts out of the queue; returns those that run instead, and those of which nothing is known."""
         running: list[str] = []
         unknown: list[str] = []
+        silent: set[str] = set()
         # The last one first: when the one that runs ends meanwhile, its place would be taken by one to be taken out.
         for one in reversed(sent):
             # A server that gives no answer is not asked for each of them: that takes seconds.
-            taken = await self._canceller.cancel_pending(one.prompt_id) if not unknown else None
+            taken = await self._taken_out(one) if one.server not in silent else None
             if taken is not None and taken.verdict is Verdict.RUNNING:
                 running.append(one.prompt_id)
             elif taken is None or taken.verdict not in OVER or await self._is_under_way(one):
                 unknown.append(one.prompt_id)
+                silent.add(one.server)
         return running, unknown
+
+    async def _taken_out(self, submission: Submission) -> Cancelled | None:
+        member = next(iter(await self._members.of(submission.server)), None)
+        return None if member is None else await member.canceller.cancel_pending(submission.prompt_id)
+
+    async def _interrupted(self, prompt_id: str) -> Cancelled:
+        return await (await self._members.at(prompt_id)).canceller.cancel(prompt_id)
 
     async def _is_under_way(self, submission: Submission) -> bool:
         sent = await lanes.journal(self._batches.at_server, str(submission.batch_id))
@@ -83,16 +98,31 @@ class Acting:
 
         async def is_sending() -> bool:
             now = await self._looking.get(batch.batch_id)
-            return not now.trouble and await lanes.journal(
-                self._batches.is_sending, batch.server, batch_id=batch.batch_id
-            )
+            return not now.trouble and bool(await self._senders(batch))
 
         if await is_sent(is_sending):
             return
         # It is suspended, or starved: its successor finds out what became of it, and that it is not sent later.
-        await self._feeders.stop(batch.server, "a batch is canceled")
-        await self._feeders.ensure(batch.server)
+        for one in await self._senders(batch):
+            await one.feeders.stop(one.endpoint.url, "a batch is canceled")
+            await one.feeders.ensure(one.endpoint.url)
         await is_sent(is_sending)
+
+    async def _senders(self, batch: Batch) -> list[Any]:
+        """Return the servers that a prompt of a batch is on its way to."""
+        return [
+            one
+            for one in await self._members.of(batch.server)
+            if await lanes.journal(self._batches.is_sending, one.endpoint.url, batch_id=batch.batch_id)
+            and not await self._is_held(batch, one.endpoint.url)
+        ]
+
+    async def _is_held(self, batch: Batch, url: str) -> bool:
+        """Tell whether a member of a pool is out, and so sends nothing without another claim."""
+        if not is_pool(batch.server):  # then that stands with the batch
+            return False
+        members = await lanes.journal(self._pools.members, batch.server)
+        return any(one.hold for one in members if one.url == url)
 
     async def pause(self, batch_id: str) -> BatchView:
         """Send nothing more of a batch; what was sent runs on."""
@@ -104,10 +134,38 @@ class Acting:
         """Send again what a batch has to send."""
         batch = await self._looking.get(batch_id)
         self._check_goes_on(batch, "resumed")
-        await self._feeders.note_kill(batch.server, await self._feeders.newest(batch.server))  # for the others
+        members = await self._members.of(batch.server)
+        for one in members:  # for the others
+            await one.feeders.note_kill(one.endpoint.url, await one.feeders.newest(one.endpoint.url))
         await lanes.journal(self._batches.pause, batch_id, at=None)
-        await self._feeders.start(batch.server, client=batch.client)
+        for one in members:
+            await one.feeders.start(one.endpoint.url, client=batch.client)
         return await self._looking.view(batch_id)
+
+    async def give_up(self, batch_id: str, *, by: str) -> BatchView:
+        """Have what is at members of a pool that give no answer, or are wedged, run elsewhere: whoever asks knows why.
+
+        Raises:
+            InvalidRequestError: it is a batch of one server, or is over.
+        """
+        batch = await self._looking.get(batch_id)
+        self._check_goes_on(batch, "given up in part")
+        if not is_pool(batch.server):
+            raise InvalidRequestError(
+                f"batch {batch_id} runs on one ComfyUI alone: there is no other to run it instead. cancel drops it"
+            )
+        sent = await lanes.journal(self._batches.at_server, batch_id)
+        lost: list[str] = []
+        for one in await self._members.of(batch.server):
+            url = one.endpoint.url
+            here = [entry.prompt_id for entry in sent if entry.server == url]
+            if here and (await self._is_held(batch, url) or not await _answers(one)):
+                await lanes.journal(self._pools.give_up, url, here, by=by, at=time.time())
+                lost += here
+        view = await self._looking.view(batch_id)
+        if not lost:
+            return replace(view, detail="every ComfyUI that has prompts of it answers: nothing was given up")
+        return replace(view, detail=f"given up, to run elsewhere: {', '.join(lost)}")
 
     def _check_goes_on(self, batch: Batch, what: str) -> None:
         if batch.ended_at is not None or batch.cancel_requested:
@@ -124,8 +182,16 @@ class Acting:
         failed = await lanes.journal(self._batches.failed, batch_id)
         if not failed:
             return replace(await self._looking.view(batch_id), detail="none of its prompts has failed")
-        again = {one.prompt_id: once_more(one, time.time()) for one in failed}
+        again = {one.prompt_id: replace(once_more(one, time.time()), server=batch.server) for one in failed}
         retried = await lanes.journal(self._batches.retry, batch_id, again, session_id=session_id)
         view = await self._looking.view(batch_id)
         when = ", once it is resumed" if view.batch.is_paused else ""
         return replace(view, detail=f"{retried} failed prompts run again{when}")
+
+
+async def _answers(member: Reached) -> bool:
+    try:
+        await member.client.queue(read_s=_LOOK_S)
+    except UnreachableError:
+        return False
+    return True

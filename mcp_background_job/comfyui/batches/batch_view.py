@@ -22,6 +22,7 @@ class BatchView:
         running: its prompts that run.
         failures: the first of its prompts that failed.
         feeder: the job that feeds its server, or did so last.
+        unknown: its prompts that were sent to servers which give no answer now; they may run there.
         trouble: why it does not get on, or why not all is known.
         detail: for what the status alone does not say.
     """
@@ -32,6 +33,7 @@ class BatchView:
     running: tuple[Prompt, ...] = ()
     failures: tuple[Submission, ...] = ()
     feeder: Job | None = None
+    unknown: tuple[Submission, ...] = ()
     trouble: str = ""
     detail: str = ""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from mcp_background_job.comfyui.batches.acting import Acting
 from mcp_background_job.comfyui.batches.batch_view import BatchView
@@ -16,7 +17,7 @@ from mcp_background_job.comfyui.batches.ends import Ends
 from mcp_background_job.comfyui.batches.feeder_job import FeederJobs
 from mcp_background_job.comfyui.batches.looking import Looking
 from mcp_background_job.comfyui.batches.making import MAX_QUEUED, Item, check, new_id, rows_of
-from mcp_background_job.comfyui.prompts.cancel import Canceller
+from mcp_background_job.comfyui.batches.members import Members
 from mcp_background_job.comfyui.prompts.prompts import Prompts
 from mcp_background_job.comfyui.wire.client import Client
 from mcp_background_job.core.comfyui.batch import Batch
@@ -28,31 +29,34 @@ from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.ends import SqliteEnds
 from mcp_background_job.registry.journal_base import Journal
+from mcp_background_job.registry.pools import SqlitePools
 from mcp_background_job.registry.servers import SqliteServers
 
 _NOT_BEGUN = "whoever made it was interrupted before it was begun: resume begins it, cancel drops it"
 
 
 class Batches:
-    """The batches of one server."""
+    """The batches of one server, or of several."""
 
     def __init__(
         self,
         *,
         client: Client,
+        members: Members[Any],
         batches: SqliteBatches,
         servers: SqliteServers,
+        pools: SqlitePools,
         journal: Journal,
         ends: SqliteEnds,
         prompts: Prompts,
-        canceller: Canceller,
+        feeders: FeederJobs,
         manager: JobManager,
     ) -> None:
         """Takes what it works on."""
         self._batches = batches
         self._servers = servers
-        self._server = client.endpoint.url
-        self.feeders = FeederJobs(manager, batches, servers, client.endpoint)
+        self._members = members
+        self.feeders = feeders
         self.ends = Ends(
             client=client,
             journal=journal,
@@ -64,15 +68,14 @@ class Batches:
             feeders=self.feeders,
         )
         self._looking = Looking(
-            client=client,
+            members=members,
             batches=batches,
             servers=servers,
-            prompts=prompts,
+            pools=pools,
             manager=manager,
-            feeders=self.feeders,
             ends=self.ends,
         )
-        acting = Acting(batches, canceller, self._looking, self.feeders)
+        acting = Acting(batches, pools, self._looking, members)
         self.get = self._looking.get
         self.glance = self._looking.glance
         self.view = self._looking.view
@@ -83,6 +86,7 @@ class Batches:
         self.pause = acting.pause
         self.resume = acting.resume
         self.retry_failed = acting.retry_failed
+        self.give_up = acting.give_up
 
     async def create(
         self,
@@ -103,9 +107,10 @@ class Batches:
         """
         check(items, max_queued=max_queued, prompt_timeout_s=prompt_timeout_s)
         now = time.time()
+        members = await self._members.all()
         batch = Batch(
             batch_id=new_id(),
-            server=self._server,
+            server=self._members.name if len(members) > 1 else members[0].endpoint.url,
             created_at=now,
             client=client,
             note=note,
@@ -119,8 +124,10 @@ class Batches:
         )
         await lanes.journal(self._record, batch, items, session_id)
         try:
-            await self.feeders.note_kill(self._server, await self.feeders.newest(self._server))  # for the others
-            await self.feeders.start(self._server, client=client)
+            for one in members:
+                url = one.endpoint.url
+                await one.feeders.note_kill(url, await one.feeders.newest(url))  # for the others
+                await one.feeders.start(url, client=client)
             await lanes.journal(self._batches.pause, batch.batch_id, at=None)
         except BackgroundJobError:
             with contextlib.suppress(RegistryError):  # the same trouble; it stays paused
@@ -135,5 +142,9 @@ class Batches:
 
     async def ensure_all(self) -> list[Job]:
         """See to it that all servers for which there is work are fed; returns the jobs that do it."""
-        jobs = [await self.feeders.ensure(server) for server in await lanes.journal(self._servers.with_work)]
+        jobs = [await self._ensured(server) for server in await lanes.journal(self._servers.with_work)]
         return [job for job in jobs if job is not None and job.state is not State.EXITED]
+
+    async def _ensured(self, server: str) -> Job | None:
+        member = next(iter(await self._members.of(server)), None)  # which may have a login for it
+        return await (self.feeders if member is None else member.feeders).ensure(server)

@@ -23,10 +23,12 @@ from mcp_background_job.comfyui.batches.batch_locks import BatchLocks
 from mcp_background_job.comfyui.batches.ends import Ends
 from mcp_background_job.comfyui.batches.limits import Limits
 from mcp_background_job.comfyui.batches.looking import told_end
+from mcp_background_job.comfyui.batches.pooling import Pooling
 from mcp_background_job.comfyui.batches.sent import Say, Sent
 from mcp_background_job.comfyui.prompts.cancel import Canceller
 from mcp_background_job.comfyui.prompts.prompts import Prompts
 from mcp_background_job.comfyui.prompts.results import cause_of_refusal
+from mcp_background_job.comfyui.prompts.server_end import ServerEnds
 from mcp_background_job.comfyui.prompts.submit import Submitter
 from mcp_background_job.comfyui.prompts.witness import Witness
 from mcp_background_job.comfyui.wire.answers import Refused
@@ -36,8 +38,10 @@ from mcp_background_job.comfyui.wire.trouble import Trouble
 from mcp_background_job.core.comfyui.batch import TERMINAL, Batch, status_of
 from mcp_background_job.errors import BackgroundJobError, InputPendingError, RegistryError, UnreachableError
 from mcp_background_job.executors import lanes
+from mcp_background_job.registry.attempts import SqliteAttempts
 from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.journal_base import Journal
+from mcp_background_job.registry.pools import SqlitePools
 from mcp_background_job.registry.servers import SqliteServers
 
 #: Between two looks at the queue while prompts are there: what the websocket does not tell is seen then.
@@ -55,6 +59,9 @@ class Parts:
         client: of the server, as all that follow.
         batches: where batches are.
         servers: where it stands what holds the server up.
+        pools: where it stands which others share batches with it.
+        attempts: where it stands to which life of the server prompts were sent.
+        server_ends: that finds out how such a life ended.
         journal: where prompts are.
         events: that tell when a prompt is over.
         prompts: that look for prompts.
@@ -71,6 +78,9 @@ class Parts:
     client: Client
     batches: SqliteBatches
     servers: SqliteServers
+    pools: SqlitePools
+    attempts: SqliteAttempts
+    server_ends: ServerEnds
     journal: Journal
     events: EventStream
     prompts: Prompts
@@ -116,6 +126,19 @@ class Feeder:
             hold=self._hold,
             say=parts.say,
         )
+        self._pooling = Pooling(
+            client=parts.client,
+            events=parts.events,
+            journal=parts.journal,
+            batches=parts.batches,
+            servers=parts.servers,
+            pools=parts.pools,
+            attempts=parts.attempts,
+            ends=parts.server_ends,
+            sent=self._sent,
+            say=parts.say,
+        )
+        self._pooled: set[str] = set()
         self._boot = ""
         #: By batches: the prompt whose output the next one of the batch takes.
         self._awaited: dict[str, str] = {}
@@ -153,6 +176,9 @@ class Feeder:
             self._look_at = time.monotonic() + _LOOK_S
             if await self._limits.is_restarting(batches):
                 return True
+            await self._pooling.look()
+            if self._limits.is_wedged:
+                await self._pooling.leave_wedge()
         await self._limits.note_wedge_over()
         if not self._is_in_touch and (self._sent.prompts or await self._has_use_for_it(batches)):
             await self._get_in_touch()
@@ -171,15 +197,30 @@ class Feeder:
         if new := await self._locks.take(found):
             await lanes.journal(self._batches.take_over, new)
             self._look_at = 0.0  # whoever has worked on them may have left something at the server
-        return {batch_id: batch for batch_id, batch in found.items() if self._locks.holds(batch_id)}
+        ours = {batch_id: batch for batch_id, batch in found.items() if self._locks.holds(batch_id)}
+        return ours | await self._open_batches_of_pools()
+
+    async def _open_batches_of_pools(self) -> dict[str, Batch]:
+        """Return those of pools. They have no locks: every member works on them, and release 1.0.0 on none."""
+        found = await self._pooling.open_batches()
+        for batch_id in self._pooled - found.keys():
+            await self._tell_end(batch_id)
+        if found.keys() - self._pooled:
+            self._look_at = 0.0  # see above
+        self._pooled = set(found)
+        return found
 
     async def _let_go(self, batch_id: str) -> None:
+        await self._tell_end(batch_id)
+        if self._locks.holds(batch_id):
+            await self._locks.give_back(batch_id)
+
+    async def _tell_end(self, batch_id: str) -> None:
         batch = await lanes.journal(self._batches.get, batch_id)
         counts = await lanes.journal(self._batches.counts, batch_id)
         if batch is not None:
             status = status_of(counts, cancel_requested=batch.cancel_requested, paused=batch.is_paused)
             self._say(told_end(batch_id, status))
-        await self._locks.give_back(batch_id)
 
     async def _has_use_for_it(self, batches: Mapping[str, Batch]) -> bool:
         return await self._has_to_send(batches) or await self._parts.ends.awaits()
@@ -205,6 +246,7 @@ class Feeder:
         status = status_of(counts, cancel_requested=batch.cancel_requested, paused=batch.is_paused)
         if status not in TERMINAL or not await lanes.journal(self._batches.ended, batch.batch_id, at=time.time()):
             return False
+        self._pooled.discard(batch.batch_id)
         await self._let_go(batch.batch_id)
         return True
 
@@ -238,6 +280,9 @@ class Feeder:
         self._say(f"waiting {pause_s:.0f} s: {error}")
         with contextlib.suppress(RegistryError):  # it may be the trouble itself, and has been told in a line
             await self._hold(f"{error}. It is asked again in {pause_s:.0f} s")
+            if error.trouble == Trouble.REFUSED or self._parts.client.endpoint.job_id:
+                with contextlib.suppress(RegistryError, UnreachableError):  # the next attempt tries again
+                    await self._pooling.bury()
         self._look_at = 0.0
         await self._sleep(pause_s)
 
@@ -256,7 +301,8 @@ class Feeder:
 
     async def _wishes(self) -> dict[str, tuple[bool, bool]]:
         now = await lanes.journal(self._batches.on_server, self._server)
-        return {batch.batch_id: batch.wishes for batch in now}
+        of_pools = await self._pooling.open_batches()
+        return {batch.batch_id: batch.wishes for batch in (*now, *of_pools.values())}
 
     async def _heard(self, prompt_id: str) -> None:
         """Settle a prompt that was heard to be over."""
@@ -268,11 +314,20 @@ class Feeder:
 
     # -- what is to be sent ----------------------------------------------------------------------------------------
 
+    async def _is_awaited(self, batch_id: str, source: str) -> bool:
+        if source in self._sent.prompts:
+            return True
+        if not self._pooling.has(batch_id):
+            return False
+        one = await lanes.journal(self._parts.journal.get, source)  # it may be at another member
+        return one is not None and (one.is_open or one.is_waiting)
+
     async def _send(self, batches: Mapping[str, Batch]) -> None:
         # A batch whose next prompt takes the output of one that is still there lets the others go before it.
-        waiting = {batch for batch, source in self._awaited.items() if source in self._sent.prompts}
+        waiting = {batch for batch, source in self._awaited.items() if await self._is_awaited(batch, source)}
         while self._is_in_touch and not self._sent.suspects:
             ready = [batch for batch in batches.values() if batch.batch_id not in waiting]
+            ready = await self._pooling.may_send(ready)
             submission = await lanes.journal(
                 self._batches.claim_next,
                 self._server,
@@ -300,3 +355,4 @@ class Feeder:
             if isinstance(answer, Refused):
                 self._sent.forget(submission.prompt_id)
                 self._say(f"{submission.prompt_id} refused: {cause_of_refusal(answer)}")
+                await self._pooling.note_refusal(submission, answer)

@@ -158,7 +158,8 @@ def request_of(server: str, own: Endpoint | None = None) -> StartRequest:
     return StartRequest(
         command=f"exec {shlex.join(argv)}",
         name=name_of(server),
-        env=_environment(own) if own and own.url == server else {"COMFYUI_URL": server},
+        # One alone: what feeds a server of several must not find the others among our settings.
+        env={"COMFYUI_URLS": "", **(_environment(own) if own and own.url == server else {"COMFYUI_URL": server})},
         is_own=True,
         # Whoever looks at a batch whose feeder is gone starts it again, and need not have to do with it.
         parent=ROOT,

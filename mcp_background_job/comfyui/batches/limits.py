@@ -85,6 +85,11 @@ class Limits:
         """Return the seconds until a prompt runs into its time limit, or is to be stopped again for that."""
         return max(0.0, min((due for _, _, due in self._due(batches)), default=math.inf) - time.monotonic())
 
+    @property
+    def is_wedged(self) -> bool:
+        """Whether the server is, as far as was found out by a cancel."""
+        return bool(self._wedged_by)
+
     async def note_wedge_over(self) -> None:
         """Hold nothing up any more once that is gone which nothing ended."""
         if self._wedged_by and self._wedged_by not in self._sent.prompts:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from mcp_background_job.comfyui.batches.batch_view import BatchView
 from mcp_background_job.comfyui.batches.ends import Ends
 from mcp_background_job.comfyui.batches.feeder_job import FeederJobs, trouble_of
-from mcp_background_job.comfyui.prompts.prompts import Prompt, Prompts
-from mcp_background_job.comfyui.wire.answers import Queue
-from mcp_background_job.comfyui.wire.client import Client
+from mcp_background_job.comfyui.batches.members import Members, Reached
+from mcp_background_job.comfyui.prompts.prompts import Prompt
+from mcp_background_job.core.comfyui import pool
 from mcp_background_job.core.comfyui.batch import TERMINAL, Batch, status_of, told_apart
+from mcp_background_job.core.comfyui.pool import is_pool
 from mcp_background_job.core.comfyui.submission import Submission
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
@@ -28,6 +31,7 @@ from mcp_background_job.executors import lanes
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.waiting.wait import WaitRequest
 from mcp_background_job.registry.batches import SqliteBatches
+from mcp_background_job.registry.pools import SqlitePools
 from mcp_background_job.registry.servers import SqliteServers
 
 #: The queue of a healthy server comes in milliseconds; what a batch looks like without it is said at once.
@@ -38,28 +42,25 @@ _MAX_FAILURES = 5
 
 
 class Looking:
-    """Looks at the batches of one server."""
+    """Looks at the batches of one server, or of several."""
 
     def __init__(
         self,
         *,
-        client: Client,
+        members: Members[Any],
         batches: SqliteBatches,
         servers: SqliteServers,
-        prompts: Prompts,
+        pools: SqlitePools,
         manager: JobManager,
-        feeders: FeederJobs,
         ends: Ends,
     ) -> None:
         """Takes what it looks at."""
-        self._client = client
+        self._members = members
         self._batches = batches
         self._servers = servers
-        self._prompts = prompts
+        self._pools = pools
         self._manager = manager
-        self._feeders = feeders
         self._ends = ends
-        self._server = client.endpoint.url
 
     async def get(self, batch_id: str) -> Batch:
         """Return a batch of this server.
@@ -75,10 +76,16 @@ class Looking:
             raise UnknownBatchError(
                 f"there is no batch {batch_id!r}; " + (f"the newest are {newest}" if newest else "there are none yet")
             )
-        if batch.server != self._server:
+        if batch.server not in await self._members.servers():
+            here = self._members.home.endpoint.url
+            if is_pool(batch.server):
+                urls = [one.url for one in await lanes.journal(self._pools.members, batch.server)]
+                raise InvalidRequestError(
+                    f"batch {batch_id} runs on several ComfyUIs ({', '.join(urls)}), and this is {here}: set "
+                    "COMFYUI_URLS to those"
+                )
             raise InvalidRequestError(
-                f"batch {batch_id} runs on ComfyUI at {batch.server}, and this is {self._server}: "
-                "set COMFYUI_URL to that one"
+                f"batch {batch_id} runs on ComfyUI at {batch.server}, and this is {here}: set COMFYUI_URL to that one"
             )
         return batch
 
@@ -88,15 +95,25 @@ class Looking:
         return await self._journalled(batch) if batch else None
 
     async def _newest(self, *, limit: int) -> list[Batch]:
-        return await lanes.journal(self._batches.newest, self._server, limit)
+        found = [
+            batch
+            for server in await self._members.servers()
+            for batch in await lanes.journal(self._batches.newest, server, limit)
+        ]
+        return sorted(found, key=lambda batch: (batch.created_at, batch.batch_id), reverse=True)[:limit]
 
     async def views(self, *, limit: int) -> list[BatchView]:
         """Return what the journal knows of the newest batches."""
         return await self._all_journalled(await self._newest(limit=limit))
 
     async def open_views(self) -> list[BatchView]:
-        """Return what the journal knows of the batches of this server that are not over."""
-        return await self._all_journalled(await lanes.journal(self._batches.on_server, self._server))
+        """Return what the journal knows of the batches that are not over."""
+        found = [
+            batch
+            for server in await self._members.servers()
+            for batch in await lanes.journal(self._batches.on_server, server)
+        ]
+        return await self._all_journalled(found)
 
     async def _all_journalled(self, batches: Sequence[Batch]) -> list[BatchView]:
         return [await self._journalled(batch) for batch in batches]
@@ -115,22 +132,31 @@ class Looking:
         return await self._with_queue(view) if view.counts.running else view
 
     async def _fed(self, batch: Batch) -> tuple[Job | None, str]:
-        """Return the job that feeds the server, or why none can; that keeps nobody from looking."""
-        try:
-            if batch.ended_at is None:
-                return await self._feeders.ensure(self._server), ""
-            return await self._feeders.newest(self._server), ""
-        except BackgroundJobError as error:
-            return None, f"nobody works on it: {error}"
+        """Return a job that feeds it, or why none can; that keeps nobody from looking."""
+        jobs: list[Job | None] = []
+        why = ""
+        for one in await self._members.of(batch.server):
+            feeders: FeederJobs = one.feeders
+            work = feeders.ensure if batch.ended_at is None else feeders.newest
+            try:
+                jobs.append(await work(one.endpoint.url))
+            except BackgroundJobError as error:
+                why = f"nobody works on it: {error}"
+        # Of several that feed a pool any tells the end of the batch.
+        jobs.sort(key=lambda job: job is None or job.state is State.EXITED)
+        return (jobs[0], "") if jobs else (None, why)
 
     async def _trouble(self, batch: Batch, feeder: Job | None) -> str:
         if batch.ended_at is not None:
             return ""
         if batch.trouble:
             return batch.trouble
-        server = await lanes.journal(self._servers.get, self._server)
-        paused = f"the queue of ComfyUI was paused by {server.paused_by}" if server.is_paused else ""
         told = await lanes.journal(self._batches.told, batch.batch_id)
+        if is_pool(batch.server):
+            held = pool.trouble_of(await lanes.journal(self._pools.members, batch.server))
+            return "; ".join(filter(None, [told, held, trouble_of(feeder)]))
+        server = await lanes.journal(self._servers.get, batch.server)
+        paused = f"the queue of ComfyUI was paused by {server.paused_by}" if server.is_paused else ""
         return "; ".join(filter(None, [paused, told, server.told, trouble_of(feeder)]))
 
     async def _journalled(self, batch: Batch) -> BatchView:
@@ -144,24 +170,23 @@ class Looking:
     async def _with_queue(self, view: BatchView) -> BatchView:
         """Tell what was sent and runs from what was sent and waits."""
         sent = await lanes.journal(self._batches.at_server, view.batch.batch_id)
-        try:
-            queue = await self._client.queue(read_s=_LOOK_S)
-        except UnreachableError as error:
-            return replace(view, trouble=view.trouble or f"what of it runs is not known: {error}")
-        waiting = sum(queue.position(one.prompt_id) is not None for one in sent)
-        running = [await self._running(queue, one) for one in sent if queue.is_running(one.prompt_id)]
-        counts = told_apart(view.counts, runs=len(running), waits=waiting)
+        members = await self._members.of(view.batch.server)
+        seen = await asyncio.gather(*(_seen_at(one, sent) for one in members))
+        silent = {where.server: where.trouble for where in seen if where.trouble}
+        unknown = tuple(one for one in sent if one.server in silent)
+        if len(silent) == len(members):
+            why = "; ".join(silent.values())
+            return replace(view, unknown=unknown, trouble=view.trouble or f"what of it runs is not known: {why}")
+        running = [prompt for where in seen for prompt in where.running]
+        counts = told_apart(view.counts, runs=len(running), waits=sum(where.waiting for where in seen))
         status = status_of(counts, cancel_requested=view.batch.cancel_requested, paused=view.batch.is_paused)
-        return replace(view, counts=counts, status=status, running=tuple(running))
-
-    async def _running(self, queue: Queue, submission: Submission) -> Prompt:
-        return await self._prompts.queued(queue, submission.prompt_id, submission)
+        return replace(view, counts=counts, status=status, running=tuple(running), unknown=unknown)
 
     async def wait(self, batch_id: str, wait_s: float) -> BatchView:
         """Look at a batch when it is over, or after so many seconds."""
         deadline = time.monotonic() + wait_s
         while True:
-            feeder = await self._feeders.newest(self._server)
+            feeder, _ = await self._fed(await self.get(batch_id))
             # Before the look: the end of a batch that comes meanwhile is found in what was written meanwhile.
             heard = await lanes.look(self._size_of_output, feeder) if feeder else 0
             view = await self.view(batch_id)
@@ -176,6 +201,30 @@ class Looking:
             return Path(self._manager.places.store_of(feeder.job_id).log_path(feeder.job_id)).stat().st_size
         except OSError:  # it has written nothing yet
             return 0
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What of a batch is at one server."""
+
+    server: str
+    running: tuple[Prompt, ...] = ()
+    waiting: int = 0
+    trouble: str = ""
+
+
+async def _seen_at(member: Reached, sent: Sequence[Submission]) -> _Seen:
+    url = member.endpoint.url
+    here = [one for one in sent if one.server == url]
+    if not here:
+        return _Seen(url)
+    try:
+        queue = await member.client.queue(read_s=_LOOK_S)
+    except UnreachableError as error:
+        return _Seen(url, trouble=str(error))
+    waiting = sum(queue.position(one.prompt_id) is not None for one in here)
+    running = [one for one in here if queue.is_running(one.prompt_id)]
+    return _Seen(url, tuple([await member.prompts.queued(queue, one.prompt_id, one) for one in running]), waiting)
 
 
 def told_end(batch_id: str, status: str) -> str:

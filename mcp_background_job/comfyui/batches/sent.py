@@ -104,7 +104,7 @@ class Sent:
             batch = batches.get(submission.batch_id or "")
             if await self._has_gone(submission, queue, is_canceled=batch is not None and batch.cancel_requested):
                 gone.append(submission)
-        await self._judge(gone)
+        await self.judge(gone)
         self._is_behind_others = self._others_come_first(queue)
         await self._witness.began(self._running())
 
@@ -118,7 +118,8 @@ class Sent:
     def _at_server(self, server: str, batch_ids: Iterable[str]) -> list[Submission]:
         singles = self._batches.fed_singles(server)
         of_batches = [one for batch_id in batch_ids for one in self._batches.at_server(batch_id)]
-        return sorted(singles + of_batches, key=_as_they_run)
+        here = [one for one in of_batches if one.server == server]  # others of a pool's batch are at other members
+        return sorted(singles + here, key=_as_they_run)
 
     async def _has_gone(self, submission: Submission, queue: Queue, *, is_canceled: bool) -> bool:
         """Do what is to be done about a prompt; returns whether its server has ended and taken it along."""
@@ -169,7 +170,8 @@ class Sent:
     async def _server_is_new(self, submission: Submission) -> bool:
         if submission.end is End.LOST:  # somebody who ended the server, or saw its end, has noted it
             return True
-        boot = boot_of(await lanes.scan(ServerProcess.find, self._client.endpoint))
+        endpoint = self._client.endpoint
+        boot = boot_of(await lanes.scan(ServerProcess.find, endpoint), endpoint)
         if await self._witness.is_elsewhere(submission.prompt_id, boot):
             return True
         if not boot:
@@ -216,7 +218,7 @@ class Sent:
         await lanes.journal(self._batches.take_back_singles, [submission.prompt_id])
         self.forget(submission.prompt_id)
 
-    async def _judge(self, gone: Sequence[Submission]) -> None:
+    async def judge(self, gone: Sequence[Submission]) -> None:
         """Have what went with its server sent again, but for what has ended that twice; what only waited is innocent.
 
         What kills its server at once is neither seen nor heard to run: of several that went, the first then has, since

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from mcp_background_job.comfyui.process.job_life import JobLife
 from mcp_background_job.comfyui.process.process import Baselines
 from mcp_background_job.comfyui.prompts.cancel_plan import SILENT_LOOK_S, CancelPlan, Next, Sight, Step, Verdict
 from mcp_background_job.comfyui.prompts.prompts import Located, Prompts, check_prompt_id, locate
@@ -90,6 +91,11 @@ class Canceller:
         self._events = events
         self._prompts = prompts
         self._baselines = baselines
+        self._far_job: Callable[[], JobLife] | None = None
+
+    def runs_as(self, life: Callable[[], JobLife]) -> None:
+        """Know of the server's process by the job on another machine that it is; returns a fresh look at its life."""
+        self._far_job = life
 
     async def cancel(
         self, prompt_id: str | None, *, clear_pending: bool = False, pending_only: bool = False
@@ -157,7 +163,9 @@ class Canceller:
     # -- one prompt ------------------------------------------------------------------------------------------------
 
     async def _begin(self, prompt_id: str | None, plan: CancelPlan) -> _Walk:
-        walk = _Walk(prompt_id or "", plan, Watch(self._client, self._baselines, self._events), time.monotonic())
+        life = self._far_job() if self._far_job else None
+        watch = Watch(self._client, self._baselines, self._events, life)
+        walk = _Walk(prompt_id or "", plan, watch, time.monotonic())
         await self._recall(walk)
         await walk.watch.begin()
         return walk

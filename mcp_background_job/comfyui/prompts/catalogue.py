@@ -118,14 +118,14 @@ class Catalogue:
             queue = await self._client.queue()
         except UnreachableError as error:
             rows = [_row(prompt) for prompt in await self._unanswered(known, among, limit, error)]
-            return _listing(_in_order(rows), [*statuses, "unknown"] if statuses else (), limit, error)
+            return _listing(in_order(rows), [*statuses, "unknown"] if statuses else (), limit, error)
         # After the queue and not before: a prompt that ends in between is in the history by now. It is large, with the
         # graph of each prompt, and of a batch that is over the journal knows all.
         is_needed = among.batch_id is None or any(one.is_open for one in known)
         history, trouble = await self._history(max(limit + 1, _HISTORY)) if is_needed else ([], None)
         strangers = await self._strangers(queue, history, known, among, limit)
         rows = [await self._place(one, queue, history) for one in (*known, *strangers)]
-        return _listing(_in_order(rows), statuses, limit, trouble)
+        return _listing(in_order(rows), statuses, limit, trouble)
 
     async def errors(self, *, among: Among, limit: int) -> tuple[list[Explained], UnreachableError | None]:
         """Return the prompts that failed last, each with all that is known of why."""
@@ -133,6 +133,19 @@ class Catalogue:
         listing = await self.list(statuses=("failed", str(End.LOST)), among=among, limit=limit + _OPEN)
         failed = [row for row in listing.rows if row.prompt.status == "failed" or row.prompt.reason.startswith(RAN)]
         return [await self._explained(row) for row in failed[:limit]], listing.trouble
+
+    async def waiting(self, server: str, *, statuses: Collection[str], among: Among, limit: int) -> Sequence[Row]:
+        """Return what waits for a pool, or never got beyond that: only the journal knows of it."""
+        found = await lanes.journal(
+            self._sessions.prompts,
+            server,
+            statuses=(*statuses, "open") if statuses else (),
+            batch_id=among.batch_id,
+            session_id=among.session_id,
+            limit=limit + 1,
+        )
+        rows = [_row(of_journal(one)) for one in found if one.server == server]
+        return [row for row in rows if not statuses or row.prompt.status in statuses]
 
     async def ids(self, among: Among) -> list[tuple[str, str]]:
         """Return ids and notes of the prompts of a session or batch, in their order."""
@@ -237,7 +250,7 @@ def _row(prompt: Prompt) -> Row:
 _RANK = {"in_progress": 0, "pending": 1}
 
 
-def _in_order(rows: Iterable[Row]) -> list[Row]:
+def in_order(rows: Iterable[Row]) -> list[Row]:
     """Return rows in the order in which people look: running, then as they will run, then the newest end first."""
 
     def place(row: Row) -> tuple[int, bool, float, int]:

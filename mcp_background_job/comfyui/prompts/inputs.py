@@ -37,13 +37,32 @@ _CHUNK = 128 * 1024
 _NOT_OVER = ("pending", "in_progress")
 
 
+def _no_other(_server: str, _other: str) -> bool:
+    return False
+
+
 class Inputs:
     """The inputs of prompts of one server."""
 
     def __init__(
-        self, prompts: Prompts, uploads: Uploads, prompt_at: Callable[[str, int], str | None], endpoint: Endpoint
+        self,
+        prompts: Prompts,
+        uploads: Uploads,
+        prompt_at: Callable[[str, int], str | None],
+        endpoint: Endpoint,
+        *,
+        shares: Callable[[str, str], bool] = _no_other,
     ) -> None:
-        """Takes what knows prompts, what uploads, what returns the prompt at a place of a batch, and the server."""
+        """Takes what it works on.
+
+        Args:
+            prompts: that look for prompts.
+            uploads: that uploads.
+            prompt_at: returns the prompt at a place of a batch.
+            endpoint: the server.
+            shares: tells whether two servers work on the same batches.
+        """
+        self._shares = shares
         self._prompts = prompts
         self._uploads = uploads
         self._prompt_at = prompt_at
@@ -66,7 +85,8 @@ class Inputs:
     async def _value_of(self, submission: Submission, reference: Reference, *, copied: bool) -> str:
         prompt_id = await self._source_of(submission, reference)
         prompt = await self._prompts.get(prompt_id)
-        if prompt.status in _NOT_OVER or prompt.reason.startswith("unreachable"):
+        is_pending = prompt.status in _NOT_OVER or prompt.reason.startswith("unreachable")
+        if is_pending or await self._runs_elsewhere(prompt.submission):
             raise InputPendingError(
                 f"prompt {prompt_id}, whose output it takes, has not ended: {prompt.status}", prompt_id=prompt_id
             )
@@ -78,6 +98,13 @@ class Inputs:
         if is_here and not copied:
             return annotated(made)
         return await self._copied(self._endpoint if is_here else endpoint_of(server, "", 0), made)
+
+    async def _runs_elsewhere(self, source: Submission | None) -> bool:
+        """Tell whether a prompt is at another server of our pool, whose feeder will find out how it ends."""
+        here = self._endpoint.url
+        if source is None or not source.is_open or source.server == here:
+            return False
+        return await lanes.journal(self._shares, here, source.server)
 
     async def _source_of(self, submission: Submission, reference: Reference) -> str:
         source = reference.source

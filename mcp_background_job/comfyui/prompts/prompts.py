@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
+from mcp_background_job.comfyui.process.job_life import JobLife
 from mcp_background_job.comfyui.process.process import ServerProcess
 from mcp_background_job.comfyui.prompts.cancel_plan import Place
 from mcp_background_job.comfyui.prompts.graphs.asked import without_what_the_server_added
@@ -111,6 +112,7 @@ class Prompt:
         submission: what the journal has of it.
         submitted_at: when it was put into the queue (seconds since the epoch), as far as known.
         so_far: what its nodes have left while it runs, as far as heard.
+        server: the name of the server that has it, where there are several.
     """
 
     prompt_id: str
@@ -124,6 +126,7 @@ class Prompt:
     submission: Submission | None = None
     submitted_at: float | None = None
     so_far: Made = NOTHING
+    server: str = ""
 
 
 class Prompts:
@@ -135,6 +138,11 @@ class Prompts:
         self._journal = journal
         self._events = events
         self._witness: Witness | None = None
+        self._life: JobLife | None = None
+
+    def runs_as(self, life: JobLife) -> None:
+        """Know when the server began by the job on another machine that it is."""
+        self._life = life
 
     def tell(self, witness: Witness) -> None:
         """Have it noted what runs, and asked what ran when the server ended."""
@@ -163,6 +171,13 @@ class Prompts:
             return await self._absent(prompt_id, submission)
         assert located.queue is not None  # noqa: S101  for the type checker: it is always read
         return await self.queued(located.queue, prompt_id, submission)
+
+    async def is_there(self, prompt_id: str) -> bool:
+        """Tell whether the server has a prompt; one that gives no answer does not, as far as is known."""
+        try:
+            return (await locate(self._client, prompt_id)).place is not Place.ABSENT
+        except UnreachableError:
+            return False
 
     async def asked(self, prompt_id: str) -> Workflow:
         """Return what was submitted under an id, whoever has submitted it.
@@ -263,6 +278,8 @@ class Prompts:
 
     async def server_began(self) -> float | None:
         """Return when the server was started (seconds since the epoch); ``None`` if that cannot be known."""
+        if self._life is not None:
+            return await self._life.began()
         if not self._client.endpoint.is_local:
             return None
         process = await lanes.scan(ServerProcess.find, self._client.endpoint)

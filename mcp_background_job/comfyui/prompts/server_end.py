@@ -6,7 +6,9 @@ import asyncio
 import time
 from dataclasses import dataclass
 
+from mcp_background_job.comfyui.process.job_life import JobLife
 from mcp_background_job.comfyui.process.process import ServerProcess
+from mcp_background_job.comfyui.wire.endpoint import Endpoint
 from mcp_background_job.core.comfyui.attempt import Attempt
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
@@ -16,6 +18,7 @@ from mcp_background_job.jobdir.layout import JOB_ID_VARIABLE
 from mcp_background_job.jobs.attempts import ended_after
 from mcp_background_job.jobs.details import Details
 from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.processes import census
 
 #: A runner notes the end of its command within milliseconds; on a machine that swaps it takes longer.
 _NOTED_S = 3.0
@@ -47,8 +50,14 @@ class ServerEnd:
 UNKNOWN = ServerEnd("its server ended; cause unknown")
 
 
-def boot_of(process: ServerProcess | None) -> str:
+#: The boot of a server that is a job on another machine begins so, and the job is all that tells its life.
+_FAR = "job"
+
+
+def boot_of(process: ServerProcess | None, endpoint: Endpoint) -> str:
     """Return what tells this life of a server from others, and as which job it runs; empty if that is not known."""
+    if endpoint.job_id:
+        return f"{_FAR} {endpoint.job_id}"
     if process is None:
         return ""
     return f"{process.pid}-{process.portrait.birth:.0f} {process.portrait.environ.get(JOB_ID_VARIABLE, '')}".strip()
@@ -60,6 +69,20 @@ class ServerEnds:
     def __init__(self, manager: JobManager) -> None:
         """Takes what knows of jobs."""
         self._manager = manager
+
+    async def is_surely_over(self, boot: str) -> bool:
+        """Tell whether the life of a server is known to be over: by its job, or its process, which is not there.
+
+        Ask only where nobody listens on its port: a process of another container may not be seen here.
+        """
+        life, _, job_id = boot.partition(" ")
+        if life == _FAR:
+            return await JobLife(self._manager, job_id).is_over() is True
+        pid, _, birth = life.partition("-")
+        if not pid.isdecimal():
+            return False
+        seen = await lanes.scan(census.look_up, int(pid))
+        return seen is None or not seen.alive or f"{seen.birth:.0f}" != birth
 
     async def of(self, attempt: Attempt) -> ServerEnd:
         """Return how the life of a server ended to which a prompt was sent."""

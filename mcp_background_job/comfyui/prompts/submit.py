@@ -250,4 +250,4 @@ class Submitter:
         process = await lanes.scan(ServerProcess.find, self._client.endpoint)
         if process:
             await lanes.scan(self._baselines.take, process, self._client.endpoint.port)
-        return boot_of(process)
+        return boot_of(process, self._client.endpoint)

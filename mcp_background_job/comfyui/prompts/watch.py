@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 
 from mcp_background_job.comfyui.process.activity_window import SHORTEST_S, WINDOW_S, ActivityWindow
+from mcp_background_job.comfyui.process.job_life import JobLife
 from mcp_background_job.comfyui.process.process import Baselines, ServerProcess, worker_gone
 from mcp_background_job.comfyui.prompts.cancel_plan import Place
 from mcp_background_job.comfyui.prompts.prompts import Located
@@ -28,8 +29,9 @@ _SUSPENDED = ("T", "t")
 class Watch:
     """What is seen of the server meanwhile."""
 
-    def __init__(self, client: Client, baselines: Baselines, events: EventStream) -> None:
-        """Takes what it looks at."""
+    def __init__(self, client: Client, baselines: Baselines, events: EventStream, life: JobLife | None = None) -> None:
+        """Takes what it looks at; ``life`` is that of the job on another machine which the server is."""
+        self._life = life
         self._client = client
         self._baselines = baselines
         self._events = events
@@ -40,15 +42,19 @@ class Watch:
         self._looked_at = 0.0
         #: When the prompt was submitted, as far as the journal knows: old servers do not tell.
         self.submitted_at: float | None = None
-        self.evidence = Evidence(watched_s=0.0)
+        self.evidence = Evidence(watched_s=0.0, is_far=life is not None)
 
     async def begin(self) -> None:
         """Find the process, and take the first look at it."""
         self._process = await lanes.scan(ServerProcess.find, self._client.endpoint)
         self._window.add(time.monotonic(), await self._activity())
+        if self._life is not None:
+            await self._life.cpu_share()
 
     async def process_gone(self) -> bool | None:
         """Tell whether the process that served at the beginning is gone; ``None`` where that cannot be known."""
+        if self._life is not None:
+            return await self._life.is_over()
         return None if self._process is None else not await lanes.look(self._process.is_alive)
 
     async def look(self, now: float, prompt_id: str, located: Located | None) -> None:
@@ -71,6 +77,9 @@ class Watch:
             logged_death=_has_worker_death(log),
             progress_moved=self._moved_at is not None and now - self._moved_at < WINDOW_S,
         )
+        if self._life is not None and (share := await self._life.cpu_share()) is not None:
+            used, over_s = share
+            self.evidence = replace(self.evidence, cpu_share=used, watched_s=over_s)
 
     async def _activity(self) -> Activity | None:
         return await lanes.scan(self._process.activity) if self._process else None

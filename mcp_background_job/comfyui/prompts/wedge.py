@@ -29,6 +29,7 @@ class Evidence:
         cpu_share: of one processor that the process used in that window; ``None`` if unknown.
         progress_moved: the prompt's progress moved lately.
         is_suspended: the process is stopped by a signal.
+        is_far: it runs on another machine, whose runner tells what it uses, and not what its threads do.
     """
 
     watched_s: float
@@ -39,6 +40,7 @@ class Evidence:
     cpu_share: float | None = None
     progress_moved: bool = False
     is_suspended: bool = False
+    is_far: bool = False
 
 
 #: A process that computes uses more of a processor than this; an idle event loop with a poller much less.
@@ -73,6 +75,8 @@ def told(seen: Evidence) -> tuple[str, ...]:
         sentences.append("a thread that was there before the prompt ran has ended, and no other thread works")
     if seen.cpu_share is not None:
         sentences.append(f"the process used {100 * seen.cpu_share:.0f} % of a processor over {seen.watched_s:.0f} s")
+    if seen.is_far:
+        sentences.append("it is on another machine: what its threads do cannot be seen from here")
     if seen.all_idle:
         sentences.append("all its threads only wait: either the step is deadlocked or the worker is dead")
     sentences.append("progress moved meanwhile" if seen.progress_moved else "no progress was seen meanwhile")

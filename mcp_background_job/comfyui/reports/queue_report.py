@@ -16,6 +16,7 @@ from mcp_background_job.comfyui.prompts.prompts import Prompt
 from mcp_background_job.comfyui.reports.report import Report, error_of, node_errors_of, progress_of, without_none
 from mcp_background_job.comfyui.sessions.sessions import SessionList
 from mcp_background_job.comfyui.wire.trouble import Trouble
+from mcp_background_job.core.comfyui.pool import is_pool
 from mcp_background_job.core.comfyui.session import Session, Tracked
 from mcp_background_job.core.comfyui.submission import Submission
 from mcp_background_job.core.text import duration, iso
@@ -33,7 +34,8 @@ def of_batch(view: BatchView) -> Report:
         counts=dict(vars(counts)),
         created_at=iso(batch.created_at),
         ended_at=iso(batch.ended_at),
-        running_prompts=[_running(prompt.prompt_id, progress_of(prompt)) for prompt in view.running] or None,
+        running_prompts=[_running(prompt, of_several=is_pool(batch.server)) for prompt in view.running] or None,
+        unknown_prompts=_unknown(view) or None,
         failures=[_failure(failed) for failed in view.failures] or None,
         more_failures=max(0, counts.failed - len(view.failures)) or None if view.failures else None,
         trouble=view.trouble or None,
@@ -42,8 +44,15 @@ def of_batch(view: BatchView) -> Report:
     )
 
 
-def _running(prompt_id: str, progress: Report) -> Report:
-    return {"prompt_id": prompt_id, **progress}
+def _running(prompt: Prompt, *, of_several: bool) -> Report:
+    where = {"server": prompt.submission.server} if of_several and prompt.submission else {}
+    return {"prompt_id": prompt.prompt_id, **where, **progress_of(prompt)}
+
+
+def _unknown(view: BatchView) -> list[Report]:
+    """Return what was sent to members of a pool that give no answer: it runs nowhere else unless it is given up."""
+    sent = view.unknown if is_pool(view.batch.server) else ()
+    return [{"prompt_id": one.prompt_id, "server": one.server} for one in sent]
 
 
 def _failure(failed: Submission) -> Report:
@@ -204,6 +213,7 @@ def _row(row: Row) -> Report:
         status=prompt.status,
         note=(submission.note or None) if submission else None,
         batch_id=submission.batch_id if submission else None,
+        server=prompt.server or None,
         position=prompt.position,
         age=duration(time.time() - prompt.submitted_at) if prompt.submitted_at and at is None else None,
         ended_at=iso(at),

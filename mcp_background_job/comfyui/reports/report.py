@@ -91,6 +91,34 @@ def of_status(status: Status) -> Report:
     )
 
 
+def of_statuses(statuses: Sequence[Status]) -> Report:
+    """Return what servers do now: one as it is, several beside one another with all their prompts in one list."""
+    first, *others = statuses
+    if not others:
+        return of_status(first)
+    servers = [_of_several(status) for status in statuses]
+    more = sum(len(status.pending) for status in statuses) - _MAX_LISTED
+    pending = [_queued(prompt, status.at) for status in statuses for prompt in status.pending]
+    return without_none(
+        reachable=any(server["reachable"] for server in servers),
+        servers=servers,
+        running=[_queued(prompt, status.at) for status in statuses for prompt in status.running],
+        pending=sorted(pending, key=lambda row: row.get("position", 0))[:_MAX_LISTED],
+        more_pending=more if more > 0 else None,
+        batches=[_batch(view) for view in first.batches] or None,
+    )
+
+
+def _of_several(status: Status) -> Report:
+    """Return what one of several does, without its prompts, which stand in the list of all."""
+    known = of_status(status)
+    for name in ("batches", "running", "pending", "more_pending"):
+        known.pop(name, None)
+    if not known["reachable"]:
+        return {"url": status.url, **known}
+    return {"url": status.url, **known, "running": len(status.running), "pending": len(status.pending)}
+
+
 def _batch(view: BatchView) -> str:
     counts = view.counts
     return f"{view.batch.batch_id} {view.status}: {counts.ended} of {counts.total} done (comfyui_batch)"
@@ -147,6 +175,7 @@ def _queued(prompt: Prompt, now: float) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "prompt_id": prompt.prompt_id,
         "note": (submission.note or None) if submission else None,
+        "server": prompt.server or None,
         "position": prompt.position,
         "age": duration(now - prompt.submitted_at) if prompt.submitted_at else None,
         **progress_of(prompt),

@@ -233,7 +233,7 @@ class Client:
                 headers=dict(self.endpoint.headers),
                 verify=self.endpoint.is_encrypted,
                 # What is on this machine is not reached through a proxy.
-                trust_env=not self.endpoint.is_local,
+                trust_env=not self.endpoint.is_near,
                 # A connection kept from before a restart would make the next request fail, and whether a submission
                 # was taken could not be told.
                 limits=httpx2.Limits(max_keepalive_connections=0),

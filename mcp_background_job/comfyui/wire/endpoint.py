@@ -13,6 +13,12 @@ from mcp_background_job.errors import ConfigError
 
 _AUTHORIZATION = "Authorization"
 
+#: How the names of those begin that are jobs on other machines.
+_JOB = "job:"
+
+#: In the environment of such a job: where it listens there.
+PORT_VARIABLE = "COMFYUI_PORT"
+
 
 @dataclass(frozen=True)
 class Endpoint:
@@ -24,6 +30,7 @@ class Endpoint:
         host: name or address.
         port: TCP port.
         is_local: it is on this machine, where its process can be found.
+        job_id: the job on another machine that it is; it is reached by a port of our own, and one life is one job.
         headers: what every request carries. They are secrets.
     """
 
@@ -33,6 +40,12 @@ class Endpoint:
     port: int
     is_local: bool
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    job_id: str = ""
+
+    @property
+    def is_near(self) -> bool:
+        """Whether it is connected to on this machine, and so never through a proxy."""
+        return self.is_local or bool(self.job_id)
 
     @property
     def websocket_url(self) -> str:
@@ -43,6 +56,16 @@ class Endpoint:
     def is_encrypted(self) -> bool:
         """Whether it is spoken to over TLS."""
         return self.address.startswith("https:")
+
+
+def endpoint_of_job(job_id: str, port: int) -> Endpoint:
+    """Return the endpoint of a job on another machine, which a port of this one leads to."""
+    return Endpoint(f"{_JOB}{job_id}", f"http://127.0.0.1:{port}", "127.0.0.1", port, is_local=False, job_id=job_id)
+
+
+def job_named(server: str) -> str:
+    """Return the job that is a server of this name; empty if it is none."""
+    return server.removeprefix(_JOB) if server.startswith(_JOB) else ""
 
 
 def endpoint_of(

@@ -136,7 +136,7 @@ class EventStream:
                 close_timeout=_CLOSE_S,
                 max_size=_LARGEST_FRAME,
                 additional_headers=self._endpoint.headers,
-                proxy=None if self._endpoint.is_local else True,
+                proxy=None if self._endpoint.is_near else True,
             )
         except (OSError, TimeoutError, WebSocketException) as error:
             _log.info("no events from %s: %s", self._endpoint.url, error)

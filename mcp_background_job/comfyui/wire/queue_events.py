@@ -75,7 +75,7 @@ class QueueEvents:
                 close_timeout=_CLOSE_S,
                 max_size=_LARGEST_FRAME,
                 additional_headers=self._endpoint.headers,
-                proxy=None if self._endpoint.is_local else True,
+                proxy=None if self._endpoint.is_near else True,
             ) as connection:
                 was_heard = True
                 async for message in connection:

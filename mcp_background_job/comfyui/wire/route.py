@@ -46,7 +46,7 @@ def _connection(endpoint: Endpoint, host: str, port: int) -> http.client.HTTPCon
 
 def _proxy_of(endpoint: Endpoint) -> SplitResult | None:
     # What is on this machine is not reached through a proxy.
-    if endpoint.is_local or urllib.request.proxy_bypass(endpoint.host):
+    if endpoint.is_near or urllib.request.proxy_bypass(endpoint.host):
         return None
     proxies = urllib.request.getproxies()
     url = proxies.get("https" if endpoint.is_encrypted else "http") or proxies.get("all")

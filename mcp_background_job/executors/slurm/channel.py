@@ -15,6 +15,7 @@ from mcp_background_job.executors import lanes
 from mcp_background_job.executors.nodes import tcp
 from mcp_background_job.executors.nodes.client import NodeClient
 from mcp_background_job.executors.slurm import late
+from mcp_background_job.executors.slurm.leg import Leg
 from mcp_background_job.executors.slurm.relay import Relay
 from mcp_background_job.jobdir import address
 from mcp_background_job.jobdir.address import Address
@@ -58,6 +59,7 @@ class Channels:
         self._end_was_told = end_was_told
         self._kept_s = kept_s
         self._starting: dict[str, asyncio.Task[Relay]] = {}
+        #: By jobs; those to ports of their nodes by job and port.
         self._relays: dict[str, Relay] = {}
         self._open: Counter[str] = Counter()
 
@@ -73,7 +75,9 @@ class Channels:
             raise NoRunnerError(f"{job.address} does not say where the runner is")
         if self._commands.control == "tcp" and where.port is not None:
             return self._client(job.job_id, *await tcp.connect(where, where.port))
-        relay = await self._relay(job, where, native_id)
+        interpreter, package = where.argv
+        program = [interpreter, "-I", "-S", package, "--relay", job.path]
+        relay = await self._relay(job.job_id, native_id, program)
         client = self._client(job.job_id, *relay.open())
         try:
             answer = await client.ask(_NOTHING)
@@ -84,6 +88,20 @@ class Channels:
             await client.hang_up()
             raise NoRunnerError(f"the runner of job {job.job_id} on {where.node} does not listen any more")
         return client
+
+    async def leg(self, job: JobDir, native_id: str, port: int) -> Leg:
+        """Connect to a port of a job's node, by a relay of its own: what is large holds up no request to the runner.
+
+        Raises:
+            NoRunnerError: the job has not begun, or is over.
+            RunnerTimeoutError: no way leads to it.
+        """
+        where = await lanes.look(_address_of, job)
+        if where is None:
+            raise NoRunnerError(f"{job.address} does not say where the runner is")
+        interpreter, package = where.argv
+        program = [interpreter, "-I", "-S", package, "--forward", str(port)]
+        return Leg(*(await self._relay(f"{job.job_id}:{port}", native_id, program)).open())
 
     def is_open(self, job_id: str) -> bool:
         """Tell whether the end of a job would be noticed here: somebody talks to it, or has just done so."""
@@ -105,23 +123,22 @@ class Channels:
         self._open[job_id] += 1
         return NodeClient(reader, writer, lambda record: self._end_was_told(job_id, record), hung_up)
 
-    async def _relay(self, job: JobDir, where: Address, native_id: str) -> Relay:
-        """Return the relay to a job; whoever comes while it is being started waits for the same."""
-        relay = self._relays.get(job.job_id)
+    async def _relay(self, key: str, native_id: str, program: Sequence[str]) -> Relay:
+        """Return the relay that a program is the far end of; whoever comes while it is being started waits for it."""
+        relay = self._relays.get(key)
         if relay is not None and not relay.is_over:
             return relay
-        task = self._starting.get(job.job_id)
+        task = self._starting.get(key)
         if task is None:
-            task = self._starting[job.job_id] = asyncio.create_task(self._start(job, where, native_id))
-            task.add_done_callback(lambda _: self._starting.pop(job.job_id, None))
+            task = self._starting[key] = asyncio.create_task(self._start(key, native_id, program))
+            task.add_done_callback(lambda _: self._starting.pop(key, None))
         # Whoever is cancelled leaves it to the others; it is kept for a while even if there are none.
         return await asyncio.shield(task)
 
-    async def _start(self, job: JobDir, where: Address, native_id: str) -> Relay:
-        interpreter, package = where.argv
-        argv = self._commands.srun(native_id, [interpreter, "-I", "-S", package, "--relay", job.path])
+    async def _start(self, key: str, native_id: str, program: Sequence[str]) -> Relay:
+        argv = self._commands.srun(native_id, program)
         relay = await Relay.start(argv, self._commands.environment, kept_s=self._kept_s)
-        self._relays[job.job_id] = relay
+        self._relays[key] = relay
         return relay
 
 

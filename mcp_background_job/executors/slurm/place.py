@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from mcp_background_job.executors.overview import Overview
     from mcp_background_job.executors.slurm.cancelling import Cancelling
     from mcp_background_job.executors.slurm.channel import Channels, NodeClient
+    from mcp_background_job.executors.slurm.leg import Leg
     from mcp_background_job.executors.usage import Usage
     from mcp_background_job.executors.waits import Waits
 
@@ -256,6 +257,13 @@ class SlurmPlace:
 
         answer = await self._answer(job_id, {"op": "waits"}) if self._is_connected(job_id) else None
         return Waits.from_answer(answer) if answer else None
+
+    async def leg(self, job_id: str, port: int) -> Leg:
+        """Connect to a port of 127.0.0.1 where a job runs, if a process of the job listens there."""
+        claim = await lanes.look(self._claim_of_live, job_id)
+        if claim is None or not claim.native_id:
+            raise NoRunnerError(job_id)
+        return await self._channels.leg(self.store.job(job_id), claim.native_id, port)
 
     async def port_is_open(self, job_id: str, port: int, address: str | None = None) -> bool:
         """Ask the job's runner."""

@@ -136,18 +136,89 @@ VALUES (:batch_id, :server, :created_at, :client, :note, :max_queued, :prompt_ti
 SELECT * FROM batches WHERE batch_id = :batch_id;
 
 -- ended_batches --
-SELECT * FROM batches WHERE ended_at > :since ORDER BY ended_at, batch_id;
+SELECT * FROM batches WHERE ended_at > max(0, :since) ORDER BY ended_at, batch_id;
 
 -- newest_batches --
 SELECT * FROM batches WHERE server = :server ORDER BY created_at DESC, batch_id DESC LIMIT :limit;
 
 -- open_batches --
--- The plus keeps SQLite from looking through the batches that are over.
-SELECT * FROM batches WHERE +server = :server AND ended_at IS NULL ORDER BY created_at, batch_id;
+-- The plus keeps SQLite from looking through the batches that are over. Those of pools have 0 until they are, see
+-- addition 0009.
+SELECT * FROM batches WHERE +server = :server AND (ended_at IS NULL OR ended_at = 0) ORDER BY created_at, batch_id;
+
+-- open_batches_of_pools --
+SELECT batches.* FROM members JOIN batches ON batches.server = members.pool
+WHERE members.url = :url AND ended_at = 0 ORDER BY created_at, batch_id;
+
+-- join --
+INSERT OR IGNORE INTO members (pool, url) VALUES (:pool, :url);
+
+-- part --
+DELETE FROM members WHERE url = :url;
+
+-- members --
+-- What is sent counts at once; what others have queued there, when its feeder has last seen it.
+SELECT members.url AS url, coalesce(servers.hold, '') AS hold, servers.paused_at IS NOT NULL AS is_paused,
+       loads.at AS heard_at, coalesce(loads.queued, 0) AS queued,
+       (SELECT count(*) FROM submissions INDEXED BY submissions_open
+        WHERE server = members.url AND ending IS NULL AND stage IN ('sending', 'accepted')) AS sent,
+       EXISTS (
+           SELECT 1 FROM batches JOIN submissions
+               ON submissions.server = batches.server AND submissions.batch_id = batches.batch_id
+           WHERE batches.server = :pool AND batches.ended_at = 0
+             AND batches.cancel_requested_at IS NULL AND batches.paused_at IS NULL
+             AND stage = 'waiting' AND ending IS NULL AND retried_as IS NULL
+             AND NOT EXISTS (
+                 SELECT 1 FROM refusals
+                 WHERE refusals.prompt_id = submissions.prompt_id AND refusals.server = members.url
+             )
+       ) AS has_choice
+FROM members LEFT JOIN servers ON servers.url = members.url LEFT JOIN loads ON loads.url = members.url
+WHERE members.pool = :pool ORDER BY members.url;
+
+-- share_a_pool --
+SELECT 1 FROM members JOIN members AS others USING (pool) WHERE members.url = :url AND others.url = :other LIMIT 1;
+
+-- server_of --
+SELECT server FROM submissions WHERE prompt_id = :prompt_id;
+
+-- move_wished --
+UPDATE submissions SET server = :new WHERE server = :old AND requeue = 1 AND batch_id IS NULL;
+
+-- hear --
+INSERT OR REPLACE INTO loads (url, at, queued) VALUES (:url, :at, :queued);
+
+-- refused_by --
+INSERT OR REPLACE INTO refusals (prompt_id, server, reason) VALUES (:prompt_id, :server, :reason);
+
+-- refusals --
+SELECT server, reason FROM refusals WHERE prompt_id = :prompt_id ORDER BY server;
+
+-- offer_to_others --
+-- It waits for another member of its pool; where its batch is to be canceled, it is.
+UPDATE submissions
+SET stage = 'waiting', server = pooled.server, number = NULL, reason = '',
+    ending = CASE WHEN pooled.at IS NULL THEN NULL ELSE 'cancelled' END, ended_at = pooled.at
+FROM (SELECT batch_id, server, cancel_requested_at AS at FROM batches WHERE ended_at = 0) AS pooled
+WHERE submissions.batch_id = pooled.batch_id AND prompt_id = :prompt_id AND stage = 'refused' AND retried_as IS NULL;
+
+-- refused_by_all --
+UPDATE submissions SET reason = :reason WHERE prompt_id = :prompt_id AND stage = 'refused';
+
+-- give_up --
+INSERT OR IGNORE INTO given_up (prompt_id, server, at, by) VALUES (:prompt_id, :server, :at, :by);
+
+-- given_up_on --
+SELECT prompt_id FROM given_up WHERE server = :server;
+
+-- forget_given_up --
+DELETE FROM given_up WHERE server = :server AND prompt_id = :prompt_id;
 
 -- servers_with_work --
 -- Batches that are not over, and prompts without a batch that wait for their server: such wait only for one that is here.
 SELECT server FROM batches WHERE ended_at IS NULL
+UNION
+SELECT url FROM batches JOIN members ON pool = server WHERE ended_at = 0
 UNION
 SELECT url FROM servers WHERE paused_at IS NULL AND EXISTS (
     SELECT 1 FROM submissions
@@ -195,6 +266,7 @@ ON CONFLICT DO UPDATE SET told = excluded.told WHERE told <> excluded.told;
 -- Only if nothing is left to do: whoever records something after this sees that it needs another feeder.
 INSERT INTO servers (url, feeder_ended)
 SELECT :url, :feeder WHERE NOT EXISTS (SELECT 1 FROM batches WHERE +server = :url AND ended_at IS NULL)
+  AND NOT EXISTS (SELECT 1 FROM members JOIN batches ON server = pool WHERE members.url = :url AND ended_at = 0)
   AND NOT EXISTS (SELECT 1 FROM ends_to_tell WHERE server = :url)
   AND (EXISTS (SELECT 1 FROM servers WHERE url = :url AND paused_at IS NOT NULL) OR NOT EXISTS (
     SELECT 1 FROM submissions
@@ -229,18 +301,28 @@ LIMIT 1;
 -- claim_next --
 -- The wishes to cancel or pause are looked at in the statement that makes the prompt one that is being sent. While a
 -- batch has trouble nothing of it is claimed, so that what is being sent then was given up.
--- Without a batch waits what was taken back when its server was paused, or came while it was.
-UPDATE submissions SET stage = 'sending', submitted_at = :at
+-- Without a batch waits what was taken back when its server was paused, or came while it was. What waits for a pool is
+-- the claiming server's from then on.
+UPDATE submissions SET stage = 'sending', submitted_at = :at, server = :server
 WHERE prompt_id = (
     SELECT prompt_id FROM (
         SELECT (
             SELECT prompt_id FROM submissions
-            WHERE server = :server AND submissions.batch_id = batches.batch_id
+            WHERE submissions.server = batches.server AND submissions.batch_id = batches.batch_id
               AND stage = 'waiting' AND ending IS NULL AND retried_as IS NULL
+              AND NOT EXISTS (
+                  SELECT 1 FROM refusals
+                  WHERE refusals.prompt_id = submissions.prompt_id AND refusals.server = :server
+              )
+              AND NOT EXISTS (
+                  SELECT 1 FROM given_up
+                  WHERE given_up.server = :server AND given_up.prompt_id = submissions.prompt_id
+              )
             ORDER BY priority DESC, coalesce(rank, position), submitted_at, prompt_id LIMIT 1
         ) AS prompt_id
         FROM batches
         WHERE batch_id IN (SELECT value FROM json_each(:batch_ids))
+          AND (server = :server OR EXISTS (SELECT 1 FROM members WHERE pool = batches.server AND url = :server))
           AND cancel_requested_at IS NULL AND paused_at IS NULL AND trouble = ''
         UNION ALL
         SELECT (
@@ -293,11 +375,12 @@ UPDATE batches SET paused_at = CASE WHEN :at IS NULL THEN NULL ELSE coalesce(pau
 WHERE batch_id = :batch_id;
 
 -- take_back --
--- To be sent again, or canceled if that is what was wished for its batch meanwhile. What has an end keeps it.
+-- To be sent again, or canceled if that is what was wished for its batch meanwhile. What has an end keeps it. That of a
+-- pool waits for any member of it.
 UPDATE submissions
-SET stage = 'waiting', number = NULL, requeue = 0, reason = '',
+SET stage = 'waiting', number = NULL, requeue = 0, reason = '', server = canceled.server,
     ending = CASE WHEN canceled.at IS NULL THEN NULL ELSE 'cancelled' END, ended_at = canceled.at
-FROM (SELECT batch_id, cancel_requested_at AS at FROM batches) AS canceled
+FROM (SELECT batch_id, server, cancel_requested_at AS at FROM batches) AS canceled
 WHERE submissions.batch_id = canceled.batch_id AND prompt_id = :prompt_id AND retried_as IS NULL
   AND stage IN ('sending', 'accepted') AND (ending IS NULL OR ending = 'lost_to_restart');
 
@@ -350,14 +433,14 @@ WHERE +server = :server AND ended_at IS NULL AND paused_at IS NULL AND cancel_re
 -- end_batch --
 -- What was counted before may have changed: a failed prompt that is tried again opens its batch.
 UPDATE batches SET ended_at = :at, trouble = ''
-WHERE batch_id = :batch_id AND ended_at IS NULL AND NOT EXISTS (
+WHERE batch_id = :batch_id AND (ended_at IS NULL OR ended_at = 0) AND NOT EXISTS (
     SELECT 1 FROM submissions
     WHERE batch_id = :batch_id AND retried_as IS NULL AND stage <> 'refused'
       AND (ending IS NULL OR ending = 'lost_to_restart')
 );
 
 -- reopen_batch --
-UPDATE batches SET ended_at = NULL WHERE batch_id = :batch_id;
+UPDATE batches SET ended_at = CASE WHEN server LIKE 'pool:%' THEN 0 END WHERE batch_id = :batch_id;
 
 -- wish_at_end --
 INSERT OR REPLACE INTO at_end (subject, server, command) VALUES (:subject, :server, :command);
@@ -368,7 +451,7 @@ UPDATE at_end SET told_at = NULL WHERE subject = :batch_id;
 -- ends_due --
 -- What is to be submitted again is not over yet.
 SELECT subject, command, batches.ended_at AS ended_at, TRUE AS is_batch FROM at_end JOIN batches ON batch_id = subject
-WHERE at_end.server = :server AND told_at IS NULL AND batches.ended_at IS NOT NULL
+WHERE at_end.server = :server AND told_at IS NULL AND batches.ended_at > 0
 UNION ALL
 SELECT subject, command, coalesce(ended_at, submitted_at), FALSE FROM at_end JOIN submissions ON prompt_id = subject
 WHERE at_end.server = :server AND told_at IS NULL

@@ -1,7 +1,7 @@
 """``python -I -S runner.pyz JOB_DIRECTORY [tcp]``: runs a job, in the foreground of what an engine has started.
 
 ``tcp``: clients may come over TCP as well. Or ``… --relay JOB_DIRECTORY``: carries requests from another machine to the
-runner on this one, over stdin and stdout.
+runner on this one, over stdin and stdout. Or ``… --forward PORT``: carries connections to a port of this machine so.
 
 It exits as its job did, so that the engine's own books, and what depends on the job there, are right.
 """
@@ -49,6 +49,11 @@ def main(arguments: list[str]) -> None:
         from mcp_background_job.runner.node.relay import serve  # noqa: PLC0415  another process than a runner
 
         serve(JobDir(arguments[1]))
+        return
+    if arguments[0] == "--forward":
+        from mcp_background_job.runner.node import forwarding  # noqa: PLC0415  see above
+
+        forwarding.serve(int(arguments[1]))
         return
     signals.settle()
     job = JobDir(arguments[0])

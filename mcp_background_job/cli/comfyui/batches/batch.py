@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from mcp_background_job.actions.comfyui.queue import Batch, Queueing
+from mcp_background_job.actions.comfyui.queue import Batch, BatchOfSeveral, Queueing
 from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.cli import exit_codes, tables, terminal
 from mcp_background_job.cli.arguments import AsJson, Follow, Limit, OptionalSeconds
@@ -152,6 +152,19 @@ def retry_failed(batch_id: BatchId, /, *, as_json: AsJson = False) -> int:
         as_json: Print JSON, with the field names of the tools.
     """
     return _act(Batch(batch_id=batch_id, action="retry_failed"), as_json=as_json)
+
+
+@app.command
+def give_up(batch_id: BatchId, /, *, as_json: AsJson = False) -> int:
+    """Of several ComfyUIs, give up what one has that gives no answer or is wedged: it runs on another.
+
+    What was sent there may have run, or may still: only you can know that it will not.
+
+    Args:
+        batch_id: Its id, as submit prints it.
+        as_json: Print JSON, with the field names of the tools.
+    """
+    return _act(BatchOfSeveral(batch_id=batch_id, action="give_up"), as_json=as_json)
 
 
 def _act(asked: Batch, *, as_json: bool) -> int:

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from typing import Literal
 
-from mcp_background_job.actions.comfyui.lifecycle import Start
+from mcp_background_job.actions.comfyui.lifecycle import StartAnywhere
 from mcp_background_job.cli.arguments import AsJson, Seconds
 from mcp_background_job.cli.comfyui.lifecycle.carrying_out import READY_S, carry_out
 from mcp_background_job.cli.session import caller
 
 
-def start(*, wait: Seconds = READY_S, restart: Literal["no", "on-failure"] = "no", as_json: AsJson = False) -> int:
+def start(
+    *,
+    on: str = "",
+    wait: Seconds = READY_S,
+    restart: Literal["no", "on-failure"] = "no",
+    as_json: AsJson = False,
+) -> int:
     """Start ComfyUI as a background job, and wait until it answers.
 
     Args:
+        on: Where, and what is asked of that place: "slurm gpus=1". It joins the ComfyUIs that there are.
         wait: For how long, in seconds or as 5m; it goes on starting afterwards.
         restart: on-failure starts it again when it crashes.
         as_json: Print JSON, with the field names of the tools.
     """
-    asked = Start(wait_s=wait, restart=restart)
+    asked = StartAnywhere(on=on, wait_s=wait, restart=restart)
     return carry_out(lambda life: life.start_comfyui(caller(), asked), "starting ComfyUI", as_json=as_json)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from mcp_background_job.actions.comfyui.lifecycle import Stop
+from mcp_background_job.actions.comfyui.lifecycle import StopOne
 from mcp_background_job.cli.arguments import AsJson
 from mcp_background_job.cli.comfyui.lifecycle.carrying_out import carry_out
 from mcp_background_job.cli.session import caller
 
 
-def stop(*, force: bool = False, as_json: AsJson = False) -> int:
+def stop(*, server: str = "", force: bool = False, as_json: AsJson = False) -> int:
     """End ComfyUI and every process that it started, whoever started it on this machine.
 
     Args:
+        server: Which of several, as status names them.
         force: Even if prompts are lost.
         as_json: Print JSON, with the field names of the tools.
     """
-    asked = Stop(force=force)
+    asked = StopOne(server=server, force=force)
     return carry_out(lambda life: life.stop_comfyui(caller(), asked), "stopping ComfyUI", as_json=as_json)

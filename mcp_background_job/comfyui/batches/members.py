@@ -1,0 +1,125 @@
+"""The servers that this process works with: one, or the members of a pool, which may come and go meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, Protocol, TypeVar
+
+from mcp_background_job.comfyui.batches.feeder_job import FeederJobs
+from mcp_background_job.comfyui.prompts.cancel import Canceller
+from mcp_background_job.comfyui.prompts.prompts import Prompts
+from mcp_background_job.comfyui.wire.client import Client
+from mcp_background_job.comfyui.wire.endpoint import Endpoint
+from mcp_background_job.core.comfyui.pool import Member
+from mcp_background_job.executors import lanes
+from mcp_background_job.registry.pools import SqlitePools
+
+
+class Reached(Protocol):
+    """What is needed of a member here."""
+
+    endpoint: Endpoint
+    client: Client
+    prompts: Prompts
+    canceller: Canceller
+    feeders: FeederJobs
+
+    async def begin(self) -> None:
+        """Be ready to be asked."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        ...
+
+
+M = TypeVar("M", bound=Reached)
+
+
+class Members(Generic[M]):
+    """One server, or several that share batches."""
+
+    def __init__(
+        self,
+        home: M,
+        pools: SqlitePools,
+        *,
+        name: str = "",
+        make: Callable[[str], M | None],
+        is_over: Callable[[str], Awaitable[bool]],
+    ) -> None:
+        """Takes what it works on.
+
+        Args:
+            home: the server that counts where there is no other.
+            pools: where members, and the servers of prompts, are.
+            name: of the pool; without one there is no other server.
+            make: returns the control of another member by its name; ``None`` if it cannot be reached from here.
+            is_over: tells whether the server of a name was a job that has ended.
+        """
+        self._is_over = is_over
+        self.home = home
+        self.name = name
+        self._pools = pools
+        self._make = make
+        self._known: dict[str, M] = {home.endpoint.url: home}
+
+    async def all(self) -> list[M]:
+        """Return all that there are now: the home first, if it is one of them."""
+        if not self.name:
+            return [self.home]
+        found = await lanes.journal(self._pools.members, self.name)
+        urls = [one.url for one in found if not await self._has_parted(one)]
+        urls.sort(key=lambda url: url != self.home.endpoint.url)
+        return [one for url in urls if (one := await self._get(url)) is not None] or [self.home]
+
+    async def _has_parted(self, member: Member) -> bool:
+        """Let a member go that was a job, once that is over and nothing is left to be found out of what it had."""
+        if member.sent or not await self._is_over(member.url):
+            return False
+        await lanes.journal(self._pools.part, member.url)
+        return True
+
+    async def first(self) -> M:
+        """Return the one that is meant where any will do."""
+        return (await self.all())[0]
+
+    async def servers(self) -> list[str]:
+        """Return the names that batches and prompts of theirs have for a server."""
+        urls = [one.endpoint.url for one in await self.all()]
+        return list(dict.fromkeys([*urls, self.home.endpoint.url, *([self.name] if self.name else [])]))
+
+    async def of(self, server: str) -> Sequence[M]:
+        """Return those that work on what has this for its server."""
+        if server == self.name:
+            return await self.all()
+        one = await self._get(server)
+        return [] if one is None else [one]
+
+    async def at(self, prompt_id: str) -> M:
+        """Return the one that has a prompt; the first, if nobody knows of it."""
+        members = await self.all()
+        if len(members) == 1:
+            return members[0]
+        server = await lanes.journal(self._pools.server_of, prompt_id)
+        if server is not None and (named := await self.of(server)):
+            return named[0]
+        for one in members if server is None else ():
+            if await one.prompts.is_there(prompt_id):
+                return one
+        return members[0]
+
+    async def close(self) -> None:
+        """Let go of the others."""
+        for one in self._known.values():
+            if one is not self.home:
+                await one.close()
+
+    async def _get(self, url: str) -> M | None:
+        if url not in self._known:
+            made = await lanes.look(self._make, url)
+            if made is None:
+                return None
+            self._known.setdefault(url, made)
+        await self._known[url].begin()
+        return self._known[url]

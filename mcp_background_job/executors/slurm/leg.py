@@ -1,0 +1,61 @@
+"""The near end of a connection to a port of a node; the far end is ``runner.node.forwarding``."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+
+from mcp_background_job.jobdir.control import Outlet
+
+#: Bytes that each side has on their way at most, and bytes of one line before they are encoded: as the far end has it.
+WINDOW = 256 * 1024
+PIECE = 48 * 1024
+
+
+class Leg:
+    """One connection. What comes is taken by one task at a time."""
+
+    def __init__(self, reader: asyncio.StreamReader, outlet: Outlet) -> None:
+        """Takes over a connection of a relay."""
+        self._reader = reader
+        self._outlet = outlet
+        self._credit = WINDOW
+        self._more = asyncio.Event()
+        self._is_over = False
+
+    async def send(self, data: bytes) -> None:
+        """Send bytes, as soon as the other end has taken enough of what was sent before.
+
+        Raises:
+            ConnectionResetError: the connection is over.
+        """
+        for start in range(0, len(data), PIECE):
+            piece = data[start : start + PIECE]
+            while self._credit < len(piece):
+                if self._is_over:
+                    raise ConnectionResetError("the other end has hung up")
+                self._more.clear()
+                await self._more.wait()
+            self._credit -= len(piece)
+            self._outlet.write(b"+" + base64.b64encode(piece) + b"\n")
+            await self._outlet.drain()
+
+    async def receive(self) -> bytes:
+        """Return what came, at most ``PIECE`` bytes; empty when the connection is over. Say ``took`` of it."""
+        while line := await self._reader.readline():
+            if line.startswith(b"+"):
+                return base64.b64decode(line[1:])
+            if line.startswith(b"~"):
+                self._credit += int(line[1:])
+                self._more.set()
+        self._is_over = True
+        self._more.set()
+        return b""
+
+    def took(self, size: int) -> None:
+        """Let as many more bytes come: so many were passed on."""
+        self._outlet.write(b"~%d\n" % size)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._outlet.close()

@@ -1,0 +1,108 @@
+"""Pools of servers, in the database of the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from mcp_background_job.core.comfyui.batch import Batch
+from mcp_background_job.core.comfyui.pool import Member
+from mcp_background_job.registry.batches import batches_of
+from mcp_background_job.registry.database import Database
+from mcp_background_job.registry.text import storable
+
+
+class SqlitePools:
+    """What was recorded of pools. Any thread may call any method, each of which raises RegistryError."""
+
+    def __init__(self, database: Database) -> None:
+        """Takes the journal's database."""
+        self._database = database
+
+    def join(self, pool: str, urls: Iterable[str]) -> None:
+        """Have servers be members of a pool."""
+        with self._database.writing() as write:
+            write("join", [{"pool": storable(pool), "url": storable(url)} for url in urls])
+
+    def part(self, url: str) -> None:
+        """Have a server be a member of no pool."""
+        self._write("part", url=url)
+
+    def members(self, pool: str) -> list[Member]:
+        """Return the members of a pool, in the order of their names."""
+        return [
+            Member(
+                url=row["url"],
+                hold=row["hold"],
+                is_paused=bool(row["is_paused"]),
+                heard_at=row["heard_at"],
+                queued=row["queued"],
+                sent=row["sent"],
+                has_choice=bool(row["has_choice"]),
+            )
+            for row in self._database.rows("members", pool=storable(pool))
+        ]
+
+    def share(self, url: str, other: str) -> bool:
+        """Tell whether two servers are members of one pool."""
+        return bool(self._database.rows("share_a_pool", url=storable(url), other=storable(other)))
+
+    def server_of(self, prompt_id: str) -> str | None:
+        """Return what a prompt has for its server; ``None`` if the journal does not know it."""
+        rows = self._database.rows("server_of", prompt_id=storable(prompt_id))
+        return str(rows[0]["server"]) if rows else None
+
+    def open_batches(self, url: str) -> list[Batch]:
+        """Return the batches of a member's pools that are not known to be over, oldest first."""
+        return batches_of(self._database, "open_batches_of_pools", url=storable(url))
+
+    def move_wished(self, old: str, new: str) -> None:
+        """Have prompts without a batch that are to be submitted again submitted to another server."""
+        self._write("move_wished", old=old, new=new)
+
+    def hear(self, url: str, *, at: float, queued: int) -> None:
+        """Note that a member's feeder is there, and how many prompts it has seen in the queue."""
+        self._write("hear", url=url, at=at, queued=queued)
+
+    def refused(self, prompt_id: str, server: str, reason: str) -> dict[str, str]:
+        """Note that a member has refused a prompt; returns who has, with their reasons."""
+        self._write("refused_by", prompt_id=prompt_id, server=server, reason=reason)
+        return self.refusals(prompt_id)
+
+    def refusals(self, prompt_id: str) -> dict[str, str]:
+        """Return the members that have refused a prompt, with their reasons."""
+        rows = self._database.rows("refusals", prompt_id=storable(prompt_id))
+        return {str(row["server"]): str(row["reason"]) for row in rows}
+
+    def offer_to_others(self, prompt_id: str) -> None:
+        """Have a prompt that a member has refused wait for the others."""
+        with self._database.writing() as write:
+            write("offer_to_others", [{"prompt_id": storable(prompt_id)}])
+            write("forget_result", [{"prompt_id": storable(prompt_id)}])
+
+    def refused_by_all(self, prompt_id: str, reason: str) -> None:
+        """Note why a prompt that was refused is so by all."""
+        self._write("refused_by_all", prompt_id=prompt_id, reason=reason)
+
+    def give_up(self, server: str, prompt_ids: Iterable[str], *, by: str, at: float) -> None:
+        """Have prompts wait for other members that were sent to one which gives no answer."""
+        rows = [
+            {"prompt_id": storable(prompt_id), "server": storable(server), "by": storable(by), "at": at}
+            for prompt_id in prompt_ids
+        ]
+        with self._database.writing() as write:  # both, or it could run there and elsewhere unnoticed
+            write("give_up", rows)
+            write("take_back", rows)
+
+    def given_up_on(self, server: str) -> list[str]:
+        """Return the prompts that somebody has given up at a member."""
+        return [str(row["prompt_id"]) for row in self._database.rows("given_up_on", server=storable(server))]
+
+    def forget_given_up(self, server: str, prompt_id: str) -> None:
+        """Note that a member does not have a prompt any more that was given up there."""
+        self._write("forget_given_up", server=server, prompt_id=prompt_id)
+
+    def _write(self, query: str, **values: Any) -> None:
+        row = {name: storable(value) if isinstance(value, str) else value for name, value in values.items()}
+        with self._database.writing() as write:
+            write(query, [row])
