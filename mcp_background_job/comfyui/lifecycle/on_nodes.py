@@ -25,6 +25,7 @@ from mcp_background_job.core.states import State
 from mcp_background_job.core.waiting import Kind, Until, Why
 from mcp_background_job.errors import LifecycleError, UnknownJobError, UnreachableError
 from mcp_background_job.executors import lanes
+from mcp_background_job.executors.forward import Forwarding
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import ROOT, StartRequest
 from mcp_background_job.jobs.waiting.wait import WaitRequest
@@ -82,6 +83,8 @@ class NodeServers:
         place = await lanes.look(self._manager.places.named, on)
         if place.name == self._manager.places.names[0]:
             raise LifecycleError(f"on={on!r} is this machine: without on ComfyUI is started here")
+        if not isinstance(place, Forwarding):
+            raise LifecycleError(f"on={on!r}: what listens on a node there cannot be reached from here")
         port = random.choice(_PORTS)  # noqa: S311  no secret: that it is free is all that is wanted
         job = await self._submitted(on, port, client)
         await lanes.journal(self._pools.join, self._pool, [*self._named, endpoint_of_job(job.job_id, port).url])
