@@ -175,7 +175,8 @@ class ComfyUI:
         self.nodes = NodeServers(manager, self._pools, settings, pool=pool, named=named, reach=self._reach)
         self._be_job()
         self.feeders = FeederJobs(manager, self._batches, self._servers, endpoint)
-        self.members = Members(self, self._pools, name=pool, make=other, is_over=self._is_over)
+        # The home alone knows the others: each of them would make all others anew.
+        self.members = Members(self, self._pools, name=pool if owns_journal else "", make=other, is_over=self._is_over)
         self.batches = Batches(
             client=self.client,
             members=self.members,
@@ -255,6 +256,9 @@ class ComfyUI:
                     return f"prompt {entry.prompt_id}: {ran}"
         if status.trouble is None:
             await self._note_ends(status)
+        elif self.endpoint.job_id:  # if its job is over, so is all that it had
+            for entry in status.unfinished:
+                await self.prompts.get(entry.prompt_id)
         last = await self._witness.last_crash(self.endpoint.url)
         if last is None or time.time() - (last[0].ended_at or 0.0) > _CRASH_IS_NEWS_S:
             return ""

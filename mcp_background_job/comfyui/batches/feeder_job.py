@@ -170,4 +170,5 @@ def request_of(server: str, own: Endpoint | None = None) -> StartRequest:
 def _environment(own: Endpoint) -> dict[str, str]:
     """Return what a feeder needs for a server, with the login, which jobs do not inherit."""
     login = {"COMFYUI_HEADERS": json.dumps(dict(own.headers))} if own.headers else {}
-    return {"COMFYUI_URL": own.address, **login}
+    # What leads to a job on another machine is a port of this process: another opens its own, by the name.
+    return {"COMFYUI_URL": own.url if own.job_id else own.address, **login}

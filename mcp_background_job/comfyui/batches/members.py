@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
@@ -63,6 +64,7 @@ class Members(Generic[M]):
         self._pools = pools
         self._make = make
         self._known: dict[str, M] = {home.endpoint.url: home}
+        self._making = asyncio.Lock()
 
     async def all(self) -> list[M]:
         """Return all that there are now: the home first, if it is one of them."""
@@ -116,10 +118,11 @@ class Members(Generic[M]):
                 await one.close()
 
     async def _get(self, url: str) -> M | None:
-        if url not in self._known:
-            made = await lanes.look(self._make, url)
-            if made is None:
-                return None
-            self._known.setdefault(url, made)
-        await self._known[url].begin()
+        async with self._making:
+            if url not in self._known:
+                made = await lanes.look(self._make, url)
+                if made is None:
+                    return None
+                self._known[url] = made
+            await self._known[url].begin()
         return self._known[url]

@@ -217,6 +217,8 @@ class NodeLifecycle(Lifecycle):
         await self._wish(luggage, requeue)
         await self._manager.kill(self._job_id, by=client or why, why=why, grace_s=GRACE_S)
         await carry_over.leave_behind(self._journal, luggage)
+        # Its feeder may never look again at a server that is not there any more.
+        await lanes.journal(self._pools.take_back, [entry.prompt_id for entry in luggage.of_batches])
         return luggage
 
     async def _luggage(self, *, force: bool) -> Luggage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -38,6 +39,9 @@ NOT_SENT = "not_sent"
 
 #: Characters: ids of older servers are whatever a client made up, but none is longer than this.
 _LONGEST_ID = 300
+
+#: Why a prompt is over that its server does not tell of any more.
+_WENT = "the job has ended that was its ComfyUI"
 
 #: The server keeps so many lines of its log; with fewer the first is from its start.
 LOG_RING = 300
@@ -157,13 +161,7 @@ class Prompts:
         try:
             located = await locate(self._client, prompt_id)
         except UnreachableError as error:
-            if submission and not submission.is_open:
-                return await self._of_journal(submission)
-            at = submission.submitted_at if submission else None
-            why = f"unreachable: {error}"
-            if self._witness and submission and error.trouble == Trouble.REFUSED:
-                why = "; ".join(filter(None, [why, await self._witness.seems_to_have_run(submission)]))
-            return Prompt(prompt_id, "unknown", why, submission=submission, submitted_at=at)
+            return await self._unanswered(prompt_id, submission, error)
         if located.place is Place.ENDED and located.finished:
             await self.note_end(located.finished)
             return ended(prompt_id, located.finished, submission)
@@ -178,6 +176,28 @@ class Prompts:
             return (await locate(self._client, prompt_id)).place is not Place.ABSENT
         except UnreachableError:
             return False
+
+    async def _unanswered(self, prompt_id: str, submission: Submission | None, error: UnreachableError) -> Prompt:
+        """Return a prompt of which its server does not tell."""
+        if submission and not submission.is_open:
+            return await self._of_journal(submission)
+        if submission and await self._went_with_its_job(submission):
+            return await self._of_journal(replace(submission, end=End.LOST, reason=_WENT))
+        at = submission.submitted_at if submission else None
+        why = f"unreachable: {error}"
+        if self._witness and submission and error.trouble == Trouble.REFUSED:
+            why = "; ".join(filter(None, [why, await self._witness.seems_to_have_run(submission)]))
+        return Prompt(prompt_id, "unknown", why, submission=submission, submitted_at=at)
+
+    async def _went_with_its_job(self, submission: Submission) -> bool:
+        """Note the end of a prompt whose server was a job on another machine that has ended; returns whether it has.
+
+        Those of batches are their feeder's to look after.
+        """
+        if self._life is None or submission.batch_id is not None or not await self._life.is_over():
+            return False
+        await lanes.journal(self._journal.ended, [submission.prompt_id], End.LOST, at=time.time(), reason=_WENT)
+        return True
 
     async def asked(self, prompt_id: str) -> Workflow:
         """Return what was submitted under an id, whoever has submitted it.

@@ -20,6 +20,7 @@ from mcp_background_job.comfyui.prompts.submit import Submitted
 from mcp_background_job.comfyui.prompts.wedge import Wedge
 from mcp_background_job.comfyui.reports.status import Status
 from mcp_background_job.comfyui.wire.answers import Failure, Finished, NodeError, SystemStats
+from mcp_background_job.comfyui.wire.endpoint import job_named
 from mcp_background_job.comfyui.wire.node_outputs import Made, Shown
 from mcp_background_job.comfyui.wire.progress import Progress
 from mcp_background_job.core.job import Job, ending
@@ -85,6 +86,7 @@ def of_status(status: Status) -> Report:
         more_pending=more if more > 0 else None,
         batches=[_batch(view) for view in status.batches] or None,
         crash=status.crash or None,
+        job=status.job.label if status.job and job_named(status.url) else None,
         **_memory(status.stats),
         gpu_memory=_gpu_memory(status),
         process=process,
