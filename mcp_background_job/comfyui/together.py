@@ -31,6 +31,19 @@ async def statuses(comfyui: ComfyUI) -> list[Status]:
     return [replace(one, running=_named(one.running, one.url), pending=_named(one.pending, one.url)) for one in found]
 
 
+async def status(comfyui: ComfyUI) -> Status:
+    """Look at all as at one: the first that answers, with the prompts of all, and what is wrong with the others."""
+    found = await statuses(comfyui)
+    first = next((one for one in found if one.trouble is None), found[0])
+    silent = [f"ComfyUI at {one.url} is not known to be well: {one.trouble}" for one in found if one.trouble]
+    return replace(
+        first,
+        running=tuple(prompt for one in found for prompt in one.running),
+        pending=tuple(prompt for one in found for prompt in one.pending),
+        warnings=(*first.warnings, *(silent if first.trouble is None else ())),
+    )
+
+
 def _named(prompts: Iterable[Prompt], server: str) -> tuple[Prompt, ...]:
     return tuple(replace(prompt, server=server) for prompt in prompts)
 

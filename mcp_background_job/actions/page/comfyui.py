@@ -142,6 +142,7 @@ class Queue:
         return looking
 
     async def _look(self) -> Facts:
+        from mcp_background_job.comfyui import together
         from mcp_background_job.comfyui.reports import page_report
 
         await asyncio.sleep(max(0.0, self._began + _PAUSE_S - time.monotonic()))
@@ -150,7 +151,7 @@ class Queue:
             comfyui = await self._open()
         except BackgroundJobError as error:
             return _NOTHING | {"alerts": [pressed(str(error))]}
-        status = await comfyui.status()
+        status = await together.status(comfyui)
         standing = await comfyui.queue.standing()
         batches = await comfyui.batches.views(limit=_BATCHES)
         shown = {view.batch.batch_id for view in batches}
@@ -171,7 +172,7 @@ class Prompts:
         from mcp_background_job.comfyui.prompts.diagnosis import advice_for
         from mcp_background_job.comfyui.reports import page_report
 
-        comfyui = await self._open()
+        comfyui = await (await self._open()).members.at(request.prompt_id)
         prompt = await comfyui.prompts.get(request.prompt_id)
         failure = prompt.finished.failure if prompt.finished else None
         cause = f"{failure.exception_type}: {failure.message}" if failure else prompt.reason
@@ -182,13 +183,15 @@ class Prompts:
         """What a restart of ComfyUI would cost, as a question to a person; it ends nothing."""
         from mcp_background_job.comfyui.reports import page_report
 
-        return page_report.of_stake(await (await self._open()).lifecycle.stake(), request.requeue)
+        first = await (await self._open()).members.first()
+        return page_report.of_stake(await first.lifecycle.stake(), request.requeue)
 
     async def comfyui_page_restart(self, caller: Caller, request: RestartAgreed) -> Facts:
         """Restart ComfyUI, if that loses no prompts but those that are agreed."""
         from mcp_background_job.comfyui.reports import page_report
 
-        outcome = await (await self._open()).lifecycle.restart(
+        first = await (await self._open()).members.first()
+        outcome = await first.lifecycle.restart(
             client=caller.client,
             force=True,
             requeue=request.requeue,

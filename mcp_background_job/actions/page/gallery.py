@@ -77,7 +77,7 @@ def file_download(opened: Opened[ComfyUI]) -> Downloadable[Save]:
     """Return what prompts have made, as downloads: files of any kind, none of which a browser opens by itself."""
 
     async def found(_caller: Caller, request: Save) -> Download:
-        pictures = (await opened()).pictures
+        pictures = (await (await opened()).members.at(request.prompt_id)).pictures
         file = await pictures.find(request.prompt_id, request.ref)
         return Download(file.filename, "application/octet-stream", lambda: pictures.content(file))
 
@@ -93,7 +93,7 @@ class Pictures:
 
     async def comfyui_page_picture(self, _caller: Caller, request: Show) -> Facts:
         """Return a picture, film or sound that a prompt made, for a page that has no other way to it."""
-        pictures = (await self._open()).pictures
+        pictures = (await (await self._open()).members.at(request.prompt_id)).pictures
         data, form = await pictures.whole(request.prompt_id, request.ref, small=request.small, max_size=_MAX_SIZE)
         return {"image": f"data:{form};base64,{b64encode(data).decode()}"}
 
@@ -124,12 +124,13 @@ class Gallery:
 
     async def _look(self, caller: Caller, request: Watch, comfyui: ComfyUI) -> Facts:
         from mcp_background_job.actions.arguments import several
+        from mcp_background_job.comfyui import together
         from mcp_background_job.comfyui.reports import page_report
 
         # One that is there, and not the current one, which is begun if there is none: a page only looks.
         among = await comfyui.among(request.session or None, request.batch, caller.directory)
         wanted = several(request.status) or _OVER
-        listing = await comfyui.catalogue.list(statuses=wanted, among=among, limit=request.limit)
+        listing = await together.list_prompts(comfyui, statuses=wanted, among=among, limit=request.limit)
         listed = await comfyui.sessions.list(caller.directory, caller.project, limit=_SESSIONS, all_projects=True)
         facts: Facts = {
             "prompts": await asyncio.gather(*(self._row(comfyui, row) for row in listing.rows)),
@@ -147,6 +148,7 @@ class Gallery:
         if known is not None and known["status"] == row.prompt.status:
             self._rows.move_to_end(prompt_id)
             return known
+        comfyui = await comfyui.members.at(prompt_id)
         made = await self._made(comfyui, row)
         facts = page_report.of_row(row, made, await comfyui.node_names.of(prompt_id) if made != Made() else {})
         if row.prompt.status != "unknown":
