@@ -144,7 +144,10 @@ SELECT * FROM batches WHERE server = :server ORDER BY created_at DESC, batch_id 
 -- open_batches --
 -- The plus keeps SQLite from looking through the batches that are over. Those of pools have 0 until they are, see
 -- addition 0009.
-SELECT * FROM batches WHERE +server = :server AND (ended_at IS NULL OR ended_at = 0) ORDER BY created_at, batch_id;
+SELECT * FROM batches WHERE +server = :server AND ended_at IS NULL
+UNION ALL
+SELECT * FROM batches WHERE server = :server AND ended_at = 0
+ORDER BY created_at, batch_id;
 
 -- open_batches_of_pools --
 SELECT batches.* FROM members JOIN batches ON batches.server = members.pool
@@ -163,11 +166,10 @@ SELECT members.url AS url, coalesce(servers.hold, '') AS hold, servers.paused_at
        (SELECT count(*) FROM submissions INDEXED BY submissions_open
         WHERE server = members.url AND ending IS NULL AND stage IN ('sending', 'accepted')) AS sent,
        EXISTS (
-           SELECT 1 FROM batches JOIN submissions
-               ON submissions.server = batches.server AND submissions.batch_id = batches.batch_id
-           WHERE batches.server = :pool AND batches.ended_at = 0
+           SELECT 1 FROM submissions INDEXED BY submissions_next JOIN batches USING (batch_id)
+           WHERE submissions.server = :pool AND stage = 'waiting' AND ending IS NULL AND retried_as IS NULL
+             AND batches.server = :pool AND batches.ended_at = 0
              AND batches.cancel_requested_at IS NULL AND batches.paused_at IS NULL
-             AND stage = 'waiting' AND ending IS NULL AND retried_as IS NULL
              AND NOT EXISTS (
                  SELECT 1 FROM refusals
                  WHERE refusals.prompt_id = submissions.prompt_id AND refusals.server = members.url
