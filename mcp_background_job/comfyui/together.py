@@ -185,7 +185,12 @@ async def maker_of(comfyui: ComfyUI, downloaded: Downloaded) -> tuple[ComfyUI, l
 
 
 async def upload(
-    comfyui: ComfyUI, paths: Sequence[Path], wish: Wish, *, done: Callable[[int], None], limit_s: float
+    comfyui: ComfyUI,
+    paths: Sequence[Path],
+    wish: Wish,
+    *,
+    done: Callable[[int], None] = lambda _: None,
+    limit_s: float = math.inf,
 ) -> list[Uploaded]:
     """Upload files as ``Uploads.upload`` does, to each: whichever takes a prompt needs its inputs."""
     members = await comfyui.members.all()

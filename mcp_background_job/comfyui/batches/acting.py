@@ -124,6 +124,10 @@ class Acting:
         members = await lanes.journal(self._pools.members, batch.server)
         return any(one.hold for one in members if one.url == url)
 
+    async def _is_wedged(self, batch: Batch, url: str) -> bool:
+        members = await lanes.journal(self._pools.members, batch.server)
+        return any(one.is_wedged for one in members if one.url == url)
+
     async def pause(self, batch_id: str) -> BatchView:
         """Send nothing more of a batch; what was sent runs on."""
         self._check_goes_on(await self._looking.get(batch_id), "paused")
@@ -159,7 +163,8 @@ class Acting:
         for one in await self._members.of(batch.server):
             url = one.endpoint.url
             here = [entry.prompt_id for entry in sent if entry.server == url]
-            if here and (await self._is_held(batch, url) or not await _answers(one)):
+            # What holds it up otherwise may be over by now, and what it has runs.
+            if here and (await self._is_wedged(batch, url) or not await _answers(one)):
                 await lanes.journal(self._pools.give_up, url, here, by=by, at=time.time())
                 lost += here
         view = await self._looking.view(batch_id)

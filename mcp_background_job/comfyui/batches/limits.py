@@ -11,6 +11,7 @@ from mcp_background_job.comfyui.prompts.cancel import Canceller
 from mcp_background_job.comfyui.prompts.cancel_plan import Verdict
 from mcp_background_job.comfyui.wire.events import EventStream
 from mcp_background_job.core.comfyui.batch import Batch
+from mcp_background_job.core.comfyui.pool import WEDGED
 from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.executors import lanes
 from mcp_background_job.registry.journal_base import Journal
@@ -115,7 +116,7 @@ class Limits:
         if cancelled.verdict is not Verdict.WEDGED:
             return False
         self._wedged_by = prompt_id
-        why = f"prompt {prompt_id} has run into its time limit, and ComfyUI is wedged ({cancelled.wedge})"
+        why = f"prompt {prompt_id} has run into its time limit, and {WEDGED} ({cancelled.wedge})"
         if not batch.may_restart:
             await self._hold(f"{why}: restart_comfyui(force=true) ends it, and the batch goes on")
             return False

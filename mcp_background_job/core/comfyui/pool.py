@@ -20,6 +20,9 @@ from dataclasses import dataclass
 #: How the name of a pool begins. No URL does.
 PREFIX = "pool:"
 
+#: What holds a member up that answers, and will end nothing that it runs.
+WEDGED = "ComfyUI is wedged"
+
 #: A feeder says so often at least that it is there, and one that has said nothing for so long is not reckoned with: a
 #: feeder that starves on a busy machine is slower than one that looks twice a second.
 HEARD_S = 5.0
@@ -62,6 +65,11 @@ class Member:
     def load(self) -> int:
         """How full it is: what was sent counts at once, what others have there when its feeder has seen it."""
         return max(self.queued, self.sent)
+
+    @property
+    def is_wedged(self) -> bool:
+        """Whether it answers, and what it runs will not end, as its feeder has found out."""
+        return WEDGED in self.hold
 
     def is_in(self, now: float) -> bool:
         """Tell whether it takes prompts: its feeder is there, and nothing holds it up."""

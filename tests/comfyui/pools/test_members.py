@@ -126,3 +126,18 @@ def test_addresses_that_make_no_pool_are_refused_in_a_sentence(
     del state_dir
     with pytest.raises(ConfigError, match=told):
         settings_of(manager, **given)
+
+
+async def test_a_wedged_member_is_taken_out_and_what_it_runs_is_run_by_no_other(
+    tmp_path: Path, state_dir: str, manager: JobManager
+) -> None:
+    async with pool(tmp_path, state_dir, manager) as home:
+        several = [graphs.sys_exit(), *(graphs.sleeping(0.05 + number / 1000) for number in range(5))]
+        batch_id = await home.create_of(several, prompt_timeout_s=1.0)
+        view = await home.until(batch_id, lambda view: "is wedged" in view.trouble, "its verdict is told")
+        wedged = next(place for place in home.places if place.simulator.url in view.trouble)
+        view = await home.until(batch_id, lambda view: view.counts.succeeded == 5, "the other does the rest")
+        [stuck] = [row.prompt_id for row in home.rows(batch_id) if row.position == 0]
+        assert (view.counts.running, home.events("began")[stuck]) == (1, 1)
+        assert wedged.ledger.count("began")[stuck] == 1
+        assert sorted(home.events("ended").values()) == [1] * 5

@@ -17,6 +17,7 @@ from mcp_background_job.cli.comfyui import show
 from mcp_background_job.cli.comfyui.exit_codes import of_download
 from mcp_background_job.cli.comfyui.outputs import sentences
 from mcp_background_job.cli.wording import typed
+from mcp_background_job.comfyui import together
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.reports import output_report
 from mcp_background_job.comfyui.reports.report import Report
@@ -36,7 +37,7 @@ async def download(
     """Download the outputs of prompts, given by id and note, and say what came of it; returns the exit code."""
     try:
         with _bar(as_json=as_json) as report:
-            downloaded = await comfyui.download(prompts, directory, report=report, choice=choice)
+            downloaded = await together.download(comfyui, prompts, directory, report=report, choice=choice)
     except asyncio.CancelledError:  # Ctrl-C
         terminal.say("interrupted; what is downloaded stays, and is skipped the next time")
         raise

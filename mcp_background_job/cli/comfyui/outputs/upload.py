@@ -11,6 +11,7 @@ from mcp_background_job.cli.comfyui import show
 from mcp_background_job.cli.comfyui.connection import with_comfyui
 from mcp_background_job.cli.comfyui.exit_codes import of_download
 from mcp_background_job.cli.comfyui.outputs import sentences
+from mcp_background_job.comfyui import together
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.prompts.uploads import Wish, file_named
 from mcp_background_job.comfyui.reports import input_report
@@ -46,7 +47,7 @@ def upload(
 
 
 async def _upload(comfyui: ComfyUI, paths: list[Path], wish: Wish, *, as_json: bool) -> int:
-    known = input_report.of_uploads(await comfyui.uploads.upload(paths, wish), limit=sys.maxsize)
+    known = input_report.of_uploads(await together.upload(comfyui, paths, wish), limit=sys.maxsize)
     if as_json:
         terminal.as_json(known)
     else:

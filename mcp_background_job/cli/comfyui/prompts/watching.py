@@ -50,7 +50,7 @@ async def _looks(comfyui: ComfyUI, prompt_id: str, deadline: float) -> AsyncIter
     pause = _FIRST_LOOK_S
     while True:
         asked_at = time.monotonic()
-        prompt = await comfyui.prompts.get(prompt_id)
+        prompt = await (await comfyui.members.at(prompt_id)).prompts.get(prompt_id)
         now = time.monotonic()
         yield prompt
         if is_under_way(prompt):
