@@ -280,11 +280,16 @@ class Feeder:
         self._say(f"waiting {pause_s:.0f} s: {error}")
         with contextlib.suppress(RegistryError):  # it may be the trouble itself, and has been told in a line
             await self._hold(f"{error}. It is asked again in {pause_s:.0f} s")
-            if error.trouble == Trouble.REFUSED or self._parts.client.endpoint.job_id:
-                with contextlib.suppress(RegistryError, UnreachableError):  # the next attempt tries again
-                    await self._pooling.bury()
+        if isinstance(error, UnreachableError):
+            await self._bury(error)
         self._look_at = 0.0
         await self._sleep(pause_s)
+
+    async def _bury(self, error: UnreachableError) -> None:
+        """Let the others of a pool have what was sent to a process that has ended."""
+        if error.trouble == Trouble.REFUSED or self._parts.client.endpoint.job_id:
+            with contextlib.suppress(RegistryError, UnreachableError):  # the next attempt tries again
+                await self._pooling.bury()
 
     async def _sleep(self, pause_s: float) -> None:
         """Wait until the server is to be asked again, or somebody wishes something else of a batch, or another one."""

@@ -44,7 +44,7 @@ class JobLife:
         ``None`` if that was not long ago, or its runner does not say.
         """
         usage = await self._manager.places.usage(self.job_id)
-        if usage is None or usage.cpu_s is None:
+        if usage is None:
             return None
         now = time.monotonic()
         if self._first is None:

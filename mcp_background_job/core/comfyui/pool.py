@@ -103,7 +103,7 @@ def gives_back(url: str, members: Collection[Member], now: float, pending: Mappi
     if any(one.has_choice for one in members):  # the others have something to do
         return None
     idle = {one.url for one in members if one.url != url and one.is_in(now) and not one.load}
-    return next((prompt_id for prompt_id, refused in reversed(pending.items()) if idle - set(refused)), None)
+    return next((prompt_id for prompt_id, refused in reversed([*pending.items()]) if idle - set(refused)), None)
 
 
 def refused_by_all(members: Iterable[Member], refusals: Mapping[str, str]) -> str:
