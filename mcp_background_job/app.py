@@ -33,6 +33,8 @@ from mcp_background_job.registry.base import Registry
 from mcp_background_job.registry.news_base import News
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mcp_background_job.agents.runs import RunManager
     from mcp_background_job.comfyui.control import ComfyUI
     from mcp_background_job.comfyui.wire.endpoint import Endpoint
@@ -53,7 +55,12 @@ def build(settings: Settings, *, is_server: bool = False) -> JobManager:
         StateDirError: the directory cannot be used.
     """
     state = StateDir(settings.state_dir)
-    places = Places([LocalPlace(state), *_clusters(settings, state)], FileNames(state.names_lock))
+    root = StateDir(settings.slurm_dir or f"{state.path}/slurm")
+    family = (state, root)
+    places = Places(
+        [LocalPlace(state, family), *_clusters(settings, root, family)],
+        FileNames(state.names_lock),
+    )
     places.prepare()
     return JobManager(
         places,
@@ -66,23 +73,22 @@ def build(settings: Settings, *, is_server: bool = False) -> JobManager:
     )
 
 
-def _clusters(settings: Settings, state: StateDir) -> list[Place]:
+def _clusters(settings: Settings, root: StateDir, family: Sequence[StateDir]) -> list[Place]:
     """Return the places beside this machine. Nothing of them is loaded where there is none.
 
     Raises:
         ConfigError: what is to be asked of one for each job cannot be.
     """
-    root = settings.slurm_dir or f"{state.path}/slurm"
-    is_found = settings.places == AUTO and (_is_on_path("sbatch") or Path(root).is_dir())
+    is_found = settings.places == AUTO and (_is_on_path("sbatch") or Path(root.path).is_dir())
     if not is_found and "slurm" not in settings.places:
         return []
     from mcp_background_job.executors.slurm.place import SlurmPlace  # noqa: PLC0415  most machines have no cluster
 
     try:
         place = SlurmPlace.of(
-            root,
+            root.path,
             dict(os.environ),
-            home=state,
+            family=family,
             options=settings.slurm_options,
             python=settings.slurm_python,
             poll_s=settings.slurm_poll_s,

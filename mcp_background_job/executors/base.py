@@ -155,6 +155,13 @@ class Store(Protocol):
         """Return a number that changes when a file of a job appears or is replaced, ``None`` if the job is gone."""
         ...
 
+    def corrected(self) -> set[str]:
+        """Return the ids of the jobs that were taken for over, and whose runners have told since how they ended.
+
+        They may be returned again and again. Of each, ``marks_changed_at`` changes.
+        """
+        ...
+
     def waiting(self) -> set[str]:
         """Return the ids of the jobs that wait for their turn."""
         ...

@@ -111,6 +111,10 @@ class Places:
         """Return the ids of all jobs that are marked as not ended."""
         return [job_id for place in self._all for job_id in place.store.open_jobs()]
 
+    def corrected(self) -> set[str]:
+        """Return the ids of the jobs that were taken for over, and whose runners have told since how they ended."""
+        return {job_id for place in self._others for job_id in place.store.corrected()}
+
     def jobs_changed_at(self) -> int:
         """Return a number that changes when a job is added or removed: nanoseconds since the epoch.
 

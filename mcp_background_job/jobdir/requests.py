@@ -14,8 +14,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Union, cast
+from typing import Any, NamedTuple, Union, cast
 
 from mcp_background_job.jobdir.records import StopRequest
 
@@ -44,53 +43,46 @@ class BadRequestError(ValueError):
     """What came is not a request; the message says why, for its sender."""
 
 
-@dataclass(frozen=True)
-class Watch:
+class Watch(NamedTuple):
     """Wants to be told, once, when the log is larger than ``size`` or the command's end differs from what it knew."""
 
     size: int
     leader_exited: bool
 
 
-@dataclass(frozen=True)
-class Stop:
+class Stop(NamedTuple):
     """Wants the job stopped."""
 
     request: StopRequest
 
 
-@dataclass(frozen=True)
-class Signal:
+class Signal(NamedTuple):
     """Wants the command's process group signalled."""
 
     number: int
 
 
-@dataclass(frozen=True)
-class SignalHandlers:
+class SignalHandlers(NamedTuple):
     """Wants those processes of the job signalled that handle the signal, to stop nothing."""
 
     number: int
 
 
-@dataclass(frozen=True)
-class Input:
+class Input(NamedTuple):
     """Brings input for the job, and its end if ``eof``."""
 
     data: bytes
     eof: bool
 
 
-@dataclass(frozen=True)
-class Usage:
+class Usage(NamedTuple):
     """Wants to know what the job uses now; ``pss``: memory with shared pages counted once too, which takes long."""
 
     pss: bool
     op: str = "usage"
 
 
-@dataclass(frozen=True)
-class Port:
+class Port(NamedTuple):
     """Wants to know whether the job listens on a TCP port: at an IP address, or at any."""
 
     number: int
@@ -98,23 +90,20 @@ class Port:
     op: str = "port"
 
 
-@dataclass(frozen=True)
-class Waits:
+class Waits(NamedTuple):
     """Wants to know whether the job waits for input."""
 
     op: str = "waits"
 
 
-@dataclass(frozen=True)
-class Read:
+class Read(NamedTuple):
     """Wants bytes of the log, as the runner has them: other machines may see its files later."""
 
     offset: int
     limit: int
 
 
-@dataclass(frozen=True)
-class Unknown:
+class Unknown(NamedTuple):
     """Wants what another release may know."""
 
     op: str

@@ -26,13 +26,17 @@ class Endings:
         self._places = places
         self._known = places.discover()
         self._open = set(places.open_jobs())
+        self._corrected = places.corrected()
         #: Jobs that have no mark and no end: one that was just added is marked a moment later.
         self._unsure: set[str] = set()
         self._stamps = -1, -1
         self._runs: dict[str, str | None] = {}
 
     def look(self) -> list[Job]:
-        """Return the jobs that have ended since the last look, in the order of their ends."""
+        """Return the jobs that have ended since the last look, in the order of their ends.
+
+        A job that was taken for over, and has told since how it ended, is returned once more.
+        """
         stamps = self._places.jobs_changed_at(), self._places.marks_changed_at()
         if stamps == self._stamps and not self._unsure:
             return []
@@ -43,7 +47,8 @@ class Endings:
             self._known = there
         self._stamps = settled(stamps[0]), settled(stamps[1])
         unmarked = self._open - set(self._places.open_jobs())
-        ended = self._ended(unmarked)
+        before, self._corrected = self._corrected, self._places.corrected()
+        ended = self._ended(unmarked | (self._corrected - before))
         self._open -= {job.job_id for job in ended}
         self._unsure = unmarked & self._open
         return ended

@@ -19,7 +19,7 @@ from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import Spec
 from mcp_background_job.jobs.indexing.index import Index
 from mcp_background_job.jobs.indexing.view import job_of, observed
-from mcp_background_job.jobs.standing import Standing
+from mcp_background_job.jobs.standing import Remarks, Standing
 
 if TYPE_CHECKING:
     from mcp_background_job.jobs.details import Details
@@ -113,26 +113,29 @@ class Looker:
 
     async def notes_on(self, jobs: Sequence[Job]) -> dict[str, str]:
         """Look at jobs and return the same of those that live, by id, as far as there is anything to say."""
-        live = {job.job_id: job for job in jobs if job.state is not State.EXITED}
-        if not live:
-            return {}
-        standings = await lanes.look(self._standings, live)
-        told = await asyncio.gather(*map(self._teller.note, standings))
-        return {one.job.job_id: note for one, note in zip(standings, told, strict=True) if note}
+        live = [job for job in jobs if job.state is not State.EXITED]
+        return (await self.remarks(live)).notes if live else {}
 
-    def _standings(self, jobs: Mapping[str, Job]) -> list[Standing]:
+    async def remarks(self, jobs: Sequence[Job]) -> Remarks:
+        """Look at jobs once and return the same, and of those on clusters, ended or not, where they are, in words."""
+        standings, engines = await lanes.look(self._remarkable, {job.job_id: job for job in jobs})
+        told = await asyncio.gather(*map(self._teller.note, standings)) if standings else []
+        notes = {one.job.job_id: note for one, note in zip(standings, told, strict=True) if note}
+        return Remarks(notes, engines)
+
+    def _remarkable(self, jobs: Mapping[str, Job]) -> tuple[list[Standing], dict[str, str]]:
         self._glance()
-        return [self._standing(jobs[job_id], seen) for job_id, seen in self._places.look(list(jobs)).items()]
-
-    async def engines(self, jobs: Sequence[Job]) -> dict[str, str]:
-        """Return of jobs on clusters where they are there, in words; nothing is looked at where there is no cluster."""
-        if len(self._places.names) == 1:
-            return {}
-        return await lanes.look(self._engines, [job.job_id for job in jobs])
-
-    def _engines(self, job_ids: Sequence[str]) -> dict[str, str]:
-        seen = self._places.look([job_id for job_id in job_ids if self._places.is_elsewhere(job_id)])
-        return {job_id: one.engine for job_id, one in seen.items() if one.engine}
+        seen = self._places.look(
+            [
+                job_id
+                for job_id, job in jobs.items()
+                if job.state is not State.EXITED or self._places.is_elsewhere(job_id)
+            ]
+        )
+        standings = [
+            self._standing(jobs[job_id], one) for job_id, one in seen.items() if jobs[job_id].state is not State.EXITED
+        ]
+        return standings, {job_id: one.engine for job_id, one in seen.items() if one.engine}
 
     def _details_of_id(self, job_id: str) -> Details | None:
         """Return what is known of the job with this id; ``None`` if its directory alone does not tell what it is.

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mcp_background_job.jobs.details import Details
     from mcp_background_job.jobs.output import Excerpt, PageOfLog, Picture
     from mcp_background_job.jobs.request import Changes, StartRequest
+    from mcp_background_job.jobs.standing import Remarks
     from mcp_background_job.jobs.starting import Started, Starter
     from mcp_background_job.jobs.stopping import Killed, Stopper
     from mcp_background_job.jobs.talking import Talker
@@ -198,9 +199,9 @@ class JobManager:
         """Return the same of several jobs, by id, as far as there is anything to say."""
         return await self._looker.notes_on(jobs)
 
-    async def engines(self, jobs: Sequence[Job]) -> dict[str, str]:
-        """Return of jobs on clusters where they are there, by id, in words."""
-        return await self._looker.engines(jobs)
+    async def remarks(self, jobs: Sequence[Job]) -> Remarks:
+        """Return the same, and of those on clusters where they are, all of one look."""
+        return await self._looker.remarks(jobs)
 
     async def notes_on_ids(self, job_ids: Sequence[str]) -> dict[str, str]:
         """Return the same of jobs that are known by id only; those that are gone are left out."""

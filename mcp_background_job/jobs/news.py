@@ -39,6 +39,9 @@ _MAX_TOLD = 5
 #: A glance is for the answer that is being made. What ends after it is told with the next one.
 _GLANCE_S = 0.05
 
+#: Tells the true end of a job from the one that was told first.
+_CORRECTED = "corrected"
+
 #: Time stamps of the marks and of the store.
 _Signs = tuple[int, int]
 
@@ -109,6 +112,7 @@ class JobNews:
         self._glance: tuple[float, _Signs | None] = (0.0, None)
         self._nothing_new: dict[tuple[Reader, Way], _Signs] = {}
         self._questions: dict[tuple[str, str], str] = {}
+        self._corrected: dict[str, set[str]] = {}
         self._is_closed = False
         self.others: Others | None = None
         self.promised: Callable[[], Collection[str]] = tuple
@@ -224,6 +228,7 @@ class JobNews:
         awaited = news.awaited(reader)
         others = {subject for subject in awaited if self.others is not None and self.others.has(subject)}
         self._note_others(news, reader, awaited, found)
+        self._note_corrections(news, reader)
         # What others are doing, no time stamp here tells.
         all_go_on = self._note_ends(news, reader, awaited, others) and not others
         conversations = news.conversations(reader, way)
@@ -277,6 +282,16 @@ class JobNews:
         ends = [self._end_of(job_id, now, awaited[job_id]) for job_id, now in seen.items() if now.state is State.EXITED]
         if ends:
             news.add(reader, sorted(ends, key=lambda item: item.at or 0.0), at=time.time())
+
+    def _note_corrections(self, news: News, reader: Reader) -> None:
+        """Tell anew how jobs ended that had been taken for over, on clusters, and whose runners have told since."""
+        known = self._corrected.setdefault(reader.name, set())
+        new = self._places.corrected() - known
+        for job_id, seen in self._places.look(new).items():
+            known.add(job_id)
+            told = news.ends(reader, job_id)  # of nobody else's job, and of none whose end is yet to be told
+            if told and told[-1].text != (end := self._end_of(job_id, seen, told[-1].conversation)).text:
+                news.add(reader, [replace(end, key=_CORRECTED)], at=time.time())
 
     def _live(self) -> set[str]:
         stamp = self._places.marks_changed_at()

@@ -23,3 +23,10 @@ class Standing(NamedTuple):
     spec: Spec | None
     is_suspended: bool
     usage: Usage | None = None
+
+
+class Remarks(NamedTuple):
+    """What is said of jobs beside their status, by id: notes on those that live, and where those on clusters are."""
+
+    notes: dict[str, str]
+    engines: dict[str, str]

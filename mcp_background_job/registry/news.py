@@ -55,6 +55,9 @@ class SqliteNews:
             write("no_longer_awaited", [row for row in rows if row["kind"] == Kind.ENDED])
             write("bound_news", [_bounds(name)])
 
+    def ends(self, reader: Reader, subject: str) -> list[Item]:
+        return [_item_of(row) for row in self._database.rows("ends", reader=storable(reader.name), subject=subject)]
+
     def drop(self, reader: Reader, subjects: Collection[str]) -> None:
         name, _ = _stored(reader)
         with self._database.writing() as write:

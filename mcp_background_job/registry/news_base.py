@@ -27,6 +27,10 @@ class News(Protocol):
         """Record news; what has ended is no longer awaited. The same news again change nothing."""
         ...
 
+    def ends(self, reader: Reader, subject: str) -> list[Item]:
+        """Return what the reader was or will be told of how something ended, oldest first."""
+        ...
+
     def drop(self, reader: Reader, subjects: Collection[str]) -> None:
         """Forget that the reader awaits news of these."""
         ...

@@ -60,6 +60,10 @@ class MemoryNews:
                 memory.awaited.pop(item.subject, None)
         _bound(memory.entries)
 
+    def ends(self, reader: Reader, subject: str) -> list[Item]:
+        items = [entry.item for entry in self._of(reader).entries.values()]
+        return [item for item in items if item.subject == subject and item.kind is Kind.ENDED]
+
     def drop(self, reader: Reader, subjects: Collection[str]) -> None:
         for subject in subjects:
             self._of(reader).awaited.pop(subject, None)

@@ -1,8 +1,12 @@
 """Runs the user's command at the end of a job, MCP_BG_ON_END, in a process of its own.
 
 Whoever ends the job starts that process (``jobdir.at_end``), a runner as its last act, and does not wait for it:
-neither whoever waits for the job nor the next in the queue has to wait for a webhook. It is bounded in time, in what
-it may write and in how many run at once, and nothing that it does touches the job, which is over.
+neither whoever waits for the job nor the next in the queue has to wait for a webhook. A runner on a node waits, since
+its engine ends what it leaves behind. The command is bounded in time, in what it may write and in how many run at once,
+and nothing that it does touches the job, which is over.
+
+It is run once: by whoever makes the log of its output. Two may try, since a server may have taken a job on a node for
+lost whose runner then tells how it ended.
 """
 
 from __future__ import annotations
@@ -63,10 +67,15 @@ def _run(job: JobDir) -> str:
         return str(error)
     if spec is None or end is None:
         return "the job's records are gone"
-    turn = _turn(job)
-    if turn is None:
-        return f"not run: {MAX_AT_ONCE} others have run for {MAX_WAIT_S} s"
-    return _carry_out(job, spec, environment(job, spec, end))
+    log = _log(job) if spec.on_end else None
+    if log is None:
+        return ""
+    try:
+        if _turn(job) is None:
+            return f"not run: {MAX_AT_ONCE} others have run for {MAX_WAIT_S} s"
+        return _carry_out(spec, environment(job, spec, end), log)
+    finally:
+        os.close(log)
 
 
 def environment(job: JobDir, spec: Spec, end: Exit) -> dict[str, str]:
@@ -97,10 +106,14 @@ def _turn(job: JobDir) -> int | None:
     own = sum(job.job_id.encode()) % MAX_AT_ONCE
     for slot in ((own + step) % MAX_AT_ONCE for step in range(MAX_AT_ONCE)):
         free = _opened(job, slot)
-        with contextlib.suppress(BlockingIOError):
+        try:
             fcntl.flock(free, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(free)
+        except OSError:  # this file system, which nodes share, has no locks: nobody takes turns
             return free
-        os.close(free)
+        else:
+            return free
     descriptor = _opened(job, own)
     try:
         with _limit(MAX_WAIT_S):
@@ -129,7 +142,7 @@ def _limit(seconds: float) -> Generator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def _carry_out(job: JobDir, spec: Spec, env: dict[str, str]) -> str:
+def _carry_out(spec: Spec, env: dict[str, str], log: int) -> str:
     deadline = time.monotonic() + MAX_RUN_S
     output, write = os.pipe()
     life, keep_open = os.pipe()
@@ -156,7 +169,7 @@ def _carry_out(job: JobDir, spec: Spec, env: dict[str, str]) -> str:
         return f"could not be started: {error}"
     for descriptor in (write, keep_open):
         os.close(descriptor)
-    is_over = _keep_output(job, output, life, deadline)
+    is_over = _keep_output(log, output, life, deadline)
     with contextlib.suppress(TimeoutError):
         if is_over:
             with _limit(deadline - time.monotonic()):  # sudo, for one, closes what it inherits
@@ -172,32 +185,33 @@ def _told(status: int) -> str:
     return f"exit code {code}" if code > 0 else f"ended by {signal.Signals(-code).name}" if code < 0 else ""
 
 
-def _keep_output(job: JobDir, output: int, life: int, deadline: float) -> bool:
+def _keep_output(log: int, output: int, life: int, deadline: float) -> bool:
     """Write what comes into the log until all have closed both; returns whether they did in time."""
     kept, still_open = 0, {output, life}
-    log = _log(job)
-    try:
-        while ready := select.select(still_open, [], [], max(0.0, deadline - time.monotonic()))[0]:
-            for descriptor in ready:
-                piece = os.read(descriptor, _READ_SIZE)
-                if not piece:
-                    still_open.discard(descriptor)
-                if descriptor == output:
-                    with contextlib.suppress(OSError):  # the disk is full; the command goes on
-                        kept += os.write(log, piece[: MAX_OUTPUT - kept])
-            if not still_open:
-                return True
-            if time.monotonic() >= deadline:
-                return False
-        return False
-    finally:
-        os.close(log)
+    while ready := select.select(still_open, [], [], max(0.0, deadline - time.monotonic()))[0]:
+        for descriptor in ready:
+            piece = os.read(descriptor, _READ_SIZE)
+            if not piece:
+                still_open.discard(descriptor)
+            if descriptor == output:
+                with contextlib.suppress(OSError):  # the disk is full; the command goes on
+                    kept += os.write(log, piece[: MAX_OUTPUT - kept])
+        if not still_open:
+            return True
+        if time.monotonic() >= deadline:
+            return False
+    return False
 
 
-def _log(job: JobDir) -> int:
-    """Open the log, or nothing in its place: the news is wanted most when the disk is full."""
+def _log(job: JobDir) -> int | None:
+    """Make the log, or open nothing in its place: the news is wanted most when the disk is full.
+
+    ``None`` if somebody else has made it, who runs the command, or has.
+    """
     try:
-        return os.open(job.on_end_log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        return os.open(job.on_end_log, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        return None
     except OSError:
         return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
 

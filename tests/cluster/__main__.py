@@ -12,53 +12,65 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.cluster.slurm import Slurm, missing
 from tests.nobody import NOBODY, PLACES, find_interpreter, python_as_nobody
 
 _HERE = Path(__file__).parent
 _SETTINGS = str(_HERE.parents[1] / "pyproject.toml")
-_ARGUMENTS = ["-m", "cluster", "-p", "no:cacheprovider", "-c", _SETTINGS, "--dist", "worksteal"]
+# By the file, since tests of one file ask for the same of the cluster.
+_ARGUMENTS = ["-m", "cluster", "-p", "no:cacheprovider", "-c", _SETTINGS, "-n", "3", "--dist", "loadfile"]
+_FOLDERS = [str(_HERE), str(_HERE.parent / "places")]
 
-#: What an ordinary user can do otherwise than root is in this folder.
-_AS_US = ["-n", "3", str(_HERE), str(_HERE.parent / "places")]
-_AS_NOBODY = ["-n", "2", str(_HERE)]
+#: Pytest, in the interpreter that this is run by, with what that has been told of where the project is.
+_PYTEST = "import sys\nsys.path[:0] = {path!r}\nimport pytest\nsys.exit(pytest.main(sys.argv[1:]))\n"
 
-_RUN = "import pytest\nsys.exit(pytest.main(sys.argv[1:]))\n"
+_AS_NOBODY = "from tests.cluster.__main__ import run\nsys.exit(run(sys.argv[1:]))\n"
 
 
 def main() -> int:
-    """Run both; returns an exit code that is 0 if both went well."""
-    environment = {**os.environ, "CLUSTER": "1"}
-    with subprocess.Popen(
-        [sys.executable, "-m", "pytest", *_ARGUMENTS, *_AS_US, *sys.argv[1:]], env=environment
-    ) as own:
-        as_nobody = _run_as_nobody() if os.getuid() == 0 else 0
-        return own.wait() or as_nobody
-
-
-def _run_as_nobody() -> int:
-    interpreter = find_interpreter()
-    if interpreter is None:
-        print("nothing is tested as an ordinary user: none can run the project here", flush=True)  # noqa: T201
+    """Run both; returns an exit code that is 0 if both went well, or if there is no Slurm."""
+    if packages := missing():
+        _say(f"nothing is tested on a cluster: these packages are missing, and cannot be installed: {packages}")
         return 0
     with tempfile.TemporaryDirectory(prefix="nobody-", dir="/tmp") as home:
-        os.chown(home, NOBODY, NOBODY)
-        done = subprocess.run(
-            [*python_as_nobody(interpreter, _RUN), *_ARGUMENTS, *_AS_NOBODY, *sys.argv[1:]],
-            env={
-                "HOME": home,
-                "TMPDIR": home,
-                "PATH": os.environ["PATH"],
-                "PYTHONPATH": os.pathsep.join(PLACES),
-                "CLUSTER": "1",
-            },
-            cwd=home,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-    print(f"as an ordinary user:\n{done.stdout}", flush=True)  # noqa: T201
-    return done.returncode
+        as_nobody = _begin_as_nobody(home) if os.getuid() == 0 else None
+        own = run(sys.argv[1:])
+        if as_nobody is None:
+            return own
+        told, _ = as_nobody.communicate()
+        _say(f"as an ordinary user:\n{told}")
+        return own or as_nobody.returncode
+
+
+def run(arguments: list[str]) -> int:
+    """Start a Slurm, run the tests on it as this user, and end it; returns an exit code."""
+    slurm = Slurm(apart="n3")
+    try:
+        slurm.start()
+        argv = [sys.executable, "-c", _PYTEST.format(path=sys.path), *_ARGUMENTS, *_FOLDERS, *arguments]
+        return subprocess.run(argv, env={**os.environ, "CLUSTER": str(slurm.directory)}, check=False).returncode
+    finally:
+        slurm.stop()
+
+
+def _begin_as_nobody(home: str) -> subprocess.Popen[str] | None:
+    interpreter = find_interpreter()
+    if interpreter is None:
+        _say("nothing is tested as an ordinary user: none can run the project here")
+        return None
+    os.chown(home, NOBODY, NOBODY)
+    return subprocess.Popen(
+        [*python_as_nobody(interpreter, _AS_NOBODY), *sys.argv[1:]],
+        env={"HOME": home, "TMPDIR": home, "PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(PLACES)},
+        cwd=home,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

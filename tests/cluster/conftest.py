@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import sys
 from collections.abc import AsyncGenerator, Callable, Generator
+from pathlib import Path
 
 import pytest
 
 from mcp_background_job.app import build
 from mcp_background_job.config import load_settings
 from mcp_background_job.jobs.manager import JobManager
-from tests.cluster.slurm import Slurm, missing
+from tests.cluster.slurm import Cluster, Slurm
 
 Managers = Callable[..., JobManager]
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Generator[Slurm]:
-    """A Slurm of three nodes with eight processors and one GPU each. One for all tests: they leave it as it was."""
+def cluster() -> Cluster:
+    """A Slurm of two nodes with eight processors and one GPU each, and of one apart. All tests share it, at once."""
     if "CLUSTER" not in os.environ:
         pytest.skip("make test-cluster runs this, against a real Slurm")
-    if packages := missing():
-        pytest.skip(f"these packages are missing, and cannot be installed: {' '.join(packages)}")
-    slurm = Slurm()
+    return Cluster(Path(os.environ["CLUSTER"]))
+
+
+@pytest.fixture
+def mortal() -> Generator[Slurm]:
+    """A Slurm of one node, whose daemons may be killed."""
+    if "CLUSTER" not in os.environ:
+        pytest.skip("make test-cluster runs this, against a real Slurm")
+    slurm = Slurm(("n1",))
     try:
         slurm.start()
         yield slurm
@@ -33,9 +39,15 @@ def cluster() -> Generator[Slurm]:
 
 
 @pytest.fixture
-async def managers(cluster: Slurm, state_dir: str, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Managers]:
-    """Makes managers in this process whose jobs run on the cluster; afterwards it has no jobs."""
-    for name, value in cluster.environment.items():
+def home(cluster: Cluster) -> Cluster:
+    """The cluster of the managers; a test that has another overrides it."""
+    return cluster
+
+
+@pytest.fixture
+async def managers(home: Cluster, state_dir: str, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Managers]:
+    """Makes managers in this process whose jobs run on the cluster; afterwards it has none of them."""
+    for name, value in home.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("MCP_BG_SLURM_PYTHON", sys.executable)
     monkeypatch.setenv("MCP_BG_SLURM_POLL_S", "1")
@@ -51,9 +63,8 @@ async def managers(cluster: Slurm, state_dir: str, monkeypatch: pytest.MonkeyPat
     yield make
     for manager in made:
         await manager.places.finish()
+        home.clear(manager.places.discover())
         manager.close()
-    cluster.run("scancel", "-u", getpass.getuser())
-    cluster.wait_for_no_jobs()
 
 
 @pytest.fixture

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.conftest import Managers
-from tests.cluster.slurm import Slurm
+from tests.cluster.slurm import Cluster
 from tests.survival.support import ended, output_of, printed, start
 
 pytestmark = [pytest.mark.cluster, pytest.mark.real_process]
 
 
 @pytest.fixture
-def badly_shared(cluster: Slurm) -> Generator[str]:
+def badly_shared(cluster: Cluster) -> Generator[str]:
     if os.getuid() != 0:
         pytest.skip("who is not root can mount nothing")
     if not os.path.exists("/dev/fuse"):
@@ -30,7 +30,7 @@ async def test_a_job_whose_files_show_late_is_never_lost_and_its_end_is_seen_at_
     managers: Managers, badly_shared: str
 ) -> None:
     manager = managers(slurm_dir=badly_shared)
-    job = await start(manager, "echo up; read a; echo got $a; exit 3", stdin="pipe", on="slurm constraint=n3")
+    job = await start(manager, "echo up; read a; echo got $a; exit 3", stdin="pipe", on="slurm partition=apart")
     directory = Path(manager.places.store_of(job.job_id).log_path(job.job_id)).parent
     assert directory.is_relative_to(badly_shared)
     await printed(manager, job, "up")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Generator
 from pathlib import Path
@@ -11,26 +12,32 @@ import pytest
 from mcp_background_job.core.job import Job
 from mcp_background_job.jobs.manager import JobManager
 from tests.cluster.conftest import Managers
-from tests.cluster.slurm import Slurm
+from tests.cluster.slurm import Cluster
 from tests.survival.support import ended, start
 
 pytestmark = [pytest.mark.cluster, pytest.mark.real_process]
 
 
+class Partition:
+    """A part of the cluster that starts nothing until it is released."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.name = f"held{os.getpid()}"
+        self._cluster = cluster
+        cluster.run("scontrol", "create", f"PartitionName={self.name}", "Nodes=n1", "State=DOWN")
+
+    def release(self) -> None:
+        self._cluster.run("scontrol", "update", f"PartitionName={self.name}", "State=UP")
+
+    def remove(self) -> None:
+        self._cluster.run("scontrol", "delete", f"PartitionName={self.name}")
+
+
 @pytest.fixture
-def held(cluster: Slurm) -> Generator[Slurm]:
-    """The cluster, which starts nothing until it is ``released``."""
-    cluster.run("scontrol", "update", "PartitionName=main", "State=DOWN")
-    yield cluster
-    released(cluster)
-
-
-def released(cluster: Slurm) -> None:
-    cluster.run("scontrol", "update", "PartitionName=main", "State=UP")
-
-
-def native_id_of(cluster: Slurm, job: Job) -> str:
-    return cluster.run("squeue", "-h", "-t", "all", "--name", job.job_id, "-o", "%i")
+def held(cluster: Cluster) -> Generator[Partition]:
+    partition = Partition(cluster)
+    yield partition
+    partition.remove()
 
 
 async def failed(manager: JobManager, job: Job) -> str:
@@ -46,26 +53,30 @@ async def test_a_node_without_the_python_that_was_named(managers: Managers) -> N
     assert "set MCP_BG_SLURM_PYTHON to a Python of at least 3.9" in reason
 
 
-async def test_a_working_directory_that_the_node_does_not_have(managers: Managers, held: Slurm, tmp_path: Path) -> None:
+async def test_a_working_directory_that_the_node_does_not_have(
+    managers: Managers, held: Partition, tmp_path: Path
+) -> None:
     manager = managers()
     here = tmp_path / "here only"
     here.mkdir()
-    job = await start(manager, "echo ran", cwd=str(here), on="slurm")
+    job = await start(manager, "echo ran", cwd=str(here), on=f"slurm partition={held.name}")
     here.rmdir()
-    released(held)
+    held.release()
     reason = await failed(manager, job)
     assert f"cannot use {here} as the working directory" in reason
     assert "give one that all nodes share" in reason
 
 
-async def test_a_directory_that_the_nodes_do_not_share(managers: Managers, held: Slurm, tmp_path: Path) -> None:
+async def test_a_directory_that_the_nodes_do_not_share(
+    managers: Managers, cluster: Cluster, held: Partition, tmp_path: Path
+) -> None:
     shared, away = tmp_path / "shared", tmp_path / "away"
     manager = managers(slurm_dir=str(shared))
-    job = await start(manager, "echo ran", on="slurm")
-    native_id = native_id_of(held, job)
+    job = await start(manager, "echo ran", on=f"slurm partition={held.name}")
+    native_id = cluster.native_id_of(job.job_id)
     os.rename(shared, away)
-    released(held)
-    held.wait_for_state(native_id, "FAILED")
+    held.release()
+    await asyncio.to_thread(cluster.wait_for_state, native_id, "FAILED")
     os.rename(away, shared)
     reason = await failed(manager, job)
     assert "set MCP_BG_SLURM_DIR to one that all nodes share" in reason

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -14,11 +13,9 @@ from fastmcp import Client
 
 from mcp_background_job.config import load_settings
 from mcp_background_job.core.job import Job
-from mcp_background_job.errors import EngineUnreachableError
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.server.build import build_server
-from tests.cluster.conftest import Managers
-from tests.cluster.slurm import Slurm
+from tests.cluster.slurm import Cluster
 from tests.nursery.starts import Nursery
 from tests.patience import WAIT_S, until
 from tests.releases.conftest import former, release_1
@@ -40,14 +37,14 @@ async def client(manager: JobManager) -> AsyncGenerator[Caller]:
         yield Caller(client)
 
 
-async def test_all_tools_for_jobs_work_on_a_cluster(client: Caller, cluster: Slurm) -> None:
+async def test_all_tools_for_jobs_work_on_a_cluster(client: Caller, cluster: Cluster) -> None:
     program = r"printf 'gpu %s\n\377\n' $CUDA_VISIBLE_DEVICES; read word; echo heard $word; exit 9"
     began = await client.facts(
         "execute_command", command=program, name="work", on="slurm gpus=1 time=10m", stdin="pipe", wait_s=0
     )
     assert (await client.facts("wait_for_job", job_id="work", until="gpu 0", wait_s=WAIT_S))["why"] == "matched"
     status = await client.facts("get_job_status", job_id="work")
-    native_id = cluster.run("squeue", "-h", "--name", "work", "-o", "%i")
+    native_id = cluster.native_id_of(began["job_id"])
     assert status["engine"].startswith(f"Slurm {native_id} on n")
     assert status["engine"].endswith(", 1 GPU")
     assert status["status"] == "running"
@@ -72,21 +69,21 @@ async def test_what_the_command_wrote_is_kept_byte_by_byte(manager: JobManager) 
     assert output_of(manager, job.job_id) == b"\0\xff\n"
 
 
-async def _pending(manager: JobManager, cluster: Slurm, made: Path) -> tuple[Job, Job]:
+async def _pending(manager: JobManager, cluster: Cluster, made: Path, on: str) -> tuple[Job, Job]:
     """Start a job that holds what the next one waits for."""
-    first = await start(manager, "echo up; sleep 1000", on=_ALONE)
+    first = await start(manager, "echo up; sleep 1000", on=on)
     await printed(manager, first, "up")
-    second = await start(manager, f"touch {made}", on=_ALONE)
-    native_id = cluster.run("squeue", "-h", "--name", second.job_id, "-o", "%i")
+    second = await start(manager, f"touch {made}", on=on)
+    native_id = cluster.native_id_of(second.job_id)
     await asyncio.to_thread(cluster.wait_for_state, native_id, "PENDING")
     return first, second
 
 
 async def test_a_job_that_pends_says_why_and_never_runs_once_it_is_killed(
-    manager: JobManager, cluster: Slurm, tmp_path: Path
+    manager: JobManager, cluster: Cluster, tmp_path: Path
 ) -> None:
     made = tmp_path / "made"
-    first, second = await _pending(manager, cluster, made)
+    first, second = await _pending(manager, cluster, made, _ALONE)
 
     async def says_why() -> bool:
         note = (await manager.details(second.job_id)).note or ""
@@ -94,7 +91,7 @@ async def test_a_job_that_pends_says_why_and_never_runs_once_it_is_killed(
 
     await until(says_why, "why it waits")
     assert (await manager.kill(second.job_id, by="test")).status == "killed"
-    native_id = cluster.run("squeue", "-h", "-t", "all", "--name", second.job_id, "-o", "%i")
+    native_id = cluster.native_id_of(second.job_id)
     await asyncio.to_thread(cluster.wait_for_state, native_id, "CANCELLED")
     await manager.kill(first.job_id, by="test")
     after = await start(manager, "echo after", on=_ALONE)
@@ -103,11 +100,11 @@ async def test_a_job_that_pends_says_why_and_never_runs_once_it_is_killed(
 
 
 async def test_release_1_0_0_beside_it_runs_no_job_that_pends(
-    manager: JobManager, cluster: Slurm, tmp_path: Path, state_dir: str, request: pytest.FixtureRequest
+    manager: JobManager, cluster: Cluster, tmp_path: Path, state_dir: str, request: pytest.FixtureRequest
 ) -> None:
     older: Nursery = request.getfixturevalue("former")
     made = tmp_path / "made"
-    first, second = await _pending(manager, cluster, made)
+    first, second = await _pending(manager, cluster, made, "slurm gpus=1 partition=apart")
     command = older.command("mcp_background_job")
     for words in (["list"], ["status", second.job_id]):
         await asyncio.to_thread(_run, [*command, *words], state_dir)
@@ -124,30 +121,3 @@ def _is_there(path: Path) -> bool:
 def _run(argv: list[str], state_dir: str) -> None:
     environment = {**os.environ, "MCP_BG_STATE_DIR": state_dir}
     subprocess.run(argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-
-
-async def test_jobs_run_on_and_are_stopped_although_the_controller_is_dead(managers: Managers, cluster: Slurm) -> None:
-    manager = managers(slurm_control="tcp")
-    job = await start(manager, "echo up; sleep 1000", on="slurm")
-    await printed(manager, job, "up")
-    cluster.kill("controller")
-    try:
-
-        async def is_stale() -> bool:
-            details = await manager.details(job.job_id)
-            assert details.job.status == "running"
-            return "has not answered" in (details.note or "")
-
-        await until(is_stale, "that Slurm does not answer")
-        killed, refused = await asyncio.gather(
-            manager.kill(job.job_id, by="test"), start(manager, "true", on="slurm"), return_exceptions=True
-        )
-        assert not isinstance(killed, BaseException)
-        assert killed.status == "killed"
-        assert isinstance(refused, EngineUnreachableError)
-    finally:
-        cluster.start_controller()
-        await asyncio.to_thread(cluster.wait_for_nodes)
-    job = await start(manager, f"exec {sys.executable} -c 'print(1)'", on="slurm")
-    assert (await ended(manager, job)).status == "completed"
-    assert sorted({one.status for one in await manager.list()}) == ["completed", "failed", "killed"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mcp_background_job.errors import TooManyDescendantsError
-from mcp_background_job.executors.local.admission import check_limits
+from mcp_background_job.executors.family import Family
 from mcp_background_job.jobdir import ancestry, lock, marks, order, queue, records
 from mcp_background_job.jobdir.boot import boot_id
 from mcp_background_job.jobdir.layout import RUN_ID_VARIABLE, JobDir, StateDir
@@ -198,17 +198,17 @@ def test_of_one_too_many_or_too_deep_the_chain_is_told(state: StateDir) -> None:
     recorded(state, "jroot", env={RUN_ID_VARIABLE: "rabc"})
     recorded(state, "jone", "jroot")
     two = recorded(state, "jtwo", "jone", "jroot", max_descendants=2, max_depth=2)
-    check_limits(state, spec_of(two))
+    Family([state]).check_limits(spec_of(two))
 
     three = recorded(state, "jthree", "jtwo", "jone", "jroot", max_descendants=9, max_depth=2)
     with pytest.raises(TooManyDescendantsError, match=r"MCP_BG_MAX_DEPTH\): run rabc > job jone > job jtwo > this one"):
-        check_limits(state, spec_of(three))
+        Family([state]).check_limits(spec_of(three))
     with pytest.raises(TooManyDescendantsError, match=r"run rabc has 3 descendants .*MCP_BG_MAX_DESCENDANTS"):
-        check_limits(state, spec_of(recorded(state, "jfour", "jone", "jroot", max_descendants=2)))
+        Family([state]).check_limits(spec_of(recorded(state, "jfour", "jone", "jroot", max_descendants=2)))
 
 
 def test_of_a_family_whose_root_has_ended_the_next_one_is_the_root(state: StateDir) -> None:
     for number in range(3):
         recorded(state, f"jchild{number}", "jgone")
 
-    check_limits(state, spec_of(recorded(state, "jgrand", "jchild0", "jgone", max_descendants=1, max_depth=1)))
+    Family([state]).check_limits(spec_of(recorded(state, "jgrand", "jchild0", "jgone", max_descendants=1, max_depth=1)))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from mcp_background_job.executors.nodes import client
 from mcp_background_job.executors.slurm.channel import Channels
 from mcp_background_job.jobdir import address, records
 from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError
@@ -162,6 +163,33 @@ async def test_a_runner_that_died_is_no_confirmed_stop_and_is_not_connected_to_a
     with pytest.raises(NoRunnerError):
         await channels.connect(job, "812")
     assert nodes.ends == {}
+
+
+async def test_who_is_silent_is_asked_whether_it_is_there_and_else_hung_up_on(
+    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, runner = nodes.run("read a; echo $a; read b", stdin="pipe")
+    slurm = NoSlurm("srun")
+    channels = nodes.channels(slurm)
+    async with await channels.connect(job, "812") as channel:
+        with monkeypatch.context() as impatient:
+            impatient.setattr(client, "_QUIET_S", 0.05)
+            waiting = asyncio.ensure_future(channel.watch(0, leader_exited=False))
+            await asyncio.wait([waiting], timeout=0.5)
+            assert not waiting.done(), "it has no news"
+            async with await channels.connect(job, "812") as other:
+                await other.send_input(b"one\n", eof=False)
+            assert await waiting
+            runner.send_signal(signal.SIGSTOP)
+            impatient.setattr(client, "_ANSWER_S", 0.2)
+            assert await channel.watch(2**62, leader_exited=False) is None
+        with pytest.raises(RunnerTimeoutError):
+            await channels.connect(job, "812")
+    assert not channels.is_open(job.job_id), "Slurm is asked again"
+    runner.send_signal(signal.SIGCONT)
+    async with await channels.connect(job, "812") as channel:
+        assert await channel.signal(signal.SIGCONT)
+    assert slurm.started == 2
 
 
 @pytest.mark.parametrize(

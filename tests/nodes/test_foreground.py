@@ -13,6 +13,7 @@ import pytest
 from mcp_background_job.jobdir import records
 from mcp_background_job.jobdir.boot import machine
 from mcp_background_job.jobdir.records import Exit, Status
+from mcp_background_job.runner import on_end
 from mcp_background_job.runner.node.main import exit_status
 from mcp_background_job.runner.node.site import _ends_at
 from tests.conftest import Liveness
@@ -56,14 +57,43 @@ def test_a_job_that_cannot_be_started_fails_with_the_node_and_the_reason(tmp_pat
     assert (end_of(job).outcome, end_of(job).reason) == ("failed", sentence)
 
 
+def test_what_is_to_be_run_at_the_end_is_run_on_the_node_once_and_waited_for(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    job = record(tmp_path, "jtold", "exit 3", on_end=f'echo "$MCP_BG_JOB_ID $MCP_BG_STATUS" >> {told}; echo said')
+    assert finish(start(tmp_path, job)) == (3, "")
+    assert told.read_text() == "jtold failed\n"
+    assert Path(job.on_end_log).read_text() == "said\n"
+    on_end.run(job)  # as a server does that has taken it for lost
+    assert told.read_text() == "jtold failed\n"
+
+
+def test_what_a_server_has_begun_to_run_at_the_end_is_not_run_on_the_node(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    job = record(tmp_path, "jsaid", "true", on_end=f"echo again >> {told}")
+    Path(job.on_end_log).touch()
+    assert finish(start(tmp_path, job)) == (0, "")
+    assert not told.exists()
+
+
+def test_an_end_is_told_of_a_job_that_could_not_be_started(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    job = record(tmp_path, "jnone", "echo ran", cwd="/nowhere", on_end=f'echo "$MCP_BG_STATUS" > {told}')
+    assert finish(start(tmp_path, job))[0] == 127
+    assert told.read_text() == "failed\n"
+
+
 @pytest.mark.parametrize(
-    ("end", "status", "outcome"), [("", 143, "killed"), ("NONE", 143, "killed"), ("soon", 124, "timed_out")]
+    ("end", "status", "outcome"),
+    [("", 143, "killed"), ("NONE", 143, "killed"), ("soon", 124, "timed_out"), ("noted", 124, "timed_out")],
 )
 def test_the_engines_signal_ends_all_of_a_hostile_tree_before_it_sends_sigkill(
     end: str, status: int, outcome: str, tmp_path: Path, liveness: Liveness
 ) -> None:
     job = record(tmp_path, "jtree", liveness.script("tree", _STUBBORN))
-    ends_at = str(int(time.time()) + 60) if end == "soon" else end
+    ends_at = str(int(time.time()) + 60) if end == "soon" else "" if end == "noted" else end
+    if end == "noted":
+        in_a_minute = time.localtime(time.time() + 60)
+        Path(f"{job.path}/ends_at").write_text(time.strftime("%Y-%m-%dT%H:%M:%S\n", in_a_minute))
     runner = start(tmp_path, job, MCP_BG_KILL_WAIT_S="2.5", MCP_BG_ENDS_AT=ends_at)
     liveness.expect("stubborn", "orphan")
     runner.send_signal(signal.SIGTERM)

@@ -16,7 +16,7 @@ from mcp_background_job.executors.slurm.place import SlurmPlace
 from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, JOB_ID_VARIABLE, StateDir
 from mcp_background_job.jobdir.records import Spec
 from tests.cluster.conftest import cluster
-from tests.cluster.slurm import Slurm
+from tests.cluster.slurm import Cluster
 from tests.places.memory import OBEYS, MemoryPlace
 
 #: A fixture of another folder.
@@ -40,6 +40,8 @@ async def place(request: pytest.FixtureRequest, state_dir: str) -> AsyncGenerato
     place.store.prepare()
     yield place
     await place.finish()
+    if place.name == "slurm":
+        request.getfixturevalue("cluster").clear(place.store.discover())
     place.close()
 
 
@@ -48,7 +50,7 @@ def _place(request: pytest.FixtureRequest, state_dir: str) -> Place:
         return MemoryPlace()
     if request.param == "local":
         return LocalPlace(StateDir(state_dir))
-    slurm: Slurm = request.getfixturevalue("cluster")
+    slurm: Cluster = request.getfixturevalue("cluster")
     return SlurmPlace.of(state_dir, slurm.environment, python=sys.executable, poll_s=1.0)
 
 
@@ -61,8 +63,8 @@ def spec_of(place: Place) -> SpecOf:
         assert place.store.claim(job_id)
         cookie = f"{place.store.identity_of(job_id)}-{'c' * 32}"
         wishes: dict[str, Any] = {"argv": ["/bin/sh", "-c", OBEYS], "stdin": "pipe", "max_jobs": 100, **asked}
-        if place.name == "slurm" and wishes["max_jobs"] == 1:  # there it is Slurm that counts: n1 has one GPU
-            wishes["on"] = "slurm gpus=1 constraint=n1"
+        if place.name == "slurm" and wishes["max_jobs"] == 1:  # there it is Slurm that counts: n2 has one GPU
+            wishes["on"] = "slurm gpus=1 constraint=n2"
         return Spec(
             job_id=job_id,
             command="obeys",

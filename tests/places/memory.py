@@ -108,6 +108,9 @@ class MemoryStore:
     def jobs_changed_at(self) -> int:
         return self._changes
 
+    def corrected(self) -> set[str]:
+        return set()
+
     def marks_changed_at(self) -> int:
         return self._changes + sum(job.changes for job in self.jobs.values())
 

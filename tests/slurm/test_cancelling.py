@@ -149,7 +149,7 @@ async def test_a_job_ends_with_the_job_of_this_machine_that_it_was_asked_for_wit
     home = StateDir(str(tmp_path / "home"))
     parent = home.job("jparent")
     os.makedirs(parent.path)
-    place = SlurmPlace(root, slurm, Site(Options(), "python3"), home=home)
+    place = SlurmPlace(root, slurm, Site(Options(), "python3"), family=(home, root))
     assert place.store.claim("jchild")
     asked: dict[str, Any] = {"env": {}, "created_at": 1.0, "cookie": "", "max_output": 1, "max_jobs": 1}
     spec = Spec(job_id="jchild", command="true", argv=["true"], cwd="/", ancestors=["jparent"], on="slurm", **asked)

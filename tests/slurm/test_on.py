@@ -5,7 +5,8 @@ from __future__ import annotations
 import stat
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Callable
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +15,25 @@ from fastmcp import Client
 
 from mcp_background_job.app import build
 from mcp_background_job.config import load_settings
+from mcp_background_job.core.news import Reader, Way
 from mcp_background_job.errors import ConfigError, InvalidRequestError
 from mcp_background_job.executors.slurm import watcher
 from mcp_background_job.executors.slurm.place import SlurmPlace
+from mcp_background_job.jobdir.observe import Observation
+from mcp_background_job.jobs.endings import Endings
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import StartRequest
 from mcp_background_job.server.build import build_server
 from tests.patience import until
 from tests.server.calls import Caller
-from tests.slurm.fake import FakeSlurm, claimed, ended
+from tests.slurm.fake import FakeSlurm, claimed, ended, runs
 
 #: Prints which of our modules are loaded that have to do with clusters.
 _LOADED = """
 import sys
 from mcp_background_job.app import build
 from mcp_background_job.config import load_settings
+from mcp_background_job.core.news import Reader, Way
 build(load_settings()).close()
 print([name for name in sys.modules if "executors.slurm" in name])
 """
@@ -158,6 +163,62 @@ async def test_where_a_job_is_and_why_it_waits_is_told(managed: JobManager, slur
         assert (row["engine"], row["status"]) == ("Slurm 800, 1 GPU", "queued")
         killed = await caller.facts("kill_job", job_id="train")
         assert killed["status"] == "killed"
+
+
+async def test_a_list_looks_once_at_each_job_that_lives(
+    managed: JobManager, slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del slurm
+    jobs = [(await managed.start(StartRequest(command="true", on="slurm"), client="test")).job for _ in range(3)]
+    (over, *live) = jobs
+    place = managed.places.named("slurm")
+    assert isinstance(place, SlurmPlace)
+    claimed(place.store.job(over.job_id), "800")
+    ended(place.store.job(over.job_id))
+    now = [await managed.find(job.job_id) for job in jobs]
+    looked: Counter[str] = Counter()
+    look = place.look
+
+    def counted(job_ids: Collection[str]) -> dict[str, Observation]:
+        looked.update(job_ids)
+        return look(job_ids)
+
+    monkeypatch.setattr(place, "look", counted)
+    notes, engines = await managed.remarks(now)
+    assert set(notes) == {job.job_id for job in live}
+    assert engines == {job.job_id: f"Slurm {800 + n}{' on n1' * (n == 0)}" for n, job in enumerate(jobs)}
+    assert looked == dict.fromkeys((job.job_id for job in jobs), 1)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_lost_job_that_tells_how_it_ended_is_told_anew_although_nobody_looks_at_it(
+    managed: JobManager, slurm: FakeSlurm
+) -> None:
+    job = (await managed.start(StartRequest(command="true", on="slurm", name="fit"), client="test")).job
+    reader, place = Reader("me"), managed.places.named("slurm")
+    assert isinstance(place, SlurmPlace)
+    managed.news.expect(reader, [job.job_id])
+    runs(place.store.job(job.job_id), "800")
+    slurm.say("800", "NODE_FAIL", "n1")
+
+    async def told() -> list[str]:
+        return [line.partition(",")[0] for line in await managed.news.to_tell(reader, Way.ANSWER)]
+
+    async def is_lost() -> bool:
+        await managed.recover()
+        return [one.status for one in await managed.list()] == ["lost"]
+
+    await until(is_lost, "that it is lost")
+    endings = Endings(managed.places)
+    (first,) = await told()
+    assert await told() == []
+    ended(place.store.job(job.job_id))
+    assert [one.status for one in await managed.list()] == ["completed"]
+    (anew,) = await told()
+    assert ("lost" in first, "completed" in anew) == (True, True)
+    assert await told() == []
+    assert [(one.job_id, one.status) for one in endings.look()] == [(job.job_id, "completed")]
+    assert endings.look() == []
 
 
 def test_wishes_of_a_site_that_nobody_can_fulfil_are_told_at_once(state_dir: str) -> None:

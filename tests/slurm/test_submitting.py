@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mcp_background_job.core.states import Outcome, State
-from mcp_background_job.errors import EngineUnreachableError, InvalidRequestError, LaunchError
+from mcp_background_job.errors import EngineUnreachableError, InvalidRequestError, LaunchError, TooManyDescendantsError
+from mcp_background_job.executors.local.place import LocalPlace
 from mcp_background_job.executors.nodes import native
+from mcp_background_job.executors.slurm.options import Options
 from mcp_background_job.executors.slurm.place import SlurmPlace
+from mcp_background_job.executors.slurm.submitting import Site
+from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import Spec
 from tests.patience import until
@@ -231,3 +237,28 @@ async def test_the_script_says_what_is_missing_on_a_node(
         assert ran.stderr.startswith("mcp-background-job: ")
         assert "n9" in ran.stderr
         assert cure in ran.stderr
+
+
+async def test_one_too_many_within_a_job_of_this_machine_is_refused_and_nothing_is_submitted(
+    slurm: FakeSlurm, root: StateDir, tmp_path: Path, spec_of: SpecOf
+) -> None:
+    home = StateDir(str(tmp_path / "home"))
+    LocalPlace(home).store.prepare()
+    parent = dataclasses.replace(spec_of(), job_id="jparent", on="")
+    LocalPlace(home).store.record(parent)
+    place = SlurmPlace(root, slurm, Site(Options(), "python3"), family=(home, root))
+    within: dict[str, Any] = {"parent": "jparent", "ancestors": ["jparent"], "max_descendants": 2, "max_depth": 1}
+    for _ in range(2):
+        await place.launch(spec_of(**within), wait_for_report=True)
+    third = spec_of(**within)
+    with pytest.raises(TooManyDescendantsError, match="job jparent has 2 descendants that have not ended, and 2 is"):
+        await place.launch(third, wait_for_report=True)
+    deep = spec_of(**within | {"ancestors": [place.store.open_jobs()[0], "jparent"], "max_descendants": 9})
+    with pytest.raises(TooManyDescendantsError, match="2 levels below job jparent, and 1 is the limit"):
+        await place.launch(deep, wait_for_report=True)
+    assert len(slurm.submissions) == 2
+    assert not place.store.has(third.job_id)
+    here = dataclasses.replace(parent, job_id="jhere", **within)
+    with pytest.raises(TooManyDescendantsError, match="job jparent has 2 descendants"):
+        await LocalPlace(home, (home, root)).launch(here, wait_for_report=True)
+    place.close()

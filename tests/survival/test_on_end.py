@@ -188,7 +188,10 @@ def test_it_is_bounded_in_time_and_in_what_is_kept(
     monkeypatch.chdir(tmp_path)
     job = JobDir(str(tmp_path / "jobs" / "jabcd"))
     os.makedirs(job.path)
-    said = on_end._carry_out(job, a_spec(job, cwd=str(tmp_path), on_end=command), dict(os.environ))
+    log = on_end._log(job)
+    assert log is not None
+    said = on_end._carry_out(a_spec(job, cwd=str(tmp_path), on_end=command), dict(os.environ), log)
+    os.close(log)
     assert trouble in said
     assert bool(said) is bool(trouble)
     assert os.path.getsize(job.on_end_log) == kept

@@ -49,7 +49,7 @@ async def page(manager: JobManager, caller: Caller, choice: JobChoice, *, limit:
     behind = cursor + len(jobs)
     count, everywhere = max(behind, counted.meant), counted.everywhere
     silent = await lanes.look(_silences, manager, jobs)
-    notes, engines = await manager.notes(jobs), await manager.engines(jobs)
+    notes, engines = await manager.remarks(jobs)
     return Listed(
         jobs=[
             _row(job, silent.get(job.job_id), notes.get(job.job_id), engines.get(job.job_id), own=caller.project)

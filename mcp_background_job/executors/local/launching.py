@@ -7,7 +7,7 @@ from mcp_background_job.errors import LaunchError, TooManyDescendantsError
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.background import Background
 from mcp_background_job.executors.base import Submitted
-from mcp_background_job.executors.local.admission import check_limits
+from mcp_background_job.executors.family import Family
 from mcp_background_job.executors.local.beginning import Beginning
 from mcp_background_job.executors.local.queue import Queue
 from mcp_background_job.executors.local.store import LocalStore
@@ -22,9 +22,12 @@ from mcp_background_job.jobdir.records import Spec
 class Launching:
     """Brings jobs under way."""
 
-    def __init__(self, store: LocalStore, beginning: Beginning, queue: Queue, background: Background) -> None:
+    def __init__(
+        self, store: LocalStore, family: Family, beginning: Beginning, queue: Queue, background: Background
+    ) -> None:
         """Takes its parts."""
         self._store = store
+        self._family = family
         self._beginning = beginning
         self._queue = queue
         self._background = background
@@ -67,15 +70,14 @@ class Launching:
         Raises:
             TooManyDescendantsError: it is one too many; nothing of it is left.
         """
-        state = self._store.state
         try:
-            check_limits(state, spec)
+            self._family.check_limits(spec)
         except TooManyDescendantsError:
             self._store.unrecord(spec.job_id)
             raise
-        stop = ancestry.stop_of_ancestors(state, spec.ancestors)
+        stop = self._family.stop_of(spec.ancestors)
         if stop:
-            end_unowned(state.job(spec.job_id), ancestry.withdrawn(stop))  # or who stops the ancestor was quicker
+            end_unowned(self._store.job(spec.job_id), ancestry.withdrawn(stop))  # or who stops the ancestor was quicker
         return stop is None
 
     async def _from_queue(self, job_id: str, *, wait_for_report: bool) -> Submitted:

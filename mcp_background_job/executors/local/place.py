@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -44,9 +44,10 @@ class LocalPlace:
 
     name = "local"
 
-    def __init__(self, state: StateDir) -> None:
-        """Names the state directory; ``store.prepare`` makes it."""
+    def __init__(self, state: StateDir, family: Sequence[StateDir] = ()) -> None:
+        """Names the state directory, which ``store.prepare`` makes, and all in which relatives of jobs may be."""
         self.store = LocalStore(state)
+        self._family = family or (state,)
         self._launcher = Launcher()
         self._background = Background()
         self._beginning = Beginning(self.store, self._launcher)
@@ -55,9 +56,10 @@ class LocalPlace:
 
     @cached_property
     def _launching(self) -> Launching:
-        from mcp_background_job.executors.local.launching import Launching  # noqa: PLC0415  see the top
+        from mcp_background_job.executors.family import Family  # noqa: PLC0415  see the top
+        from mcp_background_job.executors.local.launching import Launching  # noqa: PLC0415
 
-        return Launching(self.store, self._beginning, self._queue, self._background)
+        return Launching(self.store, Family(self._family), self._beginning, self._queue, self._background)
 
     @cached_property
     def _cancelling(self) -> Cancelling:

@@ -13,6 +13,14 @@ from mcp_background_job.jobdir import records
 from mcp_background_job.jobdir.control import Outlet, RunnerClient, RunnerTimeoutError
 from mcp_background_job.jobdir.records import Exit
 
+#: Asked of a runner to find out that it is there: nothing of its log.
+NOTHING: dict[str, object] = {"op": "read", "offset": 0, "limit": 0}
+
+#: A node that goes off ends no connection. So after so long without a word its runner is asked whether it is there, and
+#: who does not answer that is hung up on: whoever looks next sees what the engine says.
+_QUIET_S = 30.0
+_ANSWER_S = 15.0
+
 
 class NodeClient(RunnerClient):
     """One connection to a runner on a node, which says how its job ended before it hangs up."""
@@ -25,6 +33,7 @@ class NodeClient(RunnerClient):
         self._told = told
         self._hung_up = hung_up
         self._is_ended = False
+        self._is_doubted = False
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -49,7 +58,7 @@ class NodeClient(RunnerClient):
         return survivors
 
     async def _receive(self) -> dict[str, Any] | None:
-        answer = await super()._receive()
+        answer = await self._heard()
         if answer is None or "ended" not in answer:
             return answer
         self._is_ended = True
@@ -58,3 +67,19 @@ class NodeClient(RunnerClient):
         except CorruptRecordError:
             return None  # of a newer release: its exit record will say the same
         return None
+
+    async def _heard(self) -> dict[str, Any] | None:
+        """Return what comes next; ``None`` if the runner hangs up, or is not there any more."""
+        while True:
+            try:
+                async with asyncio.timeout(_ANSWER_S if self._is_doubted else _QUIET_S):
+                    answer = await super()._receive()
+            except TimeoutError:
+                if self._is_doubted:
+                    return None
+                self._is_doubted = True
+                self._writer.write(json.dumps(NOTHING).encode() + b"\n")
+                continue
+            if not self._is_doubted or answer is None or "data" not in answer:
+                return answer
+            self._is_doubted = False

@@ -6,8 +6,10 @@ import contextlib
 import os
 import threading
 
+from mcp_background_job.executors.nodes import claims
 from mcp_background_job.executors.nodes.store import NodeStore
 from mcp_background_job.jobdir import at_end, records
+from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import Exit
 
 
@@ -23,7 +25,8 @@ def end(store: NodeStore, job_id: str, record: Exit) -> bool:
     job = store.job(job_id)
     records.clear_the_way(job.exit)
     ours = f"{job.exit}.{os.getpid()}.{threading.get_ident()}"
-    records.write(ours, records.encode(record), durable=True)
+    content = records.encode(record)
+    records.write(ours, content, durable=True)
     try:
         os.link(ours, job.exit)
     except FileExistsError:
@@ -32,5 +35,12 @@ def end(store: NodeStore, job_id: str, record: Exit) -> bool:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(ours)
         store.close(job_id)
+    if _has_runner(job):
+        store.doubt(job_id, content)
     at_end.begin(job)
     return True
+
+
+def _has_runner(job: JobDir) -> bool:
+    claim = claims.claim_of(job)
+    return claim is not None and claim.withdrawn is None

@@ -28,6 +28,9 @@ class NodeStore(DirectoryStore):
         self.changed_elsewhere_at: Callable[[str], int] = lambda _: 0
         #: One empty file per job that the engine is not known to have.
         self._submitting = os.path.join(state.path, "submitting")
+        #: One file per job that was taken for over although its runner had not said so: what was recorded then.
+        self._doubted = os.path.join(state.path, "doubted")
+        self._corrected: dict[str, int] = {}
 
     def prepare(self) -> None:
         """Check the root if there is one; without it everything else works, and the first job makes it."""
@@ -37,9 +40,10 @@ class NodeStore(DirectoryStore):
     def _make(self) -> None:
         super().prepare()
         try:
-            os.makedirs(self._submitting, mode=0o700, exist_ok=True)
+            for directory in (self._submitting, self._doubted):
+                os.makedirs(directory, mode=0o700, exist_ok=True)
         except OSError as error:
-            raise StateDirError(f"{self._submitting} cannot be made: {error.strerror}") from error
+            raise StateDirError(f"{self.state.path} cannot be used: {error.strerror}") from error
 
     def claim(self, job_id: str) -> bool:
         """Take a job id, and make the root if this is the first."""
@@ -96,6 +100,44 @@ class NodeStore(DirectoryStore):
     def _mark(self, job_id: str) -> str:
         return os.path.join(self._submitting, job_id)
 
+    def remove(self, job_id: str) -> bool:
+        """Remove a job's directory, and what is doubted of it."""
+        is_gone = super().remove(job_id)
+        if is_gone:
+            _remove(os.path.join(self._doubted, job_id))
+        return is_gone
+
+    # -- ends that may yet be told otherwise -----------------------------------------------------------------------
+
+    def doubt(self, job_id: str, record: bytes) -> None:
+        """Note that a job's end was recorded in the place of its runner, which may yet say how it ended."""
+        records.write(os.path.join(self._doubted, job_id), record)
+
+    def corrected(self) -> set[str]:
+        """Return the jobs whose runners have replaced such a record since; looks only at those that were written."""
+        return {job_id for job_id in self._doubts() if self._is_corrected(job_id)}
+
+    def _doubts(self) -> list[str]:
+        try:
+            return [name for name in os.listdir(self._doubted) if is_job_id(name)]
+        except FileNotFoundError:
+            return []
+
+    def _is_corrected(self, job_id: str) -> bool:
+        stamp = super().changed_at(job_id)
+        if stamp is None:
+            _remove(os.path.join(self._doubted, job_id))
+            return False
+        if abs(self._corrected.get(job_id, 0)) != stamp:
+            is_corrected = _content(self.job(job_id).exit) != _content(os.path.join(self._doubted, job_id))
+            self._corrected[job_id] = stamp if is_corrected else -stamp
+        return self._corrected[job_id] > 0
+
+    def marks_changed_at(self) -> int:
+        """Return the time stamp of the marks, or of the last change of a job whose end is in doubt."""
+        doubted = (super(NodeStore, self).changed_at(job_id) or 0 for job_id in self._doubts())
+        return max(super().marks_changed_at(), *doubted, 0)
+
     # -- its turn --------------------------------------------------------------------------------------------------
 
     def waiting(self) -> set[str]:
@@ -134,3 +176,11 @@ def _remove(path: str) -> None:
         os.unlink(path)
     except FileNotFoundError:
         return
+
+
+def _content(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""

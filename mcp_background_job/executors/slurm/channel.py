@@ -13,21 +13,18 @@ from typing import Protocol
 
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.nodes import tcp
-from mcp_background_job.executors.nodes.client import NodeClient
+from mcp_background_job.executors.nodes.client import NOTHING, NodeClient
 from mcp_background_job.executors.slurm import late
 from mcp_background_job.executors.slurm.leg import Leg
 from mcp_background_job.executors.slurm.relay import Relay
 from mcp_background_job.jobdir import address
 from mcp_background_job.jobdir.address import Address
-from mcp_background_job.jobdir.control import NoRunnerError, Outlet
+from mcp_background_job.jobdir.control import NoRunnerError, Outlet, RunnerTimeoutError
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import Exit
 
 #: For so long a relay is kept that nobody uses: a model that looks at a job often looks again within this time.
 KEPT_S = 30.0
-
-#: Asked of a runner to find out that it is there: nothing of its log.
-_NOTHING: dict[str, object] = {"op": "read", "offset": 0, "limit": 0}
 
 EndWasTold = Callable[[str, Exit], None]
 
@@ -80,9 +77,11 @@ class Channels:
         relay = await self._relay(job.job_id, native_id, program)
         client = self._client(job.job_id, *relay.open())
         try:
-            answer = await client.ask(_NOTHING)
-        except BaseException:
+            answer = await client.ask(NOTHING)
+        except BaseException as error:
             await client.hang_up()
+            if isinstance(error, RunnerTimeoutError):  # the node may be off, which srun does not notice
+                relay.give_up()
             raise
         if answer is None:  # what the relay cannot reach hangs up at once, and so does a runner at its end
             await client.hang_up()

@@ -7,18 +7,21 @@ what Slurm said last.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Coroutine
+import os
+from collections.abc import Collection, Coroutine, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from mcp_background_job.core.states import State
-from mcp_background_job.errors import BackgroundJobError, EngineUnreachableError
+from mcp_background_job.errors import BackgroundJobError, EngineUnreachableError, StateDirError
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.background import Background
 from mcp_background_job.executors.base import Cancelled, Submitted
+from mcp_background_job.executors.family import Family
 from mcp_background_job.executors.nodes import claims
 from mcp_background_job.executors.nodes.ending import end
 from mcp_background_job.executors.nodes.kin import Kin
+from mcp_background_job.executors.nodes.package import runner_package
 from mcp_background_job.executors.nodes.store import NodeStore
 from mcp_background_job.executors.slurm import late, states
 from mcp_background_job.executors.slurm.commands import Commands, Control
@@ -50,17 +53,26 @@ class SlurmPlace:
     name = "slurm"
 
     def __init__(
-        self, root: StateDir, commands: Commands, site: Site, *, home: StateDir | None = None, poll_s: float = POLL_S
+        self,
+        root: StateDir,
+        commands: Commands,
+        site: Site,
+        *,
+        family: Sequence[StateDir] = (),
+        poll_s: float = POLL_S,
     ) -> None:
-        """Names the directory that all nodes share, and that in which jobs of this machine are, if that is known."""
+        """Names the directory that all nodes share, and all in which relatives of jobs may be."""
         self._commands = commands
         self._watcher = Watcher(root.path, commands, poll_s=poll_s)
         self.store = NodeStore(root, "MCP_BG_SLURM_DIR")
         self._seeing = Seeing(self.store, self._watcher, commands.cluster)
         self.store.changed_elsewhere_at = self._seeing.changed_at
-        self._kin = Kin(self.store, home or root)
+        self._family = Family(family or (root,))
+        self._kin = Kin(self.store, self._family)
         self._background = Background()
-        self._submitting = Submitting(self.store, commands, self._watcher, self._background, site)
+        self._submitting = Submitting(
+            self.store, commands, self._watcher, self._background, site=site, family=self._family
+        )
         self._cared_for: set[str] = set()
         self._tended_at = 0.0
 
@@ -82,7 +94,7 @@ class SlurmPlace:
         root: str,
         environment: dict[str, str],
         *,
-        home: StateDir | None = None,
+        family: Sequence[StateDir] = (),
         options: str = "",
         python: str = "python3",
         poll_s: float = POLL_S,
@@ -93,7 +105,7 @@ class SlurmPlace:
         Args:
             root: the directory that all nodes share.
             environment: ours, which says where the cluster is.
-            home: the state directory in which ancestors of jobs may be.
+            family: all directories in which relatives of jobs may be.
             options: what is asked of Slurm for each job.
             python: of the nodes.
             poll_s: seconds between two questions to Slurm for which users are the cause, at least.
@@ -103,7 +115,7 @@ class SlurmPlace:
             InvalidRequestError: the options cannot be asked for.
         """
         site = Site(read(options), python)
-        return cls(StateDir(root), Commands(environment, control=control), site, home=home, poll_s=poll_s)
+        return cls(StateDir(root), Commands(environment, control=control), site, family=family, poll_s=poll_s)
 
     def check(self, asked: str) -> None:
         """Check what is asked of Slurm for a job."""
@@ -113,7 +125,7 @@ class SlurmPlace:
         """Record the job, then submit it."""
         submitted = await self._submitting.launch(spec, wait_for_report=wait_for_report)
         # On record first and looked for afterwards: see ``jobdir.ancestry``.
-        if spec.ancestors and (stop := await lanes.look(self._kin.stop_of, spec)):
+        if spec.ancestors and (stop := await lanes.look(self._family.stop_of, spec.ancestors)):
             await self.cancel(spec.job_id, stop)
         return submitted
 
@@ -222,7 +234,8 @@ class SlurmPlace:
             if self.store.is_queued(job_id) and any(one.line.state not in states.PENDING for one in known):
                 late.look_anew(self.store.job(job_id))
             for one in known:
-                if one.line.state in states.PENDING and self.store.is_over(job_id):
+                # One without a directory here is of another root of this user.
+                if one.line.state in states.PENDING and self.store.job(job_id).has_exit:
                     with contextlib.suppress(EngineUnreachableError):  # the next time
                         self._commands.cancel(one.line.native_id, only_pending=True)
 
@@ -299,7 +312,10 @@ class SlurmPlace:
         return self.store.health()
 
     async def start(self) -> None:
-        """Nothing makes a submission quicker."""
+        """Pack the runner for the nodes, which takes half a second, unless nothing was ever submitted from here."""
+        if await lanes.look(os.path.isdir, self.store.state.path):
+            with contextlib.suppress(StateDirError):  # whoever submits will be told
+                await lanes.lasting(runner_package, self.store.state.path)
 
     async def finish(self) -> None:
         """Wait for submissions under way, and hang up."""

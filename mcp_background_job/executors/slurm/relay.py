@@ -103,14 +103,15 @@ class Relay:
 
     async def close(self) -> None:
         """End the relay, and all that it carries."""
-        self._let_go()
+        self.give_up()
         await self._carrying
 
     def _wait_for_clients(self) -> None:
         if not self.is_over and self._idle is None:
-            self._idle = asyncio.get_running_loop().call_later(self._kept_s, self._let_go)
+            self._idle = asyncio.get_running_loop().call_later(self._kept_s, self.give_up)
 
-    def _let_go(self) -> None:
+    def give_up(self) -> None:
+        """End the relay, and all that it carries, without waiting for that."""
         # The far end ends with its stdin, and so does srun, and so do we.
         if self._idle:
             self._idle.cancel()
@@ -126,7 +127,7 @@ class Relay:
                         client.feed_data(said)
                 elif client := self._clients.pop(number.rstrip(b"\n"), None):
                     client.feed_eof()
-        self._let_go()
+        self.give_up()
         for client in self._clients.values():
             client.feed_eof()
         self._clients.clear()

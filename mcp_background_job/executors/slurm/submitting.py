@@ -16,10 +16,11 @@ import time
 from dataclasses import dataclass
 
 from mcp_background_job.core.states import Outcome, State
-from mcp_background_job.errors import EngineUnreachableError, InvalidRequestError, LaunchError
+from mcp_background_job.errors import EngineUnreachableError, InvalidRequestError, LaunchError, TooManyDescendantsError
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.background import Background
 from mcp_background_job.executors.base import Submitted
+from mcp_background_job.executors.family import Family
 from mcp_background_job.executors.nodes import claims, native
 from mcp_background_job.executors.nodes.ending import end
 from mcp_background_job.executors.nodes.native import Native
@@ -46,8 +47,9 @@ node=${{SLURMD_NODENAME:-$(uname -n)}}
   say "{root} is not there on node $node: set MCP_BG_SLURM_DIR to a directory that all nodes share" 126
 command -v {python} >/dev/null ||
   say "node $node has no {python_told}: set MCP_BG_SLURM_PYTHON to a Python of at least 3.9 that all nodes have" 127
-MCP_BG_ENDS_AT=${{SLURM_JOB_END_TIME:-$(squeue -h -j "$SLURM_JOB_ID" -o %e 2>/dev/null)}}
-export MCP_BG_ENDS_AT{kill_wait}
+export MCP_BG_ENDS_AT="$SLURM_JOB_END_TIME"{kill_wait}
+# Older releases have to be asked. Nobody waits for that, and it is no child of the job's runner.
+[ "$SLURM_JOB_END_TIME" ] || (squeue -h -j "$SLURM_JOB_ID" -o %e >{job}/ends_at 2>/dev/null &)
 exec {python} -I -S {runner} {job}{tcp}
 """
 
@@ -69,10 +71,18 @@ class Submitting:
     """Brings jobs under way."""
 
     def __init__(
-        self, store: NodeStore, commands: Commands, watcher: Watcher, background: Background, site: Site
+        self,
+        store: NodeStore,
+        commands: Commands,
+        watcher: Watcher,
+        background: Background,
+        *,
+        site: Site,
+        family: Family,
     ) -> None:
         """Takes its parts."""
         self._store = store
+        self._family = family
         self._commands = commands
         self._watcher = watcher
         self._background = background
@@ -105,6 +115,11 @@ class Submitting:
     def _record(self, spec: Spec) -> None:
         asked = self.asked(_words(spec))
         self._store.record(spec)
+        try:
+            self._family.check_limits(spec)  # behind its mark, which the next one counts
+        except TooManyDescendantsError:
+            self._store.unrecord(spec.job_id)
+            raise
         self._note(spec.job_id, Native(time.time(), gpus=asked.gpus, cluster=self._commands.cluster))
 
     def _note(self, job_id: str, noted: Native) -> None:

@@ -47,6 +47,7 @@ class Index:
         self._marks: set[str] = set()
         self._marks_stamp = -1
         self._signs: dict[str, tuple[int, bool]] = {}
+        self._corrected: set[str] = set()
         self._passes = Passes(places, self._read)
         self._passing: asyncio.Task[None] | None = None
         self._is_closed = False
@@ -89,7 +90,7 @@ class Index:
         _log.warning("%s; going on with an index in memory, made from the job directories", error)
         self.trouble = str(error)
         self._registry = MemoryRegistry()
-        self._marks, self._marks_stamp, self._signs = set(), -1, {}
+        self._marks, self._marks_stamp, self._signs, self._corrected = set(), -1, {}, set()
         self._passes = Passes(self._places, self._read)
         self._sync(self._registry)
 
@@ -208,7 +209,15 @@ class Index:
         self._take_marked(registry)
         self._passes.begin(registry)
         fill_origins(self._places, registry)
+        self._correct(registry)
         self._update(registry, registry.unended())
+
+    def _correct(self, registry: Registry) -> None:
+        """Read anew what was taken for over, and has told since how it ended."""
+        corrected = self._places.corrected()
+        new = corrected - self._corrected
+        self._corrected = corrected
+        registry.put([job for job_id in sorted(new) if (job := self._read(job_id))])
 
     def _go_on(self) -> None:
         """Do the rest of a pass piece by piece; calls that come meanwhile are served between two pieces."""

@@ -19,6 +19,9 @@ DELETE FROM awaited WHERE reader = :reader AND subject = :subject;
 INSERT OR IGNORE INTO news (reader, subject, kind, key, conversation, at, text, noted_at)
 VALUES (:reader, :subject, :kind, :key, :conversation, :at, :text, :noted_at);
 
+-- ends --
+SELECT * FROM news WHERE reader = :reader AND subject = :subject AND kind = 'ended' ORDER BY number;
+
 -- untold --
 SELECT * FROM news
 WHERE reader = :reader AND conversation IN (SELECT value FROM json_each(:conversations))

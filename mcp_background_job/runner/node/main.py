@@ -78,7 +78,10 @@ def _run_once(job: JobDir, site: Node, node: str) -> int:
         raise CorruptRecordError(f"{job.path} has no spec.json: there is nothing to run")
     order.leave(job.state_dir, waiting_of(spec))  # whoever waits for its turn hears of it by that
     name_process(runners.name_of_runner(job.job_id))
-    return _run(job, replace(spec, env={**spec.env, **_engine_environment()}), site, node)
+    supervisor = _supervisor(job, spec, site)
+    status = _run(supervisor, spec, node)
+    _tell_of_ends(([job] if spec.on_end else []) + supervisor.withdrawn)
+    return status
 
 
 def _engine_environment() -> dict[str, str]:
@@ -87,8 +90,12 @@ def _engine_environment() -> dict[str, str]:
     }
 
 
-def _run(job: JobDir, spec: Spec, site: Node, node: str) -> int:
-    supervisor = Supervisor(job, spec, has_subreaper=become_subreaper(), site=site)
+def _supervisor(job: JobDir, spec: Spec, site: Node) -> Supervisor:
+    here = replace(spec, env={**spec.env, **_engine_environment()})
+    return Supervisor(job, here, has_subreaper=become_subreaper(), site=site)
+
+
+def _run(supervisor: Supervisor, spec: Spec, node: str) -> int:
     try:
         supervisor.start()
     except LaunchError as error:
@@ -97,6 +104,15 @@ def _run(job: JobDir, spec: Spec, site: Node, node: str) -> int:
         print(f"not started on {node}: {error}{cure}")  # noqa: T201
         return _NOT_STARTED
     return exit_status(supervisor.run())
+
+
+def _tell_of_ends(ended: list[JobDir]) -> None:
+    """Run what is to be run at the ends of jobs, MCP_BG_ON_END, and wait for it: the engine ends what is left here."""
+    if ended:
+        from mcp_background_job.runner import on_end  # noqa: PLC0415  most jobs have none
+
+        for job in ended:
+            on_end.run(job)
 
 
 def exit_status(end: Exit) -> int:

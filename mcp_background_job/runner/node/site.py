@@ -17,10 +17,11 @@ from mcp_background_job.jobdir.records import Exit
 from mcp_background_job.runner import control
 from mcp_background_job.runner.site import Site
 
-#: What the engine's script says: seconds between its SIGTERM and its SIGKILL, and when the job's time is over, either
-#: in seconds since the epoch or as squeue prints it.
+#: What the engine's script says: seconds between its SIGTERM and its SIGKILL, and when the job's time is over, in
+#: seconds since the epoch. If that is empty, a file of this name says so, as squeue prints it.
 KILL_WAIT_VARIABLE = "MCP_BG_KILL_WAIT_S"
 END_VARIABLE = "MCP_BG_ENDS_AT"
+_END_FILE = "ends_at"
 
 #: The longest grace period, and what is kept of the engine's patience to end the rest and to write how it ended.
 _MAX_GRACE_S = 5.0
@@ -51,9 +52,11 @@ class Node(Site):
         """Takes the node's name, and whether clients may come over TCP."""
         self._node = node
         self._tcp = tcp
+        self._directory = ""
 
     def doors(self, job: JobDir) -> list[control.Door]:
         """Listen in the kernel's own room of names, since the job's directory may be no place for sockets."""
+        self._directory = job.path
         name = f"mcp-bg-{job.job_id}-{os.urandom(8).hex()}"
         doors: list[control.Door] = [LocalDoor(_listening(socket.AF_UNIX, f"\0{name}"))]
         # A relay is started from elsewhere, with the interpreter and the package that are known to work here.
@@ -77,7 +80,7 @@ class Node(Site):
     def stop(self) -> tuple[float, Outcome]:
         """Return the time that the engine leaves to it, and whether it is the end of the job's own."""
         grace_s = min(_MAX_GRACE_S, _kill_wait_s() - _RESERVE_S)
-        ends_at = _ends_at(os.environ.get(END_VARIABLE, ""))
+        ends_at = _ends_at(os.environ.get(END_VARIABLE) or _text_of(f"{self._directory}/{_END_FILE}"))
         is_time = ends_at is not None and time.time() >= ends_at - _NEAR_END_S
         return max(0.0, grace_s), Outcome.TIMED_OUT if is_time else Outcome.KILLED
 
@@ -119,6 +122,14 @@ def _kill_wait_s() -> float:
         return float(os.environ[KILL_WAIT_VARIABLE])
     except (KeyError, ValueError):
         return _KILL_WAIT_S
+
+
+def _text_of(path: str) -> str:
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
 
 
 def _ends_at(text: str) -> float | None:
