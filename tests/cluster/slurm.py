@@ -19,6 +19,7 @@ from collections.abc import Collection, Generator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from mcp_background_job.executors.slurm.commands import COMMENT
 from tests.conftest import processes_of, wait_for_end_of
 from tests.patience import PATIENCE_S, wait_until
 
@@ -114,7 +115,8 @@ class Cluster:
 
     def native_id_of(self, job_id: str) -> str:
         """Slurm's id of a job of ours."""
-        return self.run("squeue", "-h", "-t", "all", "--name", job_id, "-o", "%i")
+        (native_id,) = self._ids_of({job_id}, "-t", "all")
+        return native_id
 
     def wait_for_state(self, native_id: str, *states: str) -> None:
         """Wait until Slurm says one of these of a job."""
@@ -123,13 +125,14 @@ class Cluster:
     def clear(self, job_ids: Collection[str]) -> None:
         """End what is left of these jobs of ours, and wait until Slurm has cleared it away."""
 
-        def left() -> list[str]:
-            pairs = (line.split("|") for line in self.run("squeue", "-h", "-o", "%i|%k").splitlines())
-            return [native_id for native_id, comment in pairs if comment.removeprefix("mbj:") in job_ids]
-
-        if job_ids and (native_ids := left()):
+        if job_ids and (native_ids := self._ids_of(job_ids)):
             self.run("scancel", *native_ids)
-            wait_until(lambda: not left(), "the end of all jobs")
+            wait_until(lambda: not self._ids_of(job_ids), "the end of all jobs")
+
+    def _ids_of(self, job_ids: Collection[str], *options: str) -> list[str]:
+        lines = self.run("squeue", "-h", *options, "-o", "%i|%k").splitlines()
+        pairs = (line.split("|") for line in lines)
+        return [native_id for native_id, comment in pairs if comment.removeprefix(COMMENT) in job_ids]
 
     def badly_shared(self) -> AbstractContextManager[str]:
         """Yield the path of a directory that this machine and the node apart share, as badly as they could."""
