@@ -20,6 +20,7 @@ from bench.measurements.history import measure_crash, measure_history
 from bench.measurements.load import measure_load
 from bench.measurements.long_history import measure_long_history
 from bench.measurements.many import measure_idle, measure_many
+from bench.measurements.page_opening import measure_page_opening
 from bench.measurements.pages import measure_page_news, measure_page_size, measure_pages
 from bench.measurements.queue import measure_batch_dispatch, measure_batch_size
 from bench.measurements.runs import measure_run_cancel
@@ -58,6 +59,7 @@ MEASUREMENTS: dict[str, Callable[[Plan], list[Figure]]] = {
     "page-news": measure_page_news,
     "pages": measure_pages,
     "crash": measure_crash,
+    "page-opening": measure_page_opening,
     "tail": measure_tail,
     "throughput": measure_throughput,
     "downloads": measure_downloads,

@@ -27,25 +27,27 @@ class PageServer:
 
     Attributes:
         pid: of its process.
+        address: host and port.
+        cookie: of whom it has let in, as it is sent.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], link: str) -> None:
         """Takes its process and the link that it printed, and is let in."""
         self.pid = process.pid
         parts = urlsplit(link)
-        self._address = parts.netloc
-        connection = http.client.HTTPConnection(self._address)
+        self.address = parts.netloc
+        connection = http.client.HTTPConnection(self.address)
         connection.request("GET", f"{parts.path}?{parts.query}")
-        self._cookie = (connection.getresponse().getheader("set-cookie") or "").partition(";")[0]
+        self.cookie = (connection.getresponse().getheader("set-cookie") or "").partition(";")[0]
         connection.close()
 
     def connection(self) -> http.client.HTTPConnection:
         """Return a connection of its own for one page."""
-        return http.client.HTTPConnection(self._address)
+        return http.client.HTTPConnection(self.address)
 
     def call(self, connection: http.client.HTTPConnection, action: str, args: Mapping[str, Any]) -> Any:
         """Call an action; returns its facts."""
-        headers = {"content-type": "application/json", "mcp-bg-page": "1", "cookie": self._cookie}
+        headers = {"content-type": "application/json", "mcp-bg-page": "1", "cookie": self.cookie}
         connection.request("POST", "/api/call", json.dumps({"action": action, "args": args}), headers)
         answer = json.loads(connection.getresponse().read())
         assert "facts" in answer, answer

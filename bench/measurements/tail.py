@@ -20,7 +20,7 @@ def measure_tail(plan: Plan) -> list[Figure]:
     """``tail_job_output`` of 50 lines."""
     large = plan.count(10**9, 2 * 10**7)
     with plan.workspace.ours(plan.workspace.state_dir(), max_output_size="2GB") as server:
-        logs = {size: _job_with_log(server, size) for size in (large, _SMALL)}
+        logs = {size: job_with_log(server, size) for size in (large, _SMALL)}
         samples: dict[int, list[float]] = {size: [] for size in logs}
         for _ in range(plan.count(60, 20)):
             for size, job_id in logs.items():
@@ -29,7 +29,8 @@ def measure_tail(plan: Plan) -> list[Figure]:
     return [ratio(what, samples[large], samples[_SMALL], bar=_BAR)]
 
 
-def _job_with_log(server: ServerProcess, size: int) -> str:
+def job_with_log(server: ServerProcess, size: int) -> str:
+    """Run a job that writes so many bytes, all of which are kept; returns its id."""
     job_id = facts_of(server.call("execute_command", command=_COMMAND.format(size=size), wait_s=0))["job_id"]
     ended = facts_of(server.call("wait_for_job", job_id=job_id, wait_s=50))
     assert ended["status"] == "completed", ended

@@ -73,6 +73,10 @@ class Calls:
         )
         return {action.name: action for action in actions if action.name not in _NOT_FROM_PAGES}
 
+    def load(self) -> None:
+        """Load what answers calls: whoever serves pages alone need not let the first of them wait for that."""
+        _ = self._actions, self.watching, self.downloading
+
     async def about(self, caller: Caller, _request: About) -> Facts:
         """Tell what a page may ask for: what each action does to the world."""
         return {

@@ -96,6 +96,7 @@ async def _serve(
         timeout_graceful_shutdown=_CLOSE_S,
     )
     starting = asyncio.create_task(house.manager.places.start())
+    calls.load()
     tell(link_of(port, sessions.new_code()))
     try:
         await _Server(config, calls).serve(sockets=[listener])

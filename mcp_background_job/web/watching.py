@@ -188,8 +188,11 @@ class Watching:
             works = [look.work for look in page.looks.values()]
             left = max(0.0, deadline - self._clock())
             await asyncio.wait([*works, ending], timeout=left, return_when=asyncio.FIRST_COMPLETED)
-            if any(work.done() for work in works):
-                pace = _PACE_S * max(1.0, len(self._pages) / _FULL_PACE)
+            done = [look for look in page.looks.values() if look.work.done()]
+            if done:
+                # Whoever opens a page looks at nothing until then: what it shows first waits for no turn.
+                is_first = any(look.shown.cursor is None for look in done)
+                pace = 0.0 if is_first else _PACE_S * max(1.0, len(self._pages) / _FULL_PACE)
                 pause = max(_GATHER_S, page.told_at + pace - self._clock())
                 await asyncio.wait([ending], timeout=pause)
         finally:
@@ -216,7 +219,8 @@ class Watching:
         if subject is None:
             raise InvalidRequestError(f"there is nothing called {shown.subject!r} to watch")
         request = subject.asked.of(shown.args)
-        await self._keep(caller, page, shown, subject, request)
+        if shown.cursor is not None:  # what is shown first need not wait for what makes the waits after it cheap
+            await self._keep(caller, page, shown, subject, request)
         while True:
             seen = await subject.look(caller, request, cursor)
             if seen is not None:

@@ -188,6 +188,32 @@ def test_a_log_is_saved_whole_or_as_it_is_shown(view: Any, open_at: Open, cli: C
         assert (tmp_path / "saved").read_bytes() == content
 
 
+def test_a_moment_of_the_curves_leads_to_its_lines_and_lines_to_their_moment(
+    view: Any, open_at: Open, cli: CommandLine
+) -> None:
+    busy = "for i in $(seq 1 60); do echo quiet $i; sleep 0.05; done; echo PEAK; x=$(seq 1 300000); seq 300; sleep 600"
+    job = cli.start("--name", "busy", "--", busy)
+    open_at(f"/jobs/{job}")
+    line(view, "300").wait_for()
+    curves = view.get_by_role("slider", name=re.compile("^What the job used"))
+    curves.wait_for()
+    view.wait_for_function("() => Number(document.querySelector('.curves').getAttribute('aria-valuemax')) >= 3")
+
+    curves.focus()
+    view.page.keyboard.press("Home")
+    in_sight(view, "quiet")
+    assert "CPU" in curves.get_attribute("aria-valuetext")
+    assert view.get_by_role("button", name="Follow").get_attribute("aria-pressed") == "false"
+    begin = int(curves.get_attribute("aria-valuenow"))
+
+    view.get_by_role("button", name="To the end").click()
+    view.wait_for_function(
+        "begin => Number(document.querySelector('.curves').getAttribute('aria-valuenow')) > begin", arg=begin
+    )
+    curves.locator("canvas").click(position={"x": 2, "y": 20})
+    in_sight(view, "quiet")
+
+
 def test_processes_ports_question_and_family_are_told(
     view: Any, open_at: Open, cli: CommandLine, tmp_path: Path, shot: Shot
 ) -> None:

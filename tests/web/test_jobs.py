@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from bench.measurements.history import write_history
+from mcp_background_job.jobdir.layout import StateDir
 from tests.cli.command_line import CommandLine
-from tests.web.conftest import Open
+from tests.web.conftest import Complaints, Open
+from tests.web.dashboard import Dashboard
 from tests.web.hostile import EVIL, assert_harmless
 from tests.web.starting import ended
 
@@ -143,13 +146,35 @@ def test_the_logs_of_all_jobs_are_searched_and_a_line_leads_to_its_place(
     line = view.locator(".line.target")
     line.filter(has_text="the Needle is here").wait_for()
     assert line.locator("mark").inner_text() == "Needle"
-    assert view.evaluate("() => document.querySelector('.log').scrollTop") > 0
+    below = """line => {
+      const log = line.closest('.log');
+      return (line.getBoundingClientRect().top - log.getBoundingClientRect().top) / log.clientHeight;
+    }"""
+    assert 0.3 < line.evaluate(below) < 0.4  # with what was written before it in sight
 
 
 def test_what_is_no_expression_is_said_where_it_was_typed(view: Any, open_at: Open) -> None:
     open_at("/jobs?search=(")
 
     view.get_by_role("region", name="Found in logs").get_by_text("is not a regular expression").wait_for()
+
+
+@pytest.fixture
+def many(cli: CommandLine) -> int:
+    """Jobs that have ended before there was any server; returns how many."""
+    count = 600
+    write_history(StateDir(str(cli.state_dir)), count)
+    return count
+
+
+def test_of_many_jobs_those_in_sight_are_on_the_page(many: int, view: Any, open_at: Open) -> None:
+    open_at("/jobs")
+    view.get_by_text(f"{many} jobs").wait_for()
+
+    for place, number in ((0, many - 1), (1, 0), (0.5, many // 2)):
+        view.evaluate("place => scrollTo(0, place * document.documentElement.scrollHeight)", place)
+        view.get_by_role("link", name=f"j{number:05d}", exact=True).wait_for()
+        assert len(names(view)) < 100
 
 
 def test_the_list_is_gone_through_and_opened_by_keys(view: Any, open_at: Open, cli: CommandLine) -> None:
@@ -194,3 +219,25 @@ def test_nothing_that_a_job_says_of_itself_becomes_a_part_of_the_page(
     open_at(f"/jobs/{EVIL}".replace("%", "%25"))
     view.get_by_role("alert").filter(has_text="no job").first.wait_for()
     assert_harmless(view)
+
+
+@pytest.mark.carriers("browser")
+def test_who_may_only_look_is_offered_nothing_else(
+    browser: Any, cli: CommandLine, complaints: Complaints, carrier: str
+) -> None:
+    del carrier
+    cli.start("--name", "server", "--stdin", "pipe", "--", "cat")
+    context = browser.new_context()
+    page = context.new_page()
+    page.on("console", complaints.hear_console)
+    view = Dashboard(cli, "--read-only").show(page)
+    row(view, "server").get_by_text("running").wait_for()
+    assert view.get_by_role("button", name=re.compile("^(Stop|Restart)")).count() == 0
+
+    view.evaluate("() => { location.hash = '#/jobs/server' }")
+    view.get_by_role("region", name="What was asked").wait_for()
+    view.locator(".job-head .badge", has_text="running").wait_for()
+    for verb in ("Stop", "Restart", "Send", "Press"):
+        assert view.get_by_role("button", name=verb, exact=True).count() == 0
+    assert view.get_by_role("textbox", name="Input").count() == 0
+    context.close()

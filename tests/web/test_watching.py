@@ -14,6 +14,7 @@ from mcp_background_job.actions.asked import Asked
 from mcp_background_job.actions.page.subject import Cursor, Seen, Subject
 from mcp_background_job.errors import InvalidRequestError, UnknownJobError
 from mcp_background_job.jobs.waiting.change import Change
+from mcp_background_job.web import watching as watching_module
 from mcp_background_job.web.parts import page_caller
 from mcp_background_job.web.watching import MAX_SUBJECTS, Shown, Watch, Watching
 from tests.patience import WAIT_S, until
@@ -123,6 +124,13 @@ async def test_the_next_poll_of_a_page_ends_the_one_before(poll: Poll, counter: 
     assert counter.looks == 2  # the look of the first went on
 
 
+async def test_what_a_page_shows_first_waits_for_no_turn(poll: Poll, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching_module, "_PACE_S", 10 * WAIT_S)
+    await poll()
+
+    assert list(await poll(0, b=Shown(subject="counter", args={"name": "b"}))) == ["b"]
+
+
 async def test_an_answer_that_was_lost_is_told_again(poll: Poll) -> None:
     assert await poll() == await poll()
 
@@ -137,7 +145,8 @@ async def test_what_is_kept_is_kept_between_polls_and_let_go_with_the_last(
     await watching.watch(CALLER, Watch(page="page", shown={}, wait_s=0))
     await until(lambda: _is(counter.kept == 0), "it is let go")
 
-    await poll()
+    await poll(0, wait_s=SHORT_S)
+    assert counter.kept == 1
     await watching.close()
     await until(lambda: _is(counter.kept == 0), "it is let go")
 
@@ -154,15 +163,21 @@ async def test_trouble_with_one_thing_is_told_once_and_no_trouble_to_the_others(
     assert await poll(cursors["a"], wait_s=SHORT_S, b=again) == {}
 
 
+async def test_what_is_looked_at_first_waits_for_nothing_that_is_kept(poll: Poll, counter: Counter) -> None:
+    assert (await poll())["a"]["cursor"] == 0
+    assert counter.kept == 0
+
+
 async def test_what_cannot_be_kept_is_told_and_tried_again(poll: Poll, counter: Counter) -> None:
     counter.cannot_be_kept = UnknownJobError("there is no such job")
-    assert (await poll())["a"]["code"] == "unknown_job"
+    told = (await poll(0))["a"]
+    assert told["code"] == "unknown_job"
     counter.cannot_be_kept = OSError("no room")
     with pytest.raises(OSError, match="no room"):  # an error of ours, which no look may wait for for ever
-        await poll()
+        await poll(0)
     counter.cannot_be_kept = None
 
-    assert (await poll())["a"]["cursor"] == 0
+    assert (await poll(told["cursor"]))["a"]["cursor"] == 0
     assert counter.kept == 1
 
 

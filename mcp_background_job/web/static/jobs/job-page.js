@@ -123,7 +123,8 @@ class JobPage extends HTMLElement {
     document.title = `${outcome(job)}: ${job.name ?? job.job_id} · Background jobs`;
     this.badge.className = `badge ${job.status}`;
     text(this.badge, outcome(job).replace("_", " "));
-    const said = [job.reason, job.note, job.is_suspended ? "suspended: send CONT to have it go on" : null, job.stop_requested && `asked to stop: ${job.stop_requested}`];
+    const told = job.reason === `exit code ${job.exit_code}`; // by the status
+    const said = [told ? null : job.reason, job.note, job.is_suspended ? "suspended: send CONT to have it go on" : null, job.stop_requested && `asked to stop: ${job.stop_requested}`];
     text(this.note, [...new Set(said.filter(Boolean))].join(" · "));
     this.stop.hidden = this.signals.hidden = !isLive(job);
     this.signals.hidden = job.status !== "running";
@@ -166,7 +167,6 @@ class JobPage extends HTMLElement {
     const takes = status === "running" && (this.asked.stdin === "pipe" || this.asked.stdin === "pty");
     if (takes && !this.input) {
       this.input = new JobInput(this.job_id, this.asked.stdin === "pty");
-      permit([["interact_with_job", this.input.element]]);
       this.inputs.replaceChildren(this.input.element);
     }
     this.inputs.hidden = !takes;

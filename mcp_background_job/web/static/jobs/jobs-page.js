@@ -10,8 +10,8 @@ import { SearchAll } from "./search-all.js";
 
 const STATUSES = ["running", "queued", "completed", "failed", "killed", "timed_out", "lost"];
 const COLUMNS = ["Status", "Job", "Project", "Age", "CPU", "Memory", "Last line", "Actions"];
-const WINDOW = 100; // rows that are watched
-const STEP = 40; // and by how many their window moves
+const STEP = 16; // rows by which the window moves that is watched; half as many stand above those in sight
+const MOST_ROWS = 200; // of a window, as the server gives them
 const TYPING_MS = 250;
 
 class JobsPage extends HTMLElement {
@@ -51,7 +51,7 @@ class JobsPage extends HTMLElement {
     this.replaceChildren(
       h("h1", {}, "Jobs"),
       this.machine.element,
-      h("form", { class: "filters", role: "search", onsubmit: (event) => event.preventDefault() },
+      h("div", { class: "filters", role: "search" },
         this.text.element,
         h("label", {}, "Project ", this.projects),
         h("div", { class: "buttons", role: "group", "aria-label": "Status" }, ...this.statuses),
@@ -122,16 +122,17 @@ class JobsPage extends HTMLElement {
       return;
     }
     const above = Math.max(0, -this.rows.getBoundingClientRect().top);
-    const first = Math.floor(above / this.height());
-    const offset = Math.max(0, Math.floor((first - STEP / 2) / STEP) * STEP);
-    if (!anew && offset === this.offset) return;
+    const height = this.height();
+    const offset = Math.max(0, Math.floor((above / height - STEP / 2) / STEP) * STEP);
+    const limit = Math.min(MOST_ROWS, Math.ceil((innerHeight / height + STEP * 1.5) / STEP) * STEP);
+    if (!anew && offset === this.offset && limit === this.limit) return;
     if (anew) this.seen.clear();
-    this.offset = offset;
+    Object.assign(this, { offset, limit });
     const { status, project, text: words } = this.filters;
     this.ending?.();
     this.ending = watch(
       "jobs",
-      { status, project, text: words, offset, limit: WINDOW },
+      { status, project, text: words, offset, limit },
       (facts) => this.take(offset, facts),
       ({ message }) => text(this.note, message),
     );
@@ -149,9 +150,7 @@ class JobsPage extends HTMLElement {
     this.fillProjects(projects);
     set(this.list, "aria-rowcount", count + 1);
     keyed(this.rows, rows.map((job, at) => ({ job, at: offset + at })), ({ job }) => job.job_id, ({ job }) => new Row(job).element, (element, { job, at }) => element.row.update(job, at));
-    const height = this.height();
-    this.rows.style.height = `${count * height}px`;
-    for (const element of this.rows.children) element.style.transform = `translateY(${element.row.at * height}px)`;
+    this.rows.style.setProperty("--count", count);
     this.watchRows(false);
   }
 
@@ -204,6 +203,7 @@ class Row {
     this.at = at;
     const { cells } = this;
     set(this.element, "aria-rowindex", at + 2);
+    this.element.style.setProperty("--at", at); // how high a row is, and so where this one stands, the style says
     this.status.className = `badge ${job.status}`;
     text(this.status, outcome(job).replace("_", " "));
     text(this.link, job.name ?? job.job_id);

@@ -207,10 +207,10 @@ export class LogView {
     const box = this.element.getBoundingClientRect();
     const middle = document.elementFromPoint(box.left + box.width / 2, Math.min(innerHeight - 1, box.top + box.height / 2));
     const line = middle?.closest?.(".line");
-    if (line && this.element.contains(line)) {
-      this.middle = line.offset;
-      if (line.ms) this.onMove(line.ms);
-    }
+    if (!line || !this.element.contains(line) || line.offset === this.middle) return;
+    this.middle = line.offset;
+    if (line.ms) this.onMove(line.ms);
+    this.onState();
   }
 
   // Says where in the log one is.

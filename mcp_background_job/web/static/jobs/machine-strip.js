@@ -1,5 +1,5 @@
 // How busy the whole machine is, at the top of the list.
-import { h, keyed, text } from "../shared/dom.js";
+import { h, keyed, set, text } from "../shared/dom.js";
 import { bytes, percent } from "../shared/format.js";
 import { spark } from "../shared/curve.js";
 import { watch } from "../shared/watch.js";
@@ -51,6 +51,6 @@ function make({ name, title }) {
 function update(item, { value, share, curve }) {
   text(item.children[1], value);
   item.classList.toggle("much", share > 0.9);
-  item.lastChild.hidden = !curve;
+  set(item.lastChild, "hidden", !curve);
   if (curve) item.lastChild.draw(curve, 1);
 }

@@ -1,42 +1,50 @@
 // Curves over time, on canvas: some tracks below one another with one axis of time, on which a moment can be picked.
-import { h, text } from "./dom.js";
+import { h, set, text } from "./dom.js";
 import { clock } from "./format.js";
 
 const HEIGHT = 44;
 const LOW = 0.05; // of a track: room above its highest point
 const GAP = 4; // a hole in time, in usual steps, across which nothing is drawn
 
-// Draws points, ascending in time, as [ms, value or null], into a context of this size.
-function draw(context, points, [from, to], top, width, height, ink) {
-  const x = (ms) => ((ms - from) / Math.max(1, to - from)) * width;
-  const y = (value) => height - (value / top) * height * (1 - LOW);
+// Returns points, ascending in time, as [ms, value or null], without those that have none: in stretches, with holes between.
+function stretches(points) {
   const steps = points.slice(1).map((point, at) => point[0] - points[at][0]).sort((a, b) => a - b);
   const hole = GAP * Math.max(2000, steps[Math.floor(steps.length / 2)] ?? 0);
-  let stretch = [];
-  const finish = () => {
-    if (!stretch.length) return;
+  const found = [];
+  let last = -Infinity;
+  for (const [ms, value] of points) {
+    if (value !== null && ms - last > hole) found.push([]);
+    if (value !== null) found.at(-1).push([ms, value]);
+    last = value === null ? -Infinity : ms;
+  }
+  return found;
+}
+
+// Returns what puts a point into a field of this size.
+function scaled([from, to], top, width, height) {
+  return ([ms, value]) => [((ms - from) / Math.max(1, to - from)) * width, height - (value / top) * height * (1 - LOW)];
+}
+
+// Draws points into a context of this size.
+function draw(context, points, span, top, width, height, ink) {
+  const place = scaled(span, top, width, height);
+  for (const stretch of stretches(points)) {
+    const places = stretch.map(place);
+    const [begin, end] = [places[0], places.at(-1)];
     context.beginPath();
-    context.moveTo(x(stretch[0][0]), y(stretch[0][1]));
-    for (const [ms, value] of stretch) context.lineTo(x(ms), y(value));
-    if (stretch.length === 1) context.lineTo(x(stretch[0][0]) + 1, y(stretch[0][1]));
+    context.moveTo(...begin);
+    for (const [x, y] of places) context.lineTo(x, y);
+    if (places.length === 1) context.lineTo(begin[0] + 1, begin[1]);
     context.strokeStyle = ink;
     context.lineWidth = 1.5;
     context.stroke();
-    context.lineTo(x(stretch.at(-1)[0]), height);
-    context.lineTo(x(stretch[0][0]), height);
+    context.lineTo(end[0], height);
+    context.lineTo(begin[0], height);
     context.globalAlpha = 0.14;
     context.fillStyle = ink;
     context.fill();
     context.globalAlpha = 1;
-    stretch = [];
-  };
-  let last = 0;
-  for (const point of points) {
-    if (point[1] === null || (stretch.length && point[0] - last > hole)) finish();
-    if (point[1] !== null) stretch.push(point);
-    last = point[0];
   }
-  finish();
 }
 
 // Fits a canvas to its place and the screen's pixels; returns its context, cleared, and its size.
@@ -56,20 +64,32 @@ function ink(canvas, colour) {
   return getComputedStyle(canvas).color;
 }
 
+// A canvas keeps the colours of the scheme that it was painted in: the browser's, or the one that a host has named.
 const repaint = new Set();
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => repaint.forEach((paint) => paint()));
+const paintAll = () => repaint.forEach((paint) => paint());
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paintAll);
+new MutationObserver(paintAll).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+
+const SVG = "http://www.w3.org/2000/svg";
 
 // A small curve beside a figure. Returns its element, whose draw(points, top) draws.
-export function spark(colour = "--accent") {
-  const canvas = h("canvas", { class: "spark", "aria-hidden": "true" });
-  canvas.draw = (points, top) => {
-    // Before it stands in the page it has neither a size nor a colour.
-    if (!canvas.isConnected) return void requestAnimationFrame(() => canvas.isConnected && canvas.draw(points, top));
-    const [context, width, height] = fitted(canvas);
-    const span = points.length ? [points[0][0], points.at(-1)[0]] : [0, 1];
-    draw(context, points, span, top, width, height, ink(canvas, colour));
+export function spark() {
+  const [area, line] = ["spark-area", "spark-line"].map((name) => drawn("path", { class: name }));
+  const svg = drawn("svg", { class: "spark", viewBox: "0 0 100 20", preserveAspectRatio: "none", "aria-hidden": "true" }, area, line);
+  svg.draw = (points, top) => {
+    const place = scaled([points[0]?.[0], points.at(-1)?.[0]], top, 100, 20);
+    const lines = stretches(points).map((stretch) => stretch.map((point) => place(point).map((part) => part.toFixed(1)).join(" ")));
+    set(line, "d", lines.map((places) => `M${places.join("L")}`).join(""));
+    set(area, "d", lines.map((places) => `M${places.join("L")}V20H${places[0].split(" ")[0]}Z`).join(""));
   };
-  return canvas;
+  return svg;
+}
+
+function drawn(tag, attributes, ...children) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) set(element, name, value);
+  element.append(...children);
+  return element;
 }
 
 // Curves of several tracks: [{name, colour, format(value), least}]. Whoever picks a moment, by pointer or keys, gets it in ms.
