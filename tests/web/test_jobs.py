@@ -169,7 +169,7 @@ def many(cli: CommandLine) -> int:
 
 def test_of_many_jobs_those_in_sight_are_on_the_page(many: int, view: Any, open_at: Open) -> None:
     open_at("/jobs")
-    view.get_by_text(f"{many} jobs").wait_for()
+    view.get_by_text(f"{many} jobs", exact=True).wait_for()  # before, how many of them the index has is told
 
     for place, number in ((0, many - 1), (1, 0), (0.5, many // 2)):
         view.evaluate("place => scrollTo(0, place * document.documentElement.scrollHeight)", place)

@@ -40,8 +40,9 @@ _CONTINUATION = 0x80
 _LEADS = ((0xC0, 2), (0xE0, 3), (0xF0, 4), (0xF8, 1))
 
 
-#: Bytes that may draw over what was written: controls but for tab and line end, and the C1 controls in UTF-8.
-_DRAWING = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]")
+#: Bytes that may draw over what was written: controls but for tab and line end, and the C1 controls in UTF-8. All begin
+#: with one set: as a choice of two they take three times as long to find, while nothing else goes on in this process.
+_DRAWING = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f\xc2](?:(?<!\xc2)|[\x80-\x9f])")
 
 
 def next_drawing(data: bytes, start: int, end: int) -> int:

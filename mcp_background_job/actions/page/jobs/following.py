@@ -18,7 +18,7 @@ from mcp_background_job.jobs.reading.window import View, Window
 from mcp_background_job.jobs.waiting.hub import Watched
 
 #: Who follows and is this far behind (bytes) is shown the end: nobody reads so fast.
-_FAR_BEHIND = 256 * 1024
+_FAR_BEHIND = 64 * 1024
 
 #: New output is let come in for so long before it is looked at.
 _EVERY_S = 0.05

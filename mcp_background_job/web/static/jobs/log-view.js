@@ -27,7 +27,7 @@ export class LogView {
   async show(reading, place) {
     this.reading = reading;
     this.close();
-    this.over = false;
+    this.over = this.filled = false;
     this.following = !place;
     this.clear();
     this.ending = watch("log", reading, (facts) => this.grew(facts), ({ message }) => this.fail(message));
@@ -52,6 +52,7 @@ export class LogView {
     const about = place.place === "around" || place.place === "failure" ? this.lineAt(facts.at) : null;
     if (about) this.target(about);
     else this.element.scrollTop = place.place === "start" ? 0 : this.element.scrollHeight;
+    this.fill();
     this.moved();
   }
 
@@ -103,6 +104,8 @@ export class LogView {
       this.shorten(true);
       this.element.scrollTop = this.element.scrollHeight;
     }
+    if (!this.filled) this.fill();
+    this.filled = true;
     this.moved();
     this.onState();
   }
@@ -167,9 +170,15 @@ export class LogView {
       this.onState();
     }
     this.wasAway = left > AT_END;
-    if (scrollTop < NEAR && this.start > this.first) this.fetch(true);
-    else if (left < NEAR && this.next < this.end && !this.following) this.fetch(false);
+    this.fill();
     this.moved();
+  }
+
+  // Fetches what comes before or behind, if the edge is near. A window may have but one line: of thousands that are alike.
+  fill() {
+    const { scrollTop, clientHeight, scrollHeight } = this.element;
+    if (scrollTop < NEAR && this.start > this.first) this.fetch(true);
+    else if (scrollHeight - clientHeight - scrollTop < NEAR && this.next < this.end && !this.following) this.fetch(false);
   }
 
   async fetch(before) {
@@ -185,7 +194,7 @@ export class LogView {
     this.end = Math.max(this.end, facts.end);
     this.add(facts.rows, before);
     this.shorten(!before);
-    if (!facts.rows.length && facts.start > facts.first) this.scrolled(); // nothing was found in what was read
+    if (at !== (before ? this.start : this.next)) this.fill();
   }
 
   // Takes lines away at one edge, so that the page stays small; they come again when they are near.
