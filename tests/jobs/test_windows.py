@@ -126,6 +126,17 @@ def test_a_line_longer_than_is_read_at_once_is_shown_and_gone_beyond() -> None:
     assert View(store, JOB).backward(5006, 1).rows[-1].text == "last"
 
 
+def test_of_lines_that_are_all_alike_not_the_whole_log_is_read() -> None:
+    view = View(out("the same\n" * 200_000), JOB)
+    size = view.store.log_extent(JOB)[1]
+
+    newest, oldest = view.newest(200), view.forward(0, 200)
+
+    assert newest.start > size / 2
+    assert oldest.next < size / 2
+    assert sum(len(window.rows) for window in backward(view, 200)) < 100
+
+
 def test_only_wanted_lines_are_shown_and_the_window_says_how_far_it_looked() -> None:
     view = View(MIXED, JOB, wanted=lambda line: "line 9" in line)
 

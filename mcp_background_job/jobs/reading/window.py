@@ -25,9 +25,9 @@ _LONGEST_LINE = 1024 * 1024
 #: Characters of a window, so that an answer stays one of some hundred kilobytes, however long its lines are.
 _MAX_CHARACTERS = 200_000
 
-#: Bytes that are read for a window, however few lines they give: a thousand alike are one. Those that must be found
-#: have their deadline.
-_MOST_READ = 7 * _CHUNK
+#: Bytes that are read for each line that is asked for, however few lines they give: a thousand alike are one. Lines
+#: that must be found have their deadline.
+_READ_FOR_LINE = 512
 
 #: Bytes in which it is looked for what may still change.
 _LIVE_READ = 24 * 1024
@@ -101,7 +101,7 @@ class View:
                 or stretch.next <= stretch.start  # the index does not have these bytes yet
                 or len(rows) >= count
                 or size >= _MAX_CHARACTERS
-                or self._is_enough(position - offset)
+                or self._is_enough(position - offset, count)
                 or time.monotonic() > self.deadline
             ):
                 live = min(_live(stretch, cut), position)
@@ -120,7 +120,7 @@ class View:
             size += sum(len(row.text) for row in taken)
             rows = [*taken, *rows]
             position = begin
-            if self._is_enough(offset - position) or time.monotonic() > self.deadline:
+            if self._is_enough(offset - position, count) or time.monotonic() > self.deadline:
                 break
         if len(rows) > count:
             rows = rows[-count:]
@@ -148,8 +148,8 @@ class View:
         newline = data.rfind(b"\n")
         return offset - len(data) + newline + 1
 
-    def _is_enough(self, read: int) -> bool:
-        return self.wanted is None and read >= _MOST_READ
+    def _is_enough(self, read: int, count: int) -> bool:
+        return self.wanted is None and read >= count * _READ_FOR_LINE
 
     def _wanted(self, rows: list[LogRow]) -> list[LogRow]:
         wanted = self.wanted

@@ -21,7 +21,7 @@ from mcp_background_job.jobs.waiting.hub import Watched
 _FAR_BEHIND = 64 * 1024
 
 #: New output is let come in for so long before it is looked at.
-_EVERY_S = 0.05
+_EVERY_S = 0.1
 
 #: What the index does not have yet is written at once after what it describes; if a disk is full, never.
 _ENTRY_S = 0.25
