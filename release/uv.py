@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 
 #: What the Makefile installs.
 _UV = ROOT / ".venv" / "uv" / "bin" / "uv"
+
+#: It would download one otherwise where it likes none that it finds.
+_THIS_PYTHON = {"UV_PYTHON": sys.executable, "UV_PYTHON_DOWNLOADS": "never"}
 
 #: On a first run uv downloads some fifty packages; a registry that does not answer must not hold up CI.
 _UV_S = 300
@@ -21,7 +25,7 @@ def uv(*arguments: str | Path) -> str:
     Raises:
         SystemExit: it failed.
     """
-    return run([str(_UV), *map(str, arguments)], cwd=ROOT)
+    return run([str(_UV), *map(str, arguments)], cwd=ROOT, environ={**os.environ, **_THIS_PYTHON})
 
 
 def run(argv: list[str], *, cwd: Path, environ: dict[str, str] | None = None) -> str:
