@@ -43,7 +43,7 @@ WORKERS = $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN) + 1)))
 # What resolves versions, builds and installs.
 UV := $(VENV)/uv
 
-.PHONY: plugin demo demo-comfyui test pytest test-agents test-conformance test-clients test-front-end test-docs test-web test-cluster check rules types nightly bench format test-wheel check-lock lock release clean
+.PHONY: docs-tables plugin demo demo-comfyui test pytest test-agents test-conformance test-clients test-front-end test-docs test-web test-cluster check rules types nightly bench format test-wheel check-lock lock release clean
 
 demo: $(READY)  ## see it work: about half a minute
 	$(BIN)/mcp-background-job demo
@@ -145,6 +145,9 @@ coverage: $(READY)  ## with branches, processes that the tests start included
 
 bench: $(READY)  ## measure against the bars, and write docs/explanation/benchmarks.md
 	$(BIN)/python -m bench --write $(if $(PEER),--peer "$(PEER)")
+
+docs-tables: $(READY)  ## write the tables of docs/ that follow from the code anew
+	$(BIN)/python -m tests.docs.tables
 
 plugin: $(READY)  ## write the files of plugin/ anew, from their table
 	$(BIN)/python -m mcp_background_job.install.plugin .

@@ -257,6 +257,10 @@ def _login_env(said: Any) -> str:
     return said
 
 
+def _words(words: tuple[str, ...]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
+
+
 def _about(
     read: _Read, default: str | None, description: str, *, shown: Callable[[Any], str] | None = None
 ) -> dict[str, Any]:
@@ -265,7 +269,7 @@ def _about(
     Args:
         read: makes its value.
         default: what is read where nothing is given; ``None`` is taken as it is.
-        description: what it is for.
+        description: what it is for, in Markdown: the reference of settings is made of it.
         shown: what may be shown of the value of a secret one; without it, that it is set.
     """
     return {"read": read, "default": default, "description": description, "shown": shown}
@@ -278,11 +282,17 @@ class Settings:
     prefix: ClassVar = "MCP_BG_"
     ignores_empty: ClassVar = False
 
-    state_dir: str = field(metadata=_about(_state_dir, "", "where jobs are kept"))
+    state_dir: str = field(
+        metadata=_about(
+            _state_dir,
+            "",
+            "where jobs are kept; without it `$XDG_STATE_HOME/mcp-background-job`, or below `~/.local/state`",
+        )
+    )
     max_jobs: int = field(metadata=_about(_whole(1, 10_000), "10", "jobs running at once; more are queued"))
     max_output_size: int = field(
         metadata=_about(
-            _size(4096), "64MB", "log kept per job, in bytes or as 20MB; the oldest output is dropped beyond"
+            _size(4096), "64MB", "log kept per job, in bytes or as `20MB`; the oldest output is dropped beyond"
         )
     )
     job_timeout: float | None = field(
@@ -290,13 +300,15 @@ class Settings:
     )
     cleanup_interval: float = field(metadata=_about(_at_least(10), "3600", "seconds between two removals of old jobs"))
     keep_days: float = field(metadata=_about(_positive, "14", "days for which ended jobs are kept"))
-    working_dir: str = field(metadata=_about(_directory, ".", "directory of jobs that are started without one"))
+    working_dir: str = field(
+        metadata=_about(_directory, ".", "directory of jobs that are started without one, seen from the server's own")
+    )
     allowed_commands: list[str] = field(
         metadata=_about(
             _patterns,
             "",
             "regular expressions, separated by commas, one of which a command must match from its start; "
-            "a guard rail, not a sandbox",
+            "without them all commands are allowed; a guard rail against accidents, not a sandbox",
         )
     )
     project: str = field(
@@ -310,7 +322,7 @@ class Settings:
         metadata=_about(
             _shell,
             "",
-            "shell that commands are given to with -c, and its arguments; yours, if bash or zsh, else bash, else sh",
+            "shell that commands are given to with `-c`, and its arguments; yours, if bash or zsh, else bash, else sh",
         )
     )
     login_env: Literal["auto", "always", "never"] = field(
@@ -318,22 +330,22 @@ class Settings:
             _login_env,
             "auto",
             "whether jobs have what your login shell sets beyond the server's environment; "
-            "auto: if a client has cut that down",
+            "`always`, `never`, or `auto`: if a client has visibly cut that down",
         )
     )
     toolsets: list[Toolset] | Literal["auto"] = field(
         metadata=_about(
             _toolsets,
             AUTO,
-            f"tools that the MCP server offers: of {', '.join(TOOLSETS)}, separated by commas; all; "
-            "or auto: jobs, and those for ComfyUI and for runs where there is a use for them",
+            f"tools that the MCP server offers: of {_words(TOOLSETS)}, separated by commas; `all`; "
+            "or `auto`: jobs, and those for ComfyUI and for runs where there is a use for them",
         )
     )
     assume_consent: list[Matter] = field(
         metadata=_about(
             _matters,
             "",
-            f"what the user need not be asked about: of {', '.join(MATTERS)}, separated by commas, or all",
+            f"what the user need not be asked about: of {_words(MATTERS)}, separated by commas, or `all`",
         )
     )
     max_runs: int = field(metadata=_about(_whole(1, 10_000), "4", "agents running at once; more are queued"))
@@ -347,7 +359,9 @@ class Settings:
     )
     run_env: list[str] = field(
         metadata=_about(
-            _separated, "", "variables, or patterns with *, that agents get beyond the usual ones, separated by commas"
+            _separated,
+            "",
+            "variables, or patterns with `*`, separated by commas, that agents get beyond the usual ones",
         )
     )
     on_end: str = field(
@@ -361,18 +375,18 @@ class Settings:
         metadata=_about(
             _places,
             AUTO,
-            f"where jobs can run: of {', '.join(PLACES)}, separated by commas; auto: Slurm too where there is sbatch",
+            f"where jobs can run: of {_words(PLACES)}, separated by commas; `auto`: Slurm too where there is `sbatch`",
         )
     )
     slurm_dir: str = field(
         metadata=_about(
             _optional_path,
             "",
-            "where jobs for Slurm are kept, which all nodes share; below the state directory without it",
+            "where jobs for Slurm are kept, which all nodes share; without it `slurm` in the state directory",
         )
     )
     slurm_options: str = field(
-        metadata=_about(_text, "", "what is asked of Slurm for each job: partition=gpu account=lab time=4h")
+        metadata=_about(_text, "", "what is asked of Slurm for each job: `partition=gpu account=lab time=4h`")
     )
     slurm_python: str = field(metadata=_about(_text, "python3", "Python of the nodes, of at least 3.9"))
     slurm_poll_s: float = field(
@@ -382,11 +396,11 @@ class Settings:
     )
     slurm_control: Literal["srun", "tcp"] = field(
         metadata=_about(
-            _control, "srun", "how jobs on nodes are talked to: srun, or tcp: a port on the node, with a secret"
+            _control, "srun", "how jobs on nodes are talked to: `srun`, or `tcp`: a port on the node, with a secret"
         )
     )
     http_token: str | None = field(
-        repr=False, metadata=_about(_token, None, "bearer token of serve --http; without one, one is made and stored")
+        repr=False, metadata=_about(_token, None, "bearer token of `serve --http`; without one, one is made and stored")
     )
 
 
@@ -398,7 +412,13 @@ class ComfyUISettings:
     ignores_empty: ClassVar = True
 
     url: str | None = field(
-        repr=False, metadata=_about(_text, None, "URL of ComfyUI, instead of host and port", shown=shown_url)
+        repr=False,
+        metadata=_about(
+            _text,
+            None,
+            "URL of ComfyUI, instead of host and port; a login in it is sent, and shown nowhere",
+            shown=shown_url,
+        ),
     )
     urls: list[str] = field(
         repr=False,
@@ -415,21 +435,32 @@ class ComfyUISettings:
     headers: dict[str, str] = field(
         repr=False,
         metadata=_about(
-            _headers, "", "headers for that proxy, as a JSON object or as lines of Name: value", shown=", ".join
+            _headers,
+            "",
+            "headers for that proxy, as a JSON object or as lines of `Name: value`; jobs inherit neither of both",
+            shown=", ".join,
         ),
     )
     host: str = field(metadata=_about(_text, COMFYUI_HOST, "host that ComfyUI listens on"))
     port: int = field(metadata=_about(_whole(1, 65535), str(COMFYUI_PORT), "port that ComfyUI listens on"))
-    dir: str | None = field(metadata=_about(_text, None, "directory of ComfyUI, with main.py, to start it from"))
-    args: str = field(metadata=_about(_text, "", "arguments for main.py there, as for a shell: --cpu, --lowvram"))
+    dir: str | None = field(metadata=_about(_text, None, "directory of ComfyUI, with `main.py`, to start it from"))
+    args: str = field(metadata=_about(_text, "", "arguments for `main.py` there, as for a shell: `--cpu`, `--lowvram`"))
     command: str | None = field(
-        metadata=_about(_text, None, "command that starts ComfyUI, for the shell; it has COMFYUI_PORT")
+        metadata=_about(
+            _text,
+            None,
+            "command that starts ComfyUI, for the shell; it has `COMFYUI_HOST` and `COMFYUI_PORT` in its environment",
+        )
     )
     restart_command: str | None = field(
         metadata=_about(_text, None, "command that restarts a ComfyUI that something else supervises")
     )
     output_dir: str | None = field(
-        metadata=_about(_path, None, "directory that outputs are downloaded below; the working directory without it")
+        metadata=_about(
+            _path,
+            None,
+            "directory that outputs are downloaded below; without it the working directory, unless that is `/`",
+        )
     )
 
     @property

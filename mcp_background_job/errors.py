@@ -6,7 +6,7 @@ from typing import ClassVar
 
 
 class BackgroundJobError(Exception):
-    """Base of all errors that are meant to be read by a caller."""
+    """Another error of this program, meant to be read by a caller."""
 
     code: ClassVar[str] = "error"
 
@@ -24,19 +24,19 @@ class CommandRefusedError(InvalidRequestError):
 
 
 class AmbiguousNameError(InvalidRequestError):
-    """The name is one of several projects, and none of them is the asker's."""
+    """Several projects have this name, and none of them is yours."""
 
     code = "ambiguous_name"
 
 
 class ForeignNameError(InvalidRequestError):
-    """The name is one of another project, whose things only who names that project may change."""
+    """The name belongs to another project; name the project to change something there."""
 
     code = "name_of_another_project"
 
 
 class NameTakenError(InvalidRequestError):
-    """A job of this name runs already, and does something else than what was asked for."""
+    """A job of this name runs already and does something else."""
 
     code = "name_taken"
 
@@ -60,7 +60,7 @@ class UnknownSessionError(BackgroundJobError):
 
 
 class TooManyDescendantsError(InvalidRequestError):
-    """What was asked for within another job would be one too many, or too deep; nothing was started."""
+    """The job or run would be one too many, or too deep, within another job; nothing was started."""
 
     code = "too_many_descendants"
 
@@ -72,7 +72,7 @@ class DeclinedError(BackgroundJobError):
 
 
 class ReadOnlyError(BackgroundJobError):
-    """A page that may only look asked for a change; nothing was done."""
+    """A dashboard that may only look asked for a change; nothing was done."""
 
     code = "read_only"
 
@@ -96,7 +96,7 @@ class StdinClosedError(BackgroundJobError):
 
 
 class EngineUnreachableError(BackgroundJobError):
-    """The cluster engine gives no answer; the message says what was done, if anything."""
+    """The cluster does not answer; the message says what was done, if anything."""
 
     code = "engine_unreachable"
 
@@ -108,7 +108,7 @@ class RunnerSilentError(BackgroundJobError):
 
 
 class SurvivorsError(BackgroundJobError):
-    """Processes of the job are alive after SIGKILL: ``pids``."""
+    """Processes of the job are alive after SIGKILL; the message names them."""
 
     code = "survivors"
 
@@ -131,13 +131,13 @@ class RunStateError(BackgroundJobError):
 
 
 class AgentMissingError(BackgroundJobError):
-    """The agent's program is not there, or is too old; nothing was started."""
+    """The agent's program is missing or too old; nothing was started."""
 
     code = "agent_missing"
 
 
 class CorruptRecordError(BackgroundJobError):
-    """A file of the job's directory is not what the format says."""
+    """A file of the job's directory cannot be read: it is not what the format says."""
 
     code = "corrupt_record"
 
@@ -149,7 +149,7 @@ class StateDirError(BackgroundJobError):
 
 
 class RegistryError(BackgroundJobError):
-    """The index of jobs or the journal of submissions cannot be used; jobs themselves are not affected."""
+    """The index of jobs or the journal of ComfyUI cannot be used; jobs are not affected."""
 
     code = "registry"
 
@@ -161,7 +161,7 @@ class ConfigError(BackgroundJobError):
 
 
 class RelaunchError(BackgroundJobError):
-    """A process cannot be started again as it was, since something that this takes is unknown or gone."""
+    """A process cannot be started again as it was: something that this takes is unknown or gone."""
 
     code = "cannot_relaunch"
 
@@ -173,7 +173,7 @@ class WorkflowError(InvalidRequestError):
 
 
 class UnreachableError(BackgroundJobError):
-    """ComfyUI gives no answer that can be used, so nothing is known of its queue.
+    """ComfyUI gives no usable answer, so nothing is known of its queue.
 
     Attributes:
         trouble: the word for why.
@@ -190,13 +190,13 @@ class UnreachableError(BackgroundJobError):
 
 
 class BrokenOutputError(BackgroundJobError):
-    """A file that a prompt made is on its server, and only a part of what it has to be."""
+    """A file that a prompt made is incomplete on its server."""
 
     code = "broken_output"
 
 
 class InputPendingError(BackgroundJobError):
-    """A prompt takes the output of another one that has not ended; it is not sent before."""
+    """The prompt takes the output of another prompt that has not ended; it is not sent before."""
 
     code = "input_pending"
 
@@ -207,13 +207,13 @@ class InputPendingError(BackgroundJobError):
 
 
 class InputMissingError(BackgroundJobError):
-    """A prompt takes the output of another one, and that is not there and will not be."""
+    """The prompt takes the output of another prompt, which made none or lost it."""
 
     code = "input_missing"
 
 
 class MissingOutputError(BackgroundJobError):
-    """ComfyUI does not have a file that it has listed; it was moved or deleted there."""
+    """A file that a prompt made is gone from its server: it was moved or deleted there."""
 
     code = "missing_output"
 

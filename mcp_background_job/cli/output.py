@@ -22,7 +22,7 @@ class UnreadError(Exception):
 
 
 class UnwritableError(BackgroundJobError):
-    """Our output cannot be written."""
+    """The command line cannot write its output."""
 
     code = "output"
 

@@ -1,0 +1,57 @@
+"""What arguments mean that a list of tools does not explain, because each word of it costs tokens."""
+
+from __future__ import annotations
+
+#: By the argument, or by the tool and the argument where it means something of its own there.
+MEANINGS = {
+    "action": "what to do",
+    "after_seq": "only what has a greater number",
+    "agent_name": "an agent: its newest run",
+    "all_of_project": "all jobs of this project that run or wait",
+    "all_projects": "those of other projects too",
+    "backend": "which agent",
+    "batch": "id of a batch: only its prompts",
+    "combine": "product: each value with each; zip: first with first, second with second",
+    "command": "another command; without it the same again",
+    "cursor": "how many to leave out first: the next page",
+    "cwd": "directory that it runs in; without it the server's own, or `MCP_BG_WORKING_DIR`",
+    "env": "variables beyond those of the server's environment",
+    "fail_on": "regex that ends the wait as failed",
+    "fetch_agent_messages.after_seq": "from this number on again; without it what is new",
+    "fetch_agent_messages.agent_name": "whose messages; within a run, its own agent",
+    "from_agent_name": "who sends; within a run, its own agent",
+    "grace_s": "time between SIGTERM and SIGKILL for the old job",
+    "idle_timeout_s": "stop the agent after it has been silent for so long",
+    "job_id": "id or name of a job",
+    "limit": "how many at most",
+    "lines": "how many lines, from the end",
+    "list_jobs.name": "only jobs of this name",
+    "max_bytes": "how much of the log to show at most",
+    "metadata": "what the caller wants to find again with it",
+    "name": "what the job can be called by, instead of its id",
+    "note": "what it is for, shown in lists",
+    "offset": "byte that the piece begins with",
+    "output_schema": "JSON schema that the result must fit",
+    "prompt": "the task; or `input_message`",
+    "prompt_id": "id of a prompt",
+    "raw": "escapes and redraws as written",
+    "restart_job.cwd": "another directory",
+    "restart_job.env": "more variables",
+    "role": "what the agent is told to be",
+    "run_id": "id of a run",
+    "seq": "number of the event",
+    "session": "name or id of a session: only its prompts",
+    "session_mode": "resume: go on with the session `session_id`",
+    "spawn_run.metadata": "kept with the run",
+    "status": "only those with this status",
+    "stream": "which of the two streams, or both as they came",
+    "timeout_s": "stop the agent after so long",
+    "until": "as in `execute_command`",
+    "wait_s": "as in `execute_command`",
+    **{
+        f"{tool}.cwd": "workspace of the agent, where several have its name"
+        for tool in ("get_run", "poll_events", "cancel_run", "continue_run", "get_event_artifact")
+    },
+    **{f"{tool}.cwd": "only in this workspace" for tool in ("list_runs", "list_agents")},
+    **{f"{tool}.cwd": "workspace of the other agent" for tool in ("send_agent_message", "fetch_agent_messages")},
+}
