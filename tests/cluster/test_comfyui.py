@@ -12,8 +12,8 @@ import pytest
 from mcp_background_job.comfyui import together
 from mcp_background_job.comfyui.batches.making import items_of
 from mcp_background_job.comfyui.control import ComfyUI
-from mcp_background_job.comfyui.prompts import workflow
 from mcp_background_job.comfyui.prompts.cancel_plan import Verdict
+from mcp_background_job.comfyui.prompts.graphs import workflow
 from mcp_background_job.core.comfyui.batch import TERMINAL, BatchStatus
 from mcp_background_job.jobs.manager import JobManager
 from tests.cluster.conftest import Managers

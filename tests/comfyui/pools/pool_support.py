@@ -17,7 +17,7 @@ from mcp_background_job.comfyui.batches import feeder_job
 from mcp_background_job.comfyui.batches.batch_view import BatchView
 from mcp_background_job.comfyui.batches.making import items_of
 from mcp_background_job.comfyui.control import ComfyUI
-from mcp_background_job.comfyui.prompts import workflow
+from mcp_background_job.comfyui.prompts.graphs import workflow
 from mcp_background_job.config import load_comfyui_settings
 from mcp_background_job.core.comfyui.batch import TERMINAL
 from mcp_background_job.jobs.manager import JobManager
