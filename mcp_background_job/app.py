@@ -56,11 +56,10 @@ def build(settings: Settings, *, is_server: bool = False) -> JobManager:
     """
     state = StateDir(settings.state_dir)
     root = StateDir(settings.slurm_dir or f"{state.path}/slurm")
-    family = (state, root)
-    places = Places(
-        [LocalPlace(state, family), *_clusters(settings, root, family)],
-        FileNames(state.names_lock),
-    )
+    of_ray = StateDir(settings.ray_dir or f"{state.path}/ray")
+    family = (state, root, of_ray)
+    clusters = [*_slurm(settings, root, family), *_ray(settings, of_ray, family)]
+    places = Places([LocalPlace(state, family), *clusters], FileNames(state.names_lock))
     places.prepare()
     return JobManager(
         places,
@@ -73,11 +72,11 @@ def build(settings: Settings, *, is_server: bool = False) -> JobManager:
     )
 
 
-def _clusters(settings: Settings, root: StateDir, family: Sequence[StateDir]) -> list[Place]:
-    """Return the places beside this machine. Nothing of them is loaded where there is none.
+def _slurm(settings: Settings, root: StateDir, family: Sequence[StateDir]) -> list[Place]:
+    """Return Slurm, if it is a place here. Nothing of it is loaded where it is not.
 
     Raises:
-        ConfigError: what is to be asked of one for each job cannot be.
+        ConfigError: what is to be asked of it for each job cannot be.
     """
     is_found = settings.places == AUTO and (_is_on_path("sbatch") or Path(root.path).is_dir())
     if not is_found and "slurm" not in settings.places:
@@ -96,6 +95,30 @@ def _clusters(settings: Settings, root: StateDir, family: Sequence[StateDir]) ->
         )
     except InvalidRequestError as error:
         raise ConfigError(f"MCP_BG_SLURM_OPTIONS: {error}") from error
+    return [place]
+
+
+def _ray(settings: Settings, root: StateDir, family: Sequence[StateDir]) -> list[Place]:
+    """Return Ray likewise.
+
+    Raises:
+        ConfigError: what is to be asked of it for each job cannot be.
+    """
+    is_found = settings.places == AUTO and (settings.ray_address or Path(root.path).is_dir())
+    if not is_found and "ray" not in settings.places:
+        return []
+    from mcp_background_job.executors.ray.place import RayPlace  # noqa: PLC0415  most machines have no cluster
+
+    try:
+        place = RayPlace.of(
+            root.path,
+            settings.ray_address,
+            settings.ray_token or "",
+            family=family,
+            options=settings.ray_options,
+        )
+    except InvalidRequestError as error:
+        raise ConfigError(f"MCP_BG_RAY_OPTIONS: {error}") from error
     return [place]
 
 

@@ -36,7 +36,7 @@ AUTO: Literal["auto"] = "auto"
 _ALL = "all"
 
 #: Where jobs can run: this machine, always, and clusters.
-PLACES = ("local", "slurm")
+PLACES = ("local", "slurm", "ray")
 
 #: Where ComfyUI listens unless somebody says otherwise.
 COMFYUI_HOST, COMFYUI_PORT = "127.0.0.1", 8188
@@ -231,6 +231,13 @@ def _places(said: Any) -> list[str] | str:
     return list(dict.fromkeys([PLACES[0], *places]))  # this machine is always one
 
 
+def _ray_address(said: Any) -> str:
+    address = _text(said).strip().rstrip("/")
+    if address and not re.fullmatch(r"https?://[^\s/@]+(/[^\s]*)?", address):
+        raise ValueError("give the address of the head's dashboard: http://head:8265")
+    return address
+
+
 def _control(said: Any) -> str:
     if said not in ("srun", "tcp"):
         raise ValueError("give srun or tcp")
@@ -375,7 +382,8 @@ class Settings:
         metadata=_about(
             _places,
             AUTO,
-            f"where jobs can run: of {_words(PLACES)}, separated by commas; `auto`: Slurm too where there is `sbatch`",
+            f"where jobs can run: of {_words(PLACES)}, separated by commas; `auto`: Slurm too where there is `sbatch`, "
+            "and Ray where its address is set",
         )
     )
     slurm_dir: str = field(
@@ -399,6 +407,16 @@ class Settings:
             _control, "srun", "how jobs on nodes are talked to: `srun`, or `tcp`: a port on the node, with a secret"
         )
     )
+    ray_address: str = field(metadata=_about(_ray_address, "", "dashboard of a Ray cluster's head: `http://head:8265`"))
+    ray_token: str | None = field(
+        repr=False, metadata=_about(_token, None, "token that the head was started with, as `RAY_AUTH_TOKEN`")
+    )
+    ray_dir: str = field(
+        metadata=_about(
+            _optional_path, "", "where jobs for Ray are kept on this machine; without it `ray` in the state directory"
+        )
+    )
+    ray_options: str = field(metadata=_about(_text, "", "what is asked of Ray for each job: `cpus=4 mem=16G`"))
     http_token: str | None = field(
         repr=False, metadata=_about(_token, None, "bearer token of `serve --http`; without one, one is made and stored")
     )

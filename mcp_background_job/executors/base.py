@@ -292,6 +292,11 @@ class Place(Protocol):
         """What keeps the files of its jobs."""
         ...
 
+    @property
+    def is_apart(self) -> bool:
+        """Whether its machines have neither files nor environment of this one."""
+        ...
+
     def check(self, asked: str) -> None:
         """Check what is asked of the place for a job, beside its name.
 

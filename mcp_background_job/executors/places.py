@@ -83,7 +83,7 @@ class Places:
         if place is None:
             raise InvalidRequestError(
                 f"on: there is no place {name[:_TOLD]!r} here, only {', '.join(self.names)}; "
-                "Slurm is one where sbatch is on the PATH of this program (see MCP_BG_PLACES)"
+                "Slurm is one where sbatch is on the PATH of this program, Ray where MCP_BG_RAY_ADDRESS is set"
             )
         place.check(asked.strip())
         return place

@@ -28,6 +28,9 @@ MAX_SIZE = 2**63
 #: Bytes of the log in one answer, which has to fit into a socket's buffer, and into the line that a client takes.
 MAX_READ = 32 * 1024
 
+#: What a job's directory has that is read over a connection, where nobody else sees the directory.
+FILES = ("output.log", "output.idx", "usage.bin", "status.json")
+
 #: TCP ports are less than this.
 PORTS = 65536
 
@@ -97,10 +100,15 @@ class Waits(NamedTuple):
 
 
 class Read(NamedTuple):
-    """Wants bytes of the log, as the runner has them: other machines may see its files later."""
+    """Wants bytes of the log, as the runner has them: other machines may see its files later.
+
+    Attributes:
+        file: which file they are wanted of, as it is; empty: the log, from what is kept of it on.
+    """
 
     offset: int
     limit: int
+    file: str = ""
 
 
 class Unknown(NamedTuple):
@@ -237,7 +245,10 @@ def _address(fields: _Fields) -> str:
 
 
 def _read(fields: _Fields) -> Read:
-    return Read(fields.whole("offset", MAX_SIZE), min(fields.whole("limit", MAX_SIZE), MAX_READ))
+    file = fields.text("file", _MAX_QUOTED) if fields.has("file") else ""
+    if file and file not in FILES:
+        raise BadRequestError("file is none that can be read")
+    return Read(fields.whole("offset", MAX_SIZE), min(fields.whole("limit", MAX_SIZE), MAX_READ), file)
 
 
 def _waits(_fields: _Fields) -> Waits:

@@ -15,6 +15,7 @@ from mcp_background_job.core.job import ID_ALPHABET, ID_LENGTH, check_name
 from mcp_background_job.core.telling import Telling, telling
 from mcp_background_job.core.text import command_on_one_line
 from mcp_background_job.errors import CommandRefusedError, InvalidRequestError, NameTakenError
+from mcp_background_job.jobdir import parcels
 from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, JOB_ID_VARIABLE
 from mcp_background_job.jobdir.records import NO_LIMIT, Spec
 from mcp_background_job.jobs.attempts import ATTEMPTS_FILE, MOST, repeated
@@ -146,8 +147,13 @@ def check_grace(grace_s: float) -> None:
         raise InvalidRequestError(f"grace_s={grace_s:g}: a grace period is 0 seconds or more, and finite")
 
 
-def check(request: StartRequest, policy: Policy) -> str:
+def check(request: StartRequest, policy: Policy, *, is_apart: bool = False) -> str:
     """Check a request; returns the working directory.
+
+    Args:
+        request: what is asked for.
+        policy: what may be.
+        is_apart: it is to run on a machine that has no directories of this one.
 
     Raises:
         InvalidRequestError: something in it cannot be used.
@@ -170,7 +176,7 @@ def check(request: StartRequest, policy: Policy) -> str:
         raise CommandRefusedError(
             f"{guarded!r} matches none of the patterns in MCP_BG_ALLOWED_COMMANDS: {', '.join(policy.allowed_commands)}"
         )
-    return _checked_directory(request.cwd, policy.working_dir)
+    return _elsewhere(request.cwd) if is_apart else _checked_directory(request.cwd, policy.working_dir)
 
 
 def check_same(label: str, live: Spec, command: str, cwd: str) -> None:
@@ -204,6 +210,14 @@ def _check_env(env: Mapping[str, str]) -> None:
                 f"env: {variable} has {len(os.fsencode(value)):,} bytes, and the kernel takes no variable above "
                 f"{MAX_ARGUMENT:,} with its name: write them to a file and pass its path, or pass them as stdin_text"
             )
+
+
+def _elsewhere(asked: str | None) -> str:
+    """Return a directory of another machine, which that will check: the home of its user if none is asked for."""
+    path = os.path.normpath(asked) if asked else parcels.HOME
+    if path != parcels.HOME and not os.path.isabs(path):
+        raise InvalidRequestError(f"cwd {asked} is relative: give the whole path that the nodes have")
+    return path
 
 
 def _checked_directory(asked: str | None, default: str) -> str:

@@ -107,7 +107,7 @@ class Starter:
             started = await self._start(asked)
             self._index.put_later([started.job])
             return started
-        cwd = await lanes.look(check, request, self._policy)  # before anything is stopped; it is checked again then
+        cwd = await lanes.look(self._check, request)  # before anything is stopped; it is checked again then
         forced = None
         async with self._places.name_held(_key(request.name, project)):
             if live := await self._live_named(request.name, project):
@@ -121,6 +121,10 @@ class Starter:
             started = await self._start(asked)
             await self._index.put([started.job])
             return replace(started, note="; ".join(filter(None, (forced, started.note))) or None)
+
+    def _check(self, request: StartRequest) -> str:
+        """Check a request; returns the working directory. Where it is to run is checked too."""
+        return check(request, self._policy, is_apart=self._places.named(request.on).is_apart)
 
     def _check_place(self, request: StartRequest, after: list[str]) -> None:
         """Check where a job is to run.
@@ -137,7 +141,7 @@ class Starter:
                 )
 
     async def _start(self, asked: _Asked) -> Started:
-        is_whole = asked.request.environment is not None
+        is_whole = asked.request.environment is not None or self._places.named(asked.request.on).is_apart
         inherited = Inherited({}, source="") if is_whole else await self._inheritance.get()
         spec, job = await lanes.write(self._prepared, asked, inherited)
         submitted = await self._places.launch(spec, wait_for_report=asked.wait_for_report)
@@ -150,7 +154,7 @@ class Starter:
         return spec, job_of(spec)
 
     def _spec_of(self, asked: _Asked, inherited: Inherited) -> Spec:
-        cwd = check(asked.request, self._policy)
+        cwd = self._check(asked.request)
         job_id = asked.request.job_id or self._claim_id(asked.request.on)
         store = self._places.store_of(job_id)
         return spec_of(
@@ -181,10 +185,9 @@ class Starter:
             )
         command, cwd = changes.command or spec.command, changes.cwd or spec.cwd
         # Before anything is stopped: what cannot be started must not cost what runs.
-        wanted = StartRequest(command=command, cwd=cwd, env=changes.env, is_own=spec.is_own)
+        wanted = StartRequest(command=command, cwd=cwd, env=changes.env, is_own=spec.is_own, on=spec.on)
         check_grace(changes.grace_s)
-        await lanes.look(check, wanted, self._policy)
-        self._places.named(spec.on)
+        await lanes.look(self._check, wanted)
         forced = None
         if job.state is not State.EXITED:
             forced = await self._make_way(job, client=client, why="restart", grace_s=changes.grace_s)

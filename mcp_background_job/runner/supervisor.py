@@ -305,6 +305,10 @@ class Supervisor:
         return self._tell(wish)
 
     def _read(self, wish: Read) -> Answer:
+        if wish.file:
+            self._log.settle()
+            data, size = self._site.read(self._job, wish.file, wish.offset, wish.limit)
+            return {"offset": wish.offset, "data": base64.b64encode(data).decode(), "size": size}
         offset, data = self._log.read(wish.offset, wish.limit)
         return {"offset": offset, "data": base64.b64encode(data).decode(), "size": self._log.end}
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 
 #: From <linux/prctl.h>
+_PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -34,6 +35,12 @@ def name_process(name: str) -> None:
     """Show this name in ``ps`` and ``top`` (its first 15 bytes) instead of the interpreter's."""
     if _prctl is not None:
         _prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
+
+
+def signal_at_end_of_parent(number: int) -> None:
+    """Have this process be sent a signal when its parent dies; nothing happens on a system that cannot do that."""
+    if _prctl is not None:
+        _prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
 
 
 def punch_hole(descriptor: int, start: int, end: int) -> None:

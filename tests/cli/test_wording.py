@@ -8,7 +8,8 @@ import pytest
 
 from mcp_background_job.cli.main import build_app
 from mcp_background_job.cli.wording import COMMANDS, typed
-from mcp_background_job.executors.slurm.options import KEYS
+from mcp_background_job.executors.ray.options import KEYS as OF_RAY
+from mcp_background_job.executors.slurm.options import KEYS as OF_SLURM
 from tests.sentences import TOOL, sentences
 from tests.server.test_tool_list import COMFYUI_TOOLS, JOB_TOOLS, RUN_TOOLS
 
@@ -21,13 +22,14 @@ _NOT_AT_A_TERMINAL = (
     "cli/wording.py",
     "agents/host",
     "executors/slurm/submitting.py",  # the script for sbatch
+    "executors/ray/script.py",  # that for Ray
 )
 
 #: Arguments that no option gives, so that nobody at a terminal gets them wrong.
 _NO_OPTION = ("cursor", "offset", "seq", "max_bytes", "wait_ms")
 
 #: What ``--on`` takes, in these very words.
-_OF_PLACES = tuple(KEYS)
+_OF_PLACES = (*OF_SLURM, *OF_RAY)
 
 _ARGUMENT = re.compile(r"(?<![\w$.?&'\"`/{-])([a-z]+(?:_[a-z]+)*)=")
 

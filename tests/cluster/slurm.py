@@ -11,7 +11,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from pathlib import Path
 from mcp_background_job.executors.slurm.commands import COMMENT
 from tests.conftest import processes_of, wait_for_end_of
 from tests.patience import PATIENCE_S, wait_until
+from tests.ports import free_ports
 
 #: What has to be installed, by the names of Debian's packages, and the program that tells whether it is.
 PACKAGES = {"slurmctld": "slurmctld", "slurmd": "slurmd", "slurm-client": "sbatch", "munge": "munged"}
@@ -186,7 +186,7 @@ class Slurm(Cluster):
             gpus.append(f"NodeName={node} Name=gpu File={device}\n")
         (self.directory / "gres.conf").write_text("".join(gpus))
         (self.directory / "cgroup.conf").write_text(_CGROUPS)
-        controller, *ports = _free_ports(1 + len(self._nodes))
+        controller, *ports = free_ports(1 + len(self._nodes))
         nodes = [_NODE.format(name=name, port=port) for name, port in zip(self._nodes, ports, strict=True)]
         (self.directory / "slurm.conf").write_text(
             _CONFIGURATION.format(
@@ -288,11 +288,3 @@ class Slurm(Cluster):
             self._daemons[name] = subprocess.Popen(
                 argv, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]

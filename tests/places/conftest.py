@@ -12,15 +12,18 @@ import pytest
 
 from mcp_background_job.executors.base import Place
 from mcp_background_job.executors.local.place import LocalPlace
+from mcp_background_job.executors.ray.place import RayPlace
 from mcp_background_job.executors.slurm.place import SlurmPlace
 from mcp_background_job.jobdir.layout import COOKIE_VARIABLE, JOB_ID_VARIABLE, StateDir
 from mcp_background_job.jobdir.records import Spec
 from tests.cluster.conftest import cluster
 from tests.cluster.slurm import Cluster
 from tests.places.memory import OBEYS, MemoryPlace
+from tests.ray.cluster import ALONE, Ray
+from tests.ray.conftest import ray_cluster
 
-#: A fixture of another folder.
-__all__ = ["cluster"]
+#: Fixtures of other folders.
+__all__ = ["cluster", "ray_cluster"]
 
 _NUMBERS = itertools.count(100)
 
@@ -32,6 +35,7 @@ SpecOf = Callable[..., Spec]
         "memory",
         pytest.param("local", marks=pytest.mark.real_process),
         pytest.param("slurm", marks=[pytest.mark.real_process, pytest.mark.cluster]),
+        pytest.param("ray", marks=[pytest.mark.real_process, pytest.mark.ray]),
     ]
 )
 async def place(request: pytest.FixtureRequest, state_dir: str) -> AsyncGenerator[Place]:
@@ -50,6 +54,9 @@ def _place(request: pytest.FixtureRequest, state_dir: str) -> Place:
         return MemoryPlace()
     if request.param == "local":
         return LocalPlace(StateDir(state_dir))
+    if request.param == "ray":
+        ray: Ray = request.getfixturevalue("ray_cluster")
+        return RayPlace.of(state_dir, ray.address, ray.token, poll_s=1.0)
     slurm: Cluster = request.getfixturevalue("cluster")
     return SlurmPlace.of(state_dir, slurm.environment, python=sys.executable, poll_s=1.0)
 
@@ -65,6 +72,8 @@ def spec_of(place: Place) -> SpecOf:
         wishes: dict[str, Any] = {"argv": ["/bin/sh", "-c", OBEYS], "stdin": "pipe", "max_jobs": 100, **asked}
         if place.name == "slurm" and wishes["max_jobs"] == 1:  # there it is Slurm that counts: n2 has one GPU
             wishes["on"] = "slurm gpus=1 constraint=n2"
+        if place.name == "ray" and wishes["max_jobs"] == 1:
+            wishes["on"] = ALONE
         return Spec(
             job_id=job_id,
             command="obeys",

@@ -302,6 +302,7 @@ class MemoryPlace:
 
     def __init__(self, name: str = "memory") -> None:
         self.name = name
+        self.is_apart = False
         self.store = MemoryStore()
         self.cared_for: list[str] = []
         self.open_ports: dict[int | tuple[int, str], str] = {}

@@ -37,7 +37,7 @@ async def launched(place: Place, spec: Spec) -> Spec:
 
 def has_queue_of_its_own(place: Place) -> bool:
     """Tell whether every job waits for its turn there, however short."""
-    return place.name == "slurm"
+    return place.name in ("slurm", "ray")
 
 
 async def runs(place: Place, spec: Spec) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from mcp_background_job.executors.slurm import seeing, submitting, watcher
+from mcp_background_job.executors.nodes import watcher
+from mcp_background_job.executors.slurm import seeing, submitting
 from mcp_background_job.executors.slurm.options import Options
 from mcp_background_job.executors.slurm.place import SlurmPlace
 from mcp_background_job.executors.slurm.submitting import Site

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from mcp_background_job.errors import EngineUnreachableError, LaunchError
-from mcp_background_job.executors.slurm.commands import COMMENT, Commands, Line, UnsureError
+from mcp_background_job.executors.nodes.watcher import Line
+from mcp_background_job.executors.slurm.commands import COMMENT, Commands, UnsureError
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import Exit, Status, encode
 

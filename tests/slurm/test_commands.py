@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from mcp_background_job.errors import EngineUnreachableError, LaunchError
+from mcp_background_job.executors.nodes.watcher import Line
 from mcp_background_job.executors.slurm import commands as module
-from mcp_background_job.executors.slurm.commands import Commands, Line, UnsureError
+from mcp_background_job.executors.slurm.commands import Commands, UnsureError
 
 Program = Callable[[str, str], None]
 

@@ -17,7 +17,7 @@ from mcp_background_job.app import build
 from mcp_background_job.config import load_settings
 from mcp_background_job.core.news import Reader, Way
 from mcp_background_job.errors import ConfigError, InvalidRequestError
-from mcp_background_job.executors.slurm import watcher
+from mcp_background_job.executors.nodes import watcher
 from mcp_background_job.executors.slurm.place import SlurmPlace
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobs.endings import Endings
@@ -64,8 +64,7 @@ async def managed(state_dir: str, slurm: FakeSlurm, monkeypatch: pytest.MonkeyPa
     manager = build(load_settings(state_dir=state_dir, slurm_poll_s="1"))
     place = manager.places.named("slurm")
     assert isinstance(place, SlurmPlace)
-    for part in (place, place._watcher, place._submitting):
-        part._commands = slurm
+    place._commands = place._submitting._commands = place._watcher._engine = slurm
     yield manager
     await manager.places.finish()
     manager.close()

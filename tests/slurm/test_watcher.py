@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 
 from mcp_background_job.core.states import State
-from mcp_background_job.executors.slurm import watcher
-from mcp_background_job.executors.slurm.commands import Line
+from mcp_background_job.executors.nodes import watcher
+from mcp_background_job.executors.nodes.watcher import Line, Watcher
 from mcp_background_job.executors.slurm.options import Options
 from mcp_background_job.executors.slurm.place import SlurmPlace
 from mcp_background_job.executors.slurm.submitting import Site
-from mcp_background_job.executors.slurm.watcher import Watcher
 from mcp_background_job.jobdir.layout import StateDir
 from tests.patience import PATIENCE_S
 from tests.slurm.conftest import SpecOf
@@ -52,7 +51,7 @@ def test_who_waits_asks_later_each_time(slurm: FakeSlurm, tmp_path: Path, monkey
     monkeypatch.setattr(watcher.time, "time", lambda: now[0])
     for poll_s, expected in ((15.0, [2, 4, 8, 16, 32, 64, 124, 184]), (120.0, [120, 240, 360, 480])):
         asked: list[float] = []
-        one = Watcher(str(tmp_path), slurm, poll_s=poll_s)
+        one = Watcher(str(tmp_path), slurm, called="squeue", poll_s=poll_s)
         one.hurry()
         start = now[0]
         for _ in range(expected[-1] * 2 + 1):
@@ -77,7 +76,7 @@ def test_a_look_waits_for_a_silent_slurm_no_longer_than_is_noticed(
         return []
 
     monkeypatch.setattr(slurm, "queue", answer_late)
-    one = Watcher(str(tmp_path), slurm, poll_s=15.0)
+    one = Watcher(str(tmp_path), slurm, called="squeue", poll_s=15.0)
     assert one.look().answered_at == 0.0  # it returns although nobody answers
     asking = one._asking
     assert asking is not None
@@ -90,7 +89,7 @@ def test_a_look_waits_for_a_silent_slurm_no_longer_than_is_noticed(
 def test_of_two_processes_one_asks(slurm: FakeSlurm, tmp_path: Path) -> None:
     from mcp_background_job.jobdir import lock  # noqa: PLC0415  beside its only use
 
-    one = Watcher(str(tmp_path), slurm)
+    one = Watcher(str(tmp_path), slurm, called="squeue")
     with lock.held(str(tmp_path / "squeue.lock")) as got:
         assert got
         one.ask().join()
@@ -108,5 +107,5 @@ async def test_since_when_slurm_says_so_is_known_to_all(
     seen(place, spec)
     (first,) = place._watcher.picture.jobs[spec.job_id]
     place._watcher.ask().join()
-    other = Watcher(root.path, slurm)
+    other = Watcher(root.path, slurm, called="squeue")
     assert other.picture.jobs[spec.job_id] == [first]

@@ -65,7 +65,7 @@ class ExecuteAnywhere(Execute):
     """The same where there are places beside this machine."""
 
     on: Annotated[
-        str | None, Field(description='where: "slurm gpus=1 cpus=8 mem=64G time=4h" queues it on the cluster')
+        str | None, Field(description='where: "slurm gpus=1 cpus=8 mem=64G time=4h" or "ray gpus=1" queues it there')
     ] = None
 
 

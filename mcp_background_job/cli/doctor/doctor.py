@@ -27,10 +27,10 @@ def doctor(*, on: str = "", as_json: AsJson = False) -> int:
     Also shows which clients have this server. Each command line in their files is started once, asked for its tools,
     and ended; one that only a file of the current directory has is not, since a repository may have brought it.
 
-    With --on slurm it runs one short job there instead, which proves that a node has what jobs need.
+    With --on slurm or ray it runs one short job there instead, which proves that a node has what jobs need.
 
     Args:
-        on: Where to run such a job: slurm, or "slurm partition=gpu".
+        on: Where to run such a job: slurm, "slurm partition=gpu", or ray.
         as_json: Print JSON, with the same field names everywhere.
     """
     if on:

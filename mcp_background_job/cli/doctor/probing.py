@@ -30,6 +30,12 @@ _COMMAND = 'read line; echo "heard: $line"; cat /proc/self/cgroup'
 _ANSWER = b"heard: are you there\n"
 
 
+#: Cures.
+_NO_SRUN = "if the site forbids srun beside a job, set MCP_BG_SLURM_CONTROL=tcp"
+_NOT_SHARED = "{} must be on a file system that all nodes share; set MCP_BG_SLURM_DIR to a directory there"
+_OUT_OF_REACH = "let this machine connect to ports of the nodes"
+
+
 @dataclass(frozen=True)
 class Step:
     """What was tried.
@@ -78,12 +84,13 @@ async def _steps(manager: JobManager, job: Job) -> list[Step]:
     if now.state is State.EXITED:
         return [Step(runs, is_proved=False, told=now.reason)]
     where = details.seen.engine or "here"
+    is_apart = manager.places.of(job.job_id).is_apart
     steps = [Step(runs, is_proved=True, told=f"{where}, after {duration(time.monotonic() - began)}")]
     began = time.monotonic()
     try:
         await manager.send_input(job, _QUESTION, eof=True)
     except BackgroundJobError as error:
-        told = f"{error}; if the site forbids srun beside a job, set MCP_BG_SLURM_CONTROL=tcp"
+        told = f"{error}; {_OUT_OF_REACH if is_apart else _NO_SRUN}"
         return [*steps, Step("it can be talked to", is_proved=False, told=told)]
     steps.append(Step("it can be talked to", is_proved=True, told=f"after {duration(time.monotonic() - began)}"))
     now = await _until(manager, job, _ANSWER_S, State.RUNNING)
@@ -91,10 +98,8 @@ async def _steps(manager: JobManager, job: Job) -> list[Step]:
     log = (await lanes.scan(store.read_log, job.job_id, 0, 4096)).data
     shared = "what it writes is seen here, and its end"
     if now.outcome is not Outcome.COMPLETED or not log.startswith(_ANSWER):
-        told = (
-            f"it is {now.status} here, and has written {len(log)} bytes: {store.log_path(job.job_id)} must be on a "
-            "file system that all nodes share; set MCP_BG_SLURM_DIR to a directory there"
-        )
+        cure = _OUT_OF_REACH if is_apart else _NOT_SHARED.format(store.log_path(job.job_id))
+        told = f"it is {now.status} here, and has written {len(log)} bytes: {cure}"
         return [*steps, Step(shared, is_proved=False, told=told)]
     group = log[len(_ANSWER) :].decode(errors="replace").strip().rpartition(":")[2]
     return [*steps, Step(shared, is_proved=True, told=f"its cgroup is {group or 'not told'}")]

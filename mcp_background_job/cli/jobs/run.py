@@ -53,8 +53,9 @@ def run(
             they do, kill ends them.
         if_running: What to do when a job of this name runs: return that one, restart it, or start a new one beside it.
         restart: Whether to start it again when it fails: each time later, and at most 10 times in a row.
-        on: Where to run it: "slurm gpus=1 cpus=8 mem=64G time=4h" queues it on the cluster. Keys are gpus, cpus, mem,
-            time, partition, account, qos, constraint, gres and reservation; places shows what there is.
+        on: Where to run it: "slurm gpus=1 cpus=8 mem=64G time=4h" queues it on the cluster, "ray gpus=1" on another.
+            Keys are gpus, cpus and mem, for Slurm also time, partition, account, qos, constraint, gres and reservation,
+            for Ray resources; places shows what there is.
         follow: Print its output until it is over, and exit as it did. Ctrl-C leaves it running.
         as_json: Print JSON, with the same field names everywhere.
     """

@@ -43,6 +43,7 @@ class LocalPlace:
     """Runs jobs on this machine, under one state directory; see ``Place`` for what is not said here."""
 
     name = "local"
+    is_apart = False
 
     def __init__(self, state: StateDir, family: Sequence[StateDir] = ()) -> None:
         """Names the state directory, which ``store.prepare`` makes, and all in which relatives of jobs may be."""

@@ -50,13 +50,22 @@ def claim_of(job: JobDir) -> Claim | None:
 
 def withdraw(job: JobDir, request: StopRequest) -> bool:
     """Take a job so that no runner does; returns whether nobody had taken it."""
+    return _take(job, {"withdrawn": vars(request)})
+
+
+def take_for(job: JobDir, native_id: str, node: str) -> bool:
+    """Take a job for a runner that sees no file of ours, and is known to have it; returns whether nobody had."""
+    return _take(job, {"native_id": native_id, "node": node})
+
+
+def _take(job: JobDir, known: dict[str, object]) -> bool:
     try:
         descriptor = os.open(job.claim, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
         return False
     try:
-        known = {"machine": machine(), "boot_id": boot_id(), "pid": os.getpid(), "withdrawn": vars(request)}
-        records.write_all(descriptor, json.dumps(known).encode())
+        who = {"machine": machine(), "boot_id": boot_id(), "pid": os.getpid()}
+        records.write_all(descriptor, json.dumps({**who, **known}).encode())
     finally:
         os.close(descriptor)
     return True

@@ -13,11 +13,17 @@ from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import Exit
 
 
-def end(store: NodeStore, job_id: str, record: Exit) -> bool:
+def end(store: NodeStore, job_id: str, record: Exit, *, is_certain: bool = False) -> bool:
     """Write the exit record of a job unless there is one; returns whether it was written.
 
     Two may do so at once, or the runner may: by ``link`` only one record ever appears under the name, and what the
     runner renames to it replaces ours, since the runner knows.
+
+    Args:
+        store: what keeps the job.
+        job_id: which it is.
+        record: how it ended.
+        is_certain: the runner has said so, and does not write here.
 
     Raises:
         OSError: it cannot be written.
@@ -35,7 +41,7 @@ def end(store: NodeStore, job_id: str, record: Exit) -> bool:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(ours)
         store.close(job_id)
-    if _has_runner(job):
+    if not is_certain and _has_runner(job):
         store.doubt(job_id, content)
     at_end.begin(job)
     return True

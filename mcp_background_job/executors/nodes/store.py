@@ -93,6 +93,10 @@ class NodeStore(DirectoryStore):
         except FileNotFoundError:
             return []
 
+    def to_submit(self, job_id: str) -> None:
+        """Put a job back among those."""
+        records.touch(self._mark(job_id))
+
     def submitted(self, job_id: str) -> None:
         """Take a job off those."""
         _remove(self._mark(job_id))

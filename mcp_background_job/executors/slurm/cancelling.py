@@ -20,8 +20,9 @@ from mcp_background_job.executors.nodes import claims
 from mcp_background_job.executors.nodes.claims import Claim
 from mcp_background_job.executors.nodes.ending import end
 from mcp_background_job.executors.nodes.store import NodeStore
+from mcp_background_job.executors.nodes.watcher import Line
 from mcp_background_job.executors.slurm import states
-from mcp_background_job.executors.slurm.commands import Commands, Line
+from mcp_background_job.executors.slurm.commands import Commands
 from mcp_background_job.executors.slurm.seeing import Seeing
 from mcp_background_job.jobdir.ancestry import withdrawn
 from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError

@@ -13,9 +13,10 @@ import subprocess
 import threading
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from mcp_background_job.errors import EngineUnreachableError, LaunchError
+from mcp_background_job.executors.nodes.watcher import Line
 
 #: A busy controller takes some seconds. One that is gone is given up by Slurm's programs after nine, and one that
 #: hangs after ten or more.
@@ -47,24 +48,6 @@ Control = Literal["srun", "tcp"]
 
 class UnsureError(Exception):
     """Slurm was told something, or may have been, and did not confirm it."""
-
-
-class Line(NamedTuple):
-    """A job as Slurm's queue has it.
-
-    Attributes:
-        native_id: Slurm's id of it.
-        state: in Slurm's word.
-        job_id: our id; empty if it is none of ours.
-        nodes: where it runs, empty if nowhere.
-        reason: why it waits or ended, in Slurm's word.
-    """
-
-    native_id: str
-    state: str
-    job_id: str
-    nodes: str
-    reason: str
 
 
 @dataclass(frozen=True)

@@ -8,46 +8,38 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Collection, Coroutine, Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from mcp_background_job.core.states import State
-from mcp_background_job.errors import BackgroundJobError, EngineUnreachableError, StateDirError
+from mcp_background_job.errors import EngineUnreachableError, StateDirError
 from mcp_background_job.executors import lanes
-from mcp_background_job.executors.background import Background
 from mcp_background_job.executors.base import Cancelled, Submitted
 from mcp_background_job.executors.family import Family
 from mcp_background_job.executors.nodes import claims
-from mcp_background_job.executors.nodes.ending import end
-from mcp_background_job.executors.nodes.kin import Kin
 from mcp_background_job.executors.nodes.package import runner_package
+from mcp_background_job.executors.nodes.place import NodePlace
 from mcp_background_job.executors.nodes.store import NodeStore
+from mcp_background_job.executors.nodes.watcher import POLL_S, Watcher
 from mcp_background_job.executors.slurm import late, states
 from mcp_background_job.executors.slurm.commands import Commands, Control
 from mcp_background_job.executors.slurm.options import read
 from mcp_background_job.executors.slurm.seeing import Seeing
 from mcp_background_job.executors.slurm.submitting import Site, Submitting
-from mcp_background_job.executors.slurm.watcher import POLL_S, Watcher
-from mcp_background_job.jobdir.control import LOOK_TIMEOUT_S, NoRunnerError, RunnerTimeoutError
+from mcp_background_job.jobdir.control import NoRunnerError
 from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import Spec, StopRequest
-from mcp_background_job.jobdir.usage import newest
 
 if TYPE_CHECKING:
     from mcp_background_job.executors.overview import Overview
     from mcp_background_job.executors.slurm.cancelling import Cancelling
     from mcp_background_job.executors.slurm.channel import Channels, NodeClient
     from mcp_background_job.executors.slurm.leg import Leg
-    from mcp_background_job.executors.usage import Usage
-    from mcp_background_job.executors.waits import Waits
-
-#: A job that nobody can be connected to is looked at so often: files on a server, most often.
-_LOOK_AGAIN_S = 1.0
 
 
-class SlurmPlace:
+class SlurmPlace(NodePlace):
     """Runs jobs on a cluster; see ``Place`` for what is not said here."""
 
     name = "slurm"
@@ -62,18 +54,14 @@ class SlurmPlace:
         poll_s: float = POLL_S,
     ) -> None:
         """Names the directory that all nodes share, and all in which relatives of jobs may be."""
+        super().__init__(NodeStore(root, "MCP_BG_SLURM_DIR"), Family(family or (root,)))
         self._commands = commands
-        self._watcher = Watcher(root.path, commands, poll_s=poll_s)
-        self.store = NodeStore(root, "MCP_BG_SLURM_DIR")
+        self._watcher = Watcher(root.path, commands, called="squeue", poll_s=poll_s)
         self._seeing = Seeing(self.store, self._watcher, commands.cluster)
         self.store.changed_elsewhere_at = self._seeing.changed_at
-        self._family = Family(family or (root,))
-        self._kin = Kin(self.store, self._family)
-        self._background = Background()
         self._submitting = Submitting(
             self.store, commands, self._watcher, self._background, site=site, family=self._family
         )
-        self._cared_for: set[str] = set()
         self._tended_at = 0.0
 
     @cached_property
@@ -129,6 +117,10 @@ class SlurmPlace:
             await self.cancel(spec.job_id, stop)
         return submitted
 
+    def seen(self, job_id: str) -> Observation | None:
+        """Read the job's files, and what Slurm said last."""
+        return self._seeing.seen(job_id)
+
     def look(self, job_ids: Collection[str]) -> dict[str, Observation]:
         """Read the jobs' files, and what Slurm said last, which is asked again if that was long ago."""
         seen: dict[str, Observation] = {}
@@ -147,11 +139,6 @@ class SlurmPlace:
     def _is_connected(self, job_id: str) -> bool:
         return "_channels" in vars(self) and self._channels.is_open(job_id)
 
-    def has_runner(self, job_id: str) -> bool:
-        """Look whether one has taken the job."""
-        job = self.store.job(job_id)
-        return claims.is_claimed(job) and not job.has_exit
-
     async def connect(self, job_id: str) -> NodeClient:
         """Connect to a job's runner on its node."""
         claim = await lanes.look(self._claim_of_live, job_id)
@@ -167,35 +154,9 @@ class SlurmPlace:
         """Stop a job: by its runner, by Slurm, or by keeping it from starting."""
         return await self._cancelling.cancel(job_id, request)
 
-    async def care(self, job_id: str) -> None:
-        """Record the end of a job that Slurm says is over; what is left of it is Slurm's to clear away."""
-        with contextlib.suppress(OSError):  # a full disk: the next look tries again
-            await lanes.write(self._record_end, job_id)
-
     def _record_end(self, job_id: str) -> None:
         late.look_anew(self.store.job(job_id))
-        seen = self._seeing.seen(job_id)
-        if seen and seen.sweep and seen.exit:
-            end(self.store, job_id, seen.exit)
-
-    def care_later(self, job_id: str) -> None:
-        """The same, without waiting for it."""
-        self._once(job_id, self.care(job_id))
-
-    def _once(self, job_id: str, work: Coroutine[Any, Any, None]) -> None:
-        """Have something done for a job that nobody waits for, unless something is being done already."""
-        if job_id in self._cared_for:
-            work.close()
-            return
-        self._cared_for.add(job_id)
-
-        async def to_the_end() -> None:
-            try:
-                await work
-            finally:
-                self._cared_for.discard(job_id)
-
-        self._background.go_on(to_the_end())
+        super()._record_end(job_id)
 
     async def tend(self) -> None:
         """Confirm or repeat submissions, ask Slurm when it is time for it, and record what it says has ended."""
@@ -208,12 +169,7 @@ class SlurmPlace:
             await lanes.lasting(self._tidy)
         for job_id in await lanes.look(self._over):
             self.care_later(job_id)
-        for job_id, stop in (await lanes.look(self._kin.bereaved)).items():
-            self._once(job_id, self._end_with_ancestor(job_id, stop))
-
-    async def _end_with_ancestor(self, job_id: str, stop: StopRequest) -> None:
-        with contextlib.suppress(BackgroundJobError):  # whoever tends next tries again
-            await self.cancel(job_id, stop)
+        await self._end_the_bereaved()
 
     def _over(self) -> list[str]:
         """Return the open jobs that Slurm says are over, or does not know."""
@@ -239,38 +195,6 @@ class SlurmPlace:
                     with contextlib.suppress(EngineUnreachableError):  # the next time
                         self._commands.cancel(one.line.native_id, only_pending=True)
 
-    async def serve(self) -> None:
-        """Slurm serves its queue itself."""
-
-    def is_suspended(self, seen: Observation) -> bool:  # noqa: ARG002  other places look at it
-        """Nobody here sees its processes."""
-        return False
-
-    def usage_seen(self, job_id: str, seen: Observation) -> Usage | None:
-        """Read the job's newest sample, which its runner takes every few seconds."""
-        from mcp_background_job.executors import usage  # noqa: PLC0415  see above
-
-        if seen.state is not State.RUNNING:
-            return None
-        sample = newest(self.store.job(job_id).usage)
-        return usage.from_sample(sample) if sample else None
-
-    async def usage(self, job_id: str) -> Usage | None:
-        """Ask the job's runner if somebody is connected to it anyhow, else read its newest sample."""
-        from mcp_background_job.executors import usage  # noqa: PLC0415  see above
-
-        if self._is_connected(job_id) and (answer := await self._answer(job_id, {"op": "usage", "pss": False})):
-            return usage.from_answer(answer)
-        seen = (await lanes.look(self.look, [job_id])).get(job_id)
-        return await lanes.look(self.usage_seen, job_id, seen) if seen else None
-
-    async def waits(self, job_id: str) -> Waits | None:
-        """Ask the job's runner if somebody is connected to it anyhow: a list of jobs must not reach out to each."""
-        from mcp_background_job.executors.waits import Waits  # noqa: PLC0415  see above
-
-        answer = await self._answer(job_id, {"op": "waits"}) if self._is_connected(job_id) else None
-        return Waits.from_answer(answer) if answer else None
-
     async def leg(self, job_id: str, port: int) -> Leg:
         """Connect to a port of 127.0.0.1 where a job runs, if a process of the job listens there."""
         claim = await lanes.look(self._claim_of_live, job_id)
@@ -278,38 +202,11 @@ class SlurmPlace:
             raise NoRunnerError(job_id)
         return await self._channels.leg(self.store.job(job_id), claim.native_id, port)
 
-    async def port_is_open(self, job_id: str, port: int, address: str | None = None) -> bool:
-        """Ask the job's runner."""
-        at = {} if address is None else {"address": address}
-        answer = await self._answer(job_id, {"op": "port", "port": port, **at})
-        return answer is not None and answer.get("listening") is True
-
-    async def port_is_taken(self, job_id: str, port: int) -> bool:  # noqa: ARG002  who sees the node looks
-        """Nobody here sees the node."""
-        return False
-
-    async def _answer(self, job_id: str, request: dict[str, object]) -> dict[str, object] | None:
-        """Return what a job's runner answers, ``None`` if it does not, or cannot."""
-        try:
-            async with await self.connect(job_id) as channel:
-                answer = await channel.ask(request, LOOK_TIMEOUT_S)
-        except (NoRunnerError, RunnerTimeoutError):
-            return None
-        return None if answer is None or "error" in answer else answer
-
-    def look_again_s(self, seen: Observation | None) -> float:  # noqa: ARG002  other places look at the state
-        """Files of other machines are not looked at often."""
-        return _LOOK_AGAIN_S
-
     async def overview(self) -> Overview:
         """Ask Slurm for its nodes."""
         from mcp_background_job.executors.slurm.overview import overview  # noqa: PLC0415  see above
 
         return await lanes.lasting(overview, self._commands, self.name)
-
-    def health(self) -> str | None:
-        """Return what is wrong with the root."""
-        return self.store.health()
 
     async def start(self) -> None:
         """Pack the runner for the nodes, which takes half a second, unless nothing was ever submitted from here."""

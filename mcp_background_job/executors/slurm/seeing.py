@@ -13,10 +13,10 @@ from mcp_background_job.executors.nodes import claims, native
 from mcp_background_job.executors.nodes.claims import Claim
 from mcp_background_job.executors.nodes.native import Native
 from mcp_background_job.executors.nodes.store import NodeStore
+from mcp_background_job.executors.nodes.watcher import Known, Picture, Watcher
 from mcp_background_job.executors.slurm import late, states, words
 from mcp_background_job.executors.slurm.states import Verdict
 from mcp_background_job.executors.slurm.submitting import REPEAT_AFTER_S, behind
-from mcp_background_job.executors.slurm.watcher import Known, Picture, Watcher, word_of
 from mcp_background_job.jobdir.ancestry import withdrawn
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.observe import Observation, told
@@ -184,6 +184,14 @@ class Seeing:
         native_id = (claim and claim.native_id) or (current and current.line.native_id) or noted.native_id
         node = (claim and claim.node) or (current.line.nodes if current else "")
         return words.engine(native_id, node, noted.gpus)
+
+
+def word_of(known: list[Known], claimed_by: str) -> tuple[str, Known | None]:
+    """Return Slurm's word for a job of ours and the Slurm job that it is of."""
+    found = states.chosen({one.line.native_id: one.line.state for one in known}, claimed_by)
+    if found is None:
+        return states.GONE, None
+    return found[1], next((one for one in known if one.line.native_id == found[0]), None)
 
 
 def _lives(job: JobDir, now: float) -> bool:

@@ -26,10 +26,10 @@ from mcp_background_job.executors.nodes.ending import end
 from mcp_background_job.executors.nodes.native import Native
 from mcp_background_job.executors.nodes.package import runner_package
 from mcp_background_job.executors.nodes.store import NodeStore
+from mcp_background_job.executors.nodes.watcher import Watcher
 from mcp_background_job.executors.slurm import options
 from mcp_background_job.executors.slurm.commands import COMMENT, Commands, UnsureError
 from mcp_background_job.executors.slurm.options import Options
-from mcp_background_job.executors.slurm.watcher import Watcher
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.observe import told
 from mcp_background_job.jobdir.records import Exit, Spec

@@ -30,7 +30,8 @@ def job_of(spec: Spec) -> Job:
     return Job(
         job_id=spec.job_id,
         command=shortened(spec.command, _COMMAND),
-        cwd=os.path.realpath(spec.cwd),  # links may lead there, and jobs are chosen by where they are
+        # Links may lead there, and jobs are chosen by where they are. On another machine it may be a home.
+        cwd=os.path.realpath(spec.cwd) if os.path.isabs(spec.cwd) else spec.cwd,
         created_at=spec.created_at,
         state=State.QUEUED,
         name=spec.name and shown(spec.name),  # the file may be forged

@@ -2,6 +2,7 @@
 
 ``tcp``: clients may come over TCP as well. Or ``… --relay JOB_DIRECTORY``: carries requests from another machine to the
 runner on this one, over stdin and stdout. Or ``… --forward PORT``: carries connections to a port of this machine so.
+Or ``… --apart DIRECTORY``: runs a job that came in a parcel, where nobody sees the files (``runner.node.apart``).
 
 It exits as its job did, so that the engine's own books, and what depends on the job there, are right.
 """
@@ -55,6 +56,10 @@ def main(arguments: list[str]) -> None:
 
         forwarding.serve(int(arguments[1]))
         return
+    if arguments[0] == "--apart":
+        from mcp_background_job.runner.node.apart import main as run_apart  # noqa: PLC0415  see above
+
+        sys.exit(run_apart(arguments[1]))
     signals.settle()
     job = JobDir(arguments[0])
     node = os.environ.get("SLURMD_NODENAME") or os.uname().nodename
@@ -79,7 +84,7 @@ def _run_once(job: JobDir, site: Node, node: str) -> int:
     order.leave(job.state_dir, waiting_of(spec))  # whoever waits for its turn hears of it by that
     name_process(runners.name_of_runner(job.job_id))
     supervisor = _supervisor(job, spec, site)
-    status = _run(supervisor, spec, node)
+    status = run(supervisor, spec, node)
     _tell_of_ends(([job] if spec.on_end else []) + supervisor.withdrawn)
     return status
 
@@ -95,13 +100,14 @@ def _supervisor(job: JobDir, spec: Spec, site: Node) -> Supervisor:
     return Supervisor(job, here, has_subreaper=become_subreaper(), site=site)
 
 
-def _run(supervisor: Supervisor, spec: Spec, node: str) -> int:
+def run(supervisor: Supervisor, spec: Spec, node: str, cure: str = "give one that all nodes share") -> int:
+    """Run a job to its end; returns what to exit with. ``cure``: what to do about a directory that is not there."""
     try:
         supervisor.start()
     except LaunchError as error:
-        cure = "" if os.path.isdir(spec.cwd) else "; give one that all nodes share"
-        supervisor.give_up(f"not started on {node}: {error}{cure}")
-        print(f"not started on {node}: {error}{cure}")  # noqa: T201
+        why = f"not started on {node}: {error}{'' if os.path.isdir(spec.cwd) else f'; {cure}'}"
+        supervisor.give_up(why)
+        print(why)  # noqa: T201
         return _NOT_STARTED
     return exit_status(supervisor.run())
 

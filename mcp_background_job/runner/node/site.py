@@ -58,14 +58,14 @@ class Node(Site):
         """Listen in the kernel's own room of names, since the job's directory may be no place for sockets."""
         self._directory = job.path
         name = f"mcp-bg-{job.job_id}-{os.urandom(8).hex()}"
-        doors: list[control.Door] = [LocalDoor(_listening(socket.AF_UNIX, f"\0{name}"))]
+        doors: list[control.Door] = [LocalDoor(listening(socket.AF_UNIX, f"\0{name}"))]
         # A relay is started from elsewhere, with the interpreter and the package that are known to work here.
         argv = [sys.executable, os.path.abspath(sys.argv[0])]
         address: dict[str, object] = {"node": self._node, "host": os.uname().nodename, "socket": name, "argv": argv}
         if self._tcp:
             from mcp_background_job.runner.node.tcp import TcpDoor  # noqa: PLC0415  hashlib, for those who want it
 
-            listener = _listening(socket.AF_INET, ("", 0))
+            listener = listening(socket.AF_INET, ("", 0))
             token = os.urandom(32)
             doors.append(TcpDoor(listener, token))
             address.update(port=listener.getsockname()[1], token=token.hex())
@@ -105,7 +105,12 @@ class LocalDoor(control.Door):
         return control.Connection(sock)
 
 
-def _listening(family: int, address: str | tuple[str, int]) -> socket.socket:
+def listening(family: int, address: str | tuple[str, int]) -> socket.socket:
+    """Return a socket that listens and does not block.
+
+    Raises:
+        OSError: it cannot listen there.
+    """
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.bind(address)

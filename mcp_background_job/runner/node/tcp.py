@@ -25,6 +25,10 @@ _LEAST_NONCE, _MOST_NONCE = 32, 64
 _MAX_LINE = 512
 
 
+#: An answer is sent at once or its client is dropped, and a connection begins with room for less than the longest.
+_ROOM = 128 * 1024
+
+
 class TcpDoor(control.Door):
     """Where clients come in over TCP."""
 
@@ -44,6 +48,7 @@ class TcpDoor(control.Door):
         if len(self._unproved) >= _MAX_UNPROVED:
             self._unproved.pop(0).shut()
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _ROOM)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # a client's machine may be switched off
         connection = GuardedConnection(sock, self._token)
         self._unproved.append(connection)

@@ -1,7 +1,7 @@
-"""What Slurm says of all our jobs, asked of it by one ``squeue`` for all, seldom, and for all processes of this user.
+"""What an engine says of all our jobs, asked of it by one question for all, seldom, for all processes of this user.
 
 Sites forbid asking every few seconds, so what was answered is kept in a file of the root, and whoever holds the lock
-beside it is the only one who asks. Who looks takes what was last said; nobody waits for Slurm longer than is noticed.
+beside it is the only one who asks. Who looks takes what was last said; nobody waits for it longer than is noticed.
 """
 
 from __future__ import annotations
@@ -13,26 +13,59 @@ import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from mcp_background_job.errors import EngineUnreachableError
-from mcp_background_job.executors.slurm import states
-from mcp_background_job.executors.slurm.commands import Commands, Line
 from mcp_background_job.jobdir import lock, records
 
-#: While a job waits for its turn, Slurm is asked after so many seconds, then after twice as many, up to a minute.
+#: While a job waits for its turn, the engine is asked after so many seconds, then after twice as many, up to a minute.
 _FIRST_S = 2.0
 _LONGEST_S = 60.0
 
-#: What users' questions may cost Slurm unless its site says otherwise: see ``MCP_BG_SLURM_POLL_S``.
+#: What users' questions may cost an engine unless its site says otherwise: see ``MCP_BG_SLURM_POLL_S``.
 POLL_S = 15.0
 
 #: Who looks at a job waits so long for a fresh answer: squeue takes 0.02 s, and 0.2 s where there are thousands.
 PATIENCE_S = 0.2
 
 
+class Line(NamedTuple):
+    """A job as an engine has it.
+
+    Attributes:
+        native_id: the engine's id of it.
+        state: in the engine's word.
+        job_id: our id; empty if it is none of ours.
+        nodes: where it runs, empty if nowhere.
+        reason: why it waits or ended, in the engine's word.
+    """
+
+    native_id: str
+    state: str
+    job_id: str
+    nodes: str
+    reason: str
+
+
+class Engine(Protocol):
+    """Who is asked."""
+
+    @property
+    def cluster(self) -> str:
+        """What tells this cluster from others of the same engine."""
+        ...
+
+    def queue(self) -> list[Line]:
+        """Return all jobs of this user, also those that ended a while ago.
+
+        Raises:
+            EngineUnreachableError: nobody knows.
+        """
+        ...
+
+
 class Known(NamedTuple):
-    """A Slurm job, and since when it is known to be in its state (seconds since the epoch)."""
+    """A job of an engine, and since when it is known to be in its state (seconds since the epoch)."""
 
     line: Line
     since: float
@@ -40,11 +73,11 @@ class Known(NamedTuple):
 
 @dataclass(frozen=True)
 class Picture:
-    """What Slurm said.
+    """What an engine said.
 
     Attributes:
         answered_at: when it was asked for that (seconds since the epoch); 0: it never has answered.
-        jobs: its jobs for each of ours.
+        jobs: the engine's jobs for each of ours.
     """
 
     answered_at: float = 0.0
@@ -52,13 +85,14 @@ class Picture:
 
 
 class Watcher:
-    """Keeps what Slurm says."""
+    """Keeps what an engine says."""
 
-    def __init__(self, root: str, commands: Commands, *, poll_s: float = POLL_S) -> None:
-        """Takes where to keep it, whom to ask, and how many seconds must be between two users' questions."""
-        self._path = os.path.join(root, "squeue.json")
-        self._lock = os.path.join(root, "squeue.lock")
-        self._commands = commands
+    def __init__(self, root: str, engine: Engine, *, called: str, poll_s: float = POLL_S) -> None:
+        """Takes where and by what name to keep it, whom to ask, and the least seconds between two users' questions."""
+        self._path = os.path.join(root, f"{called}.json")
+        self._lock = os.path.join(root, f"{called}.lock")
+        self._engine = engine
+        self._called = called
         self._poll_s = poll_s
         # A site that demands longer pauses means all of them.
         self._first_s = _FIRST_S if poll_s <= POLL_S else poll_s
@@ -73,20 +107,20 @@ class Watcher:
 
     @property
     def picture(self) -> Picture:
-        """What Slurm said last, to whichever process of this user."""
+        """What the engine said last, to whichever process of this user."""
         with contextlib.suppress(OSError):
             stamp = os.stat(self._path).st_mtime_ns
             if stamp != self._stamp:
-                self._picture, self._stamp = _read(self._path, self._commands.cluster) or self._picture, stamp
+                self._picture, self._stamp = _read(self._path, self._engine.cluster) or self._picture, stamp
         return self._picture
 
     @property
     def stale_since(self) -> float | None:
-        """When Slurm last answered, if it has not answered since it was last asked (seconds since the epoch)."""
+        """When the engine last answered, if it has not answered since it was last asked (seconds since the epoch)."""
         return self._picture.answered_at if self._failed_at > self._picture.answered_at else None
 
     def look(self) -> Picture:
-        """Return what Slurm says, asked for anew if that was long ago; waits at most for a moment."""
+        """Return what the engine says, asked for anew if that was long ago; waits at most for a moment."""
         picture = self.picture
         now = time.time()
         if now - max(picture.answered_at, self._asked_at) < self._poll_s:
@@ -97,7 +131,7 @@ class Watcher:
         return self.picture
 
     def wait_for_turn(self) -> None:
-        """Ask Slurm if it is time to do so for a job that waits: each time later than the last."""
+        """Ask the engine if it is time to do so for a job that waits: each time later than the last."""
         now = time.monotonic()
         if now < self._next:
             return
@@ -112,12 +146,12 @@ class Watcher:
         self._next = time.monotonic() + self._pause_s
 
     def ask(self) -> threading.Thread:
-        """Ask Slurm now, in a thread that whoever wants to may wait for; once at a time."""
+        """Ask the engine now, in a thread that whoever wants to may wait for; once at a time."""
         with self._turn:
             if self._asking is None or not self._asking.is_alive():
                 self._asked_at = time.time()
-                # No thread of a lane: at the end of this process nobody shall wait for a Slurm that is silent.
-                self._asking = threading.Thread(target=self._ask, name="squeue", daemon=True)
+                # No thread of a lane: at the end of this process nobody shall wait for one that is silent.
+                self._asking = threading.Thread(target=self._ask, name=self._called, daemon=True)
                 self._asking.start()
             return self._asking
 
@@ -127,14 +161,14 @@ class Watcher:
                 return
             asked_at = time.time()
             try:
-                lines = self._commands.queue()
+                lines = self._engine.queue()
             except EngineUnreachableError:
                 self._failed_at = time.time()
                 return
             picture = _merged(self.picture, lines, asked_at)
             self._picture = picture
             with contextlib.suppress(OSError):  # a full disk: then this process alone knows
-                records.write(self._path, _encoded(picture, self._commands.cluster))
+                records.write(self._path, _encoded(picture, self._engine.cluster))
                 self._stamp = os.stat(self._path).st_mtime_ns
 
 
@@ -156,14 +190,6 @@ def _merged(before: Picture, lines: Iterable[Line], asked_at: float) -> Picture:
             known = Known(line, since.get((line.native_id, line.state), asked_at))
             jobs.setdefault(line.job_id, []).append(known)
     return Picture(asked_at, jobs)
-
-
-def word_of(known: list[Known], claimed_by: str) -> tuple[str, Known | None]:
-    """Return Slurm's word for a job of ours and the Slurm job that it is of."""
-    found = states.chosen({one.line.native_id: one.line.state for one in known}, claimed_by)
-    if found is None:
-        return states.GONE, None
-    return found[1], next((one for one in known if one.line.native_id == found[0]), None)
 
 
 def _encoded(picture: Picture, cluster: str) -> bytes:

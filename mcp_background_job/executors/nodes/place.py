@@ -1,0 +1,175 @@
+"""What all places do alike whose jobs run on other machines: nothing here asks the kernel, or an engine."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from mcp_background_job.core.states import State
+from mcp_background_job.errors import BackgroundJobError
+from mcp_background_job.executors import lanes
+from mcp_background_job.executors.background import Background
+from mcp_background_job.executors.family import Family
+from mcp_background_job.executors.nodes import claims
+from mcp_background_job.executors.nodes.ending import end
+from mcp_background_job.executors.nodes.kin import Kin
+from mcp_background_job.executors.nodes.store import NodeStore
+from mcp_background_job.jobdir.control import LOOK_TIMEOUT_S, NoRunnerError, RunnerTimeoutError
+from mcp_background_job.jobdir.observe import Observation
+from mcp_background_job.jobdir.records import StopRequest
+from mcp_background_job.jobdir.usage import newest
+
+if TYPE_CHECKING:
+    from mcp_background_job.executors.base import Cancelled
+    from mcp_background_job.executors.nodes.client import NodeClient
+    from mcp_background_job.executors.usage import Usage
+    from mcp_background_job.executors.waits import Waits
+
+#: A job that nobody can be connected to is looked at so often: files on a server, most often.
+_LOOK_AGAIN_S = 1.0
+
+
+class NodePlace:
+    """Half of a place on a cluster; see ``Place`` for what is not said here. Who derives from it knows the engine."""
+
+    is_apart = False
+
+    def __init__(self, store: NodeStore, family: Family) -> None:
+        """Takes what keeps the files of its jobs, and where relatives of them may be."""
+        self.store = store
+        self._family = family
+        self._kin = Kin(store, family)
+        self._background = Background()
+        self._cared_for: set[str] = set()
+
+    # -- what an engine's place has --------------------------------------------------------------------------------
+
+    def seen(self, job_id: str) -> Observation | None:
+        """Return what is true of a job as far as is known here; asks nobody, and changes nothing."""
+        raise NotImplementedError
+
+    def look(self, job_ids: Collection[str]) -> dict[str, Observation]:
+        """Look at jobs; see ``Place.look``."""
+        raise NotImplementedError
+
+    async def connect(self, job_id: str) -> NodeClient:
+        """Connect to a job's runner; see ``Place.connect``."""
+        raise NotImplementedError
+
+    async def cancel(self, job_id: str, request: StopRequest) -> Cancelled:
+        """Stop a job; see ``Place.cancel``."""
+        raise NotImplementedError
+
+    def _is_connected(self, job_id: str) -> bool:
+        """Tell whether somebody in this process talks to a job's runner anyhow."""
+        raise NotImplementedError
+
+    # -- care ------------------------------------------------------------------------------------------------------
+
+    def has_runner(self, job_id: str) -> bool:
+        """Look whether one has taken the job."""
+        job = self.store.job(job_id)
+        return claims.is_claimed(job) and not job.has_exit
+
+    async def care(self, job_id: str) -> None:
+        """Record the end of a job that the engine says is over; what is left of it is the engine's to clear away."""
+        with contextlib.suppress(OSError):  # a full disk: the next look tries again
+            await lanes.write(self._record_end, job_id)
+
+    def care_later(self, job_id: str) -> None:
+        """The same, without waiting for it."""
+        self._once(job_id, self.care(job_id))
+
+    def _once(self, job_id: str, work: Coroutine[Any, Any, None]) -> None:
+        """Have something done for a job that nobody waits for, unless something is being done already."""
+        if job_id in self._cared_for:
+            work.close()
+            return
+        self._cared_for.add(job_id)
+
+        async def to_the_end() -> None:
+            try:
+                await work
+            finally:
+                self._cared_for.discard(job_id)
+
+        self._background.go_on(to_the_end())
+
+    def _record_end(self, job_id: str) -> None:
+        seen = self.seen(job_id)
+        if seen and seen.sweep and seen.exit:
+            end(self.store, job_id, seen.exit)
+
+    async def _end_the_bereaved(self) -> None:
+        """Begin to end the jobs that are to end with an ancestor."""
+        for job_id, stop in (await lanes.look(self._kin.bereaved)).items():
+            self._once(job_id, self._end_with_ancestor(job_id, stop))
+
+    async def _end_with_ancestor(self, job_id: str, stop: StopRequest) -> None:
+        with contextlib.suppress(BackgroundJobError):  # whoever tends next tries again
+            await self.cancel(job_id, stop)
+
+    # -- questions -------------------------------------------------------------------------------------------------
+
+    async def serve(self) -> None:
+        """The engine serves its queue itself."""
+
+    def is_suspended(self, seen: Observation) -> bool:  # noqa: ARG002  other places look at it
+        """Nobody here sees its processes."""
+        return False
+
+    def usage_seen(self, job_id: str, seen: Observation) -> Usage | None:
+        """Read the job's newest sample, which its runner takes every few seconds."""
+        from mcp_background_job.executors import usage  # noqa: PLC0415  lists do without
+
+        if seen.state is not State.RUNNING:
+            return None
+        sample = newest(self.store.job(job_id).usage)
+        return usage.from_sample(sample) if sample else None
+
+    async def usage(self, job_id: str) -> Usage | None:
+        """Ask the job's runner if somebody is connected to it anyhow, else read its newest sample."""
+        from mcp_background_job.executors import usage  # noqa: PLC0415  see above
+
+        if self._is_connected(job_id) and (answer := await self._answer(job_id, {"op": "usage", "pss": False})):
+            return usage.from_answer(answer)
+        seen = (await lanes.look(self.look, [job_id])).get(job_id)
+        return await lanes.look(self.usage_seen, job_id, seen) if seen else None
+
+    async def waits(self, job_id: str) -> Waits | None:
+        """Ask the job's runner if somebody is connected to it anyhow: a list of jobs must not reach out to each."""
+        from mcp_background_job.executors.waits import Waits  # noqa: PLC0415  see above
+
+        answer = await self._answer(job_id, {"op": "waits"}) if self._is_connected(job_id) else None
+        return Waits.from_answer(answer) if answer else None
+
+    async def port_is_open(self, job_id: str, port: int, address: str | None = None) -> bool:
+        """Ask the job's runner."""
+        at = {} if address is None else {"address": address}
+        answer = await self._answer(job_id, {"op": "port", "port": port, **at})
+        return answer is not None and answer.get("listening") is True
+
+    async def port_is_taken(self, job_id: str, port: int) -> bool:  # noqa: ARG002  who sees the node looks
+        """Nobody here sees the node."""
+        return False
+
+    async def _answer(self, job_id: str, request: dict[str, object]) -> dict[str, object] | None:
+        """Return what a job's runner answers, ``None`` if it does not, or cannot."""
+        try:
+            async with await self.connect(job_id) as channel:
+                answer = await channel.ask(request, LOOK_TIMEOUT_S)
+        except (NoRunnerError, RunnerTimeoutError):
+            return None
+        return None if answer is None or "error" in answer else answer
+
+    def look_again_s(self, seen: Observation | None) -> float:  # noqa: ARG002  other places look at the state
+        """Files of other machines are not looked at often."""
+        return _LOOK_AGAIN_S
+
+    def health(self) -> str | None:
+        """Return what is wrong with the root."""
+        return self.store.health()
+
+    async def start(self) -> None:
+        """Nothing makes a submission quicker."""

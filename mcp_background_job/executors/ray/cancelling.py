@@ -1,0 +1,201 @@
+"""Stops jobs, by the shortest way that leads to them, and confirms it.
+
+One that a runner has is stopped by its runner, step by step. Of one that waits Ray says that it has stopped it, and
+starts it all the same when its turn comes. So its package is replaced by one that runs nothing, and a job of Ray's own
+kills what waits. Where no way leads to a runner Ray is asked to stop it, under an id that nobody else has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from mcp_background_job.core.states import Outcome, State
+from mcp_background_job.errors import EngineUnreachableError, LaunchError, RunnerSilentError
+from mcp_background_job.executors import lanes
+from mcp_background_job.executors.base import Cancelled, Channel
+from mcp_background_job.executors.nodes import claims
+from mcp_background_job.executors.nodes.ending import end
+from mcp_background_job.executors.nodes.store import NodeStore
+from mcp_background_job.executors.ray import native, parcel, states
+from mcp_background_job.executors.ray.mirror import Mirror
+from mcp_background_job.executors.ray.native import Noted
+from mcp_background_job.executors.ray.rest import Head, UnsureError
+from mcp_background_job.executors.ray.script import entrypoint
+from mcp_background_job.executors.ray.seeing import Seeing
+from mcp_background_job.jobdir.ancestry import withdrawn
+from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError
+from mcp_background_job.jobdir.records import Exit, StopRequest
+from mcp_background_job.jobdir.requests import MAX_GRACE_S
+
+#: A runner that has just begun, or is about to end, is looked for so often.
+_ATTEMPTS = 15
+_BETWEEN_ATTEMPTS_S = 0.2
+
+#: Beyond the grace period: SIGKILL has its patience, twice where jobs were started within the job, and some more.
+_LADDER_PATIENCE_S = 30.0
+
+#: Ray starts a job of its own within some seconds, and says a second later what became of the other.
+_ENGINE_PATIENCE_S = 60.0
+_BETWEEN_LOOKS_S = 0.5
+
+Connect = Callable[[str], Awaitable[Channel]]
+
+
+class Cancelling:
+    """Stops jobs."""
+
+    def __init__(self, store: NodeStore, head: Head, seeing: Seeing, mirror: Mirror, connect: Connect) -> None:
+        """Takes its parts, and what connects to a job's runner."""
+        self._store = store
+        self._head = head
+        self._seeing = seeing
+        self._mirror = mirror
+        self._connect = connect
+
+    async def cancel(self, job_id: str, request: StopRequest) -> Cancelled:
+        """Stop a job, and confirm that nothing of it is left; see ``Place.cancel``."""
+        job = self._store.job(job_id)
+        if not await lanes.look(self._lives, job_id):
+            return Cancelled(was_live=False)
+        await lanes.lasting(claims.withdraw, job, request)  # from here on nobody submits it
+        noted = await lanes.look(native.read, job)
+        if noted is None or not noted.asked_at:
+            await lanes.write(end, self._store, job_id, withdrawn(request))
+            return Cancelled(was_live=True)
+        for attempt in range(_ATTEMPTS):
+            try:
+                return await self._told_to_stop(job_id, request)
+            except NoRunnerError:
+                if not await lanes.look(self._lives, job_id):
+                    return Cancelled(was_live=True)
+                if await self._waits(job_id, noted):
+                    return await self._withdraw(job_id, noted, request)
+                if attempt + 1 < _ATTEMPTS:  # it is on its way in or out
+                    await asyncio.sleep(_BETWEEN_ATTEMPTS_S)
+            except RunnerTimeoutError:
+                break
+        return await self._through_ray(job_id, noted, request)
+
+    def _lives(self, job_id: str) -> bool:
+        seen = self._seeing.seen(job_id)
+        return seen is not None and (seen.state is not State.EXITED or (seen.sweep and seen.exit is None))
+
+    async def _told_to_stop(self, job_id: str, request: StopRequest) -> Cancelled:
+        async with await self._connect(job_id) as runner:
+            if not await runner.stop(request):
+                raise NoRunnerError(job_id)
+            try:
+                async with asyncio.timeout(min(request.grace_s, MAX_GRACE_S) + _LADDER_PATIENCE_S):
+                    survivors = await runner.outcome_of_stop()
+            except TimeoutError as error:
+                raise RunnerTimeoutError(f"the runner of job {job_id} does not say what became of it") from error
+        return Cancelled(was_live=True, survivors=tuple(survivors))
+
+    # -- one that waits --------------------------------------------------------------------------------------------
+
+    async def _waits(self, job_id: str, noted: Noted) -> bool:
+        """Tell whether a job has not begun, or will never; asked of Ray, whose word of a moment ago may be old."""
+        line = await self._line(job_id, noted)
+        return line is None or line == states.PENDING
+
+    async def _withdraw(self, job_id: str, noted: Noted, request: StopRequest) -> Cancelled:
+        submission_id = noted.submission_id(job_id)
+        try:
+            await lanes.lasting(self._head.put_package, noted.package(job_id), await lanes.scan(parcel.withdrawn))
+            await lanes.lasting(self._kill_what_waits, submission_id)
+        except EngineUnreachableError as error:
+            raise _unreachable(job_id, error) from error
+        deadline = time.monotonic() + _ENGINE_PATIENCE_S
+        while time.monotonic() < deadline:
+            line = await self._line(job_id, noted)
+            if line != states.PENDING:
+                break
+            await asyncio.sleep(_BETWEEN_LOOKS_S)
+        if await lanes.lasting(self._has_begun, job_id, noted):  # in the last moment
+            return await self._through_runner(job_id, noted, request)
+        await lanes.write(end, self._store, job_id, withdrawn(request))
+        return Cancelled(was_live=True)
+
+    def _kill_what_waits(self, submission_id: str) -> None:
+        try:
+            # Without a wish for resources: it must not wait behind what it is to kill.
+            self._head.submit(
+                {
+                    "submission_id": f"{submission_id}-withdrawn",
+                    "entrypoint": entrypoint(submission_id),
+                    "metadata": {"withdraws": submission_id},
+                }
+            )
+        except (UnsureError, LaunchError) as error:
+            raise EngineUnreachableError(str(error)) from error
+
+    def _has_begun(self, job_id: str, noted: Noted) -> bool:
+        try:
+            return self._mirror.learn(self._store.job(job_id), noted)
+        except EngineUnreachableError as error:
+            raise _unreachable(job_id, error) from error
+
+    async def _through_runner(self, job_id: str, noted: Noted, request: StopRequest) -> Cancelled:
+        try:
+            return await self._told_to_stop(job_id, request)
+        except (NoRunnerError, RunnerTimeoutError):
+            return await self._through_ray(job_id, noted, request)
+
+    # -- where no way leads to the runner --------------------------------------------------------------------------
+
+    async def _through_ray(self, job_id: str, noted: Noted, request: StopRequest) -> Cancelled:
+        word = await self._line(job_id, noted)
+        was_live = not states.is_over(word or states.GONE)
+        if was_live:
+            try:
+                await lanes.lasting(self._head.stop, noted.submission_id(job_id))
+            except EngineUnreachableError as error:
+                raise _unreachable(job_id, error) from error
+        deadline = time.monotonic() + _ENGINE_PATIENCE_S
+        while not states.is_over(word or states.GONE):
+            if time.monotonic() > deadline:
+                raise RunnerSilentError(
+                    f"job {job_id} is not dead: Ray was asked to stop it, and says that it is {word}; its node may be "
+                    "off, and Ray will say so in time"
+                )
+            await asyncio.sleep(_BETWEEN_LOOKS_S)
+            word = await self._line(job_id, noted)
+        if not await lanes.lasting(self._completed, job_id, noted):
+            record = _killed(request, noted.submission_id(job_id), was_live=was_live)
+            await lanes.write(end, self._store, job_id, record)
+        return Cancelled(was_live)
+
+    def _completed(self, job_id: str, noted: Noted) -> bool:
+        job = self._store.job(job_id)
+        try:
+            return job.has_exit or self._mirror.complete(job, noted)
+        except EngineUnreachableError:  # its node is gone, and the log with it; Ray has confirmed the end
+            return False
+
+    async def _line(self, job_id: str, noted: Noted) -> str | None:
+        """Return Ray's word for a job, ``None`` if it does not know it."""
+        try:
+            line = await lanes.lasting(self._head.look_up, noted.submission_id(job_id))
+        except EngineUnreachableError as error:
+            raise _unreachable(job_id, error) from error
+        return line and line.state
+
+
+def _unreachable(job_id: str, error: EngineUnreachableError) -> EngineUnreachableError:
+    return EngineUnreachableError(
+        f"nothing was stopped: no way leads to a runner of job {job_id}, and {error}; it is stopped when Ray answers"
+    )
+
+
+def _killed(request: StopRequest, submission_id: str, *, was_live: bool) -> Exit:
+    if not was_live:
+        reason = f"Ray job {submission_id} was over, and its runner has not said how it ended"
+        return Exit(outcome=Outcome.LOST.value, ended_at=time.time(), reason=reason)
+    return Exit(
+        outcome=Outcome.KILLED.value,
+        ended_at=time.time(),
+        reason=f"{request.why} (by Ray, asked by {request.by})",
+        stop_requested=request,
+    )

@@ -1,0 +1,71 @@
+"""What is noted of a job's submission to Ray, beside its spec: ``native.json``, for its user alone.
+
+It is there before Ray is told anything, so that whoever goes on with a submission does so under the same id. Ray takes
+each id once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+
+from mcp_background_job.executors.nodes.native import native_path, object_in
+from mcp_background_job.jobdir import records
+from mcp_background_job.jobdir.layout import JobDir
+
+ENGINE = "ray"
+
+
+@dataclass(frozen=True)
+class Noted:
+    """A submission.
+
+    Attributes:
+        key: makes its id one that nobody else has.
+        token: what clients of its runner have to know, in hexadecimal digits.
+        cluster: which one it is for.
+        gpus: how many were asked for.
+        attempt: how often Ray was given the job, since it gives up what waits for long.
+        asked_at: when it was asked last (seconds since the epoch); 0: it has not been.
+        session: of the cluster, at that time.
+        is_confirmed: Ray has the job, or had it.
+    """
+
+    key: str
+    token: str
+    cluster: str
+    gpus: float = 0.0
+    attempt: int = 1
+    asked_at: float = 0.0
+    session: str = ""
+    is_confirmed: bool = False
+
+    def submission_id(self, job_id: str) -> str:
+        """Return Ray's id of the job."""
+        return f"mcp-bg-{job_id}-{self.key}-{self.attempt}"
+
+    def package(self, job_id: str) -> str:
+        """Return the name of the package that the job comes in."""
+        return f"_ray_pkg_{self.submission_id(job_id)}.zip"
+
+
+def new(cluster: str, gpus: float) -> Noted:
+    """Return what is noted of a job that is to be submitted."""
+    return Noted(os.urandom(8).hex(), os.urandom(32).hex(), cluster, gpus)
+
+
+def write(job: JobDir, noted: Noted) -> None:
+    """Note a submission."""
+    records.write(native_path(job), json.dumps({"engine": ENGINE, **vars(noted)}).encode(), durable=True)
+
+
+def read(job: JobDir) -> Noted | None:
+    """Return what is noted, ``None`` if nothing is that can be read."""
+    known = object_in(native_path(job))
+    if known is None or known.pop("engine", None) != ENGINE:
+        return None
+    try:
+        return Noted(**{name: known[name] for name in Noted.__dataclass_fields__ if name in known})
+    except TypeError:
+        return None

@@ -1,0 +1,98 @@
+"""What may be asked of Ray for a job, and how Ray is told: ``gpus=1 cpus=8 mem=64G resources=a100:1``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mcp_background_job.errors import InvalidRequestError
+
+#: Characters of a word that an error repeats.
+_TOLD = 60
+
+_COUNT = re.compile(r"[1-9][0-9]{0,5}")
+#: Several jobs may share a GPU: 0.5.
+_SHARE = re.compile(r"[1-9][0-9]{0,5}|0?\.[0-9]{1,4}")
+_MEMORY = re.compile(r"([1-9][0-9]{0,11})([KMGT]?)B?", re.IGNORECASE)
+_UNITS = {"": 2**20, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+_RESOURCES = re.compile(r"[A-Za-z0-9_.-]{1,100}:(?:[1-9][0-9]{0,5}|0?\.[0-9]{1,4})")
+
+
+def _cpus(value: str) -> int:
+    if not _COUNT.fullmatch(value):
+        raise ValueError("a whole number from 1 on")
+    return int(value)
+
+
+def _gpus(value: str) -> float:
+    if not _SHARE.fullmatch(value) or not float(value):
+        raise ValueError("how many, or a share of one: 2, 0.5")
+    return float(value)
+
+
+def _memory(value: str) -> int:
+    match = _MEMORY.fullmatch(value)
+    if not match:
+        raise ValueError("a size: 64G, 800M")
+    return int(match[1]) * _UNITS[match[2].upper()]
+
+
+def _resources(value: str) -> dict[str, float]:
+    parts = value.split(",")
+    if not all(map(_RESOURCES.fullmatch, parts)):
+        raise ValueError("what the cluster calls its own, and how much: a100:1,licence:0.5")
+    return {name: float(count) for name, _, count in (part.partition(":") for part in parts)}
+
+
+#: Each key, and what makes its value; the error of that says what to give.
+KEYS: dict[str, Callable[[str], Any]] = {"gpus": _gpus, "cpus": _cpus, "mem": _memory, "resources": _resources}
+
+_NAMES = {
+    "gpus": "entrypoint_num_gpus",
+    "cpus": "entrypoint_num_cpus",
+    "mem": "entrypoint_memory",
+    "resources": "entrypoint_resources",
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is asked of Ray, by key; all of it can be used."""
+
+    values: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def over(self, defaults: Options) -> Options:
+        """Return these, and those of others that are not among them."""
+        return Options({**defaults.values, **self.values})
+
+    @property
+    def gpus(self) -> float:
+        """How many GPUs are asked for."""
+        return self.values.get("gpus", 0.0)
+
+    def asked(self) -> dict[str, Any]:
+        """Return it by Ray's names. One processor is asked for at least: what asks for nothing runs on the head."""
+        return {_NAMES[key]: value for key, value in {"cpus": 1, **self.values}.items()}
+
+
+def read(words: str) -> Options:
+    """Read what is asked for.
+
+    Raises:
+        InvalidRequestError: a word cannot be used; it says which ones can.
+    """
+    values: dict[str, Any] = {}
+    for word in words.split():
+        key, equals, value = word.partition("=")
+        read_value = KEYS.get(key)
+        if not equals or read_value is None:
+            raise InvalidRequestError(f"on: {word[:_TOLD]!r} cannot be asked of Ray: give {'=, '.join(KEYS)}=")
+        if key in values:
+            raise InvalidRequestError(f"on: {key} is given twice")
+        try:
+            values[key] = read_value(value)
+        except ValueError as error:
+            raise InvalidRequestError(f"on: {word[:_TOLD]!r} cannot be used: {key} is {error}") from error
+    return Options(values)

@@ -1,0 +1,70 @@
+"""What Ray's words mean for a job of ours: one table, and the rule that reads it.
+
+The runner's own record outranks Ray. Ray is believed when that cannot be had although Ray says that the job is over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mcp_background_job.core.states import Outcome, State
+
+PENDING = "PENDING"
+RUNNING = "RUNNING"
+
+#: It is over: how a job ended whose runner did not say so, and why, in words.
+ENDED: dict[str, tuple[Outcome, str]] = {
+    "STOPPED": (Outcome.KILLED, "stopped in Ray"),
+    "SUCCEEDED": (Outcome.LOST, "it is over in Ray, and its runner has not said how it ended"),
+    "FAILED": (Outcome.FAILED, "it failed in Ray before its command could be watched"),
+}
+
+#: The same of one that failed although its runner had begun.
+BEGUN_AND_FAILED = (Outcome.LOST, "it failed in Ray, and its runner has not said how it ended")
+
+#: What Ray says of a job that it does not know.
+GONE = ""
+_GONE_END = (Outcome.LOST, "Ray does not know it any more, most likely since its head was restarted without its state")
+
+#: Ray gives up a job that has waited for fifteen minutes, before it has begun; it can be submitted again.
+_WAITED_TOO_LONG = "JOB_SUPERVISOR_ACTOR_START_TIMEOUT"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Where a job is in its life; for one that is over by Ray's word alone, how it ended and why."""
+
+    state: State
+    outcome: Outcome | None = None
+    why: str = ""
+
+
+def is_over(word: str | None) -> bool:
+    """Tell whether Ray says that a job is over, or that there is none."""
+    return word is not None and (word == GONE or word in ENDED)
+
+
+def has_waited_too_long(word: str | None, reason: str) -> bool:
+    """Tell whether Ray has given up a job only because its turn did not come."""
+    return word == "FAILED" and reason.startswith(_WAITED_TOO_LONG)
+
+
+def judge(word: str | None, *, reported: State | None, has_begun: bool, is_settled: bool) -> Verdict:
+    """Return what is true of a job without an exit record.
+
+    Args:
+        word: of Ray; ``GONE`` if it answers and does not know the job, ``None`` if nobody knows what it would say.
+        reported: what the runner published last, as far as it is known here.
+        has_begun: a runner has the job.
+        is_settled: the runner's word was looked for since, and is not to be had.
+    """
+    as_told = reported or (State.STARTING if has_begun else None)
+    if is_over(word) and is_settled:
+        outcome, why = _GONE_END if word == GONE else ENDED[word or GONE]
+        if word == "FAILED" and has_begun:
+            outcome, why = BEGUN_AND_FAILED
+        return Verdict(State.EXITED, outcome, why)
+    if as_told is None and word == RUNNING:
+        as_told = State.STARTING
+    # A word that this release does not know ends nothing.
+    return Verdict(as_told or State.QUEUED)

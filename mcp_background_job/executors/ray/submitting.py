@@ -1,0 +1,260 @@
+"""Submits jobs to Ray, each so that its command runs once, whoever dies meanwhile.
+
+Ray takes each id once, and the id is on record before Ray is told. So whoever finds a submission that nobody has
+confirmed asks for it, and if Ray has no such job submits it again under that id. Only a head that has lost its state
+could take it twice: where its session is another, nothing is submitted again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import time
+from typing import Any, cast
+
+from mcp_background_job.core.states import Outcome, State
+from mcp_background_job.errors import (
+    EngineUnreachableError,
+    InvalidRequestError,
+    LaunchError,
+    TooManyDescendantsError,
+)
+from mcp_background_job.executors import lanes
+from mcp_background_job.executors.background import Background
+from mcp_background_job.executors.base import Submitted
+from mcp_background_job.executors.family import Family
+from mcp_background_job.executors.nodes import claims
+from mcp_background_job.executors.nodes.ending import end
+from mcp_background_job.executors.nodes.store import NodeStore
+from mcp_background_job.executors.nodes.watcher import Watcher
+from mcp_background_job.executors.ray import native, options
+from mcp_background_job.executors.ray.native import Noted
+from mcp_background_job.executors.ray.options import Options
+from mcp_background_job.executors.ray.parcel import packed_job
+from mcp_background_job.executors.ray.rest import OURS, Head, Node, UnsureError
+from mcp_background_job.jobdir import parcels
+from mcp_background_job.jobdir.observe import told
+from mcp_background_job.jobdir.records import Exit, Spec
+
+#: A submission that another process has begun is left to that for so long.
+REPEAT_AFTER_S = 30.0
+
+#: Seconds between Ray's SIGTERM and its SIGKILL: more than the runner's own grace period and what it needs to tell.
+_STOP_WAIT_S = 30
+
+#: Whatever Python there is: the runner takes any from 3.9 on.
+_ENTRYPOINT = f'exec "$(command -v python3 || command -v python)" -I -S {parcels.RUNNER} --apart .'
+
+
+class Submitting:
+    """Brings jobs under way."""
+
+    def __init__(
+        self,
+        store: NodeStore,
+        head: Head,
+        watcher: Watcher,
+        background: Background,
+        *,
+        defaults: Options,
+        family: Family,
+    ) -> None:
+        """Takes its parts, what is asked of Ray for each job unless it asks for something else, and relatives."""
+        self._store = store
+        self._head = head
+        self._watcher = watcher
+        self._background = background
+        self._defaults = defaults
+        self._family = family
+        self._under_way: set[str] = set()
+
+    def asked(self, words: str) -> Options:
+        """Return what a job asks of Ray, the site's defaults included.
+
+        Raises:
+            InvalidRequestError: it cannot be asked for.
+        """
+        return options.read(words).over(self._defaults)
+
+    async def launch(self, spec: Spec, *, wait_for_report: bool) -> Submitted:
+        """Record a job and submit it; see ``Place.launch``."""
+        return await self._background.despite_cancellation(self._launch(spec, wait_for_report=wait_for_report))
+
+    async def _launch(self, spec: Spec, *, wait_for_report: bool) -> Submitted:
+        if await lanes.look(self._store.is_recorded, spec.job_id):
+            seen = await lanes.look(told, self._store.job(spec.job_id))
+            return Submitted(pid=seen.status.pid if seen.status else None, queued=seen.state is State.QUEUED)
+        self._under_way.add(spec.job_id)
+        await lanes.write(self._record, spec)
+        if wait_for_report:
+            await self._submit(spec)
+        else:
+            self._background.go_on(self._submit(spec))
+        return Submitted(queued=True)
+
+    def _record(self, spec: Spec) -> None:
+        asked = self.asked(_words(spec))
+        # First: whoever finds the job recorded goes on under the id that is noted.
+        native.write(self._store.job(spec.job_id), native.new(self._head.cluster, asked.gpus))
+        self._store.record(spec)
+        try:
+            self._family.check_limits(spec)  # behind its mark, which the next one counts
+        except TooManyDescendantsError:
+            self._store.unrecord(spec.job_id)
+            raise
+
+    async def _submit(self, spec: Spec) -> None:
+        """Submit a job that is on record for the first time.
+
+        Raises:
+            LaunchError: it is refused, which is on record then.
+        """
+        try:
+            await lanes.lasting(self._submitted, spec)
+        except UnsureError:
+            self._watcher.hurry()  # whoever tends the place will find out
+        except (LaunchError, EngineUnreachableError, InvalidRequestError) as error:
+            await lanes.write(self._end, spec.job_id, Outcome.FAILED, f"not started: {error}")
+            raise
+        finally:
+            self._under_way.discard(spec.job_id)
+
+    def _submitted(self, spec: Spec) -> None:
+        job = self._store.job(spec.job_id)
+        noted = native.read(job)
+        if noted is None:
+            raise LaunchError("what was noted of its submission cannot be read")
+        if not self._may_start(spec) or claims.is_claimed(job):
+            return
+        if spec.attempts_file is not None:
+            raise LaunchError("on Ray nothing starts a command again that fails: leave out restart")
+        asked = self.asked(_words(spec))
+        session = self._head.session()
+        self._check(asked, self._head.nodes())
+        self._head.put_package(noted.package(spec.job_id), packed_job(job, spec, noted.token))
+        native.write(job, noted := dataclasses.replace(noted, asked_at=time.time(), session=session))
+        if claims.is_claimed(job):  # withdrawn meanwhile, by somebody who may not have seen that it is asked for
+            return
+        self._head.submit(self._request(spec, noted, asked))
+        self._confirm(spec.job_id, noted)
+        self._watcher.hurry()
+
+    def _may_start(self, spec: Spec) -> bool:
+        """Tell whether the jobs have completed that a job runs after: Ray knows nothing of such wishes.
+
+        Raises:
+            LaunchError: one of them has failed.
+        """
+        for other in spec.after:
+            seen = told(self._store.job(other))
+            if seen.state is not State.EXITED:
+                if not self._store.has(other):
+                    raise LaunchError(behind(other, None))
+                return False
+            if seen.outcome is not Outcome.COMPLETED:
+                raise LaunchError(behind(other, seen.outcome))
+        return True
+
+    def _check(self, asked: Options, nodes: list[Node]) -> None:
+        """Check that some node has what is asked for, unless the cluster can grow.
+
+        Raises:
+            LaunchError: none has: Ray would keep it waiting.
+        """
+        wishes = {"cpus": 1, **asked.values}
+        for key, has in (("gpus", "gpus"), ("cpus", "cpus"), ("mem", "memory")):
+            most = max((getattr(node, has) for node in nodes), default=0.0)
+            if wishes.get(key, 0) > most and not grows(self._head.status()):
+                unit = " bytes" if key == "mem" else ""
+                raise LaunchError(f"no node of Ray has {key}={wishes[key]:g}{unit}; the largest has {most:g}")
+
+    def _request(self, spec: Spec, noted: Noted, asked: Options) -> dict[str, object]:
+        variables = {"RAY_JOB_STOP_WAIT_TIME_S": str(_STOP_WAIT_S), "MCP_BG_KILL_WAIT_S": str(_STOP_WAIT_S)}
+        return {
+            "submission_id": noted.submission_id(spec.job_id),
+            "entrypoint": _ENTRYPOINT,
+            # Anybody who may look can read these variables: what the job has of its own is in the package.
+            "runtime_env": {"working_dir": f"gcs://{noted.package(spec.job_id)}", "env_vars": variables},
+            "metadata": {OURS: spec.job_id, "name": spec.name or spec.job_id},
+            **asked.asked(),
+        }
+
+    def _confirm(self, job_id: str, noted: Noted) -> None:
+        with contextlib.suppress(FileNotFoundError):  # it has ended already, and its directory was removed
+            native.write(self._store.job(job_id), dataclasses.replace(noted, is_confirmed=True))
+        self._store.submitted(job_id)
+
+    def _end(self, job_id: str, outcome: Outcome, reason: str) -> None:
+        with contextlib.suppress(OSError):  # a full disk: it is tried again
+            end(self._store, job_id, Exit(outcome=outcome.value, ended_at=time.time(), reason=reason))
+
+    # -- what others have begun ------------------------------------------------------------------------------------
+
+    async def finish_others(self) -> None:
+        """Go on with submissions that nobody has confirmed, and with those whose turn has come."""
+        for job_id in await lanes.look(self._store.to_be_submitted):
+            if job_id in self._under_way:
+                continue
+            self._under_way.add(job_id)
+            try:
+                await lanes.lasting(self._finish, job_id)
+            except (EngineUnreachableError, UnsureError):
+                continue  # whoever tends next tries again
+            except (LaunchError, InvalidRequestError) as error:
+                await lanes.write(self._end, job_id, Outcome.FAILED, f"not started: {error}")
+            finally:
+                self._under_way.discard(job_id)
+
+    def _finish(self, job_id: str) -> None:
+        spec, job = self._store.spec(job_id), self._store.job(job_id)
+        if spec is None or job.has_exit or claims.is_claimed(job):
+            if spec is not None or not os.path.isdir(job.path):  # what has a directory and no spec may get one
+                self._store.submitted(job_id)
+            return
+        noted = native.read(job)
+        if noted is None or not noted.asked_at:
+            if time.time() - spec.created_at > REPEAT_AFTER_S or spec.after:
+                self._submitted(spec)
+            return
+        if noted.cluster != self._head.cluster or time.time() - noted.asked_at < REPEAT_AFTER_S:
+            return
+        self._ask_for(spec, noted)
+
+    def _ask_for(self, spec: Spec, noted: Noted) -> None:
+        """Find out whether Ray has a job, and submit it if not."""
+        if self._head.look_up(noted.submission_id(spec.job_id)) is not None:
+            self._confirm(spec.job_id, noted)
+        elif self._head.session() == noted.session:
+            self._submitted(spec)
+        else:
+            why = "Ray was restarted without its state while it was submitted: nobody knows whether it had begun"
+            self._end(spec.job_id, Outcome.LOST, why)
+
+    def submit_anew(self, job_id: str, noted: Noted) -> None:
+        """Have a job submitted again that Ray has given up because its turn did not come."""
+        job = self._store.job(job_id)
+        again = dataclasses.replace(noted, attempt=noted.attempt + 1, asked_at=0.0, session="", is_confirmed=False)
+        native.write(job, again)
+        self._store.to_submit(job_id)
+        if spec := self._store.spec(job_id):
+            self._submitted(spec)
+
+
+def grows(status: dict[str, Any]) -> bool:
+    """Tell whether something adds nodes to a cluster when they are wished for: then its nodes are of named kinds."""
+    report: Any = status.get("autoscalerReport")
+    kinds: Any = cast("dict[str, Any]", report).get("nodeTypeMapping") if isinstance(report, dict) else None
+    named = cast("dict[str, Any]", kinds) if isinstance(kinds, dict) else {}
+    return any(kind != f"node_{node}" for node, kind in named.items())
+
+
+def behind(other: str, outcome: Outcome | None) -> str:
+    """Return the sentence on a job that never starts, since another did not complete."""
+    how = "no longer exists" if outcome is None else f"ended as {outcome.value}"
+    return f"job {other}, which it was to run after, {how}"
+
+
+def _words(spec: Spec) -> str:
+    """Return what a job asks for beside its place."""
+    return spec.on.partition(" ")[2]

@@ -1,0 +1,73 @@
+"""What a job is sent as to a node that sees no file of ours, and how the runner there tells of it in the engine's log.
+
+The parcel lies beside the runner's package: ``job.json``, with the spec and the token of the runner's door, and the
+files of the job's directory that the spec names, below ``files/``. What the runner prints for us are lines that begin
+with ``MARK``: where it is reached, and at its end whatever nobody has fetched, and the exit record. All of it is ASCII,
+since engines stumble over anything else.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any, cast
+
+#: Names in a parcel.
+JOB = "job.json"
+FILES = "files"
+RUNNER = "runner.pyz"
+
+MARK = "mcp-bg: "
+
+#: The home of the user on the node, as the working directory where nobody has named another.
+HOME = "~"
+
+#: Bytes of output at the end of a log that are told at the end of a job, beside those that were fetched before: an
+#: engine hands over such a log as a whole.
+MAX_TOLD = 32 * 1024 * 1024
+
+#: Bytes of a file in one line.
+PIECE = 256 * 1024
+
+
+def line(**told: object) -> bytes:
+    """Return a line for the engine's log."""
+    return (MARK + json.dumps(told)).encode() + b"\n"
+
+
+def pieces(name: str, at: int, data: bytes) -> Iterator[bytes]:
+    """Return lines that tell what lies in a file from an offset on."""
+    import zlib  # noqa: PLC0415  at the end of a job, and only where there is output left
+
+    for start in range(0, len(data), PIECE):
+        packed = base64.b64encode(zlib.compress(data[start : start + PIECE], 1)).decode()
+        yield line(file=name, at=at + start, zlib=packed)
+
+
+def told(log: str) -> list[dict[str, Any]]:
+    """Return what the lines of an engine's log tell; those that are cut or forged are left out."""
+    found: list[dict[str, Any]] = []
+    for text in log.splitlines():
+        if text.startswith(MARK):
+            try:
+                said: object = json.loads(text[len(MARK) :])
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(said, dict):
+                found.append(cast("dict[str, Any]", said))
+    return found
+
+
+def piece_in(said: dict[str, Any]) -> tuple[str, int, bytes] | None:
+    """Return the file, the offset and the bytes that a line tells of, ``None`` if it tells of something else."""
+    import zlib  # noqa: PLC0415  see above
+
+    name, at, packed = said.get("file"), said.get("at"), said.get("zlib")
+    if not isinstance(name, str) or type(at) is not int or at < 0 or not isinstance(packed, str):
+        return None
+    try:
+        unpacking = zlib.decompressobj()
+        return name, at, unpacking.decompress(base64.b64decode(packed), PIECE)
+    except (ValueError, zlib.error):
+        return None

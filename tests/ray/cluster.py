@@ -1,0 +1,174 @@
+"""A whole Ray on this machine, on loopback: a head and two workers, as whoever runs this.
+
+Every node stays in the foreground, is a child of ours and is ended by its pid: ``ray stop`` would end every Ray here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+
+from mcp_background_job.errors import EngineUnreachableError
+from mcp_background_job.executors.ray.rest import Head
+from tests.conftest import processes_of, wait_for_end_of
+from tests.patience import PATIENCE_S, wait_until
+from tests.ports import free_ports
+
+#: Where ``make test-ray`` has installed Ray: apart from this environment, which must do without.
+PACKAGES = Path(__file__).parents[2] / ".ray"
+
+#: Ray gives up what has waited for so long; fifteen minutes where nobody says otherwise.
+START_TIMEOUT_S = 20
+
+#: Bytes for objects, of which there are none, and for jobs: as few as Ray takes.
+_BOUNDS = ["--object-store-memory=80000000", "--memory=500000000"]
+_COMMON = ["--block", "--disable-usage-stats", "--min-worker-port=0", "--max-worker-port=0", *_BOUNDS]
+
+#: To start a node, and characters of what it says when it does not.
+_ATTEMPTS = 3
+_TOLD = 2000
+
+#: Addresses of loopback, one for each node: Ray tells nodes apart by theirs.
+HEAD, WORKERS = "127.0.0.2", ("127.0.0.3", "127.0.0.4")
+
+
+#: What one worker has one of: whoever comes second waits.
+ALONE = "ray resources=alone:1"
+
+
+class Ray:
+    """A cluster.
+
+    Attributes:
+        address: of its dashboard.
+        token: that it asks for.
+        directory: where all of it lies.
+    """
+
+    def __init__(self) -> None:
+        """Chooses ports; ``start`` starts it."""
+        # A path of its own: pytest's may be longer than a socket address can hold.
+        self.directory = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
+        self.token = secrets.token_hex(32)
+        self._port, self._dashboard, self._client, *self._agents = free_ports(6)
+        self.address = f"http://{HEAD}:{self._dashboard}"
+        self._nodes: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def head(self) -> Head:
+        """What talks to its head."""
+        return Head(self.address, self.token)
+
+    def start(self) -> None:
+        """Start all of it, one after the other: two nodes that start at once take each other's sockets."""
+        self.start_head()
+        for number in range(len(WORKERS)):
+            self.start_worker(number)
+
+    def start_head(self) -> None:
+        """Start a head, which knows nothing of one before."""
+        ports = [f"--port={self._port}", f"--dashboard-port={self._dashboard}"]
+        others = [f"--ray-client-server-port={self._client}", f"--dashboard-host={HEAD}", "--num-cpus=0"]
+        self._start(HEAD, ["--head", f"--temp-dir={self.directory}/t", *ports, *others], self._agents[0])
+
+    def start_worker(self, number: int) -> None:
+        """Start a worker with four processors and one GPU."""
+        has = ["--num-cpus=4", "--num-gpus=1", *(['--resources={"alone": 1}'] if number == 0 else [])]
+        self._start(WORKERS[number], [f"--address={HEAD}:{self._port}", *has], self._agents[1 + number])
+
+    def kill(self, node: str) -> None:
+        """Have a node die at once, with all that was started there."""
+        process = self._nodes.pop(node)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(PATIENCE_S)
+        for pid in processes_of(f"{self.directory}/{node}"):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    @contextlib.contextmanager
+    def silent(self) -> Generator[None]:
+        """Have the head say nothing for a while: its dashboard is stopped."""
+        pids = [pid for pid in processes_of(str(self.directory)) if _is_dashboard(pid)]
+        assert pids
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+
+    def stop(self) -> None:
+        """End it; nothing of it is left."""
+        for process in reversed(self._nodes.values()):
+            process.send_signal(signal.SIGTERM)
+        for process in self._nodes.values():
+            process.wait(PATIENCE_S)
+        self._nodes.clear()
+        left = wait_for_end_of(processes_of(str(self.directory)))
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(self.directory, ignore_errors=True)
+        assert not left, f"processes of Ray were left behind, and have been killed: {left}"
+
+    def _start(self, node: str, arguments: list[str], agent: int) -> None:
+        """Start a node, and wait until it is one; on a loaded machine Ray gives up after 30 s."""
+        before = len(self.head.nodes()) if self._nodes else 0
+        for _ in range(_ATTEMPTS):
+            process = self._nodes[node] = self._process(node, arguments, agent)
+            wait_until(lambda process=process: process.poll() is not None or self._has(before + 1), f"{node}")
+            if process.poll() is None:
+                return
+            self.kill(node)
+        raise AssertionError((self.directory / f"{node}.out").read_text()[-_TOLD:])
+
+    def _process(self, node: str, arguments: list[str], agent: int) -> subprocess.Popen[bytes]:
+        argv = [sys.executable, "-m", "ray.scripts.scripts", "start", f"--node-ip-address={node}"]
+        argv += [f"--dashboard-agent-listen-port={agent}", *_COMMON, *arguments]
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.directory),
+            "TMPDIR": str(self.directory),
+            "PYTHONPATH": str(PACKAGES),
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN": self.token,
+            "RAY_JOB_START_TIMEOUT_SECONDS": str(START_TIMEOUT_S),
+            "OF_THE_TESTS": f"{self.directory}/{node}",
+        }
+        with (self.directory / f"{node}.out").open("ab") as log:
+            return subprocess.Popen(
+                argv,
+                env=environment,
+                cwd=self.directory,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def _has(self, nodes: int) -> bool:
+        try:
+            return len(self.head.nodes()) >= nodes
+        except EngineUnreachableError:
+            return False
+
+
+def _is_dashboard(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return b"dashboard" in Path(f"/proc/{pid}/cmdline").read_bytes().lower()
+    return False
+
+
+def missing() -> bool:
+    """Whether Ray is not installed."""
+    return not (PACKAGES / "ray").is_dir()

@@ -1,0 +1,90 @@
+"""A place on a Ray that is none, and a real one for the tests that ``make test-ray`` runs."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import AsyncGenerator, Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mcp_background_job.executors.nodes import watcher
+from mcp_background_job.executors.ray import place as module
+from mcp_background_job.executors.ray.place import RayPlace
+from mcp_background_job.executors.ray.rest import Head
+from mcp_background_job.jobdir.layout import StateDir
+from mcp_background_job.jobdir.records import Spec
+from tests.patience import PATIENCE_S
+from tests.ray.cluster import Ray, missing
+from tests.ray.fake import TOKEN, FakeRay
+
+SpecOf = Callable[..., Spec]
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Generator[Ray]:
+    """A Ray of a head and two workers, each with four processors and one GPU. One for all tests."""
+    if "RAY_CLUSTER" not in os.environ:
+        pytest.skip("make test-ray runs this, against a real Ray")
+    if missing():
+        pytest.skip("Ray cannot be installed")
+    ray = Ray()
+    try:
+        ray.start()
+        yield ray
+    finally:
+        ray.stop()
+
+
+@pytest.fixture
+def ray(tmp_path: Path) -> Generator[FakeRay]:
+    directory = tmp_path / "nodes"
+    directory.mkdir()
+    fake = FakeRay(directory)
+    yield fake
+    fake.stop()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> StateDir:
+    return StateDir(str(tmp_path / "root"))
+
+
+@pytest.fixture
+async def place(ray: FakeRay, root: StateDir, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[RayPlace]:
+    """A place that asks Ray whenever it looks, and waits for the answer."""
+    monkeypatch.setattr(watcher, "PATIENCE_S", PATIENCE_S)
+    monkeypatch.setattr(module, "PATIENCE_S", PATIENCE_S)
+    for name in ("_LEARN_AGAIN_S", "_COMPLETE_AGAIN_S", "_FRESH_S"):
+        monkeypatch.setattr(module, name, 0.0)
+    place = RayPlace(root, Head(ray.address, TOKEN), poll_s=0.0)
+    place.store.prepare()
+    yield place
+    await place.finish()
+    place.close()
+
+
+@pytest.fixture
+def spec_of(place: RayPlace) -> SpecOf:
+    """Make specs of jobs for it."""
+    numbers = itertools.count(100)
+
+    def spec_of(command: str = "true", **asked: Any) -> Spec:
+        job_id = f"j{next(numbers)}"
+        assert place.store.claim(job_id)
+        facts: dict[str, Any] = {"on": "ray", "name": None, "cwd": "/", "env": {}, **asked}
+        return Spec(
+            job_id=job_id,
+            command=command,
+            argv=["/bin/sh", "-c", command],
+            created_at=time.time(),
+            cookie="0-0-x",
+            max_output=2**20,
+            max_jobs=10,
+            **facts,
+        )
+
+    return spec_of

@@ -1,0 +1,331 @@
+"""Jobs on a real Ray: what it does otherwise than one should think, and that our jobs are jobs there all the same."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+
+import pytest
+from fastmcp import Client
+
+from mcp_background_job.app import build
+from mcp_background_job.config import load_settings
+from mcp_background_job.core.job import Job
+from mcp_background_job.core.states import Outcome, State
+from mcp_background_job.errors import EngineUnreachableError, LaunchError
+from mcp_background_job.executors.ray import native
+from mcp_background_job.executors.ray.place import RayPlace
+from mcp_background_job.executors.ray.rest import UnsureError
+from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.jobs.request import StartRequest
+from mcp_background_job.server.build import build_server
+from tests.conftest import processes_of
+from tests.patience import PATIENCE_S, WAIT_S, until
+from tests.ray.cluster import ALONE, HEAD, START_TIMEOUT_S, WORKERS, Ray
+from tests.ray.fake import FakeRay
+from tests.server.calls import Caller
+
+pytestmark = [pytest.mark.ray, pytest.mark.real_process]
+
+#: Processes that do not want to end: in a session of their own, and deaf to SIGTERM.
+_HOSTILE = """\
+trap '' TERM
+for n in 1 2 3; do setsid sh -c "trap '' TERM; sleep 1000; true" & done
+echo ready
+sleep 1000
+sleep 1000
+"""
+
+_LISTENS = """\
+tty
+python3 -c '
+import socket, time
+listening = socket.create_server(("127.0.0.1", 0))
+print(listening.getsockname()[1], flush=True)
+time.sleep(1000)
+'
+"""
+
+Managers = Callable[..., JobManager]
+
+
+@pytest.fixture
+async def managers(ray_cluster: Ray, state_dir: str, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Managers]:
+    """Makes managers in this process whose jobs run on the cluster."""
+    monkeypatch.setenv("MCP_BG_RAY_ADDRESS", ray_cluster.address)
+    monkeypatch.setenv("MCP_BG_RAY_TOKEN", ray_cluster.token)
+    monkeypatch.setenv("MCP_BG_PLACES", "ray")
+    monkeypatch.setattr("mcp_background_job.executors.ray.place.POLL_S", 1.0)
+    made: list[JobManager] = []
+
+    def make() -> JobManager:
+        made.append(build(load_settings(state_dir=state_dir)))
+        return made[-1]
+
+    yield make
+    for manager in made:
+        await manager.places.finish()
+        manager.close()
+
+
+@pytest.fixture
+def manager(managers: Managers) -> JobManager:
+    return managers()
+
+
+@pytest.fixture
+async def client(manager: JobManager) -> AsyncGenerator[Caller]:
+    async with Client(build_server(manager, load_settings())) as client:
+        yield Caller(client)
+
+
+def place_of(manager: JobManager) -> RayPlace:
+    place = manager.places.named("ray")
+    assert isinstance(place, RayPlace)
+    return place
+
+
+def submission_of(manager: JobManager, job_id: str) -> str:
+    noted = native.read(place_of(manager).store.job(job_id))
+    assert noted is not None
+    return noted.submission_id(job_id)
+
+
+async def started(manager: JobManager, command: str, on: str = "ray", **asked: object) -> Job:
+    request = StartRequest(command=command, on=on, **asked)  # pyright: ignore[reportArgumentType]
+    return (await manager.start(request, client="test")).job
+
+
+async def reaches(manager: JobManager, job: Job, *states: State) -> Job:
+    now = job
+
+    async def is_there() -> bool:
+        nonlocal now
+        await manager.places.tend()
+        now = await manager.find(job.job_id)
+        return now.state in states
+
+    await until(is_there, f"{job.job_id} is {' or '.join(states)}", 2 * PATIENCE_S)
+    return now
+
+
+def left_of(job_id: str) -> dict[int, str]:
+    marker = f"MCP_BG_JOB_ID={job_id}".encode()
+    found: dict[int, str] = {}
+    for name in filter(str.isdecimal, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            if marker in Path(f"/proc/{name}/environ").read_bytes().split(b"\0"):
+                found[int(name)] = Path(f"/proc/{name}/cmdline").read_bytes().decode()
+    return found
+
+
+async def none_left(job_id: str) -> None:
+    async def is_gone() -> bool:
+        return not left_of(job_id)
+
+    await until(is_gone, f"the end of {left_of(job_id)}")
+
+
+async def test_the_tools_work_as_for_any_job(client: Caller) -> None:
+    command = (
+        r'printf "\377 bytes\n"; echo "<$OMP_NUM_THREADS> <$CUDA_VISIBLE_DEVICES>"; hostname >&2; '
+        'while read line; do echo "got $line"; [ "$line" = end ] && exit 9; done'
+    )
+    job = await client.facts(
+        "execute_command", command=command, on="ray gpus=1", stdin="pipe", until="regex:<", wait_s=WAIT_S
+    )
+    assert job["status"] == "running", job
+    assert "<> <0>" in job["output"]  # Ray would have it use one thread
+    status = await client.facts("get_job_status", job_id=job["job_id"])
+    assert status["engine"].endswith(", 1 GPU")
+    told = await client.facts("interact", job_id=job["job_id"], input="it\n", until="regex:got it", wait_s=WAIT_S)
+    assert "got it" in told["output"]
+    (listed,) = (await client.facts("list_jobs"))["jobs"]
+    assert listed["engine"] == status["engine"]
+    await client.facts("interact", job_id=job["job_id"], input="end\n", wait_s=0)
+    end = await client.facts("wait_for_job", job_id=job["job_id"], wait_s=WAIT_S)
+    assert (end["status"], end["exit_code"]) == ("failed", 9)
+    tail = await client.facts("tail_job_output", job_id=job["job_id"], lines=1)
+    assert "got end" in str(tail)
+
+
+async def test_a_port_silence_and_a_terminal(client: Caller) -> None:
+    job = await client.facts(
+        "execute_command", command=_LISTENS, on="ray", stdin="pty", until=r"regex:^\d+\s", wait_s=WAIT_S
+    )
+    assert "/dev/pts/" in job["output"]
+    port = next(word for word in job["output"].split() if word.isdecimal())
+    found = await client.facts("wait_for_job", job_id=job["job_id"], until=f"port:{port}", wait_s=WAIT_S)
+    assert found["status"] == "running"
+    idle = await client.facts("wait_for_job", job_id=job["job_id"], until="idle:1", wait_s=WAIT_S)
+    assert idle["status"] == "running"
+    await client.facts("kill_job", job_id=job["job_id"])
+    await none_left(job["job_id"])
+
+
+async def test_a_job_without_wishes_does_not_run_on_the_head(manager: JobManager, ray_cluster: Ray) -> None:
+    job = await started(manager, "true")
+    await reaches(manager, job, State.EXITED)
+    line = ray_cluster.head.look_up(submission_of(manager, job.job_id))
+    assert line is not None
+    assert line.nodes in WORKERS
+    assert (await manager.find(job.job_id)).outcome is Outcome.COMPLETED
+
+
+@pytest.mark.parametrize("by", ["us", "ray"])
+async def test_nothing_of_a_hostile_tree_is_left(manager: JobManager, ray_cluster: Ray, by: str) -> None:
+    job = await started(manager, _HOSTILE)
+    await reaches(manager, job, State.RUNNING)
+
+    async def is_ready() -> bool:
+        await manager.find(job.job_id)
+        return place_of(manager).store.log_extent(job.job_id)[1] > 0
+
+    await until(is_ready, "the tree stands")
+    assert len(left_of(job.job_id)) >= 7
+    if by == "us":
+        await manager.kill(job.job_id, by="test", why="enough", grace_s=2)
+    else:
+        ray_cluster.head.stop(submission_of(manager, job.job_id))
+    end = await reaches(manager, job, State.EXITED)
+    assert end.outcome is Outcome.KILLED
+    await none_left(job.job_id)
+
+
+async def test_nothing_is_left_when_rays_own_process_for_a_job_dies(manager: JobManager, ray_cluster: Ray) -> None:
+    job = await started(manager, "setsid sleep 1000 & sleep 1000")
+    await reaches(manager, job, State.RUNNING)
+    of_ray = processes_of(str(ray_cluster.directory))
+    supervisors = [pid for pid, command in of_ray.items() if command.startswith("ray::JobSupervisor")]
+    assert supervisors
+    for pid in supervisors:
+        os.kill(pid, signal.SIGKILL)
+    end = await reaches(manager, job, State.EXITED)
+    assert end.outcome in (Outcome.KILLED, Outcome.LOST)
+    await none_left(job.job_id)
+
+
+async def test_a_job_that_waits_is_withdrawn_and_never_runs(manager: JobManager, tmp_path: Path) -> None:
+    first = await started(manager, "sleep 1000", ALONE)
+    await reaches(manager, first, State.RUNNING)
+    marker = tmp_path / "marker"
+    second = await started(manager, f"touch {marker}", ALONE)
+    killed = await manager.kill(second.job_id, by="test", why="enough", grace_s=1)
+    assert killed is not None
+    end = await manager.find(second.job_id)
+    assert (end.state, end.outcome) == (State.EXITED, Outcome.KILLED)
+    await manager.kill(first.job_id, by="test", why="enough", grace_s=1)
+    third = await started(manager, "true", ALONE)  # whoever comes behind it has his turn
+    assert (await reaches(manager, third, State.EXITED)).outcome is Outcome.COMPLETED
+    assert not marker.exists()
+
+
+async def test_a_job_that_ray_gives_up_is_submitted_again(manager: JobManager, ray_cluster: Ray) -> None:
+    first = await started(manager, "sleep 1000", ALONE)
+    await reaches(manager, first, State.RUNNING)
+    second = await started(manager, "echo once", ALONE)
+    submission_id = submission_of(manager, second.job_id)
+
+    async def is_given_up() -> bool:
+        line = ray_cluster.head.look_up(submission_id)
+        return line is not None and line.state == "FAILED"
+
+    await until(is_given_up, "Ray gives it up", START_TIMEOUT_S + PATIENCE_S)
+    assert (await manager.find(second.job_id)).state is State.QUEUED
+    await manager.kill(first.job_id, by="test", why="enough", grace_s=1)
+    end = await reaches(manager, second, State.EXITED)
+    assert end.outcome is Outcome.COMPLETED
+    assert submission_of(manager, second.job_id) != submission_id
+    assert place_of(manager).store.read_log(second.job_id, 0, 100).data == b"once\n"
+
+
+async def test_an_id_is_taken_once(manager: JobManager, ray_cluster: Ray) -> None:
+    job = await started(manager, "echo once")
+    await reaches(manager, job, State.EXITED)
+    asked = {"submission_id": submission_of(manager, job.job_id), "entrypoint": "true"}
+    ray_cluster.head.submit(asked)  # it says that it has it, which is as good
+    with pytest.raises((LaunchError, UnsureError)):
+        ray_cluster.head.submit({"entrypoint": 5})
+
+
+async def test_what_a_real_head_answers_has_the_form_of_what_the_fake_does(
+    manager: JobManager, ray_cluster: Ray, tmp_path: Path
+) -> None:
+    job = await started(manager, "exit 3")
+    await reaches(manager, job, State.EXITED)
+    submission_id = submission_of(manager, job.job_id)
+    fake = FakeRay(tmp_path)
+    try:
+        fake.take({"submission_id": submission_id, "metadata": {}, "entrypoint": ""})
+        for path in (
+            "/api/version",
+            f"/api/jobs/{submission_id}",
+            f"/api/jobs/{submission_id}/logs",
+            "/api/authentication_mode",
+        ):
+            real = ray_cluster.head._object("GET", path)
+            status, text = fake.answer("GET", path, b"")
+            assert status == 200
+            assert set(json.loads(text)) <= set(real), path
+        status, text = fake.answer("GET", "/api/jobs/mcp-bg-nobody", b"")
+        response = ray_cluster.head._request("GET", "/api/jobs/mcp-bg-nobody", 10.0)
+        assert (response.status_code, response.text) == (status, text)
+    finally:
+        fake.stop()
+
+
+async def test_a_silent_head_is_said_and_jobs_go_on(manager: JobManager, ray_cluster: Ray) -> None:
+    job = await started(manager, "sleep 1000")
+    await reaches(manager, job, State.RUNNING)
+    with ray_cluster.silent():
+        details = await manager.details(job.job_id)
+        assert details.job.state is State.RUNNING
+        with pytest.raises(EngineUnreachableError):
+            await started(manager, "true")
+        await manager.kill(job.job_id, by="test", why="enough", grace_s=1)
+        assert (await manager.find(job.job_id)).outcome is Outcome.KILLED
+        await none_left(job.job_id)
+
+
+async def test_doctor_and_places(ray_cluster: Ray, state_dir: str) -> None:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": state_dir,
+        "MCP_BG_STATE_DIR": state_dir,
+        "MCP_BG_RAY_ADDRESS": ray_cluster.address,
+        "MCP_BG_RAY_TOKEN": ray_cluster.token,
+    }
+
+    def run(*words: str) -> str:
+        argv = [sys.executable, "-m", "mcp_background_job", *words]
+        patience_s = 2 * PATIENCE_S
+        done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=patience_s, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    assert "can be talked to" in run("doctor", "--on", "ray")
+    assert "ray" in run("places")
+
+
+async def test_a_head_that_lost_its_state_ends_no_job_falsely(manager: JobManager, ray_cluster: Ray) -> None:
+    """The last one: the cluster is another one afterwards."""
+    job = await started(manager, "sleep 1000")
+    await reaches(manager, job, State.RUNNING)
+    ray_cluster.kill(HEAD)
+    before = time.monotonic()
+    assert (await manager.find(job.job_id)).state in (State.RUNNING, State.EXITED)
+    assert time.monotonic() - before < PATIENCE_S
+    ray_cluster.start_head()
+    end = await reaches(manager, job, State.EXITED, State.RUNNING)
+    if end.state is State.RUNNING:
+        await manager.kill(job.job_id, by="test", why="enough", grace_s=1)
+        end = await manager.find(job.job_id)
+    assert end.outcome in (Outcome.KILLED, Outcome.LOST)
+    await none_left(job.job_id)
