@@ -10,6 +10,7 @@ from mcp_background_job.core.dialogue.keys import bytes_of, plain_name
 from mcp_background_job.core.job import Job
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.executors import lanes
+from mcp_background_job.jobdir.layout import RUN_ID_VARIABLE
 from mcp_background_job.jobs.manager import JobManager
 
 #: Keys that mean something without a terminal too: the signals that a terminal would make of them, and a line's end.
@@ -35,9 +36,15 @@ async def send(manager: JobManager, job: Job, text: str | None, keys: Sequence[s
 
     Raises:
         InvalidRequestError: a key is unknown, or means nothing without a terminal, or a line is longer than a terminal
-            takes; nothing was sent.
+            takes, or the job is a run of an agent; nothing was sent.
     """
     spec = await lanes.look(manager.places.store_of(job.job_id).spec, job.job_id)
+    if spec is not None and (run_id := spec.env.get(RUN_ID_VARIABLE)):
+        # Agents read a protocol of their own: a line of anybody's ends some of them.
+        raise InvalidRequestError(
+            f"job {job.label} is run {run_id} of an agent, which takes no lines and keys: nothing was sent; "
+            "continue_run answers what it asks, cancel_run ends it"
+        )
     on_terminal = spec is not None and spec.stdin == "pty"
     names = [plain_name(key) for key in keys]
     _check(names, on_terminal=on_terminal)

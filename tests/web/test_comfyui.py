@@ -69,6 +69,24 @@ def test_a_render_is_watched_node_by_node_with_previews_and_then_shown(
 
 
 @pytest.mark.carriers("browser")
+def test_the_page_of_a_prompt_goes_on_to_its_end(
+    view: Any, open_at: Open, renderer: Renderer, tmp_path: Path, shot: Shot
+) -> None:
+    gates = tmp_path / "gates"
+    gates.mkdir()
+    prompt_id = renderer.submit(_titled(graphs.with_output(graphs.previewing(gates, steps=2)), n1="Sampler"), "a cat")
+    open_at(f"/comfyui/{prompt_id}")
+    view.get_by_role("heading", name="a cat in progress").wait_for()
+    view.get_by_role("img", name="Preview of Sampler").wait_for()
+    view.get_by_text("1 / 2").first.wait_for()
+    shot("comfyui-prompt-running")
+    for gate in ("1", "2"):
+        (gates / gate).touch()
+    view.get_by_role("heading", name="a cat completed").wait_for()
+    view.get_by_role("img", name="simulated_00001_.png").wait_for()
+
+
+@pytest.mark.carriers("browser")
 def test_what_runs_and_waits_is_cancelled_and_moved(
     view: Any, open_at: Open, renderer: Renderer, tmp_path: Path
 ) -> None:

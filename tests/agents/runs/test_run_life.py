@@ -22,6 +22,7 @@ from mcp_background_job.core.naming import Asker
 from mcp_background_job.core.run import RunStatus
 from mcp_background_job.core.waiting import Kind, Until
 from mcp_background_job.errors import AgentMissingError, InvalidRequestError, RunStateError, UnknownRunError
+from mcp_background_job.jobs import keys as keyboard
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.waiting.wait import WaitRequest
 from tests.agents.fake_agents import Agents, assert_numbered, events_until, of, runs_of, types_of
@@ -505,6 +506,19 @@ async def test_a_run_is_not_restarted_as_a_job(manager: JobManager, runs: RunMan
 
     with pytest.raises(InvalidRequestError, match="continue_run goes on with it"):
         await manager.restart(run.record.job_id)
+
+
+async def test_nobody_types_into_a_run(manager: JobManager, runs: RunManager, agents: Agents) -> None:
+    run = await runs.spawn(agents.codex("begin()\nconnect('agent')\nhang()\n"))
+    agents.liveness.expect("agent")
+    job = await manager.find(run.record.job_id)
+
+    with pytest.raises(InvalidRequestError, match=f"is run {run.record.run_id} of an agent.*continue_run answers"):
+        await keyboard.send(manager, job, "Ada", [])
+    with pytest.raises(InvalidRequestError, match="cancel_run ends it"):
+        await keyboard.send(manager, job, None, ["ctrl-c"])
+
+    assert (await runs.cancel(of(run), by="test")).status == "cancelled"
 
 
 # -- retention ---------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ class ComfyuiPage extends HTMLElement {
     this.wedges = h("div", { class: "wedges" });
     this.queue = queue((one, facts) => this.judge(one, facts));
     this.gallery = gallery();
-    this.one = h("div", { hidden: true });
+    this.one = prompt();
     this.list = h("div", {}, h("h1", {}, "ComfyUI"), this.server, this.wedges, this.queue, this.gallery);
     this.replaceChildren(this.one, this.list);
     this.stops = [ticking(this), watch("comfyui", {}, (facts) => this.take(facts))];
@@ -29,15 +29,15 @@ class ComfyuiPage extends HTMLElement {
   }
 
   show({ id, filters }) {
-    this.one.hidden = !id;
     this.list.hidden = Boolean(id);
-    if (id) prompt(this.one, id);
-    else this.gallery.show(filters);
+    this.one.show(id);
+    if (!id) this.gallery.show(filters);
   }
 
   take(facts) {
     this.server.take(facts);
     this.queue.take(facts);
+    this.one.take(facts);
     for (const [id, shown] of this.verdicts) {
       if (facts.reachable && !facts.running.some((one) => one.prompt_id === id)) {
         shown.remove();

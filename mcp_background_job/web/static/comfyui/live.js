@@ -43,7 +43,7 @@ export function live(prompt) {
     prompt,
     image: h("img", { alt: "", class: "preview", hidden: true }),
     whole: h("progress", { "aria-label": "Nodes that are done", value: 0 }),
-    words: h("p", { class: "muted" }),
+    words: h("p", { class: "muted" }, prompt.progress),
     running: h("ul"),
     all: h("ul"),
   };
