@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import logging
 import sys
+from typing import TYPE_CHECKING
 
 from mcp_background_job.actions.house import House
 from mcp_background_job.app import build
@@ -15,10 +16,9 @@ from mcp_background_job.server import stdio
 from mcp_background_job.server.build import build_server
 from mcp_background_job.server.fastmcp_names import AccessToken, Middleware, TokenVerifier
 from mcp_background_job.server.http_path import PATH, ProjectInPath
-from mcp_background_job.web.beside import Beside
-from mcp_background_job.web.paths import AsgiApp, link_of
-from mcp_background_job.web.secret import secret_of
-from mcp_background_job.web.session import Sessions
+
+if TYPE_CHECKING:  # a server over stdio does without the page until a client shows it
+    from mcp_background_job.web.paths import AsgiApp
 
 #: Addresses that are all of a machine's, and no name of it.
 _ANY = ("0.0.0.0", "::", "")  # noqa: S104  nothing is bound here
@@ -40,6 +40,9 @@ def serve_http(settings: Settings, host: str, port: int, *, read_only: bool = Fa
         port: to listen on.
         read_only: whether pages, in a browser and in a chat, may only look.
     """
+    from mcp_background_job.web.beside import Beside  # noqa: PLC0415  see the top
+    from mcp_background_job.web.secret import secret_of  # noqa: PLC0415  likewise
+
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     manager = build(settings, is_server=True)
     token = secret_of(settings)
@@ -88,6 +91,9 @@ def _how_to_use(settings: Settings, host: str, port: int) -> str:
 
 
 def _where_to_look(secret: str, host: str, port: int) -> str:
+    from mcp_background_job.web.paths import link_of  # noqa: PLC0415  see the top
+    from mcp_background_job.web.session import Sessions  # noqa: PLC0415  likewise
+
     reached = "127.0.0.1" if host in _ANY else host
     link = link_of(port, Sessions(secret, port).new_code(), reached)
     return f"Jobs, renders and runs are shown on a page: {link} lets one browser in, within ten minutes\n"

@@ -518,7 +518,7 @@ async def test_nobody_types_into_a_run(manager: JobManager, runs: RunManager, ag
     with pytest.raises(InvalidRequestError, match="cancel_run ends it"):
         await keyboard.send(manager, job, None, ["ctrl-c"])
 
-    assert (await runs.cancel(of(run), by="test")).status == "cancelled"
+    assert (await runs.cancel(of(run), by="test")).run.state.status is RunStatus.CANCELLED
 
 
 # -- retention ---------------------------------------------------------------------------------------------------------
