@@ -40,12 +40,14 @@ async def _status(comfyui: ComfyUI, asked: Status, *, as_json: bool) -> int:
 def _write(known: Report) -> None:
     if known["reachable"]:
         show.sentence(_sentence(known), "in_progress" if known["running"] else "completed")
+        _write_servers(known)
         show.facts(known, _TOLD)
         _write_queue(known)
         for line in known.get("log", ()):
             terminal.line(escaped(line.rstrip()))
     else:
         terminal.say(typed(_sentence(known)))
+        _write_servers(known)
         show.facts(known, _TOLD)
 
 
@@ -64,11 +66,13 @@ def _sentence(report: Report) -> str:
 def _sentence_of_several(report: Report, servers: list[Report]) -> str:
     pending = len(report["pending"]) + report.get("more_pending", 0)
     answering = sum(server["reachable"] for server in servers)
-    lines = [
-        f"{answering} of {len(servers)} ComfyUIs answer: {len(report['running'])} running, {pending} pending in all",
-        *(f"  {server['url']}: {_one_of_several(server)}" for server in servers),
-    ]
-    return "\n".join(lines)
+    return f"{answering} of {len(servers)} ComfyUIs answer: {len(report['running'])} running, {pending} pending in all"
+
+
+def _write_servers(report: Report) -> None:
+    """Write a line for each of several."""
+    for server in report.get("servers", ()):
+        terminal.line(escaped(f"  {server['url']}: {_one_of_several(server)}"))
 
 
 def _one_of_several(server: Report) -> str:
