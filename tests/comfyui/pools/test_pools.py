@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from mcp_background_job.actions.comfyui.queue import ListPrompts, Queueing
+from mcp_background_job.actions.comfyui.renders import LookAtPrompt, Rendering, Status
+from mcp_background_job.actions.opening import at_hand
+from mcp_background_job.cli.session import caller
 from mcp_background_job.core.comfyui.batch import BatchStatus
 from mcp_background_job.jobs.manager import JobManager
 from tests.comfyui.batches.batch_support import quick
@@ -28,6 +32,17 @@ async def test_all_members_work_on_a_batch_and_each_prompt_runs_once(
         assert (view.status, view.counts.succeeded) == (BatchStatus.SUCCEEDED, 12)
         assert sorted(home.events("began").values()) == [1] * 12
         assert all(place.ledger.total("began") >= 2 for place in home.places)
+
+        urls = {place.simulator.url for place in home.places}
+        opened_one = at_hand(home.comfyui)
+        known = await Rendering(opened_one).comfyui_status(caller(), Status())
+        assert (known["reachable"], {server["url"] for server in known["servers"]}) == (True, urls)
+        listed = await Queueing(opened_one).comfyui_jobs(caller(), ListPrompts(batch=batch_id))
+        assert [row["status"] for row in listed["jobs"]] == ["completed"] * 12
+        assert {row["server"] for row in listed["jobs"]} == urls
+        for row in listed["jobs"][:4]:  # whoever has made it is asked
+            prompt = await Rendering(opened_one).comfyui_job(caller(), LookAtPrompt(prompt_id=row["prompt_id"]))
+            assert prompt["status"] == "completed"
 
 
 async def test_what_a_killed_member_had_runs_elsewhere_and_nothing_twice(
