@@ -30,9 +30,11 @@ from tests.patience import HELPER_LIFE_S, PATIENCE_S, TEST_S, scaled
 #: What servers offer goes by what the machine has, unless they are told. Release 1.0.0 knows no word for all of them.
 ALL_TOOLSETS = "jobs,comfyui,runs"
 
-# How long one example takes says more of the machine's load than of the code. What a case sets for itself comes on top.
-settings.register_profile("loaded machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("loaded machine")
+# How long one example takes says more of the machine's load than of the code.
+_USUAL = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("usual", _USUAL)
+settings.register_profile("nightly", _USUAL, max_examples=1000)
+settings.load_profile("usual")
 
 # Whoever runs tests in the background of a shell has them ignore SIGINT, and all processes that they start with them.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -252,16 +254,23 @@ class Liveness:
         return False
 
 
-def processes_of(directory: str) -> dict[int, str]:
+def all_pids() -> frozenset[int]:
+    """Return the pids of this machine's processes."""
+    return frozenset(int(name) for name in os.listdir("/proc") if name.isdecimal())
+
+
+def processes_of(directory: str, apart_from: frozenset[int] = frozenset()) -> dict[int, str]:
     """Return the processes that carry a directory in their environment or arguments, or hold a file in it open.
 
     Jobs inherit the variable that names the state directory; runners hold files of their jobs.
+
+    Args:
+        directory: where nothing may go on.
+        apart_from: pids of processes that were there before the directory was: to look at all takes long.
     """
     marker = os.fsencode(directory)
     found: dict[int, str] = {}
-    for pid in (int(name) for name in os.listdir("/proc") if name.isdecimal()):
-        if pid == os.getpid():
-            continue
+    for pid in all_pids() - apart_from - {os.getpid()}:
         with contextlib.suppress(OSError):
             command = Path(f"/proc/{pid}/cmdline").read_bytes()
             if marker in command or marker in Path(f"/proc/{pid}/environ").read_bytes() or _holds(pid, directory):
@@ -330,10 +339,11 @@ def state_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[str]
     monkeypatch.setenv("MCP_BG_PLACES", "local")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "xdg"))
+    before = all_pids()
     yield path
     left: dict[int, str] = {}
     # A runner at its end may just have started another: look again until nothing changes.
-    while (now := wait_for_end_of(processes_of(str(tmp_path)))) and now.keys() - left.keys():
+    while (now := wait_for_end_of(processes_of(str(tmp_path), before))) and now.keys() - left.keys():
         left |= now
         for pid in now:
             with contextlib.suppress(ProcessLookupError):

@@ -8,16 +8,17 @@ import pytest
 from tests.cli.comfyui_line import ComfyUILine, Renderer
 from tests.cli.command_line import CommandLine
 from tests.comfyui_simulator.process import Simulator, free_port
-from tests.conftest import processes_of, wait_for_end_of
+from tests.conftest import all_pids, processes_of, wait_for_end_of
 
 
 @pytest.fixture
 def cli(tmp_path: Path) -> Iterator[CommandLine]:
     """The command line on a state directory of the test's own; afterwards no process of it may be left."""
+    before = all_pids()
     command_line = CommandLine(tmp_path)
     yield command_line
     command_line.tidy_up()
-    assert wait_for_end_of(processes_of(str(tmp_path))) == {}
+    assert wait_for_end_of(processes_of(str(tmp_path), before)) == {}
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import tomllib
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_background_job.errors import InvalidRequestError
@@ -90,14 +90,12 @@ _toml = st.builds(
 
 
 @pytest.mark.parametrize("wish", [ENTRY, HOOK])
-@settings(max_examples=50, deadline=None)
 @given(text=_document)
 def test_any_jsonc_is_as_it_was_after_both(wish: Wish, text: str) -> None:
     there_and_back(JSONC, text, wish)
 
 
 @pytest.mark.parametrize("wish", [ENTRY, HOOK])
-@settings(max_examples=50, deadline=None)
 @given(text=_toml)
 def test_any_toml_is_as_it_was_after_both(wish: Wish, text: str) -> None:
     there_and_back(TOML, text, wish)
@@ -119,7 +117,6 @@ def there_and_back(kind: Format, text: str, wish: Wish) -> None:
         assert wish.found_in(kind.read(revoke(kind, after, wish))) is None
 
 
-@settings(max_examples=50, deadline=None)
 @given(text=_document)
 def test_the_parser_finds_each_part_where_it_stands(text: str) -> None:
     root = read(text)
@@ -128,7 +125,6 @@ def test_the_parser_finds_each_part_where_it_stands(text: str) -> None:
         assert read(text[part.node.start : part.node.end]).value == part.node.value
 
 
-@settings(max_examples=50, deadline=None)
 @given(
     value=st.dictionaries(
         st.text(),

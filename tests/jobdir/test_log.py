@@ -11,7 +11,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mcp_background_job.core.output.gaps import Gap, Why
@@ -129,7 +129,6 @@ def fresh_job(directory: str) -> Generator[JobDir]:
         shutil.rmtree(job.path)
 
 
-@settings(max_examples=120)
 @given(
     chunks=CHUNKS,
     max_bytes=st.sampled_from([600, 4096, 20_000, 10**9]),
@@ -165,7 +164,6 @@ def test_the_log_is_the_newest_part_of_what_was_written_however_it_is_read(
             assert first == 0
 
 
-@settings(max_examples=60)
 @given(chunks=CHUNKS, max_bytes=st.sampled_from([600, 4096]), offset=st.integers(0, 60_000), limit=st.integers(0, 3000))
 def test_an_offset_means_the_same_byte_for_ever(
     module_directory: str, chunks: list[tuple[Stream, bytes]], max_bytes: int, offset: int, limit: int
@@ -284,7 +282,6 @@ def test_the_index_says_when_each_chunk_was_written_on_which_stream(job: JobDir)
     assert reader.entries(job, 8) == []
 
 
-@settings(max_examples=60)
 @given(
     steps=st.lists(st.tuples(st.sampled_from([0.0, 1.0, 2.5]), st.integers(1, 30)), max_size=30),
     moment=st.floats(min_value=95.0, max_value=150.0),

@@ -120,7 +120,6 @@ def changed(record: Spec | Status | Exit, **values: object) -> bytes:
     return json.dumps({**as_json(record), **values}).encode()
 
 
-@settings(max_examples=150)
 @given(record=st.one_of(SPECS, STATUSES, EXITS))
 def test_a_record_comes_back_as_it_was_written(record: Spec | Status | Exit) -> None:
     assert decoded(type(record), encode(record), "source") == record
@@ -219,7 +218,6 @@ def test_a_file_that_is_no_record_is_named(kind: type[Spec | Status | Exit], dat
         decoded(kind, data, "the/file")
 
 
-@settings(max_examples=150)
 @given(record=st.sampled_from(EXAMPLES), keep=st.floats(min_value=0.0, max_value=0.999))
 def test_a_record_cut_short_is_never_taken_for_a_record(record: Spec | Status | Exit, keep: float) -> None:
     data = encode(record)
@@ -228,7 +226,6 @@ def test_a_record_cut_short_is_never_taken_for_a_record(record: Spec | Status | 
         decoded(type(record), data[: int(len(data) * keep)], "source")
 
 
-@settings(max_examples=150)
 @given(
     raw=st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(max_size=5),

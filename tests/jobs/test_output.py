@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mcp_background_job.jobs import output
@@ -16,7 +16,6 @@ def log(data: bytes) -> MemoryStore:
     return store
 
 
-@settings(max_examples=50)
 @given(
     data=st.binary(max_size=300) | st.text("ab\x1b\r\n é日", max_size=300).map(str.encode),
     limit=st.integers(4, 100),

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import pytest
 import regex
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_background_job.core.output.gaps import Gap, Why
@@ -115,7 +115,6 @@ def test_each_match_is_told_once_whatever_the_bytes(data: bytes) -> None:
     assert over.matched is None
 
 
-@settings(max_examples=50)
 @given(
     words=st.lists(st.sampled_from(["ok", "ERR", "a", "\n", "é", "\x1b[1m", "\r"]), max_size=30),
     cuts=st.lists(st.integers(1, 20), max_size=8),

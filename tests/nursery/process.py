@@ -7,11 +7,11 @@ command line and environment are those of this process.
 
 from __future__ import annotations
 
+import ast
 import atexit
 import contextlib
 import gc
 import importlib
-import json
 import os
 import pkgutil
 import runpy
@@ -62,7 +62,7 @@ def _keep(connection: socket.socket) -> list[str]:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _, descriptors, _, _ = socket.recv_fds(connection, 1, 4)
     with connection.makefile() as lines:
-        request = json.loads(lines.readline())
+        request = ast.literal_eval(lines.readline())
     pid = os.fork()
     if pid == 0:
         if request["session"]:

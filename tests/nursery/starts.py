@@ -7,7 +7,6 @@ what Python itself makes of its environment runs ``sys.executable -m mcp_backgro
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import select
 import socket
@@ -75,7 +74,7 @@ class Nursery:
         connection.connect(self._address())
         socket.send_fds(connection, [b"\0"], [*streams, passed])
         request = {"argv": argv, "env": dict(env), "cwd": str(cwd), "session": True}
-        connection.sendall(json.dumps(request).encode() + b"\n")
+        connection.sendall(ascii(request).encode() + b"\n")
         return Forked(connection)
 
     def close(self) -> None:

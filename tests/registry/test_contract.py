@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_background_job.core.job import ANY, Job, JobChoice
@@ -418,7 +418,6 @@ OPERATIONS = st.lists(
 )
 
 
-@settings(max_examples=80)
 @given(
     operations=OPERATIONS,
     choice=CHOICES,

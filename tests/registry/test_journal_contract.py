@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_background_job.core.comfyui.submission import End, Result, Stage, Submission
@@ -572,7 +572,6 @@ def without_a_file() -> SqliteJournal:
     return journal
 
 
-@settings(max_examples=80)
 @given(
     first=st.tuples(*[submissions(st.just(prompt_id)) for prompt_id in IDS]),
     operations=OPERATIONS,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_background_job.core.news import MAX_PER_READER, Item, Kind, Reader, Way
@@ -203,7 +203,6 @@ STEPS = st.builds(
 )
 
 
-@settings(max_examples=60)
 @given(steps=st.lists(STEPS, max_size=40))
 def test_both_kinds_answer_alike(tmp_path_factory: pytest.TempPathFactory, steps: list[Step]) -> None:
     memory = MemoryNews()

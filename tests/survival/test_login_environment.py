@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from mcp_background_job.jobs.inherited import inheritance
 from mcp_background_job.processes import login
 from mcp_background_job.processes.login import login_environment
 from tests.conftest import Liveness
+from tests.nursery.starts import program
 from tests.patience import PATIENCE_S, WAIT_S, wait_until
 
 pytestmark = pytest.mark.real_process
@@ -206,7 +206,7 @@ def _has_an_answer(server: ServerProcess, jobs: list[dict[str, Any]]) -> bool:
 
 
 def _server(environment: dict[str, str]) -> ServerProcess:
-    return ServerProcess([sys.executable, "-m", "mcp_background_job"], environment)
+    return ServerProcess(program(), environment)
 
 
 def _call(server: ServerProcess, tool: str, **arguments: Any) -> dict[str, Any]:

@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench.client import ServerProcess, facts_of
+from tests.nursery.starts import program
 from tests.patience import WAIT_S
 
 pytestmark = pytest.mark.real_process
 
-#: A client that has a process of its own for its conversation, between this test and the server.
-_CLIENT = "import subprocess, sys; subprocess.run([sys.executable, '-m', 'mcp_background_job'])"
+#: A server whose client is the process of this test: several of these, one after another, have one conversation.
+_OF_THIS_PROCESS = (sys.executable, "-m", "mcp_background_job")
+
+#: A server whose client is a process of its own, and that ends, and is gone, before this command does.
+_OF_ANOTHER = (
+    sys.executable,
+    "-c",
+    "import subprocess, sys; subprocess.run([sys.executable, '-m', 'mcp_background_job'])",
+)
 
 
 class Client:
-    """A client in a project; where asked for, with a process of its own, which is its conversation."""
+    """A client in a project; unless told otherwise, with a process of its own in the nursery: its conversation."""
 
-    def __init__(self, project: Path, *, own_process: bool = False, claimed: str | None = None) -> None:
-        program = ["-c", _CLIENT] if own_process else ["-m", "mcp_background_job"]
+    def __init__(self, project: Path, command: Sequence[str] = (), claimed: str | None = None) -> None:
         env = {key: value for key, value in os.environ.items() if key != "PWD"} | ({"PWD": claimed} if claimed else {})
-        self._server = ServerProcess([sys.executable, *program], env, str(project), answer_timeout_s=2 * WAIT_S)
+        self._server = ServerProcess(command or program(), env, str(project), answer_timeout_s=2 * WAIT_S)
         self._server.initialize()
 
     def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
@@ -68,19 +76,20 @@ def wait_for(client: Client, job_id: str) -> None:
 
 
 def test_an_end_is_told_in_its_project_and_not_in_another_and_over_restarts(projects: list[Path], go: Path) -> None:
-    alpha, beta = (Client(project) for project in projects)
+    alpha, beta = Client(projects[0], _OF_THIS_PROCESS), Client(projects[1])
     job_id = alpha.start(once_there(go))
     go.touch()
     wait_for(beta, job_id)
     alpha.close()
     assert beta.told() == []
 
-    alpha = Client(projects[0] / "src", claimed="/somewhere/else")  # another directory of the same repository
+    elsewhere = projects[0] / "src"  # another directory of the same repository
+    alpha = Client(elsewhere, _OF_THIS_PROCESS, claimed="/somewhere/else")
     assert alpha.told() == [job_id]
     assert alpha.told() == []
     alpha.close()
 
-    alpha = Client(projects[0])
+    alpha = Client(projects[0], _OF_THIS_PROCESS)
     assert alpha.told() == []
     for client in (alpha, beta):
         client.close()
@@ -96,8 +105,7 @@ def test_an_end_that_an_answer_shows_is_not_told_again(projects: list[Path], go:
 
 
 def test_of_two_conversations_the_one_that_asked_is_told(projects: list[Path], go: Path) -> None:
-    asks, other = (Client(projects[0], own_process=True) for _ in range(2))
-    observer = Client(projects[1])
+    asks, other, observer = Client(projects[0]), Client(projects[0]), Client(projects[1])
     job_id = asks.start(once_there(go))
     go.touch()
     wait_for(observer, job_id)
@@ -108,8 +116,7 @@ def test_of_two_conversations_the_one_that_asked_is_told(projects: list[Path], g
 
 
 def test_what_a_conversation_that_is_over_had_started_is_told_to_the_next(projects: list[Path], go: Path) -> None:
-    asks, other = (Client(projects[0], own_process=True) for _ in range(2))
-    observer = Client(projects[1])
+    asks, other, observer = Client(projects[0], _OF_ANOTHER), Client(projects[0]), Client(projects[1])
     job_id = asks.start(once_there(go))
     asks.close()
     go.touch()

@@ -12,7 +12,7 @@ import pytest
 from tests.browser import browsing
 from tests.cli.command_line import CommandLine
 from tests.comfyui_simulator.process import Simulator
-from tests.conftest import processes_of, wait_for_end_of
+from tests.conftest import all_pids, processes_of, wait_for_end_of
 from tests.patience import PATIENCE_S
 from tests.web.dashboard import Chat, Dashboard
 from tests.web.looks import look_at
@@ -54,10 +54,11 @@ def browser() -> Generator[Any]:
 @pytest.fixture
 def cli(tmp_path: Path) -> Iterator[CommandLine]:
     """The command line on a state directory of the test's own: starts the jobs that pages show."""
+    before = all_pids()
     command_line = CommandLine(tmp_path)
     yield command_line
     command_line.tidy_up()
-    assert wait_for_end_of(processes_of(str(tmp_path))) == {}
+    assert wait_for_end_of(processes_of(str(tmp_path), before)) == {}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -16,7 +16,7 @@ import pytest
 from mcp_background_job.agents.adapters.acp import ADAPTER as ACP
 from mcp_background_job.agents.adapters.remote_a2a import ADAPTER as A2A
 from tests.agents.host.driver import Host
-from tests.conftest import Liveness, processes_of, wait_for_end_of
+from tests.conftest import Liveness, all_pids, processes_of, wait_for_end_of
 from tests.nursery.starts import NURSERY
 from tests.patience import PATIENCE_S
 
@@ -28,10 +28,11 @@ REMOTE = Path(__file__).with_name("a2a_agent.py")
 def hosts(tmp_path: Path) -> Generator[list[Host]]:
     """Hosts that were started; neither they nor their agents outlive the test."""
     hosts: list[Host] = []
+    before = all_pids()
     yield hosts
     for host in hosts:
         host.close()
-    left = wait_for_end_of(processes_of(str(tmp_path)))
+    left = wait_for_end_of(processes_of(str(tmp_path), before))
     for pid in left:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

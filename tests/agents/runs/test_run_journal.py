@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_background_job.agents import records
@@ -90,7 +90,6 @@ def test_a_full_disk_is_an_error_that_names_the_run(run: RunDir) -> None:
         _add(run, "one")
 
 
-@settings(max_examples=60)
 @given(
     sizes=st.lists(st.integers(0, 300), min_size=1, max_size=60),
     asked=st.lists(st.tuples(st.integers(0, 70), st.integers(1, 20)), max_size=12),

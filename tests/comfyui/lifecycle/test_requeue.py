@@ -6,7 +6,6 @@ import asyncio
 import json
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -28,6 +27,7 @@ from tests.comfyui.lifecycle.lifecycle_support import (
 from tests.comfyui.talk import Listener, ask, entry, is_end, running, submit
 from tests.comfyui_simulator.nodes import graphs
 from tests.comfyui_simulator.process import Simulator
+from tests.nursery.starts import NURSERY
 from tests.patience import PATIENCE_S, WAIT_S, wait_until
 from tests.survival.support import another_manager
 
@@ -242,7 +242,9 @@ asyncio.run(main())
 
 
 def _die(simulator: Simulator, place: str, when: str, requeue: str) -> None:
-    command = [sys.executable, "-c", _DYING, simulator.url, place, when, requeue]
+    program = simulator.directory / "dying.py"
+    program.write_text(_DYING)
+    command = NURSERY.command(str(program), simulator.url, place, when, requeue)
     assert subprocess.run(command, timeout=PATIENCE_S, check=False).returncode == -signal.SIGKILL
 
 
