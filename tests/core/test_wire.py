@@ -15,6 +15,7 @@ ANY_TEXT = st.text(st.characters(exclude_categories=()))
 ANY_VALUE = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | ANY_TEXT,
     lambda inner: st.lists(inner) | st.dictionaries(ANY_TEXT, inner),
+    max_leaves=20,
 )
 
 

@@ -128,7 +128,10 @@ def test_the_parser_finds_each_part_where_it_stands(text: str) -> None:
 @given(
     value=st.dictionaries(
         st.text(),
-        st.recursive(st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False), st.text()), st.lists),
+        st.recursive(
+            st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False), st.text()), st.lists, max_leaves=10
+        ),
+        max_size=6,
     )
 )
 def test_the_parser_reads_what_json_reads(value: dict[str, Any]) -> None:
