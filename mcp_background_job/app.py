@@ -150,7 +150,7 @@ def build_comfyui(manager: JobManager, settings: ComfyUISettings) -> ComfyUI:
         command=settings.command,
         restart_command=settings.restart_command,
     )
-    endpoints = {endpoint.url: endpoint for endpoint in _endpoints(settings)}
+    endpoints = {endpoint.url: endpoint for endpoint in comfyui_endpoints(settings)}
     home_job = job_named(settings.url or "")
     if home_job and not _port_of(manager, home_job):
         raise ConfigError(f"COMFYUI_URL={settings.url}: there is no such job that is a ComfyUI on a node")
@@ -200,7 +200,7 @@ def _port_of(manager: JobManager, job_id: str) -> int:
     return int(port) if port.isdecimal() else 0
 
 
-def _endpoints(settings: ComfyUISettings) -> list[Endpoint]:
+def comfyui_endpoints(settings: ComfyUISettings) -> list[Endpoint]:
     """Return where the ComfyUIs are that the settings name, the first one first.
 
     Raises:

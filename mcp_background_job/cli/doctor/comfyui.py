@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+
 from mcp_background_job.comfyui.reports.report import Report
 from mcp_background_job.comfyui.wire.client import Client
 from mcp_background_job.comfyui.wire.endpoint import Endpoint
@@ -11,8 +14,19 @@ from mcp_background_job.errors import UnreachableError
 _READ_S = 2.0
 
 
-async def examine(endpoint: Endpoint) -> Report:
-    """Return whether ComfyUI answers at its configured place; that it does not is no fault where it is not used."""
+async def examine(endpoints: Sequence[Endpoint]) -> Report:
+    """Return whether ComfyUI answers at its configured place; that it does not is no fault where it is not used.
+
+    Of several the first, and the others within. One that is a job on a node is not asked.
+    """
+    found = await asyncio.gather(*map(_examined, endpoints))
+    if not found:
+        return {}
+    first, *others = found
+    return first | ({"others": others} if others else {})
+
+
+async def _examined(endpoint: Endpoint) -> Report:
     client = Client(endpoint)
     try:
         stats = await client.stats(read_s=_READ_S)

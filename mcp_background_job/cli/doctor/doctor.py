@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from mcp_background_job.app import build
+from mcp_background_job.app import build, comfyui_endpoints
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson
 from mcp_background_job.cli.doctor import comfyui as comfyui_checkup
@@ -13,7 +13,7 @@ from mcp_background_job.cli.doctor.checkup import Findings, blame, examine, exam
 from mcp_background_job.cli.doctor.probing import probe
 from mcp_background_job.cli.session import with_manager
 from mcp_background_job.cli.wording import typed
-from mcp_background_job.comfyui.wire.endpoint import endpoint_of
+from mcp_background_job.comfyui.reports.report import Report
 from mcp_background_job.config import Settings, load_comfyui_settings, load_settings
 from mcp_background_job.core.text import size
 from mcp_background_job.errors import BackgroundJobError
@@ -37,13 +37,13 @@ def doctor(*, on: str = "", as_json: AsJson = False) -> int:
         return with_manager(lambda manager: _probe(manager, on, as_json=as_json))
     settings = load_settings()
     comfyui = load_comfyui_settings()
-    endpoint = endpoint_of(comfyui.url, comfyui.host, comfyui.port, token=comfyui.token, headers=comfyui.headers)
+    endpoints = comfyui_endpoints(comfyui)
     findings = examine(settings, comfyui)
     try:
         _look_at_jobs(settings, findings)
     except BackgroundJobError as error:
         blame(findings, error)
-    findings.comfyui = asyncio.run(comfyui_checkup.examine(endpoint))
+    findings.comfyui = asyncio.run(comfyui_checkup.examine(endpoints))
     examine_clients(findings)
     if as_json:
         terminal.as_json(findings.as_dict())
@@ -128,6 +128,10 @@ def _state_dir(findings: Findings) -> list[tuple[str, str]]:
 
 def _comfyui(findings: Findings) -> list[tuple[str, str]]:
     known = findings.comfyui
+    return [line for one in (known, *known.get("others", ())) if one for line in _one_comfyui(one)]
+
+
+def _one_comfyui(known: Report) -> list[tuple[str, str]]:
     if known["reachable"]:
         return [("url", known["url"]), ("answers", f"yes, version {known['version']}")]
     return [("url", known["url"]), ("answers", f"no ({known['why']}): {typed(known['detail'])}")]
