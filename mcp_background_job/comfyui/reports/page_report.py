@@ -22,6 +22,7 @@ from mcp_background_job.comfyui.wire.node_outputs import Made, OutputFile
 from mcp_background_job.comfyui.wire.nodes import Live
 from mcp_background_job.core.comfyui.batch import Counts
 from mcp_background_job.core.comfyui.submission import Submission
+from mcp_background_job.core.states import State
 from mcp_background_job.core.text import one_line
 
 #: Prompts that wait, and nodes of a graph, that are listed one by one.
@@ -49,10 +50,12 @@ _PREVIEWS = "--preview-method"
 def of_queue(status: Status, queue: PausedQueue, batches: Sequence[BatchView]) -> Report:
     """Return a server with its queue and its batches."""
     known = report.of_status(status)
+    starting = _starting(status)
     said = ("reachable", "why", "version", "job")
     return {name: known[name] for name in said if name in known} | without_none(
         url=status.url,
-        alerts=_alerts(known),
+        starting=starting,
+        alerts=_alerts(known, is_starting=starting is not None),
         held=_held(known, status),
         runs_here=status.process is not None,
         paused=queue.is_paused,
@@ -64,10 +67,17 @@ def of_queue(status: Status, queue: PausedQueue, batches: Sequence[BatchView]) -
     )
 
 
-def _alerts(known: Report) -> list[str]:
+def _starting(status: Status) -> str | None:
+    """Return the id of the job that is about to be the server, if there is one: nothing is wrong yet."""
+    job = status.job
+    is_quiet = status.stats is None and status.process is None
+    return job.job_id if is_quiet and job is not None and job.state is not State.EXITED else None
+
+
+def _alerts(known: Report, *, is_starting: bool) -> list[str]:
     """Return what a person should know of a server, in sentences."""
     unknown: list[str] = []
-    if not known["reachable"]:
+    if not known["reachable"] and not is_starting:
         open_ones = f"Without an end when it last answered: {len(known.get('unfinished_prompts', []))}."
         unknown = [known["detail"], f"What it runs is unknown, which does not mean that nothing does. {open_ones}"]
     return [*unknown, *filter(None, [known.get("crash")]), *known.get("warnings", [])]

@@ -39,7 +39,7 @@ class ComfyuiPage extends HTMLElement {
     this.queue.take(facts);
     this.one.take(facts);
     for (const [id, shown] of this.verdicts) {
-      if (facts.reachable && !facts.running.some((one) => one.prompt_id === id)) {
+      if ((facts.reachable || facts.starting) && !facts.running.some((one) => one.prompt_id === id)) {
         shown.remove();
         this.verdicts.delete(id);
       }

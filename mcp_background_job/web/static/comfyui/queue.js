@@ -23,7 +23,7 @@ export function queue(wedged) {
   const earlier = h("div", { class: "groups" });
   const over = h("details", {}, h("summary", {}, "Batches that are over"), earlier);
   const element = h("section", { "aria-label": "Queue" }, h("h2", {}, "Queue"), groups, note, over);
-  element.take = ({ reachable, running, pending, batches, waiting, more_pending: more }) => {
+  element.take = ({ reachable, starting, running, pending, batches, waiting, more_pending: more }) => {
     const prompts = [...running.map((one) => ({ ...one, runs: true })), ...pending];
     const open = batches.filter((one) => !one.is_over);
     const ended = batches.filter((one) => one.is_over);
@@ -32,7 +32,7 @@ export function queue(wedged) {
     const shown = [...(alone.length ? [{ prompts: alone }] : []), ...open.map(of)];
     keyed(groups, shown, ({ batch }) => batch?.batch_id ?? "", (one) => group(one, wedged), (made, one) => made.take(one));
     const left = [more && `${more} more wait at ComfyUI.`, waiting && `${waiting} wait until the queue is resumed.`].filter(Boolean).join(" ");
-    text(note, left || (shown.length ? "" : reachable ? "Nothing runs, and nothing waits." : "Unknown."));
+    text(note, left || (shown.length ? "" : reachable ? "Nothing runs, and nothing waits." : starting ? "" : "Unknown."));
     over.hidden = !ended.length;
     keyed(earlier, ended, (one) => one.batch_id, batchHead, (made, one) => made.take(one));
   };

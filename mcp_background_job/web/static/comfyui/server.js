@@ -1,12 +1,13 @@
 // ComfyUI itself: whether it answers or why not, what it holds, and what can be done with all of its queue.
 import { h } from "../shared/dom.js";
+import { href } from "../shared/route.js";
 import { badge, muted } from "../shared/words.js";
 import { restart } from "./restart.js";
 import { does } from "./words.js";
 
 // Label, when it is offered, action, arguments, and what is asked before.
 const ACTS = [
-  ["Start ComfyUI", ({ why, runs_here: runs }) => why === "refused" && !runs, "start_comfyui", {}],
+  ["Start ComfyUI", ({ why, runs_here: runs, starting }) => why === "refused" && !runs && !starting, "start_comfyui", {}],
   ["Pause the queue", ({ reachable, paused }) => reachable && !paused, "comfyui_batch", { action: "pause" }],
   ["Resume the queue", ({ reachable, paused }) => reachable && paused, "comfyui_batch", { action: "resume" }],
   ["Cancel all pending", waits, "comfyui_cancel_job", { pending_only: true }, "Cancel all that waits, of batches too? What runs goes on."],
@@ -42,11 +43,12 @@ export function server() {
   return element;
 }
 
-function stateOf({ reachable: up, url = "", version, paused, alerts, job, runs_here: runs }) {
+function stateOf({ reachable: up, starting, url = "", version, paused, alerts, job, runs_here: runs }) {
+  const state = up ? ["completed", "reachable"] : starting ? ["running", "starting"] : ["unreachable"];
   return [
-    h("p", {}, badge(up ? "completed" : "unreachable", up ? "reachable" : "unreachable"), " ", h("span", { class: "code" }, url),
+    h("p", {}, badge(...state), " ", h("span", { class: "code" }, url),
       version && ` version ${version} `, paused && badge("paused", "queue paused")),
     ...alerts.map((one) => h("p", { class: "warning", role: "alert" }, one)),
-    job && !runs && h("p", {}, muted(job)),
+    starting ? h("p", {}, "It runs and does not answer yet: ", h("a", { href: href("jobs", starting) }, "its log")) : job && !runs && h("p", {}, muted(job)),
   ];
 }
