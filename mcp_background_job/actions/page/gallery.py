@@ -151,7 +151,7 @@ class Gallery:
         comfyui = await comfyui.members.at(prompt_id)
         made = await self._made(comfyui, row)
         facts = page_report.of_row(row, made, await comfyui.node_names.of(prompt_id) if made != Made() else {})
-        if row.prompt.status != "unknown":
+        if row.prompt.status != "unknown" and not page_report.comes_again(row.prompt):
             self._rows[prompt_id] = facts
         while len(self._rows) > _KEPT:
             self._rows.popitem(last=False)

@@ -40,6 +40,9 @@ _NAME = 200
 #: Prompts that a question names.
 _MAX_STAKES = 5
 
+#: Said of a prompt that a restart has ended and is to bring back.
+_AGAIN = "It is submitted again as soon as ComfyUI answers."
+
 #: Of the prompts of a batch, beside those that are over.
 _SAID = ("running", "pending", "failed", "canceled")
 
@@ -208,9 +211,14 @@ def of_row(row: Row, made: Made, names: Mapping[str, NodeName]) -> Report:
         **_of_submission(prompt.submission),
         ended_at=at,
         duration_s=round(at - began, 2) if at is not None and began is not None else None,
-        cause=row.cause or prompt.reason or None,
+        cause=_AGAIN if comes_again(prompt) else row.cause or prompt.reason or None,
         **of_made(made, names),
     )
+
+
+def comes_again(prompt: Prompt) -> bool:
+    """Tell whether a prompt that a restart has ended will be submitted again."""
+    return prompt.status == "lost_to_restart" and prompt.submission is not None and prompt.submission.requeue
 
 
 def of_made(made: Made, names: Mapping[str, NodeName]) -> Report:
