@@ -27,7 +27,7 @@ AGENTS = {
     "opencode": "opencode",
 }
 
-RECORDINGS = [path.relative_to(FOLDER).with_suffix("").as_posix() for path in sorted(FOLDER.glob("*/*.jsonl"))]
+RECORDINGS = [path.relative_to(FOLDER).with_suffix("").as_posix() for path in sorted(FOLDER.glob("*/**/*.jsonl"))]
 
 
 def agent_of(recording: str) -> str:
@@ -41,7 +41,7 @@ def adapter_of(recording: str) -> str:
 def lines_of(recording: str) -> list[bytes]:
     """Return the lines that the agent printed."""
     lines = (FOLDER / f"{recording}.jsonl").read_bytes().splitlines()
-    if "/bidi_" not in recording:
+    if "/bidi/" not in recording:
         return lines
     return [json.dumps(told["message"]).encode() for told in map(json.loads, lines) if told["to"] == "us"]
 

@@ -57,11 +57,11 @@ def _until_asked(recording: str) -> ClaudeParser:
 @pytest.mark.parametrize(
     ("recording", "text", "data"),
     [
-        ("claude/bidi_permission_allow", "yes", {}),
-        ("claude/bidi_permission_allow", "", {"option_id": "allow_once"}),
-        ("claude/bidi_permission_allow", "", {"decision": "allow"}),
-        ("claude/bidi_permission_deny", "host said no", {"decision": "deny"}),
-        ("claude/bidi_permission_deny", "host said no", {"option_id": "reject_once"}),
+        ("claude/bidi/permission_allow", "yes", {}),
+        ("claude/bidi/permission_allow", "", {"option_id": "allow_once"}),
+        ("claude/bidi/permission_allow", "", {"decision": "allow"}),
+        ("claude/bidi/permission_deny", "host said no", {"decision": "deny"}),
+        ("claude/bidi/permission_deny", "host said no", {"option_id": "reject_once"}),
     ],
 )
 def test_a_permission_is_answered_as_a_real_claude_took_it(recording: str, text: str, data: dict[str, Any]) -> None:
@@ -70,8 +70,8 @@ def test_a_permission_is_answered_as_a_real_claude_took_it(recording: str, text:
 
 
 def test_a_request_is_open_until_its_tool_has_given_a_result() -> None:
-    parser = _until_asked("claude/bidi_permission_allow")
-    lines = lines_of("claude/bidi_permission_allow")
+    parser = _until_asked("claude/bidi/permission_allow")
+    lines = lines_of("claude/bidi/permission_allow")
     assert len(parser.dump()["pending"]) == 1
     events = [event for line in lines[4:] for event in parser.feed(line)]
     assert (events[0].type, events[0].data) == (EventType.STATUS_CHANGED, {"status": "running"})
@@ -154,12 +154,12 @@ def test_a_run_that_was_started_without_a_channel_takes_nothing() -> None:
 
 def test_it_is_interrupted_as_a_real_claude_was_and_only_while_it_works() -> None:
     parser = ClaudeParser()
-    *before, result = lines_of("claude/bidi_interrupt")
+    *before, result = lines_of("claude/bidi/interrupt")
     for line in before:
         parser.feed(line)
     interrupt = ADAPTER.cancel_message(parser)
     assert interrupt is not None
-    taken = next(message for message in sent_in("claude/bidi_interrupt") if message.get("request_id") == "cancel")
+    taken = next(message for message in sent_in("claude/bidi/interrupt") if message.get("request_id") == "cancel")
     assert json.loads(interrupt)["request"] == taken["request"]
     parser.feed(result)
     assert ADAPTER.cancel_message(parser) is None
@@ -168,7 +168,7 @@ def test_it_is_interrupted_as_a_real_claude_was_and_only_while_it_works() -> Non
 def test_a_second_turn_in_the_same_process_takes_back_the_end_of_the_first() -> None:
     parser = ClaudeParser()
     ends: list[bool] = []
-    for line in lines_of("claude/bidi_two_turns"):
+    for line in lines_of("claude/bidi/two_turns"):
         parser.feed(line)
         ends.append(parser.end is not None)
     assert ends == [False, False, False, True, False, False, True]

@@ -14,9 +14,9 @@ from tests.agents.recordings import AGENTS, FOLDER, RECORDINGS, adapter_of, agen
 #: How the turn ended by the agent's own word, and why. Recordings that are not named here hold no such word: the agent
 #: was killed, or gave up when it was refused a permission.
 ENDS: dict[str, tuple[RunStatus, str | None]] = {
-    **dict.fromkeys((f"claude/{name}" for name in ("hi", "tool", "bg", "bidi_two_turns")), (RunStatus.COMPLETED, None)),
-    "claude/bidi_permission_allow": (RunStatus.COMPLETED, None),
-    "claude/bidi_permission_deny": (RunStatus.COMPLETED, None),
+    **dict.fromkeys((f"claude/{name}" for name in ("hi", "tool", "bg", "bidi/two_turns")), (RunStatus.COMPLETED, None)),
+    "claude/bidi/permission_allow": (RunStatus.COMPLETED, None),
+    "claude/bidi/permission_deny": (RunStatus.COMPLETED, None),
     "claude/http401": (RunStatus.FAILED, "auth"),
     **dict.fromkeys(
         (f"claude/{name}" for name in ("errevent", "http500", "http529", "http529_retries2")),
@@ -25,8 +25,8 @@ ENDS: dict[str, tuple[RunStatus, str | None]] = {
     "claude/drop": (RunStatus.FAILED, "api_error"),
     "claude/http400": (RunStatus.FAILED, "api_error"),
     "claude/http429": (RunStatus.FAILED, "rate_limit"),
-    "claude/bidi_interrupt": (RunStatus.FAILED, "aborted_tools"),
-    "claude/bidi_interrupt_hang": (RunStatus.FAILED, "aborted_streaming"),
+    "claude/bidi/interrupt": (RunStatus.FAILED, "aborted_tools"),
+    "claude/bidi/interrupt_hang": (RunStatus.FAILED, "aborted_streaming"),
     "claude/hang_SIGINT_pid": (RunStatus.FAILED, "aborted_streaming"),
     "claude/setsid_SIGINT_pid": (RunStatus.FAILED, "aborted_tools"),
     "claude/sleep_SIGINT_pid": (RunStatus.FAILED, "aborted_tools"),

@@ -47,7 +47,8 @@ _CLASSES = {"ProbeStepped": "SimStepped", "ProbeMode": "SimRaise"}
 
 @cache
 def load(version: str, name: str) -> Any:
-    return json.loads((FOLDER / version / f"{name}.json").read_text())
+    about = name.partition("_")[0]
+    return json.loads((FOLDER / version / about / f"{name}.json").read_text())
 
 
 def translate(graph: Any) -> Any:

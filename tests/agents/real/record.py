@@ -2,7 +2,7 @@
 
 A recording's name says what it is of: a scenario of the model, how often the agent tries again, and how it was ended
 (``sleep_SIGINT_group``: by a signal for its process group, when its command ran). Those of which the name begins with
-``bidi_`` hold both directions of a conversation. What is of this machine is taken out, and of what Claude Code says of
+``bidi/`` hold both directions of a conversation. What is of this machine is taken out, and of what Claude Code says of
 itself all that tells nothing of the run. ``python -m tests.agents.recordings`` then writes anew what follows from them.
 """
 
@@ -64,11 +64,11 @@ class Recorder:
         folder, _, self.name = recording.partition("/")
         self._is_claude = folder == "claude"
         self._agent = Agent(AGENTS[folder], home, model)
-        words = self.name.removeprefix("bidi_").split("_")
+        words = self.name.removeprefix("bidi/").split("_")
         self._scenario = {"hi": "hello", "permission": "tool", "interrupt": "sleep", "two": "hello"}.get(
             words[0], words[0]
         )
-        if self.name == "bidi_interrupt_hang":
+        if self.name == "bidi/interrupt_hang":
             self._scenario = "hang"
         self._retries = next((int(word.removeprefix("retries")) for word in words if word.startswith("retries")), 0)
         if self._scenario == "flaky":
@@ -79,7 +79,7 @@ class Recorder:
 
     def record(self) -> None:
         """Run the agent, and write down what it prints."""
-        written = self._talk() if self.name.startswith("bidi_") else self._listen()
+        written = self._talk() if self.name.startswith("bidi/") else self._listen()
         lines = (self._scrubbed(line) for line in written)
         (FOLDER / f"{self._recording}.jsonl").write_text("".join(f"{line}\n" for line in lines if line))
 
@@ -154,7 +154,7 @@ class Recorder:
     # -- a conversation ------------------------------------------------------------------------------------------------
 
     def _talk(self) -> list[Any]:
-        adapter, turns = self._agent.adapter, 2 if self.name == "bidi_two_turns" else 1
+        adapter, turns = self._agent.adapter, 2 if self.name == "bidi/two_turns" else 1
         launch = self._launch(full_access="permission" not in self.name, interactive=True)
         parser = adapter.parser()
         heard: list[Any] = []
@@ -175,7 +175,7 @@ class Recorder:
                 events = [event.type.value for event in parser.feed(line)]
                 if "input_required" in events:
                     say(adapter.answer(parser, "host said no", {"decision": self._target}))
-                elif self.name.startswith("bidi_interrupt") and self._is_time(message, events):
+                elif self.name.startswith("bidi/interrupt") and self._is_time(message, events):
                     say(cast("bytes", adapter.cancel_message(parser)))
                 elif message["type"] == "result":
                     turns -= 1

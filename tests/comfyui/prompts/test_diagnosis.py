@@ -23,7 +23,7 @@ LACKING = {
 def _refusals() -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for version in VERSIONS:
-        for file in sorted((FOLDER / version).glob("prompt_*.json")):
+        for file in sorted((FOLDER / version / "prompt").glob("*.json")):
             response = load(version, file.stem)["response"]
             if response["status"] == 400 and "json" in response:
                 found.append((version, file.stem))

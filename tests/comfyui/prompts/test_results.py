@@ -29,7 +29,7 @@ def _bodies(start: str) -> list[Any]:
     """All recorded answers to requests for a path."""
     found: list[Any] = []
     for version in VERSIONS:
-        for file in sorted((FOLDER / version).glob("*.json")):
+        for file in sorted((FOLDER / version).glob("*/*.json")):
             recording: Any = load(version, file.stem)
             is_asked = "request" in recording and recording["request"]["path"].startswith(start)
             if is_asked and "json" in recording["response"]:

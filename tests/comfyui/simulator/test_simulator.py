@@ -299,7 +299,7 @@ def test_every_recording_is_used_or_has_a_reason() -> None:
     used = {*IDLE, *PROMPTS, *QUEUED, *ended, *events, *OTHERS}
     assert not used & NOT_REPLAYED.keys()
     for version in VERSIONS:
-        there = {path.stem for path in (FOLDER / version).glob("*.json")}
+        there = {path.stem for path in (FOLDER / version).glob("*/*.json")}
         absent = {"manager_form_post"} if version == "old" else set[str]()
         assert there == used - absent
 

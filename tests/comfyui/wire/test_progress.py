@@ -52,7 +52,7 @@ def test_the_last_frame_of_a_prompt_is_known_as_such(version: str) -> None:
 
 def test_every_recorded_frame_is_read() -> None:
     read = 0
-    for path in FOLDER.glob("*/ws_*.json"):
+    for path in FOLDER.glob("*/ws/*.json"):
         for event in json.loads(path.read_text()):
             if "type" in event:
                 frame = frame_of(json.dumps(event))
