@@ -4,40 +4,40 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, cast
 
-from cyclopts import Parameter, Token
-
 from mcp_background_job.cli import durations
+from mcp_background_job.cli.parameter import Converter, Parameter, named
 from mcp_background_job.core.text import expanded
 from mcp_background_job.errors import InvalidRequestError
 
 
-def _seconds(_kind: Any, tokens: Sequence[Token]) -> float:
-    return durations.seconds(tokens[0].value, tokens[0].keyword or "a length of time")
+def _seconds(text: str, option: str) -> float:
+    return durations.seconds(text, option or "a length of time")
 
 
-def _at_least(minimum: int) -> Callable[[Any, Sequence[Token]], int]:
-    def count(_kind: Any, tokens: Sequence[Token]) -> int:
-        text = tokens[0].value
+def _at_least(minimum: int) -> Converter:
+    def count(text: str, option: str) -> int:
         if not (text.isascii() and text.isdecimal()) or int(text) < minimum:
-            raise InvalidRequestError(f"{tokens[0].keyword or 'a number'} {text!r}: give {minimum} or more")
+            raise InvalidRequestError(f"{option or 'a number'} {text!r}: give {minimum} or more")
         return int(text)
 
     return count
 
 
-AsJson = Annotated[bool, Parameter(name="--json")]
-Follow = Annotated[bool, Parameter(name=["--follow", "-f"])]
-JobIds = Annotated[str, Parameter(required=True, help="Ids or names of jobs.")]
-Seconds = Annotated[float, Parameter(converter=_seconds)]
-OptionalSeconds = Annotated[float | None, Parameter(converter=_seconds)]
-Limit = Annotated[int, Parameter(converter=_at_least(1))]
-OptionalLimit = Annotated[int | None, Parameter(converter=_at_least(1))]
-Count = Annotated[int, Parameter(converter=_at_least(0))]
-OptionalCount = Annotated[int | None, Parameter(converter=_at_least(0))]
+AsJson = Annotated[bool, named("--json")]
+AllProjects = Annotated[bool, named("--all-projects", "-A")]
+Every = Annotated[bool, named("--all", "-a")]
+Follow = Annotated[bool, named("--follow", "-f")]
+JobIds = Annotated[str, Parameter(is_required=True, help="Ids or names of jobs.")]
+Seconds = Annotated[float, Parameter(convert=_seconds)]
+OptionalSeconds = Annotated[float | None, Parameter(convert=_seconds)]
+Limit = Annotated[int, Parameter(convert=_at_least(1))]
+OptionalLimit = Annotated[int | None, Parameter(convert=_at_least(1))]
+Count = Annotated[int, Parameter(convert=_at_least(0))]
+OptionalCount = Annotated[int | None, Parameter(convert=_at_least(0))]
 
 
 def separated(values: Sequence[str] | None) -> list[str]:

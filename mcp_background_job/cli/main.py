@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
-from cyclopts import CycloptsError, UnknownCommandError, UnknownOptionError
-
 from mcp_background_job.cli import exit_codes, output, terminal
-from mcp_background_job.cli.commands import COMMANDS, GROUPS, build_app
-from mcp_background_job.errors import BackgroundJobError, InvalidRequestError
+from mcp_background_job.cli.binder import bind
+from mcp_background_job.cli.commands import ALL
+from mcp_background_job.errors import BackgroundJobError
 
 
 def run() -> NoReturn:
@@ -35,17 +34,24 @@ def _written(tokens: list[str]) -> int:
 
 def _exit_code(tokens: list[str]) -> int:
     try:
-        return build_app()(with_current_session(tokens), exit_on_error=False, print_error=False) or exit_codes.OK
+        return _run(with_current_session(tokens)) or exit_codes.OK
     except output.UnwritableError:
         raise
     except BackgroundJobError as error:
         terminal.fail(error, to_program=_wants_json(tokens))
         return exit_codes.of_error(error)
-    except CycloptsError as error:
-        terminal.fail(InvalidRequestError(_wrong_usage(error)), to_program=_wants_json(tokens))
-        return exit_codes.USAGE
     except KeyboardInterrupt:
         return exit_codes.INTERRUPTED
+
+
+def _run(tokens: list[str]) -> int | None:
+    command, arguments = ALL.named(tokens)
+    call = bind(command.load(), arguments) if command.path else None
+    if call:
+        return call()
+    from mcp_background_job.cli.parser import run as run_any  # noqa: PLC0415  see ``binder``
+
+    return run_any(tokens)
 
 
 def with_current_session(tokens: list[str]) -> list[str]:
@@ -60,20 +66,3 @@ def _wants_json(tokens: list[str]) -> bool:
     """Tell whether a program reads what is written, as far as can be told of a line that may be wrong."""
     ours = tokens[: tokens.index("--")] if "--" in tokens else tokens
     return "--json" in ours
-
-
-def _wrong_usage(error: CycloptsError) -> str:
-    import difflib  # noqa: PLC0415  only for a mistyped command
-
-    if not isinstance(error, UnknownCommandError):
-        is_for_command = isinstance(error, UnknownOptionError) and (error.command_chain or ("",))[0] == "run"
-        hint = "; options of the command itself go behind --: run -- COMMAND" if is_for_command else ""
-        return f"{error} (--help shows what can be given{hint})"
-    # The text of this one would import every command.
-    group = next(iter(error.command_chain or ()), "")
-    commands = GROUPS[group][1] if group in GROUPS else COMMANDS
-    names = [command.name for command in commands] + ([] if group in GROUPS else [*GROUPS])
-    asked = (error.unused_tokens or [""])[0]
-    near = difflib.get_close_matches(asked, names, 1)
-    hint = f"do you mean {near[0]}?" if near else f"give one of {', '.join(names)}"
-    return f"there is no command {asked!r}: {hint}"

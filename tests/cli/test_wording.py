@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from mcp_background_job.cli.main import build_app
+from mcp_background_job.cli.parser import build_app
 from mcp_background_job.cli.wording import COMMANDS, typed
 from mcp_background_job.executors.ray.options import KEYS as OF_RAY
 from mcp_background_job.executors.slurm.options import KEYS as OF_SLURM

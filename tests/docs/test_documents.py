@@ -14,7 +14,7 @@ from typing import get_args
 import pytest
 
 from mcp_background_job.agents.records import CancelIntent, Checkpoint, RunRecord
-from mcp_background_job.cli.commands import build_app
+from mcp_background_job.cli.parser import build_app
 from mcp_background_job.config import ComfyUISettings, Settings, variable_of
 from mcp_background_job.core.comfyui.batch import Batch
 from mcp_background_job.core.comfyui.download import Download

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from mcp_background_job.cli.main import build_app
+from mcp_background_job.cli.parser import build_app
 from mcp_background_job.install.plugin import table, texts
 
 ROOT = Path(__file__).parents[2]

@@ -4,6 +4,28 @@ from __future__ import annotations
 
 from mcp_background_job.cli.command import Command
 
+BATCH_COMMANDS = (
+    Command("status", "mcp_background_job.cli.comfyui.batches.batch:status", "Show a batch, or list the newest ones."),
+    Command(
+        "cancel", "mcp_background_job.cli.comfyui.batches.batch:cancel", "Cancel a batch: what has not run never will."
+    ),
+    Command(
+        "pause",
+        "mcp_background_job.cli.comfyui.batches.batch:pause",
+        "Send nothing more of a batch until it is resumed.",
+    ),
+    Command("resume", "mcp_background_job.cli.comfyui.batches.batch:resume", "Let a paused batch go on."),
+    Command(
+        "retry-failed",
+        "mcp_background_job.cli.comfyui.batches.batch:retry_failed",
+        "Run the failed prompts of a batch once more.",
+    ),
+)
+SESSION_COMMANDS = (
+    Command("show", "mcp_background_job.cli.comfyui.sessions.session:show_session", "Show a session and its prompts."),
+    Command("export", "mcp_background_job.cli.comfyui.sessions.session:export_session", "Write a session as JSON."),
+    Command("import", "mcp_background_job.cli.comfyui.sessions.session:import_session", "Add a session from a file."),
+)
 COMMANDS = (
     Command("status", "mcp_background_job.cli.comfyui.status:status", "Show what ComfyUI does now."),
     Command(
@@ -18,12 +40,20 @@ COMMANDS = (
     Command(
         "move", "mcp_background_job.cli.comfyui.prompts.move:move", "Move a pending prompt to the front, or the end."
     ),
-    Command("batch", "mcp_background_job.cli.comfyui.batches.batch:app", "List batches of prompts, or look after one."),
+    Command(
+        "batch",
+        "mcp_background_job.cli.comfyui.batches.batch:status",
+        "List batches of prompts, or look after one.",
+        commands=BATCH_COMMANDS,
+    ),
     Command(
         "sessions", "mcp_background_job.cli.comfyui.sessions.sessions:sessions", "List sessions, which group prompts."
     ),
     Command(
-        "session", "mcp_background_job.cli.comfyui.sessions.session:app", "Show a session; take it to or from a file."
+        "session",
+        "mcp_background_job.cli.comfyui.sessions.session:show_session",
+        "Show a session; take it to or from a file.",
+        commands=SESSION_COMMANDS,
     ),
     Command(
         "new-session",

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from cyclopts import Parameter
-
 from mcp_background_job.actions.comfyui.inventory import Looking, Models, Nodes
 from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson
 from mcp_background_job.cli.comfyui.connection import with_comfyui
+from mcp_background_job.cli.parameter import Parameter
 from mcp_background_job.cli.session import caller
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.reports.report import Report
 
 #: Words of one search, with or without quotation marks around them.
-Match = Annotated[str, Parameter(name="WORD", help="Words to look for.")]
+Match = Annotated[str, Parameter(("WORD",), help="Words to look for.")]
 
 
 def models(*match: Match, kind: str | None = None, as_json: AsJson = False) -> int:

@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from mcp_background_job.cli import exit_codes, terminal
-from mcp_background_job.cli.arguments import Follow, Limit
+from mcp_background_job.cli.arguments import AllProjects, Follow, Limit
 from mcp_background_job.cli.descriptors import is_stdout_read
 from mcp_background_job.cli.hooks.others import others
 from mcp_background_job.cli.hooks.watching import Watcher, item_of
@@ -36,7 +33,7 @@ def endings(
     *,
     follow: Follow = False,
     project: str | None = None,
-    all_projects: Annotated[bool, Parameter(name=["--all-projects", "-A"])] = False,
+    all_projects: AllProjects = False,
     limit: Limit = 20,
 ) -> int:
     """Print what has ended lately in this project: jobs and runs, whoever started them.

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from cyclopts import Parameter
-
 from mcp_background_job.actions.jobs.killed import Failed, Fate, Signalled, all_of_project, fate_row, fates
 from mcp_background_job.cli import terminal
-from mcp_background_job.cli.arguments import AsJson, Seconds
+from mcp_background_job.cli.arguments import AsJson, Every, Seconds
 from mcp_background_job.cli.jobs import show
 from mcp_background_job.cli.jobs.exit_codes import of_errors
+from mcp_background_job.cli.parameter import Parameter
 from mcp_background_job.cli.session import caller, with_manager
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.jobs.manager import JobManager
@@ -20,7 +19,7 @@ from mcp_background_job.jobs.stopping import Killed
 
 def kill(
     *job: Annotated[str, Parameter(help="Ids or names of jobs.")],
-    every: Annotated[bool, Parameter(name=["--all", "-a"])] = False,
+    every: Every = False,
     signal: str | None = None,
     signal_only: Annotated[bool | None, Parameter(negative="--no-signal-only")] = None,
     grace: Seconds = GRACE_S,

@@ -10,12 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import Parameter
-
 from mcp_background_job.actions.jobs.listed import Listed, page
 from mcp_background_job.cli import exit_codes, terminal
-from mcp_background_job.cli.arguments import AsJson, separated
+from mcp_background_job.cli.arguments import AllProjects, AsJson, Every, separated
 from mcp_background_job.cli.jobs import rows
+from mcp_background_job.cli.parameter import named
 from mcp_background_job.cli.session import caller, with_manager
 from mcp_background_job.core.job import JobChoice
 from mcp_background_job.core.text import expanded
@@ -36,11 +35,11 @@ def list_jobs(
     *,
     status: list[str] | None = None,
     name: str | None = None,
-    all_projects: Annotated[bool, Parameter(name=["--all-projects", "-A"])] = False,
+    all_projects: AllProjects = False,
     cwd: Path | None = None,
     limit: int = 20,
-    every: Annotated[bool, Parameter(name=["--all", "-a"])] = False,
-    watch: Annotated[bool, Parameter(name=["--watch", "-w"])] = False,
+    every: Every = False,
+    watch: Annotated[bool, named("--watch", "-w")] = False,
     as_json: AsJson = False,
 ) -> int:
     """List this project's jobs: running ones first, then newest first.

@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import Parameter
-
 from mcp_background_job.cli import durations, exit_codes, terminal
+from mcp_background_job.cli.arguments import Follow
 from mcp_background_job.cli.jobs.follow import Follower
 from mcp_background_job.cli.jobs.printers import BytePrinter, LinePrinter, Printer
 from mcp_background_job.cli.jobs.stamps import Stamps
+from mcp_background_job.cli.parameter import named
 from mcp_background_job.cli.session import looks, with_manager
 from mcp_background_job.core.job import Job
 from mcp_background_job.errors import InvalidRequestError
@@ -45,8 +45,8 @@ def logs(
     job: str,
     /,
     *,
-    follow: Annotated[bool, Parameter(name=["--follow", "-f"])] = False,
-    lines: Annotated[int | None, Parameter(name=["--lines", "-n"])] = None,
+    follow: Follow = False,
+    lines: Annotated[int | None, named("--lines", "-n")] = None,
     grep: str | None = None,
     stream: Literal["both", "stdout", "stderr"] = "both",
     raw: bool = False,

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Annotated
-
-from cyclopts import Parameter
+from typing import TYPE_CHECKING
 
 from mcp_background_job.actions import tidying
 from mcp_background_job.app import build_runs
 from mcp_background_job.cli import exit_codes, terminal
-from mcp_background_job.cli.arguments import AsJson, OptionalSeconds
+from mcp_background_job.cli.arguments import AsJson, Every, OptionalSeconds
 from mcp_background_job.cli.session import with_manager
 from mcp_background_job.config import load_settings
 from mcp_background_job.errors import InvalidRequestError
@@ -24,7 +22,7 @@ if TYPE_CHECKING:  # what runs take is loaded where there are any
 def prune(
     *,
     older_than: OptionalSeconds = None,
-    every: Annotated[bool, Parameter(name=["--all", "-a"])] = False,
+    every: Every = False,
     as_json: AsJson = False,
 ) -> int:
     """Remove ended jobs and runs of agents, and their output.

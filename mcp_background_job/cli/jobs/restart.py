@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from cyclopts import Parameter
-
 from mcp_background_job.cli import exit_codes
 from mcp_background_job.cli.arguments import AsJson, Seconds, command_of, directory, variables
 from mcp_background_job.cli.jobs import started
+from mcp_background_job.cli.parameter import Parameter
 from mcp_background_job.cli.session import CLIENT, changes, with_manager
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.policy import GRACE_S

@@ -5,14 +5,21 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated
 
-from cyclopts import Parameter
-
 from mcp_background_job.cli import exit_codes, terminal
-from mcp_background_job.cli.arguments import AsJson, OptionalSeconds, command_of, directory, separated, variables
+from mcp_background_job.cli.arguments import (
+    AsJson,
+    Follow,
+    OptionalSeconds,
+    command_of,
+    directory,
+    separated,
+    variables,
+)
 from mcp_background_job.cli.jobs import started
 from mcp_background_job.cli.jobs.exit_codes import of_job
 from mcp_background_job.cli.jobs.follow import Follower
 from mcp_background_job.cli.jobs.printers import BytePrinter
+from mcp_background_job.cli.parameter import Parameter
 from mcp_background_job.cli.session import CLIENT, with_manager
 from mcp_background_job.cli.wording import PROGRAM
 from mcp_background_job.core.job import Job
@@ -22,7 +29,7 @@ from mcp_background_job.jobs.request import Again, IfRunning, Leftovers, StartRe
 
 
 def run(
-    *command: Annotated[str, Parameter(required=True, help="What to run, after --.")],
+    *command: Annotated[str, Parameter(is_required=True, help="What to run, after --.")],
     name: str | None = None,
     cwd: str | None = None,
     env: list[str] | None = None,
@@ -33,7 +40,7 @@ def run(
     if_running: IfRunning = "return",
     restart: Again = "no",
     on: str = "",
-    follow: Annotated[bool, Parameter(name=["--follow", "-f"])] = False,
+    follow: Follow = False,
     as_json: AsJson = False,
 ) -> int:
     """Start a command in the background; prints the job's id.

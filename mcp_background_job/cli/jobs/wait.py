@@ -7,14 +7,13 @@ import time
 from dataclasses import dataclass, replace
 from typing import Annotated
 
-from cyclopts import Parameter
-
 from mcp_background_job.actions.jobs import facts
 from mcp_background_job.cli import durations, exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson, JobIds, OptionalSeconds
 from mcp_background_job.cli.jobs import show
 from mcp_background_job.cli.jobs.exit_codes import of_job
 from mcp_background_job.cli.jobs.follow import left_running
+from mcp_background_job.cli.parameter import named
 from mcp_background_job.cli.session import looks, with_manager
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.waiting import Kind, Until, Why, parse_until
@@ -47,7 +46,7 @@ def wait(
     timeout: OptionalSeconds = None,
     until: str = "exit",
     fail_on: str | None = None,
-    for_any: Annotated[bool, Parameter(name="--any")] = False,
+    for_any: Annotated[bool, named("--any")] = False,
     as_json: AsJson = False,
 ) -> int:
     """Wait for jobs, and exit as they did; of several, as the first (in the order given) that did not complete.

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.actions.runs.mailing import Mailing
 from mcp_background_job.actions.runs.requests import ListAgents
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.cli import exit_codes, terminal
-from mcp_background_job.cli.arguments import AsJson, Limit
+from mcp_background_job.cli.arguments import AllProjects, AsJson, Limit
 from mcp_background_job.cli.runs import letters
 from mcp_background_job.cli.runs.session import with_runs
 from mcp_background_job.cli.session import caller
@@ -23,7 +20,7 @@ def agents(
     status: str | None = None,
     backend: str | None = None,
     cwd: Path | None = None,
-    all_projects: Annotated[bool, Parameter(name=["--all-projects", "-A"])] = False,
+    all_projects: AllProjects = False,
     limit: Limit = 50,
     as_json: AsJson = False,
 ) -> int:

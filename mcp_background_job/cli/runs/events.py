@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from cyclopts import Parameter
-
 from mcp_background_job.agents.runs import RunManager
-from mcp_background_job.cli.arguments import AsJson, Count, OptionalLimit, OptionalSeconds
+from mcp_background_job.cli.arguments import AsJson, Count, Follow, OptionalLimit, OptionalSeconds
 from mcp_background_job.cli.runs.exit_codes import of_run
 from mcp_background_job.cli.runs.following import write_events
 from mcp_background_job.cli.runs.session import RunId, reference_of, with_runs
@@ -17,7 +13,7 @@ def events(
     run: RunId,
     /,
     *,
-    follow: Annotated[bool, Parameter(name=["--follow", "-f"])] = False,
+    follow: Follow = False,
     after: Count = 0,
     limit: OptionalLimit = None,
     timeout: OptionalSeconds = None,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from cyclopts import Parameter
-
 from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.actions.runs.requests import GoOn
 from mcp_background_job.actions.runs.running import Running
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson
+from mcp_background_job.cli.parameter import Parameter
 from mcp_background_job.cli.runs.letters import parts
 from mcp_background_job.cli.runs.session import RunId, asked_for, with_runs
 from mcp_background_job.cli.session import caller
@@ -19,7 +18,7 @@ from mcp_background_job.cli.session import caller
 
 def go_on(
     run: RunId,
-    text: Annotated[str, Parameter(name="TEXT", allow_leading_hyphen=True)] = "",
+    text: Annotated[str, Parameter(("TEXT",), may_be_option=True)] = "",
     /,
     *,
     data: str | None = None,

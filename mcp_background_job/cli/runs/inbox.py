@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
-
 from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.actions.runs.mailing import Mailing
 from mcp_background_job.actions.runs.requests import Fetch
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson, Limit, OptionalCount, Seconds
+from mcp_background_job.cli.parameter import named
 from mcp_background_job.cli.runs import letters
 from mcp_background_job.cli.runs.session import with_runs
 from mcp_background_job.cli.session import caller
@@ -21,7 +20,7 @@ _MILLISECONDS = 1000
 
 
 def inbox(
-    agent: Annotated[str | None, Parameter(name="AGENT")] = None,
+    agent: Annotated[str | None, named("AGENT")] = None,
     /,
     *,
     after: OptionalCount = None,

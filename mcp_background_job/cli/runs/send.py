@@ -5,26 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
-
 from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.actions.runs.mailing import Mailing
 from mcp_background_job.actions.runs.requests import Send
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson, json_object
+from mcp_background_job.cli.parameter import Parameter, named
 from mcp_background_job.cli.runs.letters import parts
 from mcp_background_job.cli.runs.session import with_runs
 from mcp_background_job.cli.session import caller
 
 
 def send(
-    to: Annotated[str, Parameter(name="TO")],
-    text: Annotated[str, Parameter(name="TEXT", allow_leading_hyphen=True)] = "",
+    to: Annotated[str, named("TO")],
+    text: Annotated[str, Parameter(("TEXT",), may_be_option=True)] = "",
     /,
     *,
     data: str | None = None,
-    sender: Annotated[str | None, Parameter(name="--from")] = None,
+    sender: Annotated[str | None, named("--from")] = None,
     cwd: Path | None = None,
     metadata: str | None = None,
     as_json: AsJson = False,

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
-from cyclopts import Parameter
-
 from mcp_background_job.actions.runs.requests import WhichRun
 from mcp_background_job.agents.catalog import Reference
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.app import build_runs
+from mcp_background_job.cli.parameter import Parameter
 from mcp_background_job.cli.session import caller, with_manager
 from mcp_background_job.config import load_settings
 from mcp_background_job.jobs.manager import JobManager
 
-RunId = Annotated[str, Parameter(name="RUN", help="Id of a run, or the name of an agent: its newest run.")]
+RunId = Annotated[str, Parameter(("RUN",), help="Id of a run, or the name of an agent: its newest run.")]
 
 
 def with_runs(use: Callable[[RunManager], Coroutine[Any, Any, int]]) -> int:

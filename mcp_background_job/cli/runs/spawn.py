@@ -6,8 +6,6 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from cyclopts import Parameter
-
 from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.actions.runs.requests import Spawn
 from mcp_background_job.actions.runs.running import Running
@@ -15,7 +13,8 @@ from mcp_background_job.agents.catalog import Reference
 from mcp_background_job.agents.requests.personas import PERSONAS
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.cli import exit_codes, terminal
-from mcp_background_job.cli.arguments import AsJson, OptionalSeconds, json_object
+from mcp_background_job.cli.arguments import AsJson, Follow, OptionalSeconds, json_object
+from mcp_background_job.cli.parameter import Parameter, named
 from mcp_background_job.cli.runs.exit_codes import of_run
 from mcp_background_job.cli.runs.following import write_events
 from mcp_background_job.cli.runs.session import with_runs
@@ -27,10 +26,10 @@ _FROM_STDIN = "-"
 
 
 def spawn(
-    backend: Annotated[Backend, Parameter(name="BACKEND")],
-    prompt: Annotated[str, Parameter(name="PROMPT", allow_leading_hyphen=True)],
+    backend: Annotated[Backend, named("BACKEND")],
+    prompt: Annotated[str, Parameter(("PROMPT",), may_be_option=True)],
     /,
-    *command: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    *command: Annotated[str, Parameter(may_be_option=True)],
     cwd: Path | None = None,
     name: str | None = None,
     model: str | None = None,
@@ -43,7 +42,7 @@ def spawn(
     timeout: OptionalSeconds = None,
     idle_timeout: OptionalSeconds = None,
     leftovers: Literal["kill", "report"] = "kill",
-    follow: Annotated[bool, Parameter(name=["--follow", "-f"])] = False,
+    follow: Follow = False,
     as_json: AsJson = False,
 ) -> int:
     """Hand a task to an agent, in the background; prints the run's id.

@@ -6,16 +6,15 @@ import os
 import sys
 from typing import Annotated
 
-from cyclopts import Parameter
-
 from mcp_background_job.cli import exit_codes, terminal
+from mcp_background_job.cli.parameter import named
 from mcp_background_job.config import load_settings
 
 
 def dashboard(
     *,
     port: int | None = None,
-    open_: Annotated[bool | None, Parameter(name="--open", negative="--no-open")] = None,
+    open_: Annotated[bool | None, named("--open", negative="--no-open")] = None,
     read_only: bool = False,
     link: bool = False,
 ) -> int:

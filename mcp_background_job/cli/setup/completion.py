@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast, get_args
 
 from mcp_background_job.cli import exit_codes, terminal
-from mcp_background_job.cli.commands import build_app
 from mcp_background_job.errors import InvalidRequestError
 
 Shell = Literal["bash", "zsh", "fish"]
@@ -18,7 +17,9 @@ def completion(*, shell: Shell | None = None, install: bool = False) -> int:
         shell: Which shell; without it, the one that this was called from.
         install: Write the script where the shell looks for it, and have the shell load it.
     """
-    chosen = shell or _calling_shell()
+    from mcp_background_job.cli.parser import build_app, calling_shell  # noqa: PLC0415  only for this command
+
+    chosen = shell or _completed(calling_shell())
     if install:
         terminal.line(f"completion for {chosen} installed in {build_app().install_completion(shell=chosen)}")
     else:
@@ -26,13 +27,7 @@ def completion(*, shell: Shell | None = None, install: bool = False) -> int:
     return exit_codes.OK
 
 
-def _calling_shell() -> Shell:
-    from cyclopts.completion import ShellDetectionError, detect_shell  # noqa: PLC0415  it looks at processes
-
-    try:
-        found = detect_shell()
-    except ShellDetectionError as error:
-        raise InvalidRequestError("it cannot be told which shell this is called from: give --shell") from error
-    if found == "powershell":
-        raise InvalidRequestError("there is no completion for powershell: give --shell")
-    return found
+def _completed(shell: str) -> Shell:
+    if shell not in get_args(Shell):
+        raise InvalidRequestError(f"there is no completion for {shell}: give --shell")
+    return cast("Shell", shell)

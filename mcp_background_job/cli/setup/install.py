@@ -6,10 +6,9 @@ import shlex
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
-
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson
+from mcp_background_job.cli.parameter import Parameter, named
 from mcp_background_job.config import load_settings
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.install.clients import Client, Machine, Name, client
@@ -17,11 +16,11 @@ from mcp_background_job.install.command import own_command
 from mcp_background_job.install.installing import Change, installed, uninstalled, wanted_by
 from mcp_background_job.install.records import Records
 
-DryRun = Annotated[bool, Parameter(name=["--dry-run", "-n"])]
+DryRun = Annotated[bool, named("--dry-run", "-n")]
 
 
 def install(
-    name: Annotated[Name, Parameter(name="CLIENT")],
+    name: Annotated[Name, named("CLIENT")],
     /,
     *,
     dry_run: DryRun = False,
@@ -55,7 +54,7 @@ def install(
 
 
 def uninstall(
-    name: Annotated[Name, Parameter(name="CLIENT")],
+    name: Annotated[Name, named("CLIENT")],
     /,
     *,
     dry_run: DryRun = False,

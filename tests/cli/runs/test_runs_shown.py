@@ -15,7 +15,7 @@ from mcp_background_job.agents.events.cutting import cut
 from mcp_background_job.agents.life.results import Piece, Polled, Run
 from mcp_background_job.agents.runs import RunManager
 from mcp_background_job.cli import terminal
-from mcp_background_job.cli.main import build_app
+from mcp_background_job.cli.parser import build_app
 from mcp_background_job.cli.runs import letters
 from mcp_background_job.cli.runs import views as show
 from mcp_background_job.cli.runs.following import write_events

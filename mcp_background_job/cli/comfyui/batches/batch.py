@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from cyclopts import App, Parameter
-
 from mcp_background_job.actions.comfyui.queue import Batch, BatchOfSeveral, Queueing
 from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.cli import exit_codes, tables, terminal
@@ -15,14 +13,13 @@ from mcp_background_job.cli.comfyui.batches import ending, watching
 from mcp_background_job.cli.comfyui.connection import with_comfyui
 from mcp_background_job.cli.comfyui.exit_codes import of_cancel
 from mcp_background_job.cli.comfyui.waits import under_way
+from mcp_background_job.cli.parameter import named
 from mcp_background_job.cli.session import caller
 from mcp_background_job.cli.tables import AGE, NOTE, STATUS, Column, Rows
 from mcp_background_job.cli.wording import typed
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.reports.report import Report
 from mcp_background_job.errors import InvalidRequestError
-
-app = App(name="batch")
 
 _COLUMNS = (
     Column("BATCH", "bold"),
@@ -34,14 +31,12 @@ _COLUMNS = (
     Column("DETAIL", overflow="wrap"),
 )
 
-BatchId = Annotated[str, Parameter(name="BATCH_ID")]
-OptionalBatchId = Annotated[str | None, Parameter(name="BATCH_ID")]
+BatchId = Annotated[str, named("BATCH_ID")]
+OptionalBatchId = Annotated[str | None, named("BATCH_ID")]
 
 
-@app.default
-@app.command(name="status")
 def status(
-    batch_id: Annotated[str | None, Parameter(name="BATCH_ID")] = None,
+    batch_id: Annotated[str | None, named("BATCH_ID")] = None,
     /,
     *,
     wait: OptionalSeconds = None,
@@ -89,7 +84,6 @@ def _row(entry: Report) -> tuple[str, ...]:
     )
 
 
-@app.command
 def cancel(batch_id: BatchId, /, *, interrupt: bool = False, as_json: AsJson = False) -> int:
     """Cancel a batch: what has not run never will, what runs comes to its end.
 
@@ -121,7 +115,6 @@ def _exit_code(canceled: Report) -> int:
     return exit_codes.of_several([of_cancel(verdict) for verdict in resisting])
 
 
-@app.command
 def pause(batch_id: OptionalBatchId = None, /, *, as_json: AsJson = False) -> int:
     """Send nothing more of a batch until it is resumed; what was sent runs on.
 
@@ -132,7 +125,6 @@ def pause(batch_id: OptionalBatchId = None, /, *, as_json: AsJson = False) -> in
     return _act(Batch(batch_id=batch_id, action="pause"), as_json=as_json)
 
 
-@app.command
 def resume(batch_id: OptionalBatchId = None, /, *, as_json: AsJson = False) -> int:
     """Let a batch go on that was paused.
 
@@ -143,7 +135,6 @@ def resume(batch_id: OptionalBatchId = None, /, *, as_json: AsJson = False) -> i
     return _act(Batch(batch_id=batch_id, action="resume"), as_json=as_json)
 
 
-@app.command
 def retry_failed(batch_id: BatchId, /, *, as_json: AsJson = False) -> int:
     """Run the failed prompts of a batch once more; all others stay as they are.
 

@@ -10,12 +10,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import Parameter
-
 from mcp_background_job.cli import terminal
 from mcp_background_job.cli.comfyui import show
 from mcp_background_job.cli.comfyui.exit_codes import of_download
 from mcp_background_job.cli.comfyui.outputs import sentences
+from mcp_background_job.cli.parameter import named
 from mcp_background_job.cli.wording import typed
 from mcp_background_job.comfyui import together
 from mcp_background_job.comfyui.control import ComfyUI
@@ -25,7 +24,7 @@ from mcp_background_job.comfyui.reports.report import Report
 if TYPE_CHECKING:
     from mcp_background_job.comfyui.outputs.download import Choice, Headway
 
-OutputDir = Annotated[Path, Parameter(name=["--output-dir", "-o"])]
+OutputDir = Annotated[Path, named("--output-dir", "-o")]
 Kind = Literal["all", "output"]
 
 _TOLD = ("status", "why", "detail", "directory", "written", "skipped", "failed", "bytes", "left")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from cyclopts import Parameter
-
 from mcp_background_job.actions.comfyui.renders import Cancel, CancelQueued, Rendering
 from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.cli import exit_codes, terminal
@@ -15,6 +13,7 @@ from mcp_background_job.cli.comfyui.connection import with_comfyui
 from mcp_background_job.cli.comfyui.exit_codes import of_cancel
 from mcp_background_job.cli.comfyui.prompts import sentences
 from mcp_background_job.cli.comfyui.waits import under_way
+from mcp_background_job.cli.parameter import named
 from mcp_background_job.cli.session import caller
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.errors import InvalidRequestError
@@ -26,7 +25,7 @@ def cancel(
     prompt_id: str | None = None,
     /,
     *,
-    clear_pending: Annotated[bool, Parameter(name=["--all", "--clear-pending"])] = False,
+    clear_pending: Annotated[bool, named("--all", "--clear-pending")] = False,
     pending: bool = False,
     queued_only: bool = False,
     as_json: AsJson = False,

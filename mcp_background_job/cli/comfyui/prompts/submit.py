@@ -7,8 +7,6 @@ import time
 from dataclasses import dataclass
 from typing import Annotated
 
-from cyclopts import Parameter
-
 from mcp_background_job.actions.comfyui.renders import Rendering, Submit
 from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.cli import exit_codes, terminal
@@ -19,6 +17,7 @@ from mcp_background_job.cli.comfyui.connection import with_comfyui
 from mcp_background_job.cli.comfyui.prompts import ending, failures, views
 from mcp_background_job.cli.comfyui.prompts.overrides import overrides_of
 from mcp_background_job.cli.comfyui.prompts.watching import watch
+from mcp_background_job.cli.parameter import Parameter
 from mcp_background_job.cli.session import caller
 from mcp_background_job.cli.wording import PROGRAM
 from mcp_background_job.comfyui.batches.making import MAX_QUEUED
@@ -47,7 +46,7 @@ class _Wish:
 
 def submit(
     *workflow_path: Annotated[
-        str, Parameter(name="WORKFLOW", required=False, help="Files with workflows, or images made of them.")
+        str, Parameter(("WORKFLOW",), is_required=False, help="Files with workflows, or images made of them.")
     ],
     again: str | None = None,
     force: bool = False,

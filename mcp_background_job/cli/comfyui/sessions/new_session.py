@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from cyclopts import Parameter
-
 from mcp_background_job.actions.comfyui.queue import Queueing, Session
 from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson
 from mcp_background_job.cli.comfyui import show
 from mcp_background_job.cli.comfyui.connection import with_comfyui
+from mcp_background_job.cli.parameter import named
 from mcp_background_job.cli.session import caller
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.reports.report import Report
@@ -21,7 +20,7 @@ def new_session(
     name: str | None = None,
     /,
     *,
-    named: Annotated[str | None, Parameter(name="--name")] = None,
+    named: Annotated[str | None, named("--name")] = None,
     as_json: AsJson = False,
 ) -> int:
     """Begin a session; submissions from this directory are tracked in it from now on.

@@ -6,8 +6,6 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import App, Parameter
-
 from mcp_background_job.actions.comfyui.queue import Queueing, Session
 from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.cli import exit_codes, terminal
@@ -15,6 +13,7 @@ from mcp_background_job.cli.arguments import AsJson, Limit
 from mcp_background_job.cli.comfyui import show
 from mcp_background_job.cli.comfyui.connection import with_comfyui
 from mcp_background_job.cli.comfyui.prompts import listing
+from mcp_background_job.cli.parameter import named
 from mcp_background_job.cli.session import caller
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.reports import queue_report
@@ -22,11 +21,7 @@ from mcp_background_job.comfyui.reports.report import Report
 from mcp_background_job.comfyui.sessions import session_file
 from mcp_background_job.errors import InvalidRequestError
 
-app = App(name="session")
 
-
-@app.default
-@app.command(name="show")
 def show_session(session: str | None = None, /, *, limit: Limit = 20, as_json: AsJson = False) -> int:
     """Show a session and its prompts.
 
@@ -49,9 +44,8 @@ async def _show(comfyui: ComfyUI, asked: Session, *, as_json: bool) -> int:
     return listing.exit_code(known)
 
 
-@app.command(name="export")
 def export_session(
-    session: str | None = None, /, *, output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None
+    session: str | None = None, /, *, output: Annotated[Path | None, named("--output", "-o")] = None
 ) -> int:
     """Write a session as JSON that other tools read too.
 
@@ -73,8 +67,7 @@ async def _export(comfyui: ComfyUI, reference: str | None, output: Path | None) 
     return exit_codes.OK
 
 
-@app.command(name="import")
-def import_session(path: Annotated[Path, Parameter(name="FILE")], /, *, as_json: AsJson = False) -> int:
+def import_session(path: Annotated[Path, named("FILE")], /, *, as_json: AsJson = False) -> int:
     """Add a session from a file, as export writes it; or those of all files of a folder that are not here already.
 
     Args:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from cyclopts import Parameter
-
 from mcp_background_job.actions.comfyui.queue import Queueing, Session
 from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.cli import exit_codes, tables, terminal
-from mcp_background_job.cli.arguments import AsJson, Limit
+from mcp_background_job.cli.arguments import AllProjects, AsJson, Limit
 from mcp_background_job.cli.comfyui.connection import with_comfyui
 from mcp_background_job.cli.comfyui.words import since
 from mcp_background_job.cli.session import caller
@@ -30,7 +26,7 @@ _COLUMNS = (
 
 def sessions(
     *,
-    all_projects: Annotated[bool, Parameter(name=["--all-projects", "-A"])] = False,
+    all_projects: AllProjects = False,
     limit: Limit = 20,
     as_json: AsJson = False,
 ) -> int:

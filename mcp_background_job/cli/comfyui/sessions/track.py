@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from cyclopts import Parameter
-
 from mcp_background_job.actions.comfyui.queue import Queueing, Session
 from mcp_background_job.actions.opening import at_hand
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson
 from mcp_background_job.cli.comfyui import show
 from mcp_background_job.cli.comfyui.connection import with_comfyui
+from mcp_background_job.cli.parameter import named
 from mcp_background_job.cli.session import caller
 from mcp_background_job.cli.wording import typed
 from mcp_background_job.comfyui.control import ComfyUI
@@ -23,7 +22,7 @@ def track(
     /,
     *,
     session: str | None = None,
-    note: Annotated[str, Parameter(name=["--note", "-n"])] = "",
+    note: Annotated[str, named("--note", "-n")] = "",
     as_json: AsJson = False,
 ) -> int:
     """Add a prompt to a session, whoever submitted it.
