@@ -20,6 +20,11 @@ BATCH_COMMANDS = (
         "mcp_background_job.cli.comfyui.batches.batch:retry_failed",
         "Run the failed prompts of a batch once more.",
     ),
+    Command(
+        "give-up",
+        "mcp_background_job.cli.comfyui.batches.batch:give_up",
+        "Give up what a ComfyUI has that is wedged or gone.",
+    ),
 )
 SESSION_COMMANDS = (
     Command("show", "mcp_background_job.cli.comfyui.sessions.session:show_session", "Show a session and its prompts."),

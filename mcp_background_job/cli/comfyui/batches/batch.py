@@ -145,7 +145,6 @@ def retry_failed(batch_id: BatchId, /, *, as_json: AsJson = False) -> int:
     return _act(Batch(batch_id=batch_id, action="retry_failed"), as_json=as_json)
 
 
-@app.command
 def give_up(batch_id: BatchId, /, *, as_json: AsJson = False) -> int:
     """Of several ComfyUIs, give up what one has that gives no answer or is wedged: it runs on another.
 
