@@ -8,8 +8,7 @@ The runner of another job is never one of them, and nothing below it is, whereve
 ``jobdir.runners`` tells why, and how it is known.
 
 Between reading about a process and signalling it, it may die and its pid be given to somebody else. So a process is
-remembered with its start time, and the signal goes through a descriptor of the process (pidfd) that was opened first
-and checked afterwards: if the start time still matches, the descriptor cannot mean anybody else.
+remembered with its start time, by which ``exactly`` signals it or nobody.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import signal
 import sys
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from mcp_background_job.jobdir import runners
 from mcp_background_job.kernel import proc
+from mcp_background_job.kernel.exactly import send_exactly
 
 #: How long to wait for a process where the system has no descriptors of processes to wait on.
 _BLIND_WAIT_S = 0.05
@@ -124,24 +123,12 @@ def send(process: Process, number: int) -> bool:
 
 def send_to_any(process: Process, number: int) -> bool:
     """Signal exactly this process, whatever it is; returns whether it was there to be signalled."""
-    try:
-        if not hasattr(os, "pidfd_open"):
-            return _send_by_pid(process, number)
-        descriptor = os.pidfd_open(process.pid)
-    except ProcessLookupError:
-        return False
-    except OSError:  # an old kernel, or a sandbox that forbids pidfd_open
-        return _send_by_pid(process, number)
-    try:
+
+    def is_still() -> bool:
         now = look_up(process.pid)
-        if now is None or now.start != process.start:
-            return False
-        signal.pidfd_send_signal(descriptor, number)
-    except (ProcessLookupError, PermissionError):
-        return False
-    finally:
-        os.close(descriptor)
-    return True
+        return now is not None and now.start == process.start
+
+    return send_exactly(process.pid, number, is_still=is_still)
 
 
 def wait_for_any(pids: Iterable[int], timeout_s: float) -> None:
@@ -180,17 +167,6 @@ def look_up(pid: int) -> Process | None:
         name=name,
         group=int(rest[2]),
     )
-
-
-def _send_by_pid(process: Process, number: int) -> bool:
-    now = look_up(process.pid)
-    if now is None or now.start != process.start:
-        return False
-    try:
-        os.kill(process.pid, number)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
 
 
 #: Kernels may be built without the list of children in /proc; then parents are looked up from the children.

@@ -1,9 +1,8 @@
 """Every process of this machine at a glance, and a signal that reaches exactly the one that was seen.
 
 Between looking at a process and signalling it, it may die and its pid be given to somebody else. So a process is held
-by pid and start time (to the hundredth of a second, in which no pid comes round again by itself), and the signal goes
-through a descriptor of the process (pidfd) that was opened first and checked afterwards: if the start time still
-matches, the descriptor cannot mean anybody else.
+by pid and start time (to the hundredth of a second, in which no pid comes round again by itself), by which
+``kernel.exactly`` signals it or nobody.
 
 On Linux one short file is read per process, which matters to whoever races processes that fork; elsewhere psutil tells.
 """
@@ -12,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
 import time
 from collections.abc import Iterable
@@ -22,6 +20,7 @@ import psutil
 
 from mcp_background_job.jobdir import runners
 from mcp_background_job.kernel import proc
+from mcp_background_job.kernel.exactly import send_exactly
 from mcp_background_job.kernel.tree import wait_for_any
 
 #: How often pids that have come during a listing are read. One round takes a tenth of a millisecond, a fork longer, so
@@ -125,40 +124,12 @@ def real_user(seen: Seen) -> int | None:
 
 def send(seen: Seen, number: int) -> bool:
     """Signal exactly this process; returns whether it was there, and this process allowed, to be signalled."""
-    try:
-        if not hasattr(os, "pidfd_open"):
-            return _send_by_pid(seen, number)
-        descriptor = os.pidfd_open(seen.pid)
-    except ProcessLookupError:
-        return False
-    except OSError:  # an old kernel, or a sandbox that forbids pidfd_open
-        return _send_by_pid(seen, number)
-    try:
-        if not _is_still(seen):
-            return False
-        signal.pidfd_send_signal(descriptor, number)
-    except (ProcessLookupError, PermissionError):
-        return False
-    finally:
-        os.close(descriptor)
-    return True
 
+    def is_still() -> bool:
+        now = look_up(seen.pid)
+        return now is not None and now.birth == seen.birth
 
-def _is_still(seen: Seen) -> bool:
-    now = look_up(seen.pid)
-    return now is not None and now.birth == seen.birth
-
-
-def _send_by_pid(seen: Seen, number: int) -> bool:
-    try:
-        # psutil's object holds the start time too, and is compared with the pid's owner once more before the signal.
-        process = psutil.Process(seen.pid)
-        if not _is_still(seen):
-            return False
-        process.send_signal(number)
-    except psutil.Error:
-        return False
-    return True
+    return send_exactly(seen.pid, number, is_still=is_still)
 
 
 def wait_for_all(processes: Iterable[Seen], timeout_s: float) -> None:

@@ -164,7 +164,7 @@ def build_server(
     mcp.add_provider(toolbox)
     mcp.add_provider(stage)
     mcp.add_extension(tasks)
-    served = Served(manager, house.comfyui, house.runs, callers, offered.toolsets)
+    served = Served(house, callers, offered.toolsets)
     mcp.add_provider(Shelf(lambda: _contents(served)))
     mcp.add_provider(Booklet(served))
     mcp.add_completion_handler(_completing(served))

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from mcp_background_job.actions.caller import Caller
-from mcp_background_job.actions.opening import Opened
-from mcp_background_job.jobs.manager import JobManager
+from mcp_background_job.actions.house import House
 from mcp_background_job.server.context import Callers
 from mcp_background_job.server.fastmcp_names import get_context
-
-if TYPE_CHECKING:
-    from mcp_background_job.agents.runs import RunManager
-    from mcp_background_job.comfyui.control import ComfyUI
 
 
 @dataclass(frozen=True)
@@ -22,16 +16,12 @@ class Served:
     """Where things are, and who calls.
 
     Attributes:
-        manager: of jobs.
-        comfyui: opens the control of ComfyUI.
-        runs: opens the manager of runs.
+        house: jobs, and ComfyUI and runs once they are asked for.
         callers: tells who calls.
         toolsets: of which there is anything to be had.
     """
 
-    manager: JobManager
-    comfyui: Opened[ComfyUI]
-    runs: Opened[RunManager]
+    house: House
     callers: Callers
     toolsets: Collection[str]
 

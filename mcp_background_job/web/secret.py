@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import secrets
 
 from mcp_background_job.config import Settings, variable_of
 from mcp_background_job.errors import StateDirError
-from mcp_background_job.jobdir import records
+from mcp_background_job.jobdir import plain
 from mcp_background_job.jobdir.layout import StateDir
 
 _BYTES = 32
@@ -25,16 +23,10 @@ def secret_of(settings: Settings) -> str:
     if settings.http_token is not None:
         return settings.http_token
     path = StateDir(settings.state_dir).http_token
-    new = f"{path}.{os.getpid()}.new"
     try:
-        records.write(new, f"{secrets.token_urlsafe(_BYTES)}\n".encode())
-        try:
-            # Whole at once, and only if there is none: of two servers that start at once one makes it, both read it.
-            with contextlib.suppress(FileExistsError):
-                os.link(new, path)
-        finally:
-            os.unlink(new)  # noqa: PTH108  a plain path of the state directory
-        with open(path, "rb") as file:  # noqa: PTH123  likewise
+        # Only if there is none: of two servers that start at once one makes it, and both read it.
+        plain.write_first(path, f"{secrets.token_urlsafe(_BYTES)}\n".encode())
+        with open(path, "rb") as file:  # noqa: PTH123  a plain path of the state directory
             token = file.read().strip()
     except OSError as error:
         raise StateDirError(

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mcp_background_job.agents.adapters import access, hosted
+from mcp_background_job.agents.adapters import access, hosted, named_program
 from mcp_background_job.agents.adapters.answers import choose
 from mcp_background_job.agents.adapters.base import Availability, Capability, Launch, Parser, RunRequest
 from mcp_background_job.agents.adapters.options import flag, refuse_schema, string, strings
-from mcp_background_job.agents.adapters.program import find, missing
 from mcp_background_job.errors import InvalidRequestError
 
 #: Seconds that the host may take to stop. Agents that acknowledge a cancel do in a tenth of it.
@@ -31,6 +30,9 @@ _READS = {
 }
 
 
+_EXAMPLE = '["gemini", "--acp"]'
+
+
 class AcpAdapter:
     """Attributes: as ``Adapter`` says."""
 
@@ -40,14 +42,7 @@ class AcpAdapter:
     exit_is_result = False
 
     def available(self, config: Mapping[str, Any], environment: Mapping[str, str]) -> Availability:
-        """Look for the first word of the command."""
-        try:
-            program = _command_of(config)[0]
-            path = find(program, environment)
-        except InvalidRequestError as error:
-            return Availability(None, reason=str(error))
-        advice = "install the agent, or name it by its absolute path"
-        return Availability(path, reason="" if path else f"{missing(program)}; {advice}")
+        return named_program.look(self.name, config, environment, _EXAMPLE)
 
     def full_access(self, config: Mapping[str, Any]) -> bool:
         """Tell whether ``full_access``, its mode or its command gives it."""
@@ -58,7 +53,7 @@ class AcpAdapter:
     def launch(self, request: RunRequest, binary: str) -> Launch:
         """Return how the host is started; the agent itself is started by the host."""
         refuse_schema(request, "an ACP agent")
-        named = _command_of(request.config)
+        named = named_program.argv_of(self.name, request.config, _EXAMPLE)
         self.full_access(request.config)  # or it is refused
         command = [binary, *named[1:]]
         config = {
@@ -89,14 +84,6 @@ class AcpAdapter:
     def cancel_message(self, parser: Parser) -> bytes | None:
         """Return the line that cancels."""
         return hosted.line(cancel=True) if parser.end is None else None
-
-
-def _command_of(config: Mapping[str, Any]) -> list[str]:
-    command = strings(config, "command")
-    if not command or not command[0]:
-        message = 'backend acp needs backend_config.command, the argv of the agent, such as ["gemini", "--acp"]'
-        raise InvalidRequestError(message)
-    return command
 
 
 def _login(methods: list[dict[str, Any]], text: str, data: Mapping[str, Any]) -> str:

@@ -5,12 +5,11 @@ It knows no way to say how it ended but its exit code: 0 is a success.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from mcp_background_job.agents.adapters import options
+from mcp_background_job.agents.adapters import named_program, options
 from mcp_background_job.agents.adapters.base import (
     Availability,
     Capability,
@@ -20,7 +19,6 @@ from mcp_background_job.agents.adapters.base import (
     Parser,
     RunRequest,
 )
-from mcp_background_job.agents.adapters.program import find, missing
 from mcp_background_job.agents.adapters.reading import JsonObject, known
 from mcp_background_job.core.run import EventType, RunStatus
 from mcp_background_job.errors import InvalidRequestError
@@ -78,6 +76,9 @@ class CommandParser:
         return ParsedEnd(RunStatus.FAILED, known(error=error, reason="exit", final_response=said) | told)
 
 
+_EXAMPLE = '["make", "report"]'
+
+
 class CommandAdapter:
     """Attributes: as ``Adapter`` says."""
 
@@ -87,13 +88,7 @@ class CommandAdapter:
     exit_is_result = True
 
     def available(self, config: Mapping[str, Any], environment: Mapping[str, str]) -> Availability:
-        try:
-            program = _command_of(config)[0]
-            path = find(program, environment)
-        except InvalidRequestError as error:
-            return Availability(None, reason=str(error))
-        reason = "" if path else f"{missing(program)}; install it, or give its absolute path"
-        return Availability(path, reason=reason)
+        return named_program.look(self.name, config, environment, _EXAMPLE)
 
     def full_access(self, config: Mapping[str, Any]) -> bool:  # noqa: ARG002  as Adapter has it
         """Say no: it is no agent, and may do what any job may."""
@@ -104,7 +99,7 @@ class CommandAdapter:
         if request.resume is not None:
             raise InvalidRequestError("a command has no sessions to resume; start a new run")
         return Launch(
-            argv=(binary, *_command_of(request.config)[1:]),
+            argv=(binary, *named_program.argv_of(self.name, request.config, _EXAMPLE)[1:]),
             stdin=request.prompt.encode(errors="replace"),
         )
 
@@ -116,13 +111,6 @@ class CommandAdapter:
 
     def cancel_message(self, parser: Parser) -> bytes | None:  # noqa: ARG002  as Adapter has it
         return None
-
-
-def _command_of(config: Mapping[str, Any]) -> list[str]:
-    command = options.strings(config, "command")
-    if not command or not command[0].strip(os.sep):
-        raise InvalidRequestError('give backend_config.command, the argv of the program, such as ["make", "report"]')
-    return command
 
 
 ADAPTER = CommandAdapter()

@@ -66,7 +66,7 @@ async def _jobs(served: Served) -> list[str]:
     """Return names and ids of the jobs of whoever asks, then ids of those of other projects."""
     if "jobs" not in served.toolsets:
         return []
-    project, index = (await served.caller()).project, served.manager.index
+    project, index = (await served.caller()).project, served.house.manager.index
     own = await index.page(JobChoice(project=project), limit=_LOOKED_THROUGH, offset=0)
     others = await index.page(JobChoice(), limit=_LOOKED_THROUGH, offset=0)
     return [
@@ -79,5 +79,5 @@ async def _jobs(served: Served) -> list[str]:
 async def _runs(served: Served) -> list[str]:
     if "runs" not in served.toolsets:
         return []
-    project, runs = (await served.caller()).project, await served.runs()
+    project, runs = (await served.caller()).project, await served.house.runs()
     return [row.run_id for chosen in (project, None) for row in await runs.newest(chosen, _LOOKED_THROUGH)]

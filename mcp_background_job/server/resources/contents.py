@@ -61,15 +61,15 @@ class Everything:
         caller = await self._served.caller()
         found: list[Resource] = []
         if "jobs" in self._served.toolsets:
-            found += await recent_jobs(self._served.manager, caller.project, _RECENT)
+            found += await recent_jobs(self._served.house.manager, caller.project, _RECENT)
         if "runs" in self._served.toolsets:
-            found += await recent_runs(await self._served.runs(), caller.project, _RECENT)
+            found += await recent_runs(await self._served.house.runs(), caller.project, _RECENT)
         return found
 
     async def _list(self) -> str:
         """This project's jobs: running ones first, then newest first."""
         caller = await self._served.caller()
-        listed = await page(self._served.manager, caller, JobChoice(project=caller.project), limit=LISTED)
+        listed = await page(self._served.house.manager, caller, JobChoice(project=caller.project), limit=LISTED)
         return _as_json({name: value for name, value in vars(listed).items() if value is not None})
 
     async def _queue(self) -> str:
@@ -77,7 +77,7 @@ class Everything:
         from mcp_background_job.comfyui.reports import report  # noqa: PLC0415  loaded with ComfyUI
 
         async def look() -> str:
-            return _as_json(report.of_status(await (await self._served.comfyui()).status()))
+            return _as_json(report.of_status(await (await self._served.house.comfyui()).status()))
 
         return await _found(Kind.QUEUE.template, look)
 
@@ -85,8 +85,8 @@ class Everything:
         """Status of a job."""
 
         async def look() -> str:
-            job = await self._served.manager.find(job_id, (await self._served.caller()).looks)
-            details = await self._served.manager.details(job.job_id)
+            job = await self._served.house.manager.find(job_id, (await self._served.caller()).looks)
+            details = await self._served.house.manager.details(job.job_id)
             return _as_json(status_result(details).model_dump(exclude_none=True))
 
         return await _found(Kind.JOB.uri_of(job_id), look)
@@ -95,8 +95,8 @@ class Everything:
         """Output of a job, as a terminal would show it."""
 
         async def look() -> str:
-            job = await self._served.manager.find(job_id, (await self._served.caller()).looks)
-            return utf8((await self._served.manager.excerpt(job, budget=_LOG_BUDGET)).text)
+            job = await self._served.house.manager.find(job_id, (await self._served.caller()).looks)
+            return utf8((await self._served.house.manager.excerpt(job, budget=_LOG_BUDGET)).text)
 
         return await _found(Kind.LOG.uri_of(job_id), look)
 
@@ -106,7 +106,7 @@ class Everything:
         from mcp_background_job.agents.catalog import Reference  # noqa: PLC0415
 
         async def look() -> str:
-            return _as_json(report.of_run(await (await self._served.runs()).get(Reference(run_id))))
+            return _as_json(report.of_run(await (await self._served.house.runs()).get(Reference(run_id))))
 
         return await _found(Kind.RUN.uri_of(run_id), look)
 

@@ -31,10 +31,10 @@ class Topics:
 
     def jobs_of(self, caller: Caller) -> Topic:
         """Return the list of jobs of whoever asks."""
-        return Topic((Kind.LIST, caller.project), partial(changes.of_list, self._served.manager, caller.project))
+        return Topic((Kind.LIST, caller.project), partial(changes.of_list, self._served.house.manager, caller.project))
 
     async def _of(self, address: Address, caller: Caller) -> Topic:
-        kind, manager = address.kind, self._served.manager
+        kind, manager = address.kind, self._served.house.manager
         match kind:
             case Kind.LIST:
                 return self.jobs_of(caller)
@@ -43,8 +43,8 @@ class Topics:
                 follow = changes.of_job if kind is Kind.JOB else changes.of_log
                 return Topic((kind, job_id), partial(follow, manager.hub, job_id))
             case Kind.RUN:
-                runs = await self._served.runs()
+                runs = await self._served.house.runs()
                 run_id = (await runs.glance(address.reference)).record.run_id
                 return Topic((kind, run_id), partial(changes.of_run, manager, runs, run_id))
             case Kind.QUEUE:
-                return Topic(kind, partial(changes.of_queue, await self._served.comfyui()))
+                return Topic(kind, partial(changes.of_queue, await self._served.house.comfyui()))

@@ -64,6 +64,7 @@ def test_no_agent_is_given_the_keys_of_another(command: list[str], passed: str |
     [
         (acp.ADAPTER, {}, {}, "needs backend_config.command"),
         (acp.ADAPTER, {"command": []}, {}, "needs backend_config.command"),
+        (acp.ADAPTER, {"command": ["/", "--acp"]}, {}, "needs backend_config.command"),
         (acp.ADAPTER, {"command": "gemini --acp"}, {}, "give a list of texts"),
         (acp.ADAPTER, {"command": ["a"], "full_access": "yes"}, {}, "give true or false"),
         (acp.ADAPTER, {"command": ["a"]}, {"output_schema": {}}, "output schema"),
@@ -90,7 +91,7 @@ def test_an_agent_is_looked_for_on_the_path_that_it_will_have(tmp_path: Path) ->
     assert there.path == str(program)
     missing = acp.ADAPTER.available({"command": ["agent"]}, {"PATH": "/nowhere"})
     assert missing.path is None
-    assert "install the agent" in missing.reason
+    assert "install it" in missing.reason
     assert "backend_config.command" in acp.ADAPTER.available({}, {}).reason
     assert "relative" in acp.ADAPTER.available({"command": ["./agent"]}, {"PATH": str(tmp_path)}).reason
 

@@ -1,0 +1,46 @@
+"""A signal that reaches exactly the process that was seen, and nobody who has got its pid since.
+
+Whoever asks says how it is known that a pid still means the process: by its start time. The signal goes through a
+descriptor of the process (pidfd) that is opened first and checked afterwards, so that it cannot mean anybody else.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+
+
+def send_exactly(pid: int, number: int, *, is_still: Callable[[], bool]) -> bool:
+    """Signal a process; returns whether it was there, and we allowed, to be signalled.
+
+    Args:
+        pid: of the process.
+        number: of the signal.
+        is_still: looks whether the pid means that process at this moment.
+    """
+    try:
+        if not hasattr(os, "pidfd_open"):
+            return is_still() and _send_by_pid(pid, number)
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return False
+    except OSError:  # an old kernel, or a sandbox that forbids pidfd_open
+        return is_still() and _send_by_pid(pid, number)
+    try:
+        if not is_still():
+            return False
+        signal.pidfd_send_signal(descriptor, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _send_by_pid(pid: int, number: int) -> bool:
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
