@@ -457,7 +457,9 @@ def _reuse(pid: int) -> subprocess.Popen[bytes] | None:
     return None
 
 
-def test_a_pid_that_was_given_to_somebody_else_is_not_signalled(liveness: Liveness) -> None:
+def test_a_pid_that_was_given_to_somebody_else_is_not_signalled(
+    liveness: Liveness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     child = subprocess.Popen(liveness.holder("gone").split(), start_new_session=True)
     liveness.expect("gone")  # takes an interpreter longer than the hundredth of a second that tells start times apart
     process = ProcessWrapper(child.pid)
@@ -471,7 +473,8 @@ def test_a_pid_that_was_given_to_somebody_else_is_not_signalled(liveness: Livene
     try:
         assert end_family(process, grace_s=0.1, patience_s=PATIENCE_S) == Ended((), ())
         assert not census.send(seen, signal.SIGKILL)
-        assert not census._send_by_pid(seen, signal.SIGKILL)
+        monkeypatch.delattr(os, "pidfd_open", raising=False)
+        assert not census.send(seen, signal.SIGKILL)
         assert heir.poll() is None
     finally:
         heir.kill()
@@ -500,15 +503,17 @@ def test_a_session_whose_number_was_given_to_somebody_else_is_not_the_familys(li
         heir.wait(PATIENCE_S)
 
 
-@pytest.mark.parametrize("way", [census.send, census._send_by_pid])
+@pytest.mark.parametrize("has_descriptors", [True, False])
 def test_a_process_that_started_at_another_time_is_not_signalled(
-    liveness: Liveness, stranger: int, way: Callable[[census.Seen, int], bool]
+    liveness: Liveness, stranger: int, monkeypatch: pytest.MonkeyPatch, *, has_descriptors: bool
 ) -> None:
+    if not has_descriptors:
+        monkeypatch.delattr(os, "pidfd_open", raising=False)
     seen = census.look_up(stranger)
     assert seen
-    assert not way(seen._replace(birth=seen.birth - 1), signal.SIGTERM)
+    assert not census.send(seen._replace(birth=seen.birth - 1), signal.SIGTERM)
     _assert_untouched(liveness)
-    assert way(seen, signal.SIGUSR1)
+    assert census.send(seen, signal.SIGUSR1)
     liveness.wait_received("stranger", b"ready %d " % signal.SIGUSR1)
 
 
