@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,22 +14,34 @@ ROOT = Path(__file__).parent.parent.parent
 #: As an index compares names, with extras and versions; a path, a wheel or a repository is something else.
 _NAME = re.compile(r"mcp[-_.]+background[-_.]+job(\[[^\]]*\]?)?([=<>~!@^][^/]*)?\]?", re.IGNORECASE)
 
-#: Where nobody looks for how to install this: recordings have what others say.
-_OTHERS = ("tests/", "bench/")
+#: Where people look for how to install this, and what does it.
+_PLACES = (
+    "*.md",
+    "*.txt",
+    "*.toml",
+    "*.yml",
+    "Makefile",
+    ".ci/*",
+    ".claude-plugin/**/*",
+    ".github/**/*",
+    "docs/**/*",
+    "mcp_background_job/**/*",
+    "plugin/**/*",
+    "release/**/*",
+)
 
 
 def _fetches_another_project(text: str) -> bool:
     return any(_NAME.fullmatch(name) for name in fetched(text))
 
 
-def _texts() -> list[str]:
-    argv = ["/usr/bin/env", "git", "ls-files"]
-    names = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
-    return [name for name in names if not name.startswith(_OTHERS)]
+def _texts() -> dict[str, str]:
+    files = {path for place in _PLACES for path in ROOT.glob(place) if path.is_file() and path.suffix != ".pyc"}
+    return {str(path.relative_to(ROOT)): path.read_text(errors="replace") for path in files}
 
 
 def test_no_file_of_ours_fetches_the_other_project() -> None:
-    texts = {name: (ROOT / name).read_text(errors="replace") for name in _texts()}
+    texts = _texts()
     assert {"README.md", "plugin/manifest.json", "mcp_background_job/install/clients.py", "Makefile"} <= texts.keys()
     assert [name for name, text in texts.items() if _fetches_another_project(text)] == []
 
