@@ -176,6 +176,8 @@ def check(request: StartRequest, policy: Policy, *, is_apart: bool = False) -> s
         raise CommandRefusedError(
             f"{guarded!r} matches none of the patterns in MCP_BG_ALLOWED_COMMANDS: {', '.join(policy.allowed_commands)}"
         )
+    if is_apart and request.restart != "no":  # what starts it again is of this machine
+        raise InvalidRequestError(f"restart={request.restart!r}: nothing starts a command again there that has failed")
     return _elsewhere(request.cwd) if is_apart else _checked_directory(request.cwd, policy.working_dir)
 
 

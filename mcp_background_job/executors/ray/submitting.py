@@ -127,8 +127,6 @@ class Submitting:
             raise LaunchError("what was noted of its submission cannot be read")
         if not self._may_start(spec) or claims.is_claimed(job):
             return
-        if spec.attempts_file is not None:
-            raise LaunchError("on Ray nothing starts a command again that fails: leave out restart")
         asked = self.asked(_words(spec))
         session = self._head.session()
         self._check(asked, self._head.nodes())
