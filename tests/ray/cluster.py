@@ -32,6 +32,9 @@ START_TIMEOUT_S = 20
 _BOUNDS = ["--object-store-memory=80000000", "--memory=500000000"]
 _COMMON = ["--block", "--disable-usage-stats", "--min-worker-port=0", "--max-worker-port=0", *_BOUNDS]
 
+#: Ports that a node is to be told: it waits only so long for programs of its own to tell it which they have found.
+_AGENTS = ("dashboard-agent-listen", "dashboard-agent-grpc", "runtime-env-agent", "metrics-export")
+
 #: To start a node, and characters of what it says when it does not.
 _ATTEMPTS = 3
 _TOLD = 2000
@@ -58,7 +61,8 @@ class Ray:
         # A path of its own: pytest's may be longer than a socket address can hold.
         self.directory = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
         self.token = secrets.token_hex(32)
-        self._port, self._dashboard, self._client, *self._agents = free_ports(6)
+        self._port, self._dashboard, self._client, *rest = free_ports(3 + len(_AGENTS) * (1 + len(WORKERS)))
+        self._ports = {node: [rest.pop() for _ in _AGENTS] for node in (HEAD, *WORKERS)}
         self.address = f"http://{HEAD}:{self._dashboard}"
         self._nodes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -77,12 +81,12 @@ class Ray:
         """Start a head, which knows nothing of one before."""
         ports = [f"--port={self._port}", f"--dashboard-port={self._dashboard}"]
         others = [f"--ray-client-server-port={self._client}", f"--dashboard-host={HEAD}", "--num-cpus=0"]
-        self._start(HEAD, ["--head", f"--temp-dir={self.directory}/t", *ports, *others], self._agents[0])
+        self._start(HEAD, ["--head", f"--temp-dir={self.directory}/t", *ports, *others])
 
     def start_worker(self, number: int) -> None:
         """Start a worker with four processors and one GPU."""
         has = ["--num-cpus=4", "--num-gpus=1", *(['--resources={"alone": 1}'] if number == 0 else [])]
-        self._start(WORKERS[number], [f"--address={HEAD}:{self._port}", *has], self._agents[1 + number])
+        self._start(WORKERS[number], [f"--address={HEAD}:{self._port}", *has])
 
     def kill(self, node: str) -> None:
         """Have a node die at once, with all that was started there."""
@@ -121,20 +125,21 @@ class Ray:
         shutil.rmtree(self.directory, ignore_errors=True)
         assert not left, f"processes of Ray were left behind, and have been killed: {left}"
 
-    def _start(self, node: str, arguments: list[str], agent: int) -> None:
+    def _start(self, node: str, arguments: list[str]) -> None:
         """Start a node, and wait until it is one; on a loaded machine Ray gives up after 30 s."""
         before = len(self.head.nodes()) if self._nodes else 0
         for _ in range(_ATTEMPTS):
-            process = self._nodes[node] = self._process(node, arguments, agent)
+            process = self._nodes[node] = self._process(node, arguments)
             wait_until(lambda process=process: process.poll() is not None or self._has(before + 1), f"{node}")
             if process.poll() is None:
                 return
             self.kill(node)
         raise AssertionError((self.directory / f"{node}.out").read_text()[-_TOLD:])
 
-    def _process(self, node: str, arguments: list[str], agent: int) -> subprocess.Popen[bytes]:
+    def _process(self, node: str, arguments: list[str]) -> subprocess.Popen[bytes]:
         argv = [sys.executable, "-m", "ray.scripts.scripts", "start", f"--node-ip-address={node}"]
-        argv += [f"--dashboard-agent-listen-port={agent}", *_COMMON, *arguments]
+        argv += [f"--{name}-port={port}" for name, port in zip(_AGENTS, self._ports[node], strict=True)]
+        argv += [*_COMMON, *arguments]
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.directory),

@@ -21,6 +21,7 @@ from mcp_background_job.executors.nodes.fetching import Fetching
 from mcp_background_job.executors.nodes.store import NodeStore
 from mcp_background_job.executors.ray.native import Noted
 from mcp_background_job.executors.ray.rest import Head
+from mcp_background_job.executors.ray.room import give_back
 from mcp_background_job.jobdir import address, lock, parcels, records
 from mcp_background_job.jobdir.control import NoRunnerError
 from mcp_background_job.jobdir.layout import JobDir
@@ -118,7 +119,9 @@ def _fetch(job: JobDir, runner: Fetching) -> None:
     # The last entry may have grown since.
     whole = _size(job.index) // ENTRY.size * ENTRY.size
     _append(job.index, "output.idx", runner, max(0, whole - ENTRY.size))
-    _write_at(job.index, KEPT_FROM_AT, KEPT_FROM.pack(_kept_from(runner)))
+    if kept_from := _kept_from(runner):  # anew: what was read from there on was no hole when it was read
+        _write_at(job.index, KEPT_FROM_AT, KEPT_FROM.pack(kept_from))
+        give_back(job, kept_from)
     _replace_curve(job.usage, runner)
     if status and status != _content(job.status):
         records.write(job.status, status)
