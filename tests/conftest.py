@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -26,6 +27,10 @@ sys.path.append(str(Path(__file__).parent.parent))
 
 from tests.nursery.starts import NURSERY, SIMULATORS
 from tests.patience import HELPER_LIFE_S, PATIENCE_S, TEST_S, scaled
+
+if TYPE_CHECKING:
+    from tests.ray.cluster import Ray
+
 
 #: What servers offer goes by what the machine has, unless they are told. Release 1.0.0 knows no word for all of them.
 ALL_TOOLSETS = "jobs,comfyui,runs"
@@ -366,3 +371,20 @@ def liveness(tmp_path: Path) -> Generator[Liveness]:
     liveness = Liveness(tmp_path)
     yield liveness
     liveness.close()
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Generator[Ray]:
+    """A Ray of a head and two workers, each with four processors and one GPU: one for tests of several folders."""
+    if "RAY_CLUSTER" not in os.environ:
+        pytest.skip("make test-ray runs this, against a real Ray")
+    from tests.ray.cluster import Ray, missing  # noqa: PLC0415  no other test needs it
+
+    if missing():
+        pytest.skip("Ray cannot be installed")
+    ray = Ray()
+    try:
+        ray.start()
+        yield ray
+    finally:
+        ray.stop()

@@ -20,10 +20,9 @@ from tests.cluster.conftest import cluster
 from tests.cluster.slurm import Cluster
 from tests.places.memory import OBEYS, MemoryPlace
 from tests.ray.cluster import ALONE, Ray
-from tests.ray.conftest import ray_cluster
 
-#: Fixtures of other folders.
-__all__ = ["cluster", "ray_cluster"]
+#: A fixture of another folder.
+__all__ = ["cluster"]
 
 _NUMBERS = itertools.count(100)
 

@@ -1,9 +1,8 @@
-"""A place on a Ray that is none, and a real one for the tests that ``make test-ray`` runs."""
+"""A place on a Ray that is none."""
 
 from __future__ import annotations
 
 import itertools
-import os
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from pathlib import Path
@@ -18,25 +17,9 @@ from mcp_background_job.executors.ray.rest import Head
 from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.jobdir.records import Spec
 from tests.patience import PATIENCE_S
-from tests.ray.cluster import Ray, missing
 from tests.ray.fake import TOKEN, FakeRay
 
 SpecOf = Callable[..., Spec]
-
-
-@pytest.fixture(scope="session")
-def ray_cluster() -> Generator[Ray]:
-    """A Ray of a head and two workers, each with four processors and one GPU. One for all tests."""
-    if "RAY_CLUSTER" not in os.environ:
-        pytest.skip("make test-ray runs this, against a real Ray")
-    if missing():
-        pytest.skip("Ray cannot be installed")
-    ray = Ray()
-    try:
-        ray.start()
-        yield ray
-    finally:
-        ray.stop()
 
 
 @pytest.fixture
