@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 import subprocess
 import sys
 import threading
@@ -76,25 +77,25 @@ class FakeRay:
         self.logs.clear()
         self.session += "x"
 
-    def run(self, submission_id: str) -> subprocess.Popen[bytes]:
-        """Run a job as Ray would, but for the resources."""
+    def run(self, submission_id: str, python: str = sys.executable) -> subprocess.Popen[bytes]:
+        """Run a job as Ray would, but for the resources; ``python``: what the node has."""
         job = self.jobs[submission_id]
         directory = self.directory / submission_id
         directory.mkdir()
         name = job["runtime_env"]["working_dir"].removeprefix("gcs://")
         with zipfile.ZipFile(io.BytesIO(self.packages[name])) as package:
             package.extractall(directory)
-        variables = {
-            "PATH": "/usr/bin:/bin",
-            "OMP_NUM_THREADS": "1",
-            "RAY_ADDRESS": "127.0.0.1:1",
-            "NODE": "n1",
-        }
+        program = self.directory / "bin" / "python3"
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f'#!/bin/sh\nexec {shlex.quote(python)} "$@"\n')
+        program.chmod(0o700)
+        variables = {"PATH": f"{program.parent}:/usr/bin:/bin", "OMP_NUM_THREADS": "1", "NODE": "n1"}
+        variables["RAY_ADDRESS"] = "127.0.0.1:1"
         variables |= {**job["runtime_env"]["env_vars"], "TMPDIR": str(self.temporary)}
         self.say(submission_id, "RUNNING", driver_agent_http_address="http://127.0.0.1:1", message="Job is running.")
         with (directory / "log").open("wb") as log:
             runner = self._runners[submission_id] = subprocess.Popen(
-                [sys.executable, "-I", "-S", "runner.pyz", "--apart", "."],
+                ["/bin/sh", "-c", job["entrypoint"]],
                 cwd=directory,
                 env=variables,
                 stdin=subprocess.DEVNULL,

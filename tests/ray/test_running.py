@@ -19,6 +19,7 @@ from mcp_background_job.jobdir.control import NoRunnerError
 from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.jobdir.log.format import Stream
 from mcp_background_job.jobdir.records import Spec, StopRequest
+from tests.nodes.support import pythons
 from tests.patience import PATIENCE_S, until
 from tests.ray.conftest import SpecOf
 from tests.ray.fake import TOKEN, FakeRay
@@ -85,6 +86,18 @@ async def test_what_nobody_has_watched_is_told_in_the_end(place: RayPlace, spec_
     assert place.store.read_log(spec.job_id, 0, 100, Stream.STDERR).data == b"err\n"
     assert place.store.open_jobs() == []
     assert os.listdir(ray.temporary) == []  # nothing is left on the node
+
+
+async def test_a_node_may_have_an_older_python(place: RayPlace, spec_of: SpecOf, ray: FakeRay) -> None:
+    older = pythons().get("3.9")
+    if older is None:
+        pytest.skip("there is no Python 3.9 here")
+    spec = spec_of("echo from an old one")
+    await place.launch(spec, wait_for_report=True)
+    ray.run(ray.submissions[0], older)
+    assert ray.end(ray.submissions[0]) == 0
+    assert seen(place, spec).outcome is Outcome.COMPLETED
+    assert log_of(place, spec) == b"from an old one\n"
 
 
 async def test_a_log_larger_than_what_is_told_keeps_its_end(place: RayPlace, spec_of: SpecOf, ray: FakeRay) -> None:

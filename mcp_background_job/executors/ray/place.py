@@ -56,6 +56,9 @@ _LEARN_AGAIN_S = 0.5
 _COMPLETE_AGAIN_S = 2.0
 
 
+#: Of so many jobs it is remembered when they were fetched.
+_KEPT = 20_000
+
 #: A log that cannot be had so long after Ray said that its job was over has gone with its node.
 _GRACE_S = 20.0
 
@@ -199,6 +202,8 @@ class RayPlace(NodePlace):
         now = time.monotonic()
         if now - self._fetched_at.get(job_id, 0.0) < after_s:
             return False
+        if len(self._fetched_at) >= _KEPT:
+            self._fetched_at.clear()
         self._fetched_at[job_id] = now
         return True
 
