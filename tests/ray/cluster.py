@@ -36,7 +36,7 @@ _COMMON = ["--block", "--disable-usage-stats", "--min-worker-port=0", "--max-wor
 _AGENTS = ("dashboard-agent-listen", "dashboard-agent-grpc", "runtime-env-agent", "metrics-export")
 
 #: To start a node, and characters of what it says when it does not.
-_ATTEMPTS = 3
+_ATTEMPTS = 5
 _TOLD = 2000
 
 #: Addresses of loopback, one for each node: Ray tells nodes apart by theirs.
