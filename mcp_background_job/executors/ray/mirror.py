@@ -91,7 +91,8 @@ class Mirror:
         if began is None:
             return False
         with contextlib.suppress(FileNotFoundError):  # the job was removed here
-            known = {**cast("dict[str, object]", began), "argv": [], "token": noted.token}
+            nothing: list[str] = []
+            known = {**cast("dict[str, object]", began), "argv": nothing, "token": noted.token}
             records.write(job.address, json.dumps(known).encode())
             take_for(job, noted.submission_id(job.job_id), str(known.get("node", "")))
             self._store.has_its_turn(job.job_id)
