@@ -9,7 +9,7 @@ from typing import ClassVar
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.filter import NoColor
+from textual.filter import Monochrome, NoColor
 from textual.theme import BUILTIN_THEMES
 from textual.widgets import ContentSwitcher, Static
 
@@ -63,7 +63,9 @@ class Top(App[None]):
         self.register_theme(_THEME)
         self.theme = _THEME.name
         self.animation_level = "none"  # every frame goes over a line that may be slow
-        if not in_colour and not self.no_color:
+        # With NO_COLOR the library would make greys of colours, and black on black of those of the terminal's palette.
+        self._filters[:] = [one for one in self._filters if not isinstance(one, (Monochrome, NoColor))]
+        if not in_colour:
             self._filters.append(NoColor())
         # At hand and not looked for: at the end news come in when some of these are gone from the window already.
         self._shown = keys.JOBS

@@ -91,10 +91,12 @@ async def test_of_ten_thousand_jobs_those_are_read_that_are_seen(
     assert max(asked["limit"] for name, asked in desk.watched if name == "jobs") <= 200
 
 
-@pytest.mark.parametrize("width", [60, 200])
+@pytest.mark.parametrize(("width", "wished"), [(60, False), (200, True)])
 async def test_without_colours_nothing_is_coloured_and_the_row_that_is_meant_is_seen(
-    opened: Open, start: Start, width: int
+    opened: Open, start: Start, monkeypatch: pytest.MonkeyPatch, *, width: int, wished: bool
 ) -> None:
+    if wished:  # by a person; else the terminal has none
+        monkeypatch.setenv("NO_COLOR", "1")
     await start("only")
     async with opened(width, in_colour=False) as shown:
         await shown.sees("running .*only")
@@ -104,5 +106,6 @@ async def test_without_colours_nothing_is_coloured_and_the_row_that_is_meant_is_
                 strip = strip.apply_filter(filter_, shown.app.screen.styles.background)  # noqa: PLW2901
             styles += [segment.style for segment in strip if segment.style]
             assert strip.cell_length == width
-    assert not [style for style in styles if style.color and style.color.name != "default"]
+    colours = {colour for style in styles for colour in (style.color, style.bgcolor) if colour}
+    assert {colour.name for colour in colours} <= {"default"}
     assert any(style.reverse for style in styles)
