@@ -115,7 +115,7 @@ async def test_cancel_pause_and_resume_say_what_will_happen(state_dir: str) -> N
     async with _served(state_dir) as (client, _):
         made = await client.facts(
             "comfyui_submit",
-            workflow=graphs.stepped(1000, 0.02),
+            workflow=graphs.stepped(50_000, 0.02),
             overrides={"1.inputs.seed": list(range(10))},
             wait_s=0,
         )
