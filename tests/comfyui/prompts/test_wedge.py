@@ -44,6 +44,7 @@ _evidence = st.builds(
     cpu_share=st.none() | st.floats(0, 8),
     progress_moved=st.booleans(),
     is_suspended=st.booleans(),
+    is_far=st.booleans(),
 )
 
 
@@ -60,4 +61,5 @@ def test_every_evidence_is_told_in_sentences(seen: Evidence) -> None:
     assert all(sentences)
     assert ("no answer" in " ".join(sentences)) == (seen.silent_s > 0)
     assert ("SIGCONT" in " ".join(sentences)) == seen.is_suspended
+    assert ("cannot be seen from here" in " ".join(sentences)) == seen.is_far
     assert ("thread that was there" in " ".join(sentences)) == bool(seen.worker_gone)
