@@ -1,4 +1,4 @@
-"""A headless browser: Debian's Chromium, driven by Playwright."""
+"""A headless browser: Debian's Chromium, or Playwright's own, driven by Playwright."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ def browsing(installed_by: str) -> Generator[Any]:
         installed_by: what installs what is missing.
     """
     sync_api = pytest.importorskip("playwright.sync_api", reason=f"no playwright: {installed_by} installs it")
-    browser_path = next(filter(None, map(shutil.which, _BROWSERS)), None)
-    if browser_path is None:
-        pytest.skip(f"no Chromium: {installed_by} installs it")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home, sync_api.sync_playwright() as playwright:
+        own = playwright.chromium.executable_path  # where Playwright installs one
+        browser_path = next(filter(None, map(shutil.which, (*_BROWSERS, own))), None)
+        if browser_path is None:
+            pytest.skip(f"no Chromium: {installed_by} installs it")
         browser = playwright.chromium.launch(
             executable_path=browser_path, args=["--no-sandbox"], env={**os.environ, "HOME": home, "TMPDIR": home}
         )

@@ -72,10 +72,15 @@ class CommandLine:
         self.children.append(child)
         return child
 
-    def tidy_up(self) -> None:
+    def end_children(self) -> None:
+        """End what is open."""
         for child in self.children:
             child.kill()
             child.communicate(timeout=PATIENCE_S)
+
+    def tidy_up(self) -> None:
+        """End what is open, and the jobs."""
+        self.end_children()
         if open_jobs(StateDir(str(self.state_dir))):
             live = json.loads(self("list", "-aA", "--status", "running,queued", "--json").stdout)["jobs"]
             if live:

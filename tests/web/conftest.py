@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
+from bench.workspace import end_jobs
+from mcp_background_job.jobdir.layout import StateDir
 from tests.browser import browsing
 from tests.cli.command_line import CommandLine
 from tests.comfyui_simulator.process import Simulator
@@ -44,9 +46,15 @@ class Complaints:
         return [text for text in self.heard if not any(re.search(pattern, text) for pattern in self._expected)]
 
 
-@pytest.fixture(scope="module")
+def _as_long_as_may_be(fixture_name: str, config: pytest.Config) -> Literal["session", "module"]:
+    """Return for how long a browser is kept: while there is one, no test of its process may have an event loop."""
+    del fixture_name
+    return "session" if config.option.markexpr == "browser" else "module"
+
+
+@pytest.fixture(scope=_as_long_as_may_be)
 def browser() -> Generator[Any]:
-    """A browser: while there is one, no test of this process may have an event loop of its own."""
+    """A browser."""
     with browsing("make test-web") as one:
         yield one
 
@@ -57,7 +65,8 @@ def cli(tmp_path: Path) -> Iterator[CommandLine]:
     before = all_pids()
     command_line = CommandLine(tmp_path)
     yield command_line
-    command_line.tidy_up()
+    command_line.end_children()
+    end_jobs(StateDir(str(command_line.state_dir)))  # by their runners: a command for each test takes a second
     assert wait_for_end_of(processes_of(str(tmp_path), before)) == {}
 
 
