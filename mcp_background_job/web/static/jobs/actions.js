@@ -7,6 +7,9 @@ import { say } from "../shared/say.js";
 
 const SIGNALS = ["HUP", "INT", "QUIT", "USR1", "USR2", "STOP", "CONT", "TERM", "WINCH", "KILL"];
 
+// Jobs that were stopped here: what came of it the answer says, and the list does not say it over that.
+export const stoppedHere = new Set();
+
 export const isLive = (job) => job.status === "running" || job.status === "queued";
 
 export function label(job) {
@@ -32,6 +35,7 @@ async function told(work) {
 
 export async function stop(job) {
   if (!(await confirmed(`Stop ${label(job)}, and every process that it started?`, "Stop it"))) return;
+  stoppedHere.add(job.job_id);
   await told(async () => {
     const { status, reason, ended_with: kin = [] } = await call("kill_job", { job_id: job.job_id });
     const others = kin.length ? `; with it ${kin.map(label).join(", ")}` : "";

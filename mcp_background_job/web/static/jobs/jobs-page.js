@@ -4,7 +4,7 @@ import { age, bytes, duration } from "../shared/format.js";
 import { go, href } from "../shared/route.js";
 import { say } from "../shared/say.js";
 import { watch } from "../shared/watch.js";
-import { isLive, label, outcome, permit, restart, stop } from "./actions.js";
+import { isLive, label, outcome, permit, restart, stop, stoppedHere } from "./actions.js";
 import { MachineStrip } from "./machine-strip.js";
 import { SearchAll } from "./search-all.js";
 
@@ -156,7 +156,7 @@ class JobsPage extends HTMLElement {
 
   // Tells of jobs that have ended before one's eyes.
   tell(rows) {
-    const ended = rows.filter((job) => this.seen.get(job.job_id) && !isLive(job));
+    const ended = rows.filter((job) => this.seen.get(job.job_id) && !isLive(job) && !stoppedHere.has(job.job_id));
     if (ended.length) say(ended.slice(0, 3).map((job) => `${label(job)} ${outcome(job)}`).join("; "));
     for (const job of rows) this.seen.set(job.job_id, isLive(job));
   }
