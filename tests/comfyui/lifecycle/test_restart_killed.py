@@ -79,11 +79,10 @@ async def _made_right(control: Control, simulator: Simulator, prompts: list[str]
     assert there.keys() <= set(prompts)
 
 
-@pytest.mark.parametrize("part", range(2))
 async def test_whenever_the_server_is_killed_in_a_restart_the_next_makes_it_right(
-    tmp_path: Path, manager: JobManager, part: int
+    tmp_path: Path, manager: JobManager
 ) -> None:
-    await _assaulted(tmp_path, manager, 5, SEED + part)
+    await _assaulted(tmp_path, manager, 5, SEED)
 
 
 @pytest.mark.nightly
