@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -20,9 +21,16 @@ from tests.cluster.conftest import Managers
 from tests.comfyui.lifecycle.lifecycle_support import end_all_jobs
 from tests.comfyui.pools.pool_support import settings_of
 from tests.comfyui_simulator.nodes import graphs
+from tests.nobody import NOBODY
 from tests.patience import PATIENCE_S, WAIT_S, until
 
-pytestmark = [pytest.mark.cluster, pytest.mark.real_process]
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.real_process,
+    pytest.mark.skipif(
+        os.getuid() == NOBODY, reason="an ordinary user does nothing otherwise, and once takes long enough"
+    ),
+]
 
 _SIMULATOR = f"exec {sys.executable} -m tests.comfyui_simulator --startup-delay 0"
 
