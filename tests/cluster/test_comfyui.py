@@ -27,9 +27,7 @@ from tests.patience import PATIENCE_S, WAIT_S, until
 pytestmark = [
     pytest.mark.cluster,
     pytest.mark.real_process,
-    pytest.mark.skipif(
-        os.getuid() == NOBODY, reason="an ordinary user does nothing otherwise, and once takes long enough"
-    ),
+    pytest.mark.skipif(os.getuid() == NOBODY, reason="an ordinary user does nothing otherwise here"),
 ]
 
 _SIMULATOR = f"exec {sys.executable} -m tests.comfyui_simulator --startup-delay 0"
