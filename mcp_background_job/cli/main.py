@@ -41,6 +41,7 @@ def _exit_code(tokens: list[str]) -> int:
         terminal.fail(error, to_program=_wants_json(tokens))
         return exit_codes.of_error(error)
     except KeyboardInterrupt:
+        terminal.leave_interrupted_line()
         return exit_codes.INTERRUPTED
 
 

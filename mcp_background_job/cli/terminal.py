@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import sys
+from functools import cache
 from typing import Any
 
 from mcp_background_job.cli.wording import PROGRAM, typed
@@ -21,6 +22,41 @@ def for_people() -> bool:
 def line(text: str = "") -> None:
     """Write one line of a result; what a terminal would obey is escaped."""
     sys.stdout.write(f"{shown(utf8(text))}\n")
+
+
+def paragraph(text: str, *, indent: str = "") -> None:
+    """Write a sentence of a result: on one line for a pipe, wrapped between words on a terminal.
+
+    Args:
+        text: the sentence, on one line.
+        indent: what the lines behind the first begin with.
+    """
+    safe = shown(utf8(text))
+    line(wrapped(safe, indent=indent) if for_people() else safe)
+
+
+def fact(label: str, text: str, width: int) -> None:
+    """Write a line of a list of facts: a label in so many columns, and behind it what wraps within its own column."""
+    paragraph(f"{label:{width}}{text}".rstrip(), indent=" " * width)
+
+
+def copied(label: str, text: str, width: int) -> None:
+    """Write a line of a list of facts that people may copy: as it is, however wide."""
+    line(f"{label:{width}}{text}".rstrip())
+
+
+@cache  # once: whoever says what goes on has left that line already
+def leave_interrupted_line() -> None:
+    """Go to the next line, behind the ``^C`` that a terminal shows where somebody types Ctrl-C."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\n")
+        sys.stderr.flush()
+
+
+def say_interrupted(text: str) -> None:
+    """Say what becomes of the work that was watched when somebody typed Ctrl-C."""
+    leave_interrupted_line()
+    say(text)
 
 
 def as_json(value: Any) -> None:
@@ -52,7 +88,8 @@ def draw(text: str) -> None:
 def say(text: str) -> None:
     """Write a remark or an error: on one line for a pipe, wrapped between words on a terminal."""
     message = shown(f"{PROGRAM}: {' '.join(utf8(typed(text)).split())}")
-    sys.stderr.write(f"{_wrapped(message) if sys.stderr.isatty() else message}\n")
+    told = wrapped(message, indent="  ") if sys.stderr.isatty() else message
+    sys.stderr.write(f"{told}\n")
     sys.stderr.flush()
 
 
@@ -64,10 +101,10 @@ def fail(error: BackgroundJobError, *, to_program: bool) -> None:
     say(sentence)
 
 
-def _wrapped(message: str) -> str:
+def wrapped(text: str, *, indent: str = "") -> str:
+    """Return text wrapped between words to the width of the terminal; what is one word stays one, to be copied."""
     import shutil  # noqa: PLC0415  only for people
     import textwrap  # noqa: PLC0415
 
     width = shutil.get_terminal_size().columns
-    # A path or an id that is broken cannot be copied.
-    return textwrap.fill(message, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return textwrap.fill(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)

@@ -35,7 +35,7 @@ def sentence(text: str, status: str) -> None:
     from rich.text import Text  # noqa: PLC0415
 
     terminal.flush()
-    Console().print(Text(text, style_of(status)), soft_wrap=True)
+    Console().print(Text(terminal.wrapped(text), style_of(status)), soft_wrap=True)
 
 
 def style_of(status: str) -> str:
@@ -47,8 +47,9 @@ def facts(report: Report, told: Collection[str]) -> None:
     """Write what the sentence of a report has left unsaid."""
     for name, value in report.items():
         if name not in told:
+            write = terminal.copied if name in ("workflow", "error") else terminal.fact
             for label, line in zip(chain([name], repeat("")), _lines(name, value), strict=False):
-                terminal.line(f"{label:{_LABEL_WIDTH}}{escaped(typed(line))}".rstrip())
+                write(label, escaped(typed(line)), _LABEL_WIDTH)
 
 
 def _lines(name: str, value: Any) -> Iterator[str]:

@@ -82,7 +82,7 @@ async def _examine_jobs(manager: JobManager, settings: Settings, findings: Findi
 
 
 def _write(findings: Findings) -> None:
-    terminal.line(f"mcp-background-job {findings.version}, Python {findings.python}, {findings.system}")
+    terminal.paragraph(f"mcp-background-job {findings.version}, Python {findings.python}, {findings.system}")
     _section("settings", ((item.variable, f"{item.value or '-'}  ({item.source})") for item in findings.settings))
     _section("tools of the MCP server", _toolsets(findings))
     _section("state directory", _state_dir(findings))
@@ -101,10 +101,13 @@ def _section(title: str, pairs: Iterable[tuple[str, str]]) -> None:
     pairs = list(pairs)
     if not pairs:
         return
-    width = max(len(name) for name, _ in pairs)
+    width = max((len(name) for name, value in pairs if value), default=0)
     terminal.line(f"\n{title}")
     for name, value in pairs:
-        terminal.line(f"  {name:{width}}  {value}".rstrip())
+        if value:
+            terminal.fact(f"  {name}", value, width + 4)
+        else:
+            terminal.paragraph(f"  {name}", indent="  ")
 
 
 def _toolsets(findings: Findings) -> list[tuple[str, str]]:

@@ -59,10 +59,10 @@ def _report(fate: Fate) -> None:
     if isinstance(fate, Failed):
         terminal.fail(fate.error, to_program=False)
     elif isinstance(fate, Signalled):
-        terminal.line(f"{fate.job.label} signalled: {', '.join(map(str, fate.pids))}")
+        terminal.paragraph(f"{fate.job.label} signalled: {', '.join(map(str, fate.pids))}")
     elif fate.job and fate.status == "killed":
-        terminal.line(f"{fate.job.label} killed")
+        terminal.paragraph(f"{fate.job.label} killed")
     elif fate.job:
-        terminal.line(f"{show.sentence(fate.job)} (it had ended already)")
+        terminal.paragraph(f"{show.sentence(fate.job)} (it had ended already)")
     for kin in fate.ended_with if isinstance(fate, Killed) else ():
-        terminal.line(f"  with it {kin.label} {kin.status}")
+        terminal.paragraph(f"  with it {kin.label} {kin.status}")

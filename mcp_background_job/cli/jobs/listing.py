@@ -8,6 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Annotated
 
 from mcp_background_job.actions.jobs.listed import Listed, page
@@ -22,7 +23,7 @@ from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.jobs.manager import JobManager
 
 if TYPE_CHECKING:  # a pipe does without
-    from rich.table import Table
+    from rich.console import RenderableType
 
 #: Looks at the jobs that are asked for.
 _Look = Callable[[JobManager], Awaitable[Listed]]
@@ -97,8 +98,9 @@ def _print_table(jobs: list[rows.Row]) -> None:
 async def _watch(manager: JobManager, look: _Look) -> int:
     from rich.live import Live  # noqa: PLC0415  a pipe does without
 
-    async def now() -> Table:
-        return rows.table((await look(manager)).jobs)
+    async def now() -> RenderableType:
+        found = (await look(manager)).jobs
+        return rows.within(found, get_terminal_size().lines)
 
     await manager.recover()
     with Live(await now(), auto_refresh=False, screen=True) as live:

@@ -12,6 +12,7 @@ from mcp_background_job.cli.wording import typed
 from mcp_background_job.core.text import duration
 
 if TYPE_CHECKING:  # rich costs 50 ms, and a pipe needs none of it
+    from rich.console import RenderableType
     from rich.table import Table
 
 #: A job as ``list_jobs`` reports it.
@@ -39,6 +40,9 @@ _SELDOM = ("LEFT", "SILENT", "PROJECT", "CWD", "PLACE", "NOTE")
 
 _COLOURS = {"JOB": "bold", "AGE": "dim", "TOOK": "dim", "LEFT": "yellow", "SILENT": "dim", "CWD": "dim", "PLACE": "dim"}
 
+#: Lines of a table beside those of its jobs: a blank one above, the headings, what underlines them, a blank one below.
+_FRAME = 4
+
 #: What may be cut where the window is narrow.
 _LONG = ("PROJECT", "CWD", "NOTE", "COMMAND")
 
@@ -65,6 +69,18 @@ def table(jobs: list[Row]) -> Table:
         cells = ((_cell(job, _COLUMNS[name]), styles.get(name, "")) for name in shown)
         result.add_row(*(Text(cell, style, no_wrap=True, overflow="ellipsis") for cell, style in cells))
     return result
+
+
+def within(jobs: list[Row], height: int) -> RenderableType:
+    """Return a table of as many jobs as there is room for in a window, and how many more there are."""
+    from rich.console import Group  # noqa: PLC0415  see above
+    from rich.text import Text  # noqa: PLC0415
+
+    room = max(1, height - _FRAME)
+    if len(jobs) <= room:
+        return table(jobs)
+    left = len(jobs) - room + 1
+    return Group(table(jobs[: room - 1]), Text(f"{left} more do not fit into this window", "dim", no_wrap=True))
 
 
 def beside(found: Listed) -> list[str]:

@@ -103,6 +103,8 @@ async def _follow(manager: JobManager, job: Job) -> int:
         async for piece in Follower(manager, job, 0).pieces():
             printer.feed(piece)
     except asyncio.CancelledError:  # Ctrl-C
-        terminal.say(f"job {job.label} runs on; {PROGRAM} kill {job.job_id} stops it, logs -f shows its output")
+        terminal.say_interrupted(
+            f"job {job.label} runs on; {PROGRAM} kill {job.job_id} stops it, logs -f shows its output"
+        )
         raise
     return of_job(await manager.find(job.job_id))

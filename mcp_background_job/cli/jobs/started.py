@@ -18,7 +18,7 @@ async def report(manager: JobManager, started: Started, *, as_json: bool) -> Non
         job = await manager.find(started.job.job_id)
         terminal.as_json({**await facts.one(manager, job), "existed": started.existed})
     elif terminal.for_people():
-        terminal.line(f"{sentence(started)}; see: {PROGRAM} logs -f {started.job.job_id}")
+        terminal.paragraph(f"{sentence(started)}; see: {PROGRAM} logs -f {started.job.job_id}")
     else:
         if started.existed:  # the id alone does not tell that nothing was started
             terminal.say(sentence(started))

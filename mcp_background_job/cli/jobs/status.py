@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import datetime
 from typing import Any, cast
@@ -58,7 +59,14 @@ def _write(job: Job, name: str, value: Any) -> None:
 
 
 def _write_line(name: str, text: str) -> None:
-    terminal.line(f"{name:{_LABEL_WIDTH}}{text}")
+    write = terminal.copied if name == "command" else terminal.fact
+    for number, line in enumerate(text.split("\n")):
+        write("" if number else _label(name), line, _LABEL_WIDTH)
+
+
+def _label(name: str) -> str:
+    """Return what people read for a field: its name without its unit. A pipe has the names of JSON."""
+    return re.sub(r"_(bytes|s|at|id)$", "", name).replace("_", " ") if terminal.for_people() else name
 
 
 def _write_styled(job: Job) -> None:
@@ -81,5 +89,5 @@ def _text(name: str, value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(str(part) for part in cast("list[object]", value))
     if name == "command":
-        return f"\n{'':{_LABEL_WIDTH}}".join(map(escaped, value.splitlines()))
+        return "\n".join(map(escaped, value.splitlines()))
     return printable(value) if name == "reason" else str(value)

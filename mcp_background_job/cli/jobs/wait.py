@@ -123,7 +123,7 @@ async def _report(manager: JobManager, waited: Waited, *, as_json: bool) -> None
     else:
         hint = f"; {waited.hint}" if waited.hint else ""
         skipped = f"; the search passed over bytes that are missing: {waited.skipped}" if waited.skipped else ""
-        terminal.line(show.sentence(waited.job) + _because(waited) + hint + skipped)
+        terminal.paragraph(show.sentence(waited.job) + _because(waited) + hint + skipped)
 
 
 def _because(waited: Waited) -> str:

@@ -45,7 +45,7 @@ def facts(report: Report) -> None:
     for name, value in report.items():
         if value not in (None, "", {}, []):
             for number, line in enumerate(_lines(value)):
-                terminal.line(f"{'' if number else name:{_LABEL_WIDTH}}{escaped(line)}".rstrip())
+                terminal.fact("" if number else name, escaped(line), _LABEL_WIDTH)
 
 
 def _lines(value: Any) -> Iterator[str]:

@@ -56,7 +56,7 @@ async def watch(comfyui: ComfyUI, batch_id: str, deadline: float, view: View) ->
             async for batch in _looks(comfyui, batch_id, deadline):
                 view.show(batch)
     except asyncio.CancelledError:
-        terminal.say(
+        terminal.say_interrupted(
             f"batch {batch_id} is left alone, and goes on; {PROGRAM} comfyui batch {batch_id} --follow watches it "
             f"again, {PROGRAM} comfyui batch cancel {batch_id} stops it"
         )

@@ -38,7 +38,7 @@ async def download(
         with _bar(as_json=as_json) as report:
             downloaded = await together.download(comfyui, prompts, directory, report=report, choice=choice)
     except asyncio.CancelledError:  # Ctrl-C
-        terminal.say("interrupted; what is downloaded stays, and is skipped the next time")
+        terminal.say_interrupted("interrupted; what is downloaded stays, and is skipped the next time")
         raise
     known = output_report.of_download(downloaded, limit=sys.maxsize)
     if as_json:

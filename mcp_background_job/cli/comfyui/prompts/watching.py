@@ -35,7 +35,7 @@ async def watch(comfyui: ComfyUI, prompt_id: str, deadline: float, view: View) -
             async for prompt in _looks(comfyui, prompt_id, deadline):
                 view.show(prompt)
     except asyncio.CancelledError:
-        terminal.say(
+        terminal.say_interrupted(
             f"prompt {prompt_id} is left alone, and goes on; {PROGRAM} comfyui job {prompt_id} --follow watches it "
             f"again, {PROGRAM} comfyui cancel {prompt_id} stops it"
         )

@@ -1,0 +1,126 @@
+"""What people see on terminals of 60, 80 and 200 columns: no word is cut, and nothing is left out without a word."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+
+import pytest
+from rich.console import Console
+
+from mcp_background_job.cli import exit_codes, main, terminal
+from mcp_background_job.cli.doctor.doctor import _section
+from mcp_background_job.cli.jobs import rows
+from mcp_background_job.cli.jobs.status import _write_line
+
+WIDTHS = [60, 80, 200]
+
+PATH = "/home/somebody/.local/state/mcp-background-job/jobs/j59ckf/output.log.of-a-name-that-is-wider-than-any-window"
+SENTENCE = (
+    f"job j59ckf `dev` failed, exit 1: the port 3000 is taken by process 4711; what it wrote is in {PATH} as ever"
+)
+
+
+class Screen(io.StringIO):
+    """A stream that is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def _look(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    """Have this process write to a terminal of so many columns; within the test, since pytest sets the streams anew."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr(sys, "stdout", Screen())
+    monkeypatch.setattr(sys, "stderr", Screen())
+
+
+def _drawn(stream: object) -> list[str]:
+    assert isinstance(stream, Screen)
+    return stream.getvalue().splitlines()
+
+
+def _fits(lines: list[str], width: int) -> bool:
+    return all(len(line) <= width or PATH in line for line in lines)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_results_and_remarks_are_cut_between_words_and_what_is_one_word_stays_one(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _look(monkeypatch, width)
+    terminal.paragraph(SENTENCE)
+    terminal.say(SENTENCE)
+    for lines, before in ((_drawn(sys.stdout), ""), (_drawn(sys.stderr), "mcp-background-job: ")):
+        assert _fits(lines, width)
+        assert " ".join(" ".join(lines).split()) == f"{before}{SENTENCE}"
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_fact_wraps_in_a_column_of_its_own(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    _look(monkeypatch, width)
+    _write_line("note", SENTENCE)
+    first, *others = _drawn(sys.stdout)
+    assert first.startswith("note              job ")
+    assert _fits([first, *others], width)
+    assert all(line.startswith(" " * 18) for line in others)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_command_line_is_written_as_it_is_to_be_copied(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    _look(monkeypatch, width)
+    _write_line("command", SENTENCE)
+    assert _drawn(sys.stdout) == [f"command           {SENTENCE}"]
+    assert width < len(SENTENCE)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_what_the_doctor_finds_stays_within_the_window(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    _look(monkeypatch, width)
+    _section("clients", [("claude-code", SENTENCE), ("codex", "reached, 21 tools")])
+    _section("warnings", [(SENTENCE, "")])
+    assert _fits(_drawn(sys.stdout), width)
+    assert "  codex        reached, 21 tools" in _drawn(sys.stdout)
+
+
+@pytest.mark.parametrize(
+    ("field", "label"),
+    [("peak_memory_bytes", "peak memory"), ("timeout_s", "timeout"), ("last_output_at", "last output"), ("pid", "pid")],
+)
+def test_people_read_words_and_pipes_the_names_of_json(field: str, label: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for stream, told in ((Screen(), label), (io.StringIO(), field)):
+        monkeypatch.setattr(sys, "stdout", stream)
+        _write_line(field, "1")
+        assert stream.getvalue()[:18].strip() == told
+
+
+@pytest.mark.parametrize("height", [10, 24, 70])
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_the_live_list_says_how_many_jobs_do_not_fit(columns: int, height: int) -> None:
+    jobs: list[rows.Row] = [
+        {"job_id": f"job{number:03}", "status": "running", "command": "make " * 40} for number in range(50)
+    ]
+    console = Console(width=columns, height=height, file=io.StringIO(), force_terminal=False)
+    with console.capture() as capture:
+        console.print(rows.within(jobs, height))
+    lines = capture.get().splitlines()
+    shown = sum("running" in line for line in lines)
+    said = re.search(r"^(\d+) more do not fit into this window", capture.get(), re.MULTILINE)
+    assert len(lines) <= height
+    assert shown + int(said[1] if said else 0) == 50
+    assert bool(said) == (height < 54)
+
+
+def test_what_is_said_after_ctrl_c_has_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_tokens: list[str]) -> int:
+        terminal.say_interrupted("job j1 runs on")
+        raise KeyboardInterrupt
+
+    terminal.leave_interrupted_line.cache_clear()
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr(main, "_run", interrupted)
+    assert main._exit_code(["wait", "j1"]) == exit_codes.INTERRUPTED
+    assert screen.getvalue() == "\nmcp-background-job: job j1 runs on\n"
+    terminal.leave_interrupted_line.cache_clear()
