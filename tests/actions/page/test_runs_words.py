@@ -23,7 +23,15 @@ def _entry(kind: str, **data: Any) -> dict[str, Any] | None:
     ("kind", "data", "told"),
     [
         ("agent_message", {"text": "hi"}, {"kind": "spoken", "text": "hi"}),
-        ("message_added", {"role": "user", "data": {"option_id": "no"}}, {"kind": "told", "text": "option_id: no"}),
+        (
+            "message_added",
+            {"role": "user", "text": "not that", "data": {"option_id": "reject_once", "request_id": "b14c"}},
+            {"kind": "told", "text": "reject once\nnot that"},
+        ),
+        ("message_added", {"data": {"method_id": "api-key"}}, {"kind": "told", "text": "api-key"}),
+        ("message_added", {"data": {"answers": {"Which?": "red"}}}, {"kind": "told", "text": "Which?: red"}),
+        ("message_added", {"data": {"option_id": "a", "b": 1}}, {"kind": "told", "text": "option_id: a\nb: 1"}),
+        ("message_added", {"text": "go on"}, {"kind": "told", "text": "go on"}),
         ("reasoning", {"text": "hm"}, {"kind": "thought", "text": "hm"}),
         ("reasoning", {"text": "again", "warning": True}, {"kind": "warned", "text": "again"}),
         ("run_started", {"cwd": "/w"}, None),

@@ -77,7 +77,21 @@ def _said(data: Facts) -> Facts:
 
 
 def _told(data: Facts) -> Facts:
-    return {"kind": "told", "text": _words(data.get("text")) or worded(data.get("data"))}
+    parts = (_chosen(data.get("data")), _words(data.get("text")))
+    return {"kind": "told", "text": "\n".join(filter(None, parts))}
+
+
+def _chosen(data: object) -> str:
+    """Return what was chosen of what an agent asked, without what only it knows its questions by."""
+    if not isinstance(data, dict):
+        return worded(data)
+    match {name: part for name, part in cast("dict[str, Any]", data).items() if name != "request_id"}:
+        case {"option_id": str(choice), **rest} | {"method_id": str(choice), **rest} if not rest:
+            return choice.replace("_", " ")
+        case {"answers": answers, **rest} if not rest:
+            return worded(answers)
+        case given:
+            return worded(given)
 
 
 def _thought(data: Facts) -> Facts:
