@@ -12,10 +12,12 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import queue
 import signal
 import stat
 import struct
 import sys
+import threading
 from collections.abc import Callable
 
 #: Seconds for which a name that is not there is remembered as such: half a minute on NFS, and here longer than any test
@@ -61,6 +63,7 @@ class BadFileSystem:
         self._paths = {_ROOT: directory}
         self._numbers = {directory: _ROOT}
         self._absent: dict[int, set[bytes]] = {}
+        self._changed: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._operations: dict[int, Callable[[int, bytes], bytes]] = {
             1: self._lookup,
             3: lambda node, _: self._facts(self._paths[node]),
@@ -91,6 +94,7 @@ class BadFileSystem:
 
     def serve(self) -> None:
         """Answer the kernel until the file system is unmounted."""
+        threading.Thread(target=self._look_again, daemon=True).start()
         while True:
             try:
                 request = os.read(self._device, _MAX_WRITE + 4096)
@@ -111,21 +115,26 @@ class BadFileSystem:
                 answer, code = b"", error.errno or errno.EIO
             self._send(-code, unique, answer)
             if operation == 4:
-                self._look_again(node)
+                self._changed.put(node)
 
     def _send(self, code: int, unique: int, body: bytes) -> None:
         try:
             os.write(self._device, _OUT.pack(_OUT.size + len(body), code, unique) + body)
-        except OSError as error:  # whoever asked has been killed; or the name was not remembered
-            if error.errno != errno.ENOENT:
+        except OSError as error:  # whoever asked has been killed; or the name was not remembered; or all is over
+            if error.errno not in (errno.ENOENT, errno.ENODEV):
                 raise
 
-    def _look_again(self, node: int) -> None:
-        """A machine that sees a directory change looks anew for what was not there."""
-        # All that ever were absent: the kernel may note one as such after it was told to forget it.
-        for name in self._absent.get(node, ()):
-            body = struct.pack("<QII", node, len(name), 0) + name + b"\0"
-            self._send(_NOTIFY_ABSENT, 0, body)
+    def _look_again(self) -> None:
+        """A machine that sees a directory change looks anew for what was not there.
+
+        In a thread of its own: it waits while somebody changes the directory, who waits for an answer of ours.
+        """
+        while True:
+            node = self._changed.get()
+            # All that ever were absent: the kernel may note one as such after it was told to forget it.
+            for name in list(self._absent.get(node, ())):
+                body = struct.pack("<QII", node, len(name), 0) + name + b"\0"
+                self._send(_NOTIFY_ABSENT, 0, body)
 
     def _init(self, _node: int, body: bytes) -> bytes:
         _, minor = struct.unpack_from("<II", body)

@@ -118,6 +118,10 @@ class Cluster:
         (native_id,) = self._ids_of({job_id}, "-t", "all")
         return native_id
 
+    def has(self, job_id: str) -> bool:
+        """Whether Slurm has, or had, a job of ours."""
+        return bool(self._ids_of({job_id}, "-t", "all"))
+
     def wait_for_state(self, native_id: str, *states: str) -> None:
         """Wait until Slurm says one of these of a job."""
         wait_until(lambda: self.state_of(native_id) in states, f"job {native_id} {states}")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mcp_background_job.core.job import Job
+from mcp_background_job.errors import LaunchError
 from mcp_background_job.jobs.manager import JobManager
 from tests.cluster.conftest import Managers
 from tests.cluster.slurm import Cluster
@@ -44,6 +45,26 @@ async def failed(manager: JobManager, job: Job) -> str:
     end = await ended(manager, job)
     assert (end.status, end.exit_code) == ("failed", None)
     return end.reason
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ("gpus=99", "Requested node configuration is not available"),
+        ("partition=nowhere", "invalid partition specified: nowhere"),
+        ("constraint=quantum", "Invalid feature specification"),
+    ],
+)
+async def test_what_no_node_can_give_is_refused_in_one_sentence_and_not_queued(
+    managers: Managers, cluster: Cluster, asked: str, words: str
+) -> None:
+    manager = managers()
+    with pytest.raises(LaunchError, match=words) as refused:
+        await start(manager, "echo ran", on=f"slurm {asked}")
+    assert "\n" not in str(refused.value)
+    (job,) = await manager.list()
+    assert (job.status, words in job.reason) == ("failed", True)
+    assert not cluster.has(job.job_id)
 
 
 async def test_a_node_without_the_python_that_was_named(managers: Managers) -> None:

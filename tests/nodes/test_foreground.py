@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from mcp_background_job.jobdir import records
 from mcp_background_job.jobdir.boot import machine
+from mcp_background_job.jobdir.log import reader as logreader
 from mcp_background_job.jobdir.records import Exit, Status
 from mcp_background_job.runner import on_end
 from mcp_background_job.runner.node.main import exit_status
@@ -80,6 +82,27 @@ def test_an_end_is_told_of_a_job_that_could_not_be_started(tmp_path: Path) -> No
     job = record(tmp_path, "jnone", "echo ran", cwd="/nowhere", on_end=f'echo "$MCP_BG_STATUS" > {told}')
     assert finish(start(tmp_path, job))[0] == 127
     assert told.read_text() == "failed\n"
+
+
+def test_a_full_disk_on_the_node_hides_no_end_and_loses_bytes_that_are_counted(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    mount = ["/bin/mount", "-t", "tmpfs", "-o", "size=4m,mode=0700", "tmpfs", str(root)]
+    if (mounted := subprocess.run(mount, capture_output=True, check=False)).returncode:
+        pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.decode().strip()}")
+    try:
+        job = record(root, "jfull", "head -c 8000000 /dev/zero; exit 3")
+        assert finish(start(root, job)) == (3, "")
+        assert (end_of(job).outcome, end_of(job).exit_code) == ("failed", 3)
+        size = logreader.extent(job)[1]
+        lost = sum(gap.count for gap in logreader.missing(job, 0, size + 1))
+        assert (lost > 0, size + lost) == (True, 8_000_000)
+        unstarted = record(root, "jnext", "echo ran")
+        status, said = finish(start(root, unstarted))
+        assert status != 0
+        assert "No space left on device" in said
+    finally:
+        subprocess.run(["/bin/umount", "-l", str(root)], check=True)
 
 
 @pytest.mark.parametrize(
