@@ -119,8 +119,8 @@ class Cluster:
         return native_id
 
     def has(self, job_id: str) -> bool:
-        """Whether Slurm has, or had, a job of ours."""
-        return bool(self._ids_of({job_id}, "-t", "all"))
+        """Whether Slurm has a job of ours that is not over."""
+        return bool(self._ids_of({job_id}))
 
     def wait_for_state(self, native_id: str, *states: str) -> None:
         """Wait until Slurm says one of these of a job."""

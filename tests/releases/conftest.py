@@ -49,7 +49,8 @@ def _git(*arguments: str) -> subprocess.CompletedProcess[bytes]:
 @pytest.fixture(scope="session")
 def former(release_1: Path) -> Generator[Nursery]:
     """Starts processes of release 1.0.0."""
-    nursery = Nursery(PYTHONPATH=str(release_1), PYTHONSAFEPATH="1")
+    behind = os.environ.get("PYTHONPATH")  # where an ordinary user finds libraries
+    nursery = Nursery(PYTHONPATH=os.pathsep.join(filter(None, (str(release_1), behind))), PYTHONSAFEPATH="1")
     yield nursery
     nursery.close()
 
