@@ -32,8 +32,14 @@ START_TIMEOUT_S = 20
 _BOUNDS = ["--object-store-memory=80000000", "--memory=500000000"]
 _COMMON = ["--block", "--disable-usage-stats", "--min-worker-port=0", "--max-worker-port=0", *_BOUNDS]
 
-#: Ports that a node is to be told: it waits only so long for programs of its own to tell it which they have found.
-_AGENTS = ("dashboard-agent-listen", "dashboard-agent-grpc", "runtime-env-agent", "metrics-export")
+#: Ports that a node is to be told, and the files in which its programs say that they have them. A node ends if one of
+#: them takes 15 s for that, which is little on a loaded machine: so we say it before they do.
+_AGENTS = {
+    "dashboard-agent-listen": "dashboard_agent_listen_port",
+    "dashboard-agent-grpc": "metrics_agent_port",
+    "runtime-env-agent": "runtime_env_agent_port",
+    "metrics-export": "metrics_export_port",
+}
 
 #: To start a node, and characters of what it says when it does not.
 _ATTEMPTS = 5
@@ -79,6 +85,8 @@ class Ray:
 
     def start_head(self) -> None:
         """Start a head, which knows nothing of one before."""
+        with contextlib.suppress(FileNotFoundError):
+            self._session.unlink()
         ports = [f"--port={self._port}", f"--dashboard-port={self._dashboard}"]
         others = [f"--ray-client-server-port={self._client}", f"--dashboard-host={HEAD}", "--num-cpus=0"]
         self._start(HEAD, ["--head", f"--temp-dir={self.directory}/t", *ports, *others])
@@ -129,14 +137,23 @@ class Ray:
         """Start a node, and wait until it is one; on a loaded machine Ray gives up after 30 s."""
         before = len(self.head.nodes()) if self._nodes else 0
         for _ in range(_ATTEMPTS):
-            process = self._nodes[node] = self._process(node, arguments)
+            node_id = secrets.token_hex(28)
+            process = self._nodes[node] = self._process(node, node_id, arguments)
+            wait_until(lambda process=process: process.poll() is not None or self._session.is_dir(), "a session")
+            if self._session.is_dir():
+                for name, port in zip(_AGENTS.values(), self._ports[node], strict=True):
+                    (self._session / f"{name}_{node_id}").write_text(str(port))
             wait_until(lambda process=process: process.poll() is not None or self._has(before + 1), f"{node}")
             if process.poll() is None:
                 return
             self.kill(node)
         raise AssertionError((self.directory / f"{node}.out").read_text()[-_TOLD:])
 
-    def _process(self, node: str, arguments: list[str]) -> subprocess.Popen[bytes]:
+    @property
+    def _session(self) -> Path:
+        return self.directory / "t" / "session_latest"
+
+    def _process(self, node: str, node_id: str, arguments: list[str]) -> subprocess.Popen[bytes]:
         argv = [sys.executable, "-m", "ray.scripts.scripts", "start", f"--node-ip-address={node}"]
         argv += [f"--{name}-port={port}" for name, port in zip(_AGENTS, self._ports[node], strict=True)]
         argv += [*_COMMON, *arguments]
@@ -147,6 +164,7 @@ class Ray:
             "PYTHONPATH": str(PACKAGES),
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": self.token,
+            "RAY_OVERRIDE_NODE_ID_FOR_TESTING": node_id,
             "RAY_JOB_START_TIMEOUT_SECONDS": str(START_TIMEOUT_S),
             "OF_THE_TESTS": f"{self.directory}/{node}",
         }
