@@ -19,14 +19,14 @@ from pathlib import Path
 from mcp_background_job.errors import EngineUnreachableError
 from mcp_background_job.executors.ray.rest import Head
 from tests.conftest import processes_of, wait_for_end_of
-from tests.patience import PATIENCE_S, wait_until
+from tests.patience import PATIENCE_S, scaled, wait_until
 from tests.ports import free_ports
 
 #: Where ``make test-ray`` has installed Ray: apart from this environment, which must do without.
 PACKAGES = Path(__file__).parents[2] / ".ray"
 
-#: Ray gives up what has waited for so long; fifteen minutes where nobody says otherwise.
-START_TIMEOUT_S = 20
+#: Ray gives up what has waited for so long, fifteen minutes where nobody says otherwise. To begin takes some seconds.
+START_TIMEOUT_S = int(scaled(30))
 
 #: Bytes for objects, of which there are none, and for jobs: as few as Ray takes.
 _BOUNDS = ["--object-store-memory=80000000", "--memory=500000000"]

@@ -41,6 +41,8 @@ async def place(ray: FakeRay, root: StateDir, monkeypatch: pytest.MonkeyPatch) -
     """A place that asks Ray whenever it looks, and waits for the answer."""
     monkeypatch.setattr(watcher, "PATIENCE_S", PATIENCE_S)
     monkeypatch.setattr(module, "PATIENCE_S", PATIENCE_S)
+    for name in ("ray.rest.ANSWER_S", "ray.rest.CONNECT_S", "nodes.fetching.ANSWER_S", "nodes.tcp.ANSWER_TIMEOUT_S"):
+        monkeypatch.setattr(f"mcp_background_job.executors.{name}", PATIENCE_S)
     for name in ("_LEARN_AGAIN_S", "_COMPLETE_AGAIN_S", "_FRESH_S"):
         monkeypatch.setattr(module, name, 0.0)
     place = RayPlace(root, Head(ray.address, TOKEN), poll_s=0.0)

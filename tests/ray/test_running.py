@@ -135,10 +135,13 @@ async def test_what_is_watched_is_here_when_it_is_told(place: RayPlace, spec_of:
 async def test_a_job_on_a_terminal_and_its_use(place: RayPlace, spec_of: SpecOf, ray: FakeRay) -> None:
     spec = spec_of("tty; read line; echo $line", stdin="pty")
     submission_id = await running(place, ray, spec)
-    async with await place.connect(spec.job_id):
-        usage = await place.usage(spec.job_id)
-        assert usage is not None
-        assert usage.processes == 1
+
+    async def is_seen() -> bool:
+        async with await place.connect(spec.job_id):
+            usage = await place.usage(spec.job_id)
+        return usage is not None and usage.processes == 1
+
+    await until(is_seen, "what it uses")
     assert not await place.port_is_open(spec.job_id, 1)
     async with await place.connect(spec.job_id) as channel:
         await channel.send_input(b"words\n", eof=False)

@@ -59,7 +59,7 @@ _COMPLETE_AGAIN_S = 2.0
 #: Of so many jobs it is remembered when they were fetched.
 _KEPT = 20_000
 
-#: A log that cannot be had so long after Ray said that its job was over has gone with its node.
+#: A node that does not answer so long after Ray said that its job was over is gone, and the log with it.
 _GRACE_S = 20.0
 
 
@@ -217,19 +217,31 @@ class RayPlace(NodePlace):
         return self._is_due(f"{job_id} begins", _LEARN_AGAIN_S) and self._mirror.learn(self.store.job(job_id), noted)
 
     def _complete(self, job_id: str, noted: Noted) -> None:
-        job = self.store.job(job_id)
-        # Its runner may live although Ray says that its job is over, or does not know it any more.
-        if self.has_address(job_id) and self._mirror.refresh(job):
-            return
+        """Find out how a job ended that is over as Ray says, unless its runner is there all the same."""
+        is_late = self._is_late(job_id, noted)
+        for _ in range(2):  # a runner of which the log tells now may have ended since, and the log tells that then
+            if self._is_there(job_id, is_late=is_late):
+                self._seeing.without_record.discard(job_id)
+                return
+            try:
+                if self._mirror.complete(self.store.job(job_id), noted):
+                    return
+            except EngineUnreachableError:  # its node may be gone, and the log with it
+                if not is_late:
+                    raise
+        self._seeing.without_record.add(job_id)
+
+    def _is_late(self, job_id: str, noted: Noted) -> bool:
+        known = self._seeing.known(job_id, noted)
+        return known is None or time.time() - known.since >= _GRACE_S
+
+    def _is_there(self, job_id: str, *, is_late: bool) -> bool:
         try:
-            is_told = self._mirror.complete(job, noted)
-        except EngineUnreachableError:  # its node may be gone, and the log with it
-            known = self._seeing.known(job_id, noted)
-            if known is None or time.time() - known.since < _GRACE_S:
+            return self.has_address(job_id) and self._mirror.refresh(self.store.job(job_id))
+        except RunnerTimeoutError:
+            if not is_late:
                 raise
-            is_told = False
-        if not is_told:
-            self._seeing.without_record.add(job_id)
+            return False
 
     def has_address(self, job_id: str) -> bool:
         """Tell whether it is known where a job's runner is."""

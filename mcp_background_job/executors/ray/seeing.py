@@ -98,7 +98,7 @@ class Seeing:
             word = None  # it is submitted again
         is_settled = job.job_id in self.without_record
         if word == states.GONE:
-            is_settled = not _lives(job, self._watcher.picture.answered_at)
+            is_settled = is_settled and not _lives(job, self._watcher.picture.answered_at)
         reported = State(files.status.state) if files.status else None
         verdict = states.judge(word, reported=reported, has_begun=has_begun, is_settled=is_settled)
         seen = dataclasses.replace(
