@@ -79,16 +79,6 @@ class SqlitePools:
         rows = self._database.rows("refusals", prompt_id=storable(prompt_id))
         return {str(row["server"]): str(row["reason"]) for row in rows}
 
-    def offer_to_others(self, prompt_id: str) -> None:
-        """Have a prompt that a member has refused wait for the others."""
-        with self._database.writing() as write:
-            write("offer_to_others", [{"prompt_id": storable(prompt_id)}])
-            write("forget_result", [{"prompt_id": storable(prompt_id)}])
-
-    def refused_by_all(self, prompt_id: str, reason: str) -> None:
-        """Note why a prompt that was refused is so by all."""
-        self._write("refused_by_all", prompt_id=prompt_id, reason=reason)
-
     def give_up(self, server: str, prompt_ids: Iterable[str], *, by: str, at: float) -> None:
         """Have prompts wait for other members that were sent to one which gives no answer."""
         rows = [

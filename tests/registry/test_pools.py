@@ -97,21 +97,19 @@ def test_what_is_taken_back_waits_for_any_of_them(store: Store) -> None:
 def test_what_one_has_refused_is_offered_to_the_others_alone(store: Store) -> None:
     for prompt_id in ("p0", "p1", "p2"):
         assert store.claim(A) == prompt_id
-        store.journal.refused(prompt_id, reason="no such model", result="{}")
         assert store.pools.refused(prompt_id, A, "no such model") == {A: "no such model"}
-        store.pools.offer_to_others(prompt_id)
+        store.batches.take_back([prompt_id])
     assert not store.member(A).has_choice
     assert store.member(B).has_choice
     assert store.claim(A) is None
     assert store.claim(B) == "p0"
-    assert store.journal.result("p0") is None
 
 
 def test_a_canceled_prompt_is_offered_to_nobody(store: Store) -> None:
     assert store.claim(A) == "p0"
     store.batches.request_cancel("b1", by="me", at=6.0)
-    store.journal.refused("p0", reason="no such model", result="{}")
-    store.pools.offer_to_others("p0")
+    store.pools.refused("p0", A, "no such model")
+    store.batches.take_back(["p0"])
     assert store.get("p0").end is End.CANCELLED
     assert store.claim(B) is None
 

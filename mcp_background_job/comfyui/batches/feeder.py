@@ -138,6 +138,7 @@ class Feeder:
             sent=self._sent,
             say=parts.say,
         )
+        parts.submitter.when_refused(self._pooling.refused)
         self._pooled: set[str] = set()
         self._boot = ""
         #: By batches: the prompt whose output the next one of the batch takes.
@@ -360,4 +361,3 @@ class Feeder:
             if isinstance(answer, Refused):
                 self._sent.forget(submission.prompt_id)
                 self._say(f"{submission.prompt_id} refused: {cause_of_refusal(answer)}")
-                await self._pooling.note_refusal(submission, answer)

@@ -9,10 +9,9 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 
 from mcp_background_job.comfyui.batches.sent import Say, Sent
-from mcp_background_job.comfyui.prompts.results import cause_of_refusal
 from mcp_background_job.comfyui.prompts.server_end import ServerEnds
 from mcp_background_job.comfyui.prompts.taking_out import take_out
-from mcp_background_job.comfyui.wire.answers import Queue, Refused
+from mcp_background_job.comfyui.wire.answers import Queue
 from mcp_background_job.comfyui.wire.client import Client
 from mcp_background_job.comfyui.wire.events import EventStream
 from mcp_background_job.core.comfyui import pool
@@ -147,18 +146,20 @@ class Pooling:
             allowed[name] = pool.may_take(self._server, members, time.time(), most=most)
         return [batch for batch in batches if allowed.get(batch.server, True)]
 
-    async def note_refusal(self, submission: Submission, refused: Refused) -> None:
-        """Have what this server does not take offered to the other members; say why, once none takes it."""
+    async def refused(self, submission: Submission, reason: str) -> str | None:
+        """Offer what this server refuses to the other members; returns why it has failed, once none takes it.
+
+        It never counts as failed in between: whoever looks at its batch would take that for over.
+        """
         batch = self._open.get(submission.batch_id or "")
         if batch is None:
-            return
-        reason = cause_of_refusal(refused) or "it gives no reason"
+            return reason
         by = await lanes.journal(self._pools.refused, submission.prompt_id, self._server, reason)
         members = await lanes.journal(self._pools.members, batch.server)
         if why := pool.refused_by_all(members, by):
-            await lanes.journal(self._pools.refused_by_all, submission.prompt_id, why)
-        else:
-            await lanes.journal(self._pools.offer_to_others, submission.prompt_id)
+            return why
+        await lanes.journal(self._batches.take_back, [submission.prompt_id])
+        return None
 
     # -- while the server gives no answer --------------------------------------------------------------------------
 

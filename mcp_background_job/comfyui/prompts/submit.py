@@ -44,6 +44,9 @@ _LATE_LOOK_S = 0.1
 #: Sees to it that somebody sees the end of a prompt, by its id and who asked for it.
 Watch: TypeAlias = Callable[[str, str], Awaitable[None]]
 
+#: Takes a prompt that its server refuses, and why; returns why it has failed, or ``None`` if it has not.
+WhenRefused: TypeAlias = Callable[[Submission, str], Awaitable[str | None]]
+
 
 @dataclass(frozen=True)
 class Submitted:
@@ -88,10 +91,15 @@ class Submitter:
         self._baselines = baselines
         self._servers: SqliteServers | None = None
         self._watch: Watch | None = None
+        self._refused: WhenRefused | None = None
 
     def heed(self, servers: SqliteServers) -> None:
         """Leave what is submitted to the feeder while the server's queue is paused."""
         self._servers = servers
+
+    def when_refused(self, refused: WhenRefused) -> None:
+        """Have somebody else say what becomes of what the server refuses, before it counts as failed."""
+        self._refused = refused
 
     def watched_by(self, watch: Watch) -> None:
         """Have each prompt that was recorded, and is not sent yet, watched."""
@@ -175,7 +183,9 @@ class Submitter:
             await self._events.forget(submission.prompt_id)
             refusal = content_of_refusal(answer)
             reason = cause_of_refusal(answer) or "it gives no reason"
-            await lanes.journal(self._journal.refused, submission.prompt_id, reason=reason, result=refusal)
+            told = reason if self._refused is None else await self._refused(submission, reason)
+            if told is not None:
+                await lanes.journal(self._journal.refused, submission.prompt_id, reason=told, result=refusal)
         else:
             await lanes.journal(self._journal.answered, submission.prompt_id, Stage.ACCEPTED, answer.number)
         return answer

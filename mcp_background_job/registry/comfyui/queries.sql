@@ -196,17 +196,6 @@ INSERT OR REPLACE INTO refusals (prompt_id, server, reason) VALUES (:prompt_id, 
 -- refusals --
 SELECT server, reason FROM refusals WHERE prompt_id = :prompt_id ORDER BY server;
 
--- offer_to_others --
--- It waits for another member of its pool; where its batch is to be canceled, it is.
-UPDATE submissions
-SET stage = 'waiting', server = pooled.server, number = NULL, reason = '',
-    ending = CASE WHEN pooled.at IS NULL THEN NULL ELSE 'cancelled' END, ended_at = pooled.at
-FROM (SELECT batch_id, server, cancel_requested_at AS at FROM batches WHERE ended_at = 0) AS pooled
-WHERE submissions.batch_id = pooled.batch_id AND prompt_id = :prompt_id AND stage = 'refused' AND retried_as IS NULL;
-
--- refused_by_all --
-UPDATE submissions SET reason = :reason WHERE prompt_id = :prompt_id AND stage = 'refused';
-
 -- give_up --
 INSERT OR IGNORE INTO given_up (prompt_id, server, at, by) VALUES (:prompt_id, :server, :at, :by);
 
