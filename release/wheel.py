@@ -56,7 +56,7 @@ def try_out(built: Built, directory: Path, *options: str) -> None:
 
     Args:
         built: What is tried.
-        directory: An empty one, for the environment and for what is left behind.
+        directory: One that is empty or not there, for the environment and for what is left behind.
         options: What chooses the versions of what it needs, as uv has it.
 
     Raises:
@@ -66,7 +66,7 @@ def try_out(built: Built, directory: Path, *options: str) -> None:
     uv("venv", "--quiet", environment)
     uv("pip", "install", "--quiet", "--python", environment, *options, built.wheel)
     home = directory / "home"
-    home.mkdir()
+    home.mkdir(parents=True)
     environ = {
         "HOME": str(home),
         "PATH": os.environ["PATH"],
