@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import time
 from pathlib import Path
 
@@ -321,3 +322,24 @@ def test_a_piece_of_a_log_is_bounded() -> None:
     piece = parcels.piece_in(said)
     assert piece is not None
     assert len(piece[2]) == parcels.PIECE
+
+
+async def test_a_node_that_does_not_answer_is_given_time_before_its_job_is_lost(
+    place: RayPlace, spec_of: SpecOf, ray: FakeRay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = spec_of()
+    await place.launch(spec, wait_for_report=True)
+    (submission_id,) = ray.submissions
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, and says nothing
+        port = silent.getsockname()[1]
+        ray.logs[submission_id] = f'mcp-bg: {{"began": {{"node": "n1", "host": "127.0.0.1", "port": {port}}}}}\n'
+        ray.say(submission_id, "RUNNING", driver_agent_http_address="http://n1:1")
+        monkeypatch.setattr("mcp_background_job.executors.nodes.fetching.ANSWER_S", 0.1)
+        assert seen(place, spec).state is State.STARTING
+        ray.say(submission_id, "FAILED", error_type="JOB_SUPERVISOR_ACTOR_DIED", message="its node died")
+        assert seen(place, spec).state is State.STARTING
+        monkeypatch.setattr("mcp_background_job.executors.ray.place._GRACE_S", 0.0)
+        one = seen(place, spec)
+    assert one.outcome is Outcome.LOST
+    assert one.exit is not None
+    assert "its node died" in one.exit.reason
