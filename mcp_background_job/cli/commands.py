@@ -18,25 +18,35 @@ Without a command it serves MCP over stdio. A job's name works wherever its id d
 #: Those that are in no group.
 _SINGLE = (
     *JOB_COMMANDS,
-    Command("endings", "mcp_background_job.cli.hooks.endings:endings", "Print what has ended, or what ends."),
+    Command(
+        "endings",
+        "mcp_background_job.cli.hooks.endings:endings",
+        "Print ended jobs and runs, or each end as it happens.",
+    ),
     Command("top", "mcp_background_job.cli.top.command:top", "Watch jobs, renders and runs, full-screen."),
     Command(
-        "dashboard", "mcp_background_job.cli.serving.dashboard:dashboard", "Show all of it on a page, in a browser."
+        "dashboard", "mcp_background_job.cli.serving.dashboard:dashboard", "Show jobs, renders and runs in a browser."
     ),
     Command("serve", "mcp_background_job.cli.serving.serve:serve", "Serve MCP over stdio or HTTP."),
+    Command("install", "mcp_background_job.cli.setup.install:install", "Add this server to a client's configuration."),
     Command(
-        "install", "mcp_background_job.cli.setup.install:install", "Put this server into a client's configuration."
+        "uninstall",
+        "mcp_background_job.cli.setup.install:uninstall",
+        "Remove this server from a client's configuration.",
     ),
-    Command("uninstall", "mcp_background_job.cli.setup.install:uninstall", "Take it out of a client again."),
-    Command("doctor", "mcp_background_job.cli.doctor.doctor:doctor", "Show the settings in force, and what is wrong."),
-    Command("demo", "mcp_background_job.cli.setup.demo:main", "Show what it can do, in a minute."),
+    Command(
+        "doctor", "mcp_background_job.cli.doctor.doctor:doctor", "Show the settings in force, and every problem found."
+    ),
+    Command("demo", "mcp_background_job.cli.setup.demo:main", "Show what this program does, in half a minute."),
     Command("completion", "mcp_background_job.cli.setup.completion:completion", "Print or install shell completion."),
 )
 
 _GROUPS = (
-    Command("comfyui", "", "Control ComfyUI: its renders, and its process.", commands=COMFYUI_COMMANDS),
-    Command("runs", "", "Run other coding agents, and stay in control.", commands=RUN_COMMANDS),
-    Command("hook", "", "What clients run by themselves: see docs/reference/hooks.md.", commands=HOOK_COMMANDS),
+    Command("comfyui", "", "Control ComfyUI: its renders and its process.", commands=COMFYUI_COMMANDS),
+    Command("runs", "", "Run other coding agents, and control them.", commands=RUN_COMMANDS),
+    Command(
+        "hook", "", "Commands that clients run by themselves: see docs/reference/hooks.md.", commands=HOOK_COMMANDS
+    ),
 )
 
 #: The command line as one command, with all others below it.

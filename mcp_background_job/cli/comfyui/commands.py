@@ -7,18 +7,20 @@ from mcp_background_job.cli.command import Command
 BATCH_COMMANDS = (
     Command("status", "mcp_background_job.cli.comfyui.batches.batch:status", "Show a batch, or list the newest ones."),
     Command(
-        "cancel", "mcp_background_job.cli.comfyui.batches.batch:cancel", "Cancel a batch: what has not run never will."
+        "cancel",
+        "mcp_background_job.cli.comfyui.batches.batch:cancel",
+        "Cancel the prompts of a batch that have not run.",
     ),
     Command(
         "pause",
         "mcp_background_job.cli.comfyui.batches.batch:pause",
-        "Send nothing more of a batch until it is resumed.",
+        "Pause a batch: nothing more of it is sent.",
     ),
-    Command("resume", "mcp_background_job.cli.comfyui.batches.batch:resume", "Let a paused batch go on."),
+    Command("resume", "mcp_background_job.cli.comfyui.batches.batch:resume", "Resume a paused batch."),
     Command(
         "retry-failed",
         "mcp_background_job.cli.comfyui.batches.batch:retry_failed",
-        "Run the failed prompts of a batch once more.",
+        "Run the failed prompts of a batch again.",
     ),
     Command(
         "give-up",
@@ -32,14 +34,14 @@ SESSION_COMMANDS = (
     Command("import", "mcp_background_job.cli.comfyui.sessions.session:import_session", "Add a session from a file."),
 )
 COMMANDS = (
-    Command("status", "mcp_background_job.cli.comfyui.status:status", "Show what ComfyUI does now."),
+    Command("status", "mcp_background_job.cli.comfyui.status:status", "Show what ComfyUI is doing."),
     Command(
         "submit",
         "mcp_background_job.cli.comfyui.prompts.submit:submit",
-        "Put a workflow into its queue; several make a batch.",
+        "Queue a workflow, or several as a batch.",
     ),
     Command("job", "mcp_background_job.cli.comfyui.prompts.job:job", "Show one prompt, or follow it to its end."),
-    Command("jobs", "mcp_background_job.cli.comfyui.prompts.jobs:jobs", "List prompts, those of earlier days too."),
+    Command("jobs", "mcp_background_job.cli.comfyui.prompts.jobs:jobs", "List prompts, also those of earlier days."),
     Command("errors", "mcp_background_job.cli.comfyui.prompts.errors:errors", "Show why prompts failed."),
     Command("cancel", "mcp_background_job.cli.comfyui.prompts.cancel:cancel", "Stop a render, and verify it."),
     Command(
@@ -48,7 +50,7 @@ COMMANDS = (
     Command(
         "batch",
         "mcp_background_job.cli.comfyui.batches.batch:status",
-        "List batches of prompts, or look after one.",
+        "List batches of prompts, or show and control one.",
         commands=BATCH_COMMANDS,
     ),
     Command(
@@ -57,7 +59,7 @@ COMMANDS = (
     Command(
         "session",
         "mcp_background_job.cli.comfyui.sessions.session:show_session",
-        "Show a session; take it to or from a file.",
+        "Show a session, or write it to a file and read it back.",
         commands=SESSION_COMMANDS,
     ),
     Command(
@@ -66,24 +68,26 @@ COMMANDS = (
         "Begin a session in this directory.",
     ),
     Command("track", "mcp_background_job.cli.comfyui.sessions.track:track", "Add a prompt to a session."),
-    Command("models", "mcp_background_job.cli.comfyui.inventory:models", "Search the models that it has."),
-    Command("nodes", "mcp_background_job.cli.comfyui.inventory:nodes", "Search the kinds of nodes that it has."),
+    Command("models", "mcp_background_job.cli.comfyui.inventory:models", "Search the models of ComfyUI."),
+    Command("nodes", "mcp_background_job.cli.comfyui.inventory:nodes", "Search the node types of ComfyUI."),
     Command(
         "clear-history",
         "mcp_background_job.cli.comfyui.prompts.clear_history:clear_history",
-        "Remove old entries of its history.",
+        "Remove old entries from ComfyUI's history.",
     ),
-    Command("upload", "mcp_background_job.cli.comfyui.outputs.upload:upload", "Upload what workflows take."),
-    Command("download", "mcp_background_job.cli.comfyui.outputs.download:download", "Download what prompts have made."),
+    Command("upload", "mcp_background_job.cli.comfyui.outputs.upload:upload", "Upload input files for workflows."),
+    Command("download", "mcp_background_job.cli.comfyui.outputs.download:download", "Download the outputs of prompts."),
     Command(
         "download-session",
         "mcp_background_job.cli.comfyui.outputs.download_session:download_session",
-        "Download what the prompts of a session have made.",
+        "Download the outputs of a session.",
     ),
-    Command("free", "mcp_background_job.cli.comfyui.lifecycle.free:free", "Have it let go of memory."),
+    Command("free", "mcp_background_job.cli.comfyui.lifecycle.free:free", "Unload models and free memory."),
     Command("start", "mcp_background_job.cli.comfyui.lifecycle.start:start", "Start ComfyUI as a background job."),
-    Command("stop", "mcp_background_job.cli.comfyui.lifecycle.stop:stop", "End ComfyUI and all that it started."),
-    Command("restart", "mcp_background_job.cli.comfyui.lifecycle.restart:restart", "End ComfyUI and run it again."),
+    Command(
+        "stop", "mcp_background_job.cli.comfyui.lifecycle.stop:stop", "Stop ComfyUI and every process that it started."
+    ),
+    Command("restart", "mcp_background_job.cli.comfyui.lifecycle.restart:restart", "Stop ComfyUI and start it again."),
     Command(
         "feed", "mcp_background_job.cli.comfyui.batches.feed:feed", "Send what waits until nothing does.", is_own=True
     ),

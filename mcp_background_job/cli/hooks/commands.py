@@ -8,6 +8,6 @@ COMMANDS = (
     Command(
         "stop",
         "mcp_background_job.cli.hooks.stop_command:stop",
-        "At the end of a turn: wait, and have it go on.",
+        "Wait at the end of a turn, and let the model continue.",
     ),
 )

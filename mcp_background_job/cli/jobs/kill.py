@@ -25,12 +25,12 @@ def kill(
     grace: Seconds = GRACE_S,
     as_json: AsJson = False,
 ) -> int:
-    """Stop jobs and everything that they started; returns when nothing of them is left, and says so with exit code 0.
+    """Stop jobs and every process that they started. The command returns when no process is left, with exit code 0.
 
     Args:
         *job: Ids or names of jobs.
         every: All jobs of this project.
-        signal: What to ask them with, else TERM; or what to send with --signal-only.
+        signal: The first signal, TERM without it; with --signal-only the signal to send.
         signal_only: Send the signal to the processes that handle it, and stop nothing: HUP to reload, USR1, STOP, CONT.
             HUP, USR1 and USR2 need this, or --no-signal-only to stop with them.
         grace: How long to wait for them to end before SIGKILL, in seconds or as 1m; 0 asks nothing.

@@ -17,7 +17,7 @@ from mcp_background_job.jobs.request import Changes
 def restart(
     job: str,
     /,
-    *command: Annotated[str, Parameter(help="What to run instead, after --.")],
+    *command: Annotated[str, Parameter(help="A command to run instead, after --.")],
     cwd: str | None = None,
     env: list[str] | None = None,
     grace: Seconds = GRACE_S,

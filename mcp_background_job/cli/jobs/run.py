@@ -29,7 +29,7 @@ from mcp_background_job.jobs.request import Again, IfRunning, Leftovers, StartRe
 
 
 def run(
-    *command: Annotated[str, Parameter(is_required=True, help="What to run, after --.")],
+    *command: Annotated[str, Parameter(is_required=True, help="The command, after --.")],
     name: str | None = None,
     cwd: str | None = None,
     env: list[str] | None = None,
@@ -43,27 +43,28 @@ def run(
     follow: Follow = False,
     as_json: AsJson = False,
 ) -> int:
-    """Start a command in the background; prints the job's id.
+    """Start a command in the background, and print the job's id.
 
-    One argument after -- is given to the shell as it is; several are quoted and joined, so that each stays one:
-    run -- 'make 2>&1 | tee log', run -- make -j 8.
+    A single argument after -- is a shell command line: run -- 'make 2>&1 | tee log'. Several arguments are the words of
+    a command, and each stays one word: run -- make -j 8.
 
     Args:
-        *command: What to run, after --.
-        name: A name for it; it then works wherever the id does.
+        *command: The command, after --.
+        name: A name for the job. It works wherever the id does.
         cwd: Working directory.
         env: A variable for its environment, as NAME=VALUE; may be repeated.
-        stdin: What it reads: nothing, what send sends, or a terminal of its own.
-        timeout: Stop it after this time, in seconds or as 5m, 2h.
-        after: Start it when this job has completed; may be repeated.
-        leftovers: What becomes of background processes that outlive the command: keep lets the job last as long as
+        stdin: What the command reads: nothing, what send sends, or a terminal of its own.
+        timeout: Stop the job after this time, in seconds or as 5m, 2h.
+        after: Start the job when this one has completed; may be repeated.
+        leftovers: What happens to background processes that outlive the command: with keep the job lasts as long as
             they do, kill ends them.
         if_running: What to do when a job of this name runs: return that one, restart it, or start a new one beside it.
-        restart: Whether to start it again when it fails: each time later, and at most 10 times in a row.
-        on: Where to run it: "slurm gpus=1 cpus=8 mem=64G time=4h" queues it on the cluster, "ray gpus=1" on another.
+        restart: Whether to start the job again when it fails: each time later, and at most 10 times in a row.
+        on: Where to run the job: "slurm gpus=1 cpus=8 mem=64G time=4h" queues it on the cluster, "ray gpus=1" on a
+            Ray cluster.
             Keys are gpus, cpus and mem, for Slurm also time, partition, account, qos, constraint, gres and reservation,
             for Ray resources; places shows what there is.
-        follow: Print its output until it is over, and exit as it did. Ctrl-C leaves it running.
+        follow: Print the output until the job is over, and exit with its exit code. Ctrl-C leaves it running.
         as_json: Print JSON, with the same field names everywhere.
     """
     if follow and as_json:

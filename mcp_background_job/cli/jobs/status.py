@@ -25,7 +25,7 @@ _LABEL_WIDTH = 18
 
 
 def status(job: str, /, *, as_json: AsJson = False) -> int:
-    """Show all that is known of a job: how it is doing or how it ended, what it uses, what it wrote.
+    """Show everything that is known about a job: its status or how it ended, what it uses, and what it wrote.
 
     Args:
         job: Id or name of the job.

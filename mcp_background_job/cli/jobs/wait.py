@@ -49,16 +49,16 @@ def wait(
     for_any: Annotated[bool, named("--any")] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Wait for jobs, and exit as they did; of several, as the first (in the order given) that did not complete.
+    """Wait for jobs, and exit with their exit code: of several, that of the first one given that did not complete.
 
     Args:
         *job: Ids or names of jobs.
-        timeout: Give up after this time, in seconds or as 5m, 2h; without it, wait as long as it takes.
+        timeout: Give up after this time, in seconds or as 5m, 2h. Without it the wait has no limit.
         until: exit, port:N (the job listens on a port), a URL (it answers, with a status below 400; on this machine:
             the job does), idle:S (nothing was written for so long), or a regular expression that is looked for in all
             of the output. The end of the job always ends the wait.
         fail_on: A regular expression in the output that ends the wait as failed.
-        for_any: Of several jobs, wait for one.
+        for_any: Wait until one of the jobs is over, not all of them.
         as_json: Print JSON, with the same field names everywhere.
     """
     wish = _Wish(
