@@ -74,6 +74,7 @@ OPTIONS = {
             "limit",
             "lines",
             "max_queued",
+            "on",
         ),
         *("output_dir", "prompt_timeout_s", "requeue", "restart", "signal", "status", "stdin", "stream", "timeout_s"),
         *("until", "wait_s"),
