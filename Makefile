@@ -78,9 +78,10 @@ $(FRONT_END): Makefile | $(READY)
 		playwright==1.55.0 comfyui-frontend-package==1.27.10 comfyui-workflow-templates==0.1.95
 	@touch $@
 
-test-web: $(WEB)  ## the page, in Debian's Chromium, or in Playwright's; pictures of it are left in .shots: installs 50 MB, and Chromium
-	@command -v chromium >/dev/null || apt-get install -y --no-install-recommends chromium \
-		|| (apt-get update && apt-get install -y --no-install-recommends chromium) \
+test-web: $(WEB)  ## the page, in a Chromium of Debian's or Playwright's; pictures of it are left in .shots: installs 50 MB, and Chromium
+	@command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null \
+		|| apt-get install -y --no-install-recommends chromium-headless-shell \
+		|| (apt-get update && apt-get install -y --no-install-recommends chromium-headless-shell) \
 		|| PYTHONPATH=$(WEB) $(BIN)/python -m playwright install chromium \
 		|| echo "Chromium cannot be installed: the tests of the page are skipped" >&2
 	PYTHONPATH=$(WEB) $(BIN)/python -m pytest tests/web -m browser -n 3 --dist worksteal
