@@ -45,7 +45,7 @@ class BatchBar:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def show(self, batch: BatchView) -> None:
+    def show(self, batch: BatchView, /) -> None:
         if batch.trouble != self._told:
             self._told = batch.trouble
             if batch.trouble:  # above the bar, in which it has no room

@@ -37,7 +37,7 @@ class Bar:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def show(self, prompt: Prompt) -> None:
+    def show(self, prompt: Prompt, /) -> None:
         self._bar.update(self._task, **shown(prompt))
 
 

@@ -11,7 +11,9 @@ from mcp_background_job.cli.arguments import AsJson, Follow, OptionalSeconds
 from mcp_background_job.cli.comfyui.connection import with_comfyui
 from mcp_background_job.cli.comfyui.prompts import ending, views
 from mcp_background_job.cli.comfyui.prompts.watching import watch
+from mcp_background_job.cli.comfyui.views import Nothing
 from mcp_background_job.comfyui.control import ComfyUI
+from mcp_background_job.comfyui.prompts.prompts import Prompt
 from mcp_background_job.comfyui.reports import report
 
 
@@ -41,7 +43,7 @@ async def _job(
 ) -> int:
     is_awaited = follow or wait_s is not None
     limit_s = wait_s if wait_s is not None else math.inf if follow else 0.0
-    view = views.live() if follow and not as_json else views.Nothing()
+    view = views.live() if follow and not as_json else Nothing[Prompt]()
     known = report.of_prompt(await watch(comfyui, prompt_id, time.monotonic() + limit_s, view))
     if what is not None:
         known |= report.of_asked(await comfyui.prompts.asked(prompt_id), show=what)

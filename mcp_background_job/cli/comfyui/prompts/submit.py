@@ -17,12 +17,14 @@ from mcp_background_job.cli.comfyui.connection import with_comfyui
 from mcp_background_job.cli.comfyui.prompts import ending, failures, views
 from mcp_background_job.cli.comfyui.prompts.overrides import overrides_of
 from mcp_background_job.cli.comfyui.prompts.watching import watch
+from mcp_background_job.cli.comfyui.views import Nothing
 from mcp_background_job.cli.parameter import Parameter
 from mcp_background_job.cli.session import caller
 from mcp_background_job.cli.wording import PROGRAM
 from mcp_background_job.comfyui.batches.making import MAX_QUEUED
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.prompts.graphs.overrides import Combine
+from mcp_background_job.comfyui.prompts.prompts import Prompt
 from mcp_background_job.comfyui.reports import report
 from mcp_background_job.comfyui.reports.report import Report
 from mcp_background_job.errors import InvalidRequestError
@@ -118,7 +120,7 @@ async def _submit(comfyui: ComfyUI, asked: Submit, wish: _Wish) -> int:
 async def _told(comfyui: ComfyUI, known: Report, wish: _Wish) -> int:
     if "prompt_id" in known and wish.is_awaited:
         deadline = time.monotonic() + (math.inf if wish.wait_s is None else wish.wait_s)
-        view = views.live() if wish.follow and not wish.as_json else views.Nothing()
+        view = views.live() if wish.follow and not wish.as_json else Nothing[Prompt]()
         ended = report.of_prompt(await watch(comfyui, known["prompt_id"], deadline, view))
         known = ended | {name: known[name] for name in _OF_SUBMISSION if name in known}
     if not wish.as_json:

@@ -1,24 +1,15 @@
-"""Looks at a prompt again and again until it is over."""
+"""Watches a prompt, and tells when it is over."""
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncIterator
 
-from mcp_background_job.cli import terminal
-from mcp_background_job.cli.comfyui.prompts.views import View
+from mcp_background_job.cli.comfyui import watching
+from mcp_background_job.cli.comfyui.views import View
 from mcp_background_job.cli.wording import PROGRAM
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.prompts.prompts import Prompt
 from mcp_background_job.core.comfyui.submission import End
-
-#: Between two looks; a prompt that takes milliseconds is over at the first ones.
-_FIRST_LOOK_S = 0.02
-_LOOK_S = 0.25
-
-#: A look that takes long (a queue of large graphs) is not repeated at once: a third of the time is spent in looks.
-_LOOKS_SHARE = 2.0
 
 #: A server that has answered may be silent for so long, since loading a large model holds its interpreter for seconds.
 _SILENCE_S = 10.0
@@ -27,40 +18,35 @@ _SILENCE_S = 10.0
 _RESTART_S = 300.0
 
 
-async def watch(comfyui: ComfyUI, prompt_id: str, deadline: float, view: View) -> Prompt:
+async def watch(comfyui: ComfyUI, prompt_id: str, deadline: float, view: View[Prompt]) -> Prompt:
     """Return what is known of a prompt when it is over, or at a monotonic moment; Ctrl-C leaves it alone."""
-    prompt = None
-    try:
-        with view:
-            async for prompt in _looks(comfyui, prompt_id, deadline):
-                view.show(prompt)
-    except asyncio.CancelledError:
-        terminal.say_interrupted(
-            f"prompt {prompt_id} is left alone, and goes on; {PROGRAM} comfyui job {prompt_id} --follow watches it "
-            f"again, {PROGRAM} comfyui cancel {prompt_id} stops it"
-        )
-        raise
-    assert prompt is not None  # noqa: S101  for the type checker: there is always one look
-    return prompt
+
+    async def look() -> Prompt:
+        return await (await comfyui.members.at(prompt_id)).prompts.get(prompt_id)
+
+    return await watching.watch(
+        look,
+        _Patience().is_over,
+        deadline,
+        view,
+        left_alone=f"prompt {prompt_id} is left alone, and goes on; {PROGRAM} comfyui job {prompt_id} --follow watches "
+        f"it again, {PROGRAM} comfyui cancel {prompt_id} stops it",
+    )
 
 
-async def _looks(comfyui: ComfyUI, prompt_id: str, deadline: float) -> AsyncIterator[Prompt]:
-    seen_at: float | None = None
-    began = time.monotonic()
-    pause = _FIRST_LOOK_S
-    while True:
-        asked_at = time.monotonic()
-        prompt = await (await comfyui.members.at(prompt_id)).prompts.get(prompt_id)
+class _Patience:
+    """Tells whether a prompt is over; one that neither runs nor waits is looked at for a while all the same."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._seen_at: float | None = None
+
+    def is_over(self, prompt: Prompt) -> bool:
         now = time.monotonic()
-        yield prompt
         if is_under_way(prompt):
-            seen_at = now
-        elif now - (seen_at or began) >= _patience_s(prompt, was_seen=seen_at is not None):
-            return
-        if now >= deadline:
-            return
-        await asyncio.sleep(min(max(pause, _LOOKS_SHARE * (now - asked_at)), deadline - now))
-        pause = min(2 * pause, _LOOK_S)
+            self._seen_at = now
+            return False
+        return now - (self._seen_at or self._began) >= _patience_s(prompt, was_seen=self._seen_at is not None)
 
 
 def _patience_s(prompt: Prompt, *, was_seen: bool) -> float:
