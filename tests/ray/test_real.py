@@ -313,6 +313,7 @@ async def test_doctor_and_places(ray_cluster: Ray, state_dir: str) -> None:
         "MCP_BG_STATE_DIR": state_dir,
         "MCP_BG_RAY_ADDRESS": ray_cluster.address,
         "MCP_BG_RAY_TOKEN": ray_cluster.token,
+        "MCP_BG_PLACES": "ray",  # there may be programs of Slurm
     }
 
     def run(*words: str) -> str:
