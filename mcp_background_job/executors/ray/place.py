@@ -185,7 +185,10 @@ class RayPlace(NodePlace):
     def _fetch_one(self, job_id: str) -> None:
         job = self.store.job(job_id)
         noted = native.read(job)
-        if noted is None or not noted.asked_at or job.has_exit:
+        if noted is None or job.has_exit:
+            return
+        if not noted.asked_at:  # what it was to run after may have completed
+            self._submitting.go_on(job_id)
             return
         word = self._seeing.word(job_id, noted)
         known = self._seeing.known(job_id, noted)

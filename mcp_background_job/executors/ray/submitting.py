@@ -192,17 +192,21 @@ class Submitting:
     async def finish_others(self) -> None:
         """Go on with submissions that nobody has confirmed, and with those whose turn has come."""
         for job_id in await lanes.look(self._store.to_be_submitted):
-            if job_id in self._under_way:
-                continue
-            self._under_way.add(job_id)
-            try:
-                await lanes.lasting(self._finish, job_id)
-            except (EngineUnreachableError, UnsureError):
-                continue  # whoever tends next tries again
-            except (LaunchError, InvalidRequestError) as error:
-                await lanes.write(self._end, job_id, Outcome.FAILED, f"not started: {error}")
-            finally:
-                self._under_way.discard(job_id)
+            await lanes.lasting(self.go_on, job_id)
+
+    def go_on(self, job_id: str) -> None:
+        """The same for one job, unless this process is about it; call it in a thread."""
+        if job_id in self._under_way:
+            return
+        self._under_way.add(job_id)
+        try:
+            self._finish(job_id)
+        except (EngineUnreachableError, UnsureError):
+            return  # whoever tends next tries again
+        except (LaunchError, InvalidRequestError) as error:
+            self._end(job_id, Outcome.FAILED, f"not started: {error}")
+        finally:
+            self._under_way.discard(job_id)
 
     def _finish(self, job_id: str) -> None:
         spec, job = self._store.spec(job_id), self._store.job(job_id)
