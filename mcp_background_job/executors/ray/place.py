@@ -188,6 +188,9 @@ class RayPlace(NodePlace):
         if noted is None or job.has_exit:
             return
         if not noted.asked_at:  # what it was to run after may have completed
+            spec = self.store.spec(job_id)
+            for other in spec.after if spec else ():
+                self._fetch_one(other)
             self._submitting.go_on(job_id)
             return
         word = self._seeing.word(job_id, noted)
