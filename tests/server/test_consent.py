@@ -299,9 +299,12 @@ class _Server:
     """A ComfyUI, whose queue may change between two looks at it."""
 
     def __init__(self, *looks: set[str]) -> None:
-        self.lifecycle = self
+        self.lifecycle = self.members = self
         self._looks = list(looks)
         self.agreed: list[frozenset[str] | None] = []
+
+    async def all(self) -> list[_Server]:
+        return [self]
 
     async def restart(self, *, agreed: frozenset[str] | None, **_: Any) -> Outcome:
         self.agreed.append(agreed)

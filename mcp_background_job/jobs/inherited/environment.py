@@ -43,7 +43,7 @@ def _no_pager(inherited: Mapping[str, str]) -> dict[str, str]:
 
 
 #: Keys of ours: what has them may do what we may. Names are read without regard to case.
-_SECRETS = ("MCP_BG_HTTP_TOKEN", "COMFYUI_TOKEN", "COMFYUI_HEADERS")
+_SECRETS = ("MCP_BG_HTTP_TOKEN", "MCP_BG_RAY_TOKEN", "COMFYUI_TOKEN", "COMFYUI_HEADERS")
 
 #: What the SDKs of MCP hand on of a client's environment, and what every process has.
 _HANDED_ON = {"HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER", "PWD", "OLDPWD", "SHLVL", "_", "LANG", "TZ", "TMPDIR"}

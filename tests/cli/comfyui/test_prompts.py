@@ -480,12 +480,11 @@ def _timeless(known: dict[str, Any]) -> dict[str, Any]:
 # -- help, completion, doctor ------------------------------------------------------------------------------------------
 
 
-def test_help_names_every_command_and_exit_code(cli: CommandLine) -> None:
+def test_help_names_every_command_and_where_exit_codes_are(cli: CommandLine) -> None:
     text = cli.ok("comfyui", "--help")
     for command in COMMANDS:
         assert " " in command or f"  {command}: " in text
-    for code in ("0:", "1:", "2:", "3:", "4:", "5:", "6:", "7:", "8:", "124:", "125:", "130:"):
-        assert f" {code} " in text
+    assert "command-line.md#exit-codes" in text
 
 
 @pytest.mark.parametrize("command", COMMANDS)

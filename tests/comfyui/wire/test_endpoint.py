@@ -167,4 +167,7 @@ def test_a_feeder_is_given_the_login_that_jobs_do_not_inherit(monkeypatch: pytes
         monkeypatch.setenv(name, value)
     settings = load_comfyui_settings()
     assert endpoint_of(settings.url, "", 0, token=settings.token, headers=settings.headers) == own
-    assert request_of("http://10.0.0.1:8188", own).env == {"COMFYUI_URL": "http://10.0.0.1:8188"}
+    assert request_of("http://10.0.0.1:8188", own).env == {
+        "COMFYUI_URL": "http://10.0.0.1:8188",
+        "COMFYUI_URLS": "",  # of several it feeds this one
+    }
