@@ -209,7 +209,7 @@ class ComfyUI:
         """Have all know that the server is a job on another machine, if it is."""
         if isinstance(self.lifecycle, NodeLifecycle):
             job_id = self.endpoint.job_id
-            self.lifecycle.on_node(job_id, self.nodes, self._pools)
+            self.lifecycle.on_node(job_id, self.nodes, self._pools, self._batches)
             self.prompts.runs_as(JobLife(self._manager, job_id))
             self.canceller.runs_as(lambda: JobLife(self._manager, job_id))
 

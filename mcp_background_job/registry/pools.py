@@ -56,11 +56,6 @@ class SqlitePools:
         """Return the batches of a member's pools that are not known to be over, oldest first."""
         return batches_of(self._database, "open_batches_of_pools", url=storable(url))
 
-    def take_back(self, prompt_ids: Iterable[str]) -> None:
-        """Have prompts of batches wait again whose server has surely ended."""
-        with self._database.writing() as write:
-            write("take_back", [{"prompt_id": storable(prompt_id)} for prompt_id in prompt_ids])
-
     def move_wished(self, old: str, new: str) -> None:
         """Have prompts without a batch that are to be submitted again submitted to another server."""
         self._write("move_wished", old=old, new=new)

@@ -29,6 +29,7 @@ from mcp_background_job.executors.forward import Forwarding
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import ROOT, StartRequest
 from mcp_background_job.jobs.waiting.wait import WaitRequest
+from mcp_background_job.registry.batches import SqliteBatches
 from mcp_background_job.registry.pools import SqlitePools
 
 #: Ports that are not given out to connections, where nothing else is expected (Linux: from 32768 on).
@@ -145,11 +146,12 @@ class NodeServers:
 class NodeLifecycle(Lifecycle):
     """Acts on one ComfyUI that runs as a job on another machine."""
 
-    def on_node(self, job_id: str, servers: NodeServers, pools: SqlitePools) -> None:
-        """Names its job, and what starts another."""
+    def on_node(self, job_id: str, servers: NodeServers, pools: SqlitePools, batches: SqliteBatches) -> None:
+        """Names its job, what starts another, and where pools and batches are."""
         self._job_id = job_id
         self._servers = servers
         self._pools = pools
+        self._batches = batches
 
     async def stop(self, *, client: str, force: bool, agreed: frozenset[str] | None = None) -> Outcome:
         """End it with everything that it started; see ``Lifecycle.stop``."""
@@ -218,7 +220,7 @@ class NodeLifecycle(Lifecycle):
         await self._manager.kill(self._job_id, by=client or why, why=why, grace_s=GRACE_S)
         await carry_over.leave_behind(self._journal, luggage)
         # Its feeder may never look again at a server that is not there any more.
-        await lanes.journal(self._pools.take_back, [entry.prompt_id for entry in luggage.of_batches])
+        await lanes.journal(self._batches.take_back, [entry.prompt_id for entry in luggage.of_batches])
         return luggage
 
     async def _luggage(self, *, force: bool) -> Luggage:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import threading
 
+from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.executors.nodes import claims
 from mcp_background_job.executors.nodes.store import NodeStore
 from mcp_background_job.jobdir import at_end, records
 from mcp_background_job.jobdir.layout import JobDir
+from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import Exit
 
 
@@ -45,6 +48,13 @@ def end(store: NodeStore, job_id: str, record: Exit, *, is_certain: bool = False
         store.doubt(job_id, content)
     at_end.begin(job)
     return True
+
+
+def as_ended(seen: Observation, record: Exit) -> Observation:
+    """Return what is true of a job that is over, and whose end is yet to be recorded."""
+    return dataclasses.replace(
+        seen, state=State.EXITED, outcome=Outcome(record.outcome), exit=record, status=None, sweep=True
+    )
 
 
 def _has_runner(job: JobDir) -> bool:

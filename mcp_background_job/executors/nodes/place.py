@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mcp_background_job.core.states import State
 from mcp_background_job.errors import BackgroundJobError
@@ -15,13 +15,14 @@ from mcp_background_job.executors.nodes import claims
 from mcp_background_job.executors.nodes.ending import end
 from mcp_background_job.executors.nodes.kin import Kin
 from mcp_background_job.executors.nodes.store import NodeStore
+from mcp_background_job.executors.nodes.submitting import NodeSubmitting
 from mcp_background_job.jobdir.control import LOOK_TIMEOUT_S, NoRunnerError, RunnerTimeoutError
 from mcp_background_job.jobdir.observe import Observation
-from mcp_background_job.jobdir.records import StopRequest
+from mcp_background_job.jobdir.records import Spec, StopRequest
 from mcp_background_job.jobdir.usage import newest
 
 if TYPE_CHECKING:
-    from mcp_background_job.executors.base import Cancelled
+    from mcp_background_job.executors.base import Cancelled, Submitted
     from mcp_background_job.executors.nodes.client import NodeClient
     from mcp_background_job.executors.usage import Usage
     from mcp_background_job.executors.waits import Waits
@@ -29,11 +30,16 @@ if TYPE_CHECKING:
 #: A job that nobody can be connected to is looked at so often: files on a server, most often.
 _LOOK_AGAIN_S = 1.0
 
+S = TypeVar("S", bound=NodeSubmitting)
 
-class NodePlace:
+
+class NodePlace(Generic[S]):
     """Half of a place on a cluster; see ``Place`` for what is not said here. Who derives from it knows the engine."""
 
     is_apart = False
+
+    #: Brings its jobs under way.
+    _submitting: S
 
     def __init__(self, store: NodeStore, family: Family) -> None:
         """Takes what keeps the files of its jobs, and where relatives of them may be."""
@@ -64,6 +70,14 @@ class NodePlace:
     def _is_connected(self, job_id: str) -> bool:
         """Tell whether somebody in this process talks to a job's runner anyhow."""
         raise NotImplementedError
+
+    async def launch(self, spec: Spec, *, wait_for_report: bool) -> Submitted:
+        """Record the job, then submit it."""
+        submitted = await self._submitting.launch(spec, wait_for_report=wait_for_report)
+        # On record first and looked for afterwards: see ``jobdir.ancestry``.
+        if spec.ancestors and (stop := await lanes.look(self._family.stop_of, spec.ancestors)):
+            await self.cancel(spec.job_id, stop)
+        return submitted
 
     # -- care ------------------------------------------------------------------------------------------------------
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 
-from mcp_background_job.core.states import Outcome, State
+from mcp_background_job.core.states import State
 from mcp_background_job.errors import EngineUnreachableError, LaunchError, RunnerSilentError
 from mcp_background_job.executors import lanes
-from mcp_background_job.executors.base import Cancelled, Channel
+from mcp_background_job.executors.base import Cancelled
 from mcp_background_job.executors.nodes import claims
 from mcp_background_job.executors.nodes.ending import end
+from mcp_background_job.executors.nodes.stopping import Connect, killed_by, lost, tell_to_stop
 from mcp_background_job.executors.nodes.store import NodeStore
 from mcp_background_job.executors.ray import native, parcel, states
 from mcp_background_job.executors.ray.mirror import Mirror
@@ -26,21 +26,15 @@ from mcp_background_job.executors.ray.script import entrypoint
 from mcp_background_job.executors.ray.seeing import Seeing
 from mcp_background_job.jobdir.ancestry import withdrawn
 from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError
-from mcp_background_job.jobdir.records import Exit, StopRequest
-from mcp_background_job.jobdir.requests import MAX_GRACE_S
+from mcp_background_job.jobdir.records import StopRequest
 
 #: A runner that has just begun, or is about to end, is looked for so often.
 _ATTEMPTS = 15
 _BETWEEN_ATTEMPTS_S = 0.2
 
-#: Beyond the grace period: SIGKILL has its patience, twice where jobs were started within the job, and some more.
-_LADDER_PATIENCE_S = 30.0
-
 #: Ray starts a job of its own within some seconds, and says a second later what became of the other.
 _ENGINE_PATIENCE_S = 60.0
 _BETWEEN_LOOKS_S = 0.5
-
-Connect = Callable[[str], Awaitable[Channel]]
 
 
 class Cancelling:
@@ -66,7 +60,7 @@ class Cancelling:
             return Cancelled(was_live=True)
         for attempt in range(_ATTEMPTS):
             try:
-                return await self._told_to_stop(job_id, request)
+                return await tell_to_stop(self._connect, job_id, request)
             except NoRunnerError:
                 if not await lanes.look(self._lives, job_id):
                     return Cancelled(was_live=True)
@@ -81,17 +75,6 @@ class Cancelling:
     def _lives(self, job_id: str) -> bool:
         seen = self._seeing.seen(job_id)
         return seen is not None and (seen.state is not State.EXITED or (seen.sweep and seen.exit is None))
-
-    async def _told_to_stop(self, job_id: str, request: StopRequest) -> Cancelled:
-        async with await self._connect(job_id) as runner:
-            if not await runner.stop(request):
-                raise NoRunnerError(job_id)
-            try:
-                async with asyncio.timeout(min(request.grace_s, MAX_GRACE_S) + _LADDER_PATIENCE_S):
-                    survivors = await runner.outcome_of_stop()
-            except TimeoutError as error:
-                raise RunnerTimeoutError(f"the runner of job {job_id} does not say what became of it") from error
-        return Cancelled(was_live=True, survivors=tuple(survivors))
 
     # -- one that waits --------------------------------------------------------------------------------------------
 
@@ -139,7 +122,7 @@ class Cancelling:
 
     async def _through_runner(self, job_id: str, noted: Noted, request: StopRequest) -> Cancelled:
         try:
-            return await self._told_to_stop(job_id, request)
+            return await tell_to_stop(self._connect, job_id, request)
         except (NoRunnerError, RunnerTimeoutError):
             return await self._through_ray(job_id, noted, request)
 
@@ -163,7 +146,8 @@ class Cancelling:
             await asyncio.sleep(_BETWEEN_LOOKS_S)
             word = await self._line(job_id, noted)
         if not await lanes.lasting(self._completed, job_id, noted):
-            record = _killed(request, noted.submission_id(job_id), was_live=was_live)
+            gone = f"Ray job {noted.submission_id(job_id)} was over, and its runner has not said how it ended"
+            record = killed_by("Ray", request) if was_live else lost(gone)
             await lanes.write(end, self._store, job_id, record)
         return Cancelled(was_live)
 
@@ -186,16 +170,4 @@ class Cancelling:
 def _unreachable(job_id: str, error: EngineUnreachableError) -> EngineUnreachableError:
     return EngineUnreachableError(
         f"nothing was stopped: no way leads to a runner of job {job_id}, and {error}; it is stopped when Ray answers"
-    )
-
-
-def _killed(request: StopRequest, submission_id: str, *, was_live: bool) -> Exit:
-    if not was_live:
-        reason = f"Ray job {submission_id} was over, and its runner has not said how it ended"
-        return Exit(outcome=Outcome.LOST.value, ended_at=time.time(), reason=reason)
-    return Exit(
-        outcome=Outcome.KILLED.value,
-        ended_at=time.time(),
-        reason=f"{request.why} (by Ray, asked by {request.by})",
-        stop_requested=request,
     )

@@ -7,12 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mcp_background_job.errors import InvalidRequestError
+from mcp_background_job.executors.nodes import wishes
 
-#: Characters of a word that an error repeats.
-_TOLD = 60
-
-_COUNT = re.compile(r"[1-9][0-9]{0,5}")
 #: Several jobs may share a GPU: 0.5.
 _SHARE = re.compile(r"[1-9][0-9]{0,5}|0?\.[0-9]{1,4}")
 _MEMORY = re.compile(r"([1-9][0-9]{0,11})([KMGT]?)B?", re.IGNORECASE)
@@ -21,9 +17,7 @@ _RESOURCES = re.compile(r"[A-Za-z0-9_.-]{1,100}:(?:[1-9][0-9]{0,5}|0?\.[0-9]{1,4
 
 
 def _cpus(value: str) -> int:
-    if not _COUNT.fullmatch(value):
-        raise ValueError("a whole number from 1 on")
-    return int(value)
+    return int(wishes.count(value))
 
 
 def _gpus(value: str) -> float:
@@ -83,16 +77,4 @@ def read(words: str) -> Options:
     Raises:
         InvalidRequestError: a word cannot be used; it says which ones can.
     """
-    values: dict[str, Any] = {}
-    for word in words.split():
-        key, equals, value = word.partition("=")
-        read_value = KEYS.get(key)
-        if not equals or read_value is None:
-            raise InvalidRequestError(f"on: {word[:_TOLD]!r} cannot be asked of Ray: give {'=, '.join(KEYS)}=")
-        if key in values:
-            raise InvalidRequestError(f"on: {key} is given twice")
-        try:
-            values[key] = read_value(value)
-        except ValueError as error:
-            raise InvalidRequestError(f"on: {word[:_TOLD]!r} cannot be used: {key} is {error}") from error
-    return Options(values)
+    return Options(wishes.read(words, KEYS, "Ray"))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 from mcp_background_job.core.states import State
 from mcp_background_job.errors import EngineUnreachableError, InvalidRequestError, LaunchError
 from mcp_background_job.executors import lanes
-from mcp_background_job.executors.base import Cancelled, Submitted
+from mcp_background_job.executors.base import Cancelled
 from mcp_background_job.executors.family import Family
 from mcp_background_job.executors.nodes import claims
 from mcp_background_job.executors.nodes.ending import end
@@ -32,7 +32,7 @@ from mcp_background_job.executors.ray.submitting import Submitting
 from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError
 from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.jobdir.observe import Observation
-from mcp_background_job.jobdir.records import Spec, StopRequest
+from mcp_background_job.jobdir.records import StopRequest
 
 if TYPE_CHECKING:
     from mcp_background_job.executors.overview import Overview
@@ -63,7 +63,7 @@ _KEPT = 20_000
 _GRACE_S = 20.0
 
 
-class RayPlace(NodePlace):
+class RayPlace(NodePlace[Submitting]):
     """Runs jobs on a cluster; see ``Place`` for what is not said here."""
 
     name = "ray"
@@ -137,14 +137,6 @@ class RayPlace(NodePlace):
     def check(self, asked: str) -> None:
         """Check what is asked of Ray for a job."""
         self._submitting.asked(asked)
-
-    async def launch(self, spec: Spec, *, wait_for_report: bool) -> Submitted:
-        """Record the job, then submit it."""
-        submitted = await self._submitting.launch(spec, wait_for_report=wait_for_report)
-        # On record first and looked for afterwards: see ``jobdir.ancestry``.
-        if spec.ancestors and (stop := await lanes.look(self._family.stop_of, spec.ancestors)):
-            await self.cancel(spec.job_id, stop)
-        return submitted
 
     # -- looking ---------------------------------------------------------------------------------------------------
 

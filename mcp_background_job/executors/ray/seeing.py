@@ -9,6 +9,8 @@ import time
 from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.executors.nodes import claims
 from mcp_background_job.executors.nodes.claims import Claim
+from mcp_background_job.executors.nodes.ending import as_ended
+from mcp_background_job.executors.nodes.signs import changed_at
 from mcp_background_job.executors.nodes.store import NodeStore
 from mcp_background_job.executors.nodes.watcher import Known, Picture, Watcher
 from mcp_background_job.executors.ray import native, states, words
@@ -92,13 +94,13 @@ class Seeing:
         has_begun = os.path.exists(job.address)
         never_ran = not has_begun and not (known and known.line.nodes)
         if claim and claim.withdrawn and never_ran and (not noted.asked_at or states.is_over(word)):
-            return _ended(files, withdrawn(claim.withdrawn))
+            return as_ended(files, withdrawn(claim.withdrawn))
         reason = known.line.reason if known else ""
         if states.has_waited_too_long(word, reason):
             word = None  # it is submitted again
         is_settled = job.job_id in self.without_record
         if word == states.GONE:
-            is_settled = is_settled and not _lives(job, self._watcher.picture.answered_at)
+            is_settled = is_settled and not self._lives(job)
         reported = State(files.status.state) if files.status else None
         verdict = states.judge(word, reported=reported, has_begun=has_begun, is_settled=is_settled)
         seen = dataclasses.replace(
@@ -117,25 +119,13 @@ class Seeing:
             started_at=files.status.started_at if files.status else None,
             reason=words.failure(verdict.why, noted.submission_id(job.job_id), _node(claim, known), reason),
         )
-        return _ended(seen, record)
+        return as_ended(seen, record)
+
+    def _lives(self, job: JobDir) -> bool:
+        """Tell whether anything of a job has come here lately."""
+        came_at = changed_at((job.address, job.usage, job.log, job.status))
+        return self._watcher.picture.answered_at - came_at < _SIGN_OF_LIFE_S
 
 
 def _node(claim: Claim | None, known: Known | None) -> str:
     return (claim.node if claim else "") or (known.line.nodes if known else "")
-
-
-def _ended(seen: Observation, record: Exit) -> Observation:
-    return dataclasses.replace(
-        seen, state=State.EXITED, outcome=Outcome(record.outcome), exit=record, status=None, sweep=True
-    )
-
-
-def _lives(job: JobDir, now: float) -> bool:
-    """Tell whether anything of a job has come here lately."""
-    newest = 0.0
-    for path in (job.address, job.usage, job.log, job.status):
-        try:
-            newest = max(newest, os.stat(path).st_mtime)
-        except OSError:
-            continue
-    return now - newest < _SIGN_OF_LIFE_S

@@ -5,9 +5,9 @@ The runner's own record outranks Ray. Ray is believed when that cannot be had al
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from mcp_background_job.core.states import Outcome, State
+from mcp_background_job.executors.nodes import verdicts
+from mcp_background_job.executors.nodes.verdicts import GONE, Verdict
 
 PENDING = "PENDING"
 RUNNING = "RUNNING"
@@ -22,21 +22,10 @@ ENDED: dict[str, tuple[Outcome, str]] = {
 #: The same of one that failed although its runner had begun.
 BEGUN_AND_FAILED = (Outcome.LOST, "it failed in Ray, and its runner has not said how it ended")
 
-#: What Ray says of a job that it does not know.
-GONE = ""
 _GONE_END = (Outcome.LOST, "Ray does not know it any more, most likely since its head was restarted without its state")
 
 #: Ray gives up a job that has waited for fifteen minutes, before it has begun; it can be submitted again.
 _WAITED_TOO_LONG = "JOB_SUPERVISOR_ACTOR_START_TIMEOUT"
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Where a job is in its life; for one that is over by Ray's word alone, how it ended and why."""
-
-    state: State
-    outcome: Outcome | None = None
-    why: str = ""
 
 
 def is_over(word: str | None) -> bool:
@@ -58,13 +47,10 @@ def judge(word: str | None, *, reported: State | None, has_begun: bool, is_settl
         has_begun: a runner has the job.
         is_settled: the runner's word was looked for since, and is not to be had.
     """
-    as_told = reported or (State.STARTING if has_begun else None)
+    end = None
     if is_over(word) and is_settled:
-        outcome, why = _GONE_END if word == GONE else ENDED[word or GONE]
+        end = _GONE_END if word == GONE else ENDED[word or GONE]
         if word == "FAILED" and has_begun:
-            outcome, why = BEGUN_AND_FAILED
-        return Verdict(State.EXITED, outcome, why)
-    if as_told is None and word == RUNNING:
-        as_told = State.STARTING
+            end = BEGUN_AND_FAILED
     # A word that this release does not know ends nothing.
-    return Verdict(as_told or State.QUEUED)
+    return verdicts.judge(end, reported=reported, has_begun=has_begun or word == RUNNING)

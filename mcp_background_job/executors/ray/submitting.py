@@ -18,15 +18,13 @@ from mcp_background_job.errors import (
     EngineUnreachableError,
     InvalidRequestError,
     LaunchError,
-    TooManyDescendantsError,
 )
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.background import Background
-from mcp_background_job.executors.base import Submitted
 from mcp_background_job.executors.family import Family
-from mcp_background_job.executors.nodes import claims
-from mcp_background_job.executors.nodes.ending import end
+from mcp_background_job.executors.nodes import claims, wishes
 from mcp_background_job.executors.nodes.store import NodeStore
+from mcp_background_job.executors.nodes.submitting import NodeSubmitting, behind
 from mcp_background_job.executors.nodes.watcher import Watcher
 from mcp_background_job.executors.ray import native, options
 from mcp_background_job.executors.ray.native import Noted
@@ -35,7 +33,7 @@ from mcp_background_job.executors.ray.parcel import packed_job
 from mcp_background_job.executors.ray.rest import OURS, Head, Node, UnsureError
 from mcp_background_job.jobdir import parcels
 from mcp_background_job.jobdir.observe import told
-from mcp_background_job.jobdir.records import Exit, Spec
+from mcp_background_job.jobdir.records import Spec
 
 #: A submission that another process has begun is left to that for so long.
 REPEAT_AFTER_S = 30.0
@@ -47,7 +45,7 @@ _STOP_WAIT_S = 30
 _ENTRYPOINT = f'exec "$(command -v python3 || command -v python)" -I -S {parcels.RUNNER} --apart .'
 
 
-class Submitting:
+class Submitting(NodeSubmitting):
     """Brings jobs under way."""
 
     def __init__(
@@ -61,12 +59,10 @@ class Submitting:
         family: Family,
     ) -> None:
         """Takes its parts, what is asked of Ray for each job unless it asks for something else, and relatives."""
-        self._store = store
+        super().__init__(store, background, family)
         self._head = head
         self._watcher = watcher
-        self._background = background
         self._defaults = defaults
-        self._family = family
         self._under_way: set[str] = set()
 
     def asked(self, words: str) -> Options:
@@ -77,32 +73,12 @@ class Submitting:
         """
         return options.read(words).over(self._defaults)
 
-    async def launch(self, spec: Spec, *, wait_for_report: bool) -> Submitted:
-        """Record a job and submit it; see ``Place.launch``."""
-        return await self._background.despite_cancellation(self._launch(spec, wait_for_report=wait_for_report))
-
-    async def _launch(self, spec: Spec, *, wait_for_report: bool) -> Submitted:
-        if await lanes.look(self._store.is_recorded, spec.job_id):
-            seen = await lanes.look(told, self._store.job(spec.job_id))
-            return Submitted(pid=seen.status.pid if seen.status else None, queued=seen.state is State.QUEUED)
-        self._under_way.add(spec.job_id)
-        await lanes.write(self._record, spec)
-        if wait_for_report:
-            await self._submit(spec)
-        else:
-            self._background.go_on(self._submit(spec))
-        return Submitted(queued=True)
-
     def _record(self, spec: Spec) -> None:
-        asked = self.asked(_words(spec))
+        self._under_way.add(spec.job_id)
+        asked = self.asked(wishes.of(spec))
         # First: whoever finds the job recorded goes on under the id that is noted.
         native.write(self._store.job(spec.job_id), native.new(self._head.cluster, asked.gpus))
-        self._store.record(spec)
-        try:
-            self._family.check_limits(spec)  # behind its mark, which the next one counts
-        except TooManyDescendantsError:
-            self._store.unrecord(spec.job_id)
-            raise
+        self._record_within_limits(spec)
 
     async def _submit(self, spec: Spec) -> None:
         """Submit a job that is on record for the first time.
@@ -127,7 +103,7 @@ class Submitting:
             raise LaunchError("what was noted of its submission cannot be read")
         if not self._may_start(spec) or claims.is_claimed(job):
             return
-        asked = self.asked(_words(spec))
+        asked = self.asked(wishes.of(spec))
         session = self._head.session()
         self._check(asked, self._head.nodes())
         self._head.put_package(noted.package(spec.job_id), packed_job(job, spec, noted.token))
@@ -182,10 +158,6 @@ class Submitting:
         with contextlib.suppress(FileNotFoundError):  # it has ended already, and its directory was removed
             native.write(self._store.job(job_id), dataclasses.replace(noted, is_confirmed=True))
         self._store.submitted(job_id)
-
-    def _end(self, job_id: str, outcome: Outcome, reason: str) -> None:
-        with contextlib.suppress(OSError):  # a full disk: it is tried again
-            end(self._store, job_id, Exit(outcome=outcome.value, ended_at=time.time(), reason=reason))
 
     # -- what others have begun ------------------------------------------------------------------------------------
 
@@ -249,14 +221,3 @@ def grows(status: dict[str, Any]) -> bool:
     kinds: Any = cast("dict[str, Any]", report).get("nodeTypeMapping") if isinstance(report, dict) else None
     named = cast("dict[str, Any]", kinds) if isinstance(kinds, dict) else {}
     return any(kind != f"node_{node}" for node, kind in named.items())
-
-
-def behind(other: str, outcome: Outcome | None) -> str:
-    """Return the sentence on a job that never starts, since another did not complete."""
-    how = "no longer exists" if outcome is None else f"ended as {outcome.value}"
-    return f"job {other}, which it was to run after, {how}"
-
-
-def _words(spec: Spec) -> str:
-    """Return what a job asks for beside its place."""
-    return spec.on.partition(" ")[2]

@@ -10,15 +10,15 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable
 
-from mcp_background_job.core.states import Outcome, State
+from mcp_background_job.core.states import State
 from mcp_background_job.errors import EngineUnreachableError, RunnerSilentError
 from mcp_background_job.executors import lanes
-from mcp_background_job.executors.base import Cancelled, Channel
+from mcp_background_job.executors.base import Cancelled
 from mcp_background_job.executors.nodes import claims
 from mcp_background_job.executors.nodes.claims import Claim
 from mcp_background_job.executors.nodes.ending import end
+from mcp_background_job.executors.nodes.stopping import Connect, killed_by, lost, tell_to_stop
 from mcp_background_job.executors.nodes.store import NodeStore
 from mcp_background_job.executors.nodes.watcher import Line
 from mcp_background_job.executors.slurm import states
@@ -26,15 +26,11 @@ from mcp_background_job.executors.slurm.commands import Commands
 from mcp_background_job.executors.slurm.seeing import Seeing
 from mcp_background_job.jobdir.ancestry import withdrawn
 from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError
-from mcp_background_job.jobdir.records import Exit, StopRequest
-from mcp_background_job.jobdir.requests import MAX_GRACE_S
+from mcp_background_job.jobdir.records import StopRequest
 
 #: A runner that has just taken its job, or is about to end, is looked for so often.
 _ATTEMPTS = 15
 _BETWEEN_ATTEMPTS_S = 0.2
-
-#: Beyond the grace period: SIGKILL has its patience, twice where jobs were started within the job, and some more.
-_LADDER_PATIENCE_S = 30.0
 
 #: Slurm sends SIGTERM, waits for its KillWait (30 s, where nothing is set), sends SIGKILL, and says so some time later.
 _ENGINE_PATIENCE_S = 60.0
@@ -42,8 +38,6 @@ _BETWEEN_LOOKS_S = 1.0
 
 #: Whoever withdraws a job need not wait for Slurm to take it out of its queue: it will not run.
 _ASK_PATIENCE_S = 0.3
-
-Connect = Callable[[str], Awaitable[Channel]]
 
 
 class Cancelling:
@@ -71,7 +65,7 @@ class Cancelling:
                     return Cancelled(was_live=True)
                 continue  # a runner has just taken it
             try:
-                return await self._told_to_stop(job_id, request)
+                return await tell_to_stop(self._connect, job_id, request)
             except NoRunnerError:  # it is on its way in or out
                 if attempt + 1 < _ATTEMPTS:
                     await asyncio.sleep(_BETWEEN_ATTEMPTS_S)
@@ -96,18 +90,6 @@ class Cancelling:
             self._commands.cancel(native_id, only_pending=True)
         except EngineUnreachableError:
             return  # it is asked again as long as it shows such a job
-
-    async def _told_to_stop(self, job_id: str, request: StopRequest) -> Cancelled:
-        async with await self._connect(job_id) as runner:
-            if not await runner.stop(request):
-                raise NoRunnerError(job_id)
-            try:
-                async with asyncio.timeout(min(request.grace_s, MAX_GRACE_S) + _LADDER_PATIENCE_S):
-                    survivors = await runner.outcome_of_stop()
-            except TimeoutError as error:
-                raise RunnerTimeoutError(f"the runner of job {job_id} does not say what became of it") from error
-        # What they are stands in the process table of another machine.
-        return Cancelled(was_live=True, survivors=tuple(survivors))
 
     # -- where no way leads to the runner --------------------------------------------------------------------------
 
@@ -137,7 +119,8 @@ class Cancelling:
                     f"that it is {line.state}; its node may be off, and Slurm will say so in time"
                 )
             await asyncio.sleep(_BETWEEN_LOOKS_S)
-        await lanes.write(end, self._store, job_id, _killed(request, native_id, was_live=was_live))
+        gone = f"Slurm has no job {native_id} of ours any more, and its runner has not said how it ended"
+        await lanes.write(end, self._store, job_id, killed_by("Slurm", request) if was_live else lost(gone))
         return Cancelled(was_live)
 
     async def _line(self, job_id: str, native_id: str) -> Line | None:
@@ -152,15 +135,3 @@ class Cancelling:
                 "answers, or end the job on its node"
             ) from error
         return next((line for line in lines if line.job_id == job_id), None)
-
-
-def _killed(request: StopRequest, native_id: str, *, was_live: bool) -> Exit:
-    if not was_live:
-        reason = f"Slurm has no job {native_id} of ours any more, and its runner has not said how it ended"
-        return Exit(outcome=Outcome.LOST.value, ended_at=time.time(), reason=reason)
-    return Exit(
-        outcome=Outcome.KILLED.value,
-        ended_at=time.time(),
-        reason=f"{request.why} (by Slurm, asked by {request.by})",
-        stop_requested=request,
-    )

@@ -7,12 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from mcp_background_job.errors import InvalidRequestError
+from mcp_background_job.executors.nodes import wishes
 
-#: Characters of a word that an error repeats.
-_TOLD = 60
-
-_COUNT = re.compile(r"[1-9][0-9]{0,5}")
 _GPUS = re.compile(r"(?:[A-Za-z0-9_.-]+:)?([1-9][0-9]{0,5})")
 _MEMORY = re.compile(r"[1-9][0-9]{0,11}[KMGT]?B?", re.IGNORECASE)
 #: Names of things of a site, and expressions of them: ``a100&nvlink``, ``gpu:a100:2,shard:1``.
@@ -29,12 +25,6 @@ _BEHIND_OUR_LIMIT_S = 120
 
 #: No site gives a job more than a year; who limits a job to that has not meant Slurm.
 _LONGEST_S = 365 * _DAY
-
-
-def _count(value: str) -> str:
-    if not _COUNT.fullmatch(value):
-        raise ValueError("a whole number from 1 on")
-    return value
 
 
 def _gpus(value: str) -> str:
@@ -65,7 +55,7 @@ def _name(value: str) -> str:
 #: Each key, and what makes its value; the error of that says what to give.
 KEYS: dict[str, Callable[[str], str]] = {
     "gpus": _gpus,
-    "cpus": _count,
+    "cpus": wishes.count,
     "mem": _memory,
     "time": _time,
     "partition": _name,
@@ -111,19 +101,7 @@ def read(words: str) -> Options:
     Raises:
         InvalidRequestError: a word cannot be used; it says which ones can.
     """
-    values: dict[str, str] = {}
-    for word in words.split():
-        key, equals, value = word.partition("=")
-        read_value = KEYS.get(key)
-        if not equals or read_value is None:
-            raise InvalidRequestError(f"on: {word[:_TOLD]!r} cannot be asked of Slurm: give {'=, '.join(KEYS)}=")
-        if key in values:
-            raise InvalidRequestError(f"on: {key} is given twice")
-        try:
-            values[key] = read_value(value)
-        except ValueError as error:
-            raise InvalidRequestError(f"on: {word[:_TOLD]!r} cannot be used: {key} is {error}") from error
-    return Options(values)
+    return Options(wishes.read(words, KEYS, "Slurm"))
 
 
 def _seconds(value: str) -> int:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 from mcp_background_job.core.states import State
 from mcp_background_job.errors import EngineUnreachableError, StateDirError
 from mcp_background_job.executors import lanes
-from mcp_background_job.executors.base import Cancelled, Submitted
+from mcp_background_job.executors.base import Cancelled
 from mcp_background_job.executors.family import Family
 from mcp_background_job.executors.nodes import claims
 from mcp_background_job.executors.nodes.package import runner_package
@@ -30,7 +30,7 @@ from mcp_background_job.executors.slurm.submitting import Site, Submitting
 from mcp_background_job.jobdir.control import NoRunnerError
 from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.jobdir.observe import Observation
-from mcp_background_job.jobdir.records import Spec, StopRequest
+from mcp_background_job.jobdir.records import StopRequest
 
 if TYPE_CHECKING:
     from mcp_background_job.executors.overview import Overview
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from mcp_background_job.executors.slurm.leg import Leg
 
 
-class SlurmPlace(NodePlace):
+class SlurmPlace(NodePlace[Submitting]):
     """Runs jobs on a cluster; see ``Place`` for what is not said here."""
 
     name = "slurm"
@@ -108,14 +108,6 @@ class SlurmPlace(NodePlace):
     def check(self, asked: str) -> None:
         """Check what is asked of Slurm for a job."""
         self._submitting.asked(asked)
-
-    async def launch(self, spec: Spec, *, wait_for_report: bool) -> Submitted:
-        """Record the job, then submit it."""
-        submitted = await self._submitting.launch(spec, wait_for_report=wait_for_report)
-        # On record first and looked for afterwards: see ``jobdir.ancestry``.
-        if spec.ancestors and (stop := await lanes.look(self._family.stop_of, spec.ancestors)):
-            await self.cancel(spec.job_id, stop)
-        return submitted
 
     def seen(self, job_id: str) -> Observation | None:
         """Read the job's files, and what Slurm said last."""

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import os
 import time
 
 from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.executors import filesystem
 from mcp_background_job.executors.nodes import claims, native
 from mcp_background_job.executors.nodes.claims import Claim
+from mcp_background_job.executors.nodes.ending import as_ended
 from mcp_background_job.executors.nodes.native import Native
+from mcp_background_job.executors.nodes.signs import changed_at
 from mcp_background_job.executors.nodes.store import NodeStore
+from mcp_background_job.executors.nodes.submitting import behind
+from mcp_background_job.executors.nodes.verdicts import Verdict
 from mcp_background_job.executors.nodes.watcher import Known, Picture, Watcher
 from mcp_background_job.executors.slurm import late, states, words
-from mcp_background_job.executors.slurm.states import Verdict
-from mcp_background_job.executors.slurm.submitting import REPEAT_AFTER_S, behind
+from mcp_background_job.executors.slurm.submitting import REPEAT_AFTER_S
 from mcp_background_job.jobdir.ancestry import withdrawn
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.observe import Observation, told
@@ -109,7 +111,7 @@ class Seeing:
     ) -> Observation:
         claim = claims.claim_of(job)
         if claim and claim.withdrawn:  # by somebody who died before the end was on record
-            return self._ended(files, withdrawn(claim.withdrawn))
+            return as_ended(files, withdrawn(claim.withdrawn))
         word, current = self._word(job, noted, picture, known, claim)
         verdict = states.judge(
             word,
@@ -131,7 +133,7 @@ class Seeing:
         )
         if verdict.outcome is None:
             return seen
-        return self._ended(seen, self._record(job, files, verdict, current or noted))
+        return as_ended(seen, self._record(job, files, verdict, current or noted))
 
     def _word(
         self, job: JobDir, noted: Native, picture: Picture, known: list[Known], claim: Claim | None
@@ -174,11 +176,6 @@ class Seeing:
                 return behind(other, before and before.outcome)
         return None
 
-    def _ended(self, seen: Observation, record: Exit) -> Observation:
-        return dataclasses.replace(
-            seen, state=State.EXITED, outcome=Outcome(record.outcome), exit=record, status=None, sweep=True
-        )
-
     def _engine(self, noted: Native, known: list[Known], claim: Claim | None) -> str:
         _, current = word_of(known, claim.native_id if claim else "")
         native_id = (claim and claim.native_id) or (current and current.line.native_id) or noted.native_id
@@ -196,10 +193,4 @@ def word_of(known: list[Known], claimed_by: str) -> tuple[str, Known | None]:
 
 def _lives(job: JobDir, now: float) -> bool:
     """Tell whether a runner has written anything into a job's directory lately."""
-    newest = 0.0
-    for path in (job.path, job.usage, job.log, job.status):
-        try:
-            newest = max(newest, os.stat(path).st_mtime)
-        except OSError:
-            continue
-    return now - newest < _SIGN_OF_LIFE_S
+    return now - changed_at((job.path, job.usage, job.log, job.status)) < _SIGN_OF_LIFE_S

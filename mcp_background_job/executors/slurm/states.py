@@ -6,9 +6,9 @@ although Slurm says that it is over, and only after a grace period, since files 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from mcp_background_job.core.states import Outcome, State
+from mcp_background_job.executors.nodes import verdicts
+from mcp_background_job.executors.nodes.verdicts import GONE, Verdict
 
 #: It waits for its turn.
 PENDING = frozenset(
@@ -31,18 +31,7 @@ ENDED: dict[str, tuple[Outcome, str]] = {
     "COMPLETED": (Outcome.LOST, "it is over in Slurm, and its runner has not said how it ended"),
 }
 
-#: What Slurm says of a job that it does not know.
-GONE = ""
 _GONE_END = (Outcome.LOST, "Slurm does not know it any more, so its end is unknown")
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Where a job is in its life; for one that is over by Slurm's word alone, how it ended and why."""
-
-    state: State
-    outcome: Outcome | None = None
-    why: str = ""
 
 
 def is_over(word: str | None) -> bool:
@@ -59,14 +48,11 @@ def judge(word: str | None, *, reported: State | None, is_claimed: bool, is_sett
         is_claimed: a runner has taken the job.
         is_settled: Slurm has said so for longer than files of another machine take to show.
     """
-    as_told = reported or (State.STARTING if is_claimed else None)
+    end = None
     if is_over(word) and is_settled:
-        outcome, why = _GONE_END if word == GONE else ENDED[word or GONE]
-        return Verdict(State.EXITED, outcome, why)
-    if as_told is None and word in LIVE:
-        as_told = State.STARTING
+        end = _GONE_END if word == GONE else ENDED[word or GONE]
     # A word that this release does not know ends nothing.
-    return Verdict(as_told or State.QUEUED)
+    return verdicts.judge(end, reported=reported, has_begun=is_claimed or word in LIVE)
 
 
 def chosen(words: dict[str, str], claimed_by: str) -> tuple[str, str] | None:

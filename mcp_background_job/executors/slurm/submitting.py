@@ -16,23 +16,22 @@ import time
 from dataclasses import dataclass
 
 from mcp_background_job.core.states import Outcome, State
-from mcp_background_job.errors import EngineUnreachableError, InvalidRequestError, LaunchError, TooManyDescendantsError
+from mcp_background_job.errors import EngineUnreachableError, InvalidRequestError, LaunchError
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.background import Background
-from mcp_background_job.executors.base import Submitted
 from mcp_background_job.executors.family import Family
-from mcp_background_job.executors.nodes import claims, native
-from mcp_background_job.executors.nodes.ending import end
+from mcp_background_job.executors.nodes import claims, native, wishes
 from mcp_background_job.executors.nodes.native import Native
 from mcp_background_job.executors.nodes.package import runner_package
 from mcp_background_job.executors.nodes.store import NodeStore
+from mcp_background_job.executors.nodes.submitting import NodeSubmitting, behind
 from mcp_background_job.executors.nodes.watcher import Watcher
 from mcp_background_job.executors.slurm import options
 from mcp_background_job.executors.slurm.commands import COMMENT, Commands, UnsureError
 from mcp_background_job.executors.slurm.options import Options
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.observe import told
-from mcp_background_job.jobdir.records import Exit, Spec
+from mcp_background_job.jobdir.records import Spec
 
 #: A submission that nobody has confirmed is repeated after so long: sbatch is given up sooner, and a controller that
 #: has taken a job shows it sooner.
@@ -67,7 +66,7 @@ class Site:
     python: str
 
 
-class Submitting:
+class Submitting(NodeSubmitting):
     """Brings jobs under way."""
 
     def __init__(
@@ -81,11 +80,9 @@ class Submitting:
         family: Family,
     ) -> None:
         """Takes its parts."""
-        self._store = store
-        self._family = family
+        super().__init__(store, background, family)
         self._commands = commands
         self._watcher = watcher
-        self._background = background
         self._site = site
 
     def asked(self, words: str) -> Options:
@@ -96,30 +93,9 @@ class Submitting:
         """
         return options.read(words).over(self._site.defaults)
 
-    async def launch(self, spec: Spec, *, wait_for_report: bool) -> Submitted:
-        """Record a job and submit it; see ``Place.launch``. It waits in Slurm's queue then, however short that is."""
-        # Half of a submission would be repeated a minute later.
-        return await self._background.despite_cancellation(self._launch(spec, wait_for_report=wait_for_report))
-
-    async def _launch(self, spec: Spec, *, wait_for_report: bool) -> Submitted:
-        if await lanes.look(self._store.is_recorded, spec.job_id):
-            seen = await lanes.look(told, self._store.job(spec.job_id))
-            return Submitted(pid=seen.status.pid if seen.status else None, queued=seen.state is State.QUEUED)
-        await lanes.write(self._record, spec)
-        if wait_for_report:
-            await self._submit(spec)
-        else:
-            self._background.go_on(self._submit(spec))
-        return Submitted(queued=True)
-
     def _record(self, spec: Spec) -> None:
-        asked = self.asked(_words(spec))
-        self._store.record(spec)
-        try:
-            self._family.check_limits(spec)  # behind its mark, which the next one counts
-        except TooManyDescendantsError:
-            self._store.unrecord(spec.job_id)
-            raise
+        asked = self.asked(wishes.of(spec))
+        self._record_within_limits(spec)
         self._note(spec.job_id, Native(time.time(), gpus=asked.gpus, cluster=self._commands.cluster))
 
     def _note(self, job_id: str, noted: Native) -> None:
@@ -136,18 +112,17 @@ class Submitting:
         except UnsureError:
             self._watcher.hurry()  # whoever tends the place will find out
         except (LaunchError, EngineUnreachableError, InvalidRequestError) as error:
-            await lanes.write(self._end_failed, spec.job_id, f"not started: {error}")
+            await lanes.write(self._end, spec.job_id, Outcome.FAILED, f"not started: {error}")
             raise
 
     def _submitted(self, spec: Spec) -> None:
         job = self._store.job(spec.job_id)
-        script = self._script(
-            job
-        )  # first: it may take a question to Slurm, and who is silent then is not told the rest
+        # First: it may take a question to Slurm, and who is silent then is not told the rest.
+        script = self._script(job)
         arguments = [
             *self._arguments(spec, job),
             *self._dependencies(spec),
-            *self.asked(_words(spec)).arguments(spec.timeout_s),
+            *self.asked(wishes.of(spec)).arguments(spec.timeout_s),
         ]
         self._confirm(spec.job_id, self._commands.submit(arguments, script))
         self._watcher.hurry()
@@ -206,10 +181,6 @@ class Submitting:
             self._note(job_id, dataclasses.replace(noted, native_id=native_id))
         self._store.submitted(job_id)
 
-    def _end_failed(self, job_id: str, reason: str) -> None:
-        with contextlib.suppress(OSError):  # a full disk: it is tried again
-            end(self._store, job_id, Exit(outcome=Outcome.FAILED.value, ended_at=time.time(), reason=reason))
-
     # -- what others have begun ------------------------------------------------------------------------------------
 
     async def finish_others(self) -> None:
@@ -246,14 +217,3 @@ class Submitting:
     def _note_again(self, job_id: str) -> None:
         noted = native.read(self._store.job(job_id)) or Native(0.0, cluster=self._commands.cluster)
         self._note(job_id, dataclasses.replace(noted, asked_at=time.time()))
-
-
-def behind(other: str, outcome: Outcome | None) -> str:
-    """Return the sentence on a job that never starts, since another did not complete."""
-    how = "no longer exists" if outcome is None else f"ended as {outcome.value}"
-    return f"job {other}, which it was to run after, {how}"
-
-
-def _words(spec: Spec) -> str:
-    """Return what a job asks for beside its place."""
-    return spec.on.partition(" ")[2]

@@ -1,0 +1,59 @@
+"""What a job asks of an engine: words of the form ``key=value``, behind the name of the place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from mcp_background_job.errors import InvalidRequestError
+from mcp_background_job.jobdir.records import Spec
+
+#: Characters of a word that an error repeats.
+_TOLD = 60
+
+_COUNT = re.compile(r"[1-9][0-9]{0,5}")
+
+V = TypeVar("V")
+
+
+def of(spec: Spec) -> str:
+    """Return what a job asks for beside its place."""
+    return spec.on.partition(" ")[2]
+
+
+def read(words: str, keys: Mapping[str, Callable[[str], V]], engine: str) -> dict[str, V]:
+    """Read what is asked for.
+
+    Args:
+        words: as a caller has written them.
+        keys: what may be asked for, and what makes its value; a ``ValueError`` of that says what to give.
+        engine: what it is asked of.
+
+    Raises:
+        InvalidRequestError: a word cannot be used; it says which ones can.
+    """
+    values: dict[str, V] = {}
+    for word in words.split():
+        key, equals, value = word.partition("=")
+        read_value = keys.get(key)
+        if not equals or read_value is None:
+            raise InvalidRequestError(f"on: {word[:_TOLD]!r} cannot be asked of {engine}: give {'=, '.join(keys)}=")
+        if key in values:
+            raise InvalidRequestError(f"on: {key} is given twice")
+        try:
+            values[key] = read_value(value)
+        except ValueError as error:
+            raise InvalidRequestError(f"on: {word[:_TOLD]!r} cannot be used: {key} is {error}") from error
+    return values
+
+
+def count(value: str) -> str:
+    """Return how many are wished for, as it was written.
+
+    Raises:
+        ValueError: it is no number of things.
+    """
+    if not _COUNT.fullmatch(value):
+        raise ValueError("a whole number from 1 on")
+    return value
