@@ -133,7 +133,7 @@ class NodeStore(DirectoryStore):
             _remove(os.path.join(self._doubted, job_id))
             return False
         if abs(self._corrected.get(job_id, 0)) != stamp:
-            is_corrected = _content(self.job(job_id).exit) != _content(os.path.join(self._doubted, job_id))
+            is_corrected = content_of(self.job(job_id).exit) != content_of(os.path.join(self._doubted, job_id))
             self._corrected[job_id] = stamp if is_corrected else -stamp
         return self._corrected[job_id] > 0
 
@@ -182,7 +182,8 @@ def _remove(path: str) -> None:
         return
 
 
-def _content(path: str) -> bytes:
+def content_of(path: str) -> bytes:
+    """Return what a file holds, nothing if it is not there."""
     try:
         with open(path, "rb") as file:
             return file.read()

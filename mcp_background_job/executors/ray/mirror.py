@@ -18,7 +18,7 @@ from mcp_background_job.errors import CorruptRecordError
 from mcp_background_job.executors.nodes.claims import take_for
 from mcp_background_job.executors.nodes.ending import end
 from mcp_background_job.executors.nodes.fetching import Fetching
-from mcp_background_job.executors.nodes.store import NodeStore
+from mcp_background_job.executors.nodes.store import NodeStore, content_of
 from mcp_background_job.executors.ray.native import Noted
 from mcp_background_job.executors.ray.rest import Head
 from mcp_background_job.executors.ray.room import give_back
@@ -124,7 +124,7 @@ def _fetch(job: JobDir, runner: Fetching) -> None:
         _write_at(job.index, KEPT_FROM_AT, KEPT_FROM.pack(kept_from))
         give_back(job, kept_from)
     _replace_curve(job.usage, runner)
-    if status and status != _content(job.status):
+    if status and status != content_of(job.status):
         records.write(job.status, status)
 
 
@@ -144,7 +144,7 @@ def _append(path: str, name: str, runner: Fetching, offset: int) -> None:
 
 def _replace_curve(path: str, runner: Fetching) -> None:
     data, size = runner.read("usage.bin", 0)
-    if not data or (data == _content(path)[: len(data)] and size == _size(path) and size == len(data)):
+    if not data or (data == content_of(path)[: len(data)] and size == _size(path) and size == len(data)):
         return
     while len(data) < size and (more := runner.read("usage.bin", len(data))[0]):
         data += more
@@ -183,11 +183,3 @@ def _size(path: str) -> int:
         return os.stat(path).st_size
     except FileNotFoundError:
         return 0
-
-
-def _content(path: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except FileNotFoundError:
-        return b""
