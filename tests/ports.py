@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import socket
+
+#: Ports that no connection is given for its near end (Linux: from 32768 on).
+_GIVEN_TO_NOBODY = range(20_000, 32_000)
 
 
 def free_ports(count: int) -> list[int]:
@@ -13,3 +17,16 @@ def free_ports(count: int) -> list[int]:
         for one in sockets:
             one.bind(("127.0.0.1", 0))
         return [one.getsockname()[1] for one in sockets]
+
+
+def lasting_ports(count: int) -> list[int]:
+    """Return ports that stay free, on all addresses of loopback, as long as no server takes them: also after a use."""
+    found: list[int] = []
+    with contextlib.ExitStack() as stack:
+        for port in random.sample(_GIVEN_TO_NOBODY, len(_GIVEN_TO_NOBODY)):
+            with contextlib.suppress(OSError):
+                stack.enter_context(socket.create_server(("", port)))
+                found.append(port)
+            if len(found) == count:
+                return found
+    raise AssertionError("too few ports are free")

@@ -20,7 +20,7 @@ from mcp_background_job.errors import EngineUnreachableError
 from mcp_background_job.executors.ray.rest import Head
 from tests.conftest import processes_of, wait_for_end_of
 from tests.patience import PATIENCE_S, scaled, wait_until
-from tests.ports import free_ports
+from tests.ports import lasting_ports
 
 #: Where ``make test-ray`` has installed Ray: apart from this environment, which must do without.
 PACKAGES = Path(__file__).parents[2] / ".ray"
@@ -67,7 +67,7 @@ class Ray:
         # A path of its own: pytest's may be longer than a socket address can hold.
         self.directory = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
         self.token = secrets.token_hex(32)
-        self._port, self._dashboard, self._client, *rest = free_ports(3 + len(_AGENTS) * (1 + len(WORKERS)))
+        self._port, self._dashboard, self._client, *rest = lasting_ports(3 + len(_AGENTS) * (1 + len(WORKERS)))
         self._ports = {node: [rest.pop() for _ in _AGENTS] for node in (HEAD, *WORKERS)}
         self.address = f"http://{HEAD}:{self._dashboard}"
         self._nodes: dict[str, subprocess.Popen[bytes]] = {}
@@ -87,8 +87,10 @@ class Ray:
 
     def start_head(self) -> None:
         """Start a head, which knows nothing of one before."""
-        with contextlib.suppress(FileNotFoundError):
-            self._session.unlink()
+        # Left by a head that was killed: its session, and where it was, which Ray takes for a head that is there as
+        # long as workers know of it.
+        for left in (self._session, self.directory / "t" / "ray_current_cluster"):
+            left.unlink(missing_ok=True)
         ports = [f"--port={self._port}", f"--dashboard-port={self._dashboard}"]
         others = [f"--ray-client-server-port={self._client}", f"--dashboard-host={HEAD}", "--num-cpus=0"]
         self._start(HEAD, ["--head", f"--temp-dir={self.directory}/t", *ports, *others])
