@@ -31,9 +31,8 @@ async def statuses(comfyui: ComfyUI) -> list[Status]:
     return [replace(one, running=_named(one.running, one.url), pending=_named(one.pending, one.url)) for one in found]
 
 
-async def status(comfyui: ComfyUI) -> Status:
-    """Look at all as at one: the first that answers, with the prompts of all, and what is wrong with the others."""
-    found = await statuses(comfyui)
+def as_one(found: Sequence[Status]) -> Status:
+    """Return several as one: the first that answers, with the prompts of all, and what is wrong with the others."""
     first = next((one for one in found if one.trouble is None), found[0])
     silent = [f"ComfyUI at {one.url} is not known to be well: {one.trouble}" for one in found if one.trouble]
     return replace(
@@ -46,6 +45,25 @@ async def status(comfyui: ComfyUI) -> Status:
 
 def _named(prompts: Iterable[Prompt], server: str) -> tuple[Prompt, ...]:
     return tuple(replace(prompt, server=server) for prompt in prompts)
+
+
+async def named(comfyui: ComfyUI, server: str) -> ComfyUI:
+    """Return the one that is meant, by its URL or the id of its job; of one alone need not be said that it is meant.
+
+    Raises:
+        InvalidRequestError: none of several is named, or one that is not there.
+    """
+    members = await comfyui.members.all()
+    wanted = server.strip().rstrip("/")
+    if not wanted and len(members) == 1:
+        return members[0]
+    names = {name: one for one in members for name in (one.endpoint.url, one.endpoint.job_id)}
+    found = names.get(wanted) if wanted else None  # those that are no jobs have an empty name for that
+    if found is None:
+        urls = ", ".join(one.endpoint.url for one in members)
+        said = f"there is no ComfyUI {server!r} here" if wanted else "there are several ComfyUIs"
+        raise InvalidRequestError(f"{said}: give one of {urls} as server")
+    return found
 
 
 async def least_full(comfyui: ComfyUI) -> ComfyUI:

@@ -29,6 +29,16 @@ def simulator(cli: CommandLine, tmp_path: Path) -> Generator[Simulator]:
         yield one
 
 
+@pytest.fixture
+def other(cli: CommandLine, simulator: Simulator, tmp_path: Path) -> Generator[Simulator]:
+    """Another ComfyUI, which a dashboard that is made after it is told of too."""
+    (tmp_path / "other").mkdir()
+    with a_checkout(tmp_path / "other") as one:
+        del cli.environment["COMFYUI_URL"]
+        cli.environment["COMFYUI_URLS"] = f"{simulator.url} {one.url}"
+        yield one
+
+
 def test_a_wedge_is_told_with_its_evidence_and_a_restart_says_what_it_costs(
     view: Any, open_at: Open, renderer: Renderer, shot: Shot
 ) -> None:
@@ -75,3 +85,18 @@ def test_a_server_that_does_not_answer_is_no_empty_queue(
     server.get_by_text("Without an end when it last answered: 1.").wait_for()
     assert view.get_by_text("Nothing runs, and nothing waits.").count() == 0
     shot("comfyui-unreachable")
+
+
+def test_of_several_the_one_is_restarted_that_is_chosen(
+    cli: CommandLine, other: Simulator, view: Any, open_at: Open
+) -> None:
+    first = cli.environment["COMFYUI_URLS"].split()[0]
+    open_at("/comfyui")
+    server = view.get_by_role("region", name="Server")
+    server.get_by_text("Restart", exact=True).click()
+    for url in (other.url, first):
+        server.get_by_label("Which ComfyUI").select_option(url)
+        server.get_by_role("button", name="Restart ComfyUI…").click()
+        question = view.get_by_role("dialog")
+        question.get_by_text(f"Restart ComfyUI at {url}?").wait_for()
+        question.get_by_role("button", name="Leave it").click()

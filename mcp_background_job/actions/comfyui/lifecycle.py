@@ -144,22 +144,9 @@ class Lifecycle:
 
 
 async def _meant(comfyui: ComfyUI, request: Stop | Restart) -> ComfyUI:
-    """Return the one of several that is meant.
+    from mcp_background_job.comfyui import together
 
-    Raises:
-        InvalidRequestError: none is named, or one that is not there.
-    """
-    members = await comfyui.members.all()
-    server = request.server if isinstance(request, StopOne | RestartOne) else ""
-    wanted = server.strip().rstrip("/")
-    if not wanted and len(members) == 1:
-        return members[0]
-    found = next((one for one in members if wanted in (one.endpoint.url, one.endpoint.job_id)), None)
-    if found is None:
-        urls = ", ".join(one.endpoint.url for one in members)
-        said = f"there is no ComfyUI {server!r} here" if wanted else "there are several ComfyUIs"
-        raise InvalidRequestError(f"{said}: give one of {urls} as server")
-    return found
+    return await together.named(comfyui, request.server if isinstance(request, StopOne | RestartOne) else "")
 
 
 async def _once_agreed(

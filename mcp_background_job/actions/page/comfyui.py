@@ -36,7 +36,7 @@ _BATCHES = 20
 
 
 #: What is known of a server that the settings do not name.
-_NOTHING: Facts = {"reachable": False, "held": [], "running": [], "pending": [], "batches": []}
+_NOTHING: Facts = {"reachable": False, "held": [], "running": [], "pending": [], "batches": [], "servers": []}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +53,14 @@ class LookAtPrompt:
 
 @dataclass(frozen=True, kw_only=True)
 class Stake:
-    """Which prompts are to be submitted again after a restart."""
+    """Which prompts are to be submitted again after a restart.
 
+    Attributes:
+        requeue: those.
+        server: which of several ComfyUIs is restarted.
+    """
+
+    server: str = ""
     requeue: Literal["none", "pending", "all"] = "pending"
 
 
@@ -151,12 +157,13 @@ class Queue:
             comfyui = await self._open()
         except BackgroundJobError as error:
             return _NOTHING | {"alerts": [pressed(str(error))]}
-        status = await together.status(comfyui)
+        found = await together.statuses(comfyui)
+        status = together.as_one(found)
         standing = await comfyui.queue.standing()
         batches = await comfyui.batches.views(limit=_BATCHES)
         shown = {view.batch.batch_id for view in batches}
         older = [view for view in status.batches if view.batch.batch_id not in shown]
-        facts = on_page(page_report.of_queue(status, standing, [*batches, *older]), "alerts", "job")
+        facts = on_page(page_report.of_queue(status, standing, [*batches, *older], found), "alerts", "job")
         return facts | {"batches": [on_page(one, "trouble") for one in facts["batches"]]}
 
 
@@ -181,17 +188,19 @@ class Prompts:
 
     async def comfyui_page_stake(self, _caller: Caller, request: Stake) -> Facts:
         """What a restart of ComfyUI would cost, as a question to a person; it ends nothing."""
+        from mcp_background_job.comfyui import together
         from mcp_background_job.comfyui.reports import page_report
 
-        first = await (await self._open()).members.first()
-        return page_report.of_stake(await first.lifecycle.stake(), request.requeue)
+        one = await together.named(await self._open(), request.server)
+        return page_report.of_stake(await one.lifecycle.stake(), request.requeue, one.endpoint.url)
 
     async def comfyui_page_restart(self, caller: Caller, request: RestartAgreed) -> Facts:
         """Restart ComfyUI, if that loses no prompts but those that are agreed."""
+        from mcp_background_job.comfyui import together
         from mcp_background_job.comfyui.reports import page_report
 
-        first = await (await self._open()).members.first()
-        outcome = await first.lifecycle.restart(
+        one = await together.named(await self._open(), request.server)
+        outcome = await one.lifecycle.restart(
             client=caller.client,
             force=True,
             requeue=request.requeue,

@@ -18,6 +18,7 @@ from mcp_background_job.comfyui.reports import report
 from mcp_background_job.comfyui.reports.report import Report, without_none
 from mcp_background_job.comfyui.reports.status import Status
 from mcp_background_job.comfyui.sessions.sessions import SessionRow
+from mcp_background_job.comfyui.wire.endpoint import job_named
 from mcp_background_job.comfyui.wire.node_outputs import Made, OutputFile
 from mcp_background_job.comfyui.wire.nodes import Live
 from mcp_background_job.core.comfyui.batch import Counts
@@ -50,8 +51,10 @@ _SAID = ("running", "pending", "failed", "canceled")
 _PREVIEWS = "--preview-method"
 
 
-def of_queue(status: Status, queue: PausedQueue, batches: Sequence[BatchView]) -> Report:
-    """Return a server with its queue and its batches."""
+def of_queue(
+    status: Status, queue: PausedQueue, batches: Sequence[BatchView], members: Sequence[Status] = ()
+) -> Report:
+    """Return a server with its queue and its batches, and which of several can be restarted."""
     known = report.of_status(status)
     starting = _starting(status)
     said = ("reachable", "why", "version", "job")
@@ -61,6 +64,7 @@ def of_queue(status: Status, queue: PausedQueue, batches: Sequence[BatchView]) -
         alerts=_alerts(known, is_starting=starting is not None),
         held=_held(known, status),
         runs_here=status.process is not None,
+        servers=[one.url for one in members or [status] if one.process is not None or job_named(one.url)],
         paused=queue.is_paused,
         waiting=queue.waiting,
         running=[_queued(prompt) for prompt in status.running],
@@ -118,6 +122,7 @@ def _queued(prompt: Prompt) -> Report:
     return without_none(
         prompt_id=prompt.prompt_id,
         **_of_submission(submission),
+        server=prompt.server or None,
         position=prompt.position,
         submitted_at=prompt.submitted_at,
         nodes=prompt.nodes,
@@ -271,12 +276,12 @@ def of_sessions(rows: Iterable[SessionRow]) -> list[Report]:
     ]
 
 
-def of_stake(luggage: Luggage, requeue: Requeue) -> Report:
+def of_stake(luggage: Luggage, requeue: Requeue, url: str) -> Report:
     """Return what a person is asked before a restart, and the ids of the prompts that it loses."""
     carried = {"none": (), "pending": luggage.pending, "all": luggage.all}[requeue]
     lost = [entry for entry in luggage.all if entry not in carried]
     parts = [
-        "Restart ComfyUI? It is killed with all that it has started, and run again as it was run.",
+        f"Restart ComfyUI at {url}? It is killed with all that it has started, and run again as it was run.",
         f"Lost: {_called(lost)}." if lost else "No prompt that is known is lost.",
         f"Submitted again: {_called(carried)}." if carried else "",
         f"Begun anew by their batches: {_called(luggage.of_batches)}." if luggage.of_batches else "",

@@ -14,16 +14,20 @@ import pytest
 
 from mcp_background_job.actions.action import Facts
 from mcp_background_job.actions.caller import Caller
-from mcp_background_job.actions.opening import at_hand
+from mcp_background_job.actions.opening import Opened, at_hand
 from mcp_background_job.actions.page.comfyui import Look, LookAtPrompt, Prompts, Queue, RestartAgreed, Stake
 from mcp_background_job.actions.page.gallery import Gallery, Pictures, Show, Watch
 from mcp_background_job.actions.page.previews import Previews
 from mcp_background_job.actions.page.previews import Watch as WatchPrompt
+from mcp_background_job.comfyui.control import ComfyUI
+from mcp_background_job.comfyui.process.process import ServerProcess
 from mcp_background_job.comfyui.prompts.graphs import workflow
+from mcp_background_job.comfyui.wire.endpoint import endpoint_of
 from mcp_background_job.core.news import Reader
-from mcp_background_job.errors import MissingOutputError, WouldLoseError
+from mcp_background_job.errors import InvalidRequestError, MissingOutputError, WouldLoseError
 from mcp_background_job.jobs.manager import JobManager
-from tests.comfyui.lifecycle.lifecycle_support import Control, control_of
+from tests.comfyui.lifecycle.lifecycle_support import Control, a_checkout, control_of, end_all_jobs
+from tests.comfyui.pools.pool_support import settings_of
 from tests.comfyui.prompts.cancel_support import QUICK
 from tests.comfyui.prompts.list_support import until_over, until_runs
 from tests.comfyui.talk import submit
@@ -236,6 +240,49 @@ async def test_a_restart_loses_only_what_was_agreed(pages: Pages, tmp_path: Path
     with pytest.raises(WouldLoseError):
         await pages.prompts.comfyui_page_restart(PAGE, RestartAgreed(requeue="pending", agreed=[]))
     assert (await pages.facts())["running"][0]["prompt_id"] == runs, "nothing was ended"
+
+
+async def test_of_several_the_one_is_restarted_that_is_named(tmp_path: Path, manager: JobManager) -> None:
+    places = [tmp_path / "one", tmp_path / "other"]
+    with contextlib.ExitStack() as stack:
+        for place in places:
+            place.mkdir()
+        made = await asyncio.gather(*(asyncio.to_thread(a_checkout, place) for place in places))
+        one, other = (stack.enter_context(simulator) for simulator in made)
+        comfyui = settings_of(manager, urls=f"{one.url} {other.url}")
+        try:
+            await _restart_the_other(at_hand(comfyui), one, other)
+        finally:
+            await comfyui.close()
+            await end_all_jobs(manager)
+
+
+async def _restart_the_other(opened: Opened[ComfyUI], one: Simulator, other: Simulator) -> None:
+    prompts = Prompts(opened)
+    runs = await asyncio.to_thread(submit, other, graphs.sleeping(300))
+    await until_runs(other, runs)
+    seen = await Queue(opened).look(PAGE, Look(), None)
+    assert seen
+    assert set(seen.facts["servers"]) == {one.url, other.url}
+    assert [(row["prompt_id"], row["server"]) for row in seen.facts["running"]] == [(runs, other.url)]
+    for asked in (Stake(), Stake(server="http://127.0.0.1:1")):
+        with pytest.raises(InvalidRequestError, match=f"give one of .*{other.url}"):
+            await prompts.comfyui_page_stake(PAGE, asked)
+    assert (await prompts.comfyui_page_stake(PAGE, Stake(server=one.url)))["lost"] == []
+    stake = await prompts.comfyui_page_stake(PAGE, Stake(server=other.url))
+    assert stake["lost"] == [runs]
+    assert f"Restart ComfyUI at {other.url}?" in stake["question"]
+    before = [await asyncio.to_thread(_started_at, simulator.url) for simulator in (one, other)]
+    agreed = RestartAgreed(server=other.url, agreed=stake["lost"])
+    assert (await prompts.comfyui_page_restart(PAGE, agreed))["status"] == "restarted"
+    after = [await asyncio.to_thread(_started_at, simulator.url) for simulator in (one, other)]
+    assert [now == then for now, then in zip(after, before, strict=True)] == [True, False]
+
+
+def _started_at(url: str) -> float:
+    process = ServerProcess.find(endpoint_of(url, "127.0.0.1", 8188))
+    assert process
+    return process.started_at
 
 
 async def test_a_server_that_does_not_answer_is_not_an_empty_queue(manager: JobManager) -> None:

@@ -26,12 +26,14 @@ export function server() {
   const list = h("ul");
   const held = h("details", {}, h("summary", {}, "Memory and process"), list);
   const buttons = ACTS.map(([label, , action, args, question]) => does(label, { question }, action, args));
-  const again = h("details", {}, h("summary", {}, "Restart"), restart());
+  const how = restart();
+  const again = h("details", {}, h("summary", {}, "Restart"), how);
   const element = h("section", { "aria-label": "Server" }, state, held, h("p", { class: "buttons acts" }, buttons), again);
   let before = "";
   element.take = (facts) => {
     ACTS.forEach(([, when], at) => (buttons[at].hidden = !when(facts)));
-    again.hidden = !facts.runs_here;
+    again.hidden = !facts.servers.length;
+    how.take(facts.servers);
     again.open ||= !facts.reachable;
     held.hidden = !facts.held.length;
     const told = JSON.stringify({ ...facts, running: 0, pending: 0, batches: 0 });
