@@ -373,9 +373,16 @@ def liveness(tmp_path: Path) -> Generator[Liveness]:
     liveness.close()
 
 
-@pytest.fixture(scope="session")
-def ray_cluster() -> Generator[Ray]:
+@pytest.fixture
+def ray_cluster(ray_of_all: Ray) -> Ray:
     """A Ray of a head and two workers, each with four processors and one GPU: one for tests of several folders."""
+    ray_of_all.mend()
+    return ray_of_all
+
+
+@pytest.fixture(scope="session")
+def ray_of_all() -> Generator[Ray]:
+    """The same, whatever a test has left of it."""
     if "RAY_CLUSTER" not in os.environ:
         pytest.skip("make test-ray runs this, against a real Ray")
     from tests.ray.cluster import Ray, missing  # noqa: PLC0415  no other test needs it
@@ -384,7 +391,6 @@ def ray_cluster() -> Generator[Ray]:
         pytest.skip("Ray cannot be installed")
     ray = Ray()
     try:
-        ray.start()
         yield ray
     finally:
         ray.stop()

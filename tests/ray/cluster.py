@@ -26,11 +26,18 @@ from tests.ports import lasting_ports
 PACKAGES = Path(__file__).parents[2] / ".ray"
 
 #: Ray gives up what has waited for so long, fifteen minutes where nobody says otherwise. To begin takes some seconds.
-START_TIMEOUT_S = int(scaled(30))
+START_TIMEOUT_S = int(scaled(20))
 
 #: Bytes for objects, of which there are none, and for jobs: as few as Ray takes.
 _BOUNDS = ["--object-store-memory=80000000", "--memory=500000000"]
-_COMMON = ["--block", "--disable-usage-stats", "--min-worker-port=0", "--max-worker-port=0", *_BOUNDS]
+_COMMON = [
+    "--block",
+    "--disable-usage-stats",
+    "--include-log-monitor=false",
+    "--min-worker-port=0",
+    "--max-worker-port=0",
+    *_BOUNDS,
+]
 
 #: Ports that a node is to be told, and the files in which its programs say that they have them. A node ends if one of
 #: them takes 15 s for that, which is little on a loaded machine: so we say it before they do.
@@ -73,6 +80,7 @@ class Ray:
         self._nodes: dict[str, subprocess.Popen[bytes]] = {}
         #: A node has died: what it had started may live for a while.
         self._has_lost_one = False
+        self._is_whole = False
 
     @property
     def head(self) -> Head:
@@ -84,6 +92,14 @@ class Ray:
         self.start_head()
         for number in range(len(WORKERS)):
             self.start_worker(number)
+        self._is_whole = True
+
+    def mend(self) -> None:
+        """Have all of it anew if a test has killed any of it."""
+        if not self._is_whole:
+            for node in list(self._nodes):
+                self.kill(node)
+            self.start()
 
     def start_head(self) -> None:
         """Start a head, which knows nothing of one before."""
@@ -102,7 +118,7 @@ class Ray:
 
     def kill(self, node: str) -> None:
         """Have a node die at once, with all that was started there."""
-        self._has_lost_one = True
+        self._has_lost_one, self._is_whole = True, False
         process = self._nodes.pop(node)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

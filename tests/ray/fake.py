@@ -198,7 +198,11 @@ class FakeRay:
 
 _NODES = [
     {"state": "ALIVE", "is_head_node": True, "resources_total": {"CPU": 1.0, "memory": 1e9}},
-    {"state": "ALIVE", "is_head_node": False, "resources_total": {"CPU": 4.0, "GPU": 2.0, "memory": 8e9}},
+    {
+        "state": "ALIVE",
+        "is_head_node": False,
+        "resources_total": {"CPU": 4.0, "GPU": 2.0, "memory": 8e9, "a100": 1.0, "licence": 1.0},
+    },
     {"state": "DEAD", "is_head_node": False, "resources_total": {"CPU": 64.0, "GPU": 8.0, "memory": 8e9}},
 ]
 _USAGE = {"CPU": [1.0, 5.0], "GPU": [0.5, 2.0]}

@@ -24,6 +24,8 @@ from mcp_background_job.errors import EngineUnreachableError, LaunchError
 from mcp_background_job.executors.ray import native
 from mcp_background_job.executors.ray.place import RayPlace
 from mcp_background_job.executors.ray.rest import UnsureError
+from mcp_background_job.jobdir import records, usage
+from mcp_background_job.jobdir.records import Exit
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import StartRequest
 from mcp_background_job.server.build import build_server
@@ -54,6 +56,14 @@ time.sleep(1000)
 '
 """
 
+#: Bytes that a job holds, with a child that does not want to end, and for how long it may.
+_EATEN = 150_000_000
+_EATS = f"""\
+setsid sh -c "trap '' TERM; sleep 1000; true" &
+exec python3 -c 'held = b"x" * {_EATEN}; import time; time.sleep(1000)'
+"""
+_LIMIT_S = 4.0
+
 #: Waits of one call each for a job to begin.
 _WAITS = 4
 
@@ -69,8 +79,8 @@ async def managers(ray_cluster: Ray, state_dir: str, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("mcp_background_job.executors.ray.place.POLL_S", 1.0)
     made: list[JobManager] = []
 
-    def make() -> JobManager:
-        made.append(build(load_settings(state_dir=state_dir)))
+    def make(**settings: str) -> JobManager:
+        made.append(build(load_settings(state_dir=state_dir, **settings)))
         return made[-1]
 
     yield make
@@ -191,6 +201,55 @@ async def test_a_job_without_wishes_does_not_run_on_the_head(manager: JobManager
     assert (await manager.find(job.job_id)).outcome is Outcome.COMPLETED
 
 
+async def test_a_time_limit_ends_all_of_a_job_and_what_it_used_is_known(manager: JobManager) -> None:
+    job = await started(manager, _EATS, timeout_s=_LIMIT_S)
+    end = await reaches(manager, job, State.EXITED)
+    assert end.outcome is Outcome.TIMED_OUT
+    await none_left(job.job_id)
+    store = place_of(manager).store
+    ended = records.read(Exit, store.job(job.job_id).exit)
+    assert ended is not None
+    assert ended.peak_memory > _EATEN
+    assert ended.user_s > 0
+    curve = usage.read(store.job(job.job_id).usage)
+    assert max(sample.memory for sample in curve) > _EATEN
+    assert max(sample.processes for sample in curve) >= 2
+
+
+async def test_what_no_node_has_is_refused_and_never_submitted(manager: JobManager, ray_cluster: Ray) -> None:
+    before = len(ray_cluster.head.queue())
+    for asked in ("gpus=2", "cpus=5", "mem=1T", "resources=unicorn:1", "gpus=1 resources=alone:2"):
+        with pytest.raises(LaunchError, match="no node of Ray has") as refusal:
+            await started(manager, "true", f"ray {asked}")
+        assert "\n" not in str(refusal.value)
+    assert len(ray_cluster.head.queue()) == before
+    assert place_of(manager).store.to_be_submitted() == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"ray_token": "wrong"}, "does not take our token"),
+        ({"ray_token": ""}, "set MCP_BG_RAY_TOKEN"),
+        ({"ray_address": "http://127.0.0.2:1"}, "does not answer"),
+    ],
+)
+async def test_a_job_that_could_not_be_submitted_is_never_run(
+    managers: Managers, ray_cluster: Ray, tmp_path: Path, settings: dict[str, str], words: str
+) -> None:
+    before = len(ray_cluster.head.queue())
+    marker = tmp_path / "marker"
+    with pytest.raises(EngineUnreachableError, match=words) as refusal:
+        await started(managers(**settings), f"touch {marker}")
+    assert "\n" not in str(refusal.value)
+    cured = managers()  # whoever sets it right finds nothing that is left to do
+    await cured.places.tend()
+    (job,) = [await cured.find(job_id) for job_id in cured.places.discover()]
+    assert (job.state, job.outcome) == (State.EXITED, Outcome.FAILED)
+    assert len(ray_cluster.head.queue()) == before
+    assert not marker.exists()
+
+
 @pytest.mark.parametrize("by", ["us", "ray"])
 async def test_nothing_of_a_hostile_tree_is_left(manager: JobManager, ray_cluster: Ray, by: str) -> None:
     job = await started(manager, _HOSTILE)
@@ -293,7 +352,10 @@ async def test_what_a_real_head_answers_has_the_form_of_what_the_fake_does(
         fake.stop()
 
 
-async def test_a_silent_head_is_said_and_jobs_go_on(manager: JobManager, ray_cluster: Ray) -> None:
+async def test_a_silent_head_is_said_and_jobs_go_on(
+    manager: JobManager, ray_cluster: Ray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcp_background_job.executors.ray.rest.ANSWER_S", 1.0)
     job = await started(manager, "sleep 1000")
     await reaches(manager, job, State.RUNNING)
     with ray_cluster.silent():
@@ -328,7 +390,7 @@ async def test_doctor_and_places(ray_cluster: Ray, state_dir: str) -> None:
 
 
 async def test_a_head_that_lost_its_state_ends_no_job_falsely(manager: JobManager, ray_cluster: Ray) -> None:
-    """The last one: the cluster is another one afterwards."""
+    """The last one: the next would have to wait for another cluster."""
     job = await started(manager, "sleep 1000")
     await reaches(manager, job, State.RUNNING)
     ray_cluster.kill(HEAD)

@@ -8,6 +8,7 @@ import pytest
 
 from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.errors import InvalidRequestError
+from mcp_background_job.executors.ray.fitting import unmet
 from mcp_background_job.executors.ray.options import Options, read
 from mcp_background_job.executors.ray.overview import part_of
 from mcp_background_job.executors.ray.rest import Node, line_of
@@ -130,8 +131,27 @@ def test_a_cluster_with_kinds_of_nodes_can_grow(status: dict[str, object], *, is
     assert grows(status) is is_growing
 
 
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        ("", ""),
+        ("gpus=2 cpus=2", ""),
+        ("gpus=3", "no node of Ray has gpus=3; the largest has 2"),
+        ("cpus=65", "no node of Ray has cpus=65; the largest has 64"),
+        ("mem=5G", "no node of Ray has mem=5.36871e+09 bytes; the largest has 4e+09"),
+        ("resources=a100:1,licence:1", "no node of Ray has licence=1; the largest has 0"),
+        ("gpus=1 resources=a100:0.5", ""),
+        ("gpus=2 cpus=64", "no node of Ray has gpus=2 cpus=64 together"),
+    ],
+)
+def test_what_no_node_has_is_told(asked: str, why: str) -> None:
+    nodes = [Node({"CPU": 64.0, "memory": 4e9}), Node({"CPU": 2.0, "GPU": 2.0, "memory": 4e9, "a100": 1.0})]
+    told = unmet(read(asked).of_one_node(), nodes)
+    assert told == why
+
+
 def test_what_is_free_is_what_no_job_has() -> None:
-    nodes = [Node(1, 0, 1e9, is_head=True), Node(8, 2, 1e9, is_head=False)]
+    nodes = [Node({"CPU": 1.0, "memory": 1e9}), Node({"CPU": 8.0, "GPU": 2.0, "memory": 1e9})]
     part = part_of(nodes, {"loadMetricsReport": {"usage": {"CPU": [2.0, 9.0], "GPU": [0.5, 2.0]}}})
     assert (part.nodes, part.cpus, part.cpus_free, part.gpus, part.gpus_free) == (2, 9, 7, 2, 1)
     unknown = part_of(nodes, {"loadMetricsReport": {"usage": {"CPU": "many"}}})

@@ -13,6 +13,7 @@ import pytest
 
 from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.errors import EngineUnreachableError
+from mcp_background_job.executors.places import Places
 from mcp_background_job.executors.ray.place import RayPlace
 from mcp_background_job.executors.ray.rest import Head
 from mcp_background_job.jobdir import parcels
@@ -20,8 +21,10 @@ from mcp_background_job.jobdir.control import NoRunnerError
 from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.jobdir.log.format import Stream
 from mcp_background_job.jobdir.records import Spec, StopRequest
+from mcp_background_job.jobs.waiting.turns import Turns
 from tests.nodes.support import pythons
 from tests.patience import PATIENCE_S, until
+from tests.places.memory import MemoryNames
 from tests.ray.conftest import SpecOf
 from tests.ray.fake import TOKEN, FakeRay
 from tests.ray.test_submitting import seen
@@ -131,6 +134,22 @@ async def test_what_is_watched_is_here_when_it_is_told(place: RayPlace, spec_of:
     assert ray.end(submission_id) == 3
     with pytest.raises(NoRunnerError):
         await place.connect(spec.job_id)
+
+
+async def test_whoever_waits_for_a_job_that_waits_is_told_when_it_begins(
+    place: RayPlace, spec_of: SpecOf, ray: FakeRay
+) -> None:
+    spec = spec_of('read line; echo "got $line"', stdin="pipe")
+    await place.launch(spec, wait_for_report=True)
+    turns = Turns(Places([place], MemoryNames()))
+    async with asyncio.timeout(PATIENCE_S):
+        waiting = asyncio.create_task(turns.next(spec.job_id, seen(place, spec)))
+        await asyncio.sleep(0)
+        ray.run(ray.submissions[0])
+        await waiting
+    async with await place.connect(spec.job_id) as channel:
+        await channel.send_input(b"in\n", eof=True)
+    ray.end(ray.submissions[0])
 
 
 async def test_a_job_on_a_terminal_and_its_use(place: RayPlace, spec_of: SpecOf, ray: FakeRay) -> None:

@@ -51,6 +51,10 @@ _NAMES = {
 }
 
 
+#: What nodes have so much of.
+_HAD_AS = {"gpus": "GPU", "cpus": "CPU", "mem": "memory"}
+
+
 @dataclass(frozen=True)
 class Options:
     """What is asked of Ray, by key; all of it can be used."""
@@ -67,8 +71,19 @@ class Options:
         return self.values.get("gpus", 0.0)
 
     def asked(self) -> dict[str, Any]:
-        """Return it by Ray's names. One processor is asked for at least: what asks for nothing runs on the head."""
-        return {_NAMES[key]: value for key, value in {"cpus": 1, **self.values}.items()}
+        """Return it as Ray is asked."""
+        return {_NAMES[key]: value for key, value in self._all.items()}
+
+    def of_one_node(self) -> dict[str, float]:
+        """Return what the job's node must have, by the names that Ray has for it there."""
+        wanted = self._all
+        known = {name: wanted[key] for key, name in _HAD_AS.items() if key in wanted}
+        return known | wanted.get("resources", {})
+
+    @property
+    def _all(self) -> dict[str, Any]:
+        # One processor is asked for at least: what asks for nothing runs on the head.
+        return {"cpus": 1, **self.values}
 
 
 def read(words: str) -> Options:

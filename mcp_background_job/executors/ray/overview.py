@@ -28,7 +28,7 @@ def overview(head: Head, place: str) -> Overview:
 
 def part_of(nodes: list[Node], status: dict[str, Any]) -> Part:
     """Return the cluster as the one part that it is."""
-    cpus, gpus = sum(node.cpus for node in nodes), sum(node.gpus for node in nodes)
+    cpus, gpus = (sum(node.count(name) for node in nodes) for name in ("CPU", "GPU"))
     return Part(
         name="",
         nodes=len(nodes),

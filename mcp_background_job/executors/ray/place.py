@@ -288,6 +288,9 @@ class RayPlace(NodePlace[Submitting]):
             await lanes.look(self._watcher.wait_for_turn)
         for job_id in await lanes.look(self.store.open_jobs):
             await self._tend(job_id)
+        # Nobody tells here that the turn of one has come, which others wait for.
+        if waiting := await lanes.look(self.store.waiting):
+            await lanes.look(self._fetch, list(waiting))
         await self._end_the_bereaved()
 
     async def _tend(self, job_id: str) -> None:
@@ -322,5 +325,4 @@ class RayPlace(NodePlace[Submitting]):
                     await lanes.write(end, self.store, job_id, record, is_certain=True)
 
     def close(self) -> None:
-        """Let go of connections to Ray."""
-        self._head.close()
+        """Nothing is open between two questions."""

@@ -6,6 +6,7 @@ Every method waits for another machine; call it in a thread of its own.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -44,16 +45,14 @@ class Node:
     """A living machine of the cluster.
 
     Attributes:
-        cpus: how many it has.
-        gpus: likewise.
-        memory: bytes that jobs may ask for.
-        is_head: the head runs on it.
+        has: how much of what jobs may ask for, by Ray's names: ``CPU``, ``GPU``, ``memory`` in bytes, and its own.
     """
 
-    cpus: float
-    gpus: float
-    memory: float
-    is_head: bool
+    has: Mapping[str, float]
+
+    def count(self, name: str) -> float:
+        """Return how much of something it has."""
+        return self.has.get(name, 0.0)
 
 
 class Head:
@@ -180,7 +179,7 @@ class Head:
         answer = self._object("GET", "/api/v0/nodes?detail=1&limit=10000")
         try:
             return [_node(one) for one in answer["data"]["result"]["result"] if one["state"] == "ALIVE"]
-        except (LookupError, TypeError, AttributeError) as error:
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
             raise EngineUnreachableError(f"{self.address} does not say which nodes it has as Ray does") from error
 
     def status(self) -> dict[str, Any]:
@@ -196,11 +195,6 @@ class Head:
     def get_ready(self) -> None:
         """Load what talks to it, so that the first who asks does not spend his patience on that."""
         self._client()
-
-    def close(self) -> None:
-        """Let go of connections."""
-        if self._http is not None:
-            self._http.close()
 
     # -- one request -----------------------------------------------------------------------------------------------
 
@@ -250,6 +244,7 @@ class Head:
                 # The head is named by its user; a proxy for the web does not lead to it.
                 trust_env=False,
                 # One that was kept from before a restart would fail, and whether a job was taken could not be told.
+                # So there is nothing to close either, while a thread may ask something still.
                 limits=httpx2.Limits(max_keepalive_connections=0),
             )
         return self._http
@@ -272,13 +267,7 @@ def line_of(job: Any) -> Line | None:
 
 
 def _node(one: dict[str, Any]) -> Node:
-    has = one["resources_total"]
-    return Node(
-        cpus=float(has.get("CPU", 0)),
-        gpus=float(has.get("GPU", 0)),
-        memory=float(has.get("memory", 0)),
-        is_head=bool(one.get("is_head_node")),
-    )
+    return Node({name: float(count) for name, count in one["resources_total"].items()})
 
 
 def _timeout(patience_s: float) -> httpx2.Timeout:

@@ -27,6 +27,7 @@ from mcp_background_job.executors.nodes.store import NodeStore
 from mcp_background_job.executors.nodes.submitting import NodeSubmitting, behind
 from mcp_background_job.executors.nodes.watcher import Watcher
 from mcp_background_job.executors.ray import native, options
+from mcp_background_job.executors.ray.fitting import unmet
 from mcp_background_job.executors.ray.native import Noted
 from mcp_background_job.executors.ray.options import Options
 from mcp_background_job.executors.ray.parcel import packed_job
@@ -134,14 +135,10 @@ class Submitting(NodeSubmitting):
         """Check that some node has what is asked for, unless the cluster can grow.
 
         Raises:
-            LaunchError: none has: Ray would keep it waiting.
+            LaunchError: none has.
         """
-        wishes = {"cpus": 1, **asked.values}
-        for key, has in (("gpus", "gpus"), ("cpus", "cpus"), ("mem", "memory")):
-            most = max((getattr(node, has) for node in nodes), default=0.0)
-            if wishes.get(key, 0) > most and not grows(self._head.status()):
-                unit = " bytes" if key == "mem" else ""
-                raise LaunchError(f"no node of Ray has {key}={wishes[key]:g}{unit}; the largest has {most:g}")
+        if (why := unmet(asked.of_one_node(), nodes)) and not grows(self._head.status()):
+            raise LaunchError(why)
 
     def _request(self, spec: Spec, noted: Noted, asked: Options) -> dict[str, object]:
         variables = {"RAY_JOB_STOP_WAIT_TIME_S": str(_STOP_WAIT_S), "MCP_BG_KILL_WAIT_S": str(_STOP_WAIT_S)}
