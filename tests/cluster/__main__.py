@@ -17,8 +17,9 @@ from tests.nobody import NOBODY, PLACES, find_interpreter, python_as_nobody
 
 _HERE = Path(__file__).parent
 _SETTINGS = str(_HERE.parents[1] / "pyproject.toml")
-# By the file, since tests of one file ask for the same of the cluster.
-_ARGUMENTS = ["-m", "cluster", "-p", "no:cacheprovider", "-c", _SETTINGS, "-n", "3", "--dist", "loadfile"]
+# By the file, since tests of one file ask for the same of the cluster. Tests wait for Slurm most of the time.
+_SHARED_OUT = ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]
+_ARGUMENTS = ["-m", "cluster", "-p", "no:cacheprovider", "-c", _SETTINGS, *_SHARED_OUT]
 _FOLDERS = [str(_HERE), str(_HERE.parent / "places")]
 
 #: Pytest, in the interpreter that this is run by, with what that has been told of where the project is.

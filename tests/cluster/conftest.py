@@ -16,6 +16,16 @@ from tests.cluster.slurm import Cluster, Slurm
 
 Managers = Callable[..., JobManager]
 
+#: The files whose tests wait longest, begun first: no worker shall begin one of them when the others are done.
+_LONGEST = ("test_dead_daemons.py", "test_contract.py", "test_killed_servers.py", "test_comfyui.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, where tests run against a cluster."""
+    if "CLUSTER" in os.environ:
+        ranks = {name: rank for rank, name in enumerate(_LONGEST)}
+        items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
+
 
 @pytest.fixture(scope="session")
 def cluster() -> Cluster:

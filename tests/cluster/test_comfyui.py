@@ -1,12 +1,8 @@
-"""ComfyUI as a job on a node, with the project's simulator as ComfyUI.
-
-Only where it is asked for: on a loaded machine Slurm's controller gives no answer for so long.
-"""
+"""ComfyUI as a job on a node, with the project's simulator as ComfyUI."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -26,11 +22,7 @@ from tests.comfyui.pools.pool_support import settings_of
 from tests.comfyui_simulator.nodes import graphs
 from tests.patience import PATIENCE_S, WAIT_S, until
 
-pytestmark = [
-    pytest.mark.cluster,
-    pytest.mark.real_process,
-    pytest.mark.skipif("CLUSTER_COMFYUI" not in os.environ, reason="CLUSTER_COMFYUI=1 make test-cluster runs this"),
-]
+pytestmark = [pytest.mark.cluster, pytest.mark.real_process]
 
 _SIMULATOR = f"exec {sys.executable} -m tests.comfyui_simulator --startup-delay 0"
 

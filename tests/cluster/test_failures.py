@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 from collections.abc import Generator
 from pathlib import Path
@@ -14,16 +15,19 @@ from mcp_background_job.errors import LaunchError
 from mcp_background_job.jobs.manager import JobManager
 from tests.cluster.conftest import Managers
 from tests.cluster.slurm import Cluster
+from tests.patience import wait_until
 from tests.survival.support import ended, start
 
 pytestmark = [pytest.mark.cluster, pytest.mark.real_process]
+
+_NUMBERS = itertools.count(1)
 
 
 class Partition:
     """A part of the cluster that starts nothing until it is released."""
 
     def __init__(self, cluster: Cluster) -> None:
-        self.name = f"held{os.getpid()}"
+        self.name = f"held{os.getpid()}n{next(_NUMBERS)}"
         self._cluster = cluster
         cluster.run("scontrol", "create", f"PartitionName={self.name}", "Nodes=n1", "State=DOWN")
 
@@ -31,6 +35,8 @@ class Partition:
         self._cluster.run("scontrol", "update", f"PartitionName={self.name}", "State=UP")
 
     def remove(self) -> None:
+        """Wait for its jobs, too: Slurm removes no partition that has one which it has not cleared away."""
+        wait_until(lambda: not self._cluster.run("squeue", "-h", "-p", self.name), f"an empty {self.name}")
         self._cluster.run("scontrol", "delete", f"PartitionName={self.name}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -16,14 +17,13 @@ from mcp_background_job.core.job import Job
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.server.build import build_server
 from tests.cluster.slurm import Cluster
-from tests.nursery.starts import Nursery
-from tests.patience import WAIT_S, until
-from tests.releases.conftest import former, release_1
+from tests.patience import PATIENCE_S, WAIT_S, until
+from tests.releases.conftest import release_1
 from tests.server.calls import Caller
 from tests.survival.support import ended, output_of, printed, start
 
-#: Fixtures of another folder.
-__all__ = ["former", "release_1"]
+#: A fixture of another folder.
+__all__ = ["release_1"]
 
 pytestmark = [pytest.mark.cluster, pytest.mark.real_process]
 
@@ -100,14 +100,13 @@ async def test_a_job_that_pends_says_why_and_never_runs_once_it_is_killed(
 
 
 async def test_release_1_0_0_beside_it_runs_no_job_that_pends(
-    manager: JobManager, cluster: Cluster, tmp_path: Path, state_dir: str, request: pytest.FixtureRequest
+    manager: JobManager, cluster: Cluster, tmp_path: Path, state_dir: str, release_1: Path
 ) -> None:
-    older: Nursery = request.getfixturevalue("former")
     made = tmp_path / "made"
     first, second = await _pending(manager, cluster, made, "slurm gpus=1 partition=apart")
-    command = older.command("mcp_background_job")
-    for words in (["list"], ["status", second.job_id]):
-        await asyncio.to_thread(_run, [*command, *words], state_dir)
+    listed = await asyncio.to_thread(_older, release_1, state_dir, "list")
+    assert (listed.returncode, first.job_id in listed.stdout) == (0, False), listed.stderr
+    assert (await asyncio.to_thread(_older, release_1, state_dir, "status", second.job_id)).returncode != 0
     assert (await manager.find(second.job_id)).status == "queued"
     assert not _is_there(made)
     for job in (second, first):
@@ -118,6 +117,15 @@ def _is_there(path: Path) -> bool:
     return path.exists()
 
 
-def _run(argv: list[str], state_dir: str) -> None:
-    environment = {**os.environ, "MCP_BG_STATE_DIR": state_dir}
-    subprocess.run(argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+def _older(tree: Path, state_dir: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of release 1.0.0; it loads no more of that than it needs, which takes a while to compile."""
+    path = os.pathsep.join(filter(None, (str(tree), os.environ.get("PYTHONPATH"))))
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "mcp_background_job", *words],
+        env={**os.environ, "PYTHONPATH": path, "MCP_BG_STATE_DIR": state_dir},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )

@@ -14,6 +14,7 @@ import pytest
 from mcp_background_job.executors.forward import Forward
 from mcp_background_job.executors.slurm.leg import WINDOW, Leg
 from mcp_background_job.executors.slurm.relay import Relay
+from mcp_background_job.jobdir.address import GREETING
 from mcp_background_job.jobdir.control import NoRunnerError
 from mcp_background_job.runner.node import forwarding
 from tests.patience import PATIENCE_S
@@ -144,6 +145,15 @@ async def test_it_ends_with_the_job() -> None:
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", forward.port)
     await forward.close()
+
+
+async def test_a_far_end_that_takes_nothing_any_more_is_not_waited_for() -> None:
+    deaf = f"import time; print({GREETING.decode()!r}, flush=True); time.sleep(1000)"
+    relay = await Relay.start([sys.executable, "-I", "-c", deaf], dict(os.environ), kept_s=PATIENCE_S)
+    _, outlet = relay.open()
+    outlet.write(LARGE + LARGE + b"\n")
+    async with asyncio.timeout(PATIENCE_S):
+        await relay.close()
 
 
 def test_only_what_our_user_listens_on_is_reached() -> None:

@@ -112,11 +112,12 @@ class Relay:
 
     def give_up(self) -> None:
         """End the relay, and all that it carries, without waiting for that."""
-        # The far end ends with its stdin, and so does srun, and so do we.
         if self._idle:
             self._idle.cancel()
         self.is_over = True
-        self._writer.close()
+        # The far end ends with its stdin, and so does srun, and so do we. What srun has not taken by now, as that of a
+        # node which is off, is not waited for: nobody would end that.
+        self._writer.transport.abort()
 
     async def _carry(self) -> None:
         with contextlib.suppress(ConnectionError, ValueError):  # srun was killed; or what it says is nothing of ours
