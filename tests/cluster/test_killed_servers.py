@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from mcp_background_job.executors.nodes import watcher
 from mcp_background_job.executors.slurm import seeing, submitting
 from mcp_background_job.jobs.manager import JobManager
 from tests.patience import PATIENCE_S, until
@@ -56,6 +57,7 @@ async def test_each_command_runs_exactly_once_although_its_server_is_killed(
 ) -> None:
     for module in (submitting, seeing):
         monkeypatch.setattr(module, "REPEAT_AFTER_S", 3.0)
+    monkeypatch.setattr(watcher, "_LONGEST_S", 2.0)
     ran = tmp_path / "ran"
     monkeypatch.setenv("RAN", str(ran))
     await asyncio.to_thread(_kill_servers, random.Random(0))  # noqa: S311  points in time, and no secrets
