@@ -78,7 +78,8 @@ class Workspace:
     def ours(self, state: StateDir, *, comfyui_port: str = "", **settings: str) -> ServerProcess:
         """Start the server of this project, with settings by their short names."""
         values = {"state_dir": state.path, "max_jobs": "1000", "working_dir": self.path}
-        values |= {"toolsets": "jobs,comfyui,runs", **settings}
+        # A machine may have a Slurm, which most users have not: what is measured does without.
+        values |= {"toolsets": "jobs,comfyui,runs", "places": "local", **settings}
         variables = {f"MCP_BG_{name.upper()}": value for name, value in values.items()}
         if comfyui_port:
             variables["COMFYUI_PORT"] = comfyui_port

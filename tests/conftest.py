@@ -41,8 +41,10 @@ settings.register_profile("usual", _USUAL)
 settings.register_profile("nightly", _USUAL, max_examples=1000)
 settings.load_profile("usual")
 
-# Whoever runs tests in the background of a shell has them ignore SIGINT, and all processes that they start with them.
+# Whoever runs tests in the background of a shell has them ignore SIGINT, with nohup SIGHUP as well, and all processes
+# that they start with them.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.hookimpl(wrapper=True)

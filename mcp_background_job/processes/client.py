@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from pathlib import Path
@@ -34,7 +35,12 @@ def goes_on(conversation: str) -> bool:
 
 def own_conversation() -> str:
     """Return the conversation of the client that has started this process; empty if it has ended already."""
-    parent = os.getppid()
+    return _conversation_of_parent(os.getppid())
+
+
+# Every call asks. Nobody can be given the parent's pid before it has died, and this process another parent.
+@functools.cache
+def _conversation_of_parent(parent: int) -> str:
     return "" if parent <= 1 else conversation_of(parent)  # the orphan of a client has no conversation
 
 
