@@ -101,7 +101,7 @@ test-cluster: $(READY)  ## a real Slurm with three nodes on loopback, as root an
 	$(BIN)/python -m tests.cluster
 
 test-ray: $(RAY)  ## a real Ray of a head and two workers on loopback: installs 350 MB; five minutes
-	RAY_CLUSTER=1 $(BIN)/python -m pytest -m ray tests/places tests/ray
+	RAY_CLUSTER=1 $(BIN)/python -m pytest -m "ray and not nightly" tests/places tests/ray
 
 $(RAY): Makefile | $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $@ --upgrade 'ray[default]==2.60.0' \

@@ -10,16 +10,21 @@ from typing import Any
 
 import pytest
 
+from mcp_background_job.app import build
+from mcp_background_job.config import load_settings
 from mcp_background_job.executors.nodes import watcher
 from mcp_background_job.executors.ray import place as module
 from mcp_background_job.executors.ray.place import RayPlace
 from mcp_background_job.executors.ray.rest import Head
 from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.jobdir.records import Spec
+from mcp_background_job.jobs.manager import JobManager
 from tests.patience import PATIENCE_S
+from tests.ray.cluster import Ray
 from tests.ray.fake import TOKEN, FakeRay
 
 SpecOf = Callable[..., Spec]
+Managers = Callable[..., JobManager]
 
 
 @pytest.fixture
@@ -73,3 +78,22 @@ def spec_of(place: RayPlace) -> SpecOf:
         )
 
     return spec_of
+
+
+@pytest.fixture
+async def managers(ray_cluster: Ray, state_dir: str, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Managers]:
+    """Makes managers in this process whose jobs run on the cluster."""
+    monkeypatch.setenv("MCP_BG_RAY_ADDRESS", ray_cluster.address)
+    monkeypatch.setenv("MCP_BG_RAY_TOKEN", ray_cluster.token)
+    monkeypatch.setenv("MCP_BG_PLACES", "ray")
+    monkeypatch.setattr("mcp_background_job.executors.ray.place.POLL_S", 1.0)
+    made: list[JobManager] = []
+
+    def make(**settings: str) -> JobManager:
+        made.append(build(load_settings(state_dir=state_dir, **settings)))
+        return made[-1]
+
+    yield make
+    for manager in made:
+        await manager.places.finish()
+        manager.close()

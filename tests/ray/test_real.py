@@ -10,13 +10,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 from fastmcp import Client
 
-from mcp_background_job.app import build
 from mcp_background_job.config import load_settings
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import Outcome, State
@@ -32,6 +31,7 @@ from mcp_background_job.server.build import build_server
 from tests.conftest import processes_of
 from tests.patience import PATIENCE_S, WAIT_S, until
 from tests.ray.cluster import ALONE, HEAD, START_TIMEOUT_S, WORKERS, Ray
+from tests.ray.conftest import Managers
 from tests.ray.fake import FakeRay
 from tests.server.calls import Caller
 
@@ -66,27 +66,6 @@ _LIMIT_S = 4.0
 
 #: Waits of one call each for a job to begin.
 _WAITS = 4
-
-Managers = Callable[..., JobManager]
-
-
-@pytest.fixture
-async def managers(ray_cluster: Ray, state_dir: str, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Managers]:
-    """Makes managers in this process whose jobs run on the cluster."""
-    monkeypatch.setenv("MCP_BG_RAY_ADDRESS", ray_cluster.address)
-    monkeypatch.setenv("MCP_BG_RAY_TOKEN", ray_cluster.token)
-    monkeypatch.setenv("MCP_BG_PLACES", "ray")
-    monkeypatch.setattr("mcp_background_job.executors.ray.place.POLL_S", 1.0)
-    made: list[JobManager] = []
-
-    def make(**settings: str) -> JobManager:
-        made.append(build(load_settings(state_dir=state_dir, **settings)))
-        return made[-1]
-
-    yield make
-    for manager in made:
-        await manager.places.finish()
-        manager.close()
 
 
 @pytest.fixture
