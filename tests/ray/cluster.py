@@ -50,6 +50,7 @@ _AGENTS = {
 
 #: To start a node, and characters of what it says when it does not.
 _ATTEMPTS = 5
+_START_S = 3 * PATIENCE_S
 _TOLD = 2000
 
 #: Addresses of loopback, one for each node: Ray tells nodes apart by theirs.
@@ -160,11 +161,13 @@ class Ray:
         for _ in range(_ATTEMPTS):
             node_id = secrets.token_hex(28)
             process = self._nodes[node] = self._process(node, node_id, arguments)
-            wait_until(lambda process=process: process.poll() is not None or self._session.is_dir(), "a session")
+            wait_until(
+                lambda process=process: process.poll() is not None or self._session.is_dir(), "session", _START_S
+            )
             if self._session.is_dir():
                 for name, port in zip(_AGENTS.values(), self._ports[node], strict=True):
                     (self._session / f"{name}_{node_id}").write_text(str(port))
-            wait_until(lambda process=process: process.poll() is not None or self._count() > before, f"{node}")
+            wait_until(lambda process=process: process.poll() is not None or self._count() > before, node, _START_S)
             if process.poll() is None:
                 return
             self.kill(node)
@@ -187,6 +190,11 @@ class Ray:
             "RAY_AUTH_TOKEN": self.token,
             "RAY_OVERRIDE_NODE_ID_FOR_TESTING": node_id,
             "RAY_JOB_START_TIMEOUT_SECONDS": str(START_TIMEOUT_S),
+            # Processes for tasks, of which there are none, and figures that nobody reads: most of what it would take.
+            "RAY_enable_worker_prestart": "0",
+            "RAY_prestart_worker_first_driver": "0",
+            "RAY_enable_metrics_collection": "0",
+            "RAY_task_events_report_interval_ms": "0",
             "OF_THE_TESTS": f"{self.directory}/{node}",
         }
         with (self.directory / f"{node}.out").open("ab") as log:

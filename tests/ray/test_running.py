@@ -266,6 +266,24 @@ async def test_a_job_whose_runner_is_killed_is_lost(
         os.kill(int(pid), signal.SIGKILL)
 
 
+@pytest.mark.parametrize("has_begun", [True, False])
+async def test_nothing_is_submitted_to_stop_what_ray_has_lost(
+    place: RayPlace, spec_of: SpecOf, ray: FakeRay, *, has_begun: bool
+) -> None:
+    spec = spec_of("sleep 1000")
+    if has_begun:
+        submission_id = await running(place, ray, spec)
+        stub = ray._runners[submission_id]
+        os.kill(runner_of(stub.pid), signal.SIGTERM)  # it ends its job, and nobody hears of it
+        stub.wait(PATIENCE_S)
+    else:
+        await place.launch(spec, wait_for_report=True)
+    ray.forget()
+    assert not (await place.cancel(spec.job_id, a_stop())).survivors
+    assert ray.submissions == []
+    assert seen(place, spec).outcome is (Outcome.LOST if has_begun else Outcome.KILLED)
+
+
 async def test_a_silent_head_makes_what_is_shown_old_and_nothing_wrong(
     place: RayPlace, spec_of: SpecOf, ray: FakeRay, root: StateDir
 ) -> None:

@@ -8,6 +8,7 @@ kills what waits. Where no way leads to a runner Ray is asked to stop it, under 
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 
 from mcp_background_job.core.states import State
@@ -64,8 +65,11 @@ class Cancelling:
             except NoRunnerError:
                 if not await lanes.look(self._lives, job_id):
                     return Cancelled(was_live=True)
-                if await self._waits(job_id, noted):
-                    return await self._withdraw(job_id, noted, request)
+                word = await self._line(job_id, noted)  # asked of Ray, whose word of a moment ago may be old
+                if word is None and await lanes.look(os.path.exists, job.address):
+                    break  # it had begun, and Ray has lost it
+                if word in (None, states.PENDING):
+                    return await self._withdraw(job_id, noted, request, is_there=word is not None)
                 if attempt + 1 < _ATTEMPTS:  # it is on its way in or out
                     await asyncio.sleep(_BETWEEN_ATTEMPTS_S)
             except RunnerTimeoutError:
@@ -78,24 +82,18 @@ class Cancelling:
 
     # -- one that waits --------------------------------------------------------------------------------------------
 
-    async def _waits(self, job_id: str, noted: Noted) -> bool:
-        """Tell whether a job has not begun, or will never; asked of Ray, whose word of a moment ago may be old."""
-        line = await self._line(job_id, noted)
-        return line is None or line == states.PENDING
-
-    async def _withdraw(self, job_id: str, noted: Noted, request: StopRequest) -> Cancelled:
-        submission_id = noted.submission_id(job_id)
+    async def _withdraw(self, job_id: str, noted: Noted, request: StopRequest, *, is_there: bool) -> Cancelled:
+        """Keep a job from running; ``is_there``: Ray has it. Of one that it has not, a submission may be on its way."""
         try:
             await lanes.lasting(self._head.put_package, noted.package(job_id), await lanes.scan(parcel.withdrawn))
-            await lanes.lasting(self._kill_what_waits, submission_id)
+            if is_there:
+                await lanes.lasting(self._kill_what_waits, noted.submission_id(job_id))
         except EngineUnreachableError as error:
             raise _unreachable(job_id, error) from error
         deadline = time.monotonic() + _ENGINE_PATIENCE_S
-        while time.monotonic() < deadline:
-            line = await self._line(job_id, noted)
-            if line != states.PENDING:
-                break
-            await asyncio.sleep(_BETWEEN_LOOKS_S)
+        while is_there and time.monotonic() < deadline:
+            is_there = await self._line(job_id, noted) == states.PENDING
+            await asyncio.sleep(_BETWEEN_LOOKS_S if is_there else 0)
         if await lanes.lasting(self._has_begun, job_id, noted):  # in the last moment
             return await self._through_runner(job_id, noted, request)
         await lanes.write(end, self._store, job_id, withdrawn(request))
