@@ -284,6 +284,21 @@ async def test_nothing_is_submitted_to_stop_what_ray_has_lost(
     assert seen(place, spec).outcome is (Outcome.LOST if has_begun else Outcome.KILLED)
 
 
+async def test_a_silent_head_holds_up_nobody_who_stops_a_job(
+    place: RayPlace, spec_of: SpecOf, ray: FakeRay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcp_background_job.executors.ray.rest.LOGS_S", 2 * PATIENCE_S)
+    monkeypatch.setattr("mcp_background_job.executors.ray.channel._LOG_S", 0.2)
+    spec = spec_of("exec sleep 1000")
+    await running(place, ray, spec)
+    ray.is_silent = True  # for a whole patience
+    async with asyncio.timeout(PATIENCE_S / 2):
+        assert (await place.cancel(spec.job_id, a_stop())).was_live
+    one = place.seen(spec.job_id)
+    assert one is not None
+    assert one.outcome is Outcome.KILLED
+
+
 async def test_a_silent_head_makes_what_is_shown_old_and_nothing_wrong(
     place: RayPlace, spec_of: SpecOf, ray: FakeRay, root: StateDir
 ) -> None:

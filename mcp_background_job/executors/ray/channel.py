@@ -19,6 +19,9 @@ from mcp_background_job.jobdir.control import News, NoRunnerError, Outlet, Runne
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import Exit
 
+#: Ray's head has the log of a job within moments. The end is known by then, and a head that is silent holds nobody up.
+_LOG_S = 3.0
+
 EndWasTold = Callable[[str, Exit], None]
 
 
@@ -90,5 +93,6 @@ class RayClient(NodeClient):
         answer = await super()._receive()
         if answer is None and self._is_ended and not self._job.has_exit:
             with contextlib.suppress(EngineUnreachableError, OSError):  # whoever tends the place tries again
-                await lanes.lasting(self._mirror.complete, self._job, self._noted)
+                async with asyncio.timeout(_LOG_S):  # its error is one of those
+                    await lanes.lasting(self._mirror.complete, self._job, self._noted)
         return answer
