@@ -42,21 +42,30 @@ TEST_S = scaled(300.0)
 #: A helper process ends by itself after this time, whatever went wrong in the test.
 HELPER_LIFE_S = int(TEST_S) + 60
 
-# Between two looks at what nobody announces.
-_LOOK_AGAIN_S = 0.01
+# Between two looks at what nobody announces; and where each of them asks a cluster, which needs the processors too.
+LOOK_AGAIN_S = 0.01
+ASK_AGAIN_S = 0.2
 
 
-def wait_until(condition: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
-    """Wait for what nobody announces."""
+def wait_until(
+    condition: Callable[[], bool], what: str, patience_s: float = PATIENCE_S, *, pause_s: float = LOOK_AGAIN_S
+) -> None:
+    """Wait for what nobody announces, with a pause between two looks."""
     deadline = time.monotonic() + patience_s
     while not condition():
         assert time.monotonic() < deadline, f"not within {patience_s:g} s: {what}"
-        select.select([], [], [], _LOOK_AGAIN_S)
+        select.select([], [], [], pause_s)
 
 
-async def until(condition: Callable[[], Awaitable[bool]], what: str, patience_s: float = PATIENCE_S) -> None:
+async def until(
+    condition: Callable[[], Awaitable[bool]],
+    what: str,
+    patience_s: float = PATIENCE_S,
+    *,
+    pause_s: float = LOOK_AGAIN_S,
+) -> None:
     """Wait for what nobody announces, while the event loop goes on."""
     deadline = time.monotonic() + patience_s
     while not await condition():
         assert time.monotonic() < deadline, f"not within {patience_s:g} s: {what}"
-        await asyncio.sleep(_LOOK_AGAIN_S)
+        await asyncio.sleep(pause_s)

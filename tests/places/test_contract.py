@@ -14,7 +14,7 @@ from mcp_background_job.jobdir.control import NoRunnerError
 from mcp_background_job.jobdir.log.format import Stream
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import Spec, StopRequest
-from tests.patience import PATIENCE_S, until
+from tests.patience import ASK_AGAIN_S, LOOK_AGAIN_S, PATIENCE_S, until
 from tests.places.conftest import SpecOf
 
 
@@ -40,11 +40,16 @@ def has_queue_of_its_own(place: Place) -> bool:
     return place.name in ("slurm", "ray")
 
 
+def pause_s(place: Place) -> float:
+    """Return how long to leave a place alone between two looks."""
+    return ASK_AGAIN_S if place.name == "ray" else LOOK_AGAIN_S
+
+
 async def runs(place: Place, spec: Spec) -> None:
     async def is_running() -> bool:
         return seen(place, spec).state is State.RUNNING
 
-    await until(is_running, f"{spec.job_id} runs")
+    await until(is_running, f"{spec.job_id} runs", pause_s=pause_s(place))
 
 
 async def told(place: Place, spec: Spec, words: str, *, eof: bool = False) -> None:
@@ -62,7 +67,7 @@ async def over(place: Place, spec: Spec) -> Observation:
     async def is_over() -> bool:
         return seen(place, spec).state is State.EXITED
 
-    await until(is_over, f"{spec.job_id} is over")
+    await until(is_over, f"{spec.job_id} is over", pause_s=pause_s(place))
     return seen(place, spec)
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from mcp_background_job.errors import EngineUnreachableError
 from mcp_background_job.executors.ray.rest import Head
 from tests.conftest import processes_of, wait_for_end_of
-from tests.patience import PATIENCE_S, scaled, wait_until
+from tests.patience import ASK_AGAIN_S, PATIENCE_S, scaled, wait_until
 from tests.ports import lasting_ports
 
 #: Where ``make test-ray`` has installed Ray: apart from this environment, which must do without.
@@ -68,6 +68,7 @@ class Ray:
         address: of its dashboard.
         token: that it asks for.
         directory: where all of it lies.
+        head: what talks to its head.
     """
 
     def __init__(self) -> None:
@@ -78,15 +79,11 @@ class Ray:
         self._port, self._dashboard, self._client, *rest = lasting_ports(3 + len(_AGENTS) * (1 + len(WORKERS)))
         self._ports = {node: [rest.pop() for _ in _AGENTS] for node in (HEAD, *WORKERS)}
         self.address = f"http://{HEAD}:{self._dashboard}"
+        self.head = Head(self.address, self.token)
         self._nodes: dict[str, subprocess.Popen[bytes]] = {}
         #: A node has died: what it had started may live for a while.
         self._has_lost_one = False
         self._is_whole = False
-
-    @property
-    def head(self) -> Head:
-        """What talks to its head."""
-        return Head(self.address, self.token)
 
     def start(self) -> None:
         """Start all of it, one after the other: two nodes that start at once take each other's sockets."""
@@ -167,7 +164,12 @@ class Ray:
             if self._session.is_dir():
                 for name, port in zip(_AGENTS.values(), self._ports[node], strict=True):
                     (self._session / f"{name}_{node_id}").write_text(str(port))
-            wait_until(lambda process=process: process.poll() is not None or self._count() > before, node, _START_S)
+            wait_until(
+                lambda process=process: process.poll() is not None or self._count() > before,
+                node,
+                _START_S,
+                pause_s=ASK_AGAIN_S,
+            )
             if process.poll() is None:
                 return
             self.kill(node)

@@ -11,7 +11,7 @@ import pytest
 
 from mcp_background_job.executors.ray import submitting
 from tests.nodes.killing import kill_servers
-from tests.patience import PATIENCE_S, until
+from tests.patience import ASK_AGAIN_S, PATIENCE_S, until
 from tests.ray.conftest import Managers
 
 pytestmark = [pytest.mark.ray, pytest.mark.nightly, pytest.mark.real_process]
@@ -37,6 +37,6 @@ async def test_each_command_runs_exactly_once_although_its_server_is_killed(
         await manager.recover()
         return not manager.places.open_jobs()
 
-    await until(all_ended, "the end of all jobs", PATIENCE_S + 10 * _POINTS)
+    await until(all_ended, "the end of all jobs", PATIENCE_S + 10 * _POINTS, pause_s=ASK_AGAIN_S)
     assert Counter(ran.read_text().split()) == dict.fromkeys(accepted, 1)
     assert {(await manager.find(job_id)).status for job_id in accepted} == {"completed"}

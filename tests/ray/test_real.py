@@ -29,7 +29,7 @@ from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import StartRequest
 from mcp_background_job.server.build import build_server
 from tests.conftest import processes_of
-from tests.patience import PATIENCE_S, WAIT_S, until
+from tests.patience import ASK_AGAIN_S, PATIENCE_S, WAIT_S, until
 from tests.ray.cluster import ALONE, HEAD, START_TIMEOUT_S, WORKERS, Ray
 from tests.ray.conftest import Managers
 from tests.ray.fake import FakeRay
@@ -105,7 +105,7 @@ async def reaches(manager: JobManager, job: Job, *states: State) -> Job:
         now = await manager.find(job.job_id)
         return now.state in states
 
-    await until(is_there, f"{job.job_id} is {' or '.join(states)}", 2 * PATIENCE_S)
+    await until(is_there, f"{job.job_id} is {' or '.join(states)}", 2 * PATIENCE_S, pause_s=ASK_AGAIN_S)
     return now
 
 
@@ -123,7 +123,7 @@ async def none_left(job_id: str) -> None:
     async def is_gone() -> bool:
         return not left_of(job_id)
 
-    await until(is_gone, f"the end of {left_of(job_id)}")
+    await until(is_gone, f"the end of {left_of(job_id)}", pause_s=ASK_AGAIN_S)
 
 
 async def matched(client: Caller, job_id: str, until: str) -> str:
@@ -238,7 +238,7 @@ async def test_nothing_of_a_hostile_tree_is_left(manager: JobManager, ray_cluste
         await manager.find(job.job_id)
         return place_of(manager).store.log_extent(job.job_id)[1] > 0
 
-    await until(is_ready, "the tree stands")
+    await until(is_ready, "the tree stands", pause_s=ASK_AGAIN_S)
     assert len(left_of(job.job_id)) >= 7
     if by == "us":
         await manager.kill(job.job_id, by="test", why="enough", grace_s=2)
@@ -287,7 +287,7 @@ async def test_a_job_that_ray_gives_up_is_submitted_again(manager: JobManager, r
         line = ray_cluster.head.look_up(submission_id)
         return line is not None and line.state == "FAILED"
 
-    await until(is_given_up, "Ray gives it up", START_TIMEOUT_S + PATIENCE_S)
+    await until(is_given_up, "Ray gives it up", START_TIMEOUT_S + PATIENCE_S, pause_s=ASK_AGAIN_S)
     assert (await manager.find(second.job_id)).state is State.QUEUED
     await manager.kill(first.job_id, by="test", why="enough", grace_s=1)
     end = await reaches(manager, second, State.EXITED)
