@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 #: Characters of a name that an error repeats.
 _TOLD = 40
 
+#: Jobs of which it is remembered where they are: a look at all live jobs asks for each of them several times.
+_KNOWN = 4096
+
 
 class Places:
     """Routes by job id: a job is at the place whose store has it."""
@@ -33,6 +36,7 @@ class Places:
         self._home, *self._others = places
         self._all = tuple(places)
         self._names = names
+        self._known: dict[str, Place] = {}
         self._jobs_changed = _Newest()
         self._marks_changed = _Newest()
         self._queue_changed = _Newest()
@@ -41,7 +45,17 @@ class Places:
 
     def of(self, job_id: str) -> Place:
         """Return the place of a job. Of a job that no place has, the first will say so."""
-        return next((place for place in self._others if place.store.has(job_id)), self._home)
+        if not self._others:
+            return self._home
+        if (known := self._known.get(job_id)) is not None:
+            return known
+        place = next((place for place in (*self._others, self._home) if place.store.has(job_id)), None)
+        if place is None:  # not yet, perhaps
+            return self._home
+        if len(self._known) >= _KNOWN:
+            self._known = {}
+        self._known[job_id] = place  # for good: no job moves
+        return place
 
     def is_elsewhere(self, job_id: str) -> bool:
         """Tell whether a job is at another place than the first; nothing is looked at where there is no other."""
@@ -194,6 +208,7 @@ class Places:
             InvalidRequestError: there is no such place.
         """
         chosen = self.named(on)
+        self._known.pop(job_id, None)  # an id whose job was removed may be taken again, elsewhere
         others = (place for place in self._all if place is not chosen)
         return not any(place.store.has(job_id) for place in others) and chosen.store.claim(job_id)
 

@@ -88,7 +88,7 @@ class DirectoryStore:
 
     def has(self, job_id: str) -> bool:
         """Tell whether there is such a directory."""
-        return os.path.isdir(self.job(job_id).path)
+        return os.path.isdir(f"{self.state.jobs}/{job_id}")
 
     def discover(self) -> set[str]:
         """List the directories."""
@@ -117,7 +117,7 @@ class DirectoryStore:
     def changed_at(self, job_id: str) -> int | None:
         """Return the time stamp of a job's directory."""
         try:
-            facts = os.stat(self.job(job_id).path)
+            facts = os.stat(f"{self.state.jobs}/{job_id}")  # for each live job, whenever somebody looks at all
         except (FileNotFoundError, NotADirectoryError):
             return None
         return facts.st_mtime_ns if stat.S_ISDIR(facts.st_mode) else None

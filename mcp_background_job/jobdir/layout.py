@@ -103,7 +103,7 @@ class JobDir:
         """Names the directory; creates nothing."""
         # Put together without os.path.join, which takes ten times as long: one is made for every question about a job.
         self.path = path
-        self.job_id = os.path.basename(path)
+        self.job_id = path[path.rfind("/") + 1 :]
         self.spec = f"{path}/spec.json"
         self.status = f"{path}/status.json"
         self.exit = f"{path}/exit.json"

@@ -84,6 +84,11 @@ class Database:
         with self._in_use():
             return self._db.execute(self._queries[query], values).fetchall()
 
+    def version(self) -> object:
+        """Return what is another one whenever somebody has written, here or in another process."""
+        with self._in_use():
+            return self._db.execute("PRAGMA data_version").fetchone()[0], self._db.total_changes
+
     @contextlib.contextmanager
     def writing(self) -> Generator[Write]:
         """Give out what runs queries in one transaction: all of it counts when the block is left, or none.

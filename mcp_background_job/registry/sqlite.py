@@ -38,6 +38,7 @@ class SqliteRegistry:
             RegistryError: it cannot be used; the message says why and what helps.
         """
         self._database = Database(path, INDEX)
+        self._unended: tuple[object, list[Job]] | None = None
 
     def put(self, jobs: Iterable[Job]) -> None:
         with self._database.writing() as write:
@@ -61,7 +62,11 @@ class SqliteRegistry:
         return self._jobs("children", job_ids=json.dumps(list(job_ids)), limit=limit)
 
     def unended(self) -> list[Job]:
-        return self._jobs("unended")
+        # Every look at all jobs begins with these: their rows are made anew only when somebody has written.
+        version = self._database.version()
+        if self._unended is None or self._unended[0] != version:
+            self._unended = version, self._jobs("unended")
+        return list(self._unended[1])
 
     def ids(self, *, after: str = "", limit: int) -> list[str]:
         return self._ids("ids", after=after, limit=limit)

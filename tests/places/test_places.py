@@ -64,6 +64,17 @@ async def test_a_job_is_asked_about_where_it_is(places: Places, here: MemoryPlac
     assert there.store.open_jobs() == []
 
 
+async def test_where_a_job_is_may_be_asked_before_it_is_anywhere_and_when_its_id_is_taken_again(
+    places: Places, here: MemoryPlace, there: MemoryPlace
+) -> None:
+    assert places.of("jlate") is here
+    await there.launch(_spec("jlate"), wait_for_report=True)
+    assert places.of("jlate") is there
+    there.store.remove("jlate")
+    assert places.claim("jlate")
+    assert places.of("jlate") is here
+
+
 async def test_a_new_job_is_started_at_the_first_place(places: Places, here: MemoryPlace) -> None:
     assert places.claim("jnew")
     await places.launch(_spec("jnew"))

@@ -69,6 +69,19 @@ def test_two_servers_see_what_the_other_puts(path: str) -> None:
         assert one.count() == 0
 
 
+def test_what_has_not_ended_is_read_anew_when_anybody_has_written(path: str) -> None:
+    live = dataclasses.replace(JOB, job_id="jlive", state=State.RUNNING, outcome=None, ended_at=None)
+    with opened(path) as one, opened(path) as other:
+        assert one.unended() == []
+        other.put([JOB, live])
+        assert one.unended() == [live]
+        one.unended().clear()  # what is handed out is the caller's own
+        assert one.unended() == [live]
+        one.put([dataclasses.replace(JOB, job_id="jlive")])
+        assert one.unended() == []
+        assert other.unended() == []
+
+
 def test_readers_do_not_wait_for_a_writer(path: str) -> None:
     with opened(path) as registry, plain(path) as writer:
         registry.put([JOB])
