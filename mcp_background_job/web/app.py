@@ -26,6 +26,8 @@ from mcp_background_job.web.session import COOKIE_S, Sessions
 #: Bytes of a call: what is typed into a job, at most.
 _MAX_CALL = 1 << 20
 
+_FOR_GOOD = "private, max-age=31536000, immutable"
+
 _NOT_STORED = {"cache-control": "no-store"}
 
 
@@ -120,8 +122,11 @@ async def _asked(request: Request) -> tuple[str, dict[str, Any]] | None:
 
 
 def _file(request: Request, file: StaticFile) -> Response:
-    headers = {"etag": file.etag, "cache-control": "no-cache", "vary": "accept-encoding"}
-    if request.headers.get("if-none-match") == file.etag:
+    etag = f'"{file.version}"'
+    # An address that names the version never has another content: a browser need not ask again.
+    cache = _FOR_GOOD if request.url.query == file.version else "no-cache"
+    headers = {"etag": etag, "cache-control": cache, "vary": "accept-encoding"}
+    if request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers=headers)
     if "gzip" in request.headers.get("accept-encoding", ""):
         return Response(file.packed, media_type=file.media_type, headers={**headers, "content-encoding": "gzip"})

@@ -24,26 +24,24 @@ INDEX, SCRIPT, STYLE = "index.html", "page.js", "page.css"
 
 @dataclass(frozen=True)
 class StaticFile:
-    """A file as it is sent."""
+    """A file as it is sent. Its version is another one when its content is."""
 
     content: bytes
     packed: bytes
     media_type: str
-    etag: str
+    version: str
 
 
 @cache
 def static_files() -> dict[str, StaticFile]:
     """Return all of them, by their names."""
     page = bundled()
-    return {
-        INDEX: _file(INDEX, page.html(f"/static/{STYLE}", f"/static/{SCRIPT}")),
-        SCRIPT: _file(SCRIPT, page.script),
-        STYLE: _file(STYLE, page.style),
-    }
+    script, style = _file(SCRIPT, page.script), _file(STYLE, page.style)
+    html = page.html(*(f"/static/{name}?{file.version}" for name, file in ((STYLE, style), (SCRIPT, script))))
+    return {INDEX: _file(INDEX, html), SCRIPT: script, STYLE: style}
 
 
 def _file(name: str, text: str) -> StaticFile:
     content = text.encode()
-    etag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
-    return StaticFile(content, gzip.compress(content, mtime=0), _TYPES[name.rpartition(".")[2]], etag)
+    version = hashlib.sha256(content).hexdigest()[:16]
+    return StaticFile(content, gzip.compress(content, mtime=0), _TYPES[name.rpartition(".")[2]], version)

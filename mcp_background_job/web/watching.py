@@ -31,6 +31,9 @@ MAX_WAIT_S = 30.0
 #: After a change others are let come in: one answer for a burst.
 _GATHER_S = 0.02
 
+#: What a page looks at for the first time is told together, in one answer, unless some of it takes longer than this.
+_FIRST_S = 0.06
+
 #: Between two answers to a page: more than ten a second nobody sees. Many pages share what so many would take.
 _PACE_S = 0.1
 _FULL_PACE = 4
@@ -188,16 +191,24 @@ class Watching:
             works = [look.work for look in page.looks.values()]
             left = max(0.0, deadline - self._clock())
             await asyncio.wait([*works, ending], timeout=left, return_when=asyncio.FIRST_COMPLETED)
-            done = [look for look in page.looks.values() if look.work.done()]
-            if done:
-                # Whoever opens a page looks at nothing until then: what it shows first waits for no turn.
-                is_first = any(look.shown.cursor is None for look in done)
-                pace = 0.0 if is_first else _PACE_S * max(1.0, len(self._pages) / _FULL_PACE)
-                pause = max(_GATHER_S, page.told_at + pace - self._clock())
-                await asyncio.wait([ending], timeout=pause)
+            await self._gather(page, ending)
         finally:
             ending.cancel()
         return [key for key, look in page.looks.items() if look.work.done()]
+
+    async def _gather(self, page: _Page, ending: asyncio.Task[Any]) -> None:
+        """Let more come in beside what is new."""
+        if not any(look.work.done() for look in page.looks.values()):
+            return
+        first = [look.work for look in page.looks.values() if look.shown.cursor is None]
+        if any(work.done() for work in first):
+            # Whoever opens a page looks at nothing until then: what it shows first waits for no turn.
+            whole = asyncio.create_task(asyncio.wait(first))
+            await asyncio.wait([whole, ending], timeout=_FIRST_S, return_when=asyncio.FIRST_COMPLETED)
+            whole.cancel()
+            return
+        pace = _PACE_S * max(1.0, len(self._pages) / _FULL_PACE)
+        await asyncio.wait([ending], timeout=max(_GATHER_S, page.told_at + pace - self._clock()))
 
     async def _told(self, caller: Caller, page: _Page, shown: Shown) -> Facts:
         """Return what is new of something, once there is."""

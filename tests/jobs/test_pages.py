@@ -302,8 +302,12 @@ async def test_a_search_of_one_log_finds_errors_without_their_words(
 async def test_what_was_asked_is_told_whole_but_for_secrets(memory_manager: JobManager) -> None:
     job_id = await started(memory_manager, "one", env={"MY_TOKEN": "hunter2", "PLAIN": "x"}, timeout_s=60.0)
 
-    asked = await Looking(memory_manager).job_asked(PAGE, One(job_id="one"))
+    looking = Looking(memory_manager)
+    seen = await looking.asked(PAGE, One(job_id="one"), None)
 
+    assert seen
+    assert await looking.asked(PAGE, One(job_id="one"), seen.cursor) is None
+    asked = seen.facts
     environment = dict(asked["environment"])
     assert (environment["MY_TOKEN"], environment["PLAIN"]) == (MASK, "x")
     assert "hunter2" not in str(asked)

@@ -37,6 +37,7 @@ def test_modules_stand_behind_what_they_need_each_once_without_comments(folder: 
     page = bundle.bundled()
 
     assert page.script == (
+        '"use strict";\n'
         "const $0 = (() => {\nconst x=1;\nreturn { x };\n})();\n"
         'const $1 = (() => {\nfunction f(){\nreturn "// kept"; // kept\n}\nreturn { f };\n})();\n'
         "const $2 = (() => {\nconst{f:g}=$1;\ng();\nreturn {  };\n})();\n"

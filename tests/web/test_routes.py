@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator
 
 import pytest
@@ -116,6 +117,15 @@ async def test_a_file_that_a_browser_has_is_not_sent_again(browser: Browser) -> 
     assert first.content == static_files()["page.js"].content
     again = await browser.client.get("/static/page.js", headers={"if-none-match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
+    assert first.headers["cache-control"] == "no-cache"
+
+
+async def test_a_file_that_is_asked_for_by_its_version_need_not_be_asked_for_again(browser: Browser) -> None:
+    address = re.search(r"/static/page\.js\?\w+", (await browser.client.get("/")).text)
+
+    assert address
+    assert "immutable" in (await browser.client.get(address[0])).headers["cache-control"]
+    assert (await browser.client.get("/static/page.js?of-another-release")).headers["cache-control"] == "no-cache"
 
 
 async def test_what_is_no_call_is_said_to_be_none(browser: Browser) -> None:

@@ -17,8 +17,10 @@ from mcp_background_job.jobdir.log.format import Stream
 from mcp_background_job.jobs.reading.rows import LogRow, Stretch, stretch_of
 
 #: Bytes that are read at once, and more with each further read. A line that is longer has more of them, up to so many,
-#: and is then taken as it is.
+#: and is then taken as it is. Backwards it begins with few: to render lines costs more than to read them, and what is
+#: read beyond those that are asked for is rendered for nothing.
 _CHUNK = 16 * 1024
+_CHUNK_BACKWARDS = 4 * 1024
 _LARGE_CHUNK = 256 * 1024
 _LONGEST_LINE = 1024 * 1024
 
@@ -110,7 +112,7 @@ class View:
     def backward(self, offset: int, count: int) -> Window:
         """Return so many lines that end before an offset; fewer if there are no more. Call it in a thread."""
         rows: list[LogRow] = []
-        position, size, limit = offset, 0, _CHUNK
+        position, size, limit = offset, 0, _CHUNK_BACKWARDS
         first, end = self.store.log_extent(self.job_id)
         position = min(position, end)
         while position > first and len(rows) < count and size < _MAX_CHARACTERS:

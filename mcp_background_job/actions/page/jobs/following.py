@@ -9,7 +9,7 @@ from typing import Any
 
 from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.meant import Word
-from mcp_background_job.actions.page.jobs.log import ROWS, Reader, Reading
+from mcp_background_job.actions.page.jobs.log import Reader, Reading
 from mcp_background_job.actions.page.subject import Cursor, Seen, Subject
 from mcp_background_job.core.states import State
 from mcp_background_job.executors import lanes
@@ -19,6 +19,9 @@ from mcp_background_job.jobs.waiting.hub import Watched
 
 #: Who follows and is this far behind (bytes) is shown the end: nobody reads so fast.
 _FAR_BEHIND = 64 * 1024
+
+#: Lines of the end that are shown first: more than a screen has. Those before them come when they are near.
+_ROWS = 100
 
 #: New output is let come in for so long before it is looked at.
 _EVERY_S = 0.1
@@ -75,7 +78,7 @@ class Following:
         def window(view: View) -> Window:
             end = view.store.log_extent(view.job_id)[1]
             if seen is None or end - seen.live > _FAR_BEHIND or end < seen.end:
-                return view.newest(ROWS)
+                return view.newest(_ROWS)
             return view.forward(seen.live, _FAR_BEHIND)
 
         found = await reader.read(window)

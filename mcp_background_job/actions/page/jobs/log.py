@@ -26,7 +26,7 @@ from mcp_background_job.jobs.reading.window import View, Window
 Result = TypeVar("Result")
 
 #: Lines of a window, if nothing else is asked for; and at most.
-ROWS = 200
+_ROWS = 200
 _MAX_ROWS = 1000
 
 #: Lines among which a failure is looked for: what made a job fail is told near its end.
@@ -72,7 +72,7 @@ class Place(Reading):
     place: Where = "end"
     at: int = 0
     time: float | None = None
-    lines: Annotated[int, Field(ge=1, le=_MAX_ROWS)] = ROWS
+    lines: Annotated[int, Field(ge=1, le=_MAX_ROWS)] = _ROWS
 
 
 class Reader:

@@ -1,4 +1,4 @@
-"""One job, live: the subject ``job``; and what was asked of it, which never changes: ``job_asked``."""
+"""One job, live: the subject ``job``; and what was asked of it, which is told once: the subject ``asked``."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _KEPT = 64
 _COMMAND = 100_000
 _VALUE = 4000
 
-#: What of the facts is told once, by ``job_asked``; or changes with every look, and follows from other facts.
+#: What of the facts is told once, by ``asked``; or changes with every look, and follows from other facts.
 _ELSEWHERE = frozenset({"command", "duration_s", "created_at", "started_at", "ended_at", "last_output_at", "usage_at"})
 
 
@@ -57,12 +57,14 @@ class Looking:
         self._latest = Latest(manager)
         self._families: dict[str, tuple[float, list[Facts]]] = {}
 
-    async def job_asked(self, caller: Caller, request: One) -> Facts:
+    async def asked(self, caller: Caller, request: One, cursor: Cursor) -> Seen | None:
         """Return what was asked of a job: its command, where, and with which environment; secrets are masked."""
         details = await self._manager.details(request.job_id, caller.looks)
         job, spec = details.job, details.spec
+        if cursor == job.job_id:
+            return None
         environment = sorted((spec.env if spec else {}).items())
-        return {
+        facts: Facts = {
             "job_id": job.job_id,
             "name": job.name,
             "command": shortened(spec.command if spec else job.command, _COMMAND),
@@ -79,6 +81,12 @@ class Looking:
             "max_output": spec.max_output if spec else None,
             "status": job.status,
         }
+        return Seen(job.job_id, facts)
+
+    async def nothing_more(self, _caller: Caller, _request: One, cursor: Cursor) -> None:
+        """Wait for ever once it was told."""
+        if cursor is not None:
+            await asyncio.Event().wait()
 
     async def look(self, caller: Caller, request: One, cursor: Cursor) -> Seen | None:
         """Return what is true of a job now, if it is not what it was."""
@@ -126,7 +134,10 @@ class Looking:
         return known
 
 
-def job_subject(manager: JobManager) -> Subject[Any]:
-    """Return one job as a subject."""
+def job_subjects(manager: JobManager) -> list[Subject[Any]]:
+    """Return one job as a subject, and what was asked of it as another."""
     looking = Looking(manager)
-    return Subject("job", One, looking.look, looking.wait, looking.keep)
+    return [
+        Subject("job", One, looking.look, looking.wait, looking.keep),
+        Subject("asked", One, looking.asked, looking.nothing_more),
+    ]

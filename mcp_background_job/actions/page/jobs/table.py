@@ -11,7 +11,7 @@ from mcp_background_job.actions.page.jobs.following import following_subjects
 from mcp_background_job.actions.page.jobs.listed import jobs_subject
 from mcp_background_job.actions.page.jobs.log import Logs
 from mcp_background_job.actions.page.jobs.machine import Machines, machine_subject
-from mcp_background_job.actions.page.jobs.one import Looking, job_subject
+from mcp_background_job.actions.page.jobs.one import job_subjects
 from mcp_background_job.actions.page.jobs.search import Searching
 from mcp_background_job.actions.page.subject import Subject
 
@@ -21,7 +21,6 @@ def jobs_page_actions(house: House) -> list[Action[Any, Any]]:
     manager = house.manager
     searching = Searching(manager)
     return [
-        Action(Looking(manager).job_asked, Effects.LOOKS),
         Action(Logs(manager).log_window, Effects.LOOKS),
         Action(searching.search_log, Effects.LOOKS),
         Action(searching.search_logs, Effects.LOOKS),
@@ -34,7 +33,7 @@ def jobs_subjects(house: House) -> list[Subject[Any]]:
     machines = Machines(manager.state.path)
     return [
         jobs_subject(manager, machines),
-        job_subject(manager),
+        *job_subjects(manager),
         *following_subjects(manager),
         curve_subject(manager, machines),
         machine_subject(machines),

@@ -1,5 +1,4 @@
 // One job: what it is and does, its curves, its log, what was asked of it, and what can be done to it.
-import { call } from "../shared/call.js";
 import { Curves } from "../shared/curve.js";
 import { h, keyed, text } from "../shared/dom.js";
 import { showFamily } from "../shared/family.js";
@@ -19,19 +18,45 @@ const TRACKS = [
 ];
 
 class JobPage extends HTMLElement {
-  async show({ id, filters }) {
+  // All that is shown of a job is asked for at once, and told in one answer, as a rule: what was asked of it comes first.
+  show({ id, filters }) {
     this.filters = filters;
-    if (this.id_ === id) return this.shown && this.log.show(this.job_id, filters, false);
+    if (this.id_ === id) return this.log.show(this.job_id, filters);
     this.id_ = id;
-    this.shown = false;
     this.close();
     this.replaceChildren(h("h1", {}, id), h("p", { class: "muted" }, "…"));
-    try {
-      const asked = await call("job_asked", { job_id: id });
-      if (this.id_ === id && this.isConnected) this.build(asked);
-    } catch (error) {
-      this.replaceChildren(h("h1", {}, id), h("p", { role: "alert" }, error.message), h("a", { href: href("jobs") }, "All jobs"));
-    }
+    Object.assign(this, { shown: false, told: null, points: [], gpu: [] });
+    this.log = new LogTools((ms) => this.curves.mark(ms));
+    this.curves = new Curves("What the job used: pick a moment to see its output", TRACKS, (ms) => this.log.view.go({ place: "around", time: ms / 1000 }));
+    this.endings = [
+      watch("asked", { job_id: id }, (asked) => this.build(asked), ({ message }) => this.refuse(id, message)),
+      () => this.unwatch(),
+      () => this.log.close(),
+      () => this.curves.close(),
+      () => this.input?.close(),
+    ];
+    this.watch(id);
+  }
+
+  // Says why a job cannot be shown, for good.
+  refuse(id, message) {
+    this.close();
+    this.replaceChildren(h("h1", {}, id), h("p", { role: "alert" }, message), h("a", { href: href("jobs") }, "All jobs"));
+  }
+
+  watch(job_id) {
+    this.unwatch();
+    this.job_id = job_id;
+    this.live = [
+      watch("job", { job_id }, (facts) => this.take(facts), ({ message }) => this.shown && text(this.note, message)),
+      watch("curve", { job_id }, (facts) => this.curve(facts)),
+    ];
+    this.log.show(job_id, this.filters);
+  }
+
+  unwatch() {
+    for (const end of this.live ?? []) end();
+    this.live = [];
   }
 
   disconnectedCallback() {
@@ -44,13 +69,10 @@ class JobPage extends HTMLElement {
   }
 
   build(asked) {
-    this.job_id = asked.job_id;
+    if (this.shown) return;
     this.asked = asked;
     this.job = { ...asked };
-    this.points = [];
-    this.gpu = [];
-    this.log = new LogTools((ms) => this.curves.mark(ms));
-    this.curves = new Curves("What the job used: pick a moment to see its output", TRACKS, (ms) => this.log.view.go({ place: "around", time: ms / 1000 }));
+    if (asked.job_id !== this.job_id) this.watch(asked.job_id); // the address had its name
     this.head = this.header();
     this.facts = h("dl", { class: "facts" });
     this.ports = h("p", {});
@@ -66,14 +88,9 @@ class JobPage extends HTMLElement {
         h("div", { class: "job-main" }, this.curves.element, this.inputs, this.log.element),
         h("div", { class: "job-side" }, this.facts, this.running, this.kin, this.question())));
     this.shown = true;
-    this.log.show(this.job_id, this.filters, ["failed", "timed_out", "lost"].includes(asked.status));
-    this.endings.push(
-      watch("job", { job_id: this.job_id }, (facts) => this.take(facts), ({ message }) => text(this.note, message)),
-      watch("curve", { job_id: this.job_id }, (facts) => this.curve(facts)),
-      () => this.log.close(),
-      () => this.curves.close(),
-      () => this.input?.close(),
-    );
+    if (["failed", "timed_out", "lost"].includes(asked.status) && !this.filters.at) this.log.view.go({ place: "failure" });
+    else this.log.view.settle();
+    if (this.told) this.take(this.told);
     const ticking = setInterval(() => this.tick(), 1000);
     this.endings.push(() => clearInterval(ticking));
   }
@@ -117,8 +134,9 @@ class JobPage extends HTMLElement {
   }
 
   take(job) {
-    const first = !this.seen;
-    this.seen = true;
+    const first = !this.told;
+    this.told = job;
+    if (!this.shown) return;
     this.job = job;
     document.title = `${outcome(job)}: ${job.name ?? job.job_id} · Background jobs`;
     this.badge.className = `badge ${job.status}`;
@@ -133,7 +151,7 @@ class JobPage extends HTMLElement {
     this.kinOf(job);
     this.takesInput(job);
     this.tick();
-    if (first) this.log.view.moved();
+    if (first) requestAnimationFrame(() => this.log.view.moved());
   }
 
   list(job) {

@@ -1,6 +1,6 @@
 // All jobs: a list of any length, of which the rows in sight are on the page and watched; and a search over all logs.
 import { h, keyed, set, text } from "../shared/dom.js";
-import { age, bytes, duration } from "../shared/format.js";
+import { age, bytes, duration, number } from "../shared/format.js";
 import { go, href } from "../shared/route.js";
 import { say } from "../shared/say.js";
 import { watch } from "../shared/watch.js";
@@ -12,6 +12,7 @@ const STATUSES = ["running", "queued", "completed", "failed", "killed", "timed_o
 const COLUMNS = ["Status", "Job", "Project", "Age", "CPU", "Memory", "Last line", "Actions"];
 const STEP = 16; // rows by which the window moves that is watched; half as many stand above those in sight
 const MOST_ROWS = 200; // of a window, as the server gives them
+const LEAST_HEIGHT = 40; // of a row, in pixels
 const TYPING_MS = 250;
 
 class JobsPage extends HTMLElement {
@@ -59,7 +60,7 @@ class JobsPage extends HTMLElement {
       this.searching.element,
       this.listed,
     );
-    this.moved = () => this.watchRows(false);
+    this.moved = () => this.isConnected && this.watchRows(false);
     addEventListener("scroll", this.moved, { passive: true });
     addEventListener("resize", this.moved);
     this.list.addEventListener("keydown", (event) => this.key(event));
@@ -121,10 +122,7 @@ class JobsPage extends HTMLElement {
       this.ending = this.offset = null;
       return;
     }
-    const above = Math.max(0, -this.rows.getBoundingClientRect().top);
-    const height = this.height();
-    const offset = Math.max(0, Math.floor((above / height - STEP / 2) / STEP) * STEP);
-    const limit = Math.min(MOST_ROWS, Math.ceil((innerHeight / height + STEP * 1.5) / STEP) * STEP);
+    const { offset, limit } = this.rows.firstChild ? this.around() : { offset: 0, limit: Math.min(MOST_ROWS, Math.ceil(innerHeight / LEAST_HEIGHT)) };
     if (!anew && offset === this.offset && limit === this.limit) return;
     if (anew) this.seen.clear();
     Object.assign(this, { offset, limit });
@@ -138,20 +136,26 @@ class JobsPage extends HTMLElement {
     );
   }
 
-  height() {
-    return this.rows.firstElementChild?.offsetHeight || 40;
+  // Returns which rows are in sight, with some around them. Before there are any, the first screen is all that is asked for.
+  around() {
+    const height = this.rows.firstChild.offsetHeight || LEAST_HEIGHT;
+    const above = Math.max(0, -this.rows.getBoundingClientRect().top);
+    return {
+      offset: Math.max(0, Math.floor((above / height - STEP / 2) / STEP) * STEP),
+      limit: Math.min(MOST_ROWS, Math.ceil((innerHeight / height + STEP * 1.5) / STEP) * STEP),
+    };
   }
 
   take(offset, facts) {
     const { rows, count, projects, note } = facts;
     this.tell(rows);
-    text(this.count, count === 1 ? "1 job" : `${count.toLocaleString()} jobs`);
+    text(this.count, count === 1 ? "1 job" : `${number(count)} jobs`);
     text(this.note, note ?? (count ? "" : "No job is like that."));
     this.fillProjects(projects);
     set(this.list, "aria-rowcount", count + 1);
     keyed(this.rows, rows.map((job, at) => ({ job, at: offset + at })), ({ job }) => job.job_id, ({ job }) => new Row(job).element, (element, { job, at }) => element.row.update(job, at));
     this.rows.style.setProperty("--count", count);
-    this.watchRows(false);
+    requestAnimationFrame(() => setTimeout(this.moved)); // once they are painted
   }
 
   // Tells of jobs that have ended before one's eyes.

@@ -42,8 +42,8 @@ export class LogTools {
       this.view.element);
   }
 
-  // Shows the log of a job as the address says; a job that failed at its failure.
-  show(job_id, filters, failed) {
+  // Shows the log of a job as the address says.
+  show(job_id, filters) {
     this.filters = filters;
     this.job_id = job_id;
     const { find = "", only = "", stream = "", time = "", at = "" } = filters;
@@ -60,7 +60,7 @@ export class LogTools {
     this.reading = reading;
     this.part.hidden = reading.stream === "both" && !reading.only;
     const middle = again && !this.view.following && this.view.middle;
-    const place = at ? { place: "around", at: Number(at) } : middle ? { place: "around", at: middle } : failed && !again ? { place: "failure" } : null;
+    const place = at ? { place: "around", at: Number(at) } : middle ? { place: "around", at: middle } : null;
     this.view.show(reading, place);
     this.search(find, stream || "both");
   }

@@ -100,14 +100,18 @@ export class LogView {
     }
     this.end = end;
     this.first = first;
-    if (this.following) {
-      this.shorten(true);
-      this.element.scrollTop = this.element.scrollHeight;
-    }
-    if (!this.filled) this.fill();
-    this.filled = true;
-    this.moved();
+    if (this.following) this.shorten(true);
+    this.settle();
     this.onState();
+  }
+
+  // Stands where it is to stand, once it is on the page.
+  settle() {
+    if (!this.element.isConnected) return;
+    if (this.following) this.element.scrollTop = this.element.scrollHeight;
+    if (!this.filled && this.rows.length) this.fill();
+    this.filled ||= this.rows.length > 0;
+    this.moved();
   }
 
   clear() {

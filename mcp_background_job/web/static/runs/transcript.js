@@ -1,7 +1,7 @@
 // What was said and done in a run: words as a chat, thoughts and calls of tools folded, changes as diffs.
 import { call } from "../shared/call.js";
 import { h, text } from "../shared/dom.js";
-import { bytes } from "../shared/format.js";
+import { bytes, clock } from "../shared/format.js";
 import { asks, badge, muted, plain } from "../shared/words.js";
 
 // Of a field that was cut: in one call, and at most.
@@ -42,7 +42,7 @@ export class Transcript {
   made(entry) {
     const element = MADE[entry.kind](entry);
     element.classList.add(entry.kind);
-    element.title = new Date(entry.at).toLocaleString();
+    element.title = clock(entry.at);
     if (element.take) {
       this.calls.set(`${entry.kind} ${entry.id}`, element);
       element.rest = (told) => this.rest(told);

@@ -171,7 +171,15 @@ export class Curves {
     this.pick(this.times[Math.min(this.times.length - 1, Math.max(0, to))]);
   }
 
+  // Draws with the next frame, once for all that has changed by then.
   redraw() {
+    this.due ??= requestAnimationFrame(() => {
+      this.due = null;
+      this.drawNow();
+    });
+  }
+
+  drawNow() {
     if (!this.times?.length || this.element.hidden || !this.element.isConnected) return;
     this.canvas.style.height = `${this.shown.length * HEIGHT}px`;
     const [context, width] = fitted(this.canvas);

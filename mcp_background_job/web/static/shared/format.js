@@ -35,12 +35,23 @@ export function age(moment, now = Date.now()) {
   return `${duration(Math.max(0, (now - millis(moment)) / 1000))} ago`;
 }
 
-// Returns a moment as a clock on this machine shows it, with its day if that is another one.
+// Returns a moment as a clock on this machine shows it, with its day if that is another one. The browser's own words for
+// moments and numbers are not used: before it says the first of them, it reads its tables for a twentieth of a second.
 export function clock(moment, now = Date.now()) {
-  if (moment === null || moment === undefined) return "";
-  const then = new Date(millis(moment));
-  const time = then.toLocaleTimeString([], { hour12: false });
-  return then.toDateString() === new Date(now).toDateString() ? time : `${then.toLocaleDateString()} ${time}`;
+  const at = new Date(millis(moment ?? NaN)).getTime();
+  if (Number.isNaN(at)) return "";
+  const [day, time] = local(at);
+  return day === local(now)[0] ? time : `${day} ${time}`;
+}
+
+function local(ms) {
+  const ahead = new Date(ms).getTimezoneOffset() * 60_000;
+  return new Date(ms - ahead).toISOString().slice(0, 19).split("T");
+}
+
+// Returns a number of things, with a comma between thousands.
+export function number(count) {
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
 function millis(moment) {
