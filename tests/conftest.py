@@ -20,12 +20,13 @@ from hypothesis import HealthCheck, settings
 
 from mcp_background_job.app import build
 from mcp_background_job.config import load_settings
+from mcp_background_job.executors.local import launcher
 from mcp_background_job.jobs.manager import JobManager
 
 # Behind everything else, so that an installed package is the one that is tested: for `tests.…` and `bench.…`.
 sys.path.append(str(Path(__file__).parent.parent))
 
-from tests.nursery.starts import NURSERY, SIMULATORS
+from tests.nursery.starts import NURSERY, RUNNERS, SIMULATORS
 from tests.patience import HELPER_LIFE_S, PATIENCE_S, TEST_S, scaled
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         elif config.getoption("timeout") is None:
             item.add_marker(pytest.mark.timeout(TEST_S))
 
+
+_EXEC = launcher._exec
 
 _HELPER = """\
 import os, signal, socket, sys, time
@@ -322,9 +325,11 @@ def nothing_is_left(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]
         patch.setenv("MCP_BG_TOOLSETS", ALL_TOOLSETS)
         patch.setenv("MCP_BG_PLACES", "local")  # a machine for tests may have Slurm's programs
         patch.setattr(tempfile, "tempdir", None)
+        patch.setattr(launcher, "_exec", RUNNERS.start)
         yield
         NURSERY.close()
         SIMULATORS.close()
+        RUNNERS.close()
         processes = wait_for_end_of(processes_of(directory))
         for pid in processes:
             with contextlib.suppress(ProcessLookupError):
@@ -356,6 +361,12 @@ def state_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[str]
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, 9)
     assert not left, f"processes were left behind, and have been killed: {left}"
+
+
+@pytest.fixture
+def runners_by_exec(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have this process start its spawner and its runners as it does outside of tests."""
+    monkeypatch.setattr(launcher, "_exec", _EXEC)
 
 
 @pytest.fixture

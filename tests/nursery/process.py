@@ -33,6 +33,8 @@ def main() -> list[str]:
     """Fork until stdin is closed; in each new process, returns what it is to run."""
     with socket.socket(fileno=int(sys.argv[1])) as listener:
         _load(sys.argv[2])
+        if sys.argv[3:]:
+            _have_runners_forked(sys.argv[3])
         sys.executable = os.path.join(os.path.dirname(listener.getsockname()), "python")
         os.write(1, b"loaded\n")
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries the keepers
@@ -55,6 +57,13 @@ def _load(name: str) -> None:
     assert len(os.listdir("/proc/self/task")) == 1, "a fork has only one of these threads"
     gc.collect()
     gc.freeze()  # nothing of it is written to, and copied, by a collection
+
+
+def _have_runners_forked(address: str) -> None:
+    launcher = importlib.import_module("mcp_background_job.executors.local.launcher")
+    start = runpy.run_path(os.path.join(os.path.dirname(os.path.abspath(__file__)), "runners.py"))["start"]
+    first = len(launcher._INTERPRETER)
+    launcher._exec = lambda command, descriptor: start(address, command[first:], descriptor)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _keep(connection: socket.socket) -> list[str]:

@@ -17,6 +17,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from mcp_background_job.executors.local import launcher
+from tests.nursery import runners
 from tests.patience import PATIENCE_S
 
 _FILES = Path(__file__).parent
@@ -35,28 +37,84 @@ os.execv({python!r}, [{python!r}, *sys.argv[1:]])
 """
 
 
-class Nursery:
-    """A process that is there when a test first asks for it; see ``process.py``.
+class _Place:
+    """A process that is there when a test first asks for it, and that forks for whoever connects to its socket."""
 
-    Args:
-        package: what it loads, with all that is in it.
-        environment: what is other in the environment in which it loads.
-    """
-
-    def __init__(self, package: str = "mcp_background_job", **environment: str) -> None:
-        self._package = package
-        self._environment = _ENVIRONMENT | environment
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._starting = threading.Lock()
 
+    def address(self) -> str:
+        """Return the path of its socket."""
+        with self._starting:
+            if self._directory is None:
+                self._directory = tempfile.TemporaryDirectory(prefix="nursery-")
+                self._start(f"{self._directory.name}/socket")
+            return f"{self._directory.name}/socket"
+
+    def close(self) -> None:
+        """End it, if it was started; its processes have been waited for by those who started them."""
+        if self._directory is not None and self._process is not None:
+            self._process.communicate(timeout=PATIENCE_S)  # closes its stdin
+            self._directory.cleanup()
+            self._directory = self._process = None
+
+    def _argv(self, listener: int) -> list[str]:
+        raise NotImplementedError
+
+    def _start(self, path: str) -> None:
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path)
+            listener.listen(128)
+            self._process = subprocess.Popen(
+                [sys.executable, *self._argv(listener.fileno())],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                pass_fds=[listener.fileno()],
+                env=self._environment,
+                cwd="/",
+            )
+        assert self._process.stdout
+        assert self._process.stdout.readline(), "the nursery has failed"
+
+
+class Runners(_Place):
+    """Where runners and spawners come from; see ``runners.py``."""
+
+    def __init__(self) -> None:
+        super().__init__({"PATH": os.defpath})  # as a launcher starts them
+
+    def start(self, command: list[str], descriptor: int) -> None:
+        """Do what ``launcher._exec`` does."""
+        runners.start(self.address(), command[command.index(launcher._RUNNER) + 1 :], descriptor)
+
+    def _argv(self, listener: int) -> list[str]:
+        return ["-I", "-S", str(_FILES / "runners.py"), str(listener)]
+
+
+class Nursery(_Place):
+    """Where servers, commands and simulators come from; see ``process.py``.
+
+    Args:
+        package: what it loads, with all that is in it.
+        runners: where those runners come from that its processes launch; without it, they are executed.
+        environment: what is other in the environment in which it loads.
+    """
+
+    def __init__(self, package: str, runners: Runners | None = None, **environment: str) -> None:
+        super().__init__(_ENVIRONMENT | environment)
+        self._package = package
+        self._runners = runners
+
     def command(self, program: str, *arguments: str) -> list[str]:
         """Return what runs a module of the project, or a file that needs its libraries, with these arguments."""
-        return [sys.executable, "-I", "-S", str(_FILES / "relay.py"), self._address(), program, *arguments]
+        return [sys.executable, "-I", "-S", str(_FILES / "relay.py"), self.address(), program, *arguments]
 
     def python(self) -> str:
         """Return what can be run in the place of Python: what feeds batches comes from here, all else is Python's."""
-        return self._address().removesuffix("socket") + "python"
+        return self.address().removesuffix("socket") + "python"
 
     def fork(
         self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, streams: Sequence[int], passed: int
@@ -71,43 +129,21 @@ class Nursery:
             passed: a further descriptor, which it has under another number.
         """
         connection = socket.socket(socket.AF_UNIX)
-        connection.connect(self._address())
+        connection.connect(self.address())
         socket.send_fds(connection, [b"\0"], [*streams, passed])
         request = {"argv": argv, "env": dict(env), "cwd": str(cwd), "session": True}
         connection.sendall(ascii(request).encode() + b"\n")
         return Forked(connection)
 
-    def close(self) -> None:
-        """End it, if it was started; its processes have been waited for by those who started them."""
-        if self._directory is not None and self._process is not None:
-            self._process.communicate(timeout=PATIENCE_S)  # closes its stdin
-            self._directory.cleanup()
-            self._directory = self._process = None
-
-    def _address(self) -> str:
-        with self._starting:
-            if self._directory is None:
-                self._directory = tempfile.TemporaryDirectory(prefix="nursery-")
-                self._start(f"{self._directory.name}/socket")
-                shim = Path(self._directory.name) / "python"
-                shim.write_text(_SHIM.format(python=sys.executable, relay=_FILES / "relay.py"))
-                shim.chmod(0o700)
-            return f"{self._directory.name}/socket"
+    def _argv(self, listener: int) -> list[str]:
+        given = [self._runners.address()] if self._runners else []
+        return [str(_FILES / "process.py"), str(listener), self._package, *given]
 
     def _start(self, path: str) -> None:
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(path)
-            listener.listen(128)
-            self._process = subprocess.Popen(
-                [sys.executable, str(_FILES / "process.py"), str(listener.fileno()), self._package],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                pass_fds=[listener.fileno()],
-                env=self._environment,
-                cwd="/",
-            )
-        assert self._process.stdout
-        assert self._process.stdout.readline(), "the nursery has failed"
+        super()._start(path)
+        shim = Path(path).with_name("python")
+        shim.write_text(_SHIM.format(python=sys.executable, relay=_FILES / "relay.py"))
+        shim.chmod(0o700)
 
 
 class Forked:
@@ -143,7 +179,9 @@ class Forked:
         return self.returncode
 
 
-NURSERY = Nursery()
+RUNNERS = Runners()
+
+NURSERY = Nursery("mcp_background_job", RUNNERS)
 
 #: Of the simulated ComfyUI.
 SIMULATORS = Nursery("tests.comfyui_simulator.app", PYTHONPATH=str(_FILES.parents[1]))

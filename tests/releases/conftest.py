@@ -50,7 +50,8 @@ def _git(*arguments: str) -> subprocess.CompletedProcess[bytes]:
 def former(release_1: Path) -> Generator[Nursery]:
     """Starts processes of release 1.0.0."""
     behind = os.environ.get("PYTHONPATH")  # where an ordinary user finds libraries
-    nursery = Nursery(PYTHONPATH=os.pathsep.join(filter(None, (str(release_1), behind))), PYTHONSAFEPATH="1")
+    path = os.pathsep.join(filter(None, (str(release_1), behind)))
+    nursery = Nursery("mcp_background_job", PYTHONPATH=path, PYTHONSAFEPATH="1")
     yield nursery
     nursery.close()
 

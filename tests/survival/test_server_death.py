@@ -175,6 +175,7 @@ def test_a_server_whose_stdin_is_closed_ends_at_once_although_a_call_waits(state
     assert os.path.isdir(state_dir)
 
 
+@pytest.mark.usefixtures("runners_by_exec")
 @pytest.mark.requirement("spawner.killed")
 async def test_when_the_spawner_is_killed_jobs_run_on_and_new_ones_start(
     manager: JobManager, state_dir: str, liveness: Liveness
@@ -195,6 +196,7 @@ async def test_when_the_spawner_is_killed_jobs_run_on_and_new_ones_start(
     liveness.assert_dead("before")
 
 
+@pytest.mark.usefixtures("runners_by_exec")
 @pytest.mark.requirement("spawner.suspended")
 @pytest.mark.requirement("start.once")
 @pytest.mark.parametrize("way", ["at once", "from the queue"])
@@ -223,6 +225,7 @@ async def test_while_the_spawner_is_suspended_jobs_start_without_it_and_once(
     assert effects.read_text() == 4 * "ran\n"
 
 
+@pytest.mark.usefixtures("runners_by_exec")
 @pytest.mark.requirement("spawner.killed")
 @pytest.mark.parametrize("dies", ["the spare", "the spare and the spawner"])
 async def test_a_start_that_a_dead_spare_has_taken_is_carried_out_without_it(
@@ -256,6 +259,7 @@ def _spares_of(spawner: psutil.Process) -> list[psutil.Process]:
     return [child for child in spawner.children() if child.name() == SPAWNER_NAME]
 
 
+@pytest.mark.usefixtures("runners_by_exec")
 @pytest.mark.requirement("spawner.killed")
 def test_the_spawner_ends_with_its_server(state_dir: str) -> None:
     server = Server()
