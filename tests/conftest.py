@@ -48,6 +48,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Start what the workers share, if there are to be any, in the process that starts them."""
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        for place in (RUNNERS, NURSERY, SIMULATORS):
+            place.share()
+            config.add_cleanup(place.close)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """Look for garbage in what tests make, not in the tests: these are millions of objects that all stay."""

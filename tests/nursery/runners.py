@@ -48,7 +48,6 @@ def main() -> None:
     spawner.rehearse_all = lambda: None
     gc.enable()
     runner.let_go_of_all_but(listener.fileno())
-    os.write(1, b"loaded\n")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries those who have detached what they forked
     while 0 not in select.select([0, listener], [], [])[0]:
         connection, _ = listener.accept()

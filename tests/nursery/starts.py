@@ -7,6 +7,7 @@ what Python itself makes of its environment runs ``sys.executable -m mcp_backgro
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import select
 import socket
@@ -37,10 +38,20 @@ os.execv({python!r}, [{python!r}, *sys.argv[1:]])
 """
 
 
-class _Place:
-    """A process that is there when a test first asks for it, and that forks for whoever connects to its socket."""
+#: Where the process that shares out the tests tells its workers what it has started for all of them: not further.
+_SHARED: dict[str, str] = json.loads(os.environ.pop(_SHARED_VARIABLE := "TESTS_NURSERIES", "{}"))
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+
+class _Place:
+    """A process that is there when a test first asks for it, and that forks for whoever connects to its socket.
+
+    Args:
+        shared_as: its name, where all workers have one of it.
+        environment: in which it loads.
+    """
+
+    def __init__(self, shared_as: str | None, environment: Mapping[str, str]) -> None:
+        self._shared_as = shared_as
         self._environment = environment
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -48,11 +59,19 @@ class _Place:
 
     def address(self) -> str:
         """Return the path of its socket."""
+        if self._shared_as in _SHARED:
+            return _SHARED[self._shared_as]
         with self._starting:
             if self._directory is None:
                 self._directory = tempfile.TemporaryDirectory(prefix="nursery-")
                 self._start(f"{self._directory.name}/socket")
             return f"{self._directory.name}/socket"
+
+    def share(self) -> None:
+        """Start it for all workers, which are started after that: each would load its own."""
+        assert self._shared_as is not None
+        _SHARED[self._shared_as] = self.address()
+        os.environ[_SHARED_VARIABLE] = json.dumps(_SHARED)
 
     def close(self) -> None:
         """End it, if it was started; its processes have been waited for by those who started them."""
@@ -71,20 +90,18 @@ class _Place:
             self._process = subprocess.Popen(
                 [sys.executable, *self._argv(listener.fileno())],
                 stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
                 pass_fds=[listener.fileno()],
                 env=self._environment,
                 cwd="/",
-            )
-        assert self._process.stdout
-        assert self._process.stdout.readline(), "the nursery has failed"
+            )  # who connects before it has loaded waits, and is refused if it fails
 
 
 class Runners(_Place):
     """Where runners and spawners come from; see ``runners.py``."""
 
     def __init__(self) -> None:
-        super().__init__({"PATH": os.defpath})  # as a launcher starts them
+        super().__init__("runners", {"PATH": os.defpath})  # as a launcher starts them
 
     def start(self, command: list[str], descriptor: int) -> None:
         """Do what ``launcher._exec`` does."""
@@ -99,12 +116,15 @@ class Nursery(_Place):
 
     Args:
         package: what it loads, with all that is in it.
+        shared_as: its name, where all workers have one of it.
         runners: where those runners come from that its processes launch; without it, they are executed.
         environment: what is other in the environment in which it loads.
     """
 
-    def __init__(self, package: str, runners: Runners | None = None, **environment: str) -> None:
-        super().__init__(_ENVIRONMENT | environment)
+    def __init__(
+        self, package: str, shared_as: str | None = None, runners: Runners | None = None, **environment: str
+    ) -> None:
+        super().__init__(shared_as, _ENVIRONMENT | environment)
         self._package = package
         self._runners = runners
 
@@ -181,10 +201,10 @@ class Forked:
 
 RUNNERS = Runners()
 
-NURSERY = Nursery("mcp_background_job", RUNNERS)
+NURSERY = Nursery("mcp_background_job", "servers", RUNNERS)
 
 #: Of the simulated ComfyUI.
-SIMULATORS = Nursery("tests.comfyui_simulator.app", PYTHONPATH=str(_FILES.parents[1]))
+SIMULATORS = Nursery("tests.comfyui_simulator.app", "simulators", PYTHONPATH=str(_FILES.parents[1]))
 
 
 def program(*arguments: str) -> list[str]:
