@@ -61,8 +61,12 @@ def _load(name: str) -> None:
 def _have_runners_forked(address: str) -> None:
     launcher = importlib.import_module("mcp_background_job.executors.local.launcher")
     start = runpy.run_path(os.path.join(os.path.dirname(os.path.abspath(__file__)), "runners.py"))["start"]
-    first = len(launcher._INTERPRETER)
-    launcher._exec = lambda command, descriptor: start(address, command[first:], descriptor)  # pyright: ignore[reportAttributeAccessIssue]
+    own_arguments = len(launcher._INTERPRETER)
+
+    def start_forked(command: list[str], descriptor: int) -> None:
+        start(address, command[own_arguments:], descriptor)
+
+    launcher._exec = start_forked  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _keep(connection: socket.socket) -> list[str]:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.real_process
 
 #: In the normal run, and at night.
 REPETITIONS = [
-    pytest.param(4, id="some"),
+    pytest.param(2, id="some"),
     pytest.param(500, id="many", marks=[pytest.mark.nightly, pytest.mark.timeout(3600)]),
 ]
 

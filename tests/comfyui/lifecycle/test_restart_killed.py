@@ -82,7 +82,7 @@ async def _made_right(control: Control, simulator: Simulator, prompts: list[str]
 async def test_whenever_the_server_is_killed_in_a_restart_the_next_makes_it_right(
     tmp_path: Path, manager: JobManager
 ) -> None:
-    await _assaulted(tmp_path, manager, 5, SEED)
+    await _assaulted(tmp_path, manager, 3, SEED)
 
 
 @pytest.mark.nightly
