@@ -25,7 +25,7 @@ _COMPILE = """
 import sys, zipfile
 file = zipfile.ZipFile(sys.argv[1])
 for name in file.namelist():
-    name.endswith("c") or compile(file.read(name), name, "exec")
+    name.endswith(".py") and compile(file.read(name), name, "exec")
 """
 
 

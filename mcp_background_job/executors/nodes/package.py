@@ -13,7 +13,6 @@ import importlib.util
 import io
 import marshal
 import os
-import struct
 import threading
 import zipfile
 
@@ -22,20 +21,13 @@ from mcp_background_job.errors import StateDirError
 from mcp_background_job.jobdir import records
 
 #: What a node runs. It stands apart, and is packed rather than imported.
-_MAIN = "mcp_background_job.runner.node.main"
+_START = "mcp_background_job.runner.node.start"
 
-_START = f"""import sys
-
-from {_MAIN} import main
-
-main(sys.argv[1:])
-"""
+#: Where that looks for compiled modules; see there.
+_COMPILED = "modules.bin"
 
 #: Two threads would write one temporary file, which is named after the process; other processes have others.
 _WRITING = threading.Lock()
-
-#: What follows the magic number of compiled code that is not compared with its source (PEP 552).
-_UNCHECKED = struct.pack("<I", 0b01)
 
 #: The first moment that a zip file can name: nothing of today may be in the file, or it would never be the same.
 _MOMENT = (1980, 1, 1, 0, 0, 0)
@@ -64,14 +56,15 @@ def runner_package(root: str) -> str:
 @functools.cache  # all modules are parsed for it, which takes a tenth of a second
 def packed() -> tuple[str, bytes]:
     """Return the name of the runner's file, and its content."""
-    sources = {"__main__.py": _START.encode(), **_modules()}
-    return f"runner-{_hash(sources)}.pyz", _zipped(sources)
+    sources = _modules()
+    sources["__main__.py"] = sources[f"{_START.replace('.', '/')}.py"]
+    return f"runner-{_hash(sources)}.pyz", _zipped({**sources, _COMPILED: _compiled(sources)})
 
 
 def _modules() -> dict[str, bytes]:
     """Return what the runner on a node is made of: each file's name in the package, and its content."""
     found: dict[str, bytes] = {}
-    wanted = [_MAIN]
+    wanted = [_START]
     while wanted:
         name = wanted.pop()
         path = _file_of(name)
@@ -110,20 +103,23 @@ def _hash(sources: dict[str, bytes]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _zipped(sources: dict[str, bytes]) -> bytes:
+def _zipped(files: dict[str, bytes]) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as package:
-        for name, content in sorted(sources.items()):
+        for name, content in sorted(files.items()):
             package.writestr(zipfile.ZipInfo(name, _MOMENT), content, zipfile.ZIP_DEFLATED)
-            package.writestr(zipfile.ZipInfo(f"{name}c", _MOMENT), _compiled(name, content), zipfile.ZIP_DEFLATED)
     return file.getvalue()
 
 
-def _compiled(name: str, source: bytes) -> bytes:
-    """Return a module for nodes whose Python is of our version: to compile it takes two thirds of a runner's start.
+def _compiled(sources: dict[str, bytes]) -> bytes:
+    """Return all modules for nodes whose Python is of our version: to compile them takes two thirds of a start.
 
-    Others find that it is not for them, and take the source beside it.
+    Others find that it is not for them, and take the sources beside it.
     """
-    # Without references between its parts (version 2): whether there are any is up to chance.
-    code = marshal.dumps(compile(source, name, "exec", dont_inherit=True), 2)
-    return importlib.util.MAGIC_NUMBER + _UNCHECKED + importlib.util.source_hash(source) + code
+    modules: dict[str, tuple[bool, bytes]] = {}
+    for path, source in sorted(sources.items()):
+        name = path.removesuffix(".py").replace("/", ".")
+        # Without references between its parts (version 2): whether there are any is up to chance.
+        code = marshal.dumps(compile(source, path, "exec", dont_inherit=True), 2)
+        modules[name.removesuffix(".__init__")] = (name.endswith(".__init__"), code)
+    return importlib.util.MAGIC_NUMBER + marshal.dumps(modules, 2)

@@ -47,8 +47,8 @@ node=${{SLURMD_NODENAME:-$(uname -n)}}
 command -v {python} >/dev/null ||
   say "node $node has no {python_told}: set MCP_BG_SLURM_PYTHON to a Python of at least 3.9 that all nodes have" 127
 export MCP_BG_ENDS_AT="$SLURM_JOB_END_TIME"{kill_wait}
-# Older releases have to be asked. Nobody waits for that, and it is no child of the job's runner.
-[ "$SLURM_JOB_END_TIME" ] || (squeue -h -j "$SLURM_JOB_ID" -o %e >{job}/ends_at 2>/dev/null &)
+# Older releases have to be asked, once the runner has started, which is no parent of who asks. Nobody waits for that.
+[ "$SLURM_JOB_END_TIME" ] || ({{ sleep 1; squeue -h -j "$SLURM_JOB_ID" -o %e >{job}/ends_at 2>/dev/null; }} &)
 exec {python} -I -S {runner} {job}{tcp}
 """
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _thread
+import contextlib
 import json
 import os
 
@@ -23,12 +25,18 @@ def take(job: JobDir, native_id: str, node: str) -> bool:
     except FileExistsError:
         return False
     facts = {"machine": machine(), "boot_id": boot_id(), "pid": os.getpid(), "native_id": native_id, "node": node}
+    write_all(descriptor, json.dumps(facts).encode())
+    # It shall outlive a crash of the node, and a disk that is busy takes its time: meanwhile the job is begun.
+    _thread.start_new_thread(_keep, (descriptor,))
+    return True
+
+
+def _keep(descriptor: int) -> None:
     try:
-        write_all(descriptor, json.dumps(facts).encode())
-        os.fsync(descriptor)
+        with contextlib.suppress(OSError):  # that the file is there is what counts
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    return True
 
 
 def holder(job: JobDir) -> str:

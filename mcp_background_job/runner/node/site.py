@@ -69,7 +69,7 @@ class Node(Site):
             token = os.urandom(32)
             doors.append(TcpDoor(listener, token))
             address.update(port=listener.getsockname()[1], token=token.hex())
-        records.write(job.address, json.dumps(address).encode(), durable=True)
+        records.write(job.address, json.dumps(address).encode())
         return doors
 
     def leave(self, job: JobDir) -> None:
