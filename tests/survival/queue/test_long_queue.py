@@ -17,7 +17,7 @@ from tests.survival.support import PATIENCE_S, another_manager, exit_of, start
 pytestmark = pytest.mark.real_process
 
 #: More than what Python's limit of recursion allows at ten frames for each.
-_MANY = 70
+_MANY = 120
 _VERY_MANY = 1000
 
 
