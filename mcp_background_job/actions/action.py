@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from typing import Any, Generic, TypeVar, get_type_hints
@@ -14,12 +13,13 @@ from pydantic import BaseModel, TypeAdapter
 from mcp_background_job.actions.asked import Asked
 from mcp_background_job.actions.caller import Caller
 from mcp_background_job.actions.later import Later
+from mcp_background_job.core.values import frozen
 
 #: A report whose fields depend on the request.
 Facts = dict[str, Any]
 
 
-@dataclass(frozen=True)
+@frozen
 class Picture:
     """A picture that is shown beside a report."""
 
@@ -27,7 +27,7 @@ class Picture:
     mime_type: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Illustrated:
     """A report with pictures."""
 
@@ -61,7 +61,7 @@ class Effects(Enum):
     ENDS = "ends"  #: ends what others may need
 
 
-@dataclass(frozen=True)
+@frozen
 class Action(Generic[Request, Reported]):
     """A use case.
 

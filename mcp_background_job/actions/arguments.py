@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mcp_background_job.core.values import frozen
 from mcp_background_job.core.waiting import MAX_WAIT_S, Kind, parse_until
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.jobs.output import compile_regex
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import regex
 
 
-@dataclass(frozen=True)
+@frozen
 class Wait:
     """A wait to be done, what to say about its length, and what was asked for: ``until`` and ``fail_on``."""
 

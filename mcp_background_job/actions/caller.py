@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable
@@ -112,6 +111,8 @@ class Caller:
         """
         if self.ask is None or question.matter in self.assumed:
             return
+        import asyncio  # noqa: PLC0415  who looks at jobs does without
+
         try:
             asking = asyncio.wait_for(self.ask(question), ANSWER_S)
             answer = await self.wait_for(asking, "the user is asked", ANSWER_S)
@@ -122,6 +123,8 @@ class Caller:
 
     async def wait_for(self, work: Awaitable[Result], what: str | Callable[[], str], limit_s: float) -> Result:
         """Await something, telling the caller meanwhile that it is under way. If the caller cancels, so is the work."""
+        import asyncio  # noqa: PLC0415  who looks at jobs does without
+
         task = asyncio.ensure_future(work)
         began = time.monotonic()
         try:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mcp_background_job.actions.door import Door
 from mcp_background_job.actions.opening import Opened
 from mcp_background_job.app import build_comfyui, build_runs
 from mcp_background_job.config import Settings, load_comfyui_settings
+from mcp_background_job.core.values import frozen
 from mcp_background_job.jobs.manager import JobManager
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mcp_background_job.comfyui.control import ComfyUI
 
 
-@dataclass(frozen=True)
+@frozen
 class House:
     """Where things are.
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mcp_background_job.actions.caller import Caller
+from mcp_background_job.core.values import frozen
 
 #: What must be known to answer a call later: plain JSON.
 State = dict[str, Any]
@@ -64,7 +65,7 @@ class GoesOn(Exception):  # noqa: N818  nothing has gone wrong
         self.state = state
 
 
-@dataclass(frozen=True)
+@frozen
 class Later:
     """What can be done with the work that a call has left behind.
 

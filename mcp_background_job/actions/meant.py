@@ -20,6 +20,8 @@ from typing import Annotated, Any, Union, cast, get_args, get_origin
 
 from pydantic_core import from_json
 
+from mcp_background_job.core.values import frozen
+
 
 class _Text(Enum):
     """What a text is known to be."""
@@ -35,7 +37,7 @@ Word = Annotated[str, _Text.WORD]
 Words = Annotated[str, _Text.WORDS]
 
 
-@dataclass(frozen=True)
+@frozen
 class Entries:
     """What is known of some entries of a free object: their kinds, by their keys."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from mcp_background_job.app import build
 from mcp_background_job.config import load_settings
 from mcp_background_job.core.naming import Asker
+from mcp_background_job.executors import looping
 from mcp_background_job.jobs.inherited.project import own_project, working_directory
 from mcp_background_job.jobs.manager import JobManager
 
@@ -57,6 +57,6 @@ def with_manager(use: Callable[[JobManager], Coroutine[Any, Any, int]]) -> int:
             await manager.inheritance.close()
 
     try:
-        return asyncio.run(to_the_end())
+        return looping.run(to_the_end())
     finally:
         manager.close()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from mcp_background_job.cli import terminal
 from mcp_background_job.cli.escaping import escaped
+from mcp_background_job.core.values import frozen
 
 if TYPE_CHECKING:  # rich costs 50 ms, and a pipe needs none of it
     from rich.table import Table
@@ -37,7 +37,7 @@ _WIDE = 110
 NOTHING = "-"
 
 
-@dataclass(frozen=True)
+@frozen
 class Column:
     """A column of a table.
 
@@ -54,7 +54,7 @@ class Column:
     is_spare: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class Rows:
     """Columns, and under each of them a cell of each row."""
 

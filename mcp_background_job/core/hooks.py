@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import cast
+
+from mcp_background_job.core.values import frozen
 
 #: So often in a row is a model woken before a person has said something: a model that answers each failure by starting
 #: the same job again would go on for ever. What ends then is told on top of the next answer.
@@ -30,7 +31,7 @@ class HookClient(StrEnum):
     OPENCODE = "opencode"
 
 
-@dataclass(frozen=True)
+@frozen
 class Heard:
     """What a client says of the turn that has ended.
 

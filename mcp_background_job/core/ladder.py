@@ -8,8 +8,9 @@ since processes fork while they are being killed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+from mcp_background_job.core.values import frozen
 
 #: Seconds between two rounds of SIGKILL. A killed process is gone within microseconds; only one that forks faster
 #: than it is listed, or that sits in uninterruptible sleep, sees a second round.
@@ -32,7 +33,7 @@ class Step(Enum):
     DONE = "done"
 
 
-@dataclass(frozen=True)
+@frozen
 class Progress:
     """How far the ladder has been climbed. Times are seconds of one monotonic clock.
 

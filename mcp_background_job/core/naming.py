@@ -7,8 +7,8 @@ leaves no doubt, and theirs to end only if they say which project they mean.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from mcp_background_job.core.values import frozen
 from mcp_background_job.errors import AmbiguousNameError, ForeignNameError
 
 #: The project of what serves all of them, as ComfyUI does, and of whoever works for none.
@@ -18,7 +18,7 @@ NO_PROJECT = ""
 _MAX_TOLD = 5
 
 
-@dataclass(frozen=True)
+@frozen
 class Asker:
     """Who uses a name.
 
@@ -31,7 +31,7 @@ class Asker:
     changes: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class Named:
     """What has the name: the newest of one project."""
 
@@ -39,7 +39,7 @@ class Named:
     project: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Reference:
     """A name as it was given: with the project that is meant, or without."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from mcp_background_job.core.text import duration
+from mcp_background_job.core.values import frozen
 
 #: So much is remembered for one reader: of what it awaits, of its news, and of what it was shown. The oldest goes.
 MAX_PER_READER = 500
@@ -31,7 +32,7 @@ class Way(StrEnum):
     PAGE = "page"  #: on a page that a person looks at
 
 
-@dataclass(frozen=True)
+@frozen
 class Reader:
     """Who is to be told.
 
@@ -76,7 +77,7 @@ def matches_of(pattern: str) -> str:
     return f"/{pattern}/"
 
 
-@dataclass(frozen=True)
+@frozen
 class Shown:
     """What a reader was shown of a job: of each thing, the offset in the log behind what was shown."""
 

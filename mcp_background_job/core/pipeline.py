@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from mcp_background_job.core.values import frozen
+
 _OPENING = ("if", "while", "until", "for", "select", "{")
 _CLOSING = ("fi", "done", "}")
 #: Behind these a command begins, as it does behind what opens.
@@ -41,7 +43,7 @@ class _UnfinishedError(Exception):
     """The text ends within a quotation or in parentheses: the shell will say so."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Pipeline:
     """A pipeline in the foreground: the text of each stage, and whether the shell runs it itself.
 
@@ -52,7 +54,7 @@ class Pipeline:
     is_outermost: bool
 
 
-@dataclass(frozen=True)
+@frozen
 class Pipelines:
     """What is known of the pipelines of a text.
 

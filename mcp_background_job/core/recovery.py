@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from mcp_background_job.core.states import State
+from mcp_background_job.core.values import frozen
 
 
-@dataclass(frozen=True)
+@frozen
 class Traces:
     """What was found in a job's directory.
 
@@ -28,7 +27,7 @@ class Traces:
     same_machine: bool = True
 
 
-@dataclass(frozen=True)
+@frozen
 class Verdict:
     """The state, and for a lost job why nothing is known of its end.
 

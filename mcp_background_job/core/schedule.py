@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import NamedTuple
 
 from mcp_background_job.core.states import Outcome
+from mcp_background_job.core.values import frozen
 
 #: The pool of all agents.
 RUNS = "runs"
@@ -93,7 +94,7 @@ class Room:
         return next((ancestor.job_id for ancestor in found if ancestor and pool in ancestor.pools), job.job_id)
 
 
-@dataclass(frozen=True)
+@frozen
 class Decision:
     """What to do with the queue: launch these, in this order; fail or end those.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mcp_background_job.core.aftermath import program, short
 from mcp_background_job.core.pipeline import Pipeline, Pipelines, pipelines
+from mcp_background_job.core.values import frozen
 
 #: So many pipelines are told by name.
 _MAX_NAMED = 20
@@ -23,7 +24,7 @@ _MINDS_CHILDREN = re.compile(r"[<>]\(|\bwait\s+[-%]|\b(jobs|fg|bg|disown)\b")
 _STARTS_OTHERS = re.compile(r"(?:^|[\s;&|({])(?:\.|source|eval)\s")
 
 
-@dataclass(frozen=True)
+@frozen
 class Telling:
     """What a shell is had to tell.
 

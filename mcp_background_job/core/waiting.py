@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from mcp_background_job.core.text import one_line
+from mcp_background_job.core.values import frozen
 from mcp_background_job.errors import InvalidRequestError
 
 #: The longest wait of one call. MCP clients give up on a call after 60 s, and answers need time too.
@@ -50,7 +50,7 @@ class Kind(StrEnum):
 _FOR_THE_COMMAND = (Kind.EXIT, Kind.OUTPUT)
 
 
-@dataclass(frozen=True)
+@frozen
 class Until:
     """What to wait for, beside the end of the job, which ends every wait."""
 
@@ -136,7 +136,7 @@ def _as_regex(text: str) -> str:
     return f"; to look for this in the output, write it as {_quoted(f'[{text[0]}]{text[1:]}')}"
 
 
-@dataclass(frozen=True)
+@frozen
 class Facts:
     """What is known at one moment of a wait.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mcp_background_job.errors import LaunchError, StateDirError
+
+if TYPE_CHECKING:
+    import asyncio
 
 Result = TypeVar("Result")
 
@@ -20,7 +22,8 @@ class Background:
         self._tasks: set[asyncio.Task[object]] = set()
 
     def go_on(self, work: Coroutine[Any, Any, object]) -> asyncio.Task[None]:
-        """Let something go on while its caller does not; returns it."""
+        """Let something go on in the event loop while its caller does not; returns it."""
+        import asyncio  # noqa: PLC0415  see ``looping``
 
         async def to_the_end() -> None:
             with contextlib.suppress(LaunchError, StateDirError):  # it stands in the exit record, or nothing was begun
@@ -33,6 +36,8 @@ class Background:
 
     async def despite_cancellation(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Wait for something that goes on to its end even if its caller is cancelled."""
+        import asyncio  # noqa: PLC0415  see ``looping``
+
         task = asyncio.get_running_loop().create_task(work)
         try:
             return await asyncio.shield(task)
@@ -42,7 +47,10 @@ class Background:
 
     async def finish(self) -> None:
         """Wait for all that goes on."""
-        await asyncio.gather(*self._tasks)
+        if self._tasks:
+            import asyncio  # noqa: PLC0415  see ``looping``
+
+            await asyncio.gather(*self._tasks)
 
 
 async def _result_of(task: asyncio.Task[Result]) -> Result:

@@ -7,9 +7,10 @@ A **store** reads and writes files, and knows no engine. A **place** makes jobs 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from mcp_background_job.core.values import frozen
 
 if TYPE_CHECKING:
     from mcp_background_job.core.output.gaps import Gap
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from mcp_background_job.jobdir.usage import Sample
 
 
-@dataclass(frozen=True)
+@frozen
 class Submitted:
     """What became of a submission: the pid of the command if it runs, or that it waits in the queue."""
 
@@ -32,7 +33,7 @@ class Submitted:
     queued: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class Cancelled:
     """What became of a cancellation.
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import time
 from collections.abc import AsyncGenerator, Callable
 
-from mcp_background_job.executors import lanes
+from mcp_background_job.executors import lanes, looping
 
 #: Between two attempts. The kernel does not tell when a lock is free, and a person does not notice this.
 RETRY_S = 0.02
@@ -33,6 +32,9 @@ async def _acquired(take: Callable[[], int | None], patience_s: float) -> int | 
         descriptor = await lanes.hold(take, let_go)
         if descriptor is not None or time.monotonic() >= deadline:
             return descriptor
+        await looping.needed()
+        import asyncio  # noqa: PLC0415  see ``looping``
+
         await asyncio.sleep(RETRY_S)
 
 

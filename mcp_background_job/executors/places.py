@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
 from mcp_background_job.errors import InvalidRequestError
-from mcp_background_job.executors import lanes
+from mcp_background_job.executors import lanes, looping
 from mcp_background_job.executors.names import Names
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import Spec, StopRequest
@@ -66,6 +65,8 @@ class Places:
         return self.of(job_id).store
 
     async def _of(self, job_id: str) -> Place:
+        """Return the place of a job that is about to be asked or told something: that takes an event loop."""
+        await looping.needed()
         return await lanes.look(self.of, job_id) if self._others else self._home
 
     def forward(self, job_id: str, port: int) -> Forward | None:
@@ -167,8 +168,13 @@ class Places:
 
     async def tend(self) -> None:
         """Begin to care for all jobs whose runner died."""
+        if looping.is_absent() and await lanes.look(self._has_open_elsewhere):
+            await looping.needed()  # what is begun for such a job goes on while nobody waits for it
         for place in self._all:
             await place.tend()
+
+    def _has_open_elsewhere(self) -> bool:
+        return any(place.store.open_jobs() for place in self._others)
 
     async def serve(self) -> None:
         """Start what waits and may start now, in case nobody else does."""
@@ -177,6 +183,9 @@ class Places:
 
     async def overviews(self) -> list[Overview]:
         """Return what there is at each place."""
+        await looping.needed()
+        import asyncio  # noqa: PLC0415  see ``looping``
+
         return list(await asyncio.gather(*(place.overview() for place in self._all)))
 
     def health(self) -> str | None:

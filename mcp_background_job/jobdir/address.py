@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from typing import Any, cast
 
+from mcp_background_job.core.values import frozen
 from mcp_background_job.jobdir.layout import JobDir
 
 #: The first line of a relay: what stands before it was said by the engine.
@@ -19,7 +19,7 @@ RUNNER, CLIENT = "runner", "client"
 _NONCE = 32
 
 
-@dataclass(frozen=True)
+@frozen
 class Address:
     """Where a runner is reached.
 

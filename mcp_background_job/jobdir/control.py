@@ -1,20 +1,25 @@
-"""Talks to a runner over its ``control.sock``."""
+"""Talks to a runner over its ``control.sock``.
+
+Who only has to know the errors that are named here loads no asyncio.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import contextlib
 import json
 import os
 import socket
 import sys
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from mcp_background_job.core.values import frozen
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import StopRequest
+
+if TYPE_CHECKING:
+    import asyncio
 
 #: A runner answers at once, even while it moves gigabytes; one that is silent for so long is stopped or stuck.
 ANSWER_TIMEOUT_S = 3.0
@@ -38,7 +43,7 @@ class UnknownRequestError(Exception):
     """The runner does not know this request: it is of another release, or of a system where it cannot be answered."""
 
 
-@dataclass(frozen=True)
+@frozen
 class News:
     """What a watched job has to tell: the size of its log, and whether the command itself is over."""
 
@@ -77,6 +82,8 @@ class RunnerClient:
     @classmethod
     async def over(cls, sock: socket.socket) -> Self:
         """Talk to a runner over a socket from ``connected``."""
+        import asyncio  # noqa: PLC0415  see the top
+
         reader, writer = await asyncio.open_unix_connection(sock=sock)
         return cls(reader, writer)
 
@@ -148,6 +155,8 @@ class RunnerClient:
         Raises:
             RunnerTimeoutError: none came within so many seconds.
         """
+        import asyncio  # noqa: PLC0415  see the top
+
         try:
             async with asyncio.timeout(timeout_s):
                 await self._send(request)
@@ -202,6 +211,8 @@ async def waits(sock: socket.socket) -> dict[str, Any] | None:
 
 async def _ask_once(sock: socket.socket, request: dict[str, object], timeout_s: float) -> dict[str, Any] | None:
     """Ask one question, and hang up. Without streams, whose making costs more than the answer."""
+    import asyncio  # noqa: PLC0415  see the top
+
     loop = asyncio.get_running_loop()
     line = b""
     with sock:

@@ -18,7 +18,8 @@ import os
 import struct
 import sys
 from collections.abc import Generator
-from dataclasses import dataclass
+
+from mcp_background_job.core.values import frozen
 
 # struct flock: https://man7.org/linux/man-pages/man2/fcntl.2.html and <sys/fcntl.h> of macOS
 _DARWIN = sys.platform == "darwin"
@@ -30,7 +31,7 @@ _FLOCK = struct.Struct("@qqihh" if _DARWIN else "@hhqqi4x")
 _mine: dict[tuple[int, int, int], int] = {}
 
 
-@dataclass(frozen=True)
+@frozen
 class Holder:
     """Who holds a lock. ``pid`` is ``None`` when the holder lives in another pid namespace."""
 

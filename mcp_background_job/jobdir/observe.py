@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from mcp_background_job.core.recovery import Traces, Verdict, judge
 from mcp_background_job.core.states import Outcome, State
+from mcp_background_job.core.values import frozen
 from mcp_background_job.errors import CorruptRecordError, StateDirError
 from mcp_background_job.jobdir import lock, modes, records, runners
 from mcp_background_job.jobdir.boot import machine
@@ -15,7 +15,7 @@ from mcp_background_job.jobdir.lock import Holder
 from mcp_background_job.jobdir.records import Exit, Status
 
 
-@dataclass(frozen=True)
+@frozen
 class Observation:
     """What is true of a job now.
 

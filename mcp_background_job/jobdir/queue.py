@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 from mcp_background_job.core.schedule import Waiting, decide
 from mcp_background_job.core.states import Outcome, State
+from mcp_background_job.core.values import frozen
 from mcp_background_job.errors import CorruptRecordError
 from mcp_background_job.jobdir import ancestry, claims, lock, marks, order, records
 from mcp_background_job.jobdir.claims import Claim
@@ -65,7 +66,7 @@ def due(state: StateDir, boot_id: str) -> Iterator[Claim]:
             return
 
 
-@dataclass(frozen=True)
+@frozen
 class _Looked:
     """What a look at the queue came to."""
 

@@ -11,10 +11,11 @@ import functools
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Any, NamedTuple, TypeVar, cast
 
 from mcp_background_job.core.states import Outcome, State, Word
+from mcp_background_job.core.values import frozen
 from mcp_background_job.errors import CorruptRecordError
 from mcp_background_job.jobdir.layout import FORMAT, JobDir
 
@@ -22,7 +23,7 @@ from mcp_background_job.jobdir.layout import FORMAT, JobDir
 NO_LIMIT = 1_000_000
 
 
-@dataclass(frozen=True)
+@frozen
 class Spec:
     """What was asked; written once.
 
@@ -111,7 +112,7 @@ class Spec:
     on: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class OpenMark:
     """What the queue must know of a job that has not ended; the fields are those of ``Spec``."""
 
@@ -127,7 +128,7 @@ class OpenMark:
 SYSTEM = "system"
 
 
-@dataclass(frozen=True)
+@frozen
 class StopRequest:
     """The wish that a job stop: when (seconds since the epoch), by whom, why, and how."""
 
@@ -138,7 +139,7 @@ class StopRequest:
     grace_s: float
 
 
-@dataclass(frozen=True)
+@frozen
 class LeaderExit:
     """How the command's own process ended; others that it started may live on."""
 
@@ -147,7 +148,7 @@ class LeaderExit:
     signal: str | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class ChildExit:
     """How a background process ended that the runner inherited; a shell tells nobody of those that it waited for."""
 
@@ -157,7 +158,7 @@ class ChildExit:
     signal: str | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Status:
     """What the runner publishes while it lives.
 
@@ -196,7 +197,7 @@ class Status:
     hidden: str | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Exit:
     """How a job ended; appears once.
 

@@ -11,6 +11,7 @@ from mcp_background_job.core.dialogue.answering import Since, has_answered
 from mcp_background_job.core.dialogue.asking import asks, is_prompt
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
+from mcp_background_job.core.values import frozen
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.places import Places
 from mcp_background_job.executors.waits import UNKNOWN, Waits
@@ -40,7 +41,7 @@ class End(StrEnum):
     NOT_YET = "not_yet"
 
 
-@dataclass(frozen=True)
+@frozen
 class Before:
     """How a job was before it was sent input: its output, what it did about its input, whether it had asked."""
 

@@ -6,8 +6,9 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from mcp_background_job.core.values import frozen
 
 #: Name of the file in the job's directory.
 ATTEMPTS_FILE = "attempts"
@@ -26,7 +27,7 @@ _WORDS = 7
 _TAIL = 4096
 
 
-@dataclass(frozen=True)
+@frozen
 class Attempt:
     """The newest attempt of a job.
 
@@ -73,7 +74,7 @@ def newest(path: str) -> Attempt:
     return Attempt(number, before, begins_at or 0.0, is_last=begins_at is None)
 
 
-@dataclass(frozen=True)
+@frozen
 class Failed:
     """An attempt that failed: how it ended, and how the line of the output begins that says so."""
 

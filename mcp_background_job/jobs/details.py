@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from mcp_background_job.core.job import Job
+from mcp_background_job.core.values import frozen
 from mcp_background_job.executors.base import Store
 from mcp_background_job.executors.usage import Usage
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import Spec
 
 
-@dataclass(frozen=True)
+@frozen
 class Details:
     """All that is known of one job.
 

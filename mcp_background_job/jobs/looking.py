@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -12,7 +11,7 @@ from mcp_background_job.core.job import Job, JobChoice
 from mcp_background_job.core.naming import Asker
 from mcp_background_job.core.states import STATUSES, Outcome, State
 from mcp_background_job.errors import CorruptRecordError, InvalidRequestError, UnknownJobError
-from mcp_background_job.executors import lanes
+from mcp_background_job.executors import lanes, looping
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.layout import is_job_id
 from mcp_background_job.jobdir.observe import Observation
@@ -66,6 +65,7 @@ class Looker:
             details = await lanes.look(self._details_of, known)
             details = dataclasses.replace(details, job=await self.noted(known, details.seen))
         elif details.seen.sweep:
+            await looping.needed()
             self._places.care_later(details.job.job_id)
         if details.job.state is State.EXITED:
             return details
@@ -119,9 +119,17 @@ class Looker:
     async def remarks(self, jobs: Sequence[Job]) -> Remarks:
         """Look at jobs once and return the same, and of those on clusters, ended or not, where they are, in words."""
         standings, engines = await lanes.look(self._remarkable, {job.job_id: job for job in jobs})
-        told = await asyncio.gather(*map(self._teller.note, standings)) if standings else []
+        told = await self._told(standings)
         notes = {one.job.job_id: note for one, note in zip(standings, told, strict=True) if note}
         return Remarks(notes, engines)
+
+    async def _told(self, standings: Sequence[Standing]) -> list[str | None]:
+        if looping.is_absent():  # one after another, until one has to be asked
+            return [await self._teller.note(standing) for standing in standings]
+        await looping.needed()
+        import asyncio  # noqa: PLC0415  see ``looping``
+
+        return await asyncio.gather(*map(self._teller.note, standings))
 
     def _remarkable(self, jobs: Mapping[str, Job]) -> tuple[list[Standing], dict[str, str]]:
         self._glance()
@@ -191,6 +199,7 @@ class Looker:
     async def noted(self, job: Job, seen: Observation) -> Job:
         """Draw the consequences of what was just seen; returns the job as it is now."""
         if seen.sweep:
+            await looping.needed()
             self._places.care_later(job.job_id)
         now = observed(job, seen)
         if now != job:

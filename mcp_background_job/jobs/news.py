@@ -8,18 +8,17 @@ whoever looks at a job's files anyway glances at the time stamps of marks and st
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import time
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Protocol, TypeVar
 
 from mcp_background_job.core.job import how_it_ended
 from mcp_background_job.core.news import END, Item, Kind, Reader, Shown, Way, sentence
 from mcp_background_job.core.states import State
+from mcp_background_job.core.values import frozen
 from mcp_background_job.errors import CorruptRecordError, RegistryError
+from mcp_background_job.executors import lanes
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.layout import is_job_id
 from mcp_background_job.jobdir.observe import Observation
@@ -27,9 +26,6 @@ from mcp_background_job.jobs.indexing.passes import settled
 from mcp_background_job.jobs.indexing.view import job_of, observed, unrecorded
 from mcp_background_job.processes.client import goes_on
 from mcp_background_job.registry.news_base import News
-from mcp_background_job.registry.news_memory import MemoryNews
-
-_log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
@@ -46,7 +42,7 @@ _CORRECTED = "corrected"
 _Signs = tuple[int, int]
 
 
-@dataclass(frozen=True)
+@frozen
 class Found:
     """What a look at subjects that are no jobs has found.
 
@@ -116,12 +112,12 @@ class JobNews:
         self._is_closed = False
         self.others: Others | None = None
         self.promised: Callable[[], Collection[str]] = tuple
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="news")
+        self._thread = lanes.OwnThread("news")
 
     def expect(self, reader: Reader, job_ids: Collection[str]) -> None:
         """Remember that the ends of these jobs are news for this reader; whatever is asked next comes after it."""
         now = time.time()
-        self._thread.submit(self._called, lambda news: news.expect(reader, job_ids, at=now))
+        self._thread.call_later(lambda: self._called(lambda news: news.expect(reader, job_ids, at=now)))
 
     async def to_tell(
         self, reader: Reader, way: Way, *, shown: Collection[str] = (), own_only: bool = False
@@ -175,7 +171,7 @@ class JobNews:
         """Remember what a reader is shown of a job (``core.news.Shown``); whatever is asked next comes after it."""
         now = time.time()
         if offsets:
-            self._thread.submit(self._called, lambda news: news.show(reader, job_id, offsets, at=now))
+            self._thread.call_later(lambda: self._called(lambda news: news.show(reader, job_id, offsets, at=now)))
 
     def glance(self) -> None:
         """Note whether anything may be new. It blocks, for two looks at time stamps."""
@@ -201,15 +197,14 @@ class JobNews:
         """Let go of the store; does nothing the second time."""
         if not self._is_closed:
             self._is_closed = True
-            self._thread.submit(self._close_store).result()
-            self._thread.shutdown()
+            self._thread.close(self._close_store)
 
     def _close_store(self) -> None:
         if self._store:
             self._store.close()
 
     async def _call(self, function: Callable[[News], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._called, function)
+        return await self._thread.call(lambda: self._called(function))
 
     def _called(self, function: Callable[[News], Result]) -> Result:
         self._nothing_new.clear()  # until somebody has looked after this
@@ -217,7 +212,11 @@ class JobNews:
             self._store = self._store or self._open_store()
             return function(self._store)
         except RegistryError as error:
-            _log.warning("%s; going on with one in memory", error)
+            import logging  # noqa: PLC0415  seldom needed
+
+            from mcp_background_job.registry.news_memory import MemoryNews  # noqa: PLC0415
+
+            logging.getLogger(__name__).warning("%s; going on with one in memory", error)
             self._store = MemoryNews()
             return function(self._store)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mcp_background_job.core.output import gaps, rendering
@@ -10,6 +9,7 @@ from mcp_background_job.core.output.rendering import Row
 from mcp_background_job.core.output.screen import incomplete_tail
 from mcp_background_job.core.output.window import COLUMNS, ROWS
 from mcp_background_job.core.text import size
+from mcp_background_job.core.values import frozen
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.executors.base import Store
 from mcp_background_job.jobdir.log.format import Stream
@@ -64,7 +64,7 @@ REGEX_TIMEOUT_S = 2.0
 STREAMS = {"both": None, "stdout": Stream.STDOUT, "stderr": Stream.STDERR}
 
 
-@dataclass(frozen=True)
+@frozen
 class Excerpt:
     """Output for an answer.
 
@@ -81,7 +81,7 @@ class Excerpt:
     first: int = 0
 
 
-@dataclass(frozen=True)
+@frozen
 class PageOfLog:
     """A page of the log and where it lies."""
 
@@ -181,7 +181,7 @@ def tail(store: Store, job_id: str, *, lines: int, stream: str, grep: str | None
     return Excerpt(text, piece.end, piece.end, piece.first)
 
 
-@dataclass(frozen=True)
+@frozen
 class Picture:
     """What a job's terminal shows.
 

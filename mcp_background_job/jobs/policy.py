@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from mcp_background_job.core.values import frozen
 from mcp_background_job.jobdir.records import NO_LIMIT
 
 #: Time between the signal and SIGKILL when a caller does not say.
 GRACE_S = 5.0
 
 
-@dataclass(frozen=True)
+@frozen
 class Policy:
     """What the settings say about starting jobs; see ``config.Settings`` for each.
 

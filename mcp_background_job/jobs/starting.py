@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.naming import Asker
 from mcp_background_job.core.states import State
+from mcp_background_job.core.values import frozen
 from mcp_background_job.errors import InvalidRequestError, StateDirError, UnknownJobError
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.places import Places
@@ -43,7 +44,7 @@ _ID_ATTEMPTS = 20
 _PIDS = 5
 
 
-@dataclass(frozen=True)
+@frozen
 class Started:
     """A job that was started, or found.
 
@@ -60,7 +61,7 @@ class Started:
     note: str | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class _Asked:
     """A request, and who asks."""
 

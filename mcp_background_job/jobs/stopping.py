@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import Outcome, State
+from mcp_background_job.core.values import frozen
 from mcp_background_job.errors import StateDirError, SurvivorsError, UnknownJobError
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.records import StopRequest
@@ -16,7 +17,7 @@ from mcp_background_job.jobs.policy import GRACE_S
 from mcp_background_job.jobs.request import STOP_SIGNAL, check_grace, stop_signal
 
 
-@dataclass(frozen=True)
+@frozen
 class Killed:
     """What became of a request to kill.
 

@@ -25,8 +25,8 @@ import contextlib
 import os
 import signal
 import time
-from dataclasses import dataclass
 
+from mcp_background_job.core.values import frozen
 from mcp_background_job.kernel.tree import wait_for_any
 from mcp_background_job.processes import census
 from mcp_background_job.processes.census import Seen
@@ -49,7 +49,7 @@ _TRUST_S = 2.0
 _SPARED_ALWAYS = frozenset({0, 1})
 
 
-@dataclass(frozen=True)
+@frozen
 class Ended:
     """What became of a family.
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 
+from mcp_background_job.core.values import frozen
 from mcp_background_job.jobdir.layout import JOB_ID_VARIABLE, is_job_id
 
 _MODULE = "pynvml"
@@ -56,7 +57,7 @@ class JobOnGpu:
     load: float | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Gpus:
     """All GPUs of the machine, and the jobs on them by their ids."""
 

@@ -11,12 +11,12 @@ import ipaddress
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import psutil
 
+from mcp_background_job.core.values import frozen
 from mcp_background_job.processes import census
 
 #: The state LISTEN in the kernel's tables: include/net/tcp_states.h
@@ -27,7 +27,7 @@ _LISTEN = "0A"
 _BY_LOOPBACK = ("127.0.0.1", "0.0.0.0", "::", "::1")  # noqa: S104  compared with, not bound to
 
 
-@dataclass(frozen=True)
+@frozen
 class Listener:
     """Who listens.
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
+from mcp_background_job.core.values import frozen
 from mcp_background_job.kernel import proc
 
 #: Fields of /proc/PID/stat behind the name, counted from the state: proc(5)
@@ -28,7 +29,7 @@ WORKING_S = 0.005
 _DRIVER_THREADS = ("cuda-", "cuda0")
 
 
-@dataclass(frozen=True)
+@frozen
 class ThreadState:
     """One thread at one moment.
 
@@ -45,7 +46,7 @@ class ThreadState:
     name: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Activity:
     """A process and its threads at one moment.
 

@@ -6,10 +6,11 @@ import contextlib
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import psutil
 
+from mcp_background_job.core.values import frozen
 from mcp_background_job.jobdir import runners
 from mcp_background_job.processes import census
 from mcp_background_job.processes.census import Seen
@@ -18,7 +19,7 @@ from mcp_background_job.processes.census import Seen
 _KILL_ROUND_S = 0.05
 
 
-@dataclass(frozen=True)
+@frozen
 class TreeUsage:
     """What a tree of processes uses.
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from mcp_background_job.core.comfyui.submission import Submission
+from mcp_background_job.core.values import frozen
 from mcp_background_job.registry.database import Database
 from mcp_background_job.registry.journal import row_of, submissions
 from mcp_background_job.registry.text import storable
 
 
-@dataclass(frozen=True)
+@frozen
 class SeenQueue:
     """A queue as it was when somebody last looked.
 

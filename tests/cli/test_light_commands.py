@@ -12,6 +12,9 @@ import pytest
 from tests.cli.command_line import CommandLine
 from tests.patience import PATIENCE_S, WAIT
 
+#: What asyncio and its kind bring; who only reads files starts no loop.
+WAITING = {"asyncio", "concurrent", "logging", "ssl"}
+
 #: Libraries that are slow to load, and that these commands can do without.
 HEAVY = {
     "acp",
@@ -45,8 +48,27 @@ def test_a_command_for_jobs_loads_nothing_heavy(cli: CommandLine, command: str) 
 
     loaded = loaded_by(cli, command, *{"list": [], "run": ["--", "true"]}.get(command, [job]))
 
-    assert "asyncio" in loaded
+    assert "dataclasses" in loaded
     assert not loaded & HEAVY
+
+
+@pytest.mark.parametrize("command", ["list", "status", "logs", "wait"])
+def test_who_looks_at_what_has_ended_does_without_an_event_loop(cli: CommandLine, command: str) -> None:
+    job = cli.start("--", "echo done")
+    cli.ok("wait", job, "--timeout", WAIT)
+
+    loaded = loaded_by(cli, command, *([] if command == "list" else [job]))
+
+    assert "dataclasses" in loaded
+    assert not loaded & WAITING
+
+
+def test_a_list_and_a_status_of_a_running_job_do_without_an_event_loop(cli: CommandLine) -> None:
+    job = cli.start("--", "sleep 600")
+
+    assert not loaded_by(cli, "list") & WAITING
+    assert not loaded_by(cli, "status", job) & WAITING
+    cli.ok("kill", job)
 
 
 def test_the_page_is_served_without_what_serves_mcp(cli: CommandLine) -> None:

@@ -12,6 +12,7 @@ from mcp_background_job.core.job import Job
 from mcp_background_job.core.news import END, OUTPUT, Shown, matches_of
 from mcp_background_job.core.states import State
 from mcp_background_job.core.text import duration, size
+from mcp_background_job.core.values import frozen
 from mcp_background_job.core.waiting import Why
 from mcp_background_job.executors import lanes
 from mcp_background_job.jobs.manager import JobManager
@@ -36,7 +37,7 @@ class Budget:
 IN_ANY_CASE = Budget(no_news=None)
 
 
-@dataclass(frozen=True)
+@frozen
 class Turn:
     """One of the waits of a caller for a job.
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from mcp_background_job.actions.caller import Caller
 from mcp_background_job.core.job import Job, JobChoice, has_more_to_tell
 from mcp_background_job.core.states import NOT_OVER
+from mcp_background_job.core.values import frozen
 from mcp_background_job.errors import (
     BackgroundJobError,
     InvalidRequestError,
@@ -19,12 +18,13 @@ from mcp_background_job.errors import (
     SurvivorsError,
     UnknownJobError,
 )
+from mcp_background_job.executors import looping
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import STOP_SIGNAL, signal_to_send
 from mcp_background_job.jobs.stopping import Killed
 
 
-@dataclass(frozen=True)
+@frozen
 class Signalled:
     """A job that was sent a signal and not stopped, and the processes of it that were meant."""
 
@@ -32,7 +32,7 @@ class Signalled:
     pids: list[int]
 
 
-@dataclass(frozen=True)
+@frozen
 class Failed:
     """Why one was neither stopped nor signalled, and the job, if it is known which was meant."""
 
@@ -73,6 +73,11 @@ async def fates(
             return Failed(error, job)
 
     meant = list(dict.fromkeys(references))
+    if len(meant) == 1:
+        return {meant[0]: await fate(meant[0])}
+    await looping.needed()
+    import asyncio  # noqa: PLC0415  see ``looping``
+
     return dict(zip(meant, await asyncio.gather(*(fate(reference) for reference in meant)), strict=True))
 
 

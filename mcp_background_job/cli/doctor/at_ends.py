@@ -6,12 +6,13 @@ import asyncio
 import os
 import shlex
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from mcp_background_job.core.job import Job, JobChoice, how_it_ended
 from mcp_background_job.core.naming import NO_PROJECT
 from mcp_background_job.core.states import Outcome
+from mcp_background_job.core.values import frozen
 from mcp_background_job.jobdir.at_end import PREFIX
 from mcp_background_job.jobs.manager import JobManager
 
@@ -23,7 +24,7 @@ _LOOKED_AT = 100
 _PATIENCE_S = 10.0
 
 
-@dataclass(frozen=True)
+@frozen
 class AtEnds:
     """What is known of the command that is run at ends.
 

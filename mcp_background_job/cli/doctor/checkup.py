@@ -18,6 +18,7 @@ from mcp_background_job.cli.doctor.at_ends import AtEnds
 from mcp_background_job.config import AUTO, TOOLSETS, ComfyUISettings, Settings, given, variable_of
 from mcp_background_job.core.states import State
 from mcp_background_job.core.text import size
+from mcp_background_job.core.values import frozen
 from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.executors import filesystem, lanes
 from mcp_background_job.install.clients import Machine
@@ -31,7 +32,7 @@ _PREFIX = variable_of("")
 _NOT_SETTINGS = {JOB_ID_VARIABLE, COOKIE_VARIABLE}
 
 
-@dataclass(frozen=True)
+@frozen
 class Setting:
     """A setting in force, and where it comes from."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
 
 from mcp_background_job.cli.session import CLIENT
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.core.text import duration
+from mcp_background_job.core.values import frozen
 from mcp_background_job.errors import BackgroundJobError
 from mcp_background_job.executors import lanes
 from mcp_background_job.jobs.manager import JobManager
@@ -36,7 +36,7 @@ _NOT_SHARED = "{} must be on a file system that all nodes share; set MCP_BG_SLUR
 _OUT_OF_REACH = "let this machine connect to ports of the nodes"
 
 
-@dataclass(frozen=True)
+@frozen
 class Step:
     """What was tried.
 

@@ -13,13 +13,13 @@ import select
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from mcp_background_job.core import hooks
 from mcp_background_job.core.hooks import HookClient
 from mcp_background_job.core.news import Way
+from mcp_background_job.core.values import frozen
 from mcp_background_job.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _INPUT_S = 2.0
 _READ_SIZE = 65536
 
 
-@dataclass(frozen=True)
+@frozen
 class Asked:
     """What the command line asks for: which client runs this, and how long (seconds) it may wait."""
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
 from mcp_background_job.cli import terminal
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
-from mcp_background_job.executors import lanes
-from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError
+from mcp_background_job.executors import lanes, looping
 from mcp_background_job.jobdir.log.format import Stream
 from mcp_background_job.jobdir.log.reader import Piece
 from mcp_background_job.jobs.left import has_left_running
@@ -72,6 +70,11 @@ class Follower:
         return replace(piece, gaps=gaps)
 
     async def _news(self) -> None:
+        await looping.needed()
+        import asyncio  # noqa: PLC0415  see ``looping``
+
+        from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError  # noqa: PLC0415
+
         try:
             async with asyncio.timeout(_PATIENCE_S), await self._manager.places.connect(self._job_id) as runner:
                 news = await runner.watch(self._offset, leader_exited=self._knows_leader_exit)

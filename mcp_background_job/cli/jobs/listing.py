@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Annotated
 
 from mcp_background_job.actions.jobs.listed import Listed, page
@@ -20,6 +18,7 @@ from mcp_background_job.cli.session import caller, with_manager
 from mcp_background_job.core.job import JobChoice
 from mcp_background_job.core.text import expanded
 from mcp_background_job.errors import InvalidRequestError
+from mcp_background_job.executors import looping
 from mcp_background_job.jobs.manager import JobManager
 
 if TYPE_CHECKING:  # a pipe does without
@@ -96,11 +95,15 @@ def _print_table(jobs: list[rows.Row]) -> None:
 
 
 async def _watch(manager: JobManager, look: _Look) -> int:
+    await looping.needed()
+    import asyncio  # noqa: PLC0415  see ``looping``
+    import shutil  # noqa: PLC0415
+
     from rich.live import Live  # noqa: PLC0415  a pipe does without
 
     async def now() -> RenderableType:
         found = (await look(manager)).jobs
-        return rows.within(found, get_terminal_size().lines)
+        return rows.within(found, shutil.get_terminal_size().lines)
 
     await manager.recover()
     with Live(await now(), auto_refresh=False, screen=True) as live:

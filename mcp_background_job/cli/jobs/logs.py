@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from mcp_background_job.cli import durations, exit_codes, terminal
@@ -15,6 +14,7 @@ from mcp_background_job.cli.jobs.stamps import Stamps
 from mcp_background_job.cli.parameter import named
 from mcp_background_job.cli.session import looks, with_manager
 from mcp_background_job.core.job import Job
+from mcp_background_job.core.values import frozen
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.executors import lanes
 from mcp_background_job.jobdir.log.format import Stream
@@ -30,7 +30,7 @@ _FIRST_READ = 64 * 1024
 _MORE = 8
 
 
-@dataclass(frozen=True)
+@frozen
 class _Wish:
     follow: bool
     lines: int | None

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from dataclasses import dataclass, replace
-from typing import Annotated
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from mcp_background_job.actions.jobs import facts
 from mcp_background_job.cli import durations, exit_codes, terminal
@@ -16,10 +15,16 @@ from mcp_background_job.cli.jobs.follow import left_running
 from mcp_background_job.cli.parameter import named
 from mcp_background_job.cli.session import looks, with_manager
 from mcp_background_job.core.job import Job
+from mcp_background_job.core.states import State
+from mcp_background_job.core.values import frozen
 from mcp_background_job.core.waiting import Kind, Until, Why, parse_until
+from mcp_background_job.executors import looping
 from mcp_background_job.jobs.manager import JobManager
-from mcp_background_job.jobs.output import compile_regex
-from mcp_background_job.jobs.waiting.wait import Waited, WaitRequest
+
+if TYPE_CHECKING:  # who waits for what is over does without
+    import regex
+
+    from mcp_background_job.jobs.waiting.wait import Waited, WaitRequest
 
 #: What a job that works shows: if it has ended without it, the wait is in vain.
 _SIGNS = (Kind.REGEX, Kind.PORT, Kind.HTTP)
@@ -28,17 +33,40 @@ _SIGNS = (Kind.REGEX, Kind.PORT, Kind.HTTP)
 _ONE_WAIT_S = 86_400.0
 
 
-@dataclass(frozen=True)
+@frozen
 class _Wish:
     """What the caller waits for, and until when (of the monotonic clock)."""
 
-    request: WaitRequest
+    until: Until
+    until_pattern: regex.Pattern[str] | None
+    fail_on: regex.Pattern[str] | None
     deadline: float | None
     for_any: bool
     as_json: bool
 
+    @property
+    def is_for_end(self) -> bool:
+        return self.until.kind is Kind.EXIT and self.fail_on is None
+
+    def request(self) -> WaitRequest:
+        from mcp_background_job.jobs.waiting.wait import WaitRequest  # noqa: PLC0415  see the top
+
+        return WaitRequest(
+            until=self.until, wait_s=0.0, until_pattern=self.until_pattern, fail_on=self.fail_on, from_start=True
+        )
+
     def remaining(self) -> float:
         return _ONE_WAIT_S if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
+
+class _Told(NamedTuple):
+    """What is told of a wait that is over; see ``Waited``."""
+
+    job: Job
+    why: Why | None
+    line: str | None = None
+    hint: str | None = None
+    skipped: str | None = None
 
 
 def wait(
@@ -61,8 +89,11 @@ def wait(
         for_any: Wait until one of the jobs is over, not all of them.
         as_json: Print JSON, with the same field names everywhere.
     """
+    what = _until(until)
     wish = _Wish(
-        request=_request(until, fail_on),
+        until=what,
+        until_pattern=_compiled(what.pattern, "--until") if what.kind is Kind.REGEX else None,
+        fail_on=_compiled(fail_on, "--fail-on") if fail_on else None,
         deadline=None if timeout is None else time.monotonic() + timeout,
         for_any=for_any,
         as_json=as_json,
@@ -70,15 +101,10 @@ def wait(
     return with_manager(lambda manager: _wait(manager, list(job), wish))
 
 
-def _request(until: str, fail_on: str | None) -> WaitRequest:
-    what = _until(until)
-    return WaitRequest(
-        until=what,
-        wait_s=0.0,
-        until_pattern=compile_regex(what.pattern, "--until") if what.kind is Kind.REGEX else None,
-        fail_on=compile_regex(fail_on, "--fail-on") if fail_on else None,
-        from_start=True,
-    )
+def _compiled(pattern: str, option: str) -> regex.Pattern[str]:
+    from mcp_background_job.jobs.output import compile_regex  # noqa: PLC0415  see the top
+
+    return compile_regex(pattern, option)
 
 
 def _until(text: str) -> Until:
@@ -90,6 +116,17 @@ def _until(text: str) -> Until:
 
 async def _wait(manager: JobManager, references: list[str], wish: _Wish) -> int:
     jobs = [await manager.find(reference, looks(manager)) for reference in dict.fromkeys(references)]
+    is_over = wish.is_for_end and all(job.state is State.EXITED for job in jobs)
+    told = [_Told(job, Why.EXIT) for job in jobs] if is_over else await _waited(manager, jobs, wish)
+    for one in told:
+        await _report(manager, one, as_json=wish.as_json)
+    return exit_codes.of_several([_exit_code(one, wish.until) for one in told])
+
+
+async def _waited(manager: JobManager, jobs: list[Job], wish: _Wish) -> list[_Told]:
+    await looping.needed()
+    import asyncio  # noqa: PLC0415  see ``looping``
+
     tasks = [asyncio.create_task(_wait_for(manager, job, wish)) for job in jobs]
     try:
         done, _ = await asyncio.wait(
@@ -99,13 +136,11 @@ async def _wait(manager: JobManager, references: list[str], wish: _Wish) -> int:
         for task in tasks:
             task.cancel()
     waited = [task.result() for task in tasks if task in done]
-    for one in waited:
-        await _report(manager, one, as_json=wish.as_json)
-    return exit_codes.of_several([_exit_code(one, wish.request.until) for one in waited])
+    return [_Told(one.job, one.why, one.line, one.hint, one.skipped) for one in waited]
 
 
 async def _wait_for(manager: JobManager, job: Job, wish: _Wish) -> Waited:
-    request = wish.request
+    request = wish.request()
     while True:
         waited = await manager.wait(job, replace(request, wait_s=wish.remaining()))
         if waited.why is Why.LEFT_RUNNING:
@@ -115,7 +150,7 @@ async def _wait_for(manager: JobManager, job: Job, wish: _Wish) -> Waited:
             return waited
 
 
-async def _report(manager: JobManager, waited: Waited, *, as_json: bool) -> None:
+async def _report(manager: JobManager, waited: _Told, *, as_json: bool) -> None:
     if as_json:
         known = await facts.one(manager, waited.job)
         told = {"why": waited.why, "line": waited.line, "hint": waited.hint, "skipped": waited.skipped}
@@ -126,7 +161,7 @@ async def _report(manager: JobManager, waited: Waited, *, as_json: bool) -> None
         terminal.paragraph(show.sentence(waited.job) + _because(waited) + hint + skipped)
 
 
-def _because(waited: Waited) -> str:
+def _because(waited: _Told) -> str:
     match waited.why:
         case Why.MATCHED | Why.FAILED_MATCH:
             return f"; found: {waited.line}"
@@ -142,7 +177,7 @@ def _because(waited: Waited) -> str:
             return ""
 
 
-def _exit_code(waited: Waited, until: Until) -> int:
+def _exit_code(waited: _Told, until: Until) -> int:
     match waited.why:
         case Why.EXIT:
             code = of_job(waited.job)

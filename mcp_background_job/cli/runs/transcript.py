@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from mcp_background_job.agents.adapters.reading import objects
 from mcp_background_job.core.text import one_line
+from mcp_background_job.core.values import frozen
 
 Style = Literal["", "dim", "bold", "red", "green", "yellow"]
 
@@ -20,7 +20,7 @@ _DIFF_LINES = 60
 _MARKS = {"completed": "[x]", "in_progress": "[>]"}
 
 
-@dataclass(frozen=True)
+@frozen
 class Line:
     """A line of a transcript."""
 

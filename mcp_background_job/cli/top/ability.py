@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from mcp_background_job.cli import terminal
+from mcp_background_job.core.values import frozen
 
 #: Names of terminals whose cursor stays on its line; those of no terminal too.
 _STANDS = ("", "dumb", "unknown", "network", "dialup")
@@ -15,7 +15,7 @@ _PLAIN_BEGIN = ("vt1", "vt2", "vt3", "vt4", "vt5")
 _PLAIN_END = ("-m", "-mono")
 
 
-@dataclass(frozen=True)
+@frozen
 class Ability:
     """What a terminal can do."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from mcp_background_job.cli.jobs.show import STYLES
+from mcp_background_job.core.values import frozen
 
 #: Something that a list shows, in the fields that its action reports.
 Facts = dict[str, Any]
@@ -15,7 +15,7 @@ Facts = dict[str, Any]
 GAP = 1
 
 
-@dataclass(frozen=True)
+@frozen
 class Column:
     """A column of a list.
 
@@ -40,7 +40,7 @@ class Column:
     style: str | None = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Placed:
     """A column with the width that it has in this window."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from mcp_background_job.cli.top.columns import Facts
 from mcp_background_job.cli.top.lists import RUN_ASKS
 from mcp_background_job.core.states import NOT_OVER
+from mcp_background_job.core.values import frozen
 
 JOBS, COMFYUI, RUNS = TABS = ("jobs", "comfyui", "runs")
 
@@ -31,7 +31,7 @@ def _has(*statuses: str) -> Callable[[Facts | None], bool]:
     return lambda row: row is not None and row.get("status") in statuses
 
 
-@dataclass(frozen=True)
+@frozen
 class Key:
     """A key that does something.
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
+
+from mcp_background_job.core.values import frozen
 
 #: Shells within shells are looked into so deep.
 _MAX_DEPTH = 5
@@ -16,7 +17,7 @@ _KEYWORDS = frozenset(("if", "then", "else", "elif", "while", "until", "do", "{"
 _OPERATORS = frozenset(";&|()\n")
 
 
-@dataclass(frozen=True)
+@frozen
 class _Wrapper:
     """A program that runs another with its own stdin.
 

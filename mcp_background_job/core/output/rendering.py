@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from mcp_background_job.core.output.gaps import Gap, note, stretches
 from mcp_background_job.core.output.screen import MAX_LINE, Line, Screen, incomplete_tail, next_drawing
+from mcp_background_job.core.values import frozen
 
 #: A run of identical lines is folded from this length on.
 _FOLD_FROM = 3
@@ -32,7 +33,7 @@ class Row:
     is_note: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class Page:
     """A page of the log: its lines, and how many bytes of the log they account for."""
 
@@ -40,7 +41,7 @@ class Page:
     consumed: int
 
 
-@dataclass(frozen=True)
+@frozen
 class Cut:
     """What was left out of an answer: how much, and the offset in the log from which to read it."""
 

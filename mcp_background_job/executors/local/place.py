@@ -9,30 +9,31 @@ import dataclasses
 import os
 from collections.abc import Collection, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mcp_background_job.core.states import State
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.background import Background
 from mcp_background_job.executors.base import Cancelled, Submitted
-from mcp_background_job.executors.local.beginning import Beginning
-from mcp_background_job.executors.local.launcher import Launcher
 from mcp_background_job.executors.local.queue import Queue
 from mcp_background_job.executors.local.store import LocalStore
 from mcp_background_job.executors.local.sweeping import Sweeping
 from mcp_background_job.jobdir import lock, runners
-from mcp_background_job.jobdir.layout import StateDir
+from mcp_background_job.jobdir.layout import JobDir, StateDir
 from mcp_background_job.jobdir.observe import Observation
 from mcp_background_job.jobdir.records import Spec, StopRequest
 from mcp_background_job.jobdir.usage import newest
 
 if TYPE_CHECKING:
+    from mcp_background_job.executors.local.beginning import Beginning
     from mcp_background_job.executors.local.cancelling import Cancelling
+    from mcp_background_job.executors.local.launcher import Launcher
     from mcp_background_job.executors.local.launching import Launching
     from mcp_background_job.executors.overview import Overview
     from mcp_background_job.executors.usage import Usage
     from mcp_background_job.executors.waits import Waits
+    from mcp_background_job.jobdir.claims import Claim
     from mcp_background_job.jobdir.control import RunnerClient
 
 #: A job that has no runner yet, or whose runner is just coming or going, is looked at so often: files, no engine.
@@ -49,11 +50,27 @@ class LocalPlace:
         """Names the state directory, which ``store.prepare`` makes, and all in which relatives of jobs may be."""
         self.store = LocalStore(state)
         self._family = family or (state,)
-        self._launcher = Launcher()
         self._background = Background()
-        self._beginning = Beginning(self.store, self._launcher)
-        self._queue = Queue(self.store, self._beginning, self._background)
-        self._sweeping = Sweeping(self.store, self._launcher, self._background)
+        self._queue = Queue(self.store, self._begin, self._background)
+        self._sweeping = Sweeping(self.store, self._launch, self._background)
+
+    @cached_property
+    def _launcher(self) -> Launcher:
+        from mcp_background_job.executors.local.launcher import Launcher  # noqa: PLC0415  see the top
+
+        return Launcher()
+
+    @cached_property
+    def _beginning(self) -> Beginning:
+        from mcp_background_job.executors.local.beginning import Beginning  # noqa: PLC0415  see the top
+
+        return Beginning(self.store, self._launcher)
+
+    async def _begin(self, claim: Claim) -> Submitted:
+        return await self._beginning.begin_claimed(claim)
+
+    async def _launch(self, job: JobDir) -> dict[str, Any]:
+        return await self._launcher.launch(job)
 
     @cached_property
     def _launching(self) -> Launching:
@@ -194,4 +211,5 @@ class LocalPlace:
 
     def close(self) -> None:
         """Let go of the spawner."""
-        self._launcher.close()
+        if "_launcher" in vars(self):  # somebody has needed it
+            self._launcher.close()

@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Awaitable, Callable
 
 from mcp_background_job.errors import LaunchError
-from mcp_background_job.executors import lanes
+from mcp_background_job.executors import lanes, looping
 from mcp_background_job.executors.background import Background
-from mcp_background_job.executors.local.launcher import Launcher
 from mcp_background_job.executors.local.store import LocalStore
 from mcp_background_job.executors.local.waking import wake
+from mcp_background_job.jobdir.layout import JobDir
 
 
 class Sweeping:
     """Sweeps up after dead runners."""
 
-    def __init__(self, store: LocalStore, launcher: Launcher, background: Background) -> None:
-        """Takes its parts."""
+    def __init__(
+        self, store: LocalStore, launch: Callable[[JobDir], Awaitable[object]], background: Background
+    ) -> None:
+        """Takes its parts, and what launches a runner."""
         self._store = store
-        self._launcher = launcher
+        self._launch = launch
         self._background = background
         self._under_way: set[str] = set()
 
     async def sweep(self, job_id: str) -> None:
         """Have a new runner clear away what a dead one left, and record that the job is lost; waits for that."""
         with contextlib.suppress(LaunchError):  # the next look will try again; until then the job shows as lost
-            await self._launcher.launch(self._store.job(job_id))
+            await self._launch(self._store.job(job_id))
 
     def sweep_later(self, job_id: str) -> None:
-        """The same, without waiting, and once at a time."""
+        """The same in the event loop, without waiting, and once at a time."""
         if job_id in self._under_way:
             return
         self._under_way.add(job_id)
@@ -46,8 +49,10 @@ class Sweeping:
 
         Runners that are suspended are woken.
         """
-        for job_id in await lanes.look(self._dead):
-            self.sweep_later(job_id)
+        if dead := await lanes.look(self._dead):
+            await looping.needed()
+            for job_id in dead:
+                self.sweep_later(job_id)
 
     def _dead(self) -> list[str]:
         dead: list[str] = []

@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from dataclasses import dataclass
 from typing import Any, cast
 
+from mcp_background_job.core.values import frozen
 from mcp_background_job.executors.nodes.native import object_in
 from mcp_background_job.jobdir import records
 from mcp_background_job.jobdir.boot import boot_id, machine
@@ -19,7 +19,7 @@ from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import StopRequest
 
 
-@dataclass(frozen=True)
+@frozen
 class Claim:
     """Who has taken a job: a runner, or whoever withdrew it.
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import Any, cast
 
+from mcp_background_job.core.values import frozen
 from mcp_background_job.jobdir import records
 from mcp_background_job.jobdir.layout import JobDir
 
@@ -17,7 +17,7 @@ from mcp_background_job.jobdir.layout import JobDir
 _ID = re.compile(r"\w[\w.:-]{0,199}")
 
 
-@dataclass(frozen=True)
+@frozen
 class Native:
     """A submission.
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from mcp_background_job.core.states import Outcome, State
+from mcp_background_job.core.values import frozen
 
 #: What an engine says of a job that it does not know.
 GONE = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Verdict:
     """Where a job is in its life; for one that is over by its engine's word alone, how it ended and why."""
 

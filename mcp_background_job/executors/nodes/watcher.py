@@ -12,9 +12,10 @@ import os
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NamedTuple, Protocol, cast
 
+from mcp_background_job.core.values import frozen
 from mcp_background_job.errors import EngineUnreachableError
 from mcp_background_job.jobdir import lock, records
 
@@ -71,7 +72,7 @@ class Known(NamedTuple):
     since: float
 
 
-@dataclass(frozen=True)
+@frozen
 class Picture:
     """What an engine said.
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 
+from mcp_background_job.core.values import frozen
 from mcp_background_job.executors.nodes.native import native_path, object_in
 from mcp_background_job.jobdir import records
 from mcp_background_job.jobdir.layout import JobDir
@@ -17,7 +17,7 @@ from mcp_background_job.jobdir.layout import JobDir
 ENGINE = "ray"
 
 
-@dataclass(frozen=True)
+@frozen
 class Noted:
     """A submission.
 

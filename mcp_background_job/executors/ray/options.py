@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from mcp_background_job.core.values import frozen
 from mcp_background_job.executors.nodes import wishes
 
 #: Several jobs may share a GPU: 0.5.
@@ -55,7 +56,7 @@ _NAMES = {
 _HAD_AS = {"gpus": "GPU", "cpus": "CPU", "mem": "memory"}
 
 
-@dataclass(frozen=True)
+@frozen
 class Options:
     """What is asked of Ray, by key; all of it can be used."""
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from mcp_background_job.core.text import one_line
+from mcp_background_job.core.values import frozen
 from mcp_background_job.errors import EngineUnreachableError, LaunchError
 from mcp_background_job.executors.nodes.watcher import Line
 
@@ -40,7 +40,7 @@ class UnsureError(Exception):
     """Ray was told something, or may have been, and did not confirm it."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Node:
     """A living machine of the cluster.
 

@@ -12,9 +12,9 @@ import os
 import subprocess
 import threading
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
+from mcp_background_job.core.values import frozen
 from mcp_background_job.errors import EngineUnreachableError, LaunchError
 from mcp_background_job.executors.nodes.watcher import Line
 
@@ -50,7 +50,7 @@ class UnsureError(Exception):
     """Slurm was told something, or may have been, and did not confirm it."""
 
 
-@dataclass(frozen=True)
+@frozen
 class _Answer:
     code: int
     out: str

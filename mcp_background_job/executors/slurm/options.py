@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from mcp_background_job.core.values import frozen
 from mcp_background_job.executors.nodes import wishes
 
 _GPUS = re.compile(r"(?:[A-Za-z0-9_.-]+:)?([1-9][0-9]{0,5})")
@@ -67,7 +68,7 @@ KEYS: dict[str, Callable[[str], str]] = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class Options:
     """What is asked of Slurm, by key; all of it can be used."""
 

@@ -13,9 +13,9 @@ import dataclasses
 import os
 import shlex
 import time
-from dataclasses import dataclass
 
 from mcp_background_job.core.states import Outcome, State
+from mcp_background_job.core.values import frozen
 from mcp_background_job.errors import EngineUnreachableError, InvalidRequestError, LaunchError
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.background import Background
@@ -53,7 +53,7 @@ exec {python} -I -S {runner} {job}{tcp}
 """
 
 
-@dataclass(frozen=True)
+@frozen
 class Site:
     """What a site needs to be told.
 

@@ -11,17 +11,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from mcp_background_job.core.output.gaps import Gap, Why
+from mcp_background_job.core.values import frozen
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.log.files import Entry, LogFiles, open_pair
 from mcp_background_job.jobdir.log.format import Stream
 from mcp_background_job.jobdir.log.segments import open_segments
 
 
-@dataclass(frozen=True)
+@frozen
 class Piece:
     """Bytes from the log.
 
@@ -61,7 +61,7 @@ class Part(NamedTuple):
     stream: Stream = Stream.STDOUT
 
 
-@dataclass(frozen=True)
+@frozen
 class Parts:
     """What a stretch of the log holds of one stream, or of both.
 

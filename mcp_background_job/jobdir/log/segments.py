@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from dataclasses import dataclass
 
+from mcp_background_job.core.values import frozen
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.log.files import LogFiles, open_pair
 
@@ -18,7 +18,7 @@ from mcp_background_job.jobdir.log.files import LogFiles, open_pair
 _ATTEMPTS = 100
 
 
-@dataclass(frozen=True)
+@frozen
 class Segment:
     """A full segment: its file, its index, and the offset of its first byte."""
 

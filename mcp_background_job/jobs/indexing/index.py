@@ -10,24 +10,24 @@ tells, if it ends before anybody looks; a pass finds it, as it finds removed dir
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import math
+import time
 from collections.abc import Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from mcp_background_job.core.job import ANY, Job, JobChoice
 from mcp_background_job.core.naming import Asker, Named, Reference, chosen, qualified, reference_of
 from mcp_background_job.core.states import State
 from mcp_background_job.errors import CorruptRecordError, RegistryError
+from mcp_background_job.executors import lanes, looping
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.layout import is_job_id
 from mcp_background_job.jobs.indexing.passes import Passes, fill_origins, removed, settled
 from mcp_background_job.jobs.indexing.view import job_of, observed, unrecorded
 from mcp_background_job.registry.base import Counts, Registry
 
-_log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    import asyncio
 
 Result = TypeVar("Result")
 
@@ -43,7 +43,7 @@ class Index:
         self._places = places
         self._open_registry = open_registry
         self._registry: Registry | None = None
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="index")
+        self._thread = lanes.OwnThread("index")
         self._marks: set[str] = set()
         self._marks_stamp = -1
         self._signs: dict[str, tuple[int, bool]] = {}
@@ -55,7 +55,7 @@ class Index:
 
     async def call(self, function: Callable[[Registry], Result]) -> Result:
         """Run a function on the registry; if the registry fails, on one in memory from then on."""
-        result = await asyncio.get_running_loop().run_in_executor(self._thread, self._call, function)
+        result = await self._thread.call(lambda: self._call(function))
         self._go_on()
         return result
 
@@ -65,8 +65,7 @@ class Index:
             self._is_closed = True
             if self._passing:
                 self._passing.cancel()
-            self._thread.submit(self._close).result()
-            self._thread.shutdown()
+            self._thread.close(self._close)
 
     def _close(self) -> None:
         if self._registry:
@@ -85,9 +84,13 @@ class Index:
         return self._registry
 
     def _fall_back(self, error: RegistryError) -> None:
+        import logging  # noqa: PLC0415  seldom needed
+
         from mcp_background_job.registry.memory import MemoryRegistry  # noqa: PLC0415  seldom needed
 
-        _log.warning("%s; going on with an index in memory, made from the job directories", error)
+        logging.getLogger(__name__).warning(
+            "%s; going on with an index in memory, made from the job directories", error
+        )
         self.trouble = str(error)
         self._registry = MemoryRegistry()
         self._marks, self._marks_stamp, self._signs, self._corrected = set(), -1, {}, set()
@@ -103,7 +106,7 @@ class Index:
 
     def put_later(self, jobs: list[Job]) -> None:
         """Record jobs as they are now, without waiting; whatever is asked next comes after it."""
-        self._thread.submit(self._call, lambda registry: registry.put(jobs))
+        self._thread.call_later(lambda: self._call(lambda registry: registry.put(jobs)))
 
     async def sync(self) -> None:
         """Add what other processes have started since the last look, and bring what had not ended up to date."""
@@ -111,7 +114,14 @@ class Index:
 
     async def caught_up(self, *, patience_s: float = math.inf) -> None:
         """Wait until a pass that was begun is done; at most for so long."""
-        if self._passing:
+        if looping.is_absent():
+            deadline = time.monotonic() + patience_s
+            while self._passes.is_going and time.monotonic() < deadline:
+                await self.call(lambda _: self._passes.step())
+        elif self._passing:
+            await looping.needed()
+            import asyncio  # noqa: PLC0415  see ``looping``
+
             await asyncio.wait({self._passing}, timeout=None if patience_s == math.inf else patience_s)
 
     @property
@@ -226,7 +236,11 @@ class Index:
             while await self.call(lambda _: self._passes.step()):
                 pass
 
+        if looping.is_absent():  # whoever needs the rest waits for it, and then it is done
+            return
         if self._passes.is_going and (self._passing is None or self._passing.done()):
+            import asyncio  # noqa: PLC0415  see ``looping``
+
             self._passing = asyncio.get_running_loop().create_task(to_the_end())
 
     def _take_named(self, registry: Registry, name: str) -> None:

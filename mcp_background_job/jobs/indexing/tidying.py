@@ -9,7 +9,6 @@ from mcp_background_job.core.states import State
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.observe import Observation
-from mcp_background_job.jobdir.tasks import TaskStore
 from mcp_background_job.jobs.indexing.index import Index
 from mcp_background_job.jobs.news import JobNews
 from mcp_background_job.registry.base import Registry
@@ -40,6 +39,8 @@ class Tidier:
 
     async def forget_tasks(self, path: str, *, older_than_s: float | None = None) -> None:
         """Remove tasks for which nobody has asked for long enough; see ``jobdir.tasks``."""
+        from mcp_background_job.jobdir.tasks import TaskStore  # noqa: PLC0415  servers alone need it
+
         before = time.time() - (self._keep_s if older_than_s is None else older_than_s)
         await lanes.write(TaskStore(path).remove, before)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from mcp_background_job.core.values import frozen
 from mcp_background_job.jobs.inherited.environment import completed
+
+if TYPE_CHECKING:
+    import asyncio
 
 #: The first job waits so long for the login shell; most have answered by then, since they are asked at the start.
 PATIENCE_S = 1.0
@@ -18,7 +21,7 @@ OURS = "server"
 Ask = Callable[[], Awaitable[Mapping[str, str] | None]]
 
 
-@dataclass(frozen=True)
+@frozen
 class Inherited:
     """An environment for a job.
 
@@ -48,11 +51,15 @@ class Inheritance:
     def begin(self) -> None:
         """Ask the login shell in the background, once."""
         if self._ask is not None and self._asking is None:
+            import asyncio  # noqa: PLC0415  see ``looping``
+
             self._asking = asyncio.ensure_future(self._ask())
 
     async def close(self) -> None:
         """Stop asking."""
         if self._asking is not None and not self._asking.done():
+            import asyncio  # noqa: PLC0415  see ``looping``
+
             self._asking.cancel()
             await asyncio.wait({self._asking})
 
@@ -72,6 +79,8 @@ class Inheritance:
         now = time.monotonic()
         if self._patience_ends is None:
             self._patience_ends = now + PATIENCE_S
+        import asyncio  # noqa: PLC0415  see ``looping``
+
         await asyncio.wait({self._asking}, timeout=max(0.0, self._patience_ends - now))
         if not self._asking.done():
             return self._without("has not answered yet", "restart_job gives the job the rest once it has")

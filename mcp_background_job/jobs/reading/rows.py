@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 from mcp_background_job.core.output.gaps import Gap, Why
 from mcp_background_job.core.output.rendering import render
+from mcp_background_job.core.values import frozen
 from mcp_background_job.executors.base import Store
 from mcp_background_job.jobdir.log.format import Stream
 from mcp_background_job.jobdir.log.reader import Part
@@ -31,7 +31,7 @@ class LogRow(NamedTuple):
     stream: Stream | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Stretch:
     """Bytes of a log, of one stream or of both, that know where in it they stand.
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from mcp_background_job.core.output.trouble import NEEDLES, is_trouble
+from mcp_background_job.core.values import frozen
 from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.executors.base import Store
 from mcp_background_job.jobdir.log.format import Stream
@@ -24,7 +24,7 @@ _PIECE_S = 1.0
 _SPECIAL = re.compile(r"[\\.^$*+?{}\[\]|()]")
 
 
-@dataclass(frozen=True)
+@frozen
 class Hit:
     """A line that was found: where in the log it begins, when it was written if that is known, and its text."""
 
@@ -33,7 +33,7 @@ class Hit:
     line: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Sought:
     """What is looked for.
 
@@ -94,7 +94,7 @@ def trouble() -> Sought:
     return Sought(matches, NEEDLES)
 
 
-@dataclass(frozen=True)
+@frozen
 class Searched:
     """What a search has found so far.
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from mcp_background_job.core.output.screen import incomplete_tail
+from mcp_background_job.core.values import frozen
 from mcp_background_job.executors.base import Store
 from mcp_background_job.jobdir.log.format import Stream
 from mcp_background_job.jobs.reading.rows import LogRow, Stretch, stretch_of
@@ -45,7 +46,7 @@ _LONG_UNFINISHED = 16 * 1024
 Wanted = Callable[[str], bool]
 
 
-@dataclass(frozen=True)
+@frozen
 class Window:
     """Lines of a log.
 

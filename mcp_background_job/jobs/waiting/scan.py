@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from mcp_background_job.core.output.gaps import Gap, Why, stretches, summary
+from mcp_background_job.core.values import frozen
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.base import Store
 from mcp_background_job.jobs.output import found
@@ -33,7 +34,7 @@ _NEWLINE = ord("\n")
 _KEPT = 256
 
 
-@dataclass(frozen=True)
+@frozen
 class Found:
     """Where an expression was found.
 
@@ -46,7 +47,7 @@ class Found:
     behind: int
 
 
-@dataclass(frozen=True)
+@frozen
 class Sought:
     """An expression, and the offset in the log from which it is looked for."""
 

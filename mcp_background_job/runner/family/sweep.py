@@ -10,11 +10,12 @@ import dataclasses
 import os
 import signal
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mcp_background_job.core.ladder import Step
 from mcp_background_job.core.recovery import REBOOT, RUNNER_GONE
 from mcp_background_job.core.states import Outcome, State
+from mcp_background_job.core.values import frozen
 from mcp_background_job.errors import CorruptRecordError
 from mcp_background_job.jobdir import ancestry, lock, records
 from mcp_background_job.jobdir.boot import boot_id, machine
@@ -108,7 +109,7 @@ def announce(job: JobDir) -> None:
         records.write(job.status, records.encode(status))
 
 
-@dataclass(frozen=True)
+@frozen
 class _Left:
     """What a dead runner left, and what became of it.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
 from typing import Annotated
 
 from mcp_background_job.actions.comfyui.renders import Rendering, Submit
@@ -27,13 +26,14 @@ from mcp_background_job.comfyui.prompts.graphs.overrides import Combine
 from mcp_background_job.comfyui.prompts.prompts import Prompt
 from mcp_background_job.comfyui.reports import report
 from mcp_background_job.comfyui.reports.report import Report
+from mcp_background_job.core.values import frozen
 from mcp_background_job.errors import InvalidRequestError
 
 #: What is known of a prompt from its submission alone.
 _OF_SUBMISSION = ("number", "warning", "node_errors", "converted")
 
 
-@dataclass(frozen=True)
+@frozen
 class _Wish:
     """How its end is to be told."""
 
