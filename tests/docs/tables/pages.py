@@ -20,6 +20,7 @@ from tests.docs.tables.examples import EXAMPLES
 from tests.docs.tables.forms import form_of
 from tests.docs.tables.marked import table
 from tests.docs.tables.meanings import MEANINGS
+from tests.docs.tables.statuses import statuses
 
 _REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
 
@@ -38,7 +39,7 @@ def pages(tools: Iterable[Tool]) -> dict[Path, dict[str, str]]:
     """Return the tables of each page, by their names there."""
     return {
         _REFERENCE / "settings.md": {"settings": _settings()},
-        _REFERENCE / "statuses.md": {"error-codes": _error_codes()},
+        _REFERENCE / "statuses.md": {"statuses": statuses(), "error-codes": _error_codes()},
         _REFERENCE / "command-line.md": {
             f"exit-codes-{feature}": table(["code", "meaning"], [*codes.items()])
             for feature, codes in _EXIT_CODES.items()
