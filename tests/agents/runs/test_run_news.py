@@ -13,7 +13,7 @@ import pytest
 from fastmcp import Client
 
 from mcp_background_job.agents.news import news_of
-from mcp_background_job.agents.records import Checkpoint, RunRecord
+from mcp_background_job.agents.records import Checkpoint
 from mcp_background_job.app import build
 from mcp_background_job.config import load_settings
 from mcp_background_job.core.news import Item, Kind, Reader, Way
@@ -24,6 +24,7 @@ from mcp_background_job.jobs.news import Found, JobNews
 from mcp_background_job.registry.news import SqliteNews
 from mcp_background_job.server.build import build_server
 from tests.agents.fake_agents import Agents
+from tests.agents.runs.records import RECORD
 from tests.patience import WAIT_S, until
 from tests.places.memory import MemoryNames, MemoryPlace
 from tests.server.calls import Caller
@@ -31,17 +32,6 @@ from tests.server.calls import Caller
 ME = Reader("me@/project", "1-1")
 THEY = Reader("they@/project", "1-1")
 
-_RECORD = RunRecord(
-    run_id="rabcde",
-    job_id="jabcde",
-    backend="codex",
-    role="worker",
-    agent_name="bob",
-    session_id="s1",
-    session_mode="new",
-    cwd="/",
-    created_at=1.0,
-)
 _ASKING = Checkpoint(
     status=RunStatus.INPUT_REQUIRED, request={"seq": 7, "type": "input_required", "data": {"text": "rm -rf x"}}
 )
@@ -49,14 +39,14 @@ _ASKING = Checkpoint(
 
 @pytest.mark.parametrize("status", sorted(TERMINAL))
 def test_an_end_is_news_with_what_the_run_came_to(status: RunStatus) -> None:
-    item = news_of(_RECORD, Checkpoint(status=status, summary="did it"))
+    item = news_of(RECORD, Checkpoint(status=status, summary="did it"))
     assert item
     assert (item.kind, item.text) == (Kind.ENDED, f"rabcde `bob` {status}: did it")
 
 
 def test_a_question_is_news_and_another_one_is_other_news() -> None:
-    first = news_of(_RECORD, _ASKING)
-    second = news_of(_RECORD, replace(_ASKING, request={"seq": 9, "data": {"error": "log in"}}))
+    first = news_of(RECORD, _ASKING)
+    second = news_of(RECORD, replace(_ASKING, request={"seq": 9, "data": {"error": "log in"}}))
     assert first
     assert second
     assert first.text == "rabcde `bob` input_required: rm -rf x (continue_run answers)"
@@ -66,7 +56,7 @@ def test_a_question_is_news_and_another_one_is_other_news() -> None:
 
 @pytest.mark.parametrize("status", [RunStatus.QUEUED, RunStatus.RUNNING])
 def test_nothing_is_new_of_a_run_that_works(status: RunStatus) -> None:
-    assert news_of(_RECORD, Checkpoint(status=status)) is None
+    assert news_of(RECORD, Checkpoint(status=status)) is None
 
 
 class Runs:

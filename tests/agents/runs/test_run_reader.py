@@ -12,7 +12,6 @@ import pytest
 from mcp_background_job.agents.adapters.command import ADAPTER as COMMAND
 from mcp_background_job.agents.events import reader
 from mcp_background_job.agents.events.reader import Known, bring_up_to_date
-from mcp_background_job.agents.records import RunRecord
 from mcp_background_job.executors.local.place import LocalPlace
 from mcp_background_job.executors.names import FileNames
 from mcp_background_job.executors.places import Places
@@ -20,18 +19,7 @@ from mcp_background_job.jobdir import records
 from mcp_background_job.jobdir.layout import StateDir
 from mcp_background_job.jobdir.log.format import ENTRY, HEADER, MAGIC, Stream
 from mcp_background_job.jobdir.records import Exit
-
-_RECORD = RunRecord(
-    run_id="r123",
-    job_id="j123",
-    backend="command",
-    role="worker",
-    agent_name="bob",
-    session_id="s1",
-    session_mode="new",
-    cwd="/",
-    created_at=1.0,
-)
+from tests.agents.runs.records import RECORD
 
 
 class Logged:
@@ -41,8 +29,8 @@ class Logged:
         state = StateDir(str(directory))
         self.places = Places([LocalPlace(state)], FileNames(state.names_lock))
         self.places.prepare()
-        self.job = state.job("j123")
-        self.run = state.run("r123")
+        self.job = state.job(RECORD.job_id)
+        self.run = state.run(RECORD.run_id)
         os.mkdir(self.job.path)
         os.makedirs(self.run.path)
         self.end = 0
@@ -67,7 +55,7 @@ class Logged:
         records.write(self.job.exit, records.encode(end))
 
     def look(self) -> Known:
-        known = bring_up_to_date(self.places, self.run, _RECORD, COMMAND)
+        known = bring_up_to_date(self.places, self.run, RECORD, COMMAND)
         assert known, "nobody else reads"
         return known
 
