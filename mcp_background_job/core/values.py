@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import MISSING, Field, dataclass, field, fields
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
     from typing import dataclass_transform  # of Python 3.11; nodes of a cluster may have 3.9
@@ -23,18 +23,18 @@ else:
         return lambda function: function
 
 
-Class = TypeVar("Class", bound=type)
+Value = TypeVar("Value")
 
 #: Stands for a value that was not given, where each has one of its own.
 _OWN = object()
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
-def frozen(cls: Class) -> Class:
+def frozen(cls: type[Value]) -> type[Value]:
     """Make a class one of values: made of its fields, compared, hashed and shown by them."""
-    made: Any = dataclass(init=False, repr=False, eq=False)(cls)
+    made = cast("Any", dataclass(cls, init=False, repr=False, eq=False))
     every = fields(made)
-    known = attrgetter(*(item.name for item in every)) if every else lambda _: ()
+    known: Callable[[Any], Any] = attrgetter(*(item.name for item in every)) if every else _nothing
     shown = [item.name for item in every if item.repr]
 
     def __init__(self: Any, *given: Any, **named: Any) -> None:  # noqa: N807
@@ -55,6 +55,11 @@ def frozen(cls: Class) -> Class:
         if method.__name__ not in vars(cls):
             setattr(made, method.__name__, method)
     return made
+
+
+def _nothing(_: object) -> tuple[()]:
+    """Return all fields of a value that has none."""
+    return ()
 
 
 def _init_of(made: type, every: tuple[Field[Any], ...]) -> Callable[..., None]:

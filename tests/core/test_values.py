@@ -51,7 +51,7 @@ def test_a_value_has_the_fields_of_a_dataclass(given: tuple[Any, ...], named: di
     assert list(vars(ours)) == list(vars(theirs))
 
 
-@pytest.mark.parametrize(("given", "named"), [((), {}), ((1, "a", [], "", 5), {}), ((1,), {"colour": "red"})])
+@pytest.mark.parametrize(("given", "named"), [((), {}), ((1, "a", ["lid"], "", 5), {}), ((1,), {"colour": "red"})])
 def test_a_value_that_cannot_be_made_is_told_as_of_a_dataclass(given: tuple[Any, ...], named: dict[str, Any]) -> None:
     with pytest.raises(TypeError) as theirs:
         Their(*given, **named)
