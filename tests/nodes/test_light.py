@@ -78,3 +78,16 @@ def test_what_it_cannot_do_python_s_own_does() -> None:
         "import dataclasses; assert dataclasses.__name__ != 'dataclasses'\n"
     )
     subprocess.run([sys.executable, "-P", "-c", program], check=True, timeout=PATIENCE_S)
+
+
+def test_it_stands_for_our_own_quicker_ones_too() -> None:
+    program = (
+        "import sys\n"
+        "from mcp_background_job.runner.node import light; light.take_the_place_of_dataclasses()\n"
+        "from mcp_background_job.jobdir.records import StopRequest\n"
+        "from dataclasses import replace\n"
+        "stop = StopRequest(1.0, 'me', 'no use', 'SIGTERM', 5.0)\n"
+        "assert replace(stop, by='you').by == 'you' and stop == replace(stop)\n"
+        "assert sys.modules['mcp_background_job.core.values'] is light and hasattr(StopRequest, '_light_fields')\n"
+    )
+    subprocess.run([sys.executable, "-P", "-c", program], check=True, timeout=PATIENCE_S)
