@@ -32,6 +32,7 @@ def out(*texts: str) -> MemoryStore:
 @pytest.fixture
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(windows, "_CHUNK", 40)
+    monkeypatch.setattr(windows, "_CHUNK_BACKWARDS", 40)
     monkeypatch.setattr(windows, "_LARGE_CHUNK", 80)
     monkeypatch.setattr(windows, "_LONGEST_LINE", 640)
     monkeypatch.setattr(searching, "_PIECE", 300)

@@ -138,10 +138,16 @@ class View:
 
     def newest(self, count: int) -> Window:
         """Return the last lines. Call it in a thread."""
-        end = self.store.log_extent(self.job_id)[1]
-        window = self.backward(end, count)
-        stretch = stretch_of(self.store, self.job_id, max(window.first, end - _LIVE_READ), _LIVE_READ, self.stream)
-        return replace(window, live=min(_live(stretch, len(stretch.data)), end))
+        first, end = self.store.log_extent(self.job_id)
+        stretch = stretch_of(self.store, self.job_id, max(first, end - _LIVE_READ), _LIVE_READ, self.stream)
+        live = _live(stretch, len(stretch.data))
+        # As a rule they are among what was read for that: who follows a log asks for them several times a second.
+        begin = _last_lines(stretch.data, count) if self.stream is None and self.wanted is None else None
+        rows = [] if begin is None else stretch.rows(begin, len(stretch.data))
+        if len(rows) >= count:
+            rows = rows[-count:]
+            return Window(rows, rows[0].offset, stretch.next, stretch.first, stretch.end, min(live, stretch.next))
+        return replace(self.backward(end, count), live=min(live, end))
 
     def _line_start(self, offset: int) -> int:
         """Return where the line begins in which a byte stands."""
@@ -185,6 +191,16 @@ class View:
             if limit >= _LONGEST_LINE or not stretch.data:
                 return begin, stretch.rows(0, len(stretch.data))
             limit *= 4
+
+
+def _last_lines(data: bytes, count: int) -> int | None:
+    """Return where so many last lines begin, ``None`` if there is no newline before them."""
+    at = len(data) - 1  # a newline at the very end ends the last of them
+    for _ in range(count):
+        at = data.rfind(b"\n", 0, max(0, at))
+        if at < 0:
+            return None
+    return at + 1
 
 
 def _first(window: Window, count: int) -> Window:
