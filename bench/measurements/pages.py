@@ -88,19 +88,22 @@ def measure_pages(plan: Plan) -> list[Figure]:
     state, count = plan.workspace.state_dir(), plan.count(100, 10)
     pipes = [plan.workspace.file(f"pipe-of-a-flood-{number}") for number in range(5)]
     commands = [*(f"exec cat {pipe}" for pipe in pipes), *(["exec sleep 600"] * (count - len(pipes)))]
-    with _flooding(pipes), serving(plan, state) as server, contextlib.ExitStack() as open_pages:
+    with _flooding(pipes), serving(plan, state) as server:
         job_ids = _started(plan, state, commands)
-        for number in range(10):
-            subjects: dict[str, dict[str, Any]] = {"server": {}, "jobs": {}, "machine": {}}
-            if number % 2:
-                subjects = {
-                    "server": {},
-                    "job": {"job_id": job_ids[number // 2]},
-                    "log": {"job_id": job_ids[number // 2]},
-                }
-            open_pages.enter_context(server.open_page(f"page-{number}", subjects))
-        time.sleep(plan.count(3, 1))
-        percent, samples = _beside(plan, server, job_ids[-1])
+        with contextlib.ExitStack() as open_pages:
+            for number in range(10):
+                subjects: dict[str, dict[str, Any]] = {"server": {}, "jobs": {}, "machine": {}}
+                if number % 2:
+                    subjects = {
+                        "server": {},
+                        "job": {"job_id": job_ids[number // 2]},
+                        "log": {"job_id": job_ids[number // 2]},
+                    }
+                open_pages.enter_context(server.open_page(f"page-{number}", subjects))
+            time.sleep(plan.count(3, 1))
+            percent = _busy(server, plan.count(10, 2))
+            samples = _called(plan, server, job_ids[-1])
+        alone = _called(plan, server, job_ids[-1])
     return [
         at_most(
             "ten open pages, 100 jobs, 5 of them print 1 MB/s: the server's processor time",
@@ -110,14 +113,21 @@ def measure_pages(plan: Plan) -> list[Figure]:
         ),
         at_most(f"status or list meanwhile, p50 (n = {len(samples)})", p50(samples), "ms"),
         at_most("the same, p99", p99(samples), "ms", bar=_TOOLS_P99_MS),
+        at_most("the same once the pages are closed, p50", p50(alone), "ms"),
+        at_most("the same once the pages are closed, p99", p99(alone), "ms"),
     ]
 
 
-def _beside(plan: Plan, server: PageServer, job_id: str) -> tuple[float, list[float]]:
-    process, window = psutil.Process(server.pid), plan.count(10, 2)
+def _busy(server: PageServer, window: float) -> float:
+    """Return how busy a server is (percent of a core) for some seconds."""
+    process = psutil.Process(server.pid)
     before = sum(process.cpu_times()[:2])
     time.sleep(window)
-    percent = (sum(process.cpu_times()[:2]) - before) / window * 100
+    return (sum(process.cpu_times()[:2]) - before) / window * 100
+
+
+def _called(plan: Plan, server: PageServer, job_id: str) -> list[float]:
+    """Return how long calls take (ms)."""
     samples: list[float] = []
     with contextlib.closing(server.connection()) as connection:
         for number in range(plan.count(200, 20)):
@@ -126,7 +136,7 @@ def _beside(plan: Plan, server: PageServer, job_id: str) -> tuple[float, list[fl
             began = time.perf_counter()
             server.call(connection, action, args)
             samples.append((time.perf_counter() - began) * MS_PER_S)
-    return percent, samples
+    return samples
 
 
 def _started(plan: Plan, state: StateDir, commands: Sequence[str]) -> list[str]:

@@ -138,6 +138,17 @@ def test_of_lines_that_are_all_alike_not_the_whole_log_is_read() -> None:
     assert sum(len(window.rows) for window in backward(view, 200)) < 100
 
 
+@pytest.mark.parametrize("end", ["", "\n", "\nnot finished"])
+@pytest.mark.parametrize("count", [1, 7, 30, 31, 400])
+def test_the_newest_lines_are_those_that_are_read_backwards(end: str, count: int) -> None:
+    view = View(out("\n".join(f"{number:03} of a log" for number in range(30)) + end), JOB)
+
+    newest, read = view.newest(count), view.backward(view.store.log_extent(JOB)[1], count)
+
+    assert newest.rows == read.rows
+    assert (newest.start, newest.next, newest.first, newest.end) == (read.start, read.next, read.first, read.end)
+
+
 def test_only_wanted_lines_are_shown_and_the_window_says_how_far_it_looked() -> None:
     view = View(MIXED, JOB, wanted=lambda line: "line 9" in line)
 

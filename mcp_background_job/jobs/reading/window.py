@@ -137,17 +137,17 @@ class View:
         return Window([*before.rows, *behind.rows], before.start, behind.next, behind.first, behind.end, behind.live)
 
     def newest(self, count: int) -> Window:
-        """Return the last lines. Call it in a thread."""
+        """Return the last lines; of many that are alike, which are shown as one, each counts. Call it in a thread."""
         first, end = self.store.log_extent(self.job_id)
         stretch = stretch_of(self.store, self.job_id, max(first, end - _LIVE_READ), _LIVE_READ, self.stream)
         live = _live(stretch, len(stretch.data))
         # As a rule they are among what was read for that: who follows a log asks for them several times a second.
         begin = _last_lines(stretch.data, count) if self.stream is None and self.wanted is None else None
-        rows = [] if begin is None else stretch.rows(begin, len(stretch.data))
-        if len(rows) >= count:
-            rows = rows[-count:]
-            return Window(rows, rows[0].offset, stretch.next, stretch.first, stretch.end, min(live, stretch.next))
-        return replace(self.backward(end, count), live=min(live, end))
+        if begin is None:
+            return replace(self.backward(end, count), live=min(live, end))
+        rows = stretch.rows(begin, len(stretch.data))
+        start = stretch.offset_of(begin) if len(rows) <= count else rows[-count].offset
+        return Window(rows[-count:], start, stretch.next, stretch.first, stretch.end, min(live, stretch.next))
 
     def _line_start(self, offset: int) -> int:
         """Return where the line begins in which a byte stands."""
