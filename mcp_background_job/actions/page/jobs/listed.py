@@ -36,6 +36,9 @@ _GLANCE_S = 0.2
 #: Notes take more looks than all else in a list.
 _NOTES_EVERY_S = 3.0
 
+#: They are taken in pieces: whoever asks for something meanwhile waits for one of them at most.
+_NOTED_AT_ONCE = 10
+
 #: A list that nobody has asked for in this time is forgotten (seconds).
 _FORGET_S = 60.0
 
@@ -95,7 +98,7 @@ class _List:
         manager, request = self._manager, self._request
         jobs, counted = await manager.listed(self._choice, limit=request.limit, offset=request.offset)
         if time.monotonic() - self._noted_at >= _NOTES_EVERY_S:
-            self._notes = await manager.notes([job for job in jobs if job.state is not State.EXITED])
+            self._notes = await self._noted([job for job in jobs if job.state is not State.EXITED])
             self._noted_at = time.monotonic()
         rows = await lanes.scan(lambda: [self._row(job) for job in jobs])
         return {
@@ -104,6 +107,12 @@ class _List:
             "projects": await manager.index.projects(),
             "note": manager.index.filling,
         }
+
+    async def _noted(self, jobs: list[Job]) -> dict[str, str]:
+        notes: dict[str, str] = {}
+        for begin in range(0, len(jobs), _NOTED_AT_ONCE):
+            notes |= await self._manager.notes(jobs[begin : begin + _NOTED_AT_ONCE])
+        return notes
 
     def _row(self, job: Job) -> Facts:
         used = self._latest.used(job)
