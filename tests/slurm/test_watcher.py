@@ -86,6 +86,32 @@ def test_a_look_waits_for_a_silent_slurm_no_longer_than_is_noticed(
     assert one.picture.answered_at > 0.0
 
 
+def test_who_does_not_answer_for_a_while_is_silent_before_he_is_given_up(
+    slurm: FakeSlurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = Watcher(str(tmp_path), slurm, called="squeue", poll_s=0.0)
+    one.ask().join(PATIENCE_S)
+    answered_at = one.picture.answered_at
+    answer = threading.Event()
+
+    def queue() -> list[Line]:
+        answer.wait(PATIENCE_S)
+        return []
+
+    monkeypatch.setattr(slurm, "queue", queue)
+    monkeypatch.setattr(watcher, "_OVERDUE_S", 2 * PATIENCE_S)
+    asking = one.ask()
+    try:
+        assert one.stale_since is None
+        monkeypatch.setattr(watcher, "_OVERDUE_S", 0.0)
+        assert one.stale_since == answered_at
+    finally:
+        answer.set()
+    asking.join(PATIENCE_S)
+    assert one.stale_since is None
+    assert one.picture.answered_at > answered_at
+
+
 def test_of_two_processes_one_asks(slurm: FakeSlurm, tmp_path: Path) -> None:
     from mcp_background_job.jobdir import lock  # noqa: PLC0415  beside its only use
 

@@ -29,6 +29,10 @@ POLL_S = 15.0
 #: Who looks at a job waits so long for a fresh answer: squeue takes 0.02 s, and 0.2 s where there are thousands.
 PATIENCE_S = 0.2
 
+#: squeue gives up a controller that is gone after nine seconds, and we one that hangs after twelve. Long before that it
+#: is said, and relied upon, that it does not answer.
+_OVERDUE_S = 2.0
+
 
 class Line(NamedTuple):
     """A job as an engine has it.
@@ -118,7 +122,10 @@ class Watcher:
     @property
     def stale_since(self) -> float | None:
         """When the engine last answered, if it has not answered since it was last asked (seconds since the epoch)."""
-        return self._picture.answered_at if self._failed_at > self._picture.answered_at else None
+        answered_at = self._picture.answered_at
+        is_asking = self._asking is not None and self._asking.is_alive()
+        is_overdue = is_asking and self._asked_at > answered_at and time.time() - self._asked_at >= _OVERDUE_S
+        return answered_at if is_overdue or self._failed_at > answered_at else None
 
     def look(self) -> Picture:
         """Return what the engine says, asked for anew if that was long ago; waits at most for a moment."""
