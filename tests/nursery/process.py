@@ -36,6 +36,7 @@ def main() -> list[str]:
         if sys.argv[3:]:
             _have_runners_forked(sys.argv[3])
         sys.executable = os.path.join(os.path.dirname(listener.getsockname()), "python")
+        os.dup2(2, 1)  # lets go of the lock: others need wait no longer
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries the keepers
         while 0 not in select.select([0, listener], [], [])[0]:
             connection, _ = listener.accept()

@@ -48,6 +48,7 @@ def main() -> None:
     spawner.rehearse_all = lambda: None
     gc.enable()
     runner.let_go_of_all_but(listener.fileno())
+    os.dup2(2, 1)  # lets go of the lock: others need wait no longer
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries those who have detached what they forked
     while 0 not in select.select([0, listener], [], [])[0]:
         connection, _ = listener.accept()

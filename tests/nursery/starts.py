@@ -7,6 +7,7 @@ what Python itself makes of its environment runs ``sys.executable -m mcp_backgro
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import select
@@ -42,6 +43,10 @@ os.execv({python!r}, [{python!r}, *sys.argv[1:]])
 _SHARED: dict[str, str] = json.loads(os.environ.pop(_SHARED_VARIABLE := "TESTS_NURSERIES", "{}"))
 
 
+#: Beside the socket: locked until the process has loaded, or has failed.
+_LOADING = "loading"
+
+
 class _Place:
     """A process that is there when a test first asks for it, and that forks for whoever connects to its socket.
 
@@ -56,9 +61,18 @@ class _Place:
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._starting = threading.Lock()
+        self._has_loaded = False
 
     def address(self) -> str:
-        """Return the path of its socket."""
+        """Return the path of its socket, once it has loaded: on a loaded machine no test has the patience for that."""
+        path = self._path()
+        if not self._has_loaded:
+            with Path(path).with_name(_LOADING).open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH)
+            self._has_loaded = True
+        return path
+
+    def _path(self) -> str:
         if self._shared_as in _SHARED:
             return _SHARED[self._shared_as]
         with self._starting:
@@ -70,7 +84,7 @@ class _Place:
     def share(self) -> None:
         """Start it for all workers, which are started after that: each would load its own."""
         assert self._shared_as is not None
-        _SHARED[self._shared_as] = self.address()
+        _SHARED[self._shared_as] = self._path()
         os.environ[_SHARED_VARIABLE] = json.dumps(_SHARED)
 
     def close(self) -> None:
@@ -84,17 +98,18 @@ class _Place:
         raise NotImplementedError
 
     def _start(self, path: str) -> None:
-        with socket.socket(socket.AF_UNIX) as listener:
+        with socket.socket(socket.AF_UNIX) as listener, Path(path).with_name(_LOADING).open("w") as lock:
             listener.bind(path)
             listener.listen(128)
+            fcntl.flock(lock, fcntl.LOCK_EX)
             self._process = subprocess.Popen(
                 [sys.executable, *self._argv(listener.fileno())],
                 stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
+                stdout=lock,
                 pass_fds=[listener.fileno()],
                 env=self._environment,
                 cwd="/",
-            )  # who connects before it has loaded waits, and is refused if it fails
+            )
 
 
 class Runners(_Place):
@@ -156,7 +171,7 @@ class Nursery(_Place):
         return Forked(connection)
 
     def _argv(self, listener: int) -> list[str]:
-        given = [self._runners.address()] if self._runners else []
+        given = [self._runners._path()] if self._runners else []
         return [str(_FILES / "process.py"), str(listener), self._package, *given]
 
     def _start(self, path: str) -> None:
