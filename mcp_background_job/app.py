@@ -153,7 +153,7 @@ def build_comfyui(manager: JobManager, settings: ComfyUISettings) -> ComfyUI:
     endpoints = {endpoint.url: endpoint for endpoint in comfyui_endpoints(settings)}
     home_job = job_named(settings.url or "")
     if home_job and not _port_of(manager, home_job):
-        raise ConfigError(f"COMFYUI_URL={settings.url}: there is no such job that is a ComfyUI on a node")
+        raise ConfigError(f"COMFYUI_URL={settings.url}: no job of this id is a ComfyUI on a node")
     journal = SqliteJournal(state.comfyui_journal)
     journal.rename_servers()
     root = Path(settings.output_dir or manager.working_dir)

@@ -170,7 +170,7 @@ def _headers(said: Any) -> dict[str, str]:
     headers: dict[str, str] = {}
     for name, value in _header_pairs(_text(said).strip()):
         if not _HEADER_NAME.fullmatch(name):
-            raise ValueError("a header has no name, or one that none can have: give Name: value, one a line, or JSON")
+            raise ValueError("a header has no name, or a name that HTTP forbids: give Name: value, one a line, or JSON")
         if not value.isprintable() or not value.isascii():
             raise ValueError(f"the value of {name} has characters that a header cannot have")
         headers[name] = value
@@ -184,7 +184,7 @@ def _header_pairs(said: str) -> list[tuple[str, str]]:
     try:
         decoded: Any = json.loads(said)
     except ValueError as error:  # its message may quote the text
-        raise ValueError("this is no JSON object") from error
+        raise ValueError("this is not a JSON object") from error
     if not all(isinstance(value, str) for value in decoded.values()):
         raise ValueError("each header should be a string")
     return list(decoded.items())
@@ -308,7 +308,9 @@ class Settings:
     cleanup_interval: float = field(metadata=_about(_at_least(10), "3600", "seconds between two removals of old jobs"))
     keep_days: float = field(metadata=_about(_positive, "14", "days for which ended jobs are kept"))
     working_dir: str = field(
-        metadata=_about(_directory, ".", "directory of jobs that are started without one, seen from the server's own")
+        metadata=_about(
+            _directory, ".", "working directory of jobs that are started without one; relative to the server's own"
+        )
     )
     allowed_commands: list[str] = field(
         metadata=_about(
@@ -345,7 +347,7 @@ class Settings:
             _toolsets,
             AUTO,
             f"tools that the MCP server offers: of {_words(TOOLSETS)}, separated by commas; `all`; "
-            "or `auto`: jobs, and those for ComfyUI and for runs where there is a use for them",
+            "or `auto`: jobs, and those for ComfyUI and for runs where they are of use",
         )
     )
     assume_consent: list[Matter] = field(
@@ -358,12 +360,10 @@ class Settings:
     max_runs: int = field(metadata=_about(_whole(1, 10_000), "4", "agents running at once; more are queued"))
     max_descendants: int = field(
         metadata=_about(
-            _whole(0, 10_000), "8", "jobs and runs alive at once that were asked for within one; more are refused"
+            _whole(0, 10_000), "8", "jobs and runs that may be alive at once within one job or run; more are refused"
         )
     )
-    max_depth: int = field(
-        metadata=_about(_whole(0, 100), "4", "how deep jobs and runs may be asked for within others that live")
-    )
+    max_depth: int = field(metadata=_about(_whole(0, 100), "4", "how many levels deep jobs and runs may start others"))
     run_env: list[str] = field(
         metadata=_about(
             _separated,
@@ -398,9 +398,7 @@ class Settings:
     )
     slurm_python: str = field(metadata=_about(_text, "python3", "Python of the nodes, of at least 3.9"))
     slurm_poll_s: float = field(
-        metadata=_about(
-            _at_least(1), "15", "seconds between two questions to Slurm for which users are the cause, at least"
-        )
+        metadata=_about(_at_least(1), "15", "seconds, at least, between two queries to Slurm that users cause")
     )
     slurm_control: Literal["srun", "tcp"] = field(
         metadata=_about(
@@ -434,7 +432,7 @@ class ComfyUISettings:
         metadata=_about(
             _text,
             None,
-            "URL of ComfyUI, instead of host and port; a login in it is sent, and shown nowhere",
+            "URL of ComfyUI, instead of host and port; a login in it is sent, but never shown",
             shown=shown_url,
         ),
     )

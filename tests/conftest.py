@@ -101,7 +101,7 @@ def disconnect():
 
 
 def hang():
-    \"\"\"Do nothing until the test has hung up.\"\"\"
+    \"\"\"Do nothing until the test has closed the connection.\"\"\"
     while True:
         try:
             if not _connections[-1].recv(1):

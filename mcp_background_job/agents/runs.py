@@ -125,8 +125,8 @@ class RunManager:
             raise InvalidRequestError(f"Session {session_id} is bound to backend {newest.backend}, not {backend}")
         if within := await lanes.look(self._launcher.host_in, runs):
             raise RunStateError(
-                f"Session {session_id} is in use by run {within.run_id}, within which this is asked for: it would wait "
-                "for itself; go on with it when that run is over, or start a new session"
+                f"Session {session_id} is in use by run {within.run_id}, which this request comes from: it would wait "
+                "for itself; continue it when that run is over, or start a new session"
             )
         if "resume" not in adapter.capabilities:
             raise InvalidRequestError(f"backend does not support continue: {backend}")
@@ -279,7 +279,7 @@ class RunManager:
     @staticmethod
     def _settled(run: Run) -> Run:
         if run.is_behind:
-            raise RunStateError(f"run {run.record.run_id} has ended; how, get_run says when all is read")
+            raise RunStateError(f"run {run.record.run_id} has ended; get_run says how when all of it is read")
         return run
 
     async def _find(self, reference: Reference) -> RunRecord:

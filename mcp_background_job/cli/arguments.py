@@ -59,9 +59,9 @@ def json_object(option: str, said: str | None) -> dict[str, Any] | None:
     except OSError as error:
         raise InvalidRequestError(f"{option}: {said[1:]} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise InvalidRequestError(f"{option} is no JSON: {error}") from error
+        raise InvalidRequestError(f"{option} is not JSON: {error}") from error
     if not isinstance(value, dict):
-        raise InvalidRequestError(f"{option} is no JSON object, such as '{{}}'")
+        raise InvalidRequestError(f"{option} is not a JSON object such as '{{}}'")
     return cast("dict[str, Any]", value)
 
 

@@ -142,4 +142,4 @@ def calling_shell() -> str:
     try:
         return detect_shell()
     except ShellDetectionError as error:
-        raise InvalidRequestError("it cannot be told which shell this is called from: give --shell") from error
+        raise InvalidRequestError("the shell that calls this is unknown: give --shell") from error

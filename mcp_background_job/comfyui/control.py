@@ -281,7 +281,9 @@ class ComfyUI:
     ) -> Cancelled:
         """Cancel as ``Canceller.cancel`` does; with what is pending, what has yet to be sent is canceled too."""
         if pending_only and (prompt_id is not None or clear_pending):
-            raise InvalidRequestError("pending_only leaves what runs: give neither prompt_id nor clear_pending")
+            raise InvalidRequestError(
+                "pending_only leaves the running prompt alone: give neither prompt_id nor clear_pending"
+            )
         if not clear_pending and not pending_only:
             cancelled = await self.canceller.cancel(prompt_id)
             await self.batches.ends.see_to()

@@ -34,7 +34,7 @@ async def statuses(comfyui: ComfyUI) -> list[Status]:
 def as_one(found: Sequence[Status]) -> Status:
     """Return several as one: the first that answers, with the prompts of all, and what is wrong with the others."""
     first = next((one for one in found if one.trouble is None), found[0])
-    silent = [f"ComfyUI at {one.url} is not known to be well: {one.trouble}" for one in found if one.trouble]
+    silent = [f"ComfyUI at {one.url} may be unwell: {one.trouble}" for one in found if one.trouble]
     return replace(
         first,
         running=tuple(prompt for one in found for prompt in one.running),

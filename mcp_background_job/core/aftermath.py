@@ -115,7 +115,10 @@ def sigkill(kills: int | None) -> str:
             not known.
     """
     if kills is None:
-        return "ended by SIGKILL, which nobody here sent: perhaps the kernel was out of memory"
+        return "ended by SIGKILL, which this program did not send: perhaps the kernel was out of memory"
     if kills:
         return "killed by the kernel for want of memory (SIGKILL, and its cgroup counts an oom_kill)"
-    return "ended by SIGKILL, which nobody here sent, nor the kernel for want of memory: its cgroup counts no oom_kill"
+    return (
+        "ended by SIGKILL, which neither this program sent, nor the kernel for want of memory: "
+        "its cgroup counts no oom_kill"
+    )

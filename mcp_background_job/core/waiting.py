@@ -109,7 +109,7 @@ def _url(text: str, kind: str, value: str) -> str:
         is_one = False
     if not is_one or not url.isprintable() or " " in url:
         raise InvalidRequestError(
-            f"until={_quoted(text)}: this is no URL; give one as http://localhost:8080/health{_as_regex(text)}"
+            f"until={_quoted(text)}: this is not a URL; give one such as http://localhost:8080/health{_as_regex(text)}"
         )
     return url
 

@@ -53,7 +53,7 @@ def refusal(value: Any) -> str | None:
     for _ in range(MAX_DEPTH):
         for text in level:
             if isinstance(text, str) and not text.isascii() and _LONE.search(text):
-                return f"'{utf8(text):.{_QUOTED}}' holds half of a surrogate pair, which is no character"
+                return f"'{utf8(text):.{_QUOTED}}' holds half of a surrogate pair, which is not a character"
         level = [part for item in level for part in _parts(item)]
         if not level:
             return None

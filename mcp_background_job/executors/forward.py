@@ -119,7 +119,7 @@ class Forward:
         try:
             leg = await self._reach()
         except NoRunnerError as error:
-            self.trouble = f"its job does not run: {error}"
+            self.trouble = f"its job is not running: {error}"
             if await lanes.look(self._is_job_over):
                 self._stop_listening()
             return

@@ -120,7 +120,7 @@ def _read(kind: Format, text: str) -> Any:
 def _prove(value: object, expected: object) -> None:
     """Let a text pass that says what it should: whatever is wrong with an edit is found here, and not by the client."""
     if _comparable(value) != _comparable(expected):
-        raise InvalidRequestError("it is written in a way that this does not know how to edit; edit it by hand")
+        raise InvalidRequestError("it is written in a way that this program cannot edit; edit it by hand")
 
 
 def _comparable(value: object) -> str:

@@ -26,7 +26,7 @@ def read(path: Path) -> str | None:
     try:
         # A pipe would have us wait for ever, and a link to /dev/null would have us replace that.
         if path.exists() and not path.is_file():
-            raise InvalidRequestError(f"{path} is no file: put one in its place, and try again")
+            raise InvalidRequestError(f"{path} is not a file: put one in its place, and try again")
         return path.read_bytes().decode()
     except FileNotFoundError:
         return None

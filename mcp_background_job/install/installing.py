@@ -86,7 +86,7 @@ def wanted_by(
             word.encode()
         except UnicodeEncodeError as error:
             raise InvalidRequestError(
-                f"{word!a} is no UTF-8, so no client can be told to run it: give --command"
+                f"{word!a} is not UTF-8, so no client can be told to run it: give --command"
             ) from error
     server = client.server(machine, project, command)
     if server is None:

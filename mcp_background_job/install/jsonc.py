@@ -27,7 +27,7 @@ class Jsonc:
         """Return what the file says."""
         value = _root(text).value
         if not isinstance(value, dict):
-            raise ValueError("it holds no object")  # noqa: TRY004  the text is wrong, not the caller
+            raise ValueError("it does not hold an object")  # noqa: TRY004  the text is wrong, not the caller
         return value  # pyright: ignore[reportUnknownVariableType]
 
     def granted(self, text: str, wish: Wish) -> str:

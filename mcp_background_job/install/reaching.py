@@ -104,7 +104,7 @@ async def _reached(one: Installed, machine: Machine, variables: dict[str, str]) 
     except TimeoutError:
         return replace(one, why=f"it did not answer within {_HANDSHAKE_S:g} s")
     except (OSError, EOFError, ValueError):
-        return replace(one, why="it ended or wrote something else than MCP")
+        return replace(one, why="it ended, or wrote something other than MCP")
     finally:
         await _end(server)
     return replace(one, tools=tools)

@@ -124,7 +124,7 @@ def _scalar(text: str, at: int) -> tuple[Any, int]:
 
 
 def _constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 _SCALARS = json.JSONDecoder(parse_constant=_constant)

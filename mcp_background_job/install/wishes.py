@@ -91,7 +91,7 @@ class Element:
         parent = _object_at(changed, self.path[:-1])
         found: Any = parent.setdefault(self.path[-1], [])
         if not isinstance(found, list):
-            raise InvalidRequestError(f"{'.'.join(self.path)} should be an array there, and is none")
+            raise InvalidRequestError(f"{'.'.join(self.path)} should be an array, and is not")
         items = cast("list[Any]", found)
         place = self.place_in(changed)
         if place is None:
@@ -147,7 +147,7 @@ def _object_at(value: _Object, path: tuple[str, ...]) -> _Object:
     for depth, key in enumerate(path, 1):
         below: Any = value.setdefault(key, {})
         if not isinstance(below, dict):
-            raise InvalidRequestError(f"{'.'.join(path[:depth])} should be an object there, and is none")
+            raise InvalidRequestError(f"{'.'.join(path[:depth])} should be an object, and is not")
         value = cast("_Object", below)
     return value
 

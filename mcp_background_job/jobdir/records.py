@@ -353,7 +353,7 @@ def _build(kind: type[Any], raw: object, source: str) -> Any:
         if not isinstance(value, types):
             raise CorruptRecordError(f"{source}: {name} is {type(value).__name__}, not {annotation}")
         if item_type and not _holds_only(item_type, value):
-            raise CorruptRecordError(f"{source}: {name} holds something else than {annotation} says")
+            raise CorruptRecordError(f"{source}: {name} holds something other than {annotation}")
         if not nested or value is None:
             values[name] = value
         elif isinstance(value, list):

@@ -231,7 +231,7 @@ def _usage(fields: _Fields) -> Usage:
 def _port(fields: _Fields) -> Port:
     number = fields.whole("port", PORTS)
     if number == 0:
-        raise BadRequestError("port is 0, which is none")
+        raise BadRequestError("port is 0, which is not a port")
     return Port(number, _address(fields) if fields.has("address") else None)
 
 
@@ -247,7 +247,7 @@ def _address(fields: _Fields) -> str:
 def _read(fields: _Fields) -> Read:
     file = fields.text("file", _MAX_QUOTED) if fields.has("file") else ""
     if file and file not in FILES:
-        raise BadRequestError("file is none that can be read")
+        raise BadRequestError("file is not one that can be read")
     return Read(fields.whole("offset", MAX_SIZE), min(fields.whole("limit", MAX_SIZE), MAX_READ), file)
 
 

@@ -143,5 +143,5 @@ def _opened(path: str) -> io.FileIO:
     file = io.FileIO(descriptor)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         file.close()
-        raise OSError(f"{path} is no file")
+        raise OSError(f"{path} is not a file")
     return file

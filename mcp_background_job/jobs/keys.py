@@ -42,7 +42,7 @@ async def send(manager: JobManager, job: Job, text: str | None, keys: Sequence[s
     if spec is not None and (run_id := spec.env.get(RUN_ID_VARIABLE)):
         # Agents read a protocol of their own: a line of anybody's ends some of them.
         raise InvalidRequestError(
-            f"job {job.label} is run {run_id} of an agent, which takes no lines and keys: nothing was sent; "
+            f"job {job.label} is run {run_id} of an agent, which takes no lines or keys: nothing was sent; "
             "continue_run answers what it asks, cancel_run ends it"
         )
     on_terminal = spec is not None and spec.stdin == "pty"

@@ -177,7 +177,7 @@ def check(request: StartRequest, policy: Policy, *, is_apart: bool = False) -> s
             f"{guarded!r} matches none of the patterns in MCP_BG_ALLOWED_COMMANDS: {', '.join(policy.allowed_commands)}"
         )
     if is_apart and request.restart != "no":  # what starts it again is of this machine
-        raise InvalidRequestError(f"restart={request.restart!r}: nothing starts a command again there that has failed")
+        raise InvalidRequestError(f"restart={request.restart!r}: a command that has failed is not started again there")
     return _elsewhere(request.cwd) if is_apart else _checked_directory(request.cwd, policy.working_dir)
 
 
@@ -192,8 +192,8 @@ def check_same(label: str, live: Spec, command: str, cwd: str) -> None:
     pairs = ((live.command, live.cwd), (command, cwd))
     runs, asked = (f"`{command_on_one_line(what, _TOLD)}` in {where}" for what, where in pairs)
     raise NameTakenError(
-        f"job {label} has not ended and is something else: {runs}, not {asked}. Give another name, or say with "
-        'if_running that it shall be replaced ("restart") or that both shall run ("new")'
+        f"job {label} has not ended and is something else: {runs}, not {asked}. Give another name, or "
+        'if_running="restart" to replace it, or if_running="new" to run both'
     )
 
 

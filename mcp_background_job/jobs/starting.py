@@ -138,7 +138,7 @@ class Starter:
             if (place := self._places.of(other)) is not chosen:
                 raise InvalidRequestError(
                     f"after: job {other} is at {place.name}, and this one would be at {chosen.name}, which knows "
-                    "nothing of its end: start both at one place, or wait for the one and start the other then"
+                    "nothing of its end: start both at one place, or start this one when that has ended"
                 )
 
     async def _start(self, asked: _Asked) -> Started:
@@ -239,7 +239,7 @@ class Starter:
     async def _spec(self, job: Job) -> Spec:
         spec = await lanes.look(self._places.store_of(job.job_id).spec, job.job_id)
         if spec is None:
-            raise UnknownJobError(f"what job {job.label} was asked to do is no longer on record")
+            raise UnknownJobError(f"the request for job {job.label} is no longer on record")
         return spec
 
     def _stdin_text(self, spec: Spec) -> str | None:

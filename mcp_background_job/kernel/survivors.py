@@ -10,7 +10,7 @@ from mcp_background_job.kernel import tree
 #: Where cgroups of version 1 can freeze processes; those of version 2 let SIGKILL through.
 _FREEZER = "/sys/fs/cgroup/freezer"
 
-_FROZEN = "frozen in a cgroup: SIGKILL takes effect when that is thawed"
+_FROZEN = "frozen in a cgroup: SIGKILL takes effect when it is thawed"
 _ASLEEP = "asleep in the kernel, most likely waiting for a disk or a network file system"
 _UNEXPLAINED = "the kernel does not say why"
 

@@ -355,7 +355,7 @@ class Supervisor:
         parent = self._spec.parent
         if parent is None or os.path.exists(self._job.state_dir.job(parent).path):
             return ""
-        return f", perhaps as job {parent} ended, within which it was asked for: that one is of another state directory"
+        return f", perhaps because job {parent} ended, which had started it: that job is of another state directory"
 
     def _hears_of_a_stop(self) -> bool:
         """Tell, when the job is over, whether it has been stopped together with us.

@@ -92,7 +92,7 @@ class PageApp:
     async def _call(self, request: Request) -> Response:
         asked = await _asked(request)
         if asked is None:
-            return JSONResponse({"error": "this is no call", "code": "invalid_request"}, 400)
+            return JSONResponse({"error": "this is not a call", "code": "invalid_request"}, 400)
         answer = await self._calls.answer(self._caller(), *asked)
         return Response(to_json(answer), media_type="application/json", headers=_NOT_STORED)
 
@@ -107,7 +107,7 @@ class PageApp:
 
 
 async def _asked(request: Request) -> tuple[str, dict[str, Any]] | None:
-    """Return the action that is called and its arguments, ``None`` if this is no call."""
+    """Return the action that is called and its arguments, ``None`` if this is not a call."""
     if int(request.headers.get("content-length", _MAX_CALL + 1)) > _MAX_CALL:
         return None
     try:

@@ -51,7 +51,7 @@ class Downloading:
         except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
-            raise InvalidRequestError(f"bad arguments: args: no object in JSON, not {args[:100]!r}")
+            raise InvalidRequestError(f"bad arguments: args: a JSON object, not {args[:100]!r}")
         return await self.found(caller, Wanted(name=name, args=cast("dict[str, Any]", value)))
 
     async def found(self, caller: Caller, wanted: Wanted) -> Download:

@@ -66,12 +66,12 @@ class Guard:
         if host not in self._hosts:
             return Refusal(421, "wrong_host", "this server is not known under that name")
         if (origin := headers.get("origin")) is not None and origin.lower() != f"http://{host}":
-            return Refusal(403, "wrong_origin", "a page of another origin has no business here")
+            return Refusal(403, "wrong_origin", "a page of another origin is refused")
         return self._refusal_of_call(method, headers, cookies) if path.startswith(API) else None
 
     def _refusal_of_call(self, method: str, headers: Mapping[str, str], cookies: Mapping[str, str]) -> Refusal | None:
         if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-            return Refusal(403, "wrong_origin", "a page of another site has no business here")
+            return Refusal(403, "wrong_origin", "a page of another site is refused")
         if method != "GET" and PAGE_HEADER not in headers:
             return Refusal(403, "no_page_header", f"the header {PAGE_HEADER} is missing")
         if not self._sessions.is_known(cookies.get(self._sessions.cookie, "")):

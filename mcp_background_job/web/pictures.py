@@ -44,7 +44,7 @@ def pictures_of(opened: Opened[ComfyUI]) -> Callable[[Request], Awaitable[Respon
             return PlainTextResponse(utf8(str(error)), _UNAVAILABLE)
         if picture.form is None:
             await picture.chunks.aclose()
-            return PlainTextResponse("this is no picture, film or sound", _NO_PICTURE)
+            return PlainTextResponse("this is not a picture, video or sound", _NO_PICTURE)
         return StreamingResponse(_closed(picture.chunks), media_type=picture.form, headers=_HEADERS)
 
     return answer

@@ -160,7 +160,7 @@ class Watching:
         page = self._pages.get(name)
         if page is None:
             if len(self._pages) >= _MAX_PAGES:
-                raise InvalidRequestError(f"{_MAX_PAGES} pages are as many as can be open: close some")
+                raise InvalidRequestError(f"{_MAX_PAGES} pages is the limit: close some")
             page = self._pages[name] = _Page()
         if page.leaving:
             page.leaving.cancel()

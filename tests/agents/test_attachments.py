@@ -46,7 +46,7 @@ def test_files_are_read_with_what_is_said_of_them() -> None:
 @pytest.mark.parametrize(
     ("part", "told"),
     [
-        ({"type": "file", "bytes_base64": "no!"}, "no base64"),
+        ({"type": "file", "bytes_base64": "no!"}, "not base64"),
         ({"type": "file", "bytes_base64": ""}, "cannot be used"),
         ({"type": "file"}, "cannot be used"),
         ({"type": "file", "uri": "x", "bytes_base64": "eA=="}, "cannot be used"),

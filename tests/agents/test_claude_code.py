@@ -147,7 +147,7 @@ def test_a_run_that_was_started_without_a_channel_takes_nothing() -> None:
     parser = ClaudeParser()
     for line in lines_of("claude/sleep_SIGTERM_pid"):
         parser.feed(line)
-    with pytest.raises(InvalidRequestError, match="takes nothing while it works"):
+    with pytest.raises(InvalidRequestError, match="takes no input while it works"):
         ADAPTER.answer(parser, "stop that", {})
     assert ADAPTER.cancel_message(parser) is None
 

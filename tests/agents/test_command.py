@@ -80,7 +80,7 @@ def test_a_line_longer_than_the_answer_can_be_is_told_whole() -> None:
 @pytest.mark.parametrize("name", ["command", "codex", "gemini", "antigravity", "opencode"])
 def test_what_takes_nothing_while_it_works_says_what_to_do_instead(name: str) -> None:
     adapter = adapter_named(name)
-    with pytest.raises(InvalidRequestError, match="takes nothing while it works; "):
+    with pytest.raises(InvalidRequestError, match="takes no input while it works; "):
         adapter.answer(adapter.parser(), "stop", {})
     assert adapter.cancel_message(adapter.parser()) is None
     assert "live_continue" not in adapter.capabilities

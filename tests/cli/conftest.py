@@ -37,5 +37,5 @@ def restartable(cli: CommandLine, tmp_path: Path) -> Iterator[Renderer]:
 
 @pytest.fixture
 def nobody(cli: CommandLine, tmp_path: Path) -> ComfyUILine:
-    """The commands for ComfyUI, with a port that nobody listens on."""
+    """The commands for ComfyUI, with a port that nothing listens on."""
     return ComfyUILine(cli, tmp_path, free_port())

@@ -214,7 +214,7 @@ def test_an_entry_that_a_user_wrote_comes_back(home: Home) -> None:
     ("name", "content", "why"),
     [
         ("cursor", b'{"mcpServers": {', "cannot be parsed"),
-        ("cursor", b"[]", "cannot be parsed: it holds no object"),
+        ("cursor", b"[]", "cannot be parsed: it does not hold an object"),
         ("zed", b'{"context_servers": []}', "context_servers should be an object"),
         ("vscode", '{"a": 1}'.encode("utf-16"), "not in UTF-8"),
         ("codex", b"a = \n", "cannot be parsed"),

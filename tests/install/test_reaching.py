@@ -74,9 +74,9 @@ async def test_a_command_line_may_be_anything(home: Home, tmp_path: Path) -> Non
     ("command", "why"),
     [
         ("/nowhere/at/all", "it cannot be started: No such file or directory"),
-        ("true", "it ended or wrote something else than MCP"),
-        ("echo hello", "it ended or wrote something else than MCP"),
-        ("echo 1", "it ended or wrote something else than MCP"),
+        ("true", "it ended, or wrote something other than MCP"),
+        ("echo hello", "it ended, or wrote something other than MCP"),
+        ("echo 1", "it ended, or wrote something other than MCP"),
     ],
 )
 async def test_why_a_server_is_not_reached_is_said(home: Home, tmp_path: Path, command: str, why: str) -> None:

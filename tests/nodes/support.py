@@ -111,7 +111,7 @@ class Relay:
         return self.hear(client)
 
     def hear(self, client: int) -> Any:
-        """What a client hears next; ``None`` when the runner has hung up."""
+        """What a client hears next; ``None`` when the runner has closed the connection."""
         assert self._process.stdout
         while not self._heard.get(client):
             number, _, said = self._process.stdout.readline().partition(b" ")

@@ -364,7 +364,7 @@ async def test_doctor_and_places(ray_cluster: Ray, state_dir: str) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    assert "can be talked to" in run("doctor", "--on", "ray")
+    assert "can be reached" in run("doctor", "--on", "ray")
     assert "ray" in run("places")
 
 

@@ -253,7 +253,7 @@ async def test_a_head_that_asks_nobody_for_a_token_is_not_used(
     assert ray.submissions == []
 
 
-@pytest.mark.parametrize(("token", "words"), [("", "set MCP_BG_RAY_TOKEN"), ("wrong", "does not take our token")])
+@pytest.mark.parametrize(("token", "words"), [("", "set MCP_BG_RAY_TOKEN"), ("wrong", "does not accept our token")])
 async def test_without_the_token_nothing_is_submitted(
     ray: FakeRay, root: StateDir, spec_of: SpecOf, token: str, words: str
 ) -> None:

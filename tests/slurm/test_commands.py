@@ -63,7 +63,7 @@ def test_an_id_is_found_behind_what_a_site_tells_everybody(said: str, program: P
         (f"echo '{_GONE}' >&2; exit 1", EngineUnreachableError, "nothing was submitted"),
         ("echo 'sbatch: error: Munge encode failed: no socket' >&2; exit 1", EngineUnreachableError, "nothing was"),
         ("echo 'sbatch: error: Socket timed out on send/recv operation' >&2; exit 1", UnsureError, "timed out"),
-        ("exit 3", LaunchError, "without a word"),
+        ("exit 3", LaunchError, "without a message"),
         ("echo Submitted", UnsureError, "did not say"),
         ("exec sleep 60", UnsureError, "no answer within"),
     ],

@@ -88,7 +88,7 @@ async def all_of_project(manager: JobManager, project: str) -> list[str]:
         InvalidRequestError: there is no project.
     """
     if not project:
-        raise InvalidRequestError("you work for no project, so there is nothing that is all of it: name the jobs")
+        raise InvalidRequestError("you have no project, so all_of_project means nothing: name the jobs")
     jobs = await manager.list(JobChoice(statuses=tuple(NOT_OVER), project=project), limit=sys.maxsize)
     # That one would end whoever asks, and with them the answer.
     return [job.job_id for job in jobs if job.job_id != manager.own_job]

@@ -72,7 +72,7 @@ def _silences(manager: JobManager, jobs: list[Job]) -> dict[str, float]:
 
 
 def _notes(manager: JobManager, choice: JobChoice) -> list[str | None]:
-    none = "these are jobs of no project, as you work for none" if choice.project == "" else None
+    none = "you have no project: these are the jobs that belong to none" if choice.project == "" else None
     return [manager.index.filling, none]
 
 
@@ -86,7 +86,7 @@ async def _left_behind(manager: JobManager, count: int, everywhere: int) -> str 
         return None
     told = ", ".join(f"{project} ({projects[project]})" for project in gone[:_MAX_GONE])
     more = f" and {len(gone) - _MAX_GONE} more" if len(gone) > _MAX_GONE else ""
-    return f"jobs of a project that was moved stay with its old path, and these are no longer there: {told}{more}"
+    return f"jobs of a moved project stay with its old path; these paths no longer exist: {told}{more}"
 
 
 def _row(job: Job, silent_s: float | None, note: str | None, engine: str | None, *, own: str) -> dict[str, Any]:

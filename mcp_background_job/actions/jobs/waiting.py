@@ -190,5 +190,5 @@ def notes_of(waited: Waited) -> list[str]:
     if waited.hint:
         notes.append(waited.hint)
     if waited.skipped:
-        notes.append(f"the search passed over bytes that are missing: {waited.skipped}")
+        notes.append(f"the search skipped missing bytes: {waited.skipped}")
     return notes

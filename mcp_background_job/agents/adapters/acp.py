@@ -90,7 +90,7 @@ def _login(methods: list[dict[str, Any]], text: str, data: Mapping[str, Any]) ->
     wanted = str(data.get("method_id") or text).strip()
     ids = [str(method["id"]) for method in methods]
     if wanted not in ids:
-        raise InvalidRequestError(f"{wanted!r} is no way to log in; answer with one of: {', '.join(ids)}")
+        raise InvalidRequestError(f"{wanted!r} is not a login method; answer with one of: {', '.join(ids)}")
     return wanted
 
 

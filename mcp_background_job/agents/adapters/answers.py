@@ -34,7 +34,7 @@ def choose(options: Sequence[Mapping[str, Any]], text: str, data: Mapping[str, A
     )
     if found is None:
         choices = ", ".join(f"{option['option_id']!r} ({option.get('name')})" for option in options)
-        raise InvalidRequestError(f"{wanted!r} is none of the options; answer with the option_id of one: {choices}")
+        raise InvalidRequestError(f"{wanted!r} is not one of the options; answer with the option_id of one: {choices}")
     return found
 
 

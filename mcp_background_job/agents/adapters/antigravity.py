@@ -69,7 +69,7 @@ class AntigravityParser(PiecesParser):
             self.pieces.append(text(step.get("text_delta")))
             return self.whole_message() if step.get("state") == _DONE else []
         if step.get("step_type") == "error_message":
-            words = text(step.get("error")) or "something failed; it goes on"  # mostly it does not say what
+            words = text(step.get("error")) or "something failed; the agent goes on"  # mostly it does not say what
             return [*self.whole_message(), Event(EventType.REASONING, {"text": words, "warning": True})]
         return [*self.whole_message(), *self._read_tool(step)] if step.get("tool_name") else []
 
@@ -116,7 +116,7 @@ def _error_in(result: JsonObject, response: str) -> str:
     if response.strip() or not denied:
         return ""
     advice = "allow them in its settings, or start the run with full_access"
-    return f"it gave no answer, as it was denied {', '.join(denied)}; {advice}"
+    return f"it gave no answer because it was denied {', '.join(denied)}; {advice}"
 
 
 class AntigravityAdapter(OneTask):

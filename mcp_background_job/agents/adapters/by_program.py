@@ -49,7 +49,7 @@ class OneTask(ByProgram):
 
     def answer(self, parser: Parser, text: str, data: Mapping[str, Any]) -> bytes:  # noqa: ARG002  as Adapter has it
         """Refuse."""
-        raise InvalidRequestError(f"{self.name} takes nothing while it works; wait for its end, then continue the run")
+        raise InvalidRequestError(f"{self.name} takes no input while it works; wait for its end, then continue the run")
 
     def cancel_message(self, parser: Parser) -> bytes | None:  # noqa: ARG002  as Adapter has it
         """Return nothing: a signal is what stops it."""

@@ -76,7 +76,7 @@ class ClaudeCodeAdapter(ByProgram):
     def answer(self, parser: Parser, text: str, data: Mapping[str, Any]) -> bytes:
         claude = cast("ClaudeParser", parser)
         if not claude.takes_input:
-            message = "this run of claude_code takes nothing while it works; wait for its end, then continue the run"
+            message = "this run of claude_code takes no input while it works; wait for its end, then continue the run"
             raise InvalidRequestError(message)
         if claude.pending:
             return _reply(claude.pending, text, data)

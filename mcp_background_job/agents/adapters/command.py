@@ -107,7 +107,7 @@ class CommandAdapter:
         return CommandParser(state)
 
     def answer(self, parser: Parser, text: str, data: Mapping[str, Any]) -> bytes:  # noqa: ARG002  as Adapter has it
-        raise InvalidRequestError("a command takes nothing while it works; start it as a job to write to its stdin")
+        raise InvalidRequestError("a command takes no input while it works; start it as a job to write to its stdin")
 
     def cancel_message(self, parser: Parser) -> bytes | None:  # noqa: ARG002  as Adapter has it
         return None

@@ -105,7 +105,7 @@ def session(request: RunRequest) -> str | None:
         InvalidRequestError: the id could be taken for an option of the agent's command line.
     """
     if request.resume is not None and (request.resume.startswith("-") or not request.resume.strip()):
-        raise InvalidRequestError(f"{request.resume!r} is no id of a session; start a new one")
+        raise InvalidRequestError(f"{request.resume!r} is not the id of a session; start a new one")
     return request.resume
 
 
@@ -126,5 +126,5 @@ def refuse_schema(request: RunRequest, agent: str) -> None:
         InvalidRequestError: an output schema was asked for.
     """
     if request.output_schema is not None:
-        message = f"{agent} cannot be held to an output schema; leave output_schema out and ask for JSON in the prompt"
+        message = f"{agent} does not support an output schema; leave output_schema out and ask for JSON in the prompt"
         raise InvalidRequestError(message)

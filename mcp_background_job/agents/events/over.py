@@ -40,7 +40,7 @@ def over_of(places: Places, record: RunRecord, seen: Observation | None) -> Over
         return None if seen.exit is None or seen.sweep else _with_its_job(seen.exit)
     if seen.status is None and not places.store_of(record.job_id).is_recorded(record.job_id):
         # Whoever starts a run has its lock until the job is recorded.
-        reason = "whoever started it died before its job was recorded"
+        reason = "the process that started it died before its job was recorded"
         return Over(Facts(outcome=Outcome.FAILED, reason=reason, was_started=False), time.time())
     status = seen.status
     if record.leftovers == "report" and status and status.leader_exit and status.stop_requested is None:

@@ -51,7 +51,9 @@ def choosing(what: str, wanted: str, session_id: str, opened: JsonObject) -> tup
         return "session/set_config_option", parameters
     offered = ids or values
     if not offered:
-        raise NotOfferedError(f"the agent lets nobody choose its {what} over ACP; choose it in its command or settings")
+        raise NotOfferedError(
+            f"the agent does not let clients choose its {what} over ACP; choose it in its command or settings"
+        )
     more = f" and {len(offered) - _MAX_NAMED} more" if len(offered) > _MAX_NAMED else ""
     raise NotOfferedError(f"the agent has no {what} {wanted!r}; it has {', '.join(offered[:_MAX_NAMED])}{more}")
 

@@ -148,7 +148,7 @@ class Session:
             opened = await self._start("session/load", params)
             self._listening = True
         else:
-            raise _OverError(failed("resume", "this agent cannot take a session up again; spawn a new run"))
+            raise _OverError(failed("resume", "this agent cannot resume a session; spawn a new run"))
         return {**opened, "sessionId": session_id}
 
     async def _log_in(self, error: str, methods: list[JsonObject]) -> None:

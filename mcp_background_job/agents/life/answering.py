@@ -36,7 +36,7 @@ async def answer(manager: JobManager, run: RunDir, record: RunRecord, adapter: A
     async with locks.held(lambda: lock.acquire(run.lock), patience_s=_LOCK_PATIENCE_S) as got:
         if not got:
             raise RunStateError(
-                f"run {record.run_id} is being read by a process that does not go on: try again, or end it"
+                f"run {record.run_id} is being read by a process that makes no progress: try again, or end that process"
             )
         try:
             return await _answer(manager, run, record, adapter, said)

@@ -181,7 +181,7 @@ class Post:
             )
         to = await self._who(name, cwd, asker) if name else await self._own()
         if to is None:
-            raise InvalidRequestError("Provide agent_name: this is no process of a run")
+            raise InvalidRequestError("Provide agent_name: this process belongs to no run")
         box, deadline = self._mailbox(to), time.monotonic() + wait_s
         while True:
             sign = await lanes.look(box.sign)
@@ -206,7 +206,7 @@ class Post:
         if letter.to == PARENT:
             if sender is None or sender.parent_run_id is None:
                 # A client that started it is told what it says, and has no mailbox.
-                who = "the sender is no run" if sender is None else f"run {sender.run_id} was started by no run"
+                who = "the sender is not a run" if sender is None else f"run {sender.run_id} was started by no run"
                 raise UnknownRunError(f"Unknown agent_name: {PARENT}; {who}")
             return await self._catalog.find(Reference(sender.parent_run_id))
         if sender is None:
@@ -239,7 +239,7 @@ async def _with_lock(attempt: Callable[[], _Result | None], to: RunRecord) -> _R
     while (result := await lanes.write(attempt)) is None:
         if time.monotonic() >= deadline:
             raise RunnerSilentError(
-                f"the mailbox of {to.agent_name} is held by a process that does nothing; try again when that goes on"
+                f"the mailbox of {to.agent_name} is held by a process that makes no progress; try again when it goes on"
             )
         await asyncio.sleep(locks.RETRY_S)  # not in the thread, which others need
     return result

@@ -67,7 +67,7 @@ def _bytes(content: str, name: str) -> bytes:
     try:
         return base64.b64decode(content, validate=True)
     except ValueError as error:
-        raise InvalidRequestError(f"bytes_base64 of a file in {name} is no base64: {error}") from error
+        raise InvalidRequestError(f"bytes_base64 of a file in {name} is not base64: {error}") from error
 
 
 def _word(value: object) -> str:

@@ -35,8 +35,6 @@ def persona_of(profile: str, cwd: str) -> str:
         if profile in PERSONAS:
             return PERSONAS[profile]
         known = ", ".join(PERSONAS)
-        raise InvalidRequestError(
-            f"profile {path} cannot be read, as it is not there; give a file, or one of: {known}"
-        ) from error
+        raise InvalidRequestError(f"profile {path} does not exist; give a file, or one of: {known}") from error
     except OSError as error:
         raise InvalidRequestError(f"profile {path} cannot be read: {error.strerror}") from error

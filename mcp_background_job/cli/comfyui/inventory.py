@@ -62,7 +62,7 @@ def _write(known: Report, *, as_json: bool) -> int:
     if "more" in known:
         terminal.say(f"and {known['more']} more: give more words")
     if "nearest" in known:
-        terminal.say(f"nothing has that in its name; nearest: {', '.join(known['nearest'])}")
+        terminal.say(f"no name contains that; nearest: {', '.join(known['nearest'])}")
     return exit_codes.OK
 
 

@@ -163,7 +163,7 @@ def _shown(value: Any, setting: dataclasses.Field[Any]) -> str:
 def _unknown_variables() -> list[str]:
     known = {variable_of(setting.name) for setting in dataclasses.fields(Settings)} | _NOT_SETTINGS
     unknown = sorted(key for key in os.environ if key.upper().startswith(_PREFIX) and key.upper() not in known)
-    return [f"{key} is set, and is no setting: see the list for what there is" for key in unknown]
+    return [f"{key} is set, but it is not a setting: see the list of settings" for key in unknown]
 
 
 def _state_dir(path: str) -> dict[str, Any]:
@@ -191,7 +191,7 @@ def _judge_state_dir(findings: Findings, settings: Settings) -> None:
     kind = filesystem.kind_of(known["path"])
     if filesystem.is_shared(kind):
         findings.warnings.append(
-            f"the state directory {known['path']} is on {kind}, whose locks may mean nothing to other machines: set "
+            f"the state directory {known['path']} is on {kind}, whose locks other machines may not see: set "
             "MCP_BG_STATE_DIR to a disk of this machine; jobs for a cluster have their own directory, MCP_BG_SLURM_DIR"
         )
     if known["free"] < settings.max_output_size:

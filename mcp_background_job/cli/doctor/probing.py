@@ -66,10 +66,10 @@ async def probe(manager: JobManager, on: str) -> list[Step]:
             client=CLIENT,
         )
     except BackgroundJobError as error:
-        return [Step("a job is taken", is_proved=False, told=str(error))]
+        return [Step("a job is accepted", is_proved=False, told=str(error))]
     job = started.job
     try:
-        return [Step("a job is taken", is_proved=True, told=job.job_id), *await _steps(manager, job)]
+        return [Step("a job is accepted", is_proved=True, told=job.job_id), *await _steps(manager, job)]
     finally:
         await manager.kill(job.job_id, by=CLIENT, why="the check is over", grace_s=0)
 
@@ -80,7 +80,7 @@ async def _steps(manager: JobManager, job: Job) -> list[Step]:
     runs = "the runner starts on the node"
     details = await manager.details(job.job_id)
     if now.state in (State.QUEUED, State.STARTING):
-        return [Step(runs, is_proved=False, told=f"not within {START_S:g} s: {details.note or 'nobody says why'}")]
+        return [Step(runs, is_proved=False, told=f"not within {START_S:g} s: {details.note or 'no reason is given'}")]
     if now.state is State.EXITED:
         return [Step(runs, is_proved=False, told=now.reason)]
     where = details.seen.engine or "here"
@@ -91,12 +91,12 @@ async def _steps(manager: JobManager, job: Job) -> list[Step]:
         await manager.send_input(job, _QUESTION, eof=True)
     except BackgroundJobError as error:
         told = f"{error}; {_OUT_OF_REACH if is_apart else _NO_SRUN}"
-        return [*steps, Step("it can be talked to", is_proved=False, told=told)]
-    steps.append(Step("it can be talked to", is_proved=True, told=f"after {duration(time.monotonic() - began)}"))
+        return [*steps, Step("its runner can be reached", is_proved=False, told=told)]
+    steps.append(Step("its runner can be reached", is_proved=True, told=f"after {duration(time.monotonic() - began)}"))
     now = await _until(manager, job, _ANSWER_S, State.RUNNING)
     store = manager.places.store_of(job.job_id)
     log = (await lanes.scan(store.read_log, job.job_id, 0, 4096)).data
-    shared = "what it writes is seen here, and its end"
+    shared = "its output and its end are seen here"
     if now.outcome is not Outcome.COMPLETED or not log.startswith(_ANSWER):
         cure = _OUT_OF_REACH if is_apart else _NOT_SHARED.format(store.log_path(job.job_id))
         told = f"it is {now.status} here, and has written {len(log)} bytes: {cure}"

@@ -3,4 +3,4 @@
 from __future__ import annotations
 
 #: What each code says.
-TABLE = {"0": "Always. What went wrong stands on stderr, and the client goes on as without the hook."}
+TABLE = {"0": "Always. An error is written to stderr, and the client continues as if there were no hook."}

@@ -100,6 +100,6 @@ class Follower:
 def left_running(label: str) -> str:
     """Return what is said when a command is over and processes that it started are not."""
     return (
-        f"the command of job {label} is over; processes that it left in the background run on, "
-        "and the job with them: kill ends them"
+        f"the command of job {label} has ended; processes that it left in the background run on, and so does the job: "
+        "kill ends them"
     )

@@ -157,7 +157,7 @@ async def _report(manager: JobManager, waited: _Told, *, as_json: bool) -> None:
         terminal.as_json({**known, **told})
     else:
         hint = f"; {waited.hint}" if waited.hint else ""
-        skipped = f"; the search passed over bytes that are missing: {waited.skipped}" if waited.skipped else ""
+        skipped = f"; the search skipped missing bytes: {waited.skipped}" if waited.skipped else ""
         terminal.paragraph(show.sentence(waited.job) + _because(waited) + hint + skipped)
 
 

@@ -136,7 +136,7 @@ class RunsTab(ListedTab):
             report = await self.do("cancel_run", run_id=row["run_id"])
             if report is not None:
                 left = report["leftover_pids"]
-                ended = "all of it is dead" if report["stopped"] else f"these live on: {', '.join(map(str, left))}"
+                ended = "nothing of it is left" if report["stopped"] else f"these live on: {', '.join(map(str, left))}"
                 self.tell(f"{row['run_id']} {report['status']}: {ended}")
 
     async def do_answer(self) -> None:
@@ -145,7 +145,7 @@ class RunsTab(ListedTab):
         known = await self.do("get_run", run_id=row["run_id"]) if row else None
         asked = (known or {}).get("pending_request")
         if not known or not asked:
-            self.tell("it asks nothing any more")
+            self.tell("it no longer asks anything")
             return
         about = [line.text for line in lines_of({"type": asked["type"], "data": asked["data"]})]
         said = await self.ask(Ask(f"{known['agent_name']} asks:", about, hint="a number chooses; Esc leaves it open"))

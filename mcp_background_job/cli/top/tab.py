@@ -194,7 +194,7 @@ class Tab(Vertical):
 
     def _go_on(self, *, forward: bool) -> None:
         if self.sought is None:
-            self.tell("nothing was searched for: / in the lines does that")
+            self.tell("nothing was searched for yet: / in the log searches")
         else:
             self.run_worker(self.hit(self.sought, forward=forward), group=f"{self.name_of_tab}-search", exclusive=True)
 

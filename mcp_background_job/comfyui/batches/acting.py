@@ -43,7 +43,7 @@ class Acting:
         """Cancel a batch: what has not run never will; what runs ends by itself, or is interrupted."""
         batch = await self._looking.get(batch_id)
         if batch.ended_at is not None:
-            detail = "it was over already, and nothing was canceled"
+            detail = "it had ended already; nothing was canceled"
             return CanceledBatch(replace(await self._looking.view(batch_id), detail=detail))
         # First of all: whatever happens to this process, nothing that is not being sent now will be sent.
         pending = await lanes.journal(self._batches.request_cancel, batch_id, by=by, at=time.time())

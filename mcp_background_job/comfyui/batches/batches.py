@@ -32,7 +32,7 @@ from mcp_background_job.registry.journal_base import Journal
 from mcp_background_job.registry.pools import SqlitePools
 from mcp_background_job.registry.servers import SqliteServers
 
-_NOT_BEGUN = "whoever made it was interrupted before it was begun: resume begins it, cancel drops it"
+_NOT_BEGUN = "its submission was interrupted before it began: resume begins it, cancel drops it"
 
 
 class Batches:

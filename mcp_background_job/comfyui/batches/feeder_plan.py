@@ -50,9 +50,9 @@ def fate_of(place: Place, *, stage: Stage, server_is_new: bool, has_run: bool) -
 
 #: What the journal is told of a prompt that the server does not have any more.
 REASONS = {
-    Fate.AGAIN: "ComfyUI was restarted before it ended, and keeps no queue over a restart",
+    Fate.AGAIN: "ComfyUI was restarted before it ended, and a restart empties its queue",
     Fate.TAKEN_OUT: "somebody took it out of the queue of ComfyUI",
-    Fate.FORGOTTEN: "it ran, and the history of ComfyUI was cleared before it could be read how it ended",
+    Fate.FORGOTTEN: "it ran, but ComfyUI's history was cleared before its end could be read",
 }
 
 

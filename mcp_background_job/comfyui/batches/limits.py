@@ -116,7 +116,7 @@ class Limits:
         if cancelled.verdict is not Verdict.WEDGED:
             return False
         self._wedged_by = prompt_id
-        why = f"prompt {prompt_id} has run into its time limit, and {WEDGED} ({cancelled.wedge})"
+        why = f"prompt {prompt_id} has reached its time limit, and {WEDGED} ({cancelled.wedge})"
         if not batch.may_restart:
             await self._hold(f"{why}: restart_comfyui(force=true) ends it, and the batch goes on")
             return False

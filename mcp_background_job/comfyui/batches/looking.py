@@ -141,7 +141,7 @@ class Looking:
             try:
                 jobs.append(await work(one.endpoint.url))
             except BackgroundJobError as error:
-                why = f"nobody works on it: {error}"
+                why = f"no feeder works on it: {error}"
         # Of several that feed a pool any tells the end of the batch.
         jobs.sort(key=lambda job: job is None or job.state is State.EXITED)
         return (jobs[0], "") if jobs else (None, why)
@@ -176,7 +176,7 @@ class Looking:
         unknown = tuple(one for one in sent if one.server in silent)
         if len(silent) == len(members):
             why = "; ".join(silent.values())
-            return replace(view, unknown=unknown, trouble=view.trouble or f"what of it runs is not known: {why}")
+            return replace(view, unknown=unknown, trouble=view.trouble or f"which of its prompts run is unknown: {why}")
         running = [prompt for where in seen for prompt in where.running]
         counts = told_apart(view.counts, runs=len(running), waits=sum(where.waiting for where in seen))
         status = status_of(counts, cancel_requested=view.batch.cancel_requested, paused=view.batch.is_paused)

@@ -64,7 +64,7 @@ def check_number(items: Sequence[Item], *, expect: int | None) -> None:
         raise InvalidRequestError(f"expect={expect}: this makes {number} prompts. Nothing was submitted")
     if expect is None and number > UNASKED:
         raise InvalidRequestError(
-            f"this makes {number:,} prompts. Nothing was submitted: expect={number} says that so many are meant"
+            f"this makes {number:,} prompts. Nothing was submitted: expect={number} says that you mean so many"
         )
 
 

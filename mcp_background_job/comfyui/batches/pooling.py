@@ -80,7 +80,7 @@ class Pooling:
             members = await lanes.journal(self._pools.members, name)
             pending = await self._pending(queue, name)
             if one := pool.gives_back(self._server, members, time.time(), pending):
-                await self._let_others([one], "another ComfyUI of the pool has nothing to do")
+                await self._let_others([one], "another ComfyUI of the pool is idle")
 
     async def _hear(self, queue: Queue) -> None:
         now, queued = time.time(), len(queue.running) + len(queue.pending)

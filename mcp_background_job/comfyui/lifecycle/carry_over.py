@@ -30,7 +30,7 @@ _NOTE = 60
 #: Stands among the ids of prompts for those that nobody has seen.
 UNSEEN = "unseen"
 
-_REASON = "ComfyUI was stopped before it ended, and keeps no queue over a restart"
+_REASON = "ComfyUI was stopped before it ended, and a restart empties its queue"
 
 
 @dataclass(frozen=True)
@@ -118,12 +118,12 @@ def told(luggage: Luggage) -> str:
         return ""
     if luggage.seen_at is not None:
         return (
-            f"ComfyUI gave no answer: its queue is taken for what it was when it was last seen, "
-            f"{duration(time.time() - luggage.seen_at)} ago. What others have submitted since is lost and not known, "
-            "and what has ended since may run again"
+            f"ComfyUI gave no answer, so its queue is taken as it was last seen, "
+            f"{duration(time.time() - luggage.seen_at)} ago. Prompts that others have submitted since are lost and "
+            "unknown; prompts that have ended since may run again"
         )
-    guess = "; of what the journal has without an end the first is taken for the one that ran" if luggage.all else ""
-    return f"ComfyUI gave no answer, and nobody has seen its queue: what else was lost is not known{guess}"
+    guess = "; the first prompt without an end in the journal is taken for the running one" if luggage.all else ""
+    return f"ComfyUI gave no answer, and its queue was never seen: what else was lost is unknown{guess}"
 
 
 async def wish(journal: Journal, luggage: Luggage, requeue: Requeue) -> list[Submission]:
@@ -164,7 +164,7 @@ def _at_stake(luggage: Luggage, lost: list[Submission]) -> str:
     running = sum(entry in luggage.running for entry in lost)
     shown = [_of(entry) for entry in lost[:_MAX_TOLD]]
     more = [f"{len(lost) - _MAX_TOLD} more"] if len(lost) > _MAX_TOLD else []
-    unseen = ["whatever else is in its queue, which nobody has seen"] if luggage.is_unseen else []
+    unseen = ["the rest of its queue, which was never seen"] if luggage.is_unseen else []
     count = f"{len(lost)} prompt{'' if len(lost) == 1 else 's'} ({running} running, {len(lost) - running} waiting)"
     return ", ".join([count, *shown, *more, *unseen])
 
@@ -208,7 +208,7 @@ async def requeue_wanted(journal: Journal, submitter: Submitter, client: Client)
                 requeued[entry.prompt_id] = answer.prompt_id
     except UnreachableError as error:
         unsent = [entry.prompt_id for entry in wanted if entry.prompt_id not in requeued | refused]
-        refused |= dict.fromkeys(unsent, f"not sent, it stays wished for: {error}")
+        refused |= dict.fromkeys(unsent, f"not sent, and still to be sent: {error}")
     return Carried(requeued, refused)
 
 

@@ -49,7 +49,7 @@ class Checks:
         if listener is not None and listener.pid is None:
             port = self._endpoint.port
             raise LifecycleError(
-                f"port {port} is held by a process of another user, which cannot be looked into: as that user or root, "
+                f"port {port} is held by a process of another user, which cannot be inspected: as that user or root, "
                 f"type: sudo fuser -v {port}/tcp"
             )
 
@@ -97,7 +97,7 @@ class Checks:
             return luggage
         if trouble:
             raise LifecycleError(
-                f"what would be lost is not known: {trouble}. The journal, and what was last seen of its queue, have "
+                f"what would be lost is unknown: {trouble}. The journal and the last look at its queue have "
                 f"{len(luggage.all)} prompts without an end{_listed(luggage.all)}. force=true goes ahead; "
                 f"{_REQUEUE}"
             )

@@ -251,7 +251,7 @@ class Lifecycle:
             if not got:
                 raise LifecycleError(
                     f"{what}: another start, stop, restart or pause of ComfyUI at {self._endpoint.url} is under way; "
-                    "ask comfyui_status what came of it"
+                    "comfyui_status shows its outcome"
                 )
             yield
 

@@ -83,9 +83,9 @@ class NodeServers:
         began = time.monotonic()
         place = await lanes.look(self._manager.places.named, on)
         if place.name == self._manager.places.names[0]:
-            raise LifecycleError(f"on={on!r} is this machine: without on ComfyUI is started here")
+            raise LifecycleError(f"on={on!r} is this machine: leave on out to start ComfyUI here")
         if not isinstance(place, Forwarding):
-            raise LifecycleError(f"on={on!r}: what listens on a node there cannot be reached from here")
+            raise LifecycleError(f"on={on!r}: a port on its nodes cannot be reached from here")
         port = random.choice(_PORTS)  # noqa: S311  no secret: that it is free is all that is wanted
         job = await self._submitted(on, port, client)
         await lanes.journal(self._pools.join, self._pool, [*self._named, endpoint_of_job(job.job_id, port).url])
@@ -228,7 +228,7 @@ class NodeLifecycle(Lifecycle):
             queue = await self._client.queue()
         except UnreachableError as error:
             if not force:
-                raise LifecycleError(f"what would be lost is not known: {error}. force=true goes ahead") from error
+                raise LifecycleError(f"what would be lost is unknown: {error}. force=true goes ahead") from error
             queue = None
         seen = await self._memory.last(None) if queue is None else None
         luggage = await carry_over.pack(self._journal, self._endpoint.url, queue, seen)

@@ -82,7 +82,7 @@ def told(supervisor: Supervisor | None) -> str:
     if supervisor is None:
         return "ComfyUI cannot be restarted from here"
     kind = str(supervisor.kind).replace("_", " ")
-    return f"ComfyUI is not ours to end ({kind} {supervisor.name}: {supervisor.why})"
+    return f"ComfyUI is managed by something else ({kind} {supervisor.name}: {supervisor.why})"
 
 
 def commanded(supervisor: Supervisor | None) -> str:

@@ -52,7 +52,7 @@ class Sharing:
                     if is_looked_on or self._newest[prompt_id] is None:
                         await self._pass(prompt_id, self._newest.pop(prompt_id))
             except OSError as error:  # a full disk: prompts run all the same
-                _log.warning("how far prompts are cannot be passed on: %s", error)
+                _log.warning("the progress of prompts cannot be shared: %s", error)
                 return
             await asyncio.sleep(_PAUSE_S if is_looked_on else _UNSEEN_S)
 

@@ -107,7 +107,7 @@ class Fetch:
             content = self._receive(wanted, part, count)
             trouble = "" if wanted.text is not None else trouble_with(content.size, part.read_at)
             if trouble and not self._force:
-                raise BrokenOutputError(f"what the server has of it cannot be whole: {trouble}")
+                raise BrokenOutputError(f"the server's copy is incomplete: {trouble}")
             path, is_new = _settle(part, folder, name, content)
         finally:
             part.discard()
@@ -163,7 +163,7 @@ class Fetch:
         try:
             self._downloads.record(download)
         except RegistryError as error:
-            raise RegistryError(f"it is at {path}, but that could not be noted: {error}") from error
+            raise RegistryError(f"it is at {path}, but that could not be recorded: {error}") from error
 
 
 def _chunks_of(content: bytes, buffer: Callable[[], memoryview]) -> Generator[memoryview]:

@@ -29,7 +29,7 @@ def below(root: Path, wanted: str) -> Path:
         )
     if not path.is_relative_to(real):
         raise InvalidRequestError(
-            f"output_dir={wanted!r} is not inside of {real}, which outputs are downloaded below: "
+            f"output_dir={wanted!r} is not inside {real}, which outputs are downloaded below: "
             f"give a relative path, or set {_SETTING}"
         )
     return path

@@ -116,7 +116,7 @@ class Pictures:
         opened = await self.open(prompt_id, reference, small=small)
         async with contextlib.aclosing(opened.chunks) as chunks:
             if opened.form is None or (small and not is_picture(opened.form)):
-                raise MissingOutputError(f"{opened.file.filename} is nothing that can be shown here")
+                raise MissingOutputError(f"{opened.file.filename} cannot be shown here")
             data = bytearray()
             async for chunk in chunks:
                 data += chunk

@@ -70,5 +70,5 @@ def _get(transfer: Transfer, image: OutputFile) -> Preview:
         return Preview(name, trouble=str(error))
     mime_type = form_of(data)
     if mime_type not in _FORMS:  # a client that hands something else to its model as a picture is refused by it
-        return Preview(name, trouble="the server answered with something that is no picture")
+        return Preview(name, trouble="the server did not answer with a picture")
     return Preview(name, bytes(data), mime_type)

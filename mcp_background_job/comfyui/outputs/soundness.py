@@ -90,29 +90,29 @@ def _mp4(_head: bytes, size: int, read: ReadAt) -> str:
             break
         header = read(at, 2 * _BOX_HEADER)
         if len(header) < _BOX_HEADER:
-            return "a film that breaks off between two parts"
+            return "a video that breaks off between two parts"
         length, kind = struct.unpack(">I4s", header[:_BOX_HEADER])
         if length == 1:
             length = int.from_bytes(header[_BOX_HEADER:], "big")
         elif length == 0:  # to the end of the file
             length = size - at
         if length < _BOX_HEADER or at + length > size:
-            return "a film that breaks off within a part"
+            return "a video that breaks off within a part"
         at += length
         kinds.add(kind)
     if not kinds & {b"moov", b"meta"}:  # pictures (AVIF, HEIC) have the other one
-        return "a film without its table of contents"
-    return "" if b"mdat" in kinds else "a film without its content"
+        return "a video without its table of contents"
+    return "" if b"mdat" in kinds else "a video without its content"
 
 
 def _webm(_head: bytes, size: int, read: ReadAt) -> str:
     """Follow the two elements of a WebM or MKV: a head, and all else, whose length is written when it is complete."""
     _, at = _element(0, read)
     if read(at, 4) != _SEGMENT:
-        return "a film without its content"
+        return "a video without its content"
     length, end = _element(at, read)
     if length is None:
-        return "a film whose length was never written"
+        return "a video whose length was never written"
     return _shorter_than(end, size, "a film")
 
 

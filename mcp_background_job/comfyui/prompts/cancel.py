@@ -268,7 +268,7 @@ class Canceller:
             hit = await self._hit_since(began, walk.prompt_id)
         except UnreachableError:  # one output that is no JSON breaks the history; the verdict stands all the same
             return ""
-        return f"{hit}: servers before 0.3.57 stop whatever runs, whomever an interrupt is for" if hit else ""
+        return f"{hit}: servers before 0.3.57 stop whichever prompt runs, whatever the interrupt names" if hit else ""
 
     async def _hit_since(self, began: float, prompt_id: str) -> str:
         running: list[str] = []

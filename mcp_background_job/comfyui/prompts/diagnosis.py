@@ -105,7 +105,7 @@ def advice_for(cause: str) -> str:
     if not _NOT_JSON.search(cause[:_LOOKED_AT]):
         return ""
     return (
-        "a node has returned a ui that is not JSON. ComfyUI ends of that if the prompt was submitted with a websocket, "
-        "as from here, and answers /history with 500 if it was not (comfyui_clear_history): a fault of ComfyUI and of "
-        "that node"
+        "a node has returned a ui that is not JSON. ComfyUI crashes on that if the prompt was submitted with a "
+        "websocket, as from here; if it was not, /history answers 500 (comfyui_clear_history). This is a fault of "
+        "ComfyUI and of that node"
     )

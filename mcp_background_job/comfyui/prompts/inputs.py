@@ -112,10 +112,10 @@ class Inputs:
         if source != _PREVIOUS and not numbered:
             return source
         if submission.batch_id is None or submission.position is None:
-            raise InputMissingError(f'"from": {source!r} names a prompt of a batch, and this prompt is of none')
+            raise InputMissingError(f'"from": {source!r} names a prompt of a batch, and this prompt belongs to none')
         position = int(numbered[1]) - 1 if numbered else submission.position - 1
         if not 0 <= position < submission.position:
-            raise InputMissingError(f'"from": {source!r} is no earlier prompt of its batch')
+            raise InputMissingError(f'"from": {source!r} is not an earlier prompt of its batch')
         found = await lanes.journal(self._prompt_at, submission.batch_id, position)
         if found is None:
             raise InputMissingError(f'"from": {source!r}: its batch has no such prompt')

@@ -41,7 +41,7 @@ NOT_SENT = "not_sent"
 _LONGEST_ID = 300
 
 #: Why a prompt is over that its server does not tell of any more.
-_WENT = "the job has ended that was its ComfyUI"
+_WENT = "the job that ran its ComfyUI has ended"
 
 #: The server keeps so many lines of its log; with fewer the first is from its start.
 LOG_RING = 300
@@ -55,11 +55,11 @@ def check_prompt_id(prompt_id: str) -> str:
     """
     if len(prompt_id) > _LONGEST_ID:  # answers repeat it
         raise InvalidRequestError(
-            f"{shortened(prompt_id, 40)!r} with its {len(prompt_id):,} characters is no id of a prompt: "
+            f"{shortened(prompt_id, 40)!r} with its {len(prompt_id):,} characters is not the id of a prompt: "
             "comfyui_status lists those queued"
         )
     if prompt_id in (".", "..") or "{" in prompt_id or "}" in prompt_id:  # no path of the server can hold them
-        raise InvalidRequestError(f"{prompt_id!r} is no id of a prompt: comfyui_status lists those queued")
+        raise InvalidRequestError(f"{prompt_id!r} is not the id of a prompt: comfyui_status lists those queued")
     if not prompt_id.strip():
         raise InvalidRequestError("prompt_id is empty: comfyui_submit returns it, comfyui_status lists those queued")
     if is_job_id(prompt_id):
@@ -289,7 +289,7 @@ class Prompts:
                 await self._witness.began([submission.prompt_id])
             if ran := await self._witness.why_single_went(submission):
                 return ran
-        return "the server was restarted after it was submitted, and keeps no queue over a restart"
+        return "the server was restarted after it was submitted, and a restart empties its queue"
 
     async def _of_journal(self, submission: Submission) -> Prompt:
         """Return a prompt that the server does not have, or not any more."""
@@ -348,14 +348,16 @@ def of_journal(submission: Submission, finished: Finished | None = None) -> Prom
     )
     if submission.is_waiting:
         batch = f"batch {submission.batch_id} has yet to send it"
-        alone = "it is sent when the queue is resumed that was paused here"
+        alone = "the queue was paused here; it is sent when the queue is resumed"
         return replace(prompt, status="pending", reason=batch if submission.batch_id else alone)
     if submission.end is End.LOST and submission.batch_id is not None:
         return replace(
-            prompt, status="pending", reason=f"it went with ComfyUI, and batch {submission.batch_id} sends it again"
+            prompt,
+            status="pending",
+            reason=f"ComfyUI's restart dropped it, and batch {submission.batch_id} sends it again",
         )
     if submission.is_unheard:
-        return replace(prompt, status=NOT_SENT, reason="ComfyUI did not hear it, and nothing was submitted")
+        return replace(prompt, status=NOT_SENT, reason="the request did not reach ComfyUI, and nothing was submitted")
     if submission.stage is Stage.REFUSED and submission.end is None:
         return replace(prompt, status=str(End.FAILED), reason=f"the server refused it: {submission.reason}")
     return prompt

@@ -45,7 +45,7 @@ class QueueMemory:
         try:
             await lanes.journal(lambda: self._seen.note(self._endpoint.url, at=now, places=places, made=made))
         except RegistryError as error:  # whoever looks wants to see the queue, and does
-            _log.warning("the queue of %s was not noted: %s", self._endpoint.url, error)
+            _log.warning("the queue of %s was not recorded: %s", self._endpoint.url, error)
             return
         self._noted, self._noted_at = places, now
 

@@ -72,4 +72,4 @@ def _read(content: str | None) -> Finished | Refused | None:
     try:
         return _KEPT.validate_json(content) if content else None
     except ValidationError as error:
-        raise CorruptRecordError(f"what the journal kept of the end of a prompt cannot be read: {error}") from error
+        raise CorruptRecordError(f"the journal's record of how a prompt ended cannot be read: {error}") from error

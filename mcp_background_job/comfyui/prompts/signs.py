@@ -58,8 +58,8 @@ def told(signs: Signs) -> tuple[str, ...]:
         )
     if signs.quiet_s >= QUIET_S:
         sentences.append(
-            f"nothing was heard of the running prompt for {duration(signs.quiet_s)}: comfyui_cancel_job tells whether "
-            "it hangs, and stops it"
+            f"the running prompt has given no sign for {duration(signs.quiet_s)}: comfyui_cancel_job finds out "
+            "whether it hangs, and stops it"
         )
     if signs.room is not None and signs.room < _ROOM:
         sentences.append(f"{signs.output_directory}, where outputs are written, has only {size(signs.room)} free")

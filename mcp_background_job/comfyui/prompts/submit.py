@@ -217,7 +217,7 @@ class Submitter:
                 located = await self._look_for(prompt_id, error)
             except UnreachableError as second:
                 raise UnreachableError(
-                    f"whether prompt {prompt_id} was taken is not known: {error}. Ask comfyui_job for it before "
+                    f"whether prompt {prompt_id} was accepted is unknown: {error}. Ask comfyui_job for it before "
                     "submitting again",
                     trouble=error.trouble,
                 ) from second

@@ -167,7 +167,7 @@ class Uploads:
         held = sender.look(input_file(name))
         if held is None or (held.size != size and wish.original is None):
             there = "nothing" if held is None else f"{held.size:,} bytes"
-            raise BrokenOutputError(f"the server took it, and has {there} of its {size:,} bytes as {name}")
+            raise BrokenOutputError(f"the server accepted it, but has {there} of its {size:,} bytes as {name}")
         return held
 
 
@@ -193,7 +193,7 @@ def annotated(file: OutputFile) -> str:
 def _size_of(file: BinaryIO) -> int:
     facts = os.fstat(file.fileno())
     if not stat.S_ISREG(facts.st_mode):
-        raise InvalidRequestError("it is no regular file")
+        raise InvalidRequestError("it is not a regular file")
     if facts.st_size == 0:
         raise InvalidRequestError("it is empty")
     return facts.st_size

@@ -68,7 +68,7 @@ def told(seen: Evidence) -> tuple[str, ...]:
     if seen.is_suspended:
         sentences.append("the process is stopped by a signal (SIGCONT would let it go on)")
     if seen.silent_s > 0:
-        sentences.append(f"no answer for {seen.silent_s:.0f} s: connections are taken, requests time out")
+        sentences.append(f"no answer for {seen.silent_s:.0f} s: connections are accepted, requests time out")
     if seen.logged_death:
         sentences.append("the log has the traceback of the thread that runs prompts")
     if seen.worker_gone:

@@ -102,7 +102,7 @@ def _what_will_happen(canceled: CanceledBatch) -> str:
         parts.append(f"{running} runs to its end, after which the batch is over; interrupt=true stops it now")
     if canceled.unknown:
         unknown = ", ".join(canceled.unknown)
-        parts.append(f"whether {unknown} runs is not known: ComfyUI gives no answer, and is asked again by the batch")
+        parts.append(f"whether {unknown} runs is unknown: ComfyUI gives no answer; the batch asks again")
     return "; ".join(parts)
 
 
@@ -134,7 +134,7 @@ def of_paused_queue(queue: PausedQueue) -> Report:
 
 def _what_a_pause_means(queue: PausedQueue) -> str:
     others = f"; {queue.others} pending prompts of others stay" if queue.others else ""
-    return f"nothing of ours is sent until it is resumed, what is submitted meanwhile waits{others}"
+    return f"this program sends nothing until it is resumed; what is submitted meanwhile waits{others}"
 
 
 def of_session(session: Session, listing: Listing, tracked: Sequence[Tracked]) -> Report:
@@ -195,11 +195,11 @@ def _troubled(trouble: UnreachableError | None) -> Report:
     if trouble is None:
         return {}
     if trouble.trouble == Trouble.HISTORY:
-        return {"detail": f"{trouble}. What others submitted and has ended is missing here"}
+        return {"detail": f"{trouble}. Ended prompts of others are missing here"}
     return {
         "reachable": False,
         "why": trouble.trouble,
-        "detail": f"{trouble}. What had not ended when it last answered is unknown, not over",
+        "detail": f"{trouble}. Prompts that had not ended when it last answered are unknown, not over",
     }
 
 

@@ -309,12 +309,12 @@ _ADVICE = {
     Verdict.SERVER_DIED: "the server is gone, and its queue with it: "
     'restart_comfyui(requeue="pending") starts it, and submits again what waited',
     Verdict.RUNNING: "it runs already and was left alone: comfyui_cancel_job stops it",
-    Verdict.PENDING: "the server keeps it in its queue against every request",
+    Verdict.PENDING: "the server keeps it in its queue despite every request",
     Verdict.NOTHING_RUNNING: "no prompt runs",
 }
 _WEDGE_ADVICE = {
-    Wedge.BUSY_STEP: "one step does not look at the interrupt. It may end by itself: look again with comfyui_job; an "
-    "interrupt that was heard counts at the next node. Freeing memory waits for it too",
+    Wedge.BUSY_STEP: "its step does not check for the interrupt. It may end by itself: look again with comfyui_job. "
+    "The interrupt takes effect at the next node. Freeing memory waits for it too",
     Wedge.IDLE_HANG: "a step hangs without working",
     Wedge.WORKER_DEAD: "the thread that runs prompts is dead: nothing will ever run there again",
     Wedge.HTTP_DEAD: "requests are not answered; no HTTP call can reach it",
@@ -369,7 +369,7 @@ def of_freed(freed: Freed) -> Report:
         detail = f"ComfyUI frees its memory when prompt {freed.behind} has ended, and not if that is stuck"
         return {"status": "noted", "detail": detail, **without_none(**_memory(freed.after))}
     before = _memory(freed.before)
-    return {"status": "freed", "detail": "ComfyUI has let go of models and results"} | without_none(
+    return {"status": "freed", "detail": "ComfyUI has unloaded models and cached results"} | without_none(
         **_memory(freed.after), vram_before=before["vram"], ram_before=before["ram"]
     )
 

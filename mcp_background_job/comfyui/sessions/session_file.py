@@ -46,7 +46,7 @@ def session_of(content: Any, directory: str, name: str) -> tuple[Session, list[T
         InvalidRequestError: it is no session.
     """
     if not isinstance(content, dict) or not isinstance(content.get("jobs"), list):  # pyright: ignore[reportUnknownMemberType]
-        raise InvalidRequestError(f'{name} is no session: it needs {{"id", "created", "name", "jobs": […]}}')
+        raise InvalidRequestError(f'{name} is not a session: it needs {{"id", "created", "name", "jobs": […]}}')
     facts = cast("dict[str, Any]", content)
     created_at = _moment(facts.get("created"), name)
     session = Session(
@@ -82,7 +82,7 @@ def _moment(value: Any, name: str) -> float:
         return datetime.fromisoformat(str(value)).timestamp()
     except (ValueError, OverflowError, OSError) as error:
         raise InvalidRequestError(
-            f"{name}: {value!r:.40} is no time; write it like 2026-01-31T12:00:00+00:00"
+            f"{name}: {value!r:.40} is not a time; write it like 2026-01-31T12:00:00+00:00"
         ) from error
 
 

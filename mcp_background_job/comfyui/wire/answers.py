@@ -187,14 +187,14 @@ def queue_of(answer: Any) -> Queue:
 
 def _items(answer: Any) -> list[QueueItem]:
     if not isinstance(answer, list):
-        raise ValueError(f"a queue that is no list: {_shown(answer)}")  # noqa: TRY004  what is odd is data
+        raise ValueError(f"a queue that is not a list: {_shown(answer)}")  # noqa: TRY004  what is odd is data
     return [_item(item) for item in cast("list[Any]", answer)]
 
 
 def _item(answer: Any) -> QueueItem:
     item = cast("list[Any]", answer)
     if not isinstance(answer, list) or len(item) < _ITEM_LENGTH:
-        raise ValueError(f"an item of the queue that is none: {_shown(answer)}")
+        raise ValueError(f"an item of the queue that is invalid: {_shown(answer)}")
     extra = _mapping(item[3])
     return QueueItem(
         number=_number(item[0]) or 0.0,
@@ -376,7 +376,7 @@ def _device(facts: Mapping[str, Any]) -> Device:
 def names_of(answer: Any, what: str) -> list[str]:
     """Read a list of names, such as ``GET /models``."""
     if not isinstance(answer, list):
-        raise ValueError(f"{what} that is no list: {_shown(answer)}")  # noqa: TRY004  what is odd is data
+        raise ValueError(f"{what} that is not a list: {_shown(answer)}")  # noqa: TRY004  what is odd is data
     return [str(name) for name in cast("list[Any]", answer)]
 
 
@@ -403,7 +403,7 @@ def log_of(answer: Any) -> list[LogEntry]:
 
 def _object(answer: Any, what: str) -> Mapping[str, Any]:
     if not isinstance(answer, dict):
-        raise ValueError(f"{what} that is no JSON object: {_shown(answer)}")  # noqa: TRY004  what is odd is data
+        raise ValueError(f"{what} that is not a JSON object: {_shown(answer)}")  # noqa: TRY004  what is odd is data
     return cast("dict[str, Any]", answer)
 
 

@@ -259,7 +259,7 @@ class Client:
             return answers.decode(response.text)
         except ValueError as error:
             kind = response.headers.get("content-type", "no content type")
-            raise self._unreachable(Trouble.NOT_COMFYUI, f"{what} answered no JSON but {kind}") from error
+            raise self._unreachable(Trouble.NOT_COMFYUI, f"{what} answered with {kind}, not JSON") from error
 
     @contextlib.contextmanager
     def _read(self, what: str) -> Generator[None]:

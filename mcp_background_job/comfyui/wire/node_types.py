@@ -52,7 +52,7 @@ class NodeTypes:
             ValueError: it is none.
         """
         if not isinstance(answer, dict):
-            raise ValueError("/object_info that is no JSON object")  # noqa: TRY004  what is odd is data
+            raise ValueError("/object_info that is not a JSON object")  # noqa: TRY004  what is odd is data
         self._facts = cast("dict[str, Any]", answer)
 
     def __contains__(self, name: str) -> bool:

@@ -96,7 +96,9 @@ class Transfer:
         self._check(response.status)
         expected = response.length
         if expected is None and not response.chunked:
-            raise self._unreachable(Trouble.BROKEN, "a file came without its length: a part could pass for all of it")
+            raise self._unreachable(
+                Trouble.BROKEN, "a file came without its length: a part could be taken for the whole"
+            )
         size = 0
         while got := response.readinto(into := buffer()):
             size += got

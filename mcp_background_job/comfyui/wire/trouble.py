@@ -29,12 +29,12 @@ ADVICE = {
     Trouble.REFUSED: "nothing listens there: ComfyUI is down, still starting, or on another port (start_comfyui, "
     "COMFYUI_URL)",
     Trouble.UNREACHABLE: "the host cannot be reached: check COMFYUI_URL and the network",
-    Trouble.SILENT: "it takes connections and does not answer: its interpreter is held or stopped, and only "
+    Trouble.SILENT: "it accepts connections and does not answer: its interpreter is held or stopped, and only "
     'restart_comfyui(force=true, requeue="pending") helps if that lasts',
     Trouble.DROPPED: "it closed the connection in the middle of a request: it may have just died or be restarting",
-    Trouble.FORBIDDEN: "it refuses access: a proxy or a login stands before it (COMFYUI_TOKEN, COMFYUI_HEADERS)",
+    Trouble.FORBIDDEN: "it refuses access: a proxy or a login is in front of it (COMFYUI_TOKEN, COMFYUI_HEADERS)",
     Trouble.BROKEN: "it answers with an error of its own",
-    Trouble.HISTORY: "it answers, but one entry breaks its history for all, as a node does whose ui is no JSON "
+    Trouble.HISTORY: "it answers, but one entry breaks its whole history, as the ui of a node does that is not JSON "
     "(comfyui_clear_history(keep=0) removes it)",
     Trouble.NOT_COMFYUI: "what answers there is not ComfyUI: check COMFYUI_URL",
 }

@@ -28,8 +28,8 @@ _ANSWER = 64 * 1024
 
 _OK, _BAD_REQUEST, _NOT_FOUND, _TOO_LARGE = 200, 400, 404, 413
 _REFUSALS = {
-    _BAD_REQUEST: "the server takes no file of this name, or not in this folder",
-    _TOO_LARGE: "it is larger than the server takes; it is started with --max-upload-size for that",
+    _BAD_REQUEST: "the server accepts no file of this name, or not in this folder",
+    _TOO_LARGE: "it is larger than the server accepts: start that with a larger --max-upload-size",
 }
 
 
@@ -120,7 +120,7 @@ class Sender(Transfer):
         try:
             answer: Any = decode(content.decode())
         except ValueError as error:
-            raise self._unreachable(Trouble.NOT_COMFYUI, f"{self._what} answered no JSON") from error
+            raise self._unreachable(Trouble.NOT_COMFYUI, f"{self._what} did not answer with JSON") from error
         facts = cast("dict[str, Any]", answer) if isinstance(answer, dict) else {}
         if not facts.get("name"):
             raise self._unreachable(Trouble.NOT_COMFYUI, f"{self._what} answered without a name")

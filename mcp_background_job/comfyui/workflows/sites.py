@@ -92,7 +92,9 @@ class _Unfolding:
             if graph is None:
                 continue
             if node.type in within:
-                raise WorkflowError(f"{self._name}: node {site.id_of(node)}: the subgraph {graph.name!r} is in itself")
+                raise WorkflowError(
+                    f"{self._name}: node {site.id_of(node)}: the subgraph {graph.name!r} contains itself"
+                )
             child = Site(graph, (*site.path, node.node_id), site, node)
             _take_values(child, node)
             _take_overrides(child, site.overrides)

@@ -108,7 +108,9 @@ def ui_workflow_of(content: Mapping[str, Any], name: str) -> UiWorkflow:
         subgraphs = {str(_mapping(one)["id"]): _graph(_mapping(one)) for one in definitions}
         return UiWorkflow(_graph(content), subgraphs)
     except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise WorkflowError(f"{name} is not as ComfyUI's editor saves it: {type(error).__name__}: {error}") from error
+        raise WorkflowError(
+            f"{name} is not in the format that ComfyUI's editor saves: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _graph(content: Mapping[str, Any]) -> Graph:

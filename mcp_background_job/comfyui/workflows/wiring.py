@@ -60,14 +60,14 @@ class Wiring:
         """Return what an input gets, ``None`` if that is nothing.
 
         Raises:
-            WorkflowError: the links go round in a circle.
+            WorkflowError: the links form a cycle.
         """
         at: _End | Source | Given | None = _End(site, node, slot, is_input=True)
         seen: set[tuple[str, int, bool]] = set()
         while isinstance(at, _End):
             where = (at.site.id_of(at.node), at.slot, at.is_input)
             if where in seen:
-                raise WorkflowError(f"{self._name}: the links at node {where[0]} ({at.node.type}) go round in a circle")
+                raise WorkflowError(f"{self._name}: the links at node {where[0]} ({at.node.type}) form a cycle")
             seen.add(where)
             at = self._before_input(at) if at.is_input else self._before_output(at)
         return at

@@ -52,7 +52,7 @@ def missed_input(job: Job, stdin: str, last: bytes, *, has_text: bool) -> str | 
     if job.outcome is not Outcome.COMPLETED or not at_once:
         return None
     needed = stdin_for(job.command)
-    return needed and _told("what runs like this ends with its input", needed)
+    return needed and _told("a program that runs like this ends with its input", needed)
 
 
 def _told(why: str, needed: Needed) -> str:

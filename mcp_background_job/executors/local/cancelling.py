@@ -106,7 +106,7 @@ class Cancelling:
         """Return whom a runner has named that does not answer any more: release 1.0.0 names survivors once only."""
         seen = await lanes.look(self._store.observe, job_id)
         if not seen.status or not seen.status.survivors:
-            raise RunnerTimeoutError(f"the runner of job {job_id} does not say what became of it")
+            raise RunnerTimeoutError(f"the runner of job {job_id} has not reported what became of it")
         return seen.status.survivors
 
     async def _replace_runner(self, job_id: str, request: StopRequest) -> Cancelled:
@@ -117,7 +117,7 @@ class Cancelling:
             return Cancelled(was_live=False)
         if seen.runner_pid is None:
             raise RunnerSilentError(
-                f"the runner of job {job_id} does not answer, and it lives on another machine, or in another container "
+                f"the runner of job {job_id} does not answer, and it runs on another machine, or in another container "
                 "or namespace: stop the job from there"
             )
         # Anybody who can open the lock can hold it, and the status file may say anything.

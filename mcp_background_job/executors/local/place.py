@@ -88,7 +88,9 @@ class LocalPlace:
     def check(self, asked: str) -> None:
         """There is nothing to choose."""
         if asked:
-            raise InvalidRequestError(f"on: {asked!r} cannot be asked of this machine: say {self.name!r}, or nothing")
+            raise InvalidRequestError(
+                f"on: {asked!r} cannot be asked of this machine: give {self.name!r}, or leave it out"
+            )
 
     async def launch(self, spec: Spec, *, wait_for_report: bool) -> Submitted:
         """Record the job, then start it or queue it."""

@@ -64,7 +64,7 @@ async def _swept(store: LocalStore, sweeping: Sweeping, job_id: str) -> None:
         await sweeping.sweep(job_id)  # no harm if another is at it already
         if time.monotonic() > deadline:
             raise RunnerSilentError(
-                f"processes of job {job_id}, whose runner is dead, may be alive: nobody has cleared them away within "
+                f"processes of job {job_id}, whose runner is dead, may be alive: they were not cleared away within "
                 f"{_SWEEP_PATIENCE_S:g} s; {store.job(job_id).path}/runner.crash may say why"
             )
         await asyncio.sleep(_BETWEEN_LOOKS_S)

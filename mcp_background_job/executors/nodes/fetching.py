@@ -25,7 +25,7 @@ class Fetching:
         try:
             self._sock = socket.create_connection((where.host, port), ANSWER_S)
         except ConnectionError as error:
-            raise NoRunnerError(f"nobody listens on {self._where}") from error
+            raise NoRunnerError(f"nothing listens on {self._where}") from error
         except OSError as error:
             raise RunnerTimeoutError(f"{self._where}, where the runner is, cannot be reached from here") from error
         self._lines = self._sock.makefile("rb")
@@ -56,16 +56,16 @@ class Fetching:
         try:
             return base64.b64decode(answer["data"]), int(answer["size"])
         except (LookupError, ValueError, TypeError) as error:
-            raise NoRunnerError(f"who listens on {self._where} does not answer as a runner does") from error
+            raise NoRunnerError(f"what listens on {self._where} does not answer as a runner does") from error
 
     def _prove(self, where: Address) -> None:
         ours = nonce()
         shown = self._ask({"hello": ours})
         theirs = str(shown.get("nonce"))
         if not is_proof(shown.get("proof"), proof(where.token, RUNNER, ours, theirs)):
-            raise NoRunnerError(f"whoever listens on {self._where} does not know the token of the runner")
+            raise NoRunnerError(f"what listens on {self._where} does not know the token of the runner")
         if not self._ask({"proof": proof(where.token, CLIENT, ours, theirs)}).get("ok"):
-            raise NoRunnerError(f"the runner on {self._where} does not take our token")
+            raise NoRunnerError(f"the runner on {self._where} does not accept our token")
 
     def _ask(self, request: dict[str, object]) -> dict[str, Any]:
         try:
@@ -74,9 +74,9 @@ class Fetching:
         except TimeoutError as error:
             raise RunnerTimeoutError(f"no answer from {self._where} within {ANSWER_S:g} s") from error
         except OSError as error:
-            raise NoRunnerError(f"{self._where} has hung up") from error
+            raise NoRunnerError(f"{self._where} has closed the connection") from error
         try:
             said: object = json.loads(line)
         except ValueError as error:
-            raise NoRunnerError(f"{self._where} has hung up") from error
+            raise NoRunnerError(f"{self._where} has closed the connection") from error
         return cast("dict[str, Any]", said) if isinstance(said, dict) else {}

@@ -32,7 +32,7 @@ async def tell_to_stop(connect: Connect, job_id: str, request: StopRequest) -> C
             async with asyncio.timeout(min(request.grace_s, MAX_GRACE_S) + _LADDER_PATIENCE_S):
                 survivors = await runner.outcome_of_stop()
         except TimeoutError as error:
-            raise RunnerTimeoutError(f"the runner of job {job_id} does not say what became of it") from error
+            raise RunnerTimeoutError(f"the runner of job {job_id} has not reported what became of it") from error
     # What they are stands in the process table of another machine.
     return Cancelled(was_live=True, survivors=tuple(survivors))
 

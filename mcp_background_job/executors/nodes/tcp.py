@@ -29,7 +29,7 @@ async def connect(where: Address, port: int) -> tuple[asyncio.StreamReader, asyn
                 writer.close()
                 raise
     except ConnectionError as error:
-        raise NoRunnerError(f"nobody listens on {where.host}:{port}") from error
+        raise NoRunnerError(f"nothing listens on {where.host}:{port}") from error
     except (OSError, TimeoutError) as error:
         raise RunnerTimeoutError(f"{where.host}:{port}, where the runner is, cannot be reached from here") from error
     return reader, writer
@@ -41,10 +41,10 @@ async def _prove(where: Address, reader: asyncio.StreamReader, writer: asyncio.S
     shown = _said(await reader.readline())
     theirs = str(shown.get("nonce"))
     if not is_proof(shown.get("proof"), proof(where.token, RUNNER, ours, theirs)):
-        raise NoRunnerError(f"whoever listens on {where.host} in the place of the runner does not know its token")
+        raise NoRunnerError(f"what listens on {where.host} in the place of the runner does not know its token")
     writer.write(_line(proof=proof(where.token, CLIENT, ours, theirs)))
     if not _said(await reader.readline()).get("ok"):
-        raise NoRunnerError(f"the runner on {where.host} does not take our token")
+        raise NoRunnerError(f"the runner on {where.host} does not accept our token")
 
 
 def _line(**said: str) -> bytes:

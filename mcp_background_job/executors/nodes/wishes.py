@@ -55,5 +55,5 @@ def count(value: str) -> str:
         ValueError: it is no number of things.
     """
     if not _COUNT.fullmatch(value):
-        raise ValueError("a whole number from 1 on")
+        raise ValueError("a whole number of 1 or more")
     return value

@@ -144,7 +144,7 @@ class Cancelling:
             await asyncio.sleep(_BETWEEN_LOOKS_S)
             word = await self._line(job_id, noted)
         if not await lanes.lasting(self._completed, job_id, noted):
-            gone = f"Ray job {noted.submission_id(job_id)} was over, and its runner has not said how it ended"
+            gone = f"Ray job {noted.submission_id(job_id)} was over, and its runner has not reported how it ended"
             record = killed_by("Ray", request) if was_live else lost(gone)
             await lanes.write(end, self._store, job_id, record)
         return Cancelled(was_live)
@@ -167,5 +167,6 @@ class Cancelling:
 
 def _unreachable(job_id: str, error: EngineUnreachableError) -> EngineUnreachableError:
     return EngineUnreachableError(
-        f"nothing was stopped: no way leads to a runner of job {job_id}, and {error}; it is stopped when Ray answers"
+        f"nothing was stopped: the runner of job {job_id} cannot be reached, and {error}; it is stopped when Ray "
+        "answers"
     )

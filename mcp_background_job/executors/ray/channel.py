@@ -43,7 +43,7 @@ class Channels:
         """
         where = await lanes.look(address.read, job)
         if where is None or where.port is None:
-            raise NoRunnerError(f"nobody knows yet where the runner of job {job.job_id} is")
+            raise NoRunnerError(f"it is not known yet where the runner of job {job.job_id} is")
         ways = await tcp.connect(where, where.port)
         self._open[job.job_id] += 1
 

@@ -37,7 +37,7 @@ def _memory(value: str) -> int:
 def _resources(value: str) -> dict[str, float]:
     parts = value.split(",")
     if not all(map(_RESOURCES.fullmatch, parts)):
-        raise ValueError("what the cluster calls its own, and how much: a100:1,licence:0.5")
+        raise ValueError("custom resources of the cluster, and how much of each: a100:1,licence:0.5")
     return {name: float(count) for name, _, count in (part.partition(":") for part in parts)}
 
 

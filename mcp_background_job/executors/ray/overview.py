@@ -17,7 +17,7 @@ def overview(head: Head, place: str) -> Overview:
         head.session()
         part = part_of(head.nodes(), head.status())
         waiting = Counter(
-            line.reason.partition(": ")[2] or "it does not say why"
+            line.reason.partition(": ")[2] or "it gives no reason"
             for line in head.queue()
             if line.state == states.PENDING
         )

@@ -90,7 +90,8 @@ class Head:
         mode = _decoded(response).get("authentication_mode") if response.status_code == _OK else None
         if mode != "token":
             raise EngineUnreachableError(
-                f"Ray at {self.address} lets everybody in, who could read and run anything as you: start it with "
+                f"Ray at {self.address} lets everybody in, so anybody could read and run anything as you: start it "
+                "with "
                 "RAY_AUTH_MODE=token (Ray 2.52 and later)"
             )
         self._asks_for_tokens = True
@@ -135,7 +136,7 @@ class Head:
         """
         jobs = self._json("GET", "/api/jobs/")
         if not isinstance(jobs, list):
-            raise EngineUnreachableError(f"{self.address} does not answer as Ray does: its list of jobs is none")
+            raise EngineUnreachableError(f"{self.address} does not answer as Ray does: its list of jobs is not a list")
         return [line for job in cast("list[Any]", jobs) if (line := line_of(job))]
 
     def look_up(self, submission_id: str) -> Line | None:
@@ -215,7 +216,9 @@ class Head:
         import httpx2  # noqa: PLC0415  see _client
 
         if not self.address:
-            raise EngineUnreachableError("nobody knows where Ray is: set MCP_BG_RAY_ADDRESS to its head's dashboard")
+            raise EngineUnreachableError(
+                "the address of Ray is not known: set MCP_BG_RAY_ADDRESS to its head's dashboard"
+            )
         try:
             url = f"{self.address}{path}"
             return self._client().request(method, url, content=content, timeout=_timeout(patience_s))
@@ -225,7 +228,7 @@ class Head:
     def _checked(self, response: httpx2.Response) -> httpx2.Response:
         if response.status_code in (_UNAUTHORIZED, _FORBIDDEN):
             raise EngineUnreachableError(
-                f"Ray at {self.address} does not take our token: set MCP_BG_RAY_TOKEN to the one that its head was "
+                f"Ray at {self.address} does not accept our token: set MCP_BG_RAY_TOKEN to the one that its head was "
                 "started with"
             )
         if response.status_code != _OK:
@@ -287,4 +290,4 @@ def _decoded(response: httpx2.Response) -> dict[str, Any]:
 def _last_line(text: str) -> str:
     """Return what matters of an answer that is no JSON: Ray sends the trace of an error, which ends with it."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return one_line(lines[-1], _TOLD) if lines else "it does not say why"
+    return one_line(lines[-1], _TOLD) if lines else "it gives no reason"

@@ -15,14 +15,14 @@ RUNNING = "RUNNING"
 #: It is over: how a job ended whose runner did not say so, and why, in words.
 ENDED: dict[str, tuple[Outcome, str]] = {
     "STOPPED": (Outcome.KILLED, "stopped in Ray"),
-    "SUCCEEDED": (Outcome.LOST, "it is over in Ray, and its runner has not said how it ended"),
+    "SUCCEEDED": (Outcome.LOST, "it is over in Ray, and its runner has not reported how it ended"),
     "FAILED": (Outcome.FAILED, "it failed in Ray before its command could be watched"),
 }
 
 #: The same of one that failed although its runner had begun.
-BEGUN_AND_FAILED = (Outcome.LOST, "it failed in Ray, and its runner has not said how it ended")
+BEGUN_AND_FAILED = (Outcome.LOST, "it failed in Ray, and its runner has not reported how it ended")
 
-_GONE_END = (Outcome.LOST, "Ray does not know it any more, most likely since its head was restarted without its state")
+_GONE_END = (Outcome.LOST, "Ray no longer knows it, most likely because its head was restarted without its state")
 
 #: Ray gives up a job that has waited for fifteen minutes, before it has begun; it can be submitted again.
 _WAITED_TOO_LONG = "JOB_SUPERVISOR_ACTOR_START_TIMEOUT"

@@ -199,7 +199,7 @@ class Submitting(NodeSubmitting):
         elif self._head.session() == noted.session:
             self._submitted(spec)
         else:
-            why = "Ray was restarted without its state while it was submitted: nobody knows whether it had begun"
+            why = "Ray was restarted without its state while it was submitted: whether it had begun is not known"
             self._end(spec.job_id, Outcome.LOST, why)
 
     def submit_anew(self, job_id: str, noted: Noted) -> None:

@@ -23,7 +23,7 @@ def note(word: str | None, reason: str, noted: Noted, *, is_withdrawn: bool) -> 
         return "Ray has not confirmed that it has the job; it is submitted again if it has not"
     if word == states.PENDING:
         _, _, told = reason.partition(": ")
-        return f"waits in Ray: {told or 'it does not say why'}"
+        return f"waits in Ray: {told or 'it gives no reason'}"
     return "Ray has it"
 
 

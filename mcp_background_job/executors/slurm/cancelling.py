@@ -119,7 +119,7 @@ class Cancelling:
                     f"that it is {line.state}; its node may be off, and Slurm will say so in time"
                 )
             await asyncio.sleep(_BETWEEN_LOOKS_S)
-        gone = f"Slurm has no job {native_id} of ours any more, and its runner has not said how it ended"
+        gone = f"Slurm has no job {native_id} of ours any more, and its runner has not reported how it ended"
         await lanes.write(end, self._store, job_id, killed_by("Slurm", request) if was_live else lost(gone))
         return Cancelled(was_live)
 
@@ -131,7 +131,7 @@ class Cancelling:
             lines = await lanes.lasting(self._commands.look_up, native_id)
         except EngineUnreachableError as error:
             raise EngineUnreachableError(
-                f"nothing was stopped: no way leads to the runner of job {job_id}, and {error}; try again when Slurm "
+                f"nothing was stopped: the runner of job {job_id} cannot be reached, and {error}; try again when Slurm "
                 "answers, or end the job on its node"
             ) from error
         return next((line for line in lines if line.job_id == job_id), None)

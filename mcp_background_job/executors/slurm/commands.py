@@ -69,7 +69,7 @@ class _Answer:
             for line in self.err.splitlines()
             if line.strip()
         ]
-        return "; ".join(dict.fromkeys(lines))[:_TOLD] or f"exit {self.code} without a word"
+        return "; ".join(dict.fromkeys(lines))[:_TOLD] or f"exit {self.code} without a message"
 
 
 class Commands:

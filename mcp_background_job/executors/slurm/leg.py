@@ -33,7 +33,7 @@ class Leg:
             piece = data[start : start + PIECE]
             while self._credit < len(piece):
                 if self._is_over:
-                    raise ConnectionResetError("the other end has hung up")
+                    raise ConnectionResetError("the other end has closed the connection")
                 self._more.clear()
                 await self._more.wait()
             self._credit -= len(piece)

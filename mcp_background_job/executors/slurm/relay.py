@@ -199,7 +199,7 @@ class _Process:
         words = self._words.read(_TOLD * 10).decode(errors="replace")
         told = "; ".join(dict.fromkeys(line.split("error: ")[-1].strip() for line in words.splitlines()))[:_TOLD]
         kind = NoRunnerError if any(part in words.lower() for part in _OVER) else RunnerTimeoutError
-        return kind(f"srun has started nothing: {told or 'it does not say why'}")
+        return kind(f"srun has started nothing: {told or 'it gives no reason'}")
 
     def end(self) -> None:
         """Wait for its end, which has begun, or else kill it."""

@@ -28,10 +28,10 @@ ENDED: dict[str, tuple[Outcome, str]] = {
     "NODE_FAIL": (Outcome.LOST, "its node failed, so its end is unknown"),
     "BOOT_FAIL": (Outcome.LOST, "its node could not be started"),
     "PREEMPTED": (Outcome.LOST, "Slurm gave its place to another job, so its end is unknown"),
-    "COMPLETED": (Outcome.LOST, "it is over in Slurm, and its runner has not said how it ended"),
+    "COMPLETED": (Outcome.LOST, "it is over in Slurm, and its runner has not reported how it ended"),
 }
 
-_GONE_END = (Outcome.LOST, "Slurm does not know it any more, so its end is unknown")
+_GONE_END = (Outcome.LOST, "Slurm no longer knows it, so its end is unknown")
 
 
 def is_over(word: str | None) -> bool:

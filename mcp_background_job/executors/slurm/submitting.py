@@ -43,7 +43,7 @@ _SCRIPT = """\
 say() {{ echo "mcp-background-job: $1" >&2; exit "$2"; }}
 node=${{SLURMD_NODENAME:-$(uname -n)}}
 [ -r {runner} ] ||
-  say "{root} is not there on node $node: set MCP_BG_SLURM_DIR to a directory that all nodes share" 126
+  say "{root} does not exist on node $node: set MCP_BG_SLURM_DIR to a directory that all nodes share" 126
 command -v {python} >/dev/null ||
   say "node $node has no {python_told}: set MCP_BG_SLURM_PYTHON to a Python of at least 3.9 that all nodes have" 127
 export MCP_BG_ENDS_AT="$SLURM_JOB_END_TIME"{kill_wait}

@@ -15,7 +15,7 @@ _REASONS = {
     "Resources": "what it asks for is in use",
     "Priority": "other jobs come first",
     "Dependency": "it starts behind other jobs",
-    "BeginTime": "its time has not come",
+    "BeginTime": "its begin time has not come",
     "JobHeldUser": "it is held, by its user",
     "JobHeldAdmin": "it is held, by an administrator",
     "PartitionTimeLimit": "it asks for more time than its partition gives",
@@ -68,7 +68,7 @@ def failure(job: JobDir, outcome: Outcome, why: str, native_id: str, nodes: str)
 def in_words(reason: str) -> str:
     """Return Slurm's reason in words, with its own."""
     words = _REASONS.get(reason.partition(",")[0].strip("()"))
-    return f"{words} ({reason})" if words else reason or "it does not say why"
+    return f"{words} ({reason})" if words else reason or "it gives no reason"
 
 
 def _log(job: JobDir) -> str | None:

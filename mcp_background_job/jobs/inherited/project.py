@@ -31,7 +31,7 @@ def project_named(text: str) -> str:
     """
     name = text.strip()
     if name and not name.strip("/"):
-        raise ValueError("the root directory is no project")
+        raise ValueError("the root directory is not a project")
     if len(name) > _MAX_LENGTH or not name.isprintable():
         raise ValueError(f"a project is a directory or a name, of at most {_MAX_LENGTH} printable characters")
     return utf8(os.path.realpath(os.path.expanduser(name))) if name.startswith(("/", "~", ".")) else _of_parts(name)

@@ -34,7 +34,7 @@ from mcp_background_job.runner.family.kin import Kin
 GRACE_S = 2.0
 
 #: What is said where it cannot be known whether something is left.
-_CANNOT_LOOK = "/proc is not there, so nobody can tell whether processes of it are left"
+_CANNOT_LOOK = "/proc is not there, so it is not known whether processes of it are left"
 _TOO_FAST = "processes of it may be left, which fork and end faster than they can be listed"
 
 

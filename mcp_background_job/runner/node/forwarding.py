@@ -102,7 +102,7 @@ class _Forward:
         carried = self._carried[number]
         carried.waiting += data
         if len(carried.waiting) > WINDOW:
-            raise ValueError("more is on its way than was agreed")
+            raise ValueError("more was sent than was agreed")
         self._flush(number)
 
     def _connect(self, number: bytes) -> None:
@@ -112,7 +112,7 @@ class _Forward:
         # Afterwards: whoever listened when the connection was made is whom it reaches. A node has many users.
         if not is_ours(self._port):
             sock.close()
-            raise OSError("somebody else listens there")
+            raise OSError("another program listens there")
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setblocking(False)  # noqa: FBT003  its only form
         self._carried[number], self._numbers[sock.fileno()] = _Carried(sock), number

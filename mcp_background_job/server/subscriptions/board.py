@@ -106,7 +106,7 @@ class Board:
     @contextlib.contextmanager
     def _joined(self, topic: Topic, tell: Callable[[], None]) -> Generator[_Followed]:
         if self.followers >= MAX_FOLLOWERS:
-            raise InvalidRequestError(f"{MAX_FOLLOWERS} subscriptions are as many as there can be: end some first")
+            raise InvalidRequestError(f"{MAX_FOLLOWERS} subscriptions is the limit: end some first")
         followed = self._followed.get(topic.key)
         if followed is None:
             followed = self._followed[topic.key] = _Followed(topic, self._pause)

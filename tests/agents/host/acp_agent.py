@@ -83,7 +83,7 @@ class ScriptedAgent:
             return PromptResponse(stop_reason=await turn)
         except asyncio.CancelledError:
             if not self.was_cancelled:
-                raise  # the client has hung up
+                raise  # the client has closed the connection
             return PromptResponse(stop_reason="cancelled")
 
     async def cancel(self, **_: Any) -> None:

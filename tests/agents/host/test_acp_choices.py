@@ -57,8 +57,8 @@ def test_what_is_offered_is_chosen_by_the_message_that_the_agent_takes(
     [
         ("mode", "yolo", _CODEX, "has no mode 'yolo'; it has agent, read-only"),
         ("model", "c", _OPENCODE, "has no model 'c'; it has a/b"),
-        ("model", "gemini-9", _GEMINI, "lets nobody choose its model over ACP"),
-        ("mode", "plan", {"modes": None, "configOptions": [None, 1]}, "lets nobody choose its mode over ACP"),
+        ("model", "gemini-9", _GEMINI, "does not let clients choose its model over ACP"),
+        ("mode", "plan", {"modes": None, "configOptions": [None, 1]}, "does not let clients choose its mode over ACP"),
         ("mode", "z", _modes(*(f"m{number}" for number in range(30))), "m19 and 10 more"),
     ],
 )

@@ -99,7 +99,7 @@ async def test_an_agent_writes_to_its_parent_and_to_its_sibling_and_reads_its_ow
     assert await _fetched(runs, "boss") == ["up"]
     with pytest.raises(UnknownRunError, match=f"parent; run {boss.record.run_id} was started by no run"):
         await runs.post.send(Letter(to="parent", body=_saying("?"), sender="boss"), SOMEBODY)
-    with pytest.raises(UnknownRunError, match="parent; the sender is no run"):
+    with pytest.raises(UnknownRunError, match="parent; the sender is not a run"):
         await runs.post.send(Letter(to="parent", body=_saying("?")), SOMEBODY)
     with pytest.raises(ForeignNameError, match="'kid' is a name of another project"):
         await runs.post.send(Letter(to="kid", body=_saying("?")), Asker("/other", changes=True))

@@ -338,9 +338,9 @@ async def test_who_asks_how_a_run_is_does_not_wait_until_a_flood_is_read(
     assert seen.state.status is listed.state.status is RunStatus.RUNNING
     assert seen.state.seq < listed.state.seq < 10_000
     assert report.of_run(seen)["note"].startswith("its agent has ended")
-    with pytest.raises(RunStateError, match="has ended; how, get_run says"):
+    with pytest.raises(RunStateError, match="has ended; get_run says how"):
         await runs.cancel(of(run), by="test")
-    with pytest.raises(RunStateError, match="has ended; how, get_run says"):
+    with pytest.raises(RunStateError, match="has ended; get_run says how"):
         await runs.go_on(of(run), _message("more"))
     monkeypatch.setattr(watching, "LOOK_S", PATIENCE_S)
     ended = await runs.get(of(run))

@@ -108,7 +108,7 @@ def test_ctrl_c_leaves_the_batch_running_and_a_cancel_ends_it(renderer: Renderer
     child.send_signal(signal.SIGINT)
     code, _, err = end_of(child)
     assert code == 130
-    assert f"batch {batch_id} is left alone, and goes on" in only_line(err.decode())
+    assert f"batch {batch_id} goes on" in only_line(err.decode())
     see_running(renderer, batch_id)
     out, _ = renderer.ends(124, "batch", batch_id, "--wait", "0.1")
     assert f"batch {batch_id} running: 0 of 3 done, 1 running" in out
@@ -271,7 +271,7 @@ def test_what_does_not_exist_is_not_found(nobody: ComfyUILine) -> None:
         (["batch", "--follow"], "--wait and --follow take the id of one batch"),
         (["jobs", "--status", "happy"], "give some of pending, in_progress"),
         (["clear-history", "--keep=-1"], "--keep '-1': give 0 or more"),
-        (["session", "import", "WORKFLOW"], "is no session"),
+        (["session", "import", "WORKFLOW"], "is not a session"),
         (["session", "export", "--output", "/no/such/file"], "/no/such/file cannot be written"),
     ],
     ids=str,

@@ -99,7 +99,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(cli: CommandLine, tmp_path: P
         (("spawn", "command", "x"), 2, b"backend_config.command"),
         (("spawn", "command", "x", "--", "no-such-program"), 7, b"no program no-such-program"),
         (("spawn", "nobody", "x"), 2, b"nobody"),
-        (("continue", "rnope", "x", "--data", "{"), 2, b"--data is no JSON"),
+        (("continue", "rnope", "x", "--data", "{"), 2, b"--data is not JSON"),
         (("list", "--status", "asleep"), 2, b"asleep"),
         (("spwan",), 2, b"do you mean spawn?"),
     ):
@@ -166,7 +166,7 @@ def test_all_that_a_run_may_be_given_is_given_at_the_terminal_and_a_cut_field_is
     whole = cli.ok("runs", "artifact", run, str(known["last_seq"]), "final_response")
     watched = cli.ok("runs", "watch", run)
 
-    assert b"--schema is no JSON object" in refused.stderr
+    assert b"--schema is not a JSON object" in refused.stderr
     assert [json.loads(line)["type"] for line in first.splitlines()] == ["run_started"]
     assert (known["role"], known["metadata"]) == ("reviewer", {"n": 1})
     assert whole.startswith("You review the work")

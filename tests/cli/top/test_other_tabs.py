@@ -184,7 +184,7 @@ async def test_a_run_is_stopped_once_a_person_has_said_so(opened: Open, runs: Te
         await shown.press("c")
         await shown.is_asked("Stop run_1 of ada")
         await shown.press("y")
-        await shown.said("run_1 cancelled: all of it is dead")
+        await shown.said("run_1 cancelled: nothing of it is left")
         await shown.press("slash")
         await shown.types("done")
         await shown.press("enter")

@@ -142,7 +142,7 @@ async def test_cancel_pause_and_resume_say_what_will_happen(state_dir: str) -> N
         assert stopped["interrupted"] == {running: "cancelled"}
         assert f"{running}, which ran, was to be stopped: cancelled" in stopped["detail"]
         again = await client.facts("comfyui_batch", batch_id=batch_id, action="cancel")
-        assert again["detail"] == "it was over already, and nothing was canceled"
+        assert again["detail"] == "it had ended already; nothing was canceled"
         assert "submit what you need as a new batch" in await client.error(
             "comfyui_batch", batch_id=batch_id, action="retry_failed"
         )
@@ -226,7 +226,7 @@ async def test_the_status_of_comfyui_tells_of_batches_that_are_not_over(state_di
         assert "nothing listens" in away["trouble"]
         canceled = await client.facts("comfyui_batch", batch_id=made["batch_id"], action="cancel")
         assert canceled["cancel_summary"]["mode"] == "cancel_after_current"
-        assert "is not known: ComfyUI gives no answer" in canceled["detail"]
+        assert "is unknown: ComfyUI gives no answer" in canceled["detail"]
 
 
 async def test_what_runs_on_another_server_is_left_to_that_one(state_dir: str) -> None:

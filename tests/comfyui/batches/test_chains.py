@@ -48,4 +48,4 @@ async def test_what_takes_from_a_prompt_that_failed_fails_with_that(
         assert view.status is BatchStatus.FAILED
         reasons = [row.reason for row in home.rows(batch_id)]
         assert "deliberate failure" in reasons[1]
-        assert "no earlier prompt of its batch" in reasons[2]
+        assert "not an earlier prompt of its batch" in reasons[2]

@@ -184,5 +184,5 @@ async def test_all_is_dropped_and_what_waits_for_a_paused_queue_too(
         canceled = await comfyui.cancel(None, by="me", clear_pending=True)
         assert (str(canceled.verdict), canceled.prompt_id, canceled.unsent) == ("cancelled", first, 1)
         assert await home.control.state_of(waiting) == "cancelled"
-        with pytest.raises(InvalidRequestError, match="pending_only leaves what runs"):
+        with pytest.raises(InvalidRequestError, match="pending_only leaves the running prompt alone"):
             await comfyui.cancel(first, by="me", pending_only=True)

@@ -53,9 +53,8 @@ async def test_what_cannot_be_whole_is_not_taken_unless_it_is_forced(tmp_path: P
         downloaded = await site.download(prompt_id)
         assert status_of(downloaded) == "incomplete"
         assert {missed.name: missed.reason for missed in downloaded.missed} == {
-            "empty.webm": "what the server has of it cannot be whole: it is empty",
-            "half.png": "what the server has of it cannot be whole: it ends early, after 40 bytes: "
-            "a PNG without its end (IEND)",
+            "empty.webm": "the server's copy is incomplete: it is empty",
+            "half.png": "the server's copy is incomplete: it ends early, after 40 bytes: a PNG without its end (IEND)",
         }
         assert list(site.tree()) == ["n/whole.png"]
         assert downloaded.complete() == {}

@@ -309,7 +309,7 @@ def test_wedged_is_never_said_of_what_does_not_run(phases: list[tuple[Sight, flo
 
 
 def test_what_is_too_long_for_an_id_is_no_id_and_not_repeated_whole() -> None:
-    with pytest.raises(InvalidRequestError, match="301 characters is no id of a prompt") as error:
+    with pytest.raises(InvalidRequestError, match="301 characters is not the id of a prompt") as error:
         check_prompt_id("i" * 301)
     assert len(str(error.value)) < 200
     assert check_prompt_id("i" * 300)

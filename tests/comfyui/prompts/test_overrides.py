@@ -70,9 +70,9 @@ def test_a_value_may_be_whatever_a_graph_may_hold(value: Any) -> None:
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("3.seed", "overrides: '3.seed' is no path of an input; write it like \"3.inputs.seed\""),
-        ("seed", "overrides: 'seed' is no path of an input; write it like \"3.inputs.seed\""),
-        ("", "overrides: '' is no path of an input; write it like \"3.inputs.seed\""),
+        ("3.seed", "overrides: '3.seed' is not the path of an input; write it like \"3.inputs.seed\""),
+        ("seed", "overrides: 'seed' is not the path of an input; write it like \"3.inputs.seed\""),
+        ("", "overrides: '' is not the path of an input; write it like \"3.inputs.seed\""),
         ("8.inputs.seed", "overrides: 8.inputs.seed: the workflow has no node '8'; it has 3, 57:3.1, 5, 6, 7"),
         (".inputs.seed", "overrides: .inputs.seed: the workflow has no node ''; it has 3, 57:3.1, 5, 6, 7"),
         ("7.inputs.seed", "overrides: 7.inputs.seed: the workflow has no node '7'; it has 3, 57:3.1, 5, 6, 7"),
@@ -102,7 +102,7 @@ def test_of_many_names_some_are_listed() -> None:
 
 @pytest.mark.parametrize("values", [1, "123", None, {"a": 1}, (1, 2), "x" * 1000])
 def test_values_that_are_no_list_are_refused_and_a_text_is_none(values: Any) -> None:
-    with pytest.raises(WorkflowError, match=r"overrides: 3.inputs.seed has no list of values but ") as refusal:
+    with pytest.raises(WorkflowError, match=r"overrides: 3.inputs.seed takes a list of values, not ") as refusal:
         _expand({"3.inputs.seed": values})
     assert len(str(refusal.value)) < 200
 

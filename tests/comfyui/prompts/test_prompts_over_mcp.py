@@ -116,7 +116,7 @@ async def test_what_cannot_be_used_is_refused_in_a_sentence(connect: Connect, tm
     image.write_bytes(made_files.png({"Software": "a camera"}))
     async with connect(free_port()) as client:
         assert "no prompt and no workflow" in await client.error("comfyui_submit", workflow_path=str(image))
-        assert "no regular file" in await client.error("comfyui_submit", workflow_path="/dev/zero")
+        assert "not a regular file" in await client.error("comfyui_submit", workflow_path="/dev/zero")
         assert "one of workflow, workflow_path and prompt_id" in await client.error("comfyui_submit")
         assert "empty" in await client.error("comfyui_cancel_job", prompt_id="")
 

@@ -55,7 +55,7 @@ async def test_a_cancel_right_after_the_submission(times: int, version: str, tmp
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("times", REPETITIONS)
 async def test_a_cancel_at_the_end(times: int, version: str, tmp_path: Path) -> None:
-    """The prompt that ends by itself while it is being cancelled."""
+    """The prompt that ends by itself while it is being canceled."""
     chance = random.Random(7)  # noqa: S311  no secret
     seen: Counter[Verdict] = Counter()
     async with controlled(tmp_path, "--version", version, "--history-gap", "0.005") as (control, simulator):

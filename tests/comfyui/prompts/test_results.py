@@ -129,7 +129,7 @@ def test_what_a_later_release_has_added_is_ignored() -> None:
 @pytest.mark.parametrize("content", ["{", "[]", "{}", "null", '{"prompt_id": "one", "end": "lunch"}', "\0"])
 def test_what_cannot_be_read_is_an_error_that_says_so(content: str) -> None:
     for read in (finished_of_result, refused_of_result):
-        with pytest.raises(CorruptRecordError, match="what the journal kept of the end of a prompt cannot be read"):
+        with pytest.raises(CorruptRecordError, match="the journal's record of how a prompt ended cannot be read"):
             read(content)
 
 

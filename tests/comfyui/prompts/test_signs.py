@@ -22,7 +22,7 @@ from tests.patience import WAIT_S, until
 CASES = {
     "nothing": (Signs(), None),
     "it is heard of": (Signs(quiet_s=QUIET_S - 1), None),
-    "it is quiet": (Signs(quiet_s=QUIET_S), "nothing was heard"),
+    "it is quiet": (Signs(quiet_s=QUIET_S), "given no sign"),
     "stopped": (Signs(is_suspended=True), "SIGCONT"),
     "its worker is dead": (Signs(worker_gone=True), "seems to have ended"),
     "there is room": (Signs(output_directory="/out", room=10 * 1024**3), None),

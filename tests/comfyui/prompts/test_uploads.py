@@ -124,7 +124,7 @@ async def test_a_mask_is_laid_over_an_input_or_an_output(tmp_path: Path) -> None
         # The mask alone is not what was made of it.
         assert names(await desk.upload(mask)) == [("mask.png", False, "")]
         gone = await desk.upload(mask, original=file_named("gone.png"))
-        assert "the server took it, and has nothing" in gone[0].trouble
+        assert "the server accepted it, but has nothing" in gone[0].trouble
 
 
 async def test_what_cannot_be_sent_is_said_file_by_file(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ async def test_what_cannot_be_sent_is_said_file_by_file(tmp_path: Path) -> None:
     asked = [tmp_path / name for name in ("empty.png", "pipe", "", "cat.png", "null\0byte")]
     reasons = [one.trouble for one in await uploads.upload(asked, Wish())]
     database.close()
-    assert reasons[:3] == ["it is empty", "it is no regular file", "Is a directory"]
+    assert reasons[:3] == ["it is empty", "it is not a regular file", "Is a directory"]
     assert "nothing listens there" in reasons[3]
     assert "null" in reasons[4]
 

@@ -126,7 +126,7 @@ def test_what_other_tools_add_is_ignored_and_their_numbers_are_text_here() -> No
 
 @pytest.mark.parametrize("content", [None, 1, "jobs", [], [1], {}, {"jobs": {}}, {"jobs": None}, {"job": []}])
 def test_what_is_no_session_is_refused_with_the_form(content: Any) -> None:
-    assert _refusal(content) == 'cats.json is no session: it needs {"id", "created", "name", "jobs": […]}'
+    assert _refusal(content) == 'cats.json is not a session: it needs {"id", "created", "name", "jobs": […]}'
 
 
 @pytest.mark.parametrize("entry", [None, 1, "one", [], {}, {"prompt_id": 1}, {"prompt_id": None}, {"prompt_id": " "}])
@@ -140,7 +140,7 @@ def test_what_is_no_time_is_refused_and_shown(moment: Any, where: str) -> None:
     job = {"prompt_id": "one"} | ({"queued_at": moment} if where == "job" else {})
     content = {"jobs": [job]} | ({"created": moment} if where == "session" else {})
 
-    assert _refusal(content) == f"cats.json: {moment!r:.40} is no time; write it like 2026-01-31T12:00:00+00:00"
+    assert _refusal(content) == f"cats.json: {moment!r:.40} is not a time; write it like 2026-01-31T12:00:00+00:00"
 
 
 JSON = st.recursive(

@@ -68,7 +68,7 @@ def shown(batch: BatchView) -> dict[str, Any]:
 def _now(batch: BatchView) -> str:
     parts = [_running(prompt) for prompt in batch.running]
     if batch.trouble:
-        parts.append("it does not get on, see above")
+        parts.append("it makes no progress, see above")
     if batch.status is not BatchStatus.RUNNING or not parts:
         parts.insert(0, str(batch.status))
     return "; ".join(parts)

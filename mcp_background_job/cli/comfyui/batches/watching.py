@@ -51,6 +51,6 @@ async def watch(comfyui: ComfyUI, batch_id: str, deadline: float, view: View[Bat
         lambda batch: batch.status in TERMINAL,
         deadline,
         view,
-        left_alone=f"batch {batch_id} is left alone, and goes on; {PROGRAM} comfyui batch {batch_id} --follow watches "
+        left_alone=f"batch {batch_id} goes on; {PROGRAM} comfyui batch {batch_id} --follow watches "
         f"it again, {PROGRAM} comfyui batch cancel {batch_id} stops it",
     )

@@ -35,7 +35,7 @@ async def _carry_out(lifecycle: Lifecycle, act: Act, doing: str, *, as_json: boo
         with under_way(doing, as_json=as_json):
             known = await act(lifecycle)
     except asyncio.CancelledError:  # Ctrl-C
-        terminal.say_interrupted(f"interrupted while {doing}; {PROGRAM} comfyui status tells what came of it")
+        terminal.say_interrupted(f"interrupted while {doing}; {PROGRAM} comfyui status shows the outcome")
         raise
     if as_json:
         terminal.as_json(known)

@@ -29,7 +29,7 @@ async def watch(comfyui: ComfyUI, prompt_id: str, deadline: float, view: View[Pr
         _Patience().is_over,
         deadline,
         view,
-        left_alone=f"prompt {prompt_id} is left alone, and goes on; {PROGRAM} comfyui job {prompt_id} --follow watches "
+        left_alone=f"prompt {prompt_id} goes on; {PROGRAM} comfyui job {prompt_id} --follow watches "
         f"it again, {PROGRAM} comfyui cancel {prompt_id} stops it",
     )
 

@@ -38,7 +38,7 @@ def expand(graph: Mapping[str, Any], overrides: Mapping[str, Any], combine: Comb
     for path, values in overrides.items():
         _input_of(graph, path)
         if not isinstance(values, list):
-            raise WorkflowError(f"overrides: {path} has no list of values but {values!r:.80}")
+            raise WorkflowError(f"overrides: {path} takes a list of values, not {values!r:.80}")
         if not values:
             raise WorkflowError(f"overrides: {path} has an empty list of values, so there is nothing to submit")
         for value in sendable(cast("list[Any]", values), f"overrides: {path}"):
@@ -74,7 +74,7 @@ def applied(graph: Mapping[str, Any], overrides: Overrides) -> Mapping[str, Any]
 def _input_of(graph: Mapping[str, Any], path: str) -> tuple[str, str]:
     node_id, separator, name = path.partition(_INPUTS)
     if not separator:
-        raise WorkflowError(f'overrides: {path!r} is no path of an input; write it like "3.inputs.seed"')
+        raise WorkflowError(f'overrides: {path!r} is not the path of an input; write it like "3.inputs.seed"')
     node = graph.get(node_id)
     if not isinstance(node, dict):
         raise WorkflowError(f"overrides: {path}: the workflow has no node {node_id!r}; it has {_named(graph)}")

@@ -53,12 +53,12 @@ def load(path: str, working_dir: str = ".") -> Workflow | Drawn:
     try:
         facts = file.stat()
         if not stat.S_ISREG(facts.st_mode):  # a pipe would never end, nor would a device
-            raise WorkflowError(f"the workflow {file} cannot be read: it is no regular file")
+            raise WorkflowError(f"the workflow {file} cannot be read: it is not a regular file")
         text = _text_of(file, facts.st_size)
     except OSError as error:
         raise WorkflowError(f"the workflow {file} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise WorkflowError(f"{file} is not JSON but binary, and no image or video that ComfyUI makes") from error
+        raise WorkflowError(f"{file} is binary, and not an image or video that ComfyUI makes") from error
     except ValueError as error:  # a path with a null byte
         raise WorkflowError(f"the workflow {str(file)!r} cannot be read: {error}") from error
     try:
@@ -73,7 +73,9 @@ def _text_of(file: Path, size: int) -> str:
     with file.open("rb") as content:
         if (texts := embedded(content)) is not None:
             if not texts:
-                raise WorkflowError(f"{file} has no prompt and no workflow in it: ComfyUI did not make it, or without")
+                raise WorkflowError(
+                    f"{file} has no prompt and no workflow in it: ComfyUI did not make it, or saved none in it"
+                )
             return texts.get("prompt") or texts["workflow"]
         if size > MAX_TEXT:
             raise WorkflowError(f"{file} has {size:,} bytes; a workflow has at most {MAX_TEXT:,}")
@@ -90,7 +92,7 @@ def check(content: Any, name: str = "workflow") -> Workflow | Drawn:
         WorkflowError: it is not one; the message says what it is and how to get one.
     """
     if not isinstance(content, dict):
-        raise WorkflowError(f"{name} is no JSON object but {type(content).__name__}: give nodes by their ids")
+        raise WorkflowError(f"{name} is not a JSON object but {type(content).__name__}: give nodes by their ids")
     body = cast("dict[str, Any]", content)
     if is_ui_format(body):
         if not body["nodes"]:
