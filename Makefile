@@ -46,7 +46,7 @@ WORKERS = $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN) + 1)))
 # What resolves versions, builds and installs.
 UV := $(VENV)/uv
 
-.PHONY: docs-tables plugin demo demo-comfyui test pytest test-agents test-conformance test-clients test-front-end test-docs test-web test-cluster test-ray check rules types nightly bench format test-wheel check-lock lock release clean
+.PHONY: docs-tables recording plugin demo demo-comfyui test pytest test-agents test-conformance test-clients test-front-end test-docs test-web test-cluster test-ray check rules types nightly bench format test-wheel check-lock lock release clean
 
 demo: $(READY)  ## see it work: about half a minute
 	$(BIN)/mcp-background-job demo
@@ -162,6 +162,9 @@ bench: $(READY)  ## measure against the bars, and write docs/explanation/benchma
 
 docs-tables: $(READY)  ## write the tables of docs/ that follow from the code anew
 	$(BIN)/python -m tests.docs.tables
+
+recording: $(READY)  ## record the demo anew, for the README: a minute
+	$(BIN)/python -m tests.docs.recording
 
 plugin: $(READY)  ## write the files of plugin/ anew, from their table
 	$(BIN)/python -m mcp_background_job.install.plugin .

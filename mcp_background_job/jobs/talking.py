@@ -120,7 +120,7 @@ class Talker:
         if spec is None or spec.stdin != "closed":
             return ""
         missed = await lanes.look(missed_input_of, self._places, job, spec)
-        return "; " + (missed or 'a job takes input if it was started with stdin="pipe" or "pty"')
+        return "; " + (missed or 'a job takes input if it was started with stdin="pipe" or stdin="pty"')
 
     async def _connected(self, job: Job, what: str) -> Channel:
         began = time.monotonic()

@@ -175,4 +175,4 @@ def test_a_pipe_is_told_that_a_job_of_this_name_runs_already(cli: CommandLine) -
     second = cli("run", "--name", "dev", "--", "sleep 60")
     assert second.stdout == first.stdout
     assert first.stderr == b""
-    assert "`dev` running already" in only_line(second.stderr)
+    assert "`dev` is running already" in only_line(second.stderr)

@@ -99,7 +99,7 @@ class Lifecycle:
         return report.of_lifecycle(await caller.wait_for(starting, "ComfyUI starts", wait_s))
 
     async def stop_comfyui(self, caller: Caller, request: Stop) -> Facts:
-        """End ComfyUI and every process that it started, whoever started it on this machine."""
+        """Stop ComfyUI and every process that it started, whoever started ComfyUI on this machine."""
         from mcp_background_job.comfyui.reports import report
 
         lifecycle = (await _meant(await self._open(), request)).lifecycle

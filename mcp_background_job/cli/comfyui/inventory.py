@@ -19,7 +19,7 @@ Match = Annotated[str, Parameter(("WORD",), help="Words to look for.")]
 
 
 def models(*match: Match, kind: str | None = None, as_json: AsJson = False) -> int:
-    """Search the models that ComfyUI has; without words the kinds of models.
+    """Search the models of ComfyUI; without words, list the kinds of models.
 
     Args:
         *match: Words in the name.

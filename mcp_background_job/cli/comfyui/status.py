@@ -22,7 +22,7 @@ def status(*, log: bool = False, as_json: AsJson = False) -> int:
     """Show what ComfyUI does now: what runs and waits, its memory, its process; or why it does not answer.
 
     Args:
-        log: Its own log too, the last lines: of a ComfyUI that is no job of ours as well.
+        log: Show the last lines of its log too, also if it is not a job of this program.
         as_json: Print JSON, with the field names of the tools.
     """
     return with_comfyui(lambda comfyui: _status(comfyui, Status(log=log), as_json=as_json))

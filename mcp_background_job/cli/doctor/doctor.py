@@ -25,7 +25,7 @@ def doctor(*, on: str = "", as_json: AsJson = False) -> int:
     """Show the settings in force and where each comes from, state directory, machine, ComfyUI, and what is wrong.
 
     Also shows which clients have this server. Each command line in their files is started once, asked for its tools,
-    and ended; one that only a file of the current directory has is not, since a repository may have brought it.
+    and ended. One that stands only in a file of the current directory is not, since a repository may have brought it.
 
     With --on slurm or ray it runs one short job there instead, which proves that a node has what jobs need.
 

@@ -36,17 +36,17 @@ def endings(
     all_projects: AllProjects = False,
     limit: Limit = 20,
 ) -> int:
-    """Print what has ended lately in this project: jobs and runs, whoever started them.
+    """Print the jobs and runs of this project that have ended lately, whoever started them.
 
     With --follow, from now on: a line for each end of a job, run or batch, and for each question of a run, at once.
-    That is for monitors. It goes on until nobody reads what it prints, or whoever started it is gone. Nobody is taken
-    to have been told by this.
+    Monitors use that. It goes on until nobody reads its output, or the process that started it is gone. It marks
+    nothing as told.
 
     Args:
         follow: Print what happens from now on.
         project: Of this project, a directory or a name, instead of that of the working directory.
         all_projects: Of all projects.
-        limit: Without --follow, how many at most.
+        limit: Without --follow, print at most this many.
     """
     try:
         meant = None if all_projects else project_named(project) if project else own_project(load_settings().project)

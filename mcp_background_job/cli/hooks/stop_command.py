@@ -8,7 +8,7 @@ from mcp_background_job.core.hooks import HookClient
 
 
 def stop(*, client: HookClient, max: Seconds = DEFAULT_MAX_S) -> int:  # noqa: A002  the option's name
-    """Wait, at the end of a turn, for what this conversation awaits, and have its model go on with the news.
+    """Wait at the end of a turn for what this conversation has started, and let its model continue with the news.
 
     Reads the hook's JSON from stdin. Jobs, runs and batches that the client's conversation has started are waited for;
     named servers and watchers are not. Prints nothing, and exits with 0, if there is nothing to wait for, if the time

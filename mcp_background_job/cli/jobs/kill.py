@@ -33,7 +33,7 @@ def kill(
         signal: The first signal, TERM without it; with --signal-only the signal to send.
         signal_only: Send the signal to the processes that handle it, and stop nothing: HUP to reload, USR1, STOP, CONT.
             HUP, USR1 and USR2 need this, or --no-signal-only to stop with them.
-        grace: How long to wait for them to end before SIGKILL, in seconds or as 1m; 0 asks nothing.
+        grace: How long to wait for them to end before SIGKILL, in seconds or as 1m; 0 sends SIGKILL at once.
         as_json: Print JSON, with the same field names everywhere.
     """
     if every == bool(job):

@@ -44,14 +44,14 @@ def list_jobs(
 ) -> int:
     """List this project's jobs: running ones first, then newest first.
 
-    A table for people, tab-separated lines when piped, what the tool list_jobs returns with --json.
+    Prints a table on a terminal, tab-separated lines into a pipe, and what the tool list_jobs returns with --json.
 
     Args:
         status: Only jobs with this status; may be repeated, or hold several with commas between.
         name: Only jobs of this name.
-        all_projects: Those of other projects too.
+        all_projects: Show those of other projects too.
         cwd: Only jobs that run in this directory or below it.
-        limit: How many at most.
+        limit: Show at most this many.
         every: All of them.
         watch: Keep the table up to date until Ctrl-C.
         as_json: Print JSON, with the same field names everywhere.

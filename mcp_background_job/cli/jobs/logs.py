@@ -53,17 +53,17 @@ def logs(
     since: str | None = None,
     timestamps: bool = False,
 ) -> int:
-    """Print a job's output as a terminal would show it: redraws collapse, styles go.
+    """Print a job's output as a terminal would show it: redraws are collapsed, styles are removed.
 
     Args:
         job: Id or name of the job.
         follow: Go on until the job is over.
-        lines: Only the last so many lines.
-        grep: Only lines in which this regular expression is found.
-        stream: Only what was written to this stream.
-        raw: The bytes, untouched, also what a terminal would obey.
-        since: Only what was written since then: 5m ago, a time such as 2030-01-31T12:00, or an offset in bytes.
-        timestamps: Say before each line when it was begun.
+        lines: Print only the last lines, at most this many.
+        grep: Print only lines in which this regular expression is found.
+        stream: Print only what was written to this stream.
+        raw: Print the bytes unchanged, with the escape sequences that a terminal obeys.
+        since: Print only what was written since then: 5m ago, a time such as 2030-01-31T12:00, or an offset in bytes.
+        timestamps: Print before each line when it began.
     """
     wish = _Wish(
         follow=follow,

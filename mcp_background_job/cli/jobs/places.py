@@ -25,7 +25,7 @@ _COLUMNS = (
 def places(*, as_json: AsJson = False) -> int:
     """Show where jobs can run: this machine, and the partitions of a cluster, with what is free in them.
 
-    Exits with 1 where a place does not answer.
+    The exit code is 1 if a place does not answer.
 
     Args:
         as_json: Print JSON, with the same field names everywhere.

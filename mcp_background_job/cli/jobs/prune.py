@@ -27,7 +27,7 @@ def prune(
 ) -> int:
     """Remove ended jobs and runs of agents, and their output.
 
-    Those that ended longer ago than MCP_BG_KEEP_DAYS, unless told otherwise.
+    Without an option, those that ended longer ago than MCP_BG_KEEP_DAYS.
 
     Args:
         older_than: Those that ended longer ago than this, such as 7d or 12h.

@@ -23,7 +23,7 @@ def restart(
     grace: Seconds = GRACE_S,
     as_json: AsJson = False,
 ) -> int:
-    """Start a job's command again, under the same name and as a new job, and print that one's id.
+    """Start a job's command again, under the same name and as a new job, and print the id of the new job.
 
     A job that still runs is stopped first.
 

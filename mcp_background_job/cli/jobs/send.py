@@ -31,7 +31,7 @@ def send(
 ) -> int:
     r"""Send text, then keys, to a job that was started with --stdin pipe or --stdin pty.
 
-    Without text and keys, what is piped in is sent, byte by byte as it is.
+    Without text and keys, stdin is sent unchanged.
 
     Args:
         job: Id or name of the job.

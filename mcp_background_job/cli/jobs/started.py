@@ -30,5 +30,5 @@ def sentence(started: Started) -> str:
     job = started.job
     pid = "" if started.pid is None else f" (pid {started.pid})"
     if started.existed:
-        return f"job {job.label} {job.status} already{pid}"
+        return f"job {job.label} is {job.status} already{pid}"
     return f"job {job.label} is queued" if job.state is State.QUEUED else f"job {job.label} started{pid}"

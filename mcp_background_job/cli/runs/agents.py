@@ -30,8 +30,8 @@ def agents(
         status: Only those whose newest run has this status.
         backend: Only agents of this kind.
         cwd: Only those in this workspace.
-        all_projects: Those of other projects too.
-        limit: How many at most.
+        all_projects: Show those of other projects too.
+        limit: Show at most this many.
         as_json: Print JSON, with the field names of the tools.
     """
     asked = ListAgents(

@@ -13,7 +13,7 @@ from mcp_background_job.core.output.harmless import shown
 
 
 def artifact(run: RunId, seq: int, field: str, /) -> int:
-    """Print the whole of a field that an event shows cut.
+    """Print the full text of a field that an event shows cut.
 
     Args:
         run: Id of a run, or the name of an agent: its newest run.

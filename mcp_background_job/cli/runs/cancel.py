@@ -12,7 +12,7 @@ from mcp_background_job.cli.session import caller
 
 
 def cancel(run: RunId, /, *, as_json: AsJson = False) -> int:
-    """Stop a run for certain: returns when every process that it started is dead.
+    """Stop a run; the command returns when every process that it started is dead.
 
     Args:
         run: Id of a run, or the name of an agent: its newest run.

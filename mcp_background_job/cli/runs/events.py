@@ -24,9 +24,9 @@ def events(
     Args:
         run: Id of a run, or the name of an agent: its newest run.
         follow: Go on until the run is over. Ctrl-C leaves it running.
-        after: Only events behind this number.
-        limit: At most so many.
-        timeout: Follow them so long at most, in seconds or as 5m.
+        after: Print only events after this number.
+        limit: Print at most this many.
+        timeout: Follow them for at most this long, in seconds or as 5m.
         as_json: Print JSON, one object per line, with the field names of the tools.
     """
 

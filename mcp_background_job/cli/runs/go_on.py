@@ -24,7 +24,7 @@ def go_on(
     data: str | None = None,
     as_json: AsJson = False,
 ) -> int:
-    """Answer what a run asks, or go on with the session of one that is over, in a new run; prints the run's id.
+    """Answer what a run asks; or, if it is over, continue its session in a new run. Prints the run's id.
 
     Args:
         run: Id of a run, or the name of an agent: its newest run.

@@ -29,13 +29,13 @@ def inbox(
     cwd: Path | None = None,
     as_json: AsJson = False,
 ) -> int:
-    """Print messages to an agent that were not fetched yet, each of them once.
+    """Print new messages to an agent, each of them once.
 
     Args:
-        agent: Its name, or the id of one of its runs. Within a run that run's agent is meant without it.
-        after: All messages behind this number instead, again too: 0 for all that are kept.
-        limit: How many at most.
-        wait: Wait so long for some, in seconds or as 5m.
+        agent: Its name, or the id of one of its runs. Within a run, it may be left out: that run's agent is meant.
+        after: Print all messages after this number instead, also those printed before: 0 for all that are kept.
+        limit: Show at most this many.
+        wait: Wait this long for messages, in seconds or as 5m.
         cwd: Its workspace, where several have an agent of this name.
         as_json: Print JSON, with the field names of the tools.
     """

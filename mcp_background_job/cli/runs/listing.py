@@ -27,15 +27,15 @@ def list_runs(
 ) -> int:
     """List this project's runs, newest first.
 
-    A table for people, tab-separated lines when piped, one array with --json.
+    Prints a table on a terminal, tab-separated lines into a pipe, and one array with --json.
 
     Args:
         status: Only runs with this status.
         backend: Only runs of this kind of agent.
         cwd: Only runs in this workspace.
-        all_projects: Those of other projects too.
-        limit: How many at most.
-        tree: Show each below the run that it was started within.
+        all_projects: Show those of other projects too.
+        limit: Show at most this many.
+        tree: Show each run below the run that started it.
         as_json: Print JSON, with the field names of the tools.
     """
     asked = ListRuns(

@@ -14,7 +14,7 @@ from mcp_background_job.cli.session import caller
 
 
 def show(run: RunId, /, *, as_json: AsJson = False) -> int:
-    """Show all that is known of a run: what was asked, how it is doing, its result or its error.
+    """Show everything that is known about a run: its task, its status, its result or its error.
 
     Args:
         run: Id of a run, or the name of an agent: its newest run.

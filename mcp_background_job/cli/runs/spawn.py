@@ -54,15 +54,15 @@ def spawn(
         cwd: The workspace; the current directory without it.
         name: Name for the agent.
         model: The model that it is to use.
-        profile: A file that is put before the task, or reviewer.
+        profile: A file whose text is put before the task, or reviewer.
         role: What it is for, as lists show it.
         schema: JSON Schema for its answer, or @FILE that holds one.
         resume: Id of the session to go on with.
         metadata: A JSON object that is kept with the run.
         full_access: Let it do everything without asking.
         timeout: Stop it after this long, in seconds or as 5m.
-        idle_timeout: Stop it when it has said nothing for so long.
-        leftovers: What becomes of processes that outlive the agent.
+        idle_timeout: Stop it when it has said nothing for this long.
+        leftovers: What happens to processes that outlive the agent.
         follow: Print its events until it is over. Ctrl-C leaves it running.
         as_json: Print JSON, with the field names of the tools.
     """

@@ -10,7 +10,7 @@ from mcp_background_job.cli.session import caller
 
 
 def watch(run: RunId, /) -> int:
-    """Show a run as it goes: what the agent says, its tools in a line each, its changes as diffs, its questions.
+    """Show a run live: what the agent says, each tool in one line, changes as diffs, and its questions.
 
     At a terminal an answer is typed where it is asked for: a number, the name of an option, or any text. Ctrl-C leaves
     the run running.

@@ -22,9 +22,9 @@ def dashboard(
 
     Args:
         port: Port of the loopback interface to listen on, 0 for any; 7420 unless that is taken.
-        open_: Open the link in a browser, or do not; done on a terminal of a desktop.
-        read_only: Nothing can be ended, started again or answered from the page.
-        link: Serve nothing: print another link to the page that is served at the port, by serve --http say.
+        open_: Whether to open the link in a browser; by default, on a terminal of a desktop.
+        read_only: The page only shows: it cannot end, restart or answer anything.
+        link: Serve nothing; print another link to the page that is served at the port, such as by serve --http.
     """
     settings = load_settings()
     from mcp_background_job.web.serve import another_link, serve_page  # noqa: PLC0415  only this command needs it

@@ -14,7 +14,7 @@ def serve(*, http: bool = False, host: str = "127.0.0.1", port: int = 8000, read
         http: Serve over HTTP instead, with a bearer token; where that is, is said on stderr.
         host: Address to listen on.
         port: Port to listen on.
-        read_only: Nothing can be ended, started again or answered from the page; tools do what they always do.
+        read_only: The page only shows: it cannot end, restart or answer anything. Tools are not affected.
     """
     if not http:
         stdio.serve(read_only=read_only)

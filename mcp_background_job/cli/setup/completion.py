@@ -14,7 +14,7 @@ def completion(*, shell: Shell | None = None, install: bool = False) -> int:
     """Print a completion script for a shell, or install it.
 
     Args:
-        shell: Which shell; without it, the one that this was called from.
+        shell: The shell; without it, the one that calls this.
         install: Write the script where the shell looks for it, and have the shell load it.
     """
     from mcp_background_job.cli.parser import build_app, calling_shell  # noqa: PLC0415  only for this command

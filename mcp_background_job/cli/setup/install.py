@@ -29,7 +29,7 @@ def install(
     command: str | None = None,
     as_json: AsJson = False,
 ) -> int:
-    """Put this server into a client's configuration file; what else is in it stays as it is.
+    """Add this server to a client's configuration file; nothing else in it changes.
 
     The difference is printed before the file is written. What is there already is left alone.
 
@@ -61,7 +61,7 @@ def uninstall(
     project: bool = False,
     as_json: AsJson = False,
 ) -> int:
-    """Take this server and its hook out of a client's configuration file, which is then as it was before.
+    """Remove this server and its hook from a client's configuration file, which is then as it was before.
 
     Args:
         name: The client.

@@ -49,8 +49,8 @@ def status(
     Args:
         batch_id: Its id, as submit prints it; without it, batches are listed.
         wait: Wait this long for its end, in seconds or as 5m.
-        follow: Show how it gets on until it is over, or until --wait. Ctrl-C leaves it running.
-        limit: How many are listed at most.
+        follow: Show its progress until it is over, or until --wait. Ctrl-C leaves it running.
+        limit: List at most this many.
         as_json: Print JSON, with the field names of the tools.
     """
     if batch_id is None:
@@ -85,11 +85,11 @@ def _row(entry: Report) -> tuple[str, ...]:
 
 
 def cancel(batch_id: BatchId, /, *, interrupt: bool = False, as_json: AsJson = False) -> int:
-    """Cancel a batch: what has not run never will, what runs comes to its end.
+    """Cancel a batch: prompts that have not run are dropped, the running one finishes.
 
     Args:
         batch_id: Its id, as submit prints it.
-        interrupt: Stop what runs too, and verify it.
+        interrupt: Stop the running prompt too, and verify that it stopped.
         as_json: Print JSON, with the field names of the tools.
     """
     return with_comfyui(lambda comfyui: _cancel(comfyui, batch_id, interrupt=interrupt, as_json=as_json))
@@ -116,20 +116,21 @@ def _exit_code(canceled: Report) -> int:
 
 
 def pause(batch_id: OptionalBatchId = None, /, *, as_json: AsJson = False) -> int:
-    """Send nothing more of a batch until it is resumed; what was sent runs on.
+    """Send no more prompts of a batch until it is resumed; those that were sent run on.
 
     Args:
-        batch_id: Its id, as submit prints it; without it, nothing of ours is sent, and what is pending is taken back.
+        batch_id: Its id, as submit prints it; without it, this program sends no prompts, and takes its pending ones
+            back.
         as_json: Print JSON, with the field names of the tools.
     """
     return _act(Batch(batch_id=batch_id, action="pause"), as_json=as_json)
 
 
 def resume(batch_id: OptionalBatchId = None, /, *, as_json: AsJson = False) -> int:
-    """Let a batch go on that was paused.
+    """Resume a paused batch.
 
     Args:
-        batch_id: Its id, as submit prints it; without it, all goes on that was paused without one.
+        batch_id: Its id, as submit prints it; without it, resume what was paused without an id.
         as_json: Print JSON, with the field names of the tools.
     """
     return _act(Batch(batch_id=batch_id, action="resume"), as_json=as_json)
@@ -146,9 +147,9 @@ def retry_failed(batch_id: BatchId, /, *, as_json: AsJson = False) -> int:
 
 
 def give_up(batch_id: BatchId, /, *, as_json: AsJson = False) -> int:
-    """Of several ComfyUIs, give up what one has that gives no answer or is wedged: it runs on another.
+    """Give up the prompts of a ComfyUI that gives no answer or is wedged: they run on another one.
 
-    What was sent there may have run, or may still: only you can know that it will not.
+    A prompt that was sent there may have run, or may still run: only you can know that it will not.
 
     Args:
         batch_id: Its id, as submit prints it.

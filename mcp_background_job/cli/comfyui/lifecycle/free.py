@@ -13,7 +13,7 @@ from mcp_background_job.comfyui.control import ComfyUI
 
 
 def free(*, as_json: AsJson = False) -> int:
-    """Unload models and free memory; behind a prompt that runs, when it has ended.
+    """Unload models and free memory; if a prompt runs, when it has ended.
 
     Args:
         as_json: Print JSON, with the field names of the tools.

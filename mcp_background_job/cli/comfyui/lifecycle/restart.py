@@ -17,13 +17,13 @@ def restart(
     wait: Seconds = READY_S,
     as_json: AsJson = False,
 ) -> int:
-    """End ComfyUI with all its children and run it again as it was run: for a wedge that nothing else stops.
+    """Stop ComfyUI with all its children, and start it again as it was started: for a wedge that nothing else stops.
 
     Args:
-        server: Which of several, as status names them.
+        server: Which one of several ComfyUIs, as status names them.
         force: Even if prompts run, or it does not answer.
         requeue: Which prompts to submit again; all means the running one too.
-        wait: How long it has to be ready, in seconds or as 5m; it goes on starting afterwards.
+        wait: Wait this long until it answers, in seconds or as 5m; it goes on starting afterwards.
         as_json: Print JSON, with the field names of the tools.
     """
     asked = RestartOne(server=server, force=force, requeue=requeue, wait_s=wait)

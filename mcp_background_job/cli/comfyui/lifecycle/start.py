@@ -20,8 +20,8 @@ def start(
     """Start ComfyUI as a background job, and wait until it answers.
 
     Args:
-        on: Where, and what is asked of that place: "slurm gpus=1". It joins the ComfyUIs that there are.
-        wait: For how long, in seconds or as 5m; it goes on starting afterwards.
+        on: Where to start it, and with which resources: "slurm gpus=1". It joins the other ComfyUIs.
+        wait: Wait this long, in seconds or as 5m; it goes on starting afterwards.
         restart: on-failure starts it again when it crashes.
         as_json: Print JSON, with the field names of the tools.
     """

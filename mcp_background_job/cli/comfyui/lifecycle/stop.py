@@ -9,10 +9,10 @@ from mcp_background_job.cli.session import caller
 
 
 def stop(*, server: str = "", force: bool = False, as_json: AsJson = False) -> int:
-    """End ComfyUI and every process that it started, whoever started it on this machine.
+    """Stop ComfyUI and every process that it started, whoever started ComfyUI on this machine.
 
     Args:
-        server: Which of several, as status names them.
+        server: Which one of several ComfyUIs, as status names them.
         force: Even if prompts are lost.
         as_json: Print JSON, with the field names of the tools.
     """

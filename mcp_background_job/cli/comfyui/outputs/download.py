@@ -25,16 +25,16 @@ def download(
     output_dir: OutputDir = Path(DEFAULT_OUTPUT_DIR),
     as_json: AsJson = False,
 ) -> int:
-    """Download all files that prompts have made, to a folder for each, named by its note or the begin of its id.
+    """Download all files that prompts have made, into one folder per prompt, named after its note or its id.
 
-    What is there already, by size and content, is skipped; nothing is replaced.
+    Files that are there already, by size and content, are skipped; no file is replaced.
 
     Args:
         *prompt_ids: Ids of the prompts, as submit prints them.
         batch: All prompts of this batch instead.
         session: All prompts of this session instead, by name or id; without a value, of the current one.
-        kind: output leaves out what the server keeps only for a while, as previews are.
-        force: Ask for files that are there already, too, and take those that cannot be whole.
+        kind: output leaves out temporary files, such as previews.
+        force: Download files that are there already, too, and keep those that are incomplete.
         output_dir: Directory for the folders.
         as_json: Print JSON, with the field names of the tools.
     """

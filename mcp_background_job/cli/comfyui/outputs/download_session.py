@@ -23,8 +23,8 @@ def download_session(
 
     Args:
         name: Name or id of the session; without it, the current one.
-        kind: output leaves out what the server keeps only for a while, as previews are.
-        force: Ask for files that are there already, too, and take those that cannot be whole.
+        kind: output leaves out temporary files, such as previews.
+        force: Download files that are there already, too, and keep those that are incomplete.
         output_dir: Directory for the folders.
         as_json: Print JSON, with the field names of the tools.
     """

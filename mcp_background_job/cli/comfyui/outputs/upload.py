@@ -28,14 +28,14 @@ def upload(
     mask_of: str | None = None,
     as_json: AsJson = False,
 ) -> int:
-    """Give images, masks, videos or audio to ComfyUI as inputs, and print what workflows call them.
+    """Upload images, masks, videos or audio as inputs of ComfyUI, and print the names that workflows use.
 
-    The same content is sent once, whatever it is called; what only has the same name gets another one.
+    The same content is uploaded once, under whatever name; other content of the same name gets another name.
 
     Args:
         *files: Files on this machine.
-        subfolder: Below ComfyUI's folder for inputs.
-        overwrite: Replace what has the name.
+        subfolder: A folder below ComfyUI's folder for inputs.
+        overwrite: Replace a file of the same name.
         mask_of: The files are masks that are laid over this input, or over an output written as "name.png [output]".
         as_json: Print JSON, with the field names of the tools.
     """

@@ -30,13 +30,13 @@ def cancel(
     queued_only: bool = False,
     as_json: AsJson = False,
 ) -> int:
-    """Stop a render for certain: interrupt, verify, repeat, for up to 50 s; says what is true.
+    """Stop a render: interrupt it, verify that it stopped, repeat for up to 50 s, and print the outcome.
 
     Args:
         prompt_id: The prompt to stop, and no other; without it, the one that runs.
-        clear_pending: Drop all pending ones too, and all that batches have yet to send.
-        pending: Drop only those, and leave what runs.
-        queued_only: Only take it out of the queue: one that runs already is left alone.
+        clear_pending: Drop all pending prompts too, and those that batches have yet to send.
+        pending: Drop only those, and leave the running prompt alone.
+        queued_only: Only take it out of the queue; if it runs already, leave it alone.
         as_json: Print JSON, with the field names of the tools.
     """
     if queued_only and (prompt_id is None or clear_pending or pending):

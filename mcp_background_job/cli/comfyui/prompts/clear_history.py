@@ -15,10 +15,10 @@ from mcp_background_job.comfyui.reports.report import Report
 
 
 def clear_history(*, keep: Count = 50, as_json: AsJson = False) -> int:
-    """Remove old entries from ComfyUI's history; what was submitted here stays known, and files are not touched.
+    """Remove old entries from ComfyUI's history; prompts that were submitted here stay known, and files stay.
 
     Args:
-        keep: So many of the newest entries stay.
+        keep: Keep this many of the newest entries.
         as_json: Print JSON, with the field names of the tools.
     """
     return with_comfyui(lambda comfyui: _clear_history(comfyui, keep, as_json=as_json))

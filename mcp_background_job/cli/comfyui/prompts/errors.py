@@ -15,12 +15,12 @@ from mcp_background_job.comfyui.control import ComfyUI
 def errors(*, session: str | None = None, batch: str | None = None, limit: Limit = 5, as_json: AsJson = False) -> int:
     """Show why prompts failed, the last one first: exception, node, traceback, missing models and nodes.
 
-    A line for each, without its traceback, when piped.
+    Into a pipe, it prints one line for each, without the traceback.
 
     Args:
         session: Only those of this session, by name or id; without a value, of the current one.
         batch: Only those of this batch.
-        limit: How many at most.
+        limit: Show at most this many.
         as_json: Print JSON, with the field names of the tools.
     """
     asked = ListErrors(session=session, batch=batch, limit=limit)

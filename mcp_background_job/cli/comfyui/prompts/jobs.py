@@ -27,7 +27,7 @@ def jobs(
             be repeated, or hold several with commas between.
         session: Only those of this session, by name or id; without a value, of the current one.
         batch: Only those of this batch.
-        limit: How many at most.
+        limit: Show at most this many.
         as_json: Print JSON, with the field names of the tools.
     """
     asked = ListPrompts(status=",".join(separated(status)), session=session, batch=batch, limit=limit)

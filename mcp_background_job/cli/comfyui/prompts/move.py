@@ -15,11 +15,11 @@ from mcp_background_job.comfyui.control import ComfyUI
 
 
 def move(prompt_id: str, /, *, to: Literal["front", "end"] = "front", as_json: AsJson = False) -> int:
-    """Have a pending prompt run before, or after, all others.
+    """Move a pending prompt to the front or to the end of the queue.
 
     Args:
         prompt_id: Its id, as submit and status print it.
-        to: Of the queue: front or end.
+        to: Where to move it: front or end.
         as_json: Print JSON, with the field names of the tools.
     """
     asked = CancelQueued(prompt_id=prompt_id, move=to)

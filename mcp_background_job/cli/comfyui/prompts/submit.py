@@ -66,19 +66,19 @@ def submit(
 ) -> int:
     """Put a workflow into ComfyUI's queue; prints the prompt's id, or how it ended if that is waited for.
 
-    Several workflows, --override, or an option for batches make a batch, which goes on without you: its id is printed,
-    and the command batch looks after it.
+    Several workflows, --override, or an option for batches make a batch, which runs in the background: its id is
+    printed, and the command batch shows and controls it.
 
     Args:
         *workflow_path: Files with workflows, in API format or as the editor saves them; or images and videos with one.
-        again: Run this earlier prompt once more, by its id, in the place of a file.
-        force: Past ComfyUI's cache: every node runs again, but those that load models.
+        again: Run the earlier prompt of this id once more, instead of a file.
+        force: Bypass ComfyUI's cache: every node runs again, except those that load models.
         override: Values for an input, one prompt for each: 3.inputs.seed=1,2,3, or 6.inputs.text=["a cat","a dog"]. May
-            be repeated. A comma with a space behind it belongs to a text.
+            be repeated. A comma that a space follows belongs to a text.
         combine: Of several inputs, every combination, or their values one by one.
         note: What it is for; shown in lists.
-        front: Before all pending ones; for a single prompt.
-        max_queued: Batch: how many of its prompts are in ComfyUI's queue at once; 2 unless given.
+        front: Run it before all pending prompts; for a single prompt.
+        max_queued: Batch: how many of its prompts are in ComfyUI's queue at once; 2 by default.
         prompt_timeout: Batch: stop a prompt that runs for longer, in seconds or as 5m.
         expect: Batch: how many prompts that makes; needed above 1000.
         restart_if_wedged: Batch: restart ComfyUI where nothing else stops it.

@@ -26,7 +26,7 @@ def new_session(
     """Begin a session; submissions from this directory are tracked in it from now on.
 
     Args:
-        name: What it is called; without one, as the directory.
+        name: Its name; without one, that of the directory.
         named: The same, as an option.
         as_json: Print JSON, with the field names of the tools.
     """

@@ -33,8 +33,8 @@ def sessions(
     """List the sessions of this project, newest first, and which is current in this directory.
 
     Args:
-        all_projects: Those of other projects too.
-        limit: How many at most.
+        all_projects: Show those of other projects too.
+        limit: Show at most this many.
         as_json: Print JSON, with the field names of the tools.
     """
     asked = Session(action="list", limit=limit, all_projects=all_projects)
