@@ -1,1 +1,1 @@
-"""What the kernel tells of a job's processes: read by its runner, and by whoever looks on. Standard library only."""
+"""What the kernel reports about a job's processes, for its runner and for servers. Standard library only."""

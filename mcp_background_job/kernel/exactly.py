@@ -1,4 +1,4 @@
-"""A signal that reaches exactly the process that was seen, and nobody who has got its pid since.
+"""Sends a signal to exactly the process that was seen, never to a later process with the same pid.
 
 Whoever asks says how it is known that a pid still means the process: by its start time. The signal goes through a
 descriptor of the process (pidfd) that is opened first and checked afterwards, so that it cannot mean anybody else.

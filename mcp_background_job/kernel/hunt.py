@@ -1,9 +1,10 @@
-"""Who carries the cookie of a job: found although processes fork and end while they are listed.
+"""Finds the processes that carry the cookie of a job, although processes fork and end while they are listed.
 
 A list of pids is made first, and what is true of each is read afterwards. A process that forks and ends in between is
 met neither way: it is gone, and its child was not there. So one look lists again, and reads only the pids that came
-since, until nobody was gone when he was read. New pids are larger than old ones, so whoever is born during a listing is
-still ahead of it; but the numbers begin anew once in a while. So nobody is there when several looks in a row say so.
+since, until no process was gone when it was read. New pids are larger than old ones, so whoever is born during a
+listing is still ahead of it; but the numbers begin anew once in a while. So nobody is there when several looks in a row
+say so.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Processes that SIGKILL did not end: who they are, as a record can keep it, and why they live, as the kernel tells."""
+"""Processes that SIGKILL did not end: how a record names them, and why they live, as the kernel reports it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tells the conversations of a client apart by its process: many clients have one process per conversation."""
+"""Tells the conversations of a client apart by their process: many clients have one process per conversation."""
 
 from __future__ import annotations
 

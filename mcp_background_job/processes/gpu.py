@@ -1,4 +1,4 @@
-"""What GPUs do, and for which processes, as NVML tells it: the library behind ``nvidia-smi``, from the extra ``gpu``.
+"""The load of GPUs and their processes, as NVML reports it: the library behind ``nvidia-smi``, from the extra ``gpu``.
 
 Without the extra, without a driver and without a GPU there are none. What one GPU does not tell (GPUs that are cut into
 instances tell no load, old ones none of each process) is left out of it, and the rest is told.

@@ -1,4 +1,4 @@
-"""Who listens on a TCP port of this machine.
+"""Finds the process that listens on a TCP port of this machine.
 
 On Linux the kernel's tables of sockets are read first: where nobody listens, that is all. Only then are the
 descriptors of processes searched for the socket, and only of those that we may look into.

@@ -1,4 +1,4 @@
-"""The URIs of what clients can read, and follow: which thing each is of."""
+"""The URIs that clients can read and subscribe to, and the thing that each one names."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class Kind(Enum):
     """A kind of resource.
 
     Attributes:
-        toolset: to which it belongs.
-        template: of its URI; without a variable where there is but one.
+        toolset: the toolset that it belongs to.
+        template: the template of its URI; without a variable if there is only one such resource.
     """
 
     LIST = "jobs", "jobs://"
@@ -33,7 +33,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Address:
-    """Which thing a URI is of; ``reference`` is an id or name, and empty where there is but one."""
+    """The thing that a URI names; ``reference`` is an id or name, and empty if there is only one."""
 
     kind: Kind
     reference: str = ""
@@ -45,7 +45,7 @@ _PATTERNS = {kind: re.compile("([^/?#]+)".join(map(re.escape, _VARIABLE.split(ki
 
 
 def address_of(uri: str) -> Address | None:
-    """Return what a URI is of, ``None`` if it is none of ours."""
+    """Return the thing that a URI names, ``None`` if the URI is not one of this server."""
     for kind, pattern in _PATTERNS.items():
         if match := pattern.fullmatch(uri):
             return Address(kind, unquote("".join(match.groups())))

@@ -1,4 +1,4 @@
-"""What tools answer: reports of actions in the form that MCP has for them."""
+"""The answers of tools: reports of actions in the form of MCP."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _JSON_TYPES = {
 def as_tool_result(
     report: Report, endings: list[str], *, more: str | None = None, code: str | None = None
 ) -> ToolResult:
-    """Return a report, with what the client has not been told at its top: that there are more tools, and endings.
+    """Return a report; what the client has not been told yet (more tools, endings) is put on top of it.
 
-    Fields without a value are left out: every one of them would cost tokens. Clients, their hooks and tasks look at no
+    Fields without a value are left out, since every field costs tokens. Clients, their hooks and tasks look at no
     more than whether it is an error: it is one, with a code, if the report is not what was asked for.
     """
     if isinstance(report, str):
@@ -50,7 +50,7 @@ def as_tool_result(
 
 
 def as_tool_error(sentence: str, code: str) -> ToolResult:
-    """Return what went wrong: the sentence for whoever reads it, and the code for a program.
+    """Return an error: the sentence for the reader, and the code for a program.
 
     The code is beside the content: structured content is promised to be of the tool's schema, also by an error.
     """
@@ -61,9 +61,10 @@ def as_tool_error(sentence: str, code: str) -> ToolResult:
 
 
 def schema_of(form: type[BaseModel]) -> dict[str, Any]:
-    """Return a short schema of a report: the fields that are always there and those that need a word.
+    """Return a short schema of a report: the fields that are always there, and those that need an explanation.
 
-    Other fields explain themselves when they come; in the list of tools each would cost every conversation tokens.
+    Other fields explain themselves when they appear; in the list of tools, each one would cost tokens in every
+    conversation.
     """
     properties: dict[str, Any] = {}
     for name, item in form.model_fields.items():
@@ -78,7 +79,7 @@ def schema_of(form: type[BaseModel]) -> dict[str, Any]:
 
 
 def shortened(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return a schema without titles, and with ``null`` left out of what may be left out itself.
+    """Return a schema without titles, and without ``null`` for fields that may be left out.
 
     An object keeps either its properties or what it says of those that it does not name: some vendors of models refuse
     an object of which a schema says neither, and both would only cost tokens.

@@ -104,8 +104,8 @@ def build_server(
     Args:
         manager: of jobs.
         settings: what is set.
-        auth: tells who may come in over HTTP.
-        shared: the house of the manager, where others look at it too.
+        auth: decides who may connect over HTTP.
+        shared: the house of the manager, if others use it too.
         read_only: whether the page in a chat may only look.
     """
     house = shared or House.of(manager, settings)
@@ -217,7 +217,7 @@ def _tools(
 
 
 async def _keep_offer(offered: Offered) -> None:
-    """Offer more tools when there is a use for them, also to a client that calls none meanwhile."""
+    """Offer more tools as soon as they are of use, also to a client that calls no tool meanwhile."""
     while offered.may_grow:
         await asyncio.sleep(_OFFER_LOOK_S)
         await offered.look_again()
@@ -279,7 +279,7 @@ async def _keep_house(house: House, tasks: TasksExtension, interval_s: float) ->
 
 
 async def _keep_batches(house: House, offered: Offered) -> None:
-    """See to it that servers of ComfyUI are fed after a reboot, and after the death of whoever fed them."""
+    """Make sure that batches go on after a reboot, and after their feeder has died."""
     await asyncio.sleep(_AFTER_HANDSHAKE_S)
     until_end = WaitRequest(until=Until(Kind.EXIT), wait_s=MAX_WAIT_S)
     while True:

@@ -41,7 +41,7 @@ class FirstAskError(Exception):
 
 
 def asks(context: Context) -> Ask | None:
-    """Return what asks the person behind a client; ``None`` if the client cannot ask."""
+    """Return the function that asks the person behind a client; ``None`` if the client cannot ask."""
     if not shows_forms(context):
         return None
 
@@ -70,7 +70,7 @@ def _state(question: Question) -> str:
 
 
 def _is_covered(question: Question, state: str | None) -> bool:
-    """Tell whether what was asked then is all that is to be asked now."""
+    """Tell whether the question that was asked then covers the question of now."""
     if state is None:
         return False
     asked: list[Any] = json.loads(state)

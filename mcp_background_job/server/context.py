@@ -1,4 +1,4 @@
-"""Who calls, as FastMCP tells it."""
+"""Who calls, as FastMCP reports it."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ _APPS = "io.modelcontextprotocol/ui"
 
 @asynccontextmanager
 async def serving_stdio(server: FastMCP[Any], log_level: str) -> AsyncGenerator[None]:
-    """Let a server live, as ``FastMCP.run_stdio_async`` does around its streams."""
+    """Run a server's lifespan, as ``FastMCP.run_stdio_async`` does around its streams."""
     token = set_transport("stdio")
     try:
         with temporary_log_level(log_level):
@@ -165,7 +165,7 @@ async def serving_stdio(server: FastMCP[Any], log_level: str) -> AsyncGenerator[
 
 
 async def serve_streams(server: FastMCP[Any], incoming: Any, outgoing: Any) -> None:
-    """Answer what comes in until it ends."""
+    """Answer the messages of the streams until they end."""
     low_level = server._mcp_server  # noqa: SLF001  it has no public name
     await low_level.run(incoming, outgoing, low_level.create_initialization_options())
 

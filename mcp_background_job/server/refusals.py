@@ -1,4 +1,4 @@
-"""Refuses what is asked for and is not there, as the protocol has it for resources."""
+"""Refuses requests for resources that do not exist, as the protocol demands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mcp_background_job.server.fastmcp_names import INVALID_PARAMS, FastMCPError
 
 
 class RefusedError(FastMCPError, MCPError):
-    """What was asked for is not there: an answer, and nothing for FastMCP to log as trouble of the server's."""
+    """The resource does not exist: this is an answer, so FastMCP does not log it as an error of the server."""
 
     def __init__(self, message: str, data: dict[str, str]) -> None:
         """Takes the sentence, and what a program needs to know."""

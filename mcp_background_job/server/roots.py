@@ -1,4 +1,4 @@
-"""Asks a client which directory it works on, for a server that was started in none of its projects."""
+"""Asks a client which directory it works on, if the server was started outside its projects."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def serve_stdio(settings: Settings, *, read_only: bool = False) -> None:
 
 
 def serve_http(settings: Settings, host: str, port: int, *, read_only: bool = False) -> None:
-    """Serve over HTTP, to those who know the token, until interrupted. Where the token is, is said on stderr.
+    """Serve over HTTP, with a token, until interrupted. A line on stderr says where the token is.
 
     Args:
         settings: what is set.
@@ -66,7 +66,7 @@ def serve_http(settings: Settings, host: str, port: int, *, read_only: bool = Fa
 
 
 class _BearerToken(TokenVerifier):
-    """Lets in who knows the one token."""
+    """Accepts clients that know the token."""
 
     def __init__(self, token: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What a server serves, and to whom."""
+"""What a server serves, and who its callers are."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Served:
     Attributes:
         house: jobs, and ComfyUI and runs once they are asked for.
         callers: tells who calls.
-        toolsets: of which there is anything to be had.
+        toolsets: those that are offered.
     """
 
     house: House

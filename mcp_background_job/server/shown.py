@@ -1,4 +1,4 @@
-"""Which ends an answer shows itself, so that nothing else has to tell them."""
+"""Finds the endings that an answer itself shows, so that they are not reported a second time."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _QUESTIONS = ("pending_request", "events")
 
 
 def shown_in(report: Report) -> set[str]:
-    """Return the ids of the jobs and runs of which the answer itself shows that they are over, or what they ask.
+    """Return the ids of jobs and runs whose end or question the answer itself shows.
 
-    One that it shows running may have ended since: that is still to be told.
+    A job that the answer shows as running may have ended since; that end is still to be reported.
     """
     if isinstance(report, dict) and "batch_id" in report:
         return {subject_of(str(report["batch_id"]))} if report.get("status") in OVER else set()

@@ -1,4 +1,4 @@
-r"""Speaks MCP over stdin and stdout, with UTF-8 out whatever is to be said, and an answer to all that comes in.
+r"""Speaks MCP over stdin and stdout: its output is always valid UTF-8, and every message gets an answer.
 
 The SDK's own transport ends with the server when it is to write a lone surrogate, and drops without an answer a line
 that holds one (``"\ud800"``, which JSON may) or that is no message; whoever sent it would wait for ever. So its two
@@ -65,12 +65,12 @@ class Outgoing(_Stream):
     """Messages to the client."""
 
     async def send(self, item: SessionMessage) -> None:
-        """Send a message; in one that cannot be encoded, what cannot is made visible."""
+        """Send a message; characters that cannot be encoded are replaced by visible escapes."""
         await self._inner.send(encodable(item))
 
 
 class Incoming(_Stream):
-    """Messages from the client; what comes in place of one is answered here, and not passed on."""
+    """Messages from the client; a line that is not a message is answered here, and not passed on."""
 
     def __init__(self, inner: Any, answers: Outgoing) -> None:
         super().__init__(inner)
@@ -140,7 +140,7 @@ def answer_to_unanswerable(item: SessionMessage | Exception) -> JSONRPCError | N
 
 
 def answer_to(error: ValidationError) -> JSONRPCError | None:
-    """Return the answer to a line that is no message; ``None`` to one that nobody waits for an answer to."""
+    """Return the answer to a line that is not a message; ``None`` if nobody waits for an answer to it."""
     first = error.errors()[0]
     if first["type"] == "json_invalid":
         is_blank = isinstance(first["input"], str) and not first["input"].strip()

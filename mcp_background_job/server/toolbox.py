@@ -1,4 +1,4 @@
-"""Has the tools made when a client first asks for them: the handshake, which clients wait for, does without."""
+"""Makes the tools when a client first asks for them, so that the handshake, which clients wait for, stays quick."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Group = TypeVar("Group")
 
 
 class Toolbox(Provider, Generic[Group]):
-    """Tools in groups, each of which is made at the first look into it."""
+    """Tools in groups; each group is made when it is first asked for."""
 
     def __init__(
         self, groups: Sequence[Group], make: Callable[[Group], Sequence[Tool]], note_listing: Callable[[], None]

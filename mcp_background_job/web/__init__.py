@@ -1,1 +1,1 @@
-"""Way in 2: one page on all that runs, in a browser or in a chat, as static files and one call over two carriers."""
+"""The page that shows everything, in a browser or in a chat: static files, and one call over two carriers."""

@@ -1,4 +1,4 @@
-"""What stands before every route: who is spoken to, from which page, and with what right.
+"""Checks every request before its route: its host, its origin, and its right to look.
 
 A browser runs the pages of strangers, and lets each of them send requests to this machine. What tells them from ours:
 they cannot choose the ``Host``, which is wrong where a name was made to lead here; they cannot hide their ``Origin``;

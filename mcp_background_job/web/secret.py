@@ -1,4 +1,4 @@
-"""The secret of a state directory: the bearer token of ``serve --http``, and what links to pages are signed with."""
+"""The secret of a state directory: the bearer token of ``serve --http``, and the key that signs links to pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may look: a one-time code in a link becomes a cookie, and the cookie is what every call is asked for.
+"""Who may look: a one-time code in a link becomes a cookie, and every call needs the cookie.
 
 Both are signed with the secret of the state directory, so nothing of them is stored: whoever may read that directory
 can make a link to a page that is being served, and a cookie outlives the server that has given it.

@@ -1,6 +1,7 @@
-"""The page as one file, for hosts that show what a server hands them in a sandbox: nothing can be loaded there.
+"""The page as one file, for hosts that show it in a sandbox, where nothing can be loaded.
 
-The policy in it names its one script and its one style by their hashes: nothing else is obeyed, whatever a host allows.
+The policy in it names its one script and its one style by their hashes: a browser runs nothing else, whatever a host
+allows.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Offers the page, and the tools that belong to it, to clients that show such pages; to others there is none of it."""
+"""Offers the page and its tools to clients that show such pages; other clients see nothing of them."""
 
 from __future__ import annotations
 

@@ -49,9 +49,9 @@ class ShowJobs(Tool):
 
 
 class PageTool(Tool):
-    """A tool that is called by the page, and that models are not shown: one for looks, and one for all else.
+    """A tool that the page calls and that models do not see: one only looks, the other does everything else.
 
-    They are two so that a host can ask its user about the second, and need not about the first.
+    There are two, so that a host can ask its user about the second and not about the first.
     """
 
     _looks: bool

@@ -18,7 +18,7 @@ from mcp_background_job.server.served import Served
 
 
 class Booklet(Provider):
-    """The prompts of the toolsets that are offered."""
+    """The prompts of the toolsets that this server offers."""
 
     def __init__(self, served: Served) -> None:
         """Takes which toolsets those are."""
@@ -45,7 +45,7 @@ class Booklet(Provider):
 
 
 class _Written(Prompt):
-    """A prompt, written for the tools that there are."""
+    """A prompt whose text fits the tools that are offered."""
 
     toolsets: list[str]
 

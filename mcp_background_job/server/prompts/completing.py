@@ -35,7 +35,7 @@ async def complete(
     argument: CompletionArgument,
     _: CompletionContext | None,
 ) -> Completion:
-    """Return what the beginning of an argument may become: what is of the asker's project first, newest first."""
+    """Return completions for the beginning of an argument: those of the asker's project first, newest first."""
     words: list[str] = []
     if _names_job(reference, argument.name):
         words += await _jobs(served)
@@ -45,7 +45,7 @@ async def complete(
 
 
 def completion(words: Sequence[str], begun: str) -> Completion:
-    """Return those of some words that begin as something does, each once, in their order."""
+    """Return the words that begin with a prefix, each once, in their order."""
     found = list(dict.fromkeys(utf8(word) for word in words if word.startswith(begun)))
     return Completion(values=found[:MOST], total=len(found), has_more=len(found) > MOST)
 

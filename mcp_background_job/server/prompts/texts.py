@@ -47,9 +47,9 @@ class Text:
 
     Attributes:
         name: as it is called.
-        about: for whoever picks one.
-        toolset: without which it is of no use.
-        argument: the one that it takes, if it does, and what that is.
+        about: a line for the person who picks one.
+        toolset: the toolset that it needs.
+        argument: the argument that it takes, if any, and its description.
     """
 
     name: str

@@ -45,7 +45,7 @@ class Everything:
 
     @property
     def fixed(self) -> Sequence[Resource]:
-        """Those that are always there, as far as their toolset is offered."""
+        """The resources that always exist, if their toolset is offered."""
         return [resource for resource in self._fixed if self._has(str(resource.uri))]
 
     @property
@@ -112,7 +112,7 @@ class Everything:
 
 
 async def _found(uri: str, look: Callable[[], Awaitable[str]]) -> str:
-    """Return what a look shows, or refuse what it does not find."""
+    """Return the result of a look, or refuse the request if the look finds nothing."""
     try:
         return await look()
     except BackgroundJobError as error:

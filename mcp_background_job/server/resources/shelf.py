@@ -1,4 +1,4 @@
-"""Has the resources made when a client first asks for them, as the tools are (``server.toolbox``)."""
+"""Makes the resources when a client first asks for them, like the tools (``server.toolbox``)."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Contents(Protocol):
         ...
 
     async def recent(self) -> Sequence[Resource]:
-        """Return some of the others, as whoever asks may want to read."""
+        """Return some of the others: those that the asker most likely wants to read."""
         ...
 
 
 class Shelf(Provider):
-    """Resources that are made at the first look at it."""
+    """Resources that are made when the first client asks for them."""
 
     def __init__(self, make: Callable[[], Contents]) -> None:
         """Takes what makes them."""

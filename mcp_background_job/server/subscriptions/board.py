@@ -1,4 +1,4 @@
-"""All that is followed, by whomever: one task for each thing, while somebody follows it."""
+"""Everything that clients follow: one task per thing, as long as somebody follows it."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Board:
 
     @contextlib.asynccontextmanager
     async def following(self, topic: Topic, tell: Callable[[], None]) -> AsyncGenerator[None]:
-        """Have each change told that comes from here on; not more often than every ``INTERVAL_S``.
+        """Have each change from now on reported, at most once every ``INTERVAL_S``.
 
         Raises:
             InvalidRequestError: too much is followed already.

@@ -112,7 +112,7 @@ async def of_list(manager: JobManager, project: str) -> Changes:
 
 
 def _signs(manager: JobManager) -> Hashable:
-    """Return what changes with the list; ``None`` if it may yet change without changing this."""
+    """Return a value that changes whenever the list does; ``None`` if the list may change without it."""
     places = manager.places
     stamps = places.jobs_changed_at(), places.marks_changed_at(), places.queue_changed_at()
     return None if -1 in map(settled, stamps) else stamps

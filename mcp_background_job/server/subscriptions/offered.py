@@ -1,4 +1,4 @@
-"""Offers subscriptions to clients. The parts are made with the first of them: the handshake does without."""
+"""Offers subscriptions to clients. Its parts are made for the first subscription, so that the handshake stays quick."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Request = ServerRequestContext[Any, Any]
 
 
 class Subscriptions:
-    """Both doors to what is followed: the one of the eras until 2025-11-25, and the one after it."""
+    """Both ways to subscribe: that of protocols until 2025-11-25, and the later one."""
 
     def __init__(self, server: FastMCP[Any], served: Served, whenever_tools_change: list[Callable[[], None]]) -> None:
         """Takes whose clients follow, what there is, and what is called each time that there are other tools."""

@@ -1,4 +1,4 @@
-"""What one client has yet to be told: of each thing that it follows one notice at most, whatever happens meanwhile."""
+"""The notices that one client has yet to receive: at most one for each thing that it follows."""
 
 from __future__ import annotations
 
@@ -53,16 +53,16 @@ class Outbox:
         return len(self._pending)
 
     def offer(self, notice: Notice) -> None:
-        """Put one in; does nothing if one of the same thing is in it: whoever is told of that looks at it as it is."""
+        """Put a notice in, unless one about the same thing is waiting: its reader looks at the thing as it is then."""
         self._pending.setdefault(notice)
         self._some.set()
 
     def withdraw(self, notice: Notice) -> None:
-        """Take one out that nobody wants any more."""
+        """Remove a notice that nobody wants any more."""
         self._pending.pop(notice, None)
 
     async def take(self) -> Notice:
-        """Take the oldest out; waits for one."""
+        """Take out the oldest notice; waits for one."""
         while not self._pending:
             self._some.clear()
             await self._some.wait()

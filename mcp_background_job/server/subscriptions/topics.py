@@ -1,4 +1,4 @@
-"""What there is to follow: finds the thing that a URI is of."""
+"""Finds the thing that a URI names, for those who want to follow it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Topics:
         self._served = served
 
     async def of(self, uri: str, caller: Caller) -> Topic | None:
-        """Return what a URI is of, ``None`` if there is nothing to follow under it. A name means what has it now.
+        """Return the thing that a URI names, ``None`` if it cannot be followed. A name means the job that has it now.
 
         Raises:
             BackgroundJobError: there is no such job or run, or ComfyUI is not set up.

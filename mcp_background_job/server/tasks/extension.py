@@ -1,4 +1,4 @@
-"""The extension as FastMCP takes it: who may ask, and what is refused how."""
+"""The extension in the form that FastMCP takes: who may ask, and how requests are refused."""
 
 from __future__ import annotations
 

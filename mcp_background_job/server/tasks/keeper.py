@@ -1,4 +1,4 @@
-"""Keeps tasks: makes them of what calls leave behind, looks how they are, answers and cancels them.
+"""Keeps tasks: creates them for calls whose work goes on, looks at their status, answers and cancels them.
 
 Nothing is held in memory that would be missed, but the stops that are under way; a stop that dies with this process is
 begun anew by whoever next looks, or serves this state directory.
@@ -131,7 +131,7 @@ class Keeper:
     # -- look ------------------------------------------------------------------------------------------------------
 
     async def get(self, task_id: str, *, can_ask: bool) -> dict[str, Any] | None:
-        """Return how a task is; ``None`` if there is none.
+        """Return the status of a task; ``None`` if there is no such task.
 
         Args:
             task_id: its id.
@@ -184,7 +184,7 @@ class Keeper:
         return wire.task(record, status, message, changed_at=at, keep_s=self._keep_s)
 
     async def _seen(self, record: TaskRecord) -> Going | TaskEnd:
-        """Look at a task, unless its signs say that it still is as it was a moment ago."""
+        """Look at a task, unless its signs show that it has not changed since a moment ago."""
         task_id = record.task_id
         signs = await lanes.look(self._later(record).signs, record.state)  # before the look: what changes then differs
         known = self._known.get(task_id)
@@ -221,7 +221,7 @@ class Keeper:
     # -- answer ----------------------------------------------------------------------------------------------------
 
     async def update(self, task_id: str, responses: Mapping[str, Any]) -> bool:
-        """Give answers to what a task asks; those to anything else mean nothing. Returns whether there is the task.
+        """Answer the questions of a task; other answers are ignored. Returns whether the task exists.
 
         Raises:
             BackgroundJobError: the answer to what it asks cannot be given.
@@ -247,7 +247,7 @@ class Keeper:
     # -- cancel ----------------------------------------------------------------------------------------------------
 
     async def cancel(self, task_id: str) -> bool:
-        """Have a task cancelled: that it is to be is on the disk when this returns. Returns whether there is the task.
+        """Have a task cancelled; the wish is on disk when this returns. Returns whether the task exists.
 
         Raises:
             StateDirError: it cannot be written down.
@@ -267,7 +267,7 @@ class Keeper:
         return True
 
     async def go_on(self) -> None:
-        """Go on with the stops that died with other servers."""
+        """Continue the stops that died with other servers."""
         for record in await lanes.scan(self._store.to_be_stopped):
             if self._tool_named(record.tool) and not record.is_wait:
                 self._stop(record)

@@ -1,4 +1,4 @@
-"""Tells clients that listen for tasks how those are, each time that it changes: ``notifications/tasks``."""
+"""Notifies clients that listen for tasks each time a task changes: ``notifications/tasks``."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class TaskListener:
 
 
 async def _changes(keeper: Keeper, task_id: str, *, can_ask: bool) -> Changes:
-    """Follow a task, whatever its work is: prompts and waits have nobody who would tell."""
+    """Follow a task, whatever its work is: nothing reports changes of prompts and waits."""
     before: Hashable = None
     while (told := await keeper.get(task_id, can_ask=can_ask)) is not None:
         # Not its words, which say how many seconds something takes.

@@ -1,7 +1,7 @@
-"""Which ends the clients of tasks are about to fetch.
+"""Remembers which endings the clients of tasks are about to fetch.
 
-Such an end is the task's to tell, and no answer has it at its top as well. A client that does not ask for its task any
-more has forgotten it: then the end is told with the next answer, as every other.
+The task reports such an ending, so no other answer has it on top. If a client no longer asks for its task, the ending
+is reported with the next answer, like every other.
 """
 
 from __future__ import annotations

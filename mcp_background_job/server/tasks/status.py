@@ -1,4 +1,4 @@
-"""What a task is called: the rules, without any task."""
+"""The rules for the status of a task."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Which groups of tools a server offers: a conversation pays for each tool that its model could call."""
+"""Which groups of tools a server offers: each offered tool costs every conversation tokens."""

@@ -1,4 +1,4 @@
-"""Looks at the machine for what ``auto`` goes by: a few stats and one connection, since a client is waiting."""
+"""Looks at the machine for ``auto``: only a few stats and one connection, since a client is waiting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients that have the list of tools, and are told when it changes: those of protocols until 2025-11-25."""
+"""The clients that have the list of tools and are notified when it changes: those of protocols until 2025-11-25."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The toolsets that a server offers now, and who is to be told that there are more of them."""
+"""The toolsets that a server offers now, and the readers that are told when there are more."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NAMED = 3
 
 
 class Offered:
-    """Which toolsets a server offers. With ``auto`` there may come to be more of them; none is ever taken back.
+    """The toolsets that a server offers. With ``auto``, more may be added later; none is ever removed.
 
     Attributes:
         toolsets: these, in their order. The list stays the same object, and grows.
@@ -42,7 +42,7 @@ class Offered:
         return bool(self._unused)
 
     async def look_again(self) -> None:
-        """See whether there is a use for more now."""
+        """See whether more toolsets are of use now."""
         if not self.may_grow:
             return
         new = [

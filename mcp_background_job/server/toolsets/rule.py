@@ -36,7 +36,7 @@ class Choice:
 
 
 def choices(facts: Facts) -> list[Choice]:
-    """Return what becomes of each toolset."""
+    """Return the choice for each toolset."""
     return [Choice("jobs", is_offered=True, why="always"), _comfyui(facts), _runs(facts)]
 
 
