@@ -13,7 +13,7 @@ The map of the house, from the street to the cellar; a room imports only rooms b
 * ``agents``     runs of other coding agents: their events, questions and ends
 * ``install``    this server in the configuration files of clients, and the files for hosts of plugins
 * ``jobs``       control of jobs: start, tail, wait, interact, kill, restart, list, prune
-* ``executors``  where jobs run, and what keeps their files: places and stores; today's one place is this machine
+* ``executors``  where jobs run, and what keeps their files: places (this machine, Slurm, Ray) and stores
 * ``processes``  facts about live processes (psutil lives here)
 * ``jobdir``     the disk contract: the files of a job and how to read them; standard library only
 * ``registry``   the index of jobs, the journal of ComfyUI submissions (sqlite3 lives here)

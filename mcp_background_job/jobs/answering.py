@@ -1,4 +1,4 @@
-"""Waits until a job has answered what it was sent: the looks at it. The rule is in ``core.dialogue.answering``."""
+"""Waits until a job has answered its input, by looking at it. The rule is in ``core.dialogue.answering``."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class End(StrEnum):
 
 @frozen
 class Before:
-    """How a job was before it was sent input: its output, what it did about its input, whether it had asked."""
+    """The state of a job before input was sent to it: its output, what it did about its input, whether it had asked."""
 
     size: int
     waits: Waits
@@ -86,7 +86,7 @@ class Answerer:
         return await lanes.look(last_line, self._places.store_of(job_id), job_id)
 
     async def before(self, job: Job) -> Before:
-        """Return what has to be known of a job before it is sent input."""
+        """Return the state of a job before input is sent to it."""
         waits = await self._waits(job.job_id)
         return Before(waits.size, waits, is_prompt(await self._last_line(job.job_id)))
 

@@ -1,4 +1,4 @@
-"""Jobs that are started again when they fail: what runs them (``processes.again``), and what it has noted."""
+"""Jobs that are started again when they fail: the program that runs them (``processes.again``), and its notes."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ class Attempt:
 
 
 def repeated(argv: Sequence[str], path: str, most: int = MOST) -> list[str]:
-    """Return what is executed to run something again when it fails, so often in a row at most."""
+    """Return the command that runs another command again when it fails, at most this often in a row."""
     return [sys.executable, "-I", "-S", _HELPER, path, f"{FIRST_S:g}", str(most), *argv]
 
 
 def once(argv: Sequence[str]) -> list[str]:
-    """Return what ``repeated`` was given."""
+    """Return the command that was given to ``repeated``."""
     return list(argv[_WORDS:])
 
 
@@ -61,7 +61,7 @@ def most_of(argv: Sequence[str]) -> int:
 
 
 def newest(path: str) -> Attempt:
-    """Return the newest attempt that a file tells of; call it in a thread."""
+    """Return the newest attempt in a file; call it in a thread."""
     try:
         with open(path, "rb") as file:
             file.seek(max(0, file.seek(0, 2) - _TAIL))
@@ -97,12 +97,12 @@ def ended_after(path: str, moment: float) -> Failed | None:
 
 
 def told_of(path: str, *, ended_at: float | None = None) -> str | None:
-    """Return what to say of the newest attempt that a file tells of; call it in a thread."""
+    """Return a sentence on the newest attempt in a file; call it in a thread."""
     return told(newest(path), ended_at=ended_at)
 
 
 def told(attempt: Attempt, *, ended_at: float | None = None) -> str | None:
-    """Return what to say of an attempt; nothing of the first.
+    """Return a sentence on an attempt; nothing for the first one.
 
     Args:
         attempt: the job's newest.

@@ -1,4 +1,4 @@
-"""Waits until there is something new for a conversation, as long as it awaits anything: what a stop hook does."""
+"""Waits for news for a conversation, as long as it awaits anything. Stop hooks use it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _MATCH = matches_of("")[0]
 
 
 class Awaiting:
-    """Waits for news of what some readers await, all of one conversation, or of one client's."""
+    """Waits for the news that the readers of one conversation, or of one client, await."""
 
     def __init__(self, manager: JobManager, others: Others, tasks: TaskStore, readers: Sequence[Reader]) -> None:
         """Takes what finds news, of jobs and of others, the tasks of MCP, and at least one reader."""
@@ -47,7 +47,7 @@ class Awaiting:
         self._news.promised = lambda: self._promised
 
     async def told(self, *, goes_on_by_hook: bool, is_wanted: Callable[[], bool], deadline: float) -> list[str]:
-        """Wait for news; returns them in sentences, none if there is nothing to wait for. What is new is then told.
+        """Wait for news; returns them in sentences, none if there is nothing to wait for. They count as told then.
 
         Args:
             goes_on_by_hook: the turn that has ended was one that this has brought about, and no person.
@@ -83,7 +83,7 @@ class Awaiting:
     # -- what is worth waiting for ---------------------------------------------------------------------------------
 
     async def _awaited(self) -> set[str]:
-        """Return what is awaited and may have news: no servers, no run that waits for an answer itself, no tasks."""
+        """Return what is awaited and may have news: no servers, tasks, or runs that wait for an answer."""
         awaited: set[str] = set()
         for reader in self._readers:
             subjects = (await self._news.awaited(reader)).difference(self._promised)
@@ -118,7 +118,7 @@ class Awaiting:
     # -- waiting ---------------------------------------------------------------------------------------------------
 
     async def _next(self, awaited: Collection[str], left_s: float) -> None:
-        """Wait until there may be news, so long at most."""
+        """Wait until there may be news, at most this long."""
         jobs = [subject for subject in awaited if not self._others.has(subject)]
         patience_s = min(left_s, _LOOK_AGAIN_S if len(jobs) == len(awaited) else _LOOK_AT_OTHERS_S)
         ends = [asyncio.create_task(self._end_of(job_id)) for job_id in jobs]

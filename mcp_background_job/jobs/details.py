@@ -23,7 +23,7 @@ class Details:
         last_output_at: when the last byte was written (seconds since the epoch).
         log_path: its log.
         kept_from: offset of the oldest byte of it that is kept.
-        note: what is to be said of it beside its status.
+        note: a sentence on it beside its status.
         is_suspended: its command waits for SIGCONT.
     """
 

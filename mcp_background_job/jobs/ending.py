@@ -1,4 +1,4 @@
-"""What is to be said of a job's end beside its status, and of the jobs that it was started after."""
+"""Sentences on a job's end beside its status, and on the jobs that it was started after."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from mcp_background_job.jobs.indexing.view import job_of, observed, unrecorded
 
 
 def note_of_end(places: Places, job: Job, spec: Spec | None) -> str | None:
-    """Return what is to be said of a job that has ended, beside its reason. It reads files; call it in a thread."""
+    """Return a sentence on a job that has ended, beside its reason. It reads files; call it in a thread."""
     told = [started_after(places, job, spec), _of_itself(places, job, spec), _of_command_at_end(places, job, spec)]
     return "; ".join(filter(None, told)) or None
 
 
 def started_after(places: Places, job: Job, spec: Spec | None) -> str | None:
-    """Return what is to be said of the jobs that one was started after: that they completed and hide a failure.
+    """Return a sentence on the jobs that a job was started after, if they completed and hide a failure.
 
     It reads files; call it in a thread.
     """
@@ -45,7 +45,7 @@ def _hidden(places: Places, job_id: str, seen: Observation) -> str | None:
 
 
 def missed_input_of(places: Places, job: Job, spec: Spec) -> str | None:
-    """Return what to say of a job that ended because its input was closed; ``None`` for any other.
+    """Return a sentence on a job that ended because its input was closed; ``None`` for any other job.
 
     It reads files; call it in a thread.
     """

@@ -1,7 +1,7 @@
 """Finds which jobs of a state directory have ended since the last look, whoever started them.
 
-Nobody's news are touched: this is for who only watches. A look costs two time stamps, and a listing of the open marks
-when one of these has changed; a listing of all jobs only when a job was added or removed.
+It touches nobody's news: it is for readers that only watch. A look costs two time stamps, and a listing of the open
+marks when one of these has changed; a listing of all jobs only when a job was added or removed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mcp_background_job.jobs.indexing.view import job_of, observed, unrecorded
 
 
 class Endings:
-    """What has ended since the last look. Its methods block; call them one after the other."""
+    """The jobs that have ended since the last look. Its methods block; call them one after the other."""
 
     def __init__(self, places: Places) -> None:
         """Begins with what has not ended now."""
@@ -35,7 +35,7 @@ class Endings:
     def look(self) -> list[Job]:
         """Return the jobs that have ended since the last look, in the order of their ends.
 
-        A job that was taken for over, and has told since how it ended, is returned once more.
+        A job that was taken for over and has reported its end since is returned once more.
         """
         stamps = self._places.jobs_changed_at(), self._places.marks_changed_at()
         if stamps == self._stamps and not self._unsure:

@@ -1,4 +1,4 @@
-"""Whether the command of a job is over while what it started lives on."""
+"""Whether the command of a job is over while processes that it started live on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mcp_background_job.jobdir.records import Spec
 
 
 def has_left_running(places: Places, job_id: str, seen: Observation) -> bool:
-    """Tell whether the command is over, and what it started is not being ended. It may read a file; use a thread."""
+    """Tell whether the command is over and nothing ends what it left. It may read a file: use a thread."""
     status = seen.status
     if seen.exit is not None or status is None or status.leader_exit is None or status.stop_requested is not None:
         return False
@@ -20,5 +20,5 @@ def has_left_running(places: Places, job_id: str, seen: Observation) -> bool:
 
 
 def ends_leftovers(spec: Spec | None) -> bool:
-    """Tell whether what outlives the command is ended."""
+    """Tell whether processes that outlive the command are ended."""
     return spec is not None and spec.leftovers == "kill"

@@ -1,4 +1,4 @@
-"""From whom a job descends, as is found when it is asked for. It reads files; call it in a thread."""
+"""Finds the ancestors of a job when it is started. It reads files; call it in a thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looks at jobs: which there are, how they are, and what they have written."""
+"""Looks at jobs: which jobs exist, their status, and their output."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Looker:
         return Teller(self._places, self._index)
 
     async def note(self, job: Job, seen: Observation) -> str | None:
-        """Return what is to be said of a live job that was just seen, beside its status."""
+        """Return a sentence on a live job that was just seen, beside its status."""
         return await self._teller.note(await lanes.look(self._standing, job, seen))
 
     async def question(self, job: Job, seen: Observation) -> str | None:
@@ -103,7 +103,7 @@ class Looker:
         return self._asked_of[key]
 
     async def note_of_end(self, job: Job) -> str | None:
-        """Return what is to be said of a job that has ended, beside its reason."""
+        """Return a sentence on a job that has ended, beside its reason."""
         return await lanes.look(self._note_of_end, job)
 
     def _note_of_end(self, job: Job, spec: Spec | None = None) -> str | None:
@@ -197,7 +197,7 @@ class Looker:
         return await self.noted(job, seen), seen
 
     async def noted(self, job: Job, seen: Observation) -> Job:
-        """Draw the consequences of what was just seen; returns the job as it is now."""
+        """Act on what was just seen; returns the job as it is now."""
         if seen.sweep:
             await looping.needed()
             self._places.care_later(job.job_id)
@@ -209,7 +209,7 @@ class Looker:
     # -- output ----------------------------------------------------------------------------------------------------
 
     async def excerpt(self, job: Job, *, since: int, budget: int | None) -> Excerpt:
-        """Return what matters of a job's output."""
+        """Return the important part of a job's output."""
         return await lanes.scan(self._excerpt, job, since, budget)
 
     async def excerpt_of_end(self, job: Job, *, since: int, budget: int | None) -> tuple[Excerpt, str | None]:

@@ -116,7 +116,7 @@ class JobManager:
 
     @cached_property
     def hub(self) -> Hub:
-        """What watches jobs for all who wait for them."""
+        """Watches jobs for everybody who waits for them."""
         from mcp_background_job.jobs.waiting.hub import Hub  # noqa: PLC0415  see the top
 
         return Hub(self.places)
@@ -159,7 +159,7 @@ class JobManager:
         return await self._starter.restart(job_id, changes, client=client, reader=reader)
 
     async def claim_id(self) -> str:
-        """Take a free id, for whoever writes it down before the job is started; see ``StartRequest.job_id``.
+        """Take a free id, for a caller that records it before the job is started; see ``StartRequest.job_id``.
 
         Raises:
             StateDirError: there is no room for it.
@@ -183,7 +183,7 @@ class JobManager:
         return await self._looker.details(reference, asker)
 
     async def note(self, job: Job, seen: Observation) -> str | None:
-        """Return what is to be said of a job that was just seen, beside its status: what it waits for, say."""
+        """Return a sentence on a job that was just seen, beside its status: for example what it waits for."""
         if job.state is State.EXITED:
             return await self._looker.note_of_end(job)
         return await self._looker.note(job, seen)

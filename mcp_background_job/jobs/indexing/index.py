@@ -1,11 +1,11 @@
 """Keeps the index in step with the job directories, from a thread of its own.
 
-The directories are the truth. So an index that is lost, locked or from a newer release costs no job: it is filled
-again, or replaced by one in memory until it can be used.
+The directories are the truth. So no job is lost with an index that is lost, locked or from a newer release: the index
+is filled again, or replaced by one in memory until it can be used.
 
-What a call costs follows what is live, not what was ever run. New jobs are told by their marks in ``open/``, and are
-put here by whoever starts them. Only who is killed between recording a job and putting it here leaves one that neither
-tells, if it ends before anybody looks; a pass finds it, as it finds removed directories.
+The cost of a call depends on the live jobs, not on all jobs that ever ran. New jobs are told by their marks in
+``open/``, and are put here by whoever starts them. Only who is killed between recording a job and putting it here
+leaves one that neither tells, if it ends before anybody looks; a pass finds it, as it finds removed directories.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Puts together what the record, the runner and the kernel say of a job."""
+"""Combines what the record, the runner and the kernel report about a job."""
 
 from __future__ import annotations
 

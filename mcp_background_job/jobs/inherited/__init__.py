@@ -1,1 +1,1 @@
-"""What a job has from where it is started: its environment, shell and project."""
+"""What a job inherits from where it is started: its environment, shell and project."""

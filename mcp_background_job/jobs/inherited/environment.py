@@ -1,4 +1,4 @@
-"""What stands in a job's environment beside what it inherits, and what it must not inherit."""
+"""The variables that a job has beside those that it inherits, and those that it must not inherit."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class Inherited:
     Attributes:
         variables: all of it.
         source: where it comes from.
-        note: what the caller may not expect of it.
+        note: what may surprise the caller about it.
     """
 
     variables: Mapping[str, str]

@@ -14,7 +14,7 @@ _MAX_LENGTH = 4096
 
 
 def own_project(said: str) -> str:
-    """Return the project that this process works for: the one that was said, else that of its working directory."""
+    """Return the project of this process: the one that was given, else that of its working directory."""
     if said:
         return said
     directory = working_directory()
