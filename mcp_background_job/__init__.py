@@ -1,4 +1,4 @@
-"""mcp-background-job: run work in the background, watch it, wait for it, and stop it for certain.
+"""mcp-background-job: run work in the background, watch it, wait for it, and stop it with all that it started.
 
 The map of the house, from the street to the cellar; a room imports only rooms below it, never sideways:
 
@@ -9,7 +9,7 @@ The map of the house, from the street to the cellar; a room imports only rooms b
 * ``actions``    the use cases, each once, which the ways in carry
 * ``app``        puts the parts together
 * ``config``     settings, read from the environment
-* ``comfyui``    control of a ComfyUI: its prompts, and its process whoever started it
+* ``comfyui``    control of a ComfyUI: its prompts, and its process, whoever started it
 * ``agents``     runs of other coding agents: their events, questions and ends
 * ``install``    this server in the configuration files of clients, and the files for hosts of plugins
 * ``jobs``       control of jobs: start, tail, wait, interact, kill, restart, list, prune

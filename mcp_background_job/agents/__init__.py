@@ -1,1 +1,1 @@
-"""Runs of other coding agents: a run is a job, and its events are what the job's stdout says."""
+"""Runs of other coding agents: a run is a job, and its events are parsed from the job's stdout."""

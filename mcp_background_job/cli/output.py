@@ -1,6 +1,6 @@
 """Stdout and stderr as the command line writes to them: a full disk, or a reader that has gone, is no traceback.
 
-What cannot be said on stderr is lost: the exit code still tells. What cannot be written to stdout is an error of ours.
+If stderr cannot be written to, the exit code still tells. If stdout cannot be written to, that is an internal error.
 Libraries that draw for us write to the same streams, so this is seen to where the bytes leave.
 """
 

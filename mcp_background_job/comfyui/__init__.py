@@ -1,1 +1,1 @@
-"""Control of a ComfyUI server, a customer of jobs: pure rules, and its client, journal and process at the edges."""
+"""Control of a ComfyUI server, built on the job engine: pure rules; its client, journal and process at the edges."""

@@ -1,1 +1,1 @@
-"""The rules of the house: values and pure functions. No I/O, no clock, standard library only."""
+"""The rules: values and pure functions. No I/O, no clock, standard library only."""

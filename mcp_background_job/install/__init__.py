@@ -1,1 +1,1 @@
-"""Clients' own configuration files: this server is put into them and taken out again, and nothing else changes."""
+"""Adds this server to the configuration files of clients, and removes it; nothing else in them changes."""

@@ -1,1 +1,1 @@
-"""The use cases: what can be done with jobs, whoever asks and wherever they run."""
+"""The use cases of jobs, whoever asks and wherever the jobs run."""

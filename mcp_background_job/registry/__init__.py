@@ -1,5 +1,5 @@
-"""What is kept in databases: the index of jobs, and the journal of what was submitted to ComfyUI.
+"""The databases: the index of jobs, and the journal of submissions to ComfyUI.
 
-The index answers "which" quickly; the truth about each job is in its directory, and rebuilds it. The journal is itself
-the truth: ComfyUI forgets its queue when it ends, and nobody else remembers it.
+The index answers "which" quickly; the truth about each job is in its directory, and rebuilds it. The journal is the
+only record: ComfyUI forgets its queue when it ends.
 """

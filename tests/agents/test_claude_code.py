@@ -106,12 +106,12 @@ def test_allowing_for_the_session_is_offered_only_where_claude_suggests_a_rule()
     parser = _asking(_permission())
     (pending,) = parser.dump()["pending"].values()
     assert [option["option_id"] for option in pending["asked"]["options"]] == ["allow_once", "reject_once"]
-    with pytest.raises(InvalidRequestError, match="none of the options"):
+    with pytest.raises(InvalidRequestError, match="not one of the options"):
         _sent(parser, "allow_always")
 
 
 def test_text_that_is_no_choice_neither_allows_nor_denies() -> None:
-    with pytest.raises(InvalidRequestError, match="'go on then' is none of the options"):
+    with pytest.raises(InvalidRequestError, match="'go on then' is not one of the options"):
         _sent(_asking(_permission()), "go on then")
 
 

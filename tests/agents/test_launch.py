@@ -83,7 +83,7 @@ def test_a_session_is_gone_on_with(name: str) -> None:
 @pytest.mark.parametrize("name", RESUMED)
 @pytest.mark.parametrize("session", ["--dangerously-bypass-approvals-and-sandbox", "-c", "", " "])
 def test_a_session_id_that_could_be_an_option_is_refused(name: str, session: str) -> None:
-    with pytest.raises(InvalidRequestError, match="is no id of a session"):
+    with pytest.raises(InvalidRequestError, match="is not the id of a session"):
         adapter_named(name).launch(request(resume=session), "/bin/agent")
 
 

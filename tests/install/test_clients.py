@@ -305,7 +305,7 @@ def test_a_record_that_is_broken_is_named(home: Home, tmp_path: Path) -> None:
 
 
 def test_a_command_line_that_is_no_utf8_is_refused(home: Home) -> None:
-    with pytest.raises(InvalidRequestError, match="no UTF-8"):
+    with pytest.raises(InvalidRequestError, match="not UTF-8"):
         home.install(client("zed"), command=[os.fsdecode(b"/opt/\xff/x")])
 
 
@@ -335,7 +335,7 @@ def test_what_is_no_file_is_neither_waited_for_nor_replaced(home: Home) -> None:
     assert path
     path.parent.mkdir(parents=True)
     os.mkfifo(path)
-    with pytest.raises(InvalidRequestError, match="is no file"):
+    with pytest.raises(InvalidRequestError, match="is not a file"):
         home.install(client("zed"))
     assert path.is_fifo()
 

@@ -298,5 +298,5 @@ async def test_who_finds_nothing_after_a_move_is_told_where_the_jobs_are(
     await before.call("execute_command", command="obeys", stdin="pipe", cwd="/", wait_s=0)
     await elsewhere.call("execute_command", command="obeys", stdin="pipe", cwd="/", wait_s=0)
     after = InProcess(memory_manager, str(old.rename(tmp_path / "new")), "claude", 0)
-    assert f"no longer there: {tmp_path}/old (1)" in (await after.call("list_jobs"))["note"]
+    assert f"no longer exist: {tmp_path}/old (1)" in (await after.call("list_jobs"))["note"]
     assert "note" not in await elsewhere.call("list_jobs")  # who finds some is not told of others

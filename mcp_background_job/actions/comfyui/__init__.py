@@ -1,1 +1,1 @@
-"""Controlling a ComfyUI: its renders, its queue, what they made, and its process."""
+"""Controlling a ComfyUI: its renders, their outputs, its queue, and its process."""

@@ -1,1 +1,1 @@
-"""What only pages look at. A page's looks move no model's memory, and mark no news as told."""
+"""The actions that only pages use. A page's looks move no cursor of a model, and mark no news as told."""

@@ -1,1 +1,1 @@
-"""What a run says: from the lines of its job to numbered events on disk, and the one that ends it."""
+"""The events of a run: from the lines of its job to numbered events on disk, and the event that ends it."""

@@ -1,1 +1,1 @@
-"""What happens to a run, from its start to its end: it is looked at, waited for, answered, cancelled."""
+"""The life of a run, from its start to its end: looking at it, waiting for it, answering it, cancelling it."""

@@ -1,1 +1,1 @@
-"""Messages that agents leave for one another, and who there is to write to."""
+"""Messages that agents leave for one another, and the agents that can be written to."""

@@ -1,1 +1,1 @@
-"""What a caller asks for: the request, the messages of it and their files, the part that an agent plays."""
+"""Requests for runs: the request, its messages and their files, and the role of the agent."""

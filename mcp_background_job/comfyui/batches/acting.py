@@ -1,4 +1,4 @@
-"""Cancels, pauses and resumes batches, and tries their failed prompts again."""
+"""Cancels, pauses and resumes batches, and runs their failed prompts again."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Acting:
         self._members = members
 
     async def cancel(self, batch_id: str, *, by: str, interrupt: bool = False) -> CanceledBatch:
-        """Cancel a batch: what has not run never will; what runs ends by itself, or is interrupted."""
+        """Cancel a batch: prompts that have not run are dropped; the running one finishes, or is interrupted."""
         batch = await self._looking.get(batch_id)
         if batch.ended_at is not None:
             detail = "it had ended already; nothing was canceled"
@@ -64,7 +64,7 @@ class Acting:
         )
 
     async def _take_out(self, sent: Sequence[Submission]) -> tuple[list[str], list[str]]:
-        """Take prompts out of the queue; returns those that run instead, and those of which nothing is known."""
+        """Take prompts out of the queue; returns those that run already, and those whose state is unknown."""
         running: list[str] = []
         unknown: list[str] = []
         silent: set[str] = set()
@@ -129,13 +129,13 @@ class Acting:
         return any(one.is_wedged for one in members if one.url == url)
 
     async def pause(self, batch_id: str) -> BatchView:
-        """Send nothing more of a batch; what was sent runs on."""
+        """Send no more prompts of a batch; those that were sent run on."""
         self._check_goes_on(await self._looking.get(batch_id), "paused")
         await lanes.journal(self._batches.pause, batch_id, at=time.time())
         return await self._looking.view(batch_id)
 
     async def resume(self, batch_id: str) -> BatchView:
-        """Send again what a batch has to send."""
+        """Send the remaining prompts of a batch again."""
         batch = await self._looking.get(batch_id)
         self._check_goes_on(batch, "resumed")
         members = await self._members.of(batch.server)
@@ -147,7 +147,7 @@ class Acting:
         return await self._looking.view(batch_id)
 
     async def give_up(self, batch_id: str, *, by: str) -> BatchView:
-        """Have what is at members of a pool that give no answer, or are wedged, run elsewhere: whoever asks knows why.
+        """Run the prompts of members that give no answer or are wedged elsewhere: the caller answers for that.
 
         Raises:
             InvalidRequestError: it is a batch of one server, or is over.
@@ -178,7 +178,7 @@ class Acting:
             raise InvalidRequestError(f"batch {batch.batch_id} {how}, and cannot be {what}")
 
     async def retry_failed(self, batch_id: str, *, session_id: str | None = None) -> BatchView:
-        """Run the prompts of a batch that failed once more, under new ids; all others stay as they are."""
+        """Run the failed prompts of a batch once more, under new ids; all others stay as they are."""
         batch = await self._looking.get(batch_id)
         if batch.cancel_requested:
             raise InvalidRequestError(

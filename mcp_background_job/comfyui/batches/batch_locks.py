@@ -1,7 +1,7 @@
 """The locks of batches, by which feeders and the dispatchers of release 1.0.0 leave each other's batches alone.
 
-Of two who work on one batch, one would take what the other has claimed, and not sent yet, for what a dead one has left,
-and both would send it.
+If two worked on one batch, one would take a prompt that the other has claimed and not sent yet for one that a dead
+feeder has left, and both would send it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is known of a batch, and what became of a request to cancel one."""
+"""The state of a batch, and the outcome of a request to cancel one."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What can be done with the batches of one server: made, looked at, canceled, paused, resumed, and tried again.
+"""The use cases of batches: they are made, looked at, canceled, paused, resumed and retried.
 
-What is to be sent to a server is sent by its feeder, a background job of its own. Whoever makes work for it, or looks
-at some, sees to it that there is one.
+The feeder of a server, a background job of its own, sends all prompts to it. Every process that makes work for a
+server, or looks at its work, makes sure that a feeder runs.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class Batches:
         self.ends.wish(batch.batch_id)  # before it is worked on: it is paused
 
     async def ensure_all(self) -> list[Job]:
-        """See to it that all servers for which there is work are fed; returns the jobs that do it."""
+        """Make sure that all servers with work have a feeder; returns the feeders."""
         jobs = [await self._ensured(server) for server in await lanes.journal(self._servers.with_work)]
         return [job for job in jobs if job is not None and job.state is not State.EXITED]
 

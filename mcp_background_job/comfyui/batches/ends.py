@@ -75,7 +75,7 @@ class Ends:
     # -- for whoever submits ---------------------------------------------------------------------------------------
 
     def wish(self, subject: str) -> None:
-        """Note with a batch or prompt that was just recorded what is to be run at its end, if something is.
+        """Record with a new batch or prompt the command that is to be run at its end, if there is one.
 
         Call it in the lane of the journal.
         """
@@ -83,7 +83,7 @@ class Ends:
             self._ends.wish(subject, self._server, command)
 
     async def watch(self, prompt_id: str, client: str) -> None:
-        """See to it that somebody sees the end of a prompt that was recorded, and is not sent yet.
+        """Make sure that somebody will see the end of a prompt that was recorded and is not sent yet.
 
         That nobody can be found for it is noted with the server, and keeps nobody from submitting.
         """
@@ -100,7 +100,7 @@ class Ends:
             await lanes.journal(self._servers.tell, self._server, told)
 
     async def see_to(self) -> None:
-        """See to it that what has just ended, and nobody feeds the server for, has its command run."""
+        """Make sure that the command is run of work that has just ended without a feeder."""
         if await lanes.journal(self._ends.due, self._server):
             with contextlib.suppress(LaunchError):  # whoever looks next tries again
                 await self._feeders.ensure(self._server)

@@ -1,7 +1,7 @@
 """Feeds prompts to one ComfyUI: decides for all its batches what is sent next, a few at a time, until none is left.
 
-What is true of each prompt stands in the journal; a feeder remembers nothing that the next one could not find out. So
-it may die at any moment: its successor looks where the prompts are, and goes on.
+The journal has the state of each prompt; a feeder remembers nothing that the next one could not find out. So a feeder
+may die at any moment: its successor looks where the prompts are, and continues.
 
     claim a prompt that waits    one statement, in which cancel and pause are looked at
     send it                      under its own id, so that it can be found if the answer is lost

@@ -1,4 +1,4 @@
-"""The job that feeds a server: one for each server, started by whoever makes work for it or looks at that."""
+"""The job that feeds a server: one per server, started by any process that makes or looks at its work."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _LONGEST = 40
 
 
 class FeederJobs:
-    """Sees to it that servers are fed."""
+    """Makes sure that servers with work have a feeder."""
 
     def __init__(self, manager: JobManager, batches: SqliteBatches, servers: SqliteServers, endpoint: Endpoint) -> None:
         """Takes what it works on, and the server that the environment names."""
@@ -52,9 +52,9 @@ class FeederJobs:
             return None
 
     async def ensure(self, server: str) -> Job | None:
-        """See to it that a server with work is fed; returns the job that does, or did so last.
+        """Make sure that a server with work has a feeder; returns it, or the last one.
 
-        Whoever kills a feeder wants it to stop: its batches are paused by that, until somebody resumes them.
+        If somebody kills a feeder, they want it to stop: its batches are paused until somebody resumes them.
         """
         job = await self.newest(server)
         if job is not None and await self._goes_on(server, job):

@@ -1,4 +1,4 @@
-"""What a feeder decides: whose turn it is, what becomes of what was sent, and when to ask again. Pure."""
+"""The decisions of a feeder: whose turn it is, what happens to sent prompts, and when to ask again. Pure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Fate(Enum):
 
 
 def fate_of(place: Place, *, stage: Stage, server_is_new: bool, has_run: bool) -> Fate:
-    """Return what becomes of a prompt.
+    """Return the fate of a prompt.
 
     Args:
         place: where it is at the server, looked for long enough that a submission under way would have arrived.

@@ -1,4 +1,4 @@
-"""Looks at batches. Whoever does sees to it that they are worked on: a reboot or a killed feeder costs only time."""
+"""Looks at batches. A look makes sure that a feeder works on them, so a reboot or a killed feeder costs only time."""
 
 from __future__ import annotations
 

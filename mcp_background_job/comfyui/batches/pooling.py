@@ -1,4 +1,4 @@
-"""The feeder's part in the pools of its server: what of theirs it may send, and what it lets others have.
+"""The feeder's part in the pools of its server: which prompts it may send, and which it leaves to other members.
 
 The rules are in ``core.comfyui.pool``.
 """

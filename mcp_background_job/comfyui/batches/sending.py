@@ -1,4 +1,4 @@
-"""Waits for what is on its way to a server: a wish that nothing be sent counts from the end of that."""
+"""Waits until no prompt is on its way to a server: only then does a pause or a cancel hold."""
 
 from __future__ import annotations
 

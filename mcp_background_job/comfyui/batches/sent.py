@@ -1,4 +1,4 @@
-"""What a feeder has sent: where it is, and what became of it."""
+"""The prompts that a feeder has sent: where they are, and how they ended."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ class ServerQueue:
     # -- move ------------------------------------------------------------------------------------------------------
 
     async def move(self, prompt_id: str, to: Place) -> str:
-        """Have a pending prompt run before, or after, all others; returns in words what was done.
+        """Move a pending prompt before or behind all others; returns in words what was done.
 
         Raises:
             InvalidRequestError: it does not wait.

@@ -1,4 +1,4 @@
-"""What happens to prompts when a server goes: each is submitted again or marked as lost, and none is forgotten."""
+"""What happens to prompts when a server ends: each one is submitted again or marked as lost."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def _luggage(
 
 
 def told(luggage: Luggage) -> str:
-    """Return how sure it is what a server had."""
+    """Return in words how certain the knowledge of a server's queue is."""
     if not luggage.is_guess:
         return ""
     if luggage.seen_at is not None:

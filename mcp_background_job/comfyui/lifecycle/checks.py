@@ -1,4 +1,4 @@
-"""Whether a process may be ended as ComfyUI, and what would be lost; refused in one sentence where not."""
+"""Checks whether a process may be ended as ComfyUI, and what would be lost; refuses in one sentence."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Checks:
             )
 
     async def check_is_comfyui(self, process: ServerProcess, error: UnreachableError) -> None:
-        """Refuse what gives no answer and does not look like ComfyUI: it is somebody else's."""
+        """Refuse a process that gives no answer and does not look like ComfyUI."""
         portrait = process.portrait
         known = await lanes.look(self._records.load, self._endpoint.port)
         if known and (known.pid, known.birth) == (portrait.pid, portrait.birth):
@@ -67,7 +67,7 @@ class Checks:
             ) from error
 
     async def _check_is_the_server(self, process: ServerProcess) -> None:
-        """Refuse what passes requests on to a ComfyUI elsewhere: it would be ended, and ComfyUI not."""
+        """Refuse a proxy of a ComfyUI elsewhere: the proxy would be ended, and ComfyUI would not."""
         try:
             stats = await self._client.stats()
         except UnreachableError as error:

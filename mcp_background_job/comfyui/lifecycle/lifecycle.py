@@ -322,7 +322,7 @@ class Lifecycle:
         began: float,
         deadline: float,
     ) -> Outcome:
-        """Have it restarted by the configured command or by ComfyUI-Manager, where killing it is not for us."""
+        """Have the configured command or ComfyUI-Manager restart it, if it cannot be managed safely here."""
         before = await self._others.boot(otherwise=datetime.now().isoformat())  # noqa: DTZ005  as ComfyUI writes its log
         again = await self._wish(luggage, requeue)
         job: Job | None = None
@@ -347,7 +347,7 @@ class Lifecycle:
         return replace(outcome, status="restarted", took_s=time.monotonic() - began)
 
     async def _not_back(self, outcome: Outcome, job: Job | None, luggage: Luggage, again: list[Submission]) -> Outcome:
-        """Say what became of a restart after which no other server answers. Nothing is lost as far as is known."""
+        """Report a restart after which no other server answers. As far as is known, nothing is lost."""
         job = await self._manager.find(job.job_id) if job else None
         if job and job.state is State.EXITED and job.exit_code:
             await carry_over.take_back(self._journal, luggage.all)

@@ -1,1 +1,1 @@
-"""What is remembered of ComfyUI: batches, submissions, sessions and downloads."""
+"""The records about ComfyUI: batches, submissions, sessions and downloads."""

@@ -1,1 +1,1 @@
-"""What a program wrote, as it reads on a terminal and in an answer."""
+"""The output of a program, as a terminal and an answer show it."""

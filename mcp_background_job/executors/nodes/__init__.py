@@ -1,1 +1,1 @@
-"""What places whose jobs run on other machines have in common, whatever engine starts them there."""
+"""The shared parts of places whose jobs run on other machines, whichever engine starts them there."""

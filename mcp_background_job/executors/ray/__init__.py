@@ -1,1 +1,1 @@
-"""The place ``ray``: jobs on nodes of a Ray cluster, whose files nobody here sees, by Ray's REST and a port of each."""
+"""The place ``ray``: jobs on nodes of a Ray cluster, over Ray's REST API and a port per job; no shared files."""

@@ -1,1 +1,1 @@
-"""Who belongs to a job, and how all of them are ended."""
+"""Which processes belong to a job, and how all of them are ended."""

@@ -1,4 +1,4 @@
-"""Climbs the stop ladder: asks the plan which step is due, and carries it out on the processes it is given."""
+"""Escalates from SIGTERM to SIGKILL: asks the plan which step is due, and carries it out on given processes."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ class _Left:
 
 
 def _end_all(hunt: Hunt) -> _Left:
-    """Climb the ladder; returns what there was, and what survived it."""
+    """Escalate step by step; returns which processes there were, and which survived."""
     if not can_look():
         return _Left(told=f"; {_CANNOT_LOOK}", is_certain=False)
     climber = Climber(signal.SIGTERM, GRACE_S, send_to_each)

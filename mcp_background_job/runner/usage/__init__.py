@@ -1,1 +1,1 @@
-"""What a job's processes use: looked at every now and then, kept as a curve, and told to whoever asks."""
+"""What a job's processes use: sampled from time to time, kept as a curve, and reported on request."""

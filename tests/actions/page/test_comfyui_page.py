@@ -214,7 +214,7 @@ async def test_a_session_is_shown_alone_and_none_is_begun_by_looking(pages: Page
 async def test_a_page_with_a_script_is_no_picture_whatever_its_name(pages: Pages, page: str) -> None:
     made = await pages.run(graphs.file("cat.webp", text=page))
     [file] = (await pages.shown())["prompts"][0]["outputs"]
-    with pytest.raises(MissingOutputError, match="nothing that can be shown"):
+    with pytest.raises(MissingOutputError, match="cannot be shown here"):
         await pages.pictures.comfyui_page_picture(PAGE, Show(prompt_id=made, ref=file["ref"]))
 
 

@@ -550,7 +550,7 @@ async def test_a_session_is_not_gone_on_with_from_within_its_own_run(
 
     for own in (run.record.job_id, inner.job_id):
         manager.own_job = own
-        with pytest.raises(RunStateError, match=f"in use by run {run.record.run_id}, within which this is asked for"):
+        with pytest.raises(RunStateError, match=f"in use by run {run.record.run_id}, which this request comes from"):
             await runs.spawn(again)
 
     manager.own_job = None

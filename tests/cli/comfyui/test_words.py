@@ -62,7 +62,7 @@ def test_every_outcome_of_a_lifecycle_action_has_an_exit_code() -> None:
             "mcp-background-job wait j1a --until port:8188",
         ),
         ("it is down (start_comfyui, COMFYUI_URL)", "it is down (mcp-background-job comfyui start, COMFYUI_URL)"),
-        ("look again with comfyui_job. The", "look again with mcp-background-job comfyui job; an"),
+        ("look again with comfyui_job. The", "look again with mcp-background-job comfyui job. The"),
         ('force=true goes ahead; requeue="pending" does', "--force goes ahead; --requeue pending does"),
         ("look again (comfyui_batch)", "look again (mcp-background-job comfyui batch)"),
         ("max_queued=0: at least one", "--max-queued 0: at least one"),

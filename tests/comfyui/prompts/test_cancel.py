@@ -252,7 +252,7 @@ async def test_an_empty_id_is_refused(prompt_id: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("prompt_id", [".", "..", '{"a": 1}'])
 async def test_what_no_path_can_hold_is_no_id(prompt_id: str, tmp_path: Path) -> None:
     async with control_of(1, tmp_path) as control:
-        with pytest.raises(InvalidRequestError, match="no id"):
+        with pytest.raises(InvalidRequestError, match="not the id"):
             await control.cancel(prompt_id)
 
 

@@ -1,1 +1,1 @@
-"""What pages ask for of jobs, and watch of them and of the machine that they run on."""
+"""What pages ask about jobs, and what they watch of jobs and of the machine."""
