@@ -1,7 +1,7 @@
 """What prompts of ComfyUI have made, as a browser loads it: pictures, videos and sounds, and nothing that could run.
 
 A node writes what it likes, under any name: a page with a script as ``cat.png`` for example. So a file is what its
-first bytes are. What is no picture, film or sound is not shown. Whatever comes has a policy under which nothing runs.
+first bytes are. What is no picture, video or sound is not shown. Whatever comes has a policy under which nothing runs.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ _OVER = ("completed", "failed", "cancelled", "lost_to_restart", "not_sent", "unk
 #: Sessions to choose from.
 _SESSIONS = 50
 
-#: Bytes of a picture, film or sound that goes through a call, where it cannot come by itself.
+#: Bytes of a picture, video or sound that goes through a call, where it cannot come by itself.
 _MAX_SIZE = 6_000_000
 
 #: Prompts whose rows are kept: what is over does not change.
@@ -92,7 +92,7 @@ class Pictures:
         self._open = opened
 
     async def comfyui_page_picture(self, _caller: Caller, request: Show) -> Facts:
-        """Return a picture, film or sound that a prompt made, for a page that has no other way to it."""
+        """Return a picture, video or sound that a prompt made, for a page that has no other way to it."""
         pictures = (await (await self._open()).members.at(request.prompt_id)).pictures
         data, form = await pictures.whole(request.prompt_id, request.ref, small=request.small, max_size=_MAX_SIZE)
         return {"image": f"data:{form};base64,{b64encode(data).decode()}"}

@@ -41,7 +41,7 @@ class Opened:
 
     Attributes:
         file: what ComfyUI calls it.
-        form: the media type of a picture, film or sound, by its first bytes; ``None`` for all else.
+        form: the media type of a picture, video or sound, by its first bytes; ``None`` for all else.
         chunks: its content. They are to be read to their end, or closed.
     """
 
@@ -107,7 +107,7 @@ class Pictures:
         return Opened(file, form_of(first), _with_first(first, chunks))
 
     async def whole(self, prompt_id: str, reference: str, *, small: bool, max_size: int) -> tuple[bytes, str]:
-        """Return all of a picture, film or sound, with its media type; for where it cannot come by itself.
+        """Return all of a picture, video or sound, with its media type; for where it cannot come by itself.
 
         Raises:
             MissingOutputError: there is none, or it is none of these, or it is larger.

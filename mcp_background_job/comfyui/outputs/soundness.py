@@ -1,4 +1,4 @@
-"""Tells a picture, film or model that is whole from one that ends early, by what it says of its own end. Pure.
+"""Tells a picture, video or model that is whole from one that ends early, by what it says of its own end. Pure.
 
 A server writes a file under its own name from the first byte on, and serves what is there with 200 (measured): while it
 writes, and for ever if it was killed or its disk was full. Only the content can tell. What has another form than these
@@ -113,7 +113,7 @@ def _webm(_head: bytes, size: int, read: ReadAt) -> str:
     length, end = _element(at, read)
     if length is None:
         return "a video whose length was never written"
-    return _shorter_than(end, size, "a film")
+    return _shorter_than(end, size, "a video")
 
 
 def _element(at: int, read: ReadAt) -> tuple[int | None, int]:

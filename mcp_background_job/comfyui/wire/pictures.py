@@ -1,4 +1,4 @@
-"""Recognises what a browser shows as a picture, a film or a sound, by its first bytes. Pure.
+"""Recognises what a browser shows as a picture, a video or a sound, by its first bytes. Pure.
 
 Never by its name, nor by what a server says of it: what a node wrote under the name of a picture may be a page with a
 script in it.
@@ -27,7 +27,7 @@ _BRANDS = {b"avif": "image/avif", b"avis": "image/avif", b"M4A ": "audio/mp4"}
 
 
 def form_of(data: bytes | bytearray | memoryview) -> str | None:
-    """Return the media type of what begins with these bytes; ``None`` for what is no picture, film or sound."""
+    """Return the media type of what begins with these bytes; ``None`` for what is not a picture, video or sound."""
     head = bytes(data[:ENOUGH])
     if head[:4] == b"RIFF":
         return _RIFF.get(head[8:12])
