@@ -49,7 +49,7 @@ class _Kinds:
     """The kinds of which a value may be.
 
     Attributes:
-        plain: those that are no lists; of texts, what is known of them.
+        plain: those that are not lists; of texts, what is known of them.
         item: what a list has in it, if it may be one.
         entry: what a mapping has in it, if it may be one.
         known: the same of some entries, by their keys.
@@ -148,7 +148,7 @@ def _as_several(value: Any, kinds: _Kinds) -> Any:
 
 
 def _from_json(text: str) -> Any:
-    """Return what a text is the JSON of, ``None`` for nothing at all, and the text itself if it is no JSON."""
+    """Return what a text is the JSON of, ``None`` for nothing at all, and the text itself if it is not JSON."""
     if not text.strip():
         return None
     try:

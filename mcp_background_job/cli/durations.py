@@ -15,7 +15,7 @@ def seconds(text: str, what: str) -> float:
     """Read ``90``, ``90s``, ``5m``, ``1.5h``, ``7d`` or ``2w``.
 
     Raises:
-        InvalidRequestError: it is no length of time; ``what`` is named in the message.
+        InvalidRequestError: it is not a length of time; ``what`` is named in the message.
     """
     match = _DURATION.fullmatch(text.strip())
     if match is None:

@@ -61,7 +61,7 @@ def say_interrupted(text: str) -> None:
 
 def as_json(value: Any) -> None:
     """Write a result as one line of JSON."""
-    # What another encoding lacks would be written as "\\xe9", which is no JSON.
+    # What another encoding lacks would be written as "\\xe9", which is not JSON.
     is_utf8 = codecs.lookup(sys.stdout.encoding).name == "utf-8"
     text = json.dumps(plain(value), ensure_ascii=not is_utf8, allow_nan=False)
     sys.stdout.write(f"{shown_in_json(text)}\n")

@@ -106,6 +106,6 @@ def _options(text: str) -> str:
 
 def _option(option: re.Match[str]) -> str:
     value = option[2] or ""
-    # An option's value needs quotation marks where it is no single word.
+    # An option's value needs quotation marks where it is not a single word.
     quoted = option[2] is not None and [value] != value.split()
     return f'{OPTIONS[option[1]]} "{value}"' if quoted else f"{OPTIONS[option[1]]} {value}"

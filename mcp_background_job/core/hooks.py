@@ -48,7 +48,7 @@ def heard(data: bytes) -> Heard:
     """Read what a client writes to its hook's stdin.
 
     Raises:
-        ValueError: it is no JSON object.
+        ValueError: it is not a JSON object.
     """
     said: object = json.loads(data.decode("utf-8-sig"))  # Cursor begins with a byte order mark on Windows
     if not isinstance(said, dict):

@@ -120,7 +120,7 @@ def check_name(name: str) -> str:
     """Return the name.
 
     Raises:
-        InvalidRequestError: it is no name.
+        InvalidRequestError: it is not a name.
     """
     if _NEW_ID.fullmatch(name):
         raise InvalidRequestError(

@@ -1,4 +1,4 @@
-"""What goes on while nobody waits for it."""
+"""Work that goes on while nobody waits for it."""
 
 from __future__ import annotations
 

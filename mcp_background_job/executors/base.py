@@ -1,4 +1,4 @@
-"""What a place where jobs run has to offer, and what keeps its jobs' files.
+"""The interface of a place where jobs run, and of the store that keeps its jobs' files.
 
 A **store** reads and writes files, and knows no engine. A **place** makes jobs run and stops them. Methods without
 ``async`` read or write files, or ask the kernel: they are called from a thread and wait for nobody.
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @frozen
 class Submitted:
-    """What became of a submission: the pid of the command if it runs, or that it waits in the queue."""
+    """The outcome of a submission: the pid of the command if it runs, or that the job waits in the queue."""
 
     pid: int | None = None
     queued: bool = False
@@ -35,7 +35,7 @@ class Submitted:
 
 @frozen
 class Cancelled:
-    """What became of a cancellation.
+    """The outcome of a cancellation.
 
     Attributes:
         was_live: the job had not ended before, or processes of it had to be ended.
@@ -111,7 +111,7 @@ class Store(Protocol):
     """The files of the jobs of one place."""
 
     def prepare(self) -> None:
-        """Make what jobs are kept in, and check that it can be used by us and by nobody else.
+        """Make the directory of the jobs, and check that this user, and nobody else, can use it.
 
         Raises:
             StateDirError: it cannot.
@@ -182,7 +182,7 @@ class Store(Protocol):
         ...
 
     def identity_of(self, job_id: str) -> str:
-        """Return what tells a claimed job from copies of it, in a backup say."""
+        """Return what tells a claimed job from copies of it, for example in a backup."""
         ...
 
     def keep(self, job_id: str, name: str, data: bytes) -> str:
@@ -194,7 +194,7 @@ class Store(Protocol):
         ...
 
     def record(self, spec: Spec) -> None:
-        """Write down what is asked, unless it is on record already.
+        """Record what is asked, unless it is on record already.
 
         Raises:
             StateDirError: it cannot be written; nothing of the job is left then.
@@ -325,7 +325,7 @@ class Place(Protocol):
         ...
 
     def has_runner(self, job_id: str) -> bool:
-        """Tell whether a job is in somebody's hands: cheaper than a look at the job."""
+        """Tell whether a job has a runner: cheaper than a look at the job."""
         ...
 
     async def connect(self, job_id: str) -> Channel:
@@ -347,7 +347,7 @@ class Place(Protocol):
         ...
 
     async def care(self, job_id: str) -> None:
-        """See to a job whose runner died (``Observation.sweep``): clear away what is left, and record its end."""
+        """Take care of a job whose runner died (``Observation.sweep``): end what is left of it, and record its end."""
         ...
 
     def care_later(self, job_id: str) -> None:
@@ -391,7 +391,7 @@ class Place(Protocol):
         ...
 
     async def overview(self) -> Overview:
-        """Return what there is; it may take as long as whoever is asked is patient."""
+        """Return what the place offers; this may take as long as the time limit of the engine's answer."""
         ...
 
     def health(self) -> str | None:

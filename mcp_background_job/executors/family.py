@@ -1,4 +1,4 @@
-"""Jobs that were asked for within others, wherever those are: whether one may come about, and ends with an ancestor.
+"""Jobs that were started within others, at any place: whether one may start, and whether it ends with an ancestor.
 
 A job on a cluster may be of a job of this machine, and the reverse. Each place has a directory of its own, so all of
 them are looked into.

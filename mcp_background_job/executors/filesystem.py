@@ -1,6 +1,6 @@
-"""On what kind of file system a directory lies.
+"""Finds the kind of file system that a directory lies on.
 
-Through some, what another machine writes shows late, and locks mean nothing to it.
+On some kinds, the writes of another machine show late, and locks do not reach it.
 """
 
 from __future__ import annotations

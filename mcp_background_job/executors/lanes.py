@@ -1,4 +1,4 @@
-"""Threads for what blocks, in lanes, so that what is slow never stands in the way of what is quick.
+"""Threads for calls that block, in lanes, so that slow calls never delay quick ones.
 
 No lock is waited for in a lane, and no other process: a few threads serve all callers, and one that waits for somebody
 would hold up everybody. Two lanes are exceptions, each for the sake of the others: ``journal``, whose callers take

@@ -1,4 +1,4 @@
-"""Keeps two from starting a job under one name at once, in one process, in several, and beside release 1.0.0.
+"""Keeps two callers from starting a job under one name at once: in one process, in several, and beside release 1.0.0.
 
 Each name is a byte of ``names.lock``, and whoever starts a job under it locks that byte. Release 1.0.0 locks the whole
 file: it waits for every name that we hold, and we wait for it. A file per name would have to be removed some day, while

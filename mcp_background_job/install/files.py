@@ -21,7 +21,7 @@ def read(path: Path) -> str | None:
     """Return a file's text, with its byte-order mark and line breaks as they are; None if there is no file.
 
     Raises:
-        InvalidRequestError: it cannot be read, or is no file, or no text.
+        InvalidRequestError: it cannot be read, or is not a file, or no text.
     """
     try:
         # A pipe would have us wait for ever, and a link to /dev/null would have us replace that.

@@ -79,7 +79,7 @@ def wanted_by(
     """Return what is wanted in the files of a client.
 
     Raises:
-        InvalidRequestError: it has no files for a project, or the command line is no UTF-8, as its files are.
+        InvalidRequestError: it has no files for a project, or the command line is not UTF-8, as its files are.
     """
     for word in command:
         try:

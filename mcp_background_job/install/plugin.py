@@ -29,7 +29,7 @@ _DESCRIBED = {**_ABOUT_IT, "author": _AUTHOR, "license": "MIT", "keywords": ["ba
 
 
 def table() -> dict[str, Any]:
-    """Return the files, by their paths in the repository; those that are no JSON as texts."""
+    """Return the files, by their paths in the repository; those that are not JSON as texts."""
     return {
         ".claude-plugin/marketplace.json": _marketplace("./plugin"),
         "plugin/.claude-plugin/marketplace.json": _marketplace("./"),

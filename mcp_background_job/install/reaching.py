@@ -121,7 +121,7 @@ async def _asked(server: Process, number: int, method: str, params: dict[str, An
 
     Raises:
         EOFError: the server ended.
-        ValueError: it wrote something that is no answer.
+        ValueError: it wrote something that is not an answer.
     """
     _say(server, {"id": number, "method": method, "params": params})
     assert server.stdout  # noqa: S101  a pipe was asked for

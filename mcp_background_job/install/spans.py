@@ -54,7 +54,7 @@ def read(text: str) -> Node:
     """Return the value that the whole text is.
 
     Raises:
-        ValueError: the text is no JSON; says where.
+        ValueError: the text is not JSON; says where.
     """
     try:
         node = _value(text, skipped(text, 1 if text.startswith("\ufeff") else 0))

@@ -123,7 +123,7 @@ def withdrawn(request: StopRequest) -> Exit:
 
 
 def _signal_of(spec: Spec) -> str | None:
-    """Return the signal that ends a job best, ``None`` if none is named, or one that is no signal here."""
+    """Return the signal that ends a job best, ``None`` if none is named, or one that is not a signal here."""
     return spec.stop_signal if spec.stop_signal in signal.Signals.__members__ else None
 
 

@@ -17,7 +17,7 @@ MAX_RUN_S = 30.0
 #: So many run at once on one state directory; a hundred jobs that end together make no hundred webhooks at once.
 MAX_AT_ONCE = 4
 
-#: What the names of jobs begin with that run such a command for something that is no job, a batch say.
+#: What the names of jobs begin with that run such a command for something that is not a job, a batch say.
 PREFIX = "on-end-"
 
 _MAIN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "runner", "__main__.py")

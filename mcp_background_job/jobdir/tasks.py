@@ -19,7 +19,7 @@ from typing import Any
 from mcp_background_job.errors import CorruptRecordError, StateDirError
 from mcp_background_job.jobdir import plain
 
-#: Ids of prompts are anybody's, up to 300 characters: one that is no name in a path is hashed.
+#: Ids of prompts are anybody's, up to 300 characters: one that is not a name in a path is hashed.
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 _ASKED = re.compile(r"asked-([0-9]{1,9})\.json")

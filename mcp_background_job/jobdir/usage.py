@@ -132,7 +132,7 @@ def _decode_one(record: bytes) -> Sample | None:
     if binascii.crc32(record[_CHECKSUM.size :]) != checksum:
         return None
     sample = Sample(*_FIELDS.unpack_from(record, _CHECKSUM.size))
-    # The job itself can write such a file: what is no number, or no time, must not get into anybody's sums.
+    # The job itself can write such a file: what is not a number, or no time, must not get into anybody's sums.
     is_sound = all(0 <= value < _LARGEST for value in (sample.elapsed_s, sample.at, sample.cpu_s))
     return sample if is_sound else None
 

@@ -44,7 +44,7 @@ _Signs = tuple[int, int]
 
 @frozen
 class Found:
-    """What a look at subjects that are no jobs has found.
+    """What a look at subjects that are not jobs has found.
 
     Attributes:
         items: of each that was looked at, what is new, whoever was told: its end, or the question that stands.
@@ -56,7 +56,7 @@ class Found:
 
 
 class Others(Protocol):
-    """Subjects of news that are no jobs: runs and batches, of which nothing here knows anything."""
+    """Subjects of news that are not jobs: runs and batches, of which nothing here knows anything."""
 
     def has(self, subject: str) -> bool:
         """Tell whether a subject is one of these."""

@@ -72,7 +72,7 @@ def asked_at(address: str, listeners: Iterable[Listener]) -> list[Listener]:
     """Return those, of listeners on one port, that are given a connection to an address: the most specific ones.
 
     Raises:
-        OSError: this is no IP address.
+        OSError: this is not an IP address.
     """
     packed = packed_address(address)
     is_v4 = len(packed) == _ADDRESS_SIZE[socket.AF_INET]

@@ -23,7 +23,7 @@ import time
 #: No repetition comes later than this: what a server waits for (a port, a database) comes back within minutes.
 LONGEST_S = 60.0
 
-#: An attempt that has lived so long had started well: what comes after it is no repetition of the same failure.
+#: An attempt that has lived so long had started well: what comes after it is not a repetition of the same failure.
 STEADY_S = 60.0
 
 #: Whoever sends one of these wants an end, and a program that was ended so has not failed; nor has one that says so in

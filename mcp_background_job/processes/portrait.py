@@ -1,6 +1,6 @@
 """What is needed to start a process again as it was started, and to know it again: read from the kernel, kept as JSON.
 
-Arguments and environment are bytes; those that are no UTF-8 are kept as surrogates (PEP 383), in JSON too.
+Arguments and environment are bytes; those that are not UTF-8 are kept as surrogates (PEP 383), in JSON too.
 """
 
 from __future__ import annotations

@@ -6,6 +6,6 @@ from __future__ import annotations
 def storable(text: str) -> str:
     r"""Return the text with lone surrogates, which SQLite cannot hold, written out as ``\udc80``.
 
-    Bytes that are no UTF-8 come as lone surrogates. In JSON text, what is written out means what it stands for.
+    Bytes that are not UTF-8 come as lone surrogates. In JSON text, what is written out means what it stands for.
     """
     return text.encode("utf-8", "backslashreplace").decode()

@@ -1,7 +1,7 @@
 r"""Speaks MCP over stdin and stdout: its output is always valid UTF-8, and every message gets an answer.
 
 The SDK's own transport ends with the server when it is to write a lone surrogate, and drops without an answer a line
-that holds one (``"\ud800"``, which JSON may) or that is no message; whoever sent it would wait for ever. So its two
+that holds one (``"\ud800"``, which JSON may) or that is not a message; whoever sent it would wait for ever. So its two
 streams are wrapped.
 """
 
@@ -158,7 +158,7 @@ def answer_to(error: ValidationError) -> JSONRPCError | None:
 
 
 def _whole(error: ValidationError) -> dict[str, Any]:
-    """Return the message that was refused; empty if it is no object."""
+    """Return the message that was refused; empty if it is not an object."""
     # Each kind of message was tried, and that of which a field is missing tells what it is missing in.
     tried = (problem["input"] for problem in error.errors() if problem["type"] == "missing")
     nothing: dict[str, Any] = {}

@@ -30,7 +30,7 @@ _CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _CSS_SPACE = re.compile(r"\s*([{};,])\s*|(?<=:) ")
 
 
-#: The same in scripts, beside what is no part of a word; texts stay as they are.
+#: The same in scripts, beside what is not a part of a word; texts stay as they are.
 _JS_TEXT = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""")
 _JS_SPACE = re.compile(r" *([{}()\[\];,=<>&|?:*]) *")
 

@@ -192,7 +192,7 @@ class Adapter(Protocol):
         """Return what to write to its stdin to answer what it asks, or to say more, while it runs.
 
         Raises:
-            InvalidRequestError: it takes nothing, or this is no answer to what it asks.
+            InvalidRequestError: it takes nothing, or this is not an answer to what it asks.
         """
         ...
 

@@ -91,7 +91,7 @@ class CommandAdapter:
         return named_program.look(self.name, config, environment, _EXAMPLE)
 
     def full_access(self, config: Mapping[str, Any]) -> bool:  # noqa: ARG002  as Adapter has it
-        """Say no: it is no agent, and may do what any job may."""
+        """Say no: it is not an agent, and may do what any job may."""
         return False
 
     def launch(self, request: RunRequest, binary: str) -> Launch:

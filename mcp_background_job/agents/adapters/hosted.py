@@ -123,7 +123,7 @@ class HostParser:
         return []
 
     def _note(self, told: JsonObject) -> bool:
-        """Keep what is no event; returns whether it was understood."""
+        """Keep what is not an event; returns whether it was understood."""
         match told:
             case {"session_id": str(session_id)}:
                 self._session_id = session_id

@@ -50,7 +50,7 @@ def string(config: Mapping[str, Any], key: str) -> str | None:
     """Return a text, or ``None`` if it is not given.
 
     Raises:
-        InvalidRequestError: it is no text, or an empty one.
+        InvalidRequestError: it is not a text, or an empty one.
     """
     value = config.get(key)
     if value is None or (isinstance(value, str) and value):
@@ -62,7 +62,7 @@ def strings(config: Mapping[str, Any], key: str) -> list[str]:
     """Return a list of texts; an empty one if it is not given.
 
     Raises:
-        InvalidRequestError: it is no list of texts.
+        InvalidRequestError: it is not a list of texts.
     """
     value = config.get(key)
     if value is None:
@@ -90,7 +90,7 @@ def count(config: Mapping[str, Any], key: str) -> int | None:
     """Return a number of things, or ``None`` if it is not given.
 
     Raises:
-        InvalidRequestError: it is no whole number of 0 or more.
+        InvalidRequestError: it is not a whole number of 0 or more.
     """
     value = config.get(key)
     if value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MANY):

@@ -31,7 +31,7 @@ def _strictly(line: bytes) -> Any:
 
 
 def _repaired(line: bytes) -> Any:
-    """Read a line whose text alone is bad: bytes that are no UTF-8, or half an emoji, as JavaScript cuts them."""
+    """Read a line whose text alone is bad: bytes that are not UTF-8, or half an emoji, as JavaScript cuts them."""
     try:
         value = json.loads(line.decode(errors="replace"))
         return _strictly(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
@@ -40,7 +40,7 @@ def _repaired(line: bytes) -> Any:
 
 
 def unparsed(line: bytes) -> Event:
-    """Return what a line tells that is no message of the agent: itself, shortened."""
+    """Return what a line tells that is not a message of the agent: itself, shortened."""
     preview = line[: 4 * _PREVIEW].decode(errors="replace")[:_PREVIEW]
     return Event(EventType.REASONING, {"text": preview, "unparsed": True, "bytes": len(line)})
 
@@ -56,7 +56,7 @@ def mapping(value: Any) -> JsonObject:
 
 
 def objects(value: Any) -> list[JsonObject]:
-    """Return the objects of a list; none if the value is no list."""
+    """Return the objects of a list; none if the value is not a list."""
     items = cast("list[Any]", value) if isinstance(value, list) else []
     return [cast("JsonObject", item) for item in items if isinstance(item, dict)]
 

@@ -230,7 +230,7 @@ def _wish(run: RunDir) -> CancelIntent | None:
 
 
 def _object_in(text: object) -> Any:
-    """Return what an agent that was held to a schema answered, ``None`` if it is no JSON after all."""
+    """Return what an agent that was held to a schema answered, ``None`` if it is not JSON after all."""
     try:
         return json.loads(text) if isinstance(text, str) else None
     except (ValueError, RecursionError):

@@ -21,7 +21,7 @@ CLOSE_S = 1.0
 #: from the end of its output, which a process that it left behind may hold open.
 DRAIN_S = 0.5
 
-#: Lines that are no messages after which a program is no agent. Some print a banner, or warnings, on stdout.
+#: Lines that are not messages after which a program is not an agent. Some print a banner, or warnings, on stdout.
 NOISE_MAX = 200
 
 
@@ -41,7 +41,7 @@ class Agent:
     """One agent process, as a transport of JSON objects for the connection of the SDK."""
 
     def __init__(self, process: SubprocessTransport, protocol: _Protocol, on_noise: Callable[[bytes], None]) -> None:
-        """Takes the process with both pipes; lines that are no messages are handed over."""
+        """Takes the process with both pipes; lines that are not messages are handed over."""
         self._process = process
         self.exited = protocol.exited
         self._stdin = cast("asyncio.StreamWriter", protocol.stdin)

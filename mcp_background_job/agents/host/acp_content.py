@@ -26,7 +26,7 @@ def printed_in(update: JsonObject) -> str:
 
 
 def text_of(block: Any) -> str:
-    """Return a content block as text; what is no text is named."""
+    """Return a content block as text; what is not a text is named."""
     match block:
         case {"type": "text", "text": str(words)} | {"type": "resource", "resource": {"text": str(words)}}:
             return words

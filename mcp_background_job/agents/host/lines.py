@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from mcp_background_job.agents.adapters.base import Event, ParsedEnd
 
 #: Bytes of a line that are kept together. Agents put the output of a command into one line; 1.1 MB were seen. What is
-#: longer comes in pieces, which are no JSON any more, and are told as such.
+#: longer comes in pieces, which are not JSON any more, and are told as such.
 LINE_MAX = 16 * 1024**2
 
 #: Seconds of silence of the host after which it says that the agent is at work, so that a limit on idleness means the

@@ -58,7 +58,7 @@ class Letter:
         sender: name of an agent or id of a run; without it, the run in which this process is.
         cwd: the workspace of both.
         metadata: kept and handed over, not interpreted.
-        client: who sends it, if that is no run.
+        client: who sends it, if that is not a run.
     """
 
     to: str

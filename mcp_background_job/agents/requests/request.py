@@ -16,7 +16,7 @@ from mcp_background_job.errors import InvalidRequestError
 #: Characters of an agent's name, which every list, event and ending repeats.
 MAX_NICKNAME = 200
 
-#: To the agents' own messages this is no name: it means the run within which the sender was started.
+#: To the agents' own messages this is not a name: it means the run within which the sender was started.
 PARENT = "parent"
 
 SessionMode = Literal["new", "resume"]

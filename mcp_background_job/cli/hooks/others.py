@@ -1,4 +1,4 @@
-"""News of what is no job, runs and batches, for a command; what takes long to load is loaded for what there is."""
+"""News of what is not a job, runs and batches, for a command; what takes long to load is loaded for what there is."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def parts(text: str, data: str | None) -> list[dict[str, Any]]:
     """Return the parts of a message, of a text and of what ``--data`` says.
 
     Raises:
-        InvalidRequestError: there is neither, or ``--data`` is no JSON object.
+        InvalidRequestError: there is neither, or ``--data`` is not a JSON object.
     """
     said: list[dict[str, Any]] = [{"type": "text", "text": text}] if text else []
     values = json_object("--data", data)

@@ -23,7 +23,7 @@ def pattern_of(words: str) -> regex.Pattern[str]:
     """Return what a regular expression means; small letters in it mean capitals too, unless it has such itself.
 
     Raises:
-        InvalidRequestError: it is no expression.
+        InvalidRequestError: it is not an expression.
     """
     return compile_regex(f"(?i){words}" if words == words.lower() else words, "the search")
 

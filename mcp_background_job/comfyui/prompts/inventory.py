@@ -11,7 +11,7 @@ from mcp_background_job.comfyui.wire.node_types import NodeType, NodeTypes
 from mcp_background_job.core.nearest import nearest
 from mcp_background_job.errors import InvalidRequestError, UnreachableError
 
-#: Kinds that are no folders but choices of an input of the node that every render has.
+#: Kinds that are not folders but choices of an input of the node that every render has.
 _CHOICES = {"samplers": "sampler_name", "schedulers": "scheduler"}
 _SAMPLER = "KSampler"
 

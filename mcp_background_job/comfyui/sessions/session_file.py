@@ -43,7 +43,7 @@ def session_of(content: Any, directory: str, name: str) -> tuple[Session, list[T
         name: of the file, for messages and for a session without a name.
 
     Raises:
-        InvalidRequestError: it is no session.
+        InvalidRequestError: it is not a session.
     """
     if not isinstance(content, dict) or not isinstance(content.get("jobs"), list):  # pyright: ignore[reportUnknownMemberType]
         raise InvalidRequestError(f'{name} is not a session: it needs {{"id", "created", "name", "jobs": […]}}')

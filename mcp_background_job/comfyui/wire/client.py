@@ -71,7 +71,7 @@ class Client:
         """Return how a prompt ended, ``None`` if the history does not have it."""
         response = await self._request("GET", f"/history/{quote(prompt_id, safe='')}", read_s=read_s)
         if response.status_code >= _SERVER_ERROR:
-            # One output that is no JSON breaks the history for all; newer servers have a second door.
+            # One output that is not JSON breaks the history for all; newer servers have a second door.
             finished = await self._finished_jobs(response, read_s=read_s)
             return next((one for one in finished if one.prompt_id == prompt_id), None)
         await self._check(response, "GET /history")

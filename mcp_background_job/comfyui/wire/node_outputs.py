@@ -38,7 +38,7 @@ class OutputFile:
 
 @dataclass(frozen=True)
 class Shown:
-    """What a node shows that is no file.
+    """What a node shows that is not a file.
 
     Attributes:
         node_id: the node.

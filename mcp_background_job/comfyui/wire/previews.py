@@ -36,7 +36,7 @@ class Preview:
 
 
 def preview_of(message: bytes) -> Preview | None:
-    """Read a frame; ``None`` for what is no picture. Never raises."""
+    """Read a frame; ``None`` for what is not a picture. Never raises."""
     kind, rest = _number(message), message[_KIND:]
     if kind == _PICTURE:
         return _picture(rest[_KIND:], {})

@@ -138,7 +138,7 @@ def _said(node: Any, key: str) -> Any:
 
 
 def steps_of(data: Mapping[str, Any]) -> tuple[float, float]:
-    """Return at which step something is, and of how many; 0 for what is no number."""
+    """Return at which step something is, and of how many; 0 for what is not a number."""
     return _number(data.get("value")), _number(data.get("max"))
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from mcp_background_job.core.text import one_line
 from mcp_background_job.errors import UnreachableError
 
-#: Characters of a detail: what is no HTTP is repeated in the message of the library.
+#: Characters of a detail: what is not HTTP is repeated in the message of the library.
 _DETAIL = 200
 
 

@@ -68,7 +68,7 @@ def has_answered(since: Since) -> bool:
     if is_echo(since.output, since.sent):
         return _has_moved(since) and since.quiet_for >= SILENCE_S
     if asks(since.how, since.mode, since.last_line):
-        # Who has taken the keyboard may be about to finish a line that is no prompt.
+        # Who has taken the keyboard may be about to finish a line that is not a prompt.
         return since.quiet_for >= (PROMPT_PAUSE_S if is_prompt(since.last_line) else SILENCE_S)
     return since.quiet_for >= (SILENCE_AT_WORK_S if since.how == "no" or since.asked else SILENCE_S)
 

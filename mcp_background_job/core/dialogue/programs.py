@@ -37,7 +37,7 @@ class _Asking(NamedTuple):
         still: options with which it still asks; with any other it does something, and ends.
         asks: options with which it asks whatever follows them.
         valued: options whose value is the next word.
-        words: with how many words that are no options it still asks: the name of a database, say.
+        words: with how many words that are not options it still asks: the name of a database, say.
         needs: what it needs to go on; a program that was told to ask by an option does so on a pipe.
     """
 

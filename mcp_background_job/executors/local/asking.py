@@ -1,4 +1,4 @@
-"""Asks a job's runner, or whoever else can tell, what the job uses and whether it listens on a port."""
+"""Asks a job's runner, or another source, what the job uses and whether it listens on a port."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Brings a recorded job's runner into being, and sees to it that a failure to do so is on record."""
+"""Launches the runner of a recorded job, and makes sure that a failure to do so is on record."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Beginning:
         return Submitted(pid=pid)
 
     async def _end_failed(self, job_id: str, reason: str) -> None:
-        """See to it that a job that could not be started is recorded as that, or, on a full disk, not at all."""
+        """Make sure that a job that could not be started is recorded as such, or, on a full disk, not at all."""
         job = self._store.job(job_id)
         record = Exit(outcome=Outcome.FAILED.value, ended_at=time.time(), reason=reason)
         for _ in range(_LOOKS):

@@ -1,4 +1,4 @@
-"""Stops jobs, whatever has become of their runners, and confirms it."""
+"""Stops jobs, whatever the state of their runners, and confirms it."""
 
 from __future__ import annotations
 

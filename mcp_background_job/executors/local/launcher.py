@@ -1,4 +1,4 @@
-"""Brings runners into being: forked by the spawner where it is up, else by exec. The runner itself answers."""
+"""Launches runners: forked by the spawner if it is up, else by exec. The runner itself answers."""
 
 from __future__ import annotations
 

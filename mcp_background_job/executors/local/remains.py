@@ -1,4 +1,4 @@
-"""What is left of a job that is over: it is cleared away, and what cannot be is named."""
+"""Ends the processes that are left of a job that is over, and names those that cannot be ended."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BETWEEN_LOOKS_S = 0.02
 
 
 async def clear_away(store: LocalStore, sweeping: Sweeping, job_id: str) -> Cancelled:
-    """End what is left of a job that is over, and say what that came to.
+    """End what is left of a job that is over, and return the outcome.
 
     Raises:
         RunnerSilentError: nobody has cleared away what a dead runner left.
@@ -36,7 +36,7 @@ async def clear_away(store: LocalStore, sweeping: Sweeping, job_id: str) -> Canc
 
 
 def outcome_of_sweep(store: LocalStore, job_id: str) -> Cancelled:
-    """Say what a sweep came to that has just been made."""
+    """Return the outcome of a sweep that has just been made."""
     record = store.observe(job_id).exit
     return _outcome(record, was_live=record is not None and record.swept > 0)
 

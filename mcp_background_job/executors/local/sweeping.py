@@ -1,4 +1,4 @@
-"""Has what dead runners left cleared away, by new runners."""
+"""Has new runners clear away what dead runners left."""
 
 from __future__ import annotations
 

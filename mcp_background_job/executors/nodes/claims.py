@@ -1,4 +1,4 @@
-"""Who has taken a job: ``runner.claim``, a file that only one can make, on every file system.
+"""Records who has taken a job: ``runner.claim``, a file that only one process can make, on every file system.
 
 A runner on a node makes it before it does anything else; it stands in for the lock, which other machines do not see.
 Whoever withdraws a job that has not started takes the claim himself: then no runner will, whatever the engine does.

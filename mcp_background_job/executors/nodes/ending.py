@@ -1,4 +1,4 @@
-"""Records the end of a job in the place of its runner. The runner's own word, whenever it comes, takes its place."""
+"""Records the end of a job instead of its runner. A later record of the runner itself replaces it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is noted of a job's submission to an engine, beside its spec: ``native.json``.
+"""The record of a job's submission to an engine, beside its spec: ``native.json``.
 
 It is written before the engine is asked to run the job, and again when the engine has said which of its jobs that made.
 """

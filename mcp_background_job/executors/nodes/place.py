@@ -1,4 +1,4 @@
-"""What all places do alike whose jobs run on other machines: nothing here asks the kernel, or an engine."""
+"""The common half of all places whose jobs run on other machines: nothing here asks the kernel or an engine."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def count(value: str) -> str:
     """Return how many are wished for, as it was written.
 
     Raises:
-        ValueError: it is no number of things.
+        ValueError: it is not a number of things.
     """
     if not _COUNT.fullmatch(value):
         raise ValueError("a whole number of 1 or more")

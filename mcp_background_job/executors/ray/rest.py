@@ -288,6 +288,6 @@ def _decoded(response: httpx2.Response) -> dict[str, Any]:
 
 
 def _last_line(text: str) -> str:
-    """Return what matters of an answer that is no JSON: Ray sends the trace of an error, which ends with it."""
+    """Return what matters of an answer that is not JSON: Ray sends the trace of an error, which ends with it."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return one_line(lines[-1], _TOLD) if lines else "it gives no reason"

@@ -61,7 +61,7 @@ def sought_of(pattern: str) -> Sought:
     """Return what a regular expression means; small letters in it mean capitals too, unless it has such itself.
 
     Raises:
-        InvalidRequestError: it is no expression.
+        InvalidRequestError: it is not an expression.
     """
     ignores_case = pattern == pattern.lower()
     expression = compile_regex(f"(?i){pattern}" if ignores_case else pattern, "pattern")

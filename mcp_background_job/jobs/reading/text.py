@@ -20,7 +20,7 @@ class LogText:
         """Takes bytes, and the offset of the first of them."""
         self._data = data
         self._offset = offset
-        # Each byte that is no UTF-8 becomes one character, so that places can be told from the text.
+        # Each byte that is not UTF-8 becomes one character, so that places can be told from the text.
         self._written = data.decode("utf-8", "surrogateescape")
         self.plain = plain_lines(self._written)
 

@@ -82,7 +82,7 @@ class Reader:
         """Takes what keeps the log, and how it is to be read.
 
         Raises:
-            InvalidRequestError: what is to be found is no expression.
+            InvalidRequestError: what is to be found is not an expression.
         """
         self._store = store
         self._request = request
