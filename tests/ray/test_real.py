@@ -208,7 +208,7 @@ async def test_what_no_node_has_is_refused_and_never_submitted(manager: JobManag
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"ray_token": "wrong"}, "does not take our token"),
+        ({"ray_token": "wrong"}, "does not accept our token"),
         ({"ray_token": ""}, "set MCP_BG_RAY_TOKEN"),
         ({"ray_address": "http://127.0.0.2:1"}, "does not answer"),
     ],

@@ -261,7 +261,7 @@ async def test_a_job_whose_runner_is_killed_is_lost(
     one = seen(place, spec)
     assert one.outcome is Outcome.LOST
     assert one.exit is not None
-    assert "its runner has not said how it ended" in one.exit.reason
+    assert "its runner has not reported how it ended" in one.exit.reason
     for pid in left_of("jvictim"):
         os.kill(int(pid), signal.SIGKILL)
 

@@ -575,7 +575,7 @@ async def test_a_file_that_cannot_be_noted_is_named_with_its_place(tmp_path: Pat
             other.execute("ROLLBACK")
         other.close()
         impatient.close()
-        assert "n/a.png, but that could not be noted" in reasons(downloaded)["a.png"]
+        assert "n/a.png, but that could not be recorded" in reasons(downloaded)["a.png"]
 
 
 # -- memory ------------------------------------------------------------------------------------------------------------

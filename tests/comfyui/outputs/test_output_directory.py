@@ -46,7 +46,7 @@ def test_a_directory_elsewhere_is_refused_by_a_sentence_that_names_the_setting(
     root: Path, wanted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(root.parent))
-    with pytest.raises(InvalidRequestError, match=r"not inside of .*COMFYUI_OUTPUT_DIR"):
+    with pytest.raises(InvalidRequestError, match=r"not inside .*COMFYUI_OUTPUT_DIR"):
         below(root, wanted.format(root=root))
 
 
