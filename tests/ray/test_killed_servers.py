@@ -1,4 +1,7 @@
-"""Servers are killed around the submission of a job, and each command runs exactly once."""
+"""Servers are killed around the submission of a job, and each command runs exactly once.
+
+It takes minutes: ``make .ray``, then ``RAY_CLUSTER=1 pytest -m "ray and nightly" tests/ray --timeout 1800``.
+"""
 
 from __future__ import annotations
 
