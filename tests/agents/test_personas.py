@@ -23,7 +23,7 @@ def test_a_reviewer_needs_no_file_and_a_file_of_that_name_goes_before(tmp_path: 
 
 
 def test_a_profile_that_is_not_there_is_refused_with_those_that_are_known(tmp_path: Path) -> None:
-    with pytest.raises(InvalidRequestError, match=r"is not there.*one of: reviewer"):
+    with pytest.raises(InvalidRequestError, match=r"does not exist.*one of: reviewer"):
         _text(tmp_path, "reviewr.md")
     with pytest.raises(InvalidRequestError, match="cannot be read"):
         _text(tmp_path, ".")

@@ -201,7 +201,7 @@ async def test_who_is_silent_is_asked_whether_it_is_there_and_else_hung_up_on(
             "Invalid",
         ),
         ("echo 'srun: error: Unable to contact slurm controller' >&2", RunnerTimeoutError, "Unable to contact"),
-        ("echo Welcome to the cluster; exit 3", RunnerTimeoutError, "does not say why"),
+        ("echo Welcome to the cluster; exit 3", RunnerTimeoutError, "gives no reason"),
     ],
 )
 async def test_what_srun_complains_of_is_told(nodes: Nodes, script: str, error: type[Exception], words: str) -> None:

@@ -66,7 +66,7 @@ _REFUSALS: dict[str, tuple[str, dict[str, Any], str]] = {
     "bad wait regex": ("wait_for_job", {"job_id": "exact-name", "until": "*"}, "until='*' is not a regular"),
     "bad port": ("wait_for_job", {"job_id": "exact-name", "until": "port:70000"}, "1 to 65535"),
     "port that is none": ("wait_for_job", {"job_id": "exact-name", "until": "port:abc"}, "[p]ort:abc"),
-    "bad URL": ("wait_for_job", {"job_id": "exact-name", "until": "http://:80"}, "no URL"),
+    "bad URL": ("wait_for_job", {"job_id": "exact-name", "until": "http://:80"}, "not a URL"),
     "bad idle": ("wait_for_job", {"job_id": "exact-name", "until": "idle:-1"}, "idle"),
     "negative cursor": ("wait_for_job", {"job_id": "exact-name", "cursor": -1}, "cursor=-1"),
     "unknown tail": ("tail_job_output", {"job_id": "exact-nam"}, "nearest: exact-name"),

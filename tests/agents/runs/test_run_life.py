@@ -245,7 +245,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "no silence": ({"idle_timeout_s": -1}, "idle_timeout_s=-1"),
     "long name": ({"nickname": "n" * 201}, "nickname has 201 characters; at most 200"),
     "a word as a name": ({"nickname": "parent"}, "means whoever has started an agent"),
-    "no profile": ({"profile": "gone"}, "gone cannot be read"),
+    "no profile": ({"profile": "gone"}, "gone does not exist"),
 }
 
 

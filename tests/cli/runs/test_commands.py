@@ -194,7 +194,7 @@ def test_a_run_is_watched_at_a_terminal_and_answered_there(cli: CommandLine) -> 
     os.close(ours)
     code, _, err = end_of(watcher)
     assert code == 0
-    assert b"none of the options" in err
+    assert b"not one of the options" in err
 
 
 def test_a_question_that_is_watched_through_a_pipe_is_answered_elsewhere(cli: CommandLine) -> None:

@@ -127,7 +127,7 @@ async def test_two_who_cancel_at_once_both_get_true_answers(
         assert (view.counts.succeeded, view.counts.canceled) == (1, 4)
         again = await _cancel(home, batch_id)
         assert (again.pending, again.running) == (0, ())
-        assert "over already" in again.view.detail
+        assert "had ended already" in again.view.detail
 
 
 async def test_what_is_pending_at_the_server_is_taken_out_though_whoever_canceled_has_died(

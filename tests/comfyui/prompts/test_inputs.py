@@ -57,7 +57,7 @@ async def test_an_output_is_an_input_by_its_name_by_a_copy_and_from_another_serv
         assert "has left 0 files" in await refused(
             site, graphs.from_image({"from": "00000000-0000-4000-8000-000000000000"})
         )
-        assert "this prompt is of none" in await refused(site, graphs.from_image({"from": "previous"}))
+        assert "this prompt belongs to none" in await refused(site, graphs.from_image({"from": "previous"}))
         assert len(ask(site.simulator, "GET", "/queue").json["queue_pending"]) == 0
 
 

@@ -225,7 +225,7 @@ async def test_what_is_no_picture_is_not_shown_as_one(data: bytes) -> None:
     async with listening(_sending(_answer(data))) as port:
         preview = await _preview(port, _named("a.png"))
         assert (preview.data, preview.name) == (b"", "a.png")
-        assert "no picture" in preview.trouble
+        assert "did not answer with a picture" in preview.trouble
 
 
 async def test_a_preview_that_is_too_large_is_not_shown() -> None:
