@@ -16,7 +16,8 @@ _BAR_S = 0.20
 def measure_commands(plan: Plan) -> list[Figure]:
     """Processor time, user and system, of each command for jobs."""
     state = plan.workspace.state_dir()
-    env = {key: value for key, value in os.environ.items() if not key.startswith("MCP_BG_")}
+    # As a user's Python has it: compiled modules are kept, and found again by the next command.
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("MCP_BG_", "PYTHON"))}
     env |= {"MCP_BG_STATE_DIR": state.path, "MCP_BG_WORKING_DIR": plan.workspace.path}
     job = _run(env, "run", "--", "echo done")[1].strip()
     commands = {
