@@ -29,6 +29,9 @@ _HEADERS = {
 
 _NOT_FOUND, _UNAVAILABLE, _NO_PICTURE = 404, 502, 415
 
+#: Where a page shows one it says in its place that it cannot be shown: a browser would report an error of the page.
+_WITHIN_A_PAGE, _NOTHING = ("image", "video", "audio"), 204
+
 
 def pictures_of(opened: Opened[ComfyUI]) -> Callable[[Request], Awaitable[Response]]:
     """Return what answers requests for what a prompt has made, by the name that a page knows it by."""
@@ -39,15 +42,22 @@ def pictures_of(opened: Opened[ComfyUI]) -> Callable[[Request], Awaitable[Respon
             pictures = (await opened()).pictures
             picture = await pictures.open(asked.get("prompt", ""), asked.get("ref", ""), small=bool(asked.get("small")))
         except MissingOutputError as error:
-            return PlainTextResponse(utf8(str(error)), _NOT_FOUND)
+            return _without(request, str(error), _NOT_FOUND)
         except BackgroundJobError as error:
-            return PlainTextResponse(utf8(str(error)), _UNAVAILABLE)
+            return _without(request, str(error), _UNAVAILABLE)
         if picture.form is None:
             await picture.chunks.aclose()
-            return PlainTextResponse("this is not a picture, video or sound", _NO_PICTURE)
+            return _without(request, "this is not a picture, video or sound", _NO_PICTURE)
         return StreamingResponse(_closed(picture.chunks), media_type=picture.form, headers=_HEADERS)
 
     return answer
+
+
+def _without(request: Request, why: str, status: int) -> Response:
+    """Return the answer where there is no picture."""
+    if request.headers.get("sec-fetch-dest") in _WITHIN_A_PAGE:
+        return Response(status_code=_NOTHING)
+    return PlainTextResponse(utf8(why), status)
 
 
 async def _closed(chunks: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:

@@ -12,7 +12,7 @@ from tests.comfyui.lifecycle.lifecycle_support import Control
 from tests.comfyui.talk import submit
 from tests.comfyui_simulator.nodes import graphs
 from tests.comfyui_simulator.process import Simulator
-from tests.web.conftest import Complaints, Open
+from tests.web.conftest import Open
 from tests.web.renderer import Renderer, hostile
 
 pytestmark = pytest.mark.browser
@@ -35,10 +35,9 @@ async def _name_session(control: Control) -> None:
     await control.comfyui.sessions.new(SESSION, "/project")
 
 
-def test_no_text_of_anybody_is_taken_for_more_than_a_text(  # noqa: PLR0917  fixtures
-    view: Any, open_at: Open, complaints: Complaints, renderer: Renderer, simulator: Simulator, shot: Shot
+def test_no_text_of_anybody_is_taken_for_more_than_a_text(
+    view: Any, open_at: Open, renderer: Renderer, simulator: Simulator, shot: Shot
 ) -> None:
-    complaints.expect("415")  # the file is no picture, whatever its name
     opened: list[str] = []
 
     def refuse(dialog: Any) -> None:

@@ -99,6 +99,10 @@ async def test_a_file_that_is_gone_is_said_to_be(pictures: Pictures) -> None:
     made = await pictures.make(graphs.output())
     (pictures.simulator.output_directory / "simulated_00001_.png").unlink()
     assert (await pictures.get(*made)).status_code == 404
+    within = await pictures.client.get(
+        "/api/picture", params=dict(zip(("prompt", "ref"), made, strict=True)), headers={"sec-fetch-dest": "image"}
+    )
+    assert (within.status_code, within.content) == (204, b"")
 
 
 async def test_any_file_is_saved_and_none_is_opened(pictures: Pictures) -> None:

@@ -53,18 +53,29 @@ _CHOICES = {
     'requeue="none"': "“submit nothing again”",
     'requeue="pending"': "“submit again what waits”",
     'requeue="all"': "“submit again all”",
+    "interrupt=true": "“Cancel now”",
+    "force=true": "--force",
 }
 
 # What is quoted is somebody's own, such as the name of a job. Compiled when there is something to say.
-_OWN = r"(?<![\w'\"`/-])"
+_OWN = r"(?<![\w'\"`/=-])"
 _CALL = rf"{_OWN}({'|'.join(BUTTONS)})\b(?:\([^()]*\))?(?: with \w+=\w+)?"
 _CHOICE = rf"{_OWN}({'|'.join(_CHOICES)})"
 
+# How a job is started is said as it is typed: a page starts none.
+_OPTION = rf'{_OWN}(stdin|leftovers)="(\w+)"(?: or "(\w+)")?'
+
 
 def pressed(sentence: str) -> str:
-    """Return a sentence with buttons in place of tools."""
+    """Return a sentence with buttons, or what one types, in place of tools and their arguments."""
     named = re.sub(_CALL, lambda call: BUTTONS[call[1]], sentence)
-    return re.sub(_CHOICE, lambda choice: _CHOICES[choice[1]], named)
+    chosen = re.sub(_CHOICE, lambda choice: _CHOICES[choice[1]], named)
+    return re.sub(_OPTION, _typed, chosen)
+
+
+def _typed(option: re.Match[str]) -> str:
+    name, value, other = option.groups()
+    return f"--{name} {value}" + (f" or {other}" if other else "")
 
 
 def on_page(facts: Facts, *names: str) -> Facts:

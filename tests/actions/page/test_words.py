@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from mcp_background_job.actions.page.words import BUTTONS, on_page, pressed
@@ -11,12 +13,24 @@ from tests.server.test_tool_list import COMFYUI_TOOLS, JOB_TOOLS, RUN_TOOLS
 #: What is said to clients of the server alone, and what is not in words.
 _ON_NO_PAGE = ("server", "runner", "cli", "actions/synonyms.py", "agents/host")
 
+#: What is answered to calls that pages do not make, and text that is no sentence.
+_NEVER_ASKED_BY_PAGES = ("jobs/request.py", "actions/jobs/killing.py", "comfyui/prompts/graphs", "executors/ray", "web")
+
+_ARGUMENT = re.compile(r"""(?<![\w-])[a-z_]+=(?:"|true\b|false\b|none\b)""")
+
 
 def test_no_sentence_that_comes_to_a_page_names_a_tool() -> None:
     said = [(where, pressed(text)) for where, text in sentences(_ON_NO_PAGE)]
 
     assert len(said) > 500
     assert [(where, text[:200]) for where, text in said if TOOL.search(text)] == []
+
+
+def test_no_sentence_that_comes_to_a_page_names_an_argument() -> None:
+    said = [(where, pressed(text)) for where, text in sentences((*_ON_NO_PAGE, *_NEVER_ASKED_BY_PAGES))]
+
+    assert len(said) > 500
+    assert [(where, text[:200]) for where, text in said if _ARGUMENT.search(text)] == []
 
 
 def test_every_tool_has_its_button() -> None:
@@ -38,9 +52,14 @@ def test_every_tool_has_its_button() -> None:
             "(mcp-background-job comfyui clear-history --keep 0 removes it)",
         ),
         ('by default (requeue="none") nothing is', "by default (“submit nothing again”) nothing is"),
+        ('pass stdin="pty" to it', "pass --stdin pty to it"),
+        ('if it was started with stdin="pipe" or "pty"', "if it was started with --stdin pipe or pty"),
+        ('it was started with leftovers="kill"', "it was started with --leftovers kill"),
+        ("interrupt=true stops it now; force=true goes ahead", "“Cancel now” stops it now; --force goes ahead"),
         # What somebody has given stays as it is.
         ("there is no action 'kill_job'", "there is no action 'kill_job'"),
         ("job jx `list_jobs` ended", "job jx `list_jobs` ended"),
+        ("job jx `sh --stdin=force=true` ended", "job jx `sh --stdin=force=true` ended"),
         ("/tmp/kill_job is not a directory", "/tmp/kill_job is not a directory"),
     ],
 )
