@@ -20,16 +20,32 @@ from mcp_background_job.errors import UnreachableError
 from tests.comfyui.prompts.cancel_support import VERSIONS, Control, control_of, controlled, end_of, listening, queued
 from tests.comfyui_simulator.nodes import graphs
 from tests.comfyui_simulator.process import Simulator, free_port
-from tests.patience import PATIENCE_S, WAIT_S
+from tests.patience import PATIENCE_S, WAIT_S, until
 
 pytestmark = pytest.mark.real_process
 
 LONG = 600
 
+#: A connection that goes on, in /proc/net/tcp.
+_ESTABLISHED = "01"
+
+#: Bytes. What is asked before a prompt is sent has a few hundred.
+_LONGER_THAN_QUESTIONS = 10_000
+
 
 def _the_one(control: Control) -> Submission:
     [kept] = control.journal.newest(control.client.endpoint.url, 10)
     return kept
+
+
+def _most_unread(port: int) -> int:
+    """Return how many bytes of one connection the server at a port of this machine has not read, at most."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return max((int(line[4].partition(":")[2], 16) for line in lines if _goes_on_at(port, line)), default=0)
+
+
+def _goes_on_at(port: int, line: list[str]) -> bool:
+    return line[1].endswith(f":{port:04X}") and line[3] == _ESTABLISHED
 
 
 @pytest.mark.requirement("comfyui.submit.waits")
@@ -190,10 +206,16 @@ async def test_a_server_that_dies_after_it_took_a_submission_leaves_the_truth_op
     port = str(free_port())
     async with controlled(tmp_path, "--port", port) as (control, simulator):
         simulator.signal(signal.SIGSTOP)
-        submitting = asyncio.create_task(control.submit(graphs.stepped(LONG, 0.1)))
-        await asyncio.wait({submitting}, timeout=3)  # it has been sent to a server that only takes connections
+        graph = graphs.stepped(LONG, 0.1)
+        next(iter(graph.values()))["_meta"] = {"title": "x" * _LONGER_THAN_QUESTIONS}
+        submitting = asyncio.create_task(control.submit(graph))
+
+        async def is_sent() -> bool:
+            return _most_unread(int(port)) > _LONGER_THAN_QUESTIONS
+
+        await until(is_sent, "a server that only takes connections has got it")
         simulator.signal(signal.SIGKILL)
-        with pytest.raises(UnreachableError, match="is not known"):
+        with pytest.raises(UnreachableError, match="is unknown"):
             await submitting
         kept = _the_one(control)
         assert (kept.stage, kept.end) == (Stage.SENDING, None)

@@ -28,7 +28,7 @@ from tests.comfyui.talk import (
 )
 from tests.comfyui_simulator.nodes import graphs
 from tests.comfyui_simulator.process import DidNotStartError, Simulator
-from tests.patience import scaled, wait_until
+from tests.patience import PATIENCE_S, scaled, wait_until
 
 pytestmark = pytest.mark.real_process
 
@@ -300,7 +300,7 @@ def test_a_child_that_a_node_leaves_behind_outlives_the_server_but_not_the_test(
         assert (os.getpgid(child) == simulator.pid) is not new_session
         assert not _readable(descriptor, 0)
     try:
-        assert _readable(descriptor, 10)
+        assert _readable(descriptor, PATIENCE_S)
     finally:
         os.close(descriptor)
 
