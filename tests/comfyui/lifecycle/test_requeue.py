@@ -134,7 +134,7 @@ async def test_where_nobody_has_seen_the_queue_of_a_silent_one_that_is_said(
             simulator.signal(signal.SIGSTOP)
             outcome = await control.restart(force=True, requeue="all")
             assert (outcome.status, outcome.requeued, outcome.lost) == ("restarted", {}, ())
-            assert "what else was lost is not known" in outcome.detail
+            assert "what else was lost is unknown" in outcome.detail
 
 
 async def test_of_a_silent_one_the_journal_tells_what_to_submit_again(tmp_path: Path, manager: JobManager) -> None:

@@ -77,7 +77,7 @@ async def test_a_silent_one_is_left_alone_and_what_the_journal_knows_is_named(
             mine = await control.submit(graphs.gil_hold(250), "the portrait")
             wait_until_silent(simulator)
             refusal = await control.refusal(control.stop() if action == "stop" else control.restart())
-            assert "what would be lost is not known" in refusal
+            assert "what would be lost is unknown" in refusal
             assert mine in refusal
             assert "force=true" in refusal
             assert not old.is_dead()

@@ -117,7 +117,7 @@ async def test_a_member_that_is_down_from_the_start_is_named_and_the_others_do_t
         ({"urls": "127.0.0.1:8188, http://localhost:8188/"}, "names http://127.0.0.1:8188 twice"),
         ({"urls": "http://a:1 http://b:2", "url": "http://a:1"}, "are both set"),
         ({"urls": "http://a:1 ftp://b"}, "ftp://b"),
-        ({"url": "job:jzzzzz"}, "there is no such job"),
+        ({"url": "job:jzzzzz"}, "no job of this id is a ComfyUI on a node"),
     ],
 )
 def test_addresses_that_make_no_pool_are_refused_in_a_sentence(
