@@ -22,6 +22,9 @@ INSPECTOR := $(VENV)/inspector
 # They take half a minute; a network that goes nowhere must not hold up what does without them.
 NPM_S := 120
 
+# Packages of the system, and Chromium: likewise.
+APT_S := 90
+
 # The front end of ComfyUI with its templates, and what drives a browser.
 FRONT_END := $(VENV)/front-end
 
@@ -78,13 +81,16 @@ $(FRONT_END): Makefile | $(READY)
 		playwright==1.55.0 comfyui-frontend-package==1.27.10 comfyui-workflow-templates==0.1.95
 	@touch $@
 
+# Options of pytest that choose among the tests of the page.
+WEB_ONLY :=
+
 test-web: $(WEB)  ## the page, in a Chromium of Debian's or Playwright's; pictures of it are left in .shots: installs 50 MB, and Chromium
 	@command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null \
-		|| apt-get install -y --no-install-recommends chromium-headless-shell \
-		|| (apt-get update && apt-get install -y --no-install-recommends chromium-headless-shell) \
-		|| PYTHONPATH=$(WEB) $(BIN)/python -m playwright install chromium \
+		|| timeout $(APT_S) apt-get install -y --no-install-recommends chromium-headless-shell \
+		|| (timeout $(APT_S) apt-get update && timeout $(APT_S) apt-get install -y --no-install-recommends chromium-headless-shell) \
+		|| PYTHONPATH=$(WEB) timeout $(APT_S) $(BIN)/python -m playwright install chromium \
 		|| echo "Chromium cannot be installed: the tests of the page are skipped" >&2
-	PYTHONPATH=$(WEB) $(BIN)/python -m pytest tests/web -m browser -n 3 --dist worksteal
+	PYTHONPATH=$(WEB) $(BIN)/python -m pytest tests/web -m browser -n 3 --dist worksteal $(WEB_ONLY)
 
 $(WEB): Makefile | $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $@ --upgrade \

@@ -118,6 +118,6 @@ def _add(path: str, modules: dict[str, str]) -> None:
     body = _EXPORT.sub(r"\1 \2", _IMPORT.sub(taken, text))
     if left := _LEFT.search(body):
         raise ValueError(f"{path}: {left[0]!r} has no place in one script")
-    exported = ", ".join(name for _, name in _EXPORT.findall(text))
+    exported = ",".join(name for _, name in _EXPORT.findall(text))
     # A module has the number of its place: its path would be written a hundred times.
-    modules[path] = f"const ${len(modules)} = (() => {{\n{_lean(body)}return {{ {exported} }};\n}})();\n"
+    modules[path] = f"const ${len(modules)}=(()=>{{\n{_lean(body)}return{{{exported}}};\n}})();\n"

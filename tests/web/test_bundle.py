@@ -38,9 +38,9 @@ def test_modules_stand_behind_what_they_need_each_once_without_comments(folder: 
 
     assert page.script == (
         '"use strict";\n'
-        "const $0 = (() => {\nconst x=1;\nreturn { x };\n})();\n"
-        'const $1 = (() => {\nfunction f(){\nreturn "// kept"; // kept\n}\nreturn { f };\n})();\n'
-        "const $2 = (() => {\nconst{f:g}=$1;\ng();\nreturn {  };\n})();\n"
+        "const $0=(()=>{\nconst x=1;\nreturn{x};\n})();\n"
+        'const $1=(()=>{\nfunction f(){\nreturn "// kept"; // kept\n}\nreturn{f};\n})();\n'
+        "const $2=(()=>{\nconst{f:g}=$1;\ng();\nreturn{};\n})();\n"
     )
     assert page.style == "p{color:red}"
     assert page.html("s", "j").count("<link") == page.html("s", "j").count("<script") == 1

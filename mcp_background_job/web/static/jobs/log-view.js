@@ -27,7 +27,7 @@ export class LogView {
   async show(reading, place) {
     this.reading = reading;
     this.close();
-    this.over = this.filled = false;
+    this.over = false;
     this.following = !place;
     this.clear();
     this.ending = watch("log", reading, (facts) => this.grew(facts), ({ message }) => this.fail(message));
@@ -50,10 +50,12 @@ export class LogView {
     this.take(facts);
     this.add(facts.rows, false);
     const about = place.place === "around" || place.place === "failure" ? this.lineAt(facts.at) : null;
-    if (about) this.target(about);
-    else this.element.scrollTop = place.place === "start" ? 0 : this.element.scrollHeight;
-    this.fill();
-    this.moved();
+    this.aim = about ? () => this.target(about) : () => this.scroll(place.place === "start");
+    this.settle();
+  }
+
+  scroll(toStart) {
+    this.element.scrollTop = toStart ? 0 : this.element.scrollHeight;
   }
 
   target(line) {
@@ -108,14 +110,16 @@ export class LogView {
   // Stands where it is to stand, once it is on the page.
   settle() {
     if (!this.element.isConnected) return;
-    if (this.following) this.element.scrollTop = this.element.scrollHeight;
-    if (!this.filled && this.rows.length) this.fill();
-    this.filled ||= this.rows.length > 0;
+    if (this.following) this.scroll();
+    else this.aim?.();
+    this.aim = null;
+    this.fill();
     this.moved();
   }
 
   clear() {
     this.rows = [];
+    this.aim = null;
     this.lines.replaceChildren();
     this.start = this.next = 0;
   }
