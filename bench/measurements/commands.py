@@ -18,7 +18,8 @@ def measure_commands(plan: Plan) -> list[Figure]:
     state = plan.workspace.state_dir()
     # As a user's Python has it: compiled modules are kept, and found again by the next command.
     env = {key: value for key, value in os.environ.items() if not key.startswith(("MCP_BG_", "PYTHON"))}
-    env |= {"MCP_BG_STATE_DIR": state.path, "MCP_BG_WORKING_DIR": plan.workspace.path}
+    # A machine may have a Slurm, which most users have not: what is measured does without.
+    env |= {"MCP_BG_STATE_DIR": state.path, "MCP_BG_WORKING_DIR": plan.workspace.path, "MCP_BG_PLACES": "local"}
     job = _run(env, "run", "--", "echo done")[1].strip()
     commands = {
         "run": ["run", "--", "true"],
