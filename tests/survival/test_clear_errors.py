@@ -37,6 +37,8 @@ def server(server_directory: Path) -> Generator[Server]:
         assert job["status"] == "completed"
         runner_lock = str(server_directory / "state" / "jobs" / job["job_id"] / "runner.lock")
         wait_until(lambda: lock.holder_of(runner_lock) is None, "the end of the runner, which tidies up")
+        # A server writes it a moment after it has begun, whatever it is asked.
+        wait_until((server_directory / "state" / "clock.json").exists, "the server's first note of the time")
         yield server
 
 
