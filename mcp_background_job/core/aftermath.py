@@ -1,16 +1,16 @@
-"""What is to be said of a job's end beyond its exit code: an exit code of 0 can hide that something failed."""
+"""Sentences on a job's end that its exit code does not give: an exit code of 0 can hide a failure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-#: Signals that ask a process to end, or say that nobody reads it any more: what ends by them was not at fault.
+#: Signals that ask a process to end, or say that nobody reads its output any more: such an end is not a failure.
 _ASKED_TO_END = ("SIGTERM", "SIGINT", "SIGHUP", "SIGPIPE")
 
-#: What shells exit with when such a signal (HUP, INT, PIPE, TERM) has ended what they ran.
+#: Exit codes of shells when such a signal (HUP, INT, PIPE, TERM) has ended the command.
 _CODES_OF_THOSE = (129, 130, 141, 143)
 
-#: Of so many stages a sentence tells that one of them is meant.
+#: A sentence names at most this many stages, if it is not known which of them failed.
 _MAX_MEANT = 3
 
 #: Characters of a command that a sentence repeats.
@@ -25,7 +25,7 @@ def is_failure(exit_code: int | None, signal: str | None) -> bool:
 
 
 def is_background_failure(command: str, exit_code: int | None, signal: str | None) -> bool:
-    """Tell whether a process in the background failed, by how it ended and what is known of its command."""
+    """Tell whether a process in the background failed, by how it ended and by its command."""
     return is_failure(exit_code, signal) and not (command and exit_code is not None and _says_no(command, exit_code))
 
 
@@ -35,7 +35,7 @@ def how(exit_code: int | None, signal: str | None) -> str:
 
 
 def short(command: str) -> str:
-    """Return a command as a sentence repeats it."""
+    """Return a command, shortened for a sentence."""
     flat = " ".join(command.split())
     return flat if len(flat) <= _MAX_COMMAND else flat[: _MAX_COMMAND - 1] + "…"
 
@@ -46,16 +46,16 @@ def background(pid: int, command: str, exit_code: int | None, signal: str | None
     return f"background process {pid}{name} {how(exit_code, signal)}"
 
 
-#: Programs whose exit code 1 says "none" or "they differ"; of those with a second word, with that argument.
+#: Programs whose exit code 1 says "none" or "they differ"; some do so only with a certain first argument.
 _MEANS_NO = ("grep", "egrep", "fgrep", "zgrep", "rg", "ag", "diff", "cmp", "test", "[", "[[", "pgrep", "pidof", "which")
 _MEANS_NO_WITH = (("git", "grep"), ("git", "diff"))
 
-#: What stands before the name of a program.
+#: Words that may stand before the name of a program.
 _PREFIXES = ("command", "builtin", "exec", "env", "nice", "nohup", "sudo")
 
 
 def program(stage: str) -> tuple[str, str]:
-    """Return the name of the program that a stage runs, and its first argument; ``""`` for what is not there."""
+    """Return the name of the program that a stage runs, and its first argument; ``""`` for a missing one."""
     words = stage.split()
     while words and (words[0] in _PREFIXES or (words[0].partition("=")[0].isidentifier() and "=" in words[0])):
         words.pop(0)
@@ -67,8 +67,8 @@ def hidden_failure(ended: Iterable[Sequence[int]], pipelines: Sequence[Sequence[
     """Return the sentence that an earlier stage of a pipeline failed; ``None`` if none did.
 
     Args:
-        ended: exit codes of the stages, of each pipeline that the shell has told of.
-        pipelines: the texts of the stages of those that it may have been.
+        ended: exit codes of the stages, for each pipeline that the shell has reported.
+        pipelines: the texts of the stages, for each pipeline that may be meant.
     """
     in_doubt = None
     for codes in ended:
@@ -97,22 +97,21 @@ def _says_no(stage: str, code: int) -> bool:
 
 
 def not_known(stage: str) -> str:
-    """Return the sentence that a stage of a pipeline may have failed, where the shell does not tell."""
+    """Return the sentence that a stage of a pipeline may have failed, where the shell does not report it."""
     return f"the exit code of a pipeline is that of its last stage: whether `{stage}` failed is not known"
 
 
 def out_of_memory(kills: int) -> str:
-    """Return the sentence that the kernel killed processes beside a job's own, or of it, whoever they were."""
+    """Return the sentence that the kernel killed processes in the job's cgroup, which may not be the job's own."""
     some = "a process" if kills == 1 else f"{kills} processes"
     return f"while it ran, the kernel killed {some} in its cgroup for want of memory: of this job or beside it"
 
 
 def sigkill(kills: int | None) -> str:
-    """Return how a command ended that was killed, and not from here.
+    """Return how a command ended that was killed, but not by this program.
 
     Args:
-        kills: how many processes of its cgroup the kernel killed meanwhile for want of memory, ``None`` if that is
-            not known.
+        kills: how many processes of its cgroup the kernel killed meanwhile for want of memory; ``None`` if unknown.
     """
     if kills is None:
         return "ended by SIGKILL, which this program did not send: perhaps the kernel was out of memory"

@@ -1,7 +1,7 @@
-"""What a client's stop hook is told, and what it answers: the rules, without a look at anything.
+"""Input and answers of a client's stop hook: the rules alone.
 
-A stop hook runs when a model has finished its turn. What it prints can have the model go on, which is how the end of a
-job wakes it: nobody polls, and no model request is made while it waits.
+A stop hook runs when a model has finished its turn. Its output can make the model go on. So the end of a job wakes the
+model, while nobody polls and no model request is made during the wait.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import cast
 
 from mcp_background_job.core.values import frozen
 
-#: So often in a row is a model woken before a person has said something: a model that answers each failure by starting
-#: the same job again would go on for ever. What ends then is told on top of the next answer.
+#: A model is woken at most this many times in a row before a person has said something: a model that answers each
+#: failure by starting the same job again would go on for ever. The next answer then reports the later ends.
 MAX_ROUNDS = 10
 
-#: Clients write what a turn was about into the hook's input, its last message for instance. Nothing needs more.
+#: Bytes. Clients write details of the turn into the hook's input, its last message for instance. Nothing needs more.
 MAX_INPUT = 16 * 1024 * 1024
 
 
@@ -33,11 +33,11 @@ class HookClient(StrEnum):
 
 @frozen
 class Heard:
-    """What a client says of the turn that has ended.
+    """The facts that a client gives about the turn that has ended.
 
     Attributes:
-        goes_on: the turn was itself one that a stop hook has brought about.
-        is_aborted: the user has stopped it, or it has failed: nobody wants it to go on.
+        goes_on: a stop hook had brought about this turn.
+        is_aborted: the user has stopped the turn, or it has failed: the model must not go on.
     """
 
     goes_on: bool = False
@@ -45,7 +45,7 @@ class Heard:
 
 
 def heard(data: bytes) -> Heard:
-    """Read what a client writes to its hook's stdin.
+    """Read the input that a client writes to its hook's stdin.
 
     Raises:
         ValueError: it is not a JSON object.
@@ -61,12 +61,12 @@ def heard(data: bytes) -> Heard:
     )
 
 
-#: What else a model should know that reads this at the end of its turn.
+#: Is added to what a model reads at the end of its turn.
 _ADVICE = "What else you started is waited for by itself: end your turn when there is nothing more to do."
 
 
 def answer(client: HookClient, told: Sequence[str]) -> str:
-    """Return what has a client's model go on, and tells it why."""
+    """Return the output that makes a client's model go on and tells it why."""
     text = "\n".join([*told, _ADVICE])
     answers: Mapping[HookClient, dict[str, str]] = {
         HookClient.CLAUDE_CODE: {"decision": "block", "reason": text},
@@ -82,9 +82,9 @@ def is_server(*, is_named: bool, listens: bool, restarts: bool, was_found_ready:
     """Tell whether a job is a server or watcher, whose end nobody waits for.
 
     Args:
-        is_named: it has a name, as servers shall.
-        listens: on a TCP port.
+        is_named: it has a name, as servers should have.
+        listens: it listens on a TCP port.
         restarts: it is started again when it fails.
-        was_found_ready: whoever started it waited for what it writes, and found it.
+        was_found_ready: its starter waited for a text in its output, and found it.
     """
     return is_named and (listens or restarts or was_found_ready)

@@ -1,4 +1,4 @@
-"""A job as its record in the index has it."""
+"""A job as its record in the index holds it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mcp_background_job.core.states import Outcome, State, status_of
 from mcp_background_job.core.text import duration
 from mcp_background_job.errors import InvalidRequestError
 
-#: Letters and digits that cannot be taken for one another.
+#: Letters and digits that are not mistaken for one another.
 ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 ID_LENGTH = 5
 
@@ -20,26 +20,26 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One job, without what only a look at its directory can tell.
+    """One job, without the facts that only a look at its directory gives.
 
     Times are seconds since the epoch.
 
     Attributes:
         job_id: its id.
-        command: what was asked for, without its end if it is long.
-        cwd: where.
-        created_at: when.
+        command: the command, cut at the end if it is long.
+        cwd: its working directory.
+        created_at: when it was recorded.
         state: where it is in its life.
         name: the user's name for it.
-        client: who asked.
+        client: the client that asked for it.
         outcome: how it ended, once it has.
         started_at: when its process was started.
         ended_at: when it ended.
         exit_code: of the command, if it exited.
-        signal: that ended the command, if one did.
-        reason: in words, why it ended so.
+        signal: the signal that ended the command, if one did.
+        reason: why it ended so, in words.
         project: directory of the project that it was asked for in, empty if there was none.
-        reader: who is to be told of its end.
+        reader: the reader that is told of its end.
         parent: id of the job in whose process it was asked for.
         is_own: it is this program's own (ComfyUI, a feeder).
         timeout_s: its time limit, in seconds.
@@ -66,26 +66,26 @@ class Job:
 
     @property
     def status(self) -> str:
-        """The one word that is shown for its state and outcome."""
+        """The one word that is shown for the job's state and outcome."""
         return status_of(self.state, self.outcome)
 
     @property
     def label(self) -> str:
-        """How a sentence refers to it: its id, and its name if it has one."""
+        """How a sentence refers to the job: by its id, and by its name if it has one."""
         return f"{self.job_id} `{self.name}`" if self.name else self.job_id
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobChoice:
-    """Which jobs are meant; what is left out is any.
+    """Which jobs are meant; a field that is left out allows any.
 
     Attributes:
-        statuses: they have one of these.
-        name: they have this.
-        project: they belong to this.
+        statuses: their status is one of these.
+        name: they have this name.
+        project: they belong to this project.
         cwd: they run in this directory, or below it.
-        text: it stands in their name, id or command, in capitals or small letters.
-        before: they come behind this moment and id in the order of lists: they are older.
+        text: their name, id or command contains it; case does not matter.
+        before: they are older than this creation time and id, which is the order of lists.
     """
 
     statuses: tuple[str, ...] = ()
@@ -97,7 +97,7 @@ class JobChoice:
 
     @property
     def is_plain(self) -> bool:
-        """Whether it chooses only by what an index holds."""
+        """Whether it chooses only by fields that an index holds."""
         return self.text is None and self.before is None
 
     def includes(self, job: Job) -> bool:
@@ -137,7 +137,7 @@ def check_name(name: str) -> str:
 def how_it_ended(job: Job) -> str:
     """Return in words how a job has ended, without the time."""
     end = f", exit {job.exit_code}" if job.exit_code else ""
-    # An exit code of 0 that hides a failure is not told as a success.
+    # A sentence must not tell of a success if an exit code of 0 hides a failure.
     but = f", but {job.reason}" if job.outcome is Outcome.COMPLETED and has_more_to_tell(job) else ""
     return f"{job.label} {job.status}{end}{but}"
 
@@ -148,6 +148,6 @@ def has_more_to_tell(job: Job) -> bool:
 
 
 def ending(job: Job) -> str:
-    """Return the sentence that tells that a job has ended."""
+    """Return the sentence that says that a job has ended."""
     ago = duration(time.time() - job.ended_at) if job.ended_at else "some time"
     return f"{how_it_ended(job)}, {ago} ago"

@@ -1,4 +1,4 @@
-"""The stop ladder as a pure plan: which step is due now, given what is alive.
+"""The escalation of a stop as a pure plan: which step is due now, given what is alive.
 
 chosen signal ─▶ grace period ─▶ SIGKILL, again and again until nothing is left ─▶ verified
 
@@ -12,19 +12,19 @@ from enum import Enum
 
 from mcp_background_job.core.values import frozen
 
-#: Seconds between two rounds of SIGKILL. A killed process is gone within microseconds; only one that forks faster
-#: than it is listed, or that sits in uninterruptible sleep, sees a second round.
+#: Seconds between two rounds of SIGKILL. A killed process is gone within microseconds. Only a process that forks faster
+#: than it is listed, or that is in uninterruptible sleep, sees a second round.
 KILL_INTERVAL_S = 0.02
 
-#: Seconds of SIGKILL after which what still lives is called a survivor: only a sleep in the kernel lasts so long.
+#: Seconds of SIGKILL after which a process that still lives is a survivor: only uninterruptible sleep lasts so long.
 KILL_PATIENCE_S = 5.0
 
-#: Seconds between rounds once survivors were reported: the kernel may yet let go of them, at its own pace.
+#: Seconds between rounds after survivors were reported: the kernel may still end them, at its own pace.
 SURVIVOR_INTERVAL_S = 1.0
 
 
 class Step(Enum):
-    """What to do now."""
+    """The step that is due."""
 
     WAIT = "wait"
     SIGNAL = "signal"
@@ -35,7 +35,7 @@ class Step(Enum):
 
 @frozen
 class Progress:
-    """How far the ladder has been climbed. Times are seconds of one monotonic clock.
+    """How far the escalation has gone. Times are seconds of one monotonic clock.
 
     Attributes:
         grace_s: time between the polite signal and the first SIGKILL; 0 or less skips the polite signal.

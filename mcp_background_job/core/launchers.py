@@ -1,4 +1,4 @@
-"""Which processes only stand between a client and what it runs."""
+"""Which processes only stand between a client and the program that it runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "fish", "ash", "busybox
 
 _INTERPRETERS = ("python", "node", "bun", "perl", "ruby")
 
-#: Programs that run another and wait for it. Those that become the other, as ``env`` does, are never seen.
+#: Programs that run another and wait for it. Programs that become the other, as ``env`` does, are never seen.
 _LAUNCHERS = frozenset(
     {
         *("uv", "uvx", "pipx", "poetry", "pdm", "hatch", "rye", "conda", "mamba", "micromamba", "mise"),
@@ -22,7 +22,7 @@ _LAUNCHERS = frozenset(
 def is_launcher(argv: Sequence[str]) -> bool:
     """Tell whether a process with these arguments was started only to start another one.
 
-    An interactive shell is none: somebody sits there.
+    An interactive shell is no launcher: a person uses it.
     """
     if not argv:
         return False
@@ -36,5 +36,5 @@ def is_launcher(argv: Sequence[str]) -> bool:
 
 
 def _name(word: str) -> str:
-    # npm and others write what they do into the place of their own name: "npm exec this-server".
+    # npm and others put a description in place of their own name: "npm exec this-server".
     return posixpath.basename(word.split(" ", 1)[0]).removeprefix("-")

@@ -1,7 +1,7 @@
-"""Which project's thing a name means: one rule for jobs, runs and sessions, whoever asks.
+"""Which project's thing a name means: one rule for jobs, runs and sessions.
 
-Two projects may use one name. Whoever asks means what is theirs; what is not theirs is theirs to look at if the name
-leaves no doubt, and theirs to end only if they say which project they mean.
+Two projects may use one name. A name means the caller's own thing first. A caller may look at another project's thing
+if the name leaves no doubt, and may change it only if it also names the project.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from collections.abc import Sequence
 from mcp_background_job.core.values import frozen
 from mcp_background_job.errors import AmbiguousNameError, ForeignNameError
 
-#: The project of what serves all of them, as ComfyUI does, and of whoever works for none.
+#: Stands for no project: the project of jobs that serve all projects, as ComfyUI does, and of callers without one.
 NO_PROJECT = ""
 
-#: Of the projects that have something of one name, an error tells so many.
+#: An error lists at most this many projects that have something of one name.
 _MAX_TOLD = 5
 
 
 @frozen
 class Asker:
-    """Who uses a name.
+    """The caller that uses a name.
 
     Attributes:
-        project: that they work for, empty if they have none.
-        changes: they want to end it, start it again or talk to it, and not only look or wait.
+        project: the project that the caller works for; empty if it has none.
+        changes: the caller wants to end the thing, start it again or talk to it, and not only look or wait.
     """
 
     project: str
@@ -33,7 +33,7 @@ class Asker:
 
 @frozen
 class Named:
-    """What has the name: the newest of one project."""
+    """The newest thing of one project that has the name."""
 
     item_id: str
     project: str
@@ -41,7 +41,7 @@ class Named:
 
 @frozen
 class Reference:
-    """A name as it was given: with the project that is meant, or without."""
+    """A name as it was given, with or without a project."""
 
     project: str | None
     name: str
@@ -54,16 +54,16 @@ def reference_of(word: str) -> Reference:
 
 
 def chosen(reference: Reference, candidates: Sequence[Named], asker: Asker) -> Named | None:
-    """Return which of the things of this name is meant, ``None`` if there is none that could be.
+    """Return the thing that a name means; ``None`` if there is none.
 
     Args:
-        reference: what was said.
-        candidates: everything that has the name, one for each project.
-        asker: who has said it.
+        reference: the name that was given.
+        candidates: everything that has the name, at most one for each project.
+        asker: the caller that gave it.
 
     Raises:
-        AmbiguousNameError: it may mean things of several projects.
-        ForeignNameError: it means a thing of another project, which only who names that may change.
+        AmbiguousNameError: the name may mean things of several projects.
+        ForeignNameError: the name means a thing of another project, and the caller must name that project to change it.
     """
     if reference.project is not None:
         candidates = _of_project(reference.project, candidates)
@@ -81,17 +81,17 @@ def chosen(reference: Reference, candidates: Sequence[Named], asker: Asker) -> N
 
 
 def qualified(project: str, name: str) -> str:
-    """Return a name as it is given from another project; the name alone if it is of no project."""
+    """Return a name as another project has to give it; the name alone if its thing is of no project."""
     return f"{last_part(project)}/{name}" if project else name
 
 
 def of_no_project(name: str) -> str:
-    """Return a name as it means what is of no project, whatever others have called theirs."""
+    """Return a name in the form that means the thing of no project, even if a project has one of the same name."""
     return f"/{name}"
 
 
 def last_part(project: str) -> str:
-    """Return what a project is called for short."""
+    """Return the short form of a project: the last part of its path."""
     return project.rstrip("/").rpartition("/")[2]
 
 

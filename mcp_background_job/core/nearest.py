@@ -1,4 +1,4 @@
-"""Which of the names that are known somebody may have meant."""
+"""Which of the known names somebody may have meant."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 def nearest(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
-    """Return the known names that are most like a name, best first; case, folder and ending mean nothing."""
+    """Return the known names that are most like a name, best first; case, folder and file ending do not count."""
     import difflib  # noqa: PLC0415  only for a name that is not known
 
     by_plain: dict[str, str] = {}

@@ -1,6 +1,6 @@
-"""What is new, and who is to be told of it.
+"""News, and the readers that are told of them.
 
-Nothing of this can be derived from the directories of jobs: whether somebody was told, and what somebody was shown.
+Whether a reader was told, and what it was shown, cannot be derived from the directories of jobs.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from enum import StrEnum
 from mcp_background_job.core.text import duration
 from mcp_background_job.core.values import frozen
 
-#: So much is remembered for one reader: of what it awaits, of its news, and of what it was shown. The oldest goes.
+#: Entries that are remembered for one reader: what it awaits, its news, what it was shown. The oldest are dropped.
 MAX_PER_READER = 500
 
 
 class Kind(StrEnum):
-    """What may be new of a job or run."""
+    """The kinds of news about a job or run."""
 
     ENDED = "ended"
     QUESTION = "question"
 
 
 class Way(StrEnum):
-    """By which way a reader is told. What one way has told is still new for the others."""
+    """The way by which a reader is told. News that one way has told are still new for the others."""
 
     ANSWER = "answer"  #: at the top of the next answer to the model
     HOOK = "hook"  #: by a hook of its client
@@ -34,12 +34,12 @@ class Way(StrEnum):
 
 @frozen
 class Reader:
-    """Who is to be told.
+    """One who is told of news.
 
     Attributes:
-        name: the client and its project; the same after a restart of the server, and of the client.
-        conversation: which of the reader's conversations, empty where they cannot be told apart. While a conversation
-            goes on, what it started is told to it alone; afterwards to whichever of the reader's asks next.
+        name: the client and its project; the same after a restart of the server or of the client.
+        conversation: one of the reader's conversations, empty where they cannot be told apart. While a conversation
+            goes on, only it is told of the things that it started; afterwards the reader's next one that asks is told.
     """
 
     name: str
@@ -53,9 +53,9 @@ class Item:
     Attributes:
         subject: id of the job or run.
         kind: what happened to it.
-        at: when, in seconds since the epoch; ``None`` if nobody knows.
-        text: in words, without the time.
-        conversation: for which of the reader's conversations.
+        at: when it happened, in seconds since the epoch; ``None`` if unknown.
+        text: the news in words, without the time.
+        conversation: the reader's conversation that it is for.
         key: tells questions of one subject apart.
     """
 
@@ -67,38 +67,39 @@ class Item:
     key: str = ""
 
 
-#: What a reader is shown of a job: its output, so far; its end, at any offset; and matches of expressions, so far.
+#: Keys of things that a reader is shown of a job: its output so far, and its end (at any offset). Each expression has a
+#: key of its own.
 OUTPUT = "output"
 END = "end"
 
 
 def matches_of(pattern: str) -> str:
-    """Return under which name the matches of an expression are remembered that a reader was told."""
+    """Return the key under which the matches of an expression that a reader was told are remembered."""
     return f"/{pattern}/"
 
 
 @frozen
 class Shown:
-    """What a reader was shown of a job: of each thing, the offset in the log behind what was shown."""
+    """The things of a job that a reader was shown: for each, the offset in the log behind it."""
 
     offsets: Mapping[str, int] = field(default_factory=dict[str, int])
 
     @property
     def output(self) -> int:
-        """Behind the output that it was shown."""
+        """The offset behind the output that the reader was shown."""
         return self.offsets.get(OUTPUT, 0)
 
     @property
     def knows_end(self) -> bool:
-        """Whether it was told that the job has ended."""
+        """Whether the reader was told that the job has ended."""
         return END in self.offsets
 
     def behind(self, pattern: str) -> int:
-        """Behind the last match of an expression that it was told."""
+        """Return the offset behind the last match of an expression that the reader was told."""
         return self.offsets.get(matches_of(pattern), 0)
 
 
 def sentence(item: Item) -> str:
-    """Return the news as it is told now."""
+    """Return the news as a sentence that says how long ago it happened."""
     ago = duration(time.time() - item.at) if item.at else "some time"
     return f"{item.text}, {ago} ago"

@@ -1,7 +1,7 @@
-"""The pipelines of a shell text, whose exit codes are those of their last stages.
+"""The pipelines of a shell text. A shell reports only the exit code of the last stage.
 
-A reader of shell text that knows quoting, here-documents, comments, and what opens and closes a compound command; no
-more is needed to find pipelines and the end of the text. In doubt there are none: nothing is said.
+The reader knows quoting, here-documents, comments, and the words that open and close a compound command. It needs no
+more to find pipelines and the end of the text. In doubt it finds none, and nothing is said.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from mcp_background_job.core.values import frozen
 
 _OPENING = ("if", "while", "until", "for", "select", "{")
 _CLOSING = ("fi", "done", "}")
-#: Behind these a command begins, as it does behind what opens.
+#: A command begins behind these words, as it does behind those that open a compound command.
 _BEFORE_COMMANDS = (*_OPENING, "then", "else", "elif", "do", "!", "time")
 
-#: What the shell may execute again and again; in a text that ``eval`` is given there may be such.
+#: Commands that the shell may execute again and again; a text that ``eval`` is given may hold such a command.
 _REPEATING = ("while", "until", "for", "select", "eval")
 
-#: With this, the last stage of a pipeline is run by the shell itself.
+#: If this option is set, the shell itself runs the last stage of a pipeline.
 _LASTPIPE = re.compile(r"\blastpipe\b")
 
-#: Text with these is left alone: patterns with bars of their own, and whoever looks at the stages already.
+#: Texts with these words are not read: they have bars of another meaning, or look at the exit codes of stages already.
 _BEYOND_US = re.compile(r"\b(case|coproc|pipefail|PIPESTATUS|pipestatus)\b")
 
-#: A shell with these does or shows something else if it has a trap of ours.
+#: A shell with these does or shows something else if this program sets a trap in it.
 _MINDS_TRAPS = re.compile(
     r"\b(trap|BASH_ENV|ZDOTDIR|verbose|functrace|extdebug|monitor|restricted|ulimit)\b|\bset\s+-[a-zA-Z]*[vTmr]"
 )
 
-#: Last commands that shells execute themselves. For another one behind ``&&``, bash gives itself up if no trap wants it
-#: back, and then a signal that ends the command is the job's.
+#: Builtins: the shell runs them itself, also as its last command. For any other last command behind ``&&``, bash
+#: replaces itself unless a trap needs it afterwards; then a signal that ends that command ends the job's own process.
 _BUILTIN = ("echo", "printf", "true", "false", ":", "exit", "test", "[", "[[", "wait", "cd", "return", "set", "unset")
 
 _WORD_END = " \t\n;&|<>()"
@@ -40,14 +40,14 @@ _CLOSERS = {"(": ")", "{": "}"}
 
 
 class _UnfinishedError(Exception):
-    """The text ends within a quotation or in parentheses: the shell will say so."""
+    """The text ends within a quotation or in parentheses: the shell will report that."""
 
 
 @frozen
 class Pipeline:
     """A pipeline in the foreground: the text of each stage, and whether the shell runs it itself.
 
-    In a subshell or a function it is run where nothing of ours looks.
+    A pipeline in a subshell or a function runs where no trap of this program sees it.
     """
 
     stages: tuple[str, ...]
@@ -56,18 +56,19 @@ class Pipeline:
 
 @frozen
 class Pipelines:
-    """What is known of the pipelines of a text.
+    """The facts about the pipelines of a text.
 
     Attributes:
-        all: in the order of the text.
-        background: the texts of what the shell itself puts in the background, empty within a compound command.
-        is_last: the last command is one.
+        all: the pipelines, in the order of the text.
+        background: the texts of the commands that the shell itself puts in the background; ``""`` inside a compound
+            one.
+        is_last: the last command is a pipeline.
         comes_back: the shell is still there when the last command has ended.
-        may_end_in_one: so may be what the shell runs last, and it is still there when that has ended.
+        may_end_in_one: what the shell runs last may be a pipeline, and the shell is still there when it has ended.
         keeps_its_end: the shell ends as it would if it had a DEBUG trap.
-        stays_in_sight: each command after a pipeline is one that the shell stops at: no subshell.
+        stays_in_sight: after each pipeline the shell itself runs the next command: that is no subshell.
         repeats: it may run so many commands that a trap before each would cost time.
-        may_trap: a trap of ours changes nothing else.
+        may_trap: a trap of this program changes nothing else.
     """
 
     all: tuple[Pipeline, ...] = ()
@@ -85,7 +86,7 @@ NONE = Pipelines()
 
 
 def pipelines(text: str) -> Pipelines:
-    """Return what is known of the pipelines of a shell text; ``NONE`` if there are none at all, or in doubt."""
+    """Return the facts about the pipelines of a shell text; ``NONE`` if there are none, or in doubt."""
     if not ("|" in text or "&" in text) or _BEYOND_US.search(text):
         return NONE
     try:
@@ -96,15 +97,15 @@ def pipelines(text: str) -> Pipelines:
 
 @dataclass
 class _Command:
-    """What is known of one command of a list.
+    """The facts about one command of a list.
 
     Attributes:
         stages: the texts of the stages that have ended.
         words: how many words it has.
         first: the first of them, if it is a simple command.
-        begin: where the present stage begins, -1 if it has not.
-        is_in_sight: the shell stops at a stage of it.
-        is_function: it is the body of one.
+        begin: where the present stage begins; -1 if it has not begun.
+        is_in_sight: the shell itself stops at a stage of it.
+        is_function: it is the body of a function.
         repeats: it is a loop, or executes a text that may have one.
         follows: the operator before it.
         before: how many pipelines were found before its list.
@@ -185,7 +186,7 @@ class _Reader:
         self.position += 1
         end = self.position - 1
         self._skip_here_documents()
-        if not (self.command.stages and self.begins_command):  # a pipeline goes on behind its bar
+        if not (self.command.stages and self.begins_command):  # the pipeline goes on behind its bar
             self._end_command(end, "\n")
 
     def _parenthesis(self) -> None:
@@ -280,7 +281,7 @@ class _Reader:
         if not self.outer:
             raise _UnfinishedError
         self.command = self.outer.pop()
-        self.command.is_in_sight = True  # at what it consists of
+        self.command.is_in_sight = True  # at the commands in it
         self._count_word()
 
     def _count_word(self) -> None:
@@ -314,11 +315,11 @@ class _Reader:
         if in_background:
             del self.found[command.before :]  # the list is run in another process
             named = " | ".join(command.stages) or self.text[command.begin : end].strip()
-            # What is compound may run it twice, or never: of several it would not be known which one has ended.
+            # A compound command may run it twice, or never: then nobody knows which command has ended.
             self.background.append("" if self.outer else named)
             self.last = _Command(words=1, first=":")
             return
-        # A stage is run in another process, and what is in a function has the shell stop nowhere.
+        # The shell runs a stage in another process, and does not stop at commands in a function.
         is_own = is_outermost and not command.is_function and (not command.stages or bool(_LASTPIPE.search(self.text)))
         self.repeats |= command.repeats and is_own
         if command.stages:
@@ -327,7 +328,7 @@ class _Reader:
             self.stays_in_sight = False
         self.last = command
 
-    # -- what is passed over ---------------------------------------------------------------------------------------
+    # -- parts that are skipped --------------------------------------------------------------------------------------
 
     def _skip_part(self) -> None:
         """Pass over one character of a word, or over one quotation or expansion in it."""
@@ -359,7 +360,7 @@ class _Reader:
         self.position += 1
         while self.position < len(self.text) and self.text[self.position] != '"':
             if self.text[self.position] == "'":
-                self.position += 1  # it is no quotation here
+                self.position += 1  # it does not quote here
             else:
                 self._skip_part()
         if self.position >= len(self.text):

@@ -1,4 +1,4 @@
-"""What a job directory's files say about a job's state. The one place where ``lost`` is decided."""
+"""Decides a job's state from the files of its directory. Only this module decides that a job is ``lost``."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from mcp_background_job.core.values import frozen
 
 @frozen
 class Traces:
-    """What was found in a job's directory.
+    """The facts that were found in a job's directory.
 
     Attributes:
         exited: an exit record is there.
         owned: a runner holds the lock.
-        reported: the state in the status file, ``None`` without one: no runner ever owned the job.
-        sweeping: the status file says that a runner is sweeping up after a dead one.
-        same_boot: the status file is of this boot.
-        same_machine: the status file is of this machine, which the same boot proves.
+        reported: the state in the status file; ``None`` if there is no such file.
+        sweeping: the status file says that a runner ends the processes of a dead one.
+        same_boot: the status file is from this boot.
+        same_machine: the status file is from this machine, which the same boot proves.
     """
 
     exited: bool
@@ -29,9 +29,9 @@ class Traces:
 
 @frozen
 class Verdict:
-    """The state, and for a lost job why nothing is known of its end.
+    """The state, and for a lost job the reason why its end is unknown.
 
-    ``sweep`` is set when a dead runner's processes may still be alive, and nobody is at it yet.
+    ``sweep`` is set if a dead runner's processes may still be alive and nobody ends them yet.
     """
 
     state: State
@@ -44,10 +44,11 @@ RUNNER_GONE = "its runner was killed, so its exit status is unknown"
 
 
 def judge(traces: Traces) -> Verdict:
-    """Return what the traces prove. The exit record outranks the lock, and the lock outranks the status file.
+    """Return the state that the traces prove. The exit record outranks the lock, and the lock outranks the status file.
 
-    Of a job that runs on another machine the lock and the boot prove nothing: it is what its runner said last, until
-    that writes how it ended.
+    For a job on another machine the lock and the boot prove nothing: its state is what its runner reported last, until
+    the runner writes the exit record. A job that has neither a lock holder nor a status file was never owned: it is
+    queued.
     """
     if traces.exited:
         return Verdict(State.EXITED)

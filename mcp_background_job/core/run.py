@@ -1,11 +1,11 @@
-"""The life of an agent run, in one table, and the types of the events that tell it.
+"""The life of an agent run, in one table, and the types of its events.
 
     queued ──▶ running ──▶ completed | failed | cancelled | rejected
                  │  ▲
                  ▼  │
       input_required, auth_required
 
-Names are those of the orchestration server whose tools these are; see ``docs/reference/runs.md``.
+The names are those of the orchestration server that first had these tools; see ``docs/reference/runs.md``.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from typing import Literal
 #: Kinds of agents, as ``backend`` names them.
 Backend = Literal["codex", "claude_code", "gemini", "antigravity", "opencode", "command", "acp", "remote_a2a"]
 
-#: What an agent is for, in the eyes of whoever started it.
+#: The part that an agent plays for its caller.
 Role = Literal["planner", "worker", "reviewer"]
 
 
 class RunStatus(StrEnum):
-    """Where a run is in its life."""
+    """The stage of its life that a run is in."""
 
     QUEUED = "queued"  #: recorded; its job has not started
     RUNNING = "running"
@@ -34,7 +34,7 @@ class RunStatus(StrEnum):
     REJECTED = "rejected"  #: the agent refused the work
 
 
-#: Each status and those that may follow it.
+#: Each status, and the statuses that may follow it.
 TRANSITIONS: dict[RunStatus, frozenset[RunStatus]] = {
     RunStatus.QUEUED: frozenset(RunStatus) - {RunStatus.QUEUED},
     RunStatus.RUNNING: frozenset(RunStatus) - {RunStatus.QUEUED, RunStatus.RUNNING},
@@ -46,23 +46,23 @@ TRANSITIONS: dict[RunStatus, frozenset[RunStatus]] = {
     RunStatus.REJECTED: frozenset(),
 }
 
-#: A status that never changes again.
+#: Statuses that never change again.
 TERMINAL = frozenset(status for status, following in TRANSITIONS.items() if not following)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunRow:
-    """A run as the index has it: what lists choose by.
+    """A run as the index holds it: the fields that lists choose by.
 
     Attributes:
         run_id: its id.
         backend: kind of agent.
         agent_name: the caller's name for the agent.
-        session_id: our id of the session.
+        session_id: this program's id of the session.
         cwd: the workspace.
         created_at: when it was asked for (seconds since the epoch).
         status: how it ended, ``None`` while it may change.
-        project: that it belongs to, empty for none.
+        project: the project that it belongs to; empty for none.
     """
 
     run_id: str
@@ -77,7 +77,7 @@ class RunRow:
 
 @dataclass(frozen=True, kw_only=True)
 class RunChoice:
-    """Which runs are meant: those with each of these values; ``None`` is any."""
+    """Which runs are meant: those with all of these values; ``None`` allows any."""
 
     status: str | None = None
     backend: str | None = None
@@ -88,7 +88,7 @@ class RunChoice:
 
 
 class EventType(StrEnum):
-    """What an event tells."""
+    """The kinds of events."""
 
     RUN_STARTED = "run_started"
     STATUS_CHANGED = "status_changed"

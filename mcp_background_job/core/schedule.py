@@ -1,4 +1,4 @@
-"""Which queued jobs may start now, and which never will. Decides; the caller launches."""
+"""Which queued jobs may start now, and which never will. It decides; the caller launches."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _NO_POOLS: Mapping[str, int] = MappingProxyType({})
 
 
 class Waiting(NamedTuple):
-    """What the queue must know of a job. A tuple, since thousands of them are made at a look.
+    """The facts about a job that the queue needs. A tuple, since a look makes thousands of them.
 
     Attributes:
         job_id: its id.
         created_at: seconds since the epoch; the queue is served in this order.
-        max_jobs: how many jobs may run at once according to whoever queued it.
-        after: ids of the jobs that must have completed before it starts.
-        pools: how many jobs of each pool that it is in may run at once.
-        is_own: it is this program's own: it is not counted, and no count holds it up.
-        ancestors: ids of the jobs that it was asked for within, the nearest first.
+        max_jobs: how many jobs may run at once, by the limit of the caller that queued it.
+        after: ids of the jobs that must have completed before this one starts.
+        pools: for each pool that the job is in, how many of its jobs may run at once.
+        is_own: the job is this program's own: it does not count, and no limit delays it.
+        ancestors: ids of the jobs that this one was asked for within, the nearest first.
     """
 
     job_id: str
@@ -40,7 +40,11 @@ class Waiting(NamedTuple):
 
 
 class Room:
-    """Who takes which places. What a job asks for within itself uses its place: it would wait for itself otherwise."""
+    """Which jobs take which places.
+
+    A job that was asked for within another uses that one's place. If it needed its own, the outer job could wait for
+    itself.
+    """
 
     def __init__(self, running: Iterable[Waiting] = ()) -> None:
         """Takes the jobs that run."""
@@ -51,7 +55,7 @@ class Room:
             self._seat(job)
 
     def add(self, job: Waiting) -> None:
-        """Have one more job run."""
+        """Count one more job as running."""
         self._running[job.job_id] = job
         self._seat(job)
 
@@ -64,7 +68,7 @@ class Room:
         return self._pools[pool]
 
     def has_place_for(self, job: Waiting) -> bool:
-        """Tell whether one more job may run, whatever pools it is in."""
+        """Tell whether one more job may run, apart from pools."""
         return job.is_own or self._host(job) != job.job_id or len(self._taken) < job.max_jobs
 
     def full_pools(self, job: Waiting) -> list[str]:
@@ -82,12 +86,12 @@ class Room:
             self._pools[pool].add(self._host_in(pool, job))
 
     def _host(self, job: Waiting) -> str:
-        """Return whose place a job uses: that of its farthest ancestor that runs and takes one, or its own."""
+        """Return the job whose place a job uses: its farthest ancestor that runs and takes one, or the job itself."""
         found = (self._running.get(ancestor) for ancestor in reversed(job.ancestors))
         return next((ancestor.job_id for ancestor in found if ancestor and not ancestor.is_own), job.job_id)
 
     def _host_in(self, pool: str, job: Waiting) -> str:
-        # Only agents are counted as jobs are. The other pools are of what can be used by one at a time.
+        # Agents are counted as jobs are. In the other pools each job uses the thing itself, so each takes a place.
         if pool != RUNS:
             return job.job_id
         found = (self._running.get(ancestor) for ancestor in reversed(job.ancestors))
@@ -96,9 +100,9 @@ class Room:
 
 @frozen
 class Decision:
-    """What to do with the queue: launch these, in this order; fail or end those.
+    """A decision on the queue: which jobs to launch, in this order, and which to fail or end.
 
-    Each that fails has its reason, each that ends the id of the ancestor that it ends with.
+    Each job that fails has its reason; each that ends has the id of the ancestor that it ends with.
     """
 
     launch: list[str] = field(default_factory=list[str])
@@ -112,13 +116,13 @@ def decide(
     ended: Mapping[str, Outcome | None],
     stopped: Container[str] = (),
 ) -> Decision:
-    """Decide what becomes of the queue. A job whose pool is full holds up none but those behind it in that pool.
+    """Decide about the queue. A job whose pool is full delays only the jobs behind it in that pool.
 
     Args:
         queue: all queued jobs.
         running: the jobs that run now.
-        ended: outcome by job id, for every job named in an ``after`` that is not live; ``None`` if it is unknown.
-        stopped: the ancestors of queued jobs that those end with.
+        ended: outcome by job id, for every job in an ``after`` that is not live; ``None`` if the outcome is unknown.
+        stopped: the ancestors with which queued jobs end.
     """
     queue = sorted(queue, key=lambda job: (job.created_at, job.job_id))
     ending = {job.job_id: ancestor for job in queue if (ancestor := _ends_with(job, stopped))}

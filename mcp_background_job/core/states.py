@@ -1,8 +1,8 @@
 """The life of a job, in one table.
 
-Kept apart, because they change at different times: where a job is in its life (``State``), how it ended (``Outcome``)
-and the wish that it stop (``StopRequest`` in ``jobdir.records``). What people see as *status* is derived from the first
-two by ``status_of`` and stored nowhere.
+Three things change at different times, so they are kept apart: where a job is in its life (``State``), how it ended
+(``Outcome``), and the wish that it stop (``StopRequest`` in ``jobdir.records``). ``status_of`` derives the *status*
+that people see from the first two. It is stored nowhere.
 
     queued ──launch──▶ starting ──spawn──▶ running ──tree empty──▶ exited
        │                  │                   │                       ▲
@@ -15,14 +15,14 @@ from enum import Enum
 
 
 class Word(str, Enum):
-    """A word of a fixed set: a ``StrEnum``, which a cluster's node may not have, since runners there run on 3.9."""
+    """A word of a fixed set, as in a ``StrEnum``, which the Python 3.9 of a cluster's node does not have."""
 
     __str__ = str.__str__
     __format__ = str.__format__
 
 
 class State(Word):
-    """Where a job is in its life."""
+    """The stage of its life that a job is in."""
 
     QUEUED = "queued"  #: recorded; no runner owns it yet
     STARTING = "starting"  #: a runner owns it; its process is not reported yet
@@ -40,7 +40,7 @@ class Outcome(Word):
     LOST = "lost"  #: its runner is gone and left no exit record: how it ended is unknown
 
 
-#: Each state and those that may follow it. A quick job is seen to go from any state straight to ``exited``.
+#: Each state, and those that may follow it. A quick job may be seen to go from any state straight to ``exited``.
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.QUEUED: frozenset({State.STARTING, State.RUNNING, State.EXITED}),
     State.STARTING: frozenset({State.RUNNING, State.EXITED}),
@@ -50,7 +50,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 
 
 def may_follow(old: State, new: State) -> bool:
-    """Tell whether a job seen in ``old`` may now be in ``new``; staying where it is counts."""
+    """Tell whether a job seen in ``old`` may now be in ``new``; the same state may follow itself."""
     return new is old or new in TRANSITIONS[old]
 
 
@@ -61,7 +61,7 @@ def status_of(state: State, outcome: Outcome | None) -> str:
     return "queued" if state is State.QUEUED else "running"
 
 
-#: The words that it returns for a job that has not ended.
+#: The words that ``status_of`` returns for a job that has not ended.
 NOT_OVER = ("queued", "running")
 
 #: Every word that ``status_of`` can return.
@@ -73,7 +73,7 @@ def outcome_of(exit_code: int | None, stopped_as: Outcome | None) -> Outcome:
 
     Args:
         exit_code: of the command itself; ``None`` if a signal ended it.
-        stopped_as: ``KILLED`` or ``TIMED_OUT`` if it was signalled for that while it lived, whatever it made of it.
+        stopped_as: ``KILLED`` or ``TIMED_OUT`` if the live job was signalled for that, whatever its exit code.
     """
     if stopped_as is not None:
         return stopped_as

@@ -1,4 +1,4 @@
-"""What a shell is had to tell of the pipelines and background processes of a command, and what remains untold."""
+"""Which pipelines and background processes of a command its shell is made to report, and which remain unreported."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from mcp_background_job.core.aftermath import program, short
 from mcp_background_job.core.pipeline import Pipeline, Pipelines, pipelines
 from mcp_background_job.core.values import frozen
 
-#: So many pipelines are told by name.
+#: At most this many pipelines are reported by name.
 _MAX_NAMED = 20
 
-#: What these have written was all that they had to do.
+#: Programs that only write: their failure as an earlier stage needs no note.
 _CANNOT_FAIL = ("echo", "printf", "yes", ":", "true")
 
 
-#: The pid of the last background process is that of <() and >() too, which are none. For these forms of wait, and for
-#: jobs, a process is gone that has ended a moment before; a trap that took a moment might change what they find.
+#: ``$!`` is also the pid of a ``<()`` or ``>()``, which are no background commands. These forms of ``wait``, and
+#: ``jobs``, do not find a process that ended a moment before: a trap that takes a moment might change what they find.
 _MINDS_CHILDREN = re.compile(r"[<>]\(|\bwait\s+[-%]|\b(jobs|fg|bg|disown)\b")
 
-#: What the shell reads from elsewhere may start some too, whose commands are not known here.
+#: Text that the shell reads from elsewhere may start background commands too, which are not known here.
 _STARTS_OTHERS = re.compile(r"(?:^|[\s;&|({])(?:\.|source|eval)\s")
 
 
 @frozen
 class Telling:
-    """What a shell is had to tell.
+    """The facts that a shell is made to report.
 
     Attributes:
-        at_end: how the stages of the pipeline ended that it ran last.
-        passed: the same of those before, where a stage failed that was not the last.
-        told: the texts of the stages of the pipelines that are told.
-        background: what it has put in the background, if it is had to tell how that ended.
-        each: of each of these, and not of the last one only.
-        untold: the first stage of a pipeline that is not told, if it could have failed.
+        at_end: how the stages of the last pipeline ended.
+        passed: how the stages of the earlier pipelines ended, where a stage failed that was not the last.
+        told: the texts of the stages of the pipelines that are reported.
+        background: the commands that it put in the background, if it is made to report how they ended.
+        each: it reports on each of these commands, and not only on the last one.
+        untold: the first stage, of a pipeline that is not reported, that could have failed.
     """
 
     at_end: bool = False
@@ -46,7 +46,7 @@ class Telling:
 
 
 def telling(command: str, shell: str) -> Telling:
-    """Return what a shell (``bash``, ``zsh``; ``""`` for one that tells nothing) is had to tell of a command."""
+    """Return the facts on a command that its shell (``bash``, ``zsh``; ``""``: reports nothing) is made to report."""
     found = pipelines(command)
     plan = {"bash": _in_bash, "zsh": _in_zsh}.get(shell, _untold) if found.may_trap else _untold
     told = plan(found)
@@ -61,8 +61,8 @@ def telling(command: str, shell: str) -> Telling:
 
 
 def _in_bash(found: Pipelines) -> Telling:
-    # In what the shell itself runs, its DEBUG trap sees each pipeline before the next command, and its EXIT trap the
-    # last one.
+    # For commands that the shell itself runs, its DEBUG trap sees each pipeline before the next command, and its EXIT
+    # trap sees the last one.
     outermost = [one for one in found.all if one.is_outermost]
     has_passed = len(outermost) > found.is_last
     passed = has_passed and found.keeps_its_end and not found.repeats
@@ -76,7 +76,7 @@ def _in_bash(found: Pipelines) -> Telling:
 
 
 def _in_zsh(found: Pipelines) -> Telling:
-    # With a DEBUG trap, it would run its last command in another process.
+    # With a DEBUG trap, zsh would run its last command in another process.
     if not found.is_last:
         return _untold(found)
     return Telling(at_end=True, told=_named(found.all[-1:]), untold=_first(found.all[:-1]))

@@ -1,4 +1,4 @@
-"""How numbers and times read in answers and tables."""
+"""The form of numbers and times in answers and tables."""
 
 from __future__ import annotations
 
@@ -38,26 +38,26 @@ def one_line(text: str, limit: int) -> str:
 
 
 def command_on_one_line(text: str, limit: int) -> str:
-    """Return a command on one line of at most ``limit`` characters, on which it is seen where its own lines end."""
+    """Return a command on one line of at most ``limit`` characters, with a mark where each of its own lines ends."""
     lines = [" ".join(line.split()) for line in text[: limit * 2].splitlines()]
     return one_line(" ↵ ".join(line for line in lines if line) + ("…" if len(text) > limit * 2 else ""), limit)
 
 
 def shortened(text: str, limit: int) -> str:
-    """Return the text, its lines as they are, cut to ``limit`` characters."""
+    """Return the text cut to ``limit`` characters, its lines as they are."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def expanded(path: str) -> str:
-    """Return a path with ``~`` replaced by the home directory; it stays where there is none, or no such user."""
+    """Return a path with ``~`` replaced by the home directory; ``~`` stays if there is none, or no such user."""
     return os.path.expanduser(path)  # noqa: PTH111  pathlib's raises
 
 
 def real_path(path: str, start: str = "") -> str:
-    """Return where a path leads over links: a relative one from a directory, one with ``~`` from the home directory.
+    """Return where a path leads over links: a relative one from ``start``, one with ``~`` from the home directory.
 
     Raises:
-        InvalidRequestError: no path can be written so.
+        InvalidRequestError: the text cannot be a path.
     """
     try:
         return os.path.realpath(os.path.join(start, expanded(path)))  # noqa: PTH118  pathlib's knows no "" for here

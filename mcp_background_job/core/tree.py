@@ -1,4 +1,4 @@
-"""Puts things that were started within one another into the order of a tree."""
+"""Puts items that were started within one another into the order of a tree."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Item = TypeVar("Item")
 def as_tree(
     items: Iterable[Item], name_of: Callable[[Item], str], parent_of: Callable[[Item], str | None]
 ) -> list[tuple[int, Item]]:
-    """Return items with each below the one that it was started within, and how deep; the order is kept otherwise.
+    """Return items with their depths, each below the one that it was started within; the order is kept otherwise.
 
     An item whose parent is not among them stands at the top.
     """

@@ -1,10 +1,9 @@
-"""Classes of values, made quickly: ``frozen`` is for ``dataclass(frozen=True)``, and takes a tenth of the time.
+"""``frozen`` makes classes of values as ``dataclass(frozen=True)`` does, in a tenth of the time.
 
 ``dataclass`` compiles up to six methods for each class, a millisecond in all, and a command of the command line loads
-fifty such classes. Here the methods of all classes are the same functions, but for the one that makes a value: that is
-compiled for a class when its first value is made, and most classes that a command loads are never used by it. Fields,
-``replace``, ``asdict`` and the rest are those of ``dataclasses``. That nothing is assigned to a value is for the type
-checker to see.
+fifty such classes. Here all classes share the same functions, but for the method that makes a value: it is compiled for
+a class when its first value is made, and a command never uses most of the classes that it loads. Fields, ``replace``,
+``asdict`` and the rest are those of ``dataclasses``. Only the type checker keeps code from assigning to a value.
 """
 
 from __future__ import annotations
@@ -25,13 +24,13 @@ else:
 
 Value = TypeVar("Value")
 
-#: Stands for a value that was not given, where each has one of its own.
+#: Stands for an argument that was not given, if each value makes its own default.
 _OWN = object()
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def frozen(cls: type[Value]) -> type[Value]:
-    """Make a class one of values: made of its fields, compared, hashed and shown by them."""
+    """Make a class one of values: its fields are the arguments, and are compared, hashed and shown."""
     made = cast("Any", dataclass(cls, init=False, repr=False, eq=False))
     every = fields(made)
     known: Callable[[Any], Any] = attrgetter(*(item.name for item in every)) if every else _nothing
@@ -58,7 +57,7 @@ def frozen(cls: type[Value]) -> type[Value]:
 
 
 def _nothing(_: object) -> tuple[()]:
-    """Return all fields of a value that has none."""
+    """Return all fields of a value that has none: nothing."""
     return ()
 
 

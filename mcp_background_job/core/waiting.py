@@ -1,4 +1,4 @@
-"""What a caller waits for, and whether it has come to pass."""
+"""Conditions that a caller waits for, and whether they are met."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from mcp_background_job.errors import InvalidRequestError
 #: The longest wait of one call. MCP clients give up on a call after 60 s, and answers need time too.
 MAX_WAIT_S = 50.0
 
-#: What a URL that can be waited for begins with.
+#: Schemes of URLs that can be waited for.
 _WEB = ("http", "https")
 
-#: Characters of what was given that an error quotes.
+#: Characters of the argument that an error quotes.
 _MAX_QUOTED = 100
 
-#: No port has more; a hostile number could have thousands of digits, which int() refuses.
+#: No port has more digits. A hostile number could have thousands, which int() refuses.
 _MAX_PORT_DIGITS = 5
 
 
 class Why(StrEnum):
-    """Why a wait ended."""
+    """The reasons why a wait ends."""
 
     EXIT = "exit"  #: the job is over
     LEFT_RUNNING = "left_running"  #: the command itself is over; processes that it started are not
@@ -36,7 +36,7 @@ class Why(StrEnum):
 
 
 class Kind(StrEnum):
-    """What ``until`` asks for."""
+    """The kinds of conditions in ``until``."""
 
     EXIT = "exit"
     OUTPUT = "output"
@@ -46,13 +46,13 @@ class Kind(StrEnum):
     IDLE = "idle"
 
 
-#: With these it is the command itself that is waited for, and not what it starts.
+#: With these the wait is for the command itself, and not for processes that it starts.
 _FOR_THE_COMMAND = (Kind.EXIT, Kind.OUTPUT)
 
 
 @frozen
 class Until:
-    """What to wait for, beside the end of the job, which ends every wait."""
+    """A condition to wait for, beside the end of the job, which ends every wait."""
 
     kind: Kind
     pattern: str = ""
@@ -64,10 +64,10 @@ class Until:
 def parse_until(text: str | None) -> Until:
     """Read ``exit``, ``port:8080``, ``http://localhost:8080/``, ``idle:10`` (seconds), or else a regular expression.
 
-    Blanks around the words and their case mean nothing; those of a regular expression are its own.
+    Blanks around the words and their case do not matter; a regular expression is taken as it is.
 
     Raises:
-        InvalidRequestError: not a port, not a URL, not a time, or empty.
+        InvalidRequestError: it is empty, or its port, URL or time is not one.
     """
     if text is None:
         return Until(Kind.EXIT)
@@ -104,7 +104,7 @@ def _url(text: str, kind: str, value: str) -> str:
     url = f"{scheme.casefold()}:{rest}" if colon and scheme.casefold() in _WEB else f"{kind}:{value}"
     try:
         parts = urlsplit(url)
-        is_one = bool(parts.hostname) and parts.port != 0  # which raises when it is no number
+        is_one = bool(parts.hostname) and parts.port != 0  # ``port`` raises if it is no number
     except ValueError:
         is_one = False
     if not is_one or not url.isprintable() or " " in url:
@@ -138,15 +138,15 @@ def _as_regex(text: str) -> str:
 
 @frozen
 class Facts:
-    """What is known at one moment of a wait.
+    """The facts at one moment of a wait.
 
     Attributes:
         exited: the job is over.
         left_running: the command itself ended during this wait, and processes that it started live on.
-        command_failed: it has ended, and not well.
+        command_failed: the command has ended with a failure.
         matched: ``until`` was found in the output.
         failed_match: ``fail_on`` was found in the output.
-        grew: the log is longer than it was known to be.
+        grew: the log goes on behind the offset that the caller knows.
         port_open: the job listens on the port.
         answered: the URL has answered.
         idle_for: seconds since the last byte of output.
@@ -166,8 +166,9 @@ class Facts:
 
 
 def why_over(until: Until, facts: Facts, wait_s: float) -> Why | None:
-    """Return why the wait is over, ``None`` if it goes on. A failure outranks everything: it is what must be seen."""
-    # Of a server that was put in the background, what is waited for is yet to come; if the command failed, hardly.
+    """Return why the wait is over; ``None`` if it goes on. A match of ``fail_on`` outranks everything."""
+    # If the command put its server in the background, the server may still meet the condition after the command's end.
+    # If the command failed, it hardly will.
     is_told_what_is_left = until.kind in _FOR_THE_COMMAND or facts.command_failed
     ranked = (
         (facts.failed_match, Why.FAILED_MATCH),

@@ -1,7 +1,7 @@
-"""The door that everything passes which leaves as JSON or text: what comes out is UTF-8, whatever goes in.
+"""Makes everything that leaves as JSON or text valid UTF-8.
 
 Arguments of processes, paths and variables of an environment are bytes, which Python holds in a ``str`` as lone
-surrogates. JSON as UTF-8 has no form for those; a serializer that meets one raises, and an answer or a server is lost.
+surrogates. JSON as UTF-8 has no form for those. A serializer that meets one raises, and an answer or a server is lost.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from mcp_background_job.core.output.harmless import shown_in_json
 
 _LONE = re.compile("[\ud800-\udfff]")
 
-#: Where Python puts a byte that is not UTF-8 (PEP 383): the byte's value above this.
+#: Python adds this to a byte that is not UTF-8 (PEP 383).
 _BYTES_FROM = 0xDC00
 _BYTES = range(_BYTES_FROM + 0x80, _BYTES_FROM + 0x100)
 
-#: Levels of arrays and objects in one another. A workflow has about five; Python's own functions end near a thousand.
+#: Levels of nesting of arrays and objects. A workflow has about five; Python's own functions fail near a thousand.
 MAX_DEPTH = 100
 
-#: One for all: ``json.dumps`` would make a new one for each value.
+#: One encoder for all: ``json.dumps`` would make a new one for each value.
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 #: Characters of a text that a message quotes.
@@ -31,12 +31,12 @@ _QUOTED = 100
 
 
 def utf8(text: str) -> str:
-    r"""Return text that can be encoded: a byte that is not UTF-8 as ``\xff``, as a shell takes it in ``$'...'``."""
+    r"""Return text that can be encoded: a byte that is not UTF-8 becomes ``\xff``, as shells take it in ``$'...'``."""
     return text if text.isascii() else _LONE.sub(_shown, text)
 
 
 def plain(value: Any) -> Any:
-    """Return a value made of what JSON has: text that can be encoded, and ``None`` for a number that is none."""
+    """Return a value made of types that JSON has: text that can be encoded, and ``None`` for infinities and NaN."""
     if isinstance(value, str):
         return utf8(value)
     if isinstance(value, dict):
@@ -47,9 +47,9 @@ def plain(value: Any) -> Any:
 
 
 def refusal(value: Any) -> str | None:
-    """Return why a value that came as JSON cannot be used as it is, whatever it is for; ``None`` if it can."""
+    """Return why a value that came as JSON cannot be used at all; ``None`` if it can."""
     level = [value]
-    # Level by level: a recursion would itself end at the depth that it is to find.
+    # The loop goes level by level: a recursion would itself fail at the depth that it is to find.
     for _ in range(MAX_DEPTH):
         for text in level:
             if isinstance(text, str) and not text.isascii() and _LONE.search(text):
@@ -72,10 +72,10 @@ def to_json(value: Any) -> str:
 
 
 def _encoded(value: Any) -> str:
-    with contextlib.suppress(ValueError):  # a number that is none
+    with contextlib.suppress(ValueError):  # an infinity or NaN
         text = _ENCODER.encode(value)
         if text.isascii() or not _LONE.search(text):
-            return text  # as nearly always; to go through the value here takes ten times as long
+            return text  # nearly always; to walk through the value takes ten times as long
     return _ENCODER.encode(plain(value))
 
 

@@ -1,14 +1,14 @@
 """The life of a batch of prompts, in one table.
 
-A batch is never stored as running or over: that follows from its prompts. Kept apart are the wishes (that it be
-canceled, that it pause) and what is true of each prompt.
+The status of a batch is not stored: it follows from its prompts. Stored are the wishes (that it be canceled, that it
+pause) and the facts about each prompt.
 
     pending ──▶ running ──▶ succeeded | failed
        │ ▲        │ ▲
        ▼ │        ▼ │
       paused    canceling ──▶ canceled
 
-It is over exactly when nothing of it runs and nothing of it may still run.
+It is over exactly if none of its prompts run and none may still run.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ from mcp_background_job.core.comfyui.submission import End, Stage
 
 
 class PromptState(StrEnum):
-    """Where a prompt of a batch is."""
+    """The stage that a prompt of a batch is in."""
 
-    PENDING = "pending"  #: nothing of it runs, and it will
-    RUNNING = "running"  #: it was sent, and has no end that is known
+    PENDING = "pending"  #: it does not run, and will
+    RUNNING = "running"  #: it was sent, and no end of it is known
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELED = "canceled"
 
 
 class BatchStatus(StrEnum):
-    """The one word for a batch."""
+    """The one word for the state of a batch."""
 
-    PENDING = "pending"  #: nothing of it has run
+    PENDING = "pending"  #: no prompt has run
     RUNNING = "running"
     PAUSED = "paused"  #: nothing more is sent until it is resumed
-    CANCELING = "canceling"  #: nothing more is sent, and what was sent is not over
-    SUCCEEDED = "succeeded"  #: every prompt has
+    CANCELING = "canceling"  #: nothing more is sent, and prompts that were sent are not over
+    SUCCEEDED = "succeeded"  #: every prompt has succeeded
     FAILED = "failed"  #: over, and some prompts have failed
     CANCELED = "canceled"  #: over, and some prompts were canceled
 
 
-#: The batch is over.
+#: Statuses of a batch that is over.
 TERMINAL = frozenset({BatchStatus.SUCCEEDED, BatchStatus.FAILED, BatchStatus.CANCELED})
 
 
@@ -56,15 +56,15 @@ class Batch:
         batch_id: its id.
         server: the base URL of the server that runs it.
         created_at: when it was asked for.
-        client: who asked.
-        note: what it is, in their words.
+        client: the client that asked for it.
+        note: a description in that client's words.
         max_queued: how many of its prompts may be at the server at once.
-        prompt_timeout_s: how long one prompt may run; ``None`` is without limit.
-        may_restart: whether the server may be restarted to end a prompt that nothing else ends.
-        cancel_requested_at: when somebody wished it to be canceled.
-        cancel_requested_by: who.
+        prompt_timeout_s: how long one prompt may run, in seconds; ``None``: no limit.
+        may_restart: whether the server may be restarted to end a prompt that cannot be ended otherwise.
+        cancel_requested_at: when somebody asked to cancel it.
+        cancel_requested_by: who asked.
         paused_at: since when nothing more is sent.
-        trouble: what keeps it from being sent, in words; empty while it gets on.
+        trouble: what keeps its prompts from being sent, in words; empty if nothing does.
         ended_at: when it was found to be over.
     """
 
@@ -84,12 +84,12 @@ class Batch:
 
     @property
     def cancel_requested(self) -> bool:
-        """Whether somebody wished it to be canceled."""
+        """Whether somebody asked to cancel it."""
         return self.cancel_requested_at is not None
 
     @property
     def wishes(self) -> tuple[bool, bool]:
-        """What people wish of it, to see whether that has changed."""
+        """The wishes of people about it, to compare with later ones."""
         return self.cancel_requested, self.is_paused
 
     @property
@@ -102,12 +102,12 @@ _STATE_OF_END = {
     End.COMPLETED: PromptState.SUCCEEDED,
     End.FAILED: PromptState.FAILED,
     End.CANCELLED: PromptState.CANCELED,
-    End.LOST: PromptState.PENDING,  # went with its server, and is sent again
+    End.LOST: PromptState.PENDING,  # the server took it along when it ended, and it is sent again
 }
 
 
 def state_of(stage: Stage, end: End | None) -> PromptState:
-    """Return where a prompt is, by what the journal has of it."""
+    """Return the state of a prompt, from its record in the journal."""
     if stage is Stage.REFUSED:
         return PromptState.FAILED
     if end is not None:
@@ -117,7 +117,7 @@ def state_of(stage: Stage, end: End | None) -> PromptState:
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """How many prompts of a batch are where."""
+    """How many prompts of a batch are in each state."""
 
     pending: int = 0
     running: int = 0
@@ -127,22 +127,22 @@ class Counts:
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """The number of all prompts."""
         return self.pending + self.running + self.ended
 
     @property
     def ended(self) -> int:
-        """Those that are over."""
+        """The number of prompts that are over."""
         return self.succeeded + self.failed + self.canceled
 
     @property
     def may_run(self) -> int:
-        """Those that run, or may still run."""
+        """The number of prompts that run or may still run."""
         return self.pending + self.running
 
 
 def count(groups: Iterable[tuple[Stage, End | None, int]]) -> Counts:
-    """Return the counts of groups of prompts."""
+    """Return the counts of a batch, from groups of prompts with their sizes."""
     found = dict.fromkeys(PromptState, 0)
     for stage, end, number in groups:
         found[state_of(stage, end)] += number
@@ -150,10 +150,10 @@ def count(groups: Iterable[tuple[Stage, End | None, int]]) -> Counts:
 
 
 def told_apart(counts: Counts, *, runs: int, waits: int) -> Counts:
-    """Return the counts with what was sent told apart: what runs at its server, and what waits there.
+    """Return the counts with those prompts that run at the server told apart from those that wait there.
 
-    The server was asked later than the counts were made, and knows of what was sent meanwhile: as much as it runs is
-    running, whatever else waits, and no prompt is lost.
+    The server answered later than the counts were made, so it may also have prompts that were sent meanwhile. At least
+    as many prompts run as it runs, whatever else waits, and the total stays the same.
     """
     running = min(max(runs, counts.running - waits), counts.may_run)
     return replace(counts, running=running, pending=counts.may_run - running)

@@ -1,4 +1,4 @@
-"""A file of a ComfyUI server that was downloaded."""
+"""A file that was downloaded from a ComfyUI server."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Download:
-    """What was downloaded, and where it was put.
+    """One download: the file at the server, and its path here.
 
     Attributes:
         prompt_id: the prompt that made it.
-        type: the server's folder that it lies in: output, temp or input.
-        subfolder: below that folder, as the server has it.
-        filename: its name there.
-        path: where it was put on this machine.
-        size: bytes.
-        sha256: of its content, in hexadecimal digits.
-        at: when (seconds since the epoch).
+        type: the server's folder that holds it: output, temp or input.
+        subfolder: its path below that folder, as the server gives it.
+        filename: its name at the server.
+        path: its path on this machine.
+        size: its size, in bytes.
+        sha256: of its content, as hexadecimal digits.
+        at: when it was downloaded (seconds since the epoch).
     """
 
     prompt_id: str

@@ -1,10 +1,10 @@
-"""Several ComfyUIs that share batches: which of them takes the next prompt, and what may run on another. Pure.
+"""Several ComfyUIs that share batches: which takes the next prompt, and which prompts may move to another. Pure.
 
-Each member has a feeder of its own, which takes what waits for the pool. So nobody has to decide for all, and a member
-whose feeder dies, or that gives no answer, takes nothing more. A prompt that was sent to a member is that member's: it
-runs on another only if it is certain that it never will there, or if somebody takes that upon himself.
+Each member has a feeder of its own, which takes prompts that wait for the pool. So nothing decides for all members, and
+a member takes no more prompts if its feeder dies or its server does not answer. A prompt that was sent to a member
+belongs to it. It runs on another only if it certainly never will run there, or if a person decides so.
 
-    found                                                     what becomes of the prompt
+    found                                                     consequence for the prompt
     it waits there, and was taken out, verified               another member may take it
     the process that it was sent to has surely ended          another member may take it
     the member answers, and has never had it, or lost it      another member may take it
@@ -17,40 +17,40 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-#: How the name of a pool begins. No URL does.
+#: The beginning of a pool's name. No URL begins so.
 PREFIX = "pool:"
 
-#: What holds a member up that answers, and will end nothing that it runs.
+#: Stands in the ``hold`` of a member whose server answers but does not end the prompt that it runs.
 WEDGED = "ComfyUI is wedged"
 
-#: A feeder says so often at least that it is there, and one that has said nothing for so long is not reckoned with: a
-#: feeder that starves on a busy machine is slower than one that looks twice a second.
+#: A feeder reports at least every ``HEARD_S`` seconds. A member whose feeder was silent for more than ``FRESH_S`` is
+#: left out. The margin is wide, because a feeder reports late on a busy machine.
 HEARD_S = 5.0
 FRESH_S = 15.0
 
 
 def pool_of(urls: Iterable[str]) -> str:
-    """Return the name of the pool of servers with these names; of none, that of servers that come and go."""
+    """Return the name of the pool of these servers; without servers, of the pool whose servers come and go."""
     return PREFIX + (" ".join(sorted(urls)) or "nodes")
 
 
 def is_pool(server: str) -> bool:
-    """Tell whether what a batch has for its server is a pool."""
+    """Tell whether a batch's server is a pool."""
     return server.startswith(PREFIX)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
-    """One server of a pool, as its feeder and the journal have it.
+    """One server of a pool, as its feeder and the journal describe it.
 
     Attributes:
         url: its name.
-        hold: in words, why nothing can be sent to it; empty if something can.
-        is_paused: nothing is to be sent to it for now.
-        heard_at: when its feeder last said that it is there (seconds since the epoch); ``None`` is never.
-        queued: prompts of anybody in its queue, when the feeder last looked.
-        sent: prompts of ours that were sent to it and have no end that is known.
-        has_choice: something waits for the pool that it has not refused.
+        hold: why no prompt can be sent to it, in words; empty if one can.
+        is_paused: no prompt is to be sent to it for now.
+        heard_at: when its feeder last reported (seconds since the epoch); ``None``: never.
+        queued: prompts in its queue, whoever sent them, when the feeder last looked.
+        sent: prompts of ours that were sent to it and whose end is not known.
+        has_choice: a prompt waits for the pool that this member has not refused.
     """
 
     url: str
@@ -63,28 +63,28 @@ class Member:
 
     @property
     def load(self) -> int:
-        """How full it is: what was sent counts at once, what others have there when its feeder has seen it."""
+        """How full it is. Prompts of ours count once they are sent, others once its feeder has seen them."""
         return max(self.queued, self.sent)
 
     @property
     def is_wedged(self) -> bool:
-        """Whether it answers, and what it runs will not end, as its feeder has found out."""
+        """Whether its server answers but does not end the prompt that it runs, as its feeder found."""
         return WEDGED in self.hold
 
     def is_in(self, now: float) -> bool:
-        """Tell whether it takes prompts: its feeder is there, and nothing holds it up."""
+        """Tell whether it takes prompts: its feeder reports, and nothing holds it up."""
         is_fed = self.heard_at is not None and now - self.heard_at <= FRESH_S
         return is_fed and not self.hold and not self.is_paused
 
 
 def may_take(url: str, members: Collection[Member], now: float, *, most: int) -> bool:
-    """Tell whether a member may take a prompt now: none that would take one is less full.
+    """Tell whether a member may take a prompt now: no other that would take one is less full.
 
     Args:
-        url: the member that asks, which has found out that its server answers.
+        url: the member that asks, whose server is known to answer.
         members: all of its pool.
         now: seconds since the epoch.
-        most: how many prompts of ours a member has at once; one that has as many takes none.
+        most: how many prompts of ours a member has at once; a member that has as many takes none.
     """
     load = next((one.load for one in members if one.url == url), 0)
     others = [one for one in members if one.url != url and one.is_in(now) and one.has_choice and one.sent < most]
@@ -92,13 +92,14 @@ def may_take(url: str, members: Collection[Member], now: float, *, most: int) ->
 
 
 def gives_back(url: str, members: Collection[Member], now: float, pending: Mapping[str, Collection[str]]) -> str | None:
-    """Return the prompt that a member should let another have, which has nothing to do; ``None`` if there is none.
+    """Return a prompt that a member should leave to an idle one; ``None`` if there is none.
 
     Args:
         url: the member.
         members: all of its pool.
         now: seconds since the epoch.
-        pending: prompts that wait at the member, as they would run, each with the members that have refused it.
+        pending: prompts that wait at the member, in the order in which they would run, each with the members that
+            refused it.
     """
     if any(one.has_choice for one in members):  # the others have something to do
         return None
@@ -107,11 +108,11 @@ def gives_back(url: str, members: Collection[Member], now: float, pending: Mappi
 
 
 def refused_by_all(members: Iterable[Member], refusals: Mapping[str, str]) -> str:
-    """Return why no member takes a prompt, member by member; empty as long as one is left that may.
+    """Return why no member takes a prompt, member by member; empty while a member is left that may take it.
 
     Args:
         members: all of the pool.
-        refusals: reasons by members.
+        refusals: the reasons of the members that refused it.
     """
     if any(one.url not in refusals for one in members):
         return ""

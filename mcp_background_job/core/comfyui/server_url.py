@@ -1,19 +1,19 @@
-"""One name for one ComfyUI server, however its URL is written. Pure."""
+"""One name for a ComfyUI server, however its URL is written. Pure."""
 
 from __future__ import annotations
 
 from urllib.parse import SplitResult, urlsplit
 
-#: What is connected to as this machine over IPv4. ``::1`` is apart: another server may listen there on the same port.
+#: Hosts that mean this machine over IPv4. ``::1`` is apart: another server may listen there on the same port.
 _THIS_MACHINE = {"localhost": "127.0.0.1", "0.0.0.0": "127.0.0.1"}  # noqa: S104  connected to
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def key_of(url: str) -> str:
-    """Return the name of the server at a base URL: without login, and the same for each way of writing it.
+    """Return the name of the server at a base URL, without login: the same name for each way to write the URL.
 
-    What is no such URL is returned as it is.
+    A text that is not such a URL is returned unchanged.
     """
     try:
         parts = urlsplit(url)
@@ -28,16 +28,16 @@ def key_of(url: str) -> str:
 
 
 def without_login(parts: SplitResult) -> str:
-    """Return a URL as it was written but for user name and password."""
+    """Return a URL as it was written, without user name and password."""
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def shown_url(text: str) -> str:
-    """Return what may be shown of something that may be no URL: what could be a login stands before the last @."""
+    """Return a text, which may not be a URL, as it may be shown: everything before the last @ could be a login."""
     start, at, place = text.rpartition("@")
     return f"{start.partition('://')[0]}://***@{place}" if "://" in start else f"***@{place}" if at else text
 
 
 def bracketed(host: str) -> str:
-    """Return a host as it stands in a URL."""
+    """Return a host as a URL has it, an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host

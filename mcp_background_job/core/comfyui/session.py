@@ -1,4 +1,4 @@
-"""A session: prompts that belong together, in the words of whoever works on them."""
+"""A session: prompts that belong together for a user."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Session:
         session_id: its id.
         name: the user's name for it.
         created_at: when it was begun (seconds since the epoch).
-        directory: where; the newest one of a directory is current there.
+        directory: the directory that it belongs to; its newest session is the current one there.
     """
 
     session_id: str
@@ -29,9 +29,9 @@ class Tracked:
     Attributes:
         prompt_id: its id.
         queued_at: when it was queued, or tracked by hand (seconds since the epoch).
-        note: what it is.
-        downloaded: whether its outputs were downloaded.
-        output_dir: where to, if they were.
+        note: a description.
+        downloaded: whether the outputs were downloaded.
+        output_dir: the directory that they were downloaded to, if they were.
     """
 
     prompt_id: str

@@ -1,4 +1,4 @@
-"""A submission to ComfyUI as the journal has it."""
+"""A submission to ComfyUI, as the journal records it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from enum import StrEnum
 
 
 class Stage(StrEnum):
-    """What the server said to a submission."""
+    """The server's response to a submission."""
 
     WAITING = "waiting"  # a prompt of a batch that is not sent yet
-    SENDING = "sending"  # journalled; sent or not, it has not been answered
+    SENDING = "sending"  # in the journal; whether it was sent or not, the server has not answered
     ACCEPTED = "accepted"
     REFUSED = "refused"
 
@@ -21,39 +21,39 @@ class End(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
-    LOST = "lost_to_restart"  # the server ended and took its queue along; what became of it is not known otherwise
+    LOST = "lost_to_restart"  # the server ended with its queue, and the prompt's end is not known otherwise
 
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """One graph that was submitted to a server, and what became of it.
+    """One graph that was submitted to a server, and its end.
 
     Times are seconds since the epoch.
 
     Attributes:
         prompt_id: its id at the server.
         server: the server's base URL.
-        submitted_at: when, the last time if more than once.
-        graph: in the API format, as JSON text; empty if unknown.
-        extra_data: what was sent beside the graph, as JSON text.
-        note: what it is, in the words of whoever asked.
-        client: who asked.
-        front: whether it was to go before all others.
-        number: its place in the server's queue, lowest first.
-        stage: what the server said to it.
+        submitted_at: when it was submitted, the last time if more than once.
+        graph: the prompt in the API format, as JSON text; empty if unknown.
+        extra_data: the data that was sent beside the graph, as JSON text.
+        note: a description, in the words of the client that asked for it.
+        client: the client that asked for it.
+        front: whether it was to run before all others.
+        number: its key in the server's queue, lowest first.
+        stage: the server's response to it.
         end: how it ended, once it has.
-        ended_at: when.
-        reason: in words, why it ended so.
-        is_ours: False if somebody else submitted it; it is here because we cancelled it or carried it over a restart.
+        ended_at: when it ended.
+        reason: why it ended so, in words.
+        is_ours: False if somebody else submitted it, and this program cancelled it or carried it over a restart.
         requeue: whether it is to be submitted again once the server is ready.
         batch_id: the batch that it is part of.
         position: its place in the batch, from 0.
-        graph_id: under which the graph is kept, if other prompts share it; the prompt's own without it.
-        overrides: what is different from that graph in this prompt: values by path, as JSON text.
-        started_at: when it began to run, as far as its end has told.
+        graph_id: the key under which the graph is kept, if other prompts share it; without it, the prompt's own id.
+        overrides: the differences of this prompt from that graph: values by path, as JSON text.
+        started_at: when it began to run, if the report of its end says so.
         outputs: how many files it made, once it has ended.
-        overdue_s: the time limit that it ran into, for which it is stopped.
-        retried_as: the prompt of the same batch that was made to take its place.
+        overdue_s: the time limit, in seconds, that it exceeded, for which it is stopped.
+        retried_as: the prompt of the same batch that replaces it.
     """
 
     prompt_id: str
@@ -82,32 +82,32 @@ class Submission:
 
     @property
     def is_open(self) -> bool:
-        """Whether it is, or may be, at the server: sent, not refused, and without an end."""
+        """Whether it is or may be at the server: sent, not refused, and without an end."""
         return self.stage in (Stage.SENDING, Stage.ACCEPTED) and self.end is None
 
     @property
     def is_unheard(self) -> bool:
-        """Whether it surely did not reach its server: one that the server refused has its reason."""
+        """Whether it surely did not reach its server: if the server refuses a prompt, it gives a reason."""
         return self.stage is Stage.REFUSED and self.end is None and not self.reason
 
     @property
     def is_waiting(self) -> bool:
-        """Whether its batch has yet to send it."""
+        """Whether its batch has not sent it yet."""
         return self.stage is Stage.WAITING and self.end is None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """How a submission ended, as its server tells it.
+    """The end of a submission, as its server reports it.
 
     Attributes:
         prompt_id: its id.
-        end: how.
-        at: when.
+        end: how it ended.
+        at: when it ended.
         started_at: when it began to run.
         outputs: how many files it made.
-        reason: in words, why it ended so.
-        content: all that the server tells of it, as JSON text.
+        reason: why it ended so, in words.
+        content: the server's whole report, as JSON text.
     """
 
     prompt_id: str

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Upload:
-    """What was uploaded, and what the server calls it.
+    """One upload: the file here, and its name at the server.
 
     Attributes:
         server: the server's base URL.
-        sha256: of its content, in hexadecimal digits.
-        purpose: what was made of it there: empty, or what a mask was laid over.
-        subfolder: below the server's folder for inputs, as it was asked for.
-        name: what the server calls it, with its subfolder, as a workflow names it.
-        size: bytes of what the server has under this name.
-        etag: by which the server tells that it has not changed since.
-        at: when (seconds since the epoch).
+        sha256: of its content, as hexadecimal digits.
+        purpose: what the server was to make of it: empty for the file itself, or the image that a mask was laid over.
+        subfolder: the requested path below the server's folder for inputs.
+        name: the server's name for it, with its subfolder, as a workflow has it.
+        size: bytes of the server's file of this name.
+        etag: the server's mark of the file's content: it changes with the file.
+        at: when it was uploaded (seconds since the epoch).
     """
 
     server: str

@@ -1,1 +1,1 @@
-"""A program and its input: whether it asks, has answered, or needs one; and the keys that people name."""
+"""A program and its input: whether it asks, has answered, or needs input; and the keys that people name."""

@@ -1,11 +1,11 @@
-"""Whether a program asks for something: what its output ends with, and what it does about its input."""
+"""Whether a program asks for something: the end of its output, and its state about its input."""
 
 from __future__ import annotations
 
 import re
 
-#: What prompts end with: of shells, of interpreters, and questions. A number before the % is progress, though. Pagers
-#: put theirs between dashes, of which a line of dashes has more; and some say what to press.
+#: The ends of prompts of shells and interpreters, and of questions. A number before a % is progress, though. Pagers put
+#: their prompts between dashes, but a line of dashes has more of them. Some programs say which key to press.
 _PROMPT = re.compile(
     r"([:?>$#»\u276f\u203a\u279c\u03bb\])]|(?<!\d)%|(?<!-)--|"
     r"\b(?i:press|hit)\b.*\b(?i:key|enter|return|space)\b.*)\s*\Z"
@@ -13,7 +13,7 @@ _PROMPT = re.compile(
 
 
 def is_prompt(line: str) -> bool:
-    """Tell whether a line that is not finished looks like a prompt."""
+    """Tell whether an unfinished line looks like a prompt."""
     return _PROMPT.search(line) is not None
 
 
@@ -22,10 +22,10 @@ def asks(how: str, mode: str, line: str) -> bool:
 
     Args:
         how: what it does about its input, as in ``executors.waits.Waits``.
-        mode: of its input, as there.
-        line: what its output ends with, if that is not a finished line.
+        mode: mode of its input, as there.
+        line: the end of its output, if that is not a finished line.
     """
     if how == "read":
         return True
-    # Who polls may wait for anything: that it asks is what tells; or that it took the keyboard, as menus do.
+    # A program that polls may wait for anything: it asks if it shows a prompt, or if it took the keyboard, as menus do.
     return how in ("poll", "unknown") and bool(line) and (is_prompt(line) or (how == "poll" and mode == "raw"))

@@ -1,4 +1,4 @@
-"""Which program has a job's stdin at the end of its command: found by the words, behind whatever it is wrapped in."""
+"""Which program has a job's stdin at the end of its command: found by the words, behind all wrappers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shlex
 
 from mcp_background_job.core.values import frozen
 
-#: Shells within shells are looked into so deep.
+#: Levels of shells within shells that are read.
 _MAX_DEPTH = 5
 
 _ASSIGNMENT = r"\w+=(?s:.*)"
@@ -24,7 +24,7 @@ class _Wrapper:
     Attributes:
         valued: options whose value is the next word.
         words: how many words of its own follow the options.
-        verbs: with one of which it runs another; any use of it does where there are none.
+        verbs: it runs another program only with one of these; without any, it always does.
     """
 
     valued: frozenset[str] = frozenset()
@@ -93,7 +93,7 @@ def program_of(command: str) -> list[str]:
 
 
 def simple_commands(command: str) -> list[list[str]]:
-    """Return the words of each simple command that has the job's stdin; none where there are pipes or other inputs."""
+    """Return the words of each simple command that has the job's stdin; none if there are pipes or other inputs."""
     words = _words(command)
     if "|" in words or any("<" in word for word in words):
         return []
@@ -107,7 +107,7 @@ def simple_commands(command: str) -> list[list[str]]:
 
 
 def _last(command: str) -> list[str]:
-    """Return the words of the last simple command, up to a pipe; none if that has an input of its own."""
+    """Return the words of the last simple command, up to a pipe; none if it has an input of its own."""
     words = _words(command)
     while words and set(words[-1]) <= set(";&\n"):
         words.pop()
@@ -127,7 +127,7 @@ def _words(command: str) -> list[str]:
         lexer.whitespace = " \t\r"
         lexer.whitespace_split = True
         return list(lexer)
-    except ValueError:  # an open quotation mark: a heredoc with an apostrophe, say
+    except ValueError:  # an open quotation mark, for example in a heredoc with an apostrophe
         return []
 
 
@@ -151,7 +151,7 @@ def _unwrapped(words: list[str]) -> list[str]:
 
 
 def _behind(words: list[str], wrapper: _Wrapper) -> list[str] | None:
-    """Return what a wrapper runs; ``None`` if it runs nothing."""
+    """Return the command that a wrapper runs; ``None`` if it runs nothing."""
     words = _without_options(words, wrapper)
     if wrapper.verbs:
         if not words or words[0] not in wrapper.verbs:
@@ -170,7 +170,7 @@ def _without_options(words: list[str], wrapper: _Wrapper) -> list[str]:
 
 
 def _given_command(words: list[str]) -> str | None:
-    """Return what a shell is given to run, ``None`` if this is none, or it runs no text."""
+    """Return the text that a shell is given to run; ``None`` if this is no shell, or it runs no text."""
     if not words or words[0].rpartition("/")[2] not in _SHELLS:
         return None
     for at, word in enumerate(words[1:], 1):

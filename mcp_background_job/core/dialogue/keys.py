@@ -1,10 +1,10 @@
-"""The keys of a terminal, by the names that people give them."""
+"""The keys of a terminal, by names that people use."""
 
 from __future__ import annotations
 
 from mcp_background_job.errors import InvalidRequestError
 
-#: What a terminal sends for a key: ECMA-48 and xterm's control sequences.
+#: The bytes that a terminal sends for a key: ECMA-48 and xterm's control sequences.
 KEYS: dict[str, bytes] = {
     "enter": b"\r",
     "tab": b"\t",
@@ -26,7 +26,7 @@ KEYS: dict[str, bytes] = {
     **{f"f{5 + at}": b"\x1b[%d~" % code for at, code in enumerate((15, 17, 18, 19, 20, 21, 23, 24))},
 }
 
-#: Other names of the same.
+#: Other names of these keys.
 _ALSO = {
     "return": "enter",
     "esc": "escape",
@@ -41,17 +41,17 @@ _ALSO = {
     "pagedown": "page-down",
 }
 
-#: What xterm puts into the sequence of such a key for a modifier: ``CSI 1 ; 5 A`` is ctrl-up.
+#: The number of a modifier in xterm's sequence of such a key: ``CSI 1 ; 5 A`` is ctrl-up.
 _MODIFIERS = {"shift": 2, "alt": 3, "ctrl": 5}
 _MODIFIED = {"up": b"A", "down": b"B", "right": b"C", "left": b"D", "home": b"H", "end": b"F"}
 
-#: Control characters are those 64 below, and one above.
+#: Their control characters are 64 below them; that of ``?`` is 64 above.
 _CONTROLLED = "@abcdefghijklmnopqrstuvwxyz[\\]^_?"
 _CTRL = 0x40
 
 
 def bytes_of(key: str) -> bytes:
-    """Return what a terminal sends for a key: a name, one character, or either behind ctrl-, alt- or shift-.
+    """Return the bytes that a terminal sends for a key: a name, one character, or either behind ctrl-, alt- or shift-.
 
     Raises:
         InvalidRequestError: there is no such key.
@@ -66,13 +66,13 @@ def bytes_of(key: str) -> bytes:
 
 
 def plain_name(key: str) -> str:
-    """Return the one name of a key."""
+    """Return the canonical name of a key."""
     if len(key) == 1:
         return key
     modifier, dash, rest = key.lower().replace("_", "-").replace("+", "-").partition("-")
     modifier = {"c": "ctrl", "control": "ctrl", "m": "alt", "meta": "alt", "s": "shift"}.get(modifier, modifier)
     if dash and rest and modifier in _MODIFIERS:
-        # Of a single letter behind alt it matters whether it is a capital one.
+        # With alt, a capital letter is another key.
         return f"{modifier}-{key[-1] if len(rest) == 1 and modifier == 'alt' else _ALSO.get(rest, rest)}"
     name = key.lower().replace("_", "-")
     return _ALSO.get(name, name)

@@ -1,6 +1,6 @@
-"""Tells jobs that ended because their input was closed: by what they run, or by what they wrote last.
+"""Recognises jobs that ended because their input was closed: by their command, or by their last output.
 
-The kernel does not tell that a process has read the end of its input.
+The kernel does not show that a process has read the end of its input.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from mcp_background_job.core.dialogue.programs import Needed, stdin_for
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import Outcome
 
-#: What lasts longer than this and ends with success had something else to do. The Tailwind CLI takes seconds.
+#: A command that lasts longer and ends with success had something else to do. The Tailwind CLI takes seconds.
 _AT_ONCE_S = 60.0
 
 #: Bytes of output that hold its last lines.
 LAST_BYTES = 2048
 
-#: Among so many last lines is said why a program failed.
+#: A program says why it failed in one of this many last lines.
 _LAST_LINES = 3
 
-#: What programs say that found no input where they asked for some, and those that want a terminal.
+#: Words of programs that found no input when they asked for some, or that want a terminal.
 #: Expressions are compiled when they are needed.
 _MISSED: tuple[tuple[str, Needed], ...] = (
     (r"EOFError: EOF when reading a line", "pipe"),  # Python
@@ -35,13 +35,13 @@ _MISSED: tuple[tuple[str, Needed], ...] = (
 
 
 def missed_input(job: Job, stdin: str, last: bytes, *, has_text: bool) -> str | None:
-    """Return what to say of a job that ended because its input was closed; ``None`` for any other.
+    """Return a sentence on a job that ended because its input was closed; ``None`` for any other job.
 
     Args:
-        job: which has ended.
-        stdin: what it was started with.
-        last: the last ``LAST_BYTES`` of what it wrote, if it failed.
-        has_text: it was given an input to begin with, and has read that.
+        job: a job that has ended.
+        stdin: the kind of stdin that it was started with.
+        last: the last ``LAST_BYTES`` of its output, if it failed.
+        has_text: it was given text as input, and has read that.
     """
     if stdin != "closed" or has_text or job.started_at is None:
         return None
@@ -65,5 +65,5 @@ def _needed_by_words(last: bytes) -> Needed | None:
     for pattern, needed in _MISSED:
         if any(re.fullmatch(pattern, line) for line in lines):
             return needed
-    # A prompt has a space behind it, where the answer would be; what else ends without a line end has not.
+    # A prompt ends with a space, before the answer; other output without a line end does not.
     return "pipe" if text.endswith(" ") and lines and is_prompt(lines[-1]) else None

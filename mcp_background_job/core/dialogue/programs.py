@@ -1,4 +1,4 @@
-"""Programs that live as long as their input: watchers, and those that ask, which end where it is closed.
+"""Programs that live as long as their input: watchers, and programs that ask and end if their input is closed.
 
 A command that is not known here gets no advice.
 """
@@ -10,35 +10,35 @@ from typing import Literal, NamedTuple
 
 from mcp_background_job.core.dialogue.command import program_of, simple_commands
 
-#: What a program needs as its stdin to go on.
+#: The kind of stdin that a program needs to go on.
 Needed = Literal["pipe", "pty"]
 
 _NONE = r"(?!)"
 
-#: Options with which programs go on until somebody stops them; for these programs the short one too.
+#: Options with which programs go on until somebody stops them; for some programs also a short one.
 _WATCHING = r"--?(watch|serve)(=true)?|--serve(dir)?=.*"
 _SHORT_WATCHING = r"(@tailwindcss/cli|tailwindcss|postcss)(@.*)?"
 
-#: These watch until something has happened, and search for and print whatever they are given.
+#: Programs that end by themselves when they watch something, or that only search for or print such a word.
 _ENDS_BY_ITSELF = ("gh", "glab", "kubectl", "az", "git", "grep", "rg", "echo", "printf", "man", "node", "deno", "cargo")
 
-#: Scripts of a package that are watchers or servers by their names.
+#: Scripts of a package whose names say that they are watchers or servers.
 _PACKAGE_RUNNERS = ("npm", "pnpm", "yarn", "bun")
 _WATCHING_SCRIPT = r"(.+:)?(dev|watch|serve)(:.+)?"
 
-#: With a prompt, the builtin of shells reads what somebody is asked for. (In zsh, ``-p`` reads from a coprocess.)
+#: With this option, the shells' ``read`` shows a prompt and reads the answer. (In zsh, ``-p`` reads from a coprocess.)
 _READ_WITH_PROMPT = r"-[A-Za-z]*p.*"
 
 
 class _Asking(NamedTuple):
-    """A program that asks for what to do when it is given nothing to do. What is text is a regular expression.
+    """A program that asks for something to do if it is given nothing. Texts are regular expressions.
 
     Attributes:
-        still: options with which it still asks; with any other it does something, and ends.
-        asks: options with which it asks whatever follows them.
+        still: options with which it still asks; with any other it does something and ends.
+        asks: options with which it asks, whatever follows them.
         valued: options whose value is the next word.
-        words: with how many words that are not options it still asks: the name of a database, say.
-        needs: what it needs to go on; a program that was told to ask by an option does so on a pipe.
+        words: with at most this many words that are not options it still asks; one may be the name of a database.
+        needs: the kind of stdin that it needs to go on; a program that an option tells to ask also does so on a pipe.
     """
 
     still: str = _NONE
@@ -49,14 +49,14 @@ class _Asking(NamedTuple):
 
 
 def _unless(acts: str) -> str:
-    """Return what matches all options but those with which a program does something."""
+    """Return an expression that matches all options but those with which a program does something."""
     return rf"(?!(?:{acts})\Z)-.*"
 
 
 _PYTHON_FLAGS = r"-[bBdEIOPqRsSuvx]*"
 _TELLS = r"-h|-v|-V|--help|--version"
 
-#: By their names without the numbers of releases. Expressions are compiled when they are needed.
+#: Rows by the names of programs, without the numbers of releases. Expressions are compiled when they are needed.
 _ASKING = {
     "python pypy": _Asking(
         still=rf"{_PYTHON_FLAGS}|{_PYTHON_FLAGS}[WX].+",
@@ -105,7 +105,7 @@ _ASKING = {
 }
 _BY_NAME = {name: row for names, row in _ASKING.items() for name in names.split()}
 
-#: Programs that do many things, as they are told to ask.
+#: Commands of programs that do many things, with which they ask.
 _ASKS_AS = (
     r"deno( repl.*)?|php -a|bun repl|dotnet fsi|(stack|cabal) (ghci|repl).*|rails (c|console|dbconsole).*|"
     r"(flask|scrapy) shell.*|lein repl|iex -S mix.*|jupyter console.*|(php )?(\S*/)?artisan tinker|"
@@ -114,9 +114,9 @@ _ASKS_AS = (
 
 
 def stdin_for(command: str) -> Needed | None:
-    """Return what a command needs as its stdin to go on; ``None`` if it does not live by its input, as far as is known.
+    """Return the kind of stdin that a command needs to go on; ``None`` if it is not known to live by its input.
 
-    A program that asks writes a prompt and answers on a terminal only, unless it is told to ask.
+    A program that asks shows its prompt and takes answers on a terminal only, unless it is told to ask.
     """
     if any(map(_reads_with_prompt, simple_commands(command))):
         return "pipe"

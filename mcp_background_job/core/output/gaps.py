@@ -1,4 +1,4 @@
-"""Bytes that are missing from a log, as data; and the line that tells of them where they are missing."""
+"""Bytes that are missing from a log, as data, and the line that stands in their place."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mcp_background_job.core.text import size
 
 
 class Why(StrEnum):
-    """Why bytes are missing."""
+    """The reasons why bytes are missing."""
 
     DROPPED = "dropped by retention"
     LOST = "not stored, disk full"
@@ -21,9 +21,9 @@ class Gap:
     """A place at which bytes are missing.
 
     Attributes:
-        position: index in the data that was read, before which they are missing.
-        offset: in the log, of the first of them if they were ever in it, else of the byte behind them.
-        count: how many bytes.
+        position: index in the data that was read, before which the bytes are missing.
+        offset: in the log, of the first missing byte, or of the byte behind them if they were never stored.
+        count: the number of missing bytes.
         why: why they are missing.
     """
 
@@ -39,7 +39,7 @@ def note(gap: Gap) -> str:
 
 
 def summary(gaps: Iterable[Gap]) -> str | None:
-    """Return in words how many bytes several gaps hold, ``None`` if there are none."""
+    """Return in words how many bytes are missing, for each reason; ``None`` if none are."""
     counts: dict[Why, int] = {}
     for gap in gaps:
         counts[gap.why] = counts.get(gap.why, 0) + gap.count
@@ -47,20 +47,20 @@ def summary(gaps: Iterable[Gap]) -> str | None:
 
 
 def within(gaps: Iterable[Gap], end: int, size_of_data: int) -> list[Gap]:
-    """Return the gaps that belong to the first ``end`` of so many bytes.
+    """Return the gaps that belong to the first ``end`` of ``size_of_data`` bytes.
 
-    One at ``end`` belongs to what follows, and is told there; only where nothing follows is it told here.
+    A gap at ``end`` belongs to the bytes behind it. It is returned only if there are none.
     """
     return [gap for gap in gaps if gap.position < end or end == size_of_data]
 
 
 def shifted(gaps: Iterable[Gap], by: int) -> list[Gap]:
-    """Return the gaps of data without its first ``by`` bytes; those before are gone with them."""
+    """Return the gaps of the data without its first ``by`` bytes; earlier gaps are left out."""
     return [replace(gap, position=gap.position - by) for gap in gaps if gap.position >= by]
 
 
 def stretches(data: bytes, gaps: Iterable[Gap]) -> Iterator[tuple[Gap | None, int, bytes]]:
-    """Cut data at its gaps: yields each gap with the position and the bytes behind it; first what is before all."""
+    """Cut data at its gaps: yield the bytes before all gaps, then each gap with the position and bytes behind it."""
     before, begin = None, 0
     for gap in gaps:
         yield before, begin, data[begin : gap.position]
@@ -69,9 +69,9 @@ def stretches(data: bytes, gaps: Iterable[Gap]) -> Iterator[tuple[Gap | None, in
 
 
 def way_to_search(log_path: str, kept_from: int) -> str | None:
-    """Return the command that searches a log of which the beginning was dropped, ``None`` if nothing was.
+    """Return the command that searches a log whose beginning was dropped; ``None`` if nothing was dropped.
 
-    What was dropped is a hole in the file, which reads as zeros: ``grep`` and ``rg`` take the whole for binary.
+    Dropped bytes are a hole in the file, which reads as zeros: ``grep`` and ``rg`` would take the file for binary.
     """
     if not kept_from:
         return None

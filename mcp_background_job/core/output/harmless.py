@@ -1,7 +1,7 @@
-r"""What may reach a terminal of what a program wrote: its text, its colours, and how it draws over its own lines.
+r"""The part of a program's output that may reach a terminal: text, colours, and drawing over its own lines.
 
 A terminal obeys more than that: it takes a clipboard (OSC 52) or a title, answers questions as if somebody had typed,
-changes its modes and its keys. None of that passes. What reorders the text behind it is shown escaped.
+and changes its modes and keys. None of that passes. Characters that reorder the text behind them are shown as escapes.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 import codecs
 import re
 
-#: Controls of C0 and C1 but for tab, line end, return and backspace.
+#: Controls of C0 and C1 except tab, line end, return and backspace.
 _CONTROL = re.compile(r"[\x00-\x07\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
-#: Characters that change the direction of what follows, and so can make a name read as another.
+#: Characters that change the direction of the text behind them, and so can make a name look like another.
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _HIDDEN = re.compile(f"[\b\r]|{_CONTROL.pattern}|{_BIDI.pattern}")
 
-#: Colours; the cursor; erasing. With numbers alone: a prefix such as ``?`` or ``>`` makes other things of them.
+#: Colours, the cursor, erasing. Only with numbers: a prefix such as ``?`` or ``>`` gives a sequence another meaning.
 _DRAWS = re.compile(r"[0-9:;]*[ABCDEFGHKfm]|[012]?J")
 
 _TOKEN = re.compile(
@@ -27,16 +27,16 @@ _TOKEN = re.compile(
 )
 _BEGUN = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*\Z|\x1b[ -/]*\Z")
 
-#: No sequence that draws is longer; what goes on for longer is none.
+#: No sequence that draws is longer; anything longer is none.
 _MAX_SEQUENCE = 64
 
-#: What ends such a string. An escape that begins something else does too, and so does the end of the line, behind which
-#: a string that never ends would hide all that follows.
+#: Ends such a string. An escape that begins something else ends it too, and so does the end of the line: otherwise a
+#: string that never ends would hide all output behind it.
 _END_OF_STRING = re.compile(r"[\x07\x18\x1a\x9c]|\x1b\\|(?=\x1b[^\\])|(?=\n)")
 
 
 class Filter:
-    """Lets through what draws, of bytes that come in pieces."""
+    """Passes on the harmless part of bytes that come in pieces."""
 
     def __init__(self) -> None:
         """Begins with nothing."""
@@ -45,7 +45,7 @@ class Filter:
         self._in_string = False
 
     def feed(self, data: bytes) -> str:
-        """Return what may reach a terminal; what may be the beginning of a sequence waits for the rest."""
+        """Return the part that may reach a terminal; a sequence that is not complete waits for the next bytes."""
         text = self._unread + self._decoder.decode(data)
         self._unread = ""
         passed: list[str] = []
@@ -79,12 +79,12 @@ class Filter:
 
 
 def shown(text: str) -> str:
-    """Return text in which what a terminal would obey is escaped, but for tabs and line ends, and what reorders it."""
+    """Return text with escapes for controls, except tabs and line ends, and for characters that reorder it."""
     return text if text.isascii() and text.isprintable() else _HIDDEN.sub(_escaped, text)
 
 
 def shown_in_json(text: str) -> str:
-    r"""Return JSON in which such characters stand as ``\u202e``: it means the same."""
+    r"""Return JSON in which such characters are written as ``\u202e``: its meaning stays the same."""
     return text if text.isascii() else _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 

@@ -1,4 +1,4 @@
-"""Turns bytes of a log into the text of an answer: as a terminal would show it, folded, clamped and within a budget."""
+"""Turns bytes of a log into the text of an answer: drawn as on a terminal, folded, clamped and within a budget."""
 
 from __future__ import annotations
 
@@ -11,22 +11,25 @@ from mcp_background_job.core.output.gaps import Gap, note, stretches
 from mcp_background_job.core.output.screen import MAX_LINE, Line, Screen, incomplete_tail, next_drawing
 from mcp_background_job.core.values import frozen
 
-#: A run of identical lines is folded from this length on.
+#: A run of identical lines is folded if it has at least this many.
 _FOLD_FROM = 3
 
-#: So many bytes of text without anything that draws go by the screen, line by line as they are. Half of them are left
-#: to it when something that draws follows.
+#: If this many bytes of text hold nothing that draws, they skip the screen and are taken line by line. Half of them
+#: still go to the screen if something that draws follows.
 _PLAIN_FROM = 64 * 1024
 
-#: Share of the budget for the end of the output, when what is in the middle must go.
+#: Share of the budget for the end of the output, if its middle must be cut.
 TAIL_SHARE = 0.5
-#: Errors come last: a failed job's end says more than its beginning.
+#: The same for a failed job: errors come last, so its end says more than its beginning.
 TAIL_SHARE_FAILED = 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of an answer: its text, and where in the log it begins; a note tells of bytes that are missing there."""
+    """One line of an answer: its text, and where it begins in the log.
+
+    A note stands for bytes that are missing there.
+    """
 
     text: str
     offset: int
@@ -35,7 +38,7 @@ class Row:
 
 @frozen
 class Page:
-    """A page of the log: its lines, and how many bytes of the log they account for."""
+    """A page of the log: its lines, and how many bytes of the log they stand for."""
 
     rows: list[Row]
     consumed: int
@@ -43,7 +46,7 @@ class Page:
 
 @frozen
 class Cut:
-    """What was left out of an answer: how much, and the offset in the log from which to read it."""
+    """The part that was left out of an answer: its size, and the offset in the log at which it begins."""
 
     lines: int
     characters: int
@@ -57,14 +60,15 @@ def render(data: bytes, offset: int, gaps: Iterable[Gap] = ()) -> list[Row]:
 
 
 def render_page(data: bytes, offset: int, *, budget: int | None, final: bool, gaps: Iterable[Gap] = ()) -> Page:
-    """Render as many bytes as give about ``budget`` characters; ends at the end of a line if it can.
+    """Render bytes that give about ``budget`` characters; the page ends at the end of a line if possible.
 
     Args:
         data: bytes of the log.
-        offset: where they begin.
+        offset: position of the first of them in the log.
         budget: characters; ``None`` for all.
-        final: no bytes will follow these. Otherwise a code point or an escape sequence cut at the end is left over.
-        gaps: where bytes are missing: nothing is drawn across such a place, and a note stands there.
+        final: no bytes will follow these. Otherwise a code point or an escape sequence that is cut at the end is left
+            over.
+        gaps: places where bytes are missing: nothing is drawn across one, and a note stands there.
     """
     rows: list[Row] = []
     position = used = 0
@@ -72,7 +76,7 @@ def render_page(data: bytes, offset: int, *, budget: int | None, final: bool, ga
         left = None if budget is None else budget - used
         if gap is not None:
             if left is not None and left <= 0 and begin < len(data):
-                break  # it is told with what follows
+                break  # the next page begins with this gap
             rows.append(Row(note(gap), offset + begin, is_note=True))
         is_last = begin + len(stretch) == len(data)
         drawn = _draw(stretch, offset + begin, budget=left, final=final or not is_last)
@@ -94,7 +98,7 @@ def _draw(data: bytes, offset: int, *, budget: int | None, final: bool) -> Page:
             drawing = next_drawing(data, position, stop)
         nothing_follows = final and drawing == stop
         if (nothing_follows or drawing - position > _PLAIN_FROM) and screen.is_at_fresh_line:
-            # what follows may move up and draw over the last of it
+            # the next bytes may move up and draw over the last of these lines
             end = drawing if nothing_follows else drawing - _PLAIN_FROM // 2
             if budget is not None:
                 end = min(end, position + budget - screen.size - plain_size)
@@ -119,7 +123,7 @@ class _Rows:
 
     def __init__(self) -> None:
         self._rows: list[Row] = []
-        self._run: list[Line] = []  # the first lines of the run that may go on
+        self._run: list[Line] = []  # the first lines of a run that may go on
         self._length = 0
 
     def add(self, lines: list[Line]) -> None:
@@ -127,7 +131,7 @@ class _Rows:
             self._add_one(line)
 
     def add_plain(self, data: bytes, offset: int) -> None:
-        """Add whole lines of text, without a look at each of those that repeat."""
+        """Add whole lines of text, with one look at each run of identical lines."""
         for raw, repeats in itertools.groupby(data.split(b"\n")[:-1]):
             count = sum(1 for _ in repeats)
             text = raw.decode("utf-8", "replace")
@@ -164,7 +168,7 @@ def _clamped(line: Line) -> str:
 
 
 def fit(rows: list[Row], budget: int, *, tail_share: float = TAIL_SHARE) -> tuple[list[Row], list[Row], Cut | None]:
-    """Keep the beginning and the end of the rows within a budget of characters, and say what was cut between them."""
+    """Keep the beginning and the end of the rows within a budget of characters; also return the cut between them."""
     if sum(len(row.text) + 1 for row in rows) <= budget:
         return rows, [], None
     head = _take(rows, int(budget * (1 - tail_share)))
@@ -218,6 +222,6 @@ def raw_text(data: bytes, gaps: Iterable[Gap]) -> str:
 
 
 def as_raw_text(data: bytes) -> str:
-    """Return bytes as text without drawing them; what cannot stand in JSON text or a terminal is shown as an escape."""
+    """Return bytes as text without drawing them; bytes that JSON or a terminal cannot take become escapes."""
     text = data.decode("utf-8", "backslashreplace")
     return _UNPRINTABLE.sub(lambda match: f"\\x{ord(match[0]):02x}", text)

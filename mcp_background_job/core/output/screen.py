@@ -1,9 +1,9 @@
-"""What a terminal would show of a program's output: redraws collapse, styles go.
+"""Draws a program's output as a terminal would: redraws collapse, and styles are dropped.
 
-Not an emulator of a screen of a certain size: lines do not wrap and nothing scrolls away, since the reader wants the
-text. Applied is what programs use to draw over what they wrote: carriage return, backspace, cursor movements, erasing.
-Other escape sequences are dropped. A line is kept up to a limit, and what lies beyond is counted, so that a program
-that writes a gigabyte without a newline costs no memory.
+It does not emulate a screen of a certain size: lines do not wrap and nothing scrolls away, since the reader wants the
+text. It applies the controls with which programs draw over their output: carriage return, backspace, cursor movements,
+erasing. It drops other escape sequences. It keeps the first characters of a line and only counts the rest, so a
+gigabyte without a newline needs no memory.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from dataclasses import dataclass
 #: Characters of a line that are kept.
 MAX_LINE = 2000
 
-#: Lines above the cursor that may still be drawn on: more than any terminal is high.
+#: Lines above the cursor that programs may still draw on: more than any terminal has.
 _LIVE_LINES = 500
 
-#: No position on a line has more digits; a hostile number could have thousands, which int() refuses.
+#: No position on a line has more digits. A hostile number could have thousands, which int() refuses.
 _MAX_DIGITS = 9
 
 _SPECIAL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -30,7 +30,7 @@ _TOKEN = re.compile(
     r"|[\x00-\x07\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9a\x9c-\x9f]+|[\x1b\x9b]"  # says nothing
 )
 
-#: An escape sequence or a code point that the next bytes may complete is no longer than this.
+#: An escape sequence or a code point that more bytes may complete is no longer than this.
 _MAX_SEQUENCE = 256
 _OPEN_SEQUENCE = re.compile(rb"(?:\xc2\x9b[0-?]*[ -/]*|\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*\x1b?|[ -/]*)?)\Z")
 
@@ -40,13 +40,14 @@ _CONTINUATION = 0x80
 _LEADS = ((0xC0, 2), (0xE0, 3), (0xF0, 4), (0xF8, 1))
 
 
-#: Bytes that may draw over what was written: controls but for tab and line end, and the C1 controls in UTF-8. All begin
-#: with one set: as a choice of two they take three times as long to find, while nothing else goes on in this process.
+#: Bytes that may draw over earlier text: controls except tab and line end, and the C1 controls in UTF-8. One set holds
+#: all their first bytes: a choice of two takes three times as long to find, and meanwhile this process does nothing
+#: else.
 _DRAWING = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f\xc2](?:(?<!\xc2)|[\x80-\x9f])")
 
 
 def next_drawing(data: bytes, start: int, end: int) -> int:
-    """Return where the text ends that nothing is drawn over."""
+    """Return where the next bytes begin that may draw over earlier text, or ``end``."""
     match = _DRAWING.search(data, start, end)
     return match.start() if match else end
 
@@ -58,7 +59,7 @@ class Line:
     Attributes:
         text: its first ``MAX_LINE`` characters.
         width: how many characters it has.
-        offset: position in the log at which it was begun.
+        offset: position in the log at which it begins.
     """
 
     text: str
@@ -74,7 +75,7 @@ class Screen:
     """
 
     def __init__(self, offset: int = 0) -> None:
-        """Begins with one empty line, whose text will come from this position in the log."""
+        """Begins with one empty line, whose text begins at this position in the log."""
         self._lines = [Line("", 0, offset)]
         self._row = 0
         self._column = 0
@@ -86,7 +87,7 @@ class Screen:
         return self._size + len(self._lines) - 1
 
     def lines(self) -> list[Line]:
-        """Return the lines; an empty last one, behind a final line end, is not a line."""
+        """Return the lines; an empty last line behind a final line end does not count."""
         return self._lines if self._lines[-1].width else self._lines[:-1]
 
     @property
@@ -95,26 +96,29 @@ class Screen:
         return self._row == len(self._lines) - 1 and self._column == 0 and not self._lines[-1].width
 
     def take_all(self, offset: int) -> list[Line]:
-        """Take away all lines, and begin anew with one that comes from this position in the log."""
+        """Take away all lines, and begin anew with one that begins at this position in the log."""
         taken = self.lines()
         self._lines = [Line("", 0, offset)]
         self._row = self._column = 0
-        self._size += len(taken)  # their line ends
+        self._size += len(taken)  # their line ends are counted
         return taken
 
     def take_settled(self) -> list[Line]:
-        """Take away the lines so far above the cursor that no program draws on them any more."""
+        """Take away the lines that are so far above the cursor that no program draws on them any more."""
         count = self._row - _LIVE_LINES
         if count < _LIVE_LINES:
             return []
         settled = self._lines[:count]
         del self._lines[:count]
         self._row -= count
-        self._size += len(settled)  # their line ends
+        self._size += len(settled)  # their line ends are counted
         return settled
 
     def feed(self, text: str, next_offset: int) -> None:
-        """Draw one line of output or a part of it. A line that it begins starts at ``next_offset`` in the log."""
+        """Draw one line of output or a part of it.
+
+        If the text begins a line, that line starts at ``next_offset`` in the log.
+        """
         body, ends = (text[:-1], True) if text.endswith("\n") else (text, False)
         if not _SPECIAL.search(body) and "\n" not in body:
             self._write(body)
@@ -160,7 +164,7 @@ class Screen:
         del self._lines[self._row + 1 :]
 
     def _new_frame(self, next_offset: int) -> None:
-        """A program that draws whole screens begins a new one: below the old one, since that is output too."""
+        """Begin a new frame of a program that draws whole screens, below the old one: the old one is output too."""
         self._row = len(self._lines) - 1
         if self._lines[-1].width:
             self._new_line(next_offset)
@@ -207,14 +211,14 @@ _STYLE = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(
 
 
 def plain_lines(text: str) -> str:
-    """Return the text without escape sequences and with every redraw on a line of its own: to search, not to show."""
+    """Return the text without escape sequences and with every redraw on a line of its own, for searches."""
     if "\x1b" in text or "\x9b" in text:
         text = _STYLE.sub("", text)
     return text.replace("\r", "\n") if "\r" in text else text
 
 
 def plain_position(text: str, position: int) -> int:
-    """Return where in the plain lines of a text stands what is at a position of it, or next behind that."""
+    """Return the position in the plain lines of a text that stands for a position in the text, or the next one."""
     removed = 0
     for match in _STYLE.finditer(text):
         if match.start() >= position:
@@ -224,7 +228,7 @@ def plain_position(text: str, position: int) -> int:
 
 
 def written_position(text: str, position: int) -> int:
-    """Return where in a text stands what is at a position of its plain lines."""
+    """Return the position in a text that stands for a position in its plain lines."""
     for match in _STYLE.finditer(text):
         if match.start() >= position:
             break

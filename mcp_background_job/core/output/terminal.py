@@ -1,8 +1,8 @@
-"""A terminal of a certain size: what a full-screen program shows at this moment.
+"""A terminal of a certain size, which holds the picture that a full-screen program shows now.
 
-Beside ``screen``, which keeps all lines of a program that writes on and on, this one forgets what scrolls away. It does
-what xterm does with the sequences that the terminal description of ``xterm-256color`` names and editors, pagers and
-monitors use (ECMA-48; the control sequences of xterm). Colours and titles are not looked at, and nobody is answered.
+``screen`` keeps all lines of a program that writes on and on; a terminal forgets lines that scroll away. It does what
+xterm does with the sequences that the terminal description of ``xterm-256color`` names and that editors, pagers and
+monitors use (ECMA-48; the control sequences of xterm). It ignores colours and titles, and answers no questions.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 
-#: Characters that take one cell each, and others.
+#: Runs of characters that take one cell each, and of others.
 _RUN = re.compile(r"[ -~]+|[^ -~]+")
 _LAST_ASCII = "\x7f"
 
-#: What begins a picture anew: nothing of what was drawn before can be seen.
+#: Sequences that begin a new picture: nothing that was drawn before is visible.
 _CLEAR = re.compile(rb"\x1b\[[23]J|\x1b\[(?:1;1)?H\x1b\[0?J|\x1bc|\x1b\[\?(?:47|1047|1049)h")
 
-#: What brings back a picture from before.
+#: Sequences that bring back an earlier picture.
 _BACK = re.compile(rb"\x1b\[\?(?:47|1047|1049)l")
 
 #: The line drawing characters of a VT100, by the letters that stand for them.
@@ -38,7 +38,7 @@ _GRAPHICS = str.maketrans("`afgjklmnopqrstuvwxyz{|}~", "◆▒°±┘┐┌└�
 
 _TAB = 8
 
-#: No position has more digits; a hostile number could have thousands, which int() refuses.
+#: No position has more digits. A hostile number could have thousands, which int() refuses.
 _MAX_DIGITS = 4
 
 #: A blank cell, and the right half of a wide character.
@@ -49,17 +49,17 @@ _ALTERNATE = ("47", "1047", "1049")
 
 
 def last_clear(data: bytes) -> int | None:
-    """Return where the picture begins that is to be seen at the end, ``None`` if it began before these bytes."""
+    """Return where the last picture begins; ``None`` if it began before these bytes."""
     begin = max((match.start() for match in _CLEAR.finditer(data)), default=None)
     return None if begin is None or _BACK.search(data, begin) else begin
 
 
 class Terminal:
-    """Cells with characters, and a cursor.
+    """A grid of cells with characters, and a cursor.
 
     Attributes:
-        row: of the cursor, from 0.
-        column: of the cursor; one more than there is when the next character goes to the next line.
+        row: row of the cursor, from 0.
+        column: column of the cursor; it is behind the last column if the next character goes to the next line.
     """
 
     def __init__(self, rows: int = ROWS, columns: int = COLUMNS) -> None:
@@ -89,11 +89,11 @@ class Terminal:
         self._reset()
 
     def lines(self) -> list[str]:
-        """Return what is to be seen, without blanks at the ends of lines."""
+        """Return the visible text, without blanks at the ends of lines."""
         return ["".join(map(_seen, [_BLANK, *cells], cells)).rstrip() for cells in self._cells]
 
     def feed(self, text: str) -> None:
-        """Draw what a program has written."""
+        """Draw output of a program."""
         for token in _TOKEN.finditer(text):
             if token["text"]:
                 self._write(token["text"])
@@ -165,7 +165,7 @@ class Terminal:
     def _place(self, cells: list[str]) -> None:
         line, end = self._cells[self.row], self.column + len(cells)
         if line[self.column] == _HALF:
-            line[self.column - 1] = _BLANK  # half of a character is none
+            line[self.column - 1] = _BLANK  # half of a character is not shown
         if end < self._columns and line[end] == _HALF:
             line[end] = _BLANK
         line[self.column : end] = cells
@@ -209,7 +209,7 @@ class Terminal:
     def _sequence(self, mark: str, parameters: str, final: str) -> None:
         if mark == "?" and final in "hl":
             self._set_modes(parameters, on=final == "h")
-        if mark:  # questions, and how keys are to be sent
+        if mark:  # questions, and modes of keys
             return
         numbers = [int(part[:_MAX_DIGITS]) if part.isdecimal() else 0 for part in parameters.split(";")]
         first, second = numbers[0], numbers[1] if len(numbers) > 1 else 0
@@ -322,7 +322,7 @@ class Terminal:
 
 
 def _seen(before: str, cell: str) -> str:
-    """Return what is to be seen of a cell: half of a character whose other half was erased is blank."""
+    """Return the visible content of a cell: half of a character is blank if its other half was erased."""
     return _BLANK if cell == _HALF and before == _BLANK else cell
 
 
@@ -338,5 +338,5 @@ _MOVES = {
     "e": (1, 0),
 }
 
-#: Sequences that shift what is there: scroll, insert and delete lines, insert, delete and erase characters.
+#: Sequences that shift cells: scroll, insert and delete lines, insert, delete and erase characters.
 _SHIFTS = frozenset("STLM@PX")

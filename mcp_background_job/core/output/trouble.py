@@ -1,11 +1,11 @@
-"""Which lines of output tell that something went wrong, and where in an output the failure begins. Pure."""
+"""Which lines of output report that something went wrong, and where in an output the failure begins. Pure."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-#: Every line of trouble has one of these in it, in small letters: looked for in bytes, a thousand times as fast.
+#: Every line of trouble holds one of these in small letters: to search bytes for them is a thousand times as fast.
 NEEDLES = (
     b"error",
     b"exception",
@@ -24,13 +24,13 @@ _TROUBLE = re.compile(
     r"core dumped|out of memory|command not found)\b(?!\s*[=:]\s*(?:0|none|false)\b)|\bE\s{3}\w"
 )
 
-#: A summary that counts none, and options and names that only speak of errors.
+#: Summaries that count no errors, and options and names that hold such a word.
 _HARMLESS = re.compile(
     r"(?i)\b(?:0|no|without|ignor\w+|non-?fatal) (?:\w+ )?(?:error|exception|fail)\w*|-W\S*error|error[-_]\w+\.\w+|"
     r"on[-_]error|[-_]fail(?:ed|ure)?[-_]|fail[-_]?(?:fast|over|safe)|\b0 failed\b"
 )
 
-#: Lines between two of trouble that belong to one failure: a traceback has so many, and a compiler's remarks.
+#: Lines between two lines of trouble that belong to one failure: as many as a traceback or a compiler's remarks have.
 _TOGETHER = 40
 
 
@@ -40,9 +40,9 @@ def is_trouble(line: str) -> bool:
 
 
 def failure_in(lines: Sequence[str]) -> int | None:
-    """Return the number of the line in which the last failure of an output begins, ``None`` if no line tells of one.
+    """Return the index of the line in which the last failure of an output begins; ``None`` if no line reports one.
 
-    What is reported of one failure stands together, and what made a job fail is reported last.
+    Lines about one failure stand together, and the failure that made a job fail comes last.
     """
     first = None
     for number in range(len(lines) - 1, -1, -1):

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-#: Wide, so that programs that fit their lines to the terminal cut little.
+#: The terminal is wide: programs that fit their lines to it then cut little.
 ROWS = 50
 COLUMNS = 160
