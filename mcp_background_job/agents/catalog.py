@@ -1,4 +1,4 @@
-"""Which runs there are: the listing of their directory says it, and the index of jobs keeps it at hand."""
+"""The catalog of runs: the listing of their directory is authoritative, and the index of jobs makes it fast."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ from mcp_background_job.jobs.indexing.index import Index
 from mcp_background_job.jobs.indexing.passes import settled
 from mcp_background_job.registry.base import Registry
 
-#: As those of jobs: letters and digits that cannot be taken for one another.
+#: The same as for ids of jobs: letters and digits that are not easily confused.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 _ID_LENGTH = 6
 
-#: Attempts to find a free id; with as many runs as fit on a disk one in thousands is taken.
+#: Attempts to find a free id. Even with as many runs as fit on a disk, one id in thousands is taken.
 _ID_ATTEMPTS = 20
 
-#: What is compared with runs/ is noted in the index under this name.
+#: The name in the index under which the last comparison with runs/ is noted.
 _RUNS = "runs"
 
-#: Runs that are read and indexed in one go: milliseconds, between which others are served.
+#: Runs that are read and indexed in one go. It takes milliseconds; other callers are served in between.
 _READ = 50
 
 
-#: Who asks for a run by its id.
+#: The asker of a run by its id.
 NOBODY = Asker(NO_PROJECT)
 
 
 @dataclass(frozen=True)
 class Reference:
-    """How a caller names a run: by its id, or by its agent's name, and where; and who that is.
+    """A caller's reference to a run: its id, or the name of its agent and the workspace; and who the caller is.
 
-    An id is taken for a name too. Few names look like ids, and "reviewer" is one that does.
+    ``agent_name`` may hold an id too. Few names look like ids, and "reviewer" is one that does.
 
-    Without ``cwd`` the name is one of the asker's project, as names of jobs are.
+    Without ``cwd`` the name belongs to the asker's project, like names of jobs.
     """
 
     run_id: str | None = None
@@ -59,7 +59,7 @@ class Catalog:
     """The runs of a state directory. Methods without ``async`` read files."""
 
     def __init__(self, state: StateDir, index: Index) -> None:
-        """Names the state directory and its index; the directory of runs is made with the first of them."""
+        """Takes the state directory and its index; the directory of runs is made with the first run."""
         self._state = state
         self._index = index
 
@@ -86,7 +86,7 @@ class Catalog:
         return self._state.run(run_id)
 
     def all(self) -> list[RunRecord]:
-        """Read all runs; one whose record cannot be read is left out."""
+        """Read all runs; a run whose record is unreadable is left out."""
         found: list[RunRecord] = []
         for run_id in self._listed():
             with contextlib.suppress(CorruptRecordError):
@@ -102,18 +102,18 @@ class Catalog:
     # -- the index ---------------------------------------------------------------------------------------------------
 
     async def sync(self) -> None:
-        """Bring the index up to date with what was added and removed."""
+        """Bring the index up to date with the runs that were added and removed."""
         stamp, missing = await self._index.call(self._compare)
         rows: list[RunRow] = []
         for begin in range(0, len(missing), _READ):
             read = await lanes.scan(self._rows, missing[begin : begin + _READ])
             await self._index.call(lambda registry, read=read: registry.put_runs(read))
             rows += read
-        if len(rows) == len(missing) and stamp != -1:  # else one is just being recorded
+        if len(rows) == len(missing) and stamp != -1:  # else a run is just being recorded
             await self._index.call(lambda registry: registry.note_pass(_RUNS, stamp))
 
     def _compare(self, registry: Registry) -> tuple[int, list[str]]:
-        """Return the time stamp of the directory, -1 if nothing follows from it, and the runs that are not indexed."""
+        """Return the directory's time stamp (-1 if it must not be noted), and the runs that are not indexed."""
         try:
             stamp = os.stat(self._state.runs).st_mtime_ns
         except FileNotFoundError:
@@ -129,7 +129,7 @@ class Catalog:
     def _rows(self, run_ids: list[str]) -> list[RunRow]:
         rows: list[RunRow] = []
         for run_id in run_ids:
-            with contextlib.suppress(CorruptRecordError):  # it is on no list, as it cannot be shown
+            with contextlib.suppress(CorruptRecordError):  # a run that cannot be shown is not listed
                 if record := self.get(run_id):
                     rows.append(row_of(record, journal.checkpoint(self.directory(run_id))))
         return rows
@@ -139,7 +139,7 @@ class Catalog:
         return await self._index.call(lambda registry: registry.runs(choice, limit=limit, offset=offset))
 
     async def elsewhere(self, choice: RunChoice) -> int:
-        """Return how many runs of other projects would be meant too; a status is that of those which are over."""
+        """Return how many runs of other projects match too; a status counts only runs that are over."""
         counted = await self._index.call(lambda registry: registry.count_runs(choice))
         return counted.everywhere - counted.meant
 
@@ -148,12 +148,12 @@ class Catalog:
         return await self._index.call(lambda registry: registry.live_runs())
 
     async def note(self, record: RunRecord, state: Checkpoint) -> None:
-        """Note how a run ended, once nothing of it will change."""
+        """Note in the index how a run ended, once nothing of it will change."""
         if state.is_tidy:
             await self._index.call(lambda registry: registry.put_runs([row_of(record, state)]))
 
     async def records(self, rows: list[RunRow]) -> list[RunRecord]:
-        """Read these runs; those that were removed meanwhile are left out."""
+        """Read these runs; runs that were removed meanwhile are left out."""
         return await lanes.look(lambda: [record for row in rows if (record := self._readable(row.run_id))])
 
     def _readable(self, run_id: str) -> RunRecord | None:
@@ -172,13 +172,13 @@ class Catalog:
         return records.read(RunRecord, self.directory(run_id).record) if is_run_id(run_id) else None
 
     async def find(self, reference: Reference) -> RunRecord:
-        """Return the run that is meant: by id, or the newest of an agent's name (an id will do there too).
+        """Return the run that a reference means: by id, or the newest one of an agent's name (which may be an id).
 
         Raises:
             UnknownRunError: there is none.
-            InvalidRequestError: neither is given, or the name means agents in several places.
-            AmbiguousNameError: the name is one of several projects, and none of them is the asker's.
-            ForeignNameError: it is one of another project, and the asker wants to change the run.
+            InvalidRequestError: neither is given, or the name means agents in several workspaces.
+            AmbiguousNameError: several projects have the name, and none of them is the asker's.
+            ForeignNameError: another project has the name, and the asker wants to change the run.
         """
         if reference.run_id:
             record = await lanes.look(self.get, reference.run_id)
@@ -225,15 +225,15 @@ def _of_one_project(reference: naming.Reference, rows: list[RunRow], asker: Aske
 
 
 async def workspace(cwd: str | None) -> str | None:
-    """Return a workspace as the index has it: where it really is, whatever links lead there."""
+    """Return a workspace as the index has it: its real path, without symbolic links."""
     return None if cwd is None else await lanes.look(real_path, cwd)
 
 
 def refuse_unmeant(*, status: str | None, backend: str | None, cwd: str | None) -> None:
-    """Check what runs are to be chosen by.
+    """Check the arguments by which runs are chosen.
 
     Raises:
-        InvalidRequestError: no run can be meant by it.
+        InvalidRequestError: no run can match.
     """
     if status is not None and status not in list(RunStatus):
         raise InvalidRequestError(f"status {status!r} is unknown: give one of {', '.join(RunStatus)}")
@@ -244,7 +244,7 @@ def refuse_unmeant(*, status: str | None, backend: str | None, cwd: str | None) 
 
 
 def row_of(record: RunRecord, state: Checkpoint) -> RunRow:
-    """Return what the index has of a run."""
+    """Return the index's row for a run."""
     return RunRow(
         run_id=record.run_id,
         backend=record.backend,
@@ -258,5 +258,5 @@ def row_of(record: RunRecord, state: Checkpoint) -> RunRow:
 
 
 def new_id() -> str:
-    """Return letters and digits that make an id with one letter before them."""
+    """Return random letters and digits, which make an id with one letter before them."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))

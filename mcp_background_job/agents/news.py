@@ -1,7 +1,7 @@
-"""What is new of runs for whoever started them: their ends, and what they ask.
+"""News of runs for the callers that started them: their ends, and their questions.
 
-Nobody may be polling a run that asks something. So whoever is to be told looks, and a look is cheap: a run whose log
-has not grown since the last one has nothing new to say.
+Nobody may be polling a run that asks something. So each reader of news looks at its runs, and a look is cheap: a run
+whose log has not grown since the last look has no news.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from mcp_background_job.agents.records import Checkpoint, RunRecord
     from mcp_background_job.agents.runs import RunManager
 
-#: An answer waits so long for a look at all runs that its reader awaits; what takes longer is told with the next one.
+#: Seconds that an answer waits for a look at all the runs of its reader; later results come with the next answer.
 _LOOK_S = 0.5
 
-#: Characters of what a run asks, or said last.
+#: Characters of a run's question, or of its last message.
 _SHOWN = 200
 
 
@@ -31,15 +31,15 @@ class RunNews:
     """Looks at runs; see ``jobs.news.Others``."""
 
     def __init__(self, opened: Callable[[], Awaitable[RunManager]]) -> None:
-        """Takes what returns the manager of runs, made when somebody first awaits one."""
+        """Takes a function that returns the manager of runs, and makes it on the first call."""
         self._open = opened
 
     def has(self, subject: str) -> bool:
-        """Tell whether this is a run."""
+        """Tell whether the subject is a run."""
         return is_run_id(subject)
 
     async def look(self, subjects: Collection[str]) -> Found:
-        """Look at runs, as far as time allows."""
+        """Look at runs, as far as the time allows."""
         runs = await self._open()
         looks = {run_id: asyncio.create_task(_item_of(runs, run_id)) for run_id in subjects}
         await asyncio.wait(looks.values(), timeout=_LOOK_S)
@@ -50,7 +50,7 @@ class RunNews:
                 look.cancel()
             elif isinstance(look.exception(), UnknownRunError):
                 gone.add(run_id)
-            elif not isinstance(look.exception(), BackgroundJobError):  # else it is told wherever it is asked for
+            elif not isinstance(look.exception(), BackgroundJobError):  # others are shown with the run
                 items[run_id] = look.result()
         return Found(items, gone)
 
@@ -61,8 +61,8 @@ async def _item_of(runs: RunManager, run_id: str) -> Item | None:
 
 
 def news_of(record: RunRecord, state: Checkpoint) -> Item | None:
-    """Return what is new of a run, whoever was told: that it has ended, or what it asks."""
-    from mcp_background_job.agents.events.projection import WAITING  # noqa: PLC0415  many a server sees no run
+    """Return the news of a run, no matter who was told: that it has ended, or its question."""
+    from mcp_background_job.agents.events.projection import WAITING  # noqa: PLC0415  many servers see no run
 
     label = f"{record.run_id} `{record.agent_name}`"
     if state.is_over:

@@ -1,4 +1,4 @@
-"""The JSON records of a run: what was asked, how far its events are written, the wish that it be cancelled."""
+"""The JSON records of a run: the request, how far its events are written, and the wish to cancel it."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ from mcp_background_job.jobdir.records import write
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """What was asked; written once.
+    """The request for a run; written once.
 
     Attributes:
         run_id: its id, and the name of its directory.
-        job_id: of the job that it is.
-        backend: which adapter speaks with the agent.
+        job_id: id of its job.
+        backend: the adapter that speaks with the agent.
         role: planner, worker or reviewer.
         agent_name: the caller's name for the agent.
         session_id: our id of the session; runs that continue one another share it.
         session_mode: ``new`` or ``resume``.
         cwd: the workspace.
         created_at: seconds since the epoch.
-        client: who asked.
+        client: the client that asked for it.
         metadata: as the caller gave it.
         output_schema: as the caller gave it.
         config: ``backend_config`` as the caller gave it; may hold secrets.
-        resume: the agent's own session id that it goes on with.
-        resumed_from_run_id: the run that it goes on from.
+        resume: the agent's own id of the session that the run resumes.
+        resumed_from_run_id: the run that this one continues.
         timeout_s: its time limit.
-        idle_timeout_s: its limit for silence.
-        leftovers: what becomes of processes that outlive the agent: ``kill`` or ``report``.
-        keeps_stdin: the agent can be answered.
-        project: that it was asked for in, a directory or a name; empty if there was none.
-        reader: who is to be told of it.
+        idle_timeout_s: its limit on silence.
+        leftovers: what happens to processes that outlive the agent: ``kill`` or ``report``.
+        keeps_stdin: whether the agent can be answered.
+        project: the project in which it was asked for, a directory or a name; empty if there was none.
+        reader: the reader who gets its news.
         parent: id of the job in whose process it was asked for.
         parent_run_id: the run that this job is, or runs within.
         prompt: the task, without its end if it is long.
-        polite_signal: the signal that ends it best.
-        grace_s: how long it is given for that.
-        full_access: it may do everything, unasked and without a sandbox, whatever in ``config`` says so.
+        polite_signal: the signal on which the agent ends most cleanly.
+        grace_s: seconds that the agent has to end after that signal.
+        full_access: whether it may do everything, unasked and without a sandbox, for whatever reason in ``config``.
     """
 
     run_id: str
@@ -75,26 +75,26 @@ class RunRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """How far the job's log was read, and what follows from it.
+    """How far the job's log was read, and the state of the run that follows.
 
     Attributes:
-        offset: in the log, from which the next reader goes on.
-        skip: what the line splitter is leaving out there: count and why.
+        offset: the offset in the log where the next reader continues.
+        skip: the bytes that the line splitter is leaving out there: count and reason.
         parser: the parser's state there.
-        seq: of the last event.
-        events_bytes: length of the events file; what stands beyond was not finished and is cut off.
-        artifact_bytes: of all artifacts.
+        seq: number of the last event.
+        events_bytes: length of the events file; anything beyond it is unfinished and is cut off.
+        artifact_bytes: size of all artifacts.
         unkept_events: events that were left out, since there were too many.
-        status: the run's.
+        status: status of the run.
         started_at: when the agent was started (seconds since the epoch).
         updated_at: when the last event happened.
-        summary: the last that the agent said.
+        summary: the agent's last message, in one line.
         backend_session: the agent's own id of its session.
-        remote: what is known of an agent elsewhere: task, context, address.
-        request: number, type and data of the event that asks for a permission or an answer, until it is answered.
+        remote: facts about a remote agent: task, context, address.
+        request: number, type and data of the open permission request or question; ``None`` once it is answered.
         end: the data of the last event, once the run is over.
-        is_tidy: its temporary directory was removed.
-        stderr: how far stderr was read, which is told now and then.
+        is_tidy: whether its temporary directory was removed.
+        stderr: how far stderr was read and reported.
     """
 
     offset: int = 0
@@ -117,13 +117,13 @@ class Checkpoint:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing will be added."""
+        """Whether no event will be added."""
         return self.status in TERMINAL
 
 
 @dataclass(frozen=True, kw_only=True)
 class CancelIntent:
-    """The wish that a run be cancelled: when (seconds since the epoch), and by whom."""
+    """The wish to cancel a run: when (seconds since the epoch), and by whom."""
 
     at: float
     by: str
@@ -138,24 +138,24 @@ def encode(record: RunRecord | Checkpoint | CancelIntent) -> bytes:
 
 
 def read(kind: type[Record], path: str) -> Record | None:
-    """Read a record, ``None`` if it is not there; fields of newer releases are passed over.
+    """Read a record, ``None`` if it does not exist; fields of newer releases are ignored.
 
     Raises:
-        CorruptRecordError: it is there and is not such a record.
+        CorruptRecordError: the file exists and is not such a record.
     """
     return plain.read(kind, path, status=RunStatus)
 
 
 def store(path: str, record: RunRecord | Checkpoint | CancelIntent) -> None:
-    """Write a record: a reader sees the old one or the new one. Mode 0600."""
+    """Write a record (mode 0600): a reader sees the old one or the new one."""
     write(path, encode(record))
 
 
 def store_first(path: str, record: CancelIntent) -> CancelIntent:
-    """Write a record unless there is one already; returns the one that stands.
+    """Write a record unless there is one already; returns the one that counts.
 
     Raises:
-        CorruptRecordError: there is one that cannot be read.
+        CorruptRecordError: the existing one is unreadable.
     """
     plain.write_first(path, encode(record))
     return read(CancelIntent, path) or record

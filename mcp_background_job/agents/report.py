@@ -1,6 +1,6 @@
-"""What came of a call, as plain objects: what a tool returns, and what ``--json`` prints.
+"""Results of calls as plain objects: a tool returns them, and ``--json`` prints them.
 
-Names are those of the orchestration tools; what they do not have comes after theirs, where there is something to say.
+The field names are those of the orchestration tools; our own fields come after theirs, and only if they have a value.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Report = dict[str, Any]
 
 _RESULT = ("final_response", "omitted_characters", "structured_output", "usage", "artifact_refs")
 
-#: What the last event tells of an end beside its result: whoever asks how a run is has not read the events.
+#: Fields of the last event that a report repeats beside the result: its reader has not read the events.
 _END = ("error", "reason", "by", "exit_code", "signal", "stderr", "leftover_pids", "ended_with")
 
 
@@ -30,7 +30,7 @@ _PROMPT_IN_LIST = 100
 
 
 def of_spawn(run: Run) -> Report:
-    """Return what is told of a run that was just started."""
+    """Return the report on a run that was just started."""
     record = run.record
     return {
         "run_id": record.run_id,
@@ -43,7 +43,7 @@ def of_spawn(run: Run) -> Report:
 
 
 def of_run(run: Run) -> Report:
-    """Return all that is known of a run."""
+    """Return everything that is known of a run."""
     record, state = run.record, run.state
     end = state.end or {}
     extra: Report = {
@@ -72,7 +72,7 @@ def of_run(run: Run) -> Report:
 
 
 def _asked(record: RunRecord) -> Report:
-    """Return what the run is for."""
+    """Return the request of a run."""
     command = record.config.get("command")
     return {
         "prompt": record.prompt or None,
@@ -85,7 +85,7 @@ def _asked(record: RunRecord) -> Report:
 
 
 def of_list(listed: Listed) -> Report:
-    """Return several runs, where to go on if there are more, and how many there are of other projects."""
+    """Return several runs, where the next ones begin, and how many runs there are in other projects."""
     more = {} if listed.next_offset is None else {"next_cursor": listed.next_offset}
     elsewhere = {"elsewhere": listed.elsewhere} if listed.elsewhere else {}
     runs = [of_run(run) for run in listed.runs]
@@ -96,7 +96,7 @@ def of_list(listed: Listed) -> Report:
 
 
 def of_poll(polled: Polled) -> Report:
-    """Return events as they are told: with what they are of."""
+    """Return events in their reported form, each with its run."""
     record, state = polled.run.record, polled.run.state
     whose = {"run_id": record.run_id, "session_id": record.session_id, "backend": record.backend}
     return {
@@ -111,7 +111,7 @@ def of_poll(polled: Polled) -> Report:
 
 
 def of_cancel(cancelled: Cancelled) -> Report:
-    """Return what became of a request to cancel."""
+    """Return the result of a request to cancel."""
     run, stopped = cancelled.run, cancelled.stopped
     ended_with = [_ended_with(job, stopped.runs) for job in stopped.ended_with]
     return {
@@ -130,7 +130,7 @@ def _ended_with(job: Job, runs: dict[str, str]) -> Report:
     known = {"job_id": job.job_id, "status": job.status, "reason": job.reason}
     if job.job_id not in runs:
         return known
-    # A run that was stopped as a job is a cancelled one.
+    # A run whose job was stopped counts as cancelled.
     return {"run_id": runs[job.job_id], **known, "status": "cancelled" if job.outcome is Outcome.KILLED else job.status}
 
 
@@ -150,7 +150,7 @@ def of_continue(continued: Continued) -> Report:
 
 
 def of_agents(agents: Sequence[Agent]) -> Report:
-    """Return who there is to write to."""
+    """Return the agents that can be written to."""
     return {
         "agents": [
             {
@@ -169,7 +169,7 @@ def of_agents(agents: Sequence[Agent]) -> Report:
 
 
 def of_sent(sent: Sent) -> Report:
-    """Return where a message is that was sent, and how its receiver is doing."""
+    """Return where a sent message is, and the status of its receiver."""
     return {
         "message_id": sent.message_id,
         "to_agent_name": sent.to.record.agent_name,
@@ -181,7 +181,7 @@ def of_sent(sent: Sent) -> Report:
 
 
 def of_received(received: Received) -> Report:
-    """Return messages and to whom they are."""
+    """Return messages and their receiver."""
     return {
         "agent_name": received.to.agent_name,
         "session_id": received.to.session_id,

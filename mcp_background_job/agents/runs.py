@@ -1,4 +1,4 @@
-"""``RunManager``: one method per thing that can be done with a run of an agent."""
+"""``RunManager``: one method for each operation on runs of agents."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ from mcp_background_job.executors import lanes
 from mcp_background_job.jobs.inherited.inheritance import Inheritance
 from mcp_background_job.jobs.manager import JobManager
 
-#: The most events in one answer, as the orchestration tools have it.
+#: The most events in one answer, as in the orchestration tools.
 MAX_EVENTS = 1000
 
-#: The most of an artifact in one answer.
+#: The most bytes of an artifact in one answer.
 MAX_ARTIFACT_BYTES = 262_144
 
-#: What only the answer to a question has.
+#: Keys that only the answer to a question has.
 _ANSWERS = {"request_id", "option_id", "decision"}
 
-#: Statuses of runs that can be gone on with in a new run. An agent that refused would refuse again.
+#: Statuses of runs that a new run can continue. An agent that refused would refuse again.
 RESUMABLE = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
 
 
@@ -59,15 +59,15 @@ class RunManager:
     """Starts, follows, cancels, continues and lists runs of agents.
 
     Attributes:
-        post: takes messages from one agent to another.
+        post: delivers messages from one agent to another.
     """
 
     def __init__(self, manager: JobManager, policy: Policy, *, inheritance: Inheritance, keep_s: float) -> None:
         """Takes its parts; see ``app.build_runs``.
 
         Args:
-            manager: of the jobs that runs are.
-            policy: what the settings say about runs.
+            manager: the manager of the jobs that runs are.
+            policy: the settings for runs.
             inheritance: the environment from which agents get theirs.
             keep_s: seconds for which ended runs are kept.
         """
@@ -79,7 +79,7 @@ class RunManager:
         self.post = Post(manager, self._catalog, self._watcher)
 
     async def close(self) -> None:
-        """Let go of what is waited for; runs go on."""
+        """Stop waiting for runs; the runs go on."""
         await self._watcher.close()
 
     # -- start -----------------------------------------------------------------------------------------------------
@@ -89,7 +89,7 @@ class RunManager:
 
         Raises:
             InvalidRequestError: something in the request cannot be used; nothing was started.
-            AgentMissingError: the agent's program is not there.
+            AgentMissingError: the agent's program is missing.
             LaunchError: the run is on record and could not be started.
         """
         await self.check(request)
@@ -104,7 +104,7 @@ class RunManager:
         return run
 
     async def check(self, request: SpawnRequest) -> bool:
-        """Check what can be told of a request before anything is looked for; returns whether it asks for full access.
+        """Check a request without looking for programs or runs; returns whether it asks for full access.
 
         Raises:
             InvalidRequestError: something in it cannot be used.
@@ -154,7 +154,7 @@ class RunManager:
         return [replace(run, waits_for=told.get(run.record.job_id)) for run in runs]
 
     async def glance(self, run_id: str) -> Run:
-        """Return a run as it is now, for one who looks again and again: cheap while its agent says nothing.
+        """Return a run as it is now, for a caller that looks again and again: cheap while its agent is silent.
 
         Raises:
             UnknownRunError: there is none.
@@ -164,13 +164,13 @@ class RunManager:
     async def wait(
         self, references: list[Reference], *, wait_s: float, for_all: bool, known: Collection[str]
     ) -> list[Run]:
-        """Wait until runs are over, all of them or any, or until one of them asks something; returns all as they are.
+        """Wait until any or all of these runs are over, or until one asks something; returns all of them as they are.
 
         Args:
-            references: of the runs.
-            wait_s: so long at most.
-            for_all: wait for all.
-            known: those of which the caller knows that they are over; their end does not end a wait for any.
+            references: the runs to wait for.
+            wait_s: the longest wait.
+            for_all: wait for all runs instead of any one.
+            known: ids of runs that the caller knows to be over; their end does not end a wait for any one.
 
         Raises:
             UnknownRunError: there is no such run.
@@ -188,18 +188,18 @@ class RunManager:
         limit: int = 20,
         offset: int = 0,
     ) -> Listed:
-        """Return runs, newest first; without a project those of all.
+        """Return runs, newest first; without a project, those of all projects.
 
         Raises:
-            InvalidRequestError: an argument is out of bounds, or nothing can be meant by it.
+            InvalidRequestError: an argument is out of bounds, or no run can match it.
         """
         if limit < 1 or offset < 0:
             raise InvalidRequestError(f"limit={limit}, cursor={offset}: a limit is 1 or more, a cursor 0 or more")
         refuse_unmeant(status=status, backend=backend, cwd=cwd)
         await self._catalog.sync()
         choice = RunChoice(status=status, backend=backend, cwd=await workspace(cwd), project=project)
-        until = time.monotonic() + watching.LOOK_S  # for all of them
-        # How runs ended that are over stands in the index; what is true of the others is looked up now.
+        until = time.monotonic() + watching.LOOK_S  # one limit for all looks
+        # The index has the status of runs that are over; the status of the others is looked up now.
         live = {} if status is None else await self._live(choice, until)
         rows = [*await self._catalog.rows(choice, limit=offset + limit + 1), *live]
         rows.sort(key=lambda row: (row.created_at, row.run_id), reverse=True)
@@ -211,12 +211,12 @@ class RunManager:
         return Listed(await self._with_waits(runs), next_offset, await self._catalog.elsewhere(choice))
 
     async def newest(self, project: str | None, limit: int) -> list[RunRow]:
-        """Return the newest runs of a project, or of all, as the index has them: of one that goes on, not how it is."""
+        """Return the newest runs of a project, or of all, from the index, which has no status of runs that go on."""
         await self._catalog.sync()
         return await self._catalog.rows(RunChoice(project=project), limit=limit)
 
     async def _live(self, choice: RunChoice, until: float) -> dict[RunRow, Run]:
-        """Return the chosen runs among those of which the index does not know that they are over."""
+        """Return the chosen runs among those that the index does not list as over."""
         rows = [row for row in await self._catalog.live() if choice.backend in (None, row.backend)]
         rows = [row for row in rows if choice.cwd in (None, row.cwd) and choice.project in (None, row.project)]
         found = {record.run_id: record for record in await self._catalog.records(rows)}
@@ -229,7 +229,7 @@ class RunManager:
         return run
 
     async def poll(self, reference: Reference, *, after_seq: int, limit: int = 100, wait_s: float = 20.0) -> Polled:
-        """Return events behind a number; waits for some unless the run is over.
+        """Return the events behind a number; waits for some unless the run is over.
 
         Raises:
             UnknownRunError: there is no such run.
@@ -288,7 +288,7 @@ class RunManager:
     # -- stop ------------------------------------------------------------------------------------------------------
 
     async def cancel(self, reference: Reference, *, by: str) -> Cancelled:
-        """Cancel a run; returns when nothing of it is left, or with what is.
+        """Cancel a run; returns once nothing of it is left, or with a note of what is.
 
         Raises:
             UnknownRunError: there is no such run.
@@ -299,7 +299,7 @@ class RunManager:
         state = self._settled(await self._seen(record)).state
         if state.is_over:
             raise RunStateError(f"run is already terminal: {state.status}")
-        # The wish is written down first: whoever finds the job ended then knows why, whatever becomes of us.
+        # The wish is recorded first: a reader that finds the job ended then knows why, even if this process dies.
         intent = await lanes.write(records.store_first, run.cancel, CancelIntent(at=time.time(), by=by))
         message = adapter.cancel_message(adapter.parser(state.parser)) if record.keeps_stdin else None
         try:
@@ -307,7 +307,7 @@ class RunManager:
         except (RunnerSilentError, UnknownJobError) as error:
             raise RunStateError(f"run is not active in this process: {state.status}") from error
         state = (await self._watcher.visit(record)).state
-        # Nobody who wants a run to end is to wait until all that its agent has said is read.
+        # A caller that cancels a run need not wait until all output of its agent is read.
         if not state.is_over and not stopped.leftover:
             state = replace(state, status=RunStatus.CANCELLED)
         return Cancelled(Run(record, state), intent.at, stopped)
@@ -315,12 +315,12 @@ class RunManager:
     # -- go on -----------------------------------------------------------------------------------------------------
 
     async def go_on(self, reference: Reference, message: Mapping[str, Any], *, client: str = "") -> Continued:
-        """Answer what a run waits for, or go on with its session in a new run.
+        """Answer a run's question, or continue its session in a new run.
 
         Raises:
             UnknownRunError: there is no such run.
-            RunStateError: it neither waits nor is over in a way that can be gone on from.
-            InvalidRequestError: the message cannot be used, or the agent cannot be continued.
+            RunStateError: the run neither waits nor ended in a way that can be continued.
+            InvalidRequestError: the message cannot be used, or the agent cannot continue.
         """
         said = messages.read(message)
         record = await self._find(reference)
@@ -333,7 +333,7 @@ class RunManager:
             return Continued(answered, "live")
         if status is RunStatus.QUEUED:
             raise RunStateError(f"run has not started yet: {status}")
-        # An answer that comes after another was quicker is no task to go on with.
+        # A late answer, after another caller's, must not become a new task.
         if not run.state.is_over or said.data.keys() & _ANSWERS:
             raise RunStateError(f"run is not awaiting additional input: {status}")
         if status not in RESUMABLE:
@@ -346,7 +346,7 @@ class RunManager:
         """Bring all runs up to date: their jobs may have ended while nobody looked."""
         await self._catalog.sync()
         for record in await self._catalog.records(await self._catalog.live()):
-            with contextlib.suppress(BackgroundJobError):  # it is shown as it is wherever it is asked for
+            with contextlib.suppress(BackgroundJobError):  # the error is shown wherever the run is asked for
                 self._watcher.attend(await self._looked(record, math.inf))
 
     async def prune(self, *, older_than_s: float | None = None) -> list[str]:
@@ -367,19 +367,19 @@ class RunManager:
 
 
 def has_full_access(record: RunRecord) -> bool:
-    """Tell whether a run has full access, and so what goes on with it; of one that an older release recorded, too."""
+    """Tell whether a run, and any run that continues it, has full access; older releases did not record that."""
     return record.full_access or adapter_named(record.backend).full_access(record.config)
 
 
 def is_resumable(record: RunRecord, state: Checkpoint) -> bool:
-    """Tell whether a run that is over can be gone on with in a new run."""
+    """Tell whether a new run can continue a run that is over."""
     if state.status not in RESUMABLE or not (state.backend_session or record.resume):
         return False
     return "resume" in adapter_named(record.backend).capabilities
 
 
 def _resuming(record: RunRecord, message: Mapping[str, Any]) -> SpawnRequest:
-    """Return the request for a run that goes on where another ended."""
+    """Return the request for a run that continues another one."""
     return SpawnRequest(
         backend=record.backend,
         cwd=record.cwd,
@@ -390,7 +390,7 @@ def _resuming(record: RunRecord, message: Mapping[str, Any]) -> SpawnRequest:
         nickname=record.agent_name,
         output_schema=record.output_schema,
         metadata=record.metadata,
-        # Release 1.0.0 has passed over what it did not know: such a run can be gone on with all the same.
+        # Release 1.0.0 ignored unknown keys; a run with such keys can be continued all the same.
         config={key: record.config[key] for key in adapter_named(record.backend).config_keys if key in record.config},
         timeout_s=record.timeout_s,
         idle_timeout_s=record.idle_timeout_s,

@@ -8,7 +8,7 @@ import shutil
 
 
 def remove_tree(directory: str) -> None:
-    """Remove a directory, also one in which programs have left directories that cannot be written (Go's modules)."""
+    """Remove a directory, even if programs left directories in it that are not writable (as Go does for modules)."""
     for folder, folders, _ in os.walk(directory):
         for name in folders:
             path = os.path.join(folder, name)

@@ -1,1 +1,1 @@
-"""One file per agent: how it is started, and what its lines mean. docs/guides/new-adapter.md has an example."""
+"""The adapters: a module per agent, which starts it and parses its lines. docs/guides/new-adapter.md has an example."""

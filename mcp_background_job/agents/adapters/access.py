@@ -1,8 +1,8 @@
-"""Which arguments and modes give an agent full access: nothing is asked, and no sandbox holds it.
+"""Finds the arguments and modes that give an agent full access: it asks for nothing, and no sandbox confines it.
 
-``full_access`` is not the only way to that: whoever passes arguments of the agent's own may give it as well, and the
-person who is to agree must be asked all the same. Tools that are allowed one by one, and what settings files say, are
-not looked into.
+``full_access`` is not the only way to full access. A caller may pass the agent's own arguments that give it, and then
+the person who has to agree must be asked all the same. Tools that are allowed one by one, and settings files, are not
+examined.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import Any
 from mcp_background_job.agents.adapters.options import flag
 from mcp_background_job.errors import InvalidRequestError
 
-#: Of each agent, what its command line says then: patterns of whole words, an option and its value joined by "=".
-#: opencode has no such word: ``--auto`` allows what is not denied, and its adapter denies the rest.
+#: The arguments that give an agent full access: patterns of whole words; "=" joins an option and its value.
+#: opencode has no such argument: ``--auto`` allows what is not denied, and its adapter denies the rest.
 _ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "codex": (
         r"--dangerously-bypass-approvals-and-sandbox|--yolo",
         r"(-s|--sandbox)=?danger-full-access",
         # The value is TOML. A built-in profile of permissions begins with a colon.
         r"""(-c|--config)=?\s*([\w.-]+\.)?(sandbox_mode|default_permissions)\s*=\s*["']?:?danger[\w-]*["']?\s*""",
-    ),
+    ),  # Gemini CLI takes single letters together, and options in camel case.
     "claude": (
         r"--dangerously-skip-permissions(=true)?",
         r"--permission-mode=bypassPermissions",
@@ -39,7 +39,7 @@ _PATTERNS = {
     for agent, patterns in _ARGUMENTS.items()
 }
 
-#: Ids of modes, of Codex, Gemini CLI, Claude Code and Copilot CLI over ACP.
+#: Ids of modes that give full access, of Codex, Gemini CLI, Claude Code and Copilot CLI over ACP.
 _MODES = re.compile(r"agent-full-access|yolo|bypassPermissions|(?:.*#)?autopilot")
 
 
@@ -50,10 +50,10 @@ def by_arguments(agent: str, arguments: Sequence[str]) -> str | None:
 
 
 def by_command(command: Sequence[str]) -> str | None:
-    """Return the same of the command of an agent that its words name; only what comes after its name is its own."""
-    words = [part for word in command for part in word.split()]  # what a shell is given is words too
+    """Return the argument that gives full access to an agent that a command names; only words after its name count."""
+    words = [part for word in command for part in word.split()]  # a shell's command line is several words too
     for number, word in enumerate(words):
-        name = word.rpartition("/")[2]  # of a path the file alone says what it is
+        name = word.rpartition("/")[2]  # a path names the program by its last part
         for agent in _PATTERNS:
             if agent in name and (found := by_arguments(agent, words[number + 1 :])):
                 return found
@@ -66,7 +66,7 @@ def by_mode(mode: str | None) -> str | None:
 
 
 def is_given(config: Mapping[str, Any], found: str | None, where: str) -> bool:
-    """Tell whether an agent has full access: by ``full_access``, or by what was found elsewhere in ``backend_config``.
+    """Tell whether an agent has full access, by ``full_access`` or by a word found elsewhere in ``backend_config``.
 
     Raises:
         InvalidRequestError: the two contradict each other.

@@ -1,7 +1,7 @@
 """Any agent that speaks the Agent Client Protocol on its stdin and stdout: ``config["command"]`` is its argv.
 
-What the agent asks for is asked for (``input_required``), unless ``config["full_access"]`` is true; what it asks for
-depends on it, and on its ``mode``.
+The agent's requests for permission are passed on (``input_required``), unless ``config["full_access"]`` is true. The
+agent and its ``mode`` decide which requests there are.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from mcp_background_job.agents.adapters.base import Availability, Capability, La
 from mcp_background_job.agents.adapters.options import flag, refuse_schema, string, strings
 from mcp_background_job.errors import InvalidRequestError
 
-#: Seconds that the host may take to stop. Agents that acknowledge a cancel do in a tenth of it.
+#: Seconds that the host may take to stop. Agents that acknowledge a cancel need a tenth of it.
 _GRACE_S = 1.2
 
-#: What well-known agents read of our environment, by a word of their command; no agent is given the keys of another.
-#: What others need is named in the setting for variables of runs.
+#: The variables that well-known agents read, by a word of their command. No agent is given the keys of another.
+#: Other agents get the variables that the setting for variables of runs names.
 _READS = {
     "claude": ("ANTHROPIC_*", "CLAUDE_CONFIG_DIR", "CLAUDE_CODE_OAUTH_TOKEN", "IS_SANDBOX"),
     "codex": ("CODEX_*", "OPENAI_*"),
@@ -34,7 +34,7 @@ _EXAMPLE = '["gemini", "--acp"]'
 
 
 class AcpAdapter:
-    """Attributes: as ``Adapter`` says."""
+    """Any agent that speaks ACP. Attributes: see ``Adapter``."""
 
     name = "acp"
     config_keys = ("command", "full_access", "mode", "model")
@@ -45,16 +45,16 @@ class AcpAdapter:
         return named_program.look(self.name, config, environment, _EXAMPLE)
 
     def full_access(self, config: Mapping[str, Any]) -> bool:
-        """Tell whether ``full_access``, its mode or its command gives it."""
+        """Tell whether ``full_access``, the mode or the command gives full access."""
         if mode := access.by_mode(string(config, "mode")):
             return access.is_given(config, mode, "mode")
         return access.is_given(config, access.by_command(strings(config, "command")), "command")
 
     def launch(self, request: RunRequest, binary: str) -> Launch:
-        """Return how the host is started; the agent itself is started by the host."""
+        """Return how to start the host; the host starts the agent."""
         refuse_schema(request, "an ACP agent")
         named = named_program.argv_of(self.name, request.config, _EXAMPLE)
-        self.full_access(request.config)  # or it is refused
+        self.full_access(request.config)  # raises if the request contradicts itself
         command = [binary, *named[1:]]
         config = {
             "command": command,
@@ -62,7 +62,7 @@ class AcpAdapter:
             "mode": string(request.config, "mode"),
             "model": string(request.config, "model"),
         }
-        words = " ".join(word.rpartition("/")[2] for word in named)  # of a path the file alone says what it is
+        words = " ".join(word.rpartition("/")[2] for word in named)  # a path names the program by its last part
         passed = [name for agent, names in _READS.items() if agent in words for name in names]
         return hosted.launch("acp", request, config, grace_s=_GRACE_S, pass_env=passed)
 
@@ -71,7 +71,7 @@ class AcpAdapter:
         return hosted.HostParser(state)
 
     def answer(self, parser: Parser, text: str, data: Mapping[str, Any]) -> bytes:
-        """Return the line that answers the open question, or else the next message."""
+        """Return the line that answers the open question; without one, the line with the next message."""
         question = hosted.question_of(parser, data)
         if question is None:
             return hosted.message(text)

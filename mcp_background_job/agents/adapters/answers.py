@@ -1,4 +1,4 @@
-"""Which of the options of a permission request an answer means."""
+"""Finds the option of a permission request that an answer means."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from mcp_background_job.errors import InvalidRequestError
 
-#: Kinds of options, the one that reaches least far first: a plain yes is never taken for "always".
+#: Kinds of options, the most limited one first: a plain yes is never taken for "always".
 ALLOW = ("allow_once", "allow_always")
 DENY = ("reject_once", "reject_always")
 
@@ -18,12 +18,12 @@ _WORDS = {
 
 
 def choose(options: Sequence[Mapping[str, Any]], text: str, data: Mapping[str, Any]) -> str:
-    """Return the id of the option that is meant: by id, by kind, by a word for yes or no, or by name.
+    """Return the id of the option that an answer means: by id, by kind, by a word for yes or no, or by name.
 
-    ``data["option_id"]`` goes before ``data["decision"]``, and both before the text.
+    ``data["option_id"]`` takes precedence over ``data["decision"]``, and both over the text.
 
     Raises:
-        InvalidRequestError: none of the options is meant.
+        InvalidRequestError: the answer means none of the options.
     """
     wanted = str(data.get("option_id") or data.get("decision") or text).strip()
     word = wanted.casefold().rstrip(".!")
@@ -39,7 +39,7 @@ def choose(options: Sequence[Mapping[str, Any]], text: str, data: Mapping[str, A
 
 
 def option_of_kind(options: Sequence[Mapping[str, Any]], kinds: Sequence[str]) -> str | None:
-    """Return the id of the first option of the first of these kinds that is offered."""
+    """Return the id of the first offered option of the first of these kinds that is offered, ``None`` if none is."""
     return _first(options, "kind", kinds)
 
 

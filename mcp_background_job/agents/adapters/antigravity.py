@@ -1,10 +1,10 @@
-"""Antigravity CLI, by ``agy --output-format stream-json``: what Google has instead of Gemini CLI for individuals.
+"""Antigravity CLI, by ``agy --output-format stream-json``: Google's successor of Gemini CLI for individuals.
 
-No registry that the tests may use has its program, so it was never run here: the flags, and the lines in the
-recordings of the tests, are those of its documentation of headless mode.
+No registry that the tests may use has its program, so it was never run here. The flags, and the lines in the recordings
+of the tests, come from its documentation of headless mode.
 
-It may edit files in the workspace as far as its own settings allow it, and asks for nothing: headless it cannot, and
-denies what it would have to ask for. ``full_access: true`` in ``backend_config`` allows everything.
+The agent may edit files in the workspace as far as its own settings allow. Headless it cannot ask, so it denies itself
+everything that it would have to ask for. ``full_access: true`` in ``backend_config`` allows everything.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ _TOOLS = Tools(
     command_line="CommandLine",
 )
 
-#: States of a step that is over.
+#: States of a step that has ended.
 _DONE, _FAILED = "DONE", "ERROR"
 
-#: It gives up after five minutes of itself; how long a run may take is the run's own limit.
+#: The agent gives up after five minutes by default; the run's own time limit applies instead.
 _PATIENCE = "--print-timeout=8760h"
 
 
 class AntigravityParser(PiecesParser):
-    """Reads the lines of Antigravity CLI: steps, each told of when it begins and when it is over, and the result.
+    """Reads the lines of Antigravity CLI: steps, each reported when it begins and when it ends, and the result.
 
-    A message comes in pieces, and is told whole.
+    A message comes in pieces, and becomes one event.
     """
 
     type_key = "event"
@@ -69,12 +69,12 @@ class AntigravityParser(PiecesParser):
             self.pieces.append(text(step.get("text_delta")))
             return self.whole_message() if step.get("state") == _DONE else []
         if step.get("step_type") == "error_message":
-            words = text(step.get("error")) or "something failed; the agent goes on"  # mostly it does not say what
+            words = text(step.get("error")) or "something failed; the agent goes on"  # it rarely says what failed
             return [*self.whole_message(), Event(EventType.REASONING, {"text": words, "warning": True})]
         return [*self.whole_message(), *self._read_tool(step)] if step.get("tool_name") else []
 
     def _read_tool(self, step: JsonObject) -> list[Event]:
-        """Read a step that calls a tool. It names no call, so that the number of the step does."""
+        """Read a step that calls a tool. The step names no call, so its number serves as the call's id."""
         call_id, name, info = str(step.get("step_index")), text(step.get("tool_name")), mapping(step.get("tool_info"))
         arguments = mapping(info.get("parameters")) or mapping(step.get("subagent_info"))
         told = [] if call_id in self.calls else begun(_TOOLS, call_id, name, arguments)
@@ -106,7 +106,7 @@ class AntigravityParser(PiecesParser):
 
 
 def _error_in(result: JsonObject, response: str) -> str:
-    """Return why there is no answer; nothing if there is one. It says ``SUCCESS`` of a turn that a denial has ended."""
+    """Return why there is no answer; empty if there is one. A turn that a denial ended has status ``SUCCESS`` too."""
     if result.get("status") != "SUCCESS":
         return text(result.get("error")) or f"the turn ended with status {result.get('status')}"
     denied = [
@@ -120,7 +120,7 @@ def _error_in(result: JsonObject, response: str) -> str:
 
 
 class AntigravityAdapter(OneTask):
-    """Attributes: as ``Adapter`` says."""
+    """Antigravity CLI. Attributes: see ``Adapter``."""
 
     name = "antigravity"
     capabilities: frozenset[Capability] = frozenset({"resume", "output_schema"})
@@ -131,7 +131,7 @@ class AntigravityAdapter(OneTask):
     )
 
     def launch(self, request: RunRequest, binary: str) -> Launch:
-        # "-p=": its prompt is a message on stdin; without the sign it would take the next option for one.
+        # "-p=": the prompt is a message on stdin. Without the "=", the agent would take the next option for the prompt.
         argv = [binary, "-p=", "--input-format=stream-json", "--output-format=stream-json", _PATIENCE]
         argv += self.held_back(request.config, ["--mode=accept-edits"], ["--dangerously-skip-permissions"])
         argv += options.model_and_session(request, "--conversation")
@@ -145,7 +145,7 @@ class AntigravityAdapter(OneTask):
             pass_env=("ANTIGRAVITY_API_KEY", "DBUS_SESSION_BUS_ADDRESS"),  # its login is in the keyring of the desktop
             files=schema_file(request),
             stdin=json.dumps(message).encode() + b"\n",
-            polite_signal="INT",  # it says "interrupted" then, and ends
+            polite_signal="INT",  # it then says "interrupted" and ends
         )
 
     def parser(self, state: Mapping[str, Any] | None = None) -> AntigravityParser:

@@ -1,8 +1,9 @@
-"""What an adapter is: how one kind of agent is started, stopped politely, talked to, and what its lines mean.
+"""The interface of an adapter: how to start, stop and answer one kind of agent, and how to parse its lines.
 
-An adapter does no I/O but for the look whether its program is there. A run is a job; the job's stdout is the agent's
-own stream of JSON lines (or, for agents that need both pipes held, the lines of our host process), and the events of
-the run are a pure function of those lines. So they are the same whoever reads them, and survive whatever reads them.
+An adapter does no I/O except to look for its program. A run is a job. The job's stdout is the agent's own stream of
+JSON
+lines (or, for agents that need both pipes held, the lines of our host process), and the events of the run are a pure
+function of those lines. So every reader gets the same events, and they survive every reader.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, Literal, Protocol
 
 from mcp_background_job.core.run import EventType, RunStatus
 
-#: ``files``: it is given files themselves; others are told their paths.
+#: ``files``: the agent is given the files themselves; other agents are told their paths.
 Capability = Literal["resume", "live_continue", "permissions", "output_schema", "files"]
 
 
@@ -22,8 +23,8 @@ class Attachment:
     """A file that comes with a message.
 
     Attributes:
-        path: where it is kept, as long as the run goes on.
-        name: as whoever sent it has it, or empty.
+        path: where it is kept until the run is over.
+        name: the sender's name for it, or empty.
         mime_type: its type, or empty.
     """
 
@@ -46,7 +47,8 @@ class ParsedEnd:
 
     Attributes:
         status: completed, failed, rejected or cancelled.
-        data: of the terminal event: ``final_response``, ``structured_output``, ``usage``, ``error``, ``reason``…
+        data: the data of the terminal event: ``final_response``, ``structured_output``, ``usage``, ``error``,
+        ``reason``…
     """
 
     status: RunStatus
@@ -55,18 +57,19 @@ class ParsedEnd:
 
 @dataclass(frozen=True, kw_only=True)
 class RunRequest:
-    """What an adapter is asked to start.
+    """A request to an adapter to start a run.
 
     Attributes:
-        run_id: of the run.
+        run_id: id of the run.
         cwd: the workspace, absolute.
         prompt: the text of the first message.
         directory: the run's own directory, outside the workspace; the adapter may name files in it.
-        resume: the agent's own session id to go on with, if any.
-        output_schema: JSON Schema that the final answer is to fit, if asked for.
-        config: ``backend_config`` as it was given: ``binary``, ``model``, ``full_access``, ``args``, ``agent_url``…
+        resume: the agent's own id of the session to continue, if any.
+        output_schema: JSON Schema that the final answer must match, if given.
+        config: ``backend_config`` as given: ``binary``, ``model``, ``full_access``, ``args``, ``agent_url``…
         role: planner, worker or reviewer.
-        files: that come with the first message; its text names their paths, unless the adapter can do ``files``.
+        files: the files of the first message; its text names their paths, unless the adapter has the capability
+        ``files``.
     """
 
     run_id: str
@@ -82,17 +85,17 @@ class RunRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Launch:
-    """How an agent is started.
+    """How to start an agent.
 
     Attributes:
         argv: the program and its arguments; never holds the prompt, which may be longer than an argument can be.
         env: variables to set beside the allowed ones.
-        pass_env: names of variables of ours that it needs (its keys, its home), beyond the common allow-list.
-        files: to be written into the run's directory before the start: name and content.
-        stdin: the bytes that it reads before the end of its input; with ``keeps_stdin`` the first of more to come.
+        pass_env: names of our variables that the agent needs (its keys, its home), beyond the common allow-list.
+        files: name and content of files to write into the run's directory before the start.
+        stdin: the bytes that the agent reads before the end of its input; with ``keeps_stdin`` more may follow.
         keeps_stdin: whether its stdin stays open, for answers.
-        polite_signal: the signal that ends it best.
-        grace_s: how long it is given for that before everything it started is killed.
+        polite_signal: the signal on which it ends most cleanly.
+        grace_s: seconds that it has to end after that signal; then all that it started is killed.
     """
 
     argv: tuple[str, ...]
@@ -117,29 +120,29 @@ class Availability:
 class Parser(Protocol):
     """Reads the lines of one run. Total: a bad line becomes an event, never an exception.
 
-    Its state can be written down and taken up again by another process, so that a long stream is read once.
+    Another process can take up its dumped state, so a long stream is read once.
     """
 
     def feed(self, line: bytes) -> list[Event]:
-        """Read one line, without its newline; returns what it tells. Terminal events are not made here."""
+        """Read one line, without its newline; returns its events. Terminal events are not made here."""
         ...
 
     def close(self, exit_code: int | None) -> list[Event]:
-        """Note that the stream is over; returns what was held back, and may tell or refine ``end``.
+        """Note that the stream has ended; returns the events that were held back, and may set or refine ``end``.
 
         Args:
-            exit_code: with which the program ended by itself; ``None`` if a signal ended it, or nobody knows.
+            exit_code: the code with which the program exited; ``None`` if a signal ended it, or if it is unknown.
         """
         ...
 
     @property
     def session_id(self) -> str | None:
-        """The agent's own id of the session, once it has told it."""
+        """The agent's own id of the session, once the agent has given it."""
         ...
 
     @property
     def end(self) -> ParsedEnd | None:
-        """How the agent says that it ended, once it has."""
+        """How the agent says that its turn ended, once it has."""
         ...
 
     def dump(self) -> dict[str, Any]:
@@ -148,13 +151,13 @@ class Parser(Protocol):
 
 
 class Adapter(Protocol):
-    """One kind of agent; its module has one as ``ADAPTER``.
+    """One kind of agent; its module holds one instance as ``ADAPTER``.
 
     Attributes:
-        name: what ``backend`` is called.
+        name: the value of ``backend`` that means it.
         config_keys: the keys that its ``backend_config`` may have.
-        capabilities: what it can do beside working on a prompt.
-        exit_is_result: it tells how it ended by its exit code alone, so that 0 without a result is a success.
+        capabilities: what it can do besides working on a prompt.
+        exit_is_result: only its exit code says how it ended, so 0 without a result is a success.
     """
 
     name: str
@@ -169,33 +172,33 @@ class Adapter(Protocol):
         ...
 
     def full_access(self, config: Mapping[str, Any]) -> bool:
-        """Tell whether it may do everything, unasked and without a sandbox, by whatever ``config`` has for that.
+        """Tell whether the agent may do everything, unasked and without a sandbox, for whatever reason in ``config``.
 
         Raises:
-            InvalidRequestError: ``config`` says both that it may and that it may not.
+            InvalidRequestError: ``config`` says both yes and no.
         """
         ...
 
     def launch(self, request: RunRequest, binary: str) -> Launch:
-        """Return how it is started.
+        """Return how to start the agent.
 
         Raises:
-            InvalidRequestError: something in the request cannot be done with this agent.
+            InvalidRequestError: this agent cannot do something in the request.
         """
         ...
 
     def parser(self, state: Mapping[str, Any] | None = None) -> Parser:
-        """Return a parser at the beginning of a stream, or where ``Parser.dump`` says."""
+        """Return a parser at the start of a stream, or in a state from ``Parser.dump``."""
         ...
 
     def answer(self, parser: Parser, text: str, data: Mapping[str, Any]) -> bytes:
-        """Return what to write to its stdin to answer what it asks, or to say more, while it runs.
+        """Return the bytes for its stdin that answer its question, or that say more while it runs.
 
         Raises:
-            InvalidRequestError: it takes nothing, or this is not an answer to what it asks.
+            InvalidRequestError: the agent takes no input, or this does not answer its question.
         """
         ...
 
     def cancel_message(self, parser: Parser) -> bytes | None:
-        """Return what to write to its stdin so that it stops by itself, before any signal; ``None``: nothing."""
+        """Return the bytes for its stdin that make it stop by itself, before any signal; ``None`` if there are none."""
         ...

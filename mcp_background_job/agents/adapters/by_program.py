@@ -1,4 +1,4 @@
-"""What the adapters share of agents that are programs of their own."""
+"""The common part of the adapters of agents that are programs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SCHEMA_FILE = "output_schema.json"
 
 
 class ByProgram:
-    """An agent that is a program which takes arguments. Attributes: as ``Adapter`` says, and ``program``."""
+    """An agent that is a program with arguments. Attributes: see ``Adapter``; and ``program``."""
 
     name: str
     config_keys: tuple[str, ...] = options.OF_PROGRAMS
@@ -28,13 +28,13 @@ class ByProgram:
         return self.program.look(config, environment)
 
     def full_access(self, config: Mapping[str, Any]) -> bool:
-        """Tell whether ``full_access`` or an argument gives it."""
+        """Tell whether ``full_access`` or an argument gives full access."""
         return access.is_given(config, self._granting(config), "args")
 
     def held_back(self, config: Mapping[str, Any], safe: Sequence[str], full: Sequence[str]) -> Sequence[str]:
-        """Return the options that hold the agent back, or those that do not; none where an argument says so itself.
+        """Return the options that restrict the agent or that free it; none if an argument already gives full access.
 
-        Some agents refuse to be told twice.
+        Some agents refuse an option that is given twice.
         """
         if not self.full_access(config):
             return safe
@@ -45,14 +45,14 @@ class ByProgram:
 
 
 class OneTask(ByProgram):
-    """One that is given its task, and takes nothing more until that is done."""
+    """An agent that takes one task, and no more input until that task is done."""
 
     def answer(self, parser: Parser, text: str, data: Mapping[str, Any]) -> bytes:  # noqa: ARG002  as Adapter has it
-        """Refuse."""
+        """Refuse: the agent takes no input."""
         raise InvalidRequestError(f"{self.name} takes no input while it works; wait for its end, then continue the run")
 
     def cancel_message(self, parser: Parser) -> bytes | None:  # noqa: ARG002  as Adapter has it
-        """Return nothing: a signal is what stops it."""
+        """Return nothing: only a signal stops it."""
         return None
 
 
@@ -64,5 +64,5 @@ def schema_option(request: RunRequest, option: str) -> list[str]:
 
 
 def schema_file(request: RunRequest) -> dict[str, bytes]:
-    """Return that file, for ``Launch.files``."""
+    """Return the file of the output schema, for ``Launch.files``."""
     return {} if request.output_schema is None else {_SCHEMA_FILE: json.dumps(request.output_schema).encode()}

@@ -1,4 +1,4 @@
-"""What a call of a tool tells, for agents whose commands, edits and plans are all calls of tools."""
+"""Events of tool calls, for agents whose commands, edits and plans are all tool calls."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from mcp_background_job.core.run import EventType
 
 @dataclass(frozen=True, kw_only=True)
 class Tools:
-    """Names of the tools of an agent that tell more than that a tool was called.
+    """Names of an agent's tools whose calls become events of their own types.
 
     Attributes:
-        commands: those that run a command line.
-        edits: those that change a file.
-        path: the arguments of these, one of which names the file.
-        plans: those that write the list of things to do, and the argument that holds it.
+        commands: the tools that run a command line.
+        edits: the tools that change a file.
+        path: the arguments of ``edits``, one of which names the file.
+        plans: the tools that write the to-do list, each with the argument that holds the list.
         command_line: the argument that holds a command line.
     """
 
@@ -30,13 +30,13 @@ class Tools:
     command_line: str = "command"
 
     def path_in(self, name: str, arguments: JsonObject) -> str:
-        """Return the file that an edit is about; nothing for a call of another tool."""
+        """Return the file that an edit changes; empty for a call of another tool."""
         paths = [text(arguments.get(key)) for key in self.path] if name in self.edits else []
         return next(filter(None, paths), "")
 
 
 def begun(tools: Tools, call_id: str, name: str, arguments: JsonObject, **more: Any) -> list[Event]:
-    """Return what is told when a call begins; of an edit nothing, as it may not come about."""
+    """Return the events when a call begins; none for an edit, since it may not happen."""
     if name in tools.commands:
         data = known(id=call_id, command=text(arguments.get(tools.command_line)), status="in_progress", **more)
         return [Event(EventType.COMMAND_STARTED, data)]
@@ -48,9 +48,9 @@ def begun(tools: Tools, call_id: str, name: str, arguments: JsonObject, **more: 
 
 
 def ended(tools: Tools, call_id: str, name: str, output: str, *, failed: bool, **more: Any) -> list[Event]:
-    """Return what is told when a call ends.
+    """Return the events when a call ends.
 
-    ``more`` are further fields; of an edit, ``path`` and ``kind`` are of its one change.
+    ``more`` are further fields; for an edit, ``path`` and ``kind`` describe its one change.
     """
     status = "failed" if failed else "completed"
     if name in tools.commands:
@@ -65,7 +65,7 @@ def ended(tools: Tools, call_id: str, name: str, output: str, *, failed: bool, *
 
 
 def plan(items: list[JsonObject]) -> Event:
-    """Return what a list of things to do tells, whichever words its agent has for the same things."""
+    """Return the event of a to-do list, whichever field names its agent uses."""
     return Event(EventType.TODO_UPDATED, {"items": [_step(item) for item in items]})
 
 
@@ -76,7 +76,7 @@ def _step(item: JsonObject) -> JsonObject:
 
 
 def words_of(content: Any) -> str:
-    """Return the text of what a call gave: a text, or a list of parts of which some are text."""
+    """Return the text that a call returned: a text, or a list of parts of which some are text."""
     if isinstance(content, str):
         return content
     return "\n".join(filter(None, (text(part.get("text")) for part in objects(content)))) or text(

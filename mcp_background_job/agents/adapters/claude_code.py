@@ -1,8 +1,10 @@
 """Claude Code, by ``claude -p`` with streams of JSON.
 
-It may edit files in the workspace, and asks for what else needs a permission; the caller answers, and may say more
-while it works. ``interactive: false`` in ``backend_config`` closes that channel: what would need a permission is then
-refused. ``full_access: true`` allows everything.
+The agent may edit files in the workspace, and asks before anything else that needs a permission. The caller answers,
+and
+may say more while it works. ``interactive: false`` in ``backend_config`` closes that channel: everything that would
+need
+a permission is then refused. ``full_access: true`` allows everything.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from mcp_background_job.agents.adapters.program import Program
 from mcp_background_job.agents.adapters.reading import JsonObject, mapping, objects, text
 from mcp_background_job.errors import InvalidRequestError
 
-#: Bytes of a schema that fit on a command line with the rest: Linux takes 128 KiB in one argument.
+#: Bytes of a schema that fit on a command line beside the rest: Linux takes 128 KiB in one argument.
 _SCHEMA_BYTES = 100_000
 
 _SAFE = ("--permission-mode=acceptEdits",)
@@ -31,14 +33,14 @@ _ANSWERS = frozenset({"allow_once", "allow_always"})
 
 
 class ClaudeCodeAdapter(ByProgram):
-    """Attributes: as ``Adapter`` says."""
+    """Claude Code. Attributes: see ``Adapter``."""
 
     name = "claude_code"
     config_keys = (*options.OF_PROGRAMS, "interactive")
     capabilities: frozenset[Capability] = frozenset({"resume", "live_continue", "permissions", "output_schema"})
     program = Program(
         name="claude",
-        minimum=(2, 0, 0),  # what Anthropic's own SDK asks for, which speaks the same protocol
+        minimum=(2, 0, 0),  # the minimum of Anthropic's own SDK, which speaks the same protocol
         install="install it with `npm install -g @anthropic-ai/claude-code`",
     )
 
@@ -63,7 +65,7 @@ class ClaudeCodeAdapter(ByProgram):
                 *("AWS_REGION", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
                 *("AWS_BEARER_TOKEN_BEDROCK", "ANTHROPIC_VERTEX_PROJECT_ID", "CLOUD_ML_REGION"),
                 "GOOGLE_APPLICATION_CREDENTIALS",
-                "IS_SANDBOX",  # root may have full access only where this says that it is a sandbox
+                "IS_SANDBOX",  # root may have full access only if this variable says that there is a sandbox
             ),
             stdin=_HELLO + _message(request.prompt) if interactive else request.prompt.encode(errors="replace"),
             keeps_stdin=interactive,
@@ -108,13 +110,13 @@ def _message(words: str) -> bytes:
     return _line({"type": "user", "message": {"role": "user", "content": content}, "parent_tool_use_id": None})
 
 
-#: It answers this at once, which shows that it can be told more.
+#: The agent answers this at once; its answer shows that it takes further input.
 _HELLO = _line({"type": "control_request", "request_id": "hello", "request": {"subtype": "initialize", "hooks": None}})
 _INTERRUPT = _line({"type": "control_request", "request_id": "cancel", "request": {"subtype": "interrupt"}})
 
 
 def _reply(pending: Mapping[str, JsonObject], words: str, data: Mapping[str, Any]) -> bytes:
-    """Return the answer to one of the requests: the one that ``request_id`` names, or else the oldest."""
+    """Return the answer to the request that ``request_id`` names, or else to the oldest one."""
     request_id = data.get("request_id", next(iter(pending)))
     if request_id not in pending:
         raise InvalidRequestError(f"there is no open request {request_id!r}; open are: {', '.join(pending)}")
@@ -127,18 +129,18 @@ def _reply(pending: Mapping[str, JsonObject], words: str, data: Mapping[str, Any
 def _decision(request: JsonObject, words: str, data: Mapping[str, Any]) -> JsonObject:
     chosen = choose(request["asked"]["options"], words, data)
     if chosen not in _ANSWERS:
-        # With a choice in the data, the text is free to say why not, and what to do instead.
+        # If the data holds the choice, the text is free to say why not, and what to do instead.
         said = words.strip() if data.get("option_id") or data.get("decision") else ""
         return {"behavior": "deny", "message": said or "The user does not allow this."}
     allowed: JsonObject = {"behavior": "allow", "updatedInput": request["input"]}
     if chosen == "allow_always":
-        # It suggests to write the rule into the workspace's settings; there it would outlive the run.
+        # The agent suggests writing the rule into the workspace's settings; there the rule would outlive the run.
         allowed["updatedPermissions"] = [rule | {"destination": "session"} for rule in request["suggestions"]]
     return allowed
 
 
 def _answers(request: JsonObject, words: str, data: Mapping[str, Any]) -> JsonObject:
-    """Return the answers to its questions: ``data["answers"]`` by question, or the text for the only one."""
+    """Return the answers to the agent's questions: ``data["answers"]`` by question, or the text for a single one."""
     questions = [text(question.get("question")) for question in objects(request["input"].get("questions"))]
     answers = mapping(data.get("answers"))
     if not answers and len(questions) == 1 and words.strip():
@@ -150,7 +152,7 @@ def _answers(request: JsonObject, words: str, data: Mapping[str, Any]) -> JsonOb
 
 
 def _said(answer: Any) -> str:
-    """Return an answer as it is given: several choices are one text, with commas."""
+    """Return one answer as text: commas join several choices."""
     return ", ".join(map(str, cast("list[Any]", answer))) if isinstance(answer, list) else text(answer)
 
 

@@ -1,4 +1,4 @@
-"""Reads what Claude Code prints with ``--output-format stream-json``, in either mode of input."""
+"""Reads the output of Claude Code with ``--output-format stream-json``, in both input modes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mcp_background_job.agents.adapters.lines import LineParser, Reader
 from mcp_background_job.agents.adapters.reading import JsonObject, integer, known, mapping, objects, text
 from mcp_background_job.core.run import EventType, RunStatus
 
-#: The tool by which it asks the user something; it asks for permission to use it as for any other.
+#: The tool by which the agent asks the user a question; it asks for permission to use this tool as for any other.
 _QUESTION_TOOL = "AskUserQuestion"
 
 _TOOLS = Tools(
@@ -23,8 +23,8 @@ _TOOLS = Tools(
     plans={"TodoWrite": "todos"},
 )
 
-#: A command that fails gives its exit code as the first words of its result, and nowhere else. It has three digits at
-#: most; of thousands of digits Python would make no number.
+#: A failed command gives its exit code only as the first words of its result. The pattern takes three digits at most:
+#: Python refuses to convert thousands of digits to a number.
 _EXIT_CODE = re.compile(r"Exit code (\d{1,3})\b")
 
 _OPTIONS = (
@@ -38,9 +38,9 @@ class ClaudeParser(LineParser):
     """Reads the messages of Claude Code.
 
     Attributes:
-        pending: what it waits for an answer to, by the id of its request, the oldest first. Each has the data of its
-            event as ``asked``, and what an answer has to repeat.
-        takes_input: whether it has answered on the channel by which it can be told more.
+        pending: the requests that wait for an answer, by request id, the oldest first. Each has the data of its event
+            as ``asked``, and the fields that an answer has to repeat.
+        takes_input: whether the agent has answered on the channel for further input.
     """
 
     def __init__(self, state: Mapping[str, Any] | None = None) -> None:
@@ -68,7 +68,7 @@ class ClaudeParser(LineParser):
 
     def _read_assistant(self, message: JsonObject) -> list[Event]:
         parent = text(message.get("parent_tool_use_id"))
-        # A message with an error was not written by the model, but stands for it.
+        # The model did not write a message that has an error; the program wrote it in the model's place.
         failed = bool(text(message.get("error")))
         told: list[Event] = []
         written = mapping(message.get("message"))
@@ -95,7 +95,7 @@ class ClaudeParser(LineParser):
         return begun(_TOOLS, call_id, name, arguments, parent_id=parent)
 
     def _read_user(self, message: JsonObject) -> list[Event]:
-        """Read what a tool gave, and what the program says in the user's name, such as that it was interrupted."""
+        """Read a tool's result, or a message of the program in the user's name, such as that it was interrupted."""
         content = mapping(message.get("message")).get("content")
         result = mapping(message.get("tool_use_result"))
         told: list[Event] = []
@@ -170,7 +170,7 @@ class ClaudeParser(LineParser):
 
 
 def _asked(request_id: str, request: JsonObject) -> JsonObject:
-    """Return the data of the event that tells a request."""
+    """Return the data of the event for a request."""
     name, arguments = text(request.get("tool_name")), mapping(request.get("input"))
     questions = objects(arguments.get("questions"))
     if name == _QUESTION_TOOL and questions:
@@ -194,5 +194,5 @@ def _failure_in(message: JsonObject) -> JsonObject:
     reason = reason_of(error, integer(message.get("api_error_status")))
     subtype = text(message.get("subtype")).removeprefix("error_")
     other = text(message.get("terminal_reason")) or (subtype if subtype != "success" else "")
-    # The words of a turn that was interrupted or reached a limit of ours are no words of the model's server.
+    # If a turn was interrupted or reached one of our limits, its words do not come from the model's server.
     return {"error": error, "reason": (reason if other in ("", API_ERROR) else other) or other or AGENT_ERROR}

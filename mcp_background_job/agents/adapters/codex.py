@@ -1,7 +1,7 @@
 """Codex, by ``codex exec --json``.
 
-Its commands run in a sandbox in which only the workspace can be written, and nobody is asked for more: what the sandbox
-forbids fails. ``full_access: true`` in ``backend_config`` takes the sandbox away.
+Its commands run in a sandbox in which only the workspace is writable. The agent asks for nothing: a command that the
+sandbox forbids fails. ``full_access: true`` in ``backend_config`` takes the sandbox away.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from mcp_background_job.agents.adapters.program import Program
 from mcp_background_job.agents.adapters.reading import JsonObject, integer, known, mapping, objects, text
 from mcp_background_job.core.run import EventType, RunStatus
 
-#: ``exec resume`` knows no ``--sandbox`` and no ``--ask-for-approval``; both forms know the configuration.
+#: ``exec resume`` has neither ``--sandbox`` nor ``--ask-for-approval``; both forms take the configuration.
 _SANDBOX = ("-c", 'sandbox_mode="workspace-write"', "-c", 'approval_policy="never"')
 _FULL_ACCESS = ("--dangerously-bypass-approvals-and-sandbox",)
 
@@ -54,7 +54,7 @@ class CodexParser(LineParser):
         return []
 
     def _read_warning(self, message: JsonObject) -> list[Event]:
-        """Read an error outside a turn's end: "Reconnecting… 1/5" is one, and the agent may well answer after it."""
+        """Read an error outside a turn's end, such as "Reconnecting… 1/5"; the agent may well answer after it."""
         return [Event(EventType.REASONING, {"text": text(message.get("message")), "warning": True})]
 
     def _read_item(self, message: JsonObject) -> list[Event]:
@@ -105,19 +105,19 @@ def _plan(item: JsonObject) -> JsonObject:
 
 
 def _tool(item: JsonObject) -> JsonObject:
-    """Return what a call of an MCP server's tool, a search of the web, or an item of a later version tells."""
+    """Return the data for a call of an MCP server's tool, a web search, or an item of a later version."""
     name = ".".join(filter(None, (text(item.get("server")), text(item.get("tool"))))) or text(item.get("type"))
     asked = mapping(item.get("arguments")) or {key: value for key, value in item.items() if key not in _NOT_ASKED}
     output = text(mapping(item.get("error")).get("message")) or words_of(mapping(item.get("result")).get("content"))
     return known(name=name, status=text(item.get("status")), input=asked, output=output)
 
 
-#: Fields of such an item that are not what it was asked for.
+#: Fields of such an item that are not its input.
 _NOT_ASKED = frozenset({"id", "type", "server", "tool", "status", "arguments", "result", "error"})
 
 _Told = tuple[EventType, Callable[[JsonObject], JsonObject]]
 
-#: What an item tells when it is started, updated or completed; nothing where it has no row.
+#: The event for an item that is started, updated or completed; an item without a row has none.
 _ITEMS: dict[tuple[str, str], _Told] = {
     ("agent_message", "completed"): (EventType.AGENT_MESSAGE, _said),
     ("reasoning", "completed"): (EventType.REASONING, _said),
@@ -138,13 +138,13 @@ _OTHER_ITEMS: dict[str, _Told] = {
 
 
 class CodexAdapter(OneTask):
-    """Attributes: as ``Adapter`` says."""
+    """Codex. Attributes: see ``Adapter``."""
 
     name = "codex"
     capabilities: frozenset[Capability] = frozenset({"resume", "output_schema"})
     program = Program(
         name="codex",
-        minimum=(0, 133, 0),  # the oldest one that the tests with real agents were run with
+        minimum=(0, 133, 0),  # the oldest version that the tests with real agents were run with
         install="install it with `npm install -g @openai/codex`",
     )
 
@@ -162,7 +162,7 @@ class CodexAdapter(OneTask):
             pass_env=("CODEX_HOME", "CODEX_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"),
             files=schema_file(request),
             stdin=request.prompt.encode(errors="replace"),
-            polite_signal="INT",  # on TERM it leaves the command that it runs behind
+            polite_signal="INT",  # on SIGTERM it leaves its running command behind
         )
 
     def parser(self, state: Mapping[str, Any] | None = None) -> CodexParser:

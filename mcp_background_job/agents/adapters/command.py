@@ -1,6 +1,6 @@
-"""Any program: ``config["command"]`` is its argv, the prompt is its stdin, each line that it prints is a message.
+"""Any program: ``config["command"]`` is its argv, the prompt is its stdin, and each line that it prints is a message.
 
-It knows no way to say how it ended but its exit code: 0 is a success.
+Only its exit code says how it ended: 0 is a success.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from mcp_background_job.agents.adapters.reading import JsonObject, known
 from mcp_background_job.core.run import EventType, RunStatus
 from mcp_background_job.errors import InvalidRequestError
 
-#: Characters of the output that are kept as the final response, in whole lines: a report, but not a log of the work.
+#: Characters of output that are kept as the final response, in whole lines: a report, but not a log of the work.
 _KEPT = 16_000
 
 
@@ -32,13 +32,13 @@ class CommandParser:
 
     Attributes:
         session_id: always ``None``.
-        end: as ``Parser`` says; known when the program has exited.
+        end: see ``Parser``; known once the program has exited.
     """
 
     session_id: str | None = None
 
     def __init__(self, state: Mapping[str, Any] | None = None) -> None:
-        """Begins at the beginning of the output, or where ``dump`` says."""
+        """Starts at the beginning of the output, or in a state from ``dump``."""
         state = state or {}
         self._exit_code: int | None = state.get("exit_code")
         self._lines: deque[str] = deque(state.get("lines", []))
@@ -80,7 +80,7 @@ _EXAMPLE = '["make", "report"]'
 
 
 class CommandAdapter:
-    """Attributes: as ``Adapter`` says."""
+    """Any program. Attributes: see ``Adapter``."""
 
     name = "command"
     config_keys = ("command",)
@@ -91,7 +91,7 @@ class CommandAdapter:
         return named_program.look(self.name, config, environment, _EXAMPLE)
 
     def full_access(self, config: Mapping[str, Any]) -> bool:  # noqa: ARG002  as Adapter has it
-        """Say no: it is not an agent, and may do what any job may."""
+        """Return false: the program is not an agent, and may do what any job may."""
         return False
 
     def launch(self, request: RunRequest, binary: str) -> Launch:

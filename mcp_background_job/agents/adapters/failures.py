@@ -1,39 +1,40 @@
-"""Why a turn failed, in one word that is the same for all agents, where the agent's own words or a status tell it."""
+"""Gives the reason of a failed turn as one word, the same for all agents, from the agent's words or an HTTP status."""
 
 from __future__ import annotations
 
 import re
 
-#: Whoever has no right to use the model has to log in, or to be given a key: trying again does not help.
+#: The agent has no right to use the model. It needs a login or a key; trying again does not help.
 AUTH = "auth"
 AUTH_STATUSES = frozenset({401, 403})
 
-#: The model takes no more for now: of requests, of tokens, or of what is paid for.
+#: The model takes no more for now: a limit on requests, on tokens or on money is reached.
 RATE_LIMIT = "rate_limit"
 _RATE_LIMIT_STATUSES = frozenset({402, 429})
 
-#: The model's server failed, or has too much to do: trying again later may help.
+#: The model's server failed, or is overloaded: trying again later may help.
 SERVER_ERROR = "server_error"
 _SERVER_ERRORS = range(500, 600)
 
-#: The model could not be asked for any other reason: the connection broke, or the request was refused.
+#: The model could not be asked for another reason: the connection broke, or the server refused the request.
 API_ERROR = "api_error"
 _ERRORS = range(400, 500)
 
-#: The agent says that it failed, and nothing of why.
+#: The agent says that it failed, and not why.
 AGENT_ERROR = "agent_error"
 
-#: Before an HTTP status in messages of errors: "last status: 429", '"code": 401', "API Error: 500", "rejected (429)".
+#: The words before an HTTP status in error messages: "last status: 429", '"code": 401', "API Error: 500", "rejected
+#: (429)".
 _NAMED = r"(?:status|error|code|http|rejected)\W{0,6}"
 
-#: What is looked for in the words of an error, in this order: of a refused key, "try again later" says nothing.
+#: Patterns for the words of an error, in this order: if a key was refused, "try again later" means nothing.
 _WORDS = {
     AUTH: (
         rf"{_NAMED}40[13]\b",
         r"\b40[13] (?:unauthorized|forbidden)",
         r"unauthenticated|authentication[ _](?:error|failed|required)|failed to authenticate",
         r"not logged in|log ?in again",
-        r"api[ _-]?key",  # missing, invalid, expired: an error that speaks of the key is about the key
+        r"api[ _-]?key",  # missing, invalid, expired: an error that mentions the key is about the key
     ),
     RATE_LIMIT: (
         rf"{_NAMED}(?:402|429)\b",
@@ -56,12 +57,12 @@ _WORDS = {
 }
 _REASONS = tuple((reason, re.compile("|".join(words), re.IGNORECASE)) for reason, words in _WORDS.items())
 
-#: Characters of a message that are searched. Errors are short; what is longer quotes something.
+#: Characters of a message that are searched. Errors are short; a longer message quotes something.
 _SEARCHED = 10_000
 
 
 def reason_of(message: str, status: int | None = None) -> str | None:
-    """Return the word for a failure with this message and HTTP status, or ``None`` if nothing is known of it."""
+    """Return the reason for a failure with this message and HTTP status, or ``None`` if neither tells."""
     if status in AUTH_STATUSES:
         return AUTH
     if status in _RATE_LIMIT_STATUSES:

@@ -1,8 +1,9 @@
 """Gemini CLI, by ``gemini --output-format stream-json``.
 
-It may edit files in the workspace, and has no tool that runs commands: headless it cannot ask. ``full_access: true`` in
-``backend_config`` allows everything. Without a terminal it works in a trusted workspace only, so starting a run in a
-directory is what trusts it, for that run.
+The agent may edit files in the workspace, and has no tool that runs commands: headless it cannot ask.
+``full_access: true`` in ``backend_config`` allows everything. Without a terminal it works only in a trusted workspace,
+so
+starting a run in a directory trusts that directory, for that run.
 """
 
 from __future__ import annotations
@@ -34,13 +35,13 @@ _TOOLS = Tools(
     plans={"write_todos": "todos"},
 )
 
-#: Its own code for "no valid login". For a status of the model's server it exits with what eight bits keep of that.
+#: Its exit code for "no valid login". For an HTTP status of the model's server, it exits with the low eight bits of it.
 _NO_LOGIN_EXIT = 41
 _STATUS_OF_EXIT = {status & 0xFF: status for status in (400, 401, 403, 404, 429, 500, 502, 503, 504)}
 
 
 class GeminiParser(PiecesParser):
-    """Reads the lines of Gemini CLI. Its messages come in pieces, and are told whole."""
+    """Reads the lines of Gemini CLI. Its messages come in pieces, and each becomes one event."""
 
     def close(self, exit_code: int | None) -> list[Event]:
         told = self.whole_message()
@@ -49,7 +50,7 @@ class GeminiParser(PiecesParser):
         return told
 
     def _refine_end(self, exit_code: int) -> None:
-        """Read from its exit code what its words do not say: they hold what the server said, and not the status."""
+        """Set the end from the exit code: the agent's words hold the server's message, and not its status."""
         if exit_code == _NO_LOGIN_EXIT:
             reason, error = AUTH, "gemini has no valid login or key"
         elif exit_code in _STATUS_OF_EXIT:
@@ -94,7 +95,7 @@ class GeminiParser(PiecesParser):
         return self.whole_message() + told
 
     def _read_error(self, message: JsonObject) -> list[Event]:
-        """Read an error outside the result: a loop that was noticed, say; how it ends is told by the result."""
+        """Read an error outside the result, such as a detected loop; the result says how the turn ends."""
         told = Event(EventType.REASONING, {"text": text(message.get("message")), "warning": True})
         return [*self.whole_message(), told]
 
@@ -120,13 +121,13 @@ class GeminiParser(PiecesParser):
 
 
 class GeminiAdapter(OneTask):
-    """Attributes: as ``Adapter`` says."""
+    """Gemini CLI. Attributes: see ``Adapter``."""
 
     name = "gemini"
     capabilities: frozenset[Capability] = frozenset({"resume"})
     program = Program(
         name="gemini",
-        minimum=(0, 20, 0),  # the oldest one that the tests with real agents were run with
+        minimum=(0, 20, 0),  # the oldest version that the tests with real agents were run with
         install="install it with `npm install -g @google/gemini-cli`",
     )
 
@@ -141,7 +142,7 @@ class GeminiAdapter(OneTask):
             argv=(*argv, *options.strings(request.config, "args")),
             env={
                 "GEMINI_CLI_TRUST_WORKSPACE": "true",
-                "GEMINI_CLI_NO_RELAUNCH": "true",  # its second process is for a larger heap, and takes its time
+                "GEMINI_CLI_NO_RELAUNCH": "true",  # its second process is for a larger heap, and costs time
             },
             pass_env=(
                 *("GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GEMINI_BASE_URL", "GEMINI_CLI_HOME"),

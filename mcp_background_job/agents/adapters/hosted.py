@@ -1,16 +1,16 @@
-"""What is common to the agents that need both pipes held, or a connection: the run's job is our host process.
+"""The common part of agents that need both pipes held, or a connection: the run's job is our host process.
 
 The host prints one JSON object per line on its stdout:
 
 * ``{"type": …, "data": {…}}``  an event
-* ``{"session_id": …}``  what to resume by
+* ``{"session_id": …}``  the id to resume by
 * ``{"answered": …}``  the question with this id is no longer open
-* ``{"beat": true}``  the agent is at work and has nothing to tell yet
+* ``{"beat": true}``  the agent is at work and has nothing to report yet
 * ``{"end": {"status": …, "data": {…}}}``  how the agent says that it ended; once
 
 and reads such objects from its stdin: ``{"answer": {"request_id": …, …}}``, ``{"message": …}``, ``{"cancel": true}``.
-The end of its stdin is a cancel: whoever could answer is gone. What the agent itself writes to stderr is on the
-host's stderr, so that no agent can forge a line of its host.
+The end of its stdin is a cancel: nobody can answer any more. The agent's own stderr is the host's stderr, so an agent
+cannot forge a line of its host.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from mcp_background_job.agents.adapters.reading import JsonObject, object_in, un
 from mcp_background_job.core.run import EventType, RunStatus
 from mcp_background_job.errors import InvalidRequestError
 
-#: The file in the run's directory from which the host reads what it is to do.
+#: The file in the run's directory from which the host reads its request.
 REQUEST_FILE = "host-request.json"
 
-#: The first and the terminal event of a run are not an agent's to tell.
+#: We write the first and the terminal event of a run, never the agent.
 _NOT_ITS_OWN = {EventType.RUN_STARTED, EventType.RUN_COMPLETED, EventType.RUN_FAILED, EventType.REJECTED}
 _EVENTS = {event.value: event for event in EventType if event not in _NOT_ITS_OWN}
 _QUESTIONS = frozenset({EventType.INPUT_REQUIRED, EventType.AUTH_REQUIRED})
 
-#: How an agent may say that it ended.
+#: The statuses with which an agent may say that it ended.
 ENDS = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.REJECTED})
 
 
@@ -45,7 +45,7 @@ def launch(
     grace_s: float,
     pass_env: Iterable[str] = (),
 ) -> Launch:
-    """Return how the host is started; ``config`` is what it has to know of the agent."""
+    """Return how to start the host; ``config`` holds the facts about the agent that the host needs."""
     wanted: JsonObject = {
         "prompt": request.prompt,
         "cwd": request.cwd,
@@ -55,7 +55,7 @@ def launch(
     if kind == "a2a":
         wanted["files"] = [vars(file) for file in request.files]
     return Launch(
-        # -P: the workspace is the working directory, and must not be where modules are looked for.
+        # -P: the workspace is the working directory, and Python must not look for modules there.
         argv=(sys.executable, "-P", "-m", "mcp_background_job.agents.host", kind, request.directory),
         pass_env=tuple(pass_env),
         files={REQUEST_FILE: json.dumps(wanted).encode()},
@@ -70,7 +70,7 @@ def line(**message: Any) -> bytes:
 
 
 def message(text: str) -> bytes:
-    """Return the line that says more to an agent that asks nothing; it is said when its turn is over.
+    """Return the line with a further message to an agent that asks nothing; it gets the message after its turn.
 
     Raises:
         InvalidRequestError: there is nothing to say.
@@ -81,10 +81,10 @@ def message(text: str) -> bytes:
 
 
 def question_of(parser: Parser, data: Mapping[str, Any]) -> JsonObject | None:
-    """Return the data of the question that is open and that an answer is to, ``None`` if none is open.
+    """Return the data of the open question that an answer is to, ``None`` if no question is open.
 
     Raises:
-        InvalidRequestError: the answer names another question; a yes to that one is no yes to this one.
+        InvalidRequestError: the answer names another question; a yes to one question is not a yes to another.
     """
     question: JsonObject | None = parser.dump()["question"]
     named = data.get("request_id")
@@ -98,7 +98,7 @@ class HostParser:
     """Reads the lines of a host."""
 
     def __init__(self, state: Mapping[str, Any] | None = None) -> None:
-        """Begins at the beginning, or where ``dump`` says."""
+        """Starts at the beginning, or in a state from ``dump``."""
         state = state or {}
         self._session_id: str | None = state.get("session_id")
         self._question: JsonObject | None = state.get("question")
@@ -119,11 +119,11 @@ class HostParser:
         return [] if self._note(told) else [unparsed(line)]
 
     def close(self, exit_code: int | None) -> list[Event]:  # noqa: ARG002  the host tells the end in words
-        """Note that the stream is over: nothing was held back."""
+        """Return nothing: no event was held back."""
         return []
 
     def _note(self, told: JsonObject) -> bool:
-        """Keep what is not an event; returns whether it was understood."""
+        """Keep a line that is not an event; returns whether it was understood."""
         match told:
             case {"session_id": str(session_id)}:
                 self._session_id = session_id
@@ -149,7 +149,7 @@ class HostParser:
         return self._end
 
     def dump(self) -> JsonObject:
-        """Return the state as JSON; ``question`` is the data of the question that is open, if one is."""
+        """Return the state as JSON; ``question`` is the data of the open question, if there is one."""
         end = self._end and {"status": self._end.status.value, "data": self._end.data}
         return {"session_id": self._session_id, "question": self._question, "end": end}
 

@@ -1,4 +1,4 @@
-"""The parser of agents that print JSON objects, one a line, each of some type; and of whatever else they print."""
+"""The parser for agents that print one JSON object per line, each with a type; it also takes any other output."""
 
 from __future__ import annotations
 
@@ -11,29 +11,30 @@ from mcp_background_job.core.run import EventType, RunStatus
 
 Reader: TypeAlias = Callable[[Any, JsonObject], list[Event]]
 
-#: Calls of tools that may be open at once. An agent has a few; a stream that ends none must not grow without end.
+#: Tool calls that may be open at once. An agent has a few; if a stream never ends any, memory must not grow without
+#: bound.
 _MAX_CALLS = 1000
 
 
 class LineParser:
-    """What these parsers share: their state, and which method reads which type of line.
+    """The common part of these parsers: their state, and which method reads which type of line.
 
-    A line of an unknown type tells nothing: agents add types every week. It is in the job's log.
+    A line of an unknown type makes no event, since agents add types every week. The line is still in the job's log.
 
     Attributes:
-        readers: type of a line, and the method that reads it.
+        readers: the method that reads each type of line.
         type_key: the key of a line's type.
-        session_id: as ``Parser`` says.
-        end: as ``Parser`` says.
-        said: what the agent said last.
-        calls: calls of tools that have begun and not ended, by id: what their end will not say again.
+        session_id: see ``Parser``.
+        end: see ``Parser``.
+        said: the agent's last message.
+        calls: facts about the tool calls that are open, by id, for the events at their end.
     """
 
     readers: ClassVar[Mapping[str, Reader]] = {}
     type_key: ClassVar[str] = "type"
 
     def __init__(self, state: Mapping[str, Any] | None = None) -> None:
-        """Begins at the beginning of a stream, or where ``dump`` says."""
+        """Starts at the beginning of a stream, or in a state from ``dump``."""
         state = state or {}
         self.session_id: str | None = state.get("session_id")
         self.end: ParsedEnd | None = _end_from(state.get("end"))
@@ -64,15 +65,15 @@ class LineParser:
         self.calls[call_id] = facts
 
     def end_call(self, call_id: str) -> JsonObject:
-        """Return what was noted of a call that ends; nothing if its beginning was not seen."""
+        """Return the facts that were noted about a call that ends; empty if its beginning was not seen."""
         return self.calls.pop(call_id, {})
 
 
 class PiecesParser(LineParser):
-    """Of an agent whose messages come in pieces, and are told whole.
+    """The parser for an agent whose messages come in pieces; each message becomes one event.
 
     Attributes:
-        pieces: of the message that is not whole yet.
+        pieces: the pieces of the current, unfinished message.
     """
 
     def __init__(self, state: Mapping[str, Any] | None = None) -> None:
@@ -83,7 +84,7 @@ class PiecesParser(LineParser):
         return super().dump() | {"pieces": list(self.pieces)}
 
     def whole_message(self) -> list[Event]:
-        """Return the message that the pieces are; nothing if it is blank."""
+        """Return the message that the pieces make up; nothing if it is blank."""
         said = "".join(self.pieces)
         self.pieces.clear()
         if not said.strip():

@@ -1,4 +1,4 @@
-"""A program that the request names itself: ``backend_config.command``, its argv."""
+"""A program that the request itself names: ``backend_config.command``, its argv."""
 
 from __future__ import annotations
 

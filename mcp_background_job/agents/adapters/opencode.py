@@ -1,6 +1,6 @@
 """opencode, by ``opencode run --format json``.
 
-It may read and edit files in the workspace, and has no tool that runs commands: headless it cannot ask.
+The agent may read and edit files in the workspace, and has no tool that runs commands: headless it cannot ask.
 ``full_access: true`` in ``backend_config`` allows everything.
 """
 
@@ -33,14 +33,15 @@ _TOOLS = Tools(
     plans={"todowrite": "todos"},
 )
 
-#: Of itself it allows nearly everything. What is denied it does not offer to the model; "ask" would be refused when the
-#: model calls it, and that ends the turn.
+#: By default the agent allows nearly everything. It does not offer denied tools to the model. "ask" would be refused
+#: when
+#: the model calls the tool, and that ends the turn.
 _SAFE = {"*": "deny"} | dict.fromkeys(
     ("read", "glob", "grep", "list", "lsp", "edit", "todoread", "todowrite", "task", "skill"), "allow"
 )
 _ALL = {"*": "allow"}
 
-#: It tries again for minutes to reach its model, and tells only its log.
+#: The agent retries for minutes to reach its model, and reports that only in its log.
 _ERRORS = ("--print-logs", "--log-level=ERROR")
 
 
@@ -51,7 +52,7 @@ def _chooses_logs(args: Sequence[str]) -> bool:
 class OpencodeParser(LineParser):
     """Reads the lines of opencode.
 
-    A step that stops ends the turn, unless another one follows. An error ends it whatever follows.
+    A step with the reason ``stop`` ends the turn, unless another step follows. An error ends it whatever follows.
     """
 
     def feed(self, line: bytes) -> list[Event]:
@@ -79,7 +80,7 @@ class OpencodeParser(LineParser):
         return [Event(EventType.REASONING, {"text": text(mapping(message.get("part")).get("text"))})]
 
     def _read_tool_use(self, message: JsonObject) -> list[Event]:
-        """Read a call, which it tells of when it is over."""
+        """Read a call, which the agent reports when it has ended."""
         self._note_session(message)
         part = mapping(message.get("part"))
         call_id, name, state = text(part.get("callID")), text(part.get("tool")), mapping(part.get("state"))
@@ -127,13 +128,13 @@ class OpencodeParser(LineParser):
 
 
 class OpencodeAdapter(OneTask):
-    """Attributes: as ``Adapter`` says."""
+    """opencode. Attributes: see ``Adapter``."""
 
     name = "opencode"
     capabilities: frozenset[Capability] = frozenset({"resume"})
     program = Program(
         name="opencode",
-        minimum=(1, 1, 1),  # since then `permission` rules over every tool
+        minimum=(1, 1, 1),  # since then `permission` applies to every tool
         install="install it with `npm install -g opencode-ai`",
     )
 

@@ -1,4 +1,4 @@
-"""Reads ``backend_config`` and the session to resume: refuses what cannot be meant before anything is started."""
+"""Reads ``backend_config`` and the session to resume, and refuses unusable values before anything is started."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from typing import Any, cast
 from mcp_background_job.agents.adapters.base import RunRequest
 from mcp_background_job.errors import InvalidRequestError
 
-#: What can be said of every agent whose program we start ourselves.
+#: The keys for every agent whose program we start ourselves.
 OF_PROGRAMS = ("model", "full_access", "args", "binary")
 
 #: Characters of a key that an error quotes.
 _QUOTED = 60
 
-#: What is counted fits into the 32 bits that protocols have for it.
+#: Counts must fit into the 32 bits that protocols have for them.
 _MANY = 2**31
 
-#: How alike two keys are of which one is taken for a slip of the other.
+#: How similar a key must be to a known one for the error to suggest it.
 _ALIKE = 0.6
 
 
 def refuse_unknown(config: Mapping[str, Any], known: Sequence[str], backend: str) -> None:
-    """Refuse keys that mean nothing: whoever gave one believes in a sandbox, say, that would not be there.
+    """Refuse unknown keys: a caller who misspells one may believe in a sandbox that would not exist.
 
     Raises:
-        InvalidRequestError: there is such a key; it says which one may be meant.
+        InvalidRequestError: there is such a key; the message suggests the likely one.
     """
     unknown = [key for key in config if key not in known]
     if not unknown:
@@ -47,10 +47,10 @@ def _nearest(key: str, known: Sequence[str]) -> str | None:
 
 
 def string(config: Mapping[str, Any], key: str) -> str | None:
-    """Return a text, or ``None`` if it is not given.
+    """Return a text, or ``None`` if the key is not given.
 
     Raises:
-        InvalidRequestError: it is not a text, or an empty one.
+        InvalidRequestError: the value is not a text, or is empty.
     """
     value = config.get(key)
     if value is None or (isinstance(value, str) and value):
@@ -59,10 +59,10 @@ def string(config: Mapping[str, Any], key: str) -> str | None:
 
 
 def strings(config: Mapping[str, Any], key: str) -> list[str]:
-    """Return a list of texts; an empty one if it is not given.
+    """Return a list of texts; empty if the key is not given.
 
     Raises:
-        InvalidRequestError: it is not a list of texts.
+        InvalidRequestError: the value is not a list of texts.
     """
     value = config.get(key)
     if value is None:
@@ -73,10 +73,10 @@ def strings(config: Mapping[str, Any], key: str) -> list[str]:
 
 
 def flag(config: Mapping[str, Any], key: str, *, default: bool = False) -> bool:
-    """Return a yes or no.
+    """Return true or false; ``default`` if the key is not given.
 
     Raises:
-        InvalidRequestError: it is neither; what sounds like a yes must not give an agent full access.
+        InvalidRequestError: the value is neither; a text such as "yes" must not give an agent full access.
     """
     value = config.get(key)
     if value is None:
@@ -87,10 +87,10 @@ def flag(config: Mapping[str, Any], key: str, *, default: bool = False) -> bool:
 
 
 def count(config: Mapping[str, Any], key: str) -> int | None:
-    """Return a number of things, or ``None`` if it is not given.
+    """Return a count, or ``None`` if the key is not given.
 
     Raises:
-        InvalidRequestError: it is not a whole number of 0 or more.
+        InvalidRequestError: the value is not a whole number from 0 to below 2**31.
     """
     value = config.get(key)
     if value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MANY):
@@ -99,10 +99,10 @@ def count(config: Mapping[str, Any], key: str) -> int | None:
 
 
 def session(request: RunRequest) -> str | None:
-    """Return the session to go on with, if any.
+    """Return the session to continue, if any.
 
     Raises:
-        InvalidRequestError: the id could be taken for an option of the agent's command line.
+        InvalidRequestError: the id is blank, or could be taken for an option of the agent's command line.
     """
     if request.resume is not None and (request.resume.startswith("-") or not request.resume.strip()):
         raise InvalidRequestError(f"{request.resume!r} is not the id of a session; start a new one")
@@ -110,7 +110,7 @@ def session(request: RunRequest) -> str | None:
 
 
 def model_and_session(request: RunRequest, option: str) -> list[str]:
-    """Return the arguments for the model, if one is chosen, and for the session to go on with, which has this option.
+    """Return the arguments for the model, if one is chosen, and for the session to continue, by this option.
 
     Raises:
         InvalidRequestError: one of them cannot be used.
@@ -120,7 +120,7 @@ def model_and_session(request: RunRequest, option: str) -> list[str]:
 
 
 def refuse_schema(request: RunRequest, agent: str) -> None:
-    """Refuse what the agent has no option for.
+    """Refuse an output schema, for an agent that has no option for one.
 
     Raises:
         InvalidRequestError: an output schema was asked for.

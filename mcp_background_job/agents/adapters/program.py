@@ -1,4 +1,4 @@
-"""Looks for the program of an agent, and asks it for its version."""
+"""Looks for an agent's program, and asks it for its version."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from mcp_background_job.agents.adapters.base import Availability
 from mcp_background_job.agents.adapters.options import string
 from mcp_background_job.errors import InvalidRequestError
 
-#: Seconds for an answer to ``--version``. A Node program on a cold disk and a busy machine has needed three; the run
-#: begins without an answer after this time, so that its caller, who has a minute, is not kept longer.
+#: Seconds for an answer to ``--version``. A Node program on a cold disk and a busy machine has needed three. After this
+#: time the run begins without an answer, since its caller's own limit may be a minute.
 VERSION_TIMEOUT_S = 5.0
 
 #: Bytes of that answer that are read.
@@ -33,8 +33,8 @@ class Program:
     """The program of an agent.
 
     Attributes:
-        name: of the file, as it is found on PATH.
-        minimum: the oldest version that understands what it is started with.
+        name: its file name, as on PATH.
+        minimum: the oldest version that understands our arguments.
         install: how to get it, as the end of a sentence.
     """
 
@@ -43,7 +43,7 @@ class Program:
     install: str
 
     def look(self, config: Mapping[str, Any], environment: Mapping[str, str]) -> Availability:
-        """Find it where ``config["binary"]`` says, or else on PATH, and see whether it is new enough."""
+        """Find it where ``config["binary"]`` says, or else on PATH, and check that it is new enough."""
         try:
             path = find(string(config, "binary") or self.name, environment)
         except InvalidRequestError as error:
@@ -65,8 +65,9 @@ class Program:
 def find(name: str, environment: Mapping[str, str]) -> str | None:
     """Return the absolute path of a program, or ``None``.
 
-    A name is looked for on PATH, but only in its absolute directories: an empty or relative one means the working
-    directory, and a file of the workspace must not be taken for the agent.
+    A name is looked up on PATH, but only in its absolute directories: an empty or relative one means the working
+    directory,
+    and a file of the workspace must not be taken for the agent.
 
     Raises:
         InvalidRequestError: it is a relative path.
@@ -78,7 +79,7 @@ def find(name: str, environment: Mapping[str, str]) -> str | None:
 
 
 def missing(name: str) -> str:
-    """Return the sentence that ``find`` has not found a program; an absolute path is not looked for on PATH."""
+    """Return the sentence that there is no such program; for an absolute path it does not mention PATH."""
     where = f"executable file {name}" if Path(name).is_absolute() else f"program {name} on the PATH"
     return f"there is no {where}"
 
@@ -88,7 +89,7 @@ class _SilentError(Exception):
 
 
 def _version_of(path: str, environment: Mapping[str, str]) -> str | None:
-    """Return the version that a program names, or ``None`` if what it says holds none."""
+    """Return the version that a program names, or ``None`` if its answer holds none."""
     facts = Path(path).stat()
     asked = _ask(path, facts.st_mtime_ns, facts.st_size, tuple(sorted(environment.items())))
     found = _VERSION.search(asked)
@@ -118,10 +119,10 @@ def _ask(path: str, _modified_ns: int, _size: int, environment: tuple[tuple[str,
         try:
             exit_code = process.wait(VERSION_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            return ""  # it is there, and slow: that is no reason not to start it
+            return ""  # the program is there and slow: no reason not to start it
         finally:
             if process.returncode is None:
-                # It leads its own group, and it has not been waited for, so the number is still its own.
+                # The process leads its own group and was not reaped yet, so its pid cannot mean another process.
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         answer.seek(0)

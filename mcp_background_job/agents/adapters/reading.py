@@ -1,4 +1,4 @@
-"""Reads one line of an agent, which may hold anything: what is asked for comes back in the type that was asked for."""
+"""Reads one line of an agent, which may hold anything: each function returns the type that its caller expects."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mcp_background_job.core.run import EventType
 
 JsonObject: TypeAlias = dict[str, Any]
 
-#: Characters of a bad line that its event shows: as many as are shown of any text. The line itself is in the job's log.
+#: Characters of a bad line that its event shows, as of any other text. The whole line is in the job's log.
 _PREVIEW = 2000
 
 
@@ -26,7 +26,8 @@ def object_in(line: bytes) -> JsonObject | None:
 
 
 def _strictly(line: bytes) -> Any:
-    # Three times as fast as the standard library's; and what it reads can be written: it limits depth and numbers.
+    # It is three times as fast as the standard library's parser. It also limits depth and numbers, so all it reads can
+    # be written.
     return from_json(line, allow_inf_nan=False, cache_strings="keys")
 
 
@@ -40,7 +41,7 @@ def _repaired(line: bytes) -> Any:
 
 
 def unparsed(line: bytes) -> Event:
-    """Return what a line tells that is not a message of the agent: itself, shortened."""
+    """Return the event for a line that is not a message of the agent: the line itself, shortened."""
     preview = line[: 4 * _PREVIEW].decode(errors="replace")[:_PREVIEW]
     return Event(EventType.REASONING, {"text": preview, "unparsed": True, "bytes": len(line)})
 

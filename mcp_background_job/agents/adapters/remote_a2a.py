@@ -1,8 +1,8 @@
 """A remote agent that speaks the Agent2Agent protocol over HTTP: ``config["agent_url"]`` is where its card is found.
 
-Needs the extra ``a2a``. Also understood: ``agent_card_path``, ``headers``, ``auth_token``, ``accepted_output_modes``,
-``history_length`` (how many messages of its history a task is told with), and ``blocking``: an agent that does not
-stream answers at once with ``false``, and is asked how it is from time to time.
+Needs the extra ``a2a``. Further keys: ``agent_card_path``, ``headers``, ``auth_token``, ``accepted_output_modes``,
+``history_length`` (how many messages of its history come with a task), and ``blocking``: with ``false``, an agent that
+does not stream answers at once, and the host polls its task.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from mcp_background_job.agents.adapters.options import count, flag, refuse_schem
 from mcp_background_job.agents.adapters.reading import mapping
 from mcp_background_job.errors import InvalidRequestError
 
-#: Seconds that the host may take to stop. What takes time is the word of a remote agent; here is nothing to end.
+#: Seconds that the host may take to stop. Only the remote agent's confirmation takes time; no process has to end here.
 _GRACE_S = 5.5
 
 
 class A2aAdapter:
-    """Attributes: as ``Adapter`` says."""
+    """A remote A2A agent. Attributes: see ``Adapter``."""
 
     name = "remote_a2a"
     config_keys = (
@@ -39,18 +39,18 @@ class A2aAdapter:
     exit_is_result = False
 
     def available(self, config: Mapping[str, Any], environment: Mapping[str, str]) -> Availability:  # noqa: ARG002
-        """Look whether the SDK is there; the agent itself is asked by the host."""
+        """Check that the SDK is installed; the host contacts the agent itself."""
         try:
             return Availability(sys.executable, version=importlib.metadata.version("a2a-sdk"))
         except importlib.metadata.PackageNotFoundError:
             return Availability(None, reason="a2a-sdk is not installed: in a clone, pip install '.[a2a]'")
 
     def full_access(self, config: Mapping[str, Any]) -> bool:  # noqa: ARG002  as Adapter has it
-        """Say no: what it may do is decided elsewhere."""
+        """Return false: the remote side decides what the agent may do."""
         return False
 
     def launch(self, request: RunRequest, binary: str) -> Launch:  # noqa: ARG002  the program is the host
-        """Return how the host is started."""
+        """Return how to start the host."""
         refuse_schema(request, "an A2A agent")
         url = string(request.config, "agent_url") or ""
         if not url.startswith(("http://", "https://")):
@@ -71,7 +71,7 @@ class A2aAdapter:
         return hosted.HostParser(state)
 
     def answer(self, parser: Parser, text: str, data: Mapping[str, Any]) -> bytes:
-        """Return the line that answers the open question, or else the next message."""
+        """Return the line that answers the open question; without one, the line with the next message."""
         question = hosted.question_of(parser, data)
         if question is None:
             return hosted.message(text)

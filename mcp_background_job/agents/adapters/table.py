@@ -1,4 +1,4 @@
-"""The agents that there are, by the name that ``backend`` takes. Each is loaded when it is first asked for."""
+"""The known agents, by the value of ``backend``. Each adapter is imported on first use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ADAPTERS: Mapping[str, str] = {
     for name in ("codex", "claude_code", "gemini", "antigravity", "opencode", "command", "acp", "remote_a2a")
 }
 
-#: The programs of those that are programs of their own, as they are found on PATH; others are told what to start.
+#: The agents that are programs, and their names on PATH; for the other agents the caller names what to start.
 PROGRAMS: Mapping[str, str] = {
     "codex": "codex",
     "claude_code": "claude",

@@ -1,6 +1,6 @@
-"""Cuts the large fields of an event to a preview, and says what was cut: the rest is kept beside the events.
+"""Cuts the large fields of an event to a preview, and notes what was cut; the whole is kept beside the events.
 
-The limits are those of the orchestration server whose tools these are: an event is meant to be read by a model.
+The limits are those of the orchestration server whose tools we offer: a model reads the events.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ import math
 from dataclasses import dataclass
 from typing import Any, cast
 
-#: Characters of a text, and of what a command wrote, of which there is more to see.
+#: Characters that an event keeps of a text, and of a command's output.
 MAX_TEXT = 2000
 MAX_OUTPUT = 4000
 _OUTPUTS = frozenset({"stdout", "stderr", "output", "aggregated_output"})
 
-#: Bytes of a structure, as JSON.
+#: Bytes that an event keeps of a structure, as JSON.
 MAX_STRUCTURE = 4096
 
 CUT_MARK = "\n...[truncated, see artifact_refs]"
 
-#: One for all: ``json.dumps`` would make a new one for each event.
+#: One encoder for all events: ``json.dumps`` would make a new one each time.
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
-#: Only we refer to files: an agent that named some itself would have them read to whoever asks.
+#: Only we may refer to files: if an agent named some itself, any reader could have them read.
 _REFERENCES = "artifact_refs"
 
-#: Levels of a structure that are looked at; nobody means anything by more.
+#: Levels of a structure that are kept; no agent uses more on purpose.
 _MAX_DEPTH = 60
 
 
@@ -36,10 +36,10 @@ class Artifact:
 
     Attributes:
         field_path: JSON Pointer in the event's data.
-        relpath: where it is to be stored, in the run's directory.
+        relpath: its path in the run's directory.
         mime: its type.
         content: all of it, in UTF-8.
-        characters: of a text, how many.
+        characters: the length of a text; ``None`` for a structure.
     """
 
     field_path: str
@@ -50,16 +50,17 @@ class Artifact:
 
 
 def cut(data: dict[str, Any], folder: str) -> tuple[dict[str, Any], list[Artifact]]:
-    """Return data in which every field has a value, and a small one, with ``artifact_refs`` to what was cut, and that.
+    """Return data whose fields are all set and small, with ``artifact_refs`` to the cut fields; and those fields.
 
     Args:
-        data: of an event; JSON as ``json.loads`` gives it, which may hold what JSON may not (NaN, lone surrogates).
-        folder: where artifacts go, in the run's directory.
+        data: the data of an event: JSON as ``json.loads`` gives it, which may hold values that JSON forbids (NaN, lone
+            surrogates).
+        folder: the folder for artifacts, in the run's directory.
     """
     small: dict[str, Any] = {}
     artifacts: list[Artifact] = []
     for told, value in clean(data).items():
-        if value is None:  # what is not known is not told
+        if value is None:  # an unknown value is left out
             continue
         name = f"its_{told}" if told == _REFERENCES else told
         if isinstance(value, str):
@@ -89,7 +90,7 @@ def as_json(value: Any) -> bytes:
 
 
 def clean(data: dict[str, Any]) -> dict[str, Any]:
-    """Return data that can be written as JSON and UTF-8; what cannot be is replaced."""
+    """Return data that can be written as JSON and UTF-8; values that cannot are replaced."""
     try:
         as_json(data)
     except (ValueError, TypeError, RecursionError):  # UnicodeEncodeError is a ValueError

@@ -1,11 +1,11 @@
-"""How a run ended: decided once, by one table, from all that is known when its job is over.
+"""Decides how a run ended: once, by one table, from everything that is known when its job is over.
 
-What ranks first decides:
+The first rule that applies decides:
 
-1. the wish that it be cancelled: what an agent says while it is being stopped is no result;
-2. a time limit of ours;
-3. what the agent itself said of the end of its turn;
-4. how its process ended. That it ended well proves nothing: without a result it has failed.
+1. the wish to cancel: what an agent says while it is being stopped is no result;
+2. one of our time limits;
+3. what the agent itself said about the end of its turn;
+4. how its process ended. A clean exit proves nothing: without a result the run has failed.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from mcp_background_job.core.states import Outcome
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What is known when the job of a run is over.
+    """The facts about a run when its job is over.
 
     Attributes:
-        outcome: of the job.
-        reason: in words, as the job's record has it.
-        exit_code: of the agent.
-        signal: that ended the agent.
+        outcome: the outcome of the job.
+        reason: the job's end in words, as in its record.
+        exit_code: the agent's exit code.
+        signal: the signal that ended the agent.
         was_started: whether the agent ever ran.
-        cancel: the wish that it be cancelled.
-        parsed: what the agent said of its end.
-        exit_is_result: the agent has no other way to tell its end than its exit code.
+        cancel: the wish to cancel the run.
+        parsed: what the agent said about its end.
+        exit_is_result: whether only the exit code says how the agent ended.
     """
 
     outcome: Outcome
@@ -54,7 +54,7 @@ class Ending:
 
     @property
     def event_type(self) -> EventType:
-        """The type of that event."""
+        """The type of the run's last event."""
         return _EVENT_TYPES[self.status]
 
 
@@ -76,7 +76,7 @@ def decide(facts: Facts) -> Ending:
 def _cancelled(facts: Facts) -> Ending | None:
     if facts.cancel is not None:
         return Ending(RunStatus.CANCELLED, {"reason": "cancelled", "by": facts.cancel.by})
-    if facts.outcome is Outcome.KILLED:  # the job was stopped as a job
+    if facts.outcome is Outcome.KILLED:  # somebody stopped the job itself
         return Ending(RunStatus.CANCELLED, {"reason": facts.reason})
     return None
 

@@ -1,8 +1,8 @@
 """The events of a run on disk: appended by one writer at a time, read by anybody.
 
-The writer holds the run's lock. It appends events first and replaces the checkpoint afterwards: what stands behind the
-length that the checkpoint names was not finished, is made again from the same bytes of the log, and so gets the same
-numbers. Readers take no lock and read up to that length.
+The writer holds the run's lock. It first appends events and then replaces the checkpoint. Events behind the length that
+the checkpoint names are unfinished: the next writer makes them again from the same bytes of the log, with the same
+numbers. Readers take no lock, and read up to that length.
 
 An event's number is that of its line.
 """
@@ -22,19 +22,19 @@ from mcp_background_job.errors import CorruptRecordError, StateDirError
 from mcp_background_job.jobdir.layout import RunDir
 from mcp_background_job.jobdir.records import write_all
 
-#: Bytes of events in one answer, beyond the first event: a model is to read them.
+#: Bytes of events in one answer, beyond the first event: a model reads them.
 MAX_PAGE = 96 * 1024
 
 _BLOCK = 1024 * 1024
 
-#: Places in event files that are remembered, so that what a poller has seen is not read again each time.
+#: Offsets in event files that are remembered, so a poller's next page is found without reading the file again.
 _MAX_PLACES = 512
 
 
 def checkpoint(run: RunDir) -> Checkpoint:
     """Return how far the events are written.
 
-    Where that is unknown, or what it says is not there (after a power failure), they are written anew: it is all in the
+    If that is unknown, or if the events file is shorter (after a power failure), the events are written anew from the
     log.
     """
     with contextlib.suppress(CorruptRecordError, FileNotFoundError):
@@ -45,7 +45,7 @@ def checkpoint(run: RunDir) -> Checkpoint:
 
 
 def commit(run: RunDir, length: int, entries: list[Entry], after: Checkpoint) -> None:
-    """Append events behind ``length`` and then say so. The caller holds the lock.
+    """Append events behind ``length``, then replace the checkpoint. The caller holds the lock.
 
     Raises:
         StateDirError: they cannot be written.
@@ -64,7 +64,7 @@ def commit(run: RunDir, length: int, entries: list[Entry], after: Checkpoint) ->
 def _write_artifact(path: str, content: bytes) -> None:
     folder = os.path.dirname(path)
     for directory in (os.path.dirname(folder), folder):
-        os.makedirs(directory, mode=0o700, exist_ok=True)  # its mode is for the last of those that it makes
+        os.makedirs(directory, mode=0o700, exist_ok=True)  # the mode applies only to the last directory that it makes
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         write_all(descriptor, content)
@@ -75,7 +75,7 @@ def _write_artifact(path: str, content: bytes) -> None:
 def _append(path: str, length: int, data: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        os.ftruncate(descriptor, length)  # off with what a writer that died had begun
+        os.ftruncate(descriptor, length)  # remove the unfinished events of a writer that died
         os.lseek(descriptor, length, os.SEEK_SET)
         write_all(descriptor, data)
     finally:
@@ -83,14 +83,14 @@ def _append(path: str, length: int, data: bytes) -> None:
 
 
 class EventReader:
-    """Reads events, and remembers where those stand that are likely to be asked for next."""
+    """Reads events, and remembers the offsets where the next pages begin."""
 
     def __init__(self) -> None:
-        """Knows no places yet."""
+        """Starts without remembered offsets."""
         self._places: OrderedDict[tuple[str, int], int] = OrderedDict()
 
     def page(self, run: RunDir, after_seq: int, limit: int, known: Checkpoint) -> list[dict[str, Any]]:
-        """Return events behind a number, as they were written: at most ``limit``, and not many bytes of them."""
+        """Return the events behind a number, as written: at most ``limit`` of them, and about ``MAX_PAGE`` bytes."""
         if after_seq >= known.seq:
             return []
         with open(run.events, "rb") as file:
@@ -129,9 +129,9 @@ def _place_of(descriptor: int, lines: int) -> int:
 
 
 def read_artifact(path: str, offset: int, limit: int) -> tuple[bytes, int]:
-    """Return whole characters of an artifact from an offset on, and the offset at which they begin.
+    """Return whole characters of an artifact from an offset on, and the offset where they begin.
 
-    Both ends are moved to the next boundary of a character, so that who goes on at the end misses nothing.
+    Both ends move to the next boundary of a character, so a reader that continues at the end misses nothing.
     """
     with open(path, "rb") as file:
         file.seek(offset)
@@ -141,7 +141,7 @@ def read_artifact(path: str, offset: int, limit: int) -> tuple[bytes, int]:
     return data[begin:end], offset + begin
 
 
-#: Bytes of a character in UTF-8.
+#: Bytes of the longest character in UTF-8.
 _LONGEST_CHARACTER = 4
 
 

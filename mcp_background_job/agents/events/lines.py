@@ -1,7 +1,7 @@
-"""Cuts an agent's stdout into lines, and knows of each where it ended and when.
+"""Splits an agent's stdout into lines, and notes when each line ended.
 
-Lines of a megabyte are usual: an agent prints the output of its tools as one JSON object. One that is longer than
-``MAX_LINE`` is not kept, and neither is one of which bytes are missing; how many is told instead.
+Lines of a megabyte are usual: an agent prints the output of its tools as one JSON object. A line longer than
+``MAX_LINE``, or one with missing bytes, is replaced by the number of bytes that were left out.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Literal
 
 from mcp_background_job.jobdir.log.reader import Part
 
-#: No agent was seen to write a line longer than 2 MB; this bounds memory, not agents.
+#: The longest line that an agent was seen to write has 2 MB; this bounds memory, not agents.
 MAX_LINE = 8 * 1024 * 1024
 
 Why = Literal["too_long", "dropped"]
@@ -27,12 +27,12 @@ class Skip:
 
 @dataclass(frozen=True)
 class Line:
-    """A line without its newline; or what was left out in its place.
+    """A line without its newline, or a note of what was left out in its place.
 
     Attributes:
         data: the line.
         at: when its end was written (seconds since the epoch).
-        skipped: set instead of ``data``.
+        skipped: the bytes that were left out, instead of ``data``.
     """
 
     data: bytes
@@ -41,14 +41,14 @@ class Line:
 
 
 class LineSplitter:
-    """Takes parts of the log, in order, and gives lines; the same ones however the parts are cut.
+    """Takes parts of the log, in order, and returns lines: the same ones however the log is divided into parts.
 
     Attributes:
-        skip: what is being left out, if anything.
+        skip: the bytes that are being left out, if any.
     """
 
     def __init__(self, skip: Skip | None = None) -> None:
-        """Begins at the start of a line, or in one that is being left out."""
+        """Starts at the start of a line, or within one that is being left out."""
         self.skip = skip
         self._unfinished: list[bytes] = []
         self._size = 0
@@ -56,15 +56,15 @@ class LineSplitter:
         self._last_at = 0.0
 
     def resume_at(self, read_to: int) -> int:
-        """Return the offset from which another splitter with the same ``skip`` has to go on.
+        """Return the offset at which another splitter with the same ``skip`` has to continue.
 
         Args:
-            read_to: up to where the log was read.
+            read_to: the offset up to which the log was read.
         """
         return read_to if self._line_start is None else self._line_start
 
     def missing(self, count: int) -> None:
-        """Take note that bytes are missing before the next part."""
+        """Note that bytes are missing before the next part."""
         self._leave_out(count, "dropped")
 
     def feed(self, part: Part) -> list[Line]:
@@ -83,7 +83,7 @@ class LineSplitter:
         return lines
 
     def rest(self) -> list[Line]:
-        """Return what the stream ends with, if that is not a newline."""
+        """Return the last line, if the stream does not end with a newline."""
         if self._line_start is None and self.skip is None:
             return []
         return [self._finished(self._last_at)]

@@ -1,4 +1,4 @@
-"""Whether a run is over, as its job says."""
+"""Whether a run is over, by the state of its job."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from mcp_background_job.jobdir.records import Exit, LeaderExit
 
 @dataclass(frozen=True)
 class Over:
-    """That a run is over, and what is known of it beside what decides how it ended.
+    """The end of a run, and the facts about it that its last event reports.
 
     Attributes:
-        facts: what decides that.
+        facts: the facts that decide how it ended.
         at: when it ended (seconds since the epoch).
         lost_bytes: output that was not stored.
-        leftover_pids: processes that outlive it.
-        ended_with: ids of the jobs that were asked for within it and ended because it was ended.
+        leftover_pids: processes that outlive the run.
+        ended_with: ids of the jobs that were started within the run and ended because it was ended.
     """
 
     facts: Facts
@@ -33,13 +33,13 @@ class Over:
 
 
 def over_of(places: Places, record: RunRecord, seen: Observation | None) -> Over | None:
-    """Return what is known of the end of the job, ``None`` if it goes on."""
+    """Return the facts about the end of a run's job, ``None`` if the job still runs."""
     if seen is None:
         return Over(Facts(outcome=Outcome.LOST, reason="the directory of its job is gone"), time.time())
     if seen.state is State.EXITED:
         return None if seen.exit is None or seen.sweep else _with_its_job(seen.exit)
     if seen.status is None and not places.store_of(record.job_id).is_recorded(record.job_id):
-        # Whoever starts a run has its lock until the job is recorded.
+        # The process that starts a run holds its lock until the job is recorded.
         reason = "the process that started it died before its job was recorded"
         return Over(Facts(outcome=Outcome.FAILED, reason=reason, was_started=False), time.time())
     status = seen.status

@@ -1,4 +1,4 @@
-"""From the lines of an agent to the events of its run: no I/O, so the same log gives the same events everywhere."""
+"""Turns an agent's lines into the events of its run. It does no I/O: the same log always gives the same events."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from mcp_background_job.agents.records import Checkpoint
 from mcp_background_job.core.run import TERMINAL, TRANSITIONS, EventType, RunStatus
 from mcp_background_job.core.text import one_line, size
 
-#: Bytes kept of a run's events, and of their artifacts. More than any agent says in a day; a bound all the same. How a
-#: run ended is told even so.
+#: Bytes kept of a run's events, and of their artifacts: more than any agent writes in a day, but still a bound. How a
+#: run ended is written even beyond it.
 MAX_EVENTS = 128 * 1024 * 1024
 MAX_ARTIFACTS = 512 * 1024 * 1024
 
-#: Characters of what a run says about itself in lists.
+#: Characters of a run's summary in lists.
 _MAX_SUMMARY = 200
 
-#: The beginning and the end of a run are told here, once each; not by what an agent prints.
+#: The host writes the first and the last event of a run, once each; the agent's output cannot make them.
 _OURS = frozenset({EventType.RUN_STARTED, EventType.RUN_COMPLETED, EventType.RUN_FAILED, EventType.REJECTED})
 
 _STATUS_OF = {
@@ -31,16 +31,16 @@ _STATUS_OF = {
     EventType.AUTH_REQUIRED: RunStatus.AUTH_REQUIRED,
 }
 
-#: The agent waits for somebody.
+#: The statuses in which the agent waits for somebody.
 WAITING = frozenset(_STATUS_OF.values())
 
-#: What an event may say of an agent elsewhere.
+#: The facts about a remote agent that an event may hold.
 _REMOTE = ("conversation_id", "task_id", "context_id", "agent_url", "agent_name")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """An event as it is to be written: its line, with the newline, and what was cut from it."""
+    """An event ready to be written: its line, with the newline, and the fields that were cut from it."""
 
     line: bytes
     artifacts: list[Artifact]
@@ -48,12 +48,12 @@ class Entry:
 
 @dataclass
 class Projection:
-    """Makes entries of lines, and keeps what is true of the run after each.
+    """Turns lines into entries, and keeps the state of the run after each.
 
     Attributes:
-        parser: of the adapter; stands where ``state`` does.
-        state: what is true now.
-        entries: what is to be written.
+        parser: the adapter's parser, in the state that belongs to ``state``.
+        state: the state of the run now.
+        entries: the entries to write.
     """
 
     parser: Parser
@@ -61,7 +61,7 @@ class Projection:
     entries: list[Entry] = field(default_factory=list[Entry])
 
     def add(self, event: Event, at: float) -> None:
-        """Take an event in that happened at a moment (seconds since the epoch)."""
+        """Add an event that happened at a moment (seconds since the epoch)."""
         if self.state.events_bytes >= MAX_EVENTS:
             self.state = replace(self.state, unkept_events=self.state.unkept_events + 1)
         else:
@@ -78,20 +78,20 @@ class Projection:
         )
 
     def take(self, lines: Iterable[Line]) -> None:
-        """Take lines in."""
+        """Add the events of lines."""
         for line in lines:
             for event in [_left_out(line.skipped)] if line.skipped else self.parser.feed(line.data):
                 if _is_the_agents(event):
                     self.add(event, line.at)
 
     def close(self, exit_code: int | None, at: float) -> None:
-        """Take in what the parser has held back; the stream is over."""
+        """Add the events that the parser held back; the stream has ended."""
         for event in self.parser.close(exit_code):
             if _is_the_agents(event):
                 self.add(event, at)
 
     def end(self, ending: Ending, at: float) -> None:
-        """Take the end of the run in."""
+        """Add the event that ends the run."""
         data = {**ending.data, "unkept_events": self.state.unkept_events} if self.state.unkept_events else ending.data
         told = data.get("error") or data.get("final_response") or self.state.summary or data.get("reason")
         small = self._number(Event(ending.event_type, data), at)
@@ -105,7 +105,7 @@ class Projection:
         )
 
     def _number(self, event: Event, at: float) -> dict[str, Any]:
-        """Give an event its number and its line; returns its data as it is written."""
+        """Give an event its number and its line; returns its data as written."""
         state = self.state
         seq = state.seq + 1
         data, artifacts = cut(event.data, f"artifacts/{seq:06}-{event.type.value}")

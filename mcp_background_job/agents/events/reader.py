@@ -1,8 +1,8 @@
 """Brings the events of a run up to date with the log of its job.
 
-Whoever looks at a run does this first: takes the run's lock, reads the new bytes from where the checkpoint says, and
-writes what they tell. So there is one writer at a time, and no process whose death would stop the events. Everything
-here reads and writes files; call it in a thread.
+Every reader of a run does this first: it takes the run's lock, reads the new bytes of the log from where the checkpoint
+says, and writes their events. So there is one writer at a time, and the events depend on no single process. All
+functions here read and write files; call them in a thread.
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ from mcp_background_job.jobs.lineage import labels
 #: Bytes of the log between two commits: memory stays flat however far behind the events are.
 _PIECE = 1024 * 1024
 
-#: A visit ends after this time, and the next goes on: an agent may say more than can be read meanwhile, and whoever
-#: asks is not to wait until it is silent.
+#: A visit ends after this time, and the next one continues. An agent may write faster than we read, and a caller must
+#: not wait until the agent is silent.
 _VISIT_S = 0.5
 
-#: Bytes of stderr that are told of an agent that fails: often they say why, and stdout does not.
+#: Bytes of stderr that the end of a failed agent shows: the cause is often there, and not on stdout.
 _STDERR_TAIL = 2000
 
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a run.
+    """The state of a run after a visit.
 
     Attributes:
-        state: what its events say.
-        log_end: up to where its job's log was looked at: what is beyond that is news.
+        state: the state that its events add up to.
+        log_end: the offset up to which its job's log was seen: anything beyond it is news.
         is_unsettled: the last bytes before that are not in the log's index yet, and so were not read.
-        is_behind: its job has ended, and not all that it said is read yet.
-        needs_sweep: its job's runner is dead, and processes of it may not be.
-        has_ended: the agent says that it has done its work, and is still there.
+        is_behind: its job has ended, and some of its output is not read yet.
+        needs_sweep: its job's runner is dead, and some of the job's processes may not be.
+        has_ended: the agent has reported its end, and is still there.
     """
 
     state: Checkpoint
@@ -66,34 +66,34 @@ class Known:
 
 
 def bring_up_to_date(places: Places, run: RunDir, record: RunRecord, adapter: Adapter) -> Known | None:
-    """Write what the job's log has to tell that is not written yet; returns what is known then.
+    """Write the events of what is new in the job's log; returns the state of the run after it.
 
-    Returns ``None`` if another process does that just now.
+    Returns ``None`` if another process is doing that.
 
     Raises:
-        StateDirError: it cannot be written.
+        StateDirError: the events cannot be written.
     """
     known = journal.checkpoint(run)
-    if known.is_over and known.is_tidy:  # for good: nothing to write, and so nothing to lock
+    if known.is_over and known.is_tidy:  # final: nothing to write, and so nothing to lock
         return Known(known)
     with lock.held(run.lock) as got:
         return read_on(places, run, record, adapter) if got else None
 
 
 def as_written(places: Places, run: RunDir, record: RunRecord) -> Known:
-    """Return what is written already, to one who cannot get the lock."""
-    # Another reads, and may yet find that the run is over, which must not pass for running.
+    """Return what is written already, for a caller who cannot get the lock."""
+    # Another process reads. It may yet find that the run is over, and then the run must not be shown as running.
     seen = places.look([record.job_id]).get(record.job_id)
     state = journal.checkpoint(run)
     return Known(state, is_behind=not state.is_over and over_of(places, record, seen) is not None)
 
 
 def read_on(places: Places, run: RunDir, record: RunRecord, adapter: Adapter) -> Known:
-    """The same for a caller who has the lock."""
+    """Do the same for a caller who holds the lock."""
     before = journal.checkpoint(run)
     if before.is_over:
         return Known(_tidied(places, run, record, before))
-    # The job is looked at first and its log read afterwards: what an ended job wrote is then all there.
+    # The job is looked at before its log is read, so all that an ended job wrote is in the log.
     seen = places.look([record.job_id]).get(record.job_id)
     writer = _Writer(places, run, record, adapter, before)
     writer.begin(seen)
@@ -113,7 +113,7 @@ def read_on(places: Places, run: RunDir, record: RunRecord, adapter: Adapter) ->
 
 
 class _Writer:
-    """One visit of a writer."""
+    """One visit: reads the log, and writes events."""
 
     def __init__(self, places: Places, run: RunDir, record: RunRecord, adapter: Adapter, before: Checkpoint) -> None:
         self.projection = Projection(adapter.parser(before.parser), before)
@@ -152,7 +152,7 @@ class _Writer:
             self.projection.add(Event(EventType.STATUS_CHANGED, data), started_at)
 
     def read_log(self) -> bool:
-        """Read what there is of the log, for a while; returns whether that was all."""
+        """Read the log for a while; returns whether it was read to its end."""
         until = time.monotonic() + _VISIT_S
         while True:
             found = self._store.read_parts(self._record.job_id, self.read_to, _PIECE, stream=None)
@@ -172,7 +172,7 @@ class _Writer:
         if part.stream is Stream.STDOUT:
             self.projection.take(self._splitter.feed(part))
             return
-        if part.lost:  # of whichever stream
+        if part.lost:  # on either stream
             self._splitter.missing(part.lost)
         for event in self._stderr.feed(part):
             self.projection.add(event, part.at)
@@ -184,7 +184,7 @@ class _Writer:
         wish = _wish(self._run)
         facts = replace(
             over.facts,
-            cancel=wish if wish and wish.at <= over.at else None,  # one that came too late has ended nothing
+            cancel=wish if wish and wish.at <= over.at else None,  # a wish that came too late has ended nothing
             parsed=self.projection.parser.end,
             exit_is_result=self._adapter.exit_is_result,
         )
@@ -194,7 +194,7 @@ class _Writer:
             "leftover_pids": list(over.leftover_pids),
             "ended_with": labels(self._places, over.ended_with),
         }
-        # With exit code 0 too: that a login is missing may be told on stderr alone.
+        # This holds for exit code 0 too: only stderr may say that a login is missing.
         if ending.status is RunStatus.FAILED:
             told["stderr"] = self._last_words()
         if self._record.output_schema is not None and "structured_output" not in ending.data:
@@ -222,7 +222,7 @@ class _Writer:
 
 
 def _wish(run: RunDir) -> CancelIntent | None:
-    """Return the wish that a run be cancelled; if it cannot be read, somebody had it all the same."""
+    """Return the wish to cancel a run. If it is unreadable, somebody wished it all the same."""
     try:
         return records.read(CancelIntent, run.cancel)
     except CorruptRecordError:
@@ -230,7 +230,7 @@ def _wish(run: RunDir) -> CancelIntent | None:
 
 
 def _object_in(text: object) -> Any:
-    """Return what an agent that was held to a schema answered, ``None`` if it is not JSON after all."""
+    """Return the JSON that an agent with an output schema answered, ``None`` if the answer is not JSON."""
     try:
         return json.loads(text) if isinstance(text, str) else None
     except (ValueError, RecursionError):
@@ -246,7 +246,7 @@ def _started_at(seen: Observation | None) -> float | None:
 
 
 def _tidied(places: Places, run: RunDir, record: RunRecord, state: Checkpoint) -> Checkpoint:
-    """Remove the temporary directory of a run that is over, when nothing of it is left that might use it."""
+    """Remove the temporary directory of a run that is over, once no process is left that might use it."""
     if state.is_tidy:
         return state
     seen = places.look([record.job_id]).get(record.job_id)

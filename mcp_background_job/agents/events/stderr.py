@@ -1,6 +1,6 @@
-"""What an agent writes to stderr, as a sign of life: a line now and then, so that nobody is flooded.
+"""Reports an agent's stderr as a sign of life: a line at intervals, so that events are not flooded.
 
-Some agents say nothing on stdout while they try again and again to reach their model; why, they say there.
+Some agents print nothing on stdout while they retry to reach their model; only their stderr says why.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from mcp_background_job.core.run import EventType
 from mcp_background_job.core.text import one_line
 from mcp_background_job.jobdir.log.reader import Part
 
-#: Seconds between two lines that are told.
+#: Seconds between two lines that are reported.
 INTERVAL_S = 10.0
 
-#: Characters of a line that is told, and bytes that are kept of one that has not ended.
+#: Characters of a reported line, and bytes that are kept of an unfinished one.
 _SHOWN = 500
 _KEPT = 4 * _SHOWN
 
-#: The first line that speaks of trouble is told at once. Others wait for the first interval: agents greet on stderr.
+#: The first line that matches is reported at once. Other lines wait for the first interval: agents greet on stderr.
 _TROUBLE = re.compile(r"retry|retri|attempt|error|fail|limit|quota|time(?:d|out)|overload|unavailable", re.IGNORECASE)
 
-#: A line of a structured log (logfmt), as opencode's is, and what it has to say: its message and its errors.
+#: A line of a structured log (logfmt), as opencode writes it, and its informative fields: message and errors.
 _LOGGED = re.compile(r"timestamp=\S+ level=\w+ ")
 _SAID = re.compile(r' (?:message|error(?:\.\w+)?)=(?:"((?:[^"\\]|\\.)*)"|(\S+))')
 
@@ -42,9 +42,9 @@ class Stderr:
 
     Attributes:
         began_at: when the run began (seconds since the epoch).
-        read_to: offset in the log up to where stderr was read.
-        told_at: when the line was written that was told last; ``None`` if none was.
-        unfinished: of a line that has not ended, as it was written.
+        read_to: the offset in the log up to which stderr was read.
+        told_at: when the last reported line was written; ``None`` if there was none.
+        unfinished: the bytes of an unfinished line, each as one character.
     """
 
     began_at: float
@@ -53,14 +53,14 @@ class Stderr:
     unfinished: str = ""
 
     def dump(self) -> dict[str, Any]:
-        """Return the state as JSON, without what the run knows itself."""
+        """Return the state as JSON, without the fields that the run itself has."""
         return {"read_to": self.read_to, "told_at": self.told_at, "unfinished": self.unfinished}
 
     def feed(self, part: Part) -> list[Event]:
-        """Take a part of the log; returns what is told of it. What was read before is passed over."""
+        """Take a part of the log; returns the events for it. Bytes that were read before are skipped."""
         data = part.data[max(0, self.read_to - part.offset) :]
         self.read_to = max(self.read_to, part.offset + len(part.data))
-        # Bytes become characters one by one: the cut between two parts may be within a character.
+        # Each byte becomes one character, since the cut between two parts may be within a character.
         *lines, unfinished = (self.unfinished + data.decode("latin-1")).split("\n")
         self.unfinished = unfinished[-_KEPT:]
         told: list[Event] = []

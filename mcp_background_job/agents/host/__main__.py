@@ -15,7 +15,7 @@ from mcp_background_job.core.run import RunStatus
 
 
 async def host(kind: str, directory: str) -> ParsedEnd:
-    """Do what the request in the directory says; returns how it ended."""
+    """Carry out the request in the directory; returns how it ended."""
     output = Output(sys.stdout.buffer)
     inbox = Inbox(output)
     loop = asyncio.get_running_loop()
@@ -25,7 +25,7 @@ async def host(kind: str, directory: str) -> ParsedEnd:
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stdin), sys.stdin)
     following = asyncio.ensure_future(inbox.follow(stdin))
     request = read_request(directory)
-    # What only one kind needs is loaded for that kind.
+    # Each kind loads only the modules that it needs.
     if kind == "acp":
         from mcp_background_job.agents.host.acp import run  # noqa: PLC0415
     else:
@@ -40,7 +40,7 @@ def main() -> None:
     """Run, and exit with 0 only if the agent says that it has completed its work."""
     _, kind, directory = sys.argv
     end = asyncio.run(host(kind, directory))
-    # Without the rest of the interpreter's end: asyncio kills an agent whose transport is collected while it lives.
+    # This skips the interpreter's own shutdown, in which asyncio would kill an agent that is still alive.
     os._exit(0 if end.status is RunStatus.COMPLETED else 1)
 
 

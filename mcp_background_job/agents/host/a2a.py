@@ -1,4 +1,4 @@
-"""Runs a task of one remote agent, from the look at its card to the end of the task."""
+"""Runs a task of one remote agent: from fetching its card to the end of the task."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from mcp_background_job.agents.host.request import HostRequest
 #: Seconds for a connection to a remote agent.
 _CONNECT_S = 10.0
 
-#: What the SDK raises for an agent that cannot be reached, answers an error, or answers what is not the protocol.
+#: What the SDK raises if an agent is unreachable, answers with an error, or does not speak the protocol.
 _TROUBLE = (A2AError, httpx.HTTPError, httpx.InvalidURL, ParseError, KeyError, ValueError)
 
 
 async def run(request: HostRequest, output: Output, inbox: Inbox) -> ParsedEnd:
-    """Talk with the agent, and tell the end."""
+    """Talk with the agent, and report the end."""
     try:
         end = await _converse(request, output, inbox)
     except _TROUBLE as trouble:
         end = end_of_trouble(trouble)
-        if inbox.cancelled.is_set():  # a conversation that breaks while it is being stopped was stopped
+        if inbox.cancelled.is_set():  # a conversation that breaks while it is being stopped counts as stopped
             end = cancelled(**end.data)
     if end.data.get("reason") == AUTH:
         output.event(login_needed(end.data["error"]))
@@ -40,7 +40,7 @@ async def run(request: HostRequest, output: Output, inbox: Inbox) -> ParsedEnd:
 
 
 async def _converse(request: HostRequest, output: Output, inbox: Inbox) -> ParsedEnd:
-    # No limit on reading: a stream is silent for as long as the agent works. The run has limits of its own.
+    # Reading has no limit: a stream is silent for as long as the agent works. The run has its own limits.
     timeout = httpx.Timeout(None, connect=_CONNECT_S)
     async with httpx.AsyncClient(headers=_headers(request.config), timeout=timeout) as http:
         card = await inbox.unless_cancelled(_card(request.config, http))
@@ -60,7 +60,7 @@ async def _card(config: JsonObject, http: httpx.AsyncClient) -> AgentCard:
 
 
 def end_of_trouble(trouble: Exception) -> ParsedEnd:
-    """Return the end of a conversation that the SDK gave up; the cause of its error is what httpx said."""
+    """Return the end of a conversation that the SDK gave up; httpx's error is the cause of the SDK's."""
     error = str(trouble) or type(trouble).__name__
     cause = trouble.__cause__ or trouble
     status = cause.response.status_code if isinstance(cause, httpx.HTTPStatusError) else None

@@ -1,4 +1,4 @@
-"""A conversation with an A2A agent: a message, the stream of its task, answers, until nothing more is asked for."""
+"""A conversation with an A2A agent: a message, the stream of its task, answers, until nothing more is to be done."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ from mcp_background_job.agents.host.lines import Output
 from mcp_background_job.agents.host.request import HostRequest
 from mcp_background_job.core.run import EventType, RunStatus
 
-#: Seconds for a request that an agent answers at once: for its card, for the state of a task.
+#: Seconds for a request that an agent answers at once: for its card, or for the state of a task.
 REQUEST_S = 30.0
 
-#: Seconds for an agent to confirm that a task was cancelled. It is asked over the network, and has its work to stop.
+#: Seconds for an agent to confirm that it cancelled a task: the request crosses the network, and the work has to stop.
 CANCEL_S = 5.0
 
-#: Seconds between two looks at a task whose agent does not stream.
+#: Seconds between two requests for the state of a task whose agent does not stream.
 POLL_S = 1.0
 
 _UNCONFIRMED = "the agent did not confirm that it stopped; it may still be at work"
 
 
 class Conversation:
-    """One context with one agent, and the task that it is about now."""
+    """One context with one agent, and its current task."""
 
     def __init__(
         self, card: AgentCard, http: httpx.AsyncClient, request: HostRequest, output: Output, inbox: Inbox
     ) -> None:
-        """Connects to nothing yet."""
+        """Opens no connection yet."""
         config = request.config
         modes = config["accepted_output_modes"]
         polling = not card.capabilities.streaming
@@ -71,10 +71,10 @@ class Conversation:
         self._told_context = ""
 
     async def run(self) -> ParsedEnd:
-        """Talk until nothing more is asked for; returns how it ended.
+        """Talk until nothing more is to be done; returns how it ended.
 
         Raises:
-            A2AError: the agent answers an error, or cannot be reached; so what httpx and protobuf raise.
+            A2AError: the agent answers with an error, or is unreachable; errors of httpx and protobuf pass through too.
         """
         message: Message | None = self._message(self._first)
         while message is not None:
@@ -107,14 +107,14 @@ class Conversation:
         return None
 
     async def _listen(self, message: Message) -> None:
-        """Send a message, and hear what comes of it until the agent hands the turn over."""
+        """Send a message, and read the responses until the agent hands the turn over."""
         request = SendMessageRequest(message=message, configuration=self._configuration)
         async with aclosing(cast("AsyncGenerator[StreamResponse]", self._client.send_message(request))) as stream:
             async for response in stream:
                 self._hear(MessageToDict(response))
                 if self._updates.is_settled:
                     return
-        # It does not stream, or it ends its streams early. Without a task there is nothing to ask for.
+        # The agent does not stream, or ends its streams early. Without a task there is nothing to poll.
         while self._updates.task_id and not self._updates.is_settled:
             await asyncio.sleep(POLL_S)
             await self._look()
@@ -127,7 +127,7 @@ class Conversation:
         self._hear({"task": MessageToDict(task)})
 
     async def _stop(self, listening: asyncio.Future[None] | None = None) -> None:
-        """Have the task cancelled; the agent's word that it was is the end of what it tells."""
+        """Cancel the task; the agent's confirmation is the last that is read from it."""
         with suppress(TimeoutError):
             async with asyncio.timeout(CANCEL_S):
                 if listening:
@@ -139,7 +139,7 @@ class Conversation:
     async def _cancel_task(self) -> None:
         try:
             task = await self._client.cancel_task(CancelTaskRequest(id=self._updates.task_id))
-        except A2AError as refusal:  # it may just have ended, which the stream tells
+        except A2AError as refusal:  # the task may just have ended; the stream reports that
             text = f"the agent does not cancel its task: {refusal}"
             self._output.event(Event(EventType.REASONING, {"text": text, "warning": True}))
         else:
@@ -169,7 +169,7 @@ class Conversation:
 
 
 def file_part(file: JsonObject) -> Part:
-    """Return a file that comes with the first message; it is kept where the run's directory is."""
+    """Return a file of the first message as a part, read from the run's directory."""
     content = Path(file["path"]).read_bytes()
     return Part(raw=content, filename=file["name"] or Path(file["path"]).name, media_type=file["mime_type"])
 

@@ -1,6 +1,6 @@
-"""What an A2A agent tells of a task, as events. Pure: responses are the JSON of the protocol (``statusUpdate`` …).
+"""Turns an A2A agent's responses into events. Pure: responses are the protocol's JSON (``statusUpdate`` …).
 
-Chunks of one artifact become one event. What a snapshot of the task repeats is told once.
+Chunks of one artifact become one event. Content that a snapshot of the task repeats is reported once.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from mcp_background_job.agents.adapters.reading import JsonObject, mapping, obje
 from mcp_background_job.agents.host.endings import failed
 from mcp_background_job.core.run import EventType, RunStatus
 
-#: Characters of an artifact after which it is told in pieces, so that memory stays bounded.
+#: Characters of an artifact after which it is reported in pieces, so that memory stays bounded.
 ARTIFACT_MAX = 1024**2
 
-#: States in which the agent has handed the turn over, and what they mean.
+#: States in which the agent has handed the turn over, and the status or event of each.
 ENDS = {
     "TASK_STATE_COMPLETED": RunStatus.COMPLETED,
     "TASK_STATE_FAILED": RunStatus.FAILED,
@@ -30,7 +30,7 @@ QUESTIONS = {
     "TASK_STATE_AUTH_REQUIRED": EventType.AUTH_REQUIRED,
 }
 
-#: What is said of an end that the agent does not explain.
+#: Reason and sentence for an end that the agent does not explain.
 _UNEXPLAINED = {
     RunStatus.FAILED: (AGENT_ERROR, "the agent failed and does not say why"),
     RunStatus.REJECTED: ("rejected", "the agent rejected the task and does not say why"),
@@ -38,16 +38,16 @@ _UNEXPLAINED = {
 
 
 class Updates:
-    """What is known of the task at hand, turn after turn.
+    """The state of the current task, turn after turn.
 
     Attributes:
-        task_id: of the task, once the agent has named it.
-        context_id: of the conversation that it belongs to.
-        state: of the task, in the words of the protocol; empty until it is told in this turn.
+        task_id: id of the task, once the agent has named it.
+        context_id: id of the conversation that the task belongs to.
+        state: state of the task, in the protocol's words; empty until the agent reports it in this turn.
     """
 
     def __init__(self, about: Mapping[str, Any] | None = None, context_id: str = "") -> None:
-        """Takes what is told with each new task, and the conversation that is taken up again, if one is."""
+        """Takes the data that each new task's event repeats, and the id of the conversation to resume, if any."""
         self._about = dict(about or {})
         self.task_id = ""
         self.context_id = context_id
@@ -64,7 +64,7 @@ class Updates:
         self._results_length = 0
 
     def feed(self, response: JsonObject) -> list[Event]:
-        """Take one response of the agent; returns what it tells."""
+        """Take one response of the agent; returns its events."""
         match response:
             case {"task": {"status": {}} as task}:
                 return [*self._name(task.get("id"), task.get("contextId")), *self._snapshot(task)]
@@ -88,19 +88,19 @@ class Updates:
 
     @property
     def question(self) -> Event | None:
-        """What the agent asks, if it does."""
+        """The agent's question, if it asks one."""
         kind = QUESTIONS.get(self.state)
         return Event(kind, {"kind": "question", "text": self._said}) if kind else None
 
     @property
     def end(self) -> ParsedEnd:
-        """How the task has ended."""
+        """How the task ended."""
         status = ENDS.get(self.state)
         if status is None:
             return failed("protocol", f"the task is in a state that is not known: {self.state!r}")
         if status in _UNEXPLAINED:
             reason, error = _UNEXPLAINED[status]
-            if status is RunStatus.FAILED:  # what its model has refused it, it tells in words alone
+            if status is RunStatus.FAILED:  # only its words say that its model refused it
                 reason = reason_of(self._said) or reason
             return ParsedEnd(status, {"reason": reason, "error": self._said or error})
         return ParsedEnd(status, {"final_response": self._said or "\n".join(self._results) or None})
@@ -125,7 +125,7 @@ class Updates:
         message = mapping(status.get("message"))
         self._said = text_of(objects(message.get("parts")))
         told = self._release() if self.is_settled else []
-        # A question and a failure are told with the event that they are of.
+        # A question and a failure carry their text in their own event.
         is_talk = not self.is_settled or self.state == "TASK_STATE_COMPLETED"
         return [*told, *(self._say(message) if is_talk and message else [])]
 
@@ -148,7 +148,7 @@ class Updates:
         return [*told, *(self._release() if is_last or held.length > ARTIFACT_MAX else [])]
 
     def _release(self) -> list[Event]:
-        """Return the artifact whose chunks were gathered."""
+        """Return the event of the artifact whose chunks were gathered."""
         held, self._held = self._held, None
         if held is None:
             return []
@@ -181,12 +181,12 @@ class _Held:
         parts = self._parts if any("text" not in part for part in self._parts) else []
         more = {"description": self.artifact.get("description"), "append": self._is_more, "parts": parts}
         told = {key: value for key, value in more.items() if value}
-        # Chunks are pieces of one text; parts of one chunk stand for themselves.
+        # Chunks are pieces of one text; the parts of one chunk are separate.
         return Event(EventType.ARTIFACT_ADDED, {**data, "text": "".join(self._texts), **told})
 
 
 def text_of(parts: list[JsonObject]) -> str:
-    """Return the parts of a message or an artifact as text; files are named."""
+    """Return the parts of a message or an artifact as text; files appear by name."""
     return "\n".join(_part_text(part) for part in parts)
 
 

@@ -12,7 +12,7 @@ from mcp_background_job.agents.host.request import HostRequest
 
 
 async def run(request: HostRequest, output: Output, inbox: Inbox) -> ParsedEnd:
-    """Start the agent, talk with it, tell its end, and let it end by itself."""
+    """Start the agent, talk with it, report its end, and let it exit by itself."""
     argv = request.config["command"]
     try:
         agent = await start_agent(argv, request.cwd, lambda line: output.event(unparsed(line)))
@@ -20,7 +20,7 @@ async def run(request: HostRequest, output: Output, inbox: Inbox) -> ParsedEnd:
         end = failed("not_started", f"the agent cannot be started: {argv[0]}: {error.strerror}")
         output.end(end)
         return end
-    # Loading the SDK takes a third of a second, in which the agent starts up.
+    # Loading the SDK takes a third of a second; the agent starts up meanwhile.
     from mcp_background_job.agents.host.acp_session import Session  # noqa: PLC0415
 
     session = Session(agent, request, output, inbox)

@@ -1,4 +1,4 @@
-"""An ACP agent as a child process: its pipes, and whether it is there."""
+"""An ACP agent as a child process: its pipes, and its end."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from typing import Any, cast
 from mcp_background_job.agents.adapters.reading import object_in
 from mcp_background_job.agents.host.lines import LINE_MAX, lines_of
 
-#: Seconds an agent has to end by itself once its stdin is closed: it may have its session to write down. Some never do,
-#: and are ended by the runner of the job.
+#: Seconds that an agent has to exit by itself once its stdin is closed: it may have to save its session. Some never
+#: exit, and the job's runner ends them.
 CLOSE_S = 1.0
 
-#: Seconds that what an agent wrote last may take through the pipe when the agent has ended. Its end is noticed apart
-#: from the end of its output, which a process that it left behind may hold open.
+#: Seconds for the agent's last output to arrive through the pipe after the agent has exited. Its exit is noticed
+#: separately from the end of its output, since a process that it left behind may hold the pipe open.
 DRAIN_S = 0.5
 
-#: Lines that are not messages after which a program is not an agent. Some print a banner, or warnings, on stdout.
+#: Non-message lines after which a program is not taken for an agent. Some agents print a banner or warnings on stdout.
 NOISE_MAX = 200
 
 
 class _Protocol(SubprocessStreamProtocol):
-    """Tells when the process has ended; to asyncio its end is also that of its output, which others may hold open."""
+    """Notes when the process exits; asyncio itself waits for the end of its output, which others may hold open."""
 
     def __init__(self) -> None:
         super().__init__(limit=LINE_MAX, loop=asyncio.get_running_loop())
@@ -41,7 +41,7 @@ class Agent:
     """One agent process, as a transport of JSON objects for the connection of the SDK."""
 
     def __init__(self, process: SubprocessTransport, protocol: _Protocol, on_noise: Callable[[bytes], None]) -> None:
-        """Takes the process with both pipes; lines that are not messages are handed over."""
+        """Takes the process with both pipes, and a function for lines that are not messages."""
         self._process = process
         self.exited = protocol.exited
         self._stdin = cast("asyncio.StreamWriter", protocol.stdin)
@@ -55,7 +55,7 @@ class Agent:
         await self._stdin.drain()
 
     async def receive(self) -> dict[str, Any] | None:
-        """Return the next message; ``None`` at the end of the agent's output, or when it is nothing but noise."""
+        """Return the next message; ``None`` at the end of the agent's output, or if it is nothing but noise."""
         async for line in self._lines:
             message = object_in(line)
             if message is not None:
@@ -69,15 +69,15 @@ class Agent:
 
     @property
     def is_noise(self) -> bool:
-        """Whether what it prints is something else than messages of the protocol."""
+        """Whether the program prints something other than messages of the protocol."""
         return self._noise >= NOISE_MAX
 
     async def close(self) -> None:
-        """Close its stdin, as soon as it has read what was written; the SDK does when a connection is closed."""
+        """Close its stdin, after what was written; the SDK calls this when a connection is closed."""
         self._stdin.close()
 
     async def ended(self, patience_s: float) -> int | None:
-        """Wait so long for its end; returns its exit code, negative for a signal, or ``None`` if it lives."""
+        """Wait so many seconds for its exit; returns its exit code, negative for a signal, or ``None`` if it lives."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.exited.wait(), patience_s)
         return self._process.get_returncode()

@@ -1,4 +1,4 @@
-"""The tool calls of an ACP session: what is known of each, and which events tell it."""
+"""The tool calls of an ACP session: the known facts about each, and its events."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _FILE_KINDS = frozenset({"edit", "delete", "move"})
 
 
 class Calls:
-    """Calls that are not over. An update holds only what has changed, so the rest is kept."""
+    """The open tool calls. An update holds only the changed fields, so the others are kept."""
 
     def __init__(self) -> None:
-        """Knows of none."""
+        """Starts without calls."""
         self._known: dict[str, JsonObject] = {}
         self._told: dict[str, Event] = {}
         self._done: set[str] = set()
@@ -33,7 +33,7 @@ class Calls:
     def feed(self, update: JsonObject) -> list[Event]:
         """Take the announcement of a call, or a change of it."""
         if _id_of(update) in self._done:
-            return []  # some agents have more to say of a call that is over: nothing that would tell more
+            return []  # some agents send more about a call that is over; it adds nothing
         call = self._merged(update)
         if text(call.get("status")) in OVER:
             return [*self._start(call), *self._finish(call)]
@@ -42,7 +42,7 @@ class Calls:
         return self._start(call) if _input_is_known(call) or call.get("status") == "in_progress" else []
 
     def start(self, update: JsonObject) -> list[Event]:
-        """Take what a question for a permission says of a call; returns its start unless that was told."""
+        """Take what a permission request says about a call; returns its start event unless that was reported."""
         return self._start(self._merged(update))
 
     def _merged(self, update: JsonObject) -> JsonObject:
@@ -85,9 +85,9 @@ class Calls:
         return [finished]
 
     def settle(self) -> list[Event]:
-        """Return the ends of calls that were told to begin and of which no more will be told, as the turn is over.
+        """Return the end events of calls that are still open when the turn is over.
 
-        Some agents say nothing more of a call that they were refused, or that was cancelled.
+        Some agents report nothing more about a call that was refused or cancelled.
         """
         left = [call for call in self._known.values() if _id_of(call) in self._told]
         return [event for call in left for event in self._finish({**call, "status": "failed"})]
@@ -114,7 +114,7 @@ def _input_is_known(call: JsonObject) -> bool:
 def _command_data(call: JsonObject) -> JsonObject:
     raw = mapping(call.get("rawInput"))
     status = call.get("status") or "pending"
-    # Before it runs, the content of a call is what the agent says about it.
+    # Before the command runs, the content of a call is the agent's description of it.
     output = "" if status == "pending" else output_of(call)
     return {"id": _id_of(call), "command": _command(call), "cwd": raw.get("cwd"), "status": status, "output": output}
 

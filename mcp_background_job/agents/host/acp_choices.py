@@ -1,7 +1,7 @@
 """The mode and the model of an ACP session: what the agent offers, and the message that chooses. Pure.
 
-Agents offer modes by the protocol's own list, by an option of their configuration, or by both; models by an option, or
-by a list that was in drafts of the protocol.
+Agents offer modes in the protocol's own list, as an option of their configuration, or both. They offer models as an
+option, or in a list from drafts of the protocol.
 """
 
 from __future__ import annotations
@@ -10,30 +10,31 @@ from collections.abc import Iterator
 
 from mcp_background_job.agents.adapters.reading import JsonObject, mapping, objects, text
 
-#: What can be chosen, in the order in which it is: a mode may have models of its own.
+#: What can be chosen, in the order of choosing: a mode may have its own models.
 CHOICES = ("mode", "model")
 
-#: By the protocol: where the list stands in the answer to ``session/new``, the key of an id in it, and who chooses.
+#: Where the list stands in the answer to ``session/new``, the key of an id in it, and the method and parameter to
+#: choose.
 _LISTS = {
     "mode": ("modes", "availableModes", "id", "session/set_mode", "modeId"),
     "model": ("models", "availableModels", "modelId", "session/set_model", "modelId"),
 }
 
-#: Of a long list, so many are named.
+#: The most names of a long list in an error.
 _MAX_NAMED = 20
 
 
 class NotOfferedError(Exception):
-    """The agent does not offer what is wanted; the message says what it offers."""
+    """The agent does not offer the wanted mode or model; the message says what it offers."""
 
 
 def choosing(what: str, wanted: str, session_id: str, opened: JsonObject) -> tuple[str, JsonObject]:
-    """Return the method and the parameters by which a mode or a model is chosen.
+    """Return the method and the parameters that choose a mode or a model.
 
     Args:
         what: ``mode`` or ``model``.
         wanted: its id.
-        session_id: of the session.
+        session_id: id of the session.
         opened: what the agent answered when it opened the session.
 
     Raises:
@@ -63,7 +64,7 @@ def _names_of(option: JsonObject) -> tuple[str, str]:
 
 
 def _values(options: list[JsonObject]) -> Iterator[str]:
-    """Yield the values that can be chosen; some agents have them in groups."""
+    """Yield the values on offer; some agents group them."""
     for option in options:
         if "group" in option:
             yield from _values(objects(option.get("options")))

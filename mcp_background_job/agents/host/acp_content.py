@@ -1,4 +1,4 @@
-"""What stands in the content of ACP messages. Total: whatever an agent sends, something comes out."""
+"""Reads the content of ACP messages. Total: every message gives some result."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from mcp_background_job.agents.adapters.reading import JsonObject, integer, know
 #: Statuses of a call that is over.
 OVER = frozenset({"completed", "failed"})
 
-#: Where the pieces that a command has printed are put together in what is known of a call.
+#: The key under which a call's facts hold the output that a command has printed piece by piece.
 PRINTED = "printed"
 
-#: Characters of them that are kept: the last ones.
+#: Characters of that output that are kept: the last ones.
 PRINTED_MAX = 1024**2
 
 _EXIT_CODE = re.compile(r"Exit code (\d{1,3})\b")
 
 
 def printed_in(update: JsonObject) -> str:
-    """Return what a command has printed since the last update, as codex tells it: piece by piece."""
+    """Return what a command has printed since the last update, as Codex reports it: piece by piece."""
     return text(mapping(mapping(update.get("_meta")).get("terminal_output_delta")).get("data"))
 
 
 def text_of(block: Any) -> str:
-    """Return a content block as text; what is not a text is named."""
+    """Return a content block as text; a block that is not text appears by name."""
     match block:
         case {"type": "text", "text": str(words)} | {"type": "resource", "resource": {"text": str(words)}}:
             return words
@@ -39,9 +39,11 @@ def text_of(block: Any) -> str:
 
 
 def output_of(call: JsonObject) -> str:
-    """Return what a call has put out so far, from wherever its agent puts it.
+    """Return the output of a call so far, from wherever its agent puts it.
 
-    What comes in pieces is told when the call is over: told again with each piece it would grow with their square.
+    Output that comes in pieces is returned only when the call is over: repeating it with each piece would take
+    quadratic
+    space.
     """
     blocks = [text_of(item.get("content")) for item in objects(call.get("content")) if item.get("type") == "content"]
     printed = call.get(PRINTED) if text(call.get("status")) in OVER else ""
@@ -59,7 +61,7 @@ def _raw_text(value: Any) -> str:
 
 
 def exit_code_of(call: JsonObject) -> int | None:
-    """Return the exit code of a command, if its agent says it anywhere; the protocol has no place for it."""
+    """Return the exit code of a command, if its agent gives it anywhere; the protocol has no field for it."""
     raw = mapping(call.get("rawOutput"))
     places = (
         mapping(mapping(call.get("_meta")).get("terminal_exit")).get("exit_code"),  # codex
@@ -72,7 +74,7 @@ def exit_code_of(call: JsonObject) -> int | None:
 
 
 def changes_of(call: JsonObject) -> list[JsonObject]:
-    """Return what a call changes: its diffs, or else the files that it names."""
+    """Return the changes of a call: its diffs, or else the files that it names."""
     diffs = [item for item in objects(call.get("content")) if item.get("type") == "diff"]
     if diffs:
         return [_change(diff) for diff in diffs]
@@ -84,5 +86,5 @@ def changes_of(call: JsonObject) -> list[JsonObject]:
 def _change(diff: JsonObject) -> JsonObject:
     old = diff.get("oldText")
     kind = "add" if old is None else "update"
-    texts = {"old_text": old, "new_text": diff.get("newText")}  # an empty one is a fact
+    texts = {"old_text": old, "new_text": diff.get("newText")}  # an empty text is a value too
     return known(path=diff.get("path"), kind=kind) | {name: words for name, words in texts.items() if words is not None}

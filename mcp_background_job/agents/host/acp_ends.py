@@ -1,4 +1,4 @@
-"""How an ACP session ends: what each stop reason, each error and each death of an agent means. Pure."""
+"""How an ACP session ends: the meaning of each stop reason, each error, and the exit of an agent. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mcp_background_job.agents.host.acp_updates import Updates
 from mcp_background_job.agents.host.endings import failed
 from mcp_background_job.core.run import RunStatus
 
-#: The version of the protocol that is spoken here. In the draft of version 2 a turn does not end with the answer.
+#: The version of the protocol that we speak. In the draft of version 2, the answer to a prompt does not end the turn.
 PROTOCOL_VERSION = 1
 
 #: Status and sentence for each stop reason of the protocol.
@@ -25,12 +25,12 @@ _STOPS = {
     "max_turn_requests": (RunStatus.FAILED, "the agent reached its limit of requests to the model before it was done"),
 }
 
-#: What the protocol says when a login is needed. Some agents have the HTTP status of the model's server for a code.
+#: The protocol's code for a missing login. Some agents give the HTTP status of the model's server as the code instead.
 AUTH_REQUIRED = -32000
 
 
 def end_of_turn(answer: JsonObject, updates: Updates) -> ParsedEnd:
-    """Return what the answer to a prompt says."""
+    """Return the end that the answer to a prompt reports."""
     reason = text(answer.get("stopReason"))
     if reason not in _STOPS:
         return failed(
@@ -49,14 +49,14 @@ def end_of_turn(answer: JsonObject, updates: Updates) -> ParsedEnd:
 
 
 def refused(code: Any, message: str, data: Any, *, otherwise: str = AGENT_ERROR) -> ParsedEnd:
-    """Return the end that follows from an agent's error; ``otherwise`` is its reason unless a login is missing."""
+    """Return the end that follows from an agent's error; ``otherwise`` is the reason if no other one is found."""
     error = message if data is None else f"{message}: {json.dumps(data, ensure_ascii=False)}"
     reason = AUTH if code == AUTH_REQUIRED else reason_of(error, code)
     return failed(reason or otherwise, error, code=code)
 
 
 def gone(exit_code: int | None, *, is_noise: bool) -> ParsedEnd:
-    """Return the end of a session whose agent no longer speaks."""
+    """Return the end of a session whose agent no longer answers."""
     if is_noise:
         advice = "start it as an agent (many need a flag for that, such as --acp)"
         return failed("protocol", f"what the program prints is not the Agent Client Protocol; {advice}")
@@ -70,6 +70,6 @@ def _death(exit_code: int) -> str:
 
 
 def strange_version(version: Any) -> ParsedEnd:
-    """Return the end of a session with an agent that does not speak our version."""
+    """Return the end of a session with an agent that speaks another version of the protocol."""
     advice = "use a release of it that speaks version 1"
     return failed("protocol", f"the agent speaks version {version} of the Agent Client Protocol; {advice}")

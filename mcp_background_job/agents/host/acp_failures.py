@@ -1,10 +1,9 @@
-"""What an ACP agent says of a failure beside the protocol, which has no place for one that ends a turn. Pure.
+"""Failures that an ACP agent reports outside the protocol, which has no place for a failure that ends a turn. Pure.
 
-Codex ends the turn in which its model could not be asked as any other, with the error as its last message. That it
-failed is told in ``_meta`` alone: as the state of its thread, and, to a client that says that it understands it, as a
-failure with a category.
+If Codex cannot ask its model, it ends the turn like any other, with the error as its last message. Only ``_meta`` says
+that the turn failed: as the state of the thread, and, for a client that declares support, as a failure with a category.
 
-Copilot CLI tells in messages of its own, which nothing marks, that it tries again, and at last that it has given up.
+Copilot CLI reports in ordinary, unmarked messages that it tries again, and finally that it has given up.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from mcp_background_job.agents.adapters.failures import (
 )
 from mcp_background_job.agents.adapters.reading import JsonObject, mapping, text
 
-#: What a client says that is to be told of failures.
+#: The client capability that asks for failures.
 UNDERSTANDS = {"jetbrains": {"air": {"version": 1, "capabilities": ["sessionFailure"]}}}
 
 _CATEGORIES = {
@@ -41,23 +40,23 @@ def tries_again(agent: str, words: str) -> bool:
 
 
 def gives_up(agent: str, words: str) -> bool:
-    """Whether a piece of a message may say that the agent could not ask its model; its model may say so too."""
+    """Whether a piece of a message may say that the agent could not ask its model; the model may write the same."""
     return agent == _COPILOT and words.startswith(_GIVES_UP)
 
 
 def has_given_up(agent: str, words: str, answer: JsonObject) -> bool:
-    """Whether the last message of a turn says that the model could not be asked: it has used no tokens then."""
+    """Whether the last message of a turn says that the model could not be asked: the turn then used no tokens."""
     return gives_up(agent, words) and not answer.get("usage")
 
 
 def failure_in(message: JsonObject) -> JsonObject:
-    """Return the failure that a message tells: ``category``, ``severity``, ``title``; nothing if it tells none."""
+    """Return the failure in a message: ``category``, ``severity``, ``title``; empty if there is none."""
     air = mapping(mapping(mapping(message.get("_meta")).get("jetbrains")).get("air"))
     return mapping(air.get("sessionFailure"))
 
 
 def is_fatal(failure: JsonObject) -> bool:
-    """Whether a failure is more than a trouble that the agent may get over."""
+    """Whether a failure ends the turn: the agent may recover from any other."""
     return failure.get("severity") == "error"
 
 
@@ -68,5 +67,5 @@ def says_it_failed(message: JsonObject) -> bool:
 
 
 def reason_in(failure: JsonObject, said: str) -> str:
-    """Return the word for a failure: by what the agent says, or else by its category."""
+    """Return the word for a failure: by the agent's words, or else by the failure's category."""
     return reason_of(said) or _CATEGORIES.get(text(failure.get("category")), AGENT_ERROR)

@@ -1,8 +1,8 @@
-"""A session with an ACP agent: initialize, a new session or an old one, turns until nothing more is asked for.
+"""A session with an ACP agent: initialize, a new or a resumed session, and turns until nothing more is to be done.
 
-Written on the connection of the SDK, with messages as plain objects: agents send fields and updates that the models of
-one release of the schema refuse, and what is not understood shall be told instead of lost. Nothing is offered to the
-agent (no files, no terminals), so all that it does it does itself, below the runner of the job.
+It uses the SDK's connection, with messages as plain objects: agents send fields and updates that the models of one
+release of the schema refuse, and unknown ones are to be reported, not lost. The client offers the agent nothing (no
+files, no terminals). So the agent does all its work itself, below the runner of the job.
 """
 
 from __future__ import annotations
@@ -37,16 +37,17 @@ from mcp_background_job.agents.host.lines import Output
 from mcp_background_job.agents.host.request import HostRequest
 from mcp_background_job.core.run import EventType, RunStatus
 
-#: Seconds for each step until the first turn. Four agents took 0.7 to 3.6 in all; some are downloaded by their launcher
-#: when they are first used.
+#: Seconds for each step until the first turn. Four agents took 0.7 to 3.6 s in all; launchers of others download them
+#: on
+#: first use.
 START_S = 120.0
 
-#: Seconds an agent has to acknowledge a cancel before it is left to the runner. Four agents took 0.03 to 0.16.
+#: Seconds that an agent has to acknowledge a cancel before the runner stops it. Four agents took 0.03 to 0.16 s.
 CANCEL_S = 1.0
 
 
 class _OverError(Exception):
-    """The session cannot go on; holds how it ended."""
+    """The session cannot continue; ``end`` says how it ended."""
 
     def __init__(self, end: ParsedEnd) -> None:
         super().__init__()
@@ -70,7 +71,7 @@ class Session:
         self._death = asyncio.ensure_future(agent.exited.wait())
 
     async def run(self) -> ParsedEnd:
-        """Talk with the agent until nothing more is asked for; returns how it ended."""
+        """Talk with the agent until nothing more is to be done; returns how it ended."""
         try:
             end = await self._converse()
         except _OverError as over:
@@ -84,11 +85,11 @@ class Session:
         if end.data.get("reason") == AUTH:
             self._tell([login_needed(end.data["error"])])
         self._listening = False
-        # A session that breaks while it is being stopped was stopped.
+        # A session that breaks while it is being stopped counts as stopped.
         return cancelled(**end.data) if end.status is RunStatus.FAILED and self._cancel.done() else end
 
     async def close(self) -> None:
-        """Hang up: the agent's stdin is closed."""
+        """Close the connection, and with it the agent's stdin."""
         self._cancel.cancel()
         await self._connection.close()
 
@@ -111,7 +112,7 @@ class Session:
         return end
 
     async def _choose(self, session_id: str, opened: JsonObject) -> None:
-        """Have the agent work in the mode and with the model that were asked for, or not at all."""
+        """Set the requested mode and model; the session ends if the agent does not take one."""
         for what in CHOICES:
             wanted = self._request.config.get(what)
             if wanted is None:
@@ -129,7 +130,7 @@ class Session:
                 return await self._new_session() if self._request.resume is None else await self._old_session(hello)
             except RequestError as error:
                 methods = [_method(method) for method in objects(hello.get("authMethods"))]
-                # Without a session no model was asked yet: somebody may log in, and the work begins.
+                # Without a session no model was asked yet, so the work can still begin after a login.
                 if error.code != AUTH_REQUIRED or not methods:
                     raise
                 await self._log_in(str(error), methods)
@@ -144,7 +145,7 @@ class Session:
         if isinstance(mapping(can.get("sessionCapabilities")).get("resume"), dict):
             opened = await self._start("session/resume", params)
         elif can.get("loadSession") is True:
-            self._listening = False  # the agent repeats all that was said
+            self._listening = False  # the agent repeats the whole conversation
             opened = await self._start("session/load", params)
             self._listening = True
         else:
@@ -156,7 +157,7 @@ class Session:
         if answer is None:
             raise _OverError(cancelled())
         try:
-            # No limit: somebody may have to find the browser first.
+            # No limit: a person may have to find the browser first.
             await self._result(self._connection.send_request("authenticate", {"methodId": answer.get("method_id")}))
         except RequestError as refusal:
             raise RequestError(AUTH_REQUIRED, f"the login failed: {refusal}") from refusal
@@ -187,14 +188,14 @@ class Session:
         return self._outcome(asked)
 
     async def _wait(self, asked: asyncio.Future[Any], patience_s: float | None = None) -> None:
-        """Wait for an answer, a cancel, the end of the agent, or so long."""
+        """Wait for an answer, a cancel, or the agent's exit, but at most so many seconds."""
         waited_for = {asked, self._cancel, self._death}
         await asyncio.wait(waited_for, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
         if self._death.done() and not asked.done():
             await asyncio.wait({asked}, timeout=DRAIN_S)
 
     def _outcome(self, asked: asyncio.Future[Any]) -> Any:
-        """Return the answer, or raise why there is none."""
+        """Return the answer, or raise the reason why there is none."""
         if asked.done():
             return asked.result()
         asked.cancel()

@@ -1,8 +1,9 @@
-"""What the updates of an ACP session mean, as events. Pure, and lenient: agents send fields that no schema knows.
+"""Turns the updates of an ACP session into events. Pure, and lenient: agents send fields that no schema has.
 
-Chunks of one message become one event. A call of a tool becomes one event at its start and one at its end, and a
-command one per change between. The start is told when the input is known, or when the call is no longer pending: agents
-announce a call while the model still writes its arguments (``title: "Terminal", rawInput: {}``, and the command later).
+Chunks of one message become one event. A tool call makes one event at its start and one at its end; a command makes
+one per change in between too. The start is reported when the input is known, or when the call is no longer pending:
+agents announce a call while the model still writes its arguments (``title: "Terminal", rawInput: {}`` first, the
+command later).
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from mcp_background_job.agents.host.acp_content import text_of
 from mcp_background_job.agents.host.acp_failures import failure_in, gives_up, is_fatal, says_it_failed, tries_again
 from mcp_background_job.core.run import EventType
 
-#: Characters of a message after which it is told in pieces, so that memory stays bounded.
+#: Characters of a message after which it is reported in pieces, so that memory stays bounded.
 MESSAGE_MAX = 1024**2
 
-#: Updates that tell nothing of the work itself.
+#: Updates that say nothing about the work itself.
 _SILENT = frozenset(
     {
         "available_commands_update",
@@ -36,15 +37,15 @@ class Updates:
     """The updates of one session, turn after turn.
 
     Attributes:
-        final_response: the last message of the agent that is complete.
-        usage: what the agent last said of it.
-        failure: of the model, in this turn, as the agent tells it beside the protocol.
+        final_response: the agent's last complete message.
+        usage: the usage that the agent last reported.
+        failure: the model's failure in this turn, as the agent reports it outside the protocol.
         has_failed: the agent says that the turn failed.
-        agent: as it calls itself.
+        agent: the agent's own name for itself.
     """
 
     def __init__(self) -> None:
-        """Has heard nothing yet."""
+        """Starts without updates."""
         self._chunks: list[str] = []
         self._chunks_of: tuple[EventType, Any] | None = None
         self._length = 0
@@ -60,7 +61,7 @@ class Updates:
         self.has_failed = False
 
     def feed(self, update: JsonObject) -> list[Event]:
-        """Take one update; returns what it tells."""
+        """Take one update; returns its events."""
         kind = text(update.get("sessionUpdate"))
         if kind in _CHUNKS:
             return self._chunk(_CHUNKS[kind], update)
@@ -74,7 +75,7 @@ class Updates:
         return [*self.flush(), *self._told_by(kind, update)]
 
     def _info(self, update: JsonObject) -> list[Event]:
-        """Take what an agent says of its session; of a trouble that it may get over, what it is."""
+        """Take an update of the session; returns an event for a failure that the agent may recover from."""
         before, self.failure = self.failure, failure_in(update) or self.failure
         self.has_failed = self.has_failed or says_it_failed(update) or is_fatal(self.failure)
         title = text(self.failure.get("title"))
@@ -94,11 +95,11 @@ class Updates:
                 return [Event(EventType.REASONING, {"text": words, "update": update, "unparsed": True})]
 
     def before_permission(self, call: JsonObject) -> list[Event]:
-        """Return what is told before the question for a permission: the call that it is about has all its input."""
+        """Return the events before a permission request: the call that it is about has all its input."""
         return [*self.flush(), *self._calls.start(call)]
 
     def flush(self) -> list[Event]:
-        """Return the message that was being heard; it is complete now."""
+        """Return the current message; it is complete now."""
         if self._chunks_of is None:
             return []
         kind, message_id = self._chunks_of
@@ -109,7 +110,7 @@ class Updates:
         return [Event(kind, {"text": words, **({"message_id": message_id} if message_id else {})})]
 
     def end_turn(self) -> list[Event]:
-        """Return what is told when the turn is over: nothing more comes of what has begun."""
+        """Return the events at the end of a turn: open messages and calls get no further updates."""
         return [*self.flush(), *self._calls.settle()]
 
     def _chunk(self, kind: EventType, update: JsonObject) -> list[Event]:

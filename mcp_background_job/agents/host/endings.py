@@ -1,4 +1,4 @@
-"""How a conversation that went wrong is told: the status, a word for the reason, and the sentence."""
+"""The ends of conversations: the status, one word for the reason, and the sentence."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mcp_background_job.core.run import EventType, RunStatus
 
 
 def failed(reason: str, error: str, **more: Any) -> ParsedEnd:
-    """Return the end of a session that failed; ``reason`` is one word that stays the same, ``error`` the sentence."""
+    """Return the end of a session that failed; ``reason`` is one stable word, ``error`` the sentence."""
     return ParsedEnd(RunStatus.FAILED, {"reason": reason, "error": error, **more})
 
 
@@ -19,5 +19,5 @@ def cancelled(**more: Any) -> ParsedEnd:
 
 
 def login_needed(error: str, **more: Any) -> Event:
-    """Return the event that tells that the agent has no valid login or key."""
+    """Return the event that says that the agent has no valid login or key."""
     return Event(EventType.AUTH_REQUIRED, {"error": error, **more})

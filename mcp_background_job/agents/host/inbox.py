@@ -1,4 +1,4 @@
-"""What the caller says while the agent works: answers, further messages, and that it is to stop."""
+"""The caller's input while the agent works: answers, further messages, and cancels."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ T = TypeVar("T")
 
 
 class Inbox:
-    """The host's stdin, sorted. One question is open at a time."""
+    """The host's stdin, sorted. At most one question is open at a time."""
 
     def __init__(self, output: Output) -> None:
-        """Complains to the output about what cannot be used."""
+        """Takes the output, on which unusable lines are reported."""
         self._output = output
         self._messages: deque[str] = deque()
         self._request_id = ""
@@ -29,7 +29,7 @@ class Inbox:
         self.cancelled = asyncio.Event()
 
     async def follow(self, reader: asyncio.StreamReader) -> None:
-        """Take lines until the end, which is a cancel: whoever could answer is gone."""
+        """Take lines until the end, which is a cancel: nobody can answer any more."""
         async for line in lines_of(reader):
             self.take(line)
         self.cancel()
@@ -48,13 +48,13 @@ class Inbox:
                     self._output.event(unparsed(line))
 
     def cancel(self) -> None:
-        """The session is to stop; an open question has no answer any more."""
+        """Cancel the session; an open question gets no answer any more."""
         self.cancelled.set()
         if self._reply and not self._reply.done():
             self._reply.set_result(None)
 
     async def unless_cancelled(self, asking: Coroutine[Any, Any, T]) -> T | None:
-        """Return the answer, or ``None`` if the session is cancelled before it has come."""
+        """Return the answer, or ``None`` if the session is cancelled first."""
         asked = asyncio.ensure_future(asking)
         cancelled = asyncio.ensure_future(self.cancelled.wait())
         await asyncio.wait({asked, cancelled}, return_when=asyncio.FIRST_COMPLETED)
@@ -65,13 +65,13 @@ class Inbox:
         return None
 
     def next_message(self) -> str | None:
-        """Return the oldest further message that was not sent yet."""
+        """Return the oldest further message that was not sent yet, ``None`` if there is none."""
         return self._messages.popleft() if self._messages else None
 
     async def ask(self, question: Event) -> dict[str, Any] | None:
-        """Tell a question, numbered, and wait for the answer; ``None`` if the session is cancelled first.
+        """Ask a question, with a number, and wait for the answer; ``None`` if the session is cancelled first.
 
-        A second question waits until the first is answered, so that a caller never has to tell them apart.
+        A second question waits until the first one is answered, so a caller never has to tell them apart.
         """
         async with self._turn:
             if self.cancelled.is_set():

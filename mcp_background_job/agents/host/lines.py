@@ -1,4 +1,4 @@
-"""Lines in, lines out: JSON objects with nothing but a newline between them."""
+"""Lines in, lines out: JSON objects separated by newlines."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import Any, BinaryIO
 
 from mcp_background_job.agents.adapters.base import Event, ParsedEnd
 
-#: Bytes of a line that are kept together. Agents put the output of a command into one line; 1.1 MB were seen. What is
-#: longer comes in pieces, which are not JSON any more, and are told as such.
+#: Bytes of a line that are kept together. Agents put the output of a command into one line; 1.1 MB were seen. A longer
+#: line comes in pieces, which are not valid JSON and are reported as unparsed.
 LINE_MAX = 16 * 1024**2
 
-#: Seconds of silence of the host after which it says that the agent is at work, so that a limit on idleness means the
-#: agent. Chunks of one message make one event, so a long message would look like silence.
+#: Seconds of silence of the host after which it says that the agent is at work, so an idle limit counts only the
+#: agent's
+#: silence. Chunks of one message make one event, so a long message would look like silence.
 BEAT_S = 5.0
 
 
@@ -33,31 +34,31 @@ async def lines_of(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
 
 
 class Output:
-    """The host's stdout. A write waits while the reader does not read, which slows the agent down too."""
+    """The host's stdout. If its reader does not read, writes block, and that slows the agent down too."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        """Writes to the stream, and flushes it, line by line."""
+        """Writes each line to the stream, and flushes it."""
         self._stream = stream
         self._written_at = time.monotonic()
 
     def event(self, event: Event) -> None:
-        """Tell an event."""
+        """Report an event."""
         self._write({"type": event.type.value, "data": event.data})
 
     def session(self, session_id: str) -> None:
-        """Tell what to resume by."""
+        """Report the id to resume by."""
         self._write({"session_id": session_id})
 
     def answered(self, request_id: str) -> None:
-        """Tell that a question is no longer open."""
+        """Report that a question is no longer open."""
         self._write({"answered": request_id})
 
     def end(self, end: ParsedEnd) -> None:
-        """Tell how the agent says that it ended."""
+        """Report how the agent says that it ended."""
         self._write({"end": {"status": end.status.value, "data": end.data}})
 
     def beat(self) -> None:
-        """Tell that the agent is at work, unless something was told lately."""
+        """Report that the agent is at work, unless something was reported lately."""
         if time.monotonic() - self._written_at > BEAT_S:
             self._write({"beat": True})
 

@@ -1,4 +1,4 @@
-"""What the host is to do: read from the file that the adapter left in the run's directory."""
+"""The host's request: the adapter leaves it as a file in the run's directory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mcp_background_job.agents.adapters.hosted import REQUEST_FILE
 
 @dataclass(frozen=True)
 class HostRequest:
-    """Attributes: the first message and its files, the workspace, the session to go on with, facts of the agent."""
+    """Attributes: the first message and its files, the workspace, the session to resume, facts about the agent."""
 
     prompt: str
     cwd: str
@@ -22,5 +22,5 @@ class HostRequest:
 
 
 def read_request(directory: str) -> HostRequest:
-    """Return the request that stands in a run's directory."""
+    """Return the request in a run's directory."""
     return HostRequest(**json.loads((Path(directory) / REQUEST_FILE).read_bytes()))

@@ -1,4 +1,4 @@
-"""Answers what an agent asks while it waits: by the stdin of its job, from any server."""
+"""Answers an agent's question through the stdin of its job; any server can do this."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from mcp_background_job.jobdir import lock
 from mcp_background_job.jobdir.layout import RunDir
 from mcp_background_job.jobs.manager import JobManager
 
-#: An answer waits this long for whoever brings the events up to date.
+#: Seconds that an answer waits for the process that brings the events up to date.
 _LOCK_PATIENCE_S = 10.0
 
 
 async def answer(manager: JobManager, run: RunDir, record: RunRecord, adapter: Adapter, said: Message) -> Run:
-    """Send an answer, and write down that it was given; returns the run as it is then.
+    """Send an answer, and record it as an event; returns the run as it is then.
 
     Raises:
-        RunStateError: nothing is asked any more.
-        InvalidRequestError: this agent takes no answers, or this is none to what it asks.
+        RunStateError: the agent asks nothing any more.
+        InvalidRequestError: this agent takes no answers, or this does not answer its question.
     """
     if "live_continue" not in adapter.capabilities or not record.keeps_stdin:
         raise InvalidRequestError(f"backend does not support continue: {record.backend}")
-    # From the look to the note with the lock: of two who answer one does, and the other finds nothing asked.
+    # The lock is held from the look to the note: if two callers answer, one does, and the other finds no open question.
     async with locks.held(lambda: lock.acquire(run.lock), patience_s=_LOCK_PATIENCE_S) as got:
         if not got:
             raise RunStateError(
@@ -45,7 +45,7 @@ async def answer(manager: JobManager, run: RunDir, record: RunRecord, adapter: A
 
 
 async def _with_files(run: RunDir, seq: int, adapter: Adapter, said: Message) -> Message:
-    """Keep the files of an answer where the agent finds them, and name them in its text."""
+    """Store the files of an answer where the agent finds them, and name them in its text."""
     if not said.files:
         return said
     if "files" in adapter.capabilities:

@@ -1,4 +1,4 @@
-"""Waits for runs as one waits for jobs: until they are over, or one of them asks something."""
+"""Waits for runs like for jobs: until they are over, or until one of them asks something."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def asks(run: Run) -> bool:
 async def until_settled(
     watcher: Watcher, records: Sequence[RunRecord], *, wait_s: float, for_all: bool, known: Collection[str]
 ) -> list[Run]:
-    """Wait for all runs to be over, or for any, or for a question; returns what is true of each then."""
+    """Wait for all runs to be over, or for any one, or for a question; returns all runs as they are then."""
     deadline = time.monotonic() + wait_s
     waits = {asyncio.create_task(watcher.until_settled(record, deadline)): record for record in records}
     left = set(waits)

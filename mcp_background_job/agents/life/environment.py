@@ -1,4 +1,4 @@
-"""The environment of an agent: a list of what it may have, instead of all that we have."""
+"""The environment of an agent: an allow-list of our variables, instead of all of them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from fnmatch import fnmatchcase
 from mcp_background_job.jobdir.layout import RUN_ID_VARIABLE
 from mcp_background_job.jobs.inherited.environment import plain_output
 
-#: What programs need to find their files, their language, their certificates and the network; no keys and no tokens.
+#: Variables with which programs find their files, language, certificates and network; no keys and no tokens.
 ALLOWED = (
     "HOME",
     "LANG",
     "LANGUAGE",
     "LC_*",
     "LOGNAME",
-    "MCP_BG_MAX_*",  # what it starts with this program is kept where it is itself, and within the same limits
+    "MCP_BG_MAX_*",  # its own jobs and runs have the same state directory and the same limits
     "MCP_BG_STATE_DIR",
     "NODE_EXTRA_CA_CERTS",
     "PATH",
@@ -50,12 +50,12 @@ def environment_of(
     """Return the environment of an agent.
 
     Args:
-        ours: to choose from.
+        ours: the variables to choose from.
         run_id: marks every process of the run.
         cwd: the workspace.
         temporary: the run's own temporary directory.
         passed: names, or patterns with ``*``, beyond the common ones.
-        added: variables that its adapter sets.
+        added: variables that the agent's adapter sets.
     """
     patterns = (*ALLOWED, *passed)
     chosen = {name: value for name, value in ours.items() if any(fnmatchcase(name, pattern) for pattern in patterns)}
@@ -67,7 +67,7 @@ def environment_of(
 def _safe_path(path: str, cwd: str) -> str:
     """Return PATH without the workspace: a file in it that is named ``git`` would be run in place of git.
 
-    An empty or relative part means the working directory too.
+    An empty or relative part is dropped too, since it means the working directory.
     """
     here = os.path.realpath(cwd)
     parts = [part for part in path.split(os.pathsep) if os.path.isabs(part) and os.path.realpath(part) != here]

@@ -31,30 +31,30 @@ from mcp_background_job.jobs.lineage import lineage, run_of
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import StartRequest, stop_signal
 
-#: Bytes of log kept of an agent, unless jobs are given more: what is dropped before it is read is lost to the events.
+#: Bytes of log kept of an agent, unless jobs are given more: output that is dropped before it is read makes no events.
 LOG_BYTES = 256 * 1024 * 1024
 
-#: Characters of a task that are told of a run.
+#: Characters of a task that are shown of a run.
 MAX_PROMPT = 500
 
-#: Stands for the id of a run that is not made yet.
+#: Stands for the id of a run that does not exist yet.
 _NOT_MADE = "r"
 
-#: Nobody else has the lock of a run that is being made.
+#: No other process holds the lock of a run that is being made.
 _NO_WAIT_S = 0.0
 
-#: Backends whose program is what ``backend_config`` has as ``command``; of others it may name the ``binary``.
+#: Backends whose program is ``backend_config.command``; for others, ``backend_config.binary`` may name it.
 _ANY_PROGRAM = ("command", "acp")
 
 
 @dataclass(frozen=True)
 class Session:
-    """The session that a run belongs to.
+    """The session of a run.
 
     Attributes:
-        session_id: ours.
-        agent_name: of the agent that it is with.
-        resume: the agent's own id, to go on with it.
+        session_id: our id of the session.
+        agent_name: the name of its agent.
+        resume: the agent's own id, to resume the session.
     """
 
     session_id: str
@@ -64,7 +64,7 @@ class Session:
 
 @dataclass(frozen=True)
 class Policy:
-    """What the settings say about runs: how many at once, and which variables of ours they get beyond the usual."""
+    """The settings for runs: how many at once, and which of our variables agents get beyond the usual ones."""
 
     max_runs: int
     passed: tuple[str, ...] = ()
@@ -81,12 +81,12 @@ class Launcher:
         self._inheritance = inheritance
 
     def check(self, adapter: Adapter, request: SpawnRequest, text: str) -> None:
-        """Check what can be told of a request without its agent's program, and without its session.
+        """Check everything in a request that needs neither the agent's program nor its session.
 
         Raises:
-            InvalidRequestError: the agent cannot do what is asked for.
+            InvalidRequestError: the agent cannot do what the request asks for.
         """
-        string(request.config, "binary")  # which no adapter looks at but for the program
+        string(request.config, "binary")  # adapters use it only to find the program
         run, session = self._catalog.directory(_NOT_MADE), Session(request.session_id or "")
         adapter.launch(_run_request(run, request, text, session, ()), request.backend)
 
@@ -94,7 +94,7 @@ class Launcher:
         """Return the agent's program.
 
         Raises:
-            AgentMissingError: it is not there, or too old.
+            AgentMissingError: the program is missing or too old.
         """
         environment = (await self._inheritance.get()).variables
         there = await lanes.lasting(adapter.available, request.config, environment)
@@ -105,18 +105,19 @@ class Launcher:
     async def launch(
         self, adapter: Adapter, request: SpawnRequest, text: str, session: Session, client: str
     ) -> RunRecord:
-        """Start a run, or put it in the queue; returns when that is on record.
+        """Start a run, or put it in the queue; returns once it is on record.
 
         Raises:
-            AgentMissingError: the agent's program is not there; nothing was written.
-            InvalidRequestError: the agent cannot do what is asked for; nothing was written.
+            AgentMissingError: the agent's program is missing; nothing was written.
+            InvalidRequestError: the agent cannot do what the request asks for; nothing was written.
             LaunchError: the run is on record and could not be started.
         """
         binary = await self.binary_of(adapter, request)
         files = messages.read(request.input_message).files if request.input_message else ()
         run = await lanes.write(self._catalog.claim)
         job_id = await self._manager.claim_id()
-        # Whoever finds the run before its job is recorded waits for the lock, and so never takes it for abandoned.
+        # A reader that finds the run before its job is recorded waits for the lock, and so does not take it for
+        # abandoned.
         async with locks.held(lambda: lock.acquire(run.lock), patience_s=_NO_WAIT_S):
             try:
                 places = attachments.placed(run.temporary, files)
@@ -129,7 +130,7 @@ class Launcher:
                 await lanes.write(_write_files, run, launch, record, places, files)
                 environment = (await self._inheritance.get()).variables
                 await self._manager.start(await lanes.look(self._start_request, run, record, launch, environment))
-            # The agent cannot do it, a pattern forbids it, there is no room on the disk.
+            # The agent cannot do it, a pattern forbids it, or the disk is full.
             except (InvalidRequestError, StateDirError):
                 await lanes.write(self._remove, run, job_id)
                 raise
@@ -142,7 +143,7 @@ class Launcher:
         return {"parent": parent, "parent_run_id": run_of(places, lineage(places, parent))}
 
     def host_in(self, runs: Sequence[RunRecord]) -> RunRecord | None:
-        """Return which of these runs goes on and is one within which this process works; it reads files."""
+        """Return the run among these that goes on and within which this process works, if any; it reads files."""
         own, places = self._manager.own_job, self._manager.places
         ancestors = lineage(places, own) if own else []
         hosts = [record for record in runs if record.job_id in ancestors]
@@ -184,14 +185,14 @@ class Launcher:
             stop_grace_s=record.grace_s,
             pools={RUNS: self._policy.max_runs, f"session {record.session_id}": 1},
             max_output=LOG_BYTES,
-            large_pipes=True,  # the Gemini CLI was seen to exit and lose what did not fit into the pipe
+            large_pipes=True,  # the Gemini CLI was seen to exit and lose output that did not fit into the pipe
         )
 
 
 def _chosen_program(record: RunRecord, launch: Launch) -> str:
-    """Return the command that the caller chose, for which the patterns for commands are meant; empty if none."""
+    """Return the command that the caller chose, to which the patterns for commands apply; empty if there is none."""
     if record.backend in _ANY_PROGRAM:
-        return shlex.join(record.config["command"])  # its adapter has checked it
+        return shlex.join(record.config["command"])  # the adapter has checked it
     return shlex.join(launch.argv) if record.config.get("binary") else ""
 
 

@@ -1,4 +1,4 @@
-"""What calls on runs return."""
+"""The results of calls on runs."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from mcp_background_job.agents.records import Checkpoint, RunRecord
 
 @dataclass(frozen=True)
 class Run:
-    """A run as it is now: what was asked, and what is known.
+    """A run as it is now: the request and the state.
 
     Attributes:
-        record: what was asked.
-        state: what its events say, as far as they are read.
-        is_behind: its agent has ended, and not all that it said is read yet.
-        waits_for: of a queued run, the sentence on what it waits for.
+        record: the request.
+        state: the state from its events, as far as they are read.
+        is_behind: its agent has ended, and some of its output is not read yet.
+        waits_for: for a queued run, the sentence on what it waits for.
     """
 
     record: RunRecord
@@ -28,11 +28,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Listed:
-    """Some of the runs that there are.
+    """A part of the list of runs.
 
     Attributes:
         runs: newest first.
-        next_offset: where the next ones begin, if there are more.
+        next_offset: where the next runs begin, if there are more.
         elsewhere: how many runs of other projects are left out.
     """
 
@@ -43,7 +43,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class Polled:
-    """Events behind a number, and the run that they are of."""
+    """Events behind a number, and their run."""
 
     run: Run
     events: list[dict[str, Any]]
@@ -52,12 +52,12 @@ class Polled:
 
 @dataclass(frozen=True)
 class Cancelled:
-    """What became of a wish to cancel.
+    """The result of a request to cancel.
 
     Attributes:
-        run: as it is now, or will be when all that its agent has said is read.
-        at: when it was wished for first (seconds since the epoch).
-        stopped: what it took.
+        run: the run now, or as it will be once all output of its agent is read.
+        at: when the cancel was first requested (seconds since the epoch).
+        stopped: how the run was stopped.
     """
 
     run: Run
@@ -75,7 +75,7 @@ class Continued:
 
 @dataclass(frozen=True)
 class Piece:
-    """A piece of an artifact: of which run, what its event says of it, and the text from an offset (bytes) on."""
+    """A piece of an artifact: its run, its reference in the event, and the text from an offset (bytes) on."""
 
     run_id: str
     reference: dict[str, Any]

@@ -1,4 +1,4 @@
-"""Cancels a run: the wish first, then the agent's own way to stop, then the job's ladder. The job does the killing."""
+"""Cancels a run: first the wish is recorded, then the agent's own way to stop is used, then the job is killed."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from mcp_background_job.jobdir.records import Exit
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.waiting.wait import WaitRequest
 
-#: An agent that was told to stop has this long to end by itself; those that heed it at all take a tenth of it.
+#: Seconds that an agent has to end after a message to stop; agents that heed it need a tenth of it.
 MESSAGE_GRACE_S = 0.4
 
-#: Message and signal together have this long, or as long as the adapter says if that is more: then all is killed.
+#: Seconds for message and signal together; the adapter may ask for more. After that, everything is killed.
 TOTAL_GRACE_S = 1.2
 
 Escalation = Literal["polite", "term", "kill"]
@@ -27,14 +27,14 @@ Escalation = Literal["polite", "term", "kill"]
 
 @dataclass(frozen=True)
 class Stopped:
-    """What a stop came to.
+    """The result of a stop.
 
     Attributes:
-        escalation: what it took: the agent's own way to stop, SIGTERM or SIGKILL.
+        escalation: what ended the run: the agent's own way to stop, SIGTERM or SIGKILL.
         killed: processes that were sent SIGKILL.
-        leftover: processes that even that did not end.
-        ended_with: the jobs that were asked for within the run and ended with it.
-        runs: which runs those jobs are that are runs, by job id.
+        leftover: processes that survived even SIGKILL.
+        ended_with: the jobs that were started within the run and ended with it.
+        runs: the run id of each of those jobs that is a run, by job id.
     """
 
     escalation: Escalation
@@ -48,8 +48,8 @@ async def stop(manager: JobManager, record: RunRecord, message: bytes | None, *,
     """Stop the job of a run.
 
     Raises:
-        UnknownJobError: there is no such job any more.
-        RunnerSilentError: it cannot be stopped from here.
+        UnknownJobError: the job no longer exists.
+        RunnerSilentError: the job cannot be stopped from here.
     """
     job = await manager.find(record.job_id)
     began = time.monotonic()
@@ -72,7 +72,7 @@ async def stop(manager: JobManager, record: RunRecord, message: bytes | None, *,
 
 
 async def _tell(manager: JobManager, job: Job, message: bytes) -> None:
-    # It may be over, have closed its stdin, or have stopped reading it: the signal comes next in any case.
+    # The agent may be over, may have closed its stdin or stopped reading it: the signal comes next in any case.
     with contextlib.suppress(JobEndedError, StdinClosedError, InvalidRequestError):
         await manager.send_input(job, message)
         await manager.wait(job, WaitRequest(until=Until(Kind.EXIT), wait_s=MESSAGE_GRACE_S))

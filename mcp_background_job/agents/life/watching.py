@@ -1,4 +1,4 @@
-"""Looks at runs, and waits for what they say: the runner of a run's job tells when there is news."""
+"""Looks at runs, and waits for their events: the runner of a run's job wakes the waiter when there is news."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ from mcp_background_job.executors import lanes, locks
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.waiting.wait import WaitRequest
 
-#: The longest wait of one call for events, as the orchestration tools have it.
+#: The longest wait of one call for events, as in the orchestration tools.
 MAX_WAIT_S = 30.0
 
-#: Whoever asks how a run is waits this long at most until all is read that an agent said before it ended: a program
-#: that floods its log takes minutes, and clients give up after one.
+#: The longest time that a request for a run's state waits until all output of an ended agent is read. A program that
+#: floods its log takes minutes, and clients give up after one.
 LOOK_S = 5.0
 
-#: Who has a run's lock has it for as long as a visit takes, or is suspended; then what is written already is shown.
+#: A holder of a run's lock holds it for one visit, or is suspended; after this time the written state is shown.
 LOCK_PATIENCE_S = 2.0
 
-#: Where bytes were seen whose entry in the log's index was yet to come, look again after this time.
+#: Look again after this time if bytes were seen that the log's index does not list yet.
 _SETTLE_S = 0.02
 
 
-#: A glance at a run is believed so long although no sign has changed: the death of a runner changes none.
+#: A glance at a run is valid for so long even if no sign has changed: the death of a runner changes none.
 _GLANCE_S = 5.0
 
-#: Length of a log, and time stamps of the files of a job and of its run.
+#: The length of a log, and time stamps of the files of a job and of its run.
 _Signs = tuple[int, int | None, int]
 
 
@@ -55,7 +55,7 @@ class Watcher:
     """Looks at runs."""
 
     def __init__(self, manager: JobManager, catalog: Catalog) -> None:
-        """Takes the manager of the jobs that runs are, and where runs are found."""
+        """Takes the manager of the jobs that runs are, and the catalog of runs."""
         self._manager = manager
         self._catalog = catalog
         self._events = EventReader()
@@ -64,22 +64,23 @@ class Watcher:
         self._glances: dict[str, tuple[_Signs, float, Run]] = {}
 
     async def close(self) -> None:
-        """Attend to no run any more."""
+        """Stop attending to runs."""
         for task in self._attended.values():
             task.cancel()
         await asyncio.gather(*self._attended.values(), *self._visits.values(), return_exceptions=True)
 
     async def look(self, record: RunRecord, *, until: float = math.inf) -> Run:
-        """Return a run as it is now; or as far as its events are read at a moment of the monotonic clock."""
+        """Return a run as it is now, or with the events read until a moment of the monotonic clock."""
         while (known := await self.visit(record)).is_behind and time.monotonic() < until:
             pass
         return Run(record, known.state, is_behind=known.is_behind)
 
     async def visit(self, record: RunRecord) -> Known:
-        """Bring the events of a run up to date, or nearer to that; returns what is known then.
+        """Bring the events of a run up to date, or nearer to that; returns the state then.
 
-        All who follow a run share one visit, and join none that began before they asked: it may have looked before
-        what they know of.
+        All followers of a run share one visit. A follower never joins a visit that began before it asked: that visit
+        may have
+        looked before the change that the follower knows of.
         """
         under_way = self._visits.get(record.run_id)
         if under_way is not None:
@@ -88,7 +89,7 @@ class Watcher:
         if visit is None:
             visit = self._visits[record.run_id] = asyncio.get_running_loop().create_task(self._visit(record))
             visit.add_done_callback(lambda _: self._visits.pop(record.run_id, None))
-        return await asyncio.shield(visit)  # one who gives up takes nothing from the others
+        return await asyncio.shield(visit)  # if one follower gives up, the others keep the visit
 
     async def _visit(self, record: RunRecord) -> Known:
         known = await self._read(record)
@@ -100,10 +101,10 @@ class Watcher:
         return known
 
     async def poll(self, record: RunRecord, *, after_seq: int, limit: int, wait_s: float) -> Polled:
-        """Return events behind a number; waits for some unless the run is over."""
+        """Return the events behind a number; waits for some unless the run is over."""
         deadline = time.monotonic() + wait_s
         state = await lanes.look(journal.checkpoint, self._catalog.directory(record.run_id))
-        if state.seq - after_seq >= limit:  # who has that much to read needs no more of it
+        if state.seq - after_seq >= limit:  # a caller with that much to read needs no newer events
             events = await self._page(record, after_seq, limit, state)
             return Polled(Run(record, state), events, events[-1]["seq"])
         while True:
@@ -124,7 +125,7 @@ class Watcher:
             await self._news(record, known, left)
 
     async def glance(self, record: RunRecord) -> Run:
-        """Return a run as it is; looks no further if its log is as it was at the last glance."""
+        """Return a run as it is now; a run without new signs since the last glance is not read again."""
         signs = await lanes.look(self._signs, record)
         last = self._glances.get(record.run_id)
         if last is not None and last[0] == signs and time.monotonic() - last[1] < _GLANCE_S:
@@ -137,7 +138,7 @@ class Watcher:
         return run
 
     def _signs(self, record: RunRecord) -> _Signs:
-        """Return what changes when there may be something new: the log, the life of the job, or somebody's answer."""
+        """Return a value that changes when there may be news: a longer log, a change of the job, or an answer."""
         store = self._manager.places.store_of(record.job_id)
         try:
             checkpoint = os.stat(self._catalog.directory(record.run_id).checkpoint).st_mtime_ns
@@ -152,7 +153,7 @@ class Watcher:
         return events[0] if events else None
 
     def attend(self, run: Run) -> None:
-        """See to it that an agent that keeps its stdin gets its end of input, although nobody polls."""
+        """Make sure that an agent that keeps its stdin gets its end of input, even if nobody polls."""
         record = run.record
         if not record.keeps_stdin or run.state.is_over or record.run_id in self._attended:
             return
@@ -162,7 +163,7 @@ class Watcher:
 
     async def _to_the_end(self, record: RunRecord) -> None:
         seq = 0
-        with contextlib.suppress(BackgroundJobError):  # whoever looks next is told
+        with contextlib.suppress(BackgroundJobError):  # the next look reports it
             while True:
                 polled = await self.poll(record, after_seq=seq, limit=1, wait_s=MAX_WAIT_S)
                 if polled.run.state.is_over:
@@ -179,7 +180,7 @@ class Watcher:
         return known
 
     async def _end_input(self, record: RunRecord) -> None:
-        """Let an agent that has said its last word end: it waits for more to do."""
+        """Close the stdin of an agent that has reported its end: it would wait for more input."""
         with contextlib.suppress(JobEndedError, StdinClosedError, UnknownJobError, RunnerSilentError):
             await self._manager.send_input(await self._manager.find(record.job_id), b"", eof=True)
 
@@ -191,13 +192,13 @@ class Watcher:
             raise UnknownRunError(f"Unknown run_id: {record.run_id}") from error
 
     async def _news(self, record: RunRecord, known: Known, wait_s: float) -> None:
-        """Wait until there may be something new."""
+        """Wait until there may be news."""
         request = WaitRequest(
             until=Until(Kind.OUTPUT),
-            # An entry of the index follows its bytes within microseconds, and nobody tells that it has come.
+            # An entry of the index follows its bytes within microseconds, and no event announces it.
             wait_s=min(wait_s, _SETTLE_S) if known.is_unsettled else wait_s,
             since=known.log_end,
-            from_start=record.leftovers == "report",  # then the end of the command is that of the run
+            from_start=record.leftovers == "report",  # then the run ends with its command
         )
-        with contextlib.suppress(UnknownJobError):  # the next look says so
+        with contextlib.suppress(UnknownJobError):  # the next look reports it
             await self._manager.wait(await self._manager.find(record.job_id), request)

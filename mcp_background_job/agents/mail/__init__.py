@@ -1,1 +1,1 @@
-"""Messages that agents leave for one another, and the agents that can be written to."""
+"""Messages between agents, and the agents that can receive them."""

@@ -1,8 +1,8 @@
 """The messages to an agent on disk: one JSON object per line, numbered from 1, and how far they were fetched.
 
-Whoever writes or fetches holds the mailbox's lock, so two readers never get one message both. A line without an end is
-what a writer left that died; its sender was told of no success, and the next writer cuts it off. Everything here reads
-and writes files; call it in a thread.
+A writer or a reader holds the mailbox's lock, so two readers never get the same message. A line without an end was left
+by a writer that died: its sender was not told of success, and the next writer removes it. All functions here read and
+write files; call them in a thread.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mcp_background_job.jobdir import lock
 from mcp_background_job.jobdir.layout import FORMAT, MailDir
 from mcp_background_job.jobdir.records import write, write_all
 
-#: Bytes of one message as it is stored: a model is to read it, and what is larger has its place in a file.
+#: Bytes of one message as stored: a model reads it, and longer content belongs in a file.
 MAX_MESSAGE = 64 * 1024
 
 #: Bytes of all messages that are kept for one agent.
@@ -29,14 +29,14 @@ MAX_MAILBOX = 4 * 1024 * 1024
 MAX_PAGE = 96 * 1024
 
 
-#: How each line begins, and digits of a number that no mailbox reaches in its life.
+#: The beginning of each line, and a number of digits that no message's number reaches.
 _HEAD = b'{"seq": '
 _MOST_DIGITS = 18
 
 
 @dataclass(frozen=True)
 class Page:
-    """Messages in their order, and the number of the last of them, or behind which there are none."""
+    """Messages in their order, and the number of the last one; without messages, the number that was asked for."""
 
     messages: list[dict[str, Any]]
     next_after_seq: int
@@ -44,7 +44,7 @@ class Page:
 
 @dataclass(frozen=True)
 class _Fetched:
-    """Numbers of messages: up to which they were fetched in turn, and up to which by anybody at all."""
+    """Numbers of messages: up to which they were fetched in turn, and up to which at all."""
 
     in_turn: int = 0
     by_anybody: int = 0
@@ -54,16 +54,16 @@ class Mailbox:
     """The messages to one agent."""
 
     def __init__(self, directory: MailDir) -> None:
-        """Names where they are; creates nothing."""
+        """Takes the directory; creates nothing."""
         self._directory = directory
 
     def put(self, message: Mapping[str, Any]) -> int | None:
-        """Add a message; returns its number once it is on the disk, or ``None`` if another holds the lock just now.
+        """Add a message; returns its number once it is on disk, or ``None`` if another process holds the lock.
 
         Raises:
-            InvalidRequestError: it is too long.
-            RunStateError: there are too many that nobody has fetched.
-            StateDirError: it cannot be written.
+            InvalidRequestError: the message is too long.
+            RunStateError: the mailbox is full of messages that nobody has fetched.
+            StateDirError: the message cannot be written.
         """
         try:
             for path in (os.path.dirname(self._directory.path), self._directory.path):
@@ -78,7 +78,7 @@ class Mailbox:
         there = self._read()
         lines = there.splitlines(keepends=True)
         known = self._fetched()
-        # Numbers only grow, also where somebody has removed messages by hand: what is fetched is told by them.
+        # Numbers only grow, even if somebody removed messages by hand: the notes on fetched messages refer to them.
         seq = max(known.in_turn, known.by_anybody, *map(_seq_of, lines)) + 1
         line = json.dumps({"seq": seq, **message}).encode() + b"\n"
         if len(line) > MAX_MESSAGE:
@@ -96,24 +96,24 @@ class Mailbox:
     def _append(self, length: int, line: bytes) -> None:
         descriptor = os.open(self._directory.messages, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            os.ftruncate(descriptor, length)  # off with what a writer that died had begun
+            os.ftruncate(descriptor, length)  # remove the unfinished line of a writer that died
             os.lseek(descriptor, length, os.SEEK_SET)
             try:
                 write_all(descriptor, line)
                 os.fsync(descriptor)
             except OSError:
-                os.ftruncate(descriptor, length)  # else it would be delivered although its sender is told otherwise
+                os.ftruncate(descriptor, length)  # else it is delivered although its sender gets an error
                 raise
         finally:
             os.close(descriptor)
 
     def take(self, after_seq: int | None, limit: int) -> Page | None:
-        """Return messages behind a number, or those that were not fetched in turn yet, which they then were.
+        """Return the messages behind a number; without one, those not fetched in turn yet, which then count as fetched.
 
-        Returns ``None`` if another holds the lock just now.
+        Returns ``None`` if another process holds the lock.
 
         Raises:
-            StateDirError: they cannot be read, or it cannot be noted that they were fetched.
+            StateDirError: the messages cannot be read, or the note that they were fetched cannot be written.
         """
         try:
             if not os.path.exists(self._directory.messages):
@@ -139,7 +139,7 @@ class Mailbox:
         return sum(_seq_of(line) > in_turn for line in self._read().splitlines())
 
     def sign(self) -> tuple[int, int]:
-        """Return what changes with each message that comes: of two within one tick of the clock only the size tells."""
+        """Return a value that changes with each new message; within one tick of the clock only the size changes."""
         try:
             facts = os.stat(self._directory.messages)
         except FileNotFoundError:
@@ -156,7 +156,7 @@ class Mailbox:
         return there[: there.rfind(b"\n") + 1]
 
     def _fetched(self) -> _Fetched:
-        """Return how far messages were fetched; where that cannot be read, they are rather told twice than never."""
+        """Return how far messages were fetched; if that is unreadable, messages are rather delivered twice than not."""
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
             with open(self._directory.fetched, "rb") as file:
                 known = json.load(file)
@@ -165,7 +165,7 @@ class Mailbox:
 
 
 def _without_fetched(lines: list[bytes], size: int, fetched: int) -> list[bytes]:
-    """Return messages without the oldest of those that were fetched, so many that half of the mailbox is free."""
+    """Return the messages without the oldest fetched ones, as many as must go to free half of the mailbox."""
     begin = 0
     while begin < len(lines) and size > MAX_MAILBOX // 2 and _seq_of(lines[begin]) <= fetched:
         size -= len(lines[begin])
@@ -185,7 +185,7 @@ def _page(lines: list[bytes], after_seq: int, limit: int) -> Page:
         if len(messages) == limit or size > MAX_PAGE:
             break
         if _seq_of(line) > after_seq:
-            with contextlib.suppress(ValueError):  # a disk has lost a part of it
+            with contextlib.suppress(ValueError):  # a disk has lost a part of the line
                 messages.append(json.loads(line))
                 size += len(line)
     return Page(messages, messages[-1]["seq"] if messages else after_seq)

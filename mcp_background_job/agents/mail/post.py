@@ -1,4 +1,4 @@
-"""Who there is to write to, and the messages that go to and fro, whichever server or terminal they come from."""
+"""The agents that can receive messages, and the messages between them, from whichever server or terminal they come."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from mcp_background_job.executors import lanes, locks
 from mcp_background_job.jobs.lineage import lineage, run_of
 from mcp_background_job.jobs.manager import JobManager
 
-#: The most messages in one answer, as the orchestration tools have it.
+#: The most messages in one answer, as in the orchestration tools.
 MAX_MESSAGES = 1000
 
-#: Who holds a mailbox's lock writes a line, or is suspended.
+#: Seconds to wait for a mailbox's lock: its holder writes a line, or is suspended.
 _LOCK_PATIENCE_S = 5.0
 
-#: Who waits for messages looks so often whether some came: no process stands between two agents that could tell.
+#: Seconds between two looks for new messages: no process stands between two agents that could announce one.
 _LOOK_AGAIN_S = 0.2
 
 _Result = TypeVar("_Result")
@@ -42,7 +42,7 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True)
 class Agent:
-    """Somebody to write to: the newest run of a session, and how many messages to it were not fetched yet."""
+    """An agent that can be written to: the newest run of a session, and its number of unfetched messages."""
 
     run: Run
     unfetched: int
@@ -50,15 +50,15 @@ class Agent:
 
 @dataclass(frozen=True)
 class Letter:
-    """What is sent.
+    """A message to send.
 
     Attributes:
         to: name of an agent, id of a run, or ``parent``.
         body: a message in parts.
-        sender: name of an agent or id of a run; without it, the run in which this process is.
+        sender: name of an agent or id of a run; by default the run that this process belongs to.
         cwd: the workspace of both.
-        metadata: kept and handed over, not interpreted.
-        client: who sends it, if that is not a run.
+        metadata: kept and delivered, not interpreted.
+        client: the sender, if it is not a run.
     """
 
     to: str
@@ -71,7 +71,7 @@ class Letter:
 
 @dataclass(frozen=True)
 class Sent:
-    """A message that is in its mailbox, and the newest run of whom it is for."""
+    """A message that is in its mailbox, and the newest run of its receiver."""
 
     message_id: str
     seq: int
@@ -81,17 +81,17 @@ class Sent:
 
 @dataclass(frozen=True)
 class Received:
-    """Messages, and to whom."""
+    """Messages, and their receiver."""
 
     to: RunRecord
     page: Page
 
 
 class Post:
-    """Lists agents, takes messages to them and hands those over."""
+    """Lists agents, and delivers messages to them."""
 
     def __init__(self, manager: JobManager, catalog: Catalog, watcher: Watcher) -> None:
-        """Takes the manager of the jobs that runs are, where runs are found, and who looks at them."""
+        """Takes the manager of the jobs that runs are, the catalog of runs, and their watcher."""
         self._manager = manager
         self._catalog = catalog
         self._watcher = watcher
@@ -100,12 +100,12 @@ class Post:
         """Return agents, those with the newest runs first.
 
         Args:
-            choice: which agents are meant.
-            status: only those whose newest run has this status.
-            limit: how many at most.
+            choice: the agents that are meant.
+            status: return only agents whose newest run has this status.
+            limit: the most agents to return.
 
         Raises:
-            InvalidRequestError: an argument is out of bounds, or nothing can be meant by it.
+            InvalidRequestError: an argument is out of bounds, or no agent can match it.
         """
         if limit < 1:
             raise InvalidRequestError(f"limit={limit}: a limit is 1 or more")
@@ -115,7 +115,7 @@ class Post:
         newest: dict[str, RunRow] = {}
         for row in rows:
             newest.setdefault(row.session_id, row)
-        until = time.monotonic() + watching.LOOK_S  # for all of them
+        until = time.monotonic() + watching.LOOK_S  # one limit for all looks
         found: list[Agent] = []
         for row in newest.values():
             if len(found) == limit:
@@ -133,14 +133,14 @@ class Post:
 
         Raises:
             UnknownRunError: there is no such agent.
-            InvalidRequestError: the message cannot be used, or a name may mean several.
+            InvalidRequestError: the message cannot be used, or a name is ambiguous.
             RunStateError: the mailbox is full.
-            RunnerSilentError: a process that holds the mailbox does nothing.
+            RunnerSilentError: a process holds the mailbox and makes no progress.
         """
-        messages.read(letter.body, "message")  # only to refuse what means nothing
+        messages.read(letter.body, "message")  # only to refuse an invalid message
         sender = await self._who(letter.sender, letter.cwd, asker) if letter.sender else await self._own()
         to = await self._recipient(letter, sender, asker)
-        run = await self._watcher.look(to, until=time.monotonic())  # before: nothing may fail once it is delivered
+        run = await self._watcher.look(to, until=time.monotonic())  # before delivery: nothing may fail after it
         now = time.time()
         message = {
             "message_id": str(uuid.uuid4()),
@@ -160,20 +160,21 @@ class Post:
     async def fetch(
         self, name: str | None, cwd: str | None, asker: Asker, *, after_seq: int | None, limit: int, wait_s: float
     ) -> Received:
-        """Return messages to an agent; waits for some.
+        """Return the messages to an agent; waits for some.
 
         Args:
-            name: of the agent, or id of a run; without it, the run in which this process is.
+            name: name of the agent, or id of a run; by default the run that this process belongs to.
             cwd: its workspace.
-            asker: who asks.
-            after_seq: behind this number; without it those that were not fetched so yet, each of them once.
-            limit: so many at most.
-            wait_s: for so long at most.
+            asker: the caller.
+            after_seq: return the messages behind this number; without it, those not fetched in turn yet, each of them
+                once.
+            limit: the most messages to return.
+            wait_s: the longest wait.
 
         Raises:
             UnknownRunError: there is no such agent.
-            InvalidRequestError: an argument is out of bounds, or a name may mean several.
-            RunnerSilentError: a process that holds the mailbox does nothing.
+            InvalidRequestError: an argument is out of bounds, or a name is ambiguous.
+            RunnerSilentError: a process holds the mailbox and makes no progress.
         """
         if (after_seq or 0) < 0 or not 1 <= limit <= MAX_MESSAGES:
             raise InvalidRequestError(
@@ -191,7 +192,7 @@ class Post:
             await _until_changed(box, sign, deadline)
 
     async def clear_away(self, sessions: Collection[str], before: float) -> None:
-        """Remove the mailboxes that did not change since then and are of none of these sessions."""
+        """Remove the mailboxes that belong to none of these sessions and have not changed since a moment."""
         await lanes.write(self._clear_away, sessions, before)
 
     def _clear_away(self, sessions: Collection[str], before: float) -> None:
@@ -205,16 +206,16 @@ class Post:
     async def _recipient(self, letter: Letter, sender: RunRecord | None, asker: Asker) -> RunRecord:
         if letter.to == PARENT:
             if sender is None or sender.parent_run_id is None:
-                # A client that started it is told what it says, and has no mailbox.
+                # A client that started the run reads its events, and has no mailbox.
                 who = "the sender is not a run" if sender is None else f"run {sender.run_id} was started by no run"
                 raise UnknownRunError(f"Unknown agent_name: {PARENT}; {who}")
             return await self._catalog.find(Reference(sender.parent_run_id))
         if sender is None:
             return await self._who(letter.to, letter.cwd, asker)
-        # An agent's own directory may be of another project than the one that it works for.
+        # An agent's own directory may belong to another project than the one that it works for.
         asker = Asker(sender.project or asker.project, changes=True)
         if letter.cwd is None:
-            with contextlib.suppress(UnknownRunError):  # in its own workspace first; else wherever it is
+            with contextlib.suppress(UnknownRunError):  # in the sender's workspace first, then anywhere
                 return await self._who(letter.to, sender.cwd, asker)
         return await self._who(letter.to, letter.cwd, asker)
 
@@ -222,7 +223,7 @@ class Post:
         return await self._catalog.find(Reference(agent_name=name, cwd=cwd, asker=asker))
 
     async def _own(self) -> RunRecord | None:
-        """Return the run in which this process is."""
+        """Return the run that this process belongs to, ``None`` if there is none."""
         run_id = await lanes.look(self._own_run_id)
         return await self._catalog.find(Reference(run_id)) if run_id else None
 

@@ -1,4 +1,4 @@
-"""Files that come with a message: kept in the run's temporary directory, where its agent finds them by their paths."""
+"""Files that come with a message: kept in the run's temporary directory, where the agent finds them by their paths."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from mcp_background_job.agents.adapters.base import Attachment
 from mcp_background_job.jobdir.records import write
 
-#: Characters of a name that are kept; what else stands in it might mean something to a shell.
+#: Characters of a name that are kept; characters that could mean something to a shell are replaced.
 _NAME = 100
 _STRANGE = re.compile(r"[^\w.-]+")
 
@@ -21,7 +21,7 @@ class File:
 
     Attributes:
         content: its bytes.
-        name: as the caller has it, or empty.
+        name: the caller's name for it, or empty.
         mime_type: its type, or empty.
     """
 
@@ -31,7 +31,7 @@ class File:
 
 
 def placed(folder: str, files: Sequence[File], *, first: int = 1) -> list[Attachment]:
-    """Return where files are to be kept; no name leads out of the folder, and none is that of another."""
+    """Return where files are to be kept; no name leads out of the folder, and no two are the same."""
     return [
         Attachment(os.path.join(folder, f"{number}-{_safe(file.name)}"), file.name, file.mime_type)
         for number, file in enumerate(files, start=first)
@@ -39,17 +39,17 @@ def placed(folder: str, files: Sequence[File], *, first: int = 1) -> list[Attach
 
 
 def keep(places: Sequence[Attachment], files: Sequence[File]) -> None:
-    """Write files where they are to be kept.
+    """Write files to their places.
 
     Raises:
-        OSError: they cannot be written.
+        OSError: a file cannot be written.
     """
     for place, file in zip(places, files, strict=True):
         write(place.path, file.content)
 
 
 def with_paths(text: str, places: Sequence[Attachment]) -> str:
-    """Return a text that names the files which come with it."""
+    """Return a text that names the files that come with it."""
     return "\n\n".join(filter(None, (text, *map(_line, places))))
 
 

@@ -1,4 +1,4 @@
-"""Messages to an agent: parts of text, data and files, as the orchestration tools have them."""
+"""Messages to an agent: parts of text, data and files, in the form of the orchestration tools."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, cast
 from mcp_background_job.agents.requests.attachments import File
 from mcp_background_job.errors import InvalidRequestError
 
-#: Bytes of all files in one message; it is kept in memory whole.
+#: Bytes of all files in one message; the whole message is kept in memory.
 _MAX_FILES = 32 * 1024 * 1024
 
 _ROLES = ("user", "agent", "system")
@@ -19,7 +19,7 @@ _FORM = '{"role": "user", "parts": [{"type": "text", "text": "…"}]}'
 
 @dataclass(frozen=True)
 class Message:
-    """What a message comes to: a text for the agent, data for whatever it asked, and files."""
+    """The content of a message: a text for the agent, data for its question, and files."""
 
     text: str = ""
     data: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -27,10 +27,10 @@ class Message:
 
 
 def read(message: Mapping[str, Any], name: str = "input_message") -> Message:
-    """Read a message, which errors call by this name.
+    """Read a message; errors call it by ``name``.
 
     Raises:
-        InvalidRequestError: it has no role, no part, or a part that means nothing.
+        InvalidRequestError: it has no role, no part, or a part that is not understood.
     """
     parts: object = message.get("parts")
     if message.get("role") not in _ROLES or not isinstance(parts, list) or not parts:

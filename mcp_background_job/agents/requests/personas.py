@@ -1,4 +1,4 @@
-"""What is put before a task, so that an agent plays a part: a file, or a persona that is known by its name."""
+"""Texts that are put before a task to give an agent a part: a file, or a built-in persona by its name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 from mcp_background_job.errors import InvalidRequestError
 
-#: Those that need no file.
+#: The built-in personas.
 PERSONAS = {
     "reviewer": """\
 You review the work of another engineer. Change nothing: read, run what only looks or tests, and report.
@@ -22,7 +22,7 @@ it; then what you have looked at, and what you have not. If you have found nothi
 
 
 def persona_of(profile: str, cwd: str) -> str:
-    """Return what a profile says: the file of that path, seen from the workspace, or else the known one of that name.
+    """Return the text of a profile: the file at that path, relative to the workspace, or else the persona of that name.
 
     Raises:
         InvalidRequestError: there is neither, or the file cannot be read.

@@ -1,4 +1,4 @@
-"""What a caller asks for when starting a run, checked before anything is started or written."""
+"""A caller's request to start a run, checked before anything is started or written."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mcp_background_job.errors import InvalidRequestError
 #: Characters of an agent's name, which every list, event and ending repeats.
 MAX_NICKNAME = 200
 
-#: To the agents' own messages this is not a name: it means the run within which the sender was started.
+#: Not a name in messages between agents: it means the run within which the sender was started.
 PARENT = "parent"
 
 SessionMode = Literal["new", "resume"]
@@ -25,25 +25,25 @@ Leftovers = Literal["kill", "report"]
 
 @dataclass(frozen=True, kw_only=True)
 class SpawnRequest:
-    """A run to be started.
+    """A request to start a run.
 
     Attributes:
         backend: kind of agent.
         cwd: the workspace, absolute.
-        prompt: the task; or else
-        input_message: the same in parts.
+        prompt: the task; alternatively:
+        input_message: the task in parts.
         role: planner, worker or reviewer.
-        session_mode: ``new``, or ``resume`` to go on with a session.
-        session_id: of the session to go on with.
+        session_mode: ``new``, or ``resume`` to continue a session.
+        session_id: our id of the session to continue.
         nickname: the caller's name for the agent.
         profile: path of a file that is put before the task, or the name of a persona.
         output_schema: JSON Schema for the final answer.
         metadata: kept and returned, not interpreted.
-        config: what the adapter wants to know.
+        config: the adapter's ``backend_config``.
         timeout_s: time limit.
-        idle_timeout_s: limit for silence.
-        leftovers: what becomes of processes that outlive the agent: ended, or only reported.
-        resumed_from_run_id: the run that it goes on from.
+        idle_timeout_s: limit on silence.
+        leftovers: what happens to processes that outlive the agent: they are ended, or only reported.
+        resumed_from_run_id: the run that this one continues.
     """
 
     backend: str
@@ -67,10 +67,10 @@ class SpawnRequest:
 
 
 def check(request: SpawnRequest) -> None:
-    """Check what needs no look at other runs.
+    """Check everything that needs no look at other runs.
 
     Raises:
-        InvalidRequestError: something cannot be used.
+        InvalidRequestError: something in the request cannot be used.
     """
     if not os.path.isabs(request.cwd):
         raise InvalidRequestError(f"cwd must be an absolute path: {request.cwd}")
@@ -84,7 +84,7 @@ def check(request: SpawnRequest) -> None:
     for name, word, known in (*words, ("leftovers", request.leftovers, Leftovers)):
         if word not in get_args(known):
             raise InvalidRequestError(f"{name} {word!r} is unknown: give one of {', '.join(get_args(known))}")
-    if request.resumed_from_run_id is None:  # else it has the name already, by release 1.0.0 perhaps
+    if request.resumed_from_run_id is None:  # else it already has the name, perhaps from release 1.0.0
         _check_nickname(request.nickname or "")
     for name, limit in (("timeout_s", request.timeout_s), ("idle_timeout_s", request.idle_timeout_s)):
         if limit is not None and not 0 < limit < math.inf:
@@ -99,7 +99,7 @@ def _check_nickname(name: str) -> None:
 
 
 def text_of(request: SpawnRequest) -> str:
-    """Return the text of the first message: profile, prompt and message, whichever are given.
+    """Return the text of the first message: profile, prompt and message, as far as they are given.
 
     Raises:
         InvalidRequestError: there is no text, or the profile cannot be read.
