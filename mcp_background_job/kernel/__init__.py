@@ -1,1 +1,1 @@
-"""What the kernel reports about a job's processes, for its runner and for servers. Standard library only."""
+"""The kernel's facts about a job's processes, for its runner and for servers. Standard library only."""

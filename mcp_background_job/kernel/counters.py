@@ -1,4 +1,4 @@
-"""What the kernel counts for the processes of a job, and for those of them that are dead and collected."""
+"""The kernel's counts for the processes of a job, and for dead processes whose exit status was collected."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from mcp_background_job.kernel.tree import Process
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 
-#: Longer command lines are cut, and more processes are counted only: an answer is one piece of a socket's buffer.
+#: Characters of a command line, and processes that are listed: an answer must fit into one piece of a socket's buffer.
 _MAX_COMMAND = 200
 MAX_COMMANDS = 20
 
 
 class Dead(NamedTuple):
-    """What the processes used that this one has collected, with all that they had collected themselves."""
+    """The use of the processes that this one has collected, and of all that those had collected themselves."""
 
     cpu_s: float
     read_bytes: int
@@ -28,17 +28,17 @@ class Dead(NamedTuple):
     page_faults: int
 
 
-#: As long as nobody has died.
+#: The value while no process has died.
 NOBODY = Dead(0.0, 0, 0, 0)
 
 
 def of_the_dead(before: Dead) -> Dead:
-    """Return what the collected children of this process used; ``before`` is what this has returned last."""
+    """Return the use of the collected children of this process; ``before`` is the last value that this returned."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    # No process lives without page faults. So with as many as before nobody has died since.
+    # No process lives without page faults. So if their count is the same, no process has died since.
     if usage.ru_minflt == before.page_faults:
         return before
-    # The counts of this process include those of collected children, the counts of its only thread do not.
+    # The counts of this process include those of collected children; the counts of its only thread do not.
     whole, own = (_io(f"/proc/self/{part}io") or (0, 0) for part in ("", f"task/{os.getpid()}/"))
     return Dead(
         cpu_s=usage.ru_utime + usage.ru_stime,
@@ -49,7 +49,7 @@ def of_the_dead(before: Dead) -> Dead:
 
 
 def cpu_s_of_the_dead_of(runner_pid: int) -> float:
-    """Return CPU seconds of the collected children of another process; 0 if it is gone."""
+    """Return the CPU seconds of the collected children of another process; 0 if it is gone."""
     try:
         stat = proc.read(f"/proc/{runner_pid}/stat")
     except OSError:
@@ -59,17 +59,17 @@ def cpu_s_of_the_dead_of(runner_pid: int) -> float:
 
 
 def cpu_s(processes: Iterable[Process]) -> float:
-    """Return CPU seconds that processes used, and those of their children that are dead and collected."""
+    """Return the CPU seconds of processes, and of their dead and collected children."""
     return sum(process.cpu for process in processes) / _TICKS_PER_S
 
 
 def memory(processes: Iterable[Process]) -> int:
-    """Return bytes resident, the sum over all processes that are still there."""
+    """Return the resident bytes of all processes that still exist, as a sum."""
     return sum(_resident(process.pid) for process in processes)
 
 
 def moved(processes: Iterable[Process]) -> tuple[int, int]:
-    """Return bytes that processes have read and written; ``UNKNOWN`` where we may not look into one of them."""
+    """Return the bytes that processes have read and written; ``UNKNOWN`` if this user may not look into one of them."""
     read = written = 0
     for process in processes:
         counts = _io(f"/proc/{process.pid}/io")
@@ -80,7 +80,7 @@ def moved(processes: Iterable[Process]) -> tuple[int, int]:
 
 
 def proportional(processes: Iterable[Process]) -> int:
-    """Return bytes resident, shared pages counted once. Takes 17 ms per GB, in which nothing else is done."""
+    """Return the resident bytes, with shared pages counted once. It takes 17 ms per GB and blocks everything else."""
     return sum(_proportional(process.pid) for process in processes)
 
 
@@ -95,12 +95,12 @@ def command_of(process: Process) -> str:
 
 
 def line_of(argv: Iterable[str]) -> str:
-    """Return what that returns for a process with these arguments."""
+    """Return what ``command_of`` returns for a process with these arguments."""
     return _text(b" ".join(map(os.fsencode, argv)).strip())
 
 
 def _text(line: bytes) -> str:
-    # Arguments are bytes, and whoever shows them makes text of them: here, none is lost.
+    # Arguments are bytes. None is lost here; the code that shows them makes valid text of them.
     return line[: _MAX_COMMAND * 4].decode(errors="surrogateescape")[:_MAX_COMMAND]
 
 
@@ -121,10 +121,10 @@ def _proportional(pid: int) -> int:
 
 def _io(path: str) -> tuple[int, int] | None:
     try:
-        # rchar and wchar, which count what was asked for and delivered, from a cache too: proc(5)
+        # rchar and wchar count the bytes that were requested and delivered, from a cache too: proc(5)
         read, written, *_ = proc.read(path).split(b"\n")
     except (FileNotFoundError, ProcessLookupError):
         return 0, 0
-    except (OSError, ValueError):  # another user's; or a kernel that does not count
+    except (OSError, ValueError):  # another user's process, or a kernel that does not count
         return None
     return int(read.split()[1]), int(written.split()[1])

@@ -1,7 +1,7 @@
 """Sends a signal to exactly the process that was seen, never to a later process with the same pid.
 
-Whoever asks says how it is known that a pid still means the process: by its start time. The signal goes through a
-descriptor of the process (pidfd) that is opened first and checked afterwards, so that it cannot mean anybody else.
+The caller says how to check that a pid still means the process: by its start time. The signal goes through a
+descriptor of the process (pidfd), which is opened first and checked afterwards. So it cannot reach another process.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from collections.abc import Callable
 
 
 def send_exactly(pid: int, number: int, *, is_still: Callable[[], bool]) -> bool:
-    """Signal a process; returns whether it was there, and we allowed, to be signalled.
+    """Signal a process; returns whether the process existed and this one was allowed to signal it.
 
     Args:
-        pid: of the process.
-        number: of the signal.
-        is_still: looks whether the pid means that process at this moment.
+        pid: pid of the process.
+        number: number of the signal.
+        is_still: checks whether the pid means that process at this moment.
     """
     try:
         if not hasattr(os, "pidfd_open"):

@@ -1,10 +1,10 @@
 """Finds the processes that carry the cookie of a job, although processes fork and end while they are listed.
 
-A list of pids is made first, and what is true of each is read afterwards. A process that forks and ends in between is
-met neither way: it is gone, and its child was not there. So one look lists again, and reads only the pids that came
-since, until no process was gone when it was read. New pids are larger than old ones, so whoever is born during a
-listing is still ahead of it; but the numbers begin anew once in a while. So nobody is there when several looks in a row
-say so.
+Each look first lists the pids, and then reads each process. A process that forks and ends in between is missed, and so
+is its child: the process is gone, and the child was not listed. So a look lists again and reads only the new pids,
+until every process was still there when it was read. New pids are larger than old ones, so a process that is born
+during a listing is still ahead of it. But pids start again from the bottom now and then. So the job counts as empty
+only if several looks in a row find nothing.
 """
 
 from __future__ import annotations
@@ -18,34 +18,33 @@ from collections.abc import Callable, Collection
 from mcp_background_job.jobdir.layout import COOKIE_VARIABLE
 from mcp_background_job.kernel import proc, tree
 
-#: How often pids that came during a listing are read. One round takes less than a millisecond, and a few are enough; a
-#: machine on which processes end all the time runs this out.
+#: How often one look reads the pids that came during a listing. One round takes less than a millisecond, and a few are
+#: enough. A machine on which processes end all the time needs more than this limit.
 _CHASES = 50
 
-#: Looks in a row that meet nobody, and can have missed nobody, until nobody is there. The numbers of processes cannot
-#: begin anew within each of them.
+#: Looks in a row, without a find and without a possible miss, until the job counts as empty. Pids cannot start again
+#: from the bottom within each of them.
 _LOOKS_TO_BE_SURE = 3
 
-#: How often an empty environment is read until it is believed: it is empty for an instant while a process executes
+#: How often an empty environment is read until it counts as empty: it is empty for an instant while a process executes
 #: another program, or ends.
 _READS_OF_NOTHING = 3
 
 
 class Hunt:
-    """Those who carry a cookie, their descendants, and who is in the sessions that they lead.
+    """The processes that carry a cookie, their descendants, and the members of the sessions that they lead.
 
     Attributes:
-        is_over: nobody of them is alive, as several looks in a row have shown.
-        met: the pids of those that were ever met alive.
+        is_over: none of them is alive, as several looks in a row have shown.
+        met: the pids of all that were ever found alive.
     """
 
     def __init__(self, cookie: str, session: int = 0) -> None:
-        """Looks at nothing yet.
+        """Begins without a look.
 
         Args:
-            cookie: which job.
-            session: number of the session that its command led: it is the job's for as long as a carrier is in it;
-                0 if that is not known.
+            cookie: the cookie of the job.
+            session: number of the session that its command led, 0 if unknown. It is the job's while a carrier is in it.
         """
         self.is_over = False
         self.met: set[int] = set()
@@ -56,7 +55,10 @@ class Hunt:
         self._looks_in_vain = 0
 
     def look(self, *, kill: bool = False) -> list[tree.Process]:
-        """Return who is alive; with ``kill``, SIGKILL is sent as they are met: who forks and ends does not wait."""
+        """Return the living ones.
+
+        With ``kill``, send SIGKILL to each as it is found: one that forks and ends does not wait.
+        """
         carriers, settled = _chase(self._marker, chases=_CHASES, meet=self._strike if kill else None)
         living: list[tree.Process] = []
         if carriers or self._members:
@@ -68,7 +70,7 @@ class Hunt:
             living = _living(others, _closed(others, found, self._sessions))
         self._members |= {(process.pid, process.start) for process in living}
         self.met |= carriers | {process.pid for process in living}
-        # A carrier that has ended since it was met may have left another.
+        # A carrier that has ended since it was found may have left another.
         self._looks_in_vain = self._looks_in_vain + 1 if settled and not carriers and not living else 0
         self.is_over = self._looks_in_vain >= _LOOKS_TO_BE_SURE
         return living
@@ -77,7 +79,8 @@ class Hunt:
         process = tree.look_up(pid)
         if process is None or process.may_become_runner:
             return
-        # The kernel signals all of a group at one moment, also who is being forked. Groups are parts of sessions.
+        # The kernel signals all of a group at one moment, also a process that is being forked. A group is part of a
+        # session.
         if process.session in self._sessions:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.group, signal.SIGKILL)
@@ -85,12 +88,12 @@ class Hunt:
 
 
 def can_look() -> bool:
-    """Tell whether this system shows its processes; nobody is found where ``/proc`` is not mounted."""
+    """Tell whether this system shows its processes; without ``/proc``, a hunt finds none."""
     return os.getpid() in tree.all_pids()
 
 
 def carriers(cookie: str, known: Collection[int] = ()) -> list[tree.Process]:
-    """Return those that one look meets, but for those that the caller knows already."""
+    """Return the processes that one look finds, without those that the caller knows already."""
     found, _ = _chase(_marker(cookie), chases=1, passed_over=known)
     if not found:
         return []
@@ -106,7 +109,7 @@ def _marker(cookie: str) -> bytes:
 def _chase(
     marker: bytes, *, chases: int, meet: Callable[[int], None] | None = None, passed_over: Collection[int] = ()
 ) -> tuple[set[int], bool]:
-    """Return the pids of all that carry the marker but this process, and whether nobody can have been missed."""
+    """Return the pids of all that carry the marker, without this process, and whether none can have been missed."""
     judged = {os.getpid(), *passed_over}
     carriers: set[int] = set()
     doubts: Counter[int] = Counter()
@@ -133,10 +136,10 @@ def _chase(
 
 
 def _carries(pid: int, marker: bytes) -> bool | None:
-    """Tell whether a process carries the marker; ``None`` if it is gone or dead, or it cannot be told yet."""
+    """Tell whether a process carries the marker; ``None`` if it is gone or dead, or if that is not clear yet."""
     try:
         data = proc.read(f"/proc/{pid}/environ")
-    except PermissionError:  # another user's: not ours to judge
+    except PermissionError:  # another user's process: this one must not judge it
         return False
     except OSError:
         return None
@@ -149,9 +152,9 @@ def _others() -> dict[int, tree.Process]:
 
 
 def _closed(others: dict[int, tree.Process], found: set[int], sessions: set[int]) -> set[int]:
-    """Return who was found, with descendants and session mates; ``sessions`` becomes all that are theirs."""
-    # Sessions are made by their leader alone and are never joined from outside, so a session that a process of the
-    # job leads holds nobody but the job's own.
+    """Return ``found`` with descendants and session mates; add the sessions that they lead to ``sessions``."""
+    # Only its leader makes a session, and no process joins one from outside. So a session that a process of the job
+    # leads holds only processes of the job.
     while True:
         sessions |= {others[pid].session for pid in found if others[pid].session in found}
         more = {

@@ -1,19 +1,19 @@
-"""Reads small files of /proc, which a runner does every second: with few system calls, and no buffer or stream."""
+"""Reads small files of /proc. A runner does that every second: with few system calls, and no buffer or stream."""
 
 from __future__ import annotations
 
 import os
 
-#: Most of these files are shorter; of long ones the kernel gives a page at a time, whatever is asked for.
+#: Bytes. Most of these files are shorter; of long ones the kernel gives a page at a time, whatever size is requested.
 _PIECE = 4096
 
 
 def read(path: str) -> bytes:
-    """Return what a file of /proc holds.
+    """Return the content of a file of /proc.
 
     Raises:
         FileNotFoundError, ProcessLookupError: the process is gone.
-        PermissionError: it is not ours to look into.
+        PermissionError: this user may not read it.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:

@@ -1,7 +1,7 @@
-"""Which TCP sockets of this machine listen, and which of them a job's processes hold.
+"""The listening TCP sockets of this machine, and those of them that a job's processes hold.
 
-The kernel is asked for listening sockets alone, over netlink: 0.1 ms, where its tables in /proc take 10 ms and more,
-since all connections of the machine are walked through. Where netlink is refused (sandboxes) those tables have to do.
+The module asks the kernel over netlink for listening sockets alone. That takes 0.1 ms. The tables in /proc take 10 ms
+and more, since the kernel walks through all connections for them. They are used if netlink is refused (sandboxes).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _ERROR = 2
 _REQUEST = struct.Struct("=LHHLLBBBxL48x")
 _HEADER = struct.Struct("=LHHLL")
 
-#: Where a port (big-endian), an address and an inode stand behind the header: struct inet_diag_msg.
+#: The places of a port (big-endian), an address and an inode behind the header: struct inet_diag_msg.
 _PORT = struct.Struct(">H")
 _PORT_AT = _HEADER.size + 4
 _ADDRESS_AT = _HEADER.size + 8
@@ -41,13 +41,13 @@ _LISTEN_IN_TABLE = b"0A"
 
 _ANSWER_SIZE = 65536
 
-#: How the link of a descriptor begins that is a socket; its inode and a bracket follow.
+#: The beginning of the link of a descriptor that is a socket; its inode and a bracket follow.
 _SOCKET = "socket:["
 
 #: Bytes of an address, by its family.
 _ADDRESS_SIZE = {socket.AF_INET: 4, socket.AF_INET6: 16}
 
-#: An IPv6 socket has IPv4 addresses behind this.
+#: In an IPv6 socket, IPv4 addresses have this prefix.
 _MAPPED = bytes(10) + b"\xff\xff"
 
 
@@ -69,10 +69,10 @@ def listening() -> list[Listener]:
 
 
 def asked_at(address: str, listeners: Iterable[Listener]) -> list[Listener]:
-    """Return those, of listeners on one port, that are given a connection to an address: the most specific ones.
+    """Return the listeners on one port that get a connection to an address: the most specific ones.
 
     Raises:
-        OSError: this is not an IP address.
+        OSError: the address is no IP address.
     """
     packed = packed_address(address)
     is_v4 = len(packed) == _ADDRESS_SIZE[socket.AF_INET]
@@ -85,10 +85,10 @@ def asked_at(address: str, listeners: Iterable[Listener]) -> list[Listener]:
 
 
 def packed_address(address: str) -> bytes:
-    """Return an IP address in network order, an IPv4 one within IPv6 as the former.
+    """Return an IP address in network order; an IPv4 address within an IPv6 one as IPv4.
 
     Raises:
-        OSError: it is none.
+        OSError: the text is no IP address.
     """
     packed = socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
     return packed.removeprefix(_MAPPED)
@@ -97,13 +97,13 @@ def packed_address(address: str) -> bytes:
 def ports_of(processes: Iterable[Process]) -> list[int]:
     """Return the TCP ports that any of the processes listens on."""
     held = {inode for process in processes for inode in _sockets_of(process)}
-    if not held:  # so it is with most jobs, and the kernel looks through all sockets of the machine for an answer
+    if not held:  # the usual case; the kernel would walk through all sockets of the machine
         return []
     return sorted({one.port for one in listening() if one.inode in held})
 
 
 def are_of_network(pid: int) -> bool:
-    """Tell whether a process has the network of this one, whose sockets are those that are told here."""
+    """Tell whether a process is in the network namespace of this one, whose sockets this module lists."""
     try:
         return os.readlink(f"/proc/{pid}/ns/net") == os.readlink("/proc/self/ns/net")
     except OSError:  # it has ended
@@ -111,7 +111,7 @@ def are_of_network(pid: int) -> bool:
 
 
 def held_by(processes: Iterable[Process], inodes: Iterable[int]) -> set[int]:
-    """Return those of the sockets that any of the processes has open."""
+    """Return those sockets of ``inodes`` that any of the processes has open."""
     wanted = set(inodes)
     held: set[int] = set()
     for process in processes:

@@ -1,4 +1,4 @@
-"""Processes that SIGKILL did not end: how a record names them, and why they live, as the kernel reports it."""
+"""Processes that SIGKILL did not end: their names in a record, and the kernel's reason why they live."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from mcp_background_job.jobdir.boot import boot_id
 from mcp_background_job.kernel import tree
 
-#: Where cgroups of version 1 can freeze processes; those of version 2 let SIGKILL through.
+#: Cgroups of version 1 can freeze processes here; those of version 2 let SIGKILL through.
 _FREEZER = "/sys/fs/cgroup/freezer"
 
 _FROZEN = "frozen in a cgroup: SIGKILL takes effect when it is thawed"
@@ -16,7 +16,7 @@ _UNEXPLAINED = "the kernel does not say why"
 
 
 def mark_of(process: tree.Process) -> str:
-    """Return what tells a process from all that ever were or will be: ``pid-start-boot``."""
+    """Return the identity of a process, which no other process ever has: ``pid-start-boot``."""
     return f"{process.pid}-{process.start}-{boot_id()}"
 
 
@@ -28,7 +28,7 @@ def living(marks: list[str]) -> list[tree.Process]:
 
 
 def explained(pids: list[int]) -> str:
-    """Return in words which processes these are, and why each lives: ``12, 13 (frozen …); 14 (asleep …)``."""
+    """Return the processes in words, with the reason why each lives: ``12, 13 (frozen …); 14 (asleep …)``."""
     told: dict[str, list[int]] = {}
     for pid in pids:
         told.setdefault(_why(pid), []).append(pid)

@@ -1,14 +1,14 @@
-"""The processes of a job, and how to signal each of them without ever meeting a stranger.
+"""The processes of a job, and signals that reach each of them and never a stranger.
 
-Two ways lead to them. A living runner is the parent or the subreaper of all of them, so parent links from the runner
-reach every one, whatever sessions and groups they made for themselves. When the runner is dead there is no such root;
-then the cookie in their environment tells them, together with their descendants and the sessions that they lead.
+A living runner is the parent or the subreaper of all of them, so parent links from the runner reach every one, whatever
+sessions and groups they made for themselves. If the runner is dead, there is no such root. Then the cookie in their
+environment identifies them, with their descendants and the sessions that they lead.
 
-The runner of another job is never one of them, and nothing below it is, wherever it hangs in the tree:
-``jobdir.runners`` tells why, and how it is known.
+The runner of another job never belongs to them, and neither does any process below it, wherever it is in the tree:
+``jobdir.runners`` explains why, and how it is recognised.
 
-Between reading about a process and signalling it, it may die and its pid be given to somebody else. So a process is
-remembered with its start time, by which ``exactly`` signals it or nobody.
+A process may die between the look at it and the signal, and another may get its pid. So a process is remembered with
+its start time, and ``exactly`` signals that process or none.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from mcp_background_job.jobdir import runners
 from mcp_background_job.kernel import proc
 from mcp_background_job.kernel.exactly import send_exactly
 
-#: How long to wait for a process where the system has no descriptors of processes to wait on.
+#: Seconds to wait for a process if the system has no descriptors of processes to wait on.
 _BLIND_WAIT_S = 0.05
 
 
 class Process(NamedTuple):
-    """A process as it was seen.
+    """A process as a look found it.
 
     Attributes:
         pid: its pid.
         parent: pid of its parent.
         session: number of its session.
-        state: the kernel's letter for what it does.
-        start: in clock ticks since boot, which with the pid tells it from all others.
-        cpu: clock ticks that it has used, and those of its children that it has collected the exit status of.
-        name: what it calls itself; a process can call itself anything.
+        state: the kernel's letter for its state.
+        start: its start, in clock ticks since boot; no other process has this start and this pid.
+        cpu: clock ticks that it has used, and those of its children whose exit status it has collected.
+        name: the name that it gives itself, which may be any.
         group: number of its process group.
     """
 
@@ -53,7 +53,7 @@ class Process(NamedTuple):
 
     @property
     def is_alive(self) -> bool:
-        """Whether it is more than an exit status that nobody has collected."""
+        """Whether it is more than an uncollected exit status."""
         return self.state not in "ZX"
 
     @property
@@ -63,22 +63,25 @@ class Process(NamedTuple):
 
     @property
     def may_become_runner(self) -> bool:
-        """Whether it has the name of a runner. If it is none, it is a spawner, or about to become one, or a liar."""
+        """Whether it has the name of a runner.
+
+        If it is no runner, it is a spawner, about to become a runner, or an imitator.
+        """
         return runners.is_name_of_ours(self.name)
 
     @property
     def is_runner(self) -> bool:
-        """Whether it is the runner of a job at this moment."""
+        """Whether it is the runner of a job now."""
         return self.may_become_runner and runners.job_of(self.pid) is not None
 
 
 def descendants(root: int) -> list[Process]:
-    """Return all living descendants of a process, parents before children; not runners, and what is below them."""
+    """Return all living descendants of a process, parents before children; without runners and those below them."""
     return _walk(root)[0]
 
 
 def runners_below(root: int) -> list[Process]:
-    """Return the nearest runners below a process: those that have no other between it and them."""
+    """Return the nearest runners below a process: those without another runner in between."""
     return _walk(root)[1]
 
 
@@ -98,12 +101,12 @@ def _walk(root: int) -> tuple[list[Process], list[Process]]:
 
 
 def children(pid: int) -> list[Process]:
-    """Return the children of a process, the dead whose status nobody has collected too."""
+    """Return the children of a process, including dead ones whose status is not collected."""
     return [process for child in _children(pid) if (process := look_up(child))]
 
 
 def all_pids() -> list[int]:
-    """Return the pids of all processes; none where ``/proc`` is not mounted."""
+    """Return the pids of all processes; none if ``/proc`` is not mounted."""
     if sys.platform != "linux":
         return [process.pid for process in _ps()]
     try:
@@ -113,16 +116,16 @@ def all_pids() -> list[int]:
 
 
 def send(process: Process, number: int) -> bool:
-    """Signal exactly this process, unless it has become a runner; returns whether it was there to be signalled."""
-    # Asked again, since it may have taken its lock after it was listed. Should it do so between this line and the
-    # signal, it has not said yet that it owns the job (or it had been suspended here for milliseconds): its job then is
-    # as one that nobody owns, and is started by whoever serves the queue next.
+    """Signal exactly this process, unless it has become a runner; returns whether it could be signalled."""
+    # This looks again, since the process may have taken its lock after it was listed. If it takes the lock between this
+    # line and the signal, it has not reported yet that it owns the job (unless this thread is held up for
+    # milliseconds). Its job is then like one without an owner, and the next process that serves the queue starts it.
     now = look_up(process.pid)
     return now is not None and not now.is_runner and send_to_any(process, number)
 
 
 def send_to_any(process: Process, number: int) -> bool:
-    """Signal exactly this process, whatever it is; returns whether it was there to be signalled."""
+    """Signal exactly this process, even a runner; returns whether it could be signalled."""
 
     def is_still() -> bool:
         now = look_up(process.pid)
@@ -149,7 +152,7 @@ def wait_for_any(pids: Iterable[int], timeout_s: float) -> None:
 
 
 def look_up(pid: int) -> Process | None:
-    """Return what the kernel says of a process; ``None`` if it is gone."""
+    """Return the kernel's facts about a process; ``None`` if it is gone."""
     if sys.platform != "linux":
         return next((process for process in _ps() if process.pid == pid), None)
     try:
@@ -169,7 +172,7 @@ def look_up(pid: int) -> Process | None:
     )
 
 
-#: Kernels may be built without the list of children in /proc; then parents are looked up from the children.
+#: Kernels may be built without the list of children in /proc; then children are found by their parents.
 _HAS_CHILDREN = os.path.exists(f"/proc/self/task/{os.getpid()}/children")
 
 
@@ -185,14 +188,17 @@ def _children(pid: int) -> list[int]:
 
 
 def all_processes() -> list[Process]:
-    """Return all processes, the dead whose status nobody has collected too."""
+    """Return all processes, including dead ones whose status is not collected."""
     if sys.platform != "linux":
         return _ps()
     return [process for pid in all_pids() if (process := look_up(pid))]
 
 
 def _ps() -> list[Process]:
-    """Where there is no /proc. Start times have seconds there, and environments are not to be had."""
+    """Return all processes on a system without /proc.
+
+    Start times have a resolution of seconds; there are no environments.
+    """
     import subprocess  # noqa: PLC0415  only here: it would cost every runner on Linux memory
     import time  # noqa: PLC0415
 

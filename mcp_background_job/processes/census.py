@@ -1,10 +1,9 @@
-"""Every process of this machine at a glance, and a signal that reaches exactly the one that was seen.
+"""All processes of this machine at one moment, and a signal that reaches exactly the process that was seen.
 
-Between looking at a process and signalling it, it may die and its pid be given to somebody else. So a process is held
-by pid and start time (to the hundredth of a second, in which no pid comes round again by itself), by which
-``kernel.exactly`` signals it or nobody.
+A process may die between the look at it and the signal, and another may get its pid. So a process is identified by pid
+and start time (to the hundredth of a second, within which no pid is reused), and ``kernel.exactly`` signals it or none.
 
-On Linux one short file is read per process, which matters to whoever races processes that fork; elsewhere psutil tells.
+On Linux one short file is read per process, which matters in a race with processes that fork; elsewhere psutil looks.
 """
 
 from __future__ import annotations
@@ -23,23 +22,23 @@ from mcp_background_job.kernel import proc
 from mcp_background_job.kernel.exactly import send_exactly
 from mcp_background_job.kernel.tree import wait_for_any
 
-#: How often pids that have come during a listing are read. One round takes a tenth of a millisecond, a fork longer, so
-#: a few are enough; a machine on which processes end all the time runs this out.
+#: How often pids that came during a listing are read. One round takes a tenth of a millisecond and a fork takes longer,
+#: so a few are enough. A machine on which processes end all the time needs more than this limit.
 _CHASES = 50
 
 
 class Seen(NamedTuple):
-    """A process as it was when it was looked at.
+    """A process at the time of a look.
 
     Attributes:
         pid: its pid.
-        birth: when it started, which with the pid tells it from all others: clock ticks since boot on Linux, which no
-            change of the clock moves; seconds since the epoch elsewhere.
+        birth: its start; no other process has this start and this pid. Clock ticks since boot on Linux, which no change
+            of the clock moves; seconds since the epoch elsewhere.
         parent: pid of its parent.
         group: number of its process group; a group's leader has it as its pid.
         session: number of its session, likewise.
-        alive: whether it is more than an exit status that nobody has collected.
-        name: what it calls itself; a process can call itself anything.
+        alive: whether it is more than an uncollected exit status.
+        name: the name that it gives itself, which may be any.
     """
 
     pid: int
@@ -52,12 +51,12 @@ class Seen(NamedTuple):
 
 
 class Census(NamedTuple):
-    """All processes, the dead whose status nobody has collected too.
+    """All processes, including dead ones whose status is not collected.
 
     Attributes:
         processes: by pid.
-        settled: whether nobody can have been missed. It is false where processes that fork and end came and went all
-            the while.
+        settled: whether none can have been missed. It is false if processes that fork and end came and went during the
+            whole look.
     """
 
     processes: dict[int, Seen]
@@ -67,9 +66,9 @@ class Census(NamedTuple):
 def everyone() -> Census:
     """Return all processes.
 
-    The list is made of pids first, and what is true of each is read afterwards. A process that forks and ends in
-    between is met neither way: it is gone, and its child was not there. So where somebody is gone, or dead, the pids
-    that came since are read at once, until all are met alive.
+    It first lists the pids and then reads each process. A process that forks and ends in between is missed, and so is
+    its child: the process is gone, and the child was not listed. So if a process is gone or dead, the new pids are read
+    at once, until all processes of a round are alive.
     """
     met: dict[int, Seen] = {}
     for _ in range(_CHASES):
@@ -100,7 +99,7 @@ def look_up(pid: int) -> Seen | None:
 
 
 def _look_up_by_psutil(pid: int) -> Seen | None:
-    # The process first, what is true of it afterwards: psutil raises if the pid went to another in between.
+    # The process comes first, its facts come afterwards: psutil raises if another got the pid in between.
     with contextlib.suppress(psutil.Error, ProcessLookupError, PermissionError):
         process = psutil.Process(pid)
         group, session = os.getpgid(pid), os.getsid(pid)
@@ -110,7 +109,7 @@ def _look_up_by_psutil(pid: int) -> Seen | None:
 
 
 def is_runner(seen: Seen) -> bool:
-    """Tell whether a process is the runner of a job: it and what it runs are then of no family but their own."""
+    """Tell whether a process is the runner of a job: it and its job then belong to no other family."""
     return runners.is_name_of_ours(seen.name) and runners.job_of(seen.pid) is not None
 
 

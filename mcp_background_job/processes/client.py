@@ -14,41 +14,41 @@ from mcp_background_job.kernel import proc
 #: Fields 4 and 22 of proc(5)'s stat, counted from behind the name in parentheses.
 _PARENT, _START = 1, 19
 
-#: Nobody has more launchers in a row.
+#: No client has more launchers in a row.
 _MAX_LAUNCHERS = 16
 
-#: So much of a boot's id tells it from another.
+#: Characters of a boot's id that tell it from another.
 _BOOT = 8
 
 
 def conversation_of(pid: int) -> str:
-    """Return what tells this process from all others that were or will be; empty if it is gone."""
+    """Return the identity of the process with this pid, which no other process ever has; empty if it is gone."""
     start = _start_of(pid)
     return "" if start is None else f"{pid}-{start}-{boot_id()[:_BOOT]}"
 
 
 def goes_on(conversation: str) -> bool:
-    """Tell whether the process of a conversation lives."""
+    """Tell whether the process of a conversation is alive."""
     pid = conversation.partition("-")[0]
     return pid.isdecimal() and conversation_of(int(pid)) == conversation
 
 
 def own_conversation() -> str:
-    """Return the conversation of the client that has started this process; empty if it has ended already."""
+    """Return the conversation of the client that started this process; empty if the client has ended already."""
     return _conversation_of_parent(os.getppid())
 
 
-# Every call asks. Nobody can be given the parent's pid before it has died, and this process another parent.
+# Every call needs it. No process gets the parent's pid before the parent has died, and then this process has another.
 @functools.cache
 def _conversation_of_parent(parent: int) -> str:
-    return "" if parent <= 1 else conversation_of(parent)  # the orphan of a client has no conversation
+    return "" if parent <= 1 else conversation_of(parent)  # a process whose client has ended has no conversation
 
 
 def client_of(conversation: str) -> str:
-    """Return the conversation of the client itself, where a launcher has started a server, or a hook, for it.
+    """Return the conversation of the client itself, if a launcher has started a server or a hook for it.
 
-    The process of a conversation is whatever has started the server: ``uvx`` perhaps, or a shell. All that a client
-    runs has the same client. Empty if the process is gone.
+    The process of a conversation is the one that started the server, perhaps ``uvx`` or a shell. Everything that a
+    client runs has the same client. Empty if the process is gone.
     """
     pid = conversation.partition("-")[0]
     if not pid.isdecimal() or not goes_on(conversation):

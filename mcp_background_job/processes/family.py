@@ -1,22 +1,22 @@
-"""Ends a process that somebody else started, together with everything that it started.
+"""Ends a process that this program did not start, together with all that it started.
 
-There is no subreaper here whose ``waitpid`` would tell that nobody is left, and no cookie in the environment. What
-tells who belongs, in this order:
+There is no subreaper whose ``waitpid`` would show that no process is left, and no cookie in the environment. These
+decide, in this order, which processes belong:
 
-* parent links: the descendants of whoever belongs;
-* sessions and process groups that a process of the family leads. A session is made by its leader and never joined from
-  outside; a group is joined only by what its members or their parents put there. So orphans that were given to init
-  long ago are found, as long as they stayed in the session.
+* parent links: the descendants of a process of the family;
+* sessions and process groups that a process of the family leads. Only its leader makes a session, and no process joins
+one from outside; only its members or their parents put processes into a group. So orphans that init adopted long ago
+are found, as long as they stayed in the session.
 
-Parent links end with the parent. So everybody is collected before the first signal and followed by identity (pid and
-start time); and before each round of SIGKILL all are suspended until nobody new turns up: who is suspended neither
-forks nor ends and leaves orphans. Processes that fork and end faster than they can be listed are suspended by their
-group, which the kernel does to all members at one moment.
+Parent links end with the parent. So all are collected before the first signal and followed by identity (pid and start
+time). Before each round of SIGKILL all are suspended until no new one turns up: a suspended process neither forks nor
+ends and leaves orphans. Processes that fork and end faster than they can be listed are suspended by their group: the
+kernel suspends all members at one moment.
 
-The runner of a job is nobody's family, nor is what it runs, even if a server in the family has launched it.
+The runner of a job and its processes belong to no family, even if a server in the family has launched it.
 
-What is not found: a daemon that had left both its parents and the family's sessions before the first look. Nothing
-tells it from a stranger.
+A daemon is not found if it left both its parents and the family's sessions before the first look. Nothing tells it from
+a stranger.
 """
 
 from __future__ import annotations
@@ -32,32 +32,32 @@ from mcp_background_job.processes import census
 from mcp_background_job.processes.census import Seen
 from mcp_background_job.processes.wrapper import ProcessWrapper
 
-#: While the polite signal works, the family is listed this often: whoever lives longer than this before its parent
-#: ends is known by then. A listing takes a few milliseconds.
+#: While the polite signal works, the family is listed this often: a process that lives longer than this before its
+#: parent ends is then known. A listing takes a few milliseconds.
 _LOOK_AGAIN_S = 0.1
 
-#: Time between two rounds of SIGKILL. A killed process is gone within microseconds; one in uninterruptible sleep is
-#: what runs this out.
+#: Time between two rounds of SIGKILL. A killed process is gone within microseconds; only uninterruptible sleep lasts
+#: this long.
 _KILL_ROUND_S = 0.05
 
-#: How long the number of a session or group is trusted after the family was last known to have it. The kernel gives a
-#: number away only when its last member is gone, and then only after all other pids, which takes longer than this at
-#: any rate that is known. Members that live too shortly to be met run this out, and a stop of this process.
+#: How long the number of a session or group is trusted after the family was last known to have it. The kernel reuses a
+#: number only after its last member is gone and all other pids were used, which takes longer than this at any known
+#: rate. Members that live too briefly to be seen exceed it, and so does a pause of this process.
 _TRUST_S = 2.0
 
-#: The kernel, and init: nobody's family.
+#: The kernel and init belong to no family.
 _SPARED_ALWAYS = frozenset({0, 1})
 
 
 @frozen
 class Ended:
-    """What became of a family.
+    """The result for a family.
 
     Attributes:
-        stopped: pids that belonged to it and are dead, in the order in which they were found.
-        survivors: pids that belong to it and are alive: SIGKILL did not end them in time, or they are another user's.
-        certain: whether the last look can have missed nobody; false if processes of the family went on forking and
-            ending faster than they were caught until the patience was over.
+        stopped: pids of its dead processes, in the order in which they were found.
+        survivors: pids of its living processes: SIGKILL did not end them in time, or they are another user's.
+        certain: whether the last look can have missed none; false if processes of the family forked and ended faster
+            than they were caught until the patience was over.
     """
 
     stopped: tuple[int, ...]
@@ -69,13 +69,13 @@ def end_family(process: ProcessWrapper, *, grace_s: float, patience_s: float) ->
     """End a process and everything it started; blocks the thread for at most about ``grace_s + patience_s``.
 
     Args:
-        process: the head of the family. If it has ended, nobody is signalled: what it left cannot be told from others.
-        grace_s: seconds between SIGTERM (with SIGCONT, for the suspended) and the first SIGKILL; 0 or less skips
+        process: the head of the family. If it has ended, none is signalled: its orphans cannot be told from strangers.
+        grace_s: seconds between SIGTERM (with SIGCONT, for suspended processes) and the first SIGKILL; 0 or less skips
             SIGTERM.
-        patience_s: seconds of SIGKILL after which whoever lives is a survivor.
+        patience_s: seconds of SIGKILL after which a living process is a survivor.
 
     Returns:
-        Who is dead, verified, and who is not. Processes of other users are named and never signalled.
+        The dead processes, verified, and the living ones. Processes of other users are listed but never signalled.
 
     Raises:
         PermissionError: the process is this one or an ancestor of it, is pid 1, or belongs to another user.
@@ -88,7 +88,7 @@ def end_family(process: ProcessWrapper, *, grace_s: float, patience_s: float) ->
     if grace_s > 0:
         for seen in living:
             census.send(seen, signal.SIGTERM)
-            census.send(seen, signal.SIGCONT)  # the suspended would not see the signal
+            census.send(seen, signal.SIGCONT)  # a suspended process would not see the signal
         living = _wait_out(family, living, time.monotonic() + grace_s)
     deadline = time.monotonic() + patience_s
     while (living or family.may_hide_members) and time.monotonic() < deadline:
@@ -107,7 +107,7 @@ def _wait_out(family: _Family, living: list[Seen], deadline: float) -> list[Seen
 
 
 def _freeze(family: _Family, living: list[Seen], deadline: float) -> list[Seen]:
-    """Suspend all until a look shows nobody new: a child's parent is then alive, and tells whose child it is."""
+    """Suspend all until a look finds no new one: a child's parent is then alive and shows whose child it is."""
     frozen: set[tuple[int, float]] = set()
     family.suspend_groups()
     while (new := [seen for seen in living if seen[:2] not in frozen]) and time.monotonic() < deadline:
@@ -120,7 +120,7 @@ def _freeze(family: _Family, living: list[Seen], deadline: float) -> list[Seen]:
 
 
 def _let_go(suspended: set[tuple[int, float]]) -> None:
-    """Wake those that turned out not to be of the family: they became runners between the look and the signal."""
+    """Wake processes that are not of the family after all: they became runners between the look and the signal."""
     for pid, birth in suspended:
         now = census.look_up(pid)
         if now and now.birth == birth:
@@ -128,7 +128,7 @@ def _let_go(suspended: set[tuple[int, float]]) -> None:
 
 
 class _Family:
-    """Who belongs, kept up to date by looking again."""
+    """The members of the family, kept up to date by further looks."""
 
     def __init__(self, head: Seen) -> None:
         self._everyone = census.everyone().processes
@@ -143,11 +143,12 @@ class _Family:
         self._groups: dict[int, float] = {}
         #: Whether a session or group was lost sight of.
         self._lost = False
-        #: Whether members may live although the last look has met none: they fork and end faster than they are listed.
+        #: Whether members may live although the last look has found none: they fork and end faster than they are
+        #: listed.
         self.may_hide_members = False
 
     def look(self) -> list[Seen]:
-        """Look for members, new ones too; returns those that are alive and may be signalled."""
+        """Look for members, including new ones; returns the living ones that may be signalled."""
         now = time.monotonic()
         everyone, settled = census.everyone()
         self._everyone = everyone
@@ -159,10 +160,10 @@ class _Family:
         found = set(known)
         while True:
             sessions |= {pid for pid in found if everyone[pid].session == pid}
-            # All of a group are of one session, so the groups of the family's sessions are the family's.
+            # All processes of a group are of one session, so the groups of the family's sessions are the family's.
             groups |= {pid for pid in found if everyone[pid].group == pid}
             groups |= {everyone[pid].group for pid in found if everyone[pid].session in sessions}
-            # What this process itself lives in is not the family's alone.
+            # The session and group of this process do not belong to the family alone.
             sessions.discard(os.getsid(0))
             groups.discard(os.getpgrp())
             more = {
@@ -185,7 +186,7 @@ class _Family:
         return [everyone[pid] for pid in sorted(found) if self._may_be_ended(everyone[pid])]
 
     def suspend_groups(self) -> None:
-        """Suspend the groups of the family, whoever is in them by now; not those with others in them."""
+        """Suspend the groups of the family with all their present members, but no group that holds others too."""
         spared = _spared(self._everyone)
         others = {self._everyone[pid].group for pid in spared if pid in self._everyone}
         others |= {seen.group for seen in self._everyone.values() if seen[:2] in self._foreign}
@@ -194,7 +195,7 @@ class _Family:
                 os.killpg(number, signal.SIGSTOP)
 
     def result(self) -> Ended:
-        """Tell the dead from the living, by a last look at each."""
+        """Sort the members into dead and living, by a last look at each."""
         stopped: list[int] = []
         survivors: list[int] = []
         for pid, birth in self._members:
@@ -209,7 +210,7 @@ class _Family:
             self._foreign.add(seen[:2])
 
     def _dismiss_runners(self) -> None:
-        """Forget those that were no runners yet when they were admitted."""
+        """Remove members that were no runners yet when they were added."""
         for seen in list(self._members.values()):
             now = self._everyone.get(seen.pid)
             if now and now.birth == seen.birth and census.is_runner(now):
@@ -221,9 +222,9 @@ class _Family:
     def _trusted(self, numbers: dict[int, float], held: set[int], now: float) -> set[int]:
         """Return the numbers that are still the family's.
 
-        A number is the family's for as long as a member is in it. Members that fork and end may all be new at each
-        look, so it stays trusted for a moment, unless a process bears it that is not known: then the session was empty
-        in between, and the number is another's.
+        A number is the family's while a member has it. All members may be new at each look if they fork and end, so it
+        stays trusted for a moment, unless an unknown process has it: then the session was empty in between, and the
+        number belongs to others.
         """
         trusted = {number for number in numbers if number in held}
         for number in numbers.keys() - held - self._everyone.keys():
@@ -235,14 +236,14 @@ class _Family:
 
     @staticmethod
     def _remember(numbers: dict[int, float], trusted: set[int], met: set[int], now: float, *, settled: bool) -> None:
-        """Keep the numbers in which somebody was met, and as they were those in which somebody may have been missed."""
+        """Keep the numbers of found processes, and, with their old times, those in which one may have been missed."""
         kept = {number: numbers.get(number, now) for number in trusted if not settled}
         numbers.clear()
         numbers.update(kept | dict.fromkeys(trusted & met, now))
 
 
 def _is_occupied(group: int) -> bool:
-    """Tell whether anybody is in a process group, be it the dead whose status nobody has collected."""
+    """Tell whether a process group has any member, even a dead one whose status is not collected."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:

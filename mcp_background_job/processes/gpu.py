@@ -1,7 +1,7 @@
 """The load of GPUs and their processes, as NVML reports it: the library behind ``nvidia-smi``, from the extra ``gpu``.
 
-Without the extra, without a driver and without a GPU there are none. What one GPU does not tell (GPUs that are cut into
-instances tell no load, old ones none of each process) is left out of it, and the rest is told.
+Without the extra, a driver or a GPU there are none. Values that a GPU does not report are left out, and the rest is
+returned: GPUs that are split into instances report no load, old ones none per process.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from mcp_background_job.jobdir.layout import JOB_ID_VARIABLE, is_job_id
 
 _MODULE = "pynvml"
 
-#: The driver keeps samples of some seconds; of the first look only the newest are of interest.
+#: The driver keeps samples of some seconds. The first look uses only the newest.
 _FIRST_LOOK_S = 2.0
 
-#: Processes of which it is remembered to which job they belong; more than any machine has on its GPUs.
+#: Processes whose jobs are remembered; more than any machine has on its GPUs.
 _KNOWN = 1000
 
 
@@ -32,9 +32,9 @@ class Gpu:
     """One GPU.
 
     Attributes:
-        name: as its maker calls it.
-        load: share of time in which it worked, 0 to 1; ``None`` if it does not tell.
-        memory_used: bytes.
+        name: its maker's name for it.
+        load: share of time in which it worked, 0 to 1; ``None`` if it does not report it.
+        memory_used: bytes in use.
         memory: bytes that it has.
     """
 
@@ -46,11 +46,11 @@ class Gpu:
 
 @dataclass
 class JobOnGpu:
-    """What a job has of the GPUs.
+    """A job's share of the GPUs.
 
     Attributes:
-        memory: bytes.
-        load: share of the time of one GPU; with two of them it may be 2. ``None`` if that is not told.
+        memory: bytes in use.
+        load: share of one GPU's time; with two GPUs it may be 2. ``None`` if it is not reported.
     """
 
     memory: int = 0
@@ -69,7 +69,7 @@ NONE = Gpus()
 
 
 def _initialised() -> Any:
-    """Return NVML, ``None`` without the extra, a driver or a GPU: neither comes while this process lives."""
+    """Return NVML; ``None`` without the extra, a driver or a GPU: none of these appears while this process lives."""
     try:
         nvml: Any = importlib.import_module(_MODULE)
     except ImportError:
@@ -82,17 +82,17 @@ def _initialised() -> Any:
 
 
 class GpuLook:
-    """Looks at the GPUs. A driver that hangs never answers, so look from a thread that nobody else needs."""
+    """Looks at the GPUs. A driver that hangs never answers, so use a thread that nothing else needs."""
 
     def __init__(self) -> None:
-        """Has not looked for any yet."""
+        """Begins without a look."""
         self._nvml: Any = None
         self._is_absent = False
         self._since: dict[int, int] = {}
         self._job_of: dict[tuple[int, float], str | None] = {}
 
     def look(self) -> Gpus:
-        """Return what they do now. Not to be called by two threads at once."""
+        """Return the present state of the GPUs. Two threads must not call this at once."""
         nvml = self._opened()
         if nvml is None:
             return NONE
@@ -109,7 +109,7 @@ class GpuLook:
         return self._nvml
 
     def _told(self, question: Callable[..., Any], *about: Any) -> Any:
-        """Return what NVML answers, ``None`` if this GPU or driver does not tell."""
+        """Return NVML's answer; ``None`` if this GPU or driver does not report it."""
         with contextlib.suppress(self._nvml.NVMLError):
             return question(*about)
         return None
@@ -154,7 +154,10 @@ class GpuLook:
                 job.load = (job.load or 0.0) + sum(loads) / len(loads) / 100
 
     def _job(self, pid: int) -> str | None:
-        """Return the job that a process belongs to, as its environment says; it is told, and nothing is done by it."""
+        """Return the job that a process names in its environment.
+
+        The result is only shown: any process could claim a job.
+        """
         try:
             process = psutil.Process(pid)
             key = pid, process.create_time()

@@ -1,7 +1,7 @@
 """Finds the process that listens on a TCP port of this machine.
 
-On Linux the kernel's tables of sockets are read first: where nobody listens, that is all. Only then are the
-descriptors of processes searched for the socket, and only of those that we may look into.
+On Linux the kernel's tables of sockets are read first; if no process listens, that is all. Otherwise the descriptors of
+those processes that this user may look into are searched for the socket.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from mcp_background_job.processes import census
 #: The state LISTEN in the kernel's tables: include/net/tcp_states.h
 _LISTEN = "0A"
 
-#: Of several processes that listen on one port at different addresses, the one that a loopback connection reaches is
-#: meant: the exact address wins over the wildcard.
+#: If several processes listen on one port at different addresses, the result is the one that a loopback connection
+#: reaches: the exact address wins over the wildcard.
 _BY_LOOPBACK = ("127.0.0.1", "0.0.0.0", "::", "::1")  # noqa: S104  compared with, not bound to
 
 
 @frozen
 class Listener:
-    """Who listens.
+    """A process that listens on a port.
 
     Attributes:
-        pid: the process; of several that share the socket the oldest, which made it. ``None`` when it belongs to a
-            process that we may not look into: another user's.
+        pid: the process; if several share the socket, the oldest, which made it. ``None`` if it is a process that this
+            user may not look into: another user's.
         addresses: the addresses that this process listens at, as text: ``127.0.0.1``, ``0.0.0.0``, ``::``.
     """
 
@@ -47,12 +47,12 @@ class _Socket(NamedTuple):
 
 
 def listener_on(port: int) -> Listener | None:
-    """Return who listens on a TCP port; ``None`` if nobody does.
+    """Return the process that listens on a TCP port; ``None`` if there is none.
 
-    The answer is a pid at one moment. Take hold of the process (``ProcessWrapper``), then ask again: if the same pid
-    listens still, the one that is held is the one that listens.
+    The answer holds for one moment. Take hold of the process (``ProcessWrapper``), and ask again: if the same pid still
+    listens, the held process is the listener.
 
-    Where there is no /proc, sockets of other users are not seen, and the answer is ``None``.
+    Without /proc, sockets of other users are not visible, and the answer is ``None``.
     """
     if sys.platform != "linux":
         return _listener_by_psutil(port)
@@ -66,7 +66,7 @@ def listener_on(port: int) -> Listener | None:
 
 
 def is_taken(port: int) -> bool:
-    """Tell whether anybody listens on a TCP port, at whatever address."""
+    """Tell whether a process listens on a TCP port, at any address."""
     if sys.platform != "linux":
         return _listener_by_psutil(port) is not None
     return any(_listening(port))
@@ -99,14 +99,14 @@ def _address(text: str) -> str:
 
 
 def _owners(inodes: set[str]) -> dict[str, int]:
-    """Return the oldest process that holds each of these sockets, as far as we may look."""
+    """Return the oldest process that holds each of these sockets, as far as this user may look."""
     links = {f"socket:[{inode}]": inode for inode in inodes}
     owners: dict[str, tuple[float, int]] = {}
     for pid in psutil.pids():
         held = {links[link] for link in _descriptors(pid) if link in links}
         if held and (seen := census.look_up(pid)):
-            # Children inherit sockets. Between reading its descriptors and its start time a pid may change hands; so
-            # it may after all of this, and the caller asks again once it holds the process.
+            # Children inherit sockets. A pid may change hands between the looks at its descriptors and at its start
+            # time, and also later: the caller asks again when it holds the process.
             for inode in held:
                 owners[inode] = min(owners.get(inode, (seen.birth, pid)), (seen.birth, pid))
     return {inode: pid for inode, (_, pid) in owners.items()}
@@ -114,14 +114,14 @@ def _owners(inodes: set[str]) -> dict[str, int]:
 
 def _descriptors(pid: int) -> Iterator[str]:
     directory = f"/proc/{pid}/fd"
-    with contextlib.suppress(OSError):  # gone, or not ours to look into
+    with contextlib.suppress(OSError):  # gone, or this user may not look into it
         for name in os.listdir(directory):  # noqa: PTH208  tens of thousands of descriptors, on a desktop
             with contextlib.suppress(OSError):
                 yield os.readlink(f"{directory}/{name}")  # noqa: PTH115  as above
 
 
 def _listener_by_psutil(port: int) -> Listener | None:
-    """Where there is no /proc: macOS shows the sockets of this user's processes, one process at a time."""
+    """Find the listener without /proc: macOS shows the sockets of this user's processes, one process at a time."""
     found: dict[tuple[float, int], set[str]] = {}
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):

@@ -1,4 +1,4 @@
-"""Asks the user's login shell for its environment: what a terminal would give to what is started in it."""
+"""Asks the user's login shell for its environment: the one that a terminal would give to a program."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from mcp_background_job.processes.login_helper import ANSWER
 _HELPER = str(Path(__file__).parent / "login_helper.py")
 _INTERPRETER = [sys.executable, "-I", "-S"]
 
-#: A profile with nvm, pyenv and conda takes one to three seconds; one that takes longer hangs, most likely.
+#: A profile with nvm, pyenv and conda takes one to three seconds. A slower one most likely hangs.
 _LIMIT_S = 10.0
 
-#: The second attempt does without what is meant for a person at the shell, which is most of it.
+#: The second attempt skips the parts for a person at the shell, which are most of the profile.
 _PLAIN_LIMIT_S = 5.0
 
 
 async def login_environment(shell: str, environment: Mapping[str, str]) -> dict[str, str] | None:
-    """Return the environment that a login shell has when it is started with another one, ``None`` if it gives none.
+    """Return the environment of a login shell that is started with another environment; ``None`` if it gives none.
 
-    May be cancelled: nothing of the shell is left then either.
+    May be cancelled: then too, no process of the shell is left.
     """
     attempts = [
         {"argv": _interactively(shell), "limit_s": _LIMIT_S},
@@ -44,21 +44,21 @@ async def login_environment(shell: str, environment: Mapping[str, str]) -> dict[
             env=environment,
             start_new_session=True,
         )
-    except OSError:  # no room for a process; jobs will say so themselves
+    except OSError:  # no room for a process; jobs will report that themselves
         return None
     try:
         answer = await cast("asyncio.StreamReader", helper.stdout).read()
     finally:
-        cast("asyncio.StreamWriter", helper.stdin).close()  # it ends the shell
+        cast("asyncio.StreamWriter", helper.stdin).close()  # which ends the shell
         await helper.wait()
     return _variables(answer)
 
 
 def _interactively(shell: str) -> list[str]:
-    """Return the call that reads all that a terminal's shell reads.
+    """Return the command that makes a shell read everything that a terminal's shell reads.
 
-    bash reads its profile as a login shell and ``.bashrc`` as one that is not, and many a ``.bashrc``, where nvm writes
-    itself, returns at once unless the shell is interactive. So it is both in turn, as in a graphical session. zsh and
+    bash reads its profile as a login shell and ``.bashrc`` as another one. Many a ``.bashrc``, where nvm adds its
+    lines, returns at once unless the shell is interactive. So bash is both in turn, as in a graphical session. zsh and
     fish read everything at once.
     """
     if Path(shell).name == "bash":

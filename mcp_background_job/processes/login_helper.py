@@ -1,11 +1,11 @@
 """``python -I -S …/login_helper.py ATTEMPTS``: asks a login shell for its environment; run by path.
 
-A process of its own, so that nothing of the user's profile outlives the server or the time limit: it ends the shell's
-whole process group when it has its answer, when the time is over, and when its stdin ends, which is the server's death.
-It has a session without a terminal, and so has the shell: what a profile asks finds nobody, and the end of input.
+It is a process of its own: nothing of the user's profile may outlive the server or the time limit. It ends the shell's
+whole process group if it has the answer, if the time is over, or if its stdin ends, as at the server's death. It and
+the shell have a session without a terminal: if a profile asks something, it reads the end of input.
 
-ATTEMPTS is JSON: objects with ``argv`` and ``limit_s``, of which the first that answers is the last. The answer goes to
-stdout as it was written by ``ANSWER``.
+ATTEMPTS is JSON: objects with ``argv`` and ``limit_s``. The first that answers is the last. The answer goes to stdout
+as ``ANSWER`` wrote it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ import signal
 import sys
 import time
 
-#: Where the shell's child writes its answer: a pipe of its own, since profiles print; no profile uses this number.
+#: The shell's child writes its answer here: to a pipe of its own, since profiles print. No profile uses this number.
 ANSWER_DESCRIPTOR = 199
 
-#: Run in the shell: writes the environment. An empty entry is its end, since daemons of a profile may hold the pipe.
+#: Runs in the shell and writes the environment. An empty entry marks its end, since a profile's daemons may hold the
+#: pipe.
 ANSWER = (
     "import os; data = b''.join(k + b'=' + v + b'\\0' for k, v in os.environb.items()) + b'\\0'\n"
     f"while data: data = data[os.write({ANSWER_DESCRIPTOR}, data):]"
@@ -45,7 +46,7 @@ def _ask(argv: list[str], limit_s: float) -> bytes:
     os.close(write)
     nowhere = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
     try:
-        # A profile that pipes into head would go on for ever with SIGPIPE ignored, as Python has it.
+        # Python ignores SIGPIPE. If the shell inherited that, a profile that pipes into head would go on for ever.
         signals = signal.valid_signals()
         pid = os.posix_spawn(argv[0], argv, os.environ, file_actions=nowhere, setpgroup=0, setsigdef=signals)
     finally:
@@ -53,7 +54,7 @@ def _ask(argv: list[str], limit_s: float) -> bytes:
     try:
         return _read(read, time.monotonic() + limit_s)
     finally:
-        os.killpg(pid, signal.SIGKILL)  # not reaped yet, so the number is still this group's
+        os.killpg(pid, signal.SIGKILL)  # not reaped yet, so the number still means this group
         os.waitpid(pid, 0)
         os.close(read)
 
@@ -62,10 +63,10 @@ def _read(descriptor: int, deadline: float) -> bytes:
     answer = b""
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
-    poll.register(sys.stdin, 0)  # a hang-up is always told
+    poll.register(sys.stdin, 0)  # a hang-up is always reported
     while not answer.endswith(_END):
         ready = dict(poll.poll(max(0.0, deadline - time.monotonic()) * 1000))
-        if descriptor not in ready:  # the time is over, or nobody waits for the answer
+        if descriptor not in ready:  # the time is over, or the server waits no longer
             break
         data = os.read(descriptor, select.PIPE_BUF)
         if not data:

@@ -1,4 +1,4 @@
-"""How busy this machine is."""
+"""The load of this machine."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import psutil
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """How busy the machine is.
+    """The load of the machine.
 
     Attributes:
-        cpu: share of all processors that was busy since the last look, 0 to 1; ``None`` at the first.
+        cpu: share of all processors that was busy since the last look, 0 to 1; ``None`` at the first look.
         cpus: processors that this process may use.
-        load: processes that ran or wanted to, on the average of the last minute.
-        memory_used: bytes that cannot be had without taking them from somebody.
-        memory: bytes that there are.
-        swap_used: bytes.
-        swap: bytes.
-        disk_used: bytes of the disk with a directory; 0 if it is not there.
-        disk: bytes that it has for this user.
+        load: processes that ran or wanted to run, on average over the last minute.
+        memory_used: bytes that are not available to new processes.
+        memory: bytes of memory.
+        swap_used: bytes of swap in use.
+        swap: bytes of swap.
+        disk_used: bytes in use on the disk of a directory; 0 if the directory does not exist.
+        disk: bytes of that disk that this user may use.
     """
 
     cpu: float | None
@@ -37,22 +37,22 @@ class Load:
 
 
 class Machine:
-    """Looks at the machine; the share of time that it was busy is that between two looks."""
+    """Looks at the machine. The busy share of time is the one between two looks."""
 
     def __init__(self, directory: str) -> None:
-        """Names a directory whose disk is looked at too."""
+        """Takes a directory whose disk is looked at too."""
         self._directory = directory
         self._has_looked = False
 
     def look(self) -> Load:
-        """Return how busy it is; some reads of small files, so call it in a thread."""
+        """Return the load; it reads small files, so call it in a thread."""
         busy, cpu = psutil.cpu_percent(None) / 100, None
         if self._has_looked:
             cpu = busy
         self._has_looked = True
         memory, swap = psutil.virtual_memory(), psutil.swap_memory()
         disk_used = disk = 0
-        with contextlib.suppress(OSError):  # it was removed: then it has no disk
+        with contextlib.suppress(OSError):  # the directory was removed
             usage = psutil.disk_usage(self._directory)
             disk_used, disk = usage.used, usage.used + usage.free
         return Load(

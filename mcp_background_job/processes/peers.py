@@ -1,4 +1,4 @@
-"""Whether a connection over the loopback comes from this very process. Linux only."""
+"""Whether a connection over the loopback comes from this process itself. Linux only."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _TABLE = Path("/proc/net/tcp")
 def is_from_here(here: tuple[str, int], peer: tuple[str, int]) -> bool:
     """Tell whether the other end of a TCP connection over IPv4 is a socket of this process.
 
-    False where the system does not say.
+    False if the system does not show it.
 
     Args:
-        here: address and port of our end.
-        peer: of the other end.
+        here: address and port of this end.
+        peer: address and port of the other end.
     """
     wanted = (_as_printed(peer), _as_printed(here))
     try:
@@ -30,7 +30,7 @@ def is_from_here(here: tuple[str, int], peer: tuple[str, int]) -> bool:
 
 
 def _as_printed(address: tuple[str, int]) -> str:
-    """Return an address as the kernel prints it: the four bytes as one number of this machine's byte order."""
+    """Return an address as the kernel prints it: its four bytes as one number, in this machine's byte order."""
     host, port = address
     (word,) = struct.unpack("=I", socket.inet_aton(host))
     return f"{word:08X}:{port:04X}"
@@ -39,6 +39,6 @@ def _as_printed(address: tuple[str, int]) -> str:
 def _own_descriptors() -> list[str]:
     found: list[str] = []
     for entry in Path("/proc/self/fd").iterdir():
-        with contextlib.suppress(OSError):  # closed meanwhile, as the one that lists them is
+        with contextlib.suppress(OSError):  # closed meanwhile, as the descriptor of this listing is
             found.append(str(entry.readlink()))
     return found

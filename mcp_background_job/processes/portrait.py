@@ -1,6 +1,6 @@
-"""What is needed to start a process again as it was started, and to know it again: read from the kernel, kept as JSON.
+"""All facts to start a process again as it was started, and to recognise it: read from the kernel, kept as JSON.
 
-Arguments and environment are bytes; those that are not UTF-8 are kept as surrogates (PEP 383), in JSON too.
+Arguments and environment are bytes. Those that are not UTF-8 are kept as surrogates (PEP 383), in JSON too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mcp_background_job.processes.wrapper import ProcessWrapper
 #: Version of the JSON form; readers accept newer ones and ignore fields that they do not know.
 FORMAT = 1
 
-#: What the kernel appends to the path of a file that was removed.
+#: The kernel appends this to the path of a file that was removed.
 _DELETED = " (deleted)"
 
 _T = TypeVar("_T")
@@ -30,17 +30,17 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, kw_only=True)
 class Portrait:
-    """A process as it was at one moment. What could not be read is ``None`` or empty, and named in ``unreadable``.
+    """A process as it was at one moment. An unread field is ``None`` or empty, and named in ``unreadable``.
 
     Attributes:
         pid: its pid.
-        birth: what, with the pid and the boot, tells it from every other process: clock ticks from boot to its start
-            on Linux, which no change of the clock moves; elsewhere the same as ``started_at``.
+        birth: its start; no other process of this boot has this start and this pid. Clock ticks since boot on Linux,
+            which no change of the clock moves; elsewhere the same as ``started_at``.
         started_at: seconds since the epoch.
-        boot_id: which boot of the machine it lived in; empty where the system does not say.
-        user: name of its real user, or the number where there is no name.
+        boot_id: the boot of the machine that it lived in; empty if the system does not say.
+        user: name of its real user, or the number if there is no name.
         uid: its real user id.
-        exe: path of the program, symbolic links resolved; there may be another file by now, or none.
+        exe: path of the program, with symbolic links resolved; by now it may be another file, or none.
         argv: its arguments as it was started. A process that has overwritten them has none.
         cwd: its working directory; it may be gone by now.
         environ: the environment that it was started with.
@@ -74,10 +74,10 @@ class Portrait:
     unreadable: tuple[str, ...] = ()
 
     def process(self) -> ProcessWrapper:
-        """Take hold of the process that this is a portrait of.
+        """Take hold of the process in this portrait.
 
         Raises:
-            ProcessLookupError: it has ended; its pid may be another's by now.
+            ProcessLookupError: it has ended; another process may have its pid by now.
         """
         process = ProcessWrapper(self.pid)
         seen = process.look()
@@ -86,12 +86,12 @@ class Portrait:
         return process
 
     def to_json(self) -> str:
-        """Return it as one line of ASCII."""
+        """Return the portrait as one line of ASCII."""
         return json.dumps({"version": FORMAT, **asdict(self)})
 
     @classmethod
     def from_json(cls, text: str) -> Portrait:
-        """Return what ``to_json`` has written, in this release or another.
+        """Return the portrait in a text that ``to_json`` has written, in this release or another.
 
         Raises:
             CorruptRecordError: the text is not a portrait.
@@ -113,7 +113,7 @@ class Portrait:
             raise CorruptRecordError(f"the portrait of a process is not whole: {error}") from error
 
 
-#: What JSON may hold for an annotation; the fields use no others.
+#: Types that JSON may hold for an annotation; the fields use no others.
 _JSON_TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),
     "str | None": (str, type(None)),
@@ -138,7 +138,7 @@ def _checked(name: str, annotation: str, value: Any) -> Any:
 
 
 def portrait_of(process: ProcessWrapper) -> Portrait:
-    """Read all that can be read of a process.
+    """Read everything that can be read about a process.
 
     Raises:
         ProcessLookupError: it has ended, perhaps while it was read.
@@ -168,7 +168,7 @@ def portrait_of(process: ProcessWrapper) -> Portrait:
         own_control_group=read("own_control_group", type(source)(os.getpid()).control_group, ""),
         pid_namespace_differs=read("pid_namespace_differs", source.pid_namespace_differs, None),
     )
-    # Everything was read by pid. Who is the same process now has had the pid all the time.
+    # Everything was read by pid. If the process still has its pid now, it had it all the time.
     now = process.look()
     if now is None or not now.alive:
         raise ProcessLookupError(f"process {pid} has ended while it was looked at")
@@ -190,7 +190,7 @@ class _Reader:
 
 
 class _Linux:
-    """What /proc says; psutil would repair arguments that look odd, and end an environment at the first oddity."""
+    """Reads /proc. psutil would repair arguments that look odd, and end an environment at the first oddity."""
 
     def __init__(self, pid: int) -> None:
         self._directory = Path(f"/proc/{pid}")
@@ -215,12 +215,12 @@ class _Linux:
 
     def _path(self, name: str) -> str:
         path = str((self._directory / name).readlink())
-        # A file may really be called so.
+        # A file may really have this name.
         return path if os.path.lexists(path) else path.removesuffix(_DELETED)
 
 
 class _Elsewhere:
-    """What psutil says."""
+    """Reads through psutil."""
 
     def __init__(self, pid: int) -> None:
         self._process = psutil.Process(pid)
@@ -245,7 +245,7 @@ class _Elsewhere:
 
 
 def arguments(data: bytes) -> list[str]:
-    """Return the arguments that the text of a ``/proc/PID/cmdline`` holds.
+    """Return the arguments in the text of a ``/proc/PID/cmdline``.
 
     Raises:
         ValueError: there are none, or the process has written a title over them.
@@ -259,10 +259,10 @@ def arguments(data: bytes) -> list[str]:
 
 
 def variables(data: bytes) -> dict[str, str]:
-    """Return the variables that the text of a ``/proc/PID/environ`` holds.
+    """Return the variables in the text of a ``/proc/PID/environ``.
 
     Raises:
-        ValueError: the process has written something else over them, as a long title.
+        ValueError: the process has written something else over them, for example a long title.
     """
     environ: dict[str, str] = {}
     parts = data.removesuffix(b"\0").split(b"\0") if data else []
@@ -270,7 +270,7 @@ def variables(data: bytes) -> dict[str, str]:
         name, equals, value = part.partition(b"=")
         if not name or not equals:
             raise ValueError("not an environment any more")
-        environ.setdefault(os.fsdecode(name), os.fsdecode(value))  # of two, getenv(3) takes the first
+        environ.setdefault(os.fsdecode(name), os.fsdecode(value))  # of two with one name, getenv(3) takes the first
     return environ
 
 

@@ -1,7 +1,7 @@
-"""Evidence about the threads of a process, for telling a worker thread that has died from one that is busy. Linux only.
+"""Evidence about the threads of a process, to tell a dead worker thread from a busy one. Linux only.
 
-A dead thread is not in the list any more; a busy one uses CPU, or waits in the kernel for something else than a lock.
-All of it is evidence, not proof: a thread may also wait for a lock that somebody will release.
+A dead thread is no longer in the list. A busy one uses CPU, or waits in the kernel for something other than a lock.
+This is evidence, not proof: a thread may also wait for a lock that will be released.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from mcp_background_job.kernel import proc
 #: Fields of /proc/PID/stat behind the name, counted from the state: proc(5)
 _STATE, _USER_TICKS, _SYSTEM_TICKS = 0, 11, 12
 
-#: A thread that runs, or would if it had a processor; and one in a sleep that nothing interrupts (disk, driver).
+#: A thread that runs, or would if it had a processor; and one in uninterruptible sleep (disk, driver).
 _RUNNABLE, _UNINTERRUPTIBLE = "R", "D"
 
-#: CPU seconds from which on a thread counts as one that works. The monitor thread that the progress bars of tqdm leave
-#: wakes every 10 s for tens of microseconds; a step that does anything uses more in a fraction of a second.
+#: A thread that uses this many CPU seconds counts as working. The monitor thread that tqdm's progress bars leave wakes
+#: every 10 s for tens of microseconds; a step that does anything uses more in a fraction of a second.
 WORKING_S = 0.005
 
-#: Threads that a graphics driver keeps waiting for events, by the beginning of their names; they never run a job.
+#: The beginnings of the names of threads that a graphics driver keeps waiting for events; they never run a job.
 _DRIVER_THREADS = ("cuda-", "cuda0")
 
 
@@ -35,8 +35,9 @@ class ThreadState:
 
     Attributes:
         state: the kernel's letter: R running, S sleeping, D in uninterruptible sleep, T stopped, Z ended.
-        cpu_s: CPU seconds that it has used: in nanoseconds where the kernel counts so, else in clock ticks (10 ms).
-        wait_channel: name of the kernel function that it waits in; ``None`` if it does not wait or we may not know.
+        cpu_s: CPU seconds that it has used: in nanoseconds if the kernel counts them, else in clock ticks (10 ms).
+        wait_channel: name of the kernel function that it waits in; ``None`` if it does not wait or the name is not
+            readable.
         name: its name, which is the program's unless it was given one; at most 15 bytes.
     """
 
@@ -52,9 +53,9 @@ class Activity:
 
     Attributes:
         pid: its pid, which is also the id of its main thread.
-        state: the letter of the process, which is that of its main thread; empty if it is gone or nothing is known.
+        state: the letter of the process, which is that of its main thread; empty if it is gone or unknown.
         cpu_s: CPU seconds that the threads in ``threads`` have used.
-        threads: its threads by kernel thread id; empty where nothing is known.
+        threads: its threads by kernel thread id; empty if they are unknown.
     """
 
     pid: int
@@ -64,17 +65,17 @@ class Activity:
 
 
 def threads_of(pid: int) -> frozenset[int]:
-    """Return the kernel ids of a process's threads; empty if it is gone, and where there is no /proc."""
+    """Return the kernel ids of a process's threads; empty if it is gone, or without /proc."""
     with contextlib.suppress(OSError):
         return frozenset(int(path.name) for path in Path(f"/proc/{pid}/task").iterdir())
     return frozenset()
 
 
 def activity_of(pid: int) -> Activity:
-    """Return what the threads of a process do at this moment; without threads where nothing is known.
+    """Return the state of a process's threads at this moment; without threads if they are unknown.
 
-    Two samples belong to one process only if the caller holds it, by ``ProcessWrapper``, from before the first until
-    after the second.
+    Two samples belong to one process only if the caller holds it, by ``ProcessWrapper``, from before the first sample
+    until after the second.
     """
     threads: dict[int, ThreadState] = {}
     for thread in threads_of(pid):
@@ -87,16 +88,16 @@ def activity_of(pid: int) -> Activity:
 def all_idle(samples: Sequence[Activity]) -> bool | None:
     """Tell whether the threads of a process did nothing over a window of two or more samples, oldest first.
 
-    The main thread is left out: it serves requests, those of whoever watches too. True if the others are the same in
-    the last two samples, each has used less than ``WORKING_S`` of CPU since its first, and each only ever waited for a
-    lock (futex) or, if a graphics driver's own, for events. A thread that merely wakes now and then is idle so.
+    The main thread is left out: it serves requests, also those of the observer. True if the other threads are the same
+    in the last two samples, each has used less than ``WORKING_S`` of CPU since its first sample, and each waited only
+    for a lock (futex) or, if it is a graphics driver's, for events. So a thread that only wakes now and then is idle.
 
     Returns:
-        ``None`` if nothing is known, or nothing speaks against it and some wait for what cannot be read.
+        ``None`` if nothing is known, or if nothing speaks against it but the wait of some threads cannot be read.
     """
     before, after = samples[-2:]
     if after.pid not in after.threads:
-        return None  # nothing is known
+        return None  # the threads are unknown
     now = _but_main(after)
     if before.pid != after.pid or _but_main(before).keys() != now.keys():
         return False
@@ -109,7 +110,7 @@ def all_idle(samples: Sequence[Activity]) -> bool | None:
 def _is_idle(seen: Sequence[ThreadState]) -> bool | None:
     if seen[-1].cpu_s - seen[0].cpu_s >= WORKING_S:
         return False
-    # One that was about to run may have waited for the processor only: what it has used tells whether it works.
+    # A runnable thread may only have waited for the processor: its CPU time shows whether it works.
     verdicts = {_waits_idly(state) for state in seen if state.state != _RUNNABLE}
     if False in verdicts or not verdicts:
         return False

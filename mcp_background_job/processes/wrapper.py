@@ -1,4 +1,4 @@
-"""A process and its tree, held by identity: pid and start time. A pid that was given to somebody else is not it."""
+"""A process and its tree, identified by pid and start time, so a reused pid does not count."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from mcp_background_job.jobdir import runners
 from mcp_background_job.processes import census
 from mcp_background_job.processes.census import Seen
 
-#: Time between two rounds of SIGKILL; zombies that nobody reaps are not waited for longer.
+#: Time between two rounds of SIGKILL; a wait for zombies that nobody reaps ends after it.
 _KILL_ROUND_S = 0.05
 
 
 @frozen
 class TreeUsage:
-    """What a tree of processes uses.
+    """The resources that a tree of processes uses.
 
     Attributes:
-        processes: number of processes.
+        cpu_s: CPU seconds that the living processes have used.
         cpu_s: CPU seconds that the living ones have used.
         memory: bytes resident, shared pages counted once per process.
-        ports: TCP ports that they listen on.
-        commands: pid and command line of each.
+        ports: TCP ports that the processes listen on.
+        commands: command lines by pid.
     """
 
     processes: int = 0
@@ -39,13 +39,13 @@ class TreeUsage:
 
 
 class ProcessWrapper:
-    """One process. psutil compares start times before every signal, so a reused pid raises instead of being hit."""
+    """One process. psutil compares start times before every signal, so a signal to a reused pid raises."""
 
     def __init__(self, pid: int) -> None:
         """Takes hold of the process that has this pid now.
 
         Raises:
-            ProcessLookupError: there is none.
+            ProcessLookupError: there is no such process.
         """
         try:
             self._process = psutil.Process(pid)
@@ -62,24 +62,24 @@ class ProcessWrapper:
         return self._process.pid
 
     def look(self) -> Seen | None:
-        """Return how this very process stands in the list of all; ``None`` if it is gone."""
+        """Return this very process as the list of all shows it; ``None`` if it is gone."""
         seen = census.look_up(self.pid)
-        # Asked afterwards: who is this very process now was it when its line was read.
+        # This comes afterwards: if the process still exists now, it was the one whose line was read.
         return seen if seen is not None and self._process.is_running() else None
 
     def is_alive(self) -> bool:
-        """Tell whether this very process runs; a zombie does not."""
+        """Tell whether this very process is alive; a zombie is not."""
         with contextlib.suppress(psutil.NoSuchProcess):
             return self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE
         return False
 
     def kill(self) -> None:
-        """Send SIGKILL to this very process; nothing happens if it is gone."""
+        """Send SIGKILL to this very process, if it still exists."""
         with contextlib.suppress(psutil.NoSuchProcess):
             self._process.kill()
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until it is gone; returns whether that came to pass in time. Blocks the thread."""
+        """Wait until it is gone; returns whether that happened in time. Blocks the thread."""
         try:
             self._process.wait(timeout_s)
         except psutil.TimeoutExpired:
@@ -87,19 +87,19 @@ class ProcessWrapper:
         return True
 
     def end_descendants(self, number: int, *, grace_s: float, patience_s: float) -> list[int]:
-        """Signal all processes below this one, and kill what is left after the grace period; blocks the thread.
+        """Signal all processes below this one, and kill the remaining ones after the grace period; blocks the thread.
 
-        Returns the pids of those that SIGKILL did not end within ``patience_s``.
+        Returns the pids of processes that SIGKILL did not end within ``patience_s``.
         """
         if grace_s > 0 and number != signal.SIGKILL:
             polite = [process for process in self._living_descendants() if not _may_become_runner(process)]
             for process in polite:
                 _send(process, number)
-                _send(process, signal.SIGCONT)  # the suspended would not see the signal
+                _send(process, signal.SIGCONT)  # a suspended process would not see the signal
             psutil.wait_procs(polite, timeout=grace_s)
         deadline = time.monotonic() + patience_s
         while (left := self._living_descendants()) and time.monotonic() < deadline:
-            # Who may become a runner gets the time to, or to end by itself, and is killed when nobody else is left.
+            # A process that may become a runner gets time for that, or to end. It is killed when no other is left.
             for process in [process for process in left if not _may_become_runner(process)] or left:
                 _send(process, signal.SIGKILL)
             psutil.wait_procs(left, timeout=_KILL_ROUND_S)
@@ -114,7 +114,7 @@ class ProcessWrapper:
         return living
 
     def usage_of_descendants(self) -> TreeUsage:
-        """Add up what the processes below this one use; those that end meanwhile are left out."""
+        """Add up the use of the processes below this one; those that end meanwhile are left out."""
         cpu = 0.0
         memory = 0
         ports: set[int] = set()
@@ -131,7 +131,7 @@ class ProcessWrapper:
         return TreeUsage(len(commands), cpu, memory, sorted(ports), commands)
 
     def _descendants(self) -> Iterator[psutil.Process]:
-        """The processes below this one; not the runners of other jobs, and what is below those."""
+        """Yield the processes below this one, without the runners of other jobs and the processes below those."""
         strangers: set[int] = set()
         with contextlib.suppress(psutil.NoSuchProcess):
             for process in self._process.children(recursive=True):  # parents come before their children
@@ -151,7 +151,7 @@ def _is_runner(process: psutil.Process) -> bool:
 
 
 def _send(process: psutil.Process, number: int) -> None:
-    if _is_runner(process):  # since it was listed
+    if _is_runner(process):  # it became one after it was listed
         return
     with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):  # gone, or shown as a survivor
         process.send_signal(number)
