@@ -24,16 +24,18 @@ def seconds(text: str, what: str) -> float:
 
 
 def moment(text: str, now: float, what: str) -> float:
-    """Return a length of time before now, or an ISO 8601 time (local unless it says so), in seconds since the epoch.
+    """Return the moment that ``5m``, ``5m ago`` or an ISO 8601 time (local unless it says so) names, since the epoch.
 
     Raises:
         InvalidRequestError: it is neither; ``what`` is named in the message.
     """
-    if _DURATION.fullmatch(text.strip()):
-        return now - seconds(text, what)
+    length = text.strip().removesuffix(" ago")
+    if _DURATION.fullmatch(length.strip()):
+        return now - seconds(length, what)
     try:
         return datetime.fromisoformat(text).timestamp()
     except ValueError as error:
         raise InvalidRequestError(
-            f"{what} {text!r}: give a length of time such as 5m, a time such as 2030-01-31T12:00, or an offset in bytes"
+            f"{what} {text!r}: give a length of time such as 5m or 5m ago, a time such as 2030-01-31T12:00, or an "
+            "offset in bytes"
         ) from error

@@ -37,8 +37,16 @@ class _Wish:
     grep: regex.Pattern[str] | None
     stream: Stream | None
     raw: bool
-    since: str | None
+    since: _Since | None
     timestamps: bool
+
+
+@frozen
+class _Since:
+    """From where on output is printed: an offset in bytes, or else a moment, in seconds since the epoch."""
+
+    offset: int | None
+    moment: float = 0.0
 
 
 def logs(
@@ -71,7 +79,7 @@ def logs(
         grep=compile_regex(grep, "--grep") if grep else None,
         stream=stream_of(stream),
         raw=raw,
-        since=since,
+        since=_since(since) if since is not None else None,
         timestamps=timestamps,
     )
     _check(wish)
@@ -120,13 +128,17 @@ def _printer(manager: JobManager, job: Job, wish: _Wish) -> Printer:
     return LinePrinter(wish.grep, stamps)
 
 
-def _start(manager: JobManager, job: Job, since: str | None) -> int:
+def _since(text: str) -> _Since:
+    is_offset = text.isascii() and text.isdecimal()
+    return _Since(int(text)) if is_offset else _Since(None, durations.moment(text, time.time(), "--since"))
+
+
+def _start(manager: JobManager, job: Job, since: _Since | None) -> int:
     if since is None:
         return 0
-    if since.isdecimal():
-        return int(since)
-    moment = durations.moment(since, time.time(), "--since")
-    return manager.places.store_of(job.job_id).offset_at(job.job_id, moment)
+    if since.offset is not None:
+        return since.offset
+    return manager.places.store_of(job.job_id).offset_at(job.job_id, since.moment)
 
 
 def _tail(manager: JobManager, job: Job, wish: _Wish, printer: Printer, count: int) -> int:
