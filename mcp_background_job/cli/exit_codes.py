@@ -1,7 +1,7 @@
 """The exit codes that all commands share, and how an error becomes one.
 
-They follow what shells, ``timeout`` and ``env`` do: a job's own exit code is passed on, 124 is a time that ran out, 125
-is trouble of ours, and 128 + n stands for signal n. Each feature has a table of what its commands exit with:
+A job's own exit code is passed on, and 128 + n means signal n, as in a shell. 124 means that a wait took too long, and
+125 that this program failed, as with ``timeout`` and ``env``. Each feature has a table of what its commands exit with:
 ``exit_codes.TABLE`` of ``cli.jobs``, ``cli.comfyui``, ``cli.runs`` and ``cli.hooks``. The document that ``HELP`` names
 has these tables, and a test compares them.
 """

@@ -25,12 +25,14 @@ TABLE = {
     "1": "`wait`: the output matched `--fail-on`, or the job completed before `--until` came true. `kill`: a process "
     "of the job is alive, or may be. `doctor` and `places`: something is wrong.",
     "2": "The usage is wrong, or an argument or a setting cannot be used.",
-    "7": "The job has ended, it takes no input, or the signal was refused.",
+    "7": "`send`: the job has ended, or takes no input. `kill --signal-only`: the job has ended, or no process of it "
+    "is known to handle the signal, which was not sent.",
     "8": "There is no such job.",
-    "124": "`--timeout` of `wait` ran out. The job runs on.",
-    "125": "An internal error; or the output cannot be written. `wait` and `run --follow`: the job is lost, never "
-    "started, or was stopped.",
-    "128+n": "`wait` and `run --follow`: signal n ended the job.",
+    "124": "`wait`: its `--timeout` ran out, and the job runs on. The job's own time limit (`run --timeout`) gives "
+    "another code: see below.",
+    "125": "An internal error; or the output cannot be written. `wait` and `run --follow`: the job is lost, was never "
+    "started, or was stopped and exited with 0.",
+    "128+n": "`wait` and `run --follow`: signal n ended the job: 143 for SIGTERM, 137 for SIGKILL.",
     "130": "Ctrl-C ended the command. A job that was waited for or followed runs on.",
     "141": "Nobody reads the output any more.",
     "any other": "`wait` and `run --follow`: the job's own exit code.",
