@@ -24,4 +24,4 @@ The map of the house, from the street to the cellar; a room imports only rooms b
 ``jobdir`` alone.
 """
 
-__version__ = "1.0.0"
+__version__ = "1.1.0.dev0"

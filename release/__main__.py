@@ -1,4 +1,8 @@
-"""``make release VERSION=1.2.3``: from what is unreleased to files that users can install, with a commit and a tag."""
+"""``make release VERSION=1.2.3``: from what is unreleased to files that users can install, with a commit and a tag.
+
+A second commit gives the code that follows a version of its own, such as ``1.3.0.dev0``. So no program that is built
+between two releases says that it is one of them.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from release.edits import changelog_of_release, version_set
+from release.edits import changelog_of_release, development_begun, version_set
 from release.lock import resolve
 from release.uv import ROOT, run
 from release.wheel import build, try_out
@@ -35,17 +39,27 @@ def main(version: str) -> None:
     except ValueError as error:
         raise SystemExit(str(error)) from error
     _CHANGELOG.write_text(changelog)
-    _VERSION.write_text(module)
-    run([sys.executable, "-m", "mcp_background_job.install.plugin", "."], cwd=ROOT)
+    _write_version(module)
     built = build(ROOT / "dist" / version)
     with tempfile.TemporaryDirectory(prefix="release-") as directory:
         try_out(built, Path(directory) / "newest", "--refresh")
         oldest = Path(directory) / "oldest.txt"
         resolve(oldest, "--resolution", "lowest-direct")
         try_out(built, Path(directory) / "oldest", "--constraints", str(oldest))
-    run(["git", "commit", "--all", "--message", f"Release {version}"], cwd=ROOT, environ=dict(os.environ))
+    _commit(f"Release {version}")
     run(["git", "tag", f"v{version}"], cwd=ROOT)
+    _write_version(development_begun(module))
+    _commit(f"Begin what follows {version}")
     print(f"v{version} is committed and tagged. Push it, and attach to the release: {built.wheel}, {built.sdist}")
+
+
+def _write_version(module: str) -> None:
+    _VERSION.write_text(module)
+    run([sys.executable, "-m", "mcp_background_job.install.plugin", "."], cwd=ROOT)
+
+
+def _commit(message: str) -> None:
+    run(["git", "commit", "--all", "--message", message], cwd=ROOT, environ=dict(os.environ))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,10 @@ _AUTHOR = {"name": "The mcp-background-job authors"}
 _RELEASES = "https://github.com/OWNER/mcp-background-job/releases/download"
 _UNKNOWN_CHECKSUM = "0" * 64
 
-_ABOUT_IT = {"name": script.NAME, "version": __version__, "description": _ABOUT}
+#: Hosts and registries read Semantic Versioning, which writes Python's ``1.1.0.dev0`` as ``1.1.0-dev.0``.
+_VERSION = __version__.replace(".dev", "-dev.")
+
+_ABOUT_IT = {"name": script.NAME, "version": _VERSION, "description": _ABOUT}
 _DESCRIBED = {**_ABOUT_IT, "author": _AUTHOR, "license": "MIT", "keywords": ["background", "jobs", "comfyui", "mcp"]}
 
 
@@ -103,13 +106,13 @@ def _bundle() -> dict[str, Any]:
 
 def _registry() -> dict[str, Any]:
     """Return the entry of the MCP registry: its package is a file of a release, not a name in an index."""
-    bundle = f"{_RELEASES}/v{__version__}/{script.NAME}-{__version__}.mcpb"
+    bundle = f"{_RELEASES}/v{_VERSION}/{script.NAME}-{_VERSION}.mcpb"
     return {
         "$schema": "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json",
         "name": f"io.github.OWNER/{script.NAME}",
         "title": _TITLE,
         "description": _ABOUT,
-        "version": __version__,
+        "version": _VERSION,
         "packages": [
             {
                 "registryType": "mcpb",

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from release.edits import changelog_of_release, version_set
+from release.edits import changelog_of_release, development_begun, version_set
 from release.lock import difference
 from release.uv import ROOT
 
@@ -21,6 +21,22 @@ def test_a_release_has_a_newer_version(version: str) -> None:
 def test_what_is_no_newer_version_is_refused(version: str) -> None:
     with pytest.raises(ValueError, match=r"is not newer than 1\.9\.0|is no version"):
         version_set(_MODULE, version)
+
+
+@pytest.mark.parametrize("version", ["2.0.0", "2.0.1", "3.0.0"])
+def test_a_version_in_development_leads_to_a_release_of_the_same_numbers_or_higher(version: str) -> None:
+    developed = _MODULE.replace("1.9.0", "2.0.0.dev0")
+    assert version_set(developed, version) == _MODULE.replace("1.9.0", version)
+
+
+@pytest.mark.parametrize("version", ["1.9.0", "1.99.99", "2.0.0.dev1"])
+def test_what_is_older_than_the_version_in_development_is_refused(version: str) -> None:
+    with pytest.raises(ValueError, match=r"is not newer than 2\.0\.0\.dev0|is no version"):
+        version_set(_MODULE.replace("1.9.0", "2.0.0.dev0"), version)
+
+
+def test_after_a_release_the_code_has_a_version_of_its_own() -> None:
+    assert development_begun(_MODULE) == _MODULE.replace("1.9.0", "1.10.0.dev0")
 
 
 def test_what_was_unreleased_gets_a_version_and_a_date() -> None:
