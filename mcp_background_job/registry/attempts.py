@@ -25,7 +25,7 @@ class SqliteAttempts:
         return next(iter(self._attempts("last_fatal", server=storable(server))), None)
 
     def began(self, prompt_ids: Iterable[str], *, at: float) -> None:
-        """Note that prompts run; of one that was known to, nothing is noted."""
+        """Note that prompts run; a prompt that was already noted to run keeps its time."""
         self._write("began", prompt_ids, at=at)
 
     def server_ended(self, prompt_id: str, *, at: float) -> None:
@@ -33,7 +33,7 @@ class SqliteAttempts:
         self._write("server_ended", [prompt_id], at=at)
 
     def about_to_end(self, server: str) -> None:
-        """Note that we are about to end a server: what it takes along is innocent of that."""
+        """Note that this program is about to end a server: prompts that run there then did not cause its end."""
         with self._database.writing() as write:
             write("about_to_end", [{"server": storable(server)}])
 

@@ -1,4 +1,4 @@
-"""What an index of jobs offers, whatever it is kept in."""
+"""The interface of an index of jobs, whatever stores it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Counts(NamedTuple):
-    """How many jobs or runs are meant, and how many would be if the project did not matter."""
+    """How many jobs or runs match a choice, and how many would match without its project."""
 
     meant: int
     everywhere: int
@@ -22,7 +22,7 @@ class Registry(Protocol):
     """An index of jobs. Implementations: ``SqliteRegistry``, shared by all processes, and ``MemoryRegistry``."""
 
     def put(self, jobs: Iterable[Job]) -> None:
-        """Add jobs, or bring what is known of them up to date; a job never goes back in its life."""
+        """Add jobs, or update their records; a job never goes back in its life."""
         ...
 
     def get(self, job_id: str) -> Job | None:
@@ -30,27 +30,27 @@ class Registry(Protocol):
         ...
 
     def newest_named(self, name: str, project: str) -> Job | None:
-        """Return the job that got this name last in a project."""
+        """Return the job that last got this name in a project."""
         ...
 
     def named(self, name: str) -> list[Job]:
-        """Return the job that got this name last in each project, in the order of the projects."""
+        """For each project, return the job that last got this name there, in the order of the projects."""
         ...
 
     def page(self, choice: JobChoice, *, limit: int, offset: int) -> list[Job]:
-        """Return jobs: first those that had not ended when they were last looked at, then the others; newest first."""
+        """Return jobs: first those that had not ended at the last look, then the others; newest first in each part."""
         ...
 
     def children(self, job_ids: Collection[str], *, limit: int) -> list[Job]:
-        """Return jobs that were started within these, oldest first."""
+        """Return jobs that were started within these jobs, oldest first."""
         ...
 
     def unended(self) -> list[Job]:
-        """Return all jobs that had not ended when they were last looked at, oldest first."""
+        """Return all jobs that had not ended at the last look, oldest first."""
         ...
 
     def ids(self, *, after: str = "", limit: int) -> list[str]:
-        """Return ids of jobs in the order of the alphabet, from behind one on."""
+        """Return ids of jobs in alphabetical order, beginning behind ``after``."""
         ...
 
     def count(self) -> int:
@@ -58,15 +58,15 @@ class Registry(Protocol):
         ...
 
     def counts(self, choice: JobChoice) -> Counts:
-        """Return how many jobs are meant."""
+        """Return how many jobs match a choice."""
         ...
 
     def projects(self) -> dict[str, int]:
-        """Return the projects that have jobs, and how many each."""
+        """Return the projects that have jobs, with the number of their jobs."""
         ...
 
     def known_among(self, job_ids: Collection[str]) -> set[str]:
-        """Return those of these ids that are here."""
+        """Return those of these ids that are in the index."""
         ...
 
     def ended_before(self, moment: float, *, limit: int, offset: int = 0) -> list[str]:
@@ -74,22 +74,22 @@ class Registry(Protocol):
         ...
 
     def without_origin(self, *, limit: int, name: str | None = None) -> list[str]:
-        """Return ids of jobs (of this name) of which only their specs tell project, reader, parent and ``is_own``.
+        """Return ids of jobs (of this name) whose rows lack project, reader, parent and ``is_own``.
 
-        Release 1.0.0 writes such rows.
+        Release 1.0.0 writes such rows. The jobs' specs have these values.
         """
         ...
 
     def fill_origins(self, jobs: Iterable[Job]) -> None:
-        """Add project, reader, parent, time limit and whether it is our own to what is known of each of these jobs."""
+        """Add project, reader, parent, time limit and ``is_own`` to the rows of these jobs."""
         ...
 
     def passed(self, what: str) -> int | None:
-        """Return the time stamp that something had when it was last looked through, by whomever."""
+        """Return the time stamp that something had when a process last looked it through."""
         ...
 
     def note_pass(self, what: str, stamp: int) -> None:
-        """Remember that something with this time stamp was looked through."""
+        """Remember the time stamp of something that was looked through."""
         ...
 
     def forget(self, job_ids: Collection[str]) -> None:
@@ -97,19 +97,19 @@ class Registry(Protocol):
         ...
 
     def put_runs(self, runs: Iterable[RunRow]) -> None:
-        """Add runs, or note how they ended; an end stays."""
+        """Add runs, or note how they ended; a recorded end stays."""
         ...
 
     def runs(self, choice: RunChoice, *, limit: int = -1, offset: int = 0) -> list[RunRow]:
-        """Return runs, newest first; -1 is without limit."""
+        """Return runs, newest first; a limit of -1 is none."""
         ...
 
     def count_runs(self, choice: RunChoice) -> Counts:
-        """Return how many runs are meant; a status is that of those which are known to be over."""
+        """Return how many runs match a choice; only runs that are known to be over have a status here."""
         ...
 
     def live_runs(self) -> list[RunRow]:
-        """Return all runs that were not known to be over, newest first."""
+        """Return all runs that are not known to be over, newest first."""
         ...
 
     def run_ids(self) -> set[str]:
@@ -121,5 +121,5 @@ class Registry(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of the index."""
+        """Close the index."""
         ...

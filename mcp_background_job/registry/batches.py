@@ -1,7 +1,7 @@
 """Batches of prompts, in the database of the journal.
 
-The flags of a batch and the stages of its prompts change in single statements, so that whoever cancels and whoever
-sends agree on what was sent.
+Single statements change the flags of a batch and the stages of its prompts. So a process that cancels and a process
+that sends agree on which prompts were sent.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class SqliteBatches:
         """Add a batch with its prompts, tracked in a session: all or nothing, and durable when this returns.
 
         Args:
-            batch: what was asked for.
-            prompts: each with the id of its graph.
+            batch: the batch as it was asked for.
+            prompts: its prompts, each with the id of its graph.
             graphs: by their ids: the graph and its extra data, as JSON text.
-            session_id: where its prompts are tracked.
+            session_id: the session that tracks its prompts.
         """
         rows = [row_of(prompt) for prompt in prompts]
         with self._database.writing() as write:
@@ -64,50 +64,50 @@ class SqliteBatches:
         return self._batches("ended_batches", since=since)
 
     def counts(self, batch_id: str) -> Counts:
-        """Return how many prompts of a batch are where; those that were tried again count once."""
+        """Return how many prompts of a batch are in each state; a prompt that was retried counts once."""
         return count(
             (Stage(row["stage"]), End(row["ending"]) if row["ending"] is not None else None, row["number"])
             for row in self._database.rows("counts", batch_id=batch_id)
         )
 
     def at_server(self, batch_id: str) -> list[Submission]:
-        """Return, without graphs, what was sent and has no end, or went with its server."""
+        """Return, without graphs, the prompts that were sent and have no end, or were lost with their server."""
         return submissions(self._database, "at_server", batch_id=batch_id)
 
     def is_sending(self, server: str, *, batch_id: str | None = None) -> bool:
-        """Tell whether a prompt is on its way to a server, of any batch and of none, or of this batch."""
+        """Tell whether a prompt is being sent to a server: any prompt, or one of this batch."""
         return bool(self._database.rows("is_sending", server=storable(server), batch_id=batch_id))
 
     def fed_singles(self, server: str) -> list[Submission]:
-        """Return, without graphs, the prompts without a batch that a feeder has sent, and that have no end."""
+        """Return, without graphs, the prompts without a batch that a feeder has sent and that have no end."""
         return submissions(self._database, "fed_singles", server=storable(server))
 
     def failed(self, batch_id: str, *, limit: int = -1) -> list[Submission]:
-        """Return, without graphs, what failed or was refused, and was not tried again; -1 is without limit."""
+        """Return, without graphs, the prompts that failed or were refused and not retried; a limit of -1 is none."""
         return submissions(self._database, "failed_in", batch_id=batch_id, limit=limit)
 
     def prompt_at(self, batch_id: str, position: int) -> str | None:
-        """Return the prompt at a place of a batch, counted from 0; of one that was tried again, the last try."""
+        """Return the prompt at a position of a batch, counted from 0; if it was retried, the last retry."""
         rows = self._database.rows("prompt_at", batch_id=storable(batch_id), position=position)
         return next((row["prompt_id"] for row in rows), None)
 
     def claim_next(
         self, server: str, batch_ids: Iterable[str], *, at: float, is_alone: bool = True, boot: str = ""
     ) -> Submission | None:
-        """Make the next prompt that waits one that is being sent; ``None`` if none waits, or none shall be sent.
+        """Mark the next waiting prompt as being sent, and return it; ``None`` if none waits or none may be sent.
 
-        This and ``request_cancel`` are one critical section: what is claimed was not canceled, and once a cancel is
-        recorded nothing is claimed.
+        This and ``request_cancel`` are one critical section: a claimed prompt was not canceled, and after a cancel is
+        recorded no prompt of the batch is claimed.
 
         Args:
-            server: that it is to be sent to.
-            batch_ids: of the batches whose turn it may be; what waits without a batch may be next at any time.
+            server: the server that the prompt is sent to.
+            batch_ids: ids of the batches whose turn it may be; a prompt without a batch may be next at any time.
             at: when it is sent.
-            is_alone: nothing else is there, so that it may be one that ran when its server ended.
-            boot: which life of the server it is sent to.
+            is_alone: nothing else is at the server, so the prompt may be one that ran when its server ended.
+            boot: the life of the server that it is sent to.
         """
         wanted = json.dumps([storable(batch_id) for batch_id in batch_ids])
-        with self._database.writing() as write:  # the boot is noted with the attempt, or neither is
+        with self._database.writing() as write:  # the boot is stored together with the attempt, or not at all
             rows = self._database.rows(
                 "claim_next", server=storable(server), batch_ids=wanted, at=at, is_alone=is_alone
             )
@@ -115,9 +115,9 @@ class SqliteBatches:
         return submissions(self._database, "get", prompt_id=rows[0]["prompt_id"])[0] if rows else None
 
     def request_cancel(self, batch_id: str, *, by: str, at: float) -> int:
-        """Note that a batch be canceled, and cancel what it has yet to send; returns how much that was."""
+        """Record the wish to cancel a batch, and cancel its unsent prompts; returns how many those were."""
         values = {"batch_id": batch_id, "by": storable(by), "at": at}
-        # In one transaction: of a batch that is to be canceled nothing may wait, or it would never be over.
+        # In one transaction: a batch that is to be canceled would never be over if a prompt of it still waited.
         with self._database.writing() as write:
             write("request_cancel", [values])
             return write("cancel_unsent", [values])
@@ -128,28 +128,28 @@ class SqliteBatches:
         return [one.prompt_id for rows in found for one in rows if one.end is End.CANCELLED]
 
     def pause(self, batch_id: str, *, at: float | None, why: str = "") -> None:
-        """Send nothing more of a batch from now on; without a time, send again."""
+        """Stop sending prompts of a batch; without a time, go on."""
         self._write("pause", batch_id=batch_id, at=at, trouble=storable(why))
 
     def take_back(self, prompt_ids: Iterable[str]) -> None:
-        """Let prompts of batches that did not reach the server, or went with it, wait again."""
+        """Let prompts of batches wait again if they did not reach the server or were lost with it."""
         with self._database.writing() as write:
             write("take_back", [{"prompt_id": storable(prompt_id)} for prompt_id in prompt_ids])
 
     def take_back_singles(self, prompt_ids: Iterable[str]) -> None:
-        """Let prompts without a batch that are not at their server wait to be sent to it."""
+        """Let prompts without a batch wait to be sent to their server if they are not there."""
         with self._database.writing() as write:
             write("take_back_single", [{"prompt_id": storable(prompt_id)} for prompt_id in prompt_ids])
 
     def pause_all(self, server: str, *, at: float, why: str) -> None:
-        """Send nothing more of any batch of a server that is not paused or canceled already."""
+        """Stop sending prompts of all batches of a server that are not paused or canceled already."""
         self._write("pause_all", server=storable(server), at=at, trouble=storable(why))
 
     def retry(self, batch_id: str, again: Mapping[str, Submission], *, session_id: str | None = None) -> int:
-        """Have prompts take the place of failed ones, by whose ids they are given; the batch is open again.
+        """Record prompts that replace failed ones, by the ids of those, and open the batch again.
 
-        Returns how many did: a place that was taken meanwhile is not taken twice, and nothing runs again in a batch
-        that is to be canceled.
+        Returns how many were recorded: a failed prompt is not replaced twice, and nothing is retried in a batch that is
+        to be canceled.
         """
         with self._database.writing() as write:
             rows = [
@@ -166,16 +166,16 @@ class SqliteBatches:
         return len(rows)
 
     def take_over(self, batch_ids: Iterable[str]) -> None:
-        """Forget what kept batches from getting on while others worked on them."""
+        """Clear the trouble of batches that other processes worked on before."""
         with self._database.writing() as write:
             write("take_over", [{"batch_id": batch_id} for batch_id in batch_ids])
 
     def tell(self, batch_id: str, what: str) -> None:
-        """Note what a batch has to tell that does not hold it; nothing, if it is empty."""
+        """Note a message about a batch that does not hold it up; an empty text clears it."""
         self._write("tell_of_batch", batch_id=storable(batch_id), told=storable(what))
 
     def told(self, batch_id: str) -> str:
-        """Return what a batch has to tell that does not hold it."""
+        """Return the message about a batch that does not hold it up."""
         return next((str(row["told"]) for row in self._database.rows("told_of_batch", batch_id=batch_id)), "")
 
     def on_server(self, server: str) -> list[Batch]:
@@ -183,7 +183,7 @@ class SqliteBatches:
         return self._batches("open_batches", server=storable(server))
 
     def ended(self, batch_id: str, *, at: float) -> bool:
-        """Note that a batch was found to be over; returns whether it still is: somebody may have tried again."""
+        """Note that a batch was found to be over; returns whether it still is: a retry may have opened it again."""
         self._write("end_batch", batch_id=batch_id, at=at)
         batch = self.get(batch_id)
         return batch is not None and batch.ended_at is not None
@@ -197,10 +197,10 @@ class SqliteBatches:
 
 
 def batches_of(database: Database, query: str, **values: object) -> list[Batch]:
-    """Return what a query finds.
+    """Return the batches that a query finds.
 
     Raises:
-        RegistryError: the database cannot be used, or a row of it is not what the format says.
+        RegistryError: the database cannot be used, or a row of it does not have the format's form.
     """
     try:
         return [_batch_of(row) for row in database.rows(query, **values)]
@@ -220,5 +220,5 @@ def _row_of(batch: Batch) -> dict[str, Any]:
 def _batch_of(row: sqlite3.Row) -> Batch:
     values: dict[str, Any] = dict(zip(row.keys(), row, strict=True))
     values["may_restart"] = bool(row["may_restart"])
-    values["ended_at"] = row["ended_at"] or None  # 0: of a pool, and not over
+    values["ended_at"] = row["ended_at"] or None  # 0: it is a pool's batch, and not over
     return Batch(**values)

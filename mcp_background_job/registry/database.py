@@ -1,9 +1,9 @@
-"""A database file that several processes share: opened, brought to this release's form, and asked by named queries.
+"""A database file that several processes share: opened, brought to this release's form, and read by named queries.
 
-Each kind of database has a folder in this room: ``queries.sql`` with all its statements, ``migrations``, whose numbers
-are counted by SQLite's ``user_version``, and ``additions``, which the table ``additions`` lists. A release refuses a
-database that has a migration which it does not know, so what others can do without comes as an addition: new tables,
-columns that may be empty, indexes. Every sqlite3.Error leaves here as a RegistryError that names the file.
+Each kind of database has a folder in this room. ``queries.sql`` holds all its statements. SQLite's ``user_version``
+counts its ``migrations``, and the table ``additions`` lists its ``additions``. A release refuses a database with a
+migration that it does not know. So a change that other releases can do without is an addition: new tables, columns that
+may be empty, indexes. Every sqlite3.Error is raised from here as a RegistryError that names the file.
 """
 
 from __future__ import annotations
@@ -20,27 +20,28 @@ from typing import Any, TypeAlias
 
 from mcp_background_job.errors import RegistryError
 
-#: Seconds between two attempts at what SQLite does not wait for by itself.
+#: Seconds between two attempts at a step that SQLite does not wait for by itself.
 _RETRY_S = 0.01
 
-#: Beside this file: ``importlib.resources``, which would find them in an archive too, takes longer than all queries.
+#: The folders are beside this file. ``importlib.resources`` would find them in an archive too, but takes longer than
+#: all queries.
 _HERE = Path(__file__).parent
 
-#: Runs the query of a name, once for each set of values; returns how many rows that changed.
+#: Runs a named query once for each set of values; returns how many rows changed.
 Write: TypeAlias = Callable[[str, Sequence[Mapping[str, Any]]], int]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """What tells one kind of database from another.
+    """The differences between kinds of databases.
 
     Attributes:
-        folder: of its queries and migrations, in this room.
-        noun: what messages call it.
-        if_newer: what a message advises, or comforts with, where a newer release has written the file.
-        pragmas: how each connection is set up.
-        busy_timeout_s: how long a statement waits for another process's transaction.
-        any_thread: whether it may be used from any thread, one at a time, or from the one alone that opened it.
+        folder: folder of its queries and migrations, in this room.
+        noun: its name in messages.
+        if_newer: advice or consolation in the message, if a newer release has written the file.
+        pragmas: settings of each connection.
+        busy_timeout_s: how long a statement waits for another process's transaction, in seconds.
+        any_thread: whether any thread may use it, one at a time, or only the one that opened it.
     """
 
     folder: str
@@ -55,15 +56,15 @@ class Database:
     """An open database file."""
 
     def __init__(self, path: str, kind: Kind) -> None:
-        """Opens the database, and makes it or brings it to this release's form where needed.
+        """Opens the database; makes it or brings it to this release's form if needed.
 
         Raises:
-            RegistryError: it cannot be used; the message says why and what helps.
+            RegistryError: it cannot be used; the message gives the reason and advice.
         """
         self.path = path
         self._kind = kind
         self._queries = queries(kind.folder)
-        # sqlite3 lets threads share a connection and mixes their transactions: one at a time is ours to see to.
+        # sqlite3 lets threads share a connection but mixes their transactions, so this lock lets one in at a time.
         self._lock = threading.RLock()
         with self._in_use():
             self._db = sqlite3.connect(
@@ -85,13 +86,13 @@ class Database:
             return self._db.execute(self._queries[query], values).fetchall()
 
     def version(self) -> object:
-        """Return what is another one whenever somebody has written, here or in another process."""
+        """Return a value that changes whenever something is written, here or in another process."""
         with self._in_use():
             return self._db.execute("PRAGMA data_version").fetchone()[0], self._db.total_changes
 
     @contextlib.contextmanager
     def writing(self) -> Generator[Write]:
-        """Give out what runs queries in one transaction: all of it counts when the block is left, or none.
+        """Give out a function that runs queries in one transaction: all of it counts when the block ends, or none.
 
         Raises:
             RegistryError: the database cannot be used.
@@ -104,7 +105,7 @@ class Database:
             yield write
 
     def close(self) -> None:
-        """Let go of the file, when whoever uses it is done."""
+        """Close the file, after the thread that uses it is done."""
         with self._lock:
             self._db.close()
 
@@ -118,7 +119,7 @@ class Database:
         added = additions(self._kind.folder)
         if self._version() == newest and not self._missing(added):
             return
-        with self._transaction():  # holds the write lock, so that two servers do not both migrate
+        with self._transaction():  # holds the write lock, so two servers do not both migrate
             version = self._version()
             if version > newest:
                 raise RegistryError(
@@ -137,7 +138,7 @@ class Database:
                 self._db.execute(statement)
 
     def _missing(self, known: list[tuple[int, str]]) -> list[tuple[int, str]]:
-        """Return the additions that this database does not have; a newer release may have made others."""
+        """Return the additions that this database lacks; a newer release may have made others."""
         if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'additions'").fetchone():
             return known
         there = {row["number"] for row in self._db.execute("SELECT number FROM additions")}
@@ -148,7 +149,7 @@ class Database:
         self._db.executemany("INSERT INTO additions (number) VALUES (?)", [(number,) for number in numbers])
 
     def _use_wal(self) -> None:
-        # SQLite does not wait for this: where waiting might be a deadlock it says "locked" at once. Two processes that
+        # SQLite does not wait for this: if a wait could be a deadlock, it reports "locked" at once. Two processes that
         # make the database together meet that.
         deadline = time.monotonic() + self._kind.busy_timeout_s
         while True:
@@ -172,7 +173,7 @@ class Database:
                 yield self._db
                 self._db.execute("COMMIT")
             except BaseException:
-                if self._db.in_transaction:  # a full disk ends the transaction before we do
+                if self._db.in_transaction:  # a full disk ends the transaction before this does
                     self._db.execute("ROLLBACK")
                 raise
 
@@ -203,7 +204,8 @@ def additions(folder: str) -> list[tuple[int, str]]:
 
 
 def _scripts(folder: str, what: str) -> list[tuple[int, str]]:
-    # A kind that release 1.0.0 does not know needs no additions, and has no folder of them.
+    # The index and the journal have additions; a kind that release 1.0.0 does not know needs none, and has no such
+    # folder.
     return sorted((int(file.name[:4]), file.read_text()) for file in (_HERE / folder / what).glob("*.sql"))
 
 

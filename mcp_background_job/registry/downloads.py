@@ -1,4 +1,4 @@
-"""What was downloaded from ComfyUI servers, in the journal's database."""
+"""Files that were downloaded from ComfyUI servers, in the journal's database."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from mcp_background_job.registry.text import storable
 
 
 class SqliteDownloads:
-    """The downloads of each prompt. Any thread may use it, if any may use the database."""
+    """The downloads of each prompt. Any thread may use it if any may use the database."""
 
     def __init__(self, database: Database) -> None:
         """Takes a database of the journal's kind."""
         self._database = database
 
     def record(self, download: Download) -> None:
-        """Note a download, in the place of an earlier one of the same file of the same prompt.
+        """Record a download; it replaces an earlier one of the same file of the same prompt.
 
         Raises:
-            RegistryError: the database cannot be used; so for all methods.
+            RegistryError: the database cannot be used; this holds for all methods.
         """
         names = _stored(download.prompt_id, download.type, download.subfolder, download.filename)
-        # A path is bytes, not all of which need be text.
+        # A path is bytes, which need not be text.
         row = {**vars(download), **names, "path": os.fsencode(download.path)}
         with self._database.writing() as write:
             write("record_download", [row])

@@ -1,4 +1,4 @@
-"""The commands that are run at the ends of batches and prompts, in the database of the journal."""
+"""The commands that run at the ends of batches and prompts, in the database of the journal."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from mcp_background_job.registry.text import storable
 
 @dataclass(frozen=True, kw_only=True)
 class DueEnd:
-    """An end whose command has not been run.
+    """An end whose command has not run yet.
 
     Attributes:
-        subject: the id of the batch or prompt.
-        command: for the shell.
+        subject: id of the batch or prompt.
+        command: command for the shell.
         ended_at: when it ended (seconds since the epoch).
         is_batch: whether it is a batch.
     """
@@ -35,13 +35,13 @@ class SqliteEnds:
         self._database = database
 
     def wish(self, subject: str, server: str, command: str) -> None:
-        """Have a command run at the end of a batch or prompt that was recorded."""
+        """Record a command that is to run at the end of a recorded batch or prompt."""
         row = {"subject": storable(subject), "server": storable(server), "command": storable(command)}
         with self._database.writing() as write:
             write("wish_at_end", [row])
 
     def due(self, server: str) -> list[DueEnd]:
-        """Return the ends on a server whose commands have not been run."""
+        """Return the ends on a server whose commands have not run yet."""
         return [
             DueEnd(
                 subject=row["subject"],
@@ -53,14 +53,14 @@ class SqliteEnds:
         ]
 
     def awaited(self, server: str) -> list[Submission]:
-        """Return, without graphs, the prompts that were sent and at whose end a command is to be run."""
+        """Return, without graphs, the prompts that were sent and at whose ends a command is to run."""
         return submissions(self._database, "ends_awaited", server=storable(server))
 
     def told(self, subject: str, *, at: float) -> None:
-        """Note that the command was run for the end that there is."""
+        """Note that the command has run for the present end."""
         with self._database.writing() as write:
             write("end_told", [{"subject": storable(subject), "at": at}])
 
     def is_told(self, subject: str) -> bool:
-        """Tell whether a command was run at the end of a batch or prompt."""
+        """Tell whether a command has run at the end of a batch or prompt."""
         return bool(self._database.rows("is_told_at_end", subject=storable(subject)))

@@ -1,4 +1,4 @@
-"""The journal in SQLite: the only memory of what was submitted to ComfyUI, shared by all processes."""
+"""The journal in SQLite: the only record of submissions to ComfyUI, shared by all processes."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ JOURNAL = Kind(
     folder="comfyui",
     noun="journal",
     if_newer="update mcp-background-job",
-    # What is in the journal is sent next, and must be known after a power failure: a sync per transaction. The second
-    # one asks macOS for what others understand by it.
+    # A sync per transaction: a prompt is sent after it is in the journal, so the journal must survive a power failure.
+    # The second pragma makes macOS really sync.
     pragmas=("synchronous = FULL", "fullfsync = ON"),
     busy_timeout_s=10.0,  # another process may be writing a queue full of graphs of many megabytes to a slow disk
     any_thread=True,  # its writes wait for the disk, so callers are in a thread
 )
 
-#: Tables that have rows as soon as somebody has rendered something, or wants to. Others note what a look has seen.
+#: Tables that have rows as soon as a user has rendered something or wants to. The other tables record looks.
 _USED = ("submissions", "batches", "sessions")
 
 _making_file = threading.Lock()
 
 
 class SqliteJournal:
-    """A journal in a database file that only its user can read. Any thread may use it; they take turns."""
+    """A journal in a database file that only its user can read. Any thread may use it; one uses it at a time."""
 
     def __init__(self, path: str) -> None:
-        """Opens the database, and makes it or brings it to this release's form where needed.
+        """Opens the database; makes it or brings it to this release's form if needed.
 
         Raises:
-            RegistryError: it cannot be used; the message says why and what helps.
+            RegistryError: it cannot be used; the message gives the reason and advice.
         """
         _make_file(path)
         self.database = Database(path, JOURNAL)
@@ -103,7 +103,7 @@ class SqliteJournal:
         return self._submissions("newest", server=storable(server), limit=limit)
 
     def rename_servers(self) -> None:
-        """Give their servers' one name to submissions and batches that have another spelling of its URL.
+        """Give submissions and batches the canonical name of their server, if they have another spelling of its URL.
 
         Release 1.0.0 keeps URLs as they were written, with the login in them.
         """
@@ -119,7 +119,7 @@ class SqliteJournal:
         self.database.close()
 
     def _change(self, query: str, prompt_ids: Iterable[str], **values: object) -> None:
-        # Each id by itself: a JSON list of them, as the index has it, would end in SQLite at a NUL inside an id.
+        # One row per id: SQLite would cut a JSON list of them, as the index uses it, at a NUL inside an id.
         rows = [{"prompt_id": storable(prompt_id), **values} for prompt_id in prompt_ids]
         with self.database.writing() as write:
             write(query, rows)
@@ -129,9 +129,9 @@ class SqliteJournal:
 
 
 def has_rows(path: str) -> bool:
-    """Tell whether a journal knows of anything that was done with ComfyUI, without changing or making it.
+    """Tell whether a journal records any use of ComfyUI, without changing or making it.
 
-    One that cannot be read was used as well: whoever uses it next is told what is wrong with it.
+    An unreadable journal counts as used: its next user gets the error.
     """
     try:
         with contextlib.closing(sqlite3.connect(f"{Path(path).as_uri()}?mode=ro", timeout=0, uri=True)) as database:
@@ -143,10 +143,10 @@ def has_rows(path: str) -> bool:
 
 
 def submissions(database: Database, query: str, **values: object) -> list[Submission]:
-    """Return what a query finds.
+    """Return the submissions that a query finds.
 
     Raises:
-        RegistryError: the database cannot be used, or a row of it is not what the format says.
+        RegistryError: the database cannot be used, or a row of it does not have the format's form.
     """
     try:
         return [_submission_of(row) for row in database.rows(query, **values)]
@@ -155,7 +155,7 @@ def submissions(database: Database, query: str, **values: object) -> list[Submis
 
 
 def row_of(submission: Submission) -> dict[str, Any]:
-    """Return a submission as the queries take it."""
+    """Return the row of a submission, as the queries take it."""
     return vars(kept(submission))
 
 
@@ -172,10 +172,10 @@ def tracked_row(session_id: str | None, row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _make_file(path: str) -> None:
-    """Make an empty file, if there is none, with the mode that SQLite will give to those beside it as well.
+    """Make an empty file, if there is none, with the mode that SQLite also gives to the files beside it.
 
-    One that is there is not touched: to open and close a database would drop the locks of every connection that this
-    process has to it. The lock keeps a second thread from having one before the first has closed the new file.
+    An existing file is not opened: closing it would drop the locks of every connection that this process has to it. The
+    lock keeps a second thread from connecting before the first has closed the new file.
     """
     try:
         with _making_file:

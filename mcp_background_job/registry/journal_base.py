@@ -1,4 +1,4 @@
-"""What a journal of submissions to ComfyUI offers, whatever it is kept in."""
+"""The interface of a journal of submissions to ComfyUI, whatever stores it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from mcp_background_job.registry.text import storable
 class Journal(Protocol):
     """A journal of submissions. Implementations: ``SqliteJournal``, shared by all processes, and ``MemoryJournal``.
 
-    Any thread may call any method. Prompt ids are any text: old servers take what they are given. What is said of an id
-    that the journal does not know is not kept.
+    Any thread may call any method. A prompt id is any text: old servers take the id that they are given. Notes about an
+    id that the journal does not know are dropped.
     """
 
     def record(self, submissions: Iterable[Submission], *, session_id: str | None = None, boot: str = "") -> None:
-        """Add submissions, or replace what was known of them: all or none, and durable when this returns.
+        """Add submissions, or replace their records: all or none, and durable when this returns.
 
-        With a session they are tracked in it. ``boot`` says which life of the server they are sent to.
+        If a session is given, it tracks them. ``boot`` is the life of the server that they are sent to.
         """
         ...
 
@@ -31,31 +31,31 @@ class Journal(Protocol):
         ...
 
     def answered(self, prompt_id: str, stage: Stage, number: float | None) -> None:
-        """Note what the server said to a submission, and the number that it gave it."""
+        """Note the server's response to a submission, and the number that the server gave it."""
         ...
 
     def refused(self, prompt_id: str, *, reason: str, result: str) -> None:
-        """Note that the server refused a submission, why, and all that it said, as JSON text."""
+        """Note that the server refused a submission, its reason, and its whole response as JSON text."""
         ...
 
     def ended(self, prompt_ids: Iterable[str], end: End, *, at: float, reason: str = "") -> None:
         """Note how submissions ended.
 
-        An end that is known stays, but any other replaces ``LOST``. With an end other than ``LOST`` a submission is no
-        longer to be submitted again. One that is stopped for its time limit has failed, whatever it is called here.
+        A known end stays, but any other replaces ``LOST``. After an end other than ``LOST`` a submission is no longer
+        to be submitted again. A submission that is stopped for its time limit has failed, whatever end is given here.
         """
         ...
 
     def settled(self, result: Result) -> None:
-        """Note how a submission ended as ``ended`` does, and keep what its server told of it."""
+        """Note how a submission ended, as ``ended`` does, and keep its server's report."""
         ...
 
     def result(self, prompt_id: str) -> str | None:
-        """Return what was kept of how a submission ended, or of why it was refused, as JSON text."""
+        """Return the kept report on how a submission ended, or why it was refused, as JSON text."""
         ...
 
     def withdraw(self, prompt_id: str, *, at: float) -> bool:
-        """Cancel a submission that its batch has yet to send; returns whether it was one."""
+        """Cancel a submission that its batch has not sent yet; returns whether it was one."""
         ...
 
     def overdue(self, prompt_id: str, *, limit_s: float) -> None:
@@ -63,35 +63,35 @@ class Journal(Protocol):
         ...
 
     def want_requeue(self, prompt_ids: Iterable[str]) -> None:
-        """Note that submissions, ended or not, are to be submitted again once their server is ready."""
+        """Note that submissions, ended or not, are to be submitted again when their server is ready."""
         ...
 
     def resubmitted(self, prompt_id: str, *, number: float | None, at: float) -> None:
-        """Note that the server took a submission again: accepted, without end and result, submitted at this time."""
+        """Note that the server accepted a submission again at this time: it has no end and no result now."""
         ...
 
     def open_on(self, server: str) -> list[Submission]:
-        """Return what a server has yet to end, by number (those without one last), then by time.
+        """Return the submissions that a server has not ended, by number (those without one last), then by time.
 
         These are the submissions with ``is_open``.
         """
         ...
 
     def to_requeue(self, server: str) -> list[Submission]:
-        """Return what is to be submitted again and was not refused, in the order of ``open_on``."""
+        """Return the submissions that are to be submitted again and were not refused, in the order of ``open_on``."""
         ...
 
     def newest(self, server: str, limit: int) -> list[Submission]:
-        """Return the submissions that were made last, newest first."""
+        """Return the latest submissions, newest first."""
         ...
 
     def close(self) -> None:
-        """Let go of the journal."""
+        """Close the journal."""
         ...
 
 
 def kept(submission: Submission) -> Submission:
-    """Return a submission as every journal keeps it: in text that can be stored, with a number that has a place."""
+    """Return a submission as every journal stores it: with texts that can be stored, and a number that has a place."""
     texts = {
         name: storable(value)
         for name, value in vars(submission).items()
@@ -101,5 +101,5 @@ def kept(submission: Submission) -> Submission:
 
 
 def placed(number: float | None) -> float | None:
-    """Return the number, or None if it stands nowhere in an order: ComfyUI takes, and repeats, a NaN."""
+    """Return the number, or ``None`` if it has no place in an order: ComfyUI accepts a NaN, and repeats it."""
     return None if number is None or math.isnan(number) else number

@@ -1,4 +1,4 @@
-"""A journal in memory: the twin for tests."""
+"""A journal in memory, for tests."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class MemoryJournal:
         with self._lock:
             self._kept.clear()
 
-    def _end(  # noqa: PLR0917  what is known of an end
+    def _end(  # noqa: PLR0917  the facts of an end
         self,
         prompt_id: str,
         end: End,

@@ -1,4 +1,4 @@
-"""An index in memory: the twin for tests, and what a server falls back on when the database cannot be used."""
+"""An index in memory: for tests, and for a server that cannot use the database."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mcp_background_job.core.run import RunChoice, RunRow
 from mcp_background_job.core.states import State, may_follow
 from mcp_background_job.registry.base import Counts
 
-#: What was asked never changes.
+#: The fields of a request never change.
 _ORIGIN = ("project", "reader", "parent", "is_own", "timeout_s")
 _ASKED = ("name", "command", "cwd", "client", "created_at", *_ORIGIN)
 

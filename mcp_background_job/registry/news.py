@@ -1,4 +1,4 @@
-"""The store of news in SQLite: shared by every server on this state directory."""
+"""The store of news in SQLite, shared by every server on this state directory."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ NEWS = database.Kind(
     folder="news",
     noun="store of news",
     if_newer="endings are told from memory instead; update mcp-background-job to use it",
-    # Without a sync per transaction: what a power failure takes is the news of jobs that it has ended as well.
+    # No sync per transaction: a power failure that takes news has also ended the jobs that they are about.
     pragmas=("synchronous = NORMAL",),
-    busy_timeout_s=2.0,  # all transactions of ours take milliseconds
+    busy_timeout_s=2.0,  # all transactions of this program take milliseconds
 )
 
 
@@ -26,10 +26,10 @@ class SqliteNews:
     """A store of news in a database file. Use it from one thread."""
 
     def __init__(self, path: str) -> None:
-        """Opens the database, and makes it or brings it to this release's form where needed.
+        """Opens the database; makes it or brings it to this release's form if needed.
 
         Raises:
-            RegistryError: it cannot be used; the message says why and what helps.
+            RegistryError: it cannot be used; the message gives the reason and advice.
         """
         self._database = Database(path, NEWS)
 
@@ -70,7 +70,7 @@ class SqliteNews:
     def take(
         self, reader: Reader, way: Way, conversations: Collection[str], *, spared: Collection[str] = ()
     ) -> list[Item]:
-        with self._database.writing() as write:  # nobody else can take the same between the look and the note
+        with self._database.writing() as write:  # no other process can take them between query and note
             rows = self._database.rows(
                 "untold",
                 reader=storable(reader.name),
@@ -98,7 +98,7 @@ class SqliteNews:
         return {row["what"]: row["offset"] for row in rows}
 
     def changed_at(self) -> int:
-        # What is written goes into the one or, by a checkpoint, the other.
+        # A write changes the first file, or, before a checkpoint, the second one.
         return max(_modified(self._database.path), _modified(f"{self._database.path}-wal"))
 
     def forget(self, before: float) -> None:

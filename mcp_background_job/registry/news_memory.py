@@ -1,4 +1,4 @@
-"""A store of news in memory: the twin for tests, and what a server falls back on if the database cannot be used."""
+"""A store of news in memory: for tests, and for a server that cannot use the database."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class _Entry:
 
 @dataclass
 class _Memory:
-    """All that is kept for one reader, each oldest first."""
+    """Everything that is kept for one reader, oldest first."""
 
     awaited: dict[str, tuple[str, float]] = field(default_factory=dict[str, tuple[str, float]])
     entries: dict[tuple[str, Kind, str], _Entry] = field(default_factory=dict[tuple[str, Kind, str], _Entry])
-    #: Of each subject: when it was last shown, and how far by conversation and by what was shown.
+    #: For each subject: when it was last shown, and the offsets by conversation and thing.
     shown: dict[str, tuple[float, dict[tuple[str, str], int]]] = field(
         default_factory=dict[str, tuple[float, dict[tuple[str, str], int]]]
     )

@@ -13,19 +13,19 @@ from mcp_background_job.registry.text import storable
 
 
 class SqlitePools:
-    """What was recorded of pools. Any thread may call any method, each of which raises RegistryError."""
+    """The records about pools. Any thread may call any method, each of which raises RegistryError."""
 
     def __init__(self, database: Database) -> None:
         """Takes the journal's database."""
         self._database = database
 
     def join(self, pool: str, urls: Iterable[str]) -> None:
-        """Have servers be members of a pool."""
+        """Make servers members of a pool."""
         with self._database.writing() as write:
             write("join", [{"pool": storable(pool), "url": storable(url)} for url in urls])
 
     def part(self, url: str) -> None:
-        """Have a server be a member of no pool."""
+        """Remove a server from its pools."""
         self._write("part", url=url)
 
     def members(self, pool: str) -> list[Member]:
@@ -48,7 +48,7 @@ class SqlitePools:
         return bool(self._database.rows("share_a_pool", url=storable(url), other=storable(other)))
 
     def server_of(self, prompt_id: str) -> str | None:
-        """Return what a prompt has for its server; ``None`` if the journal does not know it."""
+        """Return the server of a prompt, or the pool that it waits for; ``None`` for an unknown prompt."""
         rows = self._database.rows("server_of", prompt_id=storable(prompt_id))
         return str(rows[0]["server"]) if rows else None
 
@@ -57,15 +57,15 @@ class SqlitePools:
         return batches_of(self._database, "open_batches_of_pools", url=storable(url))
 
     def move_wished(self, old: str, new: str) -> None:
-        """Have prompts without a batch that are to be submitted again submitted to another server."""
+        """Move prompts without a batch that are to be submitted again to another server."""
         self._write("move_wished", old=old, new=new)
 
     def hear(self, url: str, *, at: float, queued: int) -> None:
-        """Note that a member's feeder is there, and how many prompts it has seen in the queue."""
+        """Note that a member's feeder reports, and how many prompts it has seen in the queue."""
         self._write("hear", url=url, at=at, queued=queued)
 
     def refused(self, prompt_id: str, server: str, reason: str) -> dict[str, str]:
-        """Note that a member has refused a prompt; returns who has, with their reasons."""
+        """Note that a member has refused a prompt; returns all members that have, with their reasons."""
         self._write("refused_by", prompt_id=prompt_id, server=server, reason=reason)
         return self.refusals(prompt_id)
 
@@ -75,21 +75,21 @@ class SqlitePools:
         return {str(row["server"]): str(row["reason"]) for row in rows}
 
     def give_up(self, server: str, prompt_ids: Iterable[str], *, by: str, at: float) -> None:
-        """Have prompts wait for other members that were sent to one which gives no answer."""
+        """Let prompts that were sent to a member which does not answer wait for other members."""
         rows = [
             {"prompt_id": storable(prompt_id), "server": storable(server), "by": storable(by), "at": at}
             for prompt_id in prompt_ids
         ]
-        with self._database.writing() as write:  # both, or it could run there and elsewhere unnoticed
+        with self._database.writing() as write:  # both or neither, or a prompt could run twice unnoticed
             write("give_up", rows)
             write("take_back", rows)
 
     def given_up_on(self, server: str) -> list[str]:
-        """Return the prompts that somebody has given up at a member."""
+        """Return the prompts that were given up at a member."""
         return [str(row["prompt_id"]) for row in self._database.rows("given_up_on", server=storable(server))]
 
     def forget_given_up(self, server: str, prompt_id: str) -> None:
-        """Note that a member does not have a prompt any more that was given up there."""
+        """Note that a member no longer has a prompt that was given up there."""
         self._write("forget_given_up", server=server, prompt_id=prompt_id)
 
     def _write(self, query: str, **values: Any) -> None:

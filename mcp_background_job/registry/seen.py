@@ -1,4 +1,4 @@
-"""What was last seen of each server's queue, in the database of the journal: prompts of others with their graphs."""
+"""The last look at each server's queue, in the journal's database, with other clients' prompts and their graphs."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from mcp_background_job.registry.text import storable
 
 @frozen
 class SeenQueue:
-    """A queue as it was when somebody last looked.
+    """A queue at the time of a look.
 
     Attributes:
-        at: when that was (seconds since the epoch).
-        running: what ran.
-        pending: what waited, in order.
+        at: when the look was (seconds since the epoch).
+        running: submissions that ran.
+        pending: submissions that waited, in order.
     """
 
     at: float
@@ -34,13 +34,13 @@ class SqliteSeen:
         self._database = database
 
     def note(self, server: str, *, at: float, places: Mapping[str, bool], made: Callable[[str], Submission]) -> None:
-        """Note what is in a queue, and nothing of what was.
+        """Record the content of a queue, in place of the earlier one.
 
         Args:
-            server: whose queue it is.
-            at: when it was seen.
-            places: ids of what is in it, and whether it runs.
-            made: returns the submission of an id, which is asked for once: a graph is large.
+            server: the server of the queue.
+            at: when it was seen (seconds since the epoch).
+            places: ids of the prompts in it, and whether each runs.
+            made: returns the submission of an id. It is called only for new ids: a graph is large.
         """
         known = {str(row["prompt_id"]) for row in self._database.rows("seen_ids", server=storable(server))}
         ids = {storable(prompt_id): prompt_id for prompt_id in places}
@@ -56,7 +56,7 @@ class SqliteSeen:
             write("see_queue", [{"server": storable(server), "at": at}])
 
     def last(self, server: str) -> SeenQueue | None:
-        """Return a queue as it was last seen; ``None`` if nobody has looked."""
+        """Return a queue as it was last seen; ``None`` if it was never seen."""
         looks = self._database.rows("seen_at", server=storable(server))
         if not looks:
             return None

@@ -1,4 +1,4 @@
-"""What is to be done for each ComfyUI server, and what holds that up, in the database of the journal."""
+"""The work for each ComfyUI server, and the reason that holds it up, in the database of the journal."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from mcp_background_job.registry.database import Database
 from mcp_background_job.registry.journal import submissions
 from mcp_background_job.registry.text import storable
 
-#: Further than any position, and than any number of a server; see also ``take_back_single``.
+#: Larger than any position and any number of a server; see also ``take_back_single``.
 _FAR = 1e12
 
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """What is known of a server beside its prompts.
+    """The facts about a server beside its prompts.
 
     Attributes:
         url: its base URL.
         paused_at: since when nothing is sent to it (seconds since the epoch).
-        paused_by: who wished that.
-        hold: in words, why nothing can be sent to it; empty if something can.
-        told: in words, what else is to be told of it.
-        feeder_ended: id of the job that has fed it last and declared that nothing was left to do.
+        paused_by: who asked for that.
+        hold: why nothing can be sent to it, in words; empty if something can.
+        told: another message about it, in words.
+        feeder_ended: id of the last job that fed it and declared that no work was left.
     """
 
     url: str
@@ -42,20 +42,20 @@ class Server:
 
 
 class SqliteServers:
-    """What was recorded of servers. Any thread may call any method, each of which raises RegistryError."""
+    """The records about servers. Any thread may call any method, each of which raises RegistryError."""
 
     def __init__(self, database: Database) -> None:
         """Takes the journal's database."""
         self._database = database
 
     def get(self, url: str) -> Server:
-        """Return what is known of a server."""
+        """Return the facts about a server."""
         for row in self._database.rows("server", url=storable(url)):
             return Server(**{name: row[name] for name in Server.__dataclass_fields__})
         return Server(url=url)
 
     def with_work(self) -> list[str]:
-        """Return the URLs of servers for which something is to be sent, or looked after."""
+        """Return the URLs of servers that have prompts to send, or work to look after."""
         return [str(row["server"]) for row in self._database.rows("servers_with_work")]
 
     def waits_alone(self, url: str) -> bool:
@@ -63,32 +63,32 @@ class SqliteServers:
         return bool(self._database.rows("waits_alone", url=storable(url)))
 
     def hold(self, url: str, why: str, batch_ids: Iterable[str] = ()) -> None:
-        """Note why nothing can be sent to a server, there and with these batches; nothing, if it is empty."""
+        """Note why nothing can be sent to a server, for it and these batches; an empty text clears it."""
         row = {"url": storable(url), "hold": storable(why)}
         with self._database.writing() as write:
             write("hold_batch", [{**row, "batch_id": batch_id} for batch_id in batch_ids])
             write("hold", [row])
 
     def pause(self, url: str, *, by: str, at: float) -> None:
-        """Send nothing to a server from now on; one that is paused stays so."""
+        """Stop sending to a server; an earlier pause keeps its time."""
         self._write("pause_server", url=url, by=by, at=at)
 
     def resume(self, url: str) -> None:
-        """Send again."""
+        """Send to a server again."""
         self._write("resume_server", url=url)
 
     def to_be_fed(self, prompt_id: str) -> None:
-        """Have a prompt without a batch that waits sent by the feeder."""
+        """Let the feeder send a waiting prompt without a batch."""
         self._write("to_be_fed", prompt_id=prompt_id)
 
     def move(self, prompt_id: str, *, to_front: bool, at: float) -> bool:
-        """Have a prompt that waits sent before, or after, all others; returns whether it waits."""
-        # The one that was moved last is the first, or the last.
+        """Move a waiting prompt before or behind all others; returns whether it waits."""
+        # The prompt that was moved last becomes the first, or the last.
         rank = -2 * _FAR - at if to_front else _FAR + at
         return self._write("move", prompt_id=prompt_id, rank=rank, front=to_front) > 0
 
     def want_no_requeue(self, prompt_ids: Iterable[str]) -> None:
-        """Note that prompts which were to be taken out, and sent again, are where they were."""
+        """Note that prompts which were to be taken out and sent again are still where they were."""
         with self._database.writing() as write:
             write("want_no_requeue", [{"prompt_id": storable(prompt_id)} for prompt_id in prompt_ids])
 
@@ -97,11 +97,11 @@ class SqliteServers:
         return submissions(self._database, "waiting_singles", url=storable(url))
 
     def tell(self, url: str, what: str) -> None:
-        """Note what else is to be told of a server; nothing, if it is empty."""
+        """Note another message about a server; an empty text clears it."""
         self._write("tell_of_server", url=url, told=what)
 
     def end_feeding(self, url: str, feeder: str) -> bool:
-        """Declare that a feeder ends; returns whether it may, since nothing is left to do."""
+        """Declare that a feeder ends; returns whether it may: only if no work is left."""
         return self._write("end_feeding", url=url, feeder=feeder) > 0
 
     def _write(self, query: str, **values: Any) -> int:

@@ -13,10 +13,10 @@ from mcp_background_job.registry.database import Database
 from mcp_background_job.registry.journal import submissions
 from mcp_background_job.registry.text import storable
 
-#: All that a submission is listed as; the column of that name says when.
+#: Every word that a submission can be listed as; see the column of that name.
 _LISTED_AS = ("open", "pending", *End, "not_sent")
 
-#: To look at so many prompts one by one takes 5 ms.
+#: A look at this many prompts, one by one, takes 5 ms.
 _FEW = 2000
 
 
@@ -48,19 +48,19 @@ class SqliteSessions:
     def newest(self, limit: int, *, directory: str | None = None, project: str = "") -> list[tuple[Session, int, int]]:
         """Return sessions with the numbers of their prompts, and of those that are downloaded; newest first.
 
-        With a directory only those of it and of directories below a project.
+        With a directory, only its sessions and those of directories below a project.
         """
         place = None if directory is None else storable(directory)
         rows = self._database.rows("newest_sessions", limit=limit, directory=place, project=storable(project))
         return [(_session_of(row), int(row["prompts"]), int(row["downloaded"])) for row in rows]
 
     def elsewhere(self, directory: str, project: str) -> int:
-        """Return how many sessions are neither of a directory nor of one below a project."""
+        """Return how many sessions belong neither to a directory nor to one below a project."""
         rows = self._database.rows("sessions_elsewhere", directory=storable(directory), project=storable(project))
         return int(rows[0]["sessions"])
 
     def track(self, session_id: str, tracked: Iterable[Tracked]) -> None:
-        """Add prompts to a session; of one that it has already, a note or a place of outputs replaces the old one."""
+        """Add prompts to a session; if it tracks one already, a new note or output directory replaces the old one."""
         with self._database.writing() as write:
             write("track", [_stored({"session_id": session_id, **vars(one)}) for one in tracked])
 
@@ -69,12 +69,12 @@ class SqliteSessions:
         return [_tracked_of(row) for row in self._database.rows("tracked_in", session_id=session_id)]
 
     def strangers(self, session_id: str, limit: int) -> list[str]:
-        """Return prompts that a session tracks and that were not submitted here, newest first."""
+        """Return prompts that a session tracks but that were not submitted here, newest first."""
         rows = self._database.rows("strangers", session_id=session_id, limit=limit)
         return [row["prompt_id"] for row in rows]
 
     def note_downloads(self, places: Mapping[str, str]) -> None:
-        """Note, wherever these prompts are tracked, that their outputs were downloaded, and where to."""
+        """Note in every session that tracks these prompts that their outputs were downloaded, and where to."""
         rows = [_stored({"prompt_id": prompt_id, "output_dir": place}) for prompt_id, place in places.items()]
         with self._database.writing() as write:
             write("note_download", rows)
@@ -82,15 +82,15 @@ class SqliteSessions:
     def prompts(
         self, server: str, *, statuses: Collection[str] = (), batch_id: str | None, session_id: str | None, limit: int
     ) -> list[Submission]:
-        """Return submissions without their graphs: first what has not ended, as it will run, then the newest.
+        """Return submissions without their graphs: first those without an end, as they will run, then the newest.
 
         Args:
             server: its base URL.
-            statuses: ends, ``pending`` for what waits for its turn here, ``open`` for what was sent; all if it is
-                empty.
-            batch_id: only those of this batch, which is the server's.
-            session_id: only those that this session tracks.
-            limit: how many at most.
+            statuses: ends, ``pending`` for prompts that wait for their turn here, ``open`` for prompts that were sent;
+                empty for all.
+            batch_id: only prompts of this batch, which is the server's.
+            session_id: only prompts that this session tracks.
+            limit: the largest number.
         """
         values: dict[str, Any] = {
             "statuses": json.dumps([*(statuses or _LISTED_AS)]),

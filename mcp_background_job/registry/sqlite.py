@@ -1,4 +1,4 @@
-"""The index in SQLite: shared by every server and command line on this state directory."""
+"""The index in SQLite, shared by every server and command line on this state directory."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ INDEX = Kind(
     folder="jobs",
     noun="index",
     if_newer="jobs are read from their directories instead; update mcp-background-job to use the index",
-    # Without a sync per transaction: what a power failure takes from the index comes back from the directories.
+    # No sync per transaction: rows that a power failure takes come back from the directories.
     pragmas=("synchronous = NORMAL",),
-    busy_timeout_s=2.0,  # all transactions of ours take milliseconds
+    busy_timeout_s=2.0,  # all transactions of this program take milliseconds
 )
 
 _TRANSITIONS = json.dumps([f"{old}>{new}" for old, following in TRANSITIONS.items() for new in following])
@@ -32,10 +32,10 @@ class SqliteRegistry:
     """An index in a database file. Use it from one thread."""
 
     def __init__(self, path: str) -> None:
-        """Opens the database, and makes it or brings it to this release's form where needed.
+        """Opens the database; makes it or brings it to this release's form if needed.
 
         Raises:
-            RegistryError: it cannot be used; the message says why and what helps.
+            RegistryError: it cannot be used; the message gives the reason and advice.
         """
         self._database = Database(path, INDEX)
         self._unended: tuple[object, list[Job]] | None = None
@@ -62,7 +62,7 @@ class SqliteRegistry:
         return self._jobs("children", job_ids=json.dumps(list(job_ids)), limit=limit)
 
     def unended(self) -> list[Job]:
-        # Every look at all jobs begins with these: their rows are made anew only when somebody has written.
+        # Every look at all jobs begins with these. Their rows are read again only if something was written.
         version = self._database.version()
         if self._unended is None or self._unended[0] != version:
             self._unended = version, self._jobs("unended")
@@ -79,7 +79,7 @@ class SqliteRegistry:
         if choice == ANY:
             everywhere = self.count()
             return Counts(everywhere, everywhere)
-        if choice == JobChoice(project=choice.project):  # by far the usual one; it takes a tenth of the time
+        if choice == JobChoice(project=choice.project):  # the usual choice; this takes a tenth of the time
             (row,) = self._database.rows("count_of_project", project=values["project"])
             return Counts(int(row["number"]), self.count())
         (row,) = self._database.rows("count_chosen" if choice.is_plain else "count_found", **values)
@@ -150,7 +150,7 @@ def _chosen_by(choice: JobChoice) -> dict[str, Any]:
         "name": choice.name,
         "project": choice.project,
         "cwd": cwd,
-        # What lies below a directory, in the order of text: "0" follows "/".
+        # The paths below a directory, in the order of text: "0" follows "/".
         "below": cwd and f"{cwd.rstrip('/')}/",
         "beyond": cwd and f"{cwd.rstrip('/')}0",
         "text": choice.text and choice.text.lower(),

@@ -1,4 +1,4 @@
-"""What was uploaded to ComfyUI servers, in the journal's database."""
+"""Files that were uploaded to ComfyUI servers, in the journal's database."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from mcp_background_job.registry.text import storable
 
 
 class SqliteUploads:
-    """The uploads to all servers. Any thread may use it, if any may use the database."""
+    """The uploads to all servers. Any thread may use it if any may use the database."""
 
     def __init__(self, database: Database) -> None:
         """Takes a database of the journal's kind."""
         self._database = database
 
     def record(self, upload: Upload) -> None:
-        """Note an upload, in the place of an earlier one of the same content for the same purpose.
+        """Record an upload; it replaces an earlier one of the same content for the same purpose.
 
         Raises:
-            RegistryError: the database cannot be used; so for all methods.
+            RegistryError: the database cannot be used; this holds for all methods.
         """
         with self._database.writing() as write:
             write("record_upload", [_stored(vars(upload))])

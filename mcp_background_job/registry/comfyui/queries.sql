@@ -10,7 +10,7 @@ VALUES (:prompt_id, :server, :submitted_at, :note, :client, :front, :number, :st
 INSERT OR REPLACE INTO graphs (prompt_id, graph, extra_data) VALUES (:prompt_id, :graph, :extra_data);
 
 -- spellings --
--- From one to the next in the index: there are a few, of perhaps 100,000 rows.
+-- Goes from one spelling to the next in the index: there are a few, in perhaps 100,000 rows.
 WITH RECURSIVE spelling (server) AS (
     SELECT min(server) FROM submissions
     UNION ALL
@@ -38,8 +38,8 @@ UPDATE submissions SET stage = :stage, number = :number WHERE prompt_id = :promp
 UPDATE submissions SET stage = 'refused', reason = :reason WHERE prompt_id = :prompt_id;
 
 -- ended --
--- An end stays, but "lost" is only what is said for want of a real one. What has really ended is not submitted again.
--- What was stopped for its time limit has failed, however the server calls it.
+-- A known end stays, but any other replaces "lost", which stands for a missing one. A prompt with a real end is not
+-- submitted again. A prompt that was stopped for its time limit has failed, whatever the server calls it.
 UPDATE submissions
 SET ending = CASE WHEN overdue_s IS NULL OR :end IN ('completed', 'failed') THEN :end ELSE 'failed' END,
     reason = CASE WHEN overdue_s IS NULL OR :end IN ('completed', 'failed') THEN :reason
@@ -86,9 +86,9 @@ ORDER BY number IS NULL, number, submitted_at, prompt_id;
 SELECT * FROM whole WHERE server = :server ORDER BY submitted_at DESC, prompt_id DESC LIMIT :limit;
 
 -- page --
--- Without graphs, and without those that another took the place of: first what is at the server, then what waits for it,
--- both in the order in which they run, then the rest, newest first. Those of each word are cut by themselves, by an index
--- that has them in their order: a page is no look at all that the journal has, also where a word is rare.
+-- Without graphs, and without prompts that were replaced. Prompts at the server come first, then those that wait for
+-- it, both in the order in which they run, then the rest, newest first. An index holds the prompts of each word in
+-- order and cuts each word by itself, so a page does not look through the whole journal, even if a word is rare.
 SELECT submissions.*, '' AS graph, '{}' AS extra_data
 FROM json_each(:statuses) AS asked
 JOIN submissions ON submissions.rowid IN (
@@ -115,7 +115,8 @@ ORDER BY CASE listed_as WHEN 'open' THEN 0 WHEN 'pending' THEN 1 ELSE 2 END, lis
 LIMIT :limit;
 
 -- page_of_session --
--- Of one that tracks few: what it tracks may lie far apart in the whole list. CROSS has SQLite begin with what is tracked.
+-- For a session that tracks few: they may be far apart in the whole list. CROSS makes SQLite begin with the tracked
+-- ones.
 SELECT submissions.*, '' AS graph, '{}' AS extra_data
 FROM tracked CROSS JOIN submissions USING (prompt_id)
 WHERE session_id = :session_id AND server = :server AND retried_as IS NULL
@@ -142,7 +143,7 @@ SELECT * FROM batches WHERE ended_at > max(0, :since) ORDER BY ended_at, batch_i
 SELECT * FROM batches WHERE server = :server ORDER BY created_at DESC, batch_id DESC LIMIT :limit;
 
 -- open_batches --
--- The plus keeps SQLite from looking through the batches that are over. Those of pools have 0 until they are, see
+-- The plus keeps SQLite from looking through batches that are over. Batches of pools have 0 until they are over, see
 -- addition 0009.
 SELECT * FROM batches WHERE +server = :server AND ended_at IS NULL
 UNION ALL
@@ -160,7 +161,7 @@ INSERT OR IGNORE INTO members (pool, url) VALUES (:pool, :url);
 DELETE FROM members WHERE url = :url;
 
 -- members --
--- What is sent counts at once; what others have queued there, when its feeder has last seen it.
+-- Prompts of this program count once they are sent, others when the member's feeder has seen them.
 SELECT members.url AS url, coalesce(servers.hold, '') AS hold, servers.paused_at IS NOT NULL AS is_paused,
        loads.at AS heard_at, coalesce(loads.queued, 0) AS queued,
        (SELECT count(*) FROM submissions INDEXED BY submissions_open
@@ -206,7 +207,7 @@ SELECT prompt_id FROM given_up WHERE server = :server;
 DELETE FROM given_up WHERE server = :server AND prompt_id = :prompt_id;
 
 -- servers_with_work --
--- Batches that are not over, and prompts without a batch that wait for their server: such wait only for one that is here.
+-- Batches that are not over, and waiting prompts without a batch: those wait only for a server that has a row here.
 SELECT server FROM batches WHERE ended_at IS NULL
 UNION
 SELECT url FROM batches JOIN members ON pool = server WHERE ended_at = 0
@@ -233,11 +234,11 @@ ON CONFLICT DO UPDATE SET paused_at = excluded.paused_at, paused_by = excluded.p
 UPDATE servers SET paused_at = NULL, paused_by = '' WHERE url = :url;
 
 -- to_be_fed --
--- Without a batch: after what was taken back, see take_back_single, and before those of batches.
+-- A prompt without a batch comes behind those that were taken back, see take_back_single, and before those of batches.
 UPDATE submissions SET rank = -1 WHERE prompt_id = :prompt_id AND batch_id IS NULL AND rank IS NULL;
 
 -- move --
--- One that is to go to the front goes before all that the server has, too.
+-- A prompt that goes to the front also goes before all prompts that the server has.
 UPDATE submissions SET rank = :rank, front = :front
 WHERE prompt_id = :prompt_id AND stage = 'waiting' AND ending IS NULL;
 
@@ -254,7 +255,7 @@ INSERT INTO servers (url, told) VALUES (:url, :told)
 ON CONFLICT DO UPDATE SET told = excluded.told WHERE told <> excluded.told;
 
 -- end_feeding --
--- Only if nothing is left to do: whoever records something after this sees that it needs another feeder.
+-- Only if no work is left: a process that records work after this sees that it needs another feeder.
 INSERT INTO servers (url, feeder_ended)
 SELECT :url, :feeder WHERE NOT EXISTS (SELECT 1 FROM batches WHERE +server = :url AND ended_at IS NULL)
   AND NOT EXISTS (SELECT 1 FROM members JOIN batches ON server = pool WHERE members.url = :url AND ended_at = 0)
@@ -273,8 +274,8 @@ WHERE server = :url AND batch_id IS NULL AND stage = 'waiting' AND ending IS NUL
 SELECT stage, nullif(ending, '') AS ending, number FROM counts WHERE batch_id = :batch_id AND number > 0;
 
 -- at_server --
--- Sent and not known to have ended; or gone with its server, to be sent again. Without graphs.
--- Each kind by itself: with an OR, SQLite looks through all that have ended.
+-- Sent without a known end, or lost with the server and to be sent again. Without graphs. Each kind has a query of its
+-- own: with an OR, SQLite looks through all prompts that have ended.
 SELECT *, '' AS graph, '{}' AS extra_data FROM submissions
 WHERE batch_id = :batch_id AND retried_as IS NULL AND stage IN ('sending', 'accepted') AND ending IS NULL
 UNION ALL
@@ -283,17 +284,17 @@ WHERE batch_id = :batch_id AND retried_as IS NULL AND stage IN ('sending', 'acce
 ORDER BY position;
 
 -- is_sending --
--- The two stages are what the index is of.
+-- The index holds these two stages.
 SELECT 1 FROM submissions INDEXED BY submissions_open
 WHERE server = :server AND ending IS NULL AND stage IN ('sending', 'accepted') AND stage = 'sending'
   AND (:batch_id IS NULL OR batch_id = :batch_id)
 LIMIT 1;
 
 -- claim_next --
--- The wishes to cancel or pause are looked at in the statement that makes the prompt one that is being sent. While a
--- batch has trouble nothing of it is claimed, so that what is being sent then was given up.
--- Without a batch waits what was taken back when its server was paused, or came while it was. What waits for a pool is
--- the claiming server's from then on.
+-- The statement that marks the prompt as being sent also checks the wishes to cancel or pause. No prompt of a batch
+-- with trouble is claimed, so a prompt that is being sent then was given up. Waiting prompts without a batch were taken
+-- back when their server was paused, or came while it was. A prompt that waits for a pool belongs to the claiming
+-- server from now on.
 UPDATE submissions SET stage = 'sending', submitted_at = :at, server = :server
 WHERE prompt_id = (
     SELECT prompt_id FROM (
@@ -325,7 +326,7 @@ WHERE prompt_id = (
     ORDER BY priority DESC, coalesce(rank, position), submitted_at, prompt_id LIMIT 1
 )
 AND NOT EXISTS (SELECT 1 FROM servers WHERE url = :server AND (paused_at IS NOT NULL OR hold <> ''))
--- One that ran when its server ended is sent by itself, so that it is known next time which one it was.
+-- A prompt that ran when its server ended is sent alone: if the server ends again, the cause is known.
 AND (:is_alone OR NOT EXISTS (
     SELECT 1 FROM attempts WHERE attempts.prompt_id = submissions.prompt_id AND how = 'server ended'
 ))
@@ -341,7 +342,7 @@ SELECT * FROM attempts WHERE server = :server AND how = 'server ended' ORDER BY 
 UPDATE attempts SET began_at = :at WHERE prompt_id = :prompt_id AND ended_at IS NULL AND began_at IS NULL;
 
 -- server_ended --
--- Of the newest attempt alone. That the prompt was lost may have been noted by somebody who did not ask why.
+-- Only for the newest attempt. Another process may already have noted that the prompt was lost, without the reason.
 UPDATE attempts SET how = 'server ended', ended_at = coalesce(ended_at, :at), began_at = coalesce(began_at, :at)
 WHERE prompt_id = :prompt_id AND how IN ('', 'lost')
   AND n = (SELECT max(n) FROM attempts WHERE prompt_id = :prompt_id);
@@ -366,8 +367,8 @@ UPDATE batches SET paused_at = CASE WHEN :at IS NULL THEN NULL ELSE coalesce(pau
 WHERE batch_id = :batch_id;
 
 -- take_back --
--- To be sent again, or canceled if that is what was wished for its batch meanwhile. What has an end keeps it. That of a
--- pool waits for any member of it.
+-- Each is to be sent again, or canceled if its batch was canceled meanwhile. A known end stays. A prompt of a pool
+-- waits for any member of it.
 UPDATE submissions
 SET stage = 'waiting', number = NULL, requeue = 0, reason = '', server = canceled.server,
     ending = CASE WHEN canceled.at IS NULL THEN NULL ELSE 'cancelled' END, ended_at = canceled.at
@@ -376,38 +377,39 @@ WHERE submissions.batch_id = canceled.batch_id AND prompt_id = :prompt_id AND re
   AND stage IN ('sending', 'accepted') AND (ending IS NULL OR ending = 'lost_to_restart');
 
 -- take_back_single --
--- In the order that they had, before what comes later, and before those of batches.
+-- They keep their order, before prompts that come later and before those of batches.
 UPDATE submissions
 SET stage = 'waiting', rank = coalesce(number, 0) - 1e12, number = NULL, requeue = 0, reason = ''
 WHERE prompt_id = :prompt_id AND batch_id IS NULL AND stage IN ('sending', 'accepted') AND ending IS NULL;
 
 -- fed_singles --
--- Those that the feeder has sent: they have a rank. Others are sent by whoever submits them.
+-- Prompts that the feeder has sent have a rank. The process that submits another one sends it itself.
 SELECT *, '' AS graph, '{}' AS extra_data FROM submissions
 WHERE server = :server AND batch_id IS NULL AND rank IS NOT NULL AND stage IN ('sending', 'accepted') AND ending IS NULL
 ORDER BY number IS NULL, number, submitted_at;
 
 -- failed_in --
--- Without graphs: all of a batch may have failed.
+-- Without graphs: all prompts of a batch may have failed.
 SELECT *, '' AS graph, '{}' AS extra_data FROM submissions
 WHERE batch_id = :batch_id AND retried_as IS NULL AND (stage = 'refused' OR ending = 'failed') ORDER BY position
 LIMIT :limit;
 
 -- retried --
--- Two may try again at once, and somebody may cancel meanwhile.
+-- Two processes may retry at once, and another may cancel meanwhile.
 UPDATE submissions SET retried_as = :retried_as
 WHERE prompt_id = :prompt_id AND retried_as IS NULL AND EXISTS (
     SELECT 1 FROM batches WHERE batches.batch_id = submissions.batch_id AND cancel_requested_at IS NULL
 );
 
 -- hold_batch --
--- What others have noted, as why a batch is paused, stays. What holds its server is noted there as well, see hold.
+-- Notes of others stay, such as why a batch is paused. A reason that holds its server is also noted in the batch, see
+-- hold.
 UPDATE batches SET trouble = :hold
 WHERE batch_id = :batch_id AND ended_at IS NULL AND trouble <> :hold
   AND (trouble = '' OR trouble = (SELECT hold FROM servers WHERE url = batches.server));
 
 -- take_over --
--- Whoever worked on it before may have died with trouble that nobody else would clear.
+-- A process that worked on it before may have died and left trouble that nothing else would clear.
 UPDATE batches SET trouble = '' WHERE batch_id = :batch_id AND paused_at IS NULL;
 
 -- tell_of_batch --
@@ -422,7 +424,7 @@ UPDATE batches SET paused_at = :at, trouble = :trouble
 WHERE +server = :server AND ended_at IS NULL AND paused_at IS NULL AND cancel_requested_at IS NULL;
 
 -- end_batch --
--- What was counted before may have changed: a failed prompt that is tried again opens its batch.
+-- Earlier counts may be stale: a failed prompt that is retried opens its batch.
 UPDATE batches SET ended_at = :at, trouble = ''
 WHERE batch_id = :batch_id AND (ended_at IS NULL OR ended_at = 0) AND NOT EXISTS (
     SELECT 1 FROM submissions
@@ -440,7 +442,7 @@ INSERT OR REPLACE INTO at_end (subject, server, command) VALUES (:subject, :serv
 UPDATE at_end SET told_at = NULL WHERE subject = :batch_id;
 
 -- ends_due --
--- What is to be submitted again is not over yet.
+-- A prompt that is to be submitted again is not over yet.
 SELECT subject, command, batches.ended_at AS ended_at, TRUE AS is_batch FROM at_end JOIN batches ON batch_id = subject
 WHERE at_end.server = :server AND told_at IS NULL AND batches.ended_at > 0
 UNION ALL
@@ -471,7 +473,7 @@ SELECT * FROM sessions WHERE name = :name ORDER BY created_at, session_id;
 SELECT * FROM sessions WHERE directory = :directory ORDER BY created_at DESC, session_id DESC LIMIT 1;
 
 -- newest_sessions --
--- Of a directory and of those below a project; of all if no directory is given.
+-- Sessions of a directory and of those below a project, or all if no directory is given.
 SELECT sessions.*, (SELECT count(*) FROM tracked WHERE tracked.session_id = sessions.session_id) AS prompts,
        (SELECT count(*) FROM tracked WHERE tracked.session_id = sessions.session_id AND downloaded) AS downloaded
 FROM sessions
@@ -519,7 +521,7 @@ SELECT * FROM uploads
 WHERE server = :server AND sha256 = :sha256 AND purpose = :purpose AND subfolder = :subfolder;
 
 -- prompt_at --
--- Of a prompt that was tried again, the last try.
+-- If a prompt was retried, the last retry.
 SELECT prompt_id FROM submissions WHERE batch_id = :batch_id AND position = :position AND retried_as IS NULL;
 
 -- seen_ids --
@@ -529,7 +531,7 @@ SELECT prompt_id FROM seen_prompts WHERE server = :server;
 DELETE FROM seen_prompts WHERE server = :server AND prompt_id = :prompt_id;
 
 -- see --
--- The graph of what was submitted here is in the journal.
+-- If a prompt was submitted here, its graph is in the journal.
 INSERT OR REPLACE INTO seen_prompts (server, prompt_id, is_running, number, submitted_at, graph, extra_data)
 SELECT :server, :prompt_id, :is_running, :number, :submitted_at,
        CASE WHEN is_known THEN '' ELSE :graph END, CASE WHEN is_known THEN '{}' ELSE :extra_data END
@@ -547,7 +549,7 @@ ON CONFLICT DO UPDATE SET seen_at = max(seen_at, excluded.seen_at);
 SELECT seen_at FROM seen_queues WHERE server = :server;
 
 -- seen --
--- As the journal has it, with what became of it since; else as a prompt of somebody else's.
+-- From the journal, with its later end, or else as another client's prompt.
 SELECT prompt_id, seen_prompts.server, coalesce(whole.submitted_at, seen_prompts.submitted_at) AS submitted_at,
        coalesce(whole.graph, seen_prompts.graph) AS graph,
        coalesce(whole.extra_data, seen_prompts.extra_data) AS extra_data,

@@ -1,5 +1,5 @@
 -- put --
--- Adds a job or brings it up to date; the rank of states keeps a late observer from moving a job back in its life.
+-- Adds a job or brings it up to date. The transitions keep a late observer from moving a job back in its life.
 INSERT INTO jobs (job_id, name, command, cwd, client, created_at, state, outcome, status, started_at, ended_at,
                   exit_code, signal, reason, project, reader, parent, is_own, timeout_s)
 VALUES (:job_id, :name, :command, :cwd, :client, :created_at, :state, :outcome, :status, :started_at, :ended_at,
@@ -16,7 +16,7 @@ SELECT * FROM jobs WHERE job_id = :job_id;
 SELECT * FROM jobs WHERE name = :name AND project = :project ORDER BY created_at DESC, job_id DESC LIMIT 1;
 
 -- named --
--- Goes from project to project of a name, and passes over its jobs: there may be very many of one project.
+-- Goes from project to project of a name without reading all its jobs: one project may have very many.
 WITH RECURSIVE projects (project) AS (
     SELECT min(project) FROM jobs WHERE name = :name
     UNION ALL
@@ -30,7 +30,7 @@ SELECT jobs.* FROM projects JOIN jobs ON job_id = (
 ORDER BY jobs.project;
 
 -- page --
--- Pages choose keys first, which indexes hold, so that what is passed over is not read.
+-- Pages first choose keys, which indexes hold, so rows that are passed over are not read.
 SELECT * FROM jobs WHERE job_id IN (
     SELECT job_id FROM jobs
     WHERE (:statuses = '[]' OR status IN (SELECT value FROM json_each(:statuses)))
@@ -49,7 +49,7 @@ SELECT * FROM jobs WHERE job_id IN (
 ) ORDER BY state = 'exited', created_at DESC, job_id DESC;
 
 -- page_found --
--- What these choose by no index holds, so each row is read.
+-- No index holds what these choose by, so each row is read.
 SELECT * FROM jobs
 WHERE (:project IS NULL OR project = :project)
     AND (:statuses = '[]' OR status IN (SELECT value FROM json_each(:statuses)))

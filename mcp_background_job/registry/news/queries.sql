@@ -15,7 +15,7 @@ WHERE NOT EXISTS (SELECT 1 FROM told WHERE told.number = news.number AND way = :
 DELETE FROM awaited WHERE reader = :reader AND subject = :subject;
 
 -- add --
--- Two servers may find out about the same end.
+-- Two servers may both find the same end.
 INSERT OR IGNORE INTO news (reader, subject, kind, key, conversation, at, text, noted_at)
 VALUES (:reader, :subject, :kind, :key, :conversation, :at, :text, :noted_at);
 

@@ -1,5 +1,5 @@
--- How many prompts of each batch are where, so that a look at a batch of 100,000 does not count them. Triggers keep the
--- numbers, because release 1.0.0 writes submissions too and does not know of them.
+-- How many prompts of each batch are in each state: a look at a batch of 100,000 then does not count them. Triggers
+-- keep the numbers, because release 1.0.0 writes submissions too and does not know of them.
 CREATE TABLE counts (
     batch_id TEXT NOT NULL,
     stage    TEXT NOT NULL,
@@ -12,7 +12,7 @@ INSERT INTO counts (batch_id, stage, ending, number)
 SELECT batch_id, stage, coalesce(ending, ''), count(*) FROM submissions
 WHERE batch_id IS NOT NULL AND retried_as IS NULL GROUP BY 1, 2, 3;
 
--- INSERT OR REPLACE does not run triggers for the row that it removes: this one runs before it is removed.
+-- INSERT OR REPLACE runs no triggers for the row that it removes. This trigger runs before that row is removed.
 CREATE TRIGGER counts_replace BEFORE INSERT ON submissions BEGIN
     UPDATE counts SET number = number - 1
     WHERE (batch_id, stage, ending) = (

@@ -1,12 +1,12 @@
--- What the feeder of a server writes: one process per server, which decides what is sent next.
+-- Written by the feeder of a server: one process per server, which decides which prompt is sent next.
 
--- Higher goes first; among equals the lower rank, and without one the position.
+-- A higher priority goes first, then the lower rank, or without one the lower position.
 ALTER TABLE submissions ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE submissions ADD COLUMN rank REAL;
 CREATE INDEX submissions_next ON submissions (server, priority DESC, coalesce(rank, position), submitted_at, prompt_id)
     WHERE stage = 'waiting' AND ending IS NULL AND retried_as IS NULL;
 
--- One row for each time that a prompt was sent. A prompt whose server ended while it ran keeps the trace of that.
+-- One row for each submission of a prompt. It shows whether the server ended while the prompt ran.
 CREATE TABLE attempts (
     prompt_id TEXT NOT NULL,
     n         INTEGER NOT NULL, -- from 1
@@ -28,8 +28,8 @@ CREATE TABLE servers (
     told      TEXT NOT NULL DEFAULT ''  -- in words, what else is to be told of it
 ) WITHOUT ROWID;
 
--- What a batch has to tell that does not hold it. What holds it stays in batches.trouble, as release 1.0.0 has it, and
--- this is a table of its own, because that release cannot read a batch with columns that it does not know.
+-- A message about a batch that does not hold it up. A reason that holds it up is in batches.trouble, as in release
+-- 1.0.0. This is a table of its own, because that release cannot read a batch with columns that it does not know.
 CREATE TABLE told (
     batch_id TEXT PRIMARY KEY,
     told     TEXT NOT NULL

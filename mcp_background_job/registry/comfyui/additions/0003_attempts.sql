@@ -1,10 +1,10 @@
--- The feeder asks batch by batch: of one that is paused, 100,000 prompts shall not be passed over each time.
+-- The feeder asks batch by batch: it must not pass over 100,000 prompts of a paused one each time.
 DROP INDEX submissions_next;
 CREATE INDEX submissions_next
     ON submissions (server, batch_id, priority DESC, coalesce(rank, position), submitted_at, prompt_id)
     WHERE stage = 'waiting' AND ending IS NULL AND retried_as IS NULL;
 
--- Which job has fed the server and declared that nothing was left to do: what is recorded after that needs another.
+-- The job that fed the server and declared that no work was left. Work that is recorded later needs another feeder.
 ALTER TABLE servers ADD COLUMN feeder_ended TEXT NOT NULL DEFAULT '';
 
 CREATE INDEX attempts_fatal ON attempts (server, ended_at) WHERE how = 'server ended';
@@ -31,7 +31,7 @@ WHEN NEW.stage IN ('waiting', 'refused') AND OLD.stage IN ('sending', 'accepted'
     WHERE prompt_id = NEW.prompt_id AND ended_at IS NULL;
 END;
 
--- What was noted while it went on (that we are about to end its server) stays where nothing is known of its end.
+-- A note that was made during the attempt (that this program is about to end its server) stays if its end is not known.
 CREATE TRIGGER attempts_ended AFTER UPDATE OF ending ON submissions
 WHEN NEW.ending IS NOT NULL AND NEW.ending IS NOT OLD.ending BEGIN
     UPDATE attempts

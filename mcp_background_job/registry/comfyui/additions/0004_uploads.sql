@@ -1,4 +1,4 @@
--- What was uploaded to servers, so that the same content is not sent twice.
+-- Files that were uploaded to servers: the same content is not sent twice.
 CREATE TABLE uploads (
     server    TEXT NOT NULL,
     sha256    TEXT NOT NULL,

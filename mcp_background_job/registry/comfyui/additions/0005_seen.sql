@@ -1,4 +1,4 @@
--- What was last seen of the queue of each server, by anybody's look: a server that dies keeps none.
+-- The last look at the queue of each server, by any process: a server that dies keeps no queue.
 CREATE TABLE seen_queues (
     server  TEXT PRIMARY KEY,
     seen_at REAL NOT NULL

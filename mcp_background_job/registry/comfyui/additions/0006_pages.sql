@@ -1,4 +1,4 @@
--- For pages of the list of prompts, in its order: what waits for its server, and what is over.
+-- For pages of the list of prompts, in its order: prompts that wait for their server, and prompts that are over.
 CREATE INDEX submissions_waiting ON submissions (server, submitted_at, position, prompt_id DESC, batch_id)
     WHERE stage = 'waiting' AND ending IS NULL AND retried_as IS NULL;
 CREATE INDEX submissions_over

@@ -1,6 +1,6 @@
--- For pages of the list of prompts: what a prompt is listed as, and its place among those of the same word. What waits is
--- listed as it will run, what is over the newest first. Columns that are computed, because release 1.0.0 writes
--- submissions too and does not know of them.
+-- For pages of the list of prompts: the word that a prompt is listed as, and its place among prompts of the same word.
+-- Waiting prompts are listed in the order in which they will run, prompts that are over newest first. The columns are
+-- computed, because release 1.0.0 writes submissions too and does not know of them.
 ALTER TABLE submissions ADD COLUMN listed_as TEXT AS (
     CASE WHEN stage = 'refused' THEN iif(ending IS NULL AND reason = '', 'not_sent', 'failed')
          WHEN ending IS NOT NULL THEN ending
@@ -17,6 +17,6 @@ CREATE INDEX submissions_listed ON submissions (server, listed_as, listed_at, li
 CREATE INDEX submissions_listed_of_batch ON submissions (batch_id, listed_as, listed_at, listed_by, prompt_id DESC)
     WHERE retried_as IS NULL AND batch_id IS NOT NULL;
 
--- The two take their place.
+-- The two new indexes replace these.
 DROP INDEX submissions_waiting;
 DROP INDEX submissions_over;

@@ -1,5 +1,5 @@
--- The command that is run at the end of a batch, or of a prompt without one. It is kept with what it was wished for: who
--- feeds the server may have other settings. Without a row nothing is run, and release 1.0.0 makes none.
+-- The command that runs at the end of a batch, or of a prompt without one. It is stored, because the process that feeds
+-- the server may have other settings. Without a row nothing runs, and release 1.0.0 writes no rows.
 CREATE TABLE at_end (
     subject TEXT PRIMARY KEY, -- the id of the batch or prompt
     server  TEXT NOT NULL,
@@ -8,8 +8,8 @@ CREATE TABLE at_end (
 ) WITHOUT ROWID;
 CREATE INDEX at_end_untold ON at_end (server) WHERE told_at IS NULL;
 
--- What has its command still to be run: it is over, or whoever feeds its server shall see when it is. What waits for a
--- server whose queue is paused is seen to when that goes on.
+-- Ends whose command has yet to run: the subject is over, or the feeder of its server must look when it is. A prompt
+-- that waits for a server with a paused queue is looked after when the queue goes on.
 CREATE VIEW ends_to_tell AS
 SELECT subject, at_end.server AS server FROM at_end JOIN batches ON batch_id = subject
 WHERE told_at IS NULL AND batches.ended_at IS NOT NULL

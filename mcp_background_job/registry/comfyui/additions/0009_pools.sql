@@ -1,6 +1,6 @@
--- Several servers that share batches. A batch of theirs has the name of their pool for its server, as what waits in it
--- has; what was sent has the name of the member that has it. Until it is over its ended_at is 0: release 1.0.0, which
--- knows of no pools, takes it for over and leaves it alone.
+-- Several servers that share batches. The server of their batch, and of its waiting prompts, is the name of their pool.
+-- The server of a sent prompt is the member that has it. Until such a batch is over, its ended_at is 0: release 1.0.0,
+-- which does not know pools, then takes it for over and leaves it alone.
 CREATE TABLE members (
     pool TEXT NOT NULL,
     url  TEXT NOT NULL,
@@ -9,14 +9,14 @@ CREATE TABLE members (
 CREATE INDEX members_by_url ON members (url);
 CREATE INDEX batches_open_of_pools ON batches (server, created_at, batch_id) WHERE ended_at = 0;
 
--- What the feeder of a member has last seen of its queue.
+-- The last look of a member's feeder at its queue.
 CREATE TABLE loads (
     url    TEXT PRIMARY KEY,
     at     REAL NOT NULL,
     queued INTEGER NOT NULL -- prompts of anybody that run or wait there
 ) WITHOUT ROWID;
 
--- Members that have not taken a prompt: it is offered to the others, and not to them again.
+-- Members that have refused a prompt: it is offered to other members, but not to these again.
 CREATE TABLE refusals (
     prompt_id TEXT NOT NULL,
     server    TEXT NOT NULL,
@@ -24,8 +24,8 @@ CREATE TABLE refusals (
     PRIMARY KEY (prompt_id, server)
 ) WITHOUT ROWID;
 
--- What somebody has given up at a member that gave no answer, so that it runs elsewhere: if that member comes back with
--- it, it is taken out there.
+-- Prompts that were given up at a member that did not answer, and run elsewhere. If that member comes back with one, it
+-- is taken out there.
 CREATE TABLE given_up (
     prompt_id TEXT NOT NULL,
     server    TEXT NOT NULL,

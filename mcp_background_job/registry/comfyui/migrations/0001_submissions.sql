@@ -1,4 +1,4 @@
--- The journal of submissions to ComfyUI servers. Columns are those of core.submission.Submission.
+-- The journal of submissions to ComfyUI servers. Columns are those of core.comfyui.submission.Submission.
 CREATE TABLE submissions (
     prompt_id    TEXT PRIMARY KEY,
     server       TEXT NOT NULL,
@@ -15,7 +15,7 @@ CREATE TABLE submissions (
     requeue      INTEGER NOT NULL
 );
 
--- Apart, because SQLite writes a row as a whole: what is learnt about a submission shall not cost its graph again.
+-- A table of its own, because SQLite writes a row as a whole: an update of a submission must not write its graph again.
 CREATE TABLE graphs (
     prompt_id  TEXT PRIMARY KEY,
     graph      TEXT NOT NULL,
@@ -24,7 +24,7 @@ CREATE TABLE graphs (
 
 CREATE VIEW whole AS SELECT * FROM submissions JOIN graphs USING (prompt_id);
 
--- In the order of the lists, so that nothing with graphs in it needs to be sorted.
+-- In the order of the lists: then nothing that holds graphs needs to be sorted.
 CREATE INDEX submissions_by_age ON submissions (server, submitted_at DESC, prompt_id DESC);
 CREATE INDEX submissions_open ON submissions (server, number IS NULL, number, submitted_at, prompt_id)
     WHERE ending IS NULL AND stage <> 'refused';

@@ -1,4 +1,4 @@
--- Batches of prompts, sessions, and how prompts ended. New columns are those of core.submission.Submission.
+-- Batches of prompts, sessions, and ends of prompts. New columns are those of core.comfyui.submission.Submission.
 ALTER TABLE submissions ADD COLUMN batch_id TEXT;
 ALTER TABLE submissions ADD COLUMN position INTEGER;
 ALTER TABLE submissions ADD COLUMN graph_id TEXT;
@@ -14,22 +14,22 @@ CREATE VIEW whole AS
 SELECT submissions.*, graphs.graph, graphs.extra_data
 FROM submissions JOIN graphs ON graphs.prompt_id = coalesce(submissions.graph_id, submissions.prompt_id);
 
--- What waits in a batch is not at the server.
+-- Prompts that wait in a batch are not at the server.
 DROP INDEX submissions_open;
 CREATE INDEX submissions_open ON submissions (server, number IS NULL, number, submitted_at, prompt_id)
     WHERE ending IS NULL AND stage IN ('sending', 'accepted');
 
--- Holds all that is counted, and the next one that waits.
+-- Holds everything that is counted, and the next waiting prompt.
 CREATE INDEX submissions_of_batch ON submissions (batch_id, retried_as, stage, ending, position)
     WHERE batch_id IS NOT NULL;
 
--- How a prompt ended, with outputs or error, as JSON: what the server forgets.
+-- How a prompt ended, with outputs or error, as JSON: the server forgets it.
 CREATE TABLE results (
     prompt_id TEXT PRIMARY KEY,
     content   TEXT NOT NULL
 );
 
--- Columns are those of core.batch.Batch.
+-- Columns are those of core.comfyui.batch.Batch.
 CREATE TABLE batches (
     batch_id            TEXT PRIMARY KEY,
     server              TEXT NOT NULL,
@@ -48,7 +48,7 @@ CREATE TABLE batches (
 CREATE INDEX batches_by_age ON batches (server, created_at DESC, batch_id DESC);
 CREATE INDEX batches_open ON batches (created_at, batch_id) WHERE ended_at IS NULL;
 
--- Columns are those of core.session.Session.
+-- Columns are those of core.comfyui.session.Session.
 CREATE TABLE sessions (
     session_id TEXT PRIMARY KEY,
     name       TEXT NOT NULL,
@@ -57,7 +57,7 @@ CREATE TABLE sessions (
 );
 CREATE INDEX sessions_by_directory ON sessions (directory, created_at DESC, session_id DESC);
 
--- Columns are those of core.session.Tracked. A prompt may be tracked by several sessions.
+-- Columns are those of core.comfyui.session.Tracked. Several sessions may track one prompt.
 CREATE TABLE tracked (
     session_id TEXT NOT NULL,
     prompt_id  TEXT NOT NULL,

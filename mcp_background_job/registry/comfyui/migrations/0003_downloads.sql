@@ -1,4 +1,4 @@
--- What was downloaded from ComfyUI servers. Columns are those of core.download.Download.
+-- Files that were downloaded from ComfyUI servers. Columns are those of core.comfyui.download.Download.
 CREATE TABLE downloads (
     prompt_id TEXT NOT NULL,
     type      TEXT NOT NULL,

@@ -1,4 +1,5 @@
--- Names are of a project, and lists show one first. These indexes hold all that lists are chosen and sorted by.
+-- A name belongs to a project, and lists show one project first. These indexes hold every column that lists choose and
+-- sort by.
 DROP INDEX jobs_by_status;
 DROP INDEX jobs_by_name_and_status;
 CREATE INDEX jobs_by_project_and_name ON jobs (name, project, created_at DESC, job_id DESC) WHERE name IS NOT NULL;

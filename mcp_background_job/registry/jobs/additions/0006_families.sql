@@ -1,2 +1,3 @@
--- Who was started within a job: few jobs have a parent, and who looks at a family asks for each of its members.
+-- Jobs that were started within a job. Few jobs have a parent, and a look at a family asks for the children of each
+-- member.
 CREATE INDEX jobs_by_parent ON jobs (parent) WHERE parent IS NOT NULL;

@@ -1,6 +1,6 @@
--- What is new for whom. Columns of news are those of core.news.Item.
+-- News and their readers. The columns of news are those of core.news.Item.
 
--- Jobs and runs whose news are for this reader.
+-- Jobs and runs of which a reader awaits news.
 CREATE TABLE awaited (
     reader       TEXT NOT NULL,
     subject      TEXT NOT NULL,
@@ -22,14 +22,14 @@ CREATE TABLE news (
     UNIQUE (reader, subject, kind, key)
 );
 
--- Which news were told in which way.
+-- The ways that have told each of the news.
 CREATE TABLE told (
     number INTEGER NOT NULL,
     way    TEXT NOT NULL,
     PRIMARY KEY (number, way)
 ) WITHOUT ROWID;
 
--- How far a conversation was shown something of a job: its output, or the matches of an expression.
+-- How far a conversation was shown a thing of a job: its output, its end, or the matches of an expression.
 CREATE TABLE shown (
     reader       TEXT NOT NULL,
     conversation TEXT NOT NULL,
