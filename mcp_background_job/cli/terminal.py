@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import json
+import os
 import sys
 from functools import cache
-from typing import Any
+from typing import Any, TextIO
 
 from mcp_background_job.cli.wording import PROGRAM, typed
+from mcp_background_job.cli.wrapping import wrapped
 from mcp_background_job.core.output.harmless import shown, shown_in_json
 from mcp_background_job.core.wire import plain, utf8
 from mcp_background_job.errors import BackgroundJobError
+
+#: Columns of a terminal that does not tell how wide it is.
+_WIDTH = 80
 
 
 def for_people() -> bool:
@@ -32,7 +38,7 @@ def paragraph(text: str, *, indent: str = "") -> None:
         indent: what the lines behind the first begin with.
     """
     safe = shown(utf8(text))
-    line(wrapped(safe, indent=indent) if for_people() else safe)
+    line(fitted(safe, indent=indent) if for_people() else safe)
 
 
 def fact(label: str, text: str, width: int) -> None:
@@ -88,7 +94,7 @@ def draw(text: str) -> None:
 def say(text: str) -> None:
     """Write a remark or an error: on one line for a pipe, wrapped between words on a terminal."""
     message = shown(f"{PROGRAM}: {' '.join(utf8(typed(text)).split())}")
-    told = wrapped(message, indent="  ") if sys.stderr.isatty() else message
+    told = wrapped(message, width_of(sys.stderr), indent="  ") if sys.stderr.isatty() else message
     sys.stderr.write(f"{told}\n")
     sys.stderr.flush()
 
@@ -101,10 +107,15 @@ def fail(error: BackgroundJobError, *, to_program: bool) -> None:
     say(sentence)
 
 
-def wrapped(text: str, *, indent: str = "") -> str:
-    """Return text wrapped between words to the width of the terminal; what is one word stays one, to be copied."""
-    import shutil  # noqa: PLC0415  only for people
-    import textwrap  # noqa: PLC0415
+def fitted(text: str, *, indent: str = "") -> str:
+    """Return text wrapped between words to the width of the terminal that stdout is."""
+    return wrapped(text, width_of(sys.stdout), indent=indent)
 
-    width = shutil.get_terminal_size().columns
-    return textwrap.fill(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+def width_of(stream: TextIO) -> int:
+    """Return how many columns the terminal has that a stream writes to: stderr may be one where stdout is a pipe."""
+    with contextlib.suppress(ValueError):
+        return max(1, int(os.environ.get("COLUMNS", "")))
+    with contextlib.suppress(OSError):
+        return os.get_terminal_size(stream.fileno()).columns or _WIDTH
+    return _WIDTH

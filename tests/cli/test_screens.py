@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import pty
 import re
 import sys
+import termios
 
 import pytest
 from rich.console import Console
@@ -55,6 +57,22 @@ def test_results_and_remarks_are_cut_between_words_and_what_is_one_word_stays_on
     for lines, before in ((_drawn(sys.stdout), ""), (_drawn(sys.stderr), "mcp-background-job: ")):
         assert _fits(lines, width)
         assert " ".join(" ".join(lines).split()) == f"{before}{SENTENCE}"
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_remarks_fit_their_own_terminal_where_results_go_into_a_pipe(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, width))
+    monkeypatch.delenv("COLUMNS", raising=False)
+    with open(ours, "rb", buffering=0) as screen, open(theirs, "w", encoding="utf-8") as stderr:
+        monkeypatch.setattr(sys, "stdout", io.StringIO())
+        monkeypatch.setattr(sys, "stderr", stderr)
+        terminal.say(SENTENCE)
+        lines = screen.read(4096).decode().splitlines()
+    assert _fits(lines, width)
+    assert max(map(len, lines[:-1])) > width // 2
 
 
 @pytest.mark.parametrize("width", WIDTHS)

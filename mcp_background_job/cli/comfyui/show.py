@@ -35,7 +35,7 @@ def sentence(text: str, status: str) -> None:
     from rich.text import Text  # noqa: PLC0415
 
     terminal.flush()
-    Console().print(Text(terminal.wrapped(text), style_of(status)), soft_wrap=True)
+    Console().print(Text(terminal.fitted(text), style_of(status)), soft_wrap=True)
 
 
 def style_of(status: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from mcp_background_job.actions.jobs.listed import Listed, page
-from mcp_background_job.cli import exit_codes, terminal
+from mcp_background_job.cli import exit_codes, tables, terminal
 from mcp_background_job.cli.arguments import AllProjects, AsJson, Every, separated
 from mcp_background_job.cli.jobs import rows
 from mcp_background_job.cli.parameter import named
@@ -77,21 +77,13 @@ async def _list(manager: JobManager, look: _Look, *, as_json: bool) -> int:
     if as_json:
         terminal.as_json({field: value for field, value in vars(found).items() if value is not None})
         return exit_codes.OK
-    if not terminal.for_people():
-        rows.write(found.jobs)
-    elif found.jobs:
-        _print_table(found.jobs)
-    else:
+    tables.write(rows.of_jobs(found.jobs))
+    if not found.jobs and terminal.for_people():
         terminal.line("no jobs")
+    terminal.flush()
     for sentence in rows.beside(found):
         terminal.say(sentence)
     return exit_codes.OK
-
-
-def _print_table(jobs: list[rows.Row]) -> None:
-    from rich.console import Console  # noqa: PLC0415  a pipe does without
-
-    Console().print(rows.table(jobs))
 
 
 async def _watch(manager: JobManager, look: _Look) -> int:

@@ -13,12 +13,12 @@ from mcp_background_job.jobs.manager import JobManager
 
 _COLUMNS = (
     Column("PLACE", "bold"),
-    Column("PARTITION"),
+    Column("PARTITION", overflow="cut"),
     Column("NODES"),
     Column("CPUS FREE"),
-    Column("CPUS"),
+    Column("CPUS", spare=1),
     Column("GPUS FREE"),
-    Column("GPUS"),
+    Column("GPUS", spare=2),
 )
 
 

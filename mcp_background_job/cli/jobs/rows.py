@@ -1,74 +1,45 @@
-"""How a list of jobs is shown: as tab-separated rows for pipes, and as a table for people."""
+"""How a list of jobs is shown: its columns, and how many of its rows a window has room for."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from mcp_background_job.actions.jobs.listed import Listed
-from mcp_background_job.cli import terminal
 from mcp_background_job.cli.escaping import printable
-from mcp_background_job.cli.jobs.show import STYLES
+from mcp_background_job.cli.tables import AGE, NOTHING, STATUS, Column, Fitted, Rows
 from mcp_background_job.cli.wording import typed
 from mcp_background_job.core.text import duration
 
 if TYPE_CHECKING:  # rich costs 50 ms, and a pipe needs none of it
     from rich.console import RenderableType
-    from rich.table import Table
 
 #: A job as ``list_jobs`` reports it.
 Row = dict[str, Any]
 
-#: Columns, and the fields that they show.
+#: The fields that are shown, and their columns.
 _COLUMNS = {
-    "JOB": "job_id",
-    "NAME": "name",
-    "STATUS": "status",
-    "EXIT": "exit_code",
-    "AGE": "age_s",
-    "TOOK": "duration_s",
-    "LEFT": "deadline_s",
-    "SILENT": "silent_s",
-    "PROJECT": "project",
-    "CWD": "cwd",
-    "PLACE": "engine",
-    "NOTE": "note",
-    "COMMAND": "command",
+    "job_id": Column("JOB", "bold"),
+    "name": Column("NAME", overflow="cut"),
+    "status": STATUS,
+    "exit_code": Column("EXIT", spare=3),
+    "age_s": AGE,
+    "duration_s": Column("TOOK", "dim", spare=4),
+    "deadline_s": Column("LEFT", "yellow", spare=5),
+    "silent_s": Column("SILENT", "dim", spare=9),
+    "project": Column("PROJECT", overflow="cut", spare=6),
+    "cwd": Column("CWD", "dim", overflow="cut", spare=8),
+    "engine": Column("PLACE", "dim", spare=7),
+    "note": Column("NOTE", overflow="cut", spare=2),
+    "command": Column("COMMAND", overflow="cut"),
 }
-
-#: Those that a table has only where one of its jobs has something in them.
-_SELDOM = ("LEFT", "SILENT", "PROJECT", "CWD", "PLACE", "NOTE")
-
-_COLOURS = {"JOB": "bold", "AGE": "dim", "TOOK": "dim", "LEFT": "yellow", "SILENT": "dim", "CWD": "dim", "PLACE": "dim"}
 
 #: Lines of a table beside those of its jobs: a blank one above, the headings, what underlines them, a blank one below.
 _FRAME = 4
 
-#: What may be cut where the window is narrow.
-_LONG = ("PROJECT", "CWD", "NOTE", "COMMAND")
 
-
-def write(jobs: list[Row]) -> None:
-    """Write jobs for a pipe: a line of headings, then one line each, with tabs between."""
-    terminal.line("\t".join(_COLUMNS))
-    for job in jobs:
-        terminal.line("\t".join(_cell(job, field) for field in _COLUMNS.values()))
-
-
-def table(jobs: list[Row]) -> Table:
-    """Return jobs as a table for people."""
-    from rich import box  # noqa: PLC0415  see above
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    shown = [name for name, field in _COLUMNS.items() if name not in _SELDOM or any(field in job for job in jobs)]
-    result = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in shown:
-        result.add_column(name, no_wrap=name not in _LONG)  # what may wrap is what gives way in a narrow window
-    for job in jobs:
-        styles = {**_COLOURS, "STATUS": STYLES[job["status"]]}
-        cells = ((_cell(job, _COLUMNS[name]), styles.get(name, "")) for name in shown)
-        result.add_row(*(Text(cell, style, no_wrap=True, overflow="ellipsis") for cell, style in cells))
-    return result
+def of_jobs(jobs: list[Row]) -> Rows:
+    """Return what there is to show of jobs."""
+    return Rows(tuple(_COLUMNS.values()), [tuple(_cell(job, field) for field in _COLUMNS) for job in jobs])
 
 
 def within(jobs: list[Row], height: int) -> RenderableType:
@@ -78,9 +49,11 @@ def within(jobs: list[Row], height: int) -> RenderableType:
 
     room = max(1, height - _FRAME)
     if len(jobs) <= room:
-        return table(jobs)
+        return Fitted(of_jobs(jobs))
     left = len(jobs) - room + 1
-    return Group(table(jobs[: room - 1]), Text(f"{left} more do not fit into this window", "dim", no_wrap=True))
+    return Group(
+        Fitted(of_jobs(jobs[: room - 1])), Text(f"{left} more do not fit into this window", "dim", no_wrap=True)
+    )
 
 
 def beside(found: Listed) -> list[str]:
@@ -94,7 +67,7 @@ def beside(found: Listed) -> list[str]:
 def _cell(job: Row, field: str) -> str:
     value = job.get(field)
     if value is None:
-        return "-"
+        return NOTHING
     if field == "note":
         return printable(typed(value))
     return duration(value) if field.endswith("_s") else printable(str(value))

@@ -1,4 +1,4 @@
-"""How a job is shown: in a sentence, and in which colour."""
+"""How a job is shown in a sentence."""
 
 from __future__ import annotations
 
@@ -8,17 +8,6 @@ from mcp_background_job.core.job import Job, has_more_to_tell
 from mcp_background_job.core.states import State
 from mcp_background_job.core.text import duration
 
-#: Colours of a terminal's own palette, so that they fit its background.
-STYLES = {
-    "queued": "yellow",
-    "running": "cyan",
-    "completed": "green",
-    "failed": "red",
-    "killed": "magenta",
-    "timed_out": "red",
-    "lost": "bold red",
-}
-
 
 def sentence(job: Job) -> str:
     """Return how a job is doing, or how it ended."""
@@ -26,8 +15,3 @@ def sentence(job: Job) -> str:
         return f"{job.label} {job.status} for {duration(time.time() - (job.started_at or job.created_at))}"
     end = "" if job.exit_code is None else f", exit {job.exit_code}"
     return f"{job.label} {job.status}{end}" + (f": {job.reason}" if has_more_to_tell(job) else "")
-
-
-def style_of(job: Job) -> str:
-    """Return the style that a job's status is shown in."""
-    return STYLES[job.status]

@@ -11,8 +11,8 @@ from mcp_background_job.actions.jobs.facts import details_facts
 from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.arguments import AsJson
 from mcp_background_job.cli.escaping import escaped, printable
-from mcp_background_job.cli.jobs.show import style_of
 from mcp_background_job.cli.session import looks, with_manager
+from mcp_background_job.cli.tables import style_of
 from mcp_background_job.cli.wording import typed
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.text import duration, size
@@ -74,7 +74,7 @@ def _write_styled(job: Job) -> None:
     from rich.text import Text  # noqa: PLC0415
 
     terminal.flush()
-    Console().print(Text.assemble(f"{'status':{_LABEL_WIDTH}}", (job.status, style_of(job))))
+    Console().print(Text.assemble(f"{'status':{_LABEL_WIDTH}}", (job.status, style_of(job.status))))
 
 
 def _text(name: str, value: Any) -> str:

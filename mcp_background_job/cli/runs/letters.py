@@ -13,11 +13,11 @@ from mcp_background_job.cli.tables import STATUS, Column, Rows
 from mcp_background_job.errors import InvalidRequestError
 
 _AGENTS = (
-    Column("AGENT", "bold"),
-    Column("RUN", is_spare=True),
+    Column("AGENT", "bold", overflow="cut"),
+    Column("RUN", spare=1),
     STATUS,
     Column("UNFETCHED"),
-    Column("CWD", "dim", overflow="cut"),
+    Column("CWD", "dim", overflow="cut", spare=2),
 )
 
 

@@ -18,10 +18,10 @@ from mcp_background_job.core.tree import as_tree as as_tree_of
 _COLUMNS = (
     Column("RUN", "bold"),
     Column("AGENT", overflow="cut"),
-    Column("BACKEND", is_spare=True),
+    Column("BACKEND", spare=1),
     STATUS,
     AGE,
-    Column("EVENTS", "dim", is_spare=True),
+    Column("EVENTS", "dim", spare=2),
     Column("SUMMARY", overflow="wrap"),
 )
 _LABEL_WIDTH = 20

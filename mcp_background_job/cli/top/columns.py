@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mcp_background_job.cli.jobs.show import STYLES
+from mcp_background_job.cli.tables import STYLES
 from mcp_background_job.core.values import frozen
 
 #: Something that a list shows, in the fields that its action reports.

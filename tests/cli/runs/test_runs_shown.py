@@ -75,7 +75,7 @@ def test_agents_are_a_table_for_people(narrow: int, capsys: pytest.CaptureFixtur
 
     drawn = capsys.readouterr().out.splitlines()
     assert max(map(len, drawn)) <= narrow
-    assert any(line.split()[:3] == ["bob", "completed", "3"] for line in drawn)
+    assert any(line.split()[:4] == ["bob", "raaaaaa", "completed", "3"] for line in drawn)
     assert drawn[-1] == "no agents"
 
 

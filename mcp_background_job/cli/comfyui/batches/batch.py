@@ -15,7 +15,7 @@ from mcp_background_job.cli.comfyui.exit_codes import of_cancel
 from mcp_background_job.cli.comfyui.waits import under_way
 from mcp_background_job.cli.parameter import named
 from mcp_background_job.cli.session import caller
-from mcp_background_job.cli.tables import AGE, NOTE, STATUS, Column, Rows
+from mcp_background_job.cli.tables import NOTE, STATUS, Column, Rows
 from mcp_background_job.cli.wording import typed
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.reports.report import Report
@@ -24,7 +24,7 @@ from mcp_background_job.errors import InvalidRequestError
 _COLUMNS = (
     Column("BATCH", "bold"),
     STATUS,
-    AGE,
+    Column("AGE", "dim", spare=3),
     Column("DONE"),
     Column("FAILED"),
     NOTE,

@@ -14,10 +14,10 @@ _QUEUE = (PROMPT, STATUS, AGE, NOTE, Column("PROGRESS", overflow="wrap"))
 _JOBS = (
     PROMPT,
     STATUS,
-    Column("AGE", "dim", is_spare=True),
-    Column("TOOK", "dim"),
-    Column("FILES", "dim", is_spare=True),
-    Column("NOTE", overflow="cut"),
+    Column("AGE", "dim", spare=3),
+    Column("TOOK", "dim", spare=2),
+    Column("FILES", "dim", spare=4),
+    NOTE,
     Column("DETAIL", overflow="cut"),
 )
 _ERRORS = (PROMPT, AGE, Column("NODE"), Column("TYPE"), Column("MESSAGE", overflow="wrap"), NOTE)

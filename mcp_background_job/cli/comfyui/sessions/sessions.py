@@ -9,16 +9,16 @@ from mcp_background_job.cli.arguments import AllProjects, AsJson, Limit
 from mcp_background_job.cli.comfyui.connection import with_comfyui
 from mcp_background_job.cli.comfyui.words import since
 from mcp_background_job.cli.session import caller
-from mcp_background_job.cli.tables import AGE, Column, Rows
+from mcp_background_job.cli.tables import Column, Rows
 from mcp_background_job.comfyui.control import ComfyUI
 from mcp_background_job.comfyui.reports.report import Report
 from mcp_background_job.core.text import duration
 
 _COLUMNS = (
     Column("SESSION", "bold"),
-    AGE,
+    Column("AGE", "dim", spare=1),
     Column("PROMPTS"),
-    Column("DOWNLOADED"),
+    Column("DOWNLOADED", spare=2),
     Column("CURRENT"),
     Column("NAME", overflow="wrap"),
 )
