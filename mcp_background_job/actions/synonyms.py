@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from mcp_background_job.core.nearest import nearest as resembling
+
 #: Other names of each argument. Of several arguments that one name may mean, the first is meant that the action has.
 _SYNONYMS = {
     "command": "cmd command_line commandline shell_command bash_command script bash shell code exec run program argv",
@@ -86,10 +88,8 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 def nearest(said: str, known: list[str]) -> str | None:
     """Return which of the known arguments somebody means by another name; ``None`` if that is not clear."""
-    import difflib  # noqa: PLC0415  only for a name that is not known
-
     word = _CAMEL.sub("_", said).lower().replace("-", "_").strip("_")
     if word in known:
         return word
     named = [name for name, others in _SYNONYMS.items() if name in known and word in others.split()]
-    return next(iter([*named, *difflib.get_close_matches(word, known, 1, cutoff=0.6)]), None)
+    return next(iter([*named, *resembling(word, known, 1)]), None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Sequence
@@ -18,6 +17,7 @@ from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.command import Command
 from mcp_background_job.cli.commands import ALL
 from mcp_background_job.cli.parameter import Converter, Parameter
+from mcp_background_job.core.nearest import nearest
 from mcp_background_job.errors import InvalidRequestError
 
 
@@ -123,14 +123,24 @@ def _wrong_usage(error: CycloptsError) -> str:
     if not isinstance(error, UnknownCommandError):
         is_for_command = isinstance(error, UnknownOptionError) and (error.command_chain or ("",))[0] == "run"
         hint = "; options of the command itself go behind --: run -- COMMAND" if is_for_command else ""
-        return f"{error} (--help shows what can be given{hint})"
+        return f"{_said(error)} (--help shows what can be given{hint})"
     # The text of this one would import every command.
     group, _ = ALL.named([*(error.command_chain or ())])
     names = [command.name for command in group.commands if not command.is_own]
     asked = (error.unused_tokens or [""])[0]
-    near = difflib.get_close_matches(asked, names, 1)
+    near = nearest(asked, names, 1)
     hint = f"do you mean {near[0]}?" if near else f"give one of {', '.join(names)}"
     return f"there is no command {asked!r}: {hint}"
+
+
+def _said(error: CycloptsError) -> str:
+    """Return what the library says. For an unknown option it also suggests options that do not resemble it."""
+    if not isinstance(error, UnknownOptionError):
+        return str(error)
+    text, _, _ = str(error).partition(" Did you mean ")
+    options = [name for argument in error.argument_collection for name in argument.names]
+    near = nearest(error.token.keyword or error.token.value, options, 1)
+    return f"{text} Do you mean {near[0]}?" if near else text
 
 
 def calling_shell() -> str:

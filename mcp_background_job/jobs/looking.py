@@ -51,10 +51,9 @@ class Looker:
         """Return a job as it was when somebody last looked."""
         job = await self._index.find(reference, asker)
         if job is None:
-            near = ", ".join(await self._index.near(reference, asker.project if asker else "", _SUGGESTIONS))
-            hint = f"; nearest: {near}" if near else "; there are no jobs yet"
+            near = await self._index.near(reference, asker.project if asker else "", _SUGGESTIONS)
             filling = f" ({self._index.filling})" if self._index.filling else ""
-            raise UnknownJobError(f"there is no job {reference!r}{hint}{filling}")
+            raise UnknownJobError(f"there is no job {reference!r}; {_hint(near)}{filling}")
         return job
 
     async def details(self, reference: str, asker: Asker | None = None) -> Details:
@@ -265,6 +264,13 @@ class Looker:
             raw=raw,
             ended=job.state is State.EXITED,
         )
+
+
+def _hint(near: list[str] | None) -> str:
+    """Return what helps a caller who got an id or name wrong; ``None`` if there are no jobs."""
+    if near is None:
+        return "there are no jobs yet"
+    return f"nearest: {', '.join(near)}" if near else "list_jobs shows the jobs that there are"
 
 
 def _gone(job: Job) -> UnknownJobError:

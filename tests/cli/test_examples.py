@@ -56,6 +56,10 @@ def test_there_are_examples_in_many_helps() -> None:
     assert len({command for command, _, _ in SHOWN}) > 10
 
 
+def _done(*_: object, **__: object) -> int:
+    return 0
+
+
 @pytest.mark.parametrize(("path", "name", "example"), SHOWN)
 def test_an_example_in_a_help_is_accepted(path: str, name: str, example: str, monkeypatch: pytest.MonkeyPatch) -> None:
     command, _ = ALL.named(path.split())
@@ -63,7 +67,7 @@ def test_an_example_in_a_help_is_accepted(path: str, name: str, example: str, mo
     module = sys.modules[function.__module__]
     done = [use for use in _USES if hasattr(module, use)]
     for use in done:  # the command is read, and not carried out
-        monkeypatch.setattr(module, use, lambda *_, **__: 0)
+        monkeypatch.setattr(module, use, _done)
     assert done, "add what carries the command out"
     hints = get_type_hints(function)
     positional = [one for one in inspect.signature(function).parameters.values() if one.kind is not one.KEYWORD_ONLY]

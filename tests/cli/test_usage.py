@@ -47,6 +47,35 @@ def test_an_unknown_job_is_told_in_one_line_with_the_nearest(cli: CommandLine) -
         assert "train" in only_line(done.stderr)
 
 
+def test_an_unknown_job_that_resembles_none_is_answered_with_how_to_list_them(cli: CommandLine) -> None:
+    assert "there are no jobs yet" in only_line(cli("status", "nosuch").stderr)
+    job = cli.start("--name", "vite", "--", "true")
+    for command in ("status", "logs", "kill"):
+        told = only_line(cli(command, "nosuch").stderr)
+        assert "mcp-background-job list shows" in told
+        assert job not in told
+        assert "vite" not in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "near"),
+    [
+        (["logs", "x", "--json"], None),
+        (["logs", "x", "--timestamp"], "--timestamps"),
+        (["prune", "--older"], "--older-than"),
+        (["list", "--quiet"], None),
+        (["comfyui", "submit", "x.json", "--overide", "a"], "--override"),
+    ],
+)
+def test_of_an_unknown_option_only_one_that_resembles_it_is_suggested(
+    cli: CommandLine, arguments: list[str], near: str | None
+) -> None:
+    told = only_line(cli(*arguments).stderr)
+    assert "Did you mean" not in told
+    assert ("o you mean" in told) == (near is not None), told
+    assert near is None or f"o you mean {near}?" in told
+
+
 def test_a_bad_setting_is_told_in_one_line(cli: CommandLine) -> None:
     for command in (["list"], ["doctor"], ["run", "--", "true"], ["serve"], []):
         done = cli(*command, env={"MCP_BG_MAX_JOBS": "many"})

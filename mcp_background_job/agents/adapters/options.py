@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from mcp_background_job.agents.adapters.base import RunRequest
+from mcp_background_job.core.nearest import nearest
 from mcp_background_job.errors import InvalidRequestError
 
 #: The keys for every agent whose program we start ourselves.
@@ -17,9 +17,6 @@ _QUOTED = 60
 
 #: Counts must fit into the 32 bits that protocols have for them.
 _MANY = 2**31
-
-#: How similar a key must be to a known one for the error to suggest it.
-_ALIKE = 0.6
 
 
 def refuse_unknown(config: Mapping[str, Any], known: Sequence[str], backend: str) -> None:
@@ -43,7 +40,7 @@ def refuse_unknown(config: Mapping[str, Any], known: Sequence[str], backend: str
 def _nearest(key: str, known: Sequence[str]) -> str | None:
     bare = {name.replace("_", ""): name for name in known}
     word = "".join(filter(str.isalnum, key[:_QUOTED])).lower()
-    return next((bare[name] for name in difflib.get_close_matches(word, bare, 1, cutoff=_ALIKE)), None)
+    return next((bare[name] for name in nearest(word, bare, 1)), None)
 
 
 def string(config: Mapping[str, Any], key: str) -> str | None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mcp_background_job.core.job import ANY, Job, JobChoice
 from mcp_background_job.core.naming import Asker, Named, Reference, chosen, qualified, reference_of
+from mcp_background_job.core.nearest import nearest
 from mcp_background_job.core.states import State
 from mcp_background_job.errors import CorruptRecordError, RegistryError
 from mcp_background_job.executors import lanes, looping
@@ -177,11 +178,14 @@ class Index:
 
         return await self.call(newest)
 
-    async def near(self, reference: str, project: str, limit: int) -> list[str]:
-        """Return the newest ids and names, for a caller who got one wrong; those of other projects with theirs."""
+    async def near(self, reference: str, project: str, limit: int) -> list[str] | None:
+        """Return the ids and names that resemble one that a caller got wrong, ``None`` if there are no jobs.
+
+        Names of other projects stand with these. Only the newest jobs are looked at.
+        """
         newest = await self.call(lambda registry: registry.page(ANY, limit=_NEAR, offset=0))
         known = dict.fromkeys(word for job in newest for word in (_name_for(job, project), job.job_id) if word)
-        return _nearest(reference, list(known), limit)
+        return nearest(reference, known, limit) if known else None
 
     def _find(self, registry: Registry, reference: str, asker: Asker | None) -> Job | None:
         if is_job_id(reference) and (job := registry.get(reference) or self._add(registry, reference)):
@@ -306,9 +310,3 @@ def _one(job: Job | None) -> list[Job]:
 
 def _name_for(job: Job, project: str) -> str | None:
     return job.name if job.name is None or job.project == project else qualified(job.project, job.name)
-
-
-def _nearest(reference: str, known: list[str], limit: int) -> list[str]:
-    import difflib  # noqa: PLC0415  only for a mistyped id
-
-    return difflib.get_close_matches(reference, known, limit, cutoff=0.5) or known[:limit]
