@@ -1,5 +1,6 @@
-"""The use cases, each once: its request, its work, its report. Servers and command lines carry them.
+"""The use cases, each once: its request, its work, its report. The carriers (servers, command line, pages) call them.
 
-A carrier makes a ``Caller``, translates what it is given into a request, calls the action, and shows the report. It
-decides nothing: a tool, a command and a page that do the same thing call the same action.
+A carrier makes a ``Caller``, turns its input into a request, calls the action, and shows the report. It decides
+nothing:
+a tool, a command and a page for the same thing call the same action.
 """

@@ -1,4 +1,4 @@
-"""What an action is: a request, a handler, a report, and what it does to the world."""
+"""An action: its request, its handler, its report, and its effects on the world."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ Handler = Callable[[Caller, Request], Awaitable[Reported]]
 
 
 class Effects(Enum):
-    """What an action does to the world: what a carrier announces, and asks a person about."""
+    """The effects of an action on the world: carriers announce them, and ask a person before some of them."""
 
     LOOKS = "looks"  #: changes nothing
     NOTES = "notes"  #: changes what this program remembers
-    ADDS = "adds"  #: makes files, takes nothing away, and changes nothing when it is repeated
-    STARTS = "starts"  #: runs what the caller says, which may do anything
-    ENDS = "ends"  #: ends what others may need
+    ADDS = "adds"  #: makes files, removes nothing, and changes nothing if repeated
+    STARTS = "starts"  #: runs the caller's command, which may do anything
+    ENDS = "ends"  #: ends something that others may need
 
 
 @frozen
@@ -66,14 +66,15 @@ class Action(Generic[Request, Reported]):
     """A use case.
 
     Attributes:
-        handler: does it; its docstring says what, to whoever may call it.
-        effects: on the world.
-        waits_s: how long a call may take at most, where everything answers (seconds); 0 for those that do not wait.
-        setup: what its caller must know of how this program is set up, said behind what it does.
-        unmet: statuses of a report that is not what was asked for, and an error to whoever looks at that alone.
-        form: of its report, where there is one form; otherwise it is a text, or depends on the request.
-        later: what can be done with work that goes on after a call, if the call may be answered later.
-        asks: the class of its requests, if it is a more particular one than the handler takes.
+        handler: carries out the action; its docstring is the description that callers read.
+        effects: its effects on the world.
+        waits_s: the longest time that a call takes if everything answers (seconds); 0 if the action does not wait.
+        setup: facts about this program's configuration that the caller must know; appended to the description.
+        unmet: statuses that mean that the request was not met; carriers then report an error.
+        form: the class of its report, if there is a single one; otherwise the report is a text, or depends on the
+            request.
+        later: the operations on work that goes on after a call, if the call may be answered later.
+        asks: the class of its requests, if it is a subclass of the one that the handler takes.
     """
 
     handler: Handler[Request, Reported]
@@ -87,17 +88,17 @@ class Action(Generic[Request, Reported]):
 
     @property
     def name(self) -> str:
-        """Return the name that carriers know it by."""
+        """Return the name by which carriers know it."""
         return getattr(self.handler, "__name__", "")
 
     @property
     def about(self) -> str:
-        """Return what it does, in words for whoever may call it."""
+        """Return its description, for everybody who may call it."""
         return "\n\n".join(part for part in (inspect.getdoc(self.handler), self.setup) if part)
 
     @cached_property
     def asked(self) -> Asked[Request]:
-        """Return what makes its requests of arguments."""
+        """Return the object that turns arguments into its requests."""
         if self.asks is not None:
             return Asked(self.asks)
         *_, request = (kind for name, kind in get_type_hints(self.handler).items() if name != "return")
@@ -105,11 +106,11 @@ class Action(Generic[Request, Reported]):
 
     @property
     def arguments(self) -> TypeAdapter[Request]:
-        """Return what checks arguments and describes them."""
+        """Return the adapter that checks and describes its arguments."""
         return self.asked.adapter
 
     def failure(self, report: Report) -> str | None:
-        """Return, in a word for programs, why a report is not what was asked for; ``None`` if it is."""
+        """Return one word for programs on why a report does not meet its request; ``None`` if it does."""
         facts = report.facts if isinstance(report, Illustrated) else report
         if not isinstance(facts, dict):
             return None
@@ -119,10 +120,10 @@ class Action(Generic[Request, Reported]):
         return str(status) if status in self.unmet else None
 
     async def call(self, caller: Caller, arguments: Mapping[str, Any]) -> Reported:
-        """Do it with arguments as they came over a wire.
+        """Carry out the action with arguments as they came over a wire.
 
         Raises:
             InvalidRequestError: the arguments cannot be used.
-            BackgroundJobError: it could not be done.
+            BackgroundJobError: the action failed.
         """
         return await self.handler(caller, self.asked.of(arguments))

@@ -1,4 +1,4 @@
-"""Arguments that several actions share, checked."""
+"""Checks of arguments that several actions share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @frozen
 class Wait:
-    """A wait to be done, what to say about its length, and what was asked for: ``until`` and ``fail_on``."""
+    """A wait to be done, notes on its length, and the arguments ``until`` and ``fail_on``."""
 
     request: WaitRequest
     notes: list[str]
@@ -27,7 +27,7 @@ def wait_of(wait_s: float, until: str | None, fail_on: str | None, *, from_start
     """Read the arguments of a wait.
 
     Raises:
-        InvalidRequestError: a negative time, or an expression that is none.
+        InvalidRequestError: the time is negative, or an expression is invalid.
     """
     bounded = bounded_wait(wait_s)
     cut = f"wait_s={wait_s:g} was cut to {MAX_WAIT_S:g}, the longest wait of one call"
@@ -45,10 +45,10 @@ def wait_of(wait_s: float, until: str | None, fail_on: str | None, *, from_start
 
 
 def bounded_wait(wait_s: float, longest_s: float = MAX_WAIT_S) -> float:
-    """Return a time to wait, cut to the longest of one call.
+    """Return a time to wait, cut to the longest wait of one call.
 
     Raises:
-        InvalidRequestError: it is negative, or no number.
+        InvalidRequestError: the time is negative, or not a number.
     """
     if not wait_s >= 0:
         raise InvalidRequestError(f"wait_s={wait_s:g}: a wait is 0 seconds or more")

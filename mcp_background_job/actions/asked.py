@@ -1,4 +1,4 @@
-"""Reads what is asked for: arguments as they came over a wire, checked, as the request that they are."""
+"""Turns arguments, as they came over a wire, into a checked request."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from mcp_background_job.actions.meant import meant
 from mcp_background_job.core.wire import refusal
 from mcp_background_job.errors import InvalidRequestError
 
-#: Characters of an argument, and of a name, that an error quotes; and how many problems it names.
+#: The most characters of an argument, and of a name, that an error quotes; and the most problems that it names.
 _QUOTED = 100
 _NAME = 60
 _MAX_PROBLEMS = 5
 
-#: Above all whole numbers of 64 bits: databases and files take no others as limits and offsets.
+#: The bound of whole numbers of 64 bits: databases and files take no larger limits and offsets.
 _MORE = 2**63
 
-_SHORT = reprlib.Repr()  # does not look at all of a large value first, or of a deep one
+_SHORT = reprlib.Repr()  # does not read all of a large or deep value
 _SHORT.maxstring = _SHORT.maxother = _QUOTED
 
 Request = TypeVar("Request")
 
 
 class Asked(Generic[Request]):
-    """Makes requests of one class, a dataclass, of arguments."""
+    """Makes requests of one dataclass from arguments."""
 
     def __init__(self, request: Any) -> None:
         """Takes the class."""
@@ -37,7 +37,7 @@ class Asked(Generic[Request]):
 
     @cached_property
     def adapter(self) -> TypeAdapter[Request]:
-        """Return what checks arguments and describes them."""
+        """Return the adapter that checks and describes arguments."""
         return TypeAdapter(with_config(ConfigDict(extra="forbid"))(self._request))
 
     @cached_property
@@ -59,7 +59,7 @@ class Asked(Generic[Request]):
         """Check arguments as they came over a wire.
 
         Raises:
-            InvalidRequestError: they cannot be used; it says in one sentence which, and why.
+            InvalidRequestError: they cannot be used; one sentence says which argument, and why.
         """
         if reason := refusal(dict(arguments)):
             raise InvalidRequestError(f"bad arguments: {reason}")

@@ -1,4 +1,4 @@
-"""Who asks: made by a carrier, at its edge, and passed to every action."""
+"""The caller of an action: a carrier makes it at its edge, and passes it to every action."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from mcp_background_job.errors import DeclinedError
 
 Result = TypeVar("Result")
 
-#: Is told how long something has been waited for, how long it will be at most (seconds), and what it is.
+#: Receives how long a wait has lasted and how long it may last (seconds), and what is waited for.
 Progress = Callable[[float, float, str], Awaitable[None]]
 
-#: Clients that watch for silence allow minutes; a person who looks on likes to see something sooner.
+#: Clients that watch for silence allow minutes; a person at a terminal wants to see something sooner.
 PROGRESS_INTERVAL_S = 5.0
 
 
-#: A person needs a while to read and to decide; some clients give a call five minutes, whatever is told meanwhile.
+#: A person needs time to read and decide. Some clients limit a call to five minutes, whatever progress they get.
 ANSWER_S = 240.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """Something that a person is to decide.
+    """A question for a person to decide.
 
     Attributes:
-        matter: what kind of thing it is; consent to it may be configured.
+        matter: the kind of decision; consent to a kind may be configured.
         text: the question.
-        about: ids of what it is about. Who agreed to several has agreed to fewer of them, and to no others.
+        about: ids of the things it is about. Consent to several covers any part of them, and nothing else.
     """
 
     matter: Matter
@@ -43,36 +43,36 @@ class Question:
 
 
 class Answer(Enum):
-    """What a person said."""
+    """The answer of a person."""
 
     YES = "said yes"
     NO = "said no"
     NOTHING = "closed the question without an answer"
 
 
-#: Asks the person whom the caller works for.
+#: Asks the person for whom the caller works.
 Ask = Callable[[Question], Awaitable[Answer]]
 
 
 async def nobody(waited_s: float, limit_s: float, what: str) -> None:
-    """Take progress that nobody looks at."""
+    """Ignore the progress: nobody looks at it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """Who asks for something.
+    """The caller of an action.
 
     Attributes:
-        client: as it is recorded with what it starts and stops, and known again after a restart.
-        directory: where it works, for paths that are relative.
-        project: that it works for, a directory or a name; empty if it has none.
-        reader: who is to be told of what it starts: the client, its project and, where known, its conversation.
-        progress: is told while the caller waits.
-        ask: asks the person whom it works for; ``None`` where it cannot.
-        assumed: what that person has agreed to beforehand.
-        is_patient: it waits as long as it asked for, and reads lists of any length, as a person at a terminal does. A
-            client of MCP gives a call about a minute, and a model pays for each line.
-        takes_later: it need not be told that work goes on: it can be told later how that ended, see ``actions.later``.
+        client: its name in the records of what it starts and stops; the same after a restart.
+        directory: its working directory, for relative paths.
+        project: the project that it works for, a directory or a name; empty if it has none.
+        reader: the reader of news about what it starts: the client, its project and, if known, its conversation.
+        progress: receives progress while the caller waits.
+        ask: asks the person for whom it works; ``None`` if that is impossible.
+        assumed: the matters that this person has agreed to beforehand.
+        is_patient: whether it waits for as long as it asked, and reads lists of any length, like a person at a
+            terminal. An MCP client limits a call to about a minute, and a model pays for each line.
+        takes_later: whether it can be told later how ongoing work ended; see ``actions.later``.
     """
 
     client: str
@@ -86,28 +86,28 @@ class Caller:
     takes_later: bool = False
 
     def at_most(self, limit: float) -> float:
-        """Return a limit for waits (seconds) or lists (lines), which does not hold for who is patient."""
+        """Return a limit for waits (seconds) or lists (lines); it does not apply to a patient caller."""
         return math.inf if self.is_patient else limit
 
     @property
     def looks(self) -> Asker:
-        """Who asks for what it only looks at, or waits for."""
+        """The asker for jobs that the caller only looks at or waits for."""
         return Asker(self.project)
 
     @property
     def changes(self) -> Asker:
-        """Who asks for what it ends, starts again or talks to."""
+        """The asker for jobs that the caller ends, restarts or talks to."""
         return Asker(self.project, changes=True)
 
     def asks_about(self, matter: Matter) -> bool:
-        """Tell whether a person is asked about this before it is done."""
+        """Tell whether a person is asked about this matter before it is done."""
         return self.ask is not None and matter not in self.assumed
 
     async def agree(self, question: Question) -> None:
-        """Have a person agree, if there is one to ask. No lock may be held meanwhile: it may take minutes.
+        """Get a person's consent, if there is one to ask. Hold no lock meanwhile: it may take minutes.
 
         Raises:
-            DeclinedError: they did not.
+            DeclinedError: the person did not agree.
         """
         if self.ask is None or question.matter in self.assumed:
             return
@@ -122,7 +122,7 @@ class Caller:
             raise _declined(question, answer.value)
 
     async def wait_for(self, work: Awaitable[Result], what: str | Callable[[], str], limit_s: float) -> Result:
-        """Await something, telling the caller meanwhile that it is under way. If the caller cancels, so is the work."""
+        """Await something, and report progress to the caller meanwhile. If the caller cancels, so is the work."""
         import asyncio  # noqa: PLC0415  who looks at jobs does without
 
         task = asyncio.ensure_future(work)

@@ -1,4 +1,4 @@
-"""A part of the house that is entered late."""
+"""A part of the house that is opened only when it is needed."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from mcp_background_job.executors import lanes
 
 
 class Closable(Protocol):
-    """What is let go of in the end."""
+    """Something that is closed at the end."""
 
     async def close(self) -> None:
-        """Let go of what it holds."""
+        """Release its resources."""
         ...
 
 
@@ -24,13 +24,13 @@ class Door(Generic[Room]):
     """Something that is made when it is first asked for: the libraries of ComfyUI take half a second to load."""
 
     def __init__(self, make: Callable[[], Room]) -> None:
-        """Takes what makes it; it may block."""
+        """Takes the function that makes it; this function may block."""
         self._make = make
         self._made: Room | None = None
         self._making = asyncio.Lock()
 
     async def open(self) -> Room:
-        """Return it.
+        """Return it, and make it first if necessary.
 
         Raises:
             BackgroundJobError: settings, journal or directory cannot be used.
@@ -41,6 +41,6 @@ class Door(Generic[Room]):
             return self._made
 
     async def close(self) -> None:
-        """Let go of it, if it was made."""
+        """Close it, if it was made."""
         if self._made is not None:
             await self._made.close()

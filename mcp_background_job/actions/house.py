@@ -1,4 +1,4 @@
-"""What actions act on: jobs, and ComfyUI and runs once they are asked for."""
+"""The objects that actions work on: jobs, and ComfyUI and runs once they are needed."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @frozen
 class House:
-    """Where things are.
+    """The objects that actions work on.
 
     Attributes:
-        manager: of jobs.
+        manager: the manager of jobs.
         comfyui: opens the control of ComfyUI.
         runs: opens the manager of runs.
-        doors: of what ``close`` lets go of.
+        doors: the doors that ``close`` closes.
     """
 
     manager: JobManager
@@ -34,12 +34,12 @@ class House:
 
     @classmethod
     def of(cls, manager: JobManager, settings: Settings) -> House:
-        """Return the house of a manager; ComfyUI and runs are made when they are first asked for."""
+        """Return the house of a manager; ComfyUI and runs are made when they are first needed."""
         comfyui = Door(lambda: build_comfyui(manager, load_comfyui_settings()))
         runs = Door(lambda: build_runs(manager, settings))
         return cls(manager, comfyui.open, runs.open, (comfyui, runs))
 
     async def close(self) -> None:
-        """Let go of what was opened, but for the manager."""
+        """Close everything that was opened, except the manager."""
         for door in self.doors:
             await door.close()

@@ -1,8 +1,8 @@
-"""Calls that are answered later: what an action leaves behind when its work, or its wait, goes on after the call.
+"""Calls that are answered later: what an action leaves behind if its work, or its wait, goes on after the call.
 
-A caller that can be told later (``Caller.takes_later``) is not told that the work goes on: the action raises
-``GoesOn``, with all that it must know to answer at the end, and whoever carries the call writes that down. From then
-on anybody in any process can look: ``Later.look`` answers as the call itself would have, had it waited so long.
+If a caller can be told later (``Caller.takes_later``), the action does not report that the work goes on. It raises
+``GoesOn`` with all that is needed to answer at the end, and the carrier of the call writes that down. From then on any
+process can look: ``Later.look`` answers as the call itself would have, had it waited so long.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from typing import Any
 from mcp_background_job.actions.caller import Caller
 from mcp_background_job.core.values import frozen
 
-#: What must be known to answer a call later: plain JSON.
+#: The state that is needed to answer a call later: plain JSON.
 State = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What work asks before it can go on.
+    """A question that work asks before it can go on.
 
     Attributes:
-        mark: tells it from other questions of the same work.
-        text: in words.
-        fields: JSON schemas of what the answer has, by name.
-        required: those that it must have.
+        mark: distinguishes it from other questions of the same work.
+        text: the question in words.
+        fields: JSON schemas of the answer's fields, by name.
+        required: the fields that an answer must have.
     """
 
     mark: str
@@ -40,9 +40,9 @@ class Going:
     """Work that is not over.
 
     Attributes:
-        doing: what it does, or waits for, in words.
-        changed_at: when it last gave a sign (seconds since the epoch), if that is known.
-        question: what it asks, if it waits for an answer.
+        doing: in words, what it does or waits for.
+        changed_at: when it last gave a sign of life (seconds since the epoch), if known.
+        question: its question, if it waits for an answer.
     """
 
     doing: str
@@ -54,8 +54,9 @@ class GoesOn(Exception):  # noqa: N818  nothing has gone wrong
     """The work goes on, and its caller can be told later.
 
     Attributes:
-        subject: the id by which the tools know the work; empty if it is not the call's own, and only the wait goes on.
-        state: what ``Later`` must know of it.
+        subject: the id by which the tools know the work; empty if the work is not the call's own, and only its wait
+        goes on.
+        state: the state that ``Later`` needs.
     """
 
     def __init__(self, subject: str, state: State) -> None:
@@ -67,16 +68,16 @@ class GoesOn(Exception):  # noqa: N818  nothing has gone wrong
 
 @frozen
 class Later:
-    """What can be done with the work that a call has left behind.
+    """The operations on the work that a call has left behind.
 
     Attributes:
-        look: returns the report of the call if it is over, and else how it is going.
-        stop: stops the work for certain; ``None`` if there is never more than a wait. It may take its time, but has the
-            stop asked for before it first waits for anything of its own.
-        answer: gives an answer to a question: what is in its fields, ``None`` if the person declined to answer.
-        signs: returns what changes when the work does, without looking at the work: while it stays, so does all but the
-            seconds in what a look tells. ``None`` if only a look can tell. It blocks, for moments.
-        subjects: under which there are news of the end, which the report tells.
+        look: returns the report of the call if it is over, and otherwise how it is going.
+        stop: stops the work for certain; ``None`` if there is never more than a wait. It may take long, but requests
+            the stop before its first own wait.
+        answer: answers a question: with the values of its fields, or ``None`` if the person declined.
+        signs: returns a value that changes when the work does, without looking at the work: as long as it is the same,
+            a look would report the same, apart from seconds. ``None`` if only a look can tell. It blocks, for moments.
+        subjects: the subjects of news about the end, which the report itself shows.
     """
 
     look: Callable[[Caller, State], Awaitable[Any]]

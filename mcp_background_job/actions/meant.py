@@ -1,12 +1,12 @@
-"""What a caller means: arguments as models send them, brought into the types that an action declares.
+"""Arguments as the caller means them: brought from the forms that models send into the types that an action declares.
 
-Models send an array or an object as the JSON text of it, one thing where several may be given, a number where a text is
-asked for, and null for what they leave out. The declared type decides what is meant, so the same holds for every
-argument of every action. What is meant in no such way is left as it is, for the check to refuse.
+Models send an array or an object as its JSON text, a single value where several are allowed, a number for a text, and
+null for arguments that they leave out. The declared type decides what is meant, so the same rules hold for every
+argument of every action. Any other value is left as it is, and the check refuses it.
 
-A text stays one wherever a text may be given: a command that is JSON is still a command. Where one text or several may
-be given, only an array of texts means several: ``["a", "b"]`` does, and ``[ab]``, an expression, does not. A ``Word``
-is no such text: no id has quotation marks or brackets, so those that come around one are not its own.
+A text stays a text wherever one is allowed: a command that is JSON is still a command. If one text or several are
+allowed, only an array of texts means several: ``["a", "b"]`` does, and ``[ab]``, an expression, does not. A ``Word`` is
+different: no id has quotation marks or brackets, so those around one are removed.
 """
 
 from __future__ import annotations
@@ -24,35 +24,35 @@ from mcp_background_job.core.values import frozen
 
 
 class _Text(Enum):
-    """What a text is known to be."""
+    """The special kinds of texts."""
 
     WORD = "word"
     WORDS = "words"
 
 
-#: An id, or a name as ids are: one word.
+#: An id, or a name in the form of ids: one word.
 Word = Annotated[str, _Text.WORD]
 
-#: Some of those with commas between, which may come as an array.
+#: Several words, with commas between them; they may come as an array.
 Words = Annotated[str, _Text.WORDS]
 
 
 @frozen
 class Entries:
-    """What is known of some entries of a free object: their kinds, by their keys."""
+    """The kinds of some entries of a free object, by their keys."""
 
     kinds: Mapping[str, Any]
 
 
 @dataclass
 class _Kinds:
-    """The kinds of which a value may be.
+    """The kinds that a value may have.
 
     Attributes:
-        plain: those that are not lists; of texts, what is known of them.
-        item: what a list has in it, if it may be one.
-        entry: what a mapping has in it, if it may be one.
-        known: the same of some entries, by their keys.
+        plain: the kinds that are not lists; for texts, their special kinds.
+        item: the kind of a list's items, if the value may be a list.
+        entry: the kind of a mapping's entries, if the value may be a mapping.
+        known: the kinds of some entries, by their keys.
     """
 
     plain: set[Any] = field(default_factory=set[Any])
@@ -70,19 +70,19 @@ class _Kinds:
 
 
 def meant(given: Mapping[str, Any], kinds: Mapping[str, Any], optional: frozenset[str]) -> dict[str, Any]:
-    """Return arguments as they are meant.
+    """Return arguments as the caller means them.
 
     Args:
-        given: arguments as they came; those without a kind are passed on.
-        kinds: the declared type of each, with what is said about it.
-        optional: names of those that may be left out.
+        given: arguments as they came; those without a declared type are passed on.
+        kinds: the declared type of each argument, with its annotations.
+        optional: names of the arguments that may be left out.
     """
     arguments = {name: _one(value, kinds[name]) if name in kinds else value for name, value in given.items()}
     return {name: value for name, value in arguments.items() if value is not None or name not in optional}
 
 
 def _one(value: Any, kind: Any) -> Any:
-    """Return a value as it is meant by somebody who knows that it is to be of this kind."""
+    """Return a value in the declared kind."""
     return _of_kinds(value, _kinds(kind))
 
 
@@ -132,7 +132,7 @@ def _of_text(text: str, kinds: _Kinds) -> Any:
 
 
 def _texts(text: str) -> list[str] | None:
-    """Return the texts of an array of at least one."""
+    """Return the texts of an array that has at least one, ``None`` for anything else."""
     values = _from_json(text) if text.lstrip().startswith("[") else None
     if not isinstance(values, list):
         return None
@@ -141,14 +141,14 @@ def _texts(text: str) -> list[str] | None:
 
 
 def _as_several(value: Any, kinds: _Kinds) -> Any:
-    """Return a list with a value that is one of those meant to be in it."""
+    """Return a value as a list of one, if a list of such values is expected."""
     if kinds.item is None or Any in kinds.plain or type(value) in kinds.plain:
         return value
     return [_one(value, kinds.item)]
 
 
 def _from_json(text: str) -> Any:
-    """Return what a text is the JSON of, ``None`` for nothing at all, and the text itself if it is not JSON."""
+    """Return the value of a JSON text, ``None`` for a blank one, and the text itself if it is not JSON."""
     if not text.strip():
         return None
     try:

@@ -1,4 +1,4 @@
-"""What actions work on, made when it is first needed: many a session never needs it."""
+"""The objects that actions work on, made when they are first needed: many sessions never need them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import TypeAlias, TypeVar
 
 Room = TypeVar("Room")
 
-#: Returns the thing, and makes it first, not on the event loop, if nobody has asked for it before.
+#: Returns the object; the first call makes it, outside the event loop.
 Opened: TypeAlias = Callable[[], Awaitable[Room]]
 
 
 def at_hand(room: Room) -> Opened[Room]:
-    """Return what gives out something that is there."""
+    """Return a function that opens an object that exists already."""
 
     async def opened() -> Room:
         return room

@@ -1,4 +1,4 @@
-"""What models call arguments, having met them under other names: whoever gives such a name is told the one here."""
+"""Other names that models give to arguments: an error for such a name suggests the right one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from mcp_background_job.core.nearest import nearest as resembling
 
-#: Other names of each argument. Of several arguments that one name may mean, the first is meant that the action has.
+#: Other names of each argument. If one name may mean several arguments, the first one that the action has is meant.
 _SYNONYMS = {
     "command": "cmd command_line commandline shell_command bash_command script bash shell code exec run program argv",
     "backend_config": "config options settings model args command cmd full_access binary agent_url backend_options",
@@ -87,7 +87,7 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def nearest(said: str, known: list[str]) -> str | None:
-    """Return which of the known arguments somebody means by another name; ``None`` if that is not clear."""
+    """Return the known argument that another name means; ``None`` if that is not clear."""
     word = _CAMEL.sub("_", said).lower().replace("-", "_").strip("_")
     if word in known:
         return word

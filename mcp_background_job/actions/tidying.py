@@ -1,4 +1,4 @@
-"""Removing what ended long ago: jobs with their output, and runs of agents with their events."""
+"""Removes what ended long ago: jobs with their output, and runs of agents with their events."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 async def prune(manager: JobManager, runs: Opened[RunManager], *, older_than_s: float | None = None) -> list[str]:
     """Remove jobs and runs that ended longer ago than this, or than the settings say; returns their ids."""
     removed: list[str] = []
-    if await lanes.look(os.path.isdir, manager.state.runs):  # most need not load what runs take
+    if await lanes.look(os.path.isdir, manager.state.runs):  # most need not load the modules for runs
         opened = await runs()
-        await opened.recover()  # what an agent said is in the log of its job until it is read
+        await opened.recover()  # an agent's last output is only in the log of its job until it is read
         removed += await opened.prune(older_than_s=older_than_s)
     await manager.forget_tasks(older_than_s=older_than_s)
     return [*removed, *await manager.prune(older_than_s=older_than_s)]

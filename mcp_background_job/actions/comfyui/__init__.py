@@ -1,1 +1,1 @@
-"""Controlling a ComfyUI: its renders, their outputs, its queue, and its process."""
+"""Actions on a ComfyUI: its renders, their outputs, its queue, and its process."""

@@ -1,7 +1,7 @@
-"""The forms of what is told of ComfyUI: the fields that are always there, and those that need a word.
+"""The forms of reports on ComfyUI: the fields that are always there, and those that need an explanation.
 
-The reports themselves are made in ``comfyui.reports``, which is loaded when one is asked for; these stand in the list
-of tools, where every field costs tokens.
+``comfyui.reports`` makes the reports themselves, and is loaded when one is asked for. These forms are in the list of
+tools, where every field costs tokens.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-#: Anything that a client can show as it is.
+#: Rows that a client can show as they are.
 Rows = list[dict[str, Any]]
 
 
@@ -117,7 +117,7 @@ class LifecycleForm(BaseModel):
 
 
 class FreedForm(BaseModel):
-    """Memory that was let go of, or will be."""
+    """Memory that was freed, or will be."""
 
     status: str
     detail: str

@@ -1,4 +1,4 @@
-"""Prompts and batches of which a call is answered later: how they are meanwhile, as their reports have it."""
+"""The state of prompts and batches whose call is answered later, made from their reports."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from mcp_background_job.actions.action import Facts
 from mcp_background_job.actions.later import Going
 from mcp_background_job.core.comfyui.batch import TERMINAL
 
-#: What a prompt is that will be something else.
+#: Statuses of a prompt that has not ended.
 _UNDER_WAY = ("pending", "in_progress")
 
-#: How the reason of a prompt begins of which nothing is known only as long as ComfyUI gives no answer.
+#: The beginning of the reason if a prompt's status is unknown only because ComfyUI does not answer now.
 _NO_ANSWER = "unreachable"
 
 
 def of_prompt(known: Facts) -> Going | None:
-    """Return how a prompt is going, from what is told of it; ``None`` if it is not."""
+    """Return how a prompt is going, from its report; ``None`` if it has ended."""
     status, reason = known["status"], str(known.get("reason", ""))
     if status not in _UNDER_WAY and not (status == "unknown" and reason.startswith(_NO_ANSWER)):
         return None
@@ -24,7 +24,7 @@ def of_prompt(known: Facts) -> Going | None:
 
 
 def of_batch(known: Facts) -> Going | None:
-    """Return the same of a batch."""
+    """Return how a batch is going, from its report; ``None`` if it has ended."""
     if known["status"] in TERMINAL:
         return None
     counts = known["counts"]

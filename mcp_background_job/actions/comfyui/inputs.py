@@ -1,4 +1,4 @@
-"""The action that uploads what workflows take."""
+"""The action that uploads inputs for workflows."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from mcp_background_job.errors import InvalidRequestError
 if TYPE_CHECKING:
     from mcp_background_job.comfyui.control import ComfyUI
 
-#: Clients give a call about a minute: after this time no more files are begun, and the next call goes on from there.
+#: Clients limit a call to about a minute. After this time no further file is begun; the next call continues.
 LIMIT_S = 40.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Upload:
-    """Files that workflows are to take."""
+    """Files to upload as inputs of workflows."""
 
     path: Annotated[list[str] | str, Field(description="one or several")]
     subfolder: Annotated[str, Field(description="of ComfyUI's inputs")] = ""
@@ -35,7 +35,7 @@ class Uploading:
     """``comfyui_upload``."""
 
     def __init__(self, opened: Opened[ComfyUI]) -> None:
-        """Takes what returns the thing to work on, made when it is first needed."""
+        """Takes a function that opens ComfyUI's control when it is first needed."""
         self._open = opened
 
     async def comfyui_upload(self, caller: Caller, request: Upload) -> Facts:

@@ -1,4 +1,4 @@
-"""Actions that look for what a ComfyUI has."""
+"""Actions that search the models and nodes of a ComfyUI."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mcp_background_job.actions.opening import Opened
 if TYPE_CHECKING:
     from mcp_background_job.comfyui.control import ComfyUI
 
-#: Names that an answer has at most.
+#: The most names in an answer.
 _LIMIT = 40
 
 
@@ -37,7 +37,7 @@ class Looking:
     """``comfyui_models`` and ``comfyui_nodes``."""
 
     def __init__(self, opened: Opened[ComfyUI]) -> None:
-        """Takes what returns the thing to work on, made when it is first needed."""
+        """Takes a function that opens ComfyUI's control when it is first needed."""
         self._open = opened
 
     async def comfyui_models(self, _caller: Caller, request: Models) -> Facts:

@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from mcp_background_job.comfyui.control import ComfyUI
     from mcp_background_job.comfyui.lifecycle.outcome import Outcome
 
-#: A restart has this long for the process to be ready again, which leaves time to end the old one.
+#: Seconds for the process to be ready after a restart; the rest of a call's time is for ending the old process.
 START_S = 40.0
 
-#: What ending it takes at most, for the progress that is shown meanwhile.
+#: The most seconds that ending it takes, for the progress that is shown meanwhile.
 STOP_S = 50.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """Settings say how."""
+    """A start; the settings say how ComfyUI is started."""
 
     restart: Annotated[Literal["no", "on-failure"], Field(description="again when it crashes")] = "no"
     wait_s: Annotated[float, Field(description="for it to be ready (max 40)")] = START_S
@@ -35,14 +35,14 @@ class Start:
 
 @dataclass(frozen=True, kw_only=True)
 class Stop:
-    """Whether it may cost something."""
+    """A stop, and whether it may lose prompts."""
 
     force: Annotated[bool, Field(description="even if prompts are lost")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Restart:
-    """What it may cost, and what is done about that."""
+    """A restart, whether it may lose prompts, and which of them are submitted again."""
 
     force: Annotated[bool, Field(description="even if prompts run, or it does not answer")] = False
     requeue: Annotated[
@@ -53,35 +53,35 @@ class Restart:
 
 @dataclass(frozen=True, kw_only=True)
 class StartAnywhere(Start):
-    """The same where there are places beside this machine, or several ComfyUIs, as of those that follow."""
+    """A start if there are executors beside this machine, or may be several ComfyUIs; so with the next two classes."""
 
     on: Annotated[str, Field(description='on a cluster: "slurm gpus=1"; it joins those that there are')] = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StopOne(Stop):
-    """Which, and whether it may cost something."""
+    """A stop of one of several ComfyUIs."""
 
     server: Annotated[str, Field(description="which of several")] = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RestartOne(Restart):
-    """Which, and what it may cost."""
+    """A restart of one of several ComfyUIs."""
 
     server: Annotated[str, Field(description="which of several")] = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Free:
-    """All of it."""
+    """A request to free all memory."""
 
 
 class Lifecycle:
-    """Starting, stopping and restarting ComfyUI, and what it holds."""
+    """Starts, stops and restarts ComfyUI, and frees its memory."""
 
     def __init__(self, opened: Opened[ComfyUI]) -> None:
-        """Takes what returns the thing to work on, made when it is first needed."""
+        """Takes a function that opens ComfyUI's control when it is first needed."""
         self._open = opened
 
     async def start_comfyui(self, caller: Caller, request: Start) -> Facts:
@@ -152,7 +152,7 @@ async def _meant(comfyui: ComfyUI, request: Stop | Restart) -> ComfyUI:
 async def _once_agreed(
     caller: Caller, act: Callable[[frozenset[str] | None], Awaitable[Outcome]], what: str
 ) -> Outcome:
-    """Do what may lose prompts once a person has agreed to lose these; asks again if there have come to be others."""
+    """Do something that may lose prompts, once a person agrees to lose them; asks again if other prompts have come."""
     if not caller.asks_about("lose_prompts"):
         return await act(None)
     agreed: frozenset[str] = frozenset()

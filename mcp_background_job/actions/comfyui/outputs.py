@@ -1,4 +1,4 @@
-"""The action that downloads what ComfyUI has made."""
+"""The action that downloads the outputs of ComfyUI."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from mcp_background_job.comfyui.outputs.download import Downloaded, Headway
     from mcp_background_job.comfyui.reports.report import Report
 
-#: Clients give a call about a minute: after this time no more files are begun, and the next call goes on from there.
+#: Clients limit a call to about a minute. After this time no further file is begun; the next call continues.
 LIMIT_S = 40.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Download:
-    """What is to be downloaded, and to where."""
+    """The outputs to download, and the directory for them."""
 
     prompt_id: Annotated[list[Word] | Word | None, Field(description="one or several")] = None
     session: Annotated[str | None, Field(description='or all of a session; "": of the current one')] = None
@@ -41,7 +41,7 @@ class Downloading:
     """``comfyui_download``."""
 
     def __init__(self, opened: Opened[ComfyUI]) -> None:
-        """Takes what returns the thing to work on, made when it is first needed."""
+        """Takes a function that opens ComfyUI's control when it is first needed."""
         self._open = opened
 
     async def comfyui_download(self, caller: Caller, request: Download) -> Illustrated:
@@ -68,7 +68,7 @@ class Downloading:
 
 
 async def _prompts(comfyui: ComfyUI, request: Download, directory: str) -> list[tuple[str, str]]:
-    """Return the prompts that are meant, by id and note."""
+    """Return the chosen prompts, by id and note."""
     if sum(one is not None for one in (request.prompt_id, request.session, request.batch)) != 1:
         raise InvalidRequestError("give one of prompt_id, session and batch: comfyui_jobs lists prompts")
     if request.prompt_id is not None:
@@ -78,7 +78,7 @@ async def _prompts(comfyui: ComfyUI, request: Download, directory: str) -> list[
 
 
 class _Latest:
-    """How far a download is, in words."""
+    """The progress of a download, in words."""
 
     def __init__(self) -> None:
         self._headway: Headway | None = None
@@ -93,7 +93,7 @@ class _Latest:
 
 
 async def _preview(comfyui: ComfyUI, downloaded: Downloaded, known: Report) -> list[Picture]:
-    """Return a picture of what was downloaded, and note in the report which one, or why there is none."""
+    """Return a picture of the downloaded files, and note in the report which one it is, or why there is none."""
     from mcp_background_job.comfyui import together
     from mcp_background_job.comfyui.outputs.preview import preview_of
 

@@ -1,4 +1,4 @@
-"""Actions on the queue of ComfyUI over days: batches, sessions, lists, errors, history."""
+"""Actions on ComfyUI's queue over days: batches, sessions, lists, errors, history."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MAX_LIMIT = 500
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """A batch, and what to do with it."""
+    """A batch, and the action on it."""
 
     batch_id: Annotated[Word | None, Field(description="without it: the newest; pause, resume: all of ours")] = None
     action: Literal["status", "cancel", "pause", "resume", "retry_failed"] = "status"
@@ -38,7 +38,7 @@ class Batch:
 
 @dataclass(frozen=True, kw_only=True)
 class BatchOfSeveral(Batch):
-    """The same of several ComfyUIs."""
+    """A batch of several ComfyUIs, and the action on it."""
 
     action: Annotated[  # pyright: ignore[reportIncompatibleVariableOverride]  one word more, which the handler knows
         Literal["status", "cancel", "pause", "resume", "retry_failed", "give_up"],
@@ -48,7 +48,7 @@ class BatchOfSeveral(Batch):
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """A session, and what to do with it."""
+    """A session, and the action on it."""
 
     action: Literal["new", "list", "show", "track"] = "show"
     name: Annotated[str | None, Field(description="name or id; without it the current session")] = None
@@ -60,7 +60,7 @@ class Session:
 
 @dataclass(frozen=True, kw_only=True)
 class ListPrompts:
-    """Prompts to be listed."""
+    """A list of prompts."""
 
     status: Annotated[
         Words | None,
@@ -75,7 +75,7 @@ class ListPrompts:
 
 @dataclass(frozen=True, kw_only=True)
 class ListErrors:
-    """Failures to be explained."""
+    """Failures to explain."""
 
     session: str | None = None
     batch: Word | None = None
@@ -84,16 +84,16 @@ class ListErrors:
 
 @dataclass(frozen=True, kw_only=True)
 class ClearHistory:
-    """How much of a history stays."""
+    """How much of the history stays."""
 
     keep: Annotated[int, Field(description="so many newest entries stay")] = 50
 
 
 class Queueing:
-    """Looking after batches, sessions, lists and the history."""
+    """Looks after batches, sessions, lists and the history."""
 
     def __init__(self, opened: Opened[ComfyUI], expect: Expect = nobody) -> None:
-        """Takes what returns the thing to work on, made when it is first needed, and what notes who made a batch."""
+        """Takes a function that opens ComfyUI's control when first needed, and one that notes who made a batch."""
         self._open = opened
         self._expect = expect
 
@@ -127,7 +127,7 @@ class Queueing:
         return _unless_it_goes_on(caller, queue_report.of_batch(view), wait_s)
 
     async def _of_all(self, caller: Caller, request: Batch, comfyui: ComfyUI) -> Facts:
-        """Pause or resume all that is ours, or list the newest batches."""
+        """Pause or resume all our batches, or list the newest ones."""
         from mcp_background_job.comfyui import together
         from mcp_background_job.comfyui.reports import queue_report
 
@@ -142,7 +142,7 @@ class Queueing:
 
     @property
     def later(self) -> Later:
-        """What can be done with a wait for a batch that goes on after the call."""
+        """The operations on a wait for a batch that goes on after the call."""
         return Later(self._look, subjects=lambda state: [subject_of(state["batch_id"])])
 
     async def _look(self, caller: Caller, state: State) -> Facts | Going:
@@ -215,7 +215,7 @@ class Queueing:
 
 
 def _unless_it_goes_on(caller: Caller, known: Facts, wait_s: float) -> Facts:
-    """Return what is known of a batch, unless the caller rather has its end told later."""
+    """Return the report on a batch, unless it goes on and its caller can be told of the end later."""
     if caller.takes_later and wait_s and of_batch(known):
         raise GoesOn("", {"batch_id": known["batch_id"]})
     return known

@@ -1,4 +1,4 @@
-"""Actions on prompts of ComfyUI."""
+"""Actions on ComfyUI's prompts."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
     from mcp_background_job.comfyui.control import ComfyUI
     from mcp_background_job.comfyui.prompts.graphs.workflow import Drawn, Workflow
 
-#: What only a submission tells of a prompt or batch, and no later look.
+#: Fields that only a submission reports, and no later look.
 _OF_SUBMISSION = ("number", "warning", "node_errors", "nearest", "converted")
 
-#: What the ladder of a cancel takes at most: it waits for what is being sent, and verifies each interrupt.
+#: The most seconds that a cancel takes: it waits for prompts that are being sent, and verifies each interrupt.
 CANCEL_S = 50.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """What is to be known."""
+    """A look at ComfyUI."""
 
     log: Annotated[bool, Field(description="its own log too, the last lines")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Submit:
-    """Workflows to be rendered."""
+    """Workflows to render."""
 
     workflow: Annotated[
         dict[str, Any] | list[dict[str, Any]] | None, Field(description="graph (API or editor format), or several")
@@ -66,7 +66,7 @@ class Submit:
 
     @property
     def is_single(self) -> bool:
-        """Whether it is one prompt, and not a batch that goes on without its caller."""
+        """Whether this is one prompt, and not a batch, which goes on without its caller."""
         several = self.overrides is not None or isinstance(self.workflow, list) or isinstance(self.workflow_path, list)
         return not several and self.prompt_timeout_s is None and not self.restart_if_wedged
 
@@ -82,7 +82,7 @@ class LookAtPrompt:
 
 @dataclass(frozen=True, kw_only=True)
 class Cancel:
-    """A render to be stopped."""
+    """A render to stop."""
 
     prompt_id: Annotated[Word | None, Field(description="touches no other; without it the running one")] = None
     clear_pending: Annotated[bool, Field(description="drop all pending ones and batches too")] = False
@@ -91,7 +91,7 @@ class Cancel:
 
 @dataclass(frozen=True, kw_only=True)
 class CancelQueued:
-    """A pending prompt to be taken out, or moved."""
+    """A pending prompt to remove or move."""
 
     prompt_id: Word
     move: Annotated[Literal["front", "end"] | None, Field(description="move it there instead")] = None
@@ -102,14 +102,14 @@ Expect = Callable[[Caller, str], None]
 
 
 def nobody(_caller: Caller, _batch_id: str) -> None:
-    """Note nothing: whoever asks at a terminal looks for himself."""
+    """Note nothing: a person at a terminal looks for themselves."""
 
 
 class Rendering:
-    """Looking at ComfyUI, submitting, watching and cancelling."""
+    """Looks at ComfyUI, and submits, watches and cancels prompts."""
 
     def __init__(self, opened: Opened[ComfyUI], expect: Expect = nobody) -> None:
-        """Takes what returns the thing to work on, made when it is first needed, and what notes who made a batch."""
+        """Takes a function that opens ComfyUI's control when first needed, and one that notes who made a batch."""
         self._open = opened
         self._expect = expect
 
@@ -149,7 +149,7 @@ class Rendering:
 
     @property
     def submitted_later(self) -> Later:
-        """What can be done with a prompt or a batch that goes on after it was submitted."""
+        """The operations on a prompt or a batch that goes on after it was submitted."""
         return Later(self._look, self._stop, subjects=lambda state: _subjects(state["submitted"]))
 
     async def _look(self, _caller: Caller, state: State) -> Facts | Going:
@@ -190,7 +190,7 @@ class Rendering:
 
     @property
     def waited_later(self) -> Later:
-        """What can be done with a wait for a prompt that goes on after the call."""
+        """The operations on a wait for a prompt that goes on after the call."""
         return Later(self._look_at_prompt)
 
     async def _look_at_prompt(self, caller: Caller, state: State) -> Facts | Going:
@@ -242,7 +242,7 @@ async def _queued(
     caller: Caller, comfyui: ComfyUI, workflows: list[Workflow], request: Submit, *, session_id: str, wait_s: float
 ) -> Facts:
     if request.is_single:
-        # A prompt that takes the output of one that has not ended has to wait for it, as a batch does.
+        # A prompt that takes the output of an unfinished one has to wait for it, as in a batch.
         with contextlib.suppress(InputPendingError):
             return await _submitted(caller, comfyui, workflows[0], request, session_id=session_id, wait_s=wait_s)
     if request.front:
@@ -291,7 +291,7 @@ async def _batched(
 
 
 async def _loaded(comfyui: ComfyUI, request: Submit) -> list[Workflow]:
-    """Return the workflows that a caller gives."""
+    """Return the workflows of a request."""
     from mcp_background_job.comfyui.prompts.graphs.asked import past_the_cache
 
     given = (request.workflow, request.workflow_path, request.prompt_id)
@@ -309,7 +309,7 @@ async def _loaded(comfyui: ComfyUI, request: Submit) -> list[Workflow]:
 
 
 async def _given(request: Submit) -> list[Workflow | Drawn]:
-    """Return workflows that are given as objects or as files."""
+    """Return the workflows that are given as objects or as files."""
     from mcp_background_job.comfyui.prompts.graphs import workflow as workflows
 
     if request.workflow_path is None:

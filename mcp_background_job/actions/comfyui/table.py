@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mcp_background_job.comfyui.control import ComfyUI
 
 
-#: Statuses of what was not done, or is not known, as against those of how a prompt or server is doing.
+#: Statuses that mean that the request was not met; the others say how a prompt or server is doing.
 _NOT_SUBMITTED = frozenset({"refused", "unknown"})
 _NOT_FOUND = frozenset({"unknown"})
 _NOT_CANCELED = frozenset(
@@ -33,12 +33,12 @@ _NOT_STARTED = frozenset({"failed"})
 def comfyui_actions(
     opened: Opened[ComfyUI], expect: Expect = nobody, *, of_several: bool = False
 ) -> list[Action[Any, Any]]:
-    """Return all that can be done with ComfyUI.
+    """Return all actions on ComfyUI.
 
     Args:
-        opened: returns the thing to work on.
+        opened: opens ComfyUI's control.
         expect: notes who is to be told of the end of a batch.
-        of_several: whether there are several, or may be: who has one is told nothing of others.
+        of_several: whether there are, or may be, several ComfyUIs; with a single one, the tools do not mention others.
     """
     rendering, queueing, lifecycle = Rendering(opened, expect), Queueing(opened, expect), Lifecycle(opened)
     looking = Looking(opened)

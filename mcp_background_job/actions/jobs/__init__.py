@@ -1,1 +1,1 @@
-"""Starting jobs, looking at them, waiting for them, talking to them, stopping them."""
+"""Actions on jobs: start, look, wait, talk, stop."""

@@ -1,4 +1,4 @@
-"""Answers to who waits: what is new for this caller, and where its next wait goes on."""
+"""Answers to waits: the news for this caller, and where its next wait continues."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ from mcp_background_job.jobs.waiting.wait import Waited, WaitRequest
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """How long the output in an answer may be, in characters.
+    """The most characters of output in an answer.
 
     Attributes:
-        news: if what was waited for has come.
-        no_news: if the wait is just not over: who waits for hours asks often. ``None`` if it is as for news.
+        news: if the awaited event has come.
+        no_news: if the wait is not over: a caller that waits for hours asks often. ``None``: the same as ``news``.
     """
 
     news: int = EXCERPT_BUDGET
     no_news: int | None = NEWS_BUDGET
 
 
-#: For whoever asks for output, and not only whether anything has happened.
+#: The budget for a caller that asks for output itself.
 IN_ANY_CASE = Budget(no_news=None)
 
 
 @frozen
 class Turn:
-    """One of the waits of a caller for a job.
+    """One wait of a caller for a job.
 
     Attributes:
         job: the job.
-        request: what to wait for.
+        request: the condition of the wait.
         since: offset of the output that is new to the caller.
     """
 
@@ -53,16 +53,16 @@ class Turn:
 
 
 class Answering:
-    """Has each wait of a caller go on where the last answer ended."""
+    """Makes each wait of a caller continue where its last answer ended."""
 
     def __init__(self, manager: JobManager) -> None:
-        """Takes what it works on."""
+        """Takes the manager of jobs."""
         self._manager = manager
 
     async def turns(
         self, caller: Caller, jobs: list[Job], request: WaitRequest, *, cursor: int | None = None
     ) -> list[Turn]:
-        """Return the waits for jobs: they go on where the caller was told last, or from an offset if there is one."""
+        """Return the waits for jobs. They continue at the caller's last answer, or at ``cursor`` if it is given."""
         shown = await self._manager.news.shown(caller.reader, [job.job_id for job in jobs])
         return [_turn(job, request, shown[job.job_id], cursor) for job in jobs]
 
@@ -76,7 +76,7 @@ class Answering:
         budget: Budget,
         pid: int | None = None,
     ) -> JobResult:
-        """Return what became of a wait, with the output that is new; the caller knows it then."""
+        """Return the result of a wait with the new output, and note that the caller has seen it."""
         job, found = waited.job, waited.found
         brief = budget.no_news if waited.why in (None, Why.TIMEOUT) else None
         if brief is not None and turn.since:
@@ -104,9 +104,9 @@ class Answering:
         )
 
     async def _shown(self, waited: Waited, since: int, news: int, brief: int | None) -> tuple[Excerpt, str | None]:
-        """Return the output that is new, and what is to be said of the job beside its status."""
+        """Return the new output, and a note on the job beside its status."""
         job, seen = waited.job, waited.seen
-        if brief is None and job.state is State.EXITED:  # whoever waits for an end gets it as soon as can be
+        if brief is None and job.state is State.EXITED:  # a caller that waits for an end gets it as soon as possible
             return await self._manager.excerpt_of_end(job, since=since, budget=news)
         if brief is None:
             excerpt = await self._manager.excerpt(job, since=since, budget=news)
@@ -115,7 +115,7 @@ class Answering:
         return excerpt, await self._manager.note(job, seen)
 
     async def _so_far(self, job: Job, output_bytes: int, *, is_silent: bool) -> str:
-        """Return in one line how a job is, and how to read all of its output."""
+        """Return in one line how a job is doing, and how to read all of its output."""
         store, now = self._manager.places.store_of(job.job_id), time.time()
         is_live = job.state is not State.EXITED
         parts = [f"{job.status} for {duration(now - (job.started_at or job.created_at))}"] if is_live else []
@@ -141,7 +141,7 @@ def _turn(job: Job, request: WaitRequest, shown: Shown, cursor: int | None) -> T
 
 
 def _told(waited: Waited, request: WaitRequest, output: int) -> dict[str, int]:
-    """Return what an answer tells."""
+    """Return the positions that an answer reports, by their keys."""
     told = {OUTPUT: output}
     if waited.job.state is State.EXITED:
         told[END] = 0
@@ -149,6 +149,6 @@ def _told(waited: Waited, request: WaitRequest, output: int) -> dict[str, int]:
 
 
 def matches_told(waited: Waited, request: WaitRequest) -> dict[str, int]:
-    """Return of which expression a match is told, and what is behind it."""
+    """Return the position behind the reported match, by the key of its expression."""
     pattern = {Why.MATCHED: request.until_pattern, Why.FAILED_MATCH: request.fail_on}.get(waited.why or Why.TIMEOUT)
     return {matches_of(pattern.pattern): waited.found.behind} if pattern and waited.found else {}

@@ -36,7 +36,7 @@ class Controlling:
     """``interact_with_job``."""
 
     def __init__(self, manager: JobManager) -> None:
-        """Takes what it works on."""
+        """Takes the manager of jobs."""
         self._manager = manager
 
     async def interact_with_job(self, caller: Caller, request: Interact) -> JobText:
@@ -56,7 +56,7 @@ class Controlling:
         return JobText(now, excerpt.end, excerpt.text or "(no output)", f" next cursor {excerpt.next}{place}")
 
     async def _answer(self, caller: Caller, job: Job, sent: str, before: Before, wait: Wait, *, by_until: bool) -> str:
-        """Wait for the answer; returns what is to be said of how that ended."""
+        """Wait for the answer; returns a note on how the wait ended."""
         wait_s = wait.request.wait_s
         if by_until:
             waiting = self._manager.wait(job, replace(wait.request, since=before.size))

@@ -1,6 +1,6 @@
-"""What is known of jobs, whole and under stable field names: what ``--json`` prints and a page shows.
+"""The facts about jobs, complete and under stable field names: ``--json`` prints them, and pages show them.
 
-What tools return (``report``) is made of it, in fewer words.
+The results of tools (``report``) are made from them, in fewer words.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def iso(moment: float | None) -> str | None:
 
 
 def job_facts(job: Job, *, pid: int | None, log_path: str) -> dict[str, Any]:
-    """Return what every command says of a job."""
+    """Return the facts that every command prints about a job."""
     return {
         "job_id": job.job_id,
         "name": job.name,
@@ -44,7 +44,7 @@ def job_facts(job: Job, *, pid: int | None, log_path: str) -> dict[str, Any]:
 
 
 async def several(manager: JobManager, jobs: list[Job]) -> list[dict[str, Any]]:
-    """Return the facts of several jobs; the directories of live ones are looked at for their pids."""
+    """Return the facts about several jobs; the pids of live ones are read from their directories."""
     live = [job.job_id for job in jobs if job.state is not State.EXITED]
     seen = await lanes.look(manager.places.look, live)
     pids = {job_id: found.status.pid for job_id, found in seen.items() if found.status}
@@ -55,19 +55,19 @@ async def several(manager: JobManager, jobs: list[Job]) -> list[dict[str, Any]]:
 
 
 def log_facts(log_path: str, kept_from: int) -> dict[str, Any]:
-    """Return where a log is; if its beginning was dropped, from which byte on it is there, and how to search it."""
+    """Return where a log is, the first byte that is kept if its beginning was dropped, and how to search it."""
     from mcp_background_job.core.output.gaps import way_to_search  # noqa: PLC0415  a list of jobs does without
 
     return {"log_path": log_path, "kept_from": kept_from or None, "log_search": way_to_search(log_path, kept_from)}
 
 
 async def one(manager: JobManager, job: Job) -> dict[str, Any]:
-    """Return the facts of one job."""
+    """Return the facts about one job."""
     return (await several(manager, [job]))[0]
 
 
 def details_facts(details: Details) -> dict[str, Any]:
-    """Return all that is known of a job."""
+    """Return everything that is known of a job."""
     job, status = details.job, details.seen.status
     pid = status.pid if status and job.state is not State.EXITED else None
     return {
@@ -85,7 +85,7 @@ def details_facts(details: Details) -> dict[str, Any]:
 
 
 def duration_of(job: Job, now: float) -> float | None:
-    """Return for how long a job has run or did run, ``None`` if it never did."""
+    """Return how long a job has run or did run (seconds), ``None`` if it never did."""
     if job.started_at is None or (job.state is State.EXITED and job.ended_at is None):
         return None
     return round(max(0.0, (job.ended_at or now) - job.started_at), 3)
@@ -93,7 +93,7 @@ def duration_of(job: Job, now: float) -> float | None:
 
 def _duration(details: Details) -> float | None:
     end = details.seen.exit
-    if end and end.duration_s is not None:  # by a clock that nobody sets
+    if end and end.duration_s is not None:  # measured by a clock that cannot be set
         return round(end.duration_s, 3)
     return duration_of(details.job, time.time())
 

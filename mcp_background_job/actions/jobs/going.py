@@ -1,4 +1,4 @@
-"""Jobs of which a call is answered later: what has to be kept of its waits, and how the jobs are meanwhile."""
+"""Jobs whose call is answered later: the state to keep of the call's waits, and how the jobs are doing."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from mcp_background_job.jobs.indexing.passes import settled
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.waiting.wait import Waited, WaitRequest
 
-#: Characters of the newest line of output that a sentence on a job quotes, and bytes in which it is looked for.
+#: The most characters of the newest line of output that a sentence quotes, and the bytes in which it is searched.
 _LINE = 200
 _READ = 4096
 
-#: A server on this machine that answers at all does so in this time; everything else is looked at in no time.
+#: Seconds for a server on this machine to answer; every other condition is checked in no time.
 _ASK_S = 0.5
 
-#: What a job comes to only by writing to its directory: its end, and what it prints.
+#: Conditions that only show in a job's directory: its end, and its output.
 _BY_ITS_FILES = (Kind.EXIT, Kind.REGEX, Kind.OUTPUT)
 
 
 def kept(turn: Turn) -> State:
-    """Return of one of a call's waits what must be known to take it up again."""
+    """Return the state from which one wait of a call can be taken up again."""
     request = turn.request
     return {
         "job_id": turn.job.job_id,
@@ -46,7 +46,7 @@ def kept(turn: Turn) -> State:
 
 
 async def taken_up(manager: JobManager, request: WaitRequest, state: State, began_at: float) -> Turn:
-    """Return a wait that began at a moment (seconds since the epoch) as a look that asks whether it is over.
+    """Return a wait that began at a moment (seconds since the epoch), as a look that asks whether it is over.
 
     Raises:
         UnknownJobError: its job is gone.
@@ -65,12 +65,12 @@ async def taken_up(manager: JobManager, request: WaitRequest, state: State, bega
 
 
 def is_decided(waited: Waited) -> bool:
-    """Tell whether what was waited for has come, or will not."""
+    """Tell whether the awaited event has come, or cannot come any more."""
     return waited.why not in (None, Why.TIMEOUT)
 
 
 async def going(manager: JobManager, waited: list[Waited]) -> Going:
-    """Return how jobs are going of which a wait is not over."""
+    """Return how jobs are doing whose wait is not over."""
     live = [one for one in waited if not is_decided(one)]
     if len(live) > 1:
         names = ", ".join(one.job.label for one in live)
@@ -92,7 +92,7 @@ async def _going(manager: JobManager, waited: Waited) -> Going:
 
 
 def _newest(manager: JobManager, job: Job) -> tuple[str, int, float | None]:
-    """Return a job's newest line of output, where its output ends, and when it last wrote."""
+    """Return a job's newest line of output, the end of its output, and when it last wrote."""
     store = manager.places.store_of(job.job_id)
     if job.state is Life.QUEUED:
         return "", 0, None
@@ -107,24 +107,24 @@ def _asks(job: Job, line: str) -> str:
 
 
 def signs(manager: JobManager, job_ids: Sequence[str], until: str | None) -> Hashable:
-    """Return the time stamps and lengths of what jobs write, ``None`` if there is more to what is waited for."""
+    """Return time stamps and lengths of what jobs write, ``None`` if the condition depends on more than that."""
     if parse_until(until).kind not in _BY_ITS_FILES:
         return None
     found: list[tuple[int, int]] = []
     for job_id in job_ids:
         store = manager.places.store_of(job_id)
         stamp = store.changed_at(job_id)
-        if stamp is None or settled(stamp) < 0:  # gone, or it may yet change without changing that
+        if stamp is None or settled(stamp) < 0:  # the job is gone, or may still change within this time stamp
             return None
         found.append((stamp, store.log_extent(job_id)[1]))
     return tuple(found)
 
 
 async def answer(manager: JobManager, caller: Caller, job_id: str, fields: dict[str, Any] | None) -> None:
-    """Give a job the line that it waits for; without one it goes on waiting.
+    """Give a job the line that it waits for; if the person declined, it goes on waiting.
 
     Raises:
-        BackgroundJobError: it takes none any more.
+        BackgroundJobError: the job takes no input any more.
     """
     if fields is not None:
         job = await manager.find(job_id, caller.changes)

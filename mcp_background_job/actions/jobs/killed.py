@@ -1,4 +1,4 @@
-"""What becomes of jobs that somebody wants killed. Loads nothing heavy: the command line uses it as the tools do."""
+"""Kills jobs, and reports on each. Loads nothing heavy: the command line uses it like the tools."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from mcp_background_job.jobs.stopping import Killed
 
 @frozen
 class Signalled:
-    """A job that was sent a signal and not stopped, and the processes of it that were meant."""
+    """A job that was sent a signal and not stopped, and the processes that the signal was for."""
 
     job: Job
     pids: list[int]
@@ -34,13 +34,13 @@ class Signalled:
 
 @frozen
 class Failed:
-    """Why one was neither stopped nor signalled, and the job, if it is known which was meant."""
+    """Why a job was neither stopped nor signalled, and the job, if it could be found."""
 
     error: BackgroundJobError
     job: Job | None
 
 
-#: What became of one.
+#: The result for one job.
 Fate = Killed | Signalled | Failed
 
 
@@ -53,9 +53,9 @@ async def fates(
     grace_s: float,
     signal_only: bool | None,
 ) -> dict[str, Fate]:
-    """Kill jobs by id or name, or only signal them: all at once, so that many take no longer than one.
+    """Kill jobs by id or name, or only signal them: all at once, so many take no longer than one.
 
-    Each answers for itself.
+    Each has its own result.
 
     Raises:
         InvalidRequestError: see ``signal_to_send``.
@@ -82,22 +82,22 @@ async def fates(
 
 
 async def all_of_project(manager: JobManager, project: str) -> list[str]:
-    """Return the ids of the jobs of a project that have not ended, but for the one that this process runs in.
+    """Return the ids of a project's jobs that have not ended, except the job that this process runs in.
 
     Raises:
-        InvalidRequestError: there is no project.
+        InvalidRequestError: the caller has no project.
     """
     if not project:
         raise InvalidRequestError("you have no project, so all_of_project means nothing: name the jobs")
     jobs = await manager.list(JobChoice(statuses=tuple(NOT_OVER), project=project), limit=sys.maxsize)
-    # That one would end whoever asks, and with them the answer.
+    # Killing that job would end the caller, and the answer with it.
     return [job.job_id for job in jobs if job.job_id != manager.own_job]
 
 
 def fate_row(reference: str, fate: Fate) -> dict[str, Any]:
-    """Return what became of one job, in the fields that tools and ``--json`` have for it.
+    """Return the result for one job, in the fields of tools and ``--json``.
 
-    Where no job is known to be meant, there is only the word that was asked for.
+    If the job could not be found, the row only has the word that the caller gave.
     """
     job = fate.job
     known = {"job_id": job.job_id, "name": job.name} if job else {"job_id": None, "asked": reference}
@@ -130,5 +130,5 @@ def _with_it(job: Job) -> dict[str, Any]:
 def _status_of(error: BackgroundJobError) -> str:
     if isinstance(error, UnknownJobError):
         return "not_found"
-    # These have tried; by any other, nothing was touched.
+    # These errors come after an attempt; with any other, nothing was touched.
     return "not_killed" if isinstance(error, SurvivorsError | RunnerSilentError | LaunchError) else "refused"

@@ -20,14 +20,14 @@ from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.policy import GRACE_S
 from mcp_background_job.jobs.request import signal_to_send
 
-#: Jobs that a person who is asked reads of, and characters of the command of each.
+#: The most jobs that a question to a person names, and the characters of each command.
 _MAX_TOLD = 5
 _COMMAND = 60
 
 
 @dataclass(frozen=True, kw_only=True)
 class Kill:
-    """Jobs to be stopped."""
+    """Jobs to stop."""
 
     job_id: Annotated[Word | list[Word] | None, Field(description="id or name, or several")] = None
     all_of_project: bool = False
@@ -40,7 +40,7 @@ class Killing:
     """``kill_job``."""
 
     def __init__(self, manager: JobManager) -> None:
-        """Takes what it works on."""
+        """Takes the manager of jobs."""
         self._manager = manager
 
     async def kill_job(self, caller: Caller, request: Kill) -> KillResult | JobsResult:
@@ -70,12 +70,12 @@ class Killing:
         return KillResult(**fate_row(asked, fate))
 
     async def _agreed(self, caller: Caller, references: list[str]) -> list[str]:
-        """Have a person agree to the end of several; returns who is meant by id, whoever has a name afterwards."""
+        """Get a person's consent to end several jobs; returns ids, since a name may mean another job later."""
         if not caller.asks_about("kill_jobs"):
             return references
         meant: dict[str, Job] = {}
         for reference in references:
-            with contextlib.suppress(BackgroundJobError):  # of those that nothing is known of each says so itself
+            with contextlib.suppress(BackgroundJobError):  # an unknown job reports that itself
                 meant[reference] = await self._manager.find(reference, caller.changes)
         alive = {job.job_id: job for job in meant.values() if job.state is not State.EXITED}
         if len(alive) > 1:

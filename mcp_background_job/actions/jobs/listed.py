@@ -1,4 +1,4 @@
-"""A page of a list of jobs. Loads nothing heavy: the command line uses it as the tools do."""
+"""A page of the list of jobs. Loads nothing heavy: the command line uses it like the tools."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from mcp_background_job.jobs.manager import JobManager
 
 #: Characters of a command in a list.
 _COMMAND = 80
-#: And of a note.
+#: Characters of a note in a list.
 _NOTE = 160
 
-#: Projects that are no longer there, of which a list tells.
+#: The most missing projects that a note names.
 _MAX_GONE = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class Listed:
-    """Jobs, in the fields that tools and ``--json`` have for them.
+    """A page of jobs, in the fields of tools and ``--json``.
 
     Attributes:
-        jobs: one row each; what has no value is left out.
+        jobs: one row each; fields without a value are left out.
         next_cursor: where the next page begins, if there is one.
-        more: how many jobs that match are on further pages.
+        more: how many matching jobs are on further pages.
         elsewhere: how many jobs of other projects match too.
-        note: what else there is to know.
+        note: further remarks.
     """
 
     jobs: list[dict[str, Any]]
@@ -44,7 +44,7 @@ class Listed:
 
 
 async def page(manager: JobManager, caller: Caller, choice: JobChoice, *, limit: int, cursor: int = 0) -> Listed:
-    """Return a page of the jobs that are meant: those that have not ended first, and then the others; newest first."""
+    """Return a page of the chosen jobs: first those that have not ended, then the others; each newest first."""
     jobs, counted = await manager.listed(choice, limit=limit, offset=cursor)
     behind = cursor + len(jobs)
     count, everywhere = max(behind, counted.meant), counted.everywhere
@@ -64,7 +64,7 @@ async def page(manager: JobManager, caller: Caller, choice: JobChoice, *, limit:
 
 
 def _silences(manager: JobManager, jobs: list[Job]) -> dict[str, float]:
-    """Return for how long each running job has written nothing (seconds)."""
+    """Return how many seconds each running job has been silent."""
     running = [job for job in jobs if job.state is State.RUNNING]
     now = time.time()
     written = {job.job_id: manager.places.store_of(job.job_id).last_output_at(job.job_id) for job in running}
@@ -77,7 +77,7 @@ def _notes(manager: JobManager, choice: JobChoice) -> list[str | None]:
 
 
 async def _left_behind(manager: JobManager, count: int, everywhere: int) -> str | None:
-    """Return what is to be said to whoever finds nothing: the project may have been moved, and its jobs were not."""
+    """Return a note for a caller that finds nothing: its project may have moved, and jobs stay with the old path."""
     if count or not everywhere:
         return None
     projects = await manager.index.projects()
@@ -90,7 +90,7 @@ async def _left_behind(manager: JobManager, count: int, everywhere: int) -> str 
 
 
 def _row(job: Job, silent_s: float | None, note: str | None, engine: str | None, *, own: str) -> dict[str, Any]:
-    """Return a job as one compact row; directory and project are told where they are not the caller's own."""
+    """Return a job as one compact row; directory and project are left out if they are the caller's own."""
     now = time.time()
     told = note or (job.reason if job.outcome is Outcome.COMPLETED and has_more_to_tell(job) else None)
     row = {
@@ -113,7 +113,7 @@ def _row(job: Job, silent_s: float | None, note: str | None, engine: str | None,
 
 
 def _left(job: Job, now: float) -> float | None:
-    """Return the seconds until the job is stopped for its time limit."""
+    """Return the seconds until the job's time limit stops it."""
     if job.timeout_s is None or job.started_at is None:
         return None
     return round(max(0.0, job.started_at + job.timeout_s - now), 1)

@@ -23,7 +23,7 @@ _MAX_LIMIT = 200
 
 @dataclass(frozen=True, kw_only=True)
 class List:
-    """Jobs to be listed."""
+    """The jobs to list."""
 
     status: Annotated[Words | None, Field(description=f"one or more of {', '.join(STATUSES)}")] = None
     name: Word | None = None
@@ -37,7 +37,7 @@ class Listing:
     """``list_jobs``."""
 
     def __init__(self, manager: JobManager) -> None:
-        """Takes what it works on."""
+        """Takes the manager of jobs."""
         self._manager = manager
 
     async def list_jobs(self, caller: Caller, request: List) -> JobsResult:
@@ -54,5 +54,5 @@ class Listing:
         return JobsResult(**vars(await page(self._manager, caller, choice, limit=limit, cursor=cursor)))
 
     def _path(self, cwd: str | None) -> str | None:
-        """Return a directory as jobs have it."""
+        """Return a directory in the form that jobs have it."""
         return real_path(cwd, self._manager.working_dir) if cwd else None

@@ -21,7 +21,7 @@ class Looking:
     """``get_job_status``."""
 
     def __init__(self, manager: JobManager) -> None:
-        """Takes what it works on."""
+        """Takes the manager of jobs."""
         self._manager = manager
 
     async def get_job_status(self, caller: Caller, request: Look) -> StatusResult:

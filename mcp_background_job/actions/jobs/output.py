@@ -1,4 +1,4 @@
-"""Actions that read output. They return plain text: a log inside JSON would arrive escaped."""
+"""Actions that read output. They return plain text, since JSON would escape a log."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.output import PageOfLog
 
-#: Bytes of text that a page has at most: some clients cut, or put aside, what is longer than 50,000 characters.
+#: The most bytes of text in a page: some clients cut or store away answers of more than 50,000 characters.
 _MAX_PAGE = 40_000
 _MAX_LINES = 1000
 
@@ -25,7 +25,7 @@ StreamName = Literal["both", "stdout", "stderr"]
 
 @dataclass(frozen=True, kw_only=True)
 class Tail:
-    """Last lines to be read."""
+    """Last lines to read."""
 
     job_id: Word
     lines: int = 50
@@ -39,7 +39,7 @@ class Tail:
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """A page to be read."""
+    """A page to read."""
 
     job_id: Word
     cursor: Annotated[int, Field(description="byte offset: 0, or a next cursor")] = 0
@@ -52,7 +52,7 @@ class Reading:
     """``tail_job_output`` and ``get_job_output``."""
 
     def __init__(self, manager: JobManager) -> None:
-        """Takes what it works on."""
+        """Takes the manager of jobs."""
         self._manager = manager
 
     async def tail_job_output(self, caller: Caller, request: Tail) -> JobText:
@@ -66,7 +66,7 @@ class Reading:
             self._manager.news.show(caller.reader, job.job_id, {OUTPUT: picture.next})
             return JobText(job, picture.next, picture.text, picture.place)
         tail = await self._manager.tail(job, lines=lines, stream=request.stream, grep=request.grep, raw=request.raw)
-        if request.stream == "both" and not request.grep:  # else not all of it was shown
+        if request.stream == "both" and not request.grep:  # otherwise not all of it was shown
             self._manager.news.show(caller.reader, job.job_id, {OUTPUT: tail.next})
         return JobText(job, tail.end, tail.text)
 

@@ -1,6 +1,6 @@
-"""What is told of jobs: small flat objects for facts, plain text for output.
+"""Reports on jobs: small flat objects for facts, plain text for output.
 
-Fields without a value are left out of an answer; every one of them would cost tokens.
+Fields without a value are left out of an answer, since every field costs tokens.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from mcp_background_job.core.states import State
 from mcp_background_job.core.text import duration, iso, one_line, shortened, size
 from mcp_background_job.jobs.details import Details
 
-#: Characters of a command in a status; and of one of its processes, and how many of those.
+#: The most characters of a command in a status; and of a process's command; and the most processes.
 _COMMAND_IN_STATUS = 2000
 _COMMAND_OF_PROCESS = 120
 _MAX_PROCESSES = 20
 
 
 class RestartResult(BaseModel):
-    """What ``restart_job`` surely returns; the rest is as in ``JobResult``."""
+    """The fields that ``restart_job`` always returns; the others are those of ``JobResult``."""
 
     job_id: str
     status: str
@@ -31,7 +31,7 @@ class RestartResult(BaseModel):
 
 
 class JobResult(BaseModel):
-    """One job, after something was done with it."""
+    """One job, after an action on it."""
 
     endings: list[str] | None = Field(None, description="other jobs that ended meanwhile")
     job_id: str
@@ -67,7 +67,7 @@ class JobsResult(BaseModel):
 
 
 class StatusResult(BaseModel):
-    """All that is known of a job."""
+    """Everything that is known of a job."""
 
     job_id: str
     name: str | None = None
@@ -102,13 +102,13 @@ class StatusResult(BaseModel):
 
 
 class StatusAnywhereResult(StatusResult):
-    """The same where there are places beside this machine."""
+    """Everything that is known of a job, if there are executors beside this machine."""
 
     engine: str | None = Field(None, description="where on the cluster")
 
 
 class KillResult(BaseModel):
-    """What became of a request to kill."""
+    """The result of a request to kill."""
 
     status: str
     job_id: str | None = None
@@ -123,7 +123,7 @@ class KillResult(BaseModel):
 
 
 def job_result(job: Job, **values: Any) -> JobResult:
-    """Return a job with what is said beside it."""
+    """Return a job with further values."""
     return JobResult(
         job_id=job.job_id,
         name=job.name,
@@ -136,12 +136,12 @@ def job_result(job: Job, **values: Any) -> JobResult:
 
 
 def told_reason(job: Job) -> str | None:
-    """Return a job's reason unless status and exit code say it already."""
+    """Return a job's reason unless status and exit code already say it."""
     return job.reason if has_more_to_tell(job) else None
 
 
 def status_result(details: Details) -> StatusResult:
-    """Return all that is known of a job, in few words."""
+    """Return everything that is known of a job, in few words."""
     job, usage, known = details.job, details.usage, details_facts(details)
     engine = details.seen.engine
     kind, where = (StatusResult, {}) if engine is None else (StatusAnywhereResult, {"engine": engine})
@@ -200,10 +200,10 @@ def _processes(processes: list[dict[str, Any]], count: int) -> list[str] | None:
 
 
 class JobText(str):
-    """What is read of a job's output, below one line on the job.
+    """Output of a job, below one line about the job.
 
     Attributes:
-        job: as that line shows it.
+        job: the job as that line shows it.
     """
 
     __slots__ = ("job",)
@@ -211,7 +211,7 @@ class JobText(str):
     job: Job
 
     def __new__(cls, job: Job, output_bytes: int, text: str, place: str = "") -> Self:
-        """Put a line above a text: the job, how much output there is (bytes), and which place in it the text is."""
+        """Put a line above a text: the job, the size of its output (bytes), and the text's place in it."""
         told = super().__new__(cls, f"{_headline(job, output_bytes)}{place}\n{text}")
         told.job = job
         return told

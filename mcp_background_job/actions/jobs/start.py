@@ -29,13 +29,13 @@ from mcp_background_job.jobs.waiting.wait import Waited
 if TYPE_CHECKING:
     from mcp_background_job.jobs.stopping import Killed
 
-#: Is told which job a caller has started: its end is news for that caller.
+#: Is told which job a caller has started: the job's end is news for that caller.
 Expect = Callable[[Caller, Job], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Execute:
-    """A command to be run."""
+    """A command to run."""
 
     command: Annotated[str, Field(description="for the shell")]
     name: Word | None = None
@@ -62,7 +62,7 @@ class Execute:
 
 @dataclass(frozen=True, kw_only=True)
 class ExecuteAnywhere(Execute):
-    """The same where there are places beside this machine."""
+    """A command to run if there are executors beside this machine."""
 
     on: Annotated[
         str | None, Field(description='where: "slurm gpus=1 cpus=8 mem=64G time=4h" or "ray gpus=1" queues it there')
@@ -87,7 +87,7 @@ class Starting:
     """``execute_command`` and ``restart_job``."""
 
     def __init__(self, manager: JobManager, expect: Expect) -> None:
-        """Takes what it works on, and whom it tells of what was started."""
+        """Takes the manager of jobs, and a function that is told what was started."""
         self._manager = manager
         self._expect = expect
         self._answering = Answering(manager)
@@ -135,7 +135,7 @@ class Starting:
         restarted_from: str | None = None,
         may_ask: bool = True,
     ) -> JobResult:
-        if not started.existed:  # the end of one that ran already is news for whoever started that
+        if not started.existed:  # the end of a job that already ran is news for its own starter
             self._expect(caller, started.job)
         existed = "a job of this name was running already; nothing was started" if started.existed else None
         notes = [note for note in (existed, started.note, *wait.notes) if note]
@@ -181,7 +181,7 @@ class Starting:
             pid=None if is_over else pid,
         )
         if waited.why is Why.EXIT and turn.request.until.kind is Kind.EXIT:
-            result.why = None  # its status says it
+            result.why = None  # the status says it
         result.restarted_from = restarted_from
         return result
 
@@ -189,7 +189,7 @@ class Starting:
 
     @property
     def later(self) -> Later:
-        """What can be done with a job that goes on after the call."""
+        """The operations on a job that goes on after the call."""
         return Later(self._look, self._stop, self._answer, self._signs, _subjects)
 
     async def _look(self, caller: Caller, state: State) -> JobResult | Going:
@@ -201,7 +201,7 @@ class Starting:
         return await self._result(caller, waited, turn, notes=state["notes"], restarted_from=state["restarted_from"])
 
     def _signs(self, state: State) -> Hashable:
-        # That a job waits for input, no file tells.
+        # No file shows that a job waits for input.
         may_ask = state.get("may_ask", True)
         return None if may_ask else signs(self._manager, [state["job_id"]], state["until"])
 
@@ -213,5 +213,5 @@ class Starting:
 
 
 def _subjects(state: State) -> list[str]:
-    # That the job before was ended is what its restart was asked for, and its answer says so.
+    # A restart is asked for the end of the old job too, and its answer reports it.
     return [job_id for job_id in (state["job_id"], state["restarted_from"]) if job_id]

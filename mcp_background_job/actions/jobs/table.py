@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 
 def job_actions(manager: JobManager, expect: Expect, runs: Opened[RunManager] | None = None) -> list[Action[Any, Any]]:
-    """Return all that can be done with jobs; with ``runs`` those can be waited for too."""
+    """Return all actions on jobs; with ``runs``, they can wait for runs too."""
     starting, waiting = Starting(manager, expect), Waiting(manager, runs)
-    # Who has one machine is told nothing of others: each word of a list of tools costs tokens.
+    # With a single machine, the tools do not mention others: each word in a list of tools costs tokens.
     is_alone = len(manager.places.names) == 1
     reading, controlling = Reading(manager), Controlling(manager)
     return [
-        # First what most work needs: a client that looks into long lists of tools may show a model the first few alone.
+        # The most used come first: a client that searches long lists of tools may show a model only the first few.
         Action(
             starting.execute_command,
             Effects.STARTS,

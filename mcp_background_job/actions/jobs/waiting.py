@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 #: Characters of output for each of several jobs that were waited for.
 _BUDGET_OF_SEVERAL = 1500
 
-#: Several share the characters of a wait that is not over, but for what is too little to say anything.
+#: Several jobs share the characters of an unfinished wait; each gets at least so many.
 _LEAST_OF_SEVERAL = 200
 
 
 @dataclass(frozen=True, kw_only=True)
 class WaitFor:
-    """Jobs to be waited for, and until what."""
+    """Jobs to wait for, and the condition."""
 
     job_id: Annotated[Word | list[Word], Field(description="id or name, or several; run ids too")]
     until: Annotated[
@@ -55,7 +55,7 @@ class Waiting:
     """``wait_for_job``."""
 
     def __init__(self, manager: JobManager, runs: Opened[RunManager] | None = None) -> None:
-        """Takes what it works on, and what opens the runs that may be waited for with jobs."""
+        """Takes the manager of jobs, and a function that opens the runs that may be waited for with jobs."""
         self._manager = manager
         self._runs = RunsToo(manager, runs) if runs else None
         self._answering = Answering(manager)
@@ -137,14 +137,14 @@ class Waiting:
 
     @property
     def later(self) -> Later:
-        """What can be done with a wait that goes on after the call."""
+        """The operations on a wait that goes on after the call."""
         return Later(self._look, signs=self._signs, subjects=_subjects)
 
     async def _look(self, caller: Caller, state: State) -> JobResult | JobsResult | Going:
         wait = wait_of(0, state["until"], state["fail_on"])
         turns = [await taken_up(self._manager, wait.request, kept, state["began_at"]) for kept in state["jobs"]]
         pairs = [(turn.job, turn.request) for turn in turns]
-        waited = await self._manager.wait_for_several(pairs, for_all=True)  # each is looked at, and none waited for
+        waited = await self._manager.wait_for_several(pairs, for_all=True)  # looks at each, and waits for none
         if state["kind"] == "one":
             if not is_decided(waited[0]):
                 return await going(self._manager, waited)
@@ -185,7 +185,7 @@ def _are_decided(waited: list[Waited], turns: list[Turn], *, for_all: bool) -> b
 
 
 def notes_of(waited: Waited) -> list[str]:
-    """Return what a caller may not expect of the way in which a wait ended."""
+    """Return notes on a wait's end that its caller may not expect."""
     notes: list[str] = []
     if waited.hint:
         notes.append(waited.hint)

@@ -1,4 +1,4 @@
-"""What the page of ComfyUI shows of its server, its queue and its batches, and the restart that a person confirms."""
+"""The subject ``comfyui``: server, queue and batches, live; and a restart that a person confirms."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
     from mcp_background_job.comfyui.control import ComfyUI
     from mcp_background_job.comfyui.wire.queue_events import QueueEvents
 
-#: What no event tells is looked for so often: memory, warnings, counts of batches, and a server that comes back.
+#: Seconds between two looks for what no event reports: memory, warnings, counts of batches, and a server's return.
 _LOOK_S = 2.0
 
-#: Between two looks: changes come several at once. And for how long pages share one, if nothing changes.
+#: Seconds between two looks, as several changes come at once; and for how long pages share a look without changes.
 _PAUSE_S = 0.15
 _VALID_S = 1.0
 
-#: Batches that are shown: those that are not over, and so many others.
+#: The most finished batches on the page; unfinished ones are always shown.
 _BATCHES = 20
 
 
-#: What is known of a server that the settings do not name.
+#: The facts if the settings name no server.
 _NOTHING: Facts = {"reachable": False, "held": [], "running": [], "pending": [], "batches": [], "servers": []}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """Nothing is asked."""
+    """A request without arguments."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +53,10 @@ class LookAtPrompt:
 
 @dataclass(frozen=True, kw_only=True)
 class Stake:
-    """Which prompts are to be submitted again after a restart.
+    """A question about a restart: which prompts are submitted again after it.
 
     Attributes:
-        requeue: those.
+        requeue: the prompts that are submitted again.
         server: which of several ComfyUIs is restarted.
     """
 
@@ -66,25 +66,25 @@ class Stake:
 
 @dataclass(frozen=True, kw_only=True)
 class RestartAgreed(Stake):
-    """What a person agrees to.
+    """A restart that a person has agreed to.
 
     Attributes:
-        agreed: ids of prompts that may be lost, ``unseen`` among them for those that nobody has seen.
+        agreed: ids of the prompts that may be lost; ``unseen`` stands for those that nobody has seen.
     """
 
     agreed: list[str] = field(default_factory=list[str])
 
 
 def cursor_of(facts: Facts) -> str:
-    """Return a cursor behind facts: it differs when they do."""
+    """Return a cursor for facts: it differs if the facts differ."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 class Queue:
-    """ComfyUI's queue, as any number of pages watch it: they share one connection, and one look."""
+    """ComfyUI's queue, for any number of pages: they share one connection, and one look."""
 
     def __init__(self, opened: Opened[ComfyUI]) -> None:
-        """Takes what returns the thing to work on, made when it is first needed."""
+        """Takes a function that opens ComfyUI's control when it is first needed."""
         self._open = opened
         self._watchers = 0
         self._listening: asyncio.Task[None] | None = None
@@ -95,12 +95,12 @@ class Queue:
 
     @property
     def changes(self) -> int:
-        """How often the queue has changed, as far as was heard."""
+        """How often the queue has changed, as far as events report."""
         return self._events.change.count if self._events else 0
 
     @contextlib.asynccontextmanager
     async def keep(self, _caller: Caller, _request: Any) -> AsyncGenerator[None]:
-        """Hear of changes of the queue while any page watches."""
+        """Listen for changes of the queue while any page watches."""
         self._watchers += 1
         if self._listening is None:
             self._listening = asyncio.create_task(self._listen(), name="pages hear of ComfyUI's queue")
@@ -114,7 +114,7 @@ class Queue:
                 await asyncio.wait({listening})
 
     async def _listen(self) -> None:
-        with contextlib.suppress(BackgroundJobError):  # the settings name no server: each look says so
+        with contextlib.suppress(BackgroundJobError):  # the settings name no server, and each look says so
             async with (await self._open()).watching_queue() as events:
                 self._events = events
                 try:
@@ -133,14 +133,14 @@ class Queue:
         await self.changed(self._seen, _LOOK_S)
 
     async def changed(self, seen: int, patience_s: float) -> None:
-        """Return when the queue has changed more often than ``seen``, or after so many seconds."""
+        """Return once the queue has changed more than ``seen`` times, or after so many seconds."""
         if self._events is None:
             await asyncio.sleep(patience_s)
         else:
             await self._events.change.beyond(seen, patience_s)
 
     def _shared(self) -> asyncio.Task[Facts]:
-        """Return a look that has begun after the last change, and not long ago."""
+        """Return a recent look that began after the last change."""
         looking = self._looking
         is_old = time.monotonic() - self._began > _VALID_S
         if looking is None or (looking.done() and (is_old or self.changes != self._seen)):
@@ -168,14 +168,14 @@ class Queue:
 
 
 class Prompts:
-    """Single prompts, and what a restart would cost."""
+    """Single prompts, and the cost of a restart."""
 
     def __init__(self, opened: Opened[ComfyUI]) -> None:
-        """Takes what returns the thing to work on, made when it is first needed."""
+        """Takes a function that opens ComfyUI's control when it is first needed."""
         self._open = opened
 
     async def comfyui_page_prompt(self, _caller: Caller, request: LookAtPrompt) -> Facts:
-        """One prompt: what it made, with the names of nodes, or the node, exception and traceback that ended it."""
+        """One prompt: its outputs, with the names of nodes, or the node, exception and traceback that ended it."""
         from mcp_background_job.comfyui.prompts.diagnosis import advice_for
         from mcp_background_job.comfyui.reports import page_report
 
@@ -187,7 +187,7 @@ class Prompts:
         return on_page(page_report.of_detail(prompt, names, advice_for(cause)), "reason", "advice")
 
     async def comfyui_page_stake(self, _caller: Caller, request: Stake) -> Facts:
-        """What a restart of ComfyUI would cost, as a question to a person; it ends nothing."""
+        """The cost of a ComfyUI restart, as a question to a person; it ends nothing."""
         from mcp_background_job.comfyui import together
         from mcp_background_job.comfyui.reports import page_report
 
@@ -195,7 +195,7 @@ class Prompts:
         return page_report.of_stake(await one.lifecycle.stake(), request.requeue, one.endpoint.url)
 
     async def comfyui_page_restart(self, caller: Caller, request: RestartAgreed) -> Facts:
-        """Restart ComfyUI, if that loses no prompts but those that are agreed."""
+        """Restart ComfyUI, if that loses only prompts that the person agreed to lose."""
         from mcp_background_job.comfyui import together
         from mcp_background_job.comfyui.reports import page_report
 

@@ -1,4 +1,4 @@
-"""What the page of ComfyUI watches, and asks for beside what everybody may, in two tables."""
+"""The subjects of the page of ComfyUI, and its own actions, in two tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NOT_RESTARTED = frozenset({"failed"})
 
 
 def comfyui_subjects(house: House) -> list[Subject[Any]]:
-    """Return what is live."""
+    """Return the live subjects."""
     queue = comfyui.Queue(house.comfyui)
     live = previews.Previews(house.comfyui)
     made = gallery.Gallery(house.comfyui, queue)
@@ -26,7 +26,7 @@ def comfyui_subjects(house: House) -> list[Subject[Any]]:
 
 
 def comfyui_page_actions(house: House) -> list[Action[Any, Any]]:
-    """Return what only this page asks for."""
+    """Return the actions that only this page uses."""
     prompts = comfyui.Prompts(house.comfyui)
     return [
         Action(prompts.comfyui_page_prompt, Effects.LOOKS),

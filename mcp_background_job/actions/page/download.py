@@ -1,4 +1,4 @@
-"""What a download is: something that a browser saves as a file, as it comes."""
+"""A download: something that a browser saves as a file while it arrives."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Request = TypeVar("Request")
 
 @dataclass(frozen=True)
 class Download:
-    """A file to be saved.
+    """A file for the browser to save.
 
     Attributes:
-        name: that it is to have.
-        media_type: of what is in it.
-        chunks: reads it, once; closed early if nobody wants the rest.
+        name: the name of the saved file.
+        media_type: its media type.
+        chunks: reads the content, once; it is closed early if the browser does not want the rest.
     """
 
     name: str
@@ -32,9 +32,9 @@ class Downloadable(Generic[Request]):
     """Something that can be downloaded.
 
     Attributes:
-        name: that pages know it by.
-        request: the class of its arguments, a dataclass.
-        open: finds it; raises a ``BackgroundJobError`` if it is not there.
+        name: the name by which pages know it.
+        request: the dataclass of its arguments.
+        open: finds it; raises a ``BackgroundJobError`` if it does not exist.
     """
 
     name: str
@@ -43,5 +43,5 @@ class Downloadable(Generic[Request]):
     asked: Asked[Request] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Make what checks its arguments."""
+        """Make the object that checks its arguments."""
         object.__setattr__(self, "asked", Asked[Request](self.request))

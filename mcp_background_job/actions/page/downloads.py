@@ -1,4 +1,4 @@
-"""All that pages can have downloaded, in one table."""
+"""All downloads for pages, in one table."""
 
 from __future__ import annotations
 

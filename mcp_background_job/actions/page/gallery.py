@@ -1,4 +1,4 @@
-"""What prompts have made: those of a session, of a batch, or all, with pictures to be shown."""
+"""The outputs of the prompts of a session, of a batch, or of all prompts, with pictures."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
     from mcp_background_job.comfyui.prompts.catalogue import Row
     from mcp_background_job.comfyui.wire.node_outputs import Made
 
-#: What no event tells is looked for so often: a prompt that somebody added to a session.
+#: Seconds between two looks for what no event reports: a prompt that somebody added to a session.
 _LOOK_S = 15.0
 
-#: Words for what is over.
+#: The statuses of prompts that are over.
 _OVER = ("completed", "failed", "cancelled", "lost_to_restart", "not_sent", "unknown")
 
 #: Sessions to choose from.
 _SESSIONS = 50
 
-#: Bytes of a picture, video or sound that goes through a call, where it cannot come by itself.
+#: The most bytes of a picture, video or sound in the answer to a call, for pages that cannot load it by itself.
 _MAX_SIZE = 6_000_000
 
-#: Prompts whose rows are kept: what is over does not change.
+#: The most prompts whose rows are kept: finished prompts do not change.
 _KEPT = 500
 
-#: Why is told beside the queue.
+#: Shown if ComfyUI's queue cannot be read.
 _SILENT = "ComfyUI does not tell what has ended: this is what is known without it."
 
 _NOTHING: Facts = {"prompts": [], "sessions": [], "more": False}
@@ -48,7 +48,7 @@ _NOTHING: Facts = {"prompts": [], "sessions": [], "more": False}
 
 @dataclass(frozen=True, kw_only=True)
 class Watch:
-    """Which prompts are watched: those of a session or batch, or all."""
+    """The prompts that a page watches: those of a session or batch, or all."""
 
     session: str | None = None
     batch: Word | None = None
@@ -58,7 +58,7 @@ class Watch:
 
 @dataclass(frozen=True, kw_only=True)
 class Show:
-    """A file of a prompt, by what the page calls it; a small one is a thumbnail."""
+    """A file of a prompt, by the page's name for it; ``small`` asks for a thumbnail."""
 
     prompt_id: Word
     ref: str
@@ -67,14 +67,14 @@ class Show:
 
 @dataclass(frozen=True, kw_only=True)
 class Save:
-    """A file of a prompt, by what the page calls it."""
+    """A file of a prompt, by the page's name for it."""
 
     prompt_id: Word
     ref: str
 
 
 def file_download(opened: Opened[ComfyUI]) -> Downloadable[Save]:
-    """Return what prompts have made, as downloads: files of any kind, none of which a browser opens by itself."""
+    """Return the outputs of prompts as downloads: files of any type, none of which a browser opens by itself."""
 
     async def found(_caller: Caller, request: Save) -> Download:
         pictures = (await (await opened()).members.at(request.prompt_id)).pictures
@@ -85,31 +85,31 @@ def file_download(opened: Opened[ComfyUI]) -> Downloadable[Save]:
 
 
 class Pictures:
-    """Files that prompts have made."""
+    """Files that prompts made."""
 
     def __init__(self, opened: Opened[ComfyUI]) -> None:
-        """Takes what returns the thing to work on, made when it is first needed."""
+        """Takes a function that opens ComfyUI's control when it is first needed."""
         self._open = opened
 
     async def comfyui_page_picture(self, _caller: Caller, request: Show) -> Facts:
-        """Return a picture, video or sound that a prompt made, for a page that has no other way to it."""
+        """Return a picture, video or sound that a prompt made, for a page that cannot load it in another way."""
         pictures = (await (await self._open()).members.at(request.prompt_id)).pictures
         data, form = await pictures.whole(request.prompt_id, request.ref, small=request.small, max_size=_MAX_SIZE)
         return {"image": f"data:{form};base64,{b64encode(data).decode()}"}
 
 
 class Gallery:
-    """What the prompts of one server have made."""
+    """The outputs of the prompts of one server."""
 
     def __init__(self, opened: Opened[ComfyUI], queue: Queue) -> None:
-        """Takes what returns the thing to work on, made when it is first needed, and what hears of changes."""
+        """Takes a function that opens ComfyUI's control when first needed, and the queue, which hears of changes."""
         self._open = opened
         self._queue = queue
         self._seen = 0
         self._rows: OrderedDict[str, Facts] = OrderedDict()
 
     async def look(self, caller: Caller, request: Watch, cursor: Cursor) -> Seen | None:
-        """Return prompts that are over, the newest first, if they differ from what the cursor has seen."""
+        """Return finished prompts, newest first, if they differ from what the cursor has seen."""
         self._seen = self._queue.changes
         try:
             facts = await self._look(caller, request, await self._open())
@@ -127,7 +127,7 @@ class Gallery:
         from mcp_background_job.comfyui import together
         from mcp_background_job.comfyui.reports import page_report
 
-        # One that is there, and not the current one, which is begun if there is none: a page only looks.
+        # An existing session: the current one would be created if there is none, and a page only looks.
         among = await comfyui.among(request.session or None, request.batch, caller.directory)
         wanted = several(request.status) or _OVER
         listing = await together.list_prompts(comfyui, statuses=wanted, among=among, limit=request.limit)

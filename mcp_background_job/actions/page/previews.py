@@ -1,4 +1,4 @@
-"""How far each node of a prompt is, live, with the newest preview of what it samples."""
+"""The progress of each node of a prompt, live, with the newest preview image."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ if TYPE_CHECKING:
     from mcp_background_job.comfyui.live.files import LiveFiles
     from mcp_background_job.comfyui.wire.previews import Preview
 
-#: Who hears of a prompt is another process, which replaces a file and tells nobody; a look at it takes microseconds.
+#: Seconds between two looks at a file: another process receives the progress and replaces the file without notice.
 _LOOK_S = 0.1
 
-#: Between two words that somebody looks, which count for longer.
+#: Seconds between two notes that a page is watching; a note is valid for longer.
 _SAY_S = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Watch:
-    """The prompt that is watched."""
+    """The prompt to watch."""
 
     prompt_id: Word
 
 
 class Previews:
-    """Prompts while they run. A cursor is the version of what was seen, and the digest of the picture in it."""
+    """Prompts while they run. A cursor has the version that was seen, and the digest of its picture."""
 
     def __init__(self, opened: Opened[ComfyUI]) -> None:
-        """Takes what returns the thing to work on, made when it is first needed."""
+        """Takes a function that opens ComfyUI's control when it is first needed."""
         self._open = opened
 
     @contextlib.asynccontextmanager
     async def keep(self, _caller: Caller, _request: Watch) -> AsyncGenerator[None]:
-        """Have it passed on how far prompts are, while a page watches."""
+        """Keep the note alive that a page watches, so that the progress of prompts is passed on."""
         saying = asyncio.create_task(_say((await self._open()).live), name="somebody looks at a prompt")
         try:
             yield
@@ -53,7 +53,7 @@ class Previews:
             await asyncio.wait({saying})
 
     async def look(self, _caller: Caller, request: Watch, cursor: Cursor) -> Seen | None:
-        """Return how far each node is; the picture only if the cursor has seen another."""
+        """Return the progress of each node; and the picture, unless the cursor has seen it."""
         from mcp_background_job.comfyui.reports import page_report
 
         comfyui = await self._open()
@@ -70,7 +70,7 @@ class Previews:
         return Seen([version, digest], facts)
 
     async def wait(self, _caller: Caller, request: Watch, cursor: Cursor) -> None:
-        """Return when more is known of it."""
+        """Return when more is known about the prompt."""
         comfyui = await self._open()
         seen, _ = _read(cursor)
         while await lanes.look(comfyui.live.version, request.prompt_id) == seen:  # noqa: ASYNC110  no event crosses processes

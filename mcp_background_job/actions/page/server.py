@@ -1,4 +1,4 @@
-"""What a page must know of the server that it belongs to."""
+"""Facts about the server that a page belongs to: the subject ``server``."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from mcp_background_job.actions.page.subject import Cursor, Seen, Subject
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """Nothing is asked."""
+    """A request without arguments."""
 
 
 def server_subject(house: House) -> Subject[Look]:
-    """Return the subject: the process that serves, and for whom. It changes when another process takes its place."""
+    """Return the subject: the serving process and its project. It changes if another process takes over."""
     manager = house.manager
     cursor = [__version__, os.getpid()]
 

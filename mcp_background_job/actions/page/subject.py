@@ -1,4 +1,4 @@
-"""What a subject is: something that a page shows and wants to hear of when it changes."""
+"""A subject: something that a page shows, and whose changes it wants to see."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from mcp_background_job.actions.caller import Caller
 
 Request = TypeVar("Request")
 
-#: Where somebody has looked to; plain JSON, which the page gives back as it got it. ``None`` before the first look.
-#: A cursor of another process, or of another release, may come: what is not understood means "has seen nothing".
+#: How far a page has seen a subject; plain JSON, which the page returns unchanged. ``None`` before the first look. A
+#: cursor may come from another process or release: one that is not understood means "has seen nothing".
 Cursor = Any
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What there is to see that a cursor has not seen.
+    """The facts that a cursor has not seen.
 
     Attributes:
-        cursor: behind it.
+        cursor: a cursor behind them.
         facts: plain JSON.
     """
 
@@ -38,16 +38,16 @@ def _nothing(_caller: Caller, _request: Any) -> AbstractAsyncContextManager[obje
 
 @dataclass(frozen=True)
 class Subject(Generic[Request]):
-    """Something that can be watched.
+    """Something that pages can watch.
 
     Attributes:
-        name: that pages know it by.
-        request: the class of its arguments, a dataclass.
-        look: returns what is new behind a cursor, ``None`` if nothing is.
-        wait: returns when a look may find something behind a cursor: at once, if there is something already. It waits
-            for events where there are any, and is cancelled when the page is answered for another subject.
-        keep: is entered while any page watches it with this request, from before its first look to after its last:
-            what would otherwise be set up anew for each wait, a connection to a runner say.
+        name: the name by which pages know it.
+        request: the dataclass of its arguments.
+        look: returns the news behind a cursor, ``None`` if there are none.
+        wait: returns once a look may find news behind a cursor, at once if there are any. It waits for events where
+            they exist, and is cancelled if the page gets an answer about another subject.
+        keep: is entered while any page watches this request, from before the first look until after the last. It holds
+            what each wait would otherwise set up anew, such as a connection to a runner.
     """
 
     name: str
@@ -58,5 +58,5 @@ class Subject(Generic[Request]):
     asked: Asked[Request] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Make what checks its arguments."""
+        """Make the object that checks its arguments."""
         object.__setattr__(self, "asked", Asked[Request](self.request))

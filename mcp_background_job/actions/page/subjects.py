@@ -1,4 +1,4 @@
-"""All that pages can watch, in one table."""
+"""All subjects that pages can watch, in one table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The actions that are for pages alone, in one table."""
+"""The actions that only pages use, in one table."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ from mcp_background_job.actions.page.runs.table import runs_page_actions
 
 
 def page_actions(house: House) -> list[Action[Any, Any]]:
-    """Return all that only pages ask for."""
+    """Return all actions that only pages use."""
     return [*jobs_page_actions(house), *comfyui_page_actions(house), *runs_page_actions(house)]

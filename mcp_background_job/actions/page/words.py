@@ -1,6 +1,7 @@
-"""Says what to press where a sentence says which tool to call: whoever reads a page has buttons. Pure.
+"""Replaces the names of tools in a sentence by the buttons of a page. Pure.
 
-Sentences about jobs, runs and ComfyUI are made for tools. What a page has no button for is said as a command to type.
+Sentences about jobs, runs and ComfyUI are written for tools. If a page has no button for a tool, the command to type
+stands in its place.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any, cast
 
 from mcp_background_job.actions.action import Facts
 
-#: What a page offers instead of each tool.
+#: The place on a page, or the command, for each tool.
 BUTTONS = {
     "execute_command": "mcp-background-job run",
     "wait_for_job": "its page",
@@ -48,7 +49,7 @@ BUTTONS = {
     "get_event_artifact": "its transcript",
 }
 
-#: And instead of an argument that is named by itself.
+#: The button or option for each argument that a sentence names by itself.
 _CHOICES = {
     'requeue="none"': "“submit nothing again”",
     'requeue="pending"': "“submit again what waits”",
@@ -57,17 +58,17 @@ _CHOICES = {
     "force=true": "--force",
 }
 
-# What is quoted is somebody's own, such as the name of a job. Compiled when there is something to say.
+# Quoted words, such as the name of a job, are not ours. Patterns are compiled when there is a sentence to change.
 _OWN = r"(?<![\w'\"`/=-])"
 _CALL = rf"{_OWN}({'|'.join(BUTTONS)})\b(?:\([^()]*\))?(?: with \w+=\w+)?"
 _CHOICE = rf"{_OWN}({'|'.join(_CHOICES)})"
 
-# How a job is started is said as it is typed: a page starts none.
+# The options for starting a job become those of the command line: a page starts no jobs.
 _OPTION = rf'{_OWN}(stdin|leftovers)="(\w+)"(?: or "(\w+)")?'
 
 
 def pressed(sentence: str) -> str:
-    """Return a sentence with buttons, or what one types, in place of tools and their arguments."""
+    """Return a sentence with buttons, or commands to type, in place of tools and their arguments."""
     named = re.sub(_CALL, lambda call: BUTTONS[call[1]], sentence)
     chosen = re.sub(_CHOICE, lambda choice: _CHOICES[choice[1]], named)
     return re.sub(_OPTION, _typed, chosen)
@@ -79,9 +80,9 @@ def _typed(option: re.Match[str]) -> str:
 
 
 def on_page(facts: Facts, *names: str) -> Facts:
-    """Return facts of which those named, sentences of ours or lists of them, are said for a page.
+    """Return facts whose named fields, our own sentences or lists of them, are changed for a page.
 
-    All others may be somebody's own words, and stay as they are.
+    All other fields may be somebody else's words, and stay as they are.
     """
     return facts | {name: _said(facts[name]) for name in names if facts.get(name)}
 

@@ -1,1 +1,1 @@
-"""Handing work to other coding agents, and keeping control of them."""
+"""Actions on the runs of other coding agents."""

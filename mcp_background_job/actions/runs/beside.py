@@ -1,4 +1,4 @@
-"""Waits for runs of agents beside jobs: a run has ended, or asks something."""
+"""Waits for runs of agents together with jobs: until a run has ended, or asks something."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mcp_background_job.agents.runs import RunManager
     from mcp_background_job.core.job import Job
 
-#: Of what is known of a run, what is told of one that was waited for.
+#: The fields of a run's report that a wait returns.
 _TOLD = ("run_id", "agent_name", "status", "error", "reason", "result", "pending_request", "note")
 
 _Jobs = list[tuple["Job", WaitRequest]]
@@ -37,9 +37,9 @@ class RunsToo:
     opened: Opened[RunManager]
 
     async def among(self, words: Sequence[str]) -> list[str]:
-        """Return those of these words that are ids of runs.
+        """Return the words that are ids of runs.
 
-        ``redis`` has the form of such an id as well, and is the name of somebody's job: what is on record decides.
+        A name of a job, such as ``redis``, may have the form of such an id: the runs on record decide.
         """
         return await lanes.look(lambda: [word for word in words if is_run_id(word) and self._is_on_record(word)])
 
@@ -47,14 +47,14 @@ class RunsToo:
         return Path(self.manager.state.run(run_id).path).is_dir()
 
     async def known(self, caller: Caller, run_ids: list[str]) -> set[str]:
-        """Return the runs of which the caller knows that they are over: they end no wait for any."""
+        """Return the runs that the caller knows to be over: they do not end a wait for any one."""
         shown = await self.manager.news.shown(caller.reader, run_ids)
         return {run_id for run_id, facts in shown.items() if facts.knows_end}
 
     async def wait(
         self, run_ids: list[str], jobs: _Jobs, wait_s: float, *, for_all: bool, known: Collection[str]
     ) -> tuple[list[Run], list[Waited]]:
-        """Wait for runs and jobs, all or any of both; a question of a run ends the wait in any case.
+        """Wait for runs and jobs, for all or for any one; a question of a run always ends the wait.
 
         Raises:
             UnknownRunError: there is no such run.
@@ -68,7 +68,7 @@ class RunsToo:
             is_enough = is_enough or (waited in done and _jobs_tell_news(waited.result(), jobs))
             if left and not asked and (for_all or not is_enough):
                 await asyncio.wait(left)
-            # What is still waited for is looked at as it is now.
+            # Runs and jobs that are still waited for are returned as they are now.
             now = runs.result() if runs.done() else await self._runs(run_ids, 0.0, for_all=True, known=known)
             return now, waited.result() if waited.done() else await self._as_they_are(jobs)
         finally:
@@ -78,7 +78,7 @@ class RunsToo:
 
     @staticmethod
     def are_decided(runs: list[Run], *, for_all: bool, known: Collection[str], of_jobs: bool) -> bool:
-        """Tell whether a wait is over; ``of_jobs``: whether that for the jobs among them is."""
+        """Tell whether a wait is over; ``of_jobs``: whether its part for jobs is."""
         if any(map(_asks, runs)):
             return True
         over = [run for run in runs if run.state.is_over and not run.is_behind]
@@ -106,7 +106,7 @@ class RunsToo:
         return [replace(one, why=None) if one.why is Why.TIMEOUT else one for one in found]
 
     def row(self, caller: Caller, run: Run) -> dict[str, Any]:
-        """Return what is told of a run that was waited for; that it is over is then known to the caller."""
+        """Return the row of a run that was waited for, and note that the caller knows its end."""
         from mcp_background_job.agents import report
 
         if run.state.is_over:
@@ -123,11 +123,11 @@ def _asks(run: Run) -> bool:
 
 
 def _runs_tell_news(runs: list[Run], known: Collection[str]) -> bool:
-    """Tell whether a wait for any of these runs is over with more than what the caller knows."""
+    """Tell whether any of these runs is one whose end the caller does not know."""
     return any(run.record.run_id not in known for run in runs)
 
 
 def _jobs_tell_news(waited: list[Waited], jobs: _Jobs) -> bool:
-    """The same of jobs."""
+    """Tell the same for jobs."""
     pairs = zip(waited, jobs, strict=True)
     return any(one.why is not Why.EXIT or not request.end_is_known for one, (_, request) in pairs)

@@ -1,4 +1,4 @@
-"""What is always in the reports on runs: what programs that take the answers of these tools may rely on."""
+"""The fields that reports on runs always have: programs that read the answers of these tools may rely on them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Polled(BaseModel):
 
 
 class Cancelled(BaseModel):
-    """A run that was to be cancelled."""
+    """A run whose cancel was requested."""
 
     run_id: str
     status: str
@@ -75,7 +75,7 @@ class Piece(BaseModel):
 
 
 class Agents(BaseModel):
-    """Who there is to write to."""
+    """The agents that can be written to."""
 
     agents: list[dict[str, Any]]
 

@@ -1,4 +1,4 @@
-"""Runs of which a call is answered later: how they are meanwhile, and what they ask."""
+"""Runs whose call is answered later: how they are doing, and what they ask."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from mcp_background_job.core.text import duration, one_line
 if TYPE_CHECKING:
     from mcp_background_job.agents.life.results import Run
 
-#: Characters of what an agent said last, or asks.
+#: Characters of an agent's last message, or of its question.
 _SHOWN = 200
 
-#: The same of what it wants to use a tool with: whoever allows that has to see it, a script of some lines too.
+#: Characters of a tool's input in a permission request: the person who allows it must see it, even a short script.
 _INPUT = 1000
 
-#: What a person who declines to answer says to an agent: to a question about a permission, no.
+#: The answer that an agent gets if the person declines to answer; to a permission request it means no.
 _DECLINED = "no"
 
 
@@ -50,12 +50,12 @@ def _question(run: Run) -> Question | None:
 
 
 def _input_of(call: dict[str, Any] | None) -> str:
-    """Return with what a tool is to be used, as the adapters name it; empty if that is not known."""
+    """Return the input of a tool call, under the names that adapters give it; empty if it is not known."""
     given = (call or {}).get("input") or (call or {}).get("rawInput")
     return one_line(json.dumps(given, ensure_ascii=False), _INPUT) if given else ""
 
 
 def message_of(fields: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the message that an answer is to an agent."""
+    """Return the message to the agent for an answer."""
     text = _DECLINED if fields is None else str(fields.get("text", ""))
     return {"role": "user", "parts": [{"type": "text", "text": text}]}

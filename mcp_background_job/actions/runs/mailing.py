@@ -18,10 +18,10 @@ _MILLISECONDS = 1000
 
 
 class Mailing:
-    """All that can be done with messages between agents."""
+    """The operations on messages between agents."""
 
     def __init__(self, opened: Opened[RunManager]) -> None:
-        """Takes what returns the manager of runs, made when it is first needed."""
+        """Takes a function that opens the manager of runs when it is first needed."""
         self._open = opened
 
     async def list_agents(self, caller: Caller, request: ListAgents) -> Facts:

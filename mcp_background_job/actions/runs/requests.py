@@ -1,4 +1,4 @@
-"""What can be asked of runs. ``agent_name`` (with ``cwd``) means the newest run of an agent."""
+"""The requests on runs. ``agent_name`` (with ``cwd``) means the newest run of an agent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Message = Annotated[
     dict[str, Any], Field(description='{"role":"user","parts":[{"type":"text","text":…}|{"type":"data","data":{…}}]}')
 ]
 
-#: A list of texts; one text alone may be several words, or one, and only whoever means it knows.
+#: Texts: a single text may be one word or several, and only its reader knows.
 _Texts = str | list[str]
 
 
@@ -56,7 +56,7 @@ class WhichRun:
 
 @dataclass(frozen=True, kw_only=True)
 class Poll:
-    """Events to be read."""
+    """Events to read."""
 
     after_seq: int = 0
     run_id: Word | None = None
@@ -68,7 +68,7 @@ class Poll:
 
 @dataclass(frozen=True, kw_only=True)
 class GoOn:
-    """An answer, or what to do next."""
+    """An answer, or the next task."""
 
     input_message: Message
     run_id: Word | None = None
@@ -78,7 +78,7 @@ class GoOn:
 
 @dataclass(frozen=True, kw_only=True)
 class ListRuns:
-    """Runs to be listed."""
+    """The runs to list."""
 
     status: Word | None = None
     backend: Word | None = None
@@ -90,7 +90,7 @@ class ListRuns:
 
 @dataclass(frozen=True, kw_only=True)
 class Artifact:
-    """A field of an event to be read whole."""
+    """A field of an event to read whole."""
 
     seq: int
     field_path: Annotated[str, Field(description="a key of data.artifact_refs")]
@@ -103,7 +103,7 @@ class Artifact:
 
 @dataclass(frozen=True, kw_only=True)
 class ListAgents:
-    """Agents to be listed."""
+    """The agents to list."""
 
     cwd: str | None = None
     backend: Word | None = None
@@ -125,7 +125,7 @@ class Send:
 
 @dataclass(frozen=True, kw_only=True)
 class Fetch:
-    """Messages to be fetched."""
+    """The messages to fetch."""
 
     agent_name: str | None = None
     cwd: str | None = None

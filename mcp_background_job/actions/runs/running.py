@@ -18,31 +18,31 @@ if TYPE_CHECKING:
     from mcp_background_job.agents.runs import RunManager
     from mcp_background_job.core.naming import Asker
 
-#: What a cancel takes at most where everything answers, for the progress that is shown meanwhile.
+#: The most seconds that a cancel takes if everything answers, for the progress that is shown meanwhile.
 CANCEL_S = 2.0
 
-#: The longest look at the events of a run.
+#: The longest wait for the events of a run (seconds).
 POLL_S = 30.0
 
 _MILLISECONDS = 1000
 
-#: Characters of a task that a person who is asked reads.
+#: Characters of a task in a question to a person.
 _TASK = 200
 
 
-#: Is told who waits for news of a run.
+#: Is told which caller waits for news of which run.
 Expect = Callable[[Caller, str], None]
 
 
 def nobody(caller: Caller, run_id: str) -> None:
-    """Tell nobody: whoever starts a run at a terminal is told what they ask for."""
+    """Tell nobody: a caller that starts a run at a terminal sees what it asks for."""
 
 
 class Running:
-    """All that can be done with runs."""
+    """The operations on runs."""
 
     def __init__(self, opened: Opened[RunManager], expect: Expect = nobody) -> None:
-        """Takes what returns the thing to work on, made when it is first needed, and who is told what was started."""
+        """Takes a function that opens the manager of runs when first needed, and one that is told what was started."""
         self._open = opened
         self._expect = expect
 
@@ -76,7 +76,7 @@ class Running:
         )
         runs = await self._open()
         if await runs.check(wanted):
-            # Whoever calls again, once a person has agreed, must ask for the very same.
+            # The same request has the same mark, so that consent to it holds if the caller sends it again.
             same = hashlib.sha256(repr(request).encode()).hexdigest()
             task = request.prompt or "what input_message says"
             await _agree_to_full_access(caller, request.backend, request.cwd, task, same)
@@ -139,7 +139,7 @@ class Running:
 
     @property
     def later(self) -> Later:
-        """What can be done with a run that goes on after the call."""
+        """The operations on a run that goes on after the call."""
         return Later(self._look, self._stop, self._answer, subjects=lambda state: [state["run_id"]])
 
     async def _look(self, _caller: Caller, state: State) -> Facts | Going:

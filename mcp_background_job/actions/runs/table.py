@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def mail_actions(opened: Opened[RunManager]) -> list[Action[Any, Any]]:
-    """Return all that can be done with messages between agents."""
+    """Return all actions on messages between agents."""
     mailing = Mailing(opened)
     return [
         Action(mailing.list_agents, Effects.LOOKS, form=forms.Agents),
@@ -25,7 +25,7 @@ def mail_actions(opened: Opened[RunManager]) -> list[Action[Any, Any]]:
 
 
 def run_actions(opened: Opened[RunManager], expect: Expect = nobody) -> list[Action[Any, Any]]:
-    """Return all that can be done with runs; ``expect`` is told which run who started."""
+    """Return all actions on runs; ``expect`` is told which caller started which run."""
     running = Running(opened, expect)
     return [
         Action(running.spawn_run, Effects.STARTS, form=forms.Spawned, later=running.later),

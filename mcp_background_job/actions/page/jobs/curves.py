@@ -1,4 +1,4 @@
-"""What a job used, from its first second to now, as curves: the subject ``curve``."""
+"""The resource usage of a job from its first second to now, as curves: the subject ``curve``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mcp_background_job.executors import lanes
 from mcp_background_job.jobdir.usage import UNKNOWN, Sample
 from mcp_background_job.jobs.manager import JobManager
 
-#: Its runner takes a sample once a second at most.
+#: Seconds between two looks: a job's runner takes at most one sample a second.
 _EVERY_S = 1.0
 
 
@@ -23,15 +23,16 @@ class Curves:
     """Curves of jobs."""
 
     def __init__(self, manager: JobManager, machines: Machines) -> None:
-        """Takes what it works on, and what knows of GPUs."""
+        """Takes the manager of jobs, and the object that knows the GPUs."""
         self._manager = manager
         self._machines = machines
 
     async def look(self, caller: Caller, request: One, cursor: Cursor) -> Seen | None:
         """Return the points that a cursor has not seen.
 
-        A point is: milliseconds since the epoch, processors, bytes of memory, processes, offset in the log, bytes read
-        and written so far. One of the GPUs: milliseconds, bytes of memory, share of time.
+        A point has: milliseconds since the epoch, processors, bytes of memory, processes, offset in the log, bytes read
+        and
+        written so far. A point of the GPUs has: milliseconds, bytes of memory, share of time.
         """
         seen, seen_gpu = _seen(cursor)
         job = await self._manager.find(request.job_id, caller.looks)
@@ -58,11 +59,11 @@ class Curves:
 
 
 def points_of(samples: Sequence[Sample], since: float) -> list[list[float | None]]:
-    """Return the points of samples behind a moment (seconds since the job was started), with rates between two. Pure.
+    """Return the points of samples behind a moment (seconds since the job started), with the rates in between. Pure.
 
     Args:
-        samples: oldest first; the first has no rate, unless something was used before it.
-        since: negative for all.
+        samples: oldest first; the rate of the first one is its average since the job's start.
+        since: only samples after this; negative for all.
     """
     points: list[list[float | None]] = []
     for number, sample in enumerate(samples):

@@ -1,4 +1,4 @@
-"""What tells facts from others: a cursor for what is looked at as a whole."""
+"""A digest of facts: the cursor of a subject that is looked at as a whole."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from mcp_background_job.actions.action import Facts
 
 
 def digest(facts: Facts) -> str:
-    """Return the same for the same facts, in any process."""
+    """Return a digest: the same for the same facts, in any process."""
     return hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=12).hexdigest()

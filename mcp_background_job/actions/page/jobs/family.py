@@ -1,4 +1,4 @@
-"""The tree of jobs and runs that a job stands in: within what it was started, and what was started within it."""
+"""The tree of jobs and runs around a job: its ancestors, and the jobs that were started within it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mcp_background_job.executors import lanes
 from mcp_background_job.jobs.lineage import run_of
 from mcp_background_job.jobs.manager import JobManager
 
-#: Jobs that a tree shows below a job, and generations of it; and ancestors.
+#: The most jobs below a job in the tree; the most generations of them; and the most ancestors.
 _MAX_SHOWN = 100
 _MAX_DEPTH = 12
 _MAX_ANCESTORS = 12
@@ -20,7 +20,7 @@ _COMMAND = 80
 
 
 async def family(manager: JobManager, job: Job) -> list[Facts]:
-    """Return a job with those around it, each behind what it was started within; ``depth`` says how deep it stands."""
+    """Return a job with its family, each behind the one it was started within; ``depth`` is its place in the tree."""
     ancestors = await _ancestors(manager, job)
     children: dict[str, list[Job]] = {}
     generation, count = [job.job_id], 0
@@ -35,7 +35,7 @@ async def family(manager: JobManager, job: Job) -> list[Facts]:
 
 
 async def _ancestors(manager: JobManager, job: Job) -> list[Job]:
-    """Return the ancestors of a job, the farthest first; those that were removed end the row."""
+    """Return the ancestors of a job, the farthest first; a removed one ends the line."""
     found: list[Job] = []
     above = job
     while above.parent and len(found) < _MAX_ANCESTORS:

@@ -1,4 +1,4 @@
-"""What a job writes, as it writes it: the subject ``log``, and ``screen`` for jobs on a terminal."""
+"""A job's output as it is written: the subject ``log``, and ``screen`` for jobs on a terminal."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.reading.window import View, Window
 from mcp_background_job.jobs.waiting.hub import Watched
 
-#: Who follows and is this far behind (bytes) is shown the end: nobody reads so fast.
+#: A follower that is this many bytes behind is shown the end: nobody reads so fast.
 _FAR_BEHIND = 64 * 1024
 
-#: Lines of the end that are shown first: more than a screen has. Those before them come when they are near.
+#: The lines of the end that are shown first: more than a screen has. Earlier lines come when the reader nears them.
 _ROWS = 100
 
-#: New output is let come in for so long before it is looked at.
+#: Seconds for which new output gathers before a look.
 _EVERY_S = 0.1
 
-#: What the index does not have yet is written at once after what it describes; if a disk is full, never.
+#: An entry of the log's index follows its bytes at once; if the disk is full, it never comes.
 _ENTRY_S = 0.25
 
 
 @dataclass(frozen=True)
 class _Place:
-    """How far somebody has looked.
+    """How far a page has read.
 
     Attributes:
-        live: offset from which on what they see may change.
-        next: offset up to which they see the log.
-        end: offset behind the newest byte then.
-        over: nothing will follow.
+        live: offset from which the shown output may still change.
+        next: offset up to which the page has seen the log.
+        end: offset behind the newest byte at that time.
+        over: whether nothing will follow.
     """
 
     live: int
@@ -48,7 +48,7 @@ class _Place:
 
     @classmethod
     def of(cls, cursor: Cursor) -> _Place | None:
-        """Return what a cursor means, ``None`` if it means nothing."""
+        """Return the place that a cursor means, ``None`` if it is not understood."""
         match cursor:
             case [int(live), int(behind), int(end), bool(over)] if 0 <= live <= behind <= end:
                 return cls(live, behind, end, over)
@@ -64,15 +64,15 @@ class Following:
     """Watches logs for pages."""
 
     def __init__(self, manager: JobManager) -> None:
-        """Takes what it works on."""
+        """Takes the manager of jobs."""
         self._manager = manager
 
     async def look(self, caller: Caller, request: Reading, cursor: Cursor) -> Seen | None:
-        """Return what was written behind a cursor, with the lines that it has changed."""
+        """Return the output behind a cursor, with the lines that it changed."""
         seen = _Place.of(cursor)
         if seen is None:
-            await self._manager.find(request.job_id, caller.looks)  # there may be no such job
-        over = await self._is_over(request.job_id)  # first: what an ended job wrote is all there then
+            await self._manager.find(request.job_id, caller.looks)  # raises if there is no such job
+        over = await self._is_over(request.job_id)  # checked first: all output of an ended job is in the log then
         reader = Reader(self._manager.places.store_of(request.job_id), request)
 
         def window(view: View) -> Window:
@@ -89,7 +89,7 @@ class Following:
         return Seen(now.cursor, {**reader.facts(found), "whole": is_whole, "over": over})
 
     async def wait(self, _caller: Caller, request: Reading, cursor: Cursor) -> None:
-        """Return when something was written, or the job is over."""
+        """Return when something was written, or when the job is over."""
         seen = _Place.of(cursor)
         if seen is None:
             return
@@ -104,7 +104,7 @@ class Following:
                 await watched.output.beyond(count, None)
 
     def keep(self, _caller: Caller, request: Reading | Screen) -> AbstractAsyncContextManager[object]:
-        """Keep the connection to what runs the job."""
+        """Keep the connection to the job's runner."""
         return self._manager.hub.watching(request.job_id, output=True, every_s=_EVERY_S)
 
     async def screen(self, caller: Caller, request: Screen, cursor: Cursor) -> Seen | None:
@@ -142,7 +142,7 @@ def _is_over(watched: Watched) -> bool:
 
 
 def following_subjects(manager: JobManager) -> list[Subject[Any]]:
-    """Return the log and the screen of a job."""
+    """Return the log and the screen of a job as subjects."""
     following = Following(manager)
     return [
         Subject("log", Reading, following.look, following.wait, following.keep),

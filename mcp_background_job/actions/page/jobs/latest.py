@@ -1,4 +1,4 @@
-"""What changes all the time in running jobs: what they use, and the last line that they wrote."""
+"""The facts that change all the time in running jobs: resource usage, and the last line of output."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from mcp_background_job.jobs.manager import JobManager
 
 Kept = TypeVar("Kept")
 
-#: Bytes in which the last line is looked for; and characters of it that are shown.
+#: The bytes in which the last line is searched; and the characters of it that are shown.
 _LINE_READ = 4096
 _LINE_SHOWN = 200
 
-#: A file's time tells that nothing was written since only if it is older than the ticks of the clock (seconds).
+#: A file's time stamp proves that nothing was written since only if it is older than a tick of the clock (seconds).
 _SETTLED_S = 0.1
 
-#: Jobs of which it is remembered; more than any list shows.
+#: The most jobs whose facts are remembered; more than any list shows.
 _KEPT = 2000
 
 
 @dataclass(frozen=True)
 class Used:
-    """What a job uses now: processors (2.0 is two of them), bytes, processes; when that was seen."""
+    """The resource usage of a job now: processors (2.0 means two), bytes of memory, processes."""
 
     cpu: float | None
     memory: int
@@ -37,16 +37,16 @@ class Used:
 
 
 class Latest:
-    """Remembers what was seen of each job, so that a look costs little where nothing has changed."""
+    """Remembers what was seen of each job, so that a look without changes costs little."""
 
     def __init__(self, manager: JobManager) -> None:
-        """Has seen nothing yet."""
+        """Remembers nothing yet."""
         self._manager = manager
         self._samples: dict[str, tuple[Sample, float | None]] = {}
         self._lines: dict[str, tuple[float | None, str]] = {}
 
     def used(self, job: Job) -> Used | None:
-        """Return what a running job uses, ``None`` if that was never seen. Call it in a thread."""
+        """Return the usage of a running job, ``None`` if it was never seen. Call it in a thread."""
         if job.state is not State.RUNNING:
             self._samples.pop(job.job_id, None)
             return None
@@ -64,7 +64,7 @@ class Latest:
         return Used(cpu, newest.memory, newest.processes)
 
     def line(self, job: Job) -> str:
-        """Return the last line of a job's output that is not empty. Call it in a thread."""
+        """Return the last line of a job's output that is not blank. Call it in a thread."""
         store = self._manager.places.store_of(job.job_id)
         wrote_at = store.last_output_at(job.job_id)
         known = self._lines.get(job.job_id)

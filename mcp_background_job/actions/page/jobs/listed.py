@@ -24,22 +24,22 @@ from mcp_background_job.core.text import command_on_one_line, one_line
 from mcp_background_job.executors import lanes
 from mcp_background_job.jobs.manager import JobManager
 
-#: Rows of one window on the list; the page asks for those that are in sight, and some around them.
+#: The most rows of one window on the list; the page asks for the visible rows and some around them.
 _MAX_ROWS = 200
 
-#: What jobs use, and their last lines, are looked at so often: nobody tells of either.
+#: Seconds between two looks at resource usage and last lines: no event reports either.
 _EVERY_S = 1.0
 
-#: New and ended jobs leave a time stamp, which costs nothing to look at.
+#: Seconds between two looks at a time stamp that new and ended jobs change; such a look costs nothing.
 _GLANCE_S = 0.2
 
-#: Notes take more looks than all else in a list.
+#: Seconds between two readings of notes: they take more looks than everything else in a list.
 _NOTES_EVERY_S = 3.0
 
-#: They are taken in pieces: whoever asks for something meanwhile waits for one of them at most.
+#: Notes are read in pieces of so many jobs: other requests wait for one piece at most.
 _NOTED_AT_ONCE = 10
 
-#: A list that nobody has asked for in this time is forgotten (seconds).
+#: Seconds after which a list that nobody asks for is forgotten.
 _FORGET_S = 60.0
 
 _COMMAND = 160
@@ -51,11 +51,11 @@ class Jobs:
     """A window on the list of jobs.
 
     Attributes:
-        status: jobs with one of these.
-        project: jobs of this; all if it is not said.
-        text: jobs with this in their name, id or command.
-        offset: jobs before the first row.
-        limit: rows.
+        status: jobs with one of these statuses.
+        project: jobs of this project; by default of all.
+        text: jobs with this text in their name, id or command.
+        offset: the number of jobs before the first row.
+        limit: the number of rows.
     """
 
     status: Words | None = None
@@ -66,7 +66,7 @@ class Jobs:
 
 
 class _List:
-    """One window, for all pages that show it."""
+    """One window, shared by all pages that show it."""
 
     def __init__(self, manager: JobManager, latest: Latest, machines: Machines, request: Jobs) -> None:
         self._manager = manager
@@ -84,7 +84,7 @@ class _List:
         self.cursor = ""
 
     async def refresh(self) -> None:
-        """Look, if the last look is not of just now."""
+        """Look, unless the last look is recent."""
         async with self._turn:
             stamp = await lanes.look(self._manager.places.marks_changed_at)
             if stamp == self._stamp and time.monotonic() - self._looked_at < _EVERY_S:
@@ -146,20 +146,20 @@ class Lists:
     """All windows that pages show."""
 
     def __init__(self, manager: JobManager, machines: Machines) -> None:
-        """Shows none yet."""
+        """Has no windows yet."""
         self._manager = manager
         self._machines = machines
         self._latest = Latest(manager)
         self._lists: dict[Jobs, _List] = {}
 
     async def look(self, _caller: Caller, request: Jobs, cursor: Cursor) -> Seen | None:
-        """Return a window on the list, if it is not as it was."""
+        """Return a window on the list, if it has changed."""
         shown = self._of(request)
         await shown.refresh()
         return None if cursor == shown.cursor else Seen(shown.cursor, shown.facts)
 
     async def wait(self, _caller: Caller, request: Jobs, cursor: Cursor) -> None:
-        """Return when it is no longer as it was."""
+        """Return when the window has changed."""
         shown = self._of(request)
         while shown.cursor == cursor:
             await asyncio.sleep(_GLANCE_S)

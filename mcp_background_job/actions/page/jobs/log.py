@@ -1,4 +1,4 @@
-"""Windows on a job's log, and what is written to it, as lines that know their place and time."""
+"""Windows on a job's log, as lines with their place and time; and the log as a download."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from mcp_background_job.jobs.reading.window import View, Window
 
 Result = TypeVar("Result")
 
-#: Lines of a window, if nothing else is asked for; and at most.
+#: The number of lines of a window by default; and at most.
 _ROWS = 200
 _MAX_ROWS = 1000
 
-#: Lines among which a failure is looked for: what made a job fail is told near its end.
+#: The lines in which a failure is searched: a failing job reports it near its end.
 _FAILURE_ROWS = 1000
 
-#: Matches that are marked in one line.
+#: The most matches that are marked in one line.
 _MAX_MARKS = 20
 
-#: Lines that must be found are looked for so long; what is not found by then is asked for anew.
+#: Seconds of one search for matching lines; the page asks again for the rest.
 _FINDING_S = 2.0
 
-#: Bytes of a download that are read at once.
+#: The bytes of a download that are read at once.
 _PIECE = 256 * 1024
 
 
@@ -47,8 +47,8 @@ class Reading:
     """How a log is read.
 
     Attributes:
-        find: regular expression that is marked in the lines.
-        only: lines without a match are left out.
+        find: regular expression whose matches are marked in the lines.
+        only: whether lines without a match are left out.
     """
 
     job_id: Word
@@ -66,7 +66,7 @@ class Place(Reading):
 
     Attributes:
         at: an offset, for ``before``, ``behind`` and ``around``.
-        time: a moment instead (seconds since the epoch).
+        time: a moment instead of ``at`` (seconds since the epoch).
     """
 
     place: Where = "end"
@@ -76,30 +76,31 @@ class Place(Reading):
 
 
 class Reader:
-    """Reads a log as somebody wants it."""
+    """Reads a log as a request asks."""
 
     def __init__(self, store: Store, request: Reading) -> None:
-        """Takes what keeps the log, and how it is to be read.
+        """Takes the store of the log, and the request.
 
         Raises:
-            InvalidRequestError: what is to be found is not an expression.
+            InvalidRequestError: ``find`` is not a valid expression.
         """
         self._store = store
         self._request = request
         self._sought: Sought | None = sought_of(request.find) if request.find else None
 
     async def read(self, look: Callable[[View], Result]) -> Result:
-        """Look at the log, in the lane for what takes so long: to find the wanted lines may take seconds."""
+        """Look at the log, in the lane for slow work: finding the matching lines may take seconds."""
         wanted = self._sought.is_in if self._sought and self._request.only else None
         deadline = time.monotonic() + _FINDING_S if wanted else float("inf")
         view = View(self._store, self._request.job_id, stream_of(self._request.stream), wanted, deadline)
         return await (lanes.search if wanted else lanes.scan)(look, view)
 
     def facts(self, window: Window) -> Facts:
-        """Return a window as a page gets it.
+        """Return a window in the form for pages.
 
-        Each row is the offset of a line, when it was written (milliseconds since the epoch), its stream (0 is a note),
-        its text and, if there are any, the matches in it.
+        Each row has the offset of a line, when it was written (milliseconds since the epoch), its stream (0 for a
+        note), its
+        text and, if there are any, the matches in it.
         """
         return {
             "rows": [self._row(row) for row in window.rows],
@@ -122,11 +123,11 @@ class Logs:
     """``log_window``."""
 
     def __init__(self, manager: JobManager) -> None:
-        """Takes what it works on."""
+        """Takes the manager of jobs."""
         self._manager = manager
 
     async def log_window(self, caller: Caller, request: Place) -> Facts:
-        """Return lines of a job's log around a place in it, and where the windows before and behind go on."""
+        """Return lines of a job's log around a place in it, and where the windows before and behind continue."""
         job = await self._manager.find(request.job_id, caller.looks)
         store = self._manager.places.store_of(job.job_id)
         reader = Reader(store, replace(request, job_id=job.job_id))
@@ -164,12 +165,12 @@ def _window(view: View, place: Where, at: int, lines: int) -> tuple[Window, int]
 
 
 def log_download(manager: JobManager) -> Downloadable[Reading]:
-    """Return the log of a job as a download: all as it was written, or some lines as they are shown."""
+    """Return the log of a job as a download: all of it as written, or some lines as shown."""
 
     async def found(caller: Caller, request: Reading) -> Download:
         job = await manager.find(request.job_id, caller.looks)
         store = manager.places.store_of(job.job_id)
-        reader = Reader(store, replace(request, job_id=job.job_id))  # of an expression that is none it says so now
+        reader = Reader(store, replace(request, job_id=job.job_id))  # raises now if an expression is invalid
         is_whole = request.stream == "both" and not request.only
         chunks = (lambda: _as_written(store, job.job_id)) if is_whole else (lambda: _as_shown(reader))
         return Download(f"{job.name or job.job_id}.log", "application/octet-stream", chunks)

@@ -1,4 +1,4 @@
-"""How busy the machine is, and its GPUs: the subject ``machine``."""
+"""The load of the machine and of its GPUs: the subject ``machine``."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from mcp_background_job.processes.gpu import GpuLook, Gpus
     from mcp_background_job.processes.machine import Load, Machine
 
-#: Milliseconds since the epoch; the share of processors that was busy, and bytes of memory in use.
+#: Milliseconds since the epoch; the share of processors that were busy; the bytes of memory in use.
 LoadPoint = tuple[int, float | None, int]
 
-#: Milliseconds since the epoch; bytes of memory of GPUs, and the share of their time.
+#: Milliseconds since the epoch; the bytes of GPU memory; the share of GPU time.
 GpuPoint = tuple[int, int, float | None]
 
-#: Nothing tells when a machine becomes busy: it is looked at so often, as long as any page shows it.
+#: Seconds between two looks while any page shows the machine: no event reports its load.
 EVERY_S = 2.0
 
-#: Looks that are remembered: what a page that is opened draws first.
+#: The looks that are remembered: a page draws them when it is opened.
 _KEPT = 150
 
-#: The same of a job on a GPU; and jobs of which they are remembered.
+#: The looks that are remembered of a job on a GPU; and the most jobs with such looks.
 _KEPT_OF_JOB = 1800
 _MAX_JOBS = 64
 
@@ -43,12 +43,12 @@ class Machines:
     """Looks at the machine for all pages.
 
     Attributes:
-        gpus: of the newest look, ``None`` before the first.
-        looked_at: when that was (seconds since the epoch).
+        gpus: the GPUs at the newest look, ``None`` before the first.
+        looked_at: when that look was (seconds since the epoch).
     """
 
     def __init__(self, directory: str) -> None:
-        """Names the directory whose disk is looked at."""
+        """Takes the directory whose disk is measured."""
         self._directory = directory
         self._turn = asyncio.Lock()
         self._machine: Machine | None = None
@@ -61,7 +61,7 @@ class Machines:
         self.looked_at = 0.0
 
     async def refresh(self) -> None:
-        """Look, if the last look is not of just now."""
+        """Look, unless the last look is recent."""
         async with self._turn:
             if self._load and 0 <= time.time() - self.looked_at < EVERY_S:
                 return
@@ -78,7 +78,7 @@ class Machines:
         return self._machine.look()
 
     async def _look_at_gpus(self) -> None:
-        # A driver may hang: the thread that waits for it is one of its own, and nobody else waits longer than a look.
+        # A driver may hang. So one thread of its own waits for it, and no caller waits longer than a look.
         if self._asking is None:
             self._asking = asyncio.ensure_future(lanes.lasting(self._gpus))
         done, _ = await asyncio.wait({self._asking}, timeout=EVERY_S / 4)
@@ -95,7 +95,7 @@ class Machines:
                 del self._jobs[job_id]
 
     def of_job(self, job_id: str) -> list[GpuPoint]:
-        """Return what a job had of the GPUs while somebody looked: milliseconds, bytes, share of time."""
+        """Return a job's use of the GPUs during past looks: milliseconds, bytes, share of time."""
         return list(self._jobs.get(job_id, ()))
 
     def _gpus(self) -> Gpus:
@@ -106,7 +106,7 @@ class Machines:
         return self._gpu_look.look()
 
     async def look(self, _caller: Caller, _request: Whole, cursor: Cursor) -> Seen | None:
-        """Return how busy the machine is, and was while somebody looked."""
+        """Return the load of the machine, now and during past looks."""
         await self.refresh()
         if cursor == self.looked_at or self._load is None:
             return None

@@ -1,4 +1,4 @@
-"""One job, live: the subject ``job``; and what was asked of it, which is told once: the subject ``asked``."""
+"""One job, live: the subject ``job``; and the request for it, which does not change: the subject ``asked``."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from mcp_background_job.executors import lanes
 from mcp_background_job.jobs.details import Details
 from mcp_background_job.jobs.manager import JobManager
 
-#: What a job uses is looked at so often, as long as a page shows it: nobody tells of it.
+#: Seconds between two looks at resource usage while a page shows the job: no event reports it.
 _EVERY_S = 1.0
 
-#: Its family is asked of the index, which all share.
+#: Seconds between two requests for its family to the index, which all pages share.
 _FAMILY_EVERY_S = 3.0
 
-#: Jobs of which that is remembered.
+#: The most jobs whose family is remembered.
 _KEPT = 64
 
-#: Characters of a command, and of a variable.
+#: The most characters of a command, and of a variable.
 _COMMAND = 100_000
 _VALUE = 4000
 
-#: What of the facts is told once, by ``asked``; or changes with every look, and follows from other facts.
+#: Facts that this subject leaves out: ``asked`` has them, or they change with each look or follow from other facts.
 _ELSEWHERE = frozenset({"command", "duration_s", "created_at", "started_at", "ended_at", "last_output_at", "usage_at"})
 
 
@@ -52,13 +52,13 @@ class Looking:
     """Looks at single jobs for all pages."""
 
     def __init__(self, manager: JobManager) -> None:
-        """Takes what it works on."""
+        """Takes the manager of jobs."""
         self._manager = manager
         self._latest = Latest(manager)
         self._families: dict[str, tuple[float, list[Facts]]] = {}
 
     async def asked(self, caller: Caller, request: One, cursor: Cursor) -> Seen | None:
-        """Return what was asked of a job: its command, where, and with which environment; secrets are masked."""
+        """Return the request for a job: its command, directory and environment; secrets are masked."""
         details = await self._manager.details(request.job_id, caller.looks)
         job, spec = details.job, details.spec
         if cursor == job.job_id:
@@ -84,20 +84,20 @@ class Looking:
         return Seen(job.job_id, facts)
 
     async def nothing_more(self, _caller: Caller, _request: One, cursor: Cursor) -> None:
-        """Wait for ever once it was told."""
+        """Wait for ever after the first look: the request never changes."""
         if cursor is not None:
             await asyncio.Event().wait()
 
     async def look(self, caller: Caller, request: One, cursor: Cursor) -> Seen | None:
-        """Return what is true of a job now, if it is not what it was."""
+        """Return the facts about a job now, if they have changed."""
         details = await self._manager.details(request.job_id, caller.looks)
         facts = await self._facts(details)
         now = [digest(facts), details.job.state is State.EXITED]
         return None if cursor == now else Seen(now, facts)
 
     async def wait(self, _caller: Caller, request: One, cursor: Cursor) -> None:
-        """Return when that may have changed."""
-        if isinstance(cursor, list) and cursor[1:] == [True]:  # of what has ended only the family changes
+        """Return when the facts may have changed."""
+        if isinstance(cursor, list) and cursor[1:] == [True]:  # only the family of an ended job changes
             await asyncio.sleep(_FAMILY_EVERY_S)
             return
         async with self._manager.hub.watching(request.job_id, output=False) as watched:
@@ -105,7 +105,7 @@ class Looking:
                 await watched.life.beyond(watched.life.count, _EVERY_S)
 
     def keep(self, _caller: Caller, request: One) -> AbstractAsyncContextManager[object]:
-        """Keep the connection to what runs the job."""
+        """Keep the connection to the job's runner."""
         return self._manager.hub.watching(request.job_id, output=False)
 
     async def _facts(self, details: Details) -> Facts:
@@ -135,7 +135,7 @@ class Looking:
 
 
 def job_subjects(manager: JobManager) -> list[Subject[Any]]:
-    """Return one job as a subject, and what was asked of it as another."""
+    """Return one job as a subject, and the request for it as another."""
     looking = Looking(manager)
     return [
         Subject("job", One, looking.look, looking.wait, looking.keep),

@@ -1,4 +1,4 @@
-"""Searches in logs: in one, and over all; each call for a while, and the next goes on."""
+"""Searches in logs, of one job or of all. Each call searches for a while, and the next one continues."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.output import stream_of
 from mcp_background_job.jobs.reading.search import Hit, Sought, search, sought_of, trouble
 
-#: A call searches for so long (seconds), and whoever asked sees how far it is.
+#: Seconds that a call searches; its caller then sees how far the search is.
 _SEARCH_S = 2.0
 
-#: Lines that one call finds.
+#: The most lines that one call finds.
 _MAX_HITS = 200
 
-#: Of each job, in a search over all: one that repeats a line a million times hides nobody.
+#: The most lines per job in a search over all jobs: a job that repeats a line a million times hides no other.
 _HITS_OF_JOB = 20
 
-#: Jobs that are taken from the index at once.
+#: The jobs that are taken from the index at once.
 _JOBS_AT_ONCE = 200
 
-#: In this order all jobs are searched: those that run, and then the others, each from the newest on.
+#: The order of a search over all jobs: running ones, then ended ones; each newest first.
 _PHASES = ("live", "ended")
 _ENDED = tuple(status for status in STATUSES if status not in NOT_OVER)
 
@@ -43,8 +43,8 @@ class SearchOne:
     """A search in one log.
 
     Attributes:
-        pattern: regular expression; without one, what tells of an error.
-        begin: offset from which on.
+        pattern: regular expression; without it, lines that look like errors are searched.
+        begin: offset where the search begins.
     """
 
     job_id: Word
@@ -59,10 +59,10 @@ class SearchAll:
     """A search in the logs of all jobs.
 
     Attributes:
-        status: of jobs with one of these.
-        project: of jobs of this.
-        text: of jobs with this in their name, id or command.
-        cursor: where the call before ended.
+        status: jobs with one of these statuses.
+        project: jobs of this project.
+        text: jobs with this text in their name, id or command.
+        cursor: where the previous call ended.
     """
 
     pattern: str
@@ -74,7 +74,7 @@ class SearchAll:
 
 @dataclass(frozen=True)
 class _Place:
-    """How far a search over all jobs is: the phase, the job that is searched, and from where on; no job: the first."""
+    """The progress of a search over all jobs: phase, job and offset in its log; without a job, at the first one."""
 
     phase: int
     created_at: float = float("inf")
@@ -102,11 +102,11 @@ class Searching:
     """``search_log`` and ``search_logs``."""
 
     def __init__(self, manager: JobManager) -> None:
-        """Takes what it works on."""
+        """Takes the manager of jobs."""
         self._manager = manager
 
     async def search_log(self, caller: Caller, request: SearchOne) -> Facts:
-        """Search one job's log for lines, for two seconds: what is found, and where the next call goes on."""
+        """Search one job's log for two seconds; returns the lines found, and where the next call continues."""
         job = await self._manager.find(request.job_id, caller.looks)
         sought = trouble() if request.pattern is None else sought_of(request.pattern)
         found = await lanes.search(
@@ -123,7 +123,7 @@ class Searching:
         return {"hits": hits, "next": found.next, "end": found.end, "is_over": found.is_over}
 
     async def search_logs(self, _caller: Caller, request: SearchAll) -> Facts:
-        """Search the logs of all jobs for lines, for two seconds: what is found, and where the next call goes on."""
+        """Search the logs of all jobs for two seconds; returns the lines found, and where the next call continues."""
         if not request.pattern:
             raise InvalidRequestError("pattern is empty: give what is looked for")
         sought, place = sought_of(request.pattern), _Place.of(request.cursor)
@@ -145,11 +145,11 @@ class Searching:
     def _search(
         self, jobs: list[Job], sought: Sought, place: _Place, hits: list[Facts], deadline: float
     ) -> tuple[int, _Place, int]:
-        """Search these jobs until the time is over; returns how many are done, how far it is, and bytes searched."""
+        """Search these jobs until the deadline; returns how many are done, the progress, and the bytes searched."""
         size = 0
         for done, job in enumerate(jobs):
             begin = place.offset if job.job_id == place.job_id else 0
-            # Each call searches something, however late it is.
+            # Each call searches something, even after its deadline.
             if done and (time.monotonic() > deadline or len(hits) >= _MAX_HITS):
                 return done, _Place(place.phase, job.created_at, job.job_id, begin), size
             store = self._manager.places.store_of(job.job_id)
@@ -162,7 +162,7 @@ class Searching:
         return len(jobs), _Place(place.phase, last.created_at, last.job_id, _DONE) if last else place, size
 
 
-#: An offset that no log reaches: of this job all is searched.
+#: An offset that no log reaches: the whole log of this job is searched.
 _DONE = 2**62
 
 
@@ -173,7 +173,7 @@ def _choice(request: SearchAll, place: _Place) -> JobChoice:
     phase = NOT_OVER if _PHASES[place.phase] == "live" else _ENDED
     statuses = tuple(status for status in wanted if status in phase)
     before = None
-    if place.job_id:  # that job itself too, unless all of it is searched
+    if place.job_id:  # the job itself too, unless all of its log is searched
         before = place.created_at, place.job_id if place.offset == _DONE else f"{place.job_id}~"
     return JobChoice(statuses=statuses or ("none",), project=request.project, text=request.text, before=before)
 

@@ -1,4 +1,4 @@
-"""What pages ask for of jobs, and can watch of them, in one table."""
+"""The actions of pages on jobs, and their subjects, in one table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mcp_background_job.actions.page.subject import Subject
 
 
 def jobs_page_actions(house: House) -> list[Action[Any, Any]]:
-    """Return what pages alone ask for of jobs."""
+    """Return the actions on jobs that only pages use."""
     manager = house.manager
     searching = Searching(manager)
     return [
@@ -28,7 +28,7 @@ def jobs_page_actions(house: House) -> list[Action[Any, Any]]:
 
 
 def jobs_subjects(house: House) -> list[Subject[Any]]:
-    """Return what pages can watch of jobs, and of the machine that they run on."""
+    """Return the subjects for jobs, and for the machine that they run on."""
     manager = house.manager
     machines = Machines(manager.state.path)
     return [

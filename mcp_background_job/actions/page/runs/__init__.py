@@ -1,1 +1,1 @@
-"""What pages look at of runs of agents."""
+"""What pages ask about runs of agents, and what they watch of them."""

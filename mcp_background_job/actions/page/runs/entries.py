@@ -1,6 +1,6 @@
-"""What an event of a run comes to in its transcript: words, thoughts, calls of tools, changes, plans and the end. Pure.
+"""Turns an event of a run into an entry of its transcript: words, thoughts, tool calls, changes, plans, the end. Pure.
 
-Start and end of a call have one ``id``, so that a page shows them as one thing.
+The start and the end of a call have the same ``id``, so a page shows them as one entry.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from mcp_background_job.actions.action import Facts
 from mcp_background_job.agents.adapters.reading import objects
 from mcp_background_job.agents.events.cutting import CUT_MARK
 
-#: Lines of a diff, and characters of each: more nobody reads here.
+#: The most lines of a diff, and characters of each line: nobody reads more here.
 _DIFF_LINES = 400
 _DIFF_WIDTH = 1000
 
-#: Lines of a text of which a diff is made: the time that it takes grows with their square.
+#: The most lines of a text in a diff: the time for a diff grows with their square.
 _MOST_LINES = 4000
 
 
 def entry_of(event: Mapping[str, Any]) -> Facts | None:
-    """Return the entry that tells an event; ``None`` for what a person need not see."""
+    """Return the entry for an event; ``None`` for an event that a person need not see."""
     tell = _TOLD.get(event["type"])
     data: dict[str, Any] = event["data"]
     told = tell(data) if tell else None
@@ -34,7 +34,7 @@ def entry_of(event: Mapping[str, Any]) -> Facts | None:
 
 
 def worded(value: object) -> str:
-    """Return what a tool is given, as a person reads it: a line for each argument."""
+    """Return the input of a tool in a form for people: a line for each argument."""
     if isinstance(value, dict):
         pairs = cast("dict[str, Any]", value).items()
         return "\n".join(f"{name}: {part if isinstance(part, str) else _json(part)}" for name, part in pairs)
@@ -42,7 +42,7 @@ def worded(value: object) -> str:
 
 
 def changed_by(arguments: object) -> list[Facts]:
-    """Return the changes that a tool would make, where its arguments tell: what is asked for can be seen."""
+    """Return the changes that a tool call would make, if its arguments show them, for a permission request."""
     match arguments:
         case {"file_path": str(path), "old_string": str(old), "new_string": str(new)}:
             return [_change({"path": path, "old_text": old, "new_text": new})]
@@ -82,7 +82,7 @@ def _told(data: Facts) -> Facts:
 
 
 def _chosen(data: object) -> str:
-    """Return what was chosen of what an agent asked, without what only it knows its questions by."""
+    """Return the choice in an answer, without the ids by which the agent knows its questions."""
     if not isinstance(data, dict):
         return worded(data)
     match {name: part for name, part in cast("dict[str, Any]", data).items() if name != "request_id"}:

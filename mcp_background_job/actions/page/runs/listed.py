@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 #: The most rows of one list.
 _MAX_ROWS = 500
 
-#: What agents say is looked at so often, as long as a page shows the list; new runs leave a time stamp, which costs
-#: nothing to look at. All is looked at anew now and then: two changes may fall into one tick of the clock.
+#: Seconds between two looks at the runs that go on, while a page shows the list; at a time stamp that new runs change,
+#: which costs nothing; and at everything: two changes may fall into one tick of the clock.
 _EVERY_S = 1.0
 _GLANCE_S = 0.2
 _ANEW_S = 10.0
 
-#: A list that nobody has asked for in this time is forgotten (seconds).
+#: Seconds after which a list that nobody asks for is forgotten.
 _FORGET_S = 60.0
 
-#: Characters of a task, and of what is said of a run.
+#: Characters of a task, and of a remark on a run.
 _PROMPT = 200
 _SAID = 300
 
@@ -48,9 +48,9 @@ class Runs:
     """The newest runs.
 
     Attributes:
-        status: runs with this.
-        all_projects: not only those of the page's project.
-        limit: rows.
+        status: runs with this status.
+        all_projects: whether runs of other projects than the page's are listed too.
+        limit: the number of rows.
     """
 
     status: Word | None = None
@@ -59,7 +59,7 @@ class Runs:
 
 
 class _List:
-    """One list, for all pages that show it."""
+    """One list, shared by all pages that show it."""
 
     def __init__(self, house: House, request: Runs, project: str) -> None:
         self._house = house
@@ -74,7 +74,7 @@ class _List:
         self.cursor = ""
 
     async def refresh(self) -> None:
-        """Look, if the last look is not of just now."""
+        """Look, unless the last look is recent."""
         async with self._turn:
             stamp = await lanes.look(self._house.manager.places.marks_changed_at)
             if stamp == self._stamp and time.monotonic() - self._looked_at < _EVERY_S:
@@ -86,7 +86,7 @@ class _List:
             self._looked_at = time.monotonic()
 
     async def _look(self, runs: RunManager, *, is_new: bool) -> Listed:
-        """Return the runs. Those that are over stay as they are, so only the others are looked at each time."""
+        """Return the runs. Finished runs do not change, so only the others are looked at each time."""
         known, request = self._listed, self._request
         is_old = time.monotonic() - self._anew_at > _ANEW_S
         if known is None or is_new or is_old or request.status is not None:
@@ -103,7 +103,7 @@ async def _as_it_is(runs: RunManager, run: Run) -> Run:
 
 
 def facts_of(listed: Listed) -> Facts:
-    """Return a list as pages show it: those that ask first, then those that go on; each below its parent."""
+    """Return a list in the form for pages: runs that ask first, then running ones; each below its parent."""
     ranked = sorted(listed.runs, key=lambda run: 0 if run.state.status in _ASKS else 2 if run.state.is_over else 1)
     tree = as_tree(ranked, lambda run: run.record.run_id, lambda run: run.record.parent_run_id)
     return {
@@ -139,18 +139,18 @@ class Lists:
     """All lists that pages show."""
 
     def __init__(self, house: House) -> None:
-        """Shows none yet."""
+        """Has no lists yet."""
         self._house = house
         self._lists: dict[tuple[Runs, str], _List] = {}
 
     async def look(self, caller: Caller, request: Runs, cursor: Cursor) -> Seen | None:
-        """Return the list, if it is not as it was."""
+        """Return the list, if it has changed."""
         shown = self._of(caller, request)
         await shown.refresh()
         return None if cursor == shown.cursor else Seen(shown.cursor, shown.facts)
 
     async def wait(self, caller: Caller, request: Runs, cursor: Cursor) -> None:
-        """Return when it is no longer as it was."""
+        """Return when the list has changed."""
         shown = self._of(caller, request)
         while shown.cursor == cursor:
             await asyncio.sleep(_GLANCE_S)

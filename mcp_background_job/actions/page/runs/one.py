@@ -1,4 +1,4 @@
-"""One run, live: the subject ``run``. Its cursor says up to which event it was seen, and how it was then."""
+"""One run, live: the subject ``run``. Its cursor has the number of the last event seen, and a digest of its facts."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
     from mcp_background_job.agents.life.results import Polled, Run
     from mcp_background_job.agents.runs import RunManager
 
-#: Events at the end of a transcript that are shown at first, and in one answer.
+#: The events at the end of a transcript that are shown first, and the most in one answer.
 TAIL = 300
 
-#: What no event tells is looked at so often: what a run waits for in the queue, and its family (seconds).
+#: Seconds between two looks at what no event reports: the run's wait in the queue, and its family.
 _EVERY_S = 3.0
 
-#: Runs whose family is remembered.
+#: The most runs whose family is remembered.
 _KEPT = 64
 
-#: Characters of a task.
+#: The most characters of a task.
 _PROMPT = 20_000
 
-#: What was cut out of an event is put back, if it is no more than this (bytes): a model pays for what it reads, a
-#: person does not. The output of tools stays cut until somebody asks for it.
+#: The most bytes of a cut field that are put back: a model pays for the text that it reads, and a person does not. The
+#: output of tools stays cut until somebody asks for it.
 _WHOLE = 64 * 1024
 _WHOLE_OF = frozenset({"agent_message", "message_added", "reasoning", "file_changed", "todo_updated"})
 
@@ -52,10 +52,10 @@ class One:
 
 @dataclass(frozen=True, kw_only=True)
 class Before:
-    """Events that were before those which are shown.
+    """Earlier events than those on the page.
 
     Attributes:
-        before: the number of the first that is shown.
+        before: the number of the first event on the page.
     """
 
     run_id: Word
@@ -66,12 +66,12 @@ class Transcripts:
     """Looks at single runs for all pages."""
 
     def __init__(self, house: House) -> None:
-        """Takes what it works on."""
+        """Takes the house."""
         self._house = house
         self._families: dict[str, tuple[float, list[Facts]]] = {}
 
     async def look(self, _caller: Caller, request: One, cursor: Cursor) -> Seen | None:
-        """Return what is true of a run now, and what it has said since."""
+        """Return the facts about a run now, and its events behind the cursor."""
         runs = await self._house.runs()
         seen = _seq_of(cursor)
         begin = seen
@@ -86,15 +86,15 @@ class Transcripts:
         return Seen(now, {"run": run, "entries": entries, **({"first": begin + 1} if seen is None else {})})
 
     async def wait(self, _caller: Caller, request: One, cursor: Cursor) -> None:
-        """Return when that may have changed."""
+        """Return when they may have changed."""
         runs, seq = await self._house.runs(), _seq_of(cursor) or 0
         polled = await runs.poll(_reference(request.run_id), after_seq=seq, limit=1, wait_s=_EVERY_S)
-        if not polled.events and polled.run.state.is_over:  # of what is over only the family changes
+        if not polled.events and polled.run.state.is_over:  # only the family of a finished run changes
             await asyncio.sleep(_EVERY_S)
 
     @contextlib.asynccontextmanager
     async def keep(self, _caller: Caller, request: One) -> AsyncGenerator[None]:
-        """Keep the connection to what runs the agent."""
+        """Keep the connection to the runner of the run's job."""
         run = await (await self._house.runs()).glance(request.run_id)
         if run.state.is_over:
             yield
@@ -103,12 +103,12 @@ class Transcripts:
             yield
 
     async def run_before(self, _caller: Caller, request: Before) -> Facts:
-        """Return what was said before the first event that is shown."""
+        """Return the events before the first one on the page."""
         runs = await self._house.runs()
         begin = max(0, request.before - 1 - TAIL)
         entries: list[Facts] = []
         after = begin
-        while after < request.before - 1:  # one answer has a bound in bytes
+        while after < request.before - 1:  # one answer is limited in bytes
             polled = await self._polled(runs, request.run_id, after, request.before - 1 - after)
             if not polled.events:
                 break
@@ -159,7 +159,7 @@ class Transcripts:
         if time.monotonic() - looked_at >= _EVERY_S:
             try:
                 job = await self._house.manager.find(job_id)
-            except UnknownJobError:  # it was removed, and the run is kept
+            except UnknownJobError:  # the job was removed, and the run was kept
                 return []
             known = [await _as_run(runs, one) for one in await family(self._house.manager, job)]
             if len(self._families) >= _KEPT:
@@ -169,7 +169,7 @@ class Transcripts:
 
 
 async def _as_run(runs: RunManager, member: Facts) -> Facts:
-    """Return a member of a family: one that is a run with the name of its agent, and with the status of the run."""
+    """Return a member of a family; a run gets its agent's name and the status of the run."""
     if not member["run_id"]:
         return member
     try:
@@ -187,7 +187,7 @@ async def _entries(runs: RunManager, polled: Polled) -> list[Facts]:
 
 
 async def _whole(runs: RunManager, run_id: str, event: dict[str, Any]) -> dict[str, Any]:
-    """Return an event with what was cut out of its words."""
+    """Return an event with the text that was cut from it."""
     references: dict[str, Any] = event["data"].get("artifact_refs", {})
     if event["type"] not in _WHOLE_OF or not references:
         return event

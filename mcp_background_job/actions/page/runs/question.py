@@ -1,4 +1,4 @@
-"""What a run asks, as a page shows it: a question, its choices, and the data by which each is answered. Pure."""
+"""A run's question in the form for pages: the text, its choices, and the data that answers each of them. Pure."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from mcp_background_job.agents.adapters.reading import mapping, objects
 
 
 def question_of(request: Mapping[str, Any] | None) -> Facts | None:
-    """Return what is asked; ``None`` if nothing is.
+    """Return the question; ``None`` if there is none.
 
-    ``choices`` answer at once, each with its ``data``; ``fields`` are several questions that are answered together, in
-    ``data.answers``. ``takes_text``: words alone are an answer.
+    ``choices`` answer at once, each with its ``data``. ``fields`` are several questions that are answered together, in
+    ``data.answers``. ``takes_text``: a text alone is an answer.
     """
     if request is None:
         return None

@@ -1,4 +1,4 @@
-"""What pages ask for of runs, and can watch of them, in two tables."""
+"""The actions of pages on runs, and their subjects, in two tables."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from mcp_background_job.actions.page.subject import Subject
 
 
 def runs_page_actions(house: House) -> list[Action[Any, Any]]:
-    """Return what pages alone ask for of runs."""
+    """Return the actions on runs that only pages use."""
     return [Action(Transcripts(house).run_before, Effects.LOOKS)]
 
 
 def runs_subjects(house: House) -> list[Subject[Any]]:
-    """Return what pages can watch of runs."""
+    """Return the subjects for runs."""
     return [runs_subject(house), run_subject(Transcripts(house))]

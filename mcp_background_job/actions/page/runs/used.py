@@ -1,11 +1,11 @@
-"""What a run has used, in words, whichever names its agent has for it."""
+"""The tokens and cost of a run, in words, from whichever field names its agent has."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-#: Names of what went in and came out, the one that counts first; and of what went in beside that, from a cache.
+#: Names of input and output tokens and of totals, in order of preference; and of input tokens from a cache.
 _IN = ("input_tokens", "inputTokens", "input")
 _OUT = ("output_tokens", "outputTokens", "output")
 _ALL = ("total_tokens", "totalTokens", "used")
@@ -14,7 +14,7 @@ _COST = ("total_cost_usd", "cost")
 
 
 def used(usage: object) -> str | None:
-    """Return tokens and cost, ``None`` if the agent tells neither."""
+    """Return tokens and cost, ``None`` if the agent reports neither."""
     if not isinstance(usage, dict):
         return None
     told = cast("dict[str, Any]", usage)
