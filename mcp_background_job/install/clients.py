@@ -1,4 +1,4 @@
-"""The clients that this server can be put into: where each keeps its configuration, and what it wants there."""
+"""The clients that this server can be added to: where each keeps its configuration, and which entries it needs."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from mcp_background_job.install.wishes import Element, Entry, Format, Wish
 #: The name of this server in every client.
 SERVER = "background-job"
 
-#: How long a client may wait for a stop hook, in seconds: an hour, after which the turn ends as it does without hooks.
+#: Seconds that a client may wait for a stop hook: an hour, after which the turn ends as it does without hooks.
 HOOK_TIMEOUT_S = 3600
 
-#: How long Codex waits for the server's first answer, in seconds; its own 10 are few on a busy machine.
+#: Seconds that Codex waits for the server's first answer; its default of 10 is short on a busy machine.
 _STARTUP_TIMEOUT_S = 30
 
-#: What Gemini CLI grants a request by default. Without it, ``gemini mcp list`` waits 5 s: few on a busy machine.
+#: Gemini CLI's own default for a request. Without the entry, ``gemini mcp list`` waits 5 s: short on a busy machine.
 _GEMINI_TIMEOUT_MS = 600_000
 
 Name = Literal["claude-code", "claude-desktop", "codex", "cursor", "gemini", "opencode", "vscode", "windsurf", "zed"]
@@ -42,7 +42,7 @@ class Machine:
     platform: str = sys.platform
 
     def folder(self, variable: str, *parts: str) -> Path:
-        """Return the folder that a variable names, or else one below the home directory."""
+        """Return the folder that a variable names, or else a folder below the home directory."""
         said = self.environ.get(variable)
         return Path(said) if said else self.home.joinpath(*parts)
 
@@ -59,7 +59,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is wanted in one file."""
+    """An entry that one file should have."""
 
     path: Path
     kind: Format
@@ -67,12 +67,12 @@ class Wanted:
 
 
 class Client:
-    """A client: its name, and what it wants in which files.
+    """A client: its name, its files, and the entries that they should have.
 
     Attributes:
-        name: as people type it.
-        title: as its makers write it.
-        then: what is to be done after the installation.
+        name: the name that people type.
+        title: the name as its makers write it.
+        then: a sentence on what to do after the installation.
     """
 
     name: Name
@@ -82,15 +82,15 @@ class Client:
     _keys: tuple[str, ...] = ("mcpServers",)
 
     def file(self, machine: Machine, project: Path | None) -> Path | None:
-        """Return the file in which its servers stand; None if it has none for a project."""
+        """Return the file with its list of servers; None if it has none for a project."""
         raise NotImplementedError
 
     def entry(self, command: list[str]) -> dict[str, Any]:
-        """Return how it writes a server that is started by a command."""
+        """Return its form of an entry for a server that a command starts."""
         return {"command": command[0], "args": command[1:]}
 
     def hook(self, machine: Machine, project: Path | None, command: list[str]) -> Wanted | None:
-        """Return its stop hook; None if it takes none from a file."""
+        """Return its stop hook; None if it reads no hooks from files."""
         del machine, project, command
         return None
 
@@ -100,15 +100,15 @@ class Client:
         return Wanted(path, self._kind, Entry((*self._keys, SERVER), self.entry(command))) if path else None
 
     def read(self, text: str) -> dict[str, Any]:
-        """Return what its file of servers says.
+        """Return the content of its file of servers.
 
         Raises:
-            ValueError: it cannot be parsed.
+            ValueError: the text cannot be parsed.
         """
         return self._kind.read(text)
 
     def command_in(self, value: dict[str, Any]) -> tuple[list[str], dict[str, str]] | None:
-        """Return the command line and the variables by which its file starts this server; None if it does not."""
+        """Return the command line and variables with which its file starts this server; None if it does not."""
         found = Entry((*self._keys, SERVER), {}).found_in(value)
         if not isinstance(found, dict) or "command" not in found:
             return None
@@ -125,7 +125,7 @@ class Client:
 
     @property
     def mark(self) -> str:
-        """The text by which our hook is known among others."""
+        """The text that distinguishes our hook from others."""
         return shlex.join(self._hook_words())
 
 
@@ -161,7 +161,7 @@ class ClaudeDesktop(Client):
 
 
 class Codex(Client):
-    """Codex: without ``required`` its first turn begins before it has our tools."""
+    """Codex. Without ``required``, its first turn begins before it has our tools."""
 
     name = "codex"
     title = "Codex"
@@ -196,7 +196,7 @@ class Cursor(Client):
 
 
 class Gemini(Client):
-    """Gemini CLI, whose hooks have their times in milliseconds."""
+    """Gemini CLI. Its hooks have their times in milliseconds."""
 
     name = "gemini"
     title = "Gemini CLI"
@@ -221,7 +221,7 @@ class OpenCode(Client):
 
     def file(self, machine: Machine, project: Path | None) -> Path:
         folder = project or machine.config / "opencode"
-        # It reads both, and the one that is there is the one that its user knows.
+        # It reads both names. If the .jsonc file exists, its user knows that one.
         return next((path for path in (folder / "opencode.jsonc",) if path.exists()), folder / "opencode.json")
 
     def entry(self, command: list[str]) -> dict[str, Any]:
@@ -284,12 +284,12 @@ CLIENTS: tuple[Client, ...] = (
 
 
 def client(name: Name) -> Client:
-    """Return the client of this name."""
+    """Return the client with this name."""
     return next(known for known in CLIENTS if known.name == name)
 
 
 def _words(said: Any) -> list[str]:
-    """Return the words of a command line that people wrote, which may be anything."""
+    """Return the words of a command line from a file that people write, so it may hold anything."""
     return [*map(str, cast("list[Any]", said))] if isinstance(said, list) else [said] if isinstance(said, str) else []
 
 

@@ -1,6 +1,6 @@
-"""The command line by which this installation can be started again, for a client's configuration.
+"""The command line that starts this installation again, for a client's configuration.
 
-It never names this package to an index: there the name belongs to another project.
+It never names this package to an index, where the name belongs to another project.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mcp_background_job.errors import InvalidRequestError
 
 _SCRIPT = "mcp-background-job"
 
-#: The folder of uv's cache in which the environments are that uvx makes: they go when the cache is pruned.
+#: The folder of uv's cache that holds the environments of uvx: they vanish when the cache is pruned.
 _CACHED = "archive-v0"
 
 
@@ -25,12 +25,12 @@ def own_command() -> list[str]:
     """Return the words of the command that starts this server.
 
     Raises:
-        InvalidRequestError: this runs from a cache, and where it came from is not known.
+        InvalidRequestError: this program runs from a cache, and its origin is unknown.
     """
     if _CACHED in Path(sys.prefix).parts:
         return [_uvx(), "--from", _origin(), _SCRIPT]
     for script in (Path(sys.argv[0]), Path(sys.executable).with_name(_SCRIPT)):
-        # As it was named: a link such as ~/.local/bin/mcp-background-job stays right when what it points to moves.
+        # The name is kept as given: a link such as ~/.local/bin/mcp-background-job stays valid if its target moves.
         if script.name == _SCRIPT and script.is_absolute() and os.access(script, os.X_OK):
             return [str(script)]
     if on_path := shutil.which(_SCRIPT):
@@ -45,7 +45,7 @@ def _uvx() -> str:
 
 
 def _origin() -> str:
-    """Return what ``uvx --from`` was given (PEP 610)."""
+    """Return the argument that ``uvx --from`` was given (PEP 610)."""
     said = metadata.distribution(_SCRIPT).read_text("direct_url.json")
     origin: dict[str, Any] = json.loads(said) if said else {}
     if not origin:

@@ -1,4 +1,4 @@
-"""A change of a text: what was in one place, and what is there now. It is undone where it is found again."""
+"""A change of a text: what was in one place, and what is there now. It can be undone wherever it is found again."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Edit:
 
     Attributes:
         start: how many characters stand before it.
-        old: what was there.
-        new: what is there now.
+        old: the text before the change.
+        new: the text after the change.
     """
 
     start: int
@@ -27,17 +27,18 @@ class Edit:
 
     @classmethod
     def between(cls, before: str, after: str) -> Edit:
-        """Return the least that makes one text of another."""
+        """Return the smallest change that turns one text into another."""
         start = _common(before, after)
         same = _common(before[start:][::-1], after[start:][::-1])
         return cls(start, before[start : len(before) - same], after[start : len(after) - same])
 
     def undone(self, text: str, marks: Sequence[str]) -> str | None:
-        """Return the text as it was before; None if it cannot be told where this change stands now.
+        """Return the text as it was before; None if it is unclear where this change stands now.
 
         Args:
-            text: as it is.
-            marks: a change found elsewhere than it was made has one of these: a short text may be anybody's.
+            text: the text as it is.
+            marks: if the change is no longer in its place, it must contain one of these; a short text alone proves
+            nothing.
         """
         start = self.start
         if not text.startswith(self.new, start):
@@ -48,11 +49,11 @@ class Edit:
 
 
 def grant(kind: Format, text: str, wish: Wish) -> str:
-    """Return the text with what is wanted; it stays as it is if that is there.
+    """Return the text with the wanted entry; it stays unchanged if the entry is there already.
 
     Raises:
-        ValueError: the text cannot be parsed; says where.
-        InvalidRequestError: it is written in a way that does not let it in.
+        ValueError: the text cannot be parsed; the message says where.
+        InvalidRequestError: the text has a form into which the entry cannot be inserted.
     """
     value = kind.read(text)
     expected = wish.granted_in(value, first=kind.new_first)
@@ -64,29 +65,29 @@ def grant(kind: Format, text: str, wish: Wish) -> str:
 
 
 def revoke(kind: Format, text: str, wish: Wish) -> str:
-    """Return the text without what was wanted.
+    """Return the text without the wanted entry.
 
     Raises:
-        ValueError: the text cannot be parsed; says where.
-        InvalidRequestError: it is written in a way that does not let it be taken out.
+        ValueError: the text cannot be parsed; the message says where.
+        InvalidRequestError: the text has a form from which the entry cannot be removed.
     """
     value = kind.read(text)
     while wish.found_in(value) is not None:
         value = wish.absent_from(value)
         text = kind.revoked(text, wish)
-        # A table of TOML that holds nothing but the one that went is not there without it.
+        # A TOML table that held nothing but the removed entry vanishes with it.
         _prove(_filled(_read(kind, text)), _filled(value))
     return text
 
 
 def _common(one: str, other: str) -> int:
-    """Return with how many equal characters two texts begin."""
+    """Return the number of equal characters at the start of two texts."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((number for number, (left, right) in pairs if left != right), min(len(one), len(other)))
 
 
 def same_otherwise(kind: Format, texts: Sequence[str], wishes: Sequence[Wish]) -> bool:
-    """Tell whether texts say the same but for what was wanted, and for what is empty without it."""
+    """Tell whether texts say the same, apart from the wanted entries and from objects and arrays that are empty."""
     return len({_comparable(_rest(kind, text, wishes)) for text in texts}) == 1
 
 
@@ -101,7 +102,7 @@ def _rest(kind: Format, text: str, wishes: Sequence[Wish]) -> object:
 
 
 def _filled(value: Any) -> Any:
-    """Return a value without the objects and arrays in it that hold nothing."""
+    """Return a value without the empty objects and arrays in it."""
     if isinstance(value, dict):
         filled = {key: _filled(item) for key, item in cast("dict[str, Any]", value).items()}
         return {key: item for key, item in filled.items() if item not in ({}, [])}
@@ -118,11 +119,11 @@ def _read(kind: Format, text: str) -> Any:
 
 
 def _prove(value: object, expected: object) -> None:
-    """Let a text pass that says what it should: whatever is wrong with an edit is found here, and not by the client."""
+    """Check that an edited text says what it should, so that a bad edit is found here and not by the client."""
     if _comparable(value) != _comparable(expected):
         raise InvalidRequestError("it is written in a way that this program cannot edit; edit it by hand")
 
 
 def _comparable(value: object) -> str:
-    """Return a text that is the same for the same values: unlike ``==`` for NaN, and for 1 and true."""
+    """Return a text that is the same only for the same values; unlike ``==``, it knows NaN, and 1 from true."""
     return json.dumps(value, sort_keys=True, default=repr)

@@ -1,4 +1,4 @@
-"""Reads and replaces a file of a client: whole or not at all, with its mode, at the end of its links."""
+"""Reads and replaces a client's file: whole or not at all, with its mode, and following links."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from pathlib import Path
 
 from mcp_background_job.errors import InvalidRequestError
 
-#: Of files that are new: they may come to hold secrets.
+#: The mode of new files: they may come to hold secrets.
 _NEW_FILE_MODE = 0o600
 
 _ANY_WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 def read(path: Path) -> str | None:
-    """Return a file's text, with its byte-order mark and line breaks as they are; None if there is no file.
+    """Return a file's text, with its byte-order mark and line breaks unchanged; None if there is no file.
 
     Raises:
-        InvalidRequestError: it cannot be read, or is not a file, or no text.
+        InvalidRequestError: the path cannot be read, or is not a file, or not a text.
     """
     try:
-        # A pipe would have us wait for ever, and a link to /dev/null would have us replace that.
+        # Reading a pipe would block for ever, and through a link to /dev/null we would replace that.
         if path.exists() and not path.is_file():
             raise InvalidRequestError(f"{path} is not a file: put one in its place, and try again")
         return path.read_bytes().decode()
@@ -44,22 +44,22 @@ def write(path: Path, before: str | None, after: str | None) -> None:
 
 @contextlib.contextmanager
 def staged(path: Path, before: str | None, after: str | None) -> Generator[Callable[[], None]]:
-    """Write a file's new text beside it, and give out what puts it in the file's place: that takes no room any more.
+    """Write a file's new text beside it, and yield a function that puts it in place, which needs no further space.
 
     Args:
-        path: of the file, or of a link to it, which stays.
-        before: what it holds, as far as is known.
-        after: what it is to hold; None if it is to go.
+        path: path of the file, or of a link to it; a link stays.
+        before: the expected content of the file.
+        after: its new content; None if the file is removed.
 
     Raises:
-        InvalidRequestError: it holds something else by now, or cannot be written; then it is as it was.
+        InvalidRequestError: the file has other content by now, or cannot be written; it is then unchanged.
     """
     if read(path) != before:
         raise InvalidRequestError(f"{path} was changed meanwhile, by its client perhaps: try again")
-    # Dotfiles are often links into a repository, which must not be replaced by a file.
+    # Dotfiles are often links into a repository; a link must not be replaced by a file.
     target = Path(os.path.realpath(path))
     with _told(path):
-        if target.exists() and not target.stat().st_mode & _ANY_WRITE:  # a new file in its place would not respect that
+        if target.exists() and not target.stat().st_mode & _ANY_WRITE:  # a new file in its place would ignore that
             raise InvalidRequestError(f"{path} is read-only: make it writable (chmod u+w), and try again")
         temporary = None if after is None else _beside(target, after.encode())
 

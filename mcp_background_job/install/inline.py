@@ -1,7 +1,7 @@
 """Finds the inline tables of a TOML text: ``mcp_servers = { one = { command = "x" } }``, on one line.
 
-No header may add to such a table, so what is new in it stands between its braces. The text has been read by tomllib
-already, so nothing here says what is wrong with one.
+No header may extend such a table, so a new entry goes between its braces. tomllib has parsed the text before, so no
+errors are reported here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _BARE = re.compile(r"[^,\]}#\r\n]+")
 
 
 class Member(NamedTuple):
-    """What is assigned to a key: where that begins, and where its value begins and ends."""
+    """An assignment to a key: where it begins, and where its value begins and ends."""
 
     keys: tuple[str, ...]
     start: int
@@ -27,7 +27,7 @@ class Member(NamedTuple):
 
 
 def table_at(text: str, path: tuple[str, ...]) -> tuple[int, int] | None:
-    """Return where the inline table of a path stands, its braces included; ``None`` if no inline table does there."""
+    """Return where a path's inline table stands, including its braces; ``None`` if there is no inline table."""
     members = _assigned(text, 0)
     for depth in range(len(path)):
         found = next((one for one in members if one.keys == path[depth : depth + 1] and text[one.value] == "{"), None)
@@ -40,12 +40,12 @@ def table_at(text: str, path: tuple[str, ...]) -> tuple[int, int] | None:
 
 
 def members_of(text: str, table: int) -> Generator[Member]:
-    """Go through what is in an inline table, by where it begins."""
+    """Iterate over the members of an inline table that begins at an offset."""
     return _assigned(text, table + 1)
 
 
 def _assigned(text: str, at: int) -> Generator[Member]:
-    """Go through assignments until something else comes: the end of the table or of the text, or a header."""
+    """Iterate over assignments until something else comes: the end of the table or of the text, or a header."""
     while True:
         start = _behind_gap(text, at)
         keys, at = _keys(text, start)

@@ -1,4 +1,4 @@
-"""Puts this server into a client and takes it out again: first what would change, then the change."""
+"""Adds this server to a client and removes it again: first computes the changes, then makes them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Change:
-    """What happens to one file.
+    """The change of one file.
 
     Attributes:
         before: its text; None if there is no file.
-        after: its text then; None if the file goes.
-        record: what is known of it then; None if nothing is.
+        after: its text after the change; None if the file is removed.
+        record: its record after the change; None if it has none.
     """
 
     path: Path
@@ -34,19 +34,19 @@ class Change:
     record: Record | None
 
     def difference(self) -> str:
-        """Return it as a unified diff, as people read it: line breaks and byte-order marks are not shown."""
+        """Return the change as a unified diff for people: line breaks and byte-order marks are not shown."""
         old, new = ((text or "").removeprefix("\ufeff").splitlines() for text in (self.before, self.after))
         was, will = ("/dev/null" if text is None else str(self.path) for text in (self.before, self.after))
         return "\n".join(difflib.unified_diff(old, new, was, will, lineterm=""))
 
     def make(self, records: Records) -> None:
-        """Write it.
+        """Write the change.
 
         Raises:
             InvalidRequestError: the file has changed meanwhile, or cannot be written.
         """
-        # Nothing is recorded of a change for which there is no room. And the record comes before the change: without
-        # it, one that was made could not be undone exactly.
+        # A change for which the disk has no room is not recorded. And the record is written before the change: a change
+        # without a record could not be undone exactly.
         with files.staged(self.path, self.before, self.after) as replace:
             if self.record:
                 records.put(self.record)
@@ -56,7 +56,7 @@ class Change:
 
 
 def installed(wanted: Iterable[Wanted], records: Records) -> list[Change]:
-    """Return what has to change for a client to have what is wanted; nothing if it has.
+    """Return the changes after which a client has the wanted entries; none if it has them.
 
     Raises:
         InvalidRequestError: a file cannot be read, parsed or edited.
@@ -65,7 +65,7 @@ def installed(wanted: Iterable[Wanted], records: Records) -> list[Change]:
 
 
 def uninstalled(wanted: Iterable[Wanted], records: Records) -> list[Change]:
-    """Return what has to change for a client to have nothing of this server any more.
+    """Return the changes after which a client has no entry of this server.
 
     Raises:
         InvalidRequestError: a file cannot be read, parsed or edited.
@@ -76,10 +76,11 @@ def uninstalled(wanted: Iterable[Wanted], records: Records) -> list[Change]:
 def wanted_by(
     client: Client, machine: Machine, project: Path | None, command: list[str], *, hooks: bool
 ) -> list[Wanted]:
-    """Return what is wanted in the files of a client.
+    """Return the entries that a client's files should have.
 
     Raises:
-        InvalidRequestError: it has no files for a project, or the command line is not UTF-8, as its files are.
+        InvalidRequestError: the client has no files for a project, or the command line is not UTF-8, which its files
+        are.
     """
     for word in command:
         try:
@@ -131,7 +132,7 @@ def _uninstalled(path: Path, wishes: list[Wanted], records: Records) -> Change |
 
 
 def _undone(record: Record, wishes: list[Wanted], before: str) -> str | None:
-    """Return the text as it was before the installation, whatever else has been changed since; None if that is lost."""
+    """Return the text from before the installation, with later changes by others; None if that is impossible."""
     asked = [one.wish for one in wishes]
     text = record.undone(before, [wish.mark for wish in asked])
     return text if text is not None and same_otherwise(wishes[0].kind, [before, text], asked) else None

@@ -1,7 +1,7 @@
-"""Edits a JSON text with comments where it stands: nothing but what is put in or taken out changes.
+"""Edits a JSON text with comments in place: everything else in it stays unchanged.
 
-A new member goes in front of the others. There it needs no look at what follows the last one: a trailing comma, or a
-comment that belongs to that one.
+A new member goes before the others. There it does not touch what follows the last one: a trailing comma, or a comment
+on that member.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ class Jsonc:
     new_first: ClassVar[bool] = True
 
     def read(self, text: str) -> dict[str, Any]:
-        """Return what the file says."""
+        """Return the content of the file."""
         value = _root(text).value
         if not isinstance(value, dict):
             raise ValueError("it does not hold an object")  # noqa: TRY004  the text is wrong, not the caller
         return value  # pyright: ignore[reportUnknownVariableType]
 
     def granted(self, text: str, wish: Wish) -> str:
-        """Return the text with what is wanted."""
+        """Return the text with the wanted entry."""
         text = _with_root(text)
         root = _root(text)
         if isinstance(wish, Element) and (place := wish.place_in(root.value)) is not None:
@@ -48,7 +48,7 @@ class Jsonc:
         return _replaced(text, root, node, {**node.value, **wish.value})
 
     def revoked(self, text: str, wish: Wish) -> str:
-        """Return the text without what was wanted."""
+        """Return the text without the wanted entry."""
         root = _root(text)
         if isinstance(wish, Entry):
             container, _ = _deepest(root, wish.path[:-1])
@@ -65,7 +65,7 @@ def _root(text: str) -> Node:
 
 
 def _with_root(text: str) -> str:
-    """Return a text that holds an object: a file without any value gets an empty one."""
+    """Return a text that holds an object: a file without any value gets an empty object."""
     end = skipped(text, 1 if text.startswith("\ufeff") else 0)
     if end < len(text):
         return text
@@ -75,7 +75,7 @@ def _with_root(text: str) -> str:
 
 
 def _deepest(root: Node, path: tuple[str, ...]) -> tuple[Node, int]:
-    """Return the deepest value on a path that is there, and how many keys lead to it."""
+    """Return the deepest existing value on a path, and how many keys lead to it."""
     node = root
     for depth, key in enumerate(path):
         part = node.last(key)
@@ -86,7 +86,7 @@ def _deepest(root: Node, path: tuple[str, ...]) -> tuple[Node, int]:
 
 
 def _inserted(text: str, root: Node, container: Node, key: str, value: Any) -> str:
-    """Return the text with a first member or element more."""
+    """Return the text with a new first member or element."""
     comment = _COMMENT_OF_LINE.match(text, container.start + 1)
     at = comment.end() if comment else container.start + 1
     gap = text[at : after_space(text, at)]
@@ -114,7 +114,7 @@ def _replaced(text: str, root: Node, node: Node, value: Any) -> str:
 
 
 def _without(text: str, container: Node, part: Part) -> str:
-    """Return the text without a member or element, its comma, and its line where it had one of its own."""
+    """Return the text without a member or element, its comma, and its line if it had its own."""
     parts = container.parts or ()
     number = parts.index(part)
     start = _line_start(text, part.start)
@@ -127,7 +127,7 @@ def _without(text: str, container: Node, part: Part) -> str:
 
 
 def _line_start(text: str, at: int) -> int:
-    """Return where the line break stands before which nothing but white space stands; without one, the place itself."""
+    """Return the offset of a line break if only white space stands between it and a place; else the place itself."""
     before = text[:at].rstrip(" \t")
     if before.endswith("\r\n"):
         return len(before) - 2
@@ -135,7 +135,7 @@ def _line_start(text: str, at: int) -> int:
 
 
 def _rendered(text: str, root: Node, value: Any, indent: str | None) -> str:
-    """Return a value as JSON: on one line without an indent, else as the file has its lines."""
+    """Return a value as JSON: on one line without an indent, else on lines in the style of the file."""
     if indent is None:
         return json.dumps(value, ensure_ascii=False)
     lines = json.dumps(value, ensure_ascii=False, indent=_unit(text, root)).split("\n")
@@ -143,14 +143,14 @@ def _rendered(text: str, root: Node, value: Any, indent: str | None) -> str:
 
 
 def _unit(text: str, root: Node) -> str:
-    """Return by how much the file indents."""
+    """Return the indentation unit of the file."""
     first = root.parts[0].start if root.parts else 0
     start = _line_start(text, first)
     return (text[start:first].strip("\r\n") if start < first else "") or _DEFAULT_INDENT
 
 
 def _indent_at(text: str, at: int) -> str:
-    """Return the white space with which a line begins."""
+    """Return the white space at the beginning of a line."""
     start = max(text.rfind("\n", 0, at), text.rfind("\r", 0, at)) + 1
     line = text[start:at].removeprefix("\ufeff")
     return line[: len(line) - len(line.lstrip(" \t"))]

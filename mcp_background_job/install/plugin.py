@@ -1,6 +1,6 @@
-"""The folder ``plugin/`` of the repository: what hosts of plugins, bundles and registries read, from one table.
+"""The folder ``plugin/`` of the repository: files for hosts of plugins, bundles and registries, made from one table.
 
-Every command line in it is the script on the PATH, which never fetches anything. The skills are written by hand.
+Every command line in it is the script on the PATH, so nothing is ever fetched. The skills are written by hand.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from mcp_background_job.install.clients import SERVER, Machine, Name, client
 
 _COMMAND = [script.NAME]
 _TITLE = "Background jobs"
-#: At most 100 characters, which is what the MCP registry takes.
+#: At most 100 characters: the limit of the MCP registry.
 _ABOUT = "Runs commands in the background, waits for them without polling, really kills them; and ComfyUI."
 _AUTHOR = {"name": "The mcp-background-job authors"}
 
-#: Where releases are. Whoever publishes one puts the owner here, and the bundle's checksum into server.json.
+#: The address of releases. Before publishing, put the owner here, and the bundle's checksum into server.json.
 _RELEASES = "https://github.com/OWNER/mcp-background-job/releases/download"
 _UNKNOWN_CHECKSUM = "0" * 64
 
@@ -32,7 +32,7 @@ _DESCRIBED = {**_ABOUT_IT, "author": _AUTHOR, "license": "MIT", "keywords": ["ba
 
 
 def table() -> dict[str, Any]:
-    """Return the files, by their paths in the repository; those that are not JSON as texts."""
+    """Return the files by their paths in the repository; files that are not JSON as texts."""
     return {
         ".claude-plugin/marketplace.json": _marketplace("./plugin"),
         "plugin/.claude-plugin/marketplace.json": _marketplace("./"),
@@ -62,7 +62,7 @@ def table() -> dict[str, Any]:
 
 
 def texts() -> dict[str, str]:
-    """Return the files as they are written."""
+    """Return the contents of the files."""
     return {
         path: content if isinstance(content, str) else json.dumps(content, indent=2, ensure_ascii=False) + "\n"
         for path, content in table().items()
@@ -79,7 +79,7 @@ def _pointing(hooks: str) -> dict[str, Any]:
 
 
 def _hooks(name: Name) -> dict[str, Any]:
-    """Return the file of hooks that a client would have, had it been installed into an empty home directory."""
+    """Return the file of hooks that an installation into an empty home directory would give a client."""
     wanted = client(name).hook(Machine(Path("/"), {}, "linux"), None, _COMMAND)
     if wanted is None or not isinstance(wanted.wish, clients.Element):
         raise AssertionError(f"{name} has no hooks in a file")
@@ -97,7 +97,7 @@ def _bundle() -> dict[str, Any]:
         "server": {
             "type": "uv",
             "entry_point": "mcp_background_job/__main__.py",
-            # Hosts that know the type do without; the schema still demands it.
+            # Hosts that know the type do not need this; the schema still demands it.
             "mcp_config": {"command": "uv", "args": ["run", "--directory", "${__dirname}", *_COMMAND]},
         },
         "compatibility": {"platforms": ["darwin", "linux"], "runtimes": {"python": ">=3.11"}},
@@ -125,7 +125,7 @@ def _registry() -> dict[str, Any]:
 
 
 def main() -> None:
-    """Write the files below the directory that is named."""
+    """Write the files below the directory that the argument names."""
     for path, text in texts().items():
         file = Path(sys.argv[1], path)
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Which clients have this server, and whether the command line that they have starts it."""
+"""Finds the clients that have this server, and checks whether their command lines start it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from mcp_background_job.errors import InvalidRequestError
 from mcp_background_job.install import files
 from mcp_background_job.install.clients import CLIENTS, Client, Machine
 
-#: Until a server has said what it is and which tools it has: it takes a second to start, and ten on a busy machine.
+#: Seconds for a server to report itself and its tools: it takes one second to start, and ten on a busy machine.
 _HANDSHAKE_S = 30.0
 
-#: Until a server whose input is closed has ended by itself.
+#: Seconds for a server to end after its input was closed.
 _END_S = 5.0
 
 _INITIALIZE = {
@@ -26,7 +26,7 @@ _INITIALIZE = {
     "clientInfo": {"name": "mcp-background-job doctor", "version": "1"},
 }
 
-#: Of one line that a server writes: its list of tools is one.
+#: The most bytes of one line of a server: its list of tools is one line.
 _MAX_LINE = 4 * 1024**2
 
 
@@ -35,11 +35,11 @@ class Installed:
     """A client's file that starts this server.
 
     Attributes:
-        client: its name.
-        path: of the file.
-        command: the command line there; empty if the file cannot be read.
-        tools: how many tools the server has that it starts; None if it starts none, or was not tried.
-        why: why it starts none; empty if it was not tried.
+        client: the client's name.
+        path: path of the file.
+        command: the command line in it; empty if the file cannot be read.
+        tools: the number of tools of the server that it starts; None if it starts none, or was not tried.
+        why: why it starts none; empty if it starts one or was not tried.
     """
 
     client: str
@@ -50,12 +50,12 @@ class Installed:
 
 
 async def look(machine: Machine, project: Path) -> list[Installed]:
-    """Return what clients have, each command line tried once.
+    """Return the installations in clients' files; each command line is tried once.
 
     Args:
-        machine: where their files are.
-        project: the directory whose files for one project are looked at too. A repository may have brought these with
-            it: a command line of theirs is only tried if one of the user's own files has it too.
+        machine: where the clients' files are.
+        project: the directory whose files for one project are read too. They may come from a repository, so a command
+            line in them is only tried if one of the user's own files has it too.
     """
     own = [found for client in CLIENTS if (found := _configured(client, client.file(machine, None)))]
     brought = [found for client in CLIENTS if (found := _configured(client, client.file(machine, project)))]
@@ -144,7 +144,7 @@ def _say(server: Process, message: dict[str, Any]) -> None:
 
 
 async def _end(server: Process) -> None:
-    """End a server as clients do: its input closes, and it goes; else it is killed."""
+    """End a server as clients do: close its input, and kill it if it does not exit."""
     assert server.stdin  # noqa: S101  a pipe was asked for
     server.stdin.close()
     try:

@@ -1,4 +1,4 @@
-"""What was changed in clients' files, kept in the state directory, so that it can be undone exactly."""
+"""The changes in clients' files, kept in the state directory, so that they can be undone exactly."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _FOLDER = "installed"
 
 @dataclass(frozen=True)
 class Record:
-    """How a file came to be as it is.
+    """The history of a file.
 
     Attributes:
-        path: of the file.
-        created: whether there was none.
-        edits: what was changed, in order.
+        path: path of the file.
+        created: whether the installation created it.
+        edits: the changes, in order.
     """
 
     path: Path
@@ -31,7 +31,7 @@ class Record:
     edits: tuple[Edit, ...] = ()
 
     def with_edit(self, edit: Edit) -> Record:
-        """Return it with a further change."""
+        """Return the record with a further change."""
         return replace(self, edits=(*self.edits, edit))
 
     def undone(self, text: str, marks: Sequence[str]) -> str | None:
@@ -49,7 +49,7 @@ class Records:
         self._folder = state_dir / _FOLDER
 
     def get(self, path: Path) -> Record | None:
-        """Return what is recorded of a file.
+        """Return the record of a file, None if there is none.
 
         Raises:
             InvalidRequestError: the record cannot be read.
@@ -67,10 +67,10 @@ class Records:
             ) from error
 
     def put(self, record: Record) -> None:
-        """Record what was changed in a file.
+        """Record the changes of a file.
 
         Raises:
-            InvalidRequestError: it cannot be written.
+            InvalidRequestError: the record cannot be written.
         """
         try:
             for folder in (self._folder.parent, self._folder):

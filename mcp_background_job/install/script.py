@@ -1,4 +1,4 @@
-"""A plugin file of opencode, which is ours as a whole."""
+"""A plugin file of opencode that is entirely ours."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DEFAULT = json.dumps([NAME])
 
 
 class Script:
-    """A file that holds one thing: its whole text, under the file's name."""
+    """The format of a file that is one entry: its whole text, under the file's name."""
 
     new_first: ClassVar[bool] = False
 
@@ -25,7 +25,7 @@ class Script:
         return {NAME: {"text": text}} if text else {}
 
     def granted(self, text: str, wish: Wish) -> str:
-        """Return what is wanted."""
+        """Return the wanted text."""
         del text
         return wish.value["text"]
 

@@ -1,6 +1,6 @@
-"""Reads JSON as clients keep it, with comments and trailing commas, and tells where each part stands in the text.
+"""Reads JSON with comments and trailing commas, as clients keep it, and tells where each part stands in the text.
 
-What is read is never written out again: edits are made in the text itself, so that everything else stays as it is.
+A value is never written out again: edits are made in the text itself, so everything else stays unchanged.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class Part:
     """A member of an object, or an element of an array (whose key is empty).
 
     Attributes:
-        start: where its key begins, or its value if it has none.
-        comma: where the comma behind it stands; None if it has none.
+        start: where its key begins, or its value if it has no key.
+        comma: where the comma after it stands; None if there is none.
     """
 
     key: str
@@ -32,11 +32,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Node:
-    """A value: what it is, and where it stands.
+    """A value, and where it stands.
 
     Attributes:
-        end: where the text behind it begins.
-        parts: those of an object or array; None for other values.
+        end: where the text after it begins.
+        parts: the parts of an object or array; None for other values.
     """
 
     start: int
@@ -45,16 +45,16 @@ class Node:
     parts: tuple[Part, ...] | None = None
 
     def last(self, key: str) -> Part | None:
-        """Return the member of this key; of several the last, which is the one that counts."""
+        """Return the member with this key; if there are several, the last one, which counts."""
         found = [part for part in self.parts or () if part.key == key]
         return found[-1] if found and isinstance(self.value, dict) else None
 
 
 def read(text: str) -> Node:
-    """Return the value that the whole text is.
+    """Return the value of the whole text.
 
     Raises:
-        ValueError: the text is not JSON; says where.
+        ValueError: the text is not JSON; the message says where.
     """
     try:
         node = _value(text, skipped(text, 1 if text.startswith("\ufeff") else 0))
@@ -66,7 +66,7 @@ def read(text: str) -> Node:
 
 
 def skipped(text: str, at: int) -> int:
-    """Return where the next thing begins that is neither white space nor a comment."""
+    """Return the offset of the next character that is neither white space nor in a comment."""
     at = after_space(text, at)
     while comment := _COMMENT.match(text, at):
         at = after_space(text, comment.end())
@@ -74,7 +74,7 @@ def skipped(text: str, at: int) -> int:
 
 
 def after_space(text: str, at: int) -> int:
-    """Return where the white space ends that begins here."""
+    """Return the offset after the white space that begins here."""
     found = _SPACE.match(text, at)
     return found.end() if found else at
 

@@ -1,7 +1,8 @@
-"""Edits a TOML text where it stands: what is new goes to its end, where every table may begin.
+"""Edits a TOML text in place: a new table goes to its end, where every table may begin.
 
-tomllib reads; whoever edits compares what it reads before and after (see ``edits``), so that a text which is written in
-a way that is not known here is refused and not broken.
+tomllib reads the text. ``edits`` compares the values before and after an edit, so a text in a form that this module
+does
+not know is refused and not damaged.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ class Toml:
     new_first: ClassVar[bool] = False
 
     def read(self, text: str) -> dict[str, Any]:
-        """Return what the file says."""
+        """Return the content of the file."""
         return tomllib.loads(text.removeprefix(_BOM))
 
     def granted(self, text: str, wish: Wish) -> str:
-        """Return the text with what is wanted."""
-        if text.startswith(_BOM):  # a table may begin right behind it
+        """Return the text with the wanted entry."""
+        if text.startswith(_BOM):  # a table may begin right after it
             return _BOM + self.granted(text[1:], wish)
         there = wish.found_in(self.read(text))
         if isinstance(wish, Entry):
@@ -47,7 +48,7 @@ class Toml:
         return _appended(self.revoked(text, wish), _array_table(wish.path, wish.value))
 
     def revoked(self, text: str, wish: Wish) -> str:
-        """Return the text without what was wanted."""
+        """Return the text without the wanted entry."""
         if text.startswith(_BOM):
             return _BOM + self.revoked(text[1:], wish)
         if isinstance(wish, Entry):
@@ -67,7 +68,7 @@ def _table(path: tuple[str, ...], value: dict[str, Any]) -> list[str]:
 
 
 def _array_table(path: tuple[str, ...], value: dict[str, Any]) -> list[str]:
-    """Return a table of an array, and below it those of the arrays that it holds."""
+    """Return a table of an array, followed by the tables of the arrays within it."""
     lines = [f"[[{_dotted(path)}]]"]
     arrays: list[str] = []
     for key, item in value.items():
@@ -80,7 +81,7 @@ def _array_table(path: tuple[str, ...], value: dict[str, Any]) -> list[str]:
 
 
 def _assigned(key: str, value: Any) -> str:
-    # What JSON writes of texts, numbers, booleans and arrays of them is TOML too, but for one character.
+    # JSON texts, numbers, booleans and arrays of them are valid TOML too, except for one character.
     return f"{_quoted(key)} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f")
 
 
@@ -89,7 +90,7 @@ def _inline(value: dict[str, Any]) -> str:
 
 
 def _with_member(text: str, table: tuple[int, int], member: str) -> str:
-    """Return the text with a member behind the last one of an inline table."""
+    """Return the text with a new member after the last one of an inline table."""
     start, end = table
     inside = text[start + 1 : end - 1]
     there = inside.rstrip(" \t")
@@ -98,7 +99,7 @@ def _with_member(text: str, table: tuple[int, int], member: str) -> str:
 
 
 def _without_member(text: str, table: tuple[int, int], key: str) -> str:
-    """Return the text without a member of an inline table, and without the comma that told it from another."""
+    """Return the text without a member of an inline table, and without the comma between it and another."""
     before = first = table[0] + 1
     for member in inline.members_of(text, table[0]):
         if member.keys[0] == key and before > first:
@@ -119,7 +120,7 @@ def _quoted(key: str) -> str:
 
 
 def _appended(text: str, lines: list[str]) -> str:
-    """Return the text with lines at its end, behind an empty one; its last line break is there afterwards or is not."""
+    """Return the text with lines at its end, after an empty line; it ends with a line break only if it did before."""
     newline = "\r\n" if "\r\n" in text else "\n"
     new = newline.join(lines)
     if not text:
@@ -130,7 +131,7 @@ def _appended(text: str, lines: list[str]) -> str:
 
 
 def _with_values(text: str, path: tuple[str, ...], values: dict[str, Any]) -> str:
-    """Return the text with other values in a table that is there."""
+    """Return the text with changed values in an existing table."""
     block = _block(text, path)
     if block is None:
         return text
@@ -150,7 +151,7 @@ def _with_values(text: str, path: tuple[str, ...], values: dict[str, Any]) -> st
 
 
 def _block(text: str, path: tuple[str, ...], *, below: bool = False) -> tuple[int, int] | None:
-    """Return where a table begins, and where the next one does; ``below`` finds those that are within it too."""
+    """Return where a table and the next one begin; ``below`` also finds a table within it."""
     names = r"[ \t]*\.[ \t]*".join(rf"""(?:{re.escape(key)}|"{re.escape(key)}"|'{re.escape(key)}')""" for key in path)
     end = r"[ \t]*[\].]" if below else r"[ \t]*\]"
     header = re.search(rf"^[ \t]*\[[ \t]*{names}{end}", text, re.MULTILINE)
@@ -158,7 +159,7 @@ def _block(text: str, path: tuple[str, ...], *, below: bool = False) -> tuple[in
 
 
 def _blocks(text: str, path: tuple[str, ...]) -> list[tuple[int, int]]:
-    """Return where the tables of an array stand, each with what is below it."""
+    """Return where the tables of an array stand, each with the tables below it."""
     own = re.compile(rf"^[ \t]*\[\[[ \t]*{re.escape(_dotted(path))}[ \t]*\]\]", re.MULTILINE)
     below = re.compile(rf"[ \t]*\[+[ \t]*{re.escape(_dotted(path))}[ \t]*\.")
     found: list[tuple[int, int]] = []
@@ -176,7 +177,7 @@ def _next_header(text: str, at: int) -> int:
 
 
 def _cut(text: str, start: int, end: int) -> str:
-    """Return the text without a table; one of the empty lines around it goes too."""
+    """Return the text without a table, and without one of the empty lines around it."""
     before, behind = text[:start], text[end:]
     for newline in ("\r\n", "\n"):
         if not behind and before.endswith(newline * 2):

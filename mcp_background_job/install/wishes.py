@@ -1,4 +1,4 @@
-"""What is wanted in a client's file, whichever format the file has."""
+"""The entries that a client's file should have, independent of the file's format."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _Object = dict[str, Any]
 
 @dataclass(frozen=True)
 class Entry:
-    """A member of nested objects: what stands below its path has at least these values.
+    """A member of nested objects: the object at its path has at least these values.
 
     Attributes:
         path: the keys that lead to it.
-        value: its values. Others that are there already, such as a user's ``env``, stay.
+        value: its values. Other existing values, such as a user's ``env``, stay.
     """
 
     path: tuple[str, ...]
@@ -25,25 +25,25 @@ class Entry:
 
     @property
     def mark(self) -> str:
-        """The text by which it is known again."""
+        """The text by which the entry is recognised."""
         return self.path[-1]
 
     def found_in(self, value: Any) -> Any:
-        """Return what stands at its path, or None."""
+        """Return the value at its path, or None."""
         return _at(value, self.path)
 
     def granted_in(self, value: _Object, *, first: bool) -> _Object:  # noqa: ARG002  objects have no order
-        """Return a copy of the file's value that has it.
+        """Return a copy of the file's content with the entry.
 
         Raises:
-            InvalidRequestError: something else than an object stands on its path.
+            InvalidRequestError: something other than an object stands on its path.
         """
         changed = copy.deepcopy(value)
         _object_at(changed, self.path).update(self.value)
         return changed
 
     def absent_from(self, value: _Object) -> _Object:
-        """Return a copy of the file's value without it."""
+        """Return a copy of the file's content without the entry."""
         changed = copy.deepcopy(value)
         parent = _at(changed, self.path[:-1])
         if isinstance(parent, dict):
@@ -58,7 +58,7 @@ class Element:
     Attributes:
         path: the keys that lead to the array.
         value: the element.
-        mark: a text within it that nothing but ours has.
+        mark: a text within it that only our element has.
     """
 
     path: tuple[str, ...]
@@ -66,26 +66,26 @@ class Element:
     mark: str
 
     def place_in(self, value: Any) -> int | None:
-        """Return which element of the array is ours; None if none is."""
+        """Return the index of our element in the array; None if it is not there."""
         items = _at(value, self.path)
         there = cast("list[Any]", items) if isinstance(items, list) else []
         ours = [number for number, item in enumerate(there) if self.mark in _texts(item)]
         return ours[0] if ours else None
 
     def found_in(self, value: Any) -> Any:
-        """Return ours as it is there, or None."""
+        """Return our element as it stands in the file, or None."""
         place = self.place_in(value)
         return None if place is None else _at(value, self.path)[place]
 
     def granted_in(self, value: _Object, *, first: bool) -> _Object:
-        """Return a copy of the file's value that has it, as the only one of ours.
+        """Return a copy of the file's content that has this element, as the only one of ours.
 
         Args:
-            value: what the file says.
-            first: whether a new one comes before those that are there, or behind them.
+            value: the content of the file.
+            first: whether a new element goes before the existing ones, or after them.
 
         Raises:
-            InvalidRequestError: something else than an array of objects stands on its path.
+            InvalidRequestError: something other than an array of objects stands on its path.
         """
         changed = copy.deepcopy(value)
         parent = _object_at(changed, self.path[:-1])
@@ -101,7 +101,7 @@ class Element:
         return changed
 
     def absent_from(self, value: _Object) -> _Object:
-        """Return a copy of the file's value without it."""
+        """Return a copy of the file's content without the element."""
         changed = copy.deepcopy(value)
         if (place := self.place_in(changed)) is not None:
             del _at(changed, self.path)[place]
@@ -112,28 +112,28 @@ Wish = Entry | Element
 
 
 class Format(Protocol):
-    """How files of one kind are read and edited.
+    """How files of one format are read and edited.
 
     Attributes:
-        new_first: whether new elements of arrays go before those that are there.
+        new_first: whether new elements of arrays go before the existing ones.
     """
 
     new_first: ClassVar[bool]
 
     def read(self, text: str) -> _Object:
-        """Return what the file says; of an empty file an empty object.
+        """Return the content of the file; an empty object for an empty file.
 
         Raises:
-            ValueError: it cannot be parsed; says where.
+            ValueError: the text cannot be parsed; the message says where.
         """
         ...
 
     def granted(self, text: str, wish: Wish) -> str:
-        """Return the text with what is wanted, and otherwise as it was."""
+        """Return the text with the wanted entry, and otherwise unchanged."""
         ...
 
     def revoked(self, text: str, wish: Wish) -> str:
-        """Return the text without what was wanted, and otherwise as it was."""
+        """Return the text without the wanted entry, and otherwise unchanged."""
         ...
 
 
@@ -153,7 +153,7 @@ def _object_at(value: _Object, path: tuple[str, ...]) -> _Object:
 
 
 def _texts(value: Any) -> str:
-    """Return all texts within a value, one a line."""
+    """Return all texts within a value, one per line."""
     if isinstance(value, dict):
         return "\n".join(map(_texts, cast("_Object", value).values()))
     if isinstance(value, list):
