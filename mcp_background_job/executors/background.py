@@ -18,15 +18,15 @@ class Background:
     """Work that its caller does not wait for. What it finds out is in the job's directory."""
 
     def __init__(self) -> None:
-        """Begins with nothing."""
+        """Starts without tasks."""
         self._tasks: set[asyncio.Task[object]] = set()
 
     def go_on(self, work: Coroutine[Any, Any, object]) -> asyncio.Task[None]:
-        """Let something go on in the event loop while its caller does not; returns it."""
+        """Let work go on in the event loop without its caller; returns its task."""
         import asyncio  # noqa: PLC0415  see ``looping``
 
         async def to_the_end() -> None:
-            with contextlib.suppress(LaunchError, StateDirError):  # it stands in the exit record, or nothing was begun
+            with contextlib.suppress(LaunchError, StateDirError):  # the exit record has the error, or nothing was begun
                 await work
 
         task = asyncio.get_running_loop().create_task(to_the_end())
@@ -35,7 +35,7 @@ class Background:
         return task
 
     async def despite_cancellation(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Wait for something that goes on to its end even if its caller is cancelled."""
+        """Wait for work that goes on to its end even if its caller is cancelled."""
         import asyncio  # noqa: PLC0415  see ``looping``
 
         task = asyncio.get_running_loop().create_task(work)
@@ -46,7 +46,7 @@ class Background:
             raise
 
     async def finish(self) -> None:
-        """Wait for all that goes on."""
+        """Wait for all work that goes on."""
         if self._tasks:
             import asyncio  # noqa: PLC0415  see ``looping``
 

@@ -1,7 +1,7 @@
 """The interface of a place where jobs run, and of the store that keeps its jobs' files.
 
-A **store** reads and writes files, and knows no engine. A **place** makes jobs run and stops them. Methods without
-``async`` read or write files, or ask the kernel: they are called from a thread and wait for nobody.
+A **store** reads and writes files, and knows no engine. A **place** runs jobs and stops them. Methods without ``async``
+read or write files, or ask the kernel: call them in a thread. They wait for no other process.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class Cancelled:
     """The outcome of a cancellation.
 
     Attributes:
-        was_live: the job had not ended before, or processes of it had to be ended.
+        was_live: whether the job had not ended before, or processes of it had to be ended.
         survivors: processes that SIGKILL did not end.
-        why: in words, who they are and why they live.
-        is_certain: no other process of the job can be left.
+        why: in words, what they are and why they are alive.
+        is_certain: whether no other process of the job can be left.
     """
 
     was_live: bool
@@ -51,7 +51,7 @@ class Cancelled:
 
 
 class Channel(Protocol):
-    """A connection to what runs a job. Its end, without an answer, is the end of the job."""
+    """A connection to a job's runner. If it ends without an answer, the job has ended."""
 
     async def __aenter__(self) -> Self:
         """Nothing more to do."""
@@ -64,23 +64,23 @@ class Channel(Protocol):
         ...
 
     async def watch(self, size: int, *, leader_exited: bool) -> News | None:
-        """Wait until the log is larger than ``size`` or the command has ended; ``None`` when the job is over."""
+        """Wait until the log is larger than ``size`` or the command has ended; ``None`` once the job is over."""
         ...
 
     def ask_for_news(self, size: int, *, leader_exited: bool) -> None:
-        """Ask to be told once what ``watch`` waits for; a later question takes the place of this one."""
+        """Ask for one notice of what ``watch`` waits for; a later request replaces this one."""
         ...
 
     async def news(self) -> News | None:
-        """Wait for the answer to that; ``None`` when the job is over. May be cancelled, and called again."""
+        """Wait for that notice; ``None`` once the job is over. May be cancelled, and called again."""
         ...
 
     async def ended(self) -> None:
-        """Wait until the job is over, passing over answers."""
+        """Wait until the job is over, ignoring answers."""
         ...
 
     async def stop(self, request: StopRequest) -> bool:
-        """Ask for the job to be stopped; returns whether there was somebody to hear it.
+        """Ask for the job to be stopped; returns whether a runner received the request.
 
         Raises:
             RunnerTimeoutError: no answer came.
@@ -111,10 +111,10 @@ class Store(Protocol):
     """The files of the jobs of one place."""
 
     def prepare(self) -> None:
-        """Make the directory of the jobs, and check that this user, and nobody else, can use it.
+        """Make the directory of the jobs, and check that only this user can use it.
 
         Raises:
-            StateDirError: it cannot.
+            StateDirError: the check failed.
         """
         ...
 
@@ -133,7 +133,7 @@ class Store(Protocol):
         ...
 
     def scan(self) -> Iterator[str]:
-        """Go through the ids of all jobs, listing them on the way."""
+        """Iterate over the ids of all jobs while the directory is listed."""
         ...
 
     def open_jobs(self) -> list[str]:
@@ -157,9 +157,9 @@ class Store(Protocol):
         ...
 
     def corrected(self) -> set[str]:
-        """Return the ids of the jobs that were taken for over, and whose runners have told since how they ended.
+        """Return the ids of jobs that were taken for over, and whose runners have reported since how they ended.
 
-        They may be returned again and again. Of each, ``marks_changed_at`` changes.
+        An id may be returned repeatedly. For each of these jobs, ``marks_changed_at`` changes.
         """
         ...
 
@@ -182,37 +182,37 @@ class Store(Protocol):
         ...
 
     def identity_of(self, job_id: str) -> str:
-        """Return what tells a claimed job from copies of it, for example in a backup."""
+        """Return a value that distinguishes a claimed job from copies of it, for example in a backup."""
         ...
 
     def keep(self, job_id: str, name: str, data: bytes) -> str:
-        """Keep bytes that belong to a job in a file of this name, for its user alone; returns the file's path.
+        """Store bytes of a job in a file of this name, for its user alone; returns the file's path.
 
         Raises:
-            StateDirError: there is no room for it.
+            StateDirError: the disk has no room for it.
         """
         ...
 
     def record(self, spec: Spec) -> None:
-        """Record what is asked, unless it is on record already.
+        """Record the spec of a job, unless it is on record already.
 
         Raises:
-            StateDirError: it cannot be written; nothing of the job is left then.
+            StateDirError: it cannot be written; nothing of the job is left.
         """
         ...
 
     def mark_open(self, job_id: str) -> None:
-        """Mark that a job has not ended, unless it is marked."""
+        """Mark that a job has not ended, unless it is marked already."""
         ...
 
     def remove(self, job_id: str) -> bool:
-        """Remove a job that is over, its output with it; returns whether nothing of it is left."""
+        """Remove a job that is over, including its output; returns whether nothing of it is left."""
         ...
 
     # -- reading one -----------------------------------------------------------------------------------------------
 
     def spec(self, job_id: str) -> Spec | None:
-        """Return what was asked, ``None`` if it is not on record.
+        """Return the spec of a job, ``None`` if it is not on record.
 
         Raises:
             CorruptRecordError: it cannot be read.
@@ -220,7 +220,7 @@ class Store(Protocol):
         ...
 
     def is_recorded(self, job_id: str) -> bool:
-        """Tell whether what was asked is on record, readable or not."""
+        """Tell whether a job's spec is on record, readable or not."""
         ...
 
     def is_over(self, job_id: str) -> bool:
@@ -244,7 +244,7 @@ class Store(Protocol):
         ...
 
     def missing(self, job_id: str, start: int, end: int) -> list[Gap]:
-        """Return what is missing of the log between two offsets, without reading what is there."""
+        """Return the gaps in the log between two offsets, without reading the log itself."""
         ...
 
     def entries(self, job_id: str, offset: int) -> list[Entry]:
@@ -256,7 +256,7 @@ class Store(Protocol):
         ...
 
     def written_at(self, job_id: str, offset: int) -> float | None:
-        """Return when a byte of the log was written (seconds since the epoch), ``None`` if nobody knows."""
+        """Return when a byte of the log was written (seconds since the epoch), ``None`` if that is unknown."""
         ...
 
     def last_output_at(self, job_id: str) -> float | None:
@@ -264,64 +264,66 @@ class Store(Protocol):
         ...
 
     def samples(self, job_id: str) -> list[Sample]:
-        """Return what the processes of a job were seen to use, oldest first."""
+        """Return the samples of a job's resource usage, oldest first."""
         ...
 
     def latest_samples(self, job_id: str, count: int) -> list[Sample]:
-        """Return the newest of these, newest first."""
+        """Return the newest of these samples, newest first."""
         ...
 
     def trouble_at_end(self, job_id: str) -> str | None:
-        """Return why the command failed that was run at the end of a job, ``None`` if it has not."""
+        """Return why the command failed that was run at the end of a job, ``None`` if it did not fail."""
         ...
 
     def log_path(self, job_id: str) -> str:
-        """Return where people and programs find the log."""
+        """Return the path of the log, for people and programs."""
         ...
 
 
 class Place(Protocol):
-    """Where jobs run."""
+    """A place where jobs run."""
 
     @property
     def name(self) -> str:
-        """What it is called, in answers and settings."""
+        """Its name, in answers and settings."""
         ...
 
     @property
     def store(self) -> Store:
-        """What keeps the files of its jobs."""
+        """The store of its jobs' files."""
         ...
 
     @property
     def is_apart(self) -> bool:
-        """Whether its machines have neither files nor environment of this one."""
+        """Whether its machines have neither the files nor the environment of this one."""
         ...
 
     def check(self, asked: str) -> None:
-        """Check what is asked of the place for a job, beside its name.
+        """Check a job's wishes to the place, which stand behind the place's name.
 
         Raises:
-            InvalidRequestError: it cannot be asked for.
+            InvalidRequestError: a wish cannot be used.
         """
         ...
 
     async def launch(self, spec: Spec, *, wait_for_report: bool) -> Submitted:
         """Record the job, then start it or queue it. Launching the same id again changes nothing.
 
-        A place whose queue is its own says that the job is queued as soon as it is there.
+        A place with its own queue reports the job as queued once it is submitted.
 
-        With ``wait_for_report`` it returns when the command runs or cannot be started, else when the job is recorded:
-        then a failure to start is found in the job's exit record. A caller who is cancelled meanwhile does not undo it.
+        With ``wait_for_report`` this returns when the command runs or cannot be started. Otherwise it returns when the
+        job is
+        recorded, and the job's exit record shows a failure to start. If the caller is cancelled meanwhile, the launch
+        goes on.
 
         Raises:
-            StateDirError: it could not be recorded.
-            LaunchError: it was recorded and could not be started.
+            StateDirError: the job could not be recorded.
+            LaunchError: the job was recorded and could not be started.
         """
         ...
 
     def look(self, job_ids: Collection[str]) -> dict[str, Observation]:
-        """Return what is true now of each of these jobs; jobs without a trace are left out."""
+        """Return the state of each of these jobs now; jobs without a trace are left out."""
         ...
 
     def has_runner(self, job_id: str) -> bool:
@@ -329,11 +331,11 @@ class Place(Protocol):
         ...
 
     async def connect(self, job_id: str) -> Channel:
-        """Connect to what runs a job.
+        """Connect to a job's runner.
 
         Raises:
-            NoRunnerError: nothing does: it waits in the queue, or is over, or just about to be either.
-            RunnerTimeoutError: it does not take the connection.
+            NoRunnerError: it has none: the job waits in the queue, is over, or is about to change to or from that.
+            RunnerTimeoutError: the runner does not accept the connection.
         """
         ...
 
@@ -341,25 +343,25 @@ class Place(Protocol):
         """Stop a job, and confirm that nothing of it is left.
 
         Raises:
-            RunnerSilentError: it cannot be stopped from here.
-            EngineUnreachableError: what could stop it does not answer.
+            RunnerSilentError: the job cannot be stopped from here.
+            EngineUnreachableError: the engine that could stop it does not answer.
         """
         ...
 
     async def care(self, job_id: str) -> None:
-        """Take care of a job whose runner died (``Observation.sweep``): end what is left of it, and record its end."""
+        """Take care of a job whose runner died (``Observation.sweep``): end its remains, and record its end."""
         ...
 
     def care_later(self, job_id: str) -> None:
-        """The same, called on the event loop, without waiting for it, and once at a time."""
+        """Do the same from the event loop, without waiting, and at most once at a time per job."""
         ...
 
     async def tend(self) -> None:
-        """Begin to care for all jobs that need it. Cheap, so that whoever waits for others' jobs may ask often."""
+        """Begin to care for all jobs that need it. Cheap, so that a caller that waits for jobs may ask often."""
         ...
 
     async def serve(self) -> None:
-        """Start what waits and may start now, in case nobody else does."""
+        """Start the waiting jobs that may start now, in case no other process does."""
         ...
 
     def is_suspended(self, seen: Observation) -> bool:
@@ -367,15 +369,15 @@ class Place(Protocol):
         ...
 
     def usage_seen(self, job_id: str, seen: Observation) -> Usage | None:
-        """Return what a job uses that was just looked at, if that is as cheaply seen; otherwise ``usage`` may tell."""
+        """Return the usage of a job that was just looked at, if reading it is cheap; otherwise ``usage`` may tell."""
         ...
 
     async def usage(self, job_id: str) -> Usage | None:
-        """Return what a job uses; ``None`` if it does not run, or nobody can tell."""
+        """Return a job's resource usage; ``None`` if the job does not run, or the usage is unknown."""
         ...
 
     async def waits(self, job_id: str) -> Waits | None:
-        """Return what a job does about its input; ``None`` if it does not run, or does not answer."""
+        """Return what a job does about its input; ``None`` if it does not run, or its runner does not answer."""
         ...
 
     async def port_is_open(self, job_id: str, port: int, address: str | None = None) -> bool:
@@ -383,15 +385,15 @@ class Place(Protocol):
         ...
 
     async def port_is_taken(self, job_id: str, port: int) -> bool:
-        """Tell whether anybody at all listens on a port, where the job runs."""
+        """Tell whether any process listens on a port of the machine where the job runs."""
         ...
 
     def look_again_s(self, seen: Observation | None) -> float:
-        """Return after how many seconds another look at a job that nobody can be connected to may show a change."""
+        """Return the seconds after which another look at a job without a connection may show a change."""
         ...
 
     async def overview(self) -> Overview:
-        """Return what the place offers; this may take as long as the time limit of the engine's answer."""
+        """Return the resources of the place; this may take as long as the time limit for the engine's answer."""
         ...
 
     def health(self) -> str | None:
@@ -399,13 +401,13 @@ class Place(Protocol):
         ...
 
     async def start(self) -> None:
-        """Get ready to launch many jobs quickly; without it launching works too."""
+        """Prepare to launch many jobs quickly; without this, launching works too."""
         ...
 
     async def finish(self) -> None:
-        """Wait for what was begun without waiting for it."""
+        """Wait for work that was begun without waiting for it."""
         ...
 
     def close(self) -> None:
-        """Let go of what this process holds; jobs run on."""
+        """Release what this process holds; jobs go on."""
         ...

@@ -1,7 +1,7 @@
-"""Jobs that were started within others, at any place: whether one may start, and whether it ends with an ancestor.
+"""Families of jobs at any place: whether a descendant may start, and whether it ends with an ancestor.
 
-A job on a cluster may be of a job of this machine, and the reverse. Each place has a directory of its own, so all of
-them are looked into.
+A job on a cluster may have an ancestor on this machine, and the reverse. Each place has its own directory, so all of
+them are searched.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ class Family:
     """The directories in which relatives of a job may be; all methods read files."""
 
     def __init__(self, states: Sequence[StateDir]) -> None:
-        """Takes those of all places."""
+        """Takes the directories of all places."""
         self._states = tuple(states)
 
     def stop_of(self, ancestors: Sequence[str]) -> StopRequest | None:
-        """Return how a job with these ancestors, the nearest first, ends now with one of them; ``None`` if not."""
+        """Return the request that ends a job with one of its ancestors (nearest first), ``None`` if there is none."""
         stops = (ancestry.stop_of_ancestors(state, ancestors) for state in self._states)
         return next(filter(None, stops), None)
 
     def check_limits(self, spec: Spec) -> None:
-        """Check how deep a job is, and how many others its root has; the job is marked open.
+        """Check how deep a job is, and how many descendants its root has; the job is already marked open.
 
-        Its mark stands before the count: of two that come at once the later one counts both, so the limit is never
-        passed. Both may be refused then.
+        Its mark is set before the count. So if two jobs come at once, the later one counts both, and the limit is never
+        exceeded. Both may be refused then.
 
         Raises:
-            TooManyDescendantsError: it is too deep, or one too many.
+            TooManyDescendantsError: the job is too deep, or the root has too many descendants.
         """
         living = [ancestor for ancestor in spec.ancestors if self._state_of_living(ancestor)]
         if not living:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-#: Kinds that several machines may share, by the kernel's names; some have more behind a dot: ``fuse.sshfs``.
+#: Kinds that several machines may share, by the kernel's names; some have more after a dot: ``fuse.sshfs``.
 _SHARED = frozenset(
     "nfs nfs4 lustre gpfs beegfs ceph glusterfs fuse 9p afs cifs smb3 ocfs2 gfs2 pvfs2 wekafs".split()  # noqa: SIM905
 )
@@ -16,14 +16,14 @@ _MOUNTS = "/proc/self/mountinfo"
 
 
 def kind_of(path: str, mounts: str = _MOUNTS) -> str:
-    """Return the kernel's name for the kind of file system that a path lies on, empty if nobody knows."""
+    """Return the kernel's name for the kind of file system that a path lies on, empty if it is unknown."""
     try:
         with open(mounts, encoding="utf-8", errors="replace") as file:
             known = [_mount(line) for line in file]
     except OSError:
         return ""
     real = os.path.realpath(path)
-    # Of two mounts at one place the later hides the earlier.
+    # If two mounts are at one place, the later hides the earlier.
     above = ((len(at), number, kind) for number, (at, kind) in enumerate(known) if _is_below(real, at))
     return max(above, default=(0, 0, ""))[2]
 
@@ -35,7 +35,7 @@ def is_shared(kind: str) -> bool:
 
 def _mount(line: str) -> tuple[str, str]:
     before, _, behind = line.partition(" - ")
-    at = before.split()[4].encode().decode("unicode_escape")  # blanks stand there as \040
+    at = before.split()[4].encode().decode("unicode_escape")  # a blank stands there as \040
     return at, behind.split()[0]
 
 

@@ -1,7 +1,7 @@
-"""A port of the loopback here that leads to a port where a job runs, for this process alone.
+"""A port on this machine's loopback that leads to a port where a job runs, for this process alone.
 
-Each process makes its own, so that none depends on another's life. It ends with the job: nobody is connected to
-whatever listens on the node afterwards.
+Each process makes its own, so none depends on another's life. The port ends with the job: later connections would reach
+whatever listens on the node then.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ from mcp_background_job.processes.peers import is_from_here
 
 _log = logging.getLogger(__name__)
 
-#: Connections at once; a client of ComfyUI has fewer than ten.
+#: The most connections at once; a client of ComfyUI has fewer than ten.
 MOST = 32
 
 _READ_SIZE = 48 * 1024
 
 
 class Leg(Protocol):
-    """One connection to where the job runs."""
+    """One connection to a port where the job runs."""
 
     async def send(self, data: bytes) -> None:
-        """Send bytes, when there is room.
+        """Send bytes, once there is room.
 
         Raises:
-            ConnectionError: the connection is over.
+            ConnectionError: the connection has ended.
         """
         ...
 
     async def receive(self) -> bytes:
-        """Return what came; empty when the connection is over."""
+        """Return the received bytes; empty once the connection has ended."""
         ...
 
     def took(self, size: int) -> None:
-        """Let as many more bytes come: so many were passed on."""
+        """Allow as many further bytes: so many were passed on."""
         ...
 
     def close(self) -> None:
@@ -51,23 +51,23 @@ class Leg(Protocol):
 
 @runtime_checkable
 class Forwarding(Protocol):
-    """A place on other machines, whose jobs' ports can be reached through it."""
+    """A place on other machines that can reach the ports of its jobs."""
 
     async def leg(self, job_id: str, port: int) -> Leg:
-        """Connect to a port of 127.0.0.1 where a job runs.
+        """Connect to a port of 127.0.0.1 on the machine where a job runs.
 
         Raises:
             NoRunnerError: the job does not run.
-            RunnerTimeoutError: no way leads to it.
+            RunnerTimeoutError: the machine cannot be reached.
         """
         ...
 
 
 class Forward:
-    """One port here. Its number is known at once; connections are taken once it is started."""
+    """One port on this machine. Its number is known at once; it accepts connections once started."""
 
     def __init__(self, reach: Callable[[], Awaitable[Leg]], is_over: Callable[[], bool]) -> None:
-        """Takes what connects to where the job runs, as ``Forwarding.leg`` does, and what tells that it is over."""
+        """Takes a function that connects to the job (see ``Forwarding.leg``), and one that tells whether it is over."""
         self._reach = reach
         self._is_job_over = is_over
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -75,16 +75,16 @@ class Forward:
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
         self._is_over = False
-        #: Why the last connection could not be made; empty if it could.
+        #: Why the last connection could not be made; empty if it was made.
         self.trouble = ""
 
     async def start(self) -> None:
-        """Take connections from now on."""
+        """Accept connections from now on."""
         if self._server is None and not self._is_over:
             self._server = await asyncio.start_server(self._accept, sock=self._socket, limit=_READ_SIZE)
 
     async def close(self) -> None:
-        """Take no more connections, and end those that there are."""
+        """Accept no more connections, and end the existing ones."""
         self._stop_listening()
         serving = list(self._serving)
         for task in serving:
@@ -98,7 +98,7 @@ class Forward:
         self._socket.close()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # In a task of ours: asyncio's own, once canceled, says on stderr that it was (Python 3.11).
+        # Our own task: once cancelled, asyncio's task would print that on stderr (Python 3.11).
         task = asyncio.create_task(self._served(reader, writer), name=f"a connection to port {self.port}")
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
@@ -106,14 +106,14 @@ class Forward:
     async def _served(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await self._serve(reader, writer)
-        except ConnectionError:  # whoever talks over it is told by the end of the connection
+        except ConnectionError:  # the peer sees the end of the connection
             pass
         finally:
             writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         here, peer = writer.get_extra_info("sockname"), writer.get_extra_info("peername")
-        # Any user of this machine can connect to its loopback.
+        # Any user of this machine can connect to its loopback, so others are refused.
         if len(self._serving) > MOST or not await lanes.scan(is_from_here, here, peer):
             return
         try:
@@ -134,7 +134,7 @@ class Forward:
 
 
 async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, leg: Leg) -> None:
-    """Carry bytes both ways until either end hangs up."""
+    """Carry bytes in both directions until either end closes."""
 
     async def there() -> None:
         while data := await reader.read(_READ_SIZE):

@@ -1,10 +1,11 @@
-"""Threads for calls that block, in lanes, so that slow calls never delay quick ones.
+"""Threads for blocking calls, in lanes, so that slow calls never delay quick ones.
 
-No lock is waited for in a lane, and no other process: a few threads serve all callers, and one that waits for somebody
-would hold up everybody. Two lanes are exceptions, each for the sake of the others: ``journal``, whose callers take
-turns anyhow, and ``lasting``, where each has a thread of its own.
+Calls in a lane wait for no lock and for no other process. A few threads serve all callers, and a thread that waits
+would
+hold up everybody. Two lanes are exceptions that protect the others: ``journal``, whose callers take turns anyway, and
+``lasting``, where each call has its own thread.
 
-Without an event loop there is nobody to be held up, and all of this is simply called; see ``looping``.
+Without an event loop there is nobody to hold up, and the functions are simply called; see ``looping``.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ Result = TypeVar("Result")
 
 
 class Lane:
-    """Some threads, which are made when the first of them is needed."""
+    """A number of threads, made when the first one is needed."""
 
     def __init__(self, threads: int, name: str) -> None:
-        """Says how many threads at most, and what they are called."""
+        """Takes the most threads, and their name."""
         self._count = threads
         self._name = name
 
@@ -39,7 +40,7 @@ class Lane:
         return ThreadPoolExecutor(self._count, thread_name_prefix=self._name)
 
     async def call(self, call: Callable[[], Result]) -> Result:
-        """Call something in one of these threads."""
+        """Make a call in one of these threads."""
         if looping.is_absent():
             return call()
         await looping.needed()
@@ -49,10 +50,10 @@ class Lane:
 
 
 class OwnThread:
-    """One thread for what no other may use. It is that of the caller, if there is no event loop at the first use."""
+    """One thread that no other work may use: the caller's own, if there is no event loop at the first use."""
 
     def __init__(self, name: str) -> None:
-        """Says what the thread is called."""
+        """Takes the name of the thread."""
         self._lane = Lane(1, name)
 
     @cached_property
@@ -60,20 +61,20 @@ class OwnThread:
         return looping.is_absent()
 
     async def call(self, call: Callable[[], Result]) -> Result:
-        """Call something there, after all that was asked for before."""
+        """Make a call in the thread, after all earlier calls."""
         if not looping.is_absent():
             await looping.needed()
         return call() if self._is_callers else await self._lane.call(call)
 
     def call_later(self, call: Callable[[], object]) -> None:
-        """The same, without waiting for it."""
+        """Make a call in the thread, without waiting for it."""
         if self._is_callers:
             call()
         else:
             self._lane.threads.submit(call)
 
     def close(self, last: Callable[[], object]) -> None:
-        """Call something there as the last."""
+        """Make the last call in the thread."""
         if self._is_callers:
             last()
         else:
@@ -81,59 +82,60 @@ class OwnThread:
             self._lane.threads.shutdown()
 
 
-#: Reads of a few small files, and questions to the kernel: they take microseconds, so more threads only wait for the
-#: interpreter.
+#: Reads of a few small files, and questions to the kernel: these take microseconds, so more threads would only wait for
+#: the interpreter.
 _LOOKS = Lane(2, "look")
 
 #: Reads of megabytes, searches in them, and looks at all processes of the machine.
 _SCANS = Lane(2, "scan")
 
-#: Searches through all there is: each holds its thread for seconds, and who reads a page of a log must not wait for it.
+#: Searches through all data: each occupies a thread for seconds, and readers of a log must not wait for it.
 _SEARCHES = Lane(2, "search")
 
-#: What makes, changes or removes files; a disk may be slow to take it.
+#: Calls that make, change or remove files; a disk may be slow.
 _WRITES = Lane(4, "write")
 
-#: The journal of ComfyUI. A statement waits up to ten seconds for another process's transaction, and those of one
-#: process take turns: a second thread would only wait for the first.
+#: The journal of ComfyUI. A statement waits up to ten seconds for another process's transaction. Statements of one
+#: process
+#: take turns, so a second thread would only wait for the first.
 _JOURNAL = Lane(1, "journal")
 
-#: What lasts for seconds by its nature. Threads are made when they are needed; so many at once are needed by nobody.
+#: Calls that take seconds by their nature. Threads are made when needed; nobody needs as many as this.
 _LASTING = Lane(64, "lasting")
 
 
 async def look(function: Callable[P, Result], *arguments: P.args, **options: P.kwargs) -> Result:
-    """Call what reads little."""
+    """Make a call that reads little."""
     return await _LOOKS.call(functools.partial(function, *arguments, **options))
 
 
 async def scan(function: Callable[P, Result], *arguments: P.args, **options: P.kwargs) -> Result:
-    """Call what may read much."""
+    """Make a call that may read much."""
     return await _SCANS.call(functools.partial(function, *arguments, **options))
 
 
 async def search(function: Callable[P, Result], *arguments: P.args, **options: P.kwargs) -> Result:
-    """Call what reads all that it can in some seconds."""
+    """Make a call that reads as much as it can in some seconds."""
     return await _SEARCHES.call(functools.partial(function, *arguments, **options))
 
 
 async def write(function: Callable[P, Result], *arguments: P.args, **options: P.kwargs) -> Result:
-    """Call what writes. It is done to its end even if the caller is cancelled meanwhile."""
+    """Make a call that writes. It finishes even if the caller is cancelled meanwhile."""
     return await _WRITES.call(functools.partial(function, *arguments, **options))
 
 
 async def journal(function: Callable[P, Result], *arguments: P.args, **options: P.kwargs) -> Result:
-    """Call what reads or writes the journal of ComfyUI, in the order of the calls."""
+    """Make a call that reads or writes the journal of ComfyUI, in the order of the calls."""
     return await _JOURNAL.call(functools.partial(function, *arguments, **options))
 
 
 async def lasting(function: Callable[P, Result], *arguments: P.args, **options: P.kwargs) -> Result:
-    """Call what lasts: it waits for a process to end or a file to come."""
+    """Make a call that takes long: it waits for a process to end or a file to arrive."""
     return await _LASTING.call(functools.partial(function, *arguments, **options))
 
 
 async def hold(take: Callable[[], Result], give_back: Callable[[Result], None]) -> Result:
-    """Call what opens or locks something. If the caller is cancelled meanwhile, it is given back once it is there."""
+    """Make a call that opens or locks something. If the caller is cancelled meanwhile, the result is given back."""
     if looping.is_absent():
         return take()
     await looping.needed()

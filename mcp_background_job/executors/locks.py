@@ -1,4 +1,4 @@
-"""Waits for locks on the event loop, by trying: no thread, and so nobody else, is held up meanwhile."""
+"""Waits for locks on the event loop, by trying repeatedly: no thread is held up meanwhile."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from collections.abc import AsyncGenerator, Callable
 
 from mcp_background_job.executors import lanes, looping
 
-#: Between two attempts. The kernel does not tell when a lock is free, and a person does not notice this.
+#: Seconds between two attempts. The kernel does not announce a free lock, and a person does not notice this delay.
 RETRY_S = 0.02
 
 
 @contextlib.asynccontextmanager
 async def held(take: Callable[[], int | None], *, patience_s: float) -> AsyncGenerator[bool]:
-    """Hold a lock; yields whether it was got.
+    """Hold a lock; yields whether it was acquired.
 
-    ``take`` tries once: it returns the descriptor that keeps the lock, ``None`` if somebody else has it.
+    ``take`` tries once: it returns the descriptor that holds the lock, ``None`` if another process has it.
     """
     descriptor = await _acquired(take, patience_s)
     try:
@@ -39,6 +39,6 @@ async def _acquired(take: Callable[[], int | None], patience_s: float) -> int | 
 
 
 def let_go(descriptor: int | None) -> None:
-    """Give back what was taken, if it was."""
+    """Release a lock, if it was acquired."""
     if descriptor is not None:
         os.close(descriptor)

@@ -1,9 +1,10 @@
 """Runs a coroutine without an event loop for as long as it needs none.
 
-A command that reads a few files ends in less time than it takes to load asyncio, which is more than a third of what all
-the rest of such a command costs. So the command line begins each coroutine by hand, and what blocks is simply called
-(see ``lanes``). What needs a loop, as talking to a runner does, says so with ``needed``: then asyncio is loaded, and
-the same coroutine goes on in its loop.
+Loading asyncio takes longer than a command that reads a few files: more than a third of the rest of such a command. So
+the command line steps each coroutine by hand, and blocking functions are simply called (see ``lanes``). A coroutine
+that
+needs a loop, for example to talk to a runner, awaits ``needed``: then asyncio is loaded, and the same coroutine goes on
+in its loop.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ Result = TypeVar("Result")
 
 
 def is_absent() -> bool:
-    """Tell whether this process has no event loop: then nobody is held up by what blocks."""
+    """Tell whether this process has no event loop, so that a blocking call holds nobody up."""
     return "asyncio" not in sys.modules
 
 
 @awaitable
 def needed() -> Generator[None]:
-    """Return in an event loop."""
+    """Return within an event loop."""
     import asyncio  # noqa: PLC0415  see the top
 
     if asyncio._get_running_loop() is None:  # noqa: SLF001  the public one raises, which is the usual case here
@@ -47,7 +48,7 @@ async def _go_on(work: Coroutine[Any, Any, Result]) -> Result:
 
 
 class _Begun:
-    """A coroutine that may have been begun: such a one itself cannot be awaited."""
+    """A coroutine that may have been started by hand; a started one cannot be awaited directly."""
 
     def __init__(self, work: Coroutine[Any, Any, Any]) -> None:
         self._work = work

@@ -1,8 +1,9 @@
 """Keeps two callers from starting a job under one name at once: in one process, in several, and beside release 1.0.0.
 
-Each name is a byte of ``names.lock``, and whoever starts a job under it locks that byte. Release 1.0.0 locks the whole
-file: it waits for every name that we hold, and we wait for it. A file per name would have to be removed some day, while
-somebody may be about to lock it.
+Each name is a byte of ``names.lock``, and a process that starts a job under it locks that byte. Release 1.0.0 locks the
+whole file: it waits for every name that we hold, and we wait for it. A file per name would have to be removed some
+time,
+while another process may be about to lock it.
 """
 
 from __future__ import annotations
@@ -14,18 +15,18 @@ from mcp_background_job.errors import StateDirError
 from mcp_background_job.executors import locks
 from mcp_background_job.jobdir import lock
 
-#: A restart under a name lasts as long as the old job takes to die; whoever holds a name for longer is stuck.
+#: A restart under a name lasts as long as the old job takes to end; a process that holds a name longer is stuck.
 PATIENCE_S = 15.0
 
-#: Bytes that names are spread over: so many that no two names meet, and an offset that every system can lock.
+#: Bytes over which names are spread: so many that no two names meet, and every system can lock the offsets.
 _BYTES = 2**62
 
 
 class Names(Protocol):
-    """Names of jobs, each to be held by one at a time."""
+    """Names of jobs, each held by at most one caller at a time."""
 
     def held(self, name: str) -> AbstractAsyncContextManager[bool]:
-        """Hold a name. If somebody is stuck while holding it, go on without; yields whether it was got."""
+        """Hold a name; yields whether it was acquired. If another process is stuck with it, go on without it."""
         ...
 
 
@@ -33,7 +34,7 @@ class FileNames:
     """Names that are locked in a file which all servers and command lines share."""
 
     def __init__(self, path: str) -> None:
-        """Names the file."""
+        """Takes the path of the file."""
         self._path = path
 
     def held(self, name: str) -> AbstractAsyncContextManager[bool]:
@@ -49,7 +50,7 @@ class FileNames:
 
 
 def _byte_of(name: str) -> int:
-    import hashlib  # noqa: PLC0415  only for who starts a job under a name
+    import hashlib  # noqa: PLC0415  only for jobs with a name
 
     digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest()
     return int.from_bytes(digest) % _BYTES

@@ -1,4 +1,4 @@
-"""What there is at a place, for people who want to know where to start something."""
+"""The resources of a place, for people who want to know where to start a job."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """A part of a place that can be asked for by its name.
+    """A part of a place that jobs can choose by its name.
 
     Attributes:
         name: empty if the place has no parts.
-        nodes: machines in it.
-        nodes_up: those that take jobs.
-        cpus: of those that take jobs.
-        cpus_free: that no job has, ``None`` if nobody counts them.
-        gpus: of those that take jobs, ``None`` if nobody counts them.
-        gpus_free: that no job has.
+        nodes: the number of its machines.
+        nodes_up: the number of machines that take jobs.
+        cpus: the CPUs of the machines that take jobs.
+        cpus_free: the CPUs that no job has, ``None`` if that is unknown.
+        gpus: the GPUs of the machines that take jobs, ``None`` if that is unknown.
+        gpus_free: the GPUs that no job has, ``None`` if that is unknown.
     """
 
     name: str
@@ -30,14 +30,14 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """A place.
+    """A place and its resources.
 
     Attributes:
         place: its name.
-        parts: what it is made of.
-        waiting: how many of this user's jobs wait there, by the reason why.
-        trouble: why it cannot be used, or looked at now.
-        warnings: what could be better, and how.
+        parts: its parts.
+        waiting: how many of this user's jobs wait there, by reason.
+        trouble: why it cannot be used or looked at now.
+        warnings: possible improvements.
     """
 
     place: str

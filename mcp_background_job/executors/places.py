@@ -1,4 +1,4 @@
-"""All places where jobs run, as one: whoever asks about a job need not know where it is."""
+"""All places where jobs run, as one: a caller that asks about a job need not know where it is."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: Characters of a name that an error repeats.
 _TOLD = 40
 
-#: Jobs of which it is remembered where they are: a look at all live jobs asks for each of them several times.
+#: The most jobs whose place is remembered: a look at all live jobs asks for each of them several times.
 _KNOWN = 4096
 
 
@@ -31,7 +31,7 @@ class Places:
     """Routes by job id: a job is at the place whose store has it."""
 
     def __init__(self, places: Sequence[Place], names: Names) -> None:
-        """Takes at least one place; new jobs are started at the first."""
+        """Takes at least one place; by default, new jobs start at the first."""
         self._home, *self._others = places
         self._all = tuple(places)
         self._names = names
@@ -43,34 +43,34 @@ class Places:
     # -- where a job is --------------------------------------------------------------------------------------------
 
     def of(self, job_id: str) -> Place:
-        """Return the place of a job. Of a job that no place has, the first will say so."""
+        """Return the place of a job. If no place has the job, the first one reports that."""
         if not self._others:
             return self._home
         if (known := self._known.get(job_id)) is not None:
             return known
         place = next((place for place in (*self._others, self._home) if place.store.has(job_id)), None)
-        if place is None:  # not yet, perhaps
+        if place is None:  # perhaps it does not exist yet
             return self._home
         if len(self._known) >= _KNOWN:
             self._known = {}
-        self._known[job_id] = place  # for good: no job moves
+        self._known[job_id] = place  # final: no job moves
         return place
 
     def is_elsewhere(self, job_id: str) -> bool:
-        """Tell whether a job is at another place than the first; nothing is looked at where there is no other."""
+        """Tell whether a job is at another place than the first; if there is no other, nothing is read."""
         return bool(self._others) and self.of(job_id) is not self._home
 
     def store_of(self, job_id: str) -> Store:
-        """Return what keeps the files of a job."""
+        """Return the store of a job's files."""
         return self.of(job_id).store
 
     async def _of(self, job_id: str) -> Place:
-        """Return the place of a job that is about to be asked or told something: that takes an event loop."""
+        """Return the place of a job for a question or a request to it, which needs an event loop."""
         await looping.needed()
         return await lanes.look(self.of, job_id) if self._others else self._home
 
     def forward(self, job_id: str, port: int) -> Forward | None:
-        """Return what leads to a port where a job runs; ``None`` if the job is on this machine, or unknown."""
+        """Return a port that leads to a port where a job runs; ``None`` if the job is on this machine, or unknown."""
         from mcp_background_job.executors.forward import Forward, Forwarding  # noqa: PLC0415  few jobs are reached so
 
         place = self.of(job_id)
@@ -82,14 +82,14 @@ class Places:
 
     @property
     def names(self) -> list[str]:
-        """What the places are called; the first is where jobs are started unless somebody says otherwise."""
+        """The names of the places; a job starts at the first unless its caller names another."""
         return [place.name for place in self._all]
 
     def named(self, on: str) -> Place:
-        """Return the place that is meant by what is asked for: its name, and perhaps more behind it, which is checked.
+        """Return the place that ``on`` names; the wishes after the name are checked.
 
         Raises:
-            InvalidRequestError: there is no such place, or it cannot give that.
+            InvalidRequestError: there is no such place, or it cannot fulfil a wish.
         """
         name, _, asked = on.strip().partition(" ")
         if not name:
@@ -106,10 +106,10 @@ class Places:
     # -- all of them -----------------------------------------------------------------------------------------------
 
     def prepare(self) -> None:
-        """Make what jobs are kept in.
+        """Make the directories for jobs.
 
         Raises:
-            StateDirError: it cannot be used.
+            StateDirError: a directory cannot be used.
         """
         for place in self._all:
             place.store.prepare()
@@ -119,7 +119,7 @@ class Places:
         return {job_id for place in self._all for job_id in place.store.discover()}
 
     def scan(self) -> Iterator[str]:
-        """Go through the ids of all jobs, listing them on the way."""
+        """Iterate over the ids of all jobs while the directories are listed."""
         return itertools.chain.from_iterable(place.store.scan() for place in self._all)
 
     def open_jobs(self) -> list[str]:
@@ -127,7 +127,7 @@ class Places:
         return [job_id for place in self._all for job_id in place.store.open_jobs()]
 
     def corrected(self) -> set[str]:
-        """Return the ids of the jobs that were taken for over, and whose runners have told since how they ended."""
+        """Return the ids of jobs that were taken for over, and whose runners have reported since how they ended."""
         return {job_id for place in self._others for job_id in place.store.corrected()}
 
     def jobs_changed_at(self) -> int:
@@ -143,7 +143,7 @@ class Places:
         return self._marks_changed.at([place.store.marks_changed_at() for place in self._all])
 
     def has_runner(self, job_id: str) -> bool:
-        """Tell whether a job is in somebody's hands: cheaper than a look at the job."""
+        """Tell whether a job has a runner: cheaper than a look at the job."""
         return self.of(job_id).has_runner(job_id)
 
     def waiting(self) -> set[str]:
@@ -155,7 +155,7 @@ class Places:
         return self._queue_changed.at([place.store.queue_changed_at() for place in self._all])
 
     def look(self, job_ids: Collection[str]) -> dict[str, Observation]:
-        """Return what is true now of each of these jobs; jobs without a trace are left out."""
+        """Return the state of each of these jobs now; jobs without a trace are left out."""
         if not self._others:
             return self._home.look(job_ids)
         at: dict[str, list[str]] = {}
@@ -169,7 +169,7 @@ class Places:
     async def tend(self) -> None:
         """Begin to care for all jobs whose runner died."""
         if looping.is_absent() and await lanes.look(self._has_open_elsewhere):
-            await looping.needed()  # what is begun for such a job goes on while nobody waits for it
+            await looping.needed()  # work that is begun for such a job goes on while nobody waits for it
         for place in self._all:
             await place.tend()
 
@@ -177,12 +177,12 @@ class Places:
         return any(place.store.open_jobs() for place in self._others)
 
     async def serve(self) -> None:
-        """Start what waits and may start now, in case nobody else does."""
+        """Start the waiting jobs that may start now, in case no other process does."""
         for place in self._all:
             await place.serve()
 
     async def overviews(self) -> list[Overview]:
-        """Return what there is at each place."""
+        """Return the resources of each place."""
         await looping.needed()
         import asyncio  # noqa: PLC0415  see ``looping``
 
@@ -193,17 +193,17 @@ class Places:
         return "; ".join(trouble for place in self._all if (trouble := place.health())) or None
 
     async def start(self) -> None:
-        """Get ready to launch many jobs quickly."""
+        """Prepare to launch many jobs quickly."""
         for place in self._all:
             await place.start()
 
     async def finish(self) -> None:
-        """Wait for what was begun without waiting for it."""
+        """Wait for work that was begun without waiting for it."""
         for place in self._all:
             await place.finish()
 
     def close(self) -> None:
-        """Let go of what this process holds; jobs run on."""
+        """Release what this process holds; jobs go on."""
         for place in self._all:
             place.close()
 
@@ -213,35 +213,35 @@ class Places:
         """Take a job id for a job at a place (see ``named``); returns whether it was free.
 
         Raises:
-            StateDirError: there is no room for it.
+            StateDirError: the disk has no room for it.
             InvalidRequestError: there is no such place.
         """
         chosen = self.named(on)
-        self._known.pop(job_id, None)  # an id whose job was removed may be taken again, elsewhere
+        self._known.pop(job_id, None)  # the id of a removed job may be taken again, elsewhere
         others = (place for place in self._all if place is not chosen)
         return not any(place.store.has(job_id) for place in others) and chosen.store.claim(job_id)
 
     def name_held(self, name: str) -> AbstractAsyncContextManager[bool]:
-        """Keep others from starting a job under this name; if somebody is stuck while doing so, go on without."""
+        """Keep others from starting a job under this name; if another process is stuck with it, go on without it."""
         return self._names.held(name)
 
     async def launch(self, spec: Spec, *, wait_for_report: bool = True) -> Submitted:
         """Record a job, then start it or queue it; see ``Place.launch``.
 
         Raises:
-            StateDirError: it could not be recorded.
-            LaunchError: it was recorded and could not be started.
+            StateDirError: the job could not be recorded.
+            LaunchError: the job was recorded and could not be started.
         """
         return await (await self._of(spec.job_id)).launch(spec, wait_for_report=wait_for_report)
 
     # -- one job ---------------------------------------------------------------------------------------------------
 
     async def connect(self, job_id: str) -> Channel:
-        """Connect to what runs a job; see ``Place.connect``.
+        """Connect to a job's runner; see ``Place.connect``.
 
         Raises:
-            NoRunnerError: nothing does.
-            RunnerTimeoutError: it does not take the connection.
+            NoRunnerError: it has none.
+            RunnerTimeoutError: the runner does not accept the connection.
         """
         return await (await self._of(job_id)).connect(job_id)
 
@@ -249,20 +249,20 @@ class Places:
         """Stop a job, and confirm that nothing of it is left.
 
         Raises:
-            RunnerSilentError: it cannot be stopped from here.
-            EngineUnreachableError: what could stop it does not answer.
+            RunnerSilentError: the job cannot be stopped from here.
+            EngineUnreachableError: the engine that could stop it does not answer.
         """
         cancelled = await (await self._of(job_id)).cancel(job_id, request)
-        for place in self._others:  # what was asked for within it there ends with it
+        for place in self._others:  # jobs within it at another place end with it
             await place.tend()
         return cancelled
 
     async def care(self, job_id: str) -> None:
-        """See to a job whose runner died."""
+        """Take care of a job whose runner died."""
         await (await self._of(job_id)).care(job_id)
 
     def care_later(self, job_id: str) -> None:
-        """The same, without waiting for it."""
+        """Do the same without waiting for it."""
         self.of(job_id).care_later(job_id)
 
     def is_suspended(self, job_id: str, seen: Observation) -> bool:
@@ -270,32 +270,32 @@ class Places:
         return self.of(job_id).is_suspended(seen)
 
     def usage_seen(self, job_id: str, seen: Observation) -> Usage | None:
-        """Return what a job uses that was just looked at, if that is as cheaply seen; otherwise ``usage`` may tell."""
+        """Return the usage of a job that was just looked at, if reading it is cheap; otherwise ``usage`` may tell."""
         return self.of(job_id).usage_seen(job_id, seen)
 
     async def usage(self, job_id: str) -> Usage | None:
-        """Return what a job uses; ``None`` if it does not run, or nobody can tell."""
+        """Return a job's resource usage; ``None`` if the job does not run, or the usage is unknown."""
         return await (await self._of(job_id)).usage(job_id)
 
     async def waits(self, job_id: str) -> Waits | None:
-        """Return what a job does about its input; ``None`` if it does not run, or does not answer."""
+        """Return what a job does about its input; ``None`` if it does not run, or its runner does not answer."""
         return await (await self._of(job_id)).waits(job_id)
 
     async def port_is_open(self, job_id: str, port: int, address: str | None = None) -> bool:
-        """Tell whether a process of the job is seen to listen on a TCP port, at whatever address."""
+        """Tell whether a process of the job is seen to listen on a TCP port, at one IP address or at any."""
         return await (await self._of(job_id)).port_is_open(job_id, port, address)
 
     async def port_is_taken(self, job_id: str, port: int) -> bool:
-        """Tell whether anybody at all listens on a port, where the job runs."""
+        """Tell whether any process listens on a port of the machine where the job runs."""
         return await (await self._of(job_id)).port_is_taken(job_id, port)
 
     def look_again_s(self, job_id: str, seen: Observation | None) -> float:
-        """Return after how many seconds another look at a job that nobody can be connected to may show a change."""
+        """Return the seconds after which another look at a job without a connection may show a change."""
         return self.of(job_id).look_again_s(seen)
 
 
 class _Newest:
-    """One moment for several stores. It changes when that of any store does, also of one that is not the newest."""
+    """One moment for several stores. It changes if any store's moment does, even one that is not the newest."""
 
     def __init__(self) -> None:
         self._seen: list[int] = []

@@ -1,4 +1,4 @@
-"""The files of the jobs of one place, in a directory that is laid out as ``jobdir.layout`` says."""
+"""The store of one place's jobs, in a directory with the layout of ``jobdir.layout``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])  # as a whole: `Concatena
 
 
 def _despite_modes(read: _Method) -> _Method:
-    """Have a method read what a job has made unreadable."""
+    """Make a method read files even if a job has made them unreadable."""
 
     @functools.wraps(read)
     def reads(self: DirectoryStore, job_id: str, *arguments: Any, **options: Any) -> Any:
@@ -40,17 +40,17 @@ def _despite_modes(read: _Method) -> _Method:
 
 
 class DirectoryStore:
-    """Reads and writes job directories; see ``Store`` for what is not said here."""
+    """Reads and writes job directories; see ``Store`` for the rest."""
 
     #: The setting that names another directory.
     variable = "MCP_BG_STATE_DIR"
 
     def __init__(self, state: StateDir) -> None:
-        """Names the directory; ``prepare`` makes it."""
+        """Takes the directory; ``prepare`` makes it."""
         self.state = state
 
     def prepare(self) -> None:
-        """Make the state directory, and check that it can be used by us and by nobody else."""
+        """Make the state directory, and check that only this user can use it."""
         state = self.state
         try:
             os.makedirs(state.path, mode=0o700, exist_ok=True)
@@ -65,7 +65,7 @@ class DirectoryStore:
             for directory in (state.jobs, state.open, state.queue, state.order, state.claims):
                 os.makedirs(directory, mode=0o700, exist_ok=True)
                 with unless_read_only():
-                    os.chmod(directory, 0o700)  # a job may have taken that away
+                    os.chmod(directory, 0o700)  # a job may have removed these modes
             for path in (state.order_lock, state.queue_lock, state.names_lock):
                 with unless_read_only():
                     records.touch(path)
@@ -75,7 +75,7 @@ class DirectoryStore:
             ) from error
 
     def health(self) -> str | None:
-        """Return what is wrong with the state directory."""
+        """Return what is wrong with the state directory, ``None`` if nothing is."""
         if not os.access(self.state.jobs, os.R_OK | os.W_OK | os.X_OK):
             return f"the state directory {self.state.path} cannot be written"
         return None
@@ -87,7 +87,7 @@ class DirectoryStore:
     # -- which jobs there are --------------------------------------------------------------------------------------
 
     def has(self, job_id: str) -> bool:
-        """Tell whether there is such a directory."""
+        """Tell whether the job's directory exists."""
         return os.path.isdir(f"{self.state.jobs}/{job_id}")
 
     def discover(self) -> set[str]:
@@ -95,7 +95,7 @@ class DirectoryStore:
         return set(self.scan())
 
     def scan(self) -> Iterator[str]:
-        """List the directories, on the way."""
+        """Iterate over the directories while they are listed."""
         with contextlib.suppress(FileNotFoundError), os.scandir(self.state.jobs) as entries:
             yield from (entry.name for entry in entries if is_job_id(entry.name))
 
@@ -104,7 +104,7 @@ class DirectoryStore:
         return marks.open_jobs(self.state)
 
     def corrected(self) -> set[str]:
-        """Nobody's: here a job is over when its runner's lock is free."""
+        """Return nothing: here a job is over when its runner's lock is free."""
         return set()
 
     def marks_changed_at(self) -> int:
@@ -117,7 +117,7 @@ class DirectoryStore:
     def changed_at(self, job_id: str) -> int | None:
         """Return the time stamp of a job's directory."""
         try:
-            facts = os.stat(f"{self.state.jobs}/{job_id}")  # for each live job, whenever somebody looks at all
+            facts = os.stat(f"{self.state.jobs}/{job_id}")  # done for each live job at every look
         except (FileNotFoundError, NotADirectoryError):
             return None
         return facts.st_mtime_ns if stat.S_ISDIR(facts.st_mode) else None
@@ -144,11 +144,11 @@ class DirectoryStore:
         return True
 
     def identity_of(self, job_id: str) -> str:
-        """Return what tells a job's directory from copies of it."""
+        """Return a value that distinguishes a job's directory from copies of it."""
         return self.job(job_id).identity()
 
     def keep(self, job_id: str, name: str, data: bytes) -> str:
-        """Write a file into a job's directory, and take back a job that there is no room for."""
+        """Write a file into a job's directory; if the disk has no room, the job is removed."""
         path = os.path.join(self.job(job_id).path, name)
         try:
             records.write(path, data)
@@ -171,8 +171,8 @@ class DirectoryStore:
             raise StateDirError(f"cannot record a job in {self.state.path}: {error.strerror}") from error
 
     def unrecord(self, job_id: str) -> None:
-        """Take back a job that never ran."""
-        with contextlib.suppress(OSError):  # what went wrong before is what is told
+        """Remove a job that never ran from record."""
+        with contextlib.suppress(OSError):  # the earlier error is the one to report
             os.unlink(self.state.open_mark(job_id))
         self.remove(job_id)
 
@@ -254,7 +254,7 @@ class DirectoryStore:
 
     @_despite_modes
     def missing(self, job_id: str, start: int, end: int) -> list[Gap]:
-        """Return what is missing of the log between two offsets, without reading what is there."""
+        """Return the gaps in the log between two offsets, without reading the log itself."""
         from mcp_background_job.jobdir.log import reader  # noqa: PLC0415  much that is about no output does without
 
         return reader.missing(self.job(job_id), start, end)
@@ -280,7 +280,7 @@ class DirectoryStore:
         return reader.written_at(self.job(job_id), offset)
 
     def last_output_at(self, job_id: str) -> float | None:
-        """Return when the log was written to."""
+        """Return when the log was last written to."""
         try:
             facts = os.stat(self.job(job_id).log)
         except FileNotFoundError:
@@ -294,7 +294,7 @@ class DirectoryStore:
         return usage.read(self.job(job_id).usage)
 
     def latest_samples(self, job_id: str, count: int) -> list[Sample]:
-        """Read its end."""
+        """Read the end of ``usage.bin``."""
         from mcp_background_job.jobdir import usage  # noqa: PLC0415  likewise
 
         return usage.latest(self.job(job_id).usage, count)

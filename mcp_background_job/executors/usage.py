@@ -1,4 +1,4 @@
-"""What the processes of a running job use, from whoever can tell: its runner, its newest sample, the process table."""
+"""The resource usage of a running job: from its runner, from its newest sample, or from the process table."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from typing import Any
 
 from mcp_background_job.jobdir.usage import Sample
 
-#: Processes that are looked at by whoever wants to know: together they take some milliseconds. With more of them their
-#: runner is asked, which holds up nobody else meanwhile.
+#: The most processes that a caller reads itself: together they take some milliseconds. If there are more, their runner
+#: is
+#: asked, which holds up nobody else meanwhile.
 _FEW = 50
 
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
-    """What the processes of a job use.
+    """The resource usage of a job's processes.
 
     Attributes:
-        processes: how many there are.
-        cpu_s: CPU seconds that they have used, those that have ended too if its runner tells.
-        memory: bytes resident, the sum over all; pages that they share count once for each.
-        peak_memory: the largest such sum that was seen; 0 if that is not known.
-        sampled_at: when that was so (seconds since the epoch); ``None``: now.
+        processes: the number of processes.
+        cpu_s: CPU seconds that they have used, including ended ones if the runner reports those.
+        memory: bytes resident, the sum over all; shared pages count once for each process.
+        peak_memory: the largest such sum that was seen; 0 if unknown.
+        sampled_at: when this was measured (seconds since the epoch); ``None`` means now.
         ports: TCP ports that they listen on.
-        commands: pid and command line of each; of the first, if there are many.
-        pids: of all, up to a thousand; none if they are only known by an older sample.
+        commands: pid and command line of each; of the first ones, if there are many.
+        pids: all pids, up to a thousand; empty if the usage comes from a sample.
     """
 
     processes: int
@@ -39,7 +40,7 @@ class Usage:
 
 
 def usage_of_tree(runner_pid: int) -> Usage | None:
-    """Return what the processes below a runner use that cannot tell itself, one of release 1.0.0 for instance.
+    """Return the usage of the processes below a runner that cannot report it, such as one of release 1.0.0.
 
     Walks through all processes of the machine; call it in a thread.
     """
@@ -60,20 +61,20 @@ def usage_of_tree(runner_pid: int) -> Usage | None:
 
 
 def seen_from_here(runner_pid: int, sample: Sample | None) -> Usage | None:
-    """Return what the processes below a runner of this machine use, as the kernel tells anybody; it need not wake up.
+    """Return the usage of the processes below a runner of this machine, from the kernel; the runner need not wake up.
 
-    Reads some small files for each process, so not of many: then it returns ``None``, as where the kernel does not
-    tell.
+    Reads some small files for each process, so it is not for many: then it returns ``None``, as on systems whose kernel
+    does not tell.
 
     Args:
-        runner_pid: the living runner.
-        sample: its newest sample, which remembers the peak.
+        runner_pid: pid of the living runner.
+        sample: its newest sample, which has the peak.
     """
     if sys.platform != "linux" or (sample and sample.processes > _FEW):
         return None
     from mcp_background_job.kernel import counters, sockets, tree  # noqa: PLC0415  most commands look at no process
 
-    dead = counters.cpu_s_of_the_dead_of(runner_pid)  # first: who ends in between is missed, and never counted twice
+    dead = counters.cpu_s_of_the_dead_of(runner_pid)  # first: a process that ends meanwhile is missed, never doubled
     living = tree.descendants(runner_pid)
     if not living or not sockets.are_of_network(runner_pid):
         return None
@@ -90,7 +91,7 @@ def seen_from_here(runner_pid: int, sample: Sample | None) -> Usage | None:
 
 
 def from_answer(answer: dict[str, Any]) -> Usage:
-    """Return what a runner answers to the question what its job uses."""
+    """Return the usage in a runner's answer."""
     return Usage(
         processes=answer["processes"],
         cpu_s=answer["cpu_s"],
@@ -103,7 +104,7 @@ def from_answer(answer: dict[str, Any]) -> Usage:
 
 
 def from_sample(sample: Sample) -> Usage:
-    """Return what a job was seen to use."""
+    """Return the usage in a sample."""
     return Usage(
         processes=sample.processes,
         cpu_s=sample.cpu_s,

@@ -1,4 +1,4 @@
-"""Whether a job waits for input, as its runner tells."""
+"""Whether a job waits for input, as its runner reports."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ class Waits:
     """What a job does about its input at one moment.
 
     Attributes:
-        how: ``read``: it waits in reading it. ``poll``: it sleeps, and input may be among what wakes it. ``no``: it
-            does something else. ``unknown``: nobody can tell.
-        block: differs whenever whoever waits has woken up since; empty if that is not known.
-        mode: of its input: ``closed``, ``pipe``, or of a terminal ``line``, which hands over whole lines, or ``raw``.
-        unread: bytes of input that are on their way to it; those in a terminal cannot be counted.
-        size: bytes of output, all included that it wrote before it began to wait.
+        how: ``read``: it waits in a read of its input. ``poll``: it sleeps, and input may be one of the events that
+            wake it. ``no``: it does something else. ``unknown``: this cannot be told.
+        block: changes whenever the waiting process has woken up in between; empty if unknown.
+        mode: the mode of its input: ``closed``, ``pipe``, or, for a terminal, ``line``, which delivers whole lines, or
+            ``raw``.
+        unread: bytes of input on their way to it; those in a terminal cannot be counted.
+        size: bytes of output, including all that it wrote before it began to wait.
     """
 
     how: str
@@ -37,5 +38,5 @@ class Waits:
         )
 
 
-#: What is known of a job whose runner cannot tell: it is of release 1.0.0, or of a system where nobody can.
+#: For a job whose runner cannot tell: it is of release 1.0.0, or of a system where nobody can tell.
 UNKNOWN = Waits(how="unknown")

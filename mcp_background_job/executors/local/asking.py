@@ -1,4 +1,4 @@
-"""Asks a job's runner, or another source, what the job uses and whether it listens on a port."""
+"""Asks a job's runner, or another source, for the job's resource usage, its ports and its input."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mcp_background_job.jobdir.usage import newest
 
 
 async def usage_of(store: LocalStore, job_id: str) -> Usage | None:
-    """Return what a job uses: as its runner says, else its newest sample, else the process table."""
+    """Return a job's resource usage: from its runner, else from its newest sample, or from the process table."""
     can_tell = True
     job = store.job(job_id)
     try:
@@ -34,7 +34,7 @@ async def usage_of(store: LocalStore, job_id: str) -> Usage | None:
 
 
 async def port_is_open(store: LocalStore, job_id: str, port: int, address: str | None) -> bool:
-    """Tell whether a process of the job is seen to listen on a port."""
+    """Tell whether a process of the job listens on a port."""
     try:
         return await control.listens_on(await dial(store.job(job_id)), port, address)
     except (NoRunnerError, RunnerTimeoutError):
@@ -55,7 +55,7 @@ async def waits_of(store: LocalStore, job_id: str) -> Waits | None:
 
 
 async def port_is_taken(port: int) -> bool:
-    """Tell whether anybody on this machine listens on a port."""
+    """Tell whether any process on this machine listens on a port."""
     return await lanes.scan(_is_taken, port)
 
 

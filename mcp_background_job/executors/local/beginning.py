@@ -1,4 +1,4 @@
-"""Launches the runner of a recorded job, and makes sure that a failure to do so is on record."""
+"""Launches the runner of a recorded job, and makes sure that a failure to launch it is on record."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from mcp_background_job.jobdir.claims import Claim
 from mcp_background_job.jobdir.ending import end_unowned
 from mcp_background_job.jobdir.records import Exit
 
-#: A runner that could not start its job has said why, and lets go of it within this many looks.
+#: A runner that could not start its job has reported why, and releases the job's lock within this many looks.
 _LOOKS = 50
 _BETWEEN_LOOKS_S = 0.02
 
 
 class Beginning:
-    """Begins jobs."""
+    """Begins recorded jobs."""
 
     def __init__(self, store: LocalStore, launcher: Launcher) -> None:
         """Takes its parts."""
@@ -31,10 +31,10 @@ class Beginning:
         self._launcher = launcher
 
     async def begin_claimed(self, claim: Claim) -> Submitted:
-        """Begin a job that this process has claimed, and let go of the claim.
+        """Begin a job that this process has claimed, and release the claim.
 
         Raises:
-            LaunchError: it could not be started.
+            LaunchError: the job could not be started.
         """
         try:
             return await self.begin(claim.job.job_id)
@@ -45,22 +45,22 @@ class Beginning:
         """Begin a job, and return when its command runs.
 
         Raises:
-            LaunchError: it could not be started.
+            LaunchError: the job could not be started.
         """
         try:
             report = await self._launcher.launch(self._store.job(job_id))
         except LaunchError as error:
-            # Normally the runner has said so in the exit record. If it could not, nobody shall start the job later.
+            # Normally the runner has recorded the failure. If it could not, no other process may start the job later.
             await self._end_failed(job_id, f"not started: {error}")
             raise
         pid = report.get("pid")
-        if pid is None and report.get("owned"):  # somebody who served the queue was quicker
+        if pid is None and report.get("owned"):  # another process that served the queue was quicker
             seen = await lanes.look(self._store.observe, job_id)
             pid = seen.status.pid if seen.status else None
         return Submitted(pid=pid)
 
     async def _end_failed(self, job_id: str, reason: str) -> None:
-        """Make sure that a job that could not be started is recorded as such, or, on a full disk, not at all."""
+        """Make sure that a job that could not be started is recorded as failed or, on a full disk, not at all."""
         job = self._store.job(job_id)
         record = Exit(outcome=Outcome.FAILED.value, ended_at=time.time(), reason=reason)
         for _ in range(_LOOKS):

@@ -27,17 +27,18 @@ from mcp_background_job.jobdir.records import Exit, StopRequest
 from mcp_background_job.jobdir.requests import MAX_GRACE_S
 from mcp_background_job.kernel.survivors import explained
 
-#: After the runner was killed by us, SIGKILL takes effect within this time unless the machine is stuck.
+#: Seconds for our SIGKILL to end a runner; it takes longer only if the machine is stuck.
 _KILL_WAIT_S = 5.0
 
-#: A runner that is told by a signal gives its job 5 s, and SIGKILL as many at most; and some more to write it down.
+#: A runner that gets a signal gives its job 5 s, and SIGKILL as many at most; the rest is for writing the record.
 _SIGNAL_PATIENCE_S = 12.0
 
-#: Beyond the grace period, SIGKILL has its patience; the jobs within the job have theirs, once more for those that came
-#: late; and some more to write it down. A runner of release 1.0.0 runs this out, or one that was just suspended.
+#: Seconds beyond the grace period: SIGKILL has its patience, the jobs within the job have theirs, a second time for
+#: late
+#: ones, and the rest is for writing the record. A runner of release 1.0.0, or one that was just suspended, uses up all.
 _LADDER_PATIENCE_S = 30.0
 
-#: How often to ask a runner to stop a job that was just found ending or starting.
+#: The number of attempts to have a runner stop a job that was just found starting or ending.
 _ATTEMPTS = 50
 _BETWEEN_ATTEMPTS_S = 0.02
 
@@ -62,20 +63,20 @@ class Cancelling:
                 return await clear_away(self._store, self._sweeping, job_id)
             if seen.state is State.QUEUED:
                 if await lanes.look(runners.find_bereft, self._store.job(job_id)):
-                    break  # it only looks so, since all that its runner wrote was removed
+                    break  # it only looks queued, since its runner's files were removed
                 if await lanes.write(end_unowned, self._store.job(job_id), ancestry.withdrawn(request)):
-                    await self._queue.serve()  # others may have waited for it
+                    await self._queue.serve()  # others may have waited for the job
                     return Cancelled(was_live=True)
                 continue  # a runner has just taken it
             try:
                 return await self._stop(job_id, seen.runner_pid, request)
-            except NoRunnerError:  # it is on its way in or out
+            except NoRunnerError:  # the runner is just starting or ending
                 await asyncio.sleep(_BETWEEN_ATTEMPTS_S)
             except RunnerTimeoutError:
                 return await self._replace_runner(job_id, request)
-        # Its socket or its directory is gone, and a signal is what still reaches it.
+        # Its socket or its directory is gone, and only a signal can still reach it.
         if await lanes.lasting(_stopped_by_signal, self._store, job_id):
-            with contextlib.suppress(OSError):  # if the place where its runner would have done so is gone
+            with contextlib.suppress(OSError):  # if the directory for the record is gone
                 await lanes.write(end_unowned, self._store.job(job_id), _killed(request))
             return Cancelled(was_live=True)
         return await self._replace_runner(job_id, request)
@@ -86,7 +87,7 @@ class Cancelling:
         try:
             return await self._told_to_stop(job_id, request)
         except RunnerTimeoutError:
-            # A signal to stop takes effect a moment after it was sent.
+            # A suspending signal takes effect a moment after it was sent.
             if runner_pid and await lanes.look(wake, self._store, job_id, runner_pid):
                 return await self._told_to_stop(job_id, request)
             raise
@@ -103,14 +104,14 @@ class Cancelling:
             return await lanes.look(_cancelled, survivors)
 
     async def _known_survivors(self, job_id: str) -> list[int]:
-        """Return whom a runner has named that does not answer any more: release 1.0.0 names survivors once only."""
+        """Return the survivors that a silent runner has named: release 1.0.0 names them only once."""
         seen = await lanes.look(self._store.observe, job_id)
         if not seen.status or not seen.status.survivors:
             raise RunnerTimeoutError(f"the runner of job {job_id} has not reported what became of it")
         return seen.status.survivors
 
     async def _replace_runner(self, job_id: str, request: StopRequest) -> Cancelled:
-        """The runner is deaf: end it, and have a new one end what it leaves."""
+        """Replace a runner that does not answer: end it, and have a new one end the rest of the job."""
         job = self._store.job(job_id)
         seen = await lanes.look(self._store.observe, job_id)
         if seen.state is State.EXITED:
@@ -120,7 +121,7 @@ class Cancelling:
                 f"the runner of job {job_id} does not answer, and it runs on another machine, or in another container "
                 "or namespace: stop the job from there"
             )
-        # Anybody who can open the lock can hold it, and the status file may say anything.
+        # Any process that can open the lock can hold it, and the status file may contain anything.
         if not await lanes.look(runners.is_runner_of, seen.runner_pid, job):
             raise RunnerSilentError(
                 f"process {seen.runner_pid} holds {job.lock} and is not known as the runner of job {job_id}: "
@@ -139,13 +140,13 @@ def _cancelled(survivors: list[int]) -> Cancelled:
 
 
 def _stopped_by_signal(store: LocalStore, job_id: str) -> bool:
-    """Tell a job's runner to stop it, by SIGTERM; returns whether it is gone."""
+    """Tell a job's runner by SIGTERM to stop the job; returns whether the runner is gone."""
     from mcp_background_job.processes import census  # noqa: PLC0415  psutil: 70 ms that not every server needs
 
     job = store.job(job_id)
     pid = store.observe(job_id).runner_pid or runners.find(job)
     runner = census.look_up(pid) if pid else None
-    # Looked up first and asked afterwards, so that nobody who got the pid in between can be meant.
+    # The process was looked up before this check, so a later process with the same pid cannot be meant.
     if runner is None or not runners.is_runner_of(runner.pid, job) or not census.send(runner, signal.SIGTERM):
         return False
     census.wait_for_all([runner], _SIGNAL_PATIENCE_S)
@@ -154,9 +155,9 @@ def _stopped_by_signal(store: LocalStore, job_id: str) -> bool:
 
 
 def _end_with_tree(store: LocalStore, job_id: str, pid: int, request: StopRequest) -> list[int]:
-    """End what descends from a runner, then the runner; returns what SIGKILL did not end, and then leaves the runner.
+    """End the descendants of a runner, then the runner; returns the survivors of SIGKILL, and spares the runner then.
 
-    In this order, because as a subreaper it keeps its hold on every orphan for as long as it lives.
+    The order matters: as a subreaper, the runner keeps its hold on every orphan as long as it lives.
     """
     from mcp_background_job.processes.wrapper import ProcessWrapper  # noqa: PLC0415  psutil: 70 ms that not every server needs
 
@@ -164,8 +165,9 @@ def _end_with_tree(store: LocalStore, job_id: str, pid: int, request: StopReques
         runner = ProcessWrapper(pid)
     except ProcessLookupError:
         return []
-    # The pid is the kernel's answer to who holds this job's lock. The process was taken hold of first and the kernel is
-    # asked again, so that nobody who got the pid in between can be meant.
+    # The kernel names this pid as the holder of the job's lock. The process was identified first and the kernel is
+    # asked
+    # again, so a later process with the same pid cannot be meant.
     if store.observe(job_id).runner_pid != pid:
         return []
     number = signal.Signals[request.signal]

@@ -13,8 +13,8 @@ async def connect(job: JobDir) -> RunnerClient:
     """Connect to a job's runner.
 
     Raises:
-        NoRunnerError: there is none.
-        RunnerTimeoutError: it has more connections waiting than it ever should.
+        NoRunnerError: the job has no runner.
+        RunnerTimeoutError: more connections are waiting for the runner than there ever should be.
     """
     return await RunnerClient.over(await dial(job))
 
@@ -23,7 +23,7 @@ async def dial(job: JobDir) -> socket.socket:
     """Return a socket that is connected to a job's runner, for one question.
 
     Raises:
-        NoRunnerError: there is none.
-        RunnerTimeoutError: it has more connections waiting than it ever should.
+        NoRunnerError: the job has no runner.
+        RunnerTimeoutError: more connections are waiting for the runner than there ever should be.
     """
     return await lanes.hold(lambda: connected(job), socket.socket.close)

@@ -1,4 +1,4 @@
-"""Launches runners: forked by the spawner if it is up, else by exec. The runner itself answers."""
+"""Launches runners: the spawner forks them if it is up, else they are started by exec. The runner itself reports."""
 
 from __future__ import annotations
 
@@ -21,26 +21,27 @@ from mcp_background_job.jobdir.layout import JobDir
 
 _RUNNER = str(Path(__file__).parent.parent.parent / "runner" / "__main__.py")
 
-#: Without site-packages and without the user's variables: a runner must not depend on what an environment brings.
+#: Without site-packages and the user's variables: a runner must not depend on its environment.
 _INTERPRETER = [sys.executable, "-I", "-S", _RUNNER]
 
-#: Runners get no more of the environment than this; above all not the cookie of a job that this process may run in.
+#: The whole environment of a runner; in particular not the cookie of a job that this process may run in.
 _ENVIRONMENT = {"PATH": os.defpath}
 
-#: A runner reports within milliseconds; on a machine that is out of memory or frozen it may take seconds.
+#: A runner reports within milliseconds; if the machine is out of memory or frozen, it may take seconds.
 REPORT_TIMEOUT_S = 20.0
 
-#: A spawner whose runner has not reported by then is stuck, and is done without.
+#: If a spawner's runner has not reported by then, the spawner is stuck and is no longer used.
 SPAWNER_TIMEOUT_S = 10.0
 
-#: A runner that is forked has reported long before, unless the machine is loaded: then it is looked whether anybody has
-#: suspended the spawner, again and again.
+#: A forked runner reports earlier than this, unless the machine is loaded. Then we check at this interval whether
+#: somebody
+#: has suspended the spawner.
 _BETWEEN_LOOKS_S = 0.25
 
-#: Bytes of a pid in digits.
+#: The most bytes of a pid in digits.
 _LONGEST_PID = 20
 
-#: Launches at once; more would only wait for the processor, and fill the spawner's socket.
+#: The most launches at once; more would only wait for the processor, and fill the spawner's socket.
 MAX_UNDER_WAY = 16
 
 
@@ -48,14 +49,14 @@ class Launcher:
     """Launches runners for one process."""
 
     def __init__(self) -> None:
-        """Starts nothing; a process that launches one job needs no spawner."""
+        """Starts nothing: a process that launches one job needs no spawner."""
         self._spawner: socket.socket | None = None
         self._spawner_pid: int | None = None
         self._starting: asyncio.Task[None] | None = None
         self._under_way = asyncio.Semaphore(MAX_UNDER_WAY)
 
     def start_spawner(self) -> None:
-        """Start the spawner unless there is one; without it launching works too, slower."""
+        """Start the spawner unless it runs; without it, launching works too, but slower."""
         if self._spawner is not None:
             return
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -69,30 +70,30 @@ class Launcher:
         self._spawner = ours
 
     def start_spawner_soon(self) -> asyncio.Task[None]:
-        """Start the spawner beside what else there is to do; a launch meanwhile waits for it."""
+        """Start the spawner in the background; a launch meanwhile waits for it."""
         self._starting = asyncio.create_task(lanes.write(self.start_spawner))
         return self._starting
 
     def close(self) -> None:
-        """Let the spawner end; runners do not notice."""
+        """Let the spawner end; runners are not affected."""
         spawner, self._spawner, self._spawner_pid = self._spawner, None, None
         if spawner:
             spawner.close()
 
     async def launch(self, job: JobDir, *, killed_by: str | None = None) -> dict[str, Any]:
-        """Launch a runner and return its report, once it owns the job or has found that there is nothing to own.
+        """Launch a runner and return its report, once it owns the job or finds that there is nothing to own.
 
         Raises:
-            LaunchError: the runner says why it could not start the job, or could not itself be started.
+            LaunchError: the runner reports why it could not start the job, or could not itself be started.
         """
         async with self._under_way:
             if self._starting is not None:
-                await self._starting  # takes less time than a runner by exec
+                await self._starting  # takes less time than starting a runner by exec
             report = await self._forked(job) if killed_by is None else None
             return report or await self._executed(job, killed_by)
 
     async def _forked(self, job: JobDir) -> dict[str, Any] | None:
-        """Have the spawner fork a runner; ``None`` if it does not, or if spawner or runner died before it reported."""
+        """Have the spawner fork a runner; ``None`` if it does not, or if spawner or runner died before a report."""
         read, write = os.pipe()
         try:
             try:
@@ -103,7 +104,7 @@ class Launcher:
             line = await self._answer_of_forked(read)
         finally:
             os.close(read)
-        # A second runner does no harm if the first comes, or came, after all.
+        # A second runner does no harm, even if the first one comes up after all.
         return _report(job, line) if line else None
 
     async def _answer_of_forked(self, read: int) -> bytes | None:
@@ -118,7 +119,7 @@ class Launcher:
         return None
 
     def _is_suspended(self) -> bool:
-        """Tell whether the spawner, or the runner that it keeps at hand, is suspended."""
+        """Tell whether the spawner, or the runner that it keeps ready, is suspended."""
         spawner = self._spawner
         if spawner is not None and self._spawner_pid is None:
             with contextlib.suppress(OSError, ValueError):  # it is not up yet
@@ -137,12 +138,12 @@ class Launcher:
             os.close(read)
 
     def _ask_spawner(self, job: JobDir, write: int) -> bool:
-        spawner = self._spawner  # another thread may find that it is dead
+        spawner = self._spawner  # another thread may find it dead
         if spawner is None:
             return False
         try:
             socket.send_fds(spawner, [os.fsencode(job.path)], [write])
-        except BlockingIOError:  # it has many requests to serve; this one need not wait for them
+        except BlockingIOError:  # it has many requests to serve; this one does not wait
             return False
         except OSError:  # it is dead
             self.close()
@@ -158,7 +159,7 @@ class Launcher:
 
 
 def _exec(command: list[str], descriptor: int) -> None:
-    """Start a process that detaches itself, and wait for the moment that it has."""
+    """Start a process that detaches itself, and wait until it has."""
     subprocess.run(
         command,
         pass_fds=[descriptor],
@@ -172,9 +173,9 @@ def _exec(command: list[str], descriptor: int) -> None:
 
 
 async def _answer(read: int, timeout_s: float) -> bytes | None:
-    """Read the runner's line: shorter than a pipe's atomic write, so it comes whole or not at all.
+    """Read the runner's line. It is shorter than a pipe's atomic write, so it arrives whole or not at all.
 
-    Returns nothing at all (``None``) when the time is over, and an empty line when the runner ended without one.
+    Returns ``None`` when the time is over, and an empty line if the runner ended without one.
     """
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()

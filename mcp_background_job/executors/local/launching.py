@@ -20,7 +20,7 @@ from mcp_background_job.jobdir.records import Spec
 
 
 class Launching:
-    """Brings jobs under way."""
+    """Records jobs, and starts or queues them."""
 
     def __init__(
         self, store: LocalStore, family: Family, beginning: Beginning, queue: Queue, background: Background
@@ -34,7 +34,7 @@ class Launching:
 
     async def launch(self, spec: Spec, *, wait_for_report: bool) -> Submitted:
         """Record a job, then start it or queue it; see ``Place.launch``."""
-        # Half of a submission would be a job that is on record and that nobody starts.
+        # A cancelled caller must not leave a job on record that nobody starts.
         return await self._background.despite_cancellation(self._launch(spec, wait_for_report=wait_for_report))
 
     async def _launch(self, spec: Spec, *, wait_for_report: bool) -> Submitted:
@@ -43,12 +43,12 @@ class Launching:
             return await self._from_queue(spec.job_id, wait_for_report=wait_for_report)
         if wait_for_report:
             return await self._beginning.begin_claimed(claim)
-        # The record is enough for the job to come about, whoever dies now: an unowned job is launched again.
+        # The record is enough for the job to run, even if this process dies now: an unowned job is launched again.
         self._background.go_on(self._beginning.begin_claimed(claim))
         return Submitted()
 
     def _record(self, spec: Spec) -> Claim | None:
-        """Record a job; returns the claim to it if it may start at once, else it is in the queue now."""
+        """Record a job; returns the claim to it if it may start at once, and otherwise puts it in the queue."""
         state, facts = self._store.state, waiting_of(spec)
         claim = None if spec.after or spec.pools else claims.take(state, spec.job_id)
         try:
@@ -65,10 +65,10 @@ class Launching:
         return None
 
     def _is_admitted(self, spec: Spec) -> bool:
-        """Tell whether a job that is marked open may come about; if it ends with an ancestor, that is recorded.
+        """Tell whether a job that is marked open may run; if it ends with an ancestor, that end is recorded.
 
         Raises:
-            TooManyDescendantsError: it is one too many; nothing of it is left.
+            TooManyDescendantsError: there are too many descendants; nothing of the job is left.
         """
         try:
             self._family.check_limits(spec)
@@ -77,7 +77,7 @@ class Launching:
             raise
         stop = self._family.stop_of(spec.ancestors)
         if stop:
-            end_unowned(self._store.job(spec.job_id), ancestry.withdrawn(stop))  # or who stops the ancestor was quicker
+            end_unowned(self._store.job(spec.job_id), ancestry.withdrawn(stop))  # or another was quicker
         return stop is None
 
     async def _from_queue(self, job_id: str, *, wait_for_report: bool) -> Submitted:

@@ -1,6 +1,6 @@
-"""Jobs on this machine: each has a directory, and a runner beside it.
+"""The place for jobs on this machine: each has a directory, and a runner beside it.
 
-What only some commands need is loaded when it is first used.
+Modules that only some commands need are loaded on first use.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ if TYPE_CHECKING:
     from mcp_background_job.jobdir.claims import Claim
     from mcp_background_job.jobdir.control import RunnerClient
 
-#: A job that has no runner yet, or whose runner is just coming or going, is looked at so often: files, no engine.
+#: Seconds until another look at a job without a runner, or whose runner is starting or ending: only files are read.
 _LOOK_AGAIN_S = 0.05
 
 
 class LocalPlace:
-    """Runs jobs on this machine, under one state directory; see ``Place`` for what is not said here."""
+    """Runs jobs on this machine, under one state directory; see ``Place`` for the rest."""
 
     name = "local"
     is_apart = False
 
     def __init__(self, state: StateDir, family: Sequence[StateDir] = ()) -> None:
-        """Names the state directory, which ``store.prepare`` makes, and all in which relatives of jobs may be."""
+        """Takes the state directory, which ``store.prepare`` makes, and all that may have relatives of jobs."""
         self.store = LocalStore(state)
         self._family = family or (state,)
         self._background = Background()
@@ -86,7 +86,7 @@ class LocalPlace:
         return Cancelling(self.store, self._launcher, self._sweeping, self._queue)
 
     def check(self, asked: str) -> None:
-        """There is nothing to choose."""
+        """Refuse any wish: there is nothing to choose here."""
         if asked:
             raise InvalidRequestError(
                 f"on: {asked!r} cannot be asked of this machine: give {self.name!r}, or leave it out"
@@ -103,13 +103,15 @@ class LocalPlace:
 
     def _seen(self, job_id: str) -> Observation | None:
         if not self.store.has(job_id):
-            # The job, or somebody else, may have removed its directory, and that ends nothing.
+            # The job, or another program, may have removed its directory; that does not end the job.
             pid = runners.find(self.store.job(job_id))
             return Observation(state=State.RUNNING, runner_pid=pid) if pid else None
         seen = self.store.observe(job_id)
-        # A job that nobody put in the queue is on its way to its runner, or will be when the queue is served next; and
-        # so is one that is claimed. A claim is released when a runner owns the job, whose mark somebody who serves the
-        # queue may set once more, late. So a job without a claim is looked at again: a runner shows then.
+        # A job that nobody put in the queue is on its way to its runner, or will be when the queue is served next; so
+        # is a
+        # claimed job. A claim is released once a runner owns the job. But a process that serves the queue may set that
+        # job's
+        # mark again, late. So a job without a claim is looked at again, and then its runner shows.
         if seen.state is not State.QUEUED:
             return seen
         if self.store.is_claimed(job_id) or not self.store.is_queued(job_id):
@@ -117,7 +119,7 @@ class LocalPlace:
         return self.store.observe(job_id)
 
     def has_runner(self, job_id: str) -> bool:
-        """Ask the kernel who holds the job's lock."""
+        """Ask the kernel which process holds the job's lock."""
         return lock.holder_of(self.store.job(job_id).lock) is not None
 
     async def connect(self, job_id: str) -> RunnerClient:
@@ -127,19 +129,19 @@ class LocalPlace:
         return await connecting.connect(self.store.job(job_id))
 
     async def cancel(self, job_id: str, request: StopRequest) -> Cancelled:
-        """Stop a job, by its runner or in its place."""
+        """Stop a job, by its runner or in the runner's place."""
         return await self._cancelling.cancel(job_id, request)
 
     async def care(self, job_id: str) -> None:
-        """Have a new runner sweep up after a dead one."""
+        """Have a new runner clear up after a dead one."""
         await self._sweeping.sweep(job_id)
 
     def care_later(self, job_id: str) -> None:
-        """The same, without waiting for it."""
+        """Do the same without waiting for it."""
         self._sweeping.sweep_later(job_id)
 
     async def tend(self) -> None:
-        """Begin to sweep up after all dead runners."""
+        """Begin to clear up after all dead runners."""
         await self._sweeping.sweep_the_dead()
 
     async def serve(self) -> None:
@@ -188,11 +190,11 @@ class LocalPlace:
         return await asking.port_is_taken(port)
 
     def look_again_s(self, seen: Observation | None) -> float:  # noqa: ARG002  other places look at the state
-        """Files are looked at often."""
+        """Return a short time: only files are read."""
         return _LOOK_AGAIN_S
 
     async def overview(self) -> Overview:
-        """Return what this machine is, and how many jobs wait for their turn."""
+        """Return the CPUs of this machine, and how many jobs wait for their turn."""
         from mcp_background_job.executors.overview import Overview, Part  # noqa: PLC0415  see the top
 
         waiting = len(await lanes.look(self.store.waiting))
@@ -200,7 +202,7 @@ class LocalPlace:
         return Overview(place=self.name, parts=[here], waiting={"their turn": waiting} if waiting else {})
 
     def health(self) -> str | None:
-        """Return what is wrong with the state directory."""
+        """Return what is wrong with the state directory, ``None`` if nothing is."""
         return self.store.health()
 
     async def start(self) -> None:
@@ -212,6 +214,6 @@ class LocalPlace:
         await self._background.finish()
 
     def close(self) -> None:
-        """Let go of the spawner."""
-        if "_launcher" in vars(self):  # somebody has needed it
+        """Close the spawner's socket."""
+        if "_launcher" in vars(self):  # it was needed
             self._launcher.close()

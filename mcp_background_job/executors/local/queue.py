@@ -22,13 +22,13 @@ class Queue:
     def __init__(
         self, store: LocalStore, begin: Callable[[Claim], Coroutine[Any, Any, object]], background: Background
     ) -> None:
-        """Takes its parts, and what begins a job that is claimed."""
+        """Takes its parts, and a function that begins a claimed job."""
         self._store = store
         self._begin = begin
         self._background = background
 
     async def serve(self) -> dict[str, asyncio.Task[None]]:
-        """Start what may start now; returns the launches, by job id, which go on without being waited for."""
+        """Start the jobs that may start now; returns their launches, by job id, without waiting for them."""
         if looping.is_absent():
             return await self._launched(self._claimed())
         await looping.needed()

@@ -16,10 +16,10 @@ from mcp_background_job.jobdir.records import Exit
 from mcp_background_job.kernel import tree
 from mcp_background_job.kernel.survivors import explained, living
 
-#: A sweep takes the grace period of the sweeper, and SIGKILL's patience where something survives; and some more.
+#: Seconds for a sweep: the sweeper's grace period, SIGKILL's patience if something survives, and some more.
 _SWEEP_PATIENCE_S = 20.0
 
-#: How often to look whether a sweep under way is over.
+#: Seconds between two looks whether a sweep is over.
 _BETWEEN_LOOKS_S = 0.02
 
 
@@ -27,7 +27,7 @@ async def clear_away(store: LocalStore, sweeping: Sweeping, job_id: str) -> Canc
     """End what is left of a job that is over, and return the outcome.
 
     Raises:
-        RunnerSilentError: nobody has cleared away what a dead runner left.
+        RunnerSilentError: the remains of a job with a dead runner were not cleared away.
     """
     if await lanes.look(store.is_over, job_id):
         return await lanes.lasting(_cleared_away, store, job_id)
@@ -50,7 +50,7 @@ def _cleared_away(store: LocalStore, job_id: str) -> Cancelled:
 
 
 def _outcome(record: Exit | None, *, was_live: bool) -> Cancelled:
-    if record is None:  # it has gone with its directory
+    if record is None:  # the record is gone with the job's directory
         return Cancelled(was_live)
     if left := [process.pid for process in living(record.survivors)]:
         return Cancelled(was_live, tuple(left), explained(left))
@@ -58,10 +58,10 @@ def _outcome(record: Exit | None, *, was_live: bool) -> Cancelled:
 
 
 async def _swept(store: LocalStore, sweeping: Sweeping, job_id: str) -> None:
-    """Return when a lost job has its exit record, which it gets when nothing of it is left, or nothing helps."""
+    """Return once a lost job has its exit record: a sweep writes it when nothing is left, or when nothing helps."""
     deadline = time.monotonic() + _SWEEP_PATIENCE_S
     while not await lanes.look(store.is_over, job_id):
-        await sweeping.sweep(job_id)  # no harm if another is at it already
+        await sweeping.sweep(job_id)  # no harm if another process already sweeps
         if time.monotonic() > deadline:
             raise RunnerSilentError(
                 f"processes of job {job_id}, whose runner is dead, may be alive: they were not cleared away within "
@@ -71,7 +71,7 @@ async def _swept(store: LocalStore, sweeping: Sweeping, job_id: str) -> None:
 
 
 def _kill(marks: list[str]) -> None:
-    """Send SIGKILL once more, and wait for what that ends."""
+    """Send SIGKILL once more, and wait for the processes to end."""
     deadline = time.monotonic() + KILL_PATIENCE_S
     for process in living(marks):
         tree.send(process, signal.SIGKILL)

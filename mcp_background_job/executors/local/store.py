@@ -1,4 +1,4 @@
-"""The files of the jobs of this machine: the kernel is asked about them, too."""
+"""The store of this machine's jobs; it also asks the kernel about them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ class LocalStore(DirectoryStore):
     """Reads and writes the job directories of the state directory."""
 
     def __init__(self, state: StateDir) -> None:
-        """Names the state directory; ``prepare`` makes it."""
+        """Takes the state directory; ``prepare`` makes it."""
         super().__init__(state)
         self.boot_id = boot_id()
 
     def observe(self, job_id: str) -> Observation:
-        """Return what is true of a job."""
+        """Return the state of a job."""
         return observe(self.job(job_id), self.boot_id)
 
     def is_claimed(self, job_id: str) -> bool:
-        """Tell whether somebody is about to launch a job."""
+        """Tell whether a process is about to launch a job."""
         return claims.is_taken(self.state, job_id)

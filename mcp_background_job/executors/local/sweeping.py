@@ -1,4 +1,4 @@
-"""Has new runners clear away what dead runners left."""
+"""Has new runners clear away the remains of jobs whose runners died."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from mcp_background_job.jobdir.layout import JobDir
 
 
 class Sweeping:
-    """Sweeps up after dead runners."""
+    """Clears up after dead runners."""
 
     def __init__(
         self, store: LocalStore, launch: Callable[[JobDir], Awaitable[object]], background: Background
     ) -> None:
-        """Takes its parts, and what launches a runner."""
+        """Takes its parts, and a function that launches a runner."""
         self._store = store
         self._launch = launch
         self._background = background
@@ -27,11 +27,11 @@ class Sweeping:
 
     async def sweep(self, job_id: str) -> None:
         """Have a new runner clear away what a dead one left, and record that the job is lost; waits for that."""
-        with contextlib.suppress(LaunchError):  # the next look will try again; until then the job shows as lost
+        with contextlib.suppress(LaunchError):  # the next look tries again; the job shows as lost until then
             await self._launch(self._store.job(job_id))
 
     def sweep_later(self, job_id: str) -> None:
-        """The same in the event loop, without waiting, and once at a time."""
+        """Do the same on the event loop, without waiting, and at most once at a time per job."""
         if job_id in self._under_way:
             return
         self._under_way.add(job_id)
@@ -45,9 +45,9 @@ class Sweeping:
         self._background.go_on(sweep())
 
     async def sweep_the_dead(self) -> None:
-        """Sweep, without waiting, after every dead runner of a job that is not known to have ended.
+        """Begin to sweep after each dead runner of a job that is not known to have ended.
 
-        Runners that are suspended are woken.
+        Suspended runners are woken.
         """
         if dead := await lanes.look(self._dead):
             await looping.needed()

@@ -1,7 +1,7 @@
-"""Records who has taken a job: ``runner.claim``, a file that only one process can make, on every file system.
+"""Records which process has taken a job: ``runner.claim``, a file that only one process can create on any file system.
 
-A runner on a node makes it before it does anything else; it stands in for the lock, which other machines do not see.
-Whoever withdraws a job that has not started takes the claim himself: then no runner will, whatever the engine does.
+A runner on a node creates it before anything else. It replaces the lock, which other machines do not see. To withdraw a
+job that has not started, a process takes the claim itself: then no runner will, whatever the engine does.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from mcp_background_job.jobdir.records import StopRequest
 
 @frozen
 class Claim:
-    """Who has taken a job: a runner, or whoever withdrew it.
+    """The process that has taken a job: a runner, or the process that withdrew the job.
 
     Attributes:
-        native_id: the engine's id of the job in which the runner runs, empty if it has not noted that.
-        node: where that is, empty likewise.
-        withdrawn: the wish that it never run.
+        native_id: the engine's id of the job in which the runner runs, empty if the runner has not noted it.
+        node: the node of that job, empty if the runner has not noted it.
+        withdrawn: the request that the job never run.
     """
 
     native_id: str = ""
@@ -35,26 +35,26 @@ class Claim:
 
 
 def is_claimed(job: JobDir) -> bool:
-    """Tell whether somebody has taken a job."""
+    """Tell whether any process has taken a job."""
     return os.path.exists(job.claim)
 
 
 def claim_of(job: JobDir) -> Claim | None:
-    """Return who has taken a job, ``None`` if nobody has."""
+    """Return the claim on a job, ``None`` if there is none."""
     known = object_in(job.claim)
     if known is None:
-        return Claim() if is_claimed(job) else None  # it is being written
+        return Claim() if is_claimed(job) else None  # the file is being written
     native_id, node, withdrawn = (known.get(name) for name in ("native_id", "node", "withdrawn"))
     return Claim(str(native_id or ""), str(node or ""), _request(withdrawn))
 
 
 def withdraw(job: JobDir, request: StopRequest) -> bool:
-    """Take a job so that no runner does; returns whether nobody had taken it."""
+    """Take a job so that no runner does; returns whether it was free."""
     return _take(job, {"withdrawn": vars(request)})
 
 
 def take_for(job: JobDir, native_id: str, node: str) -> bool:
-    """Take a job for a runner that sees no file of ours, and is known to have it; returns whether nobody had."""
+    """Take a job on behalf of a runner that has it and does not see our files; returns whether it was free."""
     return _take(job, {"native_id": native_id, "node": node})
 
 
@@ -74,6 +74,6 @@ def _take(job: JobDir, known: dict[str, object]) -> bool:
 def _request(known: Any) -> StopRequest | None:
     if not isinstance(known, dict):
         return None
-    with contextlib.suppress(TypeError):  # another release's: what is known of it is enough
+    with contextlib.suppress(TypeError):  # another release wrote it: the claim itself is enough
         return StopRequest(**cast("dict[str, Any]", known))
     return StopRequest(at=0.0, by="", why="", signal="", grace_s=0.0)

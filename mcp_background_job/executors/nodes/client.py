@@ -1,4 +1,4 @@
-"""A connection to a runner on a node, by whichever way its lines are carried."""
+"""A connection to a runner on a node, whatever carries its lines."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from mcp_background_job.jobdir import records
 from mcp_background_job.jobdir.control import Outlet, RunnerClient, RunnerTimeoutError
 from mcp_background_job.jobdir.records import Exit
 
-#: Asked of a runner to find out that it is there: nothing of its log.
+#: A request that checks whether the runner is there: it reads nothing of the log.
 NOTHING: dict[str, object] = {"op": "read", "offset": 0, "limit": 0}
 
-#: A node that goes off ends no connection. So after so long without a word its runner is asked whether it is there, and
-#: who does not answer that is hung up on: whoever looks next sees what the engine says.
+#: Seconds. A node that goes off ends no connection. So after a silence the runner is asked whether it is there. If it
+#: does
+#: not answer either, the connection is closed, and the next look shows what the engine says.
 _QUIET_S = 30.0
 _ANSWER_S = 15.0
 
 
 class NodeClient(RunnerClient):
-    """One connection to a runner on a node, which says how its job ended before it hangs up."""
+    """One connection to a runner on a node. The runner reports how its job ended before it closes the connection."""
 
     def __init__(
         self, reader: asyncio.StreamReader, writer: Outlet, told: Callable[[Exit], None], hung_up: Callable[[], None]
     ) -> None:
-        """Takes the connection, what is to be told of the end, and of our hanging up."""
+        """Takes the connection, a function for the end of the job, and one that is called when we close."""
         super().__init__(reader, writer)
         self._told = told
         self._hung_up = hung_up
@@ -43,14 +44,14 @@ class NodeClient(RunnerClient):
         await super().__aexit__(kind, error, trace)
 
     async def hang_up(self) -> None:
-        """Hang up on what was never entered."""
+        """Close a connection that was never entered as a context."""
         await self.__aexit__(None, None, None)
 
     async def outcome_of_stop(self) -> list[int]:
         """Wait for the end of a job that was asked to stop; returns processes that survive SIGKILL, if any.
 
         Raises:
-            RunnerTimeoutError: the connection broke before the runner told how the job ended: it may be alive.
+            RunnerTimeoutError: the connection broke before the runner reported how the job ended: it may be alive.
         """
         survivors = await super().outcome_of_stop()
         if not survivors and not self._is_ended:
@@ -65,11 +66,11 @@ class NodeClient(RunnerClient):
         try:
             self._told(records.decode(Exit, json.dumps(answer["ended"]).encode(), "what the runner has told"))
         except CorruptRecordError:
-            return None  # of a newer release: its exit record will say the same
+            return None  # from a newer release; the exit record will say the same
         return None
 
     async def _heard(self) -> dict[str, Any] | None:
-        """Return what comes next; ``None`` if the runner hangs up, or is not there any more."""
+        """Return the next answer; ``None`` if the runner closes the connection, or no longer answers."""
         while True:
             try:
                 async with asyncio.timeout(_ANSWER_S if self._is_doubted else _QUIET_S):

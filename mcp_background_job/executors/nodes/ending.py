@@ -1,4 +1,4 @@
-"""Records the end of a job instead of its runner. A later record of the runner itself replaces it."""
+"""Records the end of a job in its runner's place. A later record of the runner itself replaces it."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ from mcp_background_job.jobdir.records import Exit
 def end(store: NodeStore, job_id: str, record: Exit, *, is_certain: bool = False) -> bool:
     """Write the exit record of a job unless there is one; returns whether it was written.
 
-    Two may do so at once, or the runner may: by ``link`` only one record ever appears under the name, and what the
-    runner renames to it replaces ours, since the runner knows.
+    Two processes may do so at once, or the runner may. ``link`` lets only one record appear under the name. If the
+    runner
+    renames its own record to that name, it replaces ours, since the runner knows better.
 
     Args:
-        store: what keeps the job.
-        job_id: which it is.
+        store: the store of the job.
+        job_id: the id of the job.
         record: how it ended.
-        is_certain: the runner has said so, and does not write here.
+        is_certain: whether the runner itself reported this end, and will not write here.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the record cannot be written.
     """
     job = store.job(job_id)
     records.clear_the_way(job.exit)
@@ -51,7 +52,7 @@ def end(store: NodeStore, job_id: str, record: Exit, *, is_certain: bool = False
 
 
 def as_ended(seen: Observation, record: Exit) -> Observation:
-    """Return what is true of a job that is over, and whose end is yet to be recorded."""
+    """Return the observation of a job that is over, and whose end is not recorded yet."""
     return dataclasses.replace(
         seen, state=State.EXITED, outcome=Outcome(record.outcome), exit=record, status=None, sweep=True
     )

@@ -1,4 +1,4 @@
-"""A connection to a runner over TCP that blocks: for threads that fetch the files of a job. See ``nodes.tcp``."""
+"""A blocking TCP connection to a runner, for threads that fetch a job's files. See ``nodes.tcp``."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from mcp_background_job.jobdir.address import CLIENT, RUNNER, Address, is_proof,
 from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError
 from mcp_background_job.jobdir.requests import MAX_READ
 
-#: Whoever looks at a job waits for this, and a runner that is there answers within a millisecond or two.
+#: Seconds that a look at a job waits for this; a runner that is there answers within a millisecond or two.
 ANSWER_S = 1.0
 
 
 class Fetching:
-    """One connection. Its methods raise ``NoRunnerError`` where nobody is, ``RunnerTimeoutError`` without an answer."""
+    """One connection. Raises ``NoRunnerError`` if no runner is there, ``RunnerTimeoutError`` without an answer."""
 
     def __init__(self, where: Address, port: int) -> None:
-        """Connect, prove that we know the runner's token, and have it prove the same."""
+        """Connect, prove that we know the runner's token, and have the runner prove the same."""
         self._where = f"{where.host}:{port}"
         try:
             self._sock = socket.create_connection((where.host, port), ANSWER_S)
@@ -42,16 +42,16 @@ class Fetching:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Hang up."""
+        """Close the connection."""
         self.close()
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._lines.close()
         self._sock.close()
 
     def read(self, file: str, offset: int, limit: int = MAX_READ) -> tuple[bytes, int]:
-        """Return what lies in a file of the job from an offset on, and the size of the file."""
+        """Return the content of a file of the job from an offset on, and the size of the file."""
         answer = self._ask({"op": "read", "file": file, "offset": offset, "limit": limit})
         try:
             return base64.b64decode(answer["data"]), int(answer["size"])

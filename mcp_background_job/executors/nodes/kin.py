@@ -1,7 +1,7 @@
-"""Jobs on the cluster that were asked for within others, of this machine perhaps: with those they end.
+"""Jobs on the cluster that were started within others, perhaps on this machine; they end with those.
 
-Runners end the descendants that lie in their own state directory. Of those on the cluster they know nothing, so whoever
-tends the place looks.
+A runner ends the descendants in its own state directory. It does not know those on the cluster, so the process that
+tends the place looks for them.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ class Kin:
     """The families of jobs on the cluster."""
 
     def __init__(self, store: NodeStore, family: Family) -> None:
-        """Takes the jobs, and where their ancestors may be."""
+        """Takes the store of the jobs, and the directories where their ancestors may be."""
         self._store = store
         self._family = family
         self._ancestors: dict[str, tuple[str, ...]] = {}
 
     def bereaved(self) -> dict[str, StopRequest]:
-        """Return the open jobs that are to end with an ancestor, and how. It reads files."""
+        """Return the open jobs that must end with an ancestor, and the requests for it. It reads files."""
         living = self._store.open_jobs()
-        # Most have no ancestors, and who has which never changes.
+        # Most jobs have no ancestors, and a job's ancestors never change.
         self._ancestors = {job_id: self._ancestors_of(job_id) for job_id in living}
         stops = {job_id: self._family.stop_of(ancestors) for job_id, ancestors in self._ancestors.items() if ancestors}
         return {job_id: stop for job_id, stop in stops.items() if stop}

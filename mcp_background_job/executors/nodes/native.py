@@ -1,6 +1,6 @@
 """The record of a job's submission to an engine, beside its spec: ``native.json``.
 
-It is written before the engine is asked to run the job, and again when the engine has said which of its jobs that made.
+It is written before the engine is asked to run the job, and again when the engine has given its own id of the job.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from mcp_background_job.core.values import frozen
 from mcp_background_job.jobdir import records
 from mcp_background_job.jobdir.layout import JobDir
 
-#: What engines call their jobs. It becomes an argument of programs, so nothing that looks like an option is one.
+#: The engines' ids of jobs. An id becomes an argument of programs, so nothing that looks like an option is accepted.
 _ID = re.compile(r"\w[\w.:-]{0,199}")
 
 
@@ -23,10 +23,10 @@ class Native:
 
     Attributes:
         asked_at: when the engine was last asked to run the job (seconds since the epoch).
-        native_id: the engine's id, empty as long as it has not said it.
-        gpus: how many were asked for.
-        cluster: what tells the cluster from others of the same engine.
-        engine: which one it is.
+        native_id: the engine's id, empty until the engine has given it.
+        gpus: how many GPUs were asked for.
+        cluster: distinguishes the cluster from others of the same engine.
+        engine: name of the engine.
     """
 
     asked_at: float
@@ -37,17 +37,17 @@ class Native:
 
 
 def native_path(job: JobDir) -> str:
-    """Return where a job's submission is noted."""
+    """Return the path of a job's submission record."""
     return f"{job.path}/native.json"
 
 
 def write(job: JobDir, native: Native) -> None:
-    """Note a submission."""
+    """Write a submission record."""
     records.write(native_path(job), json.dumps(vars(native)).encode(), durable=True)
 
 
 def read(job: JobDir) -> Native | None:
-    """Return what is noted, ``None`` if nothing is that can be read."""
+    """Return the submission record, ``None`` if there is no readable one."""
     known = object_in(native_path(job))
     if known is None:
         return None
@@ -59,7 +59,7 @@ def read(job: JobDir) -> Native | None:
 
 
 def object_in(path: str) -> dict[str, Any] | None:
-    """Return the JSON object of a file, ``None`` if it cannot be read."""
+    """Return the JSON object in a file, ``None`` if it cannot be read."""
     try:
         with open(path, "rb") as file:
             known: object = json.loads(file.read())

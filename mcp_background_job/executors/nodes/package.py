@@ -1,7 +1,7 @@
-"""The runner as one file, for any Python from 3.9 on: what an engine starts on a node, where nothing of ours is.
+"""The runner as one file, for any Python from 3.9 on. An engine starts it on a node without anything of ours.
 
-It holds the modules that a runner on a node imports, and no others. Its name tells its content, so that jobs which wait
-in a cluster's queue start with the runner that they were submitted with, also after an upgrade.
+It holds the modules that a runner on a node imports, and no others. Its name depends on its content. So jobs that wait
+in a cluster's queue start with the runner with which they were submitted, even after an upgrade.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ import mcp_background_job
 from mcp_background_job.errors import StateDirError
 from mcp_background_job.jobdir import records
 
-#: What a node runs. It stands apart, and is packed rather than imported.
+#: The module that a node runs. It stands apart, and is packed rather than imported.
 _START = "mcp_background_job.runner.node.start"
 
-#: Where that looks for compiled modules; see there.
+#: The file where that module looks for compiled modules; see there.
 _COMPILED = "modules.bin"
 
-#: Two threads would write one temporary file, which is named after the process; other processes have others.
+#: Two threads would write one temporary file, which is named after the process; other processes use other names.
 _WRITING = threading.Lock()
 
-#: The first moment that a zip file can name: nothing of today may be in the file, or it would never be the same.
+#: The earliest moment in a zip file: with the current time in it, the file would never be the same.
 _MOMENT = (1980, 1, 1, 0, 0, 0)
 
 _HOME = os.path.dirname(os.path.dirname(os.path.abspath(mcp_background_job.__file__)))
 
 
 def runner_package(root: str) -> str:
-    """Return the path of the runner in a directory that nodes see too; writes it there unless it is there.
+    """Return the path of the runner in a directory that nodes share; writes it there unless it exists.
 
     Raises:
-        StateDirError: it cannot be written.
+        StateDirError: the file cannot be written.
     """
     name, content = packed()
     path = os.path.join(root, name)
@@ -62,7 +62,7 @@ def packed() -> tuple[str, bytes]:
 
 
 def _modules() -> dict[str, bytes]:
-    """Return what the runner on a node is made of: each file's name in the package, and its content."""
+    """Return the modules of the runner on a node: each file's name in the package, and its content."""
     found: dict[str, bytes] = {}
     wanted = [_START]
     while wanted:
@@ -73,12 +73,12 @@ def _modules() -> dict[str, bytes]:
         with open(os.path.join(_HOME, path), "rb") as file:
             found[path] = file.read()
         wanted += _imported_by(found[path])
-        wanted += [name.rpartition(".")[0]] if "." in name else []  # a package is imported before what is in it
+        wanted += [name.rpartition(".")[0]] if "." in name else []  # a package is imported before its modules
     return found
 
 
 def _file_of(module: str) -> str | None:
-    """Return the file of a module of ours, relative to where the package lies; ``None`` for what is none."""
+    """Return the file of our module, relative to the package's parent; ``None`` for other modules."""
     stem = module.replace(".", "/")
     is_ours = module.split(".", 1)[0] == mcp_background_job.__name__
     paths = (f"{stem}.py", f"{stem}/__init__.py") if is_ours else ()
@@ -86,7 +86,7 @@ def _file_of(module: str) -> str | None:
 
 
 def _imported_by(source: bytes) -> list[str]:
-    """Return the names of all that a module imports, whenever it does; some of them may be no modules."""
+    """Return the names of everything that a module imports at any time; some of them may be no modules."""
     found: list[str] = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -112,14 +112,14 @@ def _zipped(files: dict[str, bytes]) -> bytes:
 
 
 def _compiled(sources: dict[str, bytes]) -> bytes:
-    """Return all modules for nodes whose Python is of our version: to compile them takes two thirds of a start.
+    """Return all modules compiled for our version of Python: compiling them takes two thirds of a start.
 
-    Others find that it is not for them, and take the sources beside it.
+    Other versions notice that, and use the sources beside it.
     """
     modules: dict[str, tuple[bool, bytes]] = {}
     for path, source in sorted(sources.items()):
         name = path.removesuffix(".py").replace("/", ".")
-        # Without references between its parts (version 2): whether there are any is up to chance.
+        # Without references between objects (version 2): which references exist depends on chance.
         code = marshal.dumps(compile(source, path, "exec", dont_inherit=True), 2)
         modules[name.removesuffix(".__init__")] = (name.endswith(".__init__"), code)
     return importlib.util.MAGIC_NUMBER + marshal.dumps(modules, 2)

@@ -27,22 +27,22 @@ if TYPE_CHECKING:
     from mcp_background_job.executors.usage import Usage
     from mcp_background_job.executors.waits import Waits
 
-#: A job that nobody can be connected to is looked at so often: files on a server, most often.
+#: Seconds until another look at a job without a connection: its files are usually on a file server.
 _LOOK_AGAIN_S = 1.0
 
 S = TypeVar("S", bound=NodeSubmitting)
 
 
 class NodePlace(Generic[S]):
-    """Half of a place on a cluster; see ``Place`` for what is not said here. Who derives from it knows the engine."""
+    """Half of a place on a cluster; see ``Place`` for the rest. A subclass knows the engine."""
 
     is_apart = False
 
-    #: Brings its jobs under way.
+    #: Submits its jobs.
     _submitting: S
 
     def __init__(self, store: NodeStore, family: Family) -> None:
-        """Takes what keeps the files of its jobs, and where relatives of them may be."""
+        """Takes the store of its jobs, and the directories where relatives of jobs may be."""
         self.store = store
         self._family = family
         self._kin = Kin(store, family)
@@ -52,7 +52,7 @@ class NodePlace(Generic[S]):
     # -- what an engine's place has --------------------------------------------------------------------------------
 
     def seen(self, job_id: str) -> Observation | None:
-        """Return what is true of a job as far as is known here; asks nobody, and changes nothing."""
+        """Return what is known here of a job's state; asks nobody, and changes nothing."""
         raise NotImplementedError
 
     def look(self, job_ids: Collection[str]) -> dict[str, Observation]:
@@ -68,13 +68,13 @@ class NodePlace(Generic[S]):
         raise NotImplementedError
 
     def _is_connected(self, job_id: str) -> bool:
-        """Tell whether somebody in this process talks to a job's runner anyhow."""
+        """Tell whether this process has a connection to a job's runner anyway."""
         raise NotImplementedError
 
     async def launch(self, spec: Spec, *, wait_for_report: bool) -> Submitted:
         """Record the job, then submit it."""
         submitted = await self._submitting.launch(spec, wait_for_report=wait_for_report)
-        # On record first and looked for afterwards: see ``jobdir.ancestry``.
+        # On record first, and the stop is looked for afterwards: see ``jobdir.ancestry``.
         if spec.ancestors and (stop := await lanes.look(self._family.stop_of, spec.ancestors)):
             await self.cancel(spec.job_id, stop)
         return submitted
@@ -82,21 +82,21 @@ class NodePlace(Generic[S]):
     # -- care ------------------------------------------------------------------------------------------------------
 
     def has_runner(self, job_id: str) -> bool:
-        """Look whether one has taken the job."""
+        """Tell whether a runner has taken the job."""
         job = self.store.job(job_id)
         return claims.is_claimed(job) and not job.has_exit
 
     async def care(self, job_id: str) -> None:
-        """Record the end of a job that the engine says is over; what is left of it is the engine's to clear away."""
+        """Record the end of a job that the engine reports as over; clearing away its remains is the engine's task."""
         with contextlib.suppress(OSError):  # a full disk: the next look tries again
             await lanes.write(self._record_end, job_id)
 
     def care_later(self, job_id: str) -> None:
-        """The same, without waiting for it."""
+        """Do the same without waiting for it."""
         self._once(job_id, self.care(job_id))
 
     def _once(self, job_id: str, work: Coroutine[Any, Any, None]) -> None:
-        """Have something done for a job that nobody waits for, unless something is being done already."""
+        """Start work for a job that nobody waits for, unless such work is under way."""
         if job_id in self._cared_for:
             work.close()
             return
@@ -116,21 +116,21 @@ class NodePlace(Generic[S]):
             end(self.store, job_id, seen.exit)
 
     async def _end_the_bereaved(self) -> None:
-        """Begin to end the jobs that are to end with an ancestor."""
+        """Begin to end the jobs that must end with an ancestor."""
         for job_id, stop in (await lanes.look(self._kin.bereaved)).items():
             self._once(job_id, self._end_with_ancestor(job_id, stop))
 
     async def _end_with_ancestor(self, job_id: str, stop: StopRequest) -> None:
-        with contextlib.suppress(BackgroundJobError):  # whoever tends next tries again
+        with contextlib.suppress(BackgroundJobError):  # the next process that tends tries again
             await self.cancel(job_id, stop)
 
     # -- questions -------------------------------------------------------------------------------------------------
 
     async def serve(self) -> None:
-        """The engine serves its queue itself."""
+        """Do nothing: the engine serves its own queue."""
 
     def is_suspended(self, seen: Observation) -> bool:  # noqa: ARG002  other places look at it
-        """Nobody here sees its processes."""
+        """Return false: nobody here sees the job's processes."""
         return False
 
     def usage_seen(self, job_id: str, seen: Observation) -> Usage | None:
@@ -143,7 +143,7 @@ class NodePlace(Generic[S]):
         return usage.from_sample(sample) if sample else None
 
     async def usage(self, job_id: str) -> Usage | None:
-        """Ask the job's runner if somebody is connected to it anyhow, else read its newest sample."""
+        """Ask the job's runner if there is a connection to it anyway, else read its newest sample."""
         from mcp_background_job.executors import usage  # noqa: PLC0415  see above
 
         if self._is_connected(job_id) and (answer := await self._answer(job_id, {"op": "usage", "pss": False})):
@@ -152,7 +152,7 @@ class NodePlace(Generic[S]):
         return await lanes.look(self.usage_seen, job_id, seen) if seen else None
 
     async def waits(self, job_id: str) -> Waits | None:
-        """Ask the job's runner if somebody is connected to it anyhow: a list of jobs must not reach out to each."""
+        """Ask the job's runner only if there is a connection anyway: a list of jobs must not connect to each."""
         from mcp_background_job.executors.waits import Waits  # noqa: PLC0415  see above
 
         answer = await self._answer(job_id, {"op": "waits"}) if self._is_connected(job_id) else None
@@ -165,11 +165,11 @@ class NodePlace(Generic[S]):
         return answer is not None and answer.get("listening") is True
 
     async def port_is_taken(self, job_id: str, port: int) -> bool:  # noqa: ARG002  who sees the node looks
-        """Nobody here sees the node."""
+        """Return false: nobody here sees the node."""
         return False
 
     async def _answer(self, job_id: str, request: dict[str, object]) -> dict[str, object] | None:
-        """Return what a job's runner answers, ``None`` if it does not, or cannot."""
+        """Return the answer of a job's runner, ``None`` if it does not answer, or answers with an error."""
         try:
             async with await self.connect(job_id) as channel:
                 answer = await channel.ask(request, LOOK_TIMEOUT_S)
@@ -178,7 +178,7 @@ class NodePlace(Generic[S]):
         return None if answer is None or "error" in answer else answer
 
     def look_again_s(self, seen: Observation | None) -> float:  # noqa: ARG002  other places look at the state
-        """Files of other machines are not looked at often."""
+        """Return a long time: files of other machines are looked at rarely."""
         return _LOOK_AGAIN_S
 
     def health(self) -> str | None:
@@ -186,4 +186,4 @@ class NodePlace(Generic[S]):
         return self.store.health()
 
     async def start(self) -> None:
-        """Nothing makes a submission quicker."""
+        """Do nothing: nothing makes a submission quicker."""

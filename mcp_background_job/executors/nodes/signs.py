@@ -1,4 +1,4 @@
-"""Signs of life of a runner on a node: what it has written, as it shows here."""
+"""Signs of life of a runner on a node: when its files changed, as seen from here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 def changed_at(paths: Iterable[str]) -> float:
-    """Return when any of these files changed last (seconds since the epoch); 0 if there is none."""
+    """Return when any of these files changed last (seconds since the epoch); 0 if there are none."""
     newest = 0.0
     for path in paths:
         try:

@@ -1,4 +1,4 @@
-"""Stops a job by its runner on a node, step by step, and says how one ended that its engine has stopped."""
+"""Stops a job by its runner on a node, and makes the record of a job that its engine has stopped."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError
 from mcp_background_job.jobdir.records import Exit, StopRequest
 from mcp_background_job.jobdir.requests import MAX_GRACE_S
 
-#: Beyond the grace period: SIGKILL has its patience, twice where jobs were started within the job, and some more.
+#: Seconds beyond the grace period: SIGKILL's patience, twice if there are jobs within the job, and some more.
 _LADDER_PATIENCE_S = 30.0
 
 Connect = Callable[[str], Awaitable[Channel]]
 
 
 async def tell_to_stop(connect: Connect, job_id: str, request: StopRequest) -> Cancelled:
-    """Have a job's runner stop it, and wait until that says what became of it.
+    """Have a job's runner stop it, and wait until the runner reports the outcome.
 
     Raises:
-        NoRunnerError: there is none, or it is on its way in or out.
-        RunnerTimeoutError: no way leads to it, or it does not say.
+        NoRunnerError: the job has no runner, or its runner is starting or ending.
+        RunnerTimeoutError: the runner cannot be reached, or does not report.
     """
     async with await connect(job_id) as runner:
         if not await runner.stop(request):
@@ -33,17 +33,17 @@ async def tell_to_stop(connect: Connect, job_id: str, request: StopRequest) -> C
                 survivors = await runner.outcome_of_stop()
         except TimeoutError as error:
             raise RunnerTimeoutError(f"the runner of job {job_id} has not reported what became of it") from error
-    # What they are stands in the process table of another machine.
+    # The process table of another machine has their names, so they are not explained here.
     return Cancelled(was_live=True, survivors=tuple(survivors))
 
 
 def lost(why: str) -> Exit:
-    """Return the record of a job that was over before anybody was asked to stop it."""
+    """Return the record of a job that was over before it was asked to stop."""
     return Exit(outcome=Outcome.LOST.value, ended_at=time.time(), reason=why)
 
 
 def killed_by(engine: str, request: StopRequest) -> Exit:
-    """Return the record of a job that its engine has stopped in the place of its runner."""
+    """Return the record of a job that its engine has stopped in the runner's place."""
     return Exit(
         outcome=Outcome.KILLED.value,
         ended_at=time.time(),

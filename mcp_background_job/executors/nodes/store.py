@@ -1,6 +1,7 @@
-"""The files of the jobs of a cluster, in a directory of its own that its nodes see too.
+"""The store of a cluster's jobs, in a directory of its own that the nodes see too.
 
-It is laid out like a state directory, and is none: older releases, which would run what waits in one, do not look here.
+It has the layout of a state directory, and is none: older releases, which would run the jobs that wait in one, do not
+look here.
 """
 
 from __future__ import annotations
@@ -21,19 +22,19 @@ class NodeStore(DirectoryStore):
     """Reads and writes job directories below the root of a cluster."""
 
     def __init__(self, state: StateDir, variable: str) -> None:
-        """Names the root, and the setting that names another."""
+        """Takes the root, and the name of the setting that chooses another."""
         super().__init__(state)
         self.variable = variable
-        #: Tells when what is known of a job has changed that is not in its directory (nanoseconds since the epoch).
+        #: Returns when facts about a job that are not in its directory last changed (nanoseconds since the epoch).
         self.changed_elsewhere_at: Callable[[str], int] = lambda _: 0
         #: One empty file per job that the engine is not known to have.
         self._submitting = os.path.join(state.path, "submitting")
-        #: One file per job that was taken for over although its runner had not said so: what was recorded then.
+        #: One file per job that was taken for over without its runner's word: the record that was written then.
         self._doubted = os.path.join(state.path, "doubted")
         self._corrected: dict[str, int] = {}
 
     def prepare(self) -> None:
-        """Check the root if there is one; without it everything else works, and the first job makes it."""
+        """Check the root if it exists; without it everything else works, and the first job makes it."""
         if os.path.isdir(self.state.path):
             self._make()
 
@@ -51,7 +52,7 @@ class NodeStore(DirectoryStore):
         return super().claim(job_id)
 
     def health(self) -> str | None:
-        """Return what is wrong with the root, if there is one."""
+        """Return what is wrong with the root, ``None`` if nothing is or there is no root."""
         return super().health() if os.path.isdir(self.state.path) else None
 
     def jobs_changed_at(self) -> int:
@@ -59,18 +60,18 @@ class NodeStore(DirectoryStore):
         return super().jobs_changed_at() if os.path.isdir(self.state.path) else 0
 
     def changed_at(self, job_id: str) -> int | None:
-        """Return the time stamp of a job's directory, or of the last news of it if that is later."""
+        """Return the time stamp of a job's directory, or of later news about the job."""
         stamp = super().changed_at(job_id)
         return stamp if stamp is None else max(stamp, self.changed_elsewhere_at(job_id))
 
     # -- submissions -----------------------------------------------------------------------------------------------
 
     def record(self, spec: Spec) -> None:
-        """Write ``spec.json``, and mark the job as open, as waiting for its turn, and as one to be submitted."""
+        """Write ``spec.json``, and mark the job as open, as waiting for its turn, and as to be submitted."""
         if self.is_recorded(spec.job_id):
             return
         try:
-            records.touch(self._mark(spec.job_id))  # first: whoever finds the spec is to find this
+            records.touch(self._mark(spec.job_id))  # first: a process that finds the spec must find this mark
         except OSError as error:
             self.unrecord(spec.job_id)
             raise StateDirError(f"cannot record a job in {self.state.path}: {error.strerror}") from error
@@ -82,7 +83,7 @@ class NodeStore(DirectoryStore):
             raise StateDirError(f"cannot record a job in {self.state.path}: {error.strerror}") from error
 
     def unrecord(self, job_id: str) -> None:
-        """Take back a job that was not submitted."""
+        """Remove a job that was not submitted from record."""
         self.submitted(job_id)
         super().unrecord(job_id)
 
@@ -94,18 +95,18 @@ class NodeStore(DirectoryStore):
             return []
 
     def to_submit(self, job_id: str) -> None:
-        """Put a job back among those."""
+        """Mark a job as to be submitted."""
         records.touch(self._mark(job_id))
 
     def submitted(self, job_id: str) -> None:
-        """Take a job off those."""
+        """Remove that mark."""
         _remove(self._mark(job_id))
 
     def _mark(self, job_id: str) -> str:
         return os.path.join(self._submitting, job_id)
 
     def remove(self, job_id: str) -> bool:
-        """Remove a job's directory, and what is doubted of it."""
+        """Remove a job's directory, and the doubted record of it."""
         is_gone = super().remove(job_id)
         if is_gone:
             _remove(os.path.join(self._doubted, job_id))
@@ -114,11 +115,11 @@ class NodeStore(DirectoryStore):
     # -- ends that may yet be told otherwise -----------------------------------------------------------------------
 
     def doubt(self, job_id: str, record: bytes) -> None:
-        """Note that a job's end was recorded in the place of its runner, which may yet say how it ended."""
+        """Note that a job's end was recorded in its runner's place; the runner may yet report another end."""
         records.write(os.path.join(self._doubted, job_id), record)
 
     def corrected(self) -> set[str]:
-        """Return the jobs whose runners have replaced such a record since; looks only at those that were written."""
+        """Return the jobs whose runners have replaced such a record since; looks only at changed directories."""
         return {job_id for job_id in self._doubts() if self._is_corrected(job_id)}
 
     def _doubts(self) -> list[str]:
@@ -138,14 +139,14 @@ class NodeStore(DirectoryStore):
         return self._corrected[job_id] > 0
 
     def marks_changed_at(self) -> int:
-        """Return the time stamp of the marks, or of the last change of a job whose end is in doubt."""
+        """Return the time stamp of the marks, or of the last change of a job whose end is doubted."""
         doubted = (super(NodeStore, self).changed_at(job_id) or 0 for job_id in self._doubts())
         return max(super().marks_changed_at(), *doubted, 0)
 
     # -- its turn --------------------------------------------------------------------------------------------------
 
     def waiting(self) -> set[str]:
-        """Return the ids of the jobs that no runner has taken, and take the others off the marks."""
+        """Return the ids of the jobs that no runner has taken, and remove the marks of the others."""
         waiting: set[str] = set()
         for job_id in set(marks.queued_jobs(self.state)).intersection(self.open_jobs()):
             if claims.is_claimed(self.job(job_id)):
@@ -155,7 +156,7 @@ class NodeStore(DirectoryStore):
         return waiting
 
     def has_marks(self) -> bool:
-        """Tell whether any job waits for its turn, or may; cheaper than to list them."""
+        """Tell whether any job waits for its turn, or may; cheaper than listing them."""
         try:
             with os.scandir(self.state.queue) as entries:
                 return next(entries, None) is not None
@@ -163,13 +164,13 @@ class NodeStore(DirectoryStore):
             return False
 
     def has_its_turn(self, job_id: str) -> None:
-        """Take off the marks that a job waits."""
+        """Remove the mark that a job waits."""
         spec = self.spec(job_id)
         if spec is not None:
             order.leave(self.state, waiting_of(spec))
 
     def close(self, job_id: str) -> None:
-        """Take off all marks of a job that is over."""
+        """Remove all marks of a job that is over."""
         self.has_its_turn(job_id)
         self.submitted(job_id)
         _remove(self.state.open_mark(job_id))
@@ -183,7 +184,7 @@ def _remove(path: str) -> None:
 
 
 def content_of(path: str) -> bytes:
-    """Return what a file holds, nothing if it is not there."""
+    """Return the content of a file, empty if it does not exist."""
     try:
         with open(path, "rb") as file:
             return file.read()

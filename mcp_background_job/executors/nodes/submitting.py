@@ -1,4 +1,4 @@
-"""Puts jobs on record and brings them under way, whatever engine takes them. Who derives from it knows the engine."""
+"""The common half of submitting jobs to an engine. A subclass knows the engine."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from mcp_background_job.jobdir.records import Exit, Spec
 
 
 class NodeSubmitting:
-    """Half of what submits jobs to an engine."""
+    """Half of a submitter of jobs to an engine."""
 
     def __init__(self, store: NodeStore, background: Background, family: Family) -> None:
-        """Takes what keeps the files of its jobs, who goes on with submissions, and relatives of the jobs."""
+        """Takes the store of its jobs, the background for submissions, and the families of the jobs."""
         self._store = store
         self._background = background
         self._family = family
@@ -29,22 +29,22 @@ class NodeSubmitting:
     # -- what an engine's has --------------------------------------------------------------------------------------
 
     def _record(self, spec: Spec) -> None:
-        """Put a job on record, with what will be known of its submission."""
+        """Put a job on record, with the facts about its submission."""
         raise NotImplementedError
 
     async def _submit(self, spec: Spec) -> None:
         """Submit a job that is on record.
 
         Raises:
-            LaunchError: it is refused, which is on record then.
+            LaunchError: the engine refuses it; the refusal is on record.
         """
         raise NotImplementedError
 
     # -- what all do alike -----------------------------------------------------------------------------------------
 
     async def launch(self, spec: Spec, *, wait_for_report: bool) -> Submitted:
-        """Record a job and submit it; see ``Place.launch``. It waits in the engine's queue then, however short."""
-        # Half of a submission would be repeated some time later.
+        """Record a job and submit it; see ``Place.launch``. It then waits in the engine's queue, if only briefly."""
+        # A half-finished submission would be repeated later.
         return await self._background.despite_cancellation(self._launch(spec, wait_for_report=wait_for_report))
 
     async def _launch(self, spec: Spec, *, wait_for_report: bool) -> Submitted:
@@ -62,21 +62,21 @@ class NodeSubmitting:
         """Put a job on record, unless its family has too many members.
 
         Raises:
-            TooManyDescendantsError: it has.
+            TooManyDescendantsError: it has too many.
         """
         self._store.record(spec)
         try:
-            self._family.check_limits(spec)  # behind its mark, which the next one counts
+            self._family.check_limits(spec)  # after its mark is set, which the next check counts
         except TooManyDescendantsError:
             self._store.unrecord(spec.job_id)
             raise
 
     def _end(self, job_id: str, outcome: Outcome, reason: str) -> None:
-        with contextlib.suppress(OSError):  # a full disk: it is tried again
+        with contextlib.suppress(OSError):  # a full disk: this is tried again
             end(self._store, job_id, Exit(outcome=outcome.value, ended_at=time.time(), reason=reason))
 
 
 def behind(other: str, outcome: Outcome | None) -> str:
-    """Return the sentence on a job that never starts, since another did not complete."""
+    """Return the sentence about a job that never starts, since another job did not complete."""
     how = "no longer exists" if outcome is None else f"ended as {outcome.value}"
     return f"job {other}, which it was to run after, {how}"

@@ -1,4 +1,4 @@
-"""Connections to runners over TCP, each of which begins with a proof by both sides (``runner.node.tcp``)."""
+"""TCP connections to runners; each begins with a proof by both sides (``runner.node.tcp``)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, cast
 from mcp_background_job.jobdir.address import CLIENT, RUNNER, Address, is_proof, nonce, proof
 from mcp_background_job.jobdir.control import ANSWER_TIMEOUT_S, NoRunnerError, RunnerTimeoutError
 
-#: A line is an answer of a runner, at most: 1,000 pids and 20 command lines.
+#: The most bytes of a line, which is a runner's answer: 1,000 pids and 20 command lines.
 _MAX_LINE = 1024 * 1024
 
 
@@ -17,8 +17,8 @@ async def connect(where: Address, port: int) -> tuple[asyncio.StreamReader, asyn
     """Connect to a runner, prove that we know its token, and have it prove the same.
 
     Raises:
-        NoRunnerError: it does not listen any more.
-        RunnerTimeoutError: it cannot be reached, or does not answer.
+        NoRunnerError: the runner does not listen any more.
+        RunnerTimeoutError: the runner cannot be reached, or does not answer.
     """
     try:
         async with asyncio.timeout(ANSWER_TIMEOUT_S):

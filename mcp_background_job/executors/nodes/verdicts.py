@@ -1,17 +1,17 @@
-"""Where a job is in its life, by what its runner has published and what its engine says: what all engines share."""
+"""The state of a job's life, from its runner's reports and its engine's word; the same rule for all engines."""
 
 from __future__ import annotations
 
 from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.core.values import frozen
 
-#: What an engine says of a job that it does not know.
+#: The word for a job that the engine does not know.
 GONE = ""
 
 
 @frozen
 class Verdict:
-    """Where a job is in its life; for one that is over by its engine's word alone, how it ended and why."""
+    """The state of a job's life; if only the engine's word says that it is over, also how it ended and why."""
 
     state: State
     outcome: Outcome | None = None
@@ -19,12 +19,12 @@ class Verdict:
 
 
 def judge(end: tuple[Outcome, str] | None, *, reported: State | None, has_begun: bool) -> Verdict:
-    """Return what is true of a job without an exit record.
+    """Return the verdict on a job without an exit record.
 
     Args:
-        end: how it ended and why, if its engine is believed that it has.
-        reported: what the runner published last, ``None`` if it has not yet.
-        has_begun: a runner has the job, or its engine has begun it.
+        end: how the job ended and why, if its engine says so and is believed.
+        reported: the state that the runner published last, ``None`` if it has not published any.
+        has_begun: whether a runner has the job, or its engine has started it.
     """
     if end is not None:
         return Verdict(State.EXITED, *end)

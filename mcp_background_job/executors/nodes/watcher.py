@@ -1,7 +1,7 @@
-"""What an engine says of all our jobs, asked of it by one question for all, seldom, for all processes of this user.
+"""Keeps an engine's answer about all our jobs. One question covers all jobs and all processes of this user.
 
-Sites forbid asking every few seconds, so what was answered is kept in a file of the root, and whoever holds the lock
-beside it is the only one who asks. Who looks takes what was last said; nobody waits for it longer than is noticed.
+Sites forbid questions every few seconds. So the answer is kept in a file of the root, and only the process that holds
+the lock beside it asks. A look takes the last answer, and waits for a new one only for a moment that nobody notices.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from mcp_background_job.jobdir import lock, records
 _FIRST_S = 2.0
 _LONGEST_S = 60.0
 
-#: What users' questions may cost an engine unless its site says otherwise: see ``MCP_BG_SLURM_POLL_S``.
+#: The least seconds between two questions that users cause, unless the site says otherwise: ``MCP_BG_SLURM_POLL_S``.
 POLL_S = 15.0
 
-#: Who looks at a job waits so long for a fresh answer: squeue takes 0.02 s, and 0.2 s where there are thousands.
+#: Seconds that a look waits for a fresh answer: squeue takes 0.02 s, and 0.2 s if there are thousands of jobs.
 PATIENCE_S = 0.2
 
-#: squeue gives up a controller that is gone after nine seconds, and we one that hangs after twelve. Long before that it
-#: is said, and relied upon, that it does not answer.
+#: squeue gives up a missing controller after nine seconds, and we give up a hanging one after twelve. Long before that,
+#: after so many seconds, the engine counts as not answering.
 _OVERDUE_S = 2.0
 
 
 class Line(NamedTuple):
-    """A job as an engine has it.
+    """A job in an engine's answer.
 
     Attributes:
         native_id: the engine's id of it.
-        state: in the engine's word.
-        job_id: our id; empty if it is none of ours.
+        state: its state, in the engine's word.
+        job_id: our id; empty if the job is not ours.
         nodes: where it runs, empty if nowhere.
         reason: why it waits or ended, in the engine's word.
     """
@@ -53,18 +53,18 @@ class Line(NamedTuple):
 
 
 class Engine(Protocol):
-    """Who is asked."""
+    """The engine to ask."""
 
     @property
     def cluster(self) -> str:
-        """What tells this cluster from others of the same engine."""
+        """Distinguishes this cluster from others of the same engine."""
         ...
 
     def queue(self) -> list[Line]:
-        """Return all jobs of this user, also those that ended a while ago.
+        """Return all jobs of this user, including those that ended a while ago.
 
         Raises:
-            EngineUnreachableError: nobody knows.
+            EngineUnreachableError: the engine does not answer.
         """
         ...
 
@@ -78,11 +78,11 @@ class Known(NamedTuple):
 
 @frozen
 class Picture:
-    """What an engine said.
+    """An engine's answer.
 
     Attributes:
-        answered_at: when it was asked for that (seconds since the epoch); 0: it never has answered.
-        jobs: the engine's jobs for each of ours.
+        answered_at: when the question for it was asked (seconds since the epoch); 0 if the engine never answered.
+        jobs: the engine's jobs for each of our jobs.
     """
 
     answered_at: float = 0.0
@@ -90,10 +90,10 @@ class Picture:
 
 
 class Watcher:
-    """Keeps what an engine says."""
+    """Keeps an engine's answers."""
 
     def __init__(self, root: str, engine: Engine, *, called: str, poll_s: float = POLL_S) -> None:
-        """Takes where and by what name to keep it, whom to ask, and the least seconds between two users' questions."""
+        """Takes the file's directory and name, the engine, and the least seconds between two questions of users."""
         self._path = os.path.join(root, f"{called}.json")
         self._lock = os.path.join(root, f"{called}.lock")
         self._engine = engine
@@ -112,7 +112,7 @@ class Watcher:
 
     @property
     def picture(self) -> Picture:
-        """What the engine said last, to whichever process of this user."""
+        """The engine's last answer, to whichever process of this user."""
         with contextlib.suppress(OSError):
             stamp = os.stat(self._path).st_mtime_ns
             if stamp != self._stamp:
@@ -121,25 +121,25 @@ class Watcher:
 
     @property
     def stale_since(self) -> float | None:
-        """When the engine last answered, if it has not answered since it was last asked (seconds since the epoch)."""
+        """When the engine last answered, if it has not answered the last question (seconds since the epoch)."""
         answered_at = self._picture.answered_at
         is_asking = self._asking is not None and self._asking.is_alive()
         is_overdue = is_asking and self._asked_at > answered_at and time.time() - self._asked_at >= _OVERDUE_S
         return answered_at if is_overdue or self._failed_at > answered_at else None
 
     def look(self) -> Picture:
-        """Return what the engine says, asked for anew if that was long ago; waits at most for a moment."""
+        """Return the engine's answer; an old one is renewed, for which this waits only a moment."""
         picture = self.picture
         now = time.time()
         if now - max(picture.answered_at, self._asked_at) < self._poll_s:
             return picture
         asking = self.ask()
-        if self.stale_since is None:  # who is known to be silent is not waited for
+        if self.stale_since is None:  # do not wait for a silent engine
             asking.join(PATIENCE_S)
         return self.picture
 
     def wait_for_turn(self) -> None:
-        """Ask the engine if it is time to do so for a job that waits: each time later than the last."""
+        """Ask the engine for a waiting job if it is time to; the pauses grow each time."""
         now = time.monotonic()
         if now < self._next:
             return
@@ -149,23 +149,23 @@ class Watcher:
             self.ask()
 
     def hurry(self) -> None:
-        """Ask soon again, since something new was submitted."""
+        """Ask again soon, since a job was submitted."""
         self._pause_s = self._first_s
         self._next = time.monotonic() + self._pause_s
 
     def ask(self) -> threading.Thread:
-        """Ask the engine now, in a thread that whoever wants to may wait for; once at a time."""
+        """Ask the engine now, in a thread that a caller may wait for; one question at a time."""
         with self._turn:
             if self._asking is None or not self._asking.is_alive():
                 self._asked_at = time.time()
-                # No thread of a lane: at the end of this process nobody shall wait for one that is silent.
+                # Not a thread of a lane: at its end, this process must not wait for a silent engine.
                 self._asking = threading.Thread(target=self._ask, name=self._called, daemon=True)
                 self._asking.start()
             return self._asking
 
     def _ask(self) -> None:
         with _alone(self._lock) as is_alone:
-            if not is_alone:  # what another process is told, we shall read
+            if not is_alone:  # another process asks, and its answer will be in the file
                 return
             asked_at = time.time()
             try:
@@ -175,7 +175,7 @@ class Watcher:
                 return
             picture = _merged(self.picture, lines, asked_at)
             self._picture = picture
-            with contextlib.suppress(OSError):  # a full disk: then this process alone knows
+            with contextlib.suppress(OSError):  # a full disk: only this process has the answer
                 records.write(self._path, _encoded(picture, self._engine.cluster))
                 self._stamp = os.stat(self._path).st_mtime_ns
 
@@ -190,7 +190,7 @@ def _alone(path: str) -> Any:
 
 
 def _merged(before: Picture, lines: Iterable[Line], asked_at: float) -> Picture:
-    """Return what was said now, with the moments since when it is so."""
+    """Return the new answer, with the moments since when each job is in its state."""
     since = {(known.line.native_id, known.line.state): known.since for jobs in before.jobs.values() for known in jobs}
     jobs: dict[str, list[Known]] = {}
     for line in lines:
@@ -210,12 +210,12 @@ def _read(path: str, cluster: str) -> Picture | None:
     try:
         with open(path, "rb") as file:
             raw = cast("dict[str, Any]", json.loads(file.read()))
-        if raw["cluster"] != cluster:  # another one does not know our jobs, which says nothing of them
+        if raw["cluster"] != cluster:  # another cluster's answer says nothing about our jobs
             return None
         jobs: dict[str, list[Known]] = {}
         for *words, since in raw["jobs"]:
             line = Line(*map(str, words))
             jobs.setdefault(line.job_id, []).append(Known(line, float(since)))
         return Picture(float(raw["answered_at"]), jobs)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):  # it is not ours: it will be written anew
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):  # not our file: it will be written anew
         return None

@@ -1,4 +1,4 @@
-"""What a job asks of an engine: words of the form ``key=value``, behind the name of the place."""
+"""A job's wishes to an engine: words of the form ``key=value`` after the name of the place."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ V = TypeVar("V")
 
 
 def of(spec: Spec) -> str:
-    """Return what a job asks for beside its place."""
+    """Return a job's wishes, without the name of its place."""
     return spec.on.partition(" ")[2]
 
 
 def read(words: str, keys: Mapping[str, Callable[[str], V]], engine: str) -> dict[str, V]:
-    """Read what is asked for.
+    """Read the wishes of a job.
 
     Args:
-        words: as a caller has written them.
-        keys: what may be asked for, and what makes its value; a ``ValueError`` of that says what to give.
-        engine: what it is asked of.
+        words: the wishes as the caller wrote them.
+        keys: the known keys, and the function that reads each value; its ``ValueError`` says what to give.
+        engine: name of the engine.
 
     Raises:
-        InvalidRequestError: a word cannot be used; it says which ones can.
+        InvalidRequestError: a word cannot be used; the message says which ones can.
     """
     values: dict[str, V] = {}
     for word in words.split():
@@ -49,10 +49,10 @@ def read(words: str, keys: Mapping[str, Callable[[str], V]], engine: str) -> dic
 
 
 def count(value: str) -> str:
-    """Return how many are wished for, as it was written.
+    """Return a count, as it was written.
 
     Raises:
-        ValueError: it is not a number of things.
+        ValueError: it is not a whole number of 1 or more.
     """
     if not _COUNT.fullmatch(value):
         raise ValueError("a whole number of 1 or more")

@@ -1,8 +1,8 @@
 """Stops jobs, by the shortest way that leads to them, and confirms it.
 
-One that a runner has is stopped by its runner, step by step. Of one that waits Ray says that it has stopped it, and
-starts it all the same when its turn comes. So its package is replaced by one that runs nothing, and a job of Ray's own
-kills what waits. Where no way leads to a runner Ray is asked to stop it, under an id that nobody else has.
+If a runner has the job, the runner stops it, step by step. If the job still waits, Ray reports that it has stopped it,
+and starts it all the same when its turn comes. So its package is replaced by one that runs nothing, and a job of Ray's
+own kills the waiting one. If the runner cannot be reached, Ray is asked to stop the job, under an id that is unique.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from mcp_background_job.jobdir.ancestry import withdrawn
 from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError
 from mcp_background_job.jobdir.records import StopRequest
 
-#: A runner that has just begun, or is about to end, is looked for so often.
+#: Attempts to reach a runner that has just begun, or is about to end.
 _ATTEMPTS = 15
 _BETWEEN_ATTEMPTS_S = 0.2
 
-#: Ray starts a job of its own within some seconds, and says a second later what became of the other.
+#: Seconds for Ray: it starts its own job within some seconds, and reports the end of the other a second later.
 _ENGINE_PATIENCE_S = 60.0
 _BETWEEN_LOOKS_S = 0.5
 
@@ -42,7 +42,7 @@ class Cancelling:
     """Stops jobs."""
 
     def __init__(self, store: NodeStore, head: Head, seeing: Seeing, mirror: Mirror, connect: Connect) -> None:
-        """Takes its parts, and what connects to a job's runner."""
+        """Takes its parts, and a function that connects to a job's runner."""
         self._store = store
         self._head = head
         self._seeing = seeing
@@ -54,7 +54,7 @@ class Cancelling:
         job = self._store.job(job_id)
         if not await lanes.look(self._lives, job_id):
             return Cancelled(was_live=False)
-        await lanes.lasting(claims.withdraw, job, request)  # from here on nobody submits it
+        await lanes.lasting(claims.withdraw, job, request)  # from here on no process submits it
         noted = await lanes.look(native.read, job)
         if noted is None or not noted.asked_at:
             await lanes.write(end, self._store, job_id, withdrawn(request))
@@ -65,12 +65,12 @@ class Cancelling:
             except NoRunnerError:
                 if not await lanes.look(self._lives, job_id):
                     return Cancelled(was_live=True)
-                word = await self._line(job_id, noted)  # asked of Ray, whose word of a moment ago may be old
+                word = await self._line(job_id, noted)  # Ray is asked, since its last answer may be old
                 if word is None and await lanes.look(os.path.exists, job.address):
-                    break  # it had begun, and Ray has lost it
+                    break  # the job had begun, and Ray has lost it
                 if word in (None, states.PENDING):
                     return await self._withdraw(job_id, noted, request, is_there=word is not None)
-                if attempt + 1 < _ATTEMPTS:  # it is on its way in or out
+                if attempt + 1 < _ATTEMPTS:  # its runner is starting or ending
                     await asyncio.sleep(_BETWEEN_ATTEMPTS_S)
             except RunnerTimeoutError:
                 break
@@ -83,7 +83,7 @@ class Cancelling:
     # -- one that waits --------------------------------------------------------------------------------------------
 
     async def _withdraw(self, job_id: str, noted: Noted, request: StopRequest, *, is_there: bool) -> Cancelled:
-        """Keep a job from running; ``is_there``: Ray has it. Of one that it has not, a submission may be on its way."""
+        """Keep a job from running. ``is_there``: Ray has the job; if it has not, a submission may be on its way."""
         try:
             await lanes.lasting(self._head.put_package, noted.package(job_id), await lanes.scan(parcel.withdrawn))
             if is_there:
@@ -94,14 +94,14 @@ class Cancelling:
         while is_there and time.monotonic() < deadline:
             is_there = await self._line(job_id, noted) == states.PENDING
             await asyncio.sleep(_BETWEEN_LOOKS_S if is_there else 0)
-        if await lanes.lasting(self._has_begun, job_id, noted):  # in the last moment
+        if await lanes.lasting(self._has_begun, job_id, noted):  # it began at the last moment
             return await self._through_runner(job_id, noted, request)
         await lanes.write(end, self._store, job_id, withdrawn(request))
         return Cancelled(was_live=True)
 
     def _kill_what_waits(self, submission_id: str) -> None:
         try:
-            # Without a wish for resources: it must not wait behind what it is to kill.
+            # Without a wish for resources: it must not wait behind the job that it is to kill.
             self._head.submit(
                 {
                     "submission_id": f"{submission_id}-withdrawn",
@@ -153,11 +153,11 @@ class Cancelling:
         job = self._store.job(job_id)
         try:
             return job.has_exit or self._mirror.complete(job, noted)
-        except EngineUnreachableError:  # its node is gone, and the log with it; Ray has confirmed the end
+        except EngineUnreachableError:  # the node is gone, and the log with it; Ray has confirmed the end
             return False
 
     async def _line(self, job_id: str, noted: Noted) -> str | None:
-        """Return Ray's word for a job, ``None`` if it does not know it."""
+        """Return Ray's word for a job, ``None`` if Ray does not know it."""
         try:
             line = await lanes.lasting(self._head.look_up, noted.submission_id(job_id))
         except EngineUnreachableError as error:

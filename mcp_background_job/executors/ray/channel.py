@@ -1,4 +1,4 @@
-"""Connections to runners over TCP, each of which has the files here before it tells of what is in them."""
+"""Connections to runners over TCP. Before one reports news, it fetches the files that the news is about."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mcp_background_job.jobdir.control import News, NoRunnerError, Outlet, Runne
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import Exit
 
-#: Ray's head has the log of a job within moments. The end is known by then, and a head that is silent holds nobody up.
+#: Seconds for the log of a job: Ray's head has it within moments. The end is known by then, so nobody waits longer.
 _LOG_S = 3.0
 
 EndWasTold = Callable[[str, Exit], None]
@@ -29,7 +29,7 @@ class Channels:
     """All connections of this process to runners on nodes."""
 
     def __init__(self, mirror: Mirror, end_was_told: EndWasTold) -> None:
-        """Takes what has the files, and what is to be told of ends that runners have told."""
+        """Takes the mirror of the files, and a function that receives ends that runners report."""
         self._mirror = mirror
         self._end_was_told = end_was_told
         self._open: Counter[str] = Counter()
@@ -38,8 +38,8 @@ class Channels:
         """Connect to a job's runner.
 
         Raises:
-            NoRunnerError: none is there: it has not begun to listen, or it is over.
-            RunnerTimeoutError: no way leads to it.
+            NoRunnerError: there is none: it does not listen yet, or it is over.
+            RunnerTimeoutError: it cannot be reached.
         """
         where = await lanes.look(address.read, job)
         if where is None or where.port is None:
@@ -49,7 +49,7 @@ class Channels:
 
         def hung_up() -> None:
             self._open[job.job_id] -= 1
-            self._open += Counter()  # keeps what is positive
+            self._open += Counter()  # keeps the positive counts
 
         def told(record: Exit) -> None:
             self._end_was_told(job.job_id, record)
@@ -57,12 +57,12 @@ class Channels:
         return RayClient(ways, self._mirror, (job, noted), told=told, hung_up=hung_up)
 
     def is_open(self, job_id: str) -> bool:
-        """Tell whether somebody talks to a job's runner."""
+        """Tell whether this process has a connection to a job's runner."""
         return self._open[job_id] > 0
 
 
 class RayClient(NodeClient):
-    """One connection. What it tells of is in the files here when it does."""
+    """One connection. When it reports news, the files here contain them."""
 
     def __init__(
         self,
@@ -73,18 +73,18 @@ class RayClient(NodeClient):
         told: Callable[[Exit], None],
         hung_up: Callable[[], None],
     ) -> None:
-        """Takes the connection, what has the files, and whom to tell of the end and of our hanging up."""
+        """Takes the connection, the mirror of the files, the job, and functions for its end and for our closing."""
         super().__init__(*ways, told, hung_up)
         self._job, self._noted = job
         self._mirror = mirror
         self._news: News | None = None
 
     async def news(self) -> News | None:
-        """Wait for news, and for the files that have them; may be cancelled in both, and called again."""
+        """Wait for news, and then for the files that have them; may be cancelled in either, and called again."""
         if self._news is None:
             self._news = await super().news()
         if self._news is not None:
-            with contextlib.suppress(RunnerTimeoutError):  # then the files show it later
+            with contextlib.suppress(RunnerTimeoutError):  # the files show it later
                 await lanes.lasting(self._mirror.refresh, self._job)
         news, self._news = self._news, None
         return news
@@ -92,7 +92,7 @@ class RayClient(NodeClient):
     async def _receive(self) -> dict[str, Any] | None:
         answer = await super()._receive()
         if answer is None and self._is_ended and not self._job.has_exit:
-            with contextlib.suppress(EngineUnreachableError, OSError):  # whoever tends the place tries again
+            with contextlib.suppress(EngineUnreachableError, OSError):  # the next process that tends tries again
                 async with asyncio.timeout(_LOG_S):  # its error is one of those
                     await lanes.lasting(self._mirror.complete, self._job, self._noted)
         return answer

@@ -1,4 +1,4 @@
-"""Whether any node of a cluster has what a job asks for: one that asks for more Ray would keep waiting for ever."""
+"""Whether any node of a cluster has what a job asks for; if none has, Ray would keep the job waiting for ever."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 
 from mcp_background_job.executors.ray.rest import Node
 
-#: What is asked for by a name of ours, and what is told of it.
+#: Our names of the things that are asked for, by Ray's names.
 _TOLD_AS = {"GPU": "gpus", "CPU": "cpus", "memory": "mem"}
 
 
 def unmet(wanted: Mapping[str, float], nodes: Sequence[Node]) -> str:
-    """Return what no node has, in words; empty if one has it all.
+    """Return in words what no node has; empty if one node has everything.
 
     Args:
-        wanted: how much of what, by Ray's names.
-        nodes: those of the cluster.
+        wanted: the amounts, by Ray's names.
+        nodes: the nodes of the cluster.
     """
     for name, count in wanted.items():
         most = max((node.count(name) for node in nodes), default=0.0)

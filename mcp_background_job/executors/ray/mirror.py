@@ -1,7 +1,8 @@
-"""Has the files of jobs whose nodes nobody here sees: fetched from their runners, and in the end from Ray's logs.
+"""Copies the files of jobs from nodes that we cannot see: from their runners, and in the end from Ray's logs.
 
-A runner is asked for what is behind what is here already, so that everybody may fetch at any time; one at once does.
-All methods wait for other machines: call them in threads.
+A runner is asked for the bytes behind those that are here, so any process may fetch at any time; one at a time does.
+All
+methods wait for other machines: call them in threads.
 """
 
 from __future__ import annotations
@@ -28,16 +29,16 @@ from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.log.format import ENTRY, HEADER, KEPT_FROM, KEPT_FROM_AT
 from mcp_background_job.jobdir.records import Exit
 
-#: A fetch ends within a second, or hangs.
+#: Seconds to wait for another fetch: it ends within one second, or hangs.
 _PATIENCE_S = 3.0
 _RETRY_S = 0.02
 
 
 class Mirror:
-    """Brings files of nodes here."""
+    """Copies files of nodes here."""
 
     def __init__(self, store: NodeStore, head: Head) -> None:
-        """Takes where they are kept, and who has the logs."""
+        """Takes the store of the copies, and Ray's head, which has the logs."""
         self._store = store
         self._head = head
 
@@ -45,17 +46,17 @@ class Mirror:
         """Find out where a job's runner is; returns whether it has begun.
 
         Raises:
-            EngineUnreachableError: nobody knows.
+            EngineUnreachableError: Ray does not answer.
         """
         if address.read(job) is not None:
             return True
         return self._take_beginning(job, noted, parcels.told(self._head.logs(noted.submission_id(job.job_id))))
 
     def refresh(self, job: JobDir) -> bool:
-        """Fetch what is new of a job from its runner, unless somebody does; returns whether the runner is there.
+        """Fetch news of a job from its runner, unless another process does; returns whether the runner is there.
 
         Raises:
-            RunnerTimeoutError: it cannot be reached, or does not answer.
+            RunnerTimeoutError: the runner cannot be reached, or does not answer.
         """
         where = address.read(job)
         if where is None or where.port is None:
@@ -64,16 +65,16 @@ class Mirror:
             with lock.held(f"{job.path}/mirror.lock") as is_ours, Fetching(where, where.port) as runner:
                 if is_ours:
                     _fetch(job, runner)
-        except (NoRunnerError, FileNotFoundError):  # it is over; or the job was removed here
+        except (NoRunnerError, FileNotFoundError):  # the job is over, or was removed here
             return False
         return True
 
     def complete(self, job: JobDir, noted: Noted) -> bool:
-        """Take from Ray's log what came of a job that is over; returns whether its runner has said it.
+        """Take the outcome of a job that is over from Ray's log; returns whether its runner wrote it there.
 
         Raises:
-            EngineUnreachableError: nobody knows.
-            OSError: there is no room for it.
+            EngineUnreachableError: Ray does not answer.
+            OSError: the disk has no room for it.
         """
         told = parcels.told(self._head.logs(noted.submission_id(job.job_id)))
         self._take_beginning(job, noted, told)
@@ -101,7 +102,7 @@ class Mirror:
 
 @contextlib.contextmanager
 def _alone(job: JobDir) -> Generator[None]:
-    """Wait until nobody else fetches, which takes moments; whoever is stuck in it is passed over."""
+    """Wait until no other process fetches, which takes moments; a stuck one is ignored."""
     deadline = time.monotonic() + _PATIENCE_S
     pause = threading.Event()
     while True:
@@ -113,14 +114,14 @@ def _alone(job: JobDir) -> Generator[None]:
 
 
 def _fetch(job: JobDir, runner: Fetching) -> None:
-    # The status first: who reads there that the command is over finds all that it wrote.
+    # The status first: if it says that the command is over, the rest holds all of its output.
     status, _ = runner.read("status.json", 0)
     kept_from = _kept_from(runner)
     _append(job.log, "output.log", runner, max(_size(job.log), kept_from))
     # The last entry may have grown since.
     whole = _size(job.index) // ENTRY.size * ENTRY.size
     _append(job.index, "output.idx", runner, max(0, whole - ENTRY.size))
-    if kept_from := _kept_from(runner):  # anew: what was read from there on was no hole when it was read
+    if kept_from := _kept_from(runner):  # anew: the bytes that were read from there on were no hole at that time
         _write_at(job.index, KEPT_FROM_AT, KEPT_FROM.pack(kept_from))
         give_back(job, kept_from)
     _replace_curve(job.usage, runner)
@@ -134,7 +135,7 @@ def _kept_from(runner: Fetching) -> int:
 
 
 def _append(path: str, name: str, runner: Fetching, offset: int) -> None:
-    """Fetch a file from an offset up to the end that it has now: a job may write faster than we fetch."""
+    """Fetch a file from an offset up to its present end: a job may write faster than we fetch."""
     data, size = runner.read(name, offset)
     while data:
         _write_at(path, offset, data)

@@ -1,7 +1,7 @@
-"""What is noted of a job's submission to Ray, beside its spec: ``native.json``, for its user alone.
+"""The record of a job's submission to Ray, beside its spec: ``native.json``, for its user alone.
 
-It is there before Ray is told anything, so that whoever goes on with a submission does so under the same id. Ray takes
-each id once.
+It is written before Ray is asked, so that any process continues a submission under the same id. Ray takes each id only
+once.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ class Noted:
     """A submission.
 
     Attributes:
-        key: makes its id one that nobody else has.
-        token: what clients of its runner have to know, in hexadecimal digits.
-        cluster: which one it is for.
-        gpus: how many were asked for.
-        attempt: how often Ray was given the job, since it gives up what waits for long.
-        asked_at: when it was asked last (seconds since the epoch); 0: it has not been.
-        session: of the cluster, at that time.
-        is_confirmed: Ray has the job, or had it.
+        key: makes its id unique.
+        token: the secret for clients of its runner, in hexadecimal digits.
+        cluster: the cluster that it is for.
+        gpus: how many GPUs were asked for.
+        attempt: how often the job was given to Ray, since Ray gives up jobs that wait for long.
+        asked_at: when Ray was last asked (seconds since the epoch); 0 if it was not.
+        session: the cluster's session at that time.
+        is_confirmed: whether Ray has the job, or had it.
     """
 
     key: str
@@ -46,22 +46,22 @@ class Noted:
         return f"mcp-bg-{job_id}-{self.key}-{self.attempt}"
 
     def package(self, job_id: str) -> str:
-        """Return the name of the package that the job comes in."""
+        """Return the name of the job's package."""
         return f"_ray_pkg_{self.submission_id(job_id)}.zip"
 
 
 def new(cluster: str, gpus: float) -> Noted:
-    """Return what is noted of a job that is to be submitted."""
+    """Return the record of a job that is to be submitted."""
     return Noted(os.urandom(8).hex(), os.urandom(32).hex(), cluster, gpus)
 
 
 def write(job: JobDir, noted: Noted) -> None:
-    """Note a submission."""
+    """Write a submission record."""
     records.write(native_path(job), json.dumps({"engine": ENGINE, **vars(noted)}).encode(), durable=True)
 
 
 def read(job: JobDir) -> Noted | None:
-    """Return what is noted, ``None`` if nothing is that can be read."""
+    """Return the submission record, ``None`` if there is no readable one."""
     known = object_in(native_path(job))
     if known is None or known.pop("engine", None) != ENGINE:
         return None

@@ -1,4 +1,4 @@
-"""What may be asked of Ray for a job, and how Ray is told: ``gpus=1 cpus=8 mem=64G resources=a100:1``."""
+"""The wishes that a job may have to Ray, and their form for Ray: ``gpus=1 cpus=8 mem=64G resources=a100:1``."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _resources(value: str) -> dict[str, float]:
     return {name: float(count) for name, _, count in (part.partition(":") for part in parts)}
 
 
-#: Each key, and what makes its value; the error of that says what to give.
+#: Each key, and the function that reads its value; its error says what to give.
 KEYS: dict[str, Callable[[str], Any]] = {"gpus": _gpus, "cpus": _cpus, "mem": _memory, "resources": _resources}
 
 _NAMES = {
@@ -52,18 +52,18 @@ _NAMES = {
 }
 
 
-#: What nodes have so much of.
+#: Ray's names of these resources on nodes.
 _HAD_AS = {"gpus": "GPU", "cpus": "CPU", "mem": "memory"}
 
 
 @frozen
 class Options:
-    """What is asked of Ray, by key; all of it can be used."""
+    """A job's wishes to Ray, by key; all of them are valid."""
 
     values: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def over(self, defaults: Options) -> Options:
-        """Return these, and those of others that are not among them."""
+        """Return these wishes, with defaults for the keys that they lack."""
         return Options({**defaults.values, **self.values})
 
     @property
@@ -72,25 +72,25 @@ class Options:
         return self.values.get("gpus", 0.0)
 
     def asked(self) -> dict[str, Any]:
-        """Return it as Ray is asked."""
+        """Return the wishes in the form for Ray."""
         return {_NAMES[key]: value for key, value in self._all.items()}
 
     def of_one_node(self) -> dict[str, float]:
-        """Return what the job's node must have, by the names that Ray has for it there."""
+        """Return the resources that the job's node must have, by Ray's names."""
         wanted = self._all
         known = {name: wanted[key] for key, name in _HAD_AS.items() if key in wanted}
         return known | wanted.get("resources", {})
 
     @property
     def _all(self) -> dict[str, Any]:
-        # One processor is asked for at least: what asks for nothing runs on the head.
+        # At least one processor is asked for: Ray runs a job without wishes on the head.
         return {"cpus": 1, **self.values}
 
 
 def read(words: str) -> Options:
-    """Read what is asked for.
+    """Read the wishes of a job.
 
     Raises:
-        InvalidRequestError: a word cannot be used; it says which ones can.
+        InvalidRequestError: a word cannot be used; the message says which ones can.
     """
     return Options(wishes.read(words, KEYS, "Ray"))

@@ -1,4 +1,4 @@
-"""What the cluster has, as Ray says. It waits for Ray; call it in a thread of its own."""
+"""The resources of the cluster, from Ray. It waits for Ray; call it in a thread of its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mcp_background_job.executors.ray.rest import Head, Node
 
 
 def overview(head: Head, place: str) -> Overview:
-    """Return what there is, or why that is not known."""
+    """Return the resources, or why they are unknown."""
     try:
         head.session()
         part = part_of(head.nodes(), head.status())
@@ -27,7 +27,7 @@ def overview(head: Head, place: str) -> Overview:
 
 
 def part_of(nodes: list[Node], status: dict[str, Any]) -> Part:
-    """Return the cluster as the one part that it is."""
+    """Return the cluster as one part."""
     cpus, gpus = (sum(node.count(name) for node in nodes) for name in ("CPU", "GPU"))
     return Part(
         name="",
@@ -41,7 +41,7 @@ def part_of(nodes: list[Node], status: dict[str, Any]) -> Part:
 
 
 def _free(status: dict[str, Any], name: str, total: float) -> int | None:
-    """Return how much of something no job has, ``None`` if Ray does not say it."""
+    """Return the amount of a resource that no job has, ``None`` if Ray does not report it."""
     report = status.get("loadMetricsReport")
     usage = cast("dict[str, Any]", report).get("usage") if isinstance(report, dict) else None
     if not isinstance(usage, dict):

@@ -1,4 +1,4 @@
-"""The package that a job comes in: the runner, what it is to run, and the files that this needs."""
+"""The package of a job: the runner, the job's spec, and the files that it needs."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from mcp_background_job.jobdir import parcels
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import Spec
 
-#: Files of a job's directory that are for this machine alone.
+#: Files of a job's directory that stay on this machine.
 _OURS = ("spec.json", "native.json", "runner.claim", "exit.json", "address.json", "mirror.lock")
 
-#: Ray keeps packages in the memory of its head; what is larger belongs on storage that the nodes see.
+#: The most bytes of input: Ray keeps packages in its head's memory, and larger files belong on storage for the nodes.
 _MAX_INPUT = 64 * 1024 * 1024
 
 _STDIN = "stdin"
@@ -27,7 +27,7 @@ def packed_job(job: JobDir, spec: Spec, token: str) -> bytes:
     """Return the package of a job.
 
     Raises:
-        LaunchError: what it needs cannot be read, or is too large.
+        LaunchError: a file cannot be read, or the files are too large.
     """
     try:
         files = {name: _content(f"{job.path}/{name}") for name in os.listdir(job.path) if name not in _OURS}
@@ -43,7 +43,7 @@ def packed_job(job: JobDir, spec: Spec, token: str) -> bytes:
 
 
 def withdrawn() -> bytes:
-    """Return the package that takes the place of one whose job is not to run any more."""
+    """Return the package that replaces one whose job must not run any more."""
     return _zipped({parcels.JOB: json.dumps({"withdrawn": True}).encode(), parcels.RUNNER: packed()[1]}, {})
 
 

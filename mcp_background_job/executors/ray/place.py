@@ -1,6 +1,7 @@
-"""Jobs on the nodes of a Ray cluster.
+"""The place for jobs on the nodes of a Ray cluster.
 
-Nobody here sees their files. So what is true of a job is what was fetched of it, and what Ray said last.
+Their files are not visible here. So the state of a job follows from the files that were fetched, and from Ray's last
+answer.
 """
 
 from __future__ import annotations
@@ -39,32 +40,32 @@ if TYPE_CHECKING:
     from mcp_background_job.executors.ray.cancelling import Cancelling
     from mcp_background_job.executors.ray.channel import Channels, RayClient
 
-#: Seconds between two questions to Ray for which users are the cause, at least: its answer has all jobs of all users.
+#: The least seconds between two questions to Ray that users cause: its answer has all jobs of all users.
 POLL_S = 5.0
 
-#: Who looks at jobs waits so long for what is new of them.
+#: Seconds that a look at jobs waits for news of them.
 PATIENCE_S = 0.2
 
-#: What was fetched so shortly ago is not fetched again: a page that shows a job looks at it several times.
+#: Seconds for which fetched news count as fresh: a page that shows a job looks at it several times.
 _FRESH_S = 0.05
 
-#: A job that has just been submitted begins within seconds, and is looked for; later Ray says when that is worthwhile.
+#: Seconds for which a submitted job's runner is looked for, since it may begin soon; later Ray's word says when to.
 _YOUNG_S = 30.0
 _LEARN_AGAIN_S = 0.5
 
-#: Ray writes what a job has printed before it says that the job is over.
+#: Seconds between two looks for an ended job's output: Ray writes it before it reports the end.
 _COMPLETE_AGAIN_S = 2.0
 
 
-#: Of so many jobs it is remembered when they were fetched.
+#: The most jobs for which the time of the last fetch is remembered.
 _KEPT = 20_000
 
-#: A node that does not answer so long after Ray said that its job was over is gone, and the log with it.
+#: If a node does not answer so many seconds after Ray reported the end of its job, it is gone, and the log with it.
 _GRACE_S = 20.0
 
 
 class RayPlace(NodePlace[Submitting]):
-    """Runs jobs on a cluster; see ``Place`` for what is not said here."""
+    """Runs jobs on a Ray cluster; see ``Place`` for the rest."""
 
     name = "ray"
     is_apart = True
@@ -78,10 +79,10 @@ class RayPlace(NodePlace[Submitting]):
         family: Sequence[StateDir] = (),
         poll_s: float | None = None,
     ) -> None:
-        """Takes where files of jobs are kept, and who takes jobs; and what is asked for each.
+        """Takes the directory for files of jobs, Ray's head, and the default wishes of each job.
 
         Raises:
-            InvalidRequestError: the options cannot be asked for.
+            InvalidRequestError: a default wish cannot be used.
         """
         super().__init__(NodeStore(root, "MCP_BG_RAY_DIR"), Family(family or (root,)))
         self._head = head
@@ -107,18 +108,18 @@ class RayPlace(NodePlace[Submitting]):
         family: Sequence[StateDir] = (),
         poll_s: float | None = None,
     ) -> Self:
-        """Put the place together.
+        """Make the place with its parts.
 
         Args:
-            root: where the files of jobs are kept.
-            address: of the head's dashboard.
-            token: that it asks for.
-            options: what is asked of Ray for each job.
-            family: all directories in which relatives of jobs may be.
-            poll_s: seconds between two questions to Ray for which users are the cause, at least.
+            root: the directory for the files of jobs.
+            address: address of the head's dashboard.
+            token: the token for the dashboard.
+            options: the default wishes of each job.
+            family: all directories that may have relatives of jobs.
+            poll_s: the least seconds between two questions to Ray that users cause.
 
         Raises:
-            InvalidRequestError: the options cannot be asked for.
+            InvalidRequestError: a default wish cannot be used.
         """
         return cls(StateDir(root), Head(address, token), options=options, family=family, poll_s=poll_s)
 
@@ -135,17 +136,17 @@ class RayPlace(NodePlace[Submitting]):
         return Cancelling(self.store, self._head, self._seeing, self._mirror, self.connect)
 
     def check(self, asked: str) -> None:
-        """Check what is asked of Ray for a job."""
+        """Check a job's wishes to Ray."""
         self._submitting.asked(asked)
 
     # -- looking ---------------------------------------------------------------------------------------------------
 
     def seen(self, job_id: str) -> Observation | None:
-        """Read what is here of a job, and what Ray said last."""
+        """Read the files of a job that are here, and Ray's last answer."""
         return self._seeing.seen(job_id)
 
     def look(self, job_ids: Collection[str]) -> dict[str, Observation]:
-        """Fetch what is new as far as that is quick, ask Ray if that was long ago, and read what is here."""
+        """Fetch news as far as that is quick, ask Ray if its answer is old, and read the files that are here."""
         seen = {job_id: one for job_id in job_ids if (one := self._seeing.seen(job_id))}
         live = [job_id for job_id, one in seen.items() if one.state is not State.EXITED or one.sweep]
         if not live:
@@ -157,17 +158,17 @@ class RayPlace(NodePlace[Submitting]):
         return seen | {job_id: one for job_id in live if (one := self._seeing.seen(job_id))}
 
     def _fetch(self, job_ids: list[str]) -> threading.Thread:
-        """Begin to fetch what is new of jobs, in a thread that whoever wants to may wait for; one at a time."""
+        """Begin to fetch news of jobs, in a thread that a caller may wait for; one at a time."""
         with self._turn:
             if self._fetching is None or not self._fetching.is_alive():
-                # No thread of a lane: at the end of this process nobody shall wait for a node that is silent.
+                # Not a thread of a lane: at its end, this process must not wait for a silent node.
                 self._fetching = threading.Thread(target=self._fetch_all, args=(job_ids,), name="fetch", daemon=True)
                 self._fetching.start()
             return self._fetching
 
     def _fetch_all(self, job_ids: list[str]) -> None:
         deadline = time.monotonic() + PATIENCE_S
-        # Those that were not fetched for longest come first: of thousands, others have their turn the next time.
+        # The jobs whose last fetch is oldest come first: if there are thousands, the others have their turn next time.
         for job_id in sorted(job_ids, key=lambda job_id: self._fetched_at.get(job_id, 0.0)):
             with contextlib.suppress(EngineUnreachableError, RunnerTimeoutError, OSError):  # shown as it was
                 self._fetch_one(job_id)
@@ -179,7 +180,7 @@ class RayPlace(NodePlace[Submitting]):
         noted = native.read(job)
         if noted is None or job.has_exit:
             return
-        if not noted.asked_at:  # what it was to run after may have completed
+        if not noted.asked_at:  # the job that it is to run after may have completed
             spec = self.store.spec(job_id)
             for other in spec.after if spec else ():
                 self._fetch_one(other)
@@ -194,7 +195,7 @@ class RayPlace(NodePlace[Submitting]):
         if is_over:
             self._complete(job_id, noted)
         elif self._learn(job_id, noted, word) and not self._mirror.refresh(job):
-            self._mirror.complete(job, noted)  # nobody is there any more: Ray may say it later
+            self._mirror.complete(job, noted)  # the runner is gone; Ray may report the end later
 
     def _is_due(self, job_id: str, after_s: float) -> bool:
         now = time.monotonic()
@@ -215,9 +216,9 @@ class RayPlace(NodePlace[Submitting]):
         return self._is_due(f"{job_id} begins", _LEARN_AGAIN_S) and self._mirror.learn(self.store.job(job_id), noted)
 
     def _complete(self, job_id: str, noted: Noted) -> None:
-        """Find out how a job ended that is over as Ray says, unless its runner is there all the same."""
+        """Find out how a job ended that Ray reports as over, unless its runner still answers."""
         is_late = self._is_late(job_id, noted)
-        for _ in range(2):  # a runner of which the log tells now may have ended since, and the log tells that then
+        for _ in range(2):  # a runner that the log shows only now may have ended since, and then the log has its end
             if self._is_there(job_id, is_late=is_late):
                 self._seeing.without_record.discard(job_id)
                 return
@@ -242,7 +243,7 @@ class RayPlace(NodePlace[Submitting]):
             return False
 
     def has_address(self, job_id: str) -> bool:
-        """Tell whether it is known where a job's runner is."""
+        """Tell whether the address of a job's runner is known."""
         from mcp_background_job.jobdir import address  # noqa: PLC0415  see above
 
         return address.read(self.store.job(job_id)) is not None
@@ -278,17 +279,17 @@ class RayPlace(NodePlace[Submitting]):
             try:
                 self._mirror.complete(self.store.job(job_id), noted)
             except EngineUnreachableError:
-                return  # how it ended is known to this process, and the rest of its output comes with that later
+                return  # this process knows how it ended; the rest of its output comes with a later record
         super()._record_end(job_id)
 
     async def tend(self) -> None:
-        """Go on with submissions and withdrawals, ask Ray when it is time for it, and record what has ended."""
+        """Continue submissions and withdrawals, ask Ray when it is time to, and record jobs that have ended."""
         await self._submitting.finish_others()
         if await lanes.look(self.store.has_marks):
             await lanes.look(self._watcher.wait_for_turn)
         for job_id in await lanes.look(self.store.open_jobs):
             await self._tend(job_id)
-        # Nobody tells here that the turn of one has come, which others wait for.
+        # No event says that a job's turn has come, for which others wait.
         if waiting := await lanes.look(self.store.waiting):
             await lanes.look(self._fetch, list(waiting))
         await self._end_the_bereaved()
@@ -317,7 +318,7 @@ class RayPlace(NodePlace[Submitting]):
         return await lanes.lasting(overview, self._head, self.name)
 
     async def finish(self) -> None:
-        """Wait for submissions under way, and write down ends that only this process knows of."""
+        """Wait for submissions under way, and record ends that only this process knows."""
         await self._background.finish()
         for job_id in await lanes.look(self.store.open_jobs):
             if record := self._seeing.told_end(job_id):
@@ -325,4 +326,4 @@ class RayPlace(NodePlace[Submitting]):
                     await lanes.write(end, self.store, job_id, record, is_certain=True)
 
     def close(self) -> None:
-        """Nothing is open between two questions."""
+        """Do nothing: no connection stays open between two questions."""

@@ -1,6 +1,6 @@
 """The only door to Ray: the REST of its head, each question with a deadline. Nothing of Ray is imported.
 
-Every method waits for another machine; call it in a thread of its own.
+Every method waits for another machine: call it in a thread of its own.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from mcp_background_job.executors.nodes.watcher import Line
 if TYPE_CHECKING:
     import httpx2
 
-#: A head on the other side of a network answers within milliseconds, and one that is busy within some seconds.
+#: Seconds. A head across a network answers within milliseconds, and a busy one within some seconds.
 CONNECT_S = 2.0
 ANSWER_S = 6.0
 
-#: It waits for an agent of its own before it takes a job.
+#: Seconds: the head waits for one of its agents before it takes a job.
 SUBMIT_S = 20.0
 
-#: The whole log of a job is one answer.
+#: Seconds: the whole log of a job is one answer.
 LOGS_S = 20.0
 
-#: What the metadata of our jobs call our id of them.
+#: The key of our job id in the metadata of a job.
 OURS = "mcp_bg_job"
 
-#: Characters of Ray's own words that are told.
+#: Characters of Ray's own words in a message.
 _TOLD = 300
 
 _OK, _BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 200, 400, 401, 403, 404
 
 
 class UnsureError(Exception):
-    """Ray was told something, or may have been, and did not confirm it."""
+    """Ray was asked something, or may have been, and did not confirm it."""
 
 
 @frozen
@@ -45,13 +45,13 @@ class Node:
     """A living machine of the cluster.
 
     Attributes:
-        has: how much of what jobs may ask for, by Ray's names: ``CPU``, ``GPU``, ``memory`` in bytes, and its own.
+        has: the amount of each resource, by Ray's names: ``CPU``, ``GPU``, ``memory`` in bytes, and its own.
     """
 
     has: Mapping[str, float]
 
     def count(self, name: str) -> float:
-        """Return how much of something it has."""
+        """Return the amount of a resource that it has."""
         return self.has.get(name, 0.0)
 
 
@@ -59,7 +59,7 @@ class Head:
     """Talks to the head of a Ray cluster."""
 
     def __init__(self, address: str, token: str) -> None:
-        """Takes the address of its dashboard, ``http://head:8265``, and the token that it asks for."""
+        """Takes the address of the dashboard, ``http://head:8265``, and the token for it."""
         self.address = address.rstrip("/")
         self._token = token
         self._http: httpx2.Client | None = None
@@ -67,14 +67,14 @@ class Head:
 
     @property
     def cluster(self) -> str:
-        """What tells this cluster from others."""
+        """Distinguishes this cluster from others."""
         return self.address
 
     def session(self) -> str:
-        """Return the name of the cluster's session, which a head that has lost its state does not go on with.
+        """Return the name of the cluster's session; a head that has lost its state begins another.
 
         Raises:
-            EngineUnreachableError: nobody knows; or the head asks nobody for a token, so that everybody is let in.
+            EngineUnreachableError: the head does not answer; or it asks nobody for a token, so anybody can use it.
         """
         if self.address and not self._token:
             raise EngineUnreachableError(
@@ -97,19 +97,19 @@ class Head:
         self._asks_for_tokens = True
 
     def put_package(self, name: str, content: bytes) -> None:
-        """Give the cluster a package, in the place of one of the same name.
+        """Give the cluster a package; it replaces one of the same name.
 
         Raises:
-            EngineUnreachableError: it was not taken.
+            EngineUnreachableError: the head did not take it.
         """
         self._checked(self._request("PUT", f"/api/packages/gcs/{name}", SUBMIT_S, content=content))
 
     def submit(self, asked: dict[str, Any]) -> None:
-        """Submit a job under an id that nobody has used; the same once more changes nothing.
+        """Submit a job under an unused id; submitting it again changes nothing.
 
         Raises:
             LaunchError: Ray refuses it; nothing was submitted.
-            EngineUnreachableError: Ray was not told; nothing was submitted.
+            EngineUnreachableError: Ray could not be asked; nothing was submitted.
             UnsureError: it may have been submitted.
         """
         import httpx2  # noqa: PLC0415  see _client
@@ -129,10 +129,10 @@ class Head:
             raise UnsureError(words)
 
     def queue(self) -> list[Line]:
-        """Return all jobs that were submitted by anybody like us, also those that have ended.
+        """Return all jobs that any program like this one submitted, including ended ones.
 
         Raises:
-            EngineUnreachableError: nobody knows.
+            EngineUnreachableError: the head does not answer.
         """
         jobs = self._json("GET", "/api/jobs/")
         if not isinstance(jobs, list):
@@ -143,7 +143,7 @@ class Head:
         """Return one job, ``None`` if Ray does not know it.
 
         Raises:
-            EngineUnreachableError: nobody knows.
+            EngineUnreachableError: the head does not answer.
         """
         response = self._request("GET", f"/api/jobs/{submission_id}", ANSWER_S)
         if response.status_code == _NOT_FOUND and submission_id in response.text:
@@ -151,10 +151,10 @@ class Head:
         return line_of(_decoded(self._checked(response)))
 
     def logs(self, submission_id: str) -> str:
-        """Return what a job has printed, as far as Ray can tell.
+        """Return the output of a job, as far as Ray has it.
 
         Raises:
-            EngineUnreachableError: nobody knows.
+            EngineUnreachableError: the head does not answer.
         """
         response = self._request("GET", f"/api/jobs/{submission_id}/logs", LOGS_S)
         if response.status_code == _NOT_FOUND and submission_id in response.text:
@@ -162,10 +162,10 @@ class Head:
         return str(_decoded(self._checked(response)).get("logs") or "")
 
     def stop(self, submission_id: str) -> None:
-        """Ask Ray to stop a job; that it says yes tells nothing of one that waits.
+        """Ask Ray to stop a job. If the job still waits, Ray's yes means nothing.
 
         Raises:
-            EngineUnreachableError: it was not asked.
+            EngineUnreachableError: Ray could not be asked.
         """
         response = self._request("POST", f"/api/jobs/{submission_id}/stop", ANSWER_S)
         if response.status_code != _NOT_FOUND:
@@ -175,7 +175,7 @@ class Head:
         """Return the living nodes.
 
         Raises:
-            EngineUnreachableError: nobody knows.
+            EngineUnreachableError: the head does not answer.
         """
         answer = self._object("GET", "/api/v0/nodes?detail=1&limit=10000")
         try:
@@ -184,17 +184,17 @@ class Head:
             raise EngineUnreachableError(f"{self.address} does not say which nodes it has as Ray does") from error
 
     def status(self) -> dict[str, Any]:
-        """Return what the cluster uses, as Ray tells its users.
+        """Return the cluster's status, as Ray reports it to users.
 
         Raises:
-            EngineUnreachableError: nobody knows.
+            EngineUnreachableError: the head does not answer.
         """
         data = self._object("GET", "/api/cluster_status").get("data")
         status = cast("dict[str, Any]", data).get("clusterStatus") if isinstance(data, dict) else None
         return cast("dict[str, Any]", status) if isinstance(status, dict) else {}
 
     def get_ready(self) -> None:
-        """Load what talks to it, so that the first who asks does not spend his patience on that."""
+        """Load the HTTP client, so that the first question does not spend its time on that."""
         self._client()
 
     # -- one request -----------------------------------------------------------------------------------------------
@@ -240,21 +240,22 @@ class Head:
 
     def _client(self) -> httpx2.Client:
         if self._http is None:
-            import httpx2  # noqa: PLC0415  takes a third of a second, which who needs no Ray does not pay
+            import httpx2  # noqa: PLC0415  takes a third of a second, which commands without Ray need not pay
 
             self._http = httpx2.Client(
                 headers={"Authorization": f"Bearer {self._token}"},
-                # The head is named by its user; a proxy for the web does not lead to it.
+                # The user names the head; a proxy for the web does not lead to it.
                 trust_env=False,
-                # One that was kept from before a restart would fail, and whether a job was taken could not be told.
-                # So there is nothing to close either, while a thread may ask something still.
+                # A connection kept from before a restart would fail, and it would be unknown whether a job was taken.
+                # So there is
+                # nothing to close either while a thread may still ask something.
                 limits=httpx2.Limits(max_keepalive_connections=0),
             )
         return self._http
 
 
 def line_of(job: Any) -> Line | None:
-    """Return what Ray says of a job as a line; ``None`` if it is none that was submitted by anybody like us."""
+    """Return Ray's entry for a job as a line; ``None`` if no program like this one submitted it."""
     if not isinstance(job, dict):
         return None
     known = cast("dict[str, Any]", job)
@@ -288,6 +289,6 @@ def _decoded(response: httpx2.Response) -> dict[str, Any]:
 
 
 def _last_line(text: str) -> str:
-    """Return what matters of an answer that is not JSON: Ray sends the trace of an error, which ends with it."""
+    """Return the relevant line of an answer that is not JSON: Ray sends a traceback, and the error is its last line."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return one_line(lines[-1], _TOLD) if lines else "it gives no reason"

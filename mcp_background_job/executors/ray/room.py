@@ -1,7 +1,7 @@
-"""Gives back the disk that a copied log has no use for any more: what its runner has dropped, for want of room there.
+"""Frees the disk space of a copied log that its runner has dropped on the node to save space.
 
-Offsets stay as they are: a new file with a hole takes the place of the old one, whose readers have it for as long as
-they read. It is copied when more than half of it is to be dropped, so that a byte is copied once at most.
+Offsets stay the same: a new file with a hole replaces the old one, which its readers keep while they read. A file is
+copied when more than half of it is to be dropped, so that a byte is copied at most once.
 """
 
 from __future__ import annotations
@@ -12,28 +12,28 @@ import os
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.log.format import ENTRY, HEADER
 
-#: Bytes that are not worth a copy.
+#: The bytes that may be wasted before a copy is made.
 SLACK = 16 * 1024 * 1024
 
 #: Bytes copied at once.
 _COPY = 1024 * 1024
 
-#: What ``st_blocks`` counts in, on every system.
+#: The unit of ``st_blocks``, on every system.
 _BLOCK = 512
 
 
 def give_back(job: JobDir, kept_from: int) -> None:
-    """Free what lies before the oldest byte that is kept; nobody else may write the files meanwhile.
+    """Free the space before the oldest byte that is kept; no other process may write the files meanwhile.
 
     Raises:
-        OSError: there is no room for a copy; the files are as they were.
+        OSError: the disk has no room for a copy; the files are unchanged.
     """
     _drop_before(job.log, kept_from, head=0)
     _drop_before(job.index, _entry_at(job.index, kept_from), head=HEADER.size)
 
 
 def _entry_at(path: str, offset: int) -> int:
-    """Return where in an index the first entry stands that is of an offset or of a later one."""
+    """Return where the first index entry stands that has this offset or a later one."""
     with open(path, "rb") as file:
         count = (os.fstat(file.fileno()).st_size - HEADER.size) // ENTRY.size
 

@@ -1,10 +1,10 @@
-"""The job of Ray's own that kills one which waits: it runs on the head, with the Ray that is there."""
+"""The job of Ray's own that kills a waiting job; it runs on the head, with Ray's own Python."""
 
 from __future__ import annotations
 
 import shlex
 
-#: What has begun is left alone.
+#: A job that has begun is left alone.
 _KILL_WHAT_WAITS = """\
 import sys
 import ray
@@ -18,5 +18,5 @@ if all(actor.state in ("DEPENDENCIES_UNREADY", "PENDING_CREATION") for actor in 
 
 
 def entrypoint(submission_id: str) -> str:
-    """Return the command line that kills the process which would run a job."""
+    """Return the command line that kills the actor of a waiting job."""
     return f'exec "$(command -v python3 || command -v python)" -c {shlex.quote(_KILL_WHAT_WAITS)} {submission_id}'

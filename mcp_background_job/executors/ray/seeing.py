@@ -1,4 +1,4 @@
-"""What is true of a job now: from the files that are here, and from what Ray said last. Reads files, asks nobody."""
+"""The state of a job now: from the files that are here, and from Ray's last answer. Reads files, asks nobody."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.observe import Observation, told
 from mcp_background_job.jobdir.records import Exit
 
-#: A job that was just submitted may not be in an answer that was under way.
+#: Seconds after a submission in which an answer that was under way may lack the job.
 SHOWS_AFTER_S = 5.0
 
-#: A head that is gone is missed by its nodes for a minute, in which their jobs go on; then these end, and so does
-#: whoever has written nothing here for so long.
+#: Seconds without any sign after which a runner counts as dead. If a head is gone, its nodes go on with their jobs for
+#: a
+#: minute; then they end.
 _SIGN_OF_LIFE_S = 120.0
 
 
@@ -32,24 +33,24 @@ class Seeing:
     """Looks at jobs."""
 
     def __init__(self, store: NodeStore, watcher: Watcher, cluster: str) -> None:
-        """Takes its parts, and what tells this cluster from others."""
+        """Takes its parts, and the value that distinguishes this cluster from others."""
         self._store = store
         self._watcher = watcher
         self._cluster = cluster
         self._ends: dict[str, Exit] = {}
-        #: Jobs of which Ray's log was looked at since they were over, and has no record.
+        #: Jobs that are over, and whose log in Ray was searched since and has no record.
         self.without_record: set[str] = set()
 
     def end_was_told(self, job_id: str, record: Exit) -> None:
-        """Take a runner's word for an end that is not on record here yet."""
+        """Keep a runner's report of an end that is not on record here yet."""
         self._ends[job_id] = record
 
     def told_end(self, job_id: str) -> Exit | None:
-        """Return that word."""
+        """Return the reported end of a job, ``None`` if there is none."""
         return self._ends.get(job_id)
 
     def seen(self, job_id: str) -> Observation | None:
-        """Return what is true of a job, ``None`` if there is none."""
+        """Return the state of a job, ``None`` if there is no such job."""
         if not self._store.has(job_id):
             return None
         job, picture = self._store.job(job_id), self._watcher.picture
@@ -67,13 +68,13 @@ class Seeing:
         return dataclasses.replace(self._live(job, files, noted, known, claim), engine=engine)
 
     def known(self, job_id: str, noted: Noted, picture: Picture | None = None) -> Known | None:
-        """Return what Ray says of the job that was submitted last for one of ours: ids of ours are others' as well."""
+        """Return Ray's entry for the last submission of our job; other users' jobs may have the same id of ours."""
         jobs = (picture or self._watcher.picture).jobs.get(job_id, ())
         submission_id = noted.submission_id(job_id)
         return next((one for one in jobs if one.line.native_id == submission_id), None)
 
     def word(self, job_id: str, noted: Noted) -> str | None:
-        """Return Ray's word for a job, ``None`` if it says nothing of it that could be believed."""
+        """Return Ray's word for a job, ``None`` if it has none that can be believed."""
         picture = self._watcher.picture
         known = self.known(job_id, noted, picture)
         if known is not None:
@@ -97,7 +98,7 @@ class Seeing:
             return as_ended(files, withdrawn(claim.withdrawn))
         reason = known.line.reason if known else ""
         if states.has_waited_too_long(word, reason):
-            word = None  # it is submitted again
+            word = None  # the job is submitted again
         is_settled = job.job_id in self.without_record
         if word == states.GONE:
             is_settled = is_settled and not self._lives(job)
@@ -122,7 +123,7 @@ class Seeing:
         return as_ended(seen, record)
 
     def _lives(self, job: JobDir) -> bool:
-        """Tell whether anything of a job has come here lately."""
+        """Tell whether any file of a job has changed here lately."""
         came_at = changed_at((job.address, job.usage, job.log, job.status))
         return self._watcher.picture.answered_at - came_at < _SIGN_OF_LIFE_S
 

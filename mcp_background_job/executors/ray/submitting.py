@@ -1,8 +1,8 @@
-"""Submits jobs to Ray, each so that its command runs once, whoever dies meanwhile.
+"""Submits jobs to Ray in such a way that each command runs once, whichever process dies meanwhile.
 
-Ray takes each id once, and the id is on record before Ray is told. So whoever finds a submission that nobody has
-confirmed asks for it, and if Ray has no such job submits it again under that id. Only a head that has lost its state
-could take it twice: where its session is another, nothing is submitted again.
+Ray takes each id once, and the id is on record before Ray is asked. If a process finds an unconfirmed submission, it
+looks the id up; if Ray has no such job, it submits the job again under that id. Only a head that has lost its state
+could take the id twice; if its session is another one, nothing is submitted again.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ from mcp_background_job.jobdir import parcels
 from mcp_background_job.jobdir.observe import told
 from mcp_background_job.jobdir.records import Spec
 
-#: A submission that another process has begun is left to that for so long.
+#: Seconds for which a submission that another process has begun is left to that process.
 REPEAT_AFTER_S = 30.0
 
-#: Seconds between Ray's SIGTERM and its SIGKILL: more than the runner's own grace period and what it needs to tell.
+#: Seconds between Ray's SIGTERM and its SIGKILL: more than the runner's own grace period and the time for its report.
 _STOP_WAIT_S = 30
 
-#: Whatever Python there is: the runner takes any from 3.9 on.
+#: Any Python there is: the runner runs on any from 3.9 on.
 _ENTRYPOINT = f'exec "$(command -v python3 || command -v python)" -I -S {parcels.RUNNER} --apart .'
 
 
 class Submitting(NodeSubmitting):
-    """Brings jobs under way."""
+    """Submits jobs to Ray."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Submitting(NodeSubmitting):
         defaults: Options,
         family: Family,
     ) -> None:
-        """Takes its parts, what is asked of Ray for each job unless it asks for something else, and relatives."""
+        """Takes its parts, the default wishes of each job, and the families of the jobs."""
         super().__init__(store, background, family)
         self._head = head
         self._watcher = watcher
@@ -67,17 +67,17 @@ class Submitting(NodeSubmitting):
         self._under_way: set[str] = set()
 
     def asked(self, words: str) -> Options:
-        """Return what a job asks of Ray, the site's defaults included.
+        """Return the wishes of a job, with the site's defaults.
 
         Raises:
-            InvalidRequestError: it cannot be asked for.
+            InvalidRequestError: a wish cannot be used.
         """
         return options.read(words).over(self._defaults)
 
     def _record(self, spec: Spec) -> None:
         self._under_way.add(spec.job_id)
         asked = self.asked(wishes.of(spec))
-        # First: whoever finds the job recorded goes on under the id that is noted.
+        # First: a process that finds the job recorded continues under the id that is noted here.
         native.write(self._store.job(spec.job_id), native.new(self._head.cluster, asked.gpus))
         self._record_within_limits(spec)
 
@@ -85,12 +85,12 @@ class Submitting(NodeSubmitting):
         """Submit a job that is on record for the first time.
 
         Raises:
-            LaunchError: it is refused, which is on record then.
+            LaunchError: Ray refuses it; the refusal is on record.
         """
         try:
             await lanes.lasting(self._submitted, spec)
         except UnsureError:
-            self._watcher.hurry()  # whoever tends the place will find out
+            self._watcher.hurry()  # the process that tends the place will find out
         except (LaunchError, EngineUnreachableError, InvalidRequestError) as error:
             await lanes.write(self._end, spec.job_id, Outcome.FAILED, f"not started: {error}")
             raise
@@ -109,17 +109,17 @@ class Submitting(NodeSubmitting):
         self._check(asked, self._head.nodes())
         self._head.put_package(noted.package(spec.job_id), packed_job(job, spec, noted.token))
         native.write(job, noted := dataclasses.replace(noted, asked_at=time.time(), session=session))
-        if claims.is_claimed(job):  # withdrawn meanwhile, by somebody who may not have seen that it is asked for
+        if claims.is_claimed(job):  # withdrawn meanwhile, by a process that may not have seen ``asked_at``
             return
         self._head.submit(self._request(spec, noted, asked))
         self._confirm(spec.job_id, noted)
         self._watcher.hurry()
 
     def _may_start(self, spec: Spec) -> bool:
-        """Tell whether the jobs have completed that a job runs after: Ray knows nothing of such wishes.
+        """Tell whether the jobs have completed that a job runs after: Ray has no such wishes.
 
         Raises:
-            LaunchError: one of them has failed.
+            LaunchError: one of them has failed or is gone.
         """
         for other in spec.after:
             seen = told(self._store.job(other))
@@ -132,7 +132,7 @@ class Submitting(NodeSubmitting):
         return True
 
     def _check(self, asked: Options, nodes: list[Node]) -> None:
-        """Check that some node has what is asked for, unless the cluster can grow.
+        """Check that some node has the wanted resources, unless the cluster can grow.
 
         Raises:
             LaunchError: none has.
@@ -145,33 +145,33 @@ class Submitting(NodeSubmitting):
         return {
             "submission_id": noted.submission_id(spec.job_id),
             "entrypoint": _ENTRYPOINT,
-            # Anybody who may look can read these variables: what the job has of its own is in the package.
+            # All users of the dashboard can read these variables: the job's own variables are in the package.
             "runtime_env": {"working_dir": f"gcs://{noted.package(spec.job_id)}", "env_vars": variables},
             "metadata": {OURS: spec.job_id, "name": spec.name or spec.job_id},
             **asked.asked(),
         }
 
     def _confirm(self, job_id: str, noted: Noted) -> None:
-        with contextlib.suppress(FileNotFoundError):  # it has ended already, and its directory was removed
+        with contextlib.suppress(FileNotFoundError):  # the job has ended already, and its directory was removed
             native.write(self._store.job(job_id), dataclasses.replace(noted, is_confirmed=True))
         self._store.submitted(job_id)
 
     # -- what others have begun ------------------------------------------------------------------------------------
 
     async def finish_others(self) -> None:
-        """Go on with submissions that nobody has confirmed, and with those whose turn has come."""
+        """Continue submissions that are not confirmed, and those whose turn has come."""
         for job_id in await lanes.look(self._store.to_be_submitted):
             await lanes.lasting(self.go_on, job_id)
 
     def go_on(self, job_id: str) -> None:
-        """The same for one job, unless this process is about it; call it in a thread."""
+        """Do the same for one job, unless this process is already doing so; call it in a thread."""
         if job_id in self._under_way:
             return
         self._under_way.add(job_id)
         try:
             self._finish(job_id)
         except (EngineUnreachableError, UnsureError):
-            return  # whoever tends next tries again
+            return  # the next process that tends tries again
         except (LaunchError, InvalidRequestError) as error:
             self._end(job_id, Outcome.FAILED, f"not started: {error}")
         finally:
@@ -180,7 +180,7 @@ class Submitting(NodeSubmitting):
     def _finish(self, job_id: str) -> None:
         spec, job = self._store.spec(job_id), self._store.job(job_id)
         if spec is None or job.has_exit or claims.is_claimed(job):
-            if spec is not None or not os.path.isdir(job.path):  # what has a directory and no spec may get one
+            if spec is not None or not os.path.isdir(job.path):  # a directory without a spec may yet get one
                 self._store.submitted(job_id)
             return
         noted = native.read(job)
@@ -203,7 +203,7 @@ class Submitting(NodeSubmitting):
             self._end(spec.job_id, Outcome.LOST, why)
 
     def submit_anew(self, job_id: str, noted: Noted) -> None:
-        """Have a job submitted again that Ray has given up because its turn did not come."""
+        """Submit a job again that Ray has given up because its turn did not come."""
         job = self._store.job(job_id)
         again = dataclasses.replace(noted, attempt=noted.attempt + 1, asked_at=0.0, session="", is_confirmed=False)
         native.write(job, again)
@@ -213,7 +213,7 @@ class Submitting(NodeSubmitting):
 
 
 def grows(status: dict[str, Any]) -> bool:
-    """Tell whether something adds nodes to a cluster when they are wished for: then its nodes are of named kinds."""
+    """Tell whether something adds nodes to a cluster on demand: the nodes then have named types."""
     report: Any = status.get("autoscalerReport")
     kinds: Any = cast("dict[str, Any]", report).get("nodeTypeMapping") if isinstance(report, dict) else None
     named = cast("dict[str, Any]", kinds) if isinstance(kinds, dict) else {}

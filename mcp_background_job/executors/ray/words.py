@@ -1,4 +1,4 @@
-"""What is told of a Ray job: as what Ray has it, why it waits, and what Ray says of its failure."""
+"""Words about a Ray job: its id and place in Ray, why it waits, and Ray's report of its failure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from mcp_background_job.executors.ray.native import Noted
 
 
 def engine(submission_id: str, node: str, gpus: float) -> str:
-    """Return as what Ray has a job, and where it runs."""
+    """Return Ray's id of a job, and where it runs."""
     where = f" on {node}" if node else ""
     what = f", {gpus:g} GPU{'' if gpus == 1 else 's'}" if gpus else ""
     return f"Ray {submission_id}{where}{what}" if submission_id else "Ray"
@@ -28,6 +28,6 @@ def note(word: str | None, reason: str, noted: Noted, *, is_withdrawn: bool) -> 
 
 
 def failure(why: str, submission_id: str, node: str, reason: str) -> str:
-    """Return why a job ended whose runner has not said it."""
+    """Return why a job ended whose runner has not reported it."""
     _, _, told = reason.partition(": ")
     return f"Ray job {submission_id}{f' on {node}' if node else ''}: {why}{f'; Ray says: {told}' if told else ''}"

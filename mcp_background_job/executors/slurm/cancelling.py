@@ -1,8 +1,9 @@
 """Stops jobs, by the shortest way that leads to them, and confirms it.
 
-A job that nobody has taken is taken by us: no runner will, whatever Slurm does. One that a runner has is stopped by its
-runner, step by step, over the channel. Where no way leads to the runner Slurm is asked to end its job, if that is still
-the one that was submitted for ours: a controller that has lost its memory gives the same ids again, to others.
+If no runner has taken a job, we take it: then no runner will, whatever Slurm does. If a runner has it, the runner stops
+it, step by step, over the channel. If the runner cannot be reached, Slurm is asked to end its job, provided that this
+is
+still the one submitted for ours: a controller that has lost its memory reuses ids for other jobs.
 """
 
 from __future__ import annotations
@@ -28,15 +29,15 @@ from mcp_background_job.jobdir.ancestry import withdrawn
 from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError
 from mcp_background_job.jobdir.records import StopRequest
 
-#: A runner that has just taken its job, or is about to end, is looked for so often.
+#: Attempts to reach a runner that has just taken its job, or is about to end.
 _ATTEMPTS = 15
 _BETWEEN_ATTEMPTS_S = 0.2
 
-#: Slurm sends SIGTERM, waits for its KillWait (30 s, where nothing is set), sends SIGKILL, and says so some time later.
+#: Seconds for Slurm: it sends SIGTERM, waits for KillWait (30 s by default), sends SIGKILL, and reports that later.
 _ENGINE_PATIENCE_S = 60.0
 _BETWEEN_LOOKS_S = 1.0
 
-#: Whoever withdraws a job need not wait for Slurm to take it out of its queue: it will not run.
+#: Seconds that a withdrawal waits for Slurm to remove the job from its queue: the job will not run in any case.
 _ASK_PATIENCE_S = 0.3
 
 
@@ -44,7 +45,7 @@ class Cancelling:
     """Stops jobs."""
 
     def __init__(self, store: NodeStore, commands: Commands, seeing: Seeing, connect: Connect) -> None:
-        """Takes its parts, and what connects to a job's runner."""
+        """Takes its parts, and a function that connects to a job's runner."""
         self._store = store
         self._commands = commands
         self._seeing = seeing
@@ -56,7 +57,7 @@ class Cancelling:
             seen = await lanes.look(self._seeing.seen, job_id)
             if seen is None or (seen.state is State.EXITED and not seen.sweep):
                 return Cancelled(was_live=False)
-            if seen.state is State.EXITED and seen.exit:  # nobody has recorded it yet
+            if seen.state is State.EXITED and seen.exit:  # its end is not recorded yet
                 await lanes.write(end, self._store, job_id, seen.exit)
                 return Cancelled(was_live=False)
             claim = await lanes.look(claims.claim_of, self._store.job(job_id))
@@ -66,7 +67,7 @@ class Cancelling:
                 continue  # a runner has just taken it
             try:
                 return await tell_to_stop(self._connect, job_id, request)
-            except NoRunnerError:  # it is on its way in or out
+            except NoRunnerError:  # its runner is starting or ending
                 if attempt + 1 < _ATTEMPTS:
                     await asyncio.sleep(_BETWEEN_ATTEMPTS_S)
             except RunnerTimeoutError:
@@ -89,7 +90,7 @@ class Cancelling:
         try:
             self._commands.cancel(native_id, only_pending=True)
         except EngineUnreachableError:
-            return  # it is asked again as long as it shows such a job
+            return  # it is asked again as long as it lists such a job
 
     # -- where no way leads to the runner --------------------------------------------------------------------------
 
@@ -124,7 +125,7 @@ class Cancelling:
         return Cancelled(was_live)
 
     async def _line(self, job_id: str, native_id: str) -> Line | None:
-        """Return what Slurm says of its job, ``None`` if it has none that is ours."""
+        """Return Slurm's entry for a job, ``None`` if it has none that is ours."""
         if not native_id:
             return None
         try:

@@ -1,7 +1,7 @@
 """Connections to runners on other machines, by either way: a relay that Slurm starts beside the job, or TCP.
 
-A relay costs a third of a second and 4 MB on the node, and asks the controller of the cluster. So one serves all who
-talk to a job, and is kept for a while when the last of them has hung up.
+A relay costs a third of a second and 4 MB on the node, and a question to the cluster's controller. So one relay serves
+all connections to a job, and is kept for a while after the last of them has closed.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from mcp_background_job.jobdir.control import NoRunnerError, Outlet, RunnerTimeo
 from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.records import Exit
 
-#: For so long a relay is kept that nobody uses: a model that looks at a job often looks again within this time.
+#: Seconds for which an unused relay is kept: a model that looks at a job often looks again within this time.
 KEPT_S = 30.0
 
 EndWasTold = Callable[[str, Exit], None]
 
 
 class Srun(Protocol):
-    """What of the commands of Slurm is needed here."""
+    """The part of Slurm's commands that is needed here."""
 
     @property
     def control(self) -> str:
-        """Which way is taken: ``srun`` or ``tcp``."""
+        """The way to runners: ``srun`` or ``tcp``."""
         ...
 
     @property
@@ -43,7 +43,7 @@ class Srun(Protocol):
         ...
 
     def srun(self, native_id: str, argv: Sequence[str]) -> list[str]:
-        """Return the command line that runs a program beside a job, on its node."""
+        """Return the command line that runs a program beside a job, on the job's node."""
         ...
 
 
@@ -51,12 +51,12 @@ class Channels:
     """All connections of this process to runners on nodes."""
 
     def __init__(self, commands: Srun, end_was_told: EndWasTold, *, kept_s: float = KEPT_S) -> None:
-        """Takes Slurm's commands, and what is to be told of ends that runners have told."""
+        """Takes Slurm's commands, and a function that receives ends that runners report."""
         self._commands = commands
         self._end_was_told = end_was_told
         self._kept_s = kept_s
         self._starting: dict[str, asyncio.Task[Relay]] = {}
-        #: By jobs; those to ports of their nodes by job and port.
+        #: By job; relays to ports of nodes by job and port.
         self._relays: dict[str, Relay] = {}
         self._open: Counter[str] = Counter()
 
@@ -64,8 +64,8 @@ class Channels:
         """Connect to a job's runner.
 
         Raises:
-            NoRunnerError: none is there: it has not begun to listen, or it is over.
-            RunnerTimeoutError: no way leads to it.
+            NoRunnerError: there is none: it does not listen yet, or it is over.
+            RunnerTimeoutError: it cannot be reached.
         """
         where = await lanes.look(_address_of, job)
         if where is None:
@@ -83,17 +83,17 @@ class Channels:
             if isinstance(error, RunnerTimeoutError):  # the node may be off, which srun does not notice
                 relay.give_up()
             raise
-        if answer is None:  # what the relay cannot reach hangs up at once, and so does a runner at its end
+        if answer is None:  # a relay that cannot reach its target closes at once, and so does a runner at its end
             await client.hang_up()
             raise NoRunnerError(f"the runner of job {job.job_id} on {where.node} does not listen any more")
         return client
 
     async def leg(self, job: JobDir, native_id: str, port: int) -> Leg:
-        """Connect to a port of a job's node, by a relay of its own: what is large holds up no request to the runner.
+        """Connect to a port of a job's node by a relay of its own, so that its traffic holds up no other request.
 
         Raises:
             NoRunnerError: the job has not begun, or is over.
-            RunnerTimeoutError: no way leads to it.
+            RunnerTimeoutError: the node cannot be reached.
         """
         where = await lanes.look(_address_of, job)
         if where is None:
@@ -103,11 +103,11 @@ class Channels:
         return Leg(*(await self._relay(f"{job.job_id}:{port}", native_id, program)).open())
 
     def is_open(self, job_id: str) -> bool:
-        """Tell whether the end of a job would be noticed here: somebody talks to it, or has just done so."""
+        """Tell whether this process would notice the end of a job: it has a connection to it, or had one just now."""
         return self._open[job_id] > 0 or (job_id in self._relays and not self._relays[job_id].is_over)
 
     async def close(self) -> None:
-        """Hang up on all."""
+        """Close all connections."""
         for task in list(self._starting.values()):
             task.cancel()
         await asyncio.gather(*self._starting.values(), return_exceptions=True)
@@ -117,13 +117,13 @@ class Channels:
     def _client(self, job_id: str, reader: asyncio.StreamReader, writer: Outlet) -> NodeClient:
         def hung_up() -> None:
             self._open[job_id] -= 1
-            self._open += Counter()  # keeps what is positive
+            self._open += Counter()  # keeps the positive counts
 
         self._open[job_id] += 1
         return NodeClient(reader, writer, lambda record: self._end_was_told(job_id, record), hung_up)
 
     async def _relay(self, key: str, native_id: str, program: Sequence[str]) -> Relay:
-        """Return the relay that a program is the far end of; whoever comes while it is being started waits for it."""
+        """Return the relay whose far end is a program; a caller that comes while it starts waits for it."""
         relay = self._relays.get(key)
         if relay is not None and not relay.is_over:
             return relay
@@ -131,7 +131,7 @@ class Channels:
         if task is None:
             task = self._starting[key] = asyncio.create_task(self._start(key, native_id, program))
             task.add_done_callback(lambda _: self._starting.pop(key, None))
-        # Whoever is cancelled leaves it to the others; it is kept for a while even if there are none.
+        # A cancelled caller leaves it to the others; it is kept for a while even if there are none.
         return await asyncio.shield(task)
 
     async def _start(self, key: str, native_id: str, program: Sequence[str]) -> Relay:

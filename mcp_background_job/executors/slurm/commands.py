@@ -1,8 +1,9 @@
-"""The only door to Slurm: ``sbatch``, ``squeue``, ``scancel``, ``sinfo`` and ``srun``, each with a deadline.
+"""The only door to Slurm: ``sbatch``, ``squeue``, ``scancel``, ``sinfo``, ``scontrol`` and ``srun``, with deadlines.
 
-Every method waits for another program; call it in a thread of its own. Slurm's programs are told nothing of our own
-environment but where the cluster is and what the user has set for ``sbatch``: that of a job travels in its files, and
-what a Slurm job around us was given must not become a wish of the next one.
+Every method waits for another program: call it in a thread of its own. Of our own environment, Slurm's programs get
+only
+where the cluster is, and what the user has set for ``sbatch``. A job's environment travels in its files, and the
+variables of a Slurm job around us must not become wishes of the next job.
 """
 
 from __future__ import annotations
@@ -18,27 +19,29 @@ from mcp_background_job.core.values import frozen
 from mcp_background_job.errors import EngineUnreachableError, LaunchError
 from mcp_background_job.executors.nodes.watcher import Line
 
-#: A busy controller takes some seconds. One that is gone is given up by Slurm's programs after nine, and one that
-#: hangs after ten or more.
+#: Seconds. A busy controller takes some seconds. Slurm's programs give up a missing controller after nine, and a
+#: hanging
+#: one after ten or more.
 SUBMIT_S = 20.0
 QUEUE_S = 12.0
 CANCEL_S = 12.0
 
-#: What the comment of our Slurm jobs begins with; the id of our job follows.
+#: The beginning of the comment of our Slurm jobs; the id of our job follows.
 COMMENT = "mbj:"
 
-#: What Slurm's programs have of our environment: who we are, where the cluster is, how to prove that, and what the
-#: user wishes of every submission.
+#: The variables that Slurm's programs get from our environment: who we are, where the cluster is, how to prove that,
+#: and
+#: the user's wishes for every submission.
 _KEPT = ("PATH", "HOME", "USER", "LOGNAME", "SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT")
 _KEPT_PREFIX = "SBATCH_"
 
-#: Slurm says so when it has surely not been told.
+#: Slurm's words if it was certainly not asked.
 _NOT_TOLD = ("connect failure", "unable to contact slurm controller", "unable to locate", "munge encode failed")
 
-#: Slurm says so when it may have been told, and its answer was not received.
+#: Slurm's words if it may have been asked, and its answer was not received.
 _UNSURE = ("timed out", "zero bytes", "communication connection failure", "unexpected message")
 
-#: Characters of Slurm's own words that an error repeats.
+#: Characters of Slurm's own words in an error.
 _TOLD = 300
 
 _FIELDS = "%i|%T|%k|%N|%r"
@@ -47,7 +50,7 @@ Control = Literal["srun", "tcp"]
 
 
 class UnsureError(Exception):
-    """Slurm was told something, or may have been, and did not confirm it."""
+    """Slurm was asked something, or may have been, and did not confirm it."""
 
 
 @frozen
@@ -58,12 +61,12 @@ class _Answer:
 
     @property
     def is_silence(self) -> bool:
-        """Whether nobody has answered."""
+        """Whether Slurm did not answer."""
         return self.code != 0 and any(part in self.err.lower() for part in (*_NOT_TOLD, *_UNSURE))
 
     @property
     def words(self) -> str:
-        """What Slurm complains of, without the names of its programs."""
+        """Slurm's complaints, without the names of its programs."""
         lines = [
             line.rpartition(": error: ")[2].removeprefix("Batch job submission failed: ").strip()
             for line in self.err.splitlines()
@@ -76,12 +79,12 @@ class Commands:
     """Runs Slurm's programs."""
 
     def __init__(self, environment: dict[str, str], *, control: Control = "srun") -> None:
-        """Takes our environment, and by which way runners on nodes are talked to."""
+        """Takes our environment, and the way to runners on nodes."""
         self.environment = {
             name: value for name, value in environment.items() if name in _KEPT or name.startswith(_KEPT_PREFIX)
         }
         self.control: Control = control
-        #: What tells this cluster from another that this user may have; empty for the one of this machine.
+        #: Distinguishes this cluster from others of this user; empty for this machine's default cluster.
         self.cluster = self.environment.get("SLURM_CONF", "")
         self._kill_wait: str | None = None
         self._asking: set[subprocess.Popen[bytes]] = set()
@@ -92,40 +95,40 @@ class Commands:
 
         Raises:
             LaunchError: Slurm refuses it; nothing was submitted.
-            EngineUnreachableError: Slurm was not told; nothing was submitted.
+            EngineUnreachableError: Slurm could not be asked; nothing was submitted.
             UnsureError: it may have been submitted.
         """
         answer = self._run(["sbatch", "--parsable", *arguments], SUBMIT_S, script)
         if answer.code:
             self._check_told(answer)
             raise LaunchError(f"Slurm refuses the job: {answer.words}")
-        # Other lines are what a site tells everybody who submits.
+        # Other lines are a site's messages to everybody who submits.
         native_id = next((line for line in reversed(answer.out.split()) if line[:1].isdecimal()), "").split(";")[0]
         if not native_id.isdecimal():
             raise UnsureError(f"sbatch did not say which job it submitted: {answer.out[:_TOLD]!r}")
         return native_id
 
     def queue(self) -> list[Line]:
-        """Return all Slurm jobs of this user, also those that ended a while ago.
+        """Return all Slurm jobs of this user, including those that ended a while ago.
 
         Raises:
-            EngineUnreachableError: nobody knows.
+            EngineUnreachableError: Slurm does not answer.
         """
         return self._lines(["-u", str(os.geteuid())])
 
     def look_up(self, native_id: str) -> list[Line]:
-        """Return one Slurm job, as a list of it; an empty one if Slurm does not know it.
+        """Return the entries of one Slurm job, a list of one or none; it is empty if Slurm does not know the job.
 
         Raises:
-            EngineUnreachableError: nobody knows.
+            EngineUnreachableError: Slurm does not answer.
         """
         return self._lines(["-j", native_id])
 
     def cancel(self, native_id: str, *, only_pending: bool = False) -> None:
-        """Ask Slurm to end a job; that it was asked says nothing of whether it does, or of whether there is one.
+        """Ask Slurm to end a job. That says nothing about whether Slurm does, or whether the job exists.
 
         Raises:
-            EngineUnreachableError: it was not asked.
+            EngineUnreachableError: Slurm could not be asked.
         """
         pending = ["--state=PENDING"] if only_pending else []
         answer = self._run_to_know(["scancel", *pending, native_id], CANCEL_S)
@@ -136,9 +139,9 @@ class Commands:
         """Return these fields (of ``sinfo --Format``) of each node in each partition.
 
         Raises:
-            EngineUnreachableError: nobody knows.
+            EngineUnreachableError: Slurm does not answer.
         """
-        width = 200  # Slurm cuts what is longer
+        width = 200  # Slurm cuts longer values
         answer = self._run_to_know(["sinfo", "-h", "-N", "-O", ",".join(f"{name}:{width}" for name in fields)], QUEUE_S)
         if answer.code:
             raise EngineUnreachableError(f"Slurm does not say which nodes it has: {answer.words}")
@@ -148,20 +151,20 @@ class Commands:
         ]
 
     def settings(self) -> dict[str, str]:
-        """Return how the cluster is set up, by Slurm's names.
+        """Return the configuration of the cluster, by Slurm's names.
 
         Raises:
-            EngineUnreachableError: nobody knows.
+            EngineUnreachableError: Slurm does not answer.
         """
         answer = self._run_to_know(["scontrol", "show", "config"], QUEUE_S)
         if answer.is_silence:
             raise EngineUnreachableError(f"Slurm does not answer: {answer.words}")
-        # A site may keep this to itself.
+        # A site may keep its configuration secret.
         pairs = (line.partition("=") for line in answer.out.splitlines())
         return {name.strip(): value.strip() for name, equals, value in pairs if equals}
 
     def kill_wait_s(self) -> float | None:
-        """Return the seconds between Slurm's SIGTERM and its SIGKILL, ``None`` if nobody knows; asked for once.
+        """Return the seconds between Slurm's SIGTERM and its SIGKILL, ``None`` if unknown; Slurm is asked once.
 
         Raises:
             EngineUnreachableError: Slurm does not answer.
@@ -172,13 +175,13 @@ class Commands:
         return float(number) if number.isdecimal() else None
 
     def srun(self, native_id: str, argv: Sequence[str]) -> list[str]:
-        """Return the command line that runs a program beside a job that runs, on its node."""
-        # Beside the job, whose resources are all taken; without a tty, a task of one process.
+        """Return the command line that runs a program beside a running job, on the job's node."""
+        # Beside the job, since all its resources are taken; without a tty; one task of one process.
         beside = ["--overlap", f"--jobid={native_id}", "--nodes=1", "--ntasks=1", "--mem=0", "--gres=none"]
         return ["srun", "--quiet", *beside, "--export=NONE", "--chdir=/", *argv]
 
     def close(self) -> None:
-        """End what only asks and would keep this process from ending: a squeue whose controller is silent."""
+        """End questions that would keep this process from ending: a squeue whose controller is silent."""
         with self._lock:
             for process in self._asking:
                 process.kill()
@@ -207,7 +210,8 @@ class Commands:
     def _run(self, argv: list[str], patience_s: float, text: str = "") -> _Answer:
         """Run a program to its end.
 
-        A session of its own keeps ctrl-c on our terminal from it: half of a submission is none that anybody knows of.
+        It gets a session of its own, so that ctrl-c on our terminal does not reach it: a submission cut in half would
+        be unknown.
         """
         try:
             process = subprocess.Popen(

@@ -1,7 +1,7 @@
-"""Files that a node has written and that show here late: clients of file servers remember what was not there.
+"""Files that a node has written and that appear here late: clients of file servers cache the absence of files.
 
-On NFS, what was looked for in vain is not looked for again for up to half a minute, unless the directory is seen to
-have changed. A chmod that changes nothing shows that: its answer says how the directory is now.
+On NFS, a file that was missing once is not looked for again for up to half a minute, unless the directory is seen to
+have changed. A chmod that changes nothing shows such a change: its answer has the directory's present state.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from mcp_background_job.jobdir.observe import Observation
 
 
 def look_anew(job: JobDir) -> None:
-    """Have whatever is looked for next in a job's directory looked for on the server of the files."""
-    with contextlib.suppress(OSError):  # it is gone, which whoever looks will see
+    """Make the next lookups in a job's directory ask the file server."""
+    with contextlib.suppress(OSError):  # the directory is gone, and the next look shows that
         os.chmod(job.path, 0o700)
 
 
 def is_behind(job: JobDir, files: Observation, word: str | None) -> bool:
-    """Tell whether files are missing that should be there, by what others and Slurm's word say of a live job."""
+    """Tell whether files are missing that a live job should have, by its other files and Slurm's word."""
     expected: list[str] = []
     if word in states.LIVE or states.is_over(word):
         expected.append(job.status)

@@ -7,13 +7,13 @@ import base64
 
 from mcp_background_job.jobdir.control import Outlet
 
-#: Bytes that each side has on their way at most, and bytes of one line before they are encoded: as the far end has it.
+#: The most bytes that each side has under way, and the bytes of one line before encoding: the same as at the far end.
 WINDOW = 256 * 1024
 PIECE = 48 * 1024
 
 
 class Leg:
-    """One connection. What comes is taken by one task at a time."""
+    """One connection. At most one task at a time receives from it."""
 
     def __init__(self, reader: asyncio.StreamReader, outlet: Outlet) -> None:
         """Takes over a connection of a relay."""
@@ -24,10 +24,10 @@ class Leg:
         self._is_over = False
 
     async def send(self, data: bytes) -> None:
-        """Send bytes, as soon as the other end has taken enough of what was sent before.
+        """Send bytes, once the other end has taken enough of those sent before.
 
         Raises:
-            ConnectionResetError: the connection is over.
+            ConnectionResetError: the connection has ended.
         """
         for start in range(0, len(data), PIECE):
             piece = data[start : start + PIECE]
@@ -41,7 +41,7 @@ class Leg:
             await self._outlet.drain()
 
     async def receive(self) -> bytes:
-        """Return what came, at most ``PIECE`` bytes; empty when the connection is over. Say ``took`` of it."""
+        """Return received bytes, at most ``PIECE``; empty once the connection has ended. Call ``took`` afterwards."""
         while line := await self._reader.readline():
             if line.startswith(b"+"):
                 return base64.b64decode(line[1:])
@@ -53,7 +53,7 @@ class Leg:
         return b""
 
     def took(self, size: int) -> None:
-        """Let as many more bytes come: so many were passed on."""
+        """Allow as many further bytes: so many were passed on."""
         self._outlet.write(b"~%d\n" % size)
 
     def close(self) -> None:

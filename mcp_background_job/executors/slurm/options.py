@@ -1,4 +1,4 @@
-"""What may be asked of Slurm for a job, and how ``sbatch`` is told: ``gpus=1 cpus=8 mem=64G time=4h``."""
+"""The wishes that a job may have to Slurm, and their form for ``sbatch``: ``gpus=1 cpus=8 mem=64G time=4h``."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from mcp_background_job.executors.nodes import wishes
 
 _GPUS = re.compile(r"(?:[A-Za-z0-9_.-]+:)?([1-9][0-9]{0,5})")
 _MEMORY = re.compile(r"[1-9][0-9]{0,11}[KMGT]?B?", re.IGNORECASE)
-#: Names of things of a site, and expressions of them: ``a100&nvlink``, ``gpu:a100:2,shard:1``.
+#: Names at a site, and expressions of them: ``a100&nvlink``, ``gpu:a100:2,shard:1``.
 _NAME = re.compile(r"[A-Za-z0-9_][^\s\0]{0,199}")
 
 #: ``90s``, ``4h``, ``1d12h``.
 _SPAN = re.compile(r"(?:(\d{1,5})d)?(?:(\d{1,5})h)?(?:(\d{1,7})m)?(?:(\d{1,9})s)?", re.IGNORECASE)
-#: As Slurm writes it: ``30:00``, ``4:00:00``, ``1-12:00:00``.
+#: Slurm's own form: ``30:00``, ``4:00:00``, ``1-12:00:00``.
 _CLOCK = re.compile(r"(?:(\d{1,5})-)?(?:(\d{1,5}):)?(\d{1,2}):(\d{2})")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
-#: Slurm ends a job of ours at its own limit only where ours has failed to: so much later (seconds).
+#: Slurm's limit is this much later than ours (seconds), and only applies if ours has failed.
 _BEHIND_OUR_LIMIT_S = 120
 
-#: No site gives a job more than a year; who limits a job to that has not meant Slurm.
+#: No site gives a job more than a year; a longer limit is not passed on to Slurm.
 _LONGEST_S = 365 * _DAY
 
 
@@ -53,7 +53,7 @@ def _name(value: str) -> str:
     return value
 
 
-#: Each key, and what makes its value; the error of that says what to give.
+#: Each key, and the function that reads its value; its error says what to give.
 KEYS: dict[str, Callable[[str], str]] = {
     "gpus": _gpus,
     "cpus": wishes.count,
@@ -70,22 +70,22 @@ KEYS: dict[str, Callable[[str], str]] = {
 
 @frozen
 class Options:
-    """What is asked of Slurm, by key; all of it can be used."""
+    """A job's wishes to Slurm, by key; all of them are valid."""
 
     values: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def gpus(self) -> int:
-        """How many GPUs are asked for by ``gpus``."""
+        """The number of GPUs that ``gpus`` asks for."""
         match = _GPUS.fullmatch(self.values.get("gpus", ""))
         return int(match[1]) if match else 0
 
     def over(self, defaults: Options) -> Options:
-        """Return these, and those of others that are not among them."""
+        """Return these wishes, with defaults for the keys that they lack."""
         return Options({**defaults.values, **self.values})
 
     def arguments(self, timeout_s: float | None) -> list[str]:
-        """Return what ``sbatch`` is told; ``timeout_s``: our own time limit, where there is one."""
+        """Return the arguments for ``sbatch``; ``timeout_s`` is our own time limit, if there is one."""
         known = dict(self.values)
         gres = [f"gpu:{known.pop('gpus')}"] if "gpus" in known else []
         gres += [known.pop("gres")] if "gres" in known else []
@@ -97,10 +97,10 @@ class Options:
 
 
 def read(words: str) -> Options:
-    """Read what is asked for.
+    """Read the wishes of a job.
 
     Raises:
-        InvalidRequestError: a word cannot be used; it says which ones can.
+        InvalidRequestError: a word cannot be used; the message says which ones can.
     """
     return Options(wishes.read(words, KEYS, "Slurm"))
 
@@ -120,7 +120,7 @@ def _beyond(timeout_s: float | None) -> int:
 
 
 def _clock(seconds: int) -> str:
-    """Return a time as Slurm reads it; it counts whole minutes."""
+    """Return a time in Slurm's form; Slurm counts whole minutes."""
     minutes = -(-seconds // _MINUTE)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)

@@ -1,4 +1,4 @@
-"""What the cluster has, as Slurm says. It waits for Slurm; call it in a thread of its own."""
+"""The resources of the cluster, from Slurm. It waits for Slurm; call it in a thread of its own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mcp_background_job.executors.slurm.states import PENDING
 
 _FIELDS = ("NodeList", "Partition", "StateLong", "CPUsState", "Gres", "GresUsed")
 
-#: States of nodes that take no jobs, whatever is behind them: ``down*``, ``idle~``.
+#: States of nodes that take no jobs, whatever character follows: ``down*``, ``idle~``.
 _NOT_UP = ("down", "drain", "fail", "error", "unknown", "future", "reserved", "perfctrs", "power", "maint", "inval")
 
 #: ``gpu:2``, ``gpu:a100:4(S:0-1)``, ``gpu:a100:1(IDX:0)``
@@ -27,7 +27,7 @@ _NO_CGROUPS = (
 
 
 def overview(commands: Commands, place: str) -> Overview:
-    """Return what there is, or why that is not known."""
+    """Return the resources, or why they are unknown."""
     try:
         parts = parts_of(commands.nodes(_FIELDS))
         waiting = Counter(
@@ -46,7 +46,7 @@ def overview(commands: Commands, place: str) -> Overview:
 
 
 def parts_of(rows: Iterable[list[str]]) -> list[Part]:
-    """Return the partitions of a cluster, of what ``sinfo`` says of each node in each of them."""
+    """Return the partitions of a cluster, from the rows of ``sinfo`` about each node in each partition."""
     found: dict[str, list[list[str]]] = {}
     for row in rows:
         found.setdefault(row[1].rstrip("*"), []).append(row)
@@ -69,7 +69,7 @@ def _part(name: str, nodes: list[list[str]]) -> Part:
 
 
 def _cpus(text: str) -> tuple[int, int]:
-    """Return how many CPUs of a node are free and how many there are, of ``allocated/idle/other/total``."""
+    """Return how many CPUs of a node are free and how many there are, from ``allocated/idle/other/total``."""
     counts = [int(part) if part.isdecimal() else 0 for part in text.split("/")]
     return (counts[1], counts[3]) if len(counts) == len("AIOT") else (0, 0)
 

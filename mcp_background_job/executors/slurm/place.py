@@ -1,7 +1,8 @@
-"""Jobs on the nodes of a Slurm cluster.
+"""The place for jobs on the nodes of a Slurm cluster.
 
-Their runners are on other machines. So nothing here asks the kernel: what is true of a job is what its files say, and
-what Slurm said last.
+Their runners are on other machines, so nothing here asks the kernel: the state of a job follows from its files, and
+from
+Slurm's last answer.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 
 class SlurmPlace(NodePlace[Submitting]):
-    """Runs jobs on a cluster; see ``Place`` for what is not said here."""
+    """Runs jobs on a Slurm cluster; see ``Place`` for the rest."""
 
     name = "slurm"
 
@@ -53,7 +54,7 @@ class SlurmPlace(NodePlace[Submitting]):
         family: Sequence[StateDir] = (),
         poll_s: float = POLL_S,
     ) -> None:
-        """Names the directory that all nodes share, and all in which relatives of jobs may be."""
+        """Takes the nodes' shared directory, Slurm's commands, the site, and the directories of relatives."""
         super().__init__(NodeStore(root, "MCP_BG_SLURM_DIR"), Family(family or (root,)))
         self._commands = commands
         self._watcher = Watcher(root.path, commands, called="squeue", poll_s=poll_s)
@@ -88,33 +89,33 @@ class SlurmPlace(NodePlace[Submitting]):
         poll_s: float = POLL_S,
         control: Control = "srun",
     ) -> Self:
-        """Put the place together.
+        """Make the place with its parts.
 
         Args:
             root: the directory that all nodes share.
-            environment: ours, which says where the cluster is.
-            family: all directories in which relatives of jobs may be.
-            options: what is asked of Slurm for each job.
-            python: of the nodes.
-            poll_s: seconds between two questions to Slurm for which users are the cause, at least.
-            control: how runners on nodes are talked to.
+            environment: our environment, which says where the cluster is.
+            family: all directories that may have relatives of jobs.
+            options: the default wishes of each job.
+            python: the Python of the nodes.
+            poll_s: the least seconds between two questions to Slurm that users cause.
+            control: the way to runners on nodes.
 
         Raises:
-            InvalidRequestError: the options cannot be asked for.
+            InvalidRequestError: a default wish cannot be used.
         """
         site = Site(read(options), python)
         return cls(StateDir(root), Commands(environment, control=control), site, family=family, poll_s=poll_s)
 
     def check(self, asked: str) -> None:
-        """Check what is asked of Slurm for a job."""
+        """Check a job's wishes to Slurm."""
         self._submitting.asked(asked)
 
     def seen(self, job_id: str) -> Observation | None:
-        """Read the job's files, and what Slurm said last."""
+        """Read the job's files, and Slurm's last answer."""
         return self._seeing.seen(job_id)
 
     def look(self, job_ids: Collection[str]) -> dict[str, Observation]:
-        """Read the jobs' files, and what Slurm said last, which is asked again if that was long ago."""
+        """Read the jobs' files, and Slurm's last answer, which is renewed if it is old."""
         seen: dict[str, Observation] = {}
         is_asked = False
         for job_id in job_ids:
@@ -151,7 +152,7 @@ class SlurmPlace(NodePlace[Submitting]):
         super()._record_end(job_id)
 
     async def tend(self) -> None:
-        """Confirm or repeat submissions, ask Slurm when it is time for it, and record what it says has ended."""
+        """Confirm or repeat submissions, ask Slurm when it is time to, and record the jobs that it reports as ended."""
         await self._submitting.finish_others()
         if await lanes.look(self.store.has_marks):
             await lanes.look(self._watcher.wait_for_turn)
@@ -164,7 +165,7 @@ class SlurmPlace(NodePlace[Submitting]):
         await self._end_the_bereaved()
 
     def _over(self) -> list[str]:
-        """Return the open jobs that Slurm says are over, or does not know."""
+        """Return the open jobs that Slurm reports as over, or does not know."""
         jobs = self._watcher.picture.jobs
         suspects = [
             job_id
@@ -174,17 +175,18 @@ class SlurmPlace(NodePlace[Submitting]):
         return [job_id for job_id in suspects if (seen := self._seeing.seen(job_id)) and seen.sweep]
 
     def _tidy(self) -> None:
-        """Take out of Slurm's queue what was withdrawn while Slurm did not answer, or was not known to have it.
+        """Remove from Slurm's queue the jobs that were withdrawn while Slurm did not answer or was not known to have
+        them.
 
-        And see to it that those that it has begun do not seem to wait, because their claims show late.
+        Also make the claims of jobs that Slurm has begun visible, so that these jobs do not seem to wait.
         """
         for job_id, known in self._watcher.picture.jobs.items():
             if self.store.is_queued(job_id) and any(one.line.state not in states.PENDING for one in known):
                 late.look_anew(self.store.job(job_id))
             for one in known:
-                # One without a directory here is of another root of this user.
+                # A job without a directory here belongs to another root of this user.
                 if one.line.state in states.PENDING and self.store.job(job_id).has_exit:
-                    with contextlib.suppress(EngineUnreachableError):  # the next time
+                    with contextlib.suppress(EngineUnreachableError):  # next time
                         self._commands.cancel(one.line.native_id, only_pending=True)
 
     async def leg(self, job_id: str, port: int) -> Leg:
@@ -203,15 +205,15 @@ class SlurmPlace(NodePlace[Submitting]):
     async def start(self) -> None:
         """Pack the runner for the nodes, which takes half a second, unless nothing was ever submitted from here."""
         if await lanes.look(os.path.isdir, self.store.state.path):
-            with contextlib.suppress(StateDirError):  # whoever submits will be told
+            with contextlib.suppress(StateDirError):  # the next submission reports it
                 await lanes.lasting(runner_package, self.store.state.path)
 
     async def finish(self) -> None:
-        """Wait for submissions under way, and hang up."""
+        """Wait for submissions under way, and close connections."""
         await self._background.finish()
         if "_channels" in vars(self):
             await self._channels.close()
 
     def close(self) -> None:
-        """Let go of what asks Slurm."""
+        """End questions to Slurm that are under way."""
         self._commands.close()

@@ -14,19 +14,19 @@ from mcp_background_job.executors import lanes
 from mcp_background_job.jobdir.address import GREETING
 from mcp_background_job.jobdir.control import NoRunnerError, RunnerTimeoutError
 
-#: srun takes a third of a second; a controller that is busy or gone makes it wait, of which it says nothing at first.
+#: Seconds: srun takes a third of one. A busy or missing controller makes it wait, of which it says nothing at first.
 _START_S = 15.0
 
-#: srun ends with its stdin within a fraction of a second, unless the controller is gone.
+#: Seconds: srun ends within a fraction of one after its stdin, unless the controller is gone.
 _END_S = 3.0
 
-#: A line is an answer of a runner, at most: 1,000 pids and 20 command lines.
+#: The most bytes of a line, which is a runner's answer: 1,000 pids and 20 command lines.
 _MAX_LINE = 1024 * 1024
 
-#: srun says so of a job that is over.
+#: srun's words about a job that is over.
 _OVER = ("invalid job id", "already completing or completed", "expired", "job has finished")
 
-#: Characters of srun's own words that an error repeats.
+#: Characters of srun's own words in an error.
 _TOLD = 300
 
 
@@ -50,7 +50,7 @@ class Relay:
 
     @classmethod
     async def start(cls, argv: Sequence[str], environment: dict[str, str], *, kept_s: float) -> Self:
-        """Start a relay by a command line, and wait until it is there.
+        """Start a relay by a command line, and wait until it is up.
 
         Raises:
             NoRunnerError: the job is over.
@@ -74,7 +74,7 @@ class Relay:
         return cls(process, reader, writer, kept_s)
 
     def open(self) -> tuple[asyncio.StreamReader, _Outlet]:
-        """Open a connection; what cannot reach the runner ends at once."""
+        """Open a connection; if it cannot reach the runner, it ends at once."""
         if self._idle:
             self._idle.cancel()
             self._idle = None
@@ -86,23 +86,23 @@ class Relay:
         return reader, _Outlet(self, number)
 
     def write(self, number: bytes, data: bytes) -> None:
-        """Carry a line of a connection, with its end."""
+        """Carry one line of a connection, including its newline."""
         if not self.is_over:
             self._writer.write(number + b" " + data)
 
     async def drain(self) -> None:
-        """Wait while too much is on its way."""
+        """Wait while too many bytes are under way."""
         await self._writer.drain()
 
     def hang_up(self, number: bytes) -> None:
-        """End a connection."""
+        """Close a connection."""
         if self._clients.pop(number, None) and not self.is_over:
             self._writer.write(number + b"\n")
         if not self._clients:
             self._wait_for_clients()
 
     async def close(self) -> None:
-        """End the relay, and all that it carries."""
+        """End the relay and all its connections."""
         self.give_up()
         await self._carrying
 
@@ -111,16 +111,17 @@ class Relay:
             self._idle = asyncio.get_running_loop().call_later(self._kept_s, self.give_up)
 
     def give_up(self) -> None:
-        """End the relay, and all that it carries, without waiting for that."""
+        """End the relay and all its connections, without waiting for that."""
         if self._idle:
             self._idle.cancel()
         self.is_over = True
-        # The far end ends with its stdin, and so does srun, and so do we. What srun has not taken by now, as that of a
-        # node which is off, is not waited for: nobody would end that.
+        # The far end ends with its stdin, then srun, then we. Bytes that srun has not taken by now, such as those for a
+        # node
+        # that is off, are not waited for: nothing would end that wait.
         self._writer.transport.abort()
 
     async def _carry(self) -> None:
-        with contextlib.suppress(ConnectionError, ValueError):  # srun was killed; or what it says is nothing of ours
+        with contextlib.suppress(ConnectionError, ValueError):  # srun was killed, or printed something else
             while line := await self._reader.readline():
                 number, blank, said = line.partition(b" ")
                 if blank:
@@ -148,7 +149,7 @@ async def _greeted(reader: asyncio.StreamReader, process: _Process) -> None:
 
 
 class _Outlet:
-    """What carries the lines of one connection."""
+    """Carries the lines of one connection."""
 
     def __init__(self, relay: Relay, number: bytes) -> None:
         self._relay = relay
@@ -159,19 +160,19 @@ class _Outlet:
         self._relay.write(self._number, data)
 
     async def drain(self) -> None:
-        """Wait while too much is on its way."""
+        """Wait while too many bytes are under way."""
         await self._relay.drain()
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._relay.hang_up(self._number)
 
     async def wait_closed(self) -> None:
-        """There is nothing to wait for."""
+        """Do nothing: there is nothing to wait for."""
 
 
 class _Process:
-    """A process of srun. All its methods may wait."""
+    """A process of srun. All methods may block."""
 
     def __init__(self, argv: Sequence[str], environment: dict[str, str], socket_: socket.socket) -> None:
         """Start it.
@@ -179,7 +180,7 @@ class _Process:
         Raises:
             RunnerTimeoutError: there is no such program.
         """
-        self._words: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  its life is that of the process
+        self._words: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  it is open as long as the process lives
         try:
             self._process = subprocess.Popen(
                 argv,
@@ -187,14 +188,14 @@ class _Process:
                 stdin=socket_.fileno(),
                 stdout=socket_.fileno(),
                 stderr=self._words,
-                start_new_session=True,  # ctrl-c on our terminal is not for it
+                start_new_session=True,  # ctrl-c on our terminal does not reach it
             )
         except OSError as error:
             self._words.close()
             raise RunnerTimeoutError(f"{argv[0]} cannot be run: {error.strerror}") from error
 
     def failure(self) -> Exception:
-        """Return why it has ended without having started anything."""
+        """Return the error for a process that has ended without starting anything."""
         self._words.seek(0)
         words = self._words.read(_TOLD * 10).decode(errors="replace")
         told = "; ".join(dict.fromkeys(line.split("error: ")[-1].strip() for line in words.splitlines()))[:_TOLD]
@@ -202,7 +203,7 @@ class _Process:
         return kind(f"srun has started nothing: {told or 'it gives no reason'}")
 
     def end(self) -> None:
-        """Wait for its end, which has begun, or else kill it."""
+        """Wait for the process, which is ending; kill it if it does not end."""
         try:
             self._process.wait(_END_S)
         except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""What is true of a job now: from its files, and from what Slurm said last. Reads files, asks nobody."""
+"""The state of a job now: from its files, and from Slurm's last answer. Reads files, asks nobody."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.observe import Observation, told
 from mcp_background_job.jobdir.records import Exit
 
-#: Slurm says that a job is over when its node says so, and the runner's last file was written before that. It shows
-#: here within moments, or, through a file system that keeps what it has seen, within some more.
+#: Seconds. Slurm reports a job as over when its node does, and the runner's last file was written before that. The file
+#: appears here within moments or, on a file system with caches, somewhat later.
 _GRACE_S = 5.0
 _GRACE_IF_SHARED_S = 15.0
 
-#: A runner looks at its job, and notes what it uses, at least every ten seconds. Who has written nothing for so long,
-#: and is unknown to Slurm, is gone; who has is not, although a controller may have lost its memory.
+#: Seconds. A runner looks at its job, and writes a sample, at least every ten. If it has written nothing for so long,
+#: and
+#: Slurm does not know the job, it is gone; until then, the controller may only have lost its memory.
 _SIGN_OF_LIFE_S = 120.0
 
-#: A native id never changes once it is known, so so many jobs' are remembered.
+#: The most jobs whose submission is remembered: a native id never changes once it is known.
 _KEPT = 20_000
 
 
@@ -41,7 +42,7 @@ class Seeing:
     """Looks at jobs."""
 
     def __init__(self, store: NodeStore, watcher: Watcher, cluster: str) -> None:
-        """Takes its parts, and what tells this cluster from others."""
+        """Takes its parts, and the value that distinguishes this cluster from others."""
         self._store = store
         self._watcher = watcher
         self._cluster = cluster
@@ -49,11 +50,11 @@ class Seeing:
         self._ends: dict[str, Exit] = {}
 
     def end_was_told(self, job_id: str, record: Exit) -> None:
-        """Take a runner's word for an end whose record may show here late."""
+        """Keep a runner's report of an end whose record may appear here late."""
         self._ends[job_id] = record
 
     def seen(self, job_id: str) -> Observation | None:
-        """Return what is true of a job, ``None`` if there is none."""
+        """Return the state of a job, ``None`` if there is no such job."""
         if not self._store.has(job_id):
             return None
         job, picture = self._store.job(job_id), self._watcher.picture  # Slurm's word first: files may be newer
@@ -78,7 +79,7 @@ class Seeing:
         return told(job)
 
     def noted(self, job: JobDir) -> Native:
-        """Return what is noted of a job's submission."""
+        """Return the submission record of a job."""
         noted = self._noted.get(job.job_id)
         if noted is None:
             noted = native.read(job) or Native(0.0)
@@ -89,7 +90,7 @@ class Seeing:
         return noted
 
     def changed_at(self, job_id: str) -> int:
-        """Return when Slurm's word for a job changed last, or changed what is true (nanoseconds since the epoch)."""
+        """Return when Slurm's word for a job last changed, or came to be settled (nanoseconds since the epoch)."""
         now = time.time()
         moments = [0.0]
         for known in self._watcher.picture.jobs.get(job_id, ()):
@@ -99,7 +100,7 @@ class Seeing:
 
     @property
     def grace_s(self) -> float:
-        """For how long Slurm says that a job is over before it is believed without an exit record."""
+        """Seconds after which Slurm is believed that a job without an exit record is over."""
         return _GRACE_IF_SHARED_S if self._is_shared else _GRACE_S
 
     @functools.cached_property
@@ -110,7 +111,7 @@ class Seeing:
         self, job: JobDir, files: Observation, noted: Native, picture: Picture, known: list[Known]
     ) -> Observation:
         claim = claims.claim_of(job)
-        if claim and claim.withdrawn:  # by somebody who died before the end was on record
+        if claim and claim.withdrawn:  # withdrawn by a process that died before it recorded the end
             return as_ended(files, withdrawn(claim.withdrawn))
         word, current = self._word(job, noted, picture, known, claim)
         verdict = states.judge(
@@ -138,18 +139,18 @@ class Seeing:
     def _word(
         self, job: JobDir, noted: Native, picture: Picture, known: list[Known], claim: Claim | None
     ) -> tuple[str | None, Known | None]:
-        """Return Slurm's word for a job, ``None`` if it says nothing of it that could be believed."""
+        """Return Slurm's word for a job, ``None`` if it has none that can be believed."""
         word, current = word_of(known, claim.native_id if claim else "")
         if word != states.GONE:
             return word, current
         is_asked_since = picture.answered_at > noted.asked_at + REPEAT_AFTER_S
         is_ours = noted.cluster == self._cluster
-        # A job that Slurm has not confirmed will be submitted again: nothing is known of it.
+        # An unconfirmed job will be submitted again: nothing is known of it.
         is_believed = is_ours and is_asked_since and bool(noted.native_id) and not _lives(job, picture.answered_at)
         return (states.GONE if is_believed else None), None
 
     def _is_settled(self, picture: Picture, current: Known | None) -> bool:
-        if current is None:  # then there were no signs of life for longer than that
+        if current is None:  # then the runner has given no sign for even longer
             return True
         return picture.answered_at >= current.since and time.time() - current.since >= self.grace_s
 
@@ -158,7 +159,7 @@ class Seeing:
         outcome = verdict.outcome or Outcome.LOST
         reason = words.failure(job, outcome, verdict.why, native_id, nodes)
         if outcome is Outcome.KILLED and (broken := self._broken(job)):
-            outcome, reason = Outcome.FAILED, f"not started: {broken}"  # Slurm cancels what can never start
+            outcome, reason = Outcome.FAILED, f"not started: {broken}"  # Slurm cancels jobs that can never start
         return Exit(
             outcome=outcome.value,
             ended_at=by.since if isinstance(by, Known) else time.time(),
@@ -184,7 +185,7 @@ class Seeing:
 
 
 def word_of(known: list[Known], claimed_by: str) -> tuple[str, Known | None]:
-    """Return Slurm's word for a job of ours and the Slurm job that it is of."""
+    """Return Slurm's word for a job of ours, and the Slurm job that it is about."""
     found = states.chosen({one.line.native_id: one.line.state for one in known}, claimed_by)
     if found is None:
         return states.GONE, None

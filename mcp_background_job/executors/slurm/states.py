@@ -1,7 +1,8 @@
-"""What Slurm's words mean for a job of ours: one table, and the rule that reads it.
+"""The meaning of Slurm's words for a job of ours: one table, and the rule that reads it.
 
-The job's own files outrank Slurm: what they say of its end is its end. Slurm is believed when they say nothing of it
-although Slurm says that it is over, and only after a grace period, since files of another machine show late.
+The job's own files take precedence over Slurm. Slurm is believed if they have no end although Slurm says that the job
+is
+over, and only after a grace period, since files of another machine appear late.
 """
 
 from __future__ import annotations
@@ -10,15 +11,15 @@ from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.executors.nodes import verdicts
 from mcp_background_job.executors.nodes.verdicts import GONE, Verdict
 
-#: It waits for its turn.
+#: The words for a job that waits for its turn.
 PENDING = frozenset(
     ("PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT")
 )
 
-#: It has begun, and is not over.
+#: The words for a job that has begun, and is not over.
 LIVE = frozenset(("RUNNING", "SUSPENDED", "COMPLETING", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING"))
 
-#: It is over: how a job ended whose runner did not say so, and why, in words.
+#: The words for a job that is over: how it ended if its runner did not say so, and why, in words.
 ENDED: dict[str, tuple[Outcome, str]] = {
     "CANCELLED": (Outcome.KILLED, "cancelled in Slurm"),
     "TIMEOUT": (Outcome.TIMED_OUT, "stopped by Slurm at its time limit; ask for more with time="),
@@ -35,35 +36,36 @@ _GONE_END = (Outcome.LOST, "Slurm no longer knows it, so its end is unknown")
 
 
 def is_over(word: str | None) -> bool:
-    """Tell whether Slurm says that a job is over, or that there is none."""
+    """Tell whether Slurm says that a job is over, or does not know it."""
     return word is not None and (word == GONE or word in ENDED)
 
 
 def judge(word: str | None, *, reported: State | None, is_claimed: bool, is_settled: bool) -> Verdict:
-    """Return what is true of a job without an exit record.
+    """Return the verdict on a job without an exit record.
 
     Args:
-        word: of Slurm; ``GONE`` if it answers and does not know the job, ``None`` if nobody knows what it would say.
-        reported: what the runner published last, ``None`` if it has not yet.
-        is_claimed: a runner has taken the job.
-        is_settled: Slurm has said so for longer than files of another machine take to show.
+        word: Slurm's word; ``GONE`` if Slurm answers and does not know the job, ``None`` if its word is unknown.
+        reported: the state that the runner published last, ``None`` if it has not published any.
+        is_claimed: whether a runner has taken the job.
+        is_settled: whether Slurm has said so for longer than files of another machine take to appear.
     """
     end = None
     if is_over(word) and is_settled:
         end = _GONE_END if word == GONE else ENDED[word or GONE]
-    # A word that this release does not know ends nothing.
+    # A word that this release does not know ends no job.
     return verdicts.judge(end, reported=reported, has_begun=is_claimed or word in LIVE)
 
 
 def chosen(words: dict[str, str], claimed_by: str) -> tuple[str, str] | None:
-    """Return which of the Slurm jobs that were submitted for one job is the one, and its word.
+    """Return the Slurm job that counts among those submitted for one job, and its word.
 
-    A submission that was not confirmed is repeated, so there may be two. The one whose runner has taken the job is
-    meant, and before that the one that is farthest from its end; the others will find the job taken.
+    An unconfirmed submission is repeated, so there may be two Slurm jobs. The one whose runner has taken the job
+    counts;
+    before that, the one that is farthest from its end. The others will find the job taken.
 
     Args:
-        words: of Slurm's, by its ids.
-        claimed_by: Slurm's id that the runner has noted, empty if none has.
+        words: Slurm's words, by Slurm's ids.
+        claimed_by: the Slurm id that the runner has noted, empty if none has.
     """
     if claimed_by:
         return claimed_by, words.get(claimed_by, GONE)

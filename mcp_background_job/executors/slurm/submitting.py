@@ -1,9 +1,9 @@
-"""Submits jobs to Slurm, each so that its command runs once, whoever dies meanwhile.
+"""Submits jobs to Slurm in such a way that each command runs once, whichever process dies meanwhile.
 
-What is to be run is on record before Slurm is told, and Slurm's id is noted afterwards. Whoever finds a job in between
+The job is on record before Slurm is asked, and Slurm's id is noted afterwards. A process that finds a job in between
 cannot know whether Slurm has it, and asks: our job's id is the comment of the Slurm job. If Slurm, asked long enough
-after the submission, has no such job, it is submitted again. Should Slurm have had it all the same, the second finds
-the job taken, and ends.
+after the submission, has no such job, it is submitted again. If Slurm had it all the same, the second one finds the job
+taken, and ends.
 """
 
 from __future__ import annotations
@@ -33,11 +33,12 @@ from mcp_background_job.jobdir.layout import JobDir
 from mcp_background_job.jobdir.observe import told
 from mcp_background_job.jobdir.records import Spec
 
-#: A submission that nobody has confirmed is repeated after so long: sbatch is given up sooner, and a controller that
-#: has taken a job shows it sooner.
+#: Seconds after which an unconfirmed submission is repeated: sbatch is given up sooner, and a controller that has taken
+#: a
+#: job lists it sooner.
 REPEAT_AFTER_S = 60.0
 
-#: What the script on the node exits with, and says, where it cannot begin: the shell's codes for such things.
+#: If the script on the node cannot begin, it prints why, and exits with the shell's code for such errors.
 _SCRIPT = """\
 #!/bin/sh
 say() {{ echo "mcp-background-job: $1" >&2; exit "$2"; }}
@@ -55,11 +56,11 @@ exec {python} -I -S {runner} {job}{tcp}
 
 @frozen
 class Site:
-    """What a site needs to be told.
+    """Facts about a site.
 
     Attributes:
-        defaults: what is asked of Slurm for each job, unless the job asks for something else.
-        python: of the nodes.
+        defaults: the wishes of each job, unless the job has others.
+        python: the Python of the nodes.
     """
 
     defaults: Options
@@ -67,7 +68,7 @@ class Site:
 
 
 class Submitting(NodeSubmitting):
-    """Brings jobs under way."""
+    """Submits jobs to Slurm."""
 
     def __init__(
         self,
@@ -86,10 +87,10 @@ class Submitting(NodeSubmitting):
         self._site = site
 
     def asked(self, words: str) -> Options:
-        """Return what a job asks of Slurm, the site's defaults included.
+        """Return the wishes of a job, with the site's defaults.
 
         Raises:
-            InvalidRequestError: it cannot be asked for.
+            InvalidRequestError: a wish cannot be used.
         """
         return options.read(words).over(self._site.defaults)
 
@@ -105,19 +106,19 @@ class Submitting(NodeSubmitting):
         """Submit a job that is on record.
 
         Raises:
-            LaunchError: it is refused, which is on record then.
+            LaunchError: Slurm refuses it; the refusal is on record.
         """
         try:
             await lanes.lasting(self._submitted, spec)
         except UnsureError:
-            self._watcher.hurry()  # whoever tends the place will find out
+            self._watcher.hurry()  # the process that tends the place will find out
         except (LaunchError, EngineUnreachableError, InvalidRequestError) as error:
             await lanes.write(self._end, spec.job_id, Outcome.FAILED, f"not started: {error}")
             raise
 
     def _submitted(self, spec: Spec) -> None:
         job = self._store.job(spec.job_id)
-        # First: it may take a question to Slurm, and who is silent then is not told the rest.
+        # First: this may ask Slurm a question, and if Slurm does not answer, nothing is submitted.
         script = self._script(job)
         arguments = [
             *self._arguments(spec, job),
@@ -129,7 +130,7 @@ class Submitting(NodeSubmitting):
 
     def _arguments(self, spec: Spec, job: JobDir) -> list[str]:
         return [
-            # A requeued job would start anew what may have done half of its work.
+            # A requeued job would start again although it may have done half of its work.
             "--no-requeue",
             "--nodes=1",
             "--ntasks=1",
@@ -154,7 +155,7 @@ class Submitting(NodeSubmitting):
         )
 
     def _dependencies(self, spec: Spec) -> list[str]:
-        """Return what makes Slurm start a job behind others.
+        """Return the arguments that make Slurm start a job after others.
 
         Raises:
             LaunchError: one of them has failed.
@@ -177,14 +178,14 @@ class Submitting(NodeSubmitting):
     def _confirm(self, job_id: str, native_id: str) -> None:
         job = self._store.job(job_id)
         noted = native.read(job) or Native(time.time())
-        with contextlib.suppress(FileNotFoundError):  # it has ended already, and its directory was removed
+        with contextlib.suppress(FileNotFoundError):  # the job has ended already, and its directory was removed
             self._note(job_id, dataclasses.replace(noted, native_id=native_id))
         self._store.submitted(job_id)
 
     # -- what others have begun ------------------------------------------------------------------------------------
 
     async def finish_others(self) -> None:
-        """Find out what became of submissions that nobody has confirmed, and repeat those that Slurm does not have."""
+        """Look for submissions that are not confirmed, and repeat those that Slurm does not have."""
         for job_id in await lanes.look(self._store.to_be_submitted):
             spec = await lanes.look(self._unconfirmed, job_id)
             if spec is not None:
@@ -193,10 +194,10 @@ class Submitting(NodeSubmitting):
                     await self._submit(spec)
 
     def _unconfirmed(self, job_id: str) -> Spec | None:
-        """Return what is to be submitted again, if Slurm certainly does not have it."""
+        """Return the spec of a job that must be submitted again, if Slurm certainly does not have it."""
         spec, job = self._store.spec(job_id), self._store.job(job_id)
         if spec is None or job.has_exit or claims.is_claimed(job):
-            if spec is not None or not os.path.isdir(job.path):  # what has a directory and no spec may get one
+            if spec is not None or not os.path.isdir(job.path):  # a directory without a spec may yet get one
                 self._store.submitted(job_id)
             return None
         noted = native.read(job)

@@ -1,4 +1,4 @@
-"""What is told of a Slurm job: as what Slurm has it, why it waits, and what its own log says of its failure."""
+"""Words about a Slurm job: its id and node, why it waits, and the last words of its log after a failure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mcp_background_job.core.text import one_line
 from mcp_background_job.executors.slurm import states
 from mcp_background_job.jobdir.layout import JobDir
 
-#: Slurm's reasons, for who does not know them; another is told as it is.
+#: Slurm's reasons in plain words; others are shown as they are.
 _REASONS = {
     "None": "it was just submitted",
     "Resources": "what it asks for is in use",
@@ -26,23 +26,23 @@ _REASONS = {
     "Licenses": "the licenses that it asks for are in use",
 }
 
-#: Bytes at the end of a log of Slurm's that are looked at for what went wrong, and characters of it that are told.
+#: Bytes at the end of Slurm's log that are searched for the error, and characters of it that are shown.
 _TAIL = 4096
 _TOLD = 400
 
-#: What our own script says first of what it finds wrong.
+#: The beginning of our own script's error messages.
 _OURS = "mcp-background-job: "
 
 
 def engine(native_id: str, node: str, gpus: int) -> str:
-    """Return as what Slurm has a job, and where it runs."""
+    """Return Slurm's id of a job, and where it runs."""
     where = f" on {node}" if node else ""
     what = f", {gpus} GPU{'' if gpus == 1 else 's'}" if gpus else ""
     return f"Slurm {native_id}{where}{what}" if native_id else "Slurm"
 
 
 def note(word: str | None, reason: str, *, is_confirmed: bool) -> str | None:
-    """Return what Slurm says of a live job that matters."""
+    """Return the relevant remark of Slurm on a live job, ``None`` if there is none."""
     if word in states.PENDING:
         return f"waits in Slurm: {in_words(reason)}"
     if word == "SUSPENDED":
@@ -51,7 +51,7 @@ def note(word: str | None, reason: str, *, is_confirmed: bool) -> str | None:
 
 
 def failure(job: JobDir, outcome: Outcome, why: str, native_id: str, nodes: str) -> str:
-    """Return why a job ended whose runner has not said it: Slurm's word, and what its log of the job ends with."""
+    """Return why a job ended whose runner has not reported it: Slurm's word, and the end of Slurm's log."""
     told = f"Slurm job {native_id or 'of this job'}{f' on {nodes}' if nodes else ''}: {why}"
     if outcome is not Outcome.FAILED:
         return told
@@ -66,7 +66,7 @@ def failure(job: JobDir, outcome: Outcome, why: str, native_id: str, nodes: str)
 
 
 def in_words(reason: str) -> str:
-    """Return Slurm's reason in words, with its own."""
+    """Return Slurm's reason in plain words, followed by Slurm's own."""
     words = _REASONS.get(reason.partition(",")[0].strip("()"))
     return f"{words} ({reason})" if words else reason or "it gives no reason"
 
