@@ -175,8 +175,7 @@ class SlurmPlace(NodePlace[Submitting]):
         return [job_id for job_id in suspects if (seen := self._seeing.seen(job_id)) and seen.sweep]
 
     def _tidy(self) -> None:
-        """Remove from Slurm's queue the jobs that were withdrawn while Slurm did not answer or was not known to have
-        them.
+        """Remove from Slurm's queue the jobs that were withdrawn while Slurm did not answer, or did not show them.
 
         Also make the claims of jobs that Slurm has begun visible, so that these jobs do not seem to wait.
         """
