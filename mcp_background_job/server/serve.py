@@ -91,12 +91,15 @@ def _how_to_use(settings: Settings, host: str, port: int) -> str:
 
 
 def _where_to_look(secret: str, host: str, port: int) -> str:
-    from mcp_background_job.web.paths import link_of  # noqa: PLC0415  see the top
+    from mcp_background_job.web.paths import command_for_link, link_of  # noqa: PLC0415  see the top
     from mcp_background_job.web.session import Sessions  # noqa: PLC0415  likewise
 
     reached = "127.0.0.1" if host in _ANY else host
     link = link_of(port, Sessions(secret, port).new_code(), reached)
-    return f"Jobs, renders and runs are shown on a page: {link} lets one browser in, within ten minutes\n"
+    return (
+        f"Jobs, renders and runs are shown on a page: {link} lets one browser in, once, within ten minutes\n"
+        f"{command_for_link(port)} prints another link\n"
+    )
 
 
 def _page(house: House, secret: str, host: str, port: int, *, read_only: bool) -> AsgiApp:

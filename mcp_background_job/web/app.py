@@ -19,7 +19,7 @@ from mcp_background_job.web import downloading
 from mcp_background_job.web.calls import Calls
 from mcp_background_job.web.files import INDEX, StaticFile, static_files
 from mcp_background_job.web.guard import HEADERS, Guard
-from mcp_background_job.web.paths import API, ENTER, STATIC, Scope
+from mcp_background_job.web.paths import API, ENTER, STATIC, Scope, command_for_link
 from mcp_background_job.web.pictures import pictures_of
 from mcp_background_job.web.session import COOKIE_S, Sessions
 
@@ -79,9 +79,9 @@ class PageApp:
     async def _enter(self, request: Request) -> Response:
         cookie = self._sessions.redeem(request.query_params.get("code", ""))
         if cookie is None:
-            return PlainTextResponse(
-                "This link was used, or is too old. Run mcp-background-job dashboard for another.\n", 403
-            )
+            another = command_for_link(request.url.port)
+            sentence = f"This link was used, or is more than ten minutes old. {another} prints another."
+            return PlainTextResponse(f"{sentence}\n", 403)
         answer = RedirectResponse("/", 303)
         # The path keeps it from most requests to other ports of this host: cookies know no ports.
         answer.set_cookie(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mcp_background_job.web.paths import API
+from mcp_background_job.web.paths import API, HTTP_PORT, command_for_link
 from mcp_background_job.web.session import Sessions
 
 #: Without this header nothing is done: no form can send it, and no script of another origin may.
@@ -18,9 +18,6 @@ PAGE_HEADER = "mcp-bg-page"
 
 #: Names under which a browser on the same machine reaches it.
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-
-#: Browsers leave this port out.
-_HTTP = 80
 
 #: Nothing but our own files; no text becomes a script, whatever is in it.
 POLICY = (
@@ -56,9 +53,10 @@ class Guard:
     def __init__(self, sessions: Sessions, port: int, host: str = "") -> None:
         """Takes who may look, the port that is served, and the address if it is not one of this machine alone."""
         self._sessions = sessions
+        self._port = port
         named = f"[{host}]" if ":" in host and not host.startswith("[") else host
         names = {*_LOOPBACK, named or _LOOPBACK[0]}
-        self._hosts = {f"{name}:{port}" for name in names} | (names if port == _HTTP else set[str]())
+        self._hosts = {f"{name}:{port}" for name in names} | (names if port == HTTP_PORT else set[str]())
 
     def refusal(self, method: str, path: str, headers: Mapping[str, str], cookies: Mapping[str, str]) -> Refusal | None:
         """Return why a request is not answered, ``None`` if it is."""
@@ -75,5 +73,6 @@ class Guard:
         if method != "GET" and PAGE_HEADER not in headers:
             return Refusal(403, "no_page_header", f"the header {PAGE_HEADER} is missing")
         if not self._sessions.is_known(cookies.get(self._sessions.cookie, "")):
-            return Refusal(401, "no_session", "this browser was not let in: mcp-background-job dashboard gives a link")
+            let_in = f"{command_for_link(self._port)} prints a link that lets it in"
+            return Refusal(401, "no_session", f"this browser was not let in: {let_in}")
         return None

@@ -14,6 +14,9 @@ STATIC = "/static/"
 #: What needs the cookie.
 API = "/api/"
 
+#: Browsers leave this port out.
+HTTP_PORT = 80
+
 Scope = MutableMapping[str, Any]
 AsgiApp = Callable[[Scope, Any, Any], Awaitable[None]]
 
@@ -26,3 +29,8 @@ def is_of_page(path: str) -> bool:
 def link_of(port: int, code: str, host: str = "127.0.0.1") -> str:
     """Return a link that lets one browser in."""
     return f"http://{host}:{port}{ENTER}?code={code}"
+
+
+def command_for_link(port: int | None) -> str:
+    """Return the command that prints another link to the page at a port; ``None`` means that of HTTP."""
+    return f"mcp-background-job dashboard --link --port {port or HTTP_PORT}"

@@ -91,7 +91,7 @@ async def test_a_code_that_is_none_lets_nobody_in(browser: Browser) -> None:
 
         assert answer.status_code == 403
         assert "set-cookie" not in answer.headers
-        assert "dashboard" in answer.text
+        assert f"mcp-background-job dashboard --link --port {PORT} prints another." in answer.text
 
 
 async def test_every_answer_has_the_policy(browser: Browser) -> None:

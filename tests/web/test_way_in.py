@@ -28,7 +28,7 @@ def test_a_browser_without_a_link_is_told_how_to_get_one(
 
     page.goto(dashboard.url)
 
-    page.get_by_role("alert").filter(has_text="mcp-background-job dashboard").wait_for()
+    page.get_by_role("alert").filter(has_text="mcp-background-job dashboard --link --port ").wait_for()
     stranger.close()
 
 

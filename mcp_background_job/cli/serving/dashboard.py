@@ -10,6 +10,9 @@ from mcp_background_job.cli import exit_codes, terminal
 from mcp_background_job.cli.parameter import named
 from mcp_background_job.config import load_settings
 
+#: What a link is worth.
+_ONCE = "the link lets one browser in, once, within ten minutes; --link prints another while the page is served"
+
 
 def dashboard(
     *,
@@ -29,13 +32,14 @@ def dashboard(
     settings = load_settings()
     from mcp_background_job.web.serve import another_link, serve_page  # noqa: PLC0415  only this command needs it
 
-    def tell(link: str) -> None:
-        terminal.line(link)
+    def tell(to_page: str) -> None:
+        terminal.line(to_page)
         terminal.flush()
+        terminal.say(_ONCE if link else f"{_ONCE}; Ctrl-C ends the dashboard, and no job")
         if _is_wanted() if open_ is None else open_:
             import webbrowser  # noqa: PLC0415  see above
 
-            if not webbrowser.open(link):
+            if not webbrowser.open(to_page):
                 terminal.say("no browser could be opened: follow the link")
 
     if link:

@@ -64,7 +64,10 @@ function take(changed) {
 
 function wrong({ code, message }) {
   if (code === "gone") return "The server is gone. This page goes on as soon as it is back.";
-  if (code === "no_session") return "This browser was not let in. Run mcp-background-job dashboard, and follow the link that it prints.";
+  if (code === "no_session") {
+    const port = location.port || 80;
+    return `This browser was not let in. Run mcp-background-job dashboard --link --port ${port}, and follow the link that it prints.`;
+  }
   return message;
 }
 
