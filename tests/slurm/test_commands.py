@@ -33,7 +33,8 @@ def program(tmp_path: Path) -> Program:
 
 @pytest.fixture
 def commands(tmp_path: Path) -> Commands:
-    return Commands({"PATH": f"{tmp_path}:/usr/bin:/bin", "SLURM_JOB_ID": "1", "SECRET": "s", "SBATCH_ACCOUNT": "lab"})
+    users = {"SLURM_JOB_ID": "1", "SECRET": "s", "SBATCH_ACCOUNT": "lab", "SBATCH_WAIT": "1", "SBATCH_ARRAY_INX": "1-9"}
+    return Commands({"PATH": f"{tmp_path}:/usr/bin:/bin", **users})
 
 
 def test_a_submission_is_told_and_its_id_read(program: Program, commands: Commands, tmp_path: Path) -> None:
@@ -43,7 +44,7 @@ def test_a_submission_is_told_and_its_id_read(program: Program, commands: Comman
     assert (tmp_path / "script").read_text() == "#!/bin/sh\n"
     known = {line.partition("=")[0] for line in (tmp_path / "env").read_text().splitlines()}
     assert known >= {"PATH", "SBATCH_ACCOUNT"}
-    assert not known & {"SECRET", "SLURM_JOB_ID"}
+    assert not known & {"SECRET", "SLURM_JOB_ID", "SBATCH_WAIT", "SBATCH_ARRAY_INX"}
 
 
 @pytest.mark.parametrize("said", ["813;cluster", "Welcome to the site\n813", "813\n"])
@@ -63,6 +64,11 @@ def test_an_id_is_found_behind_what_a_site_tells_everybody(said: str, program: P
         (f"echo '{_GONE}' >&2; exit 1", EngineUnreachableError, "nothing was submitted"),
         ("echo 'sbatch: error: Munge encode failed: no socket' >&2; exit 1", EngineUnreachableError, "nothing was"),
         ("echo 'sbatch: error: Socket timed out on send/recv operation' >&2; exit 1", UnsureError, "timed out"),
+        (
+            "echo 'sbatch: fatal: Could not establish a configuration source' >&2; exit 1",
+            EngineUnreachableError,
+            "set SLURM_CONF to the slurm.conf of the cluster",
+        ),
         ("exit 3", LaunchError, "without a message"),
         ("echo Submitted", UnsureError, "did not say"),
         ("exec sleep 60", UnsureError, "no answer within"),
@@ -128,6 +134,13 @@ def test_a_silent_controller_is_said_to_be_one(
 def test_a_machine_without_slurm_is_said_to_be_one() -> None:
     with pytest.raises(EngineUnreachableError, match="put Slurm's programs on the PATH"):
         Commands({"PATH": "/nowhere"}).submit([], "")
+
+
+def test_a_cluster_that_is_named_and_not_there_is_said_to_be_so_at_once(program: Program, tmp_path: Path) -> None:
+    program("squeue", f"touch {tmp_path}/asked")
+    with pytest.raises(EngineUnreachableError, match=r"SLURM_CONF is /nowhere/slurm.conf, which does not exist: set "):
+        Commands({"PATH": f"{tmp_path}:/usr/bin:/bin", "SLURM_CONF": "/nowhere/slurm.conf"}).queue()
+    assert not (tmp_path / "asked").exists()
 
 
 def test_a_cancel_of_what_is_over_is_no_error(program: Program, commands: Commands, tmp_path: Path) -> None:

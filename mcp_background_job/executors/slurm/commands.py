@@ -35,8 +35,22 @@ COMMENT = "mbj:"
 _KEPT = ("PATH", "HOME", "USER", "LOGNAME", "SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT")
 _KEPT_PREFIX = "SBATCH_"
 
+#: What users may set for their own submissions, and what must not hold for ours: several jobs, waiting for the end.
+_NOT_KEPT = ("SBATCH_ARRAY_INX", "SBATCH_WAIT")
+
 #: Slurm's words if it was certainly not asked.
-_NOT_TOLD = ("connect failure", "unable to contact slurm controller", "unable to locate", "munge encode failed")
+_NOT_TOLD = (
+    "connect failure",
+    "unable to contact slurm controller",
+    "unable to locate",
+    "munge encode failed",
+    "configuration source",
+    "configuration file",
+)
+
+#: Slurm's words if its programs do not know where the cluster is.
+_NO_CLUSTER = ("configuration source", "configuration file")
+_CURE = "set SLURM_CONF to the slurm.conf of the cluster"
 
 #: Slurm's words if it may have been asked, and its answer was not received.
 _UNSURE = ("timed out", "zero bytes", "communication connection failure", "unexpected message")
@@ -72,7 +86,8 @@ class _Answer:
             for line in self.err.splitlines()
             if line.strip()
         ]
-        return "; ".join(dict.fromkeys(lines))[:_TOLD] or f"exit {self.code} without a message"
+        told = "; ".join(dict.fromkeys(lines))[:_TOLD] or f"exit {self.code} without a message"
+        return f"{told}: {_CURE}" if any(part in self.err for part in _NO_CLUSTER) else told
 
 
 class Commands:
@@ -81,7 +96,9 @@ class Commands:
     def __init__(self, environment: dict[str, str], *, control: Control = "srun") -> None:
         """Takes our environment, and the way to runners on nodes."""
         self.environment = {
-            name: value for name, value in environment.items() if name in _KEPT or name.startswith(_KEPT_PREFIX)
+            name: value
+            for name, value in environment.items()
+            if name in _KEPT or (name.startswith(_KEPT_PREFIX) and name not in _NOT_KEPT)
         }
         self.control: Control = control
         #: Distinguishes this cluster from others of this user; empty for this machine's default cluster.
@@ -213,6 +230,8 @@ class Commands:
         It gets a session of its own, so that ctrl-c on our terminal does not reach it: a submission cut in half would
         be unknown.
         """
+        if self.cluster and not os.path.exists(self.cluster):  # for which Slurm's programs would wait a minute
+            raise EngineUnreachableError(f"SLURM_CONF is {self.cluster}, which does not exist: {_CURE}")
         try:
             process = subprocess.Popen(
                 argv,
@@ -228,7 +247,7 @@ class Commands:
             ) from error
         with process, self._noted(process, argv[0]):
             try:
-                out, err = process.communicate(text.encode(), patience_s)
+                out, err = process.communicate(os.fsencode(text), patience_s)
             except subprocess.TimeoutExpired as error:
                 process.kill()
                 process.communicate()

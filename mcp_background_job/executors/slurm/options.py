@@ -11,14 +11,16 @@ from mcp_background_job.core.values import frozen
 from mcp_background_job.executors.nodes import wishes
 
 _GPUS = re.compile(r"(?:[A-Za-z0-9_.-]+:)?([1-9][0-9]{0,5})")
-_MEMORY = re.compile(r"[1-9][0-9]{0,11}[KMGT]?B?", re.IGNORECASE)
+_MEMORY = re.compile(r"[1-9][0-9]{0,11}(?:[KMGT]B?)?", re.IGNORECASE)
 #: Names at a site, and expressions of them: ``a100&nvlink``, ``gpu:a100:2,shard:1``.
 _NAME = re.compile(r"[A-Za-z0-9_][^\s\0]{0,199}")
 
 #: ``90s``, ``4h``, ``1d12h``.
 _SPAN = re.compile(r"(?:(\d{1,5})d)?(?:(\d{1,5})h)?(?:(\d{1,7})m)?(?:(\d{1,9})s)?", re.IGNORECASE)
-#: Slurm's own form: ``30:00``, ``4:00:00``, ``1-12:00:00``.
-_CLOCK = re.compile(r"(?:(\d{1,5})-)?(?:(\d{1,5}):)?(\d{1,2}):(\d{2})")
+#: Slurm's own form. Hours follow days: ``1-12``, ``1-12:30``, ``1-12:30:00``. Without days, minutes come first,
+#: ``30:00``, or hours, ``4:00:00``.
+_DAYS = re.compile(r"(\d{1,5})-(\d{1,2})(?::(\d{2}))?(?::(\d{2}))?")
+_CLOCK = re.compile(r"(?:(\d{1,5}):)?(\d{1,5}):(\d{2})")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 #: Slurm's limit is this much later than ours (seconds), and only applies if ours has failed.
@@ -106,11 +108,10 @@ def read(words: str) -> Options:
 
 
 def _seconds(value: str) -> int:
-    match = _SPAN.fullmatch(value) or _CLOCK.fullmatch(value)
-    if match is None:
-        return 0
-    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    return days * _DAY + hours * _HOUR + minutes * _MINUTE + seconds
+    match = _SPAN.fullmatch(value) or _DAYS.fullmatch(value) or _CLOCK.fullmatch(value)
+    parts = match.groups() if match else ()
+    units = (_DAY, _HOUR, _MINUTE, 1)[-len(parts) :]
+    return sum(int(part or 0) * unit for part, unit in zip(parts, units, strict=False))
 
 
 def _beyond(timeout_s: float | None) -> int:

@@ -96,6 +96,11 @@ class Submitting(NodeSubmitting):
 
     def _record(self, spec: Spec) -> None:
         asked = self.asked(wishes.of(spec))
+        root = self._store.state.path
+        if "\\" in root:  # sbatch leaves them out of the path of its log, however they are written
+            raise InvalidRequestError(
+                f"Slurm cannot write to {root}, whose name has a backslash: set MCP_BG_SLURM_DIR to another directory"
+            )
         self._record_within_limits(spec)
         self._note(spec.job_id, Native(time.time(), gpus=asked.gpus, cluster=self._commands.cluster))
 
