@@ -99,6 +99,13 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
+def quote(text: str) -> None:
+    """Write lines of somebody else's to stderr, each behind two blanks."""
+    for one in shown(utf8(text)).splitlines():
+        sys.stderr.write(f"  {one}\n")
+    sys.stderr.flush()
+
+
 def fail(error: BackgroundJobError, *, to_program: bool) -> None:
     """Say what went wrong; to a program that reads JSON, with its code."""
     sentence = typed(str(error))

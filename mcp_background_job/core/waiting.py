@@ -46,6 +46,9 @@ class Kind(StrEnum):
     IDLE = "idle"
 
 
+#: A job that works shows these. If it has ended without, the wait was in vain.
+SIGNS = (Kind.REGEX, Kind.PORT, Kind.HTTP)
+
 #: With these the wait is for the command itself, and not for processes that it starts.
 _FOR_THE_COMMAND = (Kind.EXIT, Kind.OUTPUT)
 
@@ -134,6 +137,24 @@ def _quoted(text: str) -> str:
 def _as_regex(text: str) -> str:
     text = text.strip()
     return f"; to look for this in the output, write it as {_quoted(f'[{text[0]}]{text[1:]}')}"
+
+
+def unmet(until: Until, *, is_rest: bool) -> str | None:
+    """Return in words that a job has ended and what was waited for was not seen; ``None`` if its end was waited for.
+
+    Args:
+        until: what was waited for.
+        is_rest: only a part of the output was searched: what the caller was not told yet.
+    """
+    match until.kind:
+        case Kind.PORT:
+            return f"the job ended, and was not seen to listen on port {until.port}"
+        case Kind.HTTP:
+            return f"the job ended, and {until.url} was not seen to answer"
+        case Kind.REGEX:
+            return f"the job ended, and {'no new' if is_rest else 'no'} output matches {_quoted(until.pattern)}"
+        case _:
+            return None
 
 
 @frozen

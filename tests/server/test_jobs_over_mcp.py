@@ -132,6 +132,19 @@ async def test_a_port_that_somebody_else_has_does_not_count(client: Caller) -> N
     await client.facts("kill_job", job_id=job["job_id"])
 
 
+async def test_what_did_not_come_before_the_end_is_named(client: Caller) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        job = await client.facts("execute_command", command="exit 3", until=f"port:{port}", wait_s=WAIT_S)
+    assert (job["why"], job["exit_code"]) == ("exit", 3)
+    assert f"was not seen to listen on port {port}; port {port} is open, but not by this job" in job["note"]
+    job_id = (await client.facts("execute_command", command="echo up; read line; echo gone", stdin="pipe"))["job_id"]
+    assert (await client.facts("wait_for_job", job_id=job_id, until="up", wait_s=WAIT_S))["why"] == "matched"
+    await client.facts("interact_with_job", job_id=job_id, input="go", wait_s=0)
+    (row,) = (await client.facts("wait_for_job", job_id=[job_id], until="up", wait_s=WAIT_S))["jobs"]
+    assert 'no new output matches "up"' in row["note"]
+
+
 async def test_a_wait_ends_in_silence(client: Caller) -> None:
     job = await client.facts("execute_command", command="echo once; sleep 60", until="idle:0.5", wait_s=WAIT_S)
     assert job["why"] == "idle"

@@ -14,10 +14,11 @@ from mcp_background_job.cli.jobs.exit_codes import of_job
 from mcp_background_job.cli.jobs.follow import left_running
 from mcp_background_job.cli.parameter import named
 from mcp_background_job.cli.session import looks, with_manager
+from mcp_background_job.cli.wording import PROGRAM
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
 from mcp_background_job.core.values import frozen
-from mcp_background_job.core.waiting import Kind, Until, Why, parse_until
+from mcp_background_job.core.waiting import SIGNS, Kind, Until, Why, parse_until
 from mcp_background_job.executors import looping
 from mcp_background_job.jobs.manager import JobManager
 
@@ -26,8 +27,8 @@ if TYPE_CHECKING:  # who waits for what is over does without
 
     from mcp_background_job.jobs.waiting.wait import Waited, WaitRequest
 
-#: What a job that works shows: if it has ended without it, the wait is in vain.
-_SIGNS = (Kind.REGEX, Kind.PORT, Kind.HTTP)
+#: Lines of its output that are shown of a job that has ended without what was waited for.
+_NEWEST_LINES = 5
 
 #: A wait without an end is made of waits of this length (seconds), each of which costs nothing.
 _ONE_WAIT_S = 86_400.0
@@ -120,6 +121,8 @@ async def _wait(manager: JobManager, references: list[str], wish: _Wish) -> int:
     told = [_Told(job, Why.EXIT) for job in jobs] if is_over else await _waited(manager, jobs, wish)
     for one in told:
         await _report(manager, one, as_json=wish.as_json)
+        if one.why is Why.EXIT and wish.until.kind in SIGNS and not wish.as_json:
+            await _show_newest(manager, one.job)
     return exit_codes.of_several([_exit_code(one, wish.until) for one in told])
 
 
@@ -161,6 +164,13 @@ async def _report(manager: JobManager, waited: _Told, *, as_json: bool) -> None:
         terminal.paragraph(show.sentence(waited.job) + _because(waited) + hint + skipped)
 
 
+async def _show_newest(manager: JobManager, job: Job) -> None:
+    newest = await manager.tail(job, lines=_NEWEST_LINES)
+    if newest.text:
+        terminal.quote(newest.text)
+        terminal.say(f"{PROGRAM} logs {job.job_id} prints all of its output")
+
+
 def _because(waited: _Told) -> str:
     match waited.why:
         case Why.MATCHED | Why.FAILED_MATCH:
@@ -181,7 +191,7 @@ def _exit_code(waited: _Told, until: Until) -> int:
     match waited.why:
         case Why.EXIT:
             code = of_job(waited.job)
-            return exit_codes.UNMET if code == exit_codes.OK and until.kind in _SIGNS else code
+            return exit_codes.UNMET if code == exit_codes.OK and until.kind in SIGNS else code
         case Why.FAILED_MATCH:
             return exit_codes.UNMET
         case Why.TIMEOUT:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import State
-from mcp_background_job.core.waiting import Facts, Kind, Until, Why, why_over
+from mcp_background_job.core.waiting import Facts, Kind, Until, Why, unmet, why_over
 from mcp_background_job.executors import lanes
 from mcp_background_job.executors.places import Places
 from mcp_background_job.jobdir.observe import Observation
@@ -230,14 +230,17 @@ class Waiter:
         return await lanes.look(self._places.store_of(job_id).written_at, job_id, found.behind - 1)
 
     async def _hint(self, job_id: str, why: Why, wait: _Wait) -> str | None:
-        until, scanner = wait.request.until, wait.search.scanner
-        if why is Why.TIMEOUT and until.kind is Kind.PORT and await self._places.port_is_taken(job_id, until.port):
-            return f"port {until.port} is open, but not by this job"
+        if why not in (Why.TIMEOUT, Why.EXIT):
+            return None
+        request, scanner = wait.request, wait.search.scanner
+        until = request.until
+        told = [unmet(until, is_rest=request.since > 0)] if why is Why.EXIT else []
+        if until.kind is Kind.PORT and await self._places.port_is_taken(job_id, until.port):
+            told.append(f"port {until.port} is open, but not by this job")
         if why is Why.TIMEOUT and until.kind is Kind.HTTP:
-            return f"{until.url}: {wait.asked.trouble or 'no answer'}"
-        if why in (Why.TIMEOUT, Why.EXIT) and scanner.as_text:
-            return "; ".join(_meant_as_text(pattern, line) for pattern, line in scanner.as_text.items())
-        return None
+            told.append(f"{until.url}: {wait.asked.trouble or 'no answer'}")
+        told += [_meant_as_text(pattern, line) for pattern, line in scanner.as_text.items()]
+        return "; ".join(filter(None, told)) or None
 
 
 def _meant_as_text(pattern: str, line: str) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,31 @@ def test_wait_until_it_is_idle(cli: CommandLine) -> None:
 @pytest.mark.parametrize("options", [["--until", "never"], ["--fail-on", "bro.en"]])
 def test_wait_fails_when_what_was_waited_for_cannot_come(cli: CommandLine, options: list[str]) -> None:
     assert cli("wait", cli.start("--", "echo broken"), *options).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "until", "code", "told"),
+    [
+        ("echo one; echo two", "port:{port}", 1, "was not seen to listen on port {port}; port {port} is open, but not"),
+        ("echo one; echo two; exit 4", "http://127.0.0.1:1/", 4, "http://127.0.0.1:1/ was not seen to answer"),
+        ("echo one; echo two", "up and running", 1, 'no output matches "up and running"'),
+    ],
+)
+def test_wait_says_what_did_not_come_and_shows_the_newest_lines(
+    cli: CommandLine, command: str, until: str, code: int, told: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as others:
+        port = others.getsockname()[1]
+        job_id = cli.start("--", command)
+        done = cli("wait", job_id, "--until", until.format(port=port))
+    assert done.returncode == code
+    assert f"the job ended, and {told.format(port=port)}" in done.stdout.decode()
+    assert done.stderr.decode().startswith(f"  one\n  two\nmcp-background-job: mcp-background-job logs {job_id}")
+
+
+def test_wait_for_an_end_shows_no_output(cli: CommandLine) -> None:
+    done = cli("wait", cli.start("--", "echo one; exit 4"))
+    assert (done.returncode, done.stderr) == (4, b"")
 
 
 def test_wait_goes_on_when_only_the_command_is_over(cli: CommandLine) -> None:
