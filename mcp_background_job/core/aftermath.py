@@ -13,6 +13,9 @@ _CODES_OF_THOSE = (129, 130, 141, 143)
 #: A sentence names at most this many stages, if it is not known which of them failed.
 _MAX_MEANT = 3
 
+#: Pids of killed processes that a sentence names.
+_PIDS = 5
+
 #: Characters of a command that a sentence repeats.
 _MAX_COMMAND = 60
 
@@ -117,7 +120,18 @@ def sigkill(kills: int | None) -> str:
         return "ended by SIGKILL, which this program did not send: perhaps the kernel was out of memory"
     if kills:
         return "killed by the kernel for want of memory (SIGKILL, and its cgroup counts an oom_kill)"
-    return (
-        "ended by SIGKILL, which neither this program sent, nor the kernel for want of memory: "
-        "its cgroup counts no oom_kill"
-    )
+    return "ended by SIGKILL, which this program did not send; memory was not the cause: its cgroup counts no oom_kill"
+
+
+def forced(grace_s: float, signal: str, pids: Sequence[int]) -> str | None:
+    """Return that a job did not end when it was asked to, and was killed; ``None`` if it did, or was not asked.
+
+    Args:
+        grace_s: how long it had; without any, nobody asked.
+        signal: what it was asked with.
+        pids: its processes that were sent SIGKILL.
+    """
+    if not pids or not grace_s:
+        return None
+    some = f" to {', '.join(map(str, pids[:_PIDS]))}{' …' if len(pids) > _PIDS else ''}"
+    return f"did not end within {grace_s:g} s of {signal} and was killed (SIGKILL{some})"

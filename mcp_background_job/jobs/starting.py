@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from functools import partial
 
+from mcp_background_job.core.aftermath import forced
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.naming import Asker
 from mcp_background_job.core.states import State
@@ -39,9 +40,6 @@ from mcp_background_job.jobs.stopping import Stopper
 
 #: Attempts to find a free id: in a directory with a million jobs one in thirty is taken.
 _ID_ATTEMPTS = 20
-
-#: Pids of killed processes that are told.
-_PIDS = 5
 
 
 @frozen
@@ -109,7 +107,7 @@ class Starter:
             self._index.put_later([started.job])
             return started
         cwd = await lanes.look(self._check, request)  # before anything is stopped; it is checked again then
-        forced = None
+        by_force = None
         async with self._places.name_held(_key(request.name, project)):
             if live := await self._live_named(request.name, project):
                 if request.if_running == "return":
@@ -118,10 +116,10 @@ class Starter:
                     return live
                 if request.parent is None:
                     asked = replace(asked, request=replace(request, parent=await self._parent_of(live.job)))
-                forced = await self._make_way(live.job, client=client, why=f"restart of {request.name}")
+                by_force = await self._make_way(live.job, client=client, why=f"restart of {request.name}")
             started = await self._start(asked)
             await self._index.put([started.job])
-            return replace(started, note="; ".join(filter(None, (forced, started.note))) or None)
+            return replace(started, note="; ".join(filter(None, (by_force, started.note))) or None)
 
     def _check(self, request: StartRequest) -> str:
         """Check a request; returns the working directory. Where it is to run is checked too."""
@@ -189,9 +187,9 @@ class Starter:
         wanted = StartRequest(command=command, cwd=cwd, env=changes.env, is_own=spec.is_own, on=spec.on)
         check_grace(changes.grace_s)
         await lanes.look(self._check, wanted)
-        forced = None
+        by_force = None
         if job.state is not State.EXITED:
-            forced = await self._make_way(job, client=client, why="restart", grace_s=changes.grace_s)
+            by_force = await self._make_way(job, client=client, why="restart", grace_s=changes.grace_s)
         # What the server has of its own, and what it has from the login shell by now, nobody has asked for.
         own, now = (
             inherited_by(spec.stdin, variables)
@@ -225,16 +223,14 @@ class Starter:
             on=spec.on,
         )
         started = await self.start(request, client=client, wait_for_report=True)
-        return replace(started, note="; ".join(filter(None, (forced, started.note))) or None)
+        return replace(started, note="; ".join(filter(None, (by_force, started.note))) or None)
 
     async def _make_way(self, job: Job, *, client: str, why: str, grace_s: float = GRACE_S) -> str | None:
         """Stop a job that another takes the place of; returns what to say if it did not go when it was asked to."""
         await self._stopper.kill(job.job_id, by=client or "restart", why=why, grace_s=grace_s)
         end = (await self._looker.look(job))[1].exit
-        if end is None or not end.killed_pids or grace_s == 0:
-            return None
-        pids = ", ".join(map(str, end.killed_pids[:_PIDS]))
-        return f"job {job.label} did not end within {grace_s:g} s of SIGTERM and was killed (SIGKILL to {pids})"
+        by_force = forced(grace_s, "SIGTERM", end.killed_pids) if end else None
+        return by_force and f"job {job.label} {by_force}"
 
     async def _spec(self, job: Job) -> Spec:
         spec = await lanes.look(self._places.store_of(job.job_id).spec, job.job_id)

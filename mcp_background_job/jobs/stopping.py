@@ -6,6 +6,7 @@ import contextlib
 import time
 from dataclasses import replace
 
+from mcp_background_job.core.aftermath import forced
 from mcp_background_job.core.job import Job
 from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.core.values import frozen
@@ -25,11 +26,13 @@ class Killed:
         status: ``killed``, ``already_terminated`` or ``not_found``.
         job: the job, as it is now.
         ended_with: the jobs that were asked for within it and ended because it was ended.
+        forced: that it did not end when it was asked to, in words; ``None`` if it did.
     """
 
     status: str
     job: Job | None
     ended_with: tuple[Job, ...] = ()
+    forced: str | None = None
 
 
 class Stopper:
@@ -70,7 +73,9 @@ class Stopper:
         # It may have ended by itself before the first signal. Of a lost job it is known that something had to be ended.
         killed = cancelled.was_live and now.outcome in (Outcome.KILLED, Outcome.TIMED_OUT, Outcome.LOST)
         kin = await self._known(seen.exit.ended_with) if seen.exit else ()
-        return Killed("killed" if killed else "already_terminated", now, kin)
+        if not killed:
+            return Killed("already_terminated", now, kin)
+        return Killed("killed", now, kin, forced(grace_s, asked_with, seen.exit.killed_pids) if seen.exit else None)
 
     async def _known(self, job_ids: list[str]) -> tuple[Job, ...]:
         found: list[Job] = []

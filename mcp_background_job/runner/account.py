@@ -7,7 +7,7 @@ import os
 import resource
 import time
 
-from mcp_background_job.core.aftermath import background, out_of_memory, sigkill
+from mcp_background_job.core.aftermath import background, forced, out_of_memory, sigkill
 from mcp_background_job.core.states import Outcome, State, outcome_of
 from mcp_background_job.jobdir import lock, records
 from mcp_background_job.jobdir.boot import boot_id, machine, uptime
@@ -162,7 +162,9 @@ class Account:
 
     def _end(self, leader: LeaderExit, oom_kills: int | None) -> str | None:
         if self.stop is not None:
-            return f"{self.stop.why} ({self.stop.signal}, asked by {self.stop.by})"
+            by_force = forced(self.stop.grace_s, self.stop.signal, self.killed)
+            asked = f"{self.stop.why} ({self.stop.signal}, asked by {self.stop.by})"
+            return f"{asked}; it {by_force}" if by_force else asked
         if leader.signal == "SIGKILL":
             return sigkill(oom_kills)
         return f"ended by {leader.signal}" if leader.signal else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mcp_background_job.core.aftermath import background, is_background_failure, is_failure
+from mcp_background_job.core.aftermath import background, forced, is_background_failure, is_failure
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,18 @@ def test_the_sentence_names_process_command_and_end() -> None:
 
 def test_a_long_command_is_cut() -> None:
     assert background(7, "x" * 100, 1, None) == f"background process 7 (`{'x' * 59}…`) exited 1"
+
+
+@pytest.mark.parametrize(
+    ("grace_s", "pids", "told"),
+    [
+        (5.0, [7], "did not end within 5 s of SIGINT and was killed (SIGKILL to 7)"),
+        (0.5, [1, 2, 3, 4, 5, 6], "did not end within 0.5 s of SIGINT and was killed (SIGKILL to 1, 2, 3, 4, 5 …)"),
+        (5.0, [], None),
+        (0.0, [7], None),
+    ],
+)
+def test_a_job_that_did_not_end_when_it_was_asked_to_was_killed(
+    grace_s: float, pids: list[int], told: str | None
+) -> None:
+    assert forced(grace_s, "SIGINT", pids) == told

@@ -140,7 +140,7 @@ async def test_what_did_not_come_before_the_end_is_named(client: Caller) -> None
     assert f"was not seen to listen on port {port}; port {port} is open, but not by this job" in job["note"]
     job_id = (await client.facts("execute_command", command="echo up; read line; echo gone", stdin="pipe"))["job_id"]
     assert (await client.facts("wait_for_job", job_id=job_id, until="up", wait_s=WAIT_S))["why"] == "matched"
-    await client.facts("interact_with_job", job_id=job_id, input="go", wait_s=0)
+    await client.client.call_tool("interact_with_job", {"job_id": job_id, "input": "go", "wait_s": 0})
     (row,) = (await client.facts("wait_for_job", job_id=[job_id], until="up", wait_s=WAIT_S))["jobs"]
     assert 'no new output matches "up"' in row["note"]
 
@@ -219,8 +219,11 @@ async def test_a_restarted_job_is_the_same_command_again(client: Caller) -> None
 
 async def test_kill_says_what_was_the_case(client: Caller) -> None:
     job = await client.facts("execute_command", command="sleep 60", wait_s=0)
-    assert (await client.facts("kill_job", job_id=job["job_id"]))["status"] == "killed"
-    assert (await client.facts("kill_job", job_id=job["job_id"]))["status"] == "already_terminated"
+    killed = await client.facts("kill_job", job_id=job["job_id"])
+    assert (killed["status"], killed["reason"].partition(" (")[0]) == ("killed", "kill requested")
+    again = await client.facts("kill_job", job_id=job["job_id"])
+    assert again["status"] == "already_terminated"
+    assert again["reason"] == f"it had already ended: killed, {killed['reason']}"
     assert await client.facts("kill_job", job_id="jnever") | {"reason": ""} == {
         "status": "not_found",
         "asked": "jnever",

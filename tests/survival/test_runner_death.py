@@ -185,7 +185,9 @@ async def test_a_suspended_runner_is_woken_by_a_kill(manager: JobManager, state_
     killed = await manager.kill(job.job_id, by="test", grace_s=0.1)
 
     liveness.assert_dead(*_NAMES)
-    assert (killed.status, killed.job and killed.job.reason) == ("killed", "kill requested (SIGTERM, asked by test)")
+    assert killed.status == "killed"
+    assert killed.job
+    assert killed.job.reason.startswith("kill requested (SIGTERM, asked by test)")
 
 
 @pytest.mark.requirement("lost.swept")

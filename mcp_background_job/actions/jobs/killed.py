@@ -117,9 +117,15 @@ def _became(fate: Fate) -> dict[str, Any]:
         "status": fate.status,
         "exit_code": job.exit_code,
         "signal": job.signal,
-        "reason": job.reason if has_more_to_tell(job) else None,
+        "reason": _reason(job, is_new=fate.status == "killed"),
         "ended_with": [_with_it(kin) for kin in fate.ended_with] or None,
     }
+
+
+def _reason(job: Job, *, is_new: bool) -> str | None:
+    """Return why a job ended; of one that this has not ended, first that it had ended, and how."""
+    why = job.reason if has_more_to_tell(job) else None
+    return why if is_new else f"it had already ended: {job.status}" + (f", {why}" if why else "")
 
 
 def _with_it(job: Job) -> dict[str, Any]:

@@ -61,8 +61,8 @@ def _report(fate: Fate) -> None:
     elif isinstance(fate, Signalled):
         terminal.paragraph(f"{fate.job.label} signalled: {', '.join(map(str, fate.pids))}")
     elif fate.job and fate.status == "killed":
-        terminal.paragraph(f"{fate.job.label} killed")
+        terminal.paragraph(f"{fate.job.label} killed" + (f": it {fate.forced}" if fate.forced else ""))
     elif fate.job:
-        terminal.paragraph(f"{show.sentence(fate.job)} (it had ended already)")
+        terminal.paragraph(f"{fate.job.label} had already ended: {show.end_of(fate.job)}")
     for kin in fate.ended_with if isinstance(fate, Killed) else ():
         terminal.paragraph(f"  with it {kin.label} {kin.status}")

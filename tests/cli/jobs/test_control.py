@@ -32,11 +32,18 @@ def test_kill_leaves_nothing_of_a_tree_that_ignores_sigterm(cli: CommandLine, tm
     pids = tmp_path / "pids"
     job_id = cli.start("--env", f"PIDS={pids}", "--", DEAF_TREE)
     cli.ok("wait", job_id, "--until", "up")
-    cli.ok("kill", "--grace", "0.2", job_id)
+    told = cli.ok("kill", "--grace", "0.2", job_id)
     known = [int(line) for line in pids.read_text().split()]
     assert len(known) >= 2
     assert [pid for pid in known if is_alive(pid)] == []
-    assert cli.status(job_id)["status"] == "killed"
+    status = cli.status(job_id)
+    assert status["status"] == "killed"
+    by_force = "it did not end within 0.2 s of SIGTERM and was killed (SIGKILL to "
+    assert told.startswith(f"{job_id} killed: {by_force}")
+    assert status["reason"].startswith(f"kill requested (SIGTERM, asked by cli); {by_force}")
+    assert any(str(pid) in status["reason"] for pid in known)
+    again = cli.ok("kill", job_id)
+    assert again.startswith(f"{job_id} had already ended: killed: kill requested (SIGTERM")
 
 
 def test_kill_stops_several_and_tells_of_each(cli: CommandLine) -> None:
@@ -46,7 +53,7 @@ def test_kill_stops_several_and_tells_of_each(cli: CommandLine) -> None:
     lines = cli.ok("kill", *ids, ended).splitlines()
     assert [line.split()[0] for line in lines] == [*ids, ended]
     assert lines[0].endswith("killed")
-    assert "ended already" in lines[2]
+    assert lines[2] == f"{ended} had already ended: completed, exit 0"
 
 
 def test_kill_goes_on_when_one_is_unknown(cli: CommandLine) -> None:
