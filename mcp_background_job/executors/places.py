@@ -67,6 +67,9 @@ class Places:
     async def _of(self, job_id: str) -> Place:
         """Return the place of a job for a question or a request to it, which needs an event loop."""
         await looping.needed()
+        return await self._found(job_id)
+
+    async def _found(self, job_id: str) -> Place:
         return await lanes.look(self.of, job_id) if self._others else self._home
 
     def forward(self, job_id: str, port: int) -> Forward | None:
@@ -232,7 +235,10 @@ class Places:
             StateDirError: the job could not be recorded.
             LaunchError: the job was recorded and could not be started.
         """
-        return await (await self._of(spec.job_id)).launch(spec, wait_for_report=wait_for_report)
+        place = await self._found(spec.job_id)
+        if place is not self._home:  # this machine needs no event loop to start a job
+            await looping.needed()
+        return await place.launch(spec, wait_for_report=wait_for_report)
 
     # -- one job ---------------------------------------------------------------------------------------------------
 

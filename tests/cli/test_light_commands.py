@@ -71,6 +71,10 @@ def test_a_list_and_a_status_of_a_running_job_do_without_an_event_loop(cli: Comm
     cli.ok("kill", job)
 
 
+def test_a_job_is_started_without_an_event_loop(cli: CommandLine) -> None:
+    assert not loaded_by(cli, "run", "--name", "dev", "--", "true") & WAITING
+
+
 def test_the_page_is_served_without_what_serves_mcp(cli: CommandLine) -> None:
     cli.start("--", "true")
     with socket.create_server(("127.0.0.1", 0)) as served:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 from mcp_background_job.cli import exit_codes, terminal
@@ -24,6 +23,7 @@ from mcp_background_job.cli.session import CLIENT, with_manager
 from mcp_background_job.cli.wording import PROGRAM
 from mcp_background_job.core.job import Job
 from mcp_background_job.errors import InvalidRequestError
+from mcp_background_job.executors import looping
 from mcp_background_job.jobs.manager import JobManager
 from mcp_background_job.jobs.request import Again, IfRunning, Leftovers, StartRequest, Stdin
 
@@ -99,6 +99,9 @@ async def _run(manager: JobManager, request: StartRequest, *, follow: bool, as_j
 
 
 async def _follow(manager: JobManager, job: Job) -> int:
+    await looping.needed()
+    import asyncio  # noqa: PLC0415  see ``looping``
+
     try:
         printer = BytePrinter(drawn=terminal.for_people())
         async for piece in Follower(manager, job, 0).pieces():

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import time
 
 from mcp_background_job.core.states import Outcome, State
 from mcp_background_job.errors import LaunchError
-from mcp_background_job.executors import lanes
+from mcp_background_job.executors import lanes, looping
 from mcp_background_job.executors.base import Submitted
 from mcp_background_job.executors.local.launcher import Launcher
 from mcp_background_job.executors.local.store import LocalStore
@@ -63,6 +62,9 @@ class Beginning:
         """Make sure that a job that could not be started is recorded as failed or, on a full disk, not at all."""
         job = self._store.job(job_id)
         record = Exit(outcome=Outcome.FAILED.value, ended_at=time.time(), reason=reason)
+        await looping.needed()
+        import asyncio  # noqa: PLC0415  see ``looping``
+
         for _ in range(_LOOKS):
             if not await lanes.look(lock.holder_of, job.lock):
                 break

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
@@ -11,13 +10,17 @@ import socket
 import subprocess
 import sys
 import time
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcp_background_job.errors import LaunchError
-from mcp_background_job.executors import lanes
+from mcp_background_job.executors import lanes, looping
 from mcp_background_job.executors.local.waking import is_spawner_suspended
 from mcp_background_job.jobdir.layout import JobDir
+
+if TYPE_CHECKING:
+    import asyncio
 
 _RUNNER = str(Path(__file__).parent.parent.parent / "runner" / "__main__.py")
 
@@ -53,7 +56,12 @@ class Launcher:
         self._spawner: socket.socket | None = None
         self._spawner_pid: int | None = None
         self._starting: asyncio.Task[None] | None = None
-        self._under_way = asyncio.Semaphore(MAX_UNDER_WAY)
+
+    @cached_property
+    def _under_way(self) -> asyncio.Semaphore:
+        import asyncio  # noqa: PLC0415  see ``looping``
+
+        return asyncio.Semaphore(MAX_UNDER_WAY)
 
     def start_spawner(self) -> None:
         """Start the spawner unless it runs; without it, launching works too, but slower."""
@@ -71,6 +79,8 @@ class Launcher:
 
     def start_spawner_soon(self) -> asyncio.Task[None]:
         """Start the spawner in the background; a launch meanwhile waits for it."""
+        import asyncio  # noqa: PLC0415  see ``looping``
+
         self._starting = asyncio.create_task(lanes.write(self.start_spawner))
         return self._starting
 
@@ -86,6 +96,9 @@ class Launcher:
         Raises:
             LaunchError: the runner reports why it could not start the job, or could not itself be started.
         """
+        if looping.is_absent():  # who launches one job without a loop has no spawner
+            return await self._executed(job, killed_by)
+        await looping.needed()
         async with self._under_way:
             if self._starting is not None:
                 await self._starting  # takes less time than starting a runner by exec
@@ -177,6 +190,11 @@ async def _answer(read: int, timeout_s: float) -> bytes | None:
 
     Returns ``None`` when the time is over, and an empty line if the runner ended without one.
     """
+    if looping.is_absent():
+        return os.read(read, select.PIPE_BUF) if _is_readable(read, timeout_s) else None
+    await looping.needed()
+    import asyncio  # noqa: PLC0415  see ``looping``
+
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()
     loop.add_reader(read, lambda: ready.done() or ready.set_result(None))
@@ -188,6 +206,12 @@ async def _answer(read: int, timeout_s: float) -> bytes | None:
     finally:
         loop.remove_reader(read)
     return os.read(read, select.PIPE_BUF)
+
+
+def _is_readable(descriptor: int, timeout_s: float) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(timeout_s * 1000))
 
 
 def _report(job: JobDir, line: bytes | None) -> dict[str, Any]:

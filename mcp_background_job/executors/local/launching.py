@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mcp_background_job.core.states import State
 from mcp_background_job.errors import LaunchError, TooManyDescendantsError
-from mcp_background_job.executors import lanes
+from mcp_background_job.executors import interrupts, lanes, looping
 from mcp_background_job.executors.background import Background
 from mcp_background_job.executors.base import Submitted
 from mcp_background_job.executors.family import Family
@@ -35,12 +35,22 @@ class Launching:
     async def launch(self, spec: Spec, *, wait_for_report: bool) -> Submitted:
         """Record a job, then start it or queue it; see ``Place.launch``."""
         # A cancelled caller must not leave a job on record that nobody starts.
-        return await self._background.despite_cancellation(self._launch(spec, wait_for_report=wait_for_report))
+        if not looping.is_absent():
+            await looping.needed()
+            return await self._background.despite_cancellation(self._launch(spec, wait_for_report=wait_for_report))
+        with interrupts.held():
+            submitted = await self._at_once(spec, wait_for_report=True)
+        return submitted or await self._from_queue(spec.job_id, wait_for_report=wait_for_report)
 
     async def _launch(self, spec: Spec, *, wait_for_report: bool) -> Submitted:
+        submitted = await self._at_once(spec, wait_for_report=wait_for_report)
+        return submitted or await self._from_queue(spec.job_id, wait_for_report=wait_for_report)
+
+    async def _at_once(self, spec: Spec, *, wait_for_report: bool) -> Submitted | None:
+        """Record a job and start it; ``None`` if it is in the queue instead."""
         claim = await lanes.write(self._record, spec)
         if claim is None:
-            return await self._from_queue(spec.job_id, wait_for_report=wait_for_report)
+            return None
         if wait_for_report:
             return await self._beginning.begin_claimed(claim)
         # The record is enough for the job to run, even if this process dies now: an unowned job is launched again.

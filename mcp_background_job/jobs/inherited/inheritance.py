@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 from mcp_background_job.core.values import frozen
+from mcp_background_job.executors import looping
 from mcp_background_job.jobs.inherited.environment import completed
 
 if TYPE_CHECKING:
@@ -73,7 +74,9 @@ class Inheritance:
 
     async def get(self) -> Inherited:
         """Return what a job inherits now, waiting a little for the login shell."""
-        self.begin()
+        if self._ask is not None:
+            await looping.needed()
+            self.begin()
         if self._asking is None:
             return Inherited(self.own)
         now = time.monotonic()
